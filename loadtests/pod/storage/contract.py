@@ -1,0 +1,187 @@
+"""What a pod asks of its storage, in the words of the domain.
+
+Every method is one transaction: when it returns, the change is as durable as `promises` says, and the events it
+returns have their place in their topic's order. Times are nanoseconds since the Unix epoch unless a name says
+otherwise. A method raises `StorageUnavailable` when nothing is known to have happened, `OutcomeUnknown` when the
+change may have been made (the connection was lost between commit and its answer), and `StorageConflict` when it gave
+up after its own retries. Definite answers that are not errors are returned as values.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal, Protocol
+
+from loadtests.wire.codecs.messages import Event
+
+Survives = Literal["power_loss", "os_crash", "process_crash", "nothing"]
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What a storage system vouches for; the contract suite asks each one for what it promises."""
+
+    durable: bool
+    no_orphans: bool
+    commit_survives: Survives
+
+
+@dataclass(frozen=True)
+class Call:
+    """The operation on whose behalf the storage is used: named to the database and in the transactions table."""
+
+    operation: str
+    key: str
+    account: str
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One transaction as the pod saw it. Times are CLOCK_MONOTONIC; `waiting_ns` is None where the wait for the
+    write lock cannot be told from the work."""
+
+    session: int
+    call: Call
+    waiting_ns: int | None
+    begun_ns: int
+    ended_ns: int
+    outcome: str
+
+
+@dataclass(frozen=True)
+class ConnectionRow:
+    """A connection as the storage keeps it."""
+
+    connection: str
+    account: str
+    role: Literal["agent", "customer"]
+    name: str
+    resume_token: str
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A connection taken up again, with its topics and the sequence number each had reached."""
+
+    connection: ConnectionRow
+    topics: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Subscribed:
+    """`sequence` is the topic's last number at the moment of subscribing: what comes after it will be pushed."""
+
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The chat is the caller's (also when it was already: accepting twice is harmless)."""
+
+    events: Sequence[Event] = field(default=())
+
+
+@dataclass(frozen=True)
+class AlreadyAccepted:
+    winner: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The change was made, or had been made already; `events` are what it newly published."""
+
+    events: Sequence[Event] = field(default=())
+
+
+class Refusal(Enum):
+    """Definite answers that change nothing. The values are error codes of the protocol."""
+
+    NO_SUCH_CONNECTION = "no_such_connection"
+    NO_SUCH_CHAT = "no_such_chat"
+    CHAT_CLOSED = "chat_closed"
+    NOT_SUBSCRIBED = "not_subscribed"
+    TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Counts of live objects, and of subscriptions whose connection is closed, gone or silent (`orphans`)."""
+
+    connections: int
+    subscriptions: int
+    chats: int
+    messages: int
+    orphans: int
+
+
+class StorageError(Exception):
+    """A storage did not do what it was asked to."""
+
+
+class StorageUnavailable(StorageError):
+    """The storage could not be reached or refused service; nothing happened."""
+
+
+class StorageConflict(StorageError):
+    """The storage gave up after its retries; nothing happened."""
+
+
+class OutcomeUnknown(StorageError):
+    """The change may or may not have been made."""
+
+
+TransactionSink = Callable[[Transaction], None]
+
+
+class Storage(Protocol):
+    """A storage system behind a pod. `account` is always the authenticated one: rows of another account are as good
+    as absent."""
+
+    name: str
+    promises: Promises
+
+    async def start(self) -> None:
+        """Connects and makes the schema if it is not there."""
+
+    async def stop(self) -> None:
+        """Finishes what is under way and disconnects."""
+
+    async def settings(self) -> Mapping[str, str]:
+        """Engine, version, durability and isolation as the server itself reports them."""
+
+    async def open_connection(self, call: Call, row: ConnectionRow) -> Done: ...
+
+    async def resume_connection(
+        self, call: Call, connection: str, resume_token: str, silent_since_ns: int
+    ) -> Resumed | Refusal:
+        """Takes up a connection last seen at or after `silent_since_ns`, if the token is its own."""
+
+    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+        """Closes the connection and removes its subscriptions in the same transaction."""
+
+    async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
+        """Notes that these connections were alive at `now_ns`."""
+
+    async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
+        """Closes at most `limit` connections that were last seen before `silent_since_ns`; returns their ids."""
+
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+        """Subscribing twice is harmless; more than `limit` topics are refused."""
+
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal: ...
+
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal: ...
+
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+        """Exactly one agent ever gets `Accepted` for a chat."""
+
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+        """Sending one key twice stores one message."""
+
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal: ...
+
+    async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
+        """The topic's events with a higher number, in order: what a resuming client missed."""
+
+    async def statistics(self, silent_since_ns: int) -> Statistics: ...

@@ -1,0 +1,178 @@
+"""The tables of a run directory: names, columns, units and meanings (format 1).
+
+`docs/run-directory.md` is checked against this module by a test.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from loadtests.records.vocabulary import ERRORS, KNOWN, OPERATIONS, OUTCOMES, TRANSACTION_OUTCOMES
+
+FORMAT = 1
+
+_CODES = b"codes"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `codes` names the values of a small-integer column; an empty tuple means that the writer
+    supplies the names when it opens the table (the pods of this run, say)."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = False
+    codes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of table. `per_writer` tables have one file for each writer: `operations-0.arrows`."""
+
+    name: str
+    columns: tuple[Column, ...]
+    per_writer: bool = False
+
+    def schema(self, codes: Mapping[str, Sequence[str]] | None = None) -> pa.Schema:
+        """The Arrow schema, with the names behind every code column in its metadata.
+
+        `codes` gives the names of the columns that leave them to the writer; raises KeyError when one is missing.
+        """
+        named = {c.name: list(c.codes or (codes or {})[c.name]) for c in self.columns if c.codes is not None}
+        fields = [pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns]
+        return pa.schema(fields, metadata={_CODES: json.dumps(named).encode(), b"format": str(FORMAT).encode()})
+
+
+def codes_of(schema: pa.Schema) -> dict[str, list[str]]:
+    """Column name → names by code, as written in a table's own schema."""
+    named: dict[str, list[str]] = json.loads((schema.metadata or {}).get(_CODES, b"{}"))
+    return named
+
+
+def _time(name: str, meaning: str, nullable: bool = False) -> Column:
+    return Column(name, pa.int64(), f"{meaning} (ns since the run's origin)", nullable)
+
+
+def _text(name: str, meaning: str, nullable: bool = False) -> Column:
+    return Column(name, pa.string(), meaning, nullable)
+
+
+OPERATIONS_TABLE = Table(
+    "operations",
+    (
+        Column("seq", pa.uint64(), "the operation's number in this worker, in the order begun, from 0"),
+        Column("pod", pa.uint8(), "the pod that it was sent to", codes=()),
+        Column("account", pa.int32(), "account number, from 0"),
+        Column("user", pa.int32(), "the Locust user's number in this worker"),
+        Column("connection", pa.int32(), "the connection's number in this worker"),
+        Column("operation", pa.uint8(), "what was done", codes=OPERATIONS),
+        Column("key", pa.uint64(), "client-made id that the server echoes; for a push, the key of its cause"),
+        Column("chat", pa.uint64(), "the chat that it is about, which is the key of the chat's offer", nullable=True),
+        Column("outcome", pa.uint8(), "how it went", codes=OUTCOMES),
+        _time("planned_ns", "when it should have begun; null in a push whose cause this worker does not know", True),
+        _time("started_ns", "when it began; null as above", True),
+        _time("ended_ns", "when its end was seen"),
+        _time("published_ns", "the server's own stamp of a push, on the origin's clock", True),
+        Column("error", pa.uint8(), "why it was not ok", codes=ERRORS),
+    ),
+    per_writer=True,
+)
+
+TRANSACTIONS_TABLE = Table(
+    "transactions",
+    (
+        Column("session", pa.int64(), "the database session: backend pid, or the pod's own connection number"),
+        Column("operation", pa.uint8(), "the operation that it served", codes=(*OPERATIONS, "maintenance")),
+        Column("key", pa.uint64(), "that operation's key", nullable=True),
+        _time("waiting_ns", "when it asked for the write lock; null where the pod cannot time it", True),
+        _time("begun_ns", "when the transaction began, the write lock in hand where there is one"),
+        _time("ended_ns", "when commit or rollback had returned"),
+        Column("outcome", pa.uint8(), "how it ended", codes=TRANSACTION_OUTCOMES),
+    ),
+    per_writer=True,
+)
+
+LOCK_WAITS_TABLE = Table(
+    "lock_waits",
+    (
+        Column("wait", pa.uint64(), "the wait's number in this table"),
+        _time("started_ns", "when the wait began"),
+        _time("ended_ns", "when it was last known to last; null while the run ended first", True),
+        Column("known", pa.uint8(), "how it is known", codes=KNOWN),
+        _text("engine", "postgres, mariadb, sqlite, redis"),
+        _text("pod", "the pod that the waiter serves", True),
+        Column("waiter_session", pa.int64(), "the session that waited"),
+        _text("waiter_operation", "what it was doing; null when it could not be told", True),
+        Column("blocker_session", pa.int64(), "a session that held what it waited for", nullable=True),
+        _text("blocker_operation", "what that one was doing", True),
+        Column("root_session", pa.int64(), "the head of the chain, which waited for nobody", nullable=True),
+        _text("root_operation", "what that one was doing", True),
+        Column("depth", pa.int32(), "sessions between waiter and root, the root included"),
+        _text("object", "what was waited for: a relation, a row of one, a transaction, an advisory key", True),
+        _text("mode", "the lock mode asked for", True),
+        _text("statement", "fingerprint of the waiter's statement, without values", True),
+        Column("hits", pa.int32(), "ticks that saw it; null unless sampled", nullable=True),
+    ),
+)
+
+SESSIONS_TABLE = Table(
+    "sessions",
+    (
+        _time("t_ns", "the tick"),
+        _text("engine", "postgres, mariadb, sqlite, redis"),
+        _text("wait_class", "running, lock, io, client, idle in transaction, other"),
+        _text("operation", "what the sessions were doing; null when it could not be told", True),
+        Column("sessions", pa.int32(), "how many"),
+    ),
+)
+
+RESOURCES_TABLE = Table(
+    "resources",
+    (
+        _time("t_ns", "the tick"),
+        _text("role", "pod, database, generator, observer"),
+        _text("name", "which one of them"),
+        Column("cpu_ns", pa.int64(), "processor time used so far, of processes that have ended too (ns)"),
+        Column("rss_bytes", pa.int64(), "resident memory now (bytes)"),
+    ),
+)
+
+TICKS_TABLE = Table(
+    "ticks",
+    (
+        _text("probe", "which probe"),
+        _time("planned_ns", "when the tick was due"),
+        _time("started_ns", "when it began"),
+        _time("ended_ns", "when it was done"),
+        Column("rows", pa.int32(), "rows that it brought"),
+        _text("error", "why it saw nothing; null when it could see", True),
+    ),
+)
+
+TIMELINE_TABLE = Table(
+    "timeline",
+    (
+        _time("started_ns", "when it began"),
+        _time("ended_ns", "when it was over; null while it still lasted at the run's end", True),
+        _text("kind", "stage, action, fault"),
+        _text("subject", "the stage's name, or what was acted on"),
+        _text("result", "ok, failed, or the fault's short code"),
+        _text("detail", "JSON: a stage's agents, arrivals_per_s and judge; an action's words"),
+    ),
+)
+
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        OPERATIONS_TABLE,
+        TRANSACTIONS_TABLE,
+        LOCK_WAITS_TABLE,
+        SESSIONS_TABLE,
+        RESOURCES_TABLE,
+        TICKS_TABLE,
+        TIMELINE_TABLE,
+    )
+}

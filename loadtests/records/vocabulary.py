@@ -1,0 +1,60 @@
+"""The closed vocabularies that rows are written in.
+
+A row holds a small integer; the names behind it travel in the table's schema metadata, so that a table can be
+read without this module. Names are only ever appended: the position of a name is its code.
+"""
+
+OPERATIONS: tuple[str, ...] = (
+    "connection.create",
+    "subscription.create",
+    "subscription.delete",
+    "chat.offer",
+    "chat.accept",
+    "message.send",
+    "chat.close",
+    "connection.close",
+    "event.deliver",
+    "chat.answer",
+)
+"""What the load does. The last two are pushes: `event.deliver` is any event that came, `chat.answer` the time
+from a customer's offer to the push that says who accepted it."""
+
+PUSHES: frozenset[str] = frozenset({"event.deliver", "chat.answer"})
+
+OUTCOMES: tuple[str, ...] = ("ok", "refused", "fail", "unknown")
+"""`refused` is a correct, definite no; `unknown` may or may not have happened (timed out, cut off)."""
+
+ERRORS: tuple[str, ...] = (
+    "",
+    # refused: a correct no
+    "already_accepted",
+    "chat_closed",
+    "not_subscribed",
+    "draining",
+    # fail: a definite error
+    "dns",
+    "connect_refused",
+    "handshake_rejected",
+    "unauthorized",
+    "forbidden",
+    "no_such_chat",
+    "no_such_connection",
+    "too_many_subscriptions",
+    "message_too_big",
+    "bad_request",
+    "bad_reply",
+    "storage_unavailable",
+    "storage_conflict",
+    "internal",
+    # unknown: it may have happened
+    "timeout",
+    "cut_off",
+    "run_ended",
+)
+"""Why an operation was not `ok`; the empty name is the code of one that was."""
+
+TRANSACTION_OUTCOMES: tuple[str, ...] = ("committed", "rolled_back", "conflict", "lock_timeout", "deadlock", "unknown")
+
+KNOWN: tuple[str, ...] = ("event", "pod", "counter", "sampled")
+"""How a wait is known: logged by the server above a stated threshold, timed by the pod where it happened, a
+server's counter, or seen by sampling."""

@@ -1,0 +1,38 @@
+"""What the conductor tells the load: one run, its pods and its scenario, as plain data."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class PodTarget:
+    """A pod of the run: its code in the tables is its place in `RunPlan.pods`."""
+
+    name: str
+    url: str
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run as the load sees it. Holds no secret: tokens are derived from `LOADTESTS_TOKEN_SECRET`."""
+
+    run: str
+    directory: str
+    scenario: str
+    """The scenario's YAML text."""
+    storage: str
+    seed: int
+    origin_ns: int
+    """CLOCK_MONOTONIC of the conductor's host at time 0 of every table."""
+    pods: tuple[PodTarget, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        fields = json.loads(text)
+        pods = tuple(PodTarget(p["name"], p["url"], tuple(p["accounts"])) for p in fields.pop("pods"))
+        return cls(pods=pods, **fields)
