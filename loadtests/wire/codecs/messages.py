@@ -1,11 +1,68 @@
-"""The messages of `messaging-pod.v1`: values ↔ JSON text, no I/O (`docs/protocol.md` is the reference)."""
+"""The messages of `messaging-pod.v1`: values ↔ JSON text, no I/O (`docs/protocol.md` is the reference).
 
-from dataclasses import dataclass
+Decoding trusts nothing: whatever is not a message of the protocol raises `ProtocolError` with what was expected.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import orjson
+
+SUBPROTOCOL: Final = "messaging-pod.v1"
+
+REQUEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "connection.create": frozenset({"token", "role", "name"}),
+    "connection.resume": frozenset({"token", "connection", "resume_token", "positions"}),
+    "subscription.create": frozenset({"topic"}),
+    "subscription.delete": frozenset({"topic"}),
+    "chat.offer": frozenset({"subject"}),
+    "chat.accept": frozenset({"chat"}),
+    "message.send": frozenset({"chat", "text"}),
+    "chat.close": frozenset({"chat"}),
+    "heartbeat": frozenset(),
+    "connection.close": frozenset(),
+}
+"""Request type → the fields it must have beside `type` and `key`."""
+
+QUEUE_TOPIC: Final = "queue"
+"""The account's queue, where chats are offered."""
 
 
-@dataclass(frozen=True)
+def chat_topic(chat: str) -> str:
+    return f"chat/{chat}"
+
+
+class ProtocolError(ValueError):
+    """A frame that is not a message of the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks. `key` is the client's own id of the operation; the pod echoes it."""
+
+    type: str
+    key: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The pod's answer to one request: `outcome` is `ok`, `refused` or `fail`; `error` is empty when it is `ok`."""
+
+    key: str
+    outcome: str
+    error: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """A push: something that happened on a topic, with its number there and the pod's time stamp (Unix ns)."""
+    """A push: something that happened on a topic, with its number there and the pod's time stamp (Unix ns).
+
+    `kind` is `chat.offered`, `chat.accepted`, `chat.closed` or `message.sent`; `key` is that of the operation that
+    caused it, `by` the name of who did it.
+    """
 
     account: str
     topic: str
@@ -16,3 +73,87 @@ class Event:
     by: str
     text: str
     published_ns: int
+
+
+_EVENT_FIELDS = tuple((f.name, int if f.type in (int, "int") else str) for f in fields(Event) if f.name != "account")
+_OUTCOMES = frozenset({"ok", "refused", "fail"})
+
+
+def key_text(key: int) -> str:
+    """A key as it travels: 16 hexadecimal digits."""
+    return f"{key:016x}"
+
+
+def key_number(key: str) -> int:
+    """The inverse of `key_text`. Raises ProtocolError for anything else."""
+    if len(key) != 16:
+        raise ProtocolError(f"a key is 16 hexadecimal digits, not {key[:40]!r}")
+    try:
+        return int(key, 16)
+    except ValueError:
+        raise ProtocolError(f"a key is 16 hexadecimal digits, not {key!r}") from None
+
+
+def _object(frame: bytes | str) -> dict[str, Any]:
+    try:
+        message = orjson.loads(frame)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"not JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise ProtocolError(f"a message is a JSON object, not {type(message).__name__}")
+    return message
+
+
+def encode_request(type: str, key: str, body: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({"type": type, "key": key, **body})
+
+
+def decode_request(frame: bytes | str) -> Request:
+    """Raises ProtocolError for anything that is not a request with the fields its type must have."""
+    message = _object(frame)
+    kind, key = message.pop("type", None), message.pop("key", None)
+    if not isinstance(kind, str) or kind not in REQUEST_FIELDS:
+        raise ProtocolError(f"unknown type {str(kind)[:40]!r}: expected one of {', '.join(REQUEST_FIELDS)}")
+    if not isinstance(key, str):
+        raise ProtocolError("key: expected a string of 16 hexadecimal digits")
+    key_number(key)
+    for name in REQUEST_FIELDS[kind]:
+        expected: type = dict if name == "positions" else str
+        if not isinstance(message.get(name), expected):
+            raise ProtocolError(f"{kind} needs {name!r}: expected {'an object' if expected is dict else 'a string'}")
+    return Request(kind, key, message)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    return orjson.dumps(
+        {"type": "reply", "key": reply.key, "outcome": reply.outcome, "error": reply.error, **reply.body}
+    )
+
+
+def encode_event(event: Event) -> bytes:
+    message: dict[str, Any] = {"type": "event"}
+    message.update((name, getattr(event, name)) for name, _ in _EVENT_FIELDS)
+    return orjson.dumps(message)
+
+
+def _event(message: dict[str, Any]) -> Event:
+    for name, kind in _EVENT_FIELDS:
+        value = message.get(name)
+        if type(value) is not kind:
+            raise ProtocolError(f"event: {name!r} should be {kind.__name__}, not {type(value).__name__}")
+    # The account is the connection's own: the pod does not repeat it in every push.
+    return Event(account="", **{name: message[name] for name, _ in _EVENT_FIELDS})
+
+
+def decode_from_pod(frame: bytes | str) -> Reply | Event:
+    """Raises ProtocolError for anything that is neither a reply nor an event."""
+    message = _object(frame)
+    kind = message.pop("type", None)
+    if kind == "event":
+        return _event(message)
+    if kind != "reply":
+        raise ProtocolError(f"unknown type {str(kind)[:40]!r}: expected reply or event")
+    key, outcome, error = message.pop("key", None), message.pop("outcome", None), message.pop("error", None)
+    if not (isinstance(key, str) and isinstance(error, str) and outcome in _OUTCOMES):
+        raise ProtocolError("a reply needs key, outcome (ok, refused, fail) and error")
+    return Reply(key, outcome, error, message)
