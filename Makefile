@@ -1,0 +1,2 @@
+# Verbs only. Quoted variables may hold spaces.
+.DEFAULT_GOAL := help
