@@ -1,2 +1,60 @@
-# Verbs only. Quoted variables may hold spaces.
+# Verbs only: what each does is in the programs that it calls. Variables are quoted wherever they are used.
 .DEFAULT_GOAL := help
+.PHONY: help setup compare run report gate pod ui test lint bench lock clean
+
+SCENARIO ?= agent-workday
+STORAGES ?=
+STORAGE ?= sqlite
+ROUNDS ?=
+RUNS ?= runs
+OBJECTIVES ?= scenarios/objectives.yaml
+STUDY ?= $(shell ls -1d "$(RUNS)"/*/ 2>/dev/null | tail -n 1)
+
+SHELL := /bin/bash
+BIN := .venv/bin
+CHOICES = $(foreach s,$(STORAGES),--storage "$(s)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
+
+help:  ## say what each target does (the default)
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+	@printf '\nVariables: SCENARIO=%s STORAGES="%s" ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(OBJECTIVES)" "$(or $(STUDY),the newest)"
+
+setup: .venv/ready  ## make the virtual environment (every target that needs it does so by itself)
+
+.venv/ready: requirements.lock pyproject.toml deploy/setup
+	@deploy/setup
+
+compare: .venv/ready  ## load the pod on each storage of STORAGES, then make the page that compares them
+	@out="$$($(BIN)/loadtests run "$(SCENARIO)" $(CHOICES) --runs "$(RUNS)")"; code=$$?; study="$${out##*$$'\n'}"; \
+	[ ! -d "$$study" ] || $(BIN)/loadtests-report "$$study" || exit; exit $$code
+
+run: .venv/ready  ## load the pod on each storage of STORAGES; the study's directory is the last line
+	@$(BIN)/loadtests run "$(SCENARIO)" $(CHOICES) --runs "$(RUNS)"
+
+report: .venv/ready  ## make the page of STUDY (default: the newest)
+	@$(BIN)/loadtests-report "$(STUDY)"
+
+gate: .venv/ready  ## judge STUDY by OBJECTIVES: exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
+	@$(BIN)/loadtests-gate "$(STUDY)" --objectives "$(OBJECTIVES)"
+
+pod: .venv/ready  ## run the reference pod alone on STORAGE
+	@$(BIN)/loadtests pod --storage "$(STORAGE)"
+
+ui: .venv/ready  ## open the Locust web UI, with scenario and storage in its start form
+	@$(BIN)/loadtests ui
+
+test: .venv/ready  ## lint, then run every test
+	@deploy/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest
+
+lint: .venv/ready  ## format check, lint, types, directions between rooms
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+bench: .venv/ready  ## measure the harness itself, side by side with plain alternatives
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/ready  ## renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
+
+clean:  ## remove the virtual environment, caches and RUNS
+	@rm -rf .venv build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache "$(RUNS)"
