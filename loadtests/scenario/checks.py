@@ -1,0 +1,83 @@
+"""What no single value shows: stages that cannot be, together. Judges plain data, so that these problems are told
+together with those of single values."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic_core import PydanticCustomError
+
+from loadtests.scenario.model import parse_duration
+from loadtests.scenario.source import Place
+
+_WARM_UP = {"warm-up", "warmup", "warm"}
+
+
+class Finding(NamedTuple):
+    place: Place
+    got: Any
+    expected: str
+
+
+def check_stages(data: Any) -> Iterator[Finding]:
+    """Everything wrong with the stages as a sequence. Stages that are not mappings are somebody else's problem."""
+    stages = data.get("stages") if isinstance(data, dict) else None
+    if not isinstance(stages, list) or not stages:
+        return
+    usable = [(i, s) for i, s in enumerate(stages) if isinstance(s, dict)]
+    yield from _names(usable)
+    for i, stage in usable:
+        yield from _first(i, stage) if i == 0 else ()
+        yield from _reconnect(i, stage)
+        yield from _judged(i, stage, data.get("accounts", 1))
+    if not any(s.get("judge") is True for _, s in usable):
+        yield Finding(("stages",), "no judged stage", "at least one stage with judge: true")
+
+
+def _names(stages: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for i, stage in stages:
+        name = stage.get("name")
+        if isinstance(name, str) and first.setdefault(name, i) != i:
+            yield Finding(("stages", i, "name"), name, f"a name of its own (stages[{first[name]}] has it)")
+
+
+def _first(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
+    if stage.get("ramp") is True:
+        yield Finding(("stages", i, "ramp"), True, "false: the first stage has none before it to grow from")
+    if _positive(stage.get("reconnect")):
+        yield Finding(("stages", i, "reconnect"), stage["reconnect"], "0: in the first stage nobody is connected yet")
+    if stage.get("judge") is True:
+        yield Finding(("stages", i, "judge"), True, "false: the first stage warms up, and warm-up is never judged")
+
+
+def _reconnect(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
+    if "reconnect_within" not in stage:
+        return
+    place, within = ("stages", i, "reconnect_within"), stage["reconnect_within"]
+    if "reconnect" not in stage:
+        yield Finding(place, within, "a share of agents that reconnect beside it (reconnect: 1.0)")
+    seconds, duration = _seconds(within), _seconds(stage.get("duration"))
+    if seconds is not None and duration is not None and seconds > duration:
+        yield Finding(place, within, f"no longer than the stage ({stage['duration']})")
+
+
+def _judged(i: int, stage: dict[str, Any], accounts: Any) -> Iterator[Finding]:
+    if stage.get("judge") is not True:
+        return
+    if i and str(stage.get("name")).lower() in _WARM_UP:
+        yield Finding(("stages", i, "judge"), True, "false: warm-up is never judged")
+    agents = stage.get("agents")
+    needed = accounts if isinstance(accounts, int) and _positive(stage.get("arrivals_per_s")) else 1
+    if isinstance(agents, int) and 0 <= agents < needed:
+        yield Finding(("stages", i, "agents"), agents, f"{needed} or more: each account needs an agent to be judged")
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        return parse_duration(value)
+    except PydanticCustomError:
+        return None

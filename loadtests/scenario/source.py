@@ -1,0 +1,168 @@
+"""YAML text → plain values that remember their lines. Hostile text becomes problems, never an exception or a hang."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from loadtests.scenario.problems import (
+    SECRET_EXPECTED,
+    Problem,
+    SourceError,
+    has_credentials,
+    is_literal_secret,
+    shown,
+)
+
+MAX_BYTES = 64 * 1024
+"""The longest scenario anyone wrote is a tenth of this."""
+
+Place = tuple[str | int, ...]
+
+_TAG = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document: plain values, and the line (from 1) of every key and item by its path."""
+
+    source: str
+    data: Any
+    lines: Mapping[Place, int]
+
+    def line(self, place: Place) -> int:
+        """The line of a place, or of the nearest thing around it that is written down."""
+        while place not in self.lines and place:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+    def problem(self, place: Place, got: Any, expected: str, nearest: str = "") -> Problem:
+        """A problem at a place. `got` is quoted, without credentials."""
+        return Problem(self.source, self.line(place), dotted(place), shown(got), expected, nearest)
+
+
+def dotted(place: Place) -> str:
+    """`("stages", 2, "duration")` → `stages[2].duration`."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).removeprefix(".")
+
+
+def read_source(path: Path) -> str:
+    """The text of a file. Raises SourceError when it is not there, too big, or not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = (error.strerror or "an error").lower()
+        raise SourceError([Problem(str(path), 1, "", why, "a YAML file that can be read")]) from None
+    if len(raw) > MAX_BYTES:
+        raise SourceError([_too_big(str(path))])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise SourceError([Problem(str(path), line, "", f"byte 0x{raw[error.start]:02x}", "UTF-8 text")]) from None
+
+
+def read_documents(text: str, source: str) -> tuple[list[Document], list[Problem]]:
+    """The documents of a YAML text, and what is wrong with the text as such: syntax, duplicate keys, aliases, tags,
+    literal secrets. Syntax errors leave no documents."""
+    if len(text) > MAX_BYTES:
+        return [], [_too_big(source)]
+    secrets = [
+        Problem(source, number, "", "a URL with a literal password", SECRET_EXPECTED)
+        for number, line in enumerate(text.splitlines(), 1)
+        if has_credentials(line)
+    ]
+    try:
+        nodes = [node for node in YAML(typ="safe", pure=True).compose_all(text) if node is not None]
+        readers = [_Reader(source) for _ in nodes]
+        documents = [r.document(n) for r, n in zip(readers, nodes, strict=True)]
+    except YAMLError as error:
+        return [], [*secrets, _syntax(error, source, text)]
+    except RecursionError:
+        return [], [*secrets, Problem(source, 1, "", "nesting without end", "a few levels of keys")]
+    return documents, secrets + [p for r in readers for p in r.problems]
+
+
+def _too_big(source: str) -> Problem:
+    return Problem(source, 1, "", f"more than {MAX_BYTES // 1024} KiB", "a file of a few KiB")
+
+
+def _syntax(error: YAMLError, source: str, text: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, MarkedYAMLError) and mark is not None:
+        got = " ".join(str(error.problem or error.context).split())
+        hint = "; indent with spaces, not tabs" if "\\t" in got else ""
+        return Problem(source, mark.line + 1, "", got, f"valid YAML{hint}")
+    position = getattr(error, "position", 0)
+    character = getattr(error, "character", None)
+    got = f"character {character:#x}" if isinstance(character, int) else "characters that YAML does not allow"
+    return Problem(source, text.count("\n", 0, position) + 1, "", got, "printable UTF-8 text")
+
+
+class _Reader:
+    """Turns the nodes of one document into values, and notes lines and problems on the way."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._seen: set[int] = set()
+
+    def document(self, node: Node) -> Document:
+        return Document(self.source, self._value(node, ()), self.lines)
+
+    def _note(self, node: Node, place: Place, got: str, expected: str) -> None:
+        self.problems.append(Problem(self.source, node.start_mark.line + 1, dotted(place), got, expected))
+
+    def _value(self, node: Node, place: Place) -> Any:
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if id(node) in self._seen:  # expanding aliases is how a small file becomes a huge one
+            self._note(node, place, "an alias (*)", "the value itself")
+            return None
+        self._seen.add(id(node))
+        if isinstance(node, MappingNode):
+            return dict(self._items(node, place))
+        if isinstance(node, SequenceNode):
+            return [self._value(item, (*place, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _items(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, ScalarNode):
+                self._note(key_node, place, "a key that is a list or a mapping", "a name")
+                continue
+            key = str(key_node.value)
+            where = (*place, key)
+            if key in seen:
+                self._note(key_node, where, "the key a second time", f"each key once (first on line {seen[key]})")
+                continue
+            seen[key] = self.lines[where] = line
+            value = self._value(value_node, where)
+            if is_literal_secret(key, value):
+                self._note(key_node, where, "a literal secret", SECRET_EXPECTED)
+            yield key, value
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Any:
+        kind, text = str(node.tag).removeprefix(_TAG), str(node.value)
+        if kind in ("int", "float"):
+            return _number(kind, text)
+        if kind == "bool":
+            return text.lower() == "true"
+        if kind not in ("str", "null", "timestamp"):
+            self._note(node, place, f"the tag {str(node.tag)!r}", "plain YAML without tags")
+        return None if kind == "null" else text
+
+
+def _number(kind: str, text: str) -> int | float | str:
+    """The number, or the text as it stands where YAML knows a number that Python writes otherwise."""
+    try:
+        return int(text, 0) if kind == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except ValueError:
+        return text
