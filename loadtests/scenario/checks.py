@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic_core import PydanticCustomError
 
 from loadtests.scenario.model import parse_duration
+from loadtests.scenario.problems import shown
 from loadtests.scenario.source import Place
 
 _WARM_UP = {"warm-up", "warmup", "warm"}
@@ -14,7 +15,7 @@ _WARM_UP = {"warm-up", "warmup", "warm"}
 
 class Finding(NamedTuple):
     place: Place
-    got: Any
+    got: str
     expected: str
 
 
@@ -38,16 +39,18 @@ def _names(stages: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Finding]:
     for i, stage in stages:
         name = stage.get("name")
         if isinstance(name, str) and first.setdefault(name, i) != i:
-            yield Finding(("stages", i, "name"), name, f"a name of its own (stages[{first[name]}] has it)")
+            yield Finding(("stages", i, "name"), shown(name), f"a name of its own (stages[{first[name]}] has it)")
 
 
 def _first(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
     if stage.get("ramp") is True:
-        yield Finding(("stages", i, "ramp"), True, "false: the first stage has none before it to grow from")
+        yield Finding(("stages", i, "ramp"), "true", "false: the first stage has none before it to grow from")
     if _positive(stage.get("reconnect")):
-        yield Finding(("stages", i, "reconnect"), stage["reconnect"], "0: in the first stage nobody is connected yet")
+        yield Finding(
+            ("stages", i, "reconnect"), shown(stage["reconnect"]), "0: in the first stage nobody is connected yet"
+        )
     if stage.get("judge") is True:
-        yield Finding(("stages", i, "judge"), True, "false: the first stage warms up, and warm-up is never judged")
+        yield Finding(("stages", i, "judge"), "true", "false: the first stage warms up, and warm-up is never judged")
 
 
 def _reconnect(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
@@ -55,21 +58,23 @@ def _reconnect(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
         return
     place, within = ("stages", i, "reconnect_within"), stage["reconnect_within"]
     if "reconnect" not in stage:
-        yield Finding(place, within, "a share of agents that reconnect beside it (reconnect: 1.0)")
+        yield Finding(place, shown(within), "a share of agents that reconnect beside it (reconnect: 1.0)")
     seconds, duration = _seconds(within), _seconds(stage.get("duration"))
     if seconds is not None and duration is not None and seconds > duration:
-        yield Finding(place, within, f"no longer than the stage ({stage['duration']})")
+        yield Finding(place, shown(within), f"no longer than the stage ({stage['duration']})")
 
 
 def _judged(i: int, stage: dict[str, Any], accounts: Any) -> Iterator[Finding]:
     if stage.get("judge") is not True:
         return
     if i and str(stage.get("name")).lower() in _WARM_UP:
-        yield Finding(("stages", i, "judge"), True, "false: warm-up is never judged")
+        yield Finding(("stages", i, "judge"), "true", "false: warm-up is never judged")
     agents = stage.get("agents")
     needed = accounts if isinstance(accounts, int) and _positive(stage.get("arrivals_per_s")) else 1
     if isinstance(agents, int) and 0 <= agents < needed:
-        yield Finding(("stages", i, "agents"), agents, f"{needed} or more: each account needs an agent to be judged")
+        yield Finding(
+            ("stages", i, "agents"), shown(agents), f"{needed} or more: each account needs an agent to be judged"
+        )
 
 
 def _positive(value: Any) -> bool:

@@ -9,7 +9,7 @@ from loadtests.scenario.parsing import ScenarioError, parse_scenario
 from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.scenario.source import read_source
 
-_SHIPPED = Path(__file__).resolve().parents[2] / "scenarios"
+SHIPPED = Path(__file__).resolve().parents[2] / "scenarios"
 _NOT_SCENARIOS = {"objectives"}
 
 
@@ -50,5 +50,5 @@ def scenario_files() -> dict[str, Path]:
 
 
 def _candidates() -> Iterator[Path]:
-    for directory in (Path("scenarios"), _SHIPPED):
+    for directory in (Path("scenarios"), SHIPPED):
         yield from (p for p in sorted(directory.glob("*.yaml")) if p.stem not in _NOT_SCENARIOS)

@@ -72,7 +72,7 @@ def _name(value: str) -> str:
     return value
 
 
-def _timeouts(value: dict[str, float]) -> Mapping[str, float]:
+def _timeouts(value: Mapping[str, float]) -> Mapping[str, float]:
     return MappingProxyType({"default": DEFAULT_TIMEOUT_S, **value})
 
 
@@ -191,7 +191,7 @@ class Scenario(_Model):
 
     def timeout_s(self, operation: str) -> float:
         """How long that operation may take, in seconds."""
-        timeouts: Mapping[str, float] = self.timeouts
+        timeouts: Mapping[Any, float] = self.timeouts
         return timeouts.get(operation, timeouts["default"])
 
     @property

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from loadtests.scenario.checks import check_stages
 from loadtests.scenario.model import Scenario
-from loadtests.scenario.problems import Problem, SourceError, is_literal_secret, nearest, one_of
+from loadtests.scenario.problems import Problem, SourceError, is_literal_secret, nearest, one_of, shown
 from loadtests.scenario.source import Document, Place, read_documents
 
 _EXPECTED = {
@@ -52,12 +52,19 @@ def parse_scenario(text: str, source: str) -> Scenario:
 
 def _validate(document: Document) -> tuple[Scenario | None, list[Problem]]:
     if not isinstance(document.data, dict):
-        return None, [document.problem((), document.data, "a scenario: a mapping of keys to values")]
+        return None, [document.problem((), shown(document.data), "a scenario: a mapping of keys to values")]
     together = [document.problem(*finding) for finding in check_stages(document.data)]
     try:
         return Scenario.model_validate(document.data), together
     except ValidationError as error:
-        return None, [p for e in error.errors(include_url=False) for p in _problems(document, e)] + together
+        return None, [p for e in _worth_telling(error) for p in _problems(document, e)] + together
+
+
+def _worth_telling(error: ValidationError) -> Iterator[ErrorDetails]:
+    """Without the lists that are only too short because their items are wrong."""
+    errors = error.errors(include_url=False)
+    around = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
+    return (e for e in errors if e["type"] != "too_short" or e["loc"] not in around)
 
 
 def _problems(document: Document, error: ErrorDetails) -> Iterator[Problem]:
@@ -69,10 +76,12 @@ def _problems(document: Document, error: ErrorDetails) -> Iterator[Problem]:
     elif kind == "literal_error":
         place = place[:-1] if place[-1] == "[key]" else place
         names = _literals(context)
-        yield document.problem(place, got, one_of(names), nearest(got, names))
+        yield document.problem(place, shown(got), one_of(names), nearest(got, names))
     else:
         expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
-        yield document.problem(place, None if kind == "missing" else got, expected, context.get("nearest", ""))
+        yield document.problem(
+            place, "nothing" if kind == "missing" else shown(got), expected, context.get("nearest", "")
+        )
 
 
 def _unknown_key(document: Document, place: Place) -> Problem:

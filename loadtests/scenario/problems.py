@@ -11,7 +11,7 @@ _CREDENTIALS = re.compile(r"(://[^/\s:@]*:)(?!\$\{env:[A-Za-z_]\w*\}@)[^@/\s]+@"
 _SECRET_KEY = re.compile(r"pass(word|wd|phrase)?$|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{env:[A-Za-z_]\w*\}")
 
-SECRET_EXPECTED = "a reference to the environment, ${env:NAME}, and never the secret itself"
+REFERENCE_EXPECTED = "a reference to the environment, ${env:NAME}, and never the secret itself"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from loadtests.scenario.problems import (
-    SECRET_EXPECTED,
+    REFERENCE_EXPECTED,
     Problem,
     SourceError,
     has_credentials,
     is_literal_secret,
-    shown,
 )
 
 MAX_BYTES = 64 * 1024
@@ -40,9 +39,9 @@ class Document:
             place = place[:-1]
         return self.lines.get(place, 1)
 
-    def problem(self, place: Place, got: Any, expected: str, nearest: str = "") -> Problem:
-        """A problem at a place. `got` is quoted, without credentials."""
-        return Problem(self.source, self.line(place), dotted(place), shown(got), expected, nearest)
+    def problem(self, place: Place, got: str, expected: str, nearest: str = "") -> Problem:
+        """A problem at a place. `got` says what is there: a value goes through `shown`."""
+        return Problem(self.source, self.line(place), dotted(place), got, expected, nearest)
 
 
 def dotted(place: Place) -> str:
@@ -73,7 +72,7 @@ def read_documents(text: str, source: str) -> tuple[list[Document], list[Problem
     if len(text) > MAX_BYTES:
         return [], [_too_big(source)]
     secrets = [
-        Problem(source, number, "", "a URL with a literal password", SECRET_EXPECTED)
+        Problem(source, number, "", "a URL with a literal password", REFERENCE_EXPECTED)
         for number, line in enumerate(text.splitlines(), 1)
         if has_credentials(line)
     ]
@@ -129,7 +128,7 @@ class _Reader:
             return dict(self._items(node, place))
         if isinstance(node, SequenceNode):
             return [self._value(item, (*place, i)) for i, item in enumerate(node.value)]
-        return self._scalar(node, place)
+        return self._scalar(node, place) if isinstance(node, ScalarNode) else None
 
     def _items(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         seen: dict[str, int] = {}
@@ -146,7 +145,7 @@ class _Reader:
             seen[key] = self.lines[where] = line
             value = self._value(value_node, where)
             if is_literal_secret(key, value):
-                self._note(key_node, where, "a literal secret", SECRET_EXPECTED)
+                self._note(key_node, where, "a literal secret", REFERENCE_EXPECTED)
             yield key, value
 
     def _scalar(self, node: ScalarNode, place: Place) -> Any:
