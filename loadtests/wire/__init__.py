@@ -1,0 +1,1 @@
+"""How messages travel: `codecs` are pure, `connection` is one WebSocket for greenlets."""

@@ -1,0 +1,185 @@
+"""From a URL to an open WebSocket: name, TCP, TLS, HTTP upgrade. Blocks the calling greenlet only."""
+
+import errno
+import os
+import ssl
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Final
+
+import gevent
+from gevent import monkey, socket
+from gevent.hub import get_hub
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, InvalidURI
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI, parse_uri
+
+from loadtests.wire.codecs.messages import SUBPROTOCOL
+from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
+
+RECEIVE_BYTES: Final = 65536
+
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_native_socket = monkey.get_original("socket", "socket")
+
+
+class ConnectionFailed(Exception):  # noqa: N818  it reads as what happened
+    """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`,
+    `connect_refused`, `handshake_rejected`, `internal` (out of descriptors or ports) are `fail`; `timeout` and
+    `cut_off` are `unknown`."""
+
+    def __init__(self, error: str, detail: str) -> None:
+        super().__init__(f"{error}: {detail}")
+        self.error = error
+        self.outcome = "unknown" if error in {"timeout", "cut_off"} else "fail"
+        self.detail = detail
+
+
+def open_websocket(
+    url: str, timeout_s: float, max_bytes: int, tls: ssl.SSLContext | None
+) -> tuple[Transport, ClientProtocol, int]:
+    """An open WebSocket: its transport, its protocol, and how many bytes came behind the upgrade.
+
+    Raises ConnectionFailed, at the latest after `timeout_s`; ValueError when the URL is not ws:// or wss://.
+    """
+    try:
+        uri = parse_uri(url)
+    except InvalidURI as error:
+        raise ValueError(str(error)) from None
+    deadline = gevent.Timeout.start_new(timeout_s)
+    try:
+        return _open(uri, max_bytes, tls)
+    except gevent.Timeout as timeout:
+        if timeout is not deadline:
+            raise
+        raise ConnectionFailed("timeout", f"{uri.host}:{uri.port} did not answer within {timeout_s:g} s") from None
+    finally:
+        deadline.close()
+
+
+def _open(uri: WebSocketURI, max_bytes: int, tls: ssl.SSLContext | None) -> tuple[Transport, ClientProtocol, int]:
+    connected = _connect(uri.host, uri.port)
+    try:
+        transport = _secure(connected, uri, tls) if uri.secure else PlainTransport(connected)
+        protocol = ClientProtocol(uri, subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=max_bytes)
+        return transport, protocol, _upgrade(transport, protocol)
+    except BaseException:
+        connected.close()
+        raise
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+    """Family and address of every way to the host; a literal address asks no resolver (and no resolver's thread)."""
+    with suppress(ValueError):
+        return [(socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6, (host, port))]
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ConnectionFailed("dns", f"{host}: {error}") from None
+    return [(family, address[:2]) for family, _, _, _, address in found]
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    refused: ConnectionFailed | None = None
+    for family, address in _addresses(host, port):
+        try:
+            return _connect_to(family, address)
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                raise ConnectionFailed("internal", f"this host cannot open more connections: {error}") from None
+            code = "timeout" if error.errno == errno.ETIMEDOUT else "connect_refused"
+            refused = ConnectionFailed(code, f"{host}:{port}: {error.strerror or error}")
+    raise refused or ConnectionFailed("dns", f"{host}: no address")
+
+
+def _connect_to(family: int, address: tuple[str, int]) -> socket.socket:
+    # The native socket: gevent's own would add two watchers and a Python layer to every call.
+    connected = _native_socket(family, socket.SOCK_STREAM)
+    try:
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(BlockingIOError):
+            connected.connect(address)
+            return connected
+        _wait(connected.fileno(), write=True)
+        _raise_socket_error(connected)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def _raise_socket_error(connected: socket.socket) -> None:
+    code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _wait(descriptor: int, *, write: bool) -> None:
+    hub = get_hub()
+    watcher = hub.loop.io(descriptor, 2 if write else 1)
+    try:
+        hub.wait(watcher)
+    finally:
+        watcher.close()
+
+
+def _secure(connected: socket.socket, uri: WebSocketURI, tls: ssl.SSLContext | None) -> TlsTransport:
+    transport = TlsTransport(connected, tls or ssl.create_default_context(), uri.host)
+    try:
+        while not transport.handshake():
+            _wait(transport.fileno(), write=False)
+    except ssl.SSLError as error:
+        raise ConnectionFailed("handshake_rejected", f"TLS with {uri.host}: {error}") from None
+    except OSError as error:
+        raise ConnectionFailed("cut_off", f"{uri.host} hung up during the TLS handshake: {error}") from None
+    return transport
+
+
+def _upgrade(transport: Transport, protocol: ClientProtocol) -> int:
+    """Sends the HTTP upgrade and reads its answer; returns how many bytes of frames came with it."""
+    protocol.send_request(protocol.connect())
+    try:
+        _send_all(transport, b"".join(protocol.data_to_send()))
+        received = _read_response(transport, protocol)
+    except OSError as error:
+        raise ConnectionFailed("cut_off", f"connection lost during the handshake: {error}") from None
+    if protocol.handshake_exc is not None:
+        raise ConnectionFailed("handshake_rejected", _rejection(protocol.handshake_exc))
+    if protocol.subprotocol != SUBPROTOCOL:
+        raise ConnectionFailed("handshake_rejected", f"the server does not speak {SUBPROTOCOL}")
+    return len(received) - received.index(b"\r\n\r\n") - 4
+
+
+def _send_all(transport: Transport, data: bytes) -> None:
+    while data:
+        try:
+            data = data[transport.send(data) :]
+        except BlockingIOError:
+            _wait(transport.fileno(), write=True)
+
+
+def _read_response(transport: Transport, protocol: ClientProtocol) -> bytes:
+    """Feeds the protocol until it knows the answer. Raises OSError when the server hangs up before."""
+    received = b""
+    while not protocol.events and protocol.handshake_exc is None:
+        try:
+            data = transport.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            _wait(transport.fileno(), write=False)
+            continue
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "the server closed it in mid-handshake")
+        received += data
+        protocol.receive_data(data)
+    if protocol.events and isinstance(protocol.events[0], Response):
+        del protocol.events[0]
+    return received
+
+
+def _rejection(error: Exception) -> str:
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code} {error.response.reason_phrase}"
+    return str(error)
