@@ -1,0 +1,1 @@
+"""What a pod keeps its state in: one contract, several storage systems."""

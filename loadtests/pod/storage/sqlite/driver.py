@@ -1,0 +1,219 @@
+"""SQLite connections and the threads that use them: the one module that knows apsw."""
+
+import asyncio
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from loadtests.pod.storage.contract import (
+    AlreadyAccepted,
+    Call,
+    OutcomeUnknown,
+    Refusal,
+    StorageConflict,
+    StorageError,
+    StorageUnavailable,
+    Transaction,
+    TransactionSink,
+)
+from loadtests.pod.storage.statements import load, named
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+WRITERS = 4
+READERS = 2
+BUSY_TIMEOUT_S = 4.0
+"""How long a writer asks for the write lock before it gives up: below the load's own default timeout."""
+BUSY_POLL_S = 0.001
+"""SQLite queues nobody: whoever waits asks again, here every millisecond as Rails does. SQLite's own pauses
+grow to 100 ms and starve whoever waited longest."""
+
+_HERE = Path(__file__).parent
+SQL = load(_HERE / "statements.sql")
+
+
+class Session:
+    """One connection to the file. Statements are named as in `statements.sql`; values are bound by name."""
+
+    def __init__(self, path: str, number: int) -> None:
+        self.number = number
+        self._deadline = 0.0
+        self._operation = "maintenance"
+        self._connection = apsw.Connection(path)
+        self._connection.set_busy_handler(self._busy)
+        self._deadline = time.monotonic() + BUSY_TIMEOUT_S
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    def _busy(self, _times: int) -> bool:
+        if time.monotonic() >= self._deadline:
+            return False
+        time.sleep(BUSY_POLL_S)
+        return True
+
+    def make_schema(self) -> None:
+        self._connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
+
+    def row(self, statement: str, **values: Any) -> Row | None:
+        rows: list[Row] = self.rows(statement, **values)
+        return rows[0] if rows else None
+
+    def rows(self, statement: str, **values: Any) -> list[Row]:
+        return self._connection.execute(named(self._operation, SQL[statement]), values).fetchall()
+
+    def run(self, statement: str, **values: Any) -> int:
+        """Runs a change and returns how many rows it made, changed or removed."""
+        self._connection.execute(named(self._operation, SQL[statement]), values)
+        return self._connection.changes()
+
+    def begin(self, operation: str) -> None:
+        """Takes the write lock. Raises apsw.BusyError when it was not free for BUSY_TIMEOUT_S."""
+        self._operation = operation
+        self._deadline = time.monotonic() + BUSY_TIMEOUT_S
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def settings(self) -> dict[str, str]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint", "page_size")
+        read = {name: str(self._connection.pragma(name)) for name in names}
+        return {"version": apsw.sqlite_lib_version(), **read, "busy_timeout_ms": str(round(BUSY_TIMEOUT_S * 1000))}
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Sessions:
+    """A few connections, each used by one thread at a time. `run` works on whichever is free."""
+
+    def __init__(self, path: str, numbers: range) -> None:
+        self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
+        self._all: list[Session] = []
+        for number in numbers:
+            session = Session(path, number)
+            self._all.append(session)
+            self._free.put(session)
+        self._threads = ThreadPoolExecutor(len(numbers), thread_name_prefix="sqlite")
+
+    async def run(self, job: Callable[[Session], T]) -> T:
+        """Raises StorageUnavailable once closed, and what the job raised."""
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._with_session, job)
+        except RuntimeError:
+            raise StorageUnavailable("the SQLite storage is stopped") from None
+        return await work
+
+    def _with_session(self, job: Callable[[Session], T]) -> T:
+        session = self._free.get()
+        try:
+            return job(session)
+        finally:
+            self._free.put(session)
+
+    async def close(self) -> None:
+        """Lets what is under way finish."""
+        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
+        for session in self._all:
+            session.close()
+
+
+class Database:
+    """The file behind a pod: writers that contend for its write lock, readers that disturb nobody."""
+
+    def __init__(self, path: str, record: TransactionSink) -> None:
+        self._path = path
+        self._record = record
+        self._writers: Sessions | None = None
+        self._readers: Sessions | None = None
+
+    async def start(self) -> None:
+        try:
+            self._writers = Sessions(self._path, range(1, WRITERS + 1))
+            await self._writers.run(Session.make_schema)
+            self._readers = Sessions(self._path, range(WRITERS + 1, WRITERS + READERS + 1))
+        except apsw.Error as error:
+            raise StorageUnavailable(f"SQLite database {self._path}: {error}") from error
+
+    async def stop(self) -> None:
+        for sessions in (self._writers, self._readers):
+            if sessions is not None:
+                await sessions.close()
+        self._writers = self._readers = None
+
+    async def read(self, job: Callable[[Session], T]) -> T:
+        """One read, outside of any transaction."""
+        return await self._open(self._readers).run(lambda session: self._reading(session, job))
+
+    async def write(self, call: Call, job: Callable[[Session], T]) -> T:
+        """One transaction: committed, unless the job answers with a refusal or raises. Emits a Transaction."""
+        loop = asyncio.get_running_loop()
+
+        def emit(transaction: Transaction) -> None:
+            loop.call_soon_threadsafe(self._record, transaction)
+
+        return await self._open(self._writers).run(lambda session: self._transact(session, call, job, emit))
+
+    def _open(self, sessions: Sessions | None) -> Sessions:
+        if sessions is None:
+            raise StorageUnavailable("the SQLite storage is not started")
+        return sessions
+
+    def _reading(self, session: Session, job: Callable[[Session], T]) -> T:
+        try:
+            return job(session)
+        except apsw.Error as error:
+            raise StorageUnavailable(f"SQLite database {self._path}: {error}") from error
+
+    def _transact(self, session: Session, call: Call, job: Callable[[Session], T], emit: TransactionSink) -> T:
+        attempt = _Attempt(waiting_ns=time.monotonic_ns())
+        try:
+            return attempt.run(session, call, job)
+        except apsw.Error as error:
+            attempt.outcome, raised = classify(error, attempt.committing)
+            raise raised from error
+        finally:
+            session.rollback()
+            ended = time.monotonic_ns()
+            begun = attempt.begun_ns or ended
+            emit(Transaction(session.number, call, attempt.waiting_ns, begun, ended, attempt.outcome))
+
+
+@dataclass
+class _Attempt:
+    """How far one transaction has come."""
+
+    waiting_ns: int
+    begun_ns: int | None = None
+    committing: bool = False
+    outcome: str = "rolled_back"
+
+    def run(self, session: Session, call: Call, job: Callable[[Session], T]) -> T:
+        session.begin(call.operation)
+        self.begun_ns = time.monotonic_ns()
+        answer = job(session)
+        if not isinstance(answer, Refusal | AlreadyAccepted):
+            self.committing = True
+            session.commit()
+            self.outcome = "committed"
+        return answer
+
+
+def classify(error: Exception, committing: bool) -> tuple[str, StorageError]:
+    """What an error of SQLite means: the transaction's outcome, and what its caller is told."""
+    if isinstance(error, apsw.BusyError):
+        return "lock_timeout", StorageConflict(f"the write lock was not free for {BUSY_TIMEOUT_S:g} s")
+    if committing and isinstance(error, apsw.IOError):
+        return "unknown", OutcomeUnknown(f"SQLite could not tell whether it committed: {error}")
+    return "rolled_back", StorageUnavailable(f"SQLite: {error}")

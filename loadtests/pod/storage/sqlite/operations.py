@@ -1,0 +1,171 @@
+"""What a pod does to its SQLite file: each function runs inside one BEGIN IMMEDIATE and sees nobody else's change."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from loadtests.pod.storage import rules
+from loadtests.pod.storage.contract import (
+    Accepted,
+    AlreadyAccepted,
+    Call,
+    ConnectionRow,
+    Done,
+    Refusal,
+    Resumed,
+    Subscribed,
+)
+from loadtests.pod.storage.rules import Chat, Speaker
+from loadtests.pod.storage.sqlite.driver import Session
+from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+
+
+def open_connection(db: Session, row: ConnectionRow) -> Done:
+    digest = rules.token_digest(row.resume_token)
+    db.run(
+        "open_connection",
+        connection=row.connection,
+        account=row.account,
+        role=row.role,
+        name=row.name,
+        digest=digest,
+        now=time.time_ns(),
+    )
+    return Done()
+
+
+def resume_connection(db: Session, call: Call, connection: str, token: str, silent_since: int) -> Resumed | Refusal:
+    row = db.row(
+        "resume_connection",
+        connection=connection,
+        account=call.account,
+        digest=rules.token_digest(token),
+        silent_since=silent_since,
+        now=time.time_ns(),
+    )
+    if row is None:
+        return Refusal.NO_SUCH_CONNECTION
+    topics: dict[str, int] = dict(db.rows("subscribed_topics", connection=connection))
+    return Resumed(ConnectionRow(connection, call.account, row[0], row[1], token), topics)
+
+
+def close_connection(db: Session, call: Call, connection: str) -> Done | Refusal:
+    row = db.row("connection", connection=connection, account=call.account)
+    if row is None:
+        return Refusal.NO_SUCH_CONNECTION
+    if row[0] is None:
+        _close(db, connection)
+    return Done()
+
+
+def _close(db: Session, connection: str) -> None:
+    db.run("drop_subscriptions", connection=connection)
+    db.run("close_connection", connection=connection, now=time.time_ns())
+
+
+def touch_connections(db: Session, connections: Sequence[str], now: int) -> None:
+    for connection in connections:
+        db.run("touch_connection", connection=connection, now=now)
+
+
+def reap_connections(db: Session, silent_since: int, limit: int) -> Sequence[str]:
+    silent = [row[0] for row in db.rows("silent_connections", silent_since=silent_since, limit=limit)]
+    for connection in silent:
+        _close(db, connection)
+    return silent
+
+
+def subscribe(db: Session, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    if _speaker(db, call, connection) is None:
+        return Refusal.NO_SUCH_CONNECTION
+    if there := db.row("subscription", connection=connection, topic=topic):
+        return Subscribed(there[0])
+    taken = db.row("count_subscriptions", connection=connection)
+    if refusal := rules.on_subscribe(taken[0] if taken else 0, limit):
+        return refusal
+    head = db.row("ensure_topic", account=call.account, topic=topic)
+    db.run("subscribe", connection=connection, topic=topic, account=call.account, now=time.time_ns())
+    return Subscribed(head[0] if head else 0)
+
+
+def unsubscribe(db: Session, call: Call, connection: str, topic: str) -> Done | Refusal:
+    if _speaker(db, call, connection) is None:
+        return Refusal.NO_SUCH_CONNECTION
+    gone = db.run("unsubscribe", connection=connection, topic=topic)
+    return Done() if gone else Refusal.NOT_SUBSCRIBED
+
+
+def offer_chat(db: Session, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    speaker = _speaker(db, call, connection)
+    if speaker is None:
+        return Refusal.NO_SUCH_CONNECTION
+    made = db.run(
+        "offer_chat", account=call.account, chat=chat, subject=subject, connection=connection, now=time.time_ns()
+    )
+    if not made:
+        return Done()
+    db.row("ensure_topic", account=call.account, topic=chat_topic(chat))
+    return Done(_publish(db, call, speaker, (QUEUE_TOPIC,), "chat.offered", chat, subject))
+
+
+def accept_chat(db: Session, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
+    if answer := rules.on_accept(speaker, found):
+        return answer
+    assert speaker is not None
+    db.run("accept_chat", account=call.account, chat=chat, connection=connection, now=time.time_ns())
+    return Accepted(_publish(db, call, speaker, (chat_topic(chat), QUEUE_TOPIC), "chat.accepted", chat, ""))
+
+
+def send_message(db: Session, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
+    if answer := rules.on_message(speaker, found):
+        return answer
+    assert speaker is not None
+    db.run(
+        "send_message",
+        account=call.account,
+        key=call.key,
+        chat=chat,
+        connection=connection,
+        text=text,
+        now=time.time_ns(),
+    )
+    return Done(_publish(db, call, speaker, (chat_topic(chat),), "message.sent", chat, text))
+
+
+def close_chat(db: Session, call: Call, connection: str, chat: str) -> Done | Refusal:
+    speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
+    if answer := rules.on_close_chat(speaker, found):
+        return answer
+    assert speaker is not None
+    db.run("close_chat", account=call.account, chat=chat, now=time.time_ns())
+    return Done(_publish(db, call, speaker, (chat_topic(chat), QUEUE_TOPIC), "chat.closed", chat, ""))
+
+
+def _speaker(db: Session, call: Call, connection: str) -> Speaker | None:
+    row = db.row("speaker", connection=connection, account=call.account)
+    return Speaker(*row) if row else None
+
+
+def _chat(db: Session, call: Call, chat: str) -> Chat | None:
+    row = db.row("chat", account=call.account, chat=chat, key=call.key)
+    return Chat(row[0], row[1], row[2], row[3], bool(row[4])) if row else None
+
+
+def _publish(  # noqa: PLR0913, PLR0917  an event's own fields
+    db: Session, call: Call, speaker: Speaker, topics: tuple[str, ...], kind: str, chat: str, text: str
+) -> tuple[Event, ...]:
+    now = time.time_ns()
+    return tuple(
+        _publish_one(db, Event(call.account, topic, 0, kind, chat, call.key, speaker.name, text, now))
+        for topic in topics
+    )
+
+
+def _publish_one(db: Session, draft: Event) -> Event:
+    head = db.row("advance_topic", account=draft.account, topic=draft.topic)
+    assert head is not None
+    event = replace(draft, sequence=head[0])
+    db.run("add_event", **asdict(event))
+    return event
