@@ -1,0 +1,63 @@
+"""What was asked for, as values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.records.rundirectory import safe_name
+from loadtests.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Target:
+    """A pod that we did not start: its address and the name it has in reports."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one run is about: a storage system by name, or a target."""
+
+    storage: str | None = None
+    target: Target | None = None
+
+    @property
+    def name(self) -> str:
+        return self.storage or (self.target.label if self.target else "")
+
+    @property
+    def directory(self) -> str:
+        return safe_name(self.name)
+
+    @property
+    def engine(self) -> str | None:
+        return self.storage.partition(":")[0] if self.storage else None
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Where the load is made: `processes` on this host, or `expect_workers` that come to `bind` (HOST:PORT)."""
+
+    processes: int = 1
+    expect_workers: int | None = None
+    bind: str | None = None
+
+    @property
+    def workers(self) -> int:
+        return self.expect_workers or self.processes
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A study as asked for, every name checked."""
+
+    scenario: Scenario
+    scenario_file: Path
+    scenario_text: str
+    subjects: tuple[Subject, ...]
+    rounds: int
+    runs: Path
+    seed: int
+    generator: Generator
+    hosts_owned: tuple[str, ...] = ()

@@ -1,0 +1,95 @@
+"""end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.conductor.blindness import Tick, blindness
+from loadtests.conductor.failures import Reason
+from loadtests.conductor.live import Load, Worker
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.streams import read_batches
+from loadtests.records.tables import FORMAT, TABLES
+
+SATURATED_CPU_SHARE = 0.9
+SATURATED_LATE_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended. `ended_ns` is when the load had; `observed` whether there was an observer."""
+
+    reason: Reason
+    ended_ns: int
+    load: Load
+    observed: bool
+
+
+def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
+    rows = count_rows(directory)
+    written = sum(n for name, n in rows.items() if name.startswith("operations-"))
+    workers = list(ending.load.workers.values())
+    return {
+        "format": FORMAT,
+        "reason": ending.reason.code,
+        "detail": ending.reason.detail,
+        "ended_ns": ending.ended_ns,
+        "rows": rows,
+        "operations": operations(workers, written, ending.load.drained),
+        "late_starts": {"count": sum(w.late_starts for w in workers), "of": sum(w.starts for w in workers)},
+        "generator": generator(workers, ending.load.drained),
+        "observer": observer(ending, directory),
+    }
+
+
+def count_rows(directory: RunDirectory) -> dict[str, int]:
+    """Table file's name without its ending → rows in it that can be read."""
+    files = [path for table in TABLES for path in directory.table_files(table)]
+    return {path.stem: sum(batch.num_rows for batch in read_batches(path)) for path in sorted(files)}
+
+
+def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[str, int | None]:
+    """`written` is counted in the files. What a worker began is exact only when it lived to say so."""
+    workers = list(workers)
+    begun = sum(w.begun for w in workers)
+    exact = drained and all(w.drained for w in workers)
+    missing = max(begun - written, 0)
+    counted: dict[str, int | None] = {
+        "begun": max(begun, written),
+        "written": written,
+        "in_flight": sum(w.in_flight for w in workers),
+        "lost": missing if exact else None,
+    }
+    return counted if exact else {**counted, "lost_at_most": missing}
+
+
+def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:
+    workers = list(workers)
+    told = [{"worker": w.worker, "cpu_share": w.cpu_share, "late_starts": w.late_starts} for w in workers]
+    return {"saturated": saturated(workers, drained), "workers": told}
+
+
+def saturated(workers: Iterable[Worker], drained: bool) -> bool | None:
+    """Whether the generator was too slow for its own plan; None when somebody did not live to tell."""
+    workers = list(workers)
+    starts = sum(w.starts for w in workers)
+    late = sum(w.late_starts for w in workers) > SATURATED_LATE_SHARE * starts
+    if late or any((w.cpu_share or 0.0) > SATURATED_CPU_SHARE for w in workers):
+        return True
+    told = drained and bool(workers) and all(w.drained and w.cpu_share is not None for w in workers)
+    return False if told else None
+
+
+def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | None:
+    if not ending.observed:
+        return None
+    starts = [stage["started_ns"] for stage in ending.load.stages]
+    blind_s, reason = blindness(read_ticks(directory), min(starts, default=0), ending.ended_ns)
+    return {"blind_s": round(blind_s, 3), "reason": reason}
+
+
+def read_ticks(directory: RunDirectory) -> list[Tick]:
+    columns = ["probe", "planned_ns", "started_ns", "ended_ns", "error"]
+    return [
+        Tick(*row) for batch in directory.batches("ticks") for row in zip(*(batch[c].to_pylist() for c in columns))
+    ]

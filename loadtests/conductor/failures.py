@@ -1,0 +1,54 @@
+"""Why nothing could be run, or why a run ended, with the exit code that each deserves."""
+
+from dataclasses import dataclass
+
+EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
+
+
+class CannotRun(Exception):
+    """Found before the load starts. The message names the place, what was expected and what to do."""
+
+    exit_code = EX_SOFTWARE
+
+
+class BadInput(CannotRun):
+    exit_code = EX_USAGE
+
+
+class Unavailable(CannotRun):
+    exit_code = EX_UNAVAILABLE
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a run ended (`reason` of end.json) and one sentence about it; empty when it was completed."""
+
+    code: str
+    detail: str = ""
+
+
+class RunEnded(Exception):
+    """The run cannot go on."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(detail or code)
+        self.reason = Reason(code, detail)
+
+
+COMPLETED = Reason("completed")
+
+EXIT_CODES = {
+    "completed": EX_OK,
+    "interrupted": EX_INTERRUPTED,
+    "target_unavailable": EX_UNAVAILABLE,
+    "pod_died": EX_UNAVAILABLE,
+    "database_died": EX_UNAVAILABLE,
+    "disk_full": EX_UNAVAILABLE,
+    "worker_lost": EX_SOFTWARE,
+    "observer_died": EX_SOFTWARE,
+    "internal": EX_SOFTWARE,
+}
+
+STOPS_THE_STUDY = frozenset({"interrupted", "disk_full", "internal"})
+"""After these the runs to come cannot be better. A pod, a database or a worker that died says something about its own
+run only: the next one starts afresh."""

@@ -1,0 +1,74 @@
+"""The live lines of the Locust master → what is known of the load. Pure."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Worker:
+    """A worker as it last told of itself."""
+
+    worker: str
+    begun: int = 0
+    written: int = 0
+    in_flight: int = 0
+    late_starts: int = 0
+    starts: int = 0
+    cpu_share: float | None = None
+    error: str = ""
+    lost: bool = False
+    drained: bool = False
+
+
+@dataclass
+class Load:
+    """Everything the live lines have told so far; `take` is fed one line after another."""
+
+    workers: dict[str, Worker] = field(default_factory=dict)
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    tick: dict[str, Any] = field(default_factory=dict)
+    drained: bool = False
+
+    def take(self, line: bytes) -> dict[str, Any] | None:
+        """Returns the line's event; None when it is none that is known."""
+        try:
+            event = json.loads(line)
+            known = getattr(self, f"_{event['event']}", None)
+        except (ValueError, KeyError, TypeError):
+            return None
+        if known is None:
+            return None
+        known(event)
+        return event  # type: ignore[no-any-return]
+
+    def _stage(self, event: dict[str, Any]) -> None:
+        self.stages.append(event)
+
+    def _tick(self, event: dict[str, Any]) -> None:
+        self.tick = event
+
+    def _worker(self, event: dict[str, Any]) -> None:
+        worker = self._known(event)
+        worker.lost = worker.lost or event.get("state") == "lost"
+
+    def _drained(self, event: dict[str, Any]) -> None:
+        self.drained = True
+        for told in event.get("workers", []):
+            worker = self._known(told)
+            worker.drained = not worker.lost
+
+    def _known(self, told: dict[str, Any]) -> Worker:
+        worker = self.workers.setdefault(str(told["worker"]), Worker(str(told["worker"])))
+        for name in ("begun", "written", "in_flight", "late_starts", "starts", "cpu_share", "error"):
+            if told.get(name) is not None:
+                setattr(worker, name, told[name])
+        return worker
+
+    @property
+    def lost(self) -> list[Worker]:
+        return [w for w in self.workers.values() if w.lost]
+
+    @property
+    def errors(self) -> list[str]:
+        return [w.error for w in self.workers.values() if w.error]

@@ -1,0 +1,105 @@
+"""manifest.json: what a run was, written when everything is ready and nothing has been sent yet."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from loadtests.conductor.choices import Choices, Subject
+from loadtests.conductor.host import harness, host, packages
+from loadtests.pod.storage import registry
+from loadtests.records.tables import FORMAT
+from loadtests.scenario import PodTarget, Scenario
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Both clocks, read together. `monotonic_ns` is time 0 of the run's tables."""
+
+    monotonic_ns: int
+    realtime_ns: int
+
+    @classmethod
+    def now(cls) -> "Clock":
+        """The narrowest of a few readings, so that a pause between the two clocks does not become an offset."""
+        readings = []
+        for _ in range(5):
+            before, real, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+            readings.append((after - before, cls((before + after) // 2, real)))
+        return min(readings, key=lambda r: r[0])[1]
+
+    def since_ns(self) -> int:
+        """Nanoseconds since time 0."""
+        return time.monotonic_ns() - self.monotonic_ns
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which run this is."""
+
+    study: str
+    run: str
+    round: int
+    subject: Subject
+
+
+def manifest(
+    identity: Identity, choices: Choices, clock: Clock, pod: PodTarget, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The document. `settings` are the storage's as the pod read them back from the server; empty when not ours."""
+    subject = identity.subject
+    local_database = subject.engine not in (None, "memory", "sqlite")
+    return {
+        "format": FORMAT,
+        "study": identity.study,
+        "run": identity.run,
+        "round": identity.round,
+        "started_at": datetime.fromtimestamp(clock.realtime_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
+        **({"storage": subject.storage} if subject.storage else {"label": subject.name}),
+        "scenario": {
+            "name": choices.scenario.name,
+            "sha256": hashlib.sha256(choices.scenario_text.encode()).hexdigest(),
+        },
+        "seed": choices.seed,
+        "harness": harness(),
+        "origin_ns": clock.monotonic_ns,
+        "clock": asdict(clock),
+        "target": {"owned": subject.target is None, "pods": [asdict(pod)]},
+        "engine": engine(subject.storage, settings) if subject.storage else None,
+        "host": host(),
+        "packages": packages(),
+        "generator": {"processes": choices.generator.workers, "workers": []},
+        "database_offset": {"offset_ns": 0, "error_ns": 0} if local_database else None,
+        "stages": stages(choices.scenario),
+    }
+
+
+def engine(storage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    told = dict(settings)
+    name = told.pop("engine", None) or str(registry.parse(storage).engine)
+    return {
+        "name": name,
+        "version": told.pop("version", None),
+        "settings": told,
+        "promises": asdict(registry.promises(storage)),
+    }
+
+
+def stages(scenario: Scenario) -> list[dict[str, Any]]:
+    """The planned stages, each with its start in seconds after the first one's."""
+    planned, starts_s = [], 0.0
+    for stage in scenario.stages:
+        planned.append(
+            {
+                "name": stage.name,
+                "starts_s": round(starts_s, 9),
+                "duration_s": stage.duration_s,
+                "agents": stage.agents,
+                "arrivals_per_s": stage.arrivals_per_s,
+                "judge": stage.judge,
+            }
+        )
+        starts_s += stage.duration_s
+    return planned

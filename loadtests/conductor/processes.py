@@ -1,0 +1,141 @@
+"""Children: started with their settings as arguments and their secrets in the environment, dead when we are."""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests.conductor.failures import RunEnded
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
+
+READY_WITHIN_S = 30.0
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def _in_the_child() -> None:
+    """Runs between fork and exec. SIGINT may have been ignored by whoever started us in the background."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to start. `argv` may name the descriptor that the ready line goes to as `{ready}`."""
+
+    name: str
+    argv: Sequence[str]
+    secrets: Mapping[str, str]
+    log: Path
+
+
+class Child:
+    """One process of ours in a session of its own, its output in a file of the run directory."""
+
+    def __init__(self, command: Command, guardian: Guardian, pass_fds: Sequence[int] = (), stdin: int | None = None):
+        self.name, self.log, self._guardian = command.name, command.log, guardian
+        with command.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.DEVNULL if stdin is None else stdin,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **command.secrets},
+                pass_fds=pass_fds,
+                start_new_session=True,
+                preexec_fn=_in_the_child,  # noqa: PLW1509  there is one thread here
+            )
+        guardian.watch_group(self.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """None while it runs; negative when a signal ended it."""
+        return self._process.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the process alone, not to its children."""
+        if self.exit_code() is None:
+            self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals, within_s: float) -> bool:
+        """Asks it to end; kills it and its children when it does not. Returns whether it ended by itself."""
+        self.signal(number)
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return False
+        self.kill()
+        return True
+
+    def kill(self) -> None:
+        """Kills what is left of the process and of its children. Harmless when there is nothing left."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._guardian.forget(self.pid)
+
+    def last_words(self, lines: int = 6) -> str:
+        """The end of its log, for a message."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+    def obituary(self) -> str:
+        """How it ended, in words."""
+        code = self._process.wait(timeout=5) if self.exit_code() is None else self.exit_code()
+        assert code is not None
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.name} {how}; its log is {self.log.parent.name}/{self.log.name}"
+
+
+def start_until_ready(command: Command, guardian: Guardian, interrupts: Interrupts, died: str) -> tuple[Child, Any]:
+    """Starts a process and waits for its ready line. Raises RunEnded(`died`) when none comes."""
+    read_end, write_end = os.pipe()
+    argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
+    lines = Lines(read_end)
+    try:
+        child = Child(Command(command.name, argv, command.secrets, command.log), guardian, pass_fds=[write_end])
+    finally:
+        os.close(write_end)
+    try:
+        return child, _ready_line(child, lines, interrupts, died)
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        lines.close()
+
+
+def _ready_line(child: Child, lines: Lines, interrupts: Interrupts, died: str) -> Any:
+    deadline = Deadline(READY_WITHIN_S)
+    with watching(interrupts) as watch:
+        watch.on_readable(lines.descriptor, lambda: None)
+        while not deadline.passed:
+            interrupts.check()
+            if got := lines.read():
+                return _parsed(child, got[0], died)
+            if lines.ended:
+                raise RunEnded(died, f"before it was ready, {child.obituary()}\n{child.last_words()}")
+            watch.wait(deadline.left_s)
+    raise RunEnded(died, f"{child.name} was not ready within {READY_WITHIN_S:.0f} s\n{child.last_words()}")
+
+
+def _parsed(child: Child, line: bytes, died: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        raise RunEnded(died, f"{child.name} should have said in one line of JSON that it is ready") from None

@@ -1,0 +1,36 @@
+"""The `timeline` table: stages as the load announced them, and what went wrong."""
+
+import json
+from typing import Any
+
+from loadtests.conductor.failures import Reason
+from loadtests.records.rundirectory import RunDirectory
+
+
+class Timeline:
+    """The one writer of the table. A stage is written when the next one begins, or when the run ends."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._table = directory.create_table("timeline")
+        self._stage: dict[str, Any] | None = None
+
+    def stage(self, event: dict[str, Any]) -> None:
+        self._end_stage(event["started_ns"], "ok")
+        self._stage = event
+
+    def end(self, ended_ns: int, reason: Reason) -> None:
+        """The load is over. A fault has a row of its own."""
+        self._end_stage(ended_ns, "ok" if reason.code == "completed" else reason.code)
+        if reason.code != "completed":
+            detail = json.dumps({"detail": reason.detail})
+            self._table.write([(ended_ns, ended_ns, "fault", reason.code, reason.code, detail)])
+
+    def close(self) -> None:
+        self._table.close()
+
+    def _end_stage(self, ended_ns: int, result: str) -> None:
+        if self._stage is not None:
+            stage, self._stage = self._stage, None
+            detail = {name: stage.get(name) for name in ("agents", "arrivals_per_s", "judge")}
+            row = (stage["started_ns"], ended_ns, "stage", stage["name"], result, json.dumps(detail))
+            self._table.write([row])
