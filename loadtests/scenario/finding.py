@@ -17,11 +17,12 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     """The scenario of that file, or the shipped one of that name. Raises ScenarioError with all problems at once."""
     path = find_scenario(name_or_path)
     try:
-        scenario = parse_scenario(read_source(path), str(path))
-    except ScenarioError:
-        raise
+        text = read_source(path)
     except SourceError as error:
         raise ScenarioError(error.problems) from None
+    scenario = parse_scenario(text, str(path))
+    if scenario.objectives is not None and not (path.parent / scenario.objectives).is_file():
+        raise ScenarioError([_no_objectives(path, text, scenario.objectives)])
     return scenario
 
 
@@ -39,6 +40,14 @@ def find_scenario(name_or_path: str | Path) -> Path:
         return known[text]
     expected = f"a path, or {one_of(list(known))}" if known else "a path to a scenario"
     raise ScenarioError([Problem("scenario", 1, "", shown(text), expected, nearest(text, known))])
+
+
+def _no_objectives(path: Path, text: str, named: str) -> Problem:
+    line = next((n for n, at in enumerate(text.splitlines(), 1) if at.startswith("objectives:")), 1)
+    beside = [p.name for p in sorted(path.parent.glob("*objectives*.yaml"))]
+    return Problem(
+        str(path), line, "objectives", shown(named), "a file, relative to the scenario's", nearest(named, beside)
+    )
 
 
 def scenario_files() -> dict[str, Path]:

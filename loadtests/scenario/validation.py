@@ -1,0 +1,90 @@
+"""A document against a pydantic model: every error as a problem with its line, what was expected and the nearest key."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from loadtests.scenario.problems import Problem, is_literal_secret, nearest, one_of, shown
+from loadtests.scenario.source import Document, Place
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_EXPECTED = {
+    "missing": "a value: the key is required",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "too_short": "at least {min_length} item",
+    "too_long": "at most {max_length} item",
+    "string_too_short": "at least {min_length} character",
+    "string_too_long": "at most {max_length} characters",
+    "expected": "{expected}",
+}
+
+
+def validate(document: Document, model: type[Model]) -> tuple[Model | None, list[Problem]]:
+    """The document's data as a `model`, or None and everything that keeps it from being one."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        return None, [p for e in _worth_telling(error) for p in _problems(document, model, e)]
+
+
+def _worth_telling(error: ValidationError) -> Iterator[ErrorDetails]:
+    """Without the lists that are only too short because their items are wrong."""
+    errors = error.errors(include_url=False)
+    around = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
+    return (e for e in errors if e["type"] != "too_short" or e["loc"] not in around)
+
+
+def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -> Iterator[Problem]:
+    place, kind, got = tuple(error["loc"]), error["type"], error["input"]
+    context: Mapping[str, Any] = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        if not is_literal_secret(place[-1], got):  # told already, and its value must not be quoted
+            yield _unknown_key(document, model, place)
+    elif kind == "literal_error":
+        place = place[:-1] if place[-1] == "[key]" else place
+        names = _literals(context)
+        yield document.problem(place, shown(got), one_of(names), nearest(got, names))
+    else:
+        expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
+        found = "nothing" if kind == "missing" else shown(got)
+        yield document.problem(place, found, expected, context.get("nearest", ""))
+
+
+def _unknown_key(document: Document, model: type[BaseModel], place: Place) -> Problem:
+    valid = _keys_at(model, place[:-1])
+    return document.problem(place, f"unknown key {shown(place[-1])}", one_of(valid), nearest(place[-1], valid))
+
+
+def _literals(context: Mapping[str, Any]) -> list[str]:
+    """pydantic gives `'poisson' or 'constant'`."""
+    return [part.strip().strip("'") for part in context["expected"].replace(" or ", ", ").split(",")]
+
+
+def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
+    """The keys that the model knows at a place."""
+    for step in place:
+        if isinstance(step, str):
+            field = next(f for n, f in model.model_fields.items() if step in (n, f.alias))
+            model = _model_in(field.annotation) or model
+    return [f.alias or n for n, f in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = get_args(annotation) if get_origin(annotation) in (tuple, Union) else ()
+    return next((m for m in map(_model_in, inner) if m is not None), None)
