@@ -1,0 +1,195 @@
+"""The process that stands between an owner and its server, so that the server never outlives the owner.
+
+Started by file name, by `Guard`. Reads one JSON order a line from standard input, answers each with one JSON line on
+standard output. When its standard input closes, because the owner let go or was killed, it ends the server at once
+and removes every path it was told to own. A parent-death signal alone would not do: the kernel clears it when a
+process changes to another user. Should the guardian itself be killed, the server gets one, set after that change.
+
+| order | fields | answer |
+|---|---|---|
+| `own` | `paths` to remove at the end | - |
+| `port` | - | `port`, bound here until the end, so that nobody else is given it while the server is down |
+| `run` | `argv`, `input`, `timeout_s` | `code` (null: out of time), `output` |
+| `start` | `argv`, `log` | `pid` |
+| `status` | - | `code`: null while the server runs |
+| `end` | `signal` (null: kill the whole tree), `timeout_s` | `gone` |
+"""
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+_STEP_MS = 20
+_GRACE_S = 1.0
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class OwnerGone(Exception):  # noqa: N818  a state, not an error
+    """The other end of standard input has closed."""
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _die_with_guardian() -> None:
+    # Runs in the child after its change of user, which would have cleared the signal.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _wait(done: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether `done` came true in time. Raises OwnerGone as soon as the owner is."""
+    hangup = select.poll()
+    hangup.register(sys.stdin, 0)
+    end = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > end:
+            return False
+        if hangup.poll(_STEP_MS):
+            raise OwnerGone
+    return True
+
+
+def _end_descendants() -> None:
+    """Kills every process below this one. They all fall to us, being their subreaper, so none slips away."""
+    while children := psutil.Process().children(recursive=True):
+        for child in children:
+            try:
+                child.kill()
+            except psutil.NoSuchProcess:
+                continue
+        _reap()
+        time.sleep(_STEP_MS / 1000)
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+class Guardian:
+    """Keeps at most one server. `account` (uid, gid) is whom it and its tools run as; None for our own."""
+
+    def __init__(self, account: tuple[int, int] | None) -> None:
+        self._as: dict[str, Any] = {}
+        if account is not None:
+            self._as = {"user": account[0], "group": account[1], "extra_groups": []}
+        self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+        self._server: subprocess.Popen[bytes] | None = None
+        self._port: socket.socket | None = None
+        self._owned: list[Path] = []
+
+    def own(self, paths: list[str]) -> dict[str, Any]:
+        self._owned += [Path(p) for p in paths]
+        return {}
+
+    def port(self) -> dict[str, Any]:
+        """Both sockets allow reuse and ours never listens: the server can bind it, the kernel gives it to nobody."""
+        self._port = socket.socket()
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind(("127.0.0.1", 0))
+        return {"port": self._port.getsockname()[1]}
+
+    def run(self, argv: list[str], input: str, timeout_s: float) -> dict[str, Any]:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
+            given.write(input.encode())
+            given.seek(0)
+            child = self._spawn(argv, given, output)
+            in_time = _wait(lambda: child.poll() is not None, timeout_s)
+            if not in_time:
+                child.kill()
+                child.wait()
+            output.seek(0)
+            return {"code": child.returncode if in_time else None, "output": output.read().decode(errors="replace")}
+
+    def start(self, argv: list[str], log: str) -> dict[str, Any]:
+        with Path(log).open("ab") as output:
+            self._server = self._spawn(argv, subprocess.DEVNULL, output)
+        return {"pid": self._server.pid}
+
+    def status(self) -> dict[str, Any]:
+        return {"code": self._server.poll() if self._server else 0}
+
+    def end(self, signal: int | None, timeout_s: float) -> dict[str, Any]:
+        if signal is None:
+            self._kill()
+        elif self._server and self._server.poll() is None:
+            self._server.send_signal(signal)
+        return {"gone": _wait(lambda: self.status()["code"] is not None, timeout_s)}
+
+    def finish(self) -> None:
+        """Ends the server, politely for a second because that also frees its shared memory, and removes its files."""
+        if self._server and self._server.poll() is None:
+            self._server.send_signal(signal.SIGQUIT)
+            try:
+                self._server.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._kill()
+        _end_descendants()
+        for path in self._owned:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _kill(self) -> None:
+        if self._server and self._server.poll() is None:
+            self._server.kill()
+            self._server.wait()
+        _end_descendants()
+
+    def _spawn(self, argv: list[str], given: IO[bytes] | int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            argv,
+            cwd="/",
+            env=self._environment,
+            stdin=given,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_guardian,  # noqa: PLW1509  this process has one thread
+            start_new_session=True,
+            **self._as,
+        )
+
+    def answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self, order.pop("do"))(**order)
+        except OSError as error:
+            return {"error": f"{error.strerror}: {error.filename}"}
+        return answer
+
+
+def main(account: list[str]) -> None:
+    """`account` is uid and gid, or empty for our own."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    guardian = Guardian((int(account[0]), int(account[1])) if account else None)
+    try:
+        for line in iter(sys.stdin.readline, ""):
+            print(json.dumps(guardian.answer(json.loads(line))), flush=True)
+    except (OwnerGone, BrokenPipeError):
+        pass
+    finally:
+        guardian.finish()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
