@@ -72,7 +72,7 @@ def _version(directory: Path) -> str | None:
     if not all((directory / p).is_file() for p in _PROGRAMS):
         return None
     try:
-        argv = [directory / "postgres", "--version"]
+        argv = [str(directory / "postgres"), "--version"]
         said = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
