@@ -1,0 +1,1 @@
+"""Who acts: agents, customers, arrivals, stages. The only room that knows Locust."""

@@ -1,0 +1,288 @@
+"""An agent at work: one long-lived connection, offers as pushes, accepts at offer + think time."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gevent.event import Event as Bell
+from locust import User, task
+from locust.exception import StopUser
+
+from loadtests.users.load import Load
+from loadtests.users.session import Backoff, Person, Session
+from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_number
+
+_IDLE_AFTER_PATIENCE = 2.0
+"""An agent closes a chat that has been silent for this many times the customers' patience: its customer is gone."""
+
+
+@dataclass(slots=True)
+class Chat:
+    """A chat that this agent took. `seen` is the last number of its topic; `heard_ns` when it last moved."""
+
+    topic: str
+    heard_ns: int
+    seen: int = 0
+    closed: bool = False
+
+
+class Agent(User):
+    """One greenlet, one list of things to do in order of when they are due.
+
+    What is due while the agent is stuck in an earlier call is done after it, late, and recorded as planned for when
+    it was due: the wait is the system's doing, and a person would feel it.
+    """
+
+    load: ClassVar[Load | None] = None
+    """The run that this worker serves; set before Locust is told to spawn agents."""
+
+    @task
+    def work(self) -> None:
+        """From the agent's first connection to its last. Locust runs it as a task that never ends by itself."""
+        if self.load is None:
+            raise StopUser
+        self._begin(self.load)
+        try:
+            while not self.leaving:
+                self._next()
+            self._say_goodbye()
+        finally:
+            self._end()
+        raise StopUser
+
+    def stop(self, force: bool = False) -> bool:
+        """Asks the agent to finish its call, close its connection and go; `force` cuts it off."""
+        if force or self._greenlet is None or not hasattr(self, "bell"):
+            return bool(super().stop(force=True))
+        self.leave()
+        return False
+
+    def leave(self) -> None:
+        self.leaving = True
+        self.bell.set()
+
+    def drop(self, due_ns: int) -> None:
+        """The network goes away under the agent, as in a reconnect storm; it is to be back at once."""
+        if self.session is not None:
+            self.session.drop()
+            self._lost(due_ns)
+
+    def _begin(self, load: Load) -> None:
+        self.world = load
+        number = load.next_user()
+        self.person = Person(number, load.place_of_agent(), "agent", load.people.name())
+        self.bell = Bell()
+        self.leaving = False
+        self.session: Session | None = None
+        self.backoff = Backoff(load.random)
+        self.connect_due_ns = load.clock.now()
+        self.todo: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
+        self.tie = 0
+        self.offers: dict[str, int] = {}
+        self.held: dict[str, None] = {}
+        self.chats: dict[str, Chat] = {}
+        prefix = f"agent/{load.worker}-{number}"
+        self.extras = [f"{prefix}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
+        load.agents.add(self)
+
+    def _end(self) -> None:
+        self.world.agents.discard(self)
+        if self.session is not None:
+            self.session.drop()
+            self.session = None
+
+    # The list of things to do.
+
+    def _plan(self, due_ns: int, action: Callable[[int, Any], None], subject: Any = None) -> None:
+        self.tie += 1
+        heapq.heappush(self.todo, (due_ns, self.tie, action, subject))
+        if self.todo[0][1] == self.tie:
+            self.bell.set()
+
+    def _plan_after(self, mean_s: float, action: Callable[[int, Any], None], subject: Any = None) -> None:
+        self._plan(self.world.clock.now() + self.world.exponential_ns(mean_s), action, subject)
+
+    def _next(self) -> None:
+        """Does the next thing that is due, or waits until something is."""
+        if self.session is None:
+            if self._wait_until(self.connect_due_ns):
+                self._connect(self.connect_due_ns)
+        elif not self.todo:
+            self._wait_until(None)
+        elif self._wait_until(self.todo[0][0]):
+            due_ns, _, action, subject = heapq.heappop(self.todo)
+            action(due_ns, subject)
+
+    def _wait_until(self, due_ns: int | None) -> bool:
+        """Whether that moment has come; False when the bell rang before."""
+        left_s = None if due_ns is None else (due_ns - self.world.clock.now()) / 1e9
+        if left_s is not None and left_s <= 0:
+            return True
+        rang = self.bell.wait(left_s)
+        self.bell.clear()
+        return not rang
+
+    # The connection.
+
+    def _connect(self, planned_ns: int) -> None:
+        session = Session(self.world, self.person, self._heard, self._lost_unasked)
+        if not session.open(planned_ns):
+            self.connect_due_ns = self.world.clock.now() + self.backoff.next_ns()
+            return
+        self.session = session
+        self.backoff.reset()
+        self.todo = [item for item in self.todo if item[2] not in (self._reconnect, self._churn, self._resubscribe)]
+        heapq.heapify(self.todo)
+        self._plan_after(self.world.scenario.agent.session_s, self._reconnect, session)
+        for topic in [QUEUE_TOPIC, *self.extras, *(chat.topic for chat in self.chats.values())]:
+            self._subscribe(topic)
+        self._plan_churn()
+
+    def _reconnect(self, due_ns: int, session: Session) -> None:
+        if session is self.session:
+            session.close(due_ns)
+            self.session = None
+            self.connect_due_ns = self.world.clock.now()
+
+    def _lost_unasked(self, _error: str, _detail: str) -> None:
+        self._lost(self.world.clock.now() + self.backoff.next_ns())
+
+    def _lost(self, back_at_ns: int) -> None:
+        self.session = None
+        self.connect_due_ns = back_at_ns
+        self.bell.set()
+
+    def _say_goodbye(self) -> None:
+        if self.session is not None:
+            self.session.close(self.world.clock.now())
+            self.session = None
+
+    # Subscriptions.
+
+    def _subscribe(self, topic: str, planned_ns: int | None = None) -> int | None:
+        """The topic's last number, or None; what a failed one needs is tried again later."""
+        session = self.session
+        if session is None or self.leaving:
+            return None
+        now_ns = self.world.clock.now()
+        reply = session.request("subscription.create", now_ns if planned_ns is None else planned_ns, {"topic": topic})
+        if reply.outcome != "ok":
+            self._plan_after(1.0, self._resubscribe, topic)
+            return None
+        sequence = reply.body.get("sequence")
+        sequence = sequence if isinstance(sequence, int) else 0
+        self._caught_up(topic, sequence)
+        return sequence
+
+    def _resubscribe(self, due_ns: int, topic: str) -> None:
+        wanted = topic in self.extras or topic == QUEUE_TOPIC or any(c.topic == topic for c in self.chats.values())
+        if wanted:
+            self._subscribe(topic, due_ns)
+
+    def _plan_churn(self) -> None:
+        churn_s = self.world.scenario.agent.churn_s
+        if churn_s is not None and self.extras:
+            self._plan_after(churn_s, self._churn, self.world.random.choice(self.extras))
+
+    def _churn(self, due_ns: int, topic: str) -> None:
+        if self.session is not None:
+            self.session.request("subscription.delete", due_ns, {"topic": topic})
+            self._subscribe(topic)
+            self._plan_churn()
+
+    # What comes.
+
+    def _heard(self, event: Event) -> None:
+        """A push; called in the hub."""
+        if event.kind == "chat.offered":
+            due_ns = self.world.clock.now() + self.world.think_ns()
+            self.offers[event.chat] = due_ns
+            self._plan(due_ns, self._accept, event.chat)
+        elif event.kind == "chat.accepted":
+            self._withdraw(event.chat)
+        elif event.kind == "chat.closed":
+            self._withdraw(event.chat)
+            self._plan_leaving(event.chat)
+        elif event.topic != QUEUE_TOPIC:
+            self._heard_message(event)
+
+    def _heard_message(self, event: Event) -> None:
+        chat = self.chats.get(event.chat)
+        if chat is not None:
+            chat.heard_ns = self.world.clock.now()
+            chat.seen = event.sequence
+            if self.session is None or not self.session.is_own(event.key):
+                self._plan(chat.heard_ns + self.world.pause_ns(), self._answer, event.chat)
+
+    def _withdraw(self, chat: str) -> None:
+        self.offers.pop(chat, None)
+        self.held.pop(chat, None)
+
+    def _caught_up(self, topic: str, sequence: int) -> None:
+        """Answers once when messages came to a chat before its subscription did."""
+        for key, chat in self.chats.items():
+            if chat.topic == topic and sequence > max(chat.seen, 1):
+                chat.seen = sequence
+                self._plan(self.world.clock.now() + self.world.pause_ns(), self._answer, key)
+
+    # Chats.
+
+    def _accept(self, due_ns: int, chat: str) -> None:
+        if self.session is None or self.offers.get(chat) != due_ns:
+            return
+        if len(self.chats) >= self.world.scenario.agent.chats_at_once:
+            self.held[chat] = None
+            return
+        del self.offers[chat]
+        reply = self.session.request("chat.accept", due_ns, {"chat": chat}, chat=key_number(chat))
+        if reply.outcome == "ok":
+            self._take(chat)
+
+    def _take(self, chat: str) -> None:
+        now_ns = self.world.clock.now()
+        self.chats[chat] = Chat(chat_topic(chat), now_ns)
+        self._subscribe(chat_topic(chat))
+        self._plan(now_ns + self._idle_ns, self._look_after, chat)
+
+    @property
+    def _idle_ns(self) -> int:
+        return int(self.world.scenario.customer.patience_s * _IDLE_AFTER_PATIENCE * 1e9)
+
+    def _look_after(self, due_ns: int, chat: str) -> None:
+        """Closes a chat whose customer went away without a word."""
+        taken = self.chats.get(chat)
+        if taken is None or taken.closed or self.session is None:
+            return
+        silent_until_ns = taken.heard_ns + self._idle_ns
+        if silent_until_ns > due_ns:
+            self._plan(silent_until_ns, self._look_after, chat)
+            return
+        self.session.request("chat.close", due_ns, {"chat": chat}, chat=key_number(chat))
+        self._plan_leaving(chat)
+
+    def _answer(self, due_ns: int, chat: str) -> None:
+        taken = self.chats.get(chat)
+        if self.session is not None and taken is not None and not taken.closed:
+            body = {"chat": chat, "text": self.world.people.sentence()}
+            self.session.request("message.send", due_ns, body, chat=key_number(chat))
+
+    def _plan_leaving(self, chat: str) -> None:
+        taken = self.chats.get(chat)
+        if taken is not None and not taken.closed:
+            taken.closed = True
+            self._plan(self.world.clock.now(), self._leave_chat, chat)
+
+    def _leave_chat(self, due_ns: int, chat: str) -> None:
+        taken = self.chats.pop(chat, None)
+        if taken is not None and self.session is not None:
+            self.session.request("subscription.delete", due_ns, {"topic": taken.topic}, chat=key_number(chat))
+        self._take_held()
+
+    def _take_held(self) -> None:
+        """A free hand takes the oldest offer that was held back; it is planned for now, when it could be taken."""
+        for chat in self.held:
+            del self.held[chat]
+            self.offers[chat] = self.world.clock.now()
+            self._plan(self.offers[chat], self._accept, chat)
+            return

@@ -1,0 +1,148 @@
+"""A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
+
+from gevent.event import Event as Bell
+
+from loadtests.users.arrivals import Arrival
+from loadtests.users.load import Load
+from loadtests.users.recorder import Begun
+from loadtests.users.session import Backoff, Person, Session
+from loadtests.wire.codecs.messages import Event, chat_topic, key_text
+
+
+class Customer:
+    """One greenlet from arrival to leaving; not a Locust user, because Locust cannot spawn at moments of our own."""
+
+    def __init__(self, load: Load, arrival: Arrival, due_ns: int) -> None:
+        self.load = load
+        self.person = Person(load.next_user(), load.place_of_customer(arrival), "customer", load.people.name())
+        self.due_ns = due_ns
+        self.bell = Bell()
+        self.leaving = False
+        self.lost = False
+        self.session: Session | None = None
+        self.answer: Begun | None = None
+        self.answered = False
+        self.messages = 0
+
+    def live(self) -> None:
+        """From arrival to leaving."""
+        self.load.customers.add(self)
+        self.load.note_start(self.due_ns)
+        try:
+            if self._connect():
+                self._seek_help()
+                self._say_goodbye()
+        finally:
+            self.load.customers.discard(self)
+            if self.session is not None:
+                self.session.drop()
+
+    def leave(self) -> None:
+        self.leaving = True
+        self.bell.set()
+
+    def _connect(self) -> bool:
+        """Connects, trying again with growing pauses for as long as there is patience."""
+        clock, backoff = self.load.clock, Backoff(self.load.random)
+        planned_ns, patient_until_ns = self.due_ns, self.due_ns + self.load.patience_ns
+        while not self.leaving and planned_ns < patient_until_ns:
+            self.lost = False
+            session = Session(self.load, self.person, self._heard, self._lost)
+            if session.open(planned_ns):
+                self.session = session
+                return True
+            planned_ns = clock.now() + backoff.next_ns()
+            self._wait_until(planned_ns)
+        return False
+
+    def _seek_help(self) -> None:
+        assert self.session is not None
+        chat = self.load.new_key()
+        session, now, text = self.session, self.load.clock.now, key_text(chat)
+        if session.request("subscription.create", now(), {"topic": chat_topic(text)}, chat=chat).outcome != "ok":
+            return
+        if self._offer(session, chat):
+            self._converse(session, chat)
+        if not self._gone:
+            session.request("chat.close", now(), {"chat": text}, chat=chat)
+
+    def _offer(self, session: Session, chat: int) -> bool:
+        """Offers the chat and waits until an agent has accepted: `chat.answer` begins with the offer and ends with
+        the push. An offer that timed out may have been made, so its answer is still waited for."""
+        began_ns = self.load.clock.now()
+        self.answer = session.begin("chat.answer", chat, chat, began_ns)
+        outcome, error = "unknown", "run_ended"
+        try:
+            subject = {"subject": self.load.people.sentence()}
+            offer = session.request("chat.offer", began_ns, subject, chat=chat, key=chat)
+            if offer.outcome not in ("ok", "unknown"):
+                outcome, error = offer.outcome, offer.error
+                return False
+            while not (self.answered or self._gone or self._wait_until(began_ns + self.load.patience_ns)):
+                pass
+            outcome, error = self._outcome_of_waiting()
+        finally:
+            session.end(self.answer, outcome, error)
+        return self.answered
+
+    def _outcome_of_waiting(self) -> tuple[str, str]:
+        if self.answered:
+            return "ok", ""
+        return "unknown", "cut_off" if self.lost else "run_ended" if self.leaving else "timeout"
+
+    def _converse(self, session: Session, chat: int) -> None:
+        wanted = self.load.scenario.customer.messages
+        heard_ns = self.load.clock.now()
+        for _ in range(self.load.random.randint(wanted.min, wanted.max)):
+            due_ns = heard_ns + self.load.pause_ns()
+            self._sleep_until(due_ns)
+            if self._gone:
+                return
+            expected = self.messages + 1
+            body = {"chat": key_text(chat), "text": self.load.people.sentence()}
+            if session.request("message.send", due_ns, body, chat=chat).outcome != "ok":
+                return
+            self._await_message(expected)
+            heard_ns = self.load.clock.now()
+
+    def _await_message(self, expected: int) -> None:
+        patient_until_ns = self.load.clock.now() + self.load.patience_ns
+        while self.messages < expected and not self._gone and not self._wait_until(patient_until_ns):
+            pass
+
+    def _say_goodbye(self) -> None:
+        if self.session is not None and not self.lost:
+            self.session.close(self.load.clock.now())
+            self.session = None
+
+    @property
+    def _gone(self) -> bool:
+        return self.lost or self.leaving
+
+    def _wait_until(self, due_ns: int) -> bool:
+        """Whether that moment has come; False when the bell rang before."""
+        left_s = (due_ns - self.load.clock.now()) / 1e9
+        if left_s <= 0:
+            return True
+        rang = self.bell.wait(left_s)
+        self.bell.clear()
+        return not rang
+
+    def _sleep_until(self, due_ns: int) -> None:
+        while not self._gone and not self._wait_until(due_ns):
+            pass
+
+    def _lost(self, _error: str, _detail: str) -> None:
+        self.lost = True
+        self.bell.set()
+
+    def _heard(self, event: Event) -> None:
+        """A push; called in the hub."""
+        if event.kind == "chat.accepted" and not self.answered:
+            self.answered = True
+            if self.session is not None and self.answer is not None:
+                self.session.end(self.answer, "ok", "")
+            self.bell.set()
+        elif event.kind == "message.sent" and not (self.session is not None and self.session.is_own(event.key)):
+            self.messages += 1
+            self.bell.set()

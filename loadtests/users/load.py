@@ -1,0 +1,231 @@
+"""One run in one worker: what its agents and customers share, and how they are started and ended."""
+
+import hashlib
+import logging
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+import gevent
+from gevent.pool import Group
+
+from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
+from loadtests.users.arrivals import Arrival, arrivals, thinned
+from loadtests.users.people import People
+from loadtests.users.recorder import Begun, Recorder
+from loadtests.users.stages import StageSpan, StageTimeline, timeline
+from loadtests.users.talk import Clock
+from loadtests.wire.codecs.tokens import token_for
+
+if TYPE_CHECKING:
+    from loadtests.users.session import Session
+
+LATE_NS = 100_000_000
+"""A scheduled arrival that begins later than this is the generator's own fault."""
+
+_log = logging.getLogger(__name__)
+
+
+class Actor(Protocol):
+    """An agent or a customer, as far as ending the run goes."""
+
+    def leave(self) -> None: ...
+
+
+class DroppableActor(Actor, Protocol):
+    """An agent, as far as storms go."""
+
+    def drop(self, due_ns: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account on a pod: the pod's code in the tables and its URL, the account's number, name and token."""
+
+    pod: int
+    url: str
+    account: int
+    token: str
+
+
+def places(plan: RunPlan, secret: str) -> list[Place]:
+    """Every account of every pod. An account's number is its place among the names, in the order first seen."""
+    numbers: dict[str, int] = {}
+    for pod in plan.pods:
+        for account in pod.accounts:
+            numbers.setdefault(account, len(numbers))
+    return [
+        Place(code, pod.url, numbers[account], token_for(account, secret))
+        for code, pod in enumerate(plan.pods)
+        for account in pod.accounts
+    ]
+
+
+def first_key(plan: RunPlan, worker: int) -> int:
+    """The first of a worker's keys: 20 bits that tell the run, 12 the worker, 32 to count with."""
+    nonce = int.from_bytes(hashlib.sha256(f"{plan.run} {plan.origin_ns}".encode()).digest()[:3], "big") >> 4
+    return nonce << 44 | (worker & 0xFFF) << 32 | 1
+
+
+class Causes:
+    """When the operations that cause pushes were planned and started, for as long as their pushes may come: the last
+    20,000 to 40,000 of this worker."""
+
+    def __init__(self) -> None:
+        self._young: dict[int, Begun] = {}
+        self._old: dict[int, Begun] = {}
+
+    def note(self, key: int, begun: Begun) -> None:
+        if len(self._young) >= 20_000:
+            self._old, self._young = self._young, {}
+        self._young[key] = begun
+
+    def find(self, key: int) -> tuple[int | None, int | None]:
+        """Planned and started; None where this worker does not know."""
+        begun = self._young.get(key) or self._old.get(key)
+        return (None, None) if begun is None else (begun[-2], begun[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of the load is this worker's: `worker` of `workers`. One that came later has a number beyond, and no
+    share of the arrivals."""
+
+    worker: int
+    workers: int
+
+
+class Load:
+    """What the actors of one worker share. `starts_ns` is when the stages begin; None until the master has said so."""
+
+    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: Recorder, secret: str) -> None:
+        self.plan = plan
+        self.share = share
+        self.worker = share.worker
+        self.clock = clock
+        self.recorder = recorder
+        self.scenario: Scenario = parse_scenario(plan.scenario, "scenario.yaml")
+        self.timeline: StageTimeline = timeline(self.scenario.stages)
+        self.people = People.of(self.scenario.locales, plan.seed, share.worker)
+        self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
+        self.places = places(plan, secret)
+        self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
+        self.think_ns = self._lognormal(self.scenario.agent.think)
+        self.pause_ns = self._lognormal(self.scenario.customer.pause)
+        self.agents: set[DroppableActor] = set()
+        self.customers: set[Actor] = set()
+        self.sessions: set[Session] = set()
+        self.causes = Causes()
+        self.starts = self.late_starts = 0
+        self.errors: list[str] = []
+        self.ending = False
+        self._users, self._agents, self._connections = count(), count(), count()
+        self._keys = count(first_key(plan, share.worker))
+        self._timeouts_s = {name: self.scenario.timeout_s(name) for name in (*TIMED_OPERATIONS, "default")}
+        self._greenlets, self._crowd = Group(), Group()
+
+    def new_key(self) -> int:
+        return next(self._keys)
+
+    def timeout_s(self, operation: str) -> float:
+        return self._timeouts_s[operation]
+
+    def next_user(self) -> int:
+        return next(self._users)
+
+    def next_connection(self) -> int:
+        return next(self._connections)
+
+    def place_of_agent(self) -> Place:
+        """Agents fill the places in turn, over all workers."""
+        return self.places[(next(self._agents) * self.share.workers + self.worker) % len(self.places)]
+
+    def place_of_customer(self, arrival: Arrival) -> Place:
+        return self.places[int(arrival.account * len(self.places))]
+
+    def exponential_ns(self, mean_s: float) -> int:
+        return int(self.random.expovariate(1 / mean_s) * 1e9)
+
+    def _lognormal(self, of: LogNormal) -> Callable[[], int]:
+        if of.median_s <= 0:
+            return lambda: 0
+        mu, sigma = math.log(of.median_s * 1e9), of.sigma
+        return lambda: int(self.random.lognormvariate(mu, sigma))
+
+    # Starting.
+
+    def begin(self, starts_ns: int) -> None:
+        """Starts what the schedule drives: arrivals, storms, heartbeats."""
+        self._spawn(self._arrive, starts_ns)
+        self._spawn(self._keep_alive)
+        for span in self.timeline.spans:
+            if span.stage.reconnect > 0:
+                self._spawn(self._storm, span, starts_ns + int(span.starts_s * 1e9))
+
+    def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
+        self._greenlets.spawn(self._guarded, work, *arguments)
+
+    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
+        """Runs `work`; a crash of our own is told in the end, not swallowed."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            _log.exception("internal error of the load")
+            if len(self.errors) < 10:
+                self.errors.append(f"{type(error).__name__}: {error}")
+
+    def _sleep_until(self, due_ns: int) -> None:
+        left_ns = due_ns - self.clock.now()
+        if left_ns > 0:
+            gevent.sleep(left_ns / 1e9)
+
+    def _arrive(self, starts_ns: int) -> None:
+        from loadtests.users.customer import Customer  # knows this module
+
+        kind = self.scenario.customer.arrivals
+        schedule = arrivals(self.timeline.segments(), kind, self.plan.seed)
+        for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
+            due_ns = starts_ns + int(arrival.at_s * 1e9)
+            self._sleep_until(due_ns)
+            self._crowd.spawn(self._guarded, Customer(self, arrival, due_ns).live)
+
+    def note_start(self, due_ns: int) -> None:
+        """A scheduled arrival has begun: was the generator in time?"""
+        self.starts += 1
+        if self.clock.now() - due_ns > LATE_NS:
+            self.late_starts += 1
+
+    def _storm(self, span: StageSpan, starts_ns: int) -> None:
+        """Drops a share of the agents within the stage's first moments, evenly."""
+        self._sleep_until(starts_ns)
+        agents = list(self.agents)
+        hit = self.random.sample(agents, round(len(agents) * span.stage.reconnect))
+        within_ns = span.stage.reconnect_within_s * 1e9
+        for number, agent in enumerate(hit):
+            due_ns = starts_ns + int(within_ns * number / len(hit))
+            self._sleep_until(due_ns)
+            agent.drop(due_ns)
+
+    def _keep_alive(self) -> None:
+        """Sends a heartbeat on every connection that has been silent for long."""
+        while True:
+            gevent.sleep(1.0)
+            now_ns = self.clock.now()
+            for session in [s for s in self.sessions if s.heartbeat_due_ns <= now_ns]:
+                self._spawn(session.heartbeat)
+
+    # Ending.
+
+    def drain(self, grace_s: float) -> None:
+        """Ends everything: nothing new begins, what is under way has `grace_s` to end, the rest is cut off."""
+        self.ending = True
+        self._greenlets.kill()
+        for actor in [*self.agents, *self.customers]:
+            actor.leave()
+        deadline = gevent.get_hub().loop.now() + grace_s
+        while (self.agents or self.customers) and gevent.get_hub().loop.now() < deadline:
+            gevent.sleep(0.02)
+        self._crowd.kill()

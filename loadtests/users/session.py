@@ -1,0 +1,184 @@
+"""One connection of one person, every operation recorded. Whatever the pod does is an outcome, never an exception."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Any
+
+from loadtests.users.load import Load, Place
+from loadtests.users.recorder import Begun, PushTimes, Who
+from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, key_number, key_text
+from loadtests.wire.connection import Connection, ConnectionFailed
+
+_HEARTBEAT_S = 10.0
+"""How often a pod that does not say wants to hear from us."""
+
+_CLOSE_S = 1.0
+"""How long we wait for the pod's part of closing the WebSocket, after its reply."""
+
+_PUBLISHING = frozenset({"chat.offer", "chat.accept", "message.send", "chat.close"})
+
+
+class Backoff:
+    """Growing pauses between attempts, with jitter, so that a dead pod is not hammered: from 50 to 100 ms up to 2.5 to 5 s."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._attempts = 0
+
+    def next_ns(self) -> int:
+        longest_s = min(0.1 * 2**self._attempts, 5.0)
+        self._attempts = min(self._attempts + 1, 16)
+        return int(longest_s * self._chance.uniform(0.5, 1.0) * 1e9)
+
+    def reset(self) -> None:
+        self._attempts = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who opens connections: the user's number in this worker, its account, `agent` or `customer`, its name."""
+
+    number: int
+    place: Place
+    role: str
+    name: str
+
+
+class Session:
+    """`heard` gets every push, `lost` the end that we did not ask for; both are called in the hub and must not wait."""
+
+    def __init__(
+        self, load: Load, person: Person, heard: Callable[[Event], None], lost: Callable[[str, str], None]
+    ) -> None:
+        place = person.place
+        self._load = load
+        self._recorder = load.recorder
+        self._url = place.url
+        self._introduction = {"token": place.token, "role": person.role, "name": person.name}
+        self._heard = heard
+        self._lost = lost
+        self.who = Who(place.pod, place.account, person.number, load.next_connection())
+        self._connection: Connection | None = None
+        self._own: set[str] = set()
+        self._heartbeat_ns = int(_HEARTBEAT_S * 1e9)
+        self.heartbeat_due_ns = 0
+
+    def open(self, planned_ns: int) -> bool:
+        """`connection.create`: from the TCP connect to the pod's "created". Whether it did."""
+        key = self._load.new_key()
+        begun = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
+        outcome, error = "unknown", "run_ended"
+        try:
+            outcome, error = self._create(key, self._load.timeout_s("connection.create"))
+        finally:
+            self._recorder.end(begun, outcome, error)
+        if outcome != "ok":
+            self.drop()
+            return False
+        self._load.sessions.add(self)
+        return True
+
+    def _create(self, key: int, timeout_s: float) -> tuple[str, str]:
+        until_ns = monotonic_ns() + int(timeout_s * 1e9)
+        try:
+            self._connection = Connection.open(
+                self._url, timeout_s=timeout_s, on_event=self._pushed, on_lost=self._ended
+            )
+        except ConnectionFailed as failure:
+            return failure.outcome, failure.error
+        left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
+        reply = self._connection.request("connection.create", key, self._introduction, left_s)
+        every_s = reply.body.get("heartbeat_s")
+        if isinstance(every_s, int | float) and every_s > 0:
+            self._heartbeat_ns = int(every_s * 1e9)
+        self._note_sent()
+        return reply.outcome, reply.error
+
+    def request(
+        self, operation: str, planned_ns: int, body: Mapping[str, Any], chat: int | None = None, key: int | None = None
+    ) -> Reply:
+        """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
+        key = self._load.new_key() if key is None else key
+        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
+        if operation in _PUBLISHING:
+            self._load.causes.note(key, begun)
+            if operation == "message.send":
+                self._own.add(key_text(key))
+        reply = None
+        try:
+            reply = self._send(operation, key, body, self._load.timeout_s(operation))
+        finally:
+            self._recorder.end(begun, *(("unknown", "run_ended") if reply is None else (reply.outcome, reply.error)))
+        return reply
+
+    def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Reply:
+        if self._connection is None:
+            return Reply(key_text(key), "unknown", "cut_off", {})
+        self._note_sent()
+        return self._connection.request(operation, key, body, timeout_s)
+
+    def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> Begun:
+        """An operation whose end is a push; hand the result to `end`."""
+        return self._recorder.begin(self.who, operation, key, chat, planned_ns)
+
+    def end(self, begun: Begun, outcome: str, error: str) -> None:
+        self._recorder.end(begun, outcome, error)
+
+    def is_own(self, key: str) -> bool:
+        """Whether a message with that key was sent here; each is asked about once, when it comes back."""
+        if key in self._own:
+            self._own.discard(key)
+            return True
+        return False
+
+    def heartbeat(self) -> None:
+        """Shows the pod that we are alive; a pod that does not answer is taken for gone. Not an operation."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._note_sent()
+        timeout_s = self._load.timeout_s("default")
+        reply = connection.request("heartbeat", self._load.new_key(), {}, timeout_s)
+        if reply.error == "timeout" and self._connection is connection:
+            self.drop()
+            self._lost("cut_off", "the pod did not answer a heartbeat")
+
+    def close(self, planned_ns: int) -> None:
+        """`connection.close`, then the WebSocket's own close."""
+        self.request("connection.close", planned_ns, {})
+        connection, self._connection = self._connection, None
+        self._load.sessions.discard(self)
+        if connection is not None:
+            connection.close(_CLOSE_S)
+
+    def drop(self) -> None:
+        """Drops the connection without a word; whoever waits for a reply gets `cut_off`."""
+        connection, self._connection = self._connection, None
+        self._load.sessions.discard(self)
+        if connection is not None:
+            connection.abort()
+
+    def _note_sent(self) -> None:
+        self.heartbeat_due_ns = self._load.clock.now() + self._heartbeat_ns
+
+    # In the hub.
+
+    def _ended(self, error: str, detail: str) -> None:
+        connected, self._connection = self._connection is not None, None
+        self._load.sessions.discard(self)
+        if connected:
+            self._lost(error, detail)
+
+    def _pushed(self, event: Event, received_ns: int) -> None:
+        clock = self._load.clock
+        try:
+            key, chat = key_number(event.key), key_number(event.chat)
+        except ProtocolError:
+            key, chat = 0, None
+        planned_ns, started_ns = self._load.causes.find(key)
+        published_ns = clock.of_unix(event.published_ns)
+        times = PushTimes(received_ns - clock.origin_ns, published_ns, planned_ns, started_ns)
+        self._recorder.push(self.who, "event.deliver", key, chat, times)
+        self._heard(event)

@@ -1,0 +1,79 @@
+"""What master and workers say to each other over Locust's own connection, and how they find out whether they share a
+host. Bodies are plain dicts, as Locust's messages are."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PLAN = "loadtests.plan"
+"""Master → worker: the run, the worker's place in it, the clock pair. The worker prepares."""
+READY = "loadtests.ready"
+"""Worker → master: prepared, or `error`; whether it is remote, and how far its clock is off."""
+BEGIN = "loadtests.begin"
+"""Master → worker: when the stages begin."""
+PROGRESS = "loadtests.progress"
+"""Worker → master, four times a second: how far it has begun and written; live figures."""
+STOP = "loadtests.stop"
+"""Master → worker: end the load, keep every row."""
+DRAINED = "loadtests.drained"
+"""Worker → master: every row is kept; nothing comes after this."""
+ROWS = "loadtests.rows"
+"""Remote worker → master: a numbered batch of rows, sent again until acknowledged."""
+ROWS_KEPT = "loadtests.rows_kept"
+"""Master → remote worker: that batch is in the file."""
+PING = "loadtests.ping"
+PONG = "loadtests.pong"
+"""Worker → master and back: whose clock is how far off."""
+
+MESSAGES_TO_MASTER = (READY, PROGRESS, DRAINED, ROWS, PING)
+MESSAGES_TO_WORKER = (PLAN, BEGIN, STOP, ROWS_KEPT, PONG)
+
+
+def host_identity() -> str:
+    """The running kernel: processes with the same one share CLOCK_MONOTONIC. `LOADTESTS_REMOTE_WORKER` makes a worker
+    count as remote, to try that out on one host."""
+    if os.environ.get("LOADTESTS_REMOTE_WORKER"):
+        return "remote"
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return os.uname().nodename
+
+
+def directory_identity(path: str) -> list[int]:
+    """What tells one directory from another; empty when there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return []
+    return [status.st_dev, status.st_ino]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """How far this process's CLOCK_MONOTONIC is ahead of the master's, give or take `error_ns`."""
+
+    offset_ns: int = 0
+    error_ns: int = 0
+
+    @classmethod
+    def of_ping(cls, sent_ns: int, master_ns: int, received_ns: int) -> "ClockOffset":
+        """From one ping: the master read its clock at some moment between our sending and receiving."""
+        return cls((sent_ns + received_ns) // 2 - master_ns, (received_ns - sent_ns + 1) // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """This process's view of the run's time: ns since the origin."""
+
+    origin_ns: int
+    """The run's origin on this process's CLOCK_MONOTONIC."""
+    unix_at_origin_ns: int
+    """What the pod's Unix clock showed at the origin, by the master's clock pair."""
+
+    def now(self) -> int:
+        return time.monotonic_ns() - self.origin_ns
+
+    def of_unix(self, unix_ns: int) -> int:
+        return unix_ns - self.unix_at_origin_ns
