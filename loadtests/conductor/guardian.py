@@ -1,9 +1,9 @@
 """Kills what a harness leaves behind when it is killed itself.
 
-The parent-death signal reaches children only, not theirs, and is cleared when a server changes its user. So a small
-process of its own session holds the other end of a pipe. The harness writes `+GROUP`, `-GROUP` (process groups) and
-`!PID` (a PostgreSQL server, whose backends are groups of their own and end at once when it gets SIGQUIT) to it; when the
-pipe closes, because the harness ended however it did, everything still named is killed.
+The parent-death signal reaches children only, not theirs: Locust's workers run on for 20 s and more after a killed
+master. So a small process of its own session holds the other end of a pipe. The harness writes `+GROUP` and `-GROUP`
+(process groups) to it; when the pipe closes, because the harness ended however it did, every group still named is
+killed. Database servers have a guardian of their own, because they change their user and their groups.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import Self
 
 
@@ -36,11 +35,8 @@ class Guardian:
     def watch_group(self, group: int) -> None:
         self._tell(f"+{group}")
 
-    def watch_server(self, pid: int) -> None:
-        self._tell(f"!{pid}")
-
-    def forget(self, number: int) -> None:
-        self._tell(f"-{number}")
+    def forget(self, group: int) -> None:
+        self._tell(f"-{group}")
 
     def close(self) -> None:
         """Ends the guardian; whatever is still named to it is killed."""
@@ -54,31 +50,16 @@ class Guardian:
         self.close()
 
 
-def _kill(number: int, group: bool) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(number, signal.SIGKILL) if group else os.kill(number, signal.SIGKILL)
-
-
 def main() -> None:
-    """Reads names until the pipe closes, then kills what is left."""
+    """Reads groups until the pipe closes, then kills those that are left."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    named: dict[int, bool] = {}
+    named: set[int] = set()
     for line in sys.stdin:
-        if line[0] == "-":
-            named.pop(int(line[1:]), None)
-        else:
-            named[int(line[1:])] = line[0] == "+"
-    servers = [number for number, group in named.items() if not group]
-    for number in servers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, signal.SIGQUIT)
-    for number in named.keys() - servers:
-        _kill(number, group=True)
-    if servers:
-        time.sleep(0.5)
-    for number in servers:
-        _kill(number, group=False)
+        (named.add if line[0] == "+" else named.discard)(int(line[1:]))
+    for group in named:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,14 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def _in_the_child() -> None:
-    """Runs between fork and exec. SIGINT may have been ignored by whoever started us in the background."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _child_of(parent: int) -> Callable[[], None]:
+    def between_fork_and_exec() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was gone before the signal was asked for
+            os._exit(1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by whoever started us in the background
+
+    return between_fork_and_exec
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ class Command:
 
     name: str
     argv: Sequence[str]
-    secrets: Mapping[str, str]
+    environment: Mapping[str, str]
     log: Path
+
+
+def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
+    """Ours without what would steer Locust, and without secrets that this child was not given."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LOCUST_", "LOADTESTS_"))}
+    return {**kept, "PYTHONUNBUFFERED": "1", **secrets}
 
 
 class Child:
@@ -48,10 +58,11 @@ class Child:
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **command.secrets},
+                env=_environment(command.environment),
+                cwd=command.log.parent,  # no settings file of the working directory has a say
                 pass_fds=pass_fds,
                 start_new_session=True,
-                preexec_fn=_in_the_child,  # noqa: PLW1509  there is one thread here
+                preexec_fn=_child_of(os.getpid()),  # noqa: PLW1509  there is one thread here
             )
         guardian.watch_group(self.pid)
 
@@ -108,7 +119,7 @@ def start_until_ready(command: Command, guardian: Guardian, interrupts: Interrup
     argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
     lines = Lines(read_end)
     try:
-        child = Child(Command(command.name, argv, command.secrets, command.log), guardian, pass_fds=[write_end])
+        child = Child(Command(command.name, argv, command.environment, command.log), guardian, pass_fds=[write_end])
     finally:
         os.close(write_end)
     try:

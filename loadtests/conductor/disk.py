@@ -1,0 +1,40 @@
+"""The disk under a run directory: noticing that it is full while there is still room to say so."""
+
+import errno
+import os
+from pathlib import Path
+
+NEARLY_FULL_BYTES = 512 * 1024
+_RESERVE_BYTES = 256 * 1024
+_FULL = "No space left on device"
+
+
+class Reserve:
+    """Room set aside at the start of a run for the documents of its end. Raises OSError when there is none."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / ".reserve"
+        with self._path.open("xb") as file:
+            file.write(b"\1" * _RESERVE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def release(self) -> None:
+        """Harmless when released before."""
+        self._path.unlink(missing_ok=True)
+
+
+def nearly_full(directory: Path) -> bool:
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize < NEARLY_FULL_BYTES
+
+
+def means_full(error: BaseException | str) -> bool:
+    """Whether an error, or what another process said of one, is about a full disk."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return _FULL in str(error)
+
+
+def full_message(directory: Path) -> str:
+    return f"the disk under {directory} is full: make room, or choose another place with --runs"

@@ -1,0 +1,109 @@
+"""What a person sees while runs go on, on standard error: a live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_EVERY_S = 5.0
+
+
+class Progress(Protocol):
+    """Told what happens; shows it somehow."""
+
+    def run(self, number: int, of: int, name: str) -> None:
+        """Run `number` of `of` begins."""
+
+    def say(self, text: str) -> None:
+        """One sentence, shown once."""
+
+    def stage(self, event: dict[str, Any]) -> None: ...
+
+    def tick(self, event: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def progress_for(stream: TextIO) -> Progress:
+    return TerminalProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def figures(tick: dict[str, Any]) -> dict[str, str]:
+    """A tick in words; a figure that is not known yet is a dash."""
+    p99 = tick.get("accept_p99_ms")
+    return {
+        "stage": str(tick.get("stage") or "–"),
+        "users": str(tick.get("users", "–")),
+        "rate": f"{tick.get('rate_per_s') or 0:.0f}/s",
+        "accept p99": "–" if p99 is None else f"{p99:.1f} ms",
+        "failures": str(tick.get("failures", 0)),
+        "left": f"{max(tick.get('left_s') or 0, 0):.0f} s",
+    }
+
+
+class PlainProgress:
+    """One line a stage, and one every five seconds."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._stream = stream
+        self._title = ""
+        self._said_at = 0.0
+
+    def run(self, number: int, of: int, name: str) -> None:
+        self._title = f"[{number}/{of} {name}]"
+
+    def say(self, text: str) -> None:
+        print(f"{self._title} {text}".strip(), file=self._stream, flush=True)
+
+    def stage(self, event: dict[str, Any]) -> None:
+        self.say(f"stage {event['name']}: {event['agents']} agents, {event['arrivals_per_s']:g} customers/s")
+        self._said_at = time.monotonic()
+
+    def tick(self, event: dict[str, Any]) -> None:
+        if time.monotonic() - self._said_at >= PLAIN_EVERY_S:
+            self._said_at = time.monotonic()
+            self.say("  ".join(f"{name} {figure}" for name, figure in figures(event).items()))
+
+    def close(self) -> None:
+        """Nothing to put back."""
+
+
+class TerminalProgress:
+    """One table that is drawn again with every tick. Refreshed by hand: the conductor has one thread."""
+
+    def __init__(self, stream: TextIO = sys.stderr) -> None:
+        self._console = Console(file=stream)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+        self._title = ""
+
+    def run(self, number: int, of: int, name: str) -> None:
+        self._title = f"run {number} of {of}: {name}"
+        self._draw(Text(self._title, style="bold"))
+
+    def say(self, text: str) -> None:
+        self._console.print(Text(f"{self._title}: {text}" if self._title else text))
+
+    def stage(self, event: dict[str, Any]) -> None:
+        self._draw(self._table(figures({"stage": event["name"]})))
+
+    def tick(self, event: dict[str, Any]) -> None:
+        self._draw(self._table(figures(event)))
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _table(self, row: dict[str, str]) -> Table:
+        table = Table(title=self._title, title_justify="left")
+        for name in row:
+            table.add_column(name, justify="left" if name == "stage" else "right", min_width=8)
+        failed = row["failures"] not in ("0", "–")
+        table.add_row(*(Text(v, style="red" if failed and k == "failures" else "") for k, v in row.items()))
+        return table
+
+    def _draw(self, what: Table | Text) -> None:
+        self._live.update(what, refresh=True)
