@@ -1,0 +1,71 @@
+-- Statements that both locking strategies use.
+
+-- name: add_account
+INSERT INTO accounts (account) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: speaker
+SELECT id, role, name, version FROM connections WHERE id = $1 AND account = $2 AND closed_at IS NULL;
+
+-- name: open_connection
+INSERT INTO connections (id, account, role, name, resume_digest, opened_at, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
+ON CONFLICT DO NOTHING;
+
+-- name: resume_connection
+UPDATE connections SET seen_at = greatest(seen_at, $5)
+WHERE id = $1 AND account = $2 AND resume_digest = $3 AND closed_at IS NULL AND seen_at >= $4
+RETURNING role, name;
+
+-- name: subscribed_topics
+SELECT s.topic, t.head FROM subscriptions s JOIN topics t USING (account, topic) WHERE s.connection = $1;
+
+-- Rows are locked in the order of their ids here and in reaping, so that the two cannot lock each other out.
+-- name: touch_connections
+UPDATE connections SET seen_at = greatest(seen_at, $2)
+FROM (SELECT id FROM connections WHERE id = ANY ($1) AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE) AS live
+WHERE connections.id = live.id;
+
+-- name: subscription
+SELECT t.head FROM subscriptions s JOIN topics t USING (account, topic) WHERE s.connection = $1 AND s.topic = $2;
+
+-- name: count_subscriptions
+SELECT count(*) FROM subscriptions WHERE connection = $1;
+
+-- name: ensure_topic
+INSERT INTO topics (account, topic) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: topic_head
+SELECT head FROM topics WHERE account = $1 AND topic = $2;
+
+-- name: subscribe
+INSERT INTO subscriptions (connection, topic, account, subscribed_at) VALUES ($1, $2, $3, $4);
+
+-- name: unsubscribe
+DELETE FROM subscriptions WHERE connection = $1 AND topic = $2;
+
+-- name: drop_subscriptions
+DELETE FROM subscriptions WHERE connection = $1;
+
+-- name: offer_chat
+INSERT INTO chats (account, id, state, subject, offered_by, offered_at) VALUES ($1, $2, 'offered', $3, $4, $5)
+ON CONFLICT DO NOTHING;
+
+-- name: send_message
+INSERT INTO messages (account, key, chat, sender, text, sent_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING;
+
+-- name: events_after
+SELECT account, topic, sequence, kind, chat, key, by, text, published_at FROM events
+WHERE account = $1 AND topic = $2 AND sequence > $3 ORDER BY sequence LIMIT $4;
+
+-- name: statistics
+SELECT
+    (SELECT count(*) FROM connections WHERE closed_at IS NULL),
+    (SELECT count(*) FROM subscriptions),
+    (SELECT count(*) FROM chats WHERE state <> 'closed'),
+    (SELECT count(*) FROM messages),
+    (SELECT count(*) FROM subscriptions s LEFT JOIN connections c ON c.id = s.connection
+     WHERE c.id IS NULL OR c.closed_at IS NOT NULL OR c.seen_at < $1);
+
+-- name: settings
+SELECT name, setting FROM pg_settings WHERE name = ANY ($1);

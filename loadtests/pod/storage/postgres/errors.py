@@ -1,0 +1,53 @@
+"""What an error of PostgreSQL or of the way to it means, as a pure function."""
+
+import asyncpg
+
+from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
+
+
+class TryAgainError(StorageError):
+    """The transaction came to nothing because of another one: worth trying again."""
+
+
+class OvertakenError(TryAgainError):
+    """What had been read no longer held when it was written: the optimistic strategy's own conflict."""
+
+
+CUT_OFF: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""The server or the way to it went away in mid-transaction, or it would not take longer over it."""
+
+_LOST_TO_OTHERS: tuple[tuple[tuple[type[BaseException], ...], str, type[StorageError]], ...] = (
+    ((asyncpg.DeadlockDetectedError,), "deadlock", TryAgainError),
+    ((asyncpg.SerializationError, asyncpg.UniqueViolationError), "conflict", TryAgainError),
+    ((asyncpg.LockNotAvailableError,), "lock_timeout", StorageConflict),
+)
+
+
+def classify(error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
+    """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself."""
+    if isinstance(error, OvertakenError):
+        return "conflict", error
+    for kinds, outcome, meaning in _LOST_TO_OTHERS:
+        if isinstance(error, kinds):
+            return outcome, meaning(f"PostgreSQL: {reason(error)}")
+    if committing and (isinstance(error, CUT_OFF) or not isinstance(error, Exception)):
+        return "unknown", OutcomeUnknown(f"PostgreSQL was cut off during a commit: {reason(error)}")
+    if isinstance(error, (*CUT_OFF, asyncpg.InsufficientResourcesError)):
+        return "rolled_back", StorageUnavailable(f"PostgreSQL: {reason(error)}")
+    return "rolled_back", None
+
+
+def reason(error: BaseException) -> str:
+    """One line for people: the error's first line, or its kind when it says nothing."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
