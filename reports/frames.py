@@ -1,0 +1,242 @@
+"""Run directories → values and numpy arrays: only the columns that a report needs, never a whole file in memory."""
+
+import json
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.tables import TABLES, codes_of
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+MISSING: int = int(np.iinfo(np.int64).min)
+"""Stands for null in an int64 array."""
+
+CHUNK_ROWS = 1 << 20
+_RELEASE_BYTES = 32 << 20
+_VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
+_TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
+
+
+class NotAStudy(Exception):
+    """The directory holds no run."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it happened; as it was planned where the timeline was not written. Times in ns since the origin."""
+
+    name: str
+    started_ns: int
+    ended_ns: int
+    judge: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written."""
+
+    directory: RunDirectory
+    manifest: Mapping[str, Any]
+    end: Mapping[str, Any] | None
+    ledger: Mapping[str, Any] | None
+    stages: tuple[Stage, ...]
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def storage(self) -> str:
+        """The storage system as asked for, or a foreign target's label; the directory's name as a last resort."""
+        named = self.manifest.get("storage") or self.manifest.get("label")
+        return str(named or self.name.partition("-")[2])
+
+    @property
+    def completed(self) -> bool:
+        return self.end is not None and self.end.get("reason") == "completed"
+
+    @property
+    def ending(self) -> str:
+        """Why the run ended, in the words of `end.json`; `aborted` when it was never written."""
+        return "aborted" if self.end is None else str(self.end.get("reason", "unknown"))
+
+    @property
+    def judged(self) -> tuple[tuple[int, int], ...]:
+        """The windows that count, [start, end) in ns: the judged stages, or the whole run where none is marked."""
+        marked = [s for s in self.stages if s.judge] or self.stages
+        return tuple((s.started_ns, s.ended_ns) for s in marked)
+
+    @property
+    def started_ns(self) -> int:
+        return min((s.started_ns for s in self.stages), default=0)
+
+    @property
+    def ended_ns(self) -> int:
+        ends = [s.ended_ns for s in self.stages]
+        return max([*ends, int((self.end or {}).get("ended_ns") or 0)], default=0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A piece of the operations table, one array a column. Codes are places in the vocabulary; null is MISSING."""
+
+    operation: Codes
+    outcome: Codes
+    error: Codes
+    key: npt.NDArray[np.uint64]
+    planned_ns: Ints
+    started_ns: Ints
+    ended_ns: Ints
+    published_ns: Ints
+
+
+def read_study(study: Path) -> list[Run]:
+    """The runs in the order they were made. Raises FileNotFoundError, or NotAStudy when there is none in it."""
+    runs = [read_run(directory) for directory in run_directories(study)]
+    if not runs:
+        raise NotAStudy(study)
+    return runs
+
+
+def read_run(directory: RunDirectory) -> Run:
+    manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
+    return Run(directory, manifest or {}, end, ledger, _stages(directory, manifest or {}, end or {}))
+
+
+def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:
+    """A document; None when it is missing, or no JSON object: someone else's damage is a state too."""
+    try:
+        content = directory.read(name)
+    except (ValueError, OSError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _stages(directory: RunDirectory, manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
+    planned = {s["name"]: s for s in manifest.get("stages") or ()}
+    rows = [row for row in table(directory, "timeline").to_pylist() if row["kind"] == "stage"]
+    if not rows:
+        return tuple(_planned_stage(s) for s in planned.values())
+    nexts = [*(row["started_ns"] for row in rows[1:]), end.get("ended_ns")]
+    return tuple(_seen_stage(row, planned, following) for row, following in zip(rows, nexts, strict=True))
+
+
+def _planned_stage(stage: Mapping[str, Any]) -> Stage:
+    started = round(stage["starts_s"] * 1e9)
+    return Stage(stage["name"], started, started + round(stage["duration_s"] * 1e9), bool(stage["judge"]))
+
+
+def _seen_stage(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], following: int | None) -> Stage:
+    plan = planned.get(row["subject"], {})
+    expected = row["started_ns"] + round(plan.get("duration_s", 0) * 1e9)
+    judge = json.loads(row["detail"] or "{}").get("judge", plan.get("judge", False))
+    return Stage(row["subject"], row["started_ns"], row["ended_ns"] or following or expected, bool(judge))
+
+
+def table(directory: RunDirectory, name: str) -> pa.Table:
+    """A small table whole, all writers together; empty when nobody wrote it."""
+    batches = list(directory.batches(name))
+    if not batches:
+        columns = TABLES[name].columns
+        return pa.schema([pa.field(c.name, c.type) for c in columns]).empty_table()
+    return pa.Table.from_batches([b.replace_schema_metadata(batches[0].schema.metadata) for b in batches])
+
+
+def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
+    """Columns of a big table as int64 arrays (codes too), all writers together; null is MISSING."""
+    pieces = [
+        [_times(batch.column(c)) for c in columns]
+        for path in run.directory.table_files(name)
+        for batch in _flat_batches(path)
+    ]
+    if not pieces:
+        return [np.empty(0, dtype=np.int64) for _ in columns]
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+
+
+def operations(run: Run, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
+    """The operations of a run in pieces of at most about `rows`, all workers one after another."""
+    for path in run.directory.table_files("operations"):
+        yield from _pieces(path, rows)
+
+
+def _pieces(path: Path, rows: int) -> Iterator[Rows]:
+    waiting: list[Rows] = []
+    held = 0
+    for batch in _flat_batches(path):
+        waiting.append(_rows(batch))
+        held += batch.num_rows
+        if held >= rows:
+            yield _joined(waiting)
+            waiting, held = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Every full batch, by memory map; pages already read are given back, so that a big file is not counted as ours."""
+    if path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    source = pa.BufferReader(pa.py_buffer(mapped))
+    released = 0
+    try:
+        stream = pa.ipc.open_stream(source)
+        while True:
+            yield stream.read_next_batch()
+            if source.tell() - released > _RELEASE_BYTES:
+                released = source.tell() // mmap.PAGESIZE * mmap.PAGESIZE
+                mapped.madvise(mmap.MADV_DONTNEED, 0, released)
+    except (StopIteration, pa.ArrowInvalid, OSError):
+        return
+
+
+def _rows(batch: pa.RecordBatch) -> Rows:
+    codes = codes_of(batch.schema)
+    coded = [_places(batch, name, codes.get(name, ()))[_codes(batch, name)] for name in _VOCABULARIES]
+    key = batch.column("key").to_numpy(zero_copy_only=False).copy()
+    return Rows(*coded, key, *(_times(batch.column(name)) for name in _TIMES))
+
+
+def _codes(batch: pa.RecordBatch, name: str) -> Codes:
+    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.uint8)
+
+
+_PLACES: dict[tuple[str, tuple[str, ...]], Codes] = {}
+
+
+def _places(batch: pa.RecordBatch, column: str, names: Sequence[str]) -> Codes:
+    """This file's codes → places in our vocabulary: a name that we do not know gets 255."""
+    known = _PLACES.get((column, tuple(names)))
+    if known is None:
+        vocabulary = _VOCABULARIES[column]
+        known = np.full(256, 255, dtype=np.uint8)
+        known[: len(names)] = [vocabulary.index(n) if n in vocabulary else 255 for n in names]
+        _PLACES[column, tuple(names)] = known
+    return known
+
+
+def _times(column: pa.Array) -> Ints:
+    if column.null_count:
+        column = column.fill_null(MISSING)
+    return np.array(column.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _joined(pieces: Sequence[Rows]) -> Rows:
+    if len(pieces) == 1:
+        return pieces[0]
+    fields = Rows.__dataclass_fields__
+    return Rows(*(np.concatenate([getattr(p, f) for p in pieces]) for f in fields))

@@ -1,0 +1,152 @@
+"""Who waited for a lock, behind whom, for how long; and how that is known."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
+from loadtests.records.vocabulary import KNOWN
+from reports.frames import MISSING, Floats, Ints, Run, table, times
+from reports.gather import Axis, within
+
+UNTOLD = "not told"
+NOBODY = "nobody (between retries)"
+_TRANSACTIONS = next(c.codes for c in TRANSACTIONS_TABLE.columns if c.name == "operation") or ()
+
+
+@dataclass
+class Waits:
+    """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when nothing could see them.
+
+    `seconds` counts waits that began in judged stages, by (waiter, holder at the head of its queue); `sessions` is the
+    mean number of sessions waiting in each bin of the whole run, by waiter. `hits` are the ticks behind a sampled
+    figure: its error falls with their number.
+    """
+
+    known: str | None
+    period_s: float | None = None
+    seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
+    waits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    hits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    sessions: dict[str, Floats] = field(default_factory=dict)
+
+    def of(self, waiter: str) -> float:
+        return sum(s for (w, _), s in self.seconds.items() if w == waiter)
+
+    def behind(self, waiter: str) -> list[tuple[str, float]]:
+        """Those it waited behind, with seconds, the longest first."""
+        found = [(holder, s) for (w, holder), s in self.seconds.items() if w == waiter and s > 0]
+        return sorted(found, key=lambda pair: -pair[1])
+
+    def interval_s(self, waiter: str) -> tuple[float, float] | None:
+        """A 95 % interval of a sampled figure (hits are Poisson); None for one that was timed."""
+        if self.known != "sampled" or self.period_s is None:
+            return None
+        from scipy.special import chdtri
+
+        hits = self.hits.get(waiter, 0)
+        low = chdtri(2 * hits, 0.975) / 2 if hits else 0.0
+        return float(low) * self.period_s, float(chdtri(2 * hits + 2, 0.025) / 2) * self.period_s
+
+
+def read_waits(run: Run, axis: Axis) -> Waits:
+    """What the pod timed where it waited for the write lock itself, else what the observer saw."""
+    columns = times(run, "transactions", ("operation", "waiting_ns", "begun_ns", "ended_ns"))
+    timed = columns[1] != MISSING
+    if timed.any():
+        return _pod_waits(run, axis, *(column[timed] for column in columns))
+    return _observed_waits(run, axis, table(run.directory, "lock_waits"), table(run.directory, "ticks"))
+
+
+def _pod_waits(run: Run, axis: Axis, codes: Ints, waiting: Ints, begun: Ints, ended: Ints) -> Waits:
+    """Each writer waited behind the transactions that held the write lock meanwhile."""
+    begun = np.maximum(begun, waiting)
+    judged = within(waiting, run.judged)
+    waits = Waits("pod")
+    operations = {int(code): _TRANSACTIONS[int(code)] for code in np.unique(codes)}
+    held = {name: _held(begun[codes == code], ended[codes == code]) for code, name in operations.items()}
+    for code, name in operations.items():
+        mine = codes == code
+        _charge(waits, name, waiting[mine & judged], begun[mine & judged], held)
+        waits.sessions[name] = _density(axis.edges_ns(run), waiting[mine], begun[mine], begun[mine] - waiting[mine])
+    return waits
+
+
+def _held(begun: Ints, ended: Ints) -> tuple[Floats, Floats]:
+    """Time held up to any moment, as the corners of a line."""
+    order = np.argsort(begun, kind="stable")
+    corners = np.maximum.accumulate(np.stack([begun[order], ended[order]], axis=1).ravel()).astype(np.float64)
+    lengths = np.diff(corners, prepend=corners[0])
+    lengths[::2] = 0
+    return corners, np.cumsum(lengths)
+
+
+def _charge(waits: Waits, waiter: str, starts: Ints, ends: Ints, held: Mapping[str, tuple[Floats, Floats]]) -> None:
+    free = float((ends - starts).sum())
+    for holder, (corners, lengths) in held.items():
+        behind = np.interp(ends, corners, lengths) - np.interp(starts, corners, lengths)
+        waits.seconds[waiter, holder] += float(behind.sum()) / 1e9
+        free -= float(behind.sum())
+    waits.seconds[waiter, NOBODY] += max(free, 0.0) / 1e9
+    waits.waits[waiter] += int((ends - starts > 1_000_000).sum())
+
+
+def _observed_waits(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Waits:
+    period_s, seeing = _sampling(ticks)
+    if not seeing and not rows.num_rows:
+        return Waits(None)
+    known = _known(rows)
+    waits = Waits(known or "sampled", period_s)
+    starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
+    hits = _ints(pc.fill_null(rows["hits"], -1))
+    sampled = (hits >= 0) & (period_s is not None)
+    weights = np.where(sampled, hits * (period_s or 0) * 1e9, np.maximum(ends - starts, 0))
+    waiter = _names(rows["waiter_operation"])
+    holder = _names(pc.coalesce(rows["root_operation"], rows["blocker_operation"]))
+    judged = within(starts, run.judged)
+    for name in np.unique(waiter):
+        mine = waiter == name
+        waits.sessions[name] = _density(axis.edges_ns(run), starts[mine], ends[mine], weights[mine])
+        waits.waits[name] = int((mine & judged).sum())
+        waits.hits[name] = int(hits[mine & judged & (hits > 0)].sum())
+        for other in np.unique(holder[mine & judged]):
+            waits.seconds[name, other] += float(weights[mine & judged & (holder == other)].sum()) / 1e9
+    return waits
+
+
+def _known(rows: pa.Table) -> str:
+    names = codes_of(rows.schema).get("known", list(KNOWN))
+    return " and ".join(sorted(names[code] for code in pc.unique(rows["known"]).to_pylist()))
+
+
+def _names(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    return np.asarray(pc.fill_null(column, UNTOLD).to_numpy(zero_copy_only=False), dtype=object)
+
+
+def _sampling(ticks: pa.Table) -> tuple[float | None, bool]:
+    """The period of the probe that looks for waits, in s, and whether it ever saw anything."""
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if "resource" not in p and "process" not in p]
+    mine = ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
+    if not mine.num_rows:
+        return None, False
+    first = mine.filter(pc.equal(mine["probe"], probes[0]))
+    gaps = np.diff(np.sort(_ints(first["planned_ns"])))
+    return (float(np.median(gaps)) / 1e9 if len(gaps) else None), mine["error"].null_count > 0
+
+
+def _density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats) -> Floats:
+    """Mean number of sessions in each bin, every wait's weight (ns) spread evenly over its span."""
+    span = np.maximum(ends - starts, 1)
+    total = np.zeros(len(edges))
+    for i, edge in enumerate(edges):
+        total[i] = float((np.clip(edge - starts, 0, span) / span * weights).sum())
+    return np.diff(total) / np.diff(edges)
+
+
+def _ints(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(column.to_numpy(), dtype=np.int64)
