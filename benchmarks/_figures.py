@@ -1,0 +1,43 @@
+"""What the benchmarks of the load generator share: figures as JSON lines, and the server they talk to."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def show(figure: str, value: float, unit: str, bar: str, ok: bool) -> bool:
+    """One measured figure beside its bar, as a line of JSON; returns whether the bar was reached."""
+    print(json.dumps({"figure": figure, "value": round(value, 3), "unit": unit, "bar": bar, "ok": ok}), flush=True)
+    return ok
+
+
+@contextmanager
+def stand_in() -> Iterator[tuple[str, int]]:
+    """The stand-in server's URL and process id."""
+    command = [sys.executable, "-m", "benchmarks._stand_in"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            yield f"ws://127.0.0.1:{int(server.stdout.readline())}/", server.pid
+        finally:
+            server.stdin.close()
+
+
+def measure(module: str, *arguments: object) -> dict[str, Any]:
+    """Runs a part of a benchmark as a process of its own; its last line is what it measured."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def allow_descriptors(count: int) -> None:
+    """Raises this process's limit of open files (and of those it starts) to at least `count`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))

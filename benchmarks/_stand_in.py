@@ -1,0 +1,96 @@
+"""A server that is light enough not to be what is measured: it answers every request of the protocol with `ok`.
+
+A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
+really was. Prints its port. Ends when its standard input does.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from typing import Any
+
+import orjson
+import uvloop
+from websockets.frames import Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.speedups import apply_mask
+from websockets.typing import Subprotocol
+
+SUBPROTOCOLS = [Subprotocol("messaging-pod.v1")]
+
+
+def frames(buffer: bytearray) -> list[bytes]:
+    """Cuts the whole masked text frames off the buffer; a close frame becomes b""."""
+    found = []
+    while len(buffer) >= 6:
+        size, start = buffer[1] & 0x7F, 2
+        if size == 126:
+            size, start = int.from_bytes(buffer[2:4], "big"), 4
+        if len(buffer) < start + 4 + size:
+            break
+        payload = apply_mask(buffer[start + 4 : start + 4 + size], buffer[start : start + 4])
+        found.append(payload if buffer[0] & 0x0F == Opcode.TEXT else b"")
+        del buffer[: start + 4 + size]
+    return found
+
+
+def frame(payload: bytes) -> bytes:
+    if len(payload) < 126:
+        return bytes((0x81, len(payload))) + payload
+    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
+
+
+class StandIn(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.buffer = bytearray()
+        self.handshake: ServerProtocol | None = ServerProtocol(subprotocols=SUBPROTOCOLS)
+
+    def data_received(self, data: bytes) -> None:
+        if self.handshake is not None:
+            self.shake_hands(self.handshake, data)
+            return
+        self.buffer += data
+        answers = [self.answer(message) for message in frames(self.buffer)]
+        self.transport.write(b"".join(answers))
+
+    def shake_hands(self, protocol: ServerProtocol, data: bytes) -> None:
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            assert isinstance(event, Request)
+            protocol.send_response(protocol.accept(event))
+            self.transport.write(b"".join(protocol.data_to_send()))
+            self.handshake = None
+
+    def answer(self, message: bytes) -> bytes:
+        if not message:
+            self.transport.close()
+            return b""
+        request = orjson.loads(message)
+        if request["type"] == "message.send" and request["text"].isdigit():
+            loop = asyncio.get_running_loop()
+            loop.call_later(int(request["text"]) / 1000, self.answer_late, request["key"], time.monotonic_ns())
+            return b""
+        return frame(orjson.dumps({"type": "reply", "key": request["key"], "outcome": "ok", "error": ""}))
+
+    def answer_late(self, key: str, came_ns: int) -> None:
+        held_ns = time.monotonic_ns() - came_ns
+        reply = {"type": "reply", "key": key, "outcome": "ok", "error": "", "held_ns": held_ns}
+        self.transport.write(frame(orjson.dumps(reply)))
+
+
+async def serve() -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
+    server = await loop.create_server(StandIn, "127.0.0.1", 0, backlog=8192)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await ended.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())
