@@ -1,0 +1,83 @@
+"""Opens idle agents in a process of its own: `python -m benchmarks._idle_agents URL COUNT`. Prints bytes an agent."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import gc  # noqa: E402  after the patch
+import json  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from itertools import count  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import ClassVar  # noqa: E402
+
+import gevent  # noqa: E402
+import psutil  # noqa: E402
+from gevent.event import Event  # noqa: E402
+from locust import User, task  # noqa: E402
+from locust.env import Environment  # noqa: E402
+
+from benchmarks._figures import allow_descriptors  # noqa: E402
+from loadtests.records.rundirectory import RunDirectory  # noqa: E402
+from loadtests.users.live import LiveStatistics  # noqa: E402
+from loadtests.users.recorder import Recorder, Who  # noqa: E402
+from loadtests.users.sinks import FileSink  # noqa: E402
+from loadtests.wire.connection import Connection  # noqa: E402
+
+WARM_UP = 200
+TOPICS = ("queue", "agent/1", "agent/2", "agent/3", "agent/4")
+
+keys = count()
+idle = 0
+
+
+class IdleAgent(User):
+    """Connects, subscribes, and waits for offers that do not come."""
+
+    recorder: ClassVar[Recorder]
+
+    @task
+    def wait_for_offers(self) -> None:
+        global idle  # noqa: PLW0603  the count that the measuring greenlet reads
+        wakened = Event()
+        self.connection = Connection.open(self.host, timeout_s=30, on_event=lambda event, at: wakened.set())
+        number = next(keys)
+        who = Who(0, 0, number, number)
+        for topic in TOPICS:
+            key = next(keys)
+            operation = self.recorder.begin(who, "subscription.create", key)
+            reply = self.connection.request("subscription.create", key, {"topic": topic}, 30)
+            self.recorder.end(operation, reply.outcome, reply.error)
+        idle += 1
+        wakened.wait()
+
+
+def open_agents(environment: Environment, agents: int) -> int:
+    """Resident bytes once so many agents are idle."""
+    environment.runner.start(agents, spawn_rate=1000)
+    while idle < agents:
+        gevent.sleep(0.1)
+    gevent.sleep(1.5)
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def main(url: str, agents: int) -> None:
+    allow_descriptors(agents + 1000)
+    IdleAgent.host = url
+    environment = Environment(user_classes=[IdleAgent])
+    environment.create_local_runner()
+    live = LiveStatistics(environment.stats)
+    directory = RunDirectory(Path(tempfile.mkdtemp()))
+    IdleAgent.recorder = Recorder(FileSink(directory, 0, ["pod"]), time.monotonic_ns(), live.take_rows)
+    few = open_agents(environment, WARM_UP)
+    many = open_agents(environment, WARM_UP + agents)
+    print(json.dumps({"bytes": (many - few) / agents}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
+    os._exit(0)
