@@ -1,0 +1,1 @@
+"""May the release go? Objectives and run directories → a verdict: pass, fail or unknown."""

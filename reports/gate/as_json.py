@@ -1,0 +1,38 @@
+"""A judgement as `verdict.json`; `docs/run-directory.md` says what its keys mean."""
+
+from typing import Any
+
+from reports.gate.objectives import Objectives
+from reports.gate.verdicts import Check, Judgement, Share
+
+FORMAT = 1
+
+
+def as_document(judgement: Judgement, objectives: Objectives, study: str) -> dict[str, Any]:
+    comparison = judgement.comparison
+    return {
+        "format": FORMAT,
+        "study": study,
+        "objectives": {"file": objectives.source, "sha256": objectives.sha256},
+        "overall": judgement.overall.value,
+        "storages": {storage: verdict.value for storage, verdict in judgement.storages.items()},
+        "comparison": vars(comparison) if comparison is not None else None,
+        "checks": [_check(check) for check in judgement.checks],
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        **{"check": check.check, "storage": check.storage, "round": check.round, "run": check.run},
+        **{"verdict": check.verdict.value, "decides": check.decides},
+        **{"observed": check.observed, "limit": check.limit, "unit": check.unit, "n": check.n},
+        **{"interval": list(check.interval) if check.interval else None, "reason": check.reason},
+        "rounds": [_round(share) for share in check.rounds],
+    }
+
+
+def _round(share: Share) -> dict[str, Any]:
+    return {
+        **{"round": share.round, "run": share.run, "verdict": share.verdict.value},
+        **{"observed": share.share, "n": share.n, "interval": list(share.bounds) if share.n else None},
+    }

@@ -1,0 +1,141 @@
+"""`loadtests-gate STUDY --objectives FILE [--baseline STORAGE --candidate STORAGE]`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.scenario.problems import SourceError, nearest, shown
+from reports.gate.as_json import as_document
+from reports.gate.judge import judge
+from reports.gate.junit import as_junit
+from reports.gate.markdown import as_markdown
+from reports.gate.objectives import Objectives, load_objectives
+from reports.gate.reading import read_evidence, study_storages
+from reports.gate.verdicts import EXIT_CODES, Comparison
+
+BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 64, 69, 70, 130
+
+_DESCRIPTION = """\
+Judges a study by objectives. Writes STUDY/verdict.json and STUDY/verdict.xml (JUnit), prints Markdown.
+Without --candidate every storage of the study has to pass; with it, the candidate decides and the baseline is shown.
+"""
+_EPILOG = "exit codes: 0 pass, 1 fail, 2 unknown, 64 bad input, 69 study not there, 70 our own fault, 130 interrupted"
+
+
+class _RefusedError(Exception):
+    """An end before anything was judged."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _RefusedError(BAD_INPUT, f"{self.format_usage()}{self.prog}: {message}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    try:
+        return _gate(_parser().parse_args(arguments))
+    except _RefusedError as refused:
+        print(refused, file=sys.stderr)
+        return refused.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # the last resort
+        print(f"loadtests-gate: our own fault: {type(error).__name__}: {error}", file=sys.stderr)
+        return OUR_FAULT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+    parser.add_argument("study", type=Path, metavar="STUDY", help="the directory of a study")
+    parser.add_argument(
+        "--objectives", type=Path, required=True, metavar="FILE", help="OpenSLO v1 (docs/objectives.md)"
+    )
+    parser.add_argument("--baseline", metavar="STORAGE", help="the storage system to compare with")
+    parser.add_argument("--candidate", metavar="STORAGE", help="the storage system that is to be released")
+    return parser
+
+
+def _gate(options: argparse.Namespace) -> int:
+    """Everything is checked before any data is read."""
+    objectives = _objectives(options.objectives)
+    storages = _storages(options.study)
+    comparison = _comparison(options, storages)
+    outputs = [options.study / name for name in ("verdict.json", "verdict.xml")]
+    _clear(outputs)
+    chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}
+    judgement = judge(objectives, read_evidence(chosen, objectives.objectives), comparison)
+    study = options.study.resolve().name
+    document = json.dumps(as_document(judgement, objectives, study), indent=2, allow_nan=False, ensure_ascii=False)
+    for path, text in zip(outputs, (f"{document}\n", as_junit(judgement, study)), strict=True):
+        _replace(path, text)
+    print(as_markdown(judgement, objectives, study), flush=True)
+    return EXIT_CODES[judgement.overall]
+
+
+def _objectives(path: Path) -> Objectives:
+    try:
+        return load_objectives(path)
+    except SourceError as error:
+        raise _RefusedError(BAD_INPUT, str(error)) from None
+
+
+def _storages(study: Path) -> Mapping[str, list[RunDirectory]]:
+    try:
+        return study_storages(study)
+    except FileNotFoundError:
+        raise _RefusedError(UNAVAILABLE, f"{study}: no such study; expected a directory of runs") from None
+    except OSError as error:
+        raise _RefusedError(UNAVAILABLE, f"{study}: cannot be read: {error.strerror}") from None
+
+
+def _comparison(options: argparse.Namespace, storages: Iterable[str]) -> Comparison | None:
+    named = {"--baseline": options.baseline, "--candidate": options.candidate}
+    if not any(named.values()):
+        return None
+    if options.baseline == options.candidate or not all(named.values()):
+        raise _RefusedError(
+            BAD_INPUT, "expected --baseline and --candidate together, and two different storage systems"
+        )
+    for option, storage in named.items():
+        if storage not in storages:
+            near = nearest(storage, storages)
+            hint = f"; did you mean {near}?" if near else ""
+            known = ", ".join(storages) or "none"
+            raise _RefusedError(
+                BAD_INPUT, f"{option}: got {shown(storage)}, expected one of the study's: {known}{hint}"
+            )
+    return Comparison(options.baseline, options.candidate)
+
+
+def _clear(outputs: Iterable[Path]) -> None:
+    """Removes the verdicts of an earlier judgement, and finds out now whether ours can be written."""
+    for path in outputs:
+        try:
+            path.unlink(missing_ok=True)
+            _replace(path, "")
+            path.unlink()
+        except OSError as error:
+            raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes the file whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

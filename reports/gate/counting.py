@@ -1,0 +1,57 @@
+"""Operations → good and bad attempts, batch by batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtests.records.tables import codes_of
+from reports.gate.evidence import Counts
+from reports.gate.judged_time import Window, inside
+from reports.gate.objectives import Objective
+
+_NEVER = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Attempts of one operation in judged time: outcome names by code, and the response of each in ns."""
+
+    outcomes: Sequence[str]
+    outcome: npt.NDArray[np.uint8]
+    response_ns: npt.NDArray[np.int64]
+
+
+def count(attempts: Attempts, within_s: float) -> Counts:
+    """Good is ok within the time; a definite refusal counts for nothing; whatever else is bad."""
+    code = {name: i for i, name in enumerate(attempts.outcomes)}
+    ok = attempts.outcome == code["ok"]
+    refused = int(np.count_nonzero(attempts.outcome == code["refused"]))
+    good = int(np.count_nonzero(ok & (attempts.response_ns <= round(within_s * 1e9))))
+    return Counts(good, len(attempts.outcome) - refused - good, refused)
+
+
+def count_batches(
+    batches: Iterable[pa.RecordBatch], windows: Sequence[Window], objectives: Sequence[Objective]
+) -> tuple[dict[str, Counts], int]:
+    """The counts of every objective by name, and how many rows were read in all."""
+    counts = {objective.name: Counts(0, 0) for objective in objectives}
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        judged = {operation: _attempts(batch, operation, windows) for operation in {o.operation for o in objectives}}
+        for objective in objectives:
+            counts[objective.name] += count(judged[objective.operation], objective.within_s)
+    return counts, rows
+
+
+def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window]) -> Attempts:
+    codes = codes_of(batch.schema)
+    planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
+    at = batch.column("operation").to_numpy() == codes["operation"].index(operation)
+    at &= inside(planned, windows)
+    response = batch.column("ended_ns").to_numpy()[at] - planned[at]
+    return Attempts(codes["outcome"], batch.column("outcome").to_numpy()[at], response)

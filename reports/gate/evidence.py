@@ -1,0 +1,89 @@
+"""What a study shows, as plain values: all that a judge needs, and nothing that has to be fetched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Attempts of one objective planned in judged time: `good`, and `bad` (slow, failed or unknown). Refusals are in
+    neither."""
+
+    good: int
+    bad: int
+    refused: int = 0
+
+    @property
+    def n(self) -> int:
+        return self.good + self.bad
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.good + other.good, self.bad + other.bad, self.refused + other.refused)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How much of the judged time the observer saw; `blind_s` of `judged_s` it did not."""
+
+    judged_s: float
+    blind_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LedgerCheck:
+    check: str
+    verdict: str
+    count: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Operations begun, and what became of them. `lost` None: nobody knows."""
+
+    lost: int | None
+    lost_at_most: int | None
+    written: int
+    found: int
+
+
+@dataclass(frozen=True)
+class RunEvidence:
+    """One run. `broken` says why it could not be read, and then nothing else counts; None in any other field means
+    that the run directory does not say."""
+
+    run: str
+    storage: str
+    round: int | None = None
+    broken: str = ""
+    reason: str | None = None
+    """Why the run ended; None: it was aborted."""
+    detail: str = ""
+    kept: Kept | None = None
+    saturated: bool | None = None
+    sight: Sight | None = None
+    no_orphans: bool | None = None
+    """Whether the storage promises to leave none."""
+    commit_survives: str | None = None
+    ledger: tuple[LedgerCheck, ...] | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    """By the objective's name."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What rounds of one storage must have in common."""
+    surroundings: Mapping[str, Any] = field(default_factory=dict)
+    """What all runs of a study must have in common."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs of a study, in the order they were made."""
+
+    runs: tuple[RunEvidence, ...]
+
+    def storages(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(run.storage for run in self.runs))
+
+    def of(self, storage: str) -> tuple[RunEvidence, ...]:
+        return tuple(run for run in self.runs if run.storage == storage)

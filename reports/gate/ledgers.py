@@ -1,0 +1,44 @@
+"""What the ledger found, judged by what the storage promises."""
+
+from collections.abc import Iterator
+
+from reports.gate.evidence import LedgerCheck, RunEvidence
+from reports.gate.verdicts import Check, Verdict
+
+_VERDICTS = {v.value: v for v in Verdict}
+
+
+def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
+    """One check for each of the ledger's; unknown where the ledger, or its look for orphans, is missing."""
+    if run.ledger is None:
+        if required:
+            yield _check(run, "ledger", Verdict.UNKNOWN, None, "there is no ledger.json")
+        return
+    for found in run.ledger:
+        verdict, reason = _orphans(run, found) if found.check == "orphans" else _as_found(found)
+        yield _check(run, f"ledger: {found.check}", verdict, found.count, reason)
+    if required and not any(found.check == "orphans" for found in run.ledger):
+        yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, "the ledger did not look for orphans")
+
+
+def _as_found(found: LedgerCheck) -> tuple[Verdict, str]:
+    verdict = _VERDICTS.get(found.verdict, Verdict.UNKNOWN)
+    if verdict is Verdict.PASS and found.count:
+        return Verdict.UNKNOWN, f"the ledger calls {found.count} a pass"
+    return verdict, found.reason
+
+
+def _orphans(run: RunEvidence, found: LedgerCheck) -> tuple[Verdict, str]:
+    if found.verdict not in ("pass", "fail") or found.count is None:
+        return Verdict.UNKNOWN, found.reason or "the orphans could not be counted"
+    if found.count == 0:
+        return Verdict.PASS, found.reason
+    if run.no_orphans is None:
+        return Verdict.UNKNOWN, f"{found.count} orphans, and nobody knows whether none were promised"
+    if run.no_orphans:
+        return Verdict.FAIL, f"{found.count} orphans where none were promised"
+    return Verdict.PASS, f"{found.count} orphans; {run.storage} does not promise to leave none"
+
+
+def _check(run: RunEvidence, name: str, verdict: Verdict, count: int | None, reason: str) -> Check:
+    return Check(name, verdict, run.storage, run.round, run.run, count, 0.0, "objects", reason=reason)

@@ -1,0 +1,38 @@
+"""Intervals of shares. All are one-sided at 95 %: each bound alone is wrong at most once in twenty times."""
+
+import math
+
+from scipy import special
+
+ALPHA = 0.05
+_Z = 1.6448536269514722
+"""The normal quantile of 1 - ALPHA."""
+
+
+def exact_bounds(good: int, n: int) -> tuple[float, float]:
+    """Lower and upper Clopper-Pearson bound of a share of `good` in `n`; (0, 1) when there is nothing."""
+    lower = 0.0 if good == 0 else float(special.betaincinv(good, n - good + 1, ALPHA))
+    upper = 1.0 if good == n else float(special.betaincinv(good + 1, n - good, 1 - ALPHA))
+    return lower, upper
+
+
+def attempts_to_pass(target: float) -> int:
+    """How many attempts, all good, it takes for the exact lower bound to lie above `target`."""
+    return math.floor(math.log(ALPHA) / math.log(target)) + 1
+
+
+def wilson_bounds(good: int, n: int) -> tuple[float, float]:
+    """Lower and upper score bound of a share of `good` in `n`, n > 0."""
+    share, square = good / n, _Z * _Z
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def difference_bounds(good_1: int, n_1: int, good_2: int, n_2: int) -> tuple[float, float]:
+    """Lower and upper bound of share 1 minus share 2: Newcombe's hybrid of two score intervals, n_1, n_2 > 0."""
+    share_1, share_2 = good_1 / n_1, good_2 / n_2
+    (lower_1, upper_1), (lower_2, upper_2) = wilson_bounds(good_1, n_1), wilson_bounds(good_2, n_2)
+    lower = share_1 - share_2 - math.hypot(share_1 - lower_1, upper_2 - share_2)
+    upper = share_1 - share_2 + math.hypot(upper_1 - share_1, share_2 - lower_2)
+    return lower, upper
