@@ -1,0 +1,182 @@
+"""`loadtests`: argument parsing and dispatch, nothing else."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from loadtests.conductor.choices import Generator
+from loadtests.conductor.failures import EX_INTERRUPTED, EX_SOFTWARE, EX_USAGE
+
+DESCRIPTION = """\
+Load tests for messaging pods. `run` makes a study (a directory of run directories); `loadtests-report STUDY` turns it
+into a page and `loadtests-gate STUDY` into a verdict."""
+
+EPILOG = """\
+examples:
+  loadtests run smoke --storage sqlite
+  loadtests run agent-workday --storage postgres:pessimistic --storage postgres:optimistic --rounds 2
+  loadtests run smoke --target ws://127.0.0.1:8080 --label candidate
+  loadtests export runs/…/01-sqlite --format csv --to tables
+
+exit codes: 0 done, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's own exit code for bad input is 2, which means `unknown` here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(EX_USAGE)
+
+
+def positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
+    return number
+
+
+def seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 2**63 - 1")
+    return int(text)
+
+
+def parser() -> Parser:
+    top = Parser("loadtests", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawTextHelpFormatter)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands.add_parser("run", help="load a pod, on each storage system in turn"))
+    _add_export(commands.add_parser("export", help="turn a run's tables into Parquet or CSV"))
+    commands.add_parser("pod", help="run the reference pod alone (its own --help tells more)", add_help=False)
+    doctor = commands.add_parser("doctor", help="say what was found on this machine, and what each missing thing disables")
+    doctor.set_defaults(do=_doctor)
+    _add_ui(commands.add_parser("ui", help="the Locust web UI, with our scenarios and storage systems"))
+    schema = commands.add_parser("schema", help="print the JSON Schema of scenarios, for editors")
+    schema.set_defaults(do=_schema)
+    return top
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a name such as smoke, or the path of a YAML file")
+    run.add_argument("--storage", metavar="NAME", action="append", default=[], help="a storage system; may be repeated")
+    run.add_argument("--rounds", metavar="N", type=positive, help="runs of each storage system, interleaved A B B A")
+    run.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
+    run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
+    run.add_argument("--seed", metavar="N", type=seed, help="of arrivals, people and words (default: the scenario's)")
+    target = run.add_argument_group("a pod that is running already")
+    target.add_argument("--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET")
+    target.add_argument("--label", metavar="NAME", help="what it is called in reports")
+    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target on that host")
+    hosts = run.add_argument_group("workers on several hosts")
+    hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
+    hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
+    hosts.add_argument("--bind", metavar="HOST:PORT", help="where the master listens for them")
+    hosts.add_argument("--worker", metavar="HOST:PORT", help="be such a worker, or --processes N of them")
+    run.set_defaults(do=_run, parser=run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.commands import run, work_for
+    from loadtests.conductor.preflight import Asked
+
+    _check_hosts(arguments)
+    if arguments.worker:
+        work_for(arguments.worker, arguments.processes)
+    return run(
+        Asked(
+            scenario=arguments.scenario,
+            storages=arguments.storage,
+            target=arguments.target,
+            label=arguments.label,
+            i_own=arguments.i_own,
+            rounds=arguments.rounds,
+            runs=arguments.runs,
+            seed=arguments.seed,
+            generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind),
+        )
+    )
+
+
+def _check_hosts(arguments: argparse.Namespace) -> None:
+    fail = arguments.parser.error
+    if arguments.worker:
+        if arguments.master or arguments.scenario or arguments.storage or arguments.target:
+            fail("--worker takes everything but --processes from its master")
+        if not arguments.worker.rpartition(":")[0] or not arguments.worker.rpartition(":")[2].isdigit():
+            fail(f"--worker {arguments.worker}: expected HOST:PORT")
+    elif not arguments.scenario:
+        fail("which SCENARIO? smoke is a short one")
+    elif arguments.master != (arguments.expect_workers is not None and arguments.bind is not None) or (
+        not arguments.master and (arguments.expect_workers or arguments.bind)
+    ):
+        fail("--master, --expect-workers N and --bind HOST:PORT belong together")
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("run", metavar="RUN", type=Path, help="a run directory")
+    export.add_argument("--format", choices=("parquet", "csv"), default="parquet")
+    export.add_argument("--to", metavar="DIR", type=Path, required=True, help="made when it is not there")
+    export.set_defaults(do=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from loadtests.export import export_run
+
+    return export_run(arguments.run, arguments.format, arguments.to)
+
+
+def _add_ui(ui: argparse.ArgumentParser) -> None:
+    ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
+    ui.add_argument("--port", metavar="N", type=positive, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
+    ui.set_defaults(do=_ui)
+
+
+def _ui(arguments: argparse.Namespace) -> NoReturn:
+    from loadtests.conductor.commands import web_ui
+
+    web_ui(arguments.processes, arguments.port)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from loadtests.conductor.doctor import doctor
+
+    return doctor()
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from loadtests.scenario.schema import schema_text
+
+    print(schema_text(), end="")
+    return 0
+
+
+def _pod(arguments: Sequence[str]) -> int:
+    from loadtests.pod.__main__ import main as pod
+
+    return pod(arguments)
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """The exit code of the command. Raises SystemExit for bad arguments and for --help."""
+    if arguments and arguments[0] == "pod":
+        return _pod(arguments[1:])
+    parsed = parser().parse_args(arguments)
+    code: int = parsed.do(parsed)
+    return code
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The command; always raises SystemExit."""
+    try:
+        code = dispatch(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        code = EX_INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("loadtests: this is a fault of the harness, not of what it tests", file=sys.stderr)
+        code = EX_SOFTWARE
+    raise SystemExit(code)

@@ -1,0 +1,57 @@
+"""`loadtests run` from checked arguments to exit code."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from loadtests.conductor.disk import full_message, means_full
+from loadtests.conductor.failures import CannotRun, Unavailable
+from loadtests.conductor.locust import free_port, locust_argv, worker_argv
+from loadtests.conductor.preflight import Asked, check_surroundings, choose
+from loadtests.conductor.progress import progress_for
+from loadtests.conductor.study import create_study, run_study
+from loadtests.conductor.watching import Interrupts
+
+
+def run(asked: Asked) -> int:
+    """Makes a study and prints its directory as the last line of standard output. Returns the exit code."""
+    try:
+        choices = choose(asked)
+        check_surroundings(choices)
+    except CannotRun as error:
+        print(f"loadtests run: {error}", file=sys.stderr)
+        return error.exit_code
+    progress = progress_for(sys.stderr)
+    try:
+        study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
+        try:
+            with Interrupts() as interrupts:
+                return run_study(choices, study, interrupts, progress)
+        finally:
+            print(study, flush=True)
+    except OSError as error:
+        if not means_full(error):
+            raise
+        print(f"loadtests run: {full_message(choices.runs)}", file=sys.stderr)
+        return Unavailable.exit_code
+    finally:
+        progress.close()
+
+
+def work_for(master: str, processes: int) -> NoReturn:
+    """Becomes a Locust worker of the master on HOST:PORT."""
+    argv = worker_argv(master, processes)
+    os.execv(argv[0], argv)  # noqa: S606  it takes our place
+
+
+def web_ui(processes: int, port: int) -> NoReturn:
+    """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C."""
+    master_port = str(free_port())
+    argv = [
+        *(*locust_argv(), "--processes", str(processes), "--web-host", "127.0.0.1", "--web-port", str(port)),
+        *("--master-bind-host", "127.0.0.1", "--master-bind-port", master_port),
+        *("--master-host", "127.0.0.1", "--master-port", master_port),
+    ]
+    print(f"the web UI is at http://127.0.0.1:{port} until you press Ctrl-C", file=sys.stderr)
+    os.execv(argv[0], argv)  # noqa: S606  it takes our place

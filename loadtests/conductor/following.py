@@ -1,0 +1,180 @@
+"""Follows a load from its first line to its end, and ends it early when something it stands on has died."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import psutil
+
+from loadtests.conductor.disk import full_message, means_full, nearly_full
+from loadtests.conductor.failures import COMPLETED, Reason
+from loadtests.conductor.live import Load
+from loadtests.conductor.manifest import Clock
+from loadtests.conductor.parts import Parts
+from loadtests.conductor.progress import Progress
+from loadtests.conductor.timeline import Timeline
+from loadtests.conductor.watching import Deadline, Lines, Watch
+from loadtests.scenario import Scenario
+
+GRACE_S = 20.0
+"""On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
+
+_EARLY_S = 1.0
+
+
+class Engine(Protocol):
+    """The load as a process: ours, or the one that started us."""
+
+    attended: bool
+
+    @property
+    def pid(self) -> int: ...
+
+    def ask_to_stop(self, reason: Reason) -> None:
+        """Nothing new begins, what is under way drains."""
+
+    def kill(self) -> None: ...
+
+    def obituary(self) -> str:
+        """How it ended, once it has."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following a load came to."""
+
+    reason: Reason
+    load: Load
+    ended_ns: int
+
+
+class Follower:
+    """One load. `follow` is called once."""
+
+    def __init__(self, engine: Engine, parts: Parts, scenario: Scenario, watch: Watch, progress: Progress) -> None:
+        self._engine, self._parts, self._watch, self._progress = engine, parts, watch, progress
+        self._clock: Clock = parts.clock
+        self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
+        self._duration_s = scenario.duration_s
+        self._load = Load()
+        self._reason: Reason | None = None
+        self._ended_ns: int | None = None
+        self._gone = False
+        self._deadline: Deadline | None = None
+
+    def follow(self, lines: Lines, timeline: Timeline) -> Followed:
+        self._lines, self._timeline = lines, timeline
+        self._watch.on_readable(lines.descriptor, self._read)
+        self._watch.on_death(self._engine.pid, self._engine_died)
+        for child, code in ((self._parts.pod, "pod_died"), (self._parts.observer, "observer_died")):
+            if child is not None:
+                self._watch.on_death(child.pid, self._died(code, child.obituary))
+        if self._parts.server is not None:
+            self._watch.on_death(self._parts.server.pid, self._died("database_died", lambda: "the database server died"))
+        disk = Deadline(1.0)
+        while not self._over():
+            self._watch.wait(0.5)
+            self._check_interrupts()
+            self._check_deadline()
+            if disk.passed:
+                disk = Deadline(1.0)
+                self._check_disk()
+        return self._followed()
+
+    def _over(self) -> bool:
+        return self._gone or (self._load.drained and self._engine.attended)
+
+    def _followed(self) -> Followed:
+        self._read()
+        for error in self._load.errors:
+            self._end("disk_full" if means_full(error) else "internal", error)
+        ended_ns = self._ended_ns if self._ended_ns is not None else self._clock.since_ns()
+        if self._reason is None:
+            self._reason = self._by_itself(ended_ns)
+        return Followed(self._reason, self._load, ended_ns)
+
+    def _by_itself(self, ended_ns: int) -> Reason:
+        """A load that ended without being asked to: done, or cut short."""
+        starts = [stage["started_ns"] for stage in self._load.stages]
+        missing_s = self._duration_s - (ended_ns - min(starts, default=ended_ns)) / 1e9
+        if missing_s <= _EARLY_S:
+            return COMPLETED
+        code = "interrupted" if self._engine.attended else "internal"
+        return Reason(code, f"the load ended {missing_s:.0f} s before its time")
+
+    # What happens meanwhile.
+
+    def _read(self) -> None:
+        for line in self._lines.read():
+            if (event := self._load.take(line)) is not None:
+                self._deadline = Deadline(self._patience_s)
+                self._happened(event)
+        if self._lines.ended and self._engine.attended:
+            self._gone = True
+
+    def _happened(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "stage":
+                self._timeline.stage(event)
+                self._progress.stage(event)
+            case "tick":
+                self._progress.tick(event)
+            case "worker" if event.get("state") == "joined":
+                self._watch_workers()
+            case "worker" if event.get("state") == "lost":
+                self._end("worker_lost", f"worker {event['worker']} was lost")
+            case "drained":
+                self._ended_ns = self._clock.since_ns()
+
+    def _watch_workers(self) -> None:
+        """Local workers are seen to die at once; a master takes seconds to miss one."""
+        with contextlib.suppress(psutil.Error):
+            for worker in psutil.Process(self._engine.pid).children():
+                self._watch.on_death(worker.pid, self._died("worker_lost", lambda: "a Locust worker died"))
+
+    def _died(self, code: str, obituary: Callable[[], str]) -> Callable[[], None]:
+        def note() -> None:
+            self._read()  # a drained load has nothing left to lose
+            if not self._load.drained and self._reason is None:
+                self._end(code, obituary())
+
+        return note
+
+    def _engine_died(self) -> None:
+        self._read()
+        self._gone = True
+        if not self._load.drained:
+            self._end("worker_lost", self._engine.obituary())
+
+    def _check_interrupts(self) -> None:
+        count = self._parts.interrupts.count
+        if count and not self._engine.attended:
+            self._end("interrupted", "stopped by hand")
+        if count > 1:
+            self._engine.kill()
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and self._deadline.passed:
+            asked = self._reason is not None
+            self._end("internal", f"the load said nothing for {self._patience_s:.0f} s")
+            self._deadline = Deadline(self._patience_s)
+            if asked or self._load.drained:
+                self._engine.kill()
+                self._gone = True
+
+    def _check_disk(self) -> None:
+        if self._reason is None and nearly_full(self._parts.directory.path):
+            self._end("disk_full", full_message(self._parts.directory.path))
+
+    def _end(self, code: str, detail: str) -> None:
+        """The first reason is the reason; what dies after it died of it."""
+        if self._reason is not None:
+            return
+        if code not in ("interrupted", "internal") and nearly_full(self._parts.directory.path):
+            code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
+        self._reason = Reason(code, detail)
+        self._deadline = Deadline(self._patience_s)
+        if not (self._gone or self._load.drained):
+            self._progress.say(f"ending early, {code}: {detail}")
+            self._engine.ask_to_stop(self._reason)

@@ -1,0 +1,135 @@
+"""Everything that can be found out before the load starts, all at once."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.conductor.choices import Choices, Generator, Subject, Target
+from loadtests.conductor.disk import full_message, means_full
+from loadtests.conductor.failures import BadInput, Unavailable
+from loadtests.conductor.run import TOKEN_SECRET, accounts
+from loadtests.conductor.target import check_target, is_loopback, problems_of_target
+from loadtests.pod.storage import registry
+from loadtests.records.rundirectory import safe_name
+from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source
+from loadtests.servers.binaries import find_binaries
+from loadtests.servers.errors import ServerUnavailable
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed, unchecked. None: the scenario decides."""
+
+    scenario: str
+    storages: Sequence[str]
+    target: str | None
+    label: str | None
+    i_own: Sequence[str]
+    rounds: int | None
+    runs: Path
+    seed: int | None
+    generator: Generator
+
+
+def choose(asked: Asked) -> Choices:
+    """Raises BadInput with every problem at once, one a line."""
+    problems: list[str] = []
+    scenario, text, file = _scenario(asked.scenario, problems)
+    names = asked.storages or (scenario.storages if scenario and not asked.target else ())
+    subjects = _target(asked, problems) if asked.target else _storages(names, problems)
+    problems += _problems_of_generator(asked)
+    if problems or scenario is None:
+        raise BadInput("\n".join(problems))
+    return Choices(
+        scenario=scenario,
+        scenario_file=file,
+        scenario_text=text,
+        subjects=tuple(subjects),
+        rounds=asked.rounds or scenario.rounds,
+        runs=asked.runs,
+        seed=scenario.seed if asked.seed is None else asked.seed,
+        generator=asked.generator,
+        hosts_owned=tuple(asked.i_own),
+    )
+
+
+def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, Path]:
+    try:
+        path = find_scenario(name)
+        return load_scenario(path), read_source(path), path
+    except ScenarioError as error:
+        problems.append(str(error))
+    return None, "", Path()
+
+
+def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            full = str(registry.parse(name))
+        except registry.StorageNameError as error:
+            problems.append(str(error))
+            continue
+        if full in seen:
+            problems.append(f"--storage {name}: named twice; for several runs of it say --rounds")
+        seen[full] = name
+    return [Subject(storage=name) for name in seen.values()]
+
+
+def _target(asked: Asked, problems: list[str]) -> list[Subject]:
+    assert asked.target is not None
+    problems += problems_of_target(asked.target, tuple(asked.i_own))
+    if asked.storages:
+        problems.append("--target and --storage exclude each other: the pod behind --target has its own storage")
+    if not asked.label or not safe_name(asked.label):
+        problems.append("--target needs --label NAME: what this pod is called in the report")
+    if not os.environ.get(TOKEN_SECRET):
+        problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
+    return [Subject(target=Target(asked.target, asked.label or ""))]
+
+
+def _problems_of_generator(asked: Asked) -> list[str]:
+    bind, problems = asked.generator.bind, []
+    if asked.label and not asked.target:
+        problems.append("--label names the pod of --target: say --target too")
+    if bind is None:
+        return problems
+    host, _, port = bind.rpartition(":")
+    if not host or not port.isdigit():
+        problems.append(f"--bind {bind}: expected HOST:PORT")
+    elif not asked.target and not is_loopback(host.strip("[]")):
+        problems.append(f"--bind {bind}: workers elsewhere cannot reach the pod that is started here: use --target")
+    return problems
+
+
+def check_surroundings(choices: Choices) -> None:
+    """Servers, target, and whether there is somewhere to write. Raises Unavailable or BadInput."""
+    problems = [*_problems_of_servers(choices), *_problems_of_directory(choices.runs)]
+    if problems:
+        raise Unavailable("\n".join(problems))
+    for subject in choices.subjects:
+        if subject.target is not None:
+            check_target(subject.target.url, accounts(choices.scenario)[0], os.environ[TOKEN_SECRET])
+
+
+def _problems_of_servers(choices: Choices) -> list[str]:
+    if not any(s.engine == "postgres" for s in choices.subjects):
+        return []
+    try:
+        find_binaries()
+    except ServerUnavailable as error:
+        return [f"postgres: {error}"]
+    return []
+
+
+def _problems_of_directory(runs: Path) -> list[str]:
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs) as probe:
+            probe.write(b"\1" * 4096)
+            probe.flush()
+    except OSError as error:
+        return [full_message(runs) if means_full(error) else f"--runs {runs}: cannot write there: {error.strerror}"]
+    return []

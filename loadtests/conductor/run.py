@@ -1,0 +1,200 @@
+"""One run: server → pod → observer → load → ledger → end."""
+
+import contextlib
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.conductor.choices import Choices
+from loadtests.conductor.disk import Reserve, full_message, means_full
+from loadtests.conductor.ending import Ending, end_document
+from loadtests.conductor.failures import Reason, RunEnded
+from loadtests.conductor.following import Engine, Followed, Follower
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.live import Load
+from loadtests.conductor.locust import Locust
+from loadtests.conductor.manifest import Clock, Identity, manifest
+from loadtests.conductor.parts import POD, Parts
+from loadtests.conductor.progress import Progress
+from loadtests.conductor.timeline import Timeline
+from loadtests.conductor.watching import Interrupts, Lines, watching
+from loadtests.ledger import read_ledger
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.scenario import PodTarget, RunPlan, Scenario
+
+TOKEN_SECRET = "LOADTESTS_TOKEN_SECRET"  # noqa: S105  the name, not the secret
+
+
+@dataclass(frozen=True)
+class Around:
+    """What every run of a study shares."""
+
+    choices: Choices
+    guardian: Guardian
+    interrupts: Interrupts
+    progress: Progress
+
+
+def accounts(scenario: Scenario) -> tuple[str, ...]:
+    return tuple(f"account-{number:04d}" for number in range(1, scenario.accounts + 1))
+
+
+class OwnLocust:
+    """The Locust master that this run started."""
+
+    attended = False
+
+    def __init__(self, locust: Locust) -> None:
+        self._child = locust.child
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def ask_to_stop(self, reason: Reason) -> None:  # noqa: ARG002  it does not matter to Locust
+        # Not SIGTERM: Locust listens to that one only after a load with stages has ended.
+        self._child.signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    def obituary(self) -> str:
+        return f"{self._child.obituary()}\n{self._child.last_words()}"
+
+
+class Run:
+    """One run and its directory, which must be there and empty."""
+
+    def __init__(self, around: Around, identity: Identity, directory: RunDirectory) -> None:
+        self.around, self.identity, self.directory = around, identity, directory
+        self.scenario = around.choices.scenario
+        self.parts = Parts(directory, Clock.now(), identity.subject, around.guardian, around.interrupts)
+        self._timeline: Timeline | None = None
+        self._reserve: Reserve | None = None
+
+    def execute(self) -> Reason:
+        """Makes the run. Whatever happens, its parts are gone and its end is written when this returns."""
+        return self.finish(self._load())
+
+    def _load(self) -> Followed:
+        with self.ending_on_failure() as ended:
+            self.prepare()
+            target = self.start_pod()
+            return self._drive(target)
+        return ended()
+
+    def _drive(self, target: tuple[PodTarget, dict[str, Any]]) -> Followed:
+        log = self.parts.log("locust")
+        generator = self.around.choices.generator
+        locust = Locust(self.plan(target[0]), self.parts.token_secret, generator, log, self.around.guardian)
+        lines = Lines(locust.live)
+        try:
+            self.observe_and_declare(locust.child.pid, *target)
+            locust.go()
+            return self.follow(OwnLocust(locust), lines)
+        finally:
+            locust.child.kill()
+            lines.close()
+
+    # The steps, in order; an attending conductor takes them one by one.
+
+    def prepare(self) -> None:
+        """Raises OSError when the directory cannot be written."""
+        self._reserve = Reserve(self.directory.path)
+        (self.directory.path / "scenario.yaml").write_text(self.around.choices.scenario_text, encoding="utf-8")
+        self._timeline = Timeline(self.directory)
+
+    def start_pod(self) -> tuple[PodTarget, dict[str, Any]]:
+        """The pod to load and the settings of its storage. Raises RunEnded."""
+        if (target := self.identity.subject.target) is not None:
+            self.parts.token_secret = os.environ[TOKEN_SECRET]
+            return PodTarget(POD, target.url, accounts(self.scenario)), {}
+        self.parts.start_server()
+        return self.parts.start_pod(accounts(self.scenario))
+
+    def plan(self, pod: PodTarget) -> RunPlan:
+        return RunPlan(
+            run=f"{self.identity.study}/{self.identity.run}",
+            directory=str(self.directory.path),
+            scenario=self.around.choices.scenario_text,
+            storage=self.identity.subject.name,
+            seed=self.around.choices.seed,
+            origin_ns=self.parts.clock.monotonic_ns,
+            pods=(pod,),
+        )
+
+    def observe_and_declare(self, generator: int, pod: PodTarget, settings: dict[str, Any]) -> None:
+        """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
+        if self.identity.subject.storage is not None:
+            self.parts.start_observer(generator)
+        self.directory.write(
+            "manifest", manifest(self.identity, self.around.choices, self.parts.clock, pod, settings)
+        )
+
+    def follow(self, engine: Engine, lines: Lines) -> Followed:
+        assert self._timeline is not None
+        with watching(self.around.interrupts) as watch:
+            follower = Follower(engine, self.parts, self.scenario, watch, self.around.progress)
+            return follower.follow(lines, self._timeline)
+
+    def finish(self, followed: Followed) -> Reason:
+        """Ledger, parts, end.json: always in this order, and the next one also when one fails."""
+        reason = followed.reason
+        for step in (self._close_timeline(followed), self._write_ledger, self.parts.stop):
+            reason = self._attempt(step, reason)
+        if self._reserve is not None:
+            self._reserve.release()
+        observed = self.parts.observer is not None
+        ending = Ending(reason, followed.ended_ns, followed.load, observed)
+        return self._attempt(lambda: self.directory.write("end", end_document(ending, self.directory)), reason)
+
+    def _close_timeline(self, followed: Followed) -> Callable[[], None]:
+        def close() -> None:
+            if self._timeline is not None:
+                try:
+                    self._timeline.end(followed.ended_ns, followed.reason)
+                finally:
+                    self._timeline.close()
+
+        return close
+
+    def _write_ledger(self) -> None:
+        """The pods are quiet now. A killed harness or a full disk has no time for it."""
+        subject, count = self.identity.subject, self.around.interrupts.count
+        if subject.engine is None or count > 1 or self.parts.pod is None:
+            return
+        self.directory.write("ledger", read_ledger(subject.engine, self.parts.dsn, self.directory))
+
+    def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
+        """Takes a step of the end; the reason stays the first one that was not `completed`."""
+        try:
+            step()
+        except Exception as error:
+            found = self._reason_of(error)
+            self.around.progress.say(f"at the end of the run: {found.detail}")
+            return reason if reason.code != "completed" else found
+        return reason
+
+    @contextmanager
+    def ending_on_failure(self) -> Iterator[Callable[[], Followed]]:
+        """Turns what ends a run before its load does into how it ended."""
+        failure: list[Reason] = []
+        try:
+            yield lambda: Followed(failure[0], Load(), self.parts.clock.since_ns())
+        except RunEnded as ended:
+            failure.append(ended.reason)
+        except Exception as error:
+            failure.append(self._reason_of(error))
+        if failure:
+            self.around.progress.say(f"{failure[0].code}: {failure[0].detail}")
+
+    def _reason_of(self, error: Exception) -> Reason:
+        if means_full(error):
+            return Reason("disk_full", full_message(self.directory.path))
+        with contextlib.suppress(OSError), self.parts.log("conductor").open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+        return Reason("internal", f"{type(error).__name__}: {error}")

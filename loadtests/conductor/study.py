@@ -1,0 +1,66 @@
+"""A study: several runs to be compared, interleaved."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from loadtests.conductor.choices import Choices, Subject
+from loadtests.conductor.failures import EX_OK, EXIT_CODES, STOPS_THE_STUDY, Reason
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.manifest import Identity
+from loadtests.conductor.progress import Progress
+from loadtests.conductor.run import Around, Run
+from loadtests.conductor.watching import Interrupts
+from loadtests.records.rundirectory import RunDirectory, safe_name
+
+T = TypeVar("T")
+
+
+def interleaved(subjects: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
+    """(round from 1, subject), every other round backwards: A B B A. What drifts with time then hits all alike."""
+    for number in range(1, rounds + 1):
+        yield from ((number, s) for s in (subjects if number % 2 else reversed(subjects)))
+
+
+def create_study(runs: Path, scenario: str, now: datetime) -> Path:
+    """A new directory `<utc>-<scenario>`; a second study of the same second gets a number. Raises OSError."""
+    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{safe_name(scenario)}"
+    for number in count(1):
+        study = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            study.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return study
+    raise AssertionError
+
+
+def create_run(study: Path, number: int, subject: Subject) -> RunDirectory:
+    """Raises OSError."""
+    directory = RunDirectory((study / f"{number:02d}-{subject.directory}").absolute())
+    (directory.path / "log").mkdir(parents=True)
+    return directory
+
+
+def run_study(choices: Choices, study: Path, interrupts: Interrupts, progress: Progress) -> int:
+    """Makes every run of the study that can be made. Returns the exit code: that of the first run that went wrong."""
+    planned = list(interleaved(choices.subjects, choices.rounds))
+    code = EX_OK
+    with Guardian() as guardian:
+        around = Around(choices, guardian, interrupts, progress)
+        for number, (round_, subject) in enumerate(planned, 1):
+            progress.run(number, len(planned), subject.name)
+            reason = _run(around, study, number, round_, subject)
+            code = code or EXIT_CODES[reason.code]
+            if reason.code in STOPS_THE_STUDY:
+                break
+    return code
+
+
+def _run(around: Around, study: Path, number: int, round_: int, subject: Subject) -> Reason:
+    directory = create_run(study, number, subject)
+    reason = Run(around, Identity(study.name, directory.name, round_, subject), directory).execute()
+    around.progress.say("done" if reason.code == "completed" else f"ended early ({reason.code}): {reason.detail}")
+    return reason

@@ -1,0 +1,89 @@
+"""A run's tables as Parquet or CSV: one file a table, workers merged, codes as names."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.streams import read_batches, read_schema
+from loadtests.records.tables import TABLES, Table, codes_of
+
+EX_USAGE, EX_UNAVAILABLE = 64, 69
+
+
+class Sink(Protocol):
+    def write_batch(self, batch: pa.RecordBatch) -> None: ...
+    def close(self) -> None: ...
+
+
+def export_run(run: Path, format: str, to: Path) -> int:
+    """Writes `to/TABLE.FORMAT` for every table that the run has, and names each. Returns the exit code."""
+    directory = RunDirectory(run)
+    tables = [table for table in TABLES.values() if directory.table_files(table.name)]
+    if not tables:
+        print(f"loadtests export: {run} is not a run directory: there is no table in it", file=sys.stderr)
+        return EX_USAGE
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for table in tables:
+            print(export_table(directory, table, format, to))
+    except OSError as error:
+        print(f"loadtests export: cannot write to {to}: {error.strerror or error}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    return 0
+
+
+def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -> Path:
+    """One table, batch by batch: memory stays flat. A file of that name is replaced when the new one is whole."""
+    path = to / f"{table.name}.{format}"
+    draft = path.with_name(f".{path.name}.draft")
+    schema = exported_schema(table)
+    try:
+        sink = _sink(format, draft, schema)
+        try:
+            for batch in exported_batches(directory, table, schema):
+                sink.write_batch(batch)
+        finally:
+            sink.close()
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def _sink(format: str, path: Path, schema: pa.Schema) -> Sink:
+    if format == "csv":
+        return pa.csv.CSVWriter(str(path), schema)  # type: ignore[no-any-return]
+    return pa.parquet.ParquetWriter(str(path), schema, compression="zstd")  # type: ignore[no-any-return]
+
+
+def exported_schema(table: Table) -> pa.Schema:
+    """Codes become names; a table of several writers says which one wrote a row."""
+    writer = [pa.field("writer", pa.string(), nullable=False)] if table.per_writer else []
+    columns = [
+        pa.field(c.name, pa.string() if c.codes is not None else c.type, nullable=c.nullable) for c in table.columns
+    ]
+    return pa.schema([*writer, *columns])
+
+
+def exported_batches(directory: RunDirectory, table: Table, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for path in directory.table_files(table.name):
+        stored = read_schema(path)
+        names = codes_of(stored) if stored is not None else {}
+        writer = path.stem.removeprefix(f"{table.name}-")
+        for batch in read_batches(path):
+            yield _exported(batch, names, writer, schema)
+
+
+def _exported(batch: pa.RecordBatch, names: dict[str, list[str]], writer: str, schema: pa.Schema) -> pa.RecordBatch:
+    columns = {
+        name: pa.array(names[name], pa.string()).take(column) if name in names else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    columns["writer"] = pa.array([writer] * batch.num_rows, pa.string())
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
