@@ -1,0 +1,84 @@
+"""What the storage tests work with: a storage system to open, and someone at work on it."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.contract import (
+    Accepted,
+    AlreadyAccepted,
+    Call,
+    ConnectionRow,
+    Done,
+    Refusal,
+    Storage,
+    Subscribed,
+    Transaction,
+)
+from loadtests.wire.codecs.messages import key_text
+
+ACCOUNT = "account-0001"
+LIMIT = 16
+
+_numbers = itertools.count(1)
+
+
+def new_key() -> str:
+    return key_text(next(_numbers))
+
+
+@dataclass
+class System:
+    """A storage system and where its data is: opened as often as a test needs it."""
+
+    name: str
+    dsn: str | None
+    transactions: list[Transaction] = field(default_factory=list)
+
+    def open(self) -> Storage:
+        return registry.create(self.name, self.dsn, self.transactions.append, "pod-1")
+
+
+@dataclass
+class Desk:
+    """Someone of an account at work on a storage: keys and calls are made here, answers are the storage's own."""
+
+    storage: Storage
+    account: str
+    connection: str
+    name: str
+
+    def call(self, operation: str, key: str | None = None) -> Call:
+        return Call(operation, key or new_key(), self.account)
+
+    async def subscribe(self, topic: str, limit: int = LIMIT) -> Subscribed | Refusal:
+        return await self.storage.subscribe(self.call("subscription.create"), self.connection, topic, limit)
+
+    async def unsubscribe(self, topic: str) -> Done | Refusal:
+        return await self.storage.unsubscribe(self.call("subscription.delete"), self.connection, topic)
+
+    async def offer(self, chat: str | None = None, subject: str = "help") -> tuple[str, Done | Refusal]:
+        chat = chat or new_key()
+        return chat, await self.storage.offer_chat(self.call("chat.offer", chat), self.connection, chat, subject)
+
+    async def accept(self, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+        return await self.storage.accept_chat(self.call("chat.accept"), self.connection, chat)
+
+    async def send(self, chat: str, text: str = "hello", key: str | None = None) -> Done | Refusal:
+        return await self.storage.send_message(self.call("message.send", key), self.connection, chat, text)
+
+    async def close_chat(self, chat: str) -> Done | Refusal:
+        return await self.storage.close_chat(self.call("chat.close"), self.connection, chat)
+
+    async def leave(self) -> Done | Refusal:
+        return await self.storage.close_connection(self.call("connection.close"), self.connection)
+
+
+async def sit_down(
+    storage: Storage, role: str = "agent", name: str = "Ada", account: str = ACCOUNT, token: str = "token"
+) -> Desk:
+    """Opens a connection."""
+    desk = Desk(storage, account, f"c{new_key()}", name)
+    row = ConnectionRow(desk.connection, account, role, name, token)  # type: ignore[arg-type]
+    assert await storage.open_connection(desk.call("connection.create"), row) == Done()
+    return desk

@@ -1,0 +1,35 @@
+"""A process that writes to a storage until it is killed, and says line by line what was committed.
+
+`python storage_writer.py STORAGE`, the DSN in LOADTESTS_DSN. Lines: `subscription TOPIC`, `chat KEY`, `message KEY`.
+"""
+
+import asyncio
+import os
+import sys
+
+from storage_systems import System, sit_down
+
+
+async def write(name: str) -> None:
+    storage = System(name, os.environ["LOADTESTS_DSN"]).open()
+    await storage.start()
+    agent = await sit_down(storage)
+    customer = await sit_down(storage, "customer", "Bob")
+    say("connection", agent.connection)
+    for n in range(10_000):
+        await agent.subscribe(f"agent/topic-{n}", limit=1_000_000)
+        say("subscription", f"agent/topic-{n}")
+        chat, _ = await customer.offer()
+        await agent.accept(chat)
+        say("chat", chat)
+        await customer.send(chat)
+        say("message", chat)
+
+
+def say(what: str, which: str) -> None:
+    sys.stdout.write(f"{what} {which}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(write(sys.argv[1]))

@@ -1,0 +1,139 @@
+"""What was committed is there after kill -9: of the process that wrote it, and of the database server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from storage_systems import ACCOUNT, Desk, System, sit_down
+
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.contract import (
+    AlreadyAccepted,
+    OutcomeUnknown,
+    Resumed,
+    Storage,
+    StorageUnavailable,
+    Subscribed,
+)
+from loadtests.servers.postgres import PostgresServer
+from loadtests.wire.codecs.messages import chat_topic
+
+WRITER = Path(__file__).with_name("storage_writer.py")
+LINES = 60
+
+
+def write_until_killed(system: System) -> dict[str, list[str]]:
+    """What the writer had said when it was killed: what → which ones."""
+    environment = {**os.environ, "LOADTESTS_DSN": system.dsn or ""}
+    argv = [sys.executable, str(WRITER), system.name]
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        try:
+            lines = [writer.stdout.readline() for _ in range(LINES)]
+        finally:
+            writer.kill()
+        lines += writer.stdout.readlines()
+    assert writer.returncode == -signal.SIGKILL
+    said = defaultdict(list)
+    for line in lines:
+        what, _, which = line.rstrip("\n").partition(" ")
+        said[what].append(which)
+    return said
+
+
+async def assert_there(storage: Storage, said: dict[str, list[str]]) -> None:
+    (connection,) = said["connection"]
+    agent = Desk(storage, ACCOUNT, connection, "Ada")
+    resumed = await storage.resume_connection(agent.call("connection.create"), connection, "token", 0)
+    assert isinstance(resumed, Resumed)
+    assert set(said["subscription"]) <= set(resumed.topics)
+    late = await sit_down(storage, name="Grace")
+    for chat in said["chat"]:
+        assert await late.accept(chat) == AlreadyAccepted("Ada")
+    for chat in said["message"]:
+        kinds = [e.kind for e in await storage.events_after(ACCOUNT, chat_topic(chat), 0, 9)]
+        assert kinds == ["chat.accepted", "message.sent"]
+    queue = [e.sequence for e in await storage.events_after(ACCOUNT, "queue", 0, 10_000)]
+    assert queue == list(range(1, len(queue) + 1))
+
+
+async def check(system: System, said: dict[str, list[str]]) -> None:
+    storage = system.open()
+    await storage.start()
+    try:
+        await assert_there(storage, said)
+    finally:
+        await storage.stop()
+
+
+def test_what_was_committed_survives_the_writer_killed(system: System) -> None:
+    if registry.promises(system.name).commit_survives == "nothing":
+        pytest.skip("promises to survive nothing")
+    said = write_until_killed(system)
+    assert len(said["subscription"]) >= LINES // 4
+    asyncio.run(check(system, said))
+
+
+@pytest.fixture
+def doomed_server(tmp_path: Path, postgres_server: PostgresServer) -> PostgresServer:  # noqa: ARG001  skips where there is none
+    """A server that a test may kill."""
+    return PostgresServer.create(tmp_path / "server")
+
+
+@pytest.mark.parametrize("strategy", ["pessimistic", "optimistic"])
+def test_what_was_committed_survives_the_server_killed(doomed_server: PostgresServer, strategy: str) -> None:
+    with doomed_server as server:
+        system = System(f"postgres:{strategy}", server.pod_dsn)
+        asyncio.run(_outlive(system.open(), server))
+
+
+async def _outlive(storage: Storage, server: PostgresServer) -> None:
+    await storage.start()
+    try:
+        agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
+        said = {"connection": [agent.connection], "subscription": [], "chat": [], "message": []}
+        load = asyncio.create_task(_load(agent, customer, said))
+        while len(said["message"]) < 10:
+            assert not load.done()
+            await asyncio.sleep(0.005)
+        await asyncio.to_thread(server.kill)
+        with pytest.raises((StorageUnavailable, OutcomeUnknown)):
+            await load
+        with pytest.raises(StorageUnavailable, match="PostgreSQL"):
+            await agent.subscribe("queue")
+        await asyncio.to_thread(server.start)
+        await assert_there(storage, said)
+        assert isinstance(await agent.subscribe("queue"), Subscribed)
+    finally:
+        await storage.stop()
+
+
+async def _load(agent: Desk, customer: Desk, said: dict[str, list[str]]) -> None:
+    for n in range(10_000):
+        await agent.subscribe(f"agent/topic-{n}", limit=1_000_000)
+        said["subscription"].append(f"agent/topic-{n}")
+        chat, _ = await customer.offer()
+        await agent.accept(chat)
+        said["chat"].append(chat)
+        await customer.send(chat)
+        said["message"].append(chat)
+
+
+def test_start_says_what_is_wrong(tmp_path: Path) -> None:
+    """No server, and a directory in the database file's place: one line, and nothing of the password in it."""
+    began = time.monotonic()
+    for system in (
+        System("postgres", "postgresql://pod:hush@127.0.0.1:1/pod"),
+        System("sqlite", str(tmp_path)),
+    ):
+        with pytest.raises(StorageUnavailable, match=r"PostgreSQL|SQLite") as caught:
+            asyncio.run(system.open().start())
+        assert "hush" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 60
