@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from gevent import Greenlet, getcurrent
 from gevent.hub import get_hub
-from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
 from websockets.speedups import apply_mask
 
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, decode_from_pod, encode_request, key_text
@@ -90,16 +90,16 @@ class Connection:
     def __init__(
         self,
         transport: Transport,
-        protocol: ClientProtocol,
-        pending_bytes: int,
+        received: bytes,
         on_event: OnEvent,
         on_lost: OnLost | None,
     ) -> None:
-        """Takes over an open WebSocket; use `Connection.open`."""
+        """Takes over a WebSocket on which `received` came behind the handshake; use `Connection.open`."""
         self._transport = transport
-        self._protocol = protocol
+        # Not the protocol that shook hands: it would keep both sides' headers, 2 KB, for the life of the connection.
+        self._protocol = Protocol(Side.CLIENT, max_size=MAX_MESSAGE_BYTES)
         # Bytes given to the protocol that no frame has accounted for yet: at 0 it stands between two frames.
-        self._pending_bytes = pending_bytes
+        self._pending_bytes = 0
         self._on_event = on_event
         self._on_lost = on_lost
         self._hub = get_hub()
@@ -115,8 +115,8 @@ class Connection:
         self.received_ns = monotonic_ns()
         self._reader = self._hub.loop.io(transport.fileno(), _READ)
         self._reader.start(self._on_readable)
-        if pending_bytes:
-            self._hub.loop.run_callback(self._take_frames)
+        if received:
+            self._hub.loop.run_callback(self._feed, received)
 
     @classmethod
     def open(
@@ -129,8 +129,7 @@ class Connection:
         tls: ssl.SSLContext | None = None,
     ) -> "Connection":
         """Connects to ws:// or wss:// within `timeout_s`. Raises ConnectionFailed; ValueError for another URL."""
-        transport, protocol, pending_bytes = open_websocket(url, timeout_s, MAX_MESSAGE_BYTES, tls)
-        return cls(transport, protocol, pending_bytes, on_event, on_lost)
+        return cls(*open_websocket(url, timeout_s, tls), on_event, on_lost)
 
     @property
     def lost(self) -> tuple[str, str] | None:

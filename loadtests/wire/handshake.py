@@ -12,7 +12,6 @@ from gevent import monkey, socket
 from gevent.hub import get_hub
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, InvalidURI
-from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
@@ -37,10 +36,8 @@ class ConnectionFailed(Exception):  # noqa: N818  it reads as what happened
         self.detail = detail
 
 
-def open_websocket(
-    url: str, timeout_s: float, max_bytes: int, tls: ssl.SSLContext | None
-) -> tuple[Transport, ClientProtocol, int]:
-    """An open WebSocket: its transport, its protocol, and how many bytes came behind the upgrade.
+def open_websocket(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> tuple[Transport, bytes]:
+    """A transport on which both sides have agreed to speak WebSocket, and the bytes that came behind the agreement.
 
     Raises ConnectionFailed, at the latest after `timeout_s`; ValueError when the URL is not ws:// or wss://.
     """
@@ -50,7 +47,7 @@ def open_websocket(
         raise ValueError(str(error)) from None
     deadline = gevent.Timeout.start_new(timeout_s)
     try:
-        return _open(uri, max_bytes, tls)
+        return _open(uri, tls)
     except gevent.Timeout as timeout:
         if timeout is not deadline:
             raise
@@ -59,12 +56,11 @@ def open_websocket(
         deadline.close()
 
 
-def _open(uri: WebSocketURI, max_bytes: int, tls: ssl.SSLContext | None) -> tuple[Transport, ClientProtocol, int]:
+def _open(uri: WebSocketURI, tls: ssl.SSLContext | None) -> tuple[Transport, bytes]:
     connected = _connect(uri.host, uri.port)
     try:
         transport = _secure(connected, uri, tls) if uri.secure else PlainTransport(connected)
-        protocol = ClientProtocol(uri, subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=max_bytes)
-        return transport, protocol, _upgrade(transport, protocol)
+        return transport, _upgrade(transport, uri)
     except BaseException:
         connected.close()
         raise
@@ -138,8 +134,9 @@ def _secure(connected: socket.socket, uri: WebSocketURI, tls: ssl.SSLContext | N
     return transport
 
 
-def _upgrade(transport: Transport, protocol: ClientProtocol) -> int:
-    """Sends the HTTP upgrade and reads its answer; returns how many bytes of frames came with it."""
+def _upgrade(transport: Transport, uri: WebSocketURI) -> bytes:
+    """Sends the HTTP upgrade and reads its answer; returns the bytes of frames that came with it."""
+    protocol = ClientProtocol(uri, subprotocols=[Subprotocol(SUBPROTOCOL)])
     protocol.send_request(protocol.connect())
     try:
         _send_all(transport, b"".join(protocol.data_to_send()))
@@ -150,7 +147,7 @@ def _upgrade(transport: Transport, protocol: ClientProtocol) -> int:
         raise ConnectionFailed("handshake_rejected", _rejection(protocol.handshake_exc))
     if protocol.subprotocol != SUBPROTOCOL:
         raise ConnectionFailed("handshake_rejected", f"the server does not speak {SUBPROTOCOL}")
-    return len(received) - received.index(b"\r\n\r\n") - 4
+    return received.partition(b"\r\n\r\n")[2]
 
 
 def _send_all(transport: Transport, data: bytes) -> None:
@@ -174,8 +171,6 @@ def _read_response(transport: Transport, protocol: ClientProtocol) -> bytes:
             raise ConnectionResetError(errno.ECONNRESET, "the server closed it in mid-handshake")
         received += data
         protocol.receive_data(data)
-    if protocol.events and isinstance(protocol.events[0], Response):
-        del protocol.events[0]
     return received
 
 
