@@ -81,8 +81,8 @@ def test_what_was_committed_survives_the_writer_killed(system: System) -> None:
 
 
 @pytest.fixture
-def doomed_server(tmp_path: Path, postgres_server: PostgresServer) -> PostgresServer:  # noqa: ARG001  skips where there is none
-    """A server that a test may kill."""
+def doomed_server(tmp_path: Path, postgres_server: PostgresServer) -> PostgresServer:
+    """A server that a test may kill; skipped where the other cannot be made."""
     return PostgresServer.create(tmp_path / "server")
 
 

@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.postgres.errors import TryAgainError, classify, reason
+from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, TryAgainError, classify, reason
 from loadtests.pod.storage.statements import load, named
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class Database:
                 server_settings={"application_name": re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}"), **SESSION_SETTINGS},
             )
             await self._make_schema()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except DRIVER_ERRORS as error:
             await self.stop()
             raise StorageUnavailable(f"PostgreSQL cannot be used: {reason(error)}") from error
 
@@ -155,7 +155,7 @@ class Database:
         async with self._session() as connection:
             try:
                 rows: list[Any] = await connection.fetch(named("read", self._statements[statement]), *values)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DRIVER_ERRORS as error:
                 raise StorageUnavailable(f"PostgreSQL: {reason(error)}") from error
             return rows
 
@@ -200,7 +200,7 @@ class Database:
             connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
         except TimeoutError as error:
             raise StorageUnavailable(f"no free PostgreSQL session within {ACQUIRE_TIMEOUT_S:g} s") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DRIVER_ERRORS as error:
             raise StorageUnavailable(f"PostgreSQL cannot be reached: {reason(error)}") from error
         try:
             yield connection
@@ -211,7 +211,7 @@ class Database:
         if self._pool is None:
             return
         # The pool has dropped a session that it could not take back, and opens another when it is asked for one.
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*DRIVER_ERRORS):
             await self._pool.release(connection)
 
 
@@ -226,5 +226,5 @@ async def _abandon(session: Session, connection: Any, error: BaseException) -> N
             connection.terminate()
         else:
             await session.rollback()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except DRIVER_ERRORS:
         connection.terminate()

@@ -13,10 +13,13 @@ class OvertakenError(TryAgainError):
     """What had been read no longer held when it was written: the optimistic strategy's own conflict."""
 
 
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Whatever asyncpg raises; the last one when a server dies in the middle of its answer."""
+
 CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,
-    TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
