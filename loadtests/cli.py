@@ -52,7 +52,9 @@ def parser() -> Parser:
     _add_run(commands.add_parser("run", help="load a pod, on each storage system in turn"))
     _add_export(commands.add_parser("export", help="turn a run's tables into Parquet or CSV"))
     commands.add_parser("pod", help="run the reference pod alone (its own --help tells more)", add_help=False)
-    doctor = commands.add_parser("doctor", help="say what was found on this machine, and what each missing thing disables")
+    doctor = commands.add_parser(
+        "doctor", help="say what was found on this machine, and what each missing thing disables"
+    )
     doctor.set_defaults(do=_doctor)
     _add_ui(commands.add_parser("ui", help="the Locust web UI, with our scenarios and storage systems"))
     schema = commands.add_parser("schema", help="print the JSON Schema of scenarios, for editors")
@@ -68,7 +70,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
     run.add_argument("--seed", metavar="N", type=seed, help="of arrivals, people and words (default: the scenario's)")
     target = run.add_argument_group("a pod that is running already")
-    target.add_argument("--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET")
+    target.add_argument(
+        "--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET"
+    )
     target.add_argument("--label", metavar="NAME", help="what it is called in reports")
     target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target on that host")
     hosts = run.add_argument_group("workers on several hosts")
@@ -131,7 +135,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _add_ui(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
-    ui.add_argument("--port", metavar="N", type=positive, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
+    ui.add_argument(
+        "--port", metavar="N", type=positive, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)"
+    )
     ui.set_defaults(do=_ui)
 
 
@@ -148,9 +154,9 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _schema(_: argparse.Namespace) -> int:
-    from loadtests.scenario.schema import schema_text
+    from loadtests.scenario.schema import scenario_schema
 
-    print(schema_text(), end="")
+    print(scenario_schema(), end="")
     return 0
 
 

@@ -91,5 +91,7 @@ def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | Non
 def read_ticks(directory: RunDirectory) -> list[Tick]:
     columns = ["probe", "planned_ns", "started_ns", "ended_ns", "error"]
     return [
-        Tick(*row) for batch in directory.batches("ticks") for row in zip(*(batch[c].to_pylist() for c in columns))
+        Tick(*row)
+        for batch in directory.batches("ticks")
+        for row in zip(*(batch[c].to_pylist() for c in columns), strict=True)
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
 
 
-class CannotRun(Exception):
+class CannotRun(Exception):  # noqa: N818  reads as what it says
     """Found before the load starts. The message names the place, what was expected and what to do."""
 
     exit_code = EX_SOFTWARE
@@ -27,7 +27,7 @@ class Reason:
     detail: str = ""
 
 
-class RunEnded(Exception):
+class RunEnded(Exception):  # noqa: N818  an end, not always an error
     """The run cannot go on."""
 
     def __init__(self, code: str, detail: str = "") -> None:

@@ -63,7 +63,9 @@ class Follower:
         self._gone = False
         self._deadline: Deadline | None = None
 
-    def follow(self, lines: Lines, timeline: Timeline) -> Followed:
+    def follow(self, lines: Lines, timeline: Timeline, begun: Callable[[Load], None]) -> Followed:
+        """`begun` is called when the first stage has begun, and every worker that there was at the start is known."""
+        self._begun = begun
         self._lines, self._timeline = lines, timeline
         self._watch.on_readable(lines.descriptor, self._read)
         self._watch.on_death(self._engine.pid, self._engine_died)
@@ -71,7 +73,9 @@ class Follower:
             if child is not None:
                 self._watch.on_death(child.pid, self._died(code, child.obituary))
         if self._parts.server is not None:
-            self._watch.on_death(self._parts.server.pid, self._died("database_died", lambda: "the database server died"))
+            self._watch.on_death(
+                self._parts.server.pid, self._died("database_died", lambda: "the database server died")
+            )
         disk = Deadline(1.0)
         while not self._over():
             self._watch.wait(0.5)
@@ -107,21 +111,24 @@ class Follower:
 
     def _read(self) -> None:
         for line in self._lines.read():
+            workers = len(self._load.workers)
             if (event := self._load.take(line)) is not None:
                 self._deadline = Deadline(self._patience_s)
                 self._happened(event)
+            if len(self._load.workers) > workers and not self._load.drained:
+                self._watch_workers()
         if self._lines.ended and self._engine.attended:
             self._gone = True
 
     def _happened(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "stage":
+                if len(self._load.stages) == 1:
+                    self._begun(self._load)
                 self._timeline.stage(event)
                 self._progress.stage(event)
             case "tick":
                 self._progress.tick(event)
-            case "worker" if event.get("state") == "joined":
-                self._watch_workers()
             case "worker" if event.get("state") == "lost":
                 self._end("worker_lost", f"worker {event['worker']} was lost")
             case "drained":
@@ -145,7 +152,7 @@ class Follower:
         self._read()
         self._gone = True
         if not self._load.drained:
-            self._end("worker_lost", self._engine.obituary())
+            self._end("worker_lost" if self._load.stages else "internal", self._engine.obituary())
 
     def _check_interrupts(self) -> None:
         count = self._parts.interrupts.count

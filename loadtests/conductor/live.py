@@ -19,6 +19,8 @@ class Worker:
     error: str = ""
     lost: bool = False
     drained: bool = False
+    remote: dict[str, Any] | None = None
+    """`worker`, `host`, `offset_ns`, `error_ns` as the manifest has them, of a worker on another host."""
 
 
 @dataclass
@@ -51,12 +53,16 @@ class Load:
     def _worker(self, event: dict[str, Any]) -> None:
         worker = self._known(event)
         worker.lost = worker.lost or event.get("state") == "lost"
+        if event.get("remote"):
+            clock = {name: event.get(name) for name in ("offset_ns", "error_ns")}
+            worker.remote = {"worker": worker.worker, "host": event.get("node"), **clock}
 
     def _drained(self, event: dict[str, Any]) -> None:
         self.drained = True
         for told in event.get("workers", []):
             worker = self._known(told)
-            worker.drained = not worker.lost
+            # Whoever did not end in time cannot say how much was under way.
+            worker.drained = not worker.lost and told.get("in_flight") is not None
 
     def _known(self, told: dict[str, Any]) -> Worker:
         worker = self.workers.setdefault(str(told["worker"]), Worker(str(told["worker"])))
@@ -71,4 +77,5 @@ class Load:
 
     @property
     def errors(self) -> list[str]:
-        return [w.error for w in self.workers.values() if w.error]
+        """What workers say went wrong; of those that were lost the loss is told already."""
+        return [w.error for w in self.workers.values() if w.error and not w.lost]

@@ -8,12 +8,10 @@ from pathlib import Path
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.watching import Lines
 from loadtests.scenario import RunPlan
 
 LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
-
-_GATE = 'read -r _ && exec "$@" < /dev/null'
-"""Waits for a line, then becomes Locust: so its process id is known to the observer before the load begins."""
 
 
 def locust_argv() -> list[str]:
@@ -24,7 +22,15 @@ def master_arguments(generator: Generator) -> list[str]:
     if generator.expect_workers is None:
         port = str(free_port())
         here = ["--master-host", "127.0.0.1", "--master-port", port]
-        return ["--processes", str(generator.processes), "--master-bind-host", "127.0.0.1", "--master-bind-port", port, *here]
+        return [
+            "--processes",
+            str(generator.processes),
+            "--master-bind-host",
+            "127.0.0.1",
+            "--master-bind-port",
+            port,
+            *here,
+        ]
     host, _, bind_port = (generator.bind or "").rpartition(":")
     bind = ["--master-bind-host", host.strip("[]"), "--master-bind-port", bind_port]
     return ["--master", "--expect-workers", str(generator.expect_workers), *bind]
@@ -45,34 +51,22 @@ def free_port() -> int:
         return port
 
 
-class Locust:
-    """A Locust master that waits for `go`. `live` is the reading end of its live lines, owned by the caller."""
-
-    def __init__(self, plan: RunPlan, secret: str, generator: Generator, log: Path, guardian: Guardian) -> None:
-        self.live, writing_end = os.pipe()
-        environment = {
-            "LOADTESTS_PLAN": plan.to_json(),
-            "LOADTESTS_LIVE_FD": str(writing_end),
-            "LOADTESTS_TOKEN_SECRET": secret,
-        }
-        argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
-        command = Command("locust", ["/bin/sh", "-c", _GATE, "sh", *argv], environment, log)
-        gate, self._gate = os.pipe()
-        try:
-            self.child = Child(command, guardian, pass_fds=[writing_end], stdin=gate)
-        except BaseException:
-            os.close(self.live)
-            os.close(self._gate)
-            raise
-        finally:
-            os.close(gate)
-            os.close(writing_end)
-
-    def go(self) -> None:
-        """The load may begin. Raises BrokenPipeError when Locust has died meanwhile."""
-        try:
-            os.write(self._gate, b"\n")
-        finally:
-            os.close(self._gate)
-
-
+def start_locust(
+    plan: RunPlan, secret: str, generator: Generator, log: Path, guardian: Guardian
+) -> tuple[Child, Lines]:
+    """The Locust master, which starts its workers and the load at once, and its live lines."""
+    reading_end, writing_end = os.pipe()
+    environment = {
+        "LOADTESTS_PLAN": plan.to_json(),
+        "LOADTESTS_LIVE_FD": str(writing_end),
+        "LOADTESTS_TOKEN_SECRET": secret,
+    }
+    argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
+    try:
+        child = Child(Command("locust", argv, environment, log), guardian, pass_fds=[writing_end])
+    except BaseException:
+        os.close(reading_end)
+        raise
+    finally:
+        os.close(writing_end)
+    return child, Lines(reading_end)

@@ -45,12 +45,19 @@ class Identity:
     subject: Subject
 
 
-def manifest(
-    identity: Identity, choices: Choices, clock: Clock, pod: PodTarget, settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The document. `settings` are the storage's as the pod read them back from the server; empty when not ours."""
+@dataclass(frozen=True)
+class Found:
+    """What the parts told of themselves: `settings` are the storage's as the pod read them back from the server."""
+
+    pod: PodTarget
+    settings: Mapping[str, Any]
+    database_offset: Mapping[str, int] | None
+    remote_workers: tuple[Mapping[str, Any], ...] = ()
+
+
+def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -> dict[str, Any]:
+    """The document."""
     subject = identity.subject
-    local_database = subject.engine not in (None, "memory", "sqlite")
     return {
         "format": FORMAT,
         "study": identity.study,
@@ -66,12 +73,12 @@ def manifest(
         "harness": harness(),
         "origin_ns": clock.monotonic_ns,
         "clock": asdict(clock),
-        "target": {"owned": subject.target is None, "pods": [asdict(pod)]},
-        "engine": engine(subject.storage, settings) if subject.storage else None,
+        "target": {"owned": subject.target is None, "pods": [asdict(found.pod)]},
+        "engine": engine(subject.storage, found.settings) if subject.storage else None,
         "host": host(),
         "packages": packages(),
-        "generator": {"processes": choices.generator.workers, "workers": []},
-        "database_offset": {"offset_ns": 0, "error_ns": 0} if local_database else None,
+        "generator": {"processes": choices.generator.workers, "workers": list(found.remote_workers)},
+        "database_offset": found.database_offset,
         "stages": stages(choices.scenario),
     }
 

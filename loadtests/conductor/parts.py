@@ -1,5 +1,8 @@
 """What a run stands on: a server, a pod on it, an observer beside them."""
 
+import contextlib
+import json
+import os
 import secrets
 import signal
 import sys
@@ -11,9 +14,8 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.manifest import Clock
-from loadtests.conductor.processes import Child, Command, start_until_ready
+from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
 from loadtests.conductor.watching import Interrupts
-from loadtests.ledger import read_ledger
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import PodTarget
 from loadtests.servers.postgres import PostgresServer, ServerUnavailable
@@ -44,6 +46,7 @@ class Parts:
     server: PostgresServer | None = None
     pod: Child | None = None
     observer: Child | None = None
+    _orders: int | None = None
 
     def start_server(self) -> None:
         """Raises RunEnded(database_died) when the storage's server does not come up."""
@@ -83,11 +86,10 @@ class Parts:
         self.pod, ready = self._start("pod", argv, environment, "pod_died")
         return PodTarget(POD, ready["url"], tuple(accounts)), ready.get("settings") or {}
 
-    def start_observer(self, generator: int) -> None:
-        """`generator` is the Locust master's process id. Raises RunEnded(observer_died)."""
+    def start_observer(self) -> Any:
+        """Returns the offset of the database's clock, or None. Raises RunEnded(observer_died)."""
         assert self.subject.engine is not None
-        watched = [Watched("generator", "locust", generator)]
-        watched += [Watched("pod", POD, self.pod.pid)] if self.pod else []
+        watched = [Watched("pod", POD, self.pod.pid)] if self.pod else []
         watched += [Watched("database", "postgres", self.server.pid)] if self.server else []
         argv = [
             *(sys.executable, "-m", "loadtests.probes", "--engine", self.subject.engine),
@@ -96,11 +98,24 @@ class Parts:
             *("--ready-fd", "{ready}"),
         ]
         environment = {"LOADTESTS_DSN": self.dsn} if self.dsn else {}
-        self.observer, _ = self._start("observer", argv, environment, "observer_died")
+        orders, self._orders = os.pipe()
+        try:
+            self.observer, ready = self._start("observer", argv, environment, "observer_died", orders)
+        finally:
+            os.close(orders)
+        return ready.get("database_offset")
 
-    def _start(self, name: str, argv: Sequence[str], environment: dict[str, str], died: str) -> tuple[Child, Any]:
+    def watch_generator(self, pid: int) -> None:
+        """Tells the observer the Locust master's process id."""
+        if self.observer is not None and self._orders is not None:
+            with contextlib.suppress(BrokenPipeError):  # it died, which somebody else notices
+                os.write(self._orders, json.dumps({"watch": f"generator:locust:{pid}"}).encode() + b"\n")
+
+    def _start(
+        self, name: str, argv: Sequence[str], environment: dict[str, str], died: str, stdin: int | None = None
+    ) -> tuple[Child, Any]:
         command = Command(name, argv, environment, self.log(name))
-        return start_until_ready(command, self.guardian, self.interrupts, died)
+        return start_until_ready(command, Ready(self.guardian, self.interrupts, died, stdin))
 
     def log(self, name: str) -> Any:
         logs = self.directory.path / "log"
@@ -112,6 +127,9 @@ class Parts:
         for child in (self.observer, self.pod):
             if child is not None:
                 child.stop(signal.SIGTERM, STOP_WITHIN_S)
+        if self._orders is not None:
+            os.close(self._orders)
+            self._orders = None
         if self.server is not None:
             self.server.destroy()
         for leftover in self.directory.path.glob("storage.sqlite*"):

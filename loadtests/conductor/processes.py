@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,14 @@ class Child:
         """None while it runs; negative when a signal ended it."""
         return self._process.poll()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """To the process alone, not to its children."""
         if self.exit_code() is None:
             self._process.send_signal(number)
 
     def stop(self, number: signal.Signals, within_s: float) -> bool:
         """Asks it to end; kills it and its children when it does not. Returns whether it ended by itself."""
-        self.signal(number)
+        self.send(number)
         try:
             self._process.wait(within_s)
         except subprocess.TimeoutExpired:
@@ -113,17 +113,27 @@ class Child:
         return f"{self.name} {how}; its log is {self.log.parent.name}/{self.log.name}"
 
 
-def start_until_ready(command: Command, guardian: Guardian, interrupts: Interrupts, died: str) -> tuple[Child, Any]:
-    """Starts a process and waits for its ready line. Raises RunEnded(`died`) when none comes."""
+@dataclass(frozen=True)
+class Ready:
+    """How a process is waited for: `died` is the run's reason when no ready line comes."""
+
+    guardian: Guardian
+    interrupts: Interrupts
+    died: str
+    stdin: int | None = None
+
+
+def start_until_ready(command: Command, ready: Ready) -> tuple[Child, Any]:
+    """Starts a process and waits for its ready line. Raises RunEnded when none comes."""
     read_end, write_end = os.pipe()
     argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
     lines = Lines(read_end)
     try:
-        child = Child(Command(command.name, argv, command.environment, command.log), guardian, pass_fds=[write_end])
+        child = Child(replace(command, argv=argv), ready.guardian, [write_end], ready.stdin)
     finally:
         os.close(write_end)
     try:
-        return child, _ready_line(child, lines, interrupts, died)
+        return child, _ready_line(child, lines, ready.interrupts, ready.died)
     except BaseException:
         child.kill()
         raise

@@ -36,10 +36,10 @@ def figures(tick: dict[str, Any]) -> dict[str, str]:
     """A tick in words; a figure that is not known yet is a dash."""
     p99 = tick.get("accept_p99_ms")
     return {
-        "stage": str(tick.get("stage") or "–"),
-        "users": str(tick.get("users", "–")),
+        "stage": str(tick.get("stage") or "-"),
+        "users": str(tick.get("users", "-")),
         "rate": f"{tick.get('rate_per_s') or 0:.0f}/s",
-        "accept p99": "–" if p99 is None else f"{p99:.1f} ms",
+        "accept p99": "-" if p99 is None else f"{p99:.1f} ms",
         "failures": str(tick.get("failures", 0)),
         "left": f"{max(tick.get('left_s') or 0, 0):.0f} s",
     }
@@ -101,7 +101,7 @@ class TerminalProgress:
         table = Table(title=self._title, title_justify="left")
         for name in row:
             table.add_column(name, justify="left" if name == "stage" else "right", min_width=8)
-        failed = row["failures"] not in ("0", "–")
+        failed = row["failures"] not in ("0", "-")
         table.add_row(*(Text(v, style="red" if failed and k == "failures" else "") for k, v in row.items()))
         return table
 

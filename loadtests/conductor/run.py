@@ -6,7 +6,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loadtests.conductor.choices import Choices
@@ -16,9 +16,10 @@ from loadtests.conductor.failures import Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.live import Load
-from loadtests.conductor.locust import Locust
-from loadtests.conductor.manifest import Clock, Identity, manifest
+from loadtests.conductor.locust import start_locust
+from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import POD, Parts
+from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
@@ -48,8 +49,8 @@ class OwnLocust:
 
     attended = False
 
-    def __init__(self, locust: Locust) -> None:
-        self._child = locust.child
+    def __init__(self, child: Child) -> None:
+        self._child = child
 
     @property
     def pid(self) -> int:
@@ -57,7 +58,7 @@ class OwnLocust:
 
     def ask_to_stop(self, reason: Reason) -> None:  # noqa: ARG002  it does not matter to Locust
         # Not SIGTERM: Locust listens to that one only after a load with stages has ended.
-        self._child.signal(signal.SIGINT)
+        self._child.send(signal.SIGINT)
 
     def kill(self) -> None:
         self._child.kill()
@@ -88,16 +89,14 @@ class Run:
         return ended()
 
     def _drive(self, target: tuple[PodTarget, dict[str, Any]]) -> Followed:
-        log = self.parts.log("locust")
-        generator = self.around.choices.generator
-        locust = Locust(self.plan(target[0]), self.parts.token_secret, generator, log, self.around.guardian)
-        lines = Lines(locust.live)
+        self.observe_and_declare(*target)
+        log, generator = self.parts.log("locust"), self.around.choices.generator
+        child, lines = start_locust(self.plan(target[0]), self.parts.token_secret, generator, log, self.around.guardian)
         try:
-            self.observe_and_declare(locust.child.pid, *target)
-            locust.go()
-            return self.follow(OwnLocust(locust), lines)
+            self.parts.watch_generator(child.pid)
+            return self.follow(OwnLocust(child), lines)
         finally:
-            locust.child.kill()
+            child.kill()
             lines.close()
 
     # The steps, in order; an attending conductor takes them one by one.
@@ -127,19 +126,28 @@ class Run:
             pods=(pod,),
         )
 
-    def observe_and_declare(self, generator: int, pod: PodTarget, settings: dict[str, Any]) -> None:
+    def observe_and_declare(self, pod: PodTarget, settings: dict[str, Any]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
-        if self.identity.subject.storage is not None:
-            self.parts.start_observer(generator)
-        self.directory.write(
-            "manifest", manifest(self.identity, self.around.choices, self.parts.clock, pod, settings)
-        )
+        owned = self.identity.subject.storage is not None
+        self._found = Found(pod, settings, self.parts.start_observer() if owned else None)
+        if self.around.choices.generator.expect_workers is None:
+            self._declare(Load())
+
+    def _declare(self, load: Load) -> None:
+        """Writes the manifest. With workers on other hosts not before they have come and their clocks are known."""
+        remote = tuple(w.remote for w in load.workers.values() if w.remote is not None)
+        found = replace(self._found, remote_workers=remote)
+        self.directory.write("manifest", manifest(self.identity, self.around.choices, self.parts.clock, found))
+
+    def _begun(self, load: Load) -> None:
+        if self.around.choices.generator.expect_workers is not None:
+            self._declare(load)
 
     def follow(self, engine: Engine, lines: Lines) -> Followed:
         assert self._timeline is not None
         with watching(self.around.interrupts) as watch:
             follower = Follower(engine, self.parts, self.scenario, watch, self.around.progress)
-            return follower.follow(lines, self._timeline)
+            return follower.follow(lines, self._timeline, self._begun)
 
     def finish(self, followed: Followed) -> Reason:
         """Ledger, parts, end.json: always in this order, and the next one also when one fails."""

@@ -63,7 +63,9 @@ def check_target(url: str, account: str, secret: str) -> None:
     except ProtocolError as error:
         raise Unavailable(f"{where} answered with something that is not {SUBPROTOCOL}: {error}") from None
     except (OSError, WebSocketException) as error:
-        raise Unavailable(f"{where} was reached but did not answer as a pod does: {error or type(error).__name__}") from None
+        raise Unavailable(
+            f"{where} was reached but did not answer as a pod does: {error or type(error).__name__}"
+        ) from None
     _judge(reply, where, account)
 
 

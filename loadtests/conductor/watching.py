@@ -102,7 +102,11 @@ class Watch:
             call()
             return
         self._pidfds[pid] = pidfd
-        self._selector.register(pidfd, selectors.EVENT_READ, lambda: (self.forget_death(pid), call()))
+        self._selector.register(pidfd, selectors.EVENT_READ, lambda: self._died(pid, call))
+
+    def _died(self, pid: int, call: Callable[[], Any]) -> None:
+        self.forget_death(pid)
+        call()
 
     def forget(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)
