@@ -101,7 +101,7 @@ class Share:
 class Load:
     """What the actors of one worker share. `starts_ns` is when the stages begin; None until the master has said so."""
 
-    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: Recorder, secret: str) -> None:
+    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: Recorder) -> None:
         self.plan = plan
         self.share = share
         self.worker = share.worker
@@ -111,7 +111,7 @@ class Load:
         self.timeline: StageTimeline = timeline(self.scenario.stages)
         self.people = People.of(self.scenario.locales, plan.seed, share.worker)
         self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
-        self.places = places(plan, secret)
+        self.places: list[Place] = []
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
         self.pause_ns = self._lognormal(self.scenario.customer.pause)
@@ -157,8 +157,9 @@ class Load:
 
     # Starting.
 
-    def begin(self, starts_ns: int) -> None:
-        """Starts what the schedule drives: arrivals, storms, heartbeats."""
+    def begin(self, starts_ns: int, secret: str) -> None:
+        """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens."""
+        self.places = places(self.plan, secret)
         self._spawn(self._arrive, starts_ns)
         self._spawn(self._keep_alive)
         for span in self.timeline.spans:

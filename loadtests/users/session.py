@@ -21,7 +21,7 @@ _PUBLISHING = frozenset({"chat.offer", "chat.accept", "message.send", "chat.clos
 
 
 class Backoff:
-    """Growing pauses between attempts, with jitter, so that a dead pod is not hammered: from 50 to 100 ms up to 2.5 to 5 s."""
+    """Growing pauses between attempts, with jitter, so that a dead pod is not hammered: 0.1 s at first, 5 s at most."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance

@@ -1,0 +1,156 @@
+# mypy: disable-error-code="no-untyped-call"
+"""Where Locust's life and ours touch: arguments, start, signals."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import gevent
+from locust import events
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtests.scenario import RunPlan
+from loadtests.users.livelines import LiveLines
+from loadtests.users.master import CannotRunError, MasterSide, Prepared
+from loadtests.users.shape import StagesShape
+from loadtests.users.worker import WorkerSide
+
+STOP_TIMEOUT_S = 2.0
+"""How long an agent may take to leave when a stage needs fewer of them."""
+
+MASTER_SILENT_S = 10.0
+"""A worker on another host that hears nothing from its master for so long ends."""
+
+_LOADED_BY = os.getpid()
+"""The process that read the locustfile: in workers that Locust forked, their parent."""
+
+
+def install() -> None:
+    events.init.add_listener(_on_init)
+
+
+def _on_init(environment: Environment, runner: Any, **_: Any) -> None:
+    if isinstance(runner, WorkerRunner):
+        _become_worker(environment, runner)
+    elif isinstance(runner, MasterRunner):
+        _become_master(environment, runner)
+    else:
+        _refuse("a load needs a master and at least one worker: add --processes 1 (or more)", 64)
+
+
+def _refuse(message: str, code: int) -> NoReturn:
+    print(f"loadtests: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+# The master.
+
+
+def _become_master(environment: Environment, runner: MasterRunner) -> None:
+    environment.stop_timeout = STOP_TIMEOUT_S
+    side: MasterSide
+
+    def gone() -> None:
+        gevent.spawn(side.interrupt, 70)
+
+    side = MasterSide(environment, runner, _preparation(gone))
+    StagesShape.master = side
+    gevent.signal_handler(signal.SIGINT, _Interrupt(side).on_signal)
+
+
+class _Interrupt:
+    """Ctrl-C: the first ends the run in order, the third at once."""
+
+    def __init__(self, side: MasterSide) -> None:
+        self._side = side
+        self._count = 0
+
+    def on_signal(self) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._side.interrupt()
+        elif self._count > 2:
+            os._exit(130)
+
+
+def _preparation(gone: Callable[[], None]) -> Callable[[], Prepared]:
+    """How the master gets a run: from the conductor that started it, or by starting one of its own."""
+    text = os.environ.get("LOADTESTS_PLAN")
+    if text is None:
+        _refuse("no LOADTESTS_PLAN", 64)
+    try:
+        plan = RunPlan.from_json(text)
+    except (ValueError, KeyError, TypeError) as error:
+        _refuse(f"LOADTESTS_PLAN is not a plan: {error!r}", 64)
+    return _Given(plan, gone).prepare
+
+
+class _Given:
+    """The one run that the conductor's environment variables describe."""
+
+    def __init__(self, plan: RunPlan, gone: Callable[[], None]) -> None:
+        self._plan = plan
+        descriptor = os.environ.get("LOADTESTS_LIVE_FD")
+        self._lines = LiveLines(int(descriptor), gone) if descriptor else None
+        self._used = False
+
+    def prepare(self) -> Prepared:
+        secret = os.environ.get("LOADTESTS_TOKEN_SECRET")
+        if not secret:
+            raise CannotRunError(64, "LOADTESTS_TOKEN_SECRET is not set")
+        if self._used:
+            raise CannotRunError(64, "LOADTESTS_PLAN is for one run; it has been made")
+        self._used = True
+        return Prepared(self._plan, secret, self._lines, lambda: 0)
+
+
+# A worker.
+
+
+def _become_worker(environment: Environment, runner: WorkerRunner) -> None:
+    environment.process_exit_code = 0
+    _forget_live_lines()
+    side = WorkerSide(environment, runner)
+    forked = os.getpid() != _LOADED_BY
+    gevent.spawn(_watch_parent if forked else _watch_master, runner, side)
+    if forked:
+        gevent.signal_handler(signal.SIGINT, _leave_in_order, side)
+
+
+def _leave_in_order(side: WorkerSide) -> None:
+    """Ctrl-C in a terminal reaches workers too, and Locust's master sends it to those that linger. The master knows
+    better when to end, so it has time to say so."""
+    side.end()
+    gevent.sleep(MASTER_SILENT_S)
+    os._exit(0)
+
+
+def _forget_live_lines() -> None:
+    """The pipe is the master's: its reader is to see the end when the master is gone."""
+    descriptor = os.environ.pop("LOADTESTS_LIVE_FD", None)
+    if descriptor is not None and os.getpid() != _LOADED_BY:
+        os.close(int(descriptor))
+
+
+def _watch_parent(_runner: WorkerRunner, side: WorkerSide) -> None:
+    """Ends this worker within a second of its master's death, its rows kept."""
+    while os.getppid() == _LOADED_BY:
+        gevent.sleep(0.25)
+    _end(side)
+
+
+def _watch_master(runner: WorkerRunner, side: WorkerSide) -> None:
+    while True:
+        gevent.sleep(1.0)
+        heard = runner.last_heartbeat_timestamp
+        if heard is not None and heard < time.time() - MASTER_SILENT_S:
+            _end(side)
+
+
+def _end(side: WorkerSide) -> NoReturn:
+    side.save()
+    os._exit(70)

@@ -1,0 +1,259 @@
+# mypy: disable-error-code="no-untyped-call"
+"""The worker's side of a run: prepares when the master says so, loads, tells how far it is, keeps every row."""
+
+import gc
+import logging
+import os
+import time
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gevent
+import numpy as np
+from gevent.event import AsyncResult, Event
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.tables import OPERATIONS_TABLE
+from loadtests.scenario import RunPlan
+from loadtests.users import talk
+from loadtests.users.agent import Agent
+from loadtests.users.live import LiveStatistics
+from loadtests.users.load import Load, Share
+from loadtests.users.recorder import Recorder, Totals
+from loadtests.users.rows import Rows
+from loadtests.users.sinks import FileSink, RemoteBuffer, Sink
+
+GRACE_S = 5.0
+"""How long operations under way may take to end when the run ends."""
+
+_PROGRESS_S = 0.25
+_ACKNOWLEDGE_S = 10.0
+_CPU_WINDOW_S = 5
+
+_log = logging.getLogger(__name__)
+
+
+class CpuShare:
+    """The share of one core that this process has used in its busiest five seconds."""
+
+    def __init__(self) -> None:
+        self.busiest = 0.0
+        self._samples: deque[tuple[float, float]] = deque(maxlen=_CPU_WINDOW_S + 1)
+
+    def sample(self) -> None:
+        self._samples.append((time.monotonic(), time.process_time()))
+        (began, used), (now, used_now) = self._samples[0], self._samples[-1]
+        if now - began >= _CPU_WINDOW_S - 1:
+            self.busiest = max(self.busiest, (used_now - used) / (now - began))
+
+
+class WorkerRun:
+    """One run in this worker, from the plan to the last row."""
+
+    def __init__(self, runner: WorkerRunner, asked: dict[str, Any], offset: talk.ClockOffset) -> None:
+        """Raises ScenarioError, FileExistsError, OSError when it cannot be prepared."""
+        plan = RunPlan.from_json(asked["plan"])
+        self.number = int(asked["worker"])
+        self._runner = runner
+        self._live = LiveStatistics(runner.stats)
+        self._failures = 0
+        self._cpu = CpuShare()
+        self._buffer: RemoteBuffer | None = None
+        origin_ns = plan.origin_ns + offset.offset_ns
+        monotonic_ns, unix_ns = asked["clock"]
+        clock = talk.Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
+        self.recorder = Recorder(self._sink(plan, asked), origin_ns, self._take)
+        self.load = Load(plan, Share(self.number, int(asked["workers"])), clock, self.recorder)
+        self._teller: gevent.Greenlet | None = None
+        self._ended: Event | None = None
+
+    def _sink(self, plan: RunPlan, asked: dict[str, Any]) -> Sink:
+        """A file where the run directory is, else batches to the master."""
+        pods = [pod.name for pod in plan.pods]
+        directory = plan.directory
+        if asked["host"] == talk.host_identity() and talk.directory_identity(directory) == asked["directory"]:
+            return FileSink(RunDirectory(Path(directory)), self.number, pods)
+        self._buffer = RemoteBuffer(OPERATIONS_TABLE.schema({"pod": pods}))
+        return self._buffer
+
+    @property
+    def remote(self) -> bool:
+        return self._buffer is not None
+
+    def begin(self, starts_ns: int, secret: str) -> None:
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it again in mid-run
+        Agent.load = self.load
+        self.load.begin(starts_ns, secret)
+        self._teller = gevent.spawn(self._tell)
+
+    def _take(self, rows: Rows) -> None:
+        self._failures += int(np.count_nonzero(rows["outcome"] >= 2))
+        self._live.take_rows(rows)
+
+    def acknowledge(self, number: int) -> None:
+        if self._buffer is not None:
+            self._buffer.acknowledge(number)
+
+    # While it goes.
+
+    def _tell(self) -> None:
+        """Tells the master four times a second how far this worker is; an upper bound, should it be killed."""
+        turn = 0
+        while True:
+            gevent.sleep(_PROGRESS_S)
+            turn += 1
+            each_second = turn % 4 == 0
+            if each_second:
+                self._cpu.sample()
+            self._send_rows(again=turn % 8 == 0)
+            self._send(talk.PROGRESS, latency=self._live.take_latency() if each_second else {}, **self._state())
+
+    def _state(self) -> dict[str, Any]:
+        totals: Totals = self.recorder.totals()
+        return {
+            "worker": self.number,
+            **asdict(totals),
+            "failures": self._failures,
+            "starts": self.load.starts,
+            "late_starts": self.load.late_starts,
+            "users": len(self.load.agents) + len(self.load.customers),
+            "cpu_share": round(self._cpu.busiest, 3),
+        }
+
+    def _send(self, message: str, **body: Any) -> None:
+        try:
+            self._runner.send_message(message, body)
+        except Exception:  # the master is gone: whoever watches over it ends us
+            _log.debug("the master does not hear us", exc_info=True)
+
+    _sent = -1
+
+    def _send_rows(self, again: bool) -> None:
+        """Sends new batches to the master; `again` sends those, too, that it has not acknowledged."""
+        if self._buffer is not None:
+            for number, data in list(self._buffer.unacknowledged()):
+                if again or number > self._sent:
+                    self._send(talk.ROWS, worker=self.number, number=number, data=data)
+                    self._sent = max(self._sent, number)
+
+    # The end.
+
+    def end(self) -> None:
+        """Ends the load, keeps every row and tells the master. Whoever calls while it goes on waits for it."""
+        if self._ended is not None:
+            self._ended.wait()
+            return
+        self._ended = Event()
+        try:
+            self.load.drain(GRACE_S)
+            self.recorder.drain()
+            self._live.publish()
+            self._hand_over()
+            if self._teller is not None:
+                self._teller.kill()
+            self._send(talk.DRAINED, **{**self._state(), "error": self._error()})
+        finally:
+            Agent.load = None
+            gc.unfreeze()
+            self._ended.set()
+
+    def _hand_over(self) -> None:
+        """Waits until the master has acknowledged every batch, or has not for too long."""
+        until = time.monotonic() + _ACKNOWLEDGE_S
+        while self._buffer is not None and list(self._buffer.unacknowledged()) and time.monotonic() < until:
+            self._send_rows(again=False)
+            gevent.sleep(0.1)
+
+    def _error(self) -> str:
+        left = self._buffer is not None and list(self._buffer.unacknowledged())
+        unkept = [f"the master has not acknowledged {len(left)} batches of rows"] if left else []
+        return "; ".join([*filter(None, [self.recorder.totals().error]), *unkept, *self.load.errors])
+
+
+class WorkerSide:
+    """Answers the master."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._run: WorkerRun | None = None
+        self._pong: AsyncResult = AsyncResult()
+        answers = {
+            talk.PLAN: self._on_plan,
+            talk.BEGIN: self._on_begin,
+            talk.STOP: self._on_stop,
+            talk.ROWS_KEPT: self._on_rows_kept,
+            talk.PONG: self._on_pong,
+        }
+        for message, answer in answers.items():
+            runner.register_message(message, answer, concurrent=message in (talk.PLAN, talk.STOP))
+        environment.events.test_stopping.add_listener(self._on_test_stopping)
+        environment.events.quitting.add_listener(self._on_test_stopping)
+
+    def end(self) -> None:
+        if self._run is not None:
+            self._run.end()
+
+    def save(self) -> None:
+        """Keeps the rows and nothing else: there is no master any more, and no time."""
+        if self._run is not None:
+            self._run.recorder.drain()
+
+    def _on_plan(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        """Prepares, and says so; or says why it cannot."""
+        asked = msg.data
+        ready: dict[str, Any] = {
+            "worker": asked["worker"],
+            "run": asked["run"],
+            "error": "",
+            "node": os.uname().nodename,
+        }
+        try:
+            self.end()
+            same_host = asked["host"] == talk.host_identity()
+            offset = talk.ClockOffset() if same_host else self._measure_offset()
+            self._run = WorkerRun(self._runner, asked, offset)
+            ready |= {
+                "remote": self._run.remote,
+                "same_host": same_host,
+                "has_secret": bool(os.environ.get("LOADTESTS_TOKEN_SECRET")),
+                **asdict(offset),
+            }
+        except Exception as error:
+            _log.exception("cannot prepare the run")
+            ready["error"] = f"{type(error).__name__}: {error}"
+        self._runner.send_message(talk.READY, ready)
+
+    def _on_begin(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        secret = os.environ.get("LOADTESTS_TOKEN_SECRET") or msg.data.get("secret") or ""
+        if self._run is not None:
+            self._run.begin(int(msg.data["starts_ns"]), secret)
+
+    def _on_stop(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        self.end()
+
+    def _on_test_stopping(self, environment: Environment, **_: Any) -> None:  # noqa: ARG002  Locust's signature
+        self.end()
+
+    def _on_rows_kept(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        if self._run is not None:
+            self._run.acknowledge(int(msg.data["number"]))
+
+    def _on_pong(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        self._pong.set((time.monotonic_ns(), msg.data))
+
+    def _measure_offset(self) -> talk.ClockOffset:
+        """The best of twenty pings. Raises gevent.Timeout's own TimeoutError when the master does not answer."""
+        best: talk.ClockOffset | None = None
+        for _ in range(20):
+            self._pong, sent_ns = AsyncResult(), time.monotonic_ns()
+            self._runner.send_message(talk.PING, {"sent_ns": sent_ns})
+            received_ns, pong = self._pong.get(timeout=5.0)
+            measured = talk.ClockOffset.of_ping(sent_ns, int(pong["master_ns"]), received_ns)
+            best = measured if best is None or measured.error_ns < best.error_ns else best
+        assert best is not None
+        return best
