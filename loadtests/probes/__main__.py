@@ -1,0 +1,142 @@
+"""`python -m loadtests.probes`: the observer as a process. Started before the load, ended by SIGTERM."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from loadtests.probes.contract import Clock, Probe
+from loadtests.probes.loop import Watch, run
+from loadtests.probes.recorder import Recorder
+from loadtests.probes.resources import ResourcesProbe, Watched
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.streams import BATCH_INTERVAL_S
+
+EX_USAGE, EX_UNAVAILABLE = 64, 69
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def _watched(text: str) -> Watched:
+    try:
+        return Watched.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="python -m loadtests.probes", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--engine", required=True, help="postgres is watched from the inside; others from the outside")
+    parser.add_argument("--run-directory", required=True, type=Path, help="where the tables are written")
+    parser.add_argument("--origin-ns", required=True, type=int, help="CLOCK_MONOTONIC at the run's time 0")
+    parser.add_argument("--watch", action="append", default=[], type=_watched, metavar="ROLE:NAME:PID")
+    parser.add_argument("--ready-fd", type=int, help="descriptor for the ready line")
+    return parser.parse_args(argv)
+
+
+def _database_probes(engine: str, clock: Clock) -> list[Any]:
+    """The probes that look into the database: none for engines that tell nothing of their waits."""
+    if engine != "postgres":
+        return []
+    dsn = os.environ.get("LOADTESTS_DSN")
+    if not dsn:
+        sys.stderr.write("the observer needs the database's address in LOADTESTS_DSN\n")
+        raise SystemExit(EX_USAGE)
+    from loadtests.probes.postgres import PostgresProbe
+
+    return [PostgresProbe(dsn, clock)]
+
+
+def _ready(descriptor: int | None, probes: Sequence[Any]) -> None:
+    if descriptor is None:
+        return
+    offset = next((o for p in probes if (o := getattr(p, "offset", None))), None)
+    line = {
+        "probes": [p.name for p in probes],
+        "database_offset": offset and {"offset_ns": offset.offset_ns, "error_ns": offset.error_ns},
+    }
+    with os.fdopen(descriptor, "w") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _listen(loop: asyncio.AbstractEventLoop, resources: ResourcesProbe) -> None:
+    """Adds what standard input names. A thread, because standard input may be anything, /dev/null included."""
+
+    def listen() -> None:
+        # Unbuffered: a buffer's lock, held by this thread at the end, would abort the interpreter.
+        for line in open(0, "rb", buffering=0, closefd=False):  # noqa: PTH123, SIM115
+            try:
+                one = Watched.parse(json.loads(line)["watch"])
+            except (ValueError, KeyError, TypeError) as error:
+                sys.stderr.write(f'expected {{"watch": "ROLE:NAME:PID"}} on standard input: {error}\n')
+                continue
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(resources.watch, one)
+
+    threading.Thread(target=listen, daemon=True, name="standard input").start()
+
+
+async def _flush(recorder: Recorder, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        recorder.flush()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), BATCH_INTERVAL_S)
+
+
+async def _open(watches: Sequence[Watch]) -> None:
+    for watch in watches:
+        try:
+            await watch.open()
+        except Exception as error:
+            sys.stderr.write(f"the observer cannot see {watch.probe.name}: {type(error).__name__}: {error}\n")
+            raise SystemExit(EX_UNAVAILABLE) from None
+
+
+async def _observe(arguments: argparse.Namespace) -> None:
+    def clock() -> int:
+        return time.monotonic_ns() - arguments.origin_ns  # type: ignore[no-any-return]
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    resources = ResourcesProbe(clock, [*arguments.watch, Watched("observer", "observer", os.getpid())])
+    probes: list[Probe] = [*_database_probes(arguments.engine, clock), resources]
+    watches = [Watch(probe, clock) for probe in probes]
+    recorder = Recorder(RunDirectory(arguments.run_directory))
+    try:
+        await _open(watches)
+        _listen(loop, resources)
+        _ready(arguments.ready_fd, probes)
+        async with asyncio.TaskGroup() as tasks:
+            for watch in watches:
+                tasks.create_task(run(watch, clock, recorder, stop))
+            tasks.create_task(_flush(recorder, stop))
+    finally:
+        recorder.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    arguments = _arguments(argv)
+    try:
+        asyncio.run(_observe(arguments))
+    except* OSError as problems:
+        first: BaseException = problems
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        sys.stderr.write(f"the observer cannot write its tables: {first}\n")
+        raise SystemExit(EX_UNAVAILABLE) from None
+
+
+if __name__ == "__main__":
+    main()

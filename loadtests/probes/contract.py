@@ -1,0 +1,33 @@
+"""What a probe is: something that is opened, sampled at every tick, and closed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+Rows = Mapping[str, Sequence[Sequence[Any]]]
+"""Table → rows in the order of its columns."""
+
+Clock = Callable[[], int]
+"""Nanoseconds since the run's origin."""
+
+
+class BlindError(Exception):
+    """This tick saw nothing, and the next may: the probe stays open. Anything else that is raised closes it."""
+
+
+class Probe(Protocol):
+    """`sample` never takes longer than `deadline_s`, being cut off; `open` is tried again and again while it fails."""
+
+    name: str
+    period_s: float
+    deadline_s: float
+
+    async def open(self) -> None: ...
+
+    async def sample(self) -> Rows:
+        """What there is to see now."""
+
+    async def close(self) -> None:
+        """Lets go of whatever `open` took; also after a failure, and harmless when there is nothing."""
+
+    def rest(self) -> Rows:
+        """Rows held back for a later sample, which will not come."""

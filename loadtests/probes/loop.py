@@ -1,0 +1,82 @@
+"""The one loop that every probe runs in: ticks at fixed times, a deadline for each, and a row that tells of it."""
+
+import asyncio
+import contextlib
+import math
+
+from loadtests.probes.contract import BlindError, Clock, Probe, Rows
+from loadtests.probes.recorder import Recorder
+
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 1.0
+_LONGEST_ERROR = 200
+
+
+class Watch:
+    """A probe, open or not, and when to try it again."""
+
+    def __init__(self, probe: Probe, clock: Clock) -> None:
+        self.probe = probe
+        self._clock = clock
+        self._open = False
+        self._why = "not opened yet"
+        self._backoff_s = FIRST_BACKOFF_S
+        self._again_ns = 0
+
+    async def open(self) -> None:
+        """Raises whatever opening the probe does."""
+        try:
+            await self.probe.open()
+        except BaseException as error:
+            await self._failed(error)
+            raise
+        self._open, self._backoff_s = True, FIRST_BACKOFF_S
+
+    async def tick(self) -> tuple[Rows, str | None]:
+        """What one tick brought, or why it saw nothing."""
+        try:
+            if not self._open:
+                await self._reopen()
+            async with asyncio.timeout(self.probe.deadline_s):
+                return await self.probe.sample(), None
+        except BlindError as error:
+            return {}, str(error)[:_LONGEST_ERROR]
+        except Exception as error:  # whatever it was, the tick says so and the next one tries again
+            await self._failed(error)
+            return {}, self._why
+
+    async def close(self) -> None:
+        self._open = False
+        await self.probe.close()
+
+    async def _reopen(self) -> None:
+        if self._clock() < self._again_ns:
+            raise BlindError(self._why)
+        await self.open()
+
+    async def _failed(self, error: BaseException) -> None:
+        self._why = _words(error, self.probe.deadline_s)
+        self._again_ns = self._clock() + int(self._backoff_s * 1e9)
+        self._backoff_s = min(2 * self._backoff_s, LONGEST_BACKOFF_S)
+        await self.close()
+
+
+def _words(error: BaseException, deadline_s: float) -> str:
+    said = str(error).strip() or (f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else "")
+    return f"{type(error).__name__}: {said}".splitlines()[0][:_LONGEST_ERROR]
+
+
+async def run(watch: Watch, clock: Clock, recorder: Recorder, stop: asyncio.Event) -> None:
+    """Ticks until `stop`. A tick that is due while the one before it lasts is left out: the gap shows."""
+    name, period_ns = watch.probe.name, int(watch.probe.period_s * 1e9)
+    planned_ns = clock()
+    while not stop.is_set():
+        started_ns = clock()
+        rows, error = await watch.tick()
+        number = recorder.add(rows)
+        recorder.add({"ticks": [(name, planned_ns, started_ns, clock(), number, error)]})
+        planned_ns += period_ns * max(1, math.ceil((clock() - planned_ns) / period_ns))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), max(planned_ns - clock(), 0) / 1e9)
+    await watch.close()
+    recorder.add(watch.probe.rest())

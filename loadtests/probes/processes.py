@@ -1,0 +1,55 @@
+"""Processor time and memory of process trees, from /proc: cheaper than psutil, and it has the children that ended."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`cpu_ns` includes ended children that were waited for. Shared memory counts once, not once a process."""
+
+    cpu_ns: int
+    rss_bytes: int
+
+
+def tree_usage(pid: int) -> Usage | None:
+    """What a process and all below it use; None when it is gone.
+
+    Parents are read before their children: a child that ends in between is missed for one tick, not counted twice.
+    """
+    tick_ns, page = 1_000_000_000 // os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    found = [u for p in _tree(pid) if (u := _one(p))]
+    if not found:
+        return None
+    private = sum(resident - shared for _, resident, shared in found)
+    most_shared = max(shared for _, _, shared in found)
+    return Usage(sum(ticks for ticks, _, _ in found) * tick_ns, (private + most_shared) * page)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    for child in _children(pid):
+        yield from _tree(child)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        files = [task / "children" for task in (_PROC / str(pid) / "task").iterdir()]
+        return [int(child) for file in files for child in file.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _one(pid: int) -> tuple[int, int, int] | None:
+    """Clock ticks (own, and of waited-for children), resident and shared pages."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+        statm = (_PROC / str(pid) / "statm").read_bytes().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()  # a program's name may hold anything, brackets too
+    return sum(int(f) for f in fields[11:15]), int(statm[1]), int(statm[2])

@@ -1,0 +1,37 @@
+"""The observer's tables: opened before anything is observed, written in small batches."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from loadtests.probes.contract import Rows
+from loadtests.records.rundirectory import RunDirectory
+
+TABLES = ("lock_waits", "sessions", "resources", "ticks")
+
+
+class Recorder:
+    """Keeps rows until `flush`. Raises FileExistsError or OSError when a table cannot be made or written."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._writers = {name: directory.create_table(name) for name in TABLES}
+        self._rows: dict[str, list[Sequence[Any]]] = defaultdict(list)
+
+    def add(self, rows: Rows) -> int:
+        """Returns how many rows these were."""
+        for table, of_table in rows.items():
+            self._rows[table] += of_table
+        return sum(len(of_table) for of_table in rows.values())
+
+    def flush(self) -> None:
+        pending, self._rows = self._rows, defaultdict(list)
+        for table, rows in pending.items():
+            self._writers[table].write(rows)
+
+    def close(self) -> None:
+        """Writes what is left and ends every table."""
+        try:
+            self.flush()
+        finally:
+            for writer in self._writers.values():
+                writer.close()
