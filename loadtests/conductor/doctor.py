@@ -10,7 +10,7 @@ from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import find_binaries
 from loadtests.servers.errors import ServerUnavailable
 
-BROWSERS = ("xdg-open", "firefox", "chromium", "google-chrome")
+BROWSERS = ("firefox", "chromium", "google-chrome")
 
 
 class Finding(NamedTuple):

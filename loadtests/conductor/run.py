@@ -23,7 +23,6 @@ from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
-from loadtests.ledger import read_ledger
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import PodTarget, RunPlan, Scenario
 
@@ -175,6 +174,8 @@ class Run:
         subject, count = self.identity.subject, self.around.interrupts.count
         if subject.engine is None or count > 1 or self.parts.pod is None:
             return
+        from loadtests.ledger import read_ledger  # with it come the drivers of databases
+
         self.directory.write("ledger", read_ledger(subject.engine, self.parts.dsn, self.directory))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:

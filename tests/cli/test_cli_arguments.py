@@ -1,0 +1,141 @@
+"""What people type, and the exit code that they get: by the command itself."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCENARIO = """\
+name: tiny
+accounts: 1
+storages: [memory]
+agent: {subscriptions: 1, think: {median: 100ms, sigma: 0.5}, chats_at_once: 3, session: 20s}
+customer: {arrivals: poisson, patience: 5s, messages: {min: 1, max: 2}, pause: {median: 100ms, sigma: 0.5}}
+stages:
+  - {name: warm-up, duration: 1s, agents: 2, arrivals_per_s: 5}
+  - {name: steady, duration: 2s, agents: 2, arrivals_per_s: 5, judge: true}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(SCENARIO)
+    return str(path)
+
+
+def loadtests(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "loadtests", *arguments]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=env, check=False)
+
+
+def test_help_names_every_command():
+    done = loadtests("--help")
+    assert done.returncode == 0
+    assert all(f"\n    {name} " in done.stdout for name in ("run", "export", "pod", "doctor", "ui", "schema"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["walk"],
+        ["run"],
+        ["run", "smoke", "--rounds", "0"],
+        ["run", "smoke", "--processes", "two"],
+        ["run", "smoke", "--seed", "-1"],
+        ["run", "smoke", "--master"],
+        ["run", "smoke", "--bind", "127.0.0.1:1"],
+        ["run", "--worker", "nowhere"],
+        ["run", "smoke", "--worker", "127.0.0.1:1"],
+        ["export", "runs"],
+    ],
+)
+def test_bad_arguments_are_64_and_say_how_it_goes(arguments):
+    done = loadtests(*arguments)
+    assert done.returncode == 64
+    assert "usage:" in done.stderr
+    assert done.stdout == ""
+
+
+def test_all_problems_at_once(tmp_path):
+    done = loadtests("run", "smok", "--storage", "sqlit", "--storage", "memory", "--storage", "memory", cwd=tmp_path)
+    assert done.returncode == 64
+    assert "smoke" in done.stderr
+    assert "did you mean 'sqlite'" in done.stderr
+    assert "named twice" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_elsewhere_is_refused_without_a_word_sent(scenario, tmp_path):
+    url = "ws://pod.example.com:9"
+    done = loadtests("run", scenario, "--target", url, "--label", "x", cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s")
+    assert done.returncode == 64
+    assert "--i-own pod.example.com" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["localhost.evil.example", "127.0.0.1.nip.io", "[::2]", "0.0.0.0", "2130706433"])
+def test_what_only_looks_like_loopback_is_refused(scenario, tmp_path, host):
+    arguments = ("run", scenario, "--target", f"ws://{host}:9", "--label", "x")
+    done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s")
+    assert done.returncode == 64
+    assert "--i-own" in done.stderr
+
+
+def test_a_target_needs_a_label_and_a_secret(scenario, tmp_path):
+    done = loadtests("run", scenario, "--target", "http://127.0.0.1", cwd=tmp_path, LOADTESTS_TOKEN_SECRET="")
+    assert done.returncode == 64
+    assert all(word in done.stderr for word in ("ws://", "--label", "LOADTESTS_TOKEN_SECRET"))
+
+
+def test_a_target_that_is_down_is_69_with_its_address(scenario, tmp_path):
+    with socket.socket() as bound:  # bound and never listening: nobody else can answer there
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        arguments = ("run", scenario, "--target", f"ws://{address}", "--label", "x")
+        done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s")
+    assert done.returncode == 69
+    assert address in done.stderr
+    assert "start the pod" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_target_without_a_name_in_dns_is_69(scenario, tmp_path):
+    host = "no-such-host.invalid"
+    arguments = ("run", scenario, "--target", f"ws://{host}", "--label", "x", "--i-own", host)
+    done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s")
+    assert done.returncode == 69
+    assert host in done.stderr
+
+
+def test_no_postgres_is_69_before_anything_starts(scenario, tmp_path):
+    arguments = ("run", scenario, "--storage", "postgres")
+    done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_POSTGRES_BIN=str(tmp_path))
+    assert done.returncode == 69
+    assert "PostgreSQL" in done.stderr
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_runs_directory_that_cannot_be_written_is_69(scenario, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = loadtests("run", scenario, "--storage", "memory", "--runs", str(tmp_path / "file" / "runs"))
+    assert done.returncode == 69
+    assert "--runs" in done.stderr
+
+
+def test_doctor_says_what_is_missing(tmp_path):
+    done = loadtests("doctor", LOADTESTS_POSTGRES_BIN=str(tmp_path))
+    assert done.returncode == 0
+    assert "Python" in done.stdout
+    assert "missing  PostgreSQL" in done.stdout
+    assert "without it: --storage postgres" in done.stdout
+
+
+def test_export_of_something_else_is_64(tmp_path):
+    done = loadtests("export", str(tmp_path), "--to", str(tmp_path / "out"))
+    assert done.returncode == 64
+    assert "not a run directory" in done.stderr

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from loadtests.conductor.blindness import Tick, blindness
+from loadtests.conductor.ending import Ending, end_document, operations, saturated
+from loadtests.conductor.failures import COMPLETED
+from loadtests.conductor.live import Load, Worker
+from loadtests.records.rundirectory import RunDirectory
+
+S = 1_000_000_000
+
+
+def worker(number: int = 0, **told) -> Worker:
+    return Worker(str(number), **{"begun": 100, "starts": 100, "cpu_share": 0.2, "drained": True, **told})
+
+
+def test_what_was_begun_and_not_written_is_lost():
+    counted = operations([worker(0), worker(1, begun=50, in_flight=3)], written=148, drained=True)
+    assert counted == {"begun": 150, "written": 148, "in_flight": 3, "lost": 2}
+
+
+def test_a_killed_worker_leaves_an_upper_bound_not_a_number():
+    counted = operations([worker(0), worker(1, begun=50, drained=False, lost=True)], written=120, drained=True)
+    assert counted["lost"] is None
+    assert counted["lost_at_most"] == 30
+
+
+def test_rows_beyond_what_a_killed_worker_told_are_not_negative_loss():
+    counted = operations([worker(0, begun=10, drained=False, lost=True)], written=14, drained=True)
+    assert (counted["begun"], counted["lost"], counted["lost_at_most"]) == (14, None, 0)
+
+
+def test_a_load_that_never_drained_cannot_say_what_it_lost():
+    assert operations([worker(drained=False)], written=100, drained=False)["lost"] is None
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, False),
+        ({"cpu_share": 0.91}, True),
+        ({"late_starts": 1}, False),
+        ({"late_starts": 2}, True),
+        ({"drained": False, "lost": True}, None),
+        ({"cpu_share": None}, None),
+        ({"cpu_share": 0.95, "drained": False, "lost": True}, True),
+    ],
+)
+def test_saturation(told, expected):
+    assert saturated([worker(**told)], drained=True) is expected
+
+
+def test_no_workers_no_word_on_saturation():
+    assert saturated([], drained=True) is None
+
+
+def ticks(*at_ms: int, error: str | None = None, probe: str = "postgres") -> list[Tick]:
+    return [Tick(probe, t * 1_000_000, t * 1_000_000, t * 1_000_000 + 1000, error) for t in at_ms]
+
+
+def test_regular_ticks_are_not_blind():
+    assert blindness(ticks(*range(0, 10_001, 50)), 0, 10 * S) == (0.0, "")
+
+
+def test_ticks_that_failed_are_blind_and_say_why():
+    seen, failed = ticks(*range(0, 4001, 50), *range(7000, 10_001, 50)), ticks(*range(4050, 7000, 50), error="timeout")
+    blind_s, reason = blindness([*seen, *failed], 0, 10 * S)
+    assert blind_s == pytest.approx(3, abs=0.06)
+    assert reason == "postgres: timeout"
+
+
+def test_an_observer_that_died_is_blind_to_the_end():
+    blind_s, reason = blindness(ticks(*range(0, 2001, 50)), 0, 10 * S)
+    assert blind_s == pytest.approx(8, abs=0.06)
+    assert "not at all" in reason
+
+
+def test_no_ticks_are_all_blind():
+    assert blindness([], 2 * S, 10 * S) == (8.0, "no tick was written")
+
+
+def test_the_blindest_probe_counts():
+    seeing = ticks(*range(0, 10_001, 50), probe="resources")
+    assert blindness([*seeing, *ticks(0, 50, 100)], 0, 10 * S)[0] > 9
+
+
+def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
+    directory = RunDirectory(tmp_path)
+    with directory.create_table("operations", "0", pod=["pod-1"]) as table:
+        table.write([(n, 0, 0, 0, 0, 0, n, None, 0, 1, 1, 2, None, 0) for n in range(5)])
+    load = Load()
+    load.take(
+        b'{"event":"drained","workers":[{"worker":0,"begun":7,"written":7,"in_flight":0,"starts":1,"cpu_share":0.1}]}'
+    )
+    document = end_document(Ending(COMPLETED, 9 * S, load, observed=False), directory)
+    assert document["rows"] == {"operations-0": 5}
+    assert document["operations"] == {"begun": 7, "written": 5, "in_flight": 0, "lost": 2}
+    assert document["observer"] is None

@@ -1,0 +1,58 @@
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.conductor.live import Load
+from loadtests.conductor.progress import PlainProgress, figures
+
+
+def told(*lines: bytes) -> Load:
+    load = Load()
+    for line in lines:
+        load.take(line)
+    return load
+
+
+def test_the_last_word_of_a_worker_counts():
+    load = told(
+        b'{"event":"worker","worker":0,"state":"joined","begun":1,"written":0}',
+        b'{"event":"worker","worker":0,"state":"joined","begun":9,"written":4}',
+        b'{"event":"worker","worker":0,"state":"lost","begun":9,"written":4}',
+    )
+    assert (load.workers["0"].begun, load.workers["0"].lost) == (9, True)
+
+
+def test_a_worker_that_did_not_end_in_time_is_not_drained():
+    load = told(b'{"event":"drained","workers":[{"worker":0,"begun":5,"written":3,"in_flight":null,"error":"late"}]}')
+    assert load.drained
+    assert not load.workers["0"].drained
+    assert load.errors == ["late"]
+
+
+def test_where_remote_workers_are_goes_to_the_manifest():
+    load = told(
+        b'{"event":"worker","worker":1,"state":"joined","remote":true,"node":"b","offset_ns":5,"error_ns":2}',
+        b'{"event":"worker","worker":1,"state":"joined","begun":3}',
+    )
+    assert load.workers["1"].remote == {"worker": "1", "host": "b", "offset_ns": 5, "error_ns": 2}
+
+
+@given(st.binary(max_size=60))
+def test_garbage_is_not_an_event(line):
+    assert Load().take(line) is None
+
+
+def test_plain_progress_says_every_stage_and_not_every_tick():
+    out = io.StringIO()
+    progress = PlainProgress(out)
+    progress.run(2, 6, "sqlite")
+    progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
+    for _ in range(5):
+        progress.tick({"stage": "steady", "users": 61})
+    assert out.getvalue().splitlines() == ["[2/6 sqlite] stage steady: 60 agents, 30 customers/s"]
+
+
+def test_figures_that_are_not_known_are_dashes():
+    assert figures({"accept_p99_ms": None})["accept p99"] == "-"
+    assert figures({"accept_p99_ms": 12.34, "left_s": -1})["accept p99"] == "12.3 ms"
