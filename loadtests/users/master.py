@@ -97,6 +97,7 @@ class MasterRun:
         self._receivers: dict[int, RemoteReceiver] = {}
         self._follower: gevent.Greenlet | None = None
         self._share = 0
+        self._wanted_for: StageSpan | None = None
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.origin_ns
@@ -110,10 +111,11 @@ class MasterRun:
         """Agents and spawn rate at this moment; None when the stages are over. The rate is whatever takes Locust one
         step: it blocks until it has spawned all, and stage time must not wait for that. Locust asks once a second; a
         change that comes before it would ask again is waited for here."""
-        soon = self.timeline.at(self.elapsed_s)
-        if soon is not None and self.starts_ns is not None and soon.ends_s - self.elapsed_s < _ASKED_EVERY_S:
-            gevent.sleep(max(0.0, soon.ends_s - self.elapsed_s))
         span = self.timeline.at(self.elapsed_s)
+        if span is not None and span is self._wanted_for and span.ends_s - self.elapsed_s < _ASKED_EVERY_S:
+            gevent.sleep(max(0.0, span.ends_s - self.elapsed_s))
+            span = self.timeline.at(self.elapsed_s)
+        self._wanted_for = span
         if span is None:
             return None
         return span.agents_at(self.elapsed_s), max(1.0, *(float(s.stage.agents) for s in self.timeline.spans))
