@@ -221,10 +221,15 @@ async def _keep(_connection: Any) -> None:
 
 async def _abandon(session: Session, connection: Any, error: BaseException) -> None:
     """Ends a failed transaction without hiding why it failed; a session whose state is in doubt is dropped."""
-    try:
-        if not isinstance(error, Exception):
-            connection.terminate()
-        else:
-            await session.rollback()
-    except DRIVER_ERRORS:
+    with suppress(*DRIVER_ERRORS):
+        if isinstance(error, Exception) and await _rolled_back(session):
+            return
         connection.terminate()
+
+
+async def _rolled_back(session: Session) -> bool:
+    try:
+        await session.rollback()
+    except DRIVER_ERRORS:
+        return False
+    return True
