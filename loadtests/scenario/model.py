@@ -22,7 +22,7 @@ TIMED_OPERATIONS = (
 
 DEFAULT_TIMEOUT_S = 5.0
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_EXPECTED = "a duration with a unit, such as 20s, 500ms or 2m"
 _ENGINE = r"[a-z][a-z0-9]*"
@@ -31,9 +31,9 @@ _SIMPLE = rf"{_ENGINE}{_CHOICES}"
 STORAGE_PATTERN = rf"^{_ENGINE}(?:\({_SIMPLE}(?:,{_SIMPLE})*\))?{_CHOICES}$"
 
 
-def wrong(expected: str, nearest: str = "") -> PydanticCustomError:
-    """An error that says what was expected."""
-    return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": nearest})
+def wrong(expected: str, nearest: str = "", got: str | None = None) -> PydanticCustomError:
+    """An error that says what was expected; `got` tells what is there better than the value itself would."""
+    return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": nearest, "got": got})
 
 
 def parse_duration(value: Any) -> float:
@@ -78,7 +78,7 @@ def _timeouts(value: Mapping[str, float]) -> Mapping[str, float]:
 
 def _in_order(value: "Messages") -> "Messages":
     if value.min > value.max:
-        raise wrong("min to be no greater than max")
+        raise wrong("min to be no greater than max", got=f"min {value.min}, max {value.max}")
     return value
 
 

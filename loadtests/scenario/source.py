@@ -15,6 +15,7 @@ from loadtests.scenario.problems import (
     SourceError,
     has_credentials,
     is_literal_secret,
+    shown,
 )
 
 MAX_BYTES = 64 * 1024
@@ -23,6 +24,7 @@ MAX_BYTES = 64 * 1024
 Place = tuple[str | int, ...]
 
 _TAG = "tag:yaml.org,2002:"
+_PLAIN = {"map", "seq", "str", "int", "float", "bool", "null", "timestamp"}
 
 
 @dataclass(frozen=True)
@@ -115,48 +117,50 @@ class _Reader:
     def document(self, node: Node) -> Document:
         return Document(self.source, self._value(node, ()), self.lines)
 
-    def _note(self, node: Node, place: Place, got: str, expected: str) -> None:
-        self.problems.append(Problem(self.source, node.start_mark.line + 1, dotted(place), got, expected))
+    def _note(self, line: int, place: Place, got: str, expected: str) -> None:
+        self.problems.append(Problem(self.source, line, dotted(place), got, expected))
 
     def _value(self, node: Node, place: Place) -> Any:
-        self.lines.setdefault(place, node.start_mark.line + 1)
         if id(node) in self._seen:  # expanding aliases is how a small file becomes a huge one
-            self._note(node, place, "an alias (*)", "the value itself")
+            line = self.lines.get(place) or self.lines.get(place[:-1], 1)  # the node's own is where it was first
+            self._note(line, place, "an alias (*)", "the value itself")
             return None
         self._seen.add(id(node))
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if str(node.tag).removeprefix(_TAG) not in _PLAIN:
+            self._note(self.lines[place], place, f"the tag {shown(str(node.tag))}", "plain YAML without tags")
         if isinstance(node, MappingNode):
             return dict(self._items(node, place))
         if isinstance(node, SequenceNode):
             return [self._value(item, (*place, i)) for i, item in enumerate(node.value)]
-        return self._scalar(node, place) if isinstance(node, ScalarNode) else None
+        return _scalar(node) if isinstance(node, ScalarNode) else None
 
     def _items(self, node: MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self._note(key_node, place, "a key that is a list or a mapping", "a name")
+                self._note(line, place, "a key that is a list or a mapping", "a name")
                 continue
             key = str(key_node.value)
             where = (*place, key)
             if key in seen:
-                self._note(key_node, where, "the key a second time", f"each key once (first on line {seen[key]})")
+                self._note(line, where, "the key a second time", f"each key once (first on line {seen[key]})")
                 continue
             seen[key] = self.lines[where] = line
             value = self._value(value_node, where)
             if is_literal_secret(key, value):
-                self._note(key_node, where, "a literal secret", REFERENCE_EXPECTED)
+                self._note(line, where, "a literal secret", REFERENCE_EXPECTED)
             yield key, value
 
-    def _scalar(self, node: ScalarNode, place: Place) -> Any:
-        kind, text = str(node.tag).removeprefix(_TAG), str(node.value)
-        if kind in ("int", "float"):
-            return _number(kind, text)
-        if kind == "bool":
-            return text.lower() == "true"
-        if kind not in ("str", "null", "timestamp"):
-            self._note(node, place, f"the tag {str(node.tag)!r}", "plain YAML without tags")
-        return None if kind == "null" else text
+
+def _scalar(node: ScalarNode) -> Any:
+    kind, text = str(node.tag).removeprefix(_TAG), str(node.value)
+    if kind in ("int", "float"):
+        return _number(kind, text)
+    if kind == "bool":
+        return text.lower() == "true"
+    return None if kind == "null" else text
 
 
 def _number(kind: str, text: str) -> int | float | str:

@@ -1,4 +1,4 @@
-"""A document against a pydantic model: every error as a problem with its line, what was expected and the nearest key."""
+"""A document against a pydantic model: every error with its line, what was expected and the nearest key."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -59,8 +59,9 @@ def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -
         names = _literals(context)
         yield document.problem(place, shown(got), one_of(names), nearest(got, names))
     else:
-        expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
-        found = "nothing" if kind == "missing" else shown(got)
+        numbers = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+        expected = _EXPECTED.get(kind, error["msg"]).format_map(numbers)
+        found = "nothing" if kind == "missing" else context.get("got") or shown(got)
         yield document.problem(place, found, expected, context.get("nearest", ""))
 
 

@@ -1,0 +1,92 @@
+"""Text that was not written in good faith: a clear problem, soon."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_scenario_values import WHOLE
+
+from loadtests.scenario import ScenarioError, load_scenario, parse_scenario
+from loadtests.scenario.source import MAX_BYTES
+
+LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))
+
+
+def refusal(text):
+    with pytest.raises(ScenarioError) as raised:
+        parse_scenario(text, "x.yaml")
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (LAUGHS, "x.yaml:2: b[0]: got an alias (*), expected the value itself"),
+        ("a: &a [*a]", "got an alias"),
+        ("name: x\nagent:\n\tthink: 1", "x.yaml:3: got found character '\\t'"),
+        ("name: x\nagent:\n\tthink: 1", "indent with spaces, not tabs"),
+        ("[" * 20_000, "got nesting without end"),
+        ("- " * 20_000, "got nesting without end"),
+        ("", "got an empty file, expected one scenario"),
+        ("# nothing", "got an empty file"),
+        ("just text", "x.yaml:1: got 'just text', expected a scenario: a mapping of keys to values"),
+        ("- a\n- b", "got a list, expected a scenario"),
+        ("a: 1\n---\nb: 2", "got 2 documents, expected one scenario"),
+        ("name: x\nname: y", "x.yaml:2: name: got the key a second time, expected each key once (first on line 1)"),
+        ("name: !!python/object/apply:os.system [id]", "expected plain YAML without tags"),
+        ("name: !secret x", "got the tag '!secret'"),
+        ("? [a, b]\n: 1", "got a key that is a list or a mapping"),
+        ("name: [unclosed", "expected valid YAML"),
+        ("name: x\x00y", "x.yaml:1: got character 0x0, expected printable UTF-8 text"),
+        ("a: *nowhere", "x.yaml:1: got found undefined alias"),
+        ("x" * (MAX_BYTES + 1), "got more than 64 KiB"),
+        ("1: 2\nnull: 3\ntrue: 4", "unknown key '1'"),
+    ],
+)
+def test_hostile_text(text, told):
+    assert told in refusal(text)
+
+
+def test_a_tag_on_a_list_or_mapping_is_refused():
+    assert "expected plain YAML without tags" in refusal("name: x\nstages: !!set {a, b}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (WHOLE.encode("utf-16"), "got byte 0xff, expected UTF-8 text"),
+        (b"name: x\ndescription: caf\xe9\n", "x.yaml:2: got byte 0xe9, expected UTF-8 text"),
+        (b"#" * (MAX_BYTES * 4), "got more than 64 KiB"),
+    ],
+)
+def test_hostile_files(tmp_path, raw, told):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(raw)
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario(path)
+    assert told in str(raised.value)
+
+
+def test_a_byte_order_mark_is_harmless(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
+    assert load_scenario(path).name == "agent-workday"
+
+
+@pytest.mark.parametrize("place", ["nowhere.yaml", "."])
+def test_files_that_cannot_be_read(tmp_path, place):
+    with pytest.raises(ScenarioError, match="expected a YAML file that can be read"):
+        load_scenario(tmp_path / place)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_refused_in_words(text):
+    assert ", expected " in refusal(text)
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.text(alphabet=" :{}[]&*!|>-\t\n'\"%@`#?,0a\\é", min_size=1, max_size=3))
+def test_a_slip_of_the_pen_never_raises_anything_else(at, slip):
+    text = WHOLE[:at] + slip + WHOLE[at + 1 :]
+    try:
+        parse_scenario(text, "x.yaml")
+    except ScenarioError as error:
+        assert all(str(p).startswith("x.yaml:") for p in error.problems)

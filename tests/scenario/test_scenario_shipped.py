@@ -1,0 +1,104 @@
+"""The scenarios that come with the harness, and how they are found."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from loadtests.scenario import ScenarioError, find_scenario, load_scenario, scenario_files
+from loadtests.scenario.finding import SHIPPED
+from loadtests.scenario.schema import SCHEMA_FILE, main, scenario_schema
+
+NAMES = ["agent-workday", "reconnect-storm", "smoke", "subscription-churn"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_these_are_shipped(elsewhere):
+    assert list(scenario_files()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_valid_by_model_and_by_schema(name, elsewhere):
+    scenario = load_scenario(name)
+    assert scenario.name == name
+    assert len(scenario.description) > 80
+    plain = YAML(typ="safe", pure=True).load(find_scenario(name).read_text())
+    jsonschema.validate(plain, json.loads(SCHEMA_FILE.read_text()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_tells_editors_its_schema(name):
+    first = (SHIPPED / f"{name}.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=schema.json"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_stage_is_not_judged_so_that_nothing_judged_is_cut_off(name):
+    assert not load_scenario(name).stages[-1].judge
+
+
+def test_smoke_takes_twenty_seconds():
+    assert load_scenario("smoke").duration_s == 20.0
+
+
+def test_the_default_comparison_loads_for_three_minutes_at_most():
+    scenario = load_scenario("agent-workday")
+    assert scenario.storages == ("sqlite", "postgres:pessimistic", "postgres:optimistic")
+    assert scenario.duration_s * scenario.rounds * len(scenario.storages) <= 180
+    assert scenario.accounts <= 4
+
+
+def test_the_schema_is_that_of_the_model():
+    assert SCHEMA_FILE.read_text() == scenario_schema(), "run: python -m loadtests.scenario.schema"
+
+
+def test_the_schema_can_be_made_again(tmp_path, capsys):
+    main(tmp_path / "schema.json")
+    assert (tmp_path / "schema.json").read_text() == scenario_schema()
+    assert capsys.readouterr().out.strip().endswith("schema.json")
+
+
+@pytest.mark.parametrize("wrong", [{"session": 20}, {"sesion": "20s"}])
+def test_the_schema_refuses_what_the_model_refuses(wrong):
+    plain = YAML(typ="safe", pure=True).load((SHIPPED / "smoke.yaml").read_text())
+    plain["agent"].update(wrong)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(plain, json.loads(scenario_schema()))
+
+
+def test_the_working_directory_goes_first(elsewhere):
+    (elsewhere / "scenarios").mkdir()
+    mine = elsewhere / "scenarios" / "smoke.yaml"
+    mine.write_text((SHIPPED / "smoke.yaml").read_text().replace("seed: ", "seed: 9").replace("objectives: ", "# "))
+    assert str(load_scenario("smoke").seed).startswith("9")
+    assert list(scenario_files()) == NAMES
+
+
+def test_an_unknown_name_lists_the_known_ones(elsewhere):
+    with pytest.raises(ScenarioError) as raised:
+        load_scenario("reconect-storm")
+    assert str(raised.value).endswith(
+        "got 'reconect-storm', expected a path, or one of agent-workday, reconnect-storm, smoke, subscription-churn; "
+        "did you mean reconnect-storm?"
+    )
+
+
+def test_objectives_have_to_be_there(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text((SHIPPED / "smoke.yaml").read_text().replace("objectives: objectives", "objectives: objektives"))
+    (tmp_path / "objectives.yaml").touch()
+    with pytest.raises(ScenarioError, match=r"objectives: got 'objektives.yaml'.*did you mean objectives.yaml\?"):
+        load_scenario(path)
+
+
+def test_objectives_are_no_scenario(elsewhere):
+    assert Path(SHIPPED, "objectives.yaml").exists()
+    with pytest.raises(ScenarioError):
+        load_scenario("objectives")
