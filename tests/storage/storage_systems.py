@@ -1,6 +1,8 @@
 """What the storage tests work with: a storage system to open, and someone at work on it."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from loadtests.pod.storage import registry
@@ -37,6 +39,15 @@ class System:
 
     def open(self) -> Storage:
         return registry.create(self.name, self.dsn, self.transactions.append, "pod-1")
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Storage]:
+        storage = self.open()
+        await storage.start()
+        try:
+            yield storage
+        finally:
+            await storage.stop()
 
 
 @dataclass

@@ -64,12 +64,8 @@ async def assert_there(storage: Storage, said: dict[str, list[str]]) -> None:
 
 
 async def check(system: System, said: dict[str, list[str]]) -> None:
-    storage = system.open()
-    await storage.start()
-    try:
+    async with system.started() as storage:
         await assert_there(storage, said)
-    finally:
-        await storage.stop()
 
 
 def test_what_was_committed_survives_the_writer_killed(system: System) -> None:
@@ -89,15 +85,13 @@ def doomed_server(tmp_path: Path, postgres_server: PostgresServer) -> PostgresSe
 @pytest.mark.parametrize("strategy", ["pessimistic", "optimistic"])
 def test_what_was_committed_survives_the_server_killed(doomed_server: PostgresServer, strategy: str) -> None:
     with doomed_server as server:
-        system = System(f"postgres:{strategy}", server.pod_dsn)
-        asyncio.run(_outlive(system.open(), server))
+        asyncio.run(_outlive(System(f"postgres:{strategy}", server.pod_dsn), server))
 
 
-async def _outlive(storage: Storage, server: PostgresServer) -> None:
-    await storage.start()
-    try:
+async def _outlive(system: System, server: PostgresServer) -> None:
+    async with system.started() as storage:
         agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
-        said = {"connection": [agent.connection], "subscription": [], "chat": [], "message": []}
+        said: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
         load = asyncio.create_task(_load(agent, customer, said))
         while len(said["message"]) < 10:
             assert not load.done()
@@ -110,8 +104,6 @@ async def _outlive(storage: Storage, server: PostgresServer) -> None:
         await asyncio.to_thread(server.start)
         await assert_there(storage, said)
         assert isinstance(await agent.subscribe("queue"), Subscribed)
-    finally:
-        await storage.stop()
 
 
 async def _load(agent: Desk, customer: Desk, said: dict[str, list[str]]) -> None:

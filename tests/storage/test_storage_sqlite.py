@@ -1,0 +1,71 @@
+"""SQLite's write lock against a real blocker."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import apsw
+import pytest
+from storage_systems import System, sit_down
+
+from loadtests.pod.storage.contract import Accepted, StorageConflict, StorageUnavailable
+from loadtests.pod.storage.sqlite import driver
+
+ERROR_NS = 2_000_000_000
+"""How much later than the release a waiting writer may say it began: it asks every millisecond, on a busy machine."""
+
+
+async def test_wait_for_the_write_lock_is_timed(tmp_path: Path) -> None:
+    system = System("sqlite", str(tmp_path / "pod.db"))
+    async with system.started() as storage:
+        agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
+        chat, _ = await customer.offer()
+        blocker = apsw.Connection(system.dsn or "")
+        blocker.execute("BEGIN IMMEDIATE")
+        asked_ns = time.monotonic_ns()
+        accept = asyncio.create_task(agent.accept(chat))
+        await asyncio.sleep(0.3)
+        assert not accept.done()
+        released_ns = time.monotonic_ns()
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        assert isinstance(await accept, Accepted)
+    (recorded,) = [t for t in system.transactions if t.call.operation == "chat.accept"]
+    assert recorded.waiting_ns is not None
+    assert asked_ns <= recorded.waiting_ns <= released_ns <= recorded.begun_ns <= released_ns + ERROR_NS
+
+
+async def test_busy_timeout_is_a_definite_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = System("sqlite", str(tmp_path / "pod.db"))
+    async with system.started() as storage:
+        agent = await sit_down(storage)
+        monkeypatch.setattr(driver, "BUSY_TIMEOUT_S", 0.05)
+        blocker = apsw.Connection(system.dsn or "")
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageConflict, match=r"not free for 0\.05 s"):
+            await agent.subscribe("queue")
+        blocker.close()
+        assert (await storage.statistics(0)).subscriptions == 0
+        await asyncio.sleep(0)
+    recorded = system.transactions[-1]
+    assert recorded.outcome == "lock_timeout"
+    assert recorded.begun_ns == recorded.ended_ns
+    assert recorded.ended_ns - (recorded.waiting_ns or 0) >= 50_000_000
+
+
+async def test_writers_contend_and_all_are_served(tmp_path: Path) -> None:
+    system = System("sqlite", str(tmp_path / "pod.db"))
+    async with system.started() as storage:
+        agents = await asyncio.gather(*(sit_down(storage, name=f"Agent {n}") for n in range(40)))
+        await asyncio.gather(*(agent.subscribe("queue") for agent in agents))
+        await asyncio.sleep(0)
+    assert len({t.session for t in system.transactions}) > 1
+    assert [t.outcome for t in system.transactions] == ["committed"] * 80
+
+
+async def test_stopped_storage_is_unavailable(tmp_path: Path) -> None:
+    system = System("sqlite", str(tmp_path / "pod.db"))
+    async with system.started() as storage:
+        agent = await sit_down(storage)
+    with pytest.raises(StorageUnavailable):
+        await agent.subscribe("queue")
