@@ -21,8 +21,8 @@ def main() -> int:
     show("CPU per recorded round trip in a Locust user", us["ours"], "µs", "-", True)
     show("CPU per round trip, stock Locust user on websocket-client", us["stock"], "µs", "-", True)
     reached = [
-        show("CPU per recorded round trip against the bare loop", to_bare, "×", "≤ 1.25", to_bare <= 1.25),
-        show("CPU per recorded round trip against the stock Locust user", to_stock, "×", "≤ 0.4", to_stock <= 0.4),
+        show("CPU per recorded round trip against the bare loop", to_bare, "x", "≤ 1.25", to_bare <= 1.25),
+        show("CPU per recorded round trip against the stock Locust user", to_stock, "x", "≤ 0.4", to_stock <= 0.4),
     ]
     return 0 if all(reached) else 1
 

@@ -14,7 +14,11 @@ def main() -> int:
     with stand_in() as (url, _):
         kilobytes = median(measure("_idle_agents", url, AGENTS)["bytes"] / 1000 for _ in range(ROUNDS))
     reached = show(
-        f"memory per idle agent connection at {AGENTS:,}, Locust user included", kilobytes, "KB", "≤ 20", kilobytes <= 20
+        f"memory per idle agent connection at {AGENTS:,}, Locust user included",
+        kilobytes,
+        "KB",
+        "≤ 20",
+        kilobytes <= 20,
     )
     return 0 if reached else 1
 

@@ -1,10 +1,10 @@
-"""Live figures: HDR histograms for progress, Locust's own statistics for its web UI. Both are fed in batches, once a
-second; reports use neither, they compute from the rows.
+"""Live figures: HDR histograms for progress, Locust's own statistics for its web UI. Rows are counted when they are
+flushed and handed on once a second; reports use neither, they compute from the rows.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import numpy as np
@@ -21,8 +21,9 @@ Latency = dict[str, str]
 
 INTERVAL_S: Final = 1.0
 
-_OK, _REFUSED, _FAIL, _UNKNOWN = range(len(OUTCOMES))
+_REFUSED, _FAIL = OUTCOMES.index("refused"), OUTCOMES.index("fail")
 _HIGHEST_US: Final = 3_600_000_000
+_BUCKETS: Final = 26 << 8
 
 
 def histogram() -> HdrHistogram:
@@ -30,16 +31,37 @@ def histogram() -> HdrHistogram:
     return HdrHistogram(1, _HIGHEST_US, 2)
 
 
-def response_us(rows: Rows) -> npt.NDArray[np.int64]:
-    """Ended minus planned in whole µs, at least 1."""
-    return np.clip((rows["ended_ns"] - rows["planned_ns"]) // 1000, 1, _HIGHEST_US)
+class Counted:
+    """Response times of one name, counted in buckets less than 1 % wide, and the errors among them.
 
+    Counting costs 0.1 µs a row, where recording each in a histogram or in Locust's statistics costs 1.5 µs and more.
+    """
 
-def by_operation(rows: Rows) -> Iterator[tuple[str, Rows]]:
-    """The rows of each operation that took time from a known moment; a push of unknown cause did not."""
-    timed = rows[rows["planned_ns"] != NO_TIME]
-    for code in np.unique(timed["operation"]):
-        yield OPERATIONS[code], timed[timed["operation"] == code]
+    def __init__(self) -> None:
+        self.total_us = 0
+        self.highest_us = 0
+        self.lowest_us = _HIGHEST_US
+        self._buckets = np.zeros(_BUCKETS, np.int64)
+        self._errors = np.zeros(len(ERRORS), np.int64)
+
+    def add(self, took_us: npt.NDArray[np.int64], errors: npt.NDArray[np.uint8]) -> None:
+        """`errors` are the codes of the rows that failed or are unknown."""
+        self.total_us += int(took_us.sum())
+        self.highest_us = max(self.highest_us, int(took_us.max()))
+        self.lowest_us = min(self.lowest_us, int(took_us.min()))
+        # Eight leading binary digits and how many follow: value = digits << shift.
+        shift = np.maximum(np.frexp(took_us)[1] - 8, 0)
+        self._buckets += np.bincount((shift << 8) + (took_us >> shift), minlength=_BUCKETS)
+        self._errors += np.bincount(errors, minlength=len(ERRORS))
+
+    def times_us(self) -> list[tuple[int, int]]:
+        """Response time → how often, ascending."""
+        found = np.flatnonzero(self._buckets)
+        return list(zip(((found & 255) << (found >> 8)).tolist(), self._buckets[found].tolist(), strict=True))
+
+    def errors(self) -> list[tuple[str, int]]:
+        """Error → how often."""
+        return [(ERRORS[code], int(self._errors[code])) for code in np.flatnonzero(self._errors)]
 
 
 class LiveStatistics:
@@ -49,28 +71,48 @@ class LiveStatistics:
         """`stats` are those of Locust's environment."""
         self._stats = stats
         self._clock = clock
-        self._rows: list[Rows] = []
         self._due = clock() + INTERVAL_S
+        self._counted: dict[tuple[int, bool], Counted] = {}
         self._latency: dict[str, HdrHistogram] = {}
 
     def take_rows(self, rows: Rows) -> None:
-        self._rows.append(rows)
+        count_rows(self._counted, rows)
         if self._clock() >= self._due:
             self.publish()
 
     def publish(self) -> None:
-        """Works through the rows taken since the last time; the last ones of a run need it called once more."""
-        self._due = self._clock() + INTERVAL_S
-        kept, self._rows = self._rows, []
-        if kept:
-            rows = np.concatenate(kept)
-            feed_locust(self._stats, rows, self._clock())
-            feed_histograms(self._latency, rows)
+        """Hands on what was counted since the last time; the last rows of a run need it called once more."""
+        now_s = self._clock()
+        self._due = now_s + INTERVAL_S
+        counted, self._counted = self._counted, {}
+        for (operation, refused), some in counted.items():
+            name = OPERATIONS[operation]
+            # A refusal is a correct answer of another kind: no part of the latency, and a name of its own.
+            feed_locust(self._stats, f"{name} (refused)" if refused else name, some, now_s)
+            if not refused:
+                into = self._latency.setdefault(name, histogram())
+                for value, count in some.times_us():
+                    into.record_value(value, count)
 
     def take_latency(self) -> Latency:
         """The histograms since the last call, for the master's `LiveWindow`."""
         taken, self._latency = self._latency, {}
         return {operation: h.encode().decode() for operation, h in taken.items()}
+
+
+def count_rows(into: dict[tuple[int, bool], Counted], rows: Rows) -> None:
+    """Counts the rows by operation and whether they were refused; a push of unknown cause took no known time."""
+    planned = rows["planned_ns"]
+    took_us = np.clip((rows["ended_ns"] - planned) // 1000, 1, _HIGHEST_US)
+    outcome, error = rows["outcome"], rows["error"]
+    # One small number for each combination, so that most rows are looked at once.
+    group = (rows["operation"].astype(np.int16) << 1) + (outcome == _REFUSED)
+    group[planned == NO_TIME] = -1
+    for code in np.unique(group).tolist():
+        if code >= 0:
+            mine = group == code
+            counted = into.setdefault((code >> 1, bool(code & 1)), Counted())
+            counted.add(took_us[mine], error[mine & (outcome >= _FAIL)])
 
 
 class LiveWindow:
@@ -101,71 +143,32 @@ class LiveWindow:
             self._taken.popleft()
 
 
-def feed_histograms(histograms: dict[str, HdrHistogram], rows: Rows) -> None:
-    """Adds response times by operation. Refusals are no attempts at the work, so they are left out."""
-    for operation, some in by_operation(rows[rows["outcome"] != _REFUSED]):
-        into = histograms.setdefault(operation, histogram())
-        for value, count in _counted(_three_digits(response_us(some))).items():
-            into.record_value(value, count)
+def feed_locust(stats: RequestStats, name: str, counted: Counted, now_s: float) -> None:
+    """Adds what was counted to Locust's statistics, as if it had been that many requests that ended in this second.
+    What failed or is unknown counts as a failure."""
+    entry = _entry(stats, name, counted, now_s)
+    stats.entries[name, ""].extend(entry)
+    stats.total.extend(entry)
+    for error, count in counted.errors():
+        key = StatsError.create_key("", name, error)
+        known = stats.errors.setdefault(key, StatsError("", name, error, first_seen=now_s))
+        known.occurrences += count
+        known.last_seen = now_s
 
 
-def feed_locust(stats: RequestStats, rows: Rows, now_s: float) -> None:
-    """Adds the rows to Locust's statistics as if each had been a request that ended in this second.
-
-    A refusal is a correct answer of another kind: it has a name of its own and counts as a success. What failed or is
-    unknown counts as a failure.
-    """
-    for operation, some in by_operation(rows):
-        refused = some["outcome"] == _REFUSED
-        _feed_one(stats, operation, some[~refused], now_s)
-        _feed_one(stats, f"{operation} (refused)", some[refused], now_s)
-
-
-def _feed_one(stats: RequestStats, name: str, rows: Rows, now_s: float) -> None:
-    if len(rows):
-        failed = rows[(rows["outcome"] == _FAIL) | (rows["outcome"] == _UNKNOWN)]
-        entry = _entry(stats, name, response_us(rows), len(failed), now_s)
-        stats.entries[name, ""].extend(entry)
-        stats.total.extend(entry)
-        _feed_errors(stats.errors, name, failed, now_s)
-
-
-def _entry(stats: RequestStats, name: str, took_us: npt.NDArray[np.int64], failures: int, now_s: float) -> StatsEntry:
-    """One second's worth of a name, in Locust's terms: whole milliseconds, two digits."""
+def _entry(stats: RequestStats, name: str, counted: Counted, now_s: float) -> StatsEntry:
+    """What was counted, in Locust's terms: whole milliseconds, two digits."""
     # Locust declares whole numbers here and computes just as well with parts of a millisecond.
     entry: Any = StatsEntry(stats, name, "")
-    second = int(now_s)
-    took_ms = _counted(np.rint(took_us / 1000).astype(np.int64))
-    entry.start_time = now_s
-    entry.last_request_timestamp = now_s
-    entry.num_requests = len(took_us)
-    entry.num_failures = failures
-    entry.total_response_time = float(took_us.sum()) / 1000
-    entry.min_response_time = float(took_us.min()) / 1000
-    entry.max_response_time = float(took_us.max()) / 1000
-    entry.num_reqs_per_sec[second] = len(took_us)
-    if failures:
-        entry.num_fail_per_sec[second] = failures
-    for value, count in took_ms.items():
-        entry.response_times[locust_stats.bucket_response_time(value)] += count
+    entry.start_time = entry.last_request_timestamp = now_s
+    entry.total_response_time = counted.total_us / 1000
+    entry.min_response_time = counted.lowest_us / 1000
+    entry.max_response_time = counted.highest_us / 1000
+    for value, count in counted.times_us():
+        entry.response_times[locust_stats.bucket_response_time(value / 1000)] += count
+        entry.num_requests += count
+    entry.num_reqs_per_sec[int(now_s)] = entry.num_requests
+    entry.num_failures = sum(count for _, count in counted.errors())
+    if entry.num_failures:
+        entry.num_fail_per_sec[int(now_s)] = entry.num_failures
     return cast(StatsEntry, entry)
-
-
-def _feed_errors(errors: dict[str, Any], name: str, failed: Rows, now_s: float) -> None:
-    for code, count in _counted(failed["error"]).items():
-        key = StatsError.create_key("", name, ERRORS[code])
-        error = errors.setdefault(key, StatsError("", name, ERRORS[code], first_seen=now_s))
-        error.occurrences += count
-        error.last_seen = now_s
-
-
-def _three_digits(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Whole values cut to three digits, so that few different ones remain to be counted."""
-    unit: npt.NDArray[np.int64] = 10 ** np.maximum(np.floor(np.log10(values)).astype(np.int64) - 2, 0)
-    cut: npt.NDArray[np.int64] = values // unit * unit
-    return cut
-
-
-def _counted(values: npt.NDArray[Any]) -> Mapping[int, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
