@@ -1,0 +1,323 @@
+"""The judge, on evidence made by hand: nothing is read."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.gate import judge as judging
+from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
+from reports.gate.judge import judge, judge_share
+from reports.gate.objectives import Objective, Objectives
+from reports.gate.verdicts import Comparison, Verdict
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+
+ACCEPT = Objective("accept", "Accept chat", "chat.accept", 0.3, 0.99)
+OBJECTIVES = Objectives("o.yaml", "0" * 64, (ACCEPT,))
+ALL_GOOD, ALL_BAD, FEW = Counts(1000, 0), Counts(0, 1000), Counts(10, 0)
+ORPHANS = LedgerCheck("orphans", "pass", 0)
+
+
+def run(share=ALL_GOOD, name="01-sqlite", storage="sqlite", number=1, **changes):
+    healthy = RunEvidence(
+        name,
+        storage,
+        number,
+        reason="completed",
+        kept=Kept(0, 0, 1000, 1000),
+        saturated=False,
+        sight=Sight(10.0, 0.0),
+        no_orphans=True,
+        commit_survives="power_loss",
+        ledger=(ORPHANS,),
+        counts={"accept": share},
+    )
+    return replace(healthy, **changes)
+
+
+def judged(*runs, objectives=OBJECTIVES, comparison=None):
+    return judge(objectives, Evidence(tuple(runs)), comparison)
+
+
+def check(judgement, name, storage="sqlite"):
+    (found,) = [c for c in judgement.checks if c.check == name and c.storage in (storage, None)]
+    return found
+
+
+# --- shares ---
+
+
+@pytest.mark.parametrize(
+    ("counts", "verdict"),
+    [
+        (Counts(299, 0), PASS),
+        (Counts(298, 0), UNKNOWN),
+        (Counts(0, 0), UNKNOWN),
+        (Counts(990, 10), UNKNOWN),
+        (Counts(980, 20), FAIL),
+        (Counts(0, 1), FAIL),
+        (Counts(0, 0, refused=500), UNKNOWN),
+    ],
+)
+def test_a_share_is_judged_by_its_bounds(counts, verdict):
+    assert judge_share(counts, 0.99).verdict is verdict
+
+
+counts = st.builds(Counts, st.integers(0, 3000), st.integers(0, 300), st.integers(0, 50))
+targets = st.floats(0.01, 0.999)
+
+
+@given(counts, st.integers(1, 500), targets)
+def test_bad_attempts_never_turn_fail_into_pass(before, more, target):
+    after = judge_share(replace(before, bad=before.bad + more), target)
+    order = [PASS, UNKNOWN, FAIL]
+    if before.n:
+        assert order.index(after.verdict) >= order.index(judge_share(before, target).verdict)
+    assert not (judge_share(before, target).verdict is FAIL and after.verdict is PASS)
+
+
+@given(st.lists(counts, min_size=1, max_size=4), st.data())
+def test_bad_attempts_in_any_round_never_turn_fail_into_pass(rounds, data):
+    worse = list(rounds)
+    i = data.draw(st.integers(0, len(rounds) - 1))
+    worse[i] = replace(rounds[i], bad=rounds[i].bad + data.draw(st.integers(1, 1000)))
+    before, after = (judged(*(run(c, f"0{n}-sqlite", number=n) for n, c in enumerate(r))) for r in (rounds, worse))
+    assert not (before.overall is FAIL and after.overall is PASS)
+
+
+@given(counts, st.integers(0, 1000))
+def test_refusals_change_nothing(before, refused):
+    assert judge_share(replace(before, refused=refused), 0.99) == judge_share(before, 0.99)
+
+
+# --- rounds ---
+
+
+@pytest.mark.parametrize(
+    ("rounds", "verdict"),
+    [
+        ([ALL_GOOD], PASS),
+        ([ALL_BAD], FAIL),
+        ([ALL_GOOD, ALL_GOOD], PASS),
+        ([ALL_BAD, ALL_BAD], FAIL),
+        ([ALL_GOOD, ALL_BAD], UNKNOWN),
+        ([ALL_GOOD, FEW], UNKNOWN),
+        ([ALL_GOOD, Counts(0, 0)], UNKNOWN),
+        ([Counts(200, 0), Counts(200, 0)], UNKNOWN),
+    ],
+)
+def test_rounds_have_to_agree(rounds, verdict):
+    judgement = judged(*(run(c, f"0{n}-sqlite", number=n) for n, c in enumerate(rounds, 1)))
+    assert judgement.overall is judgement.storages["sqlite"] is verdict
+
+
+def test_a_check_shows_its_rounds():
+    found = check(judged(run(ALL_GOOD), run(FEW, "02-sqlite", number=2)), "objective: accept")
+    assert [(r.round, r.run, r.n, r.verdict) for r in found.rounds] == [
+        (1, "01-sqlite", 1000, PASS),
+        (2, "02-sqlite", 10, UNKNOWN),
+    ]
+    assert (found.n, found.observed, found.limit) == (1010, 1.0, 0.99)
+    assert "the rounds do not agree: pass, unknown" in found.reason
+
+
+def test_too_few_attempts_are_told_with_what_it_takes():
+    assert "a round needs 299 attempts, all good, to pass" in check(judged(run(FEW)), "objective: accept").reason
+
+
+# --- every way not to know ---
+
+BLIND = Sight(10.0, 2.0, "statement timeout")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "reason"),
+    [
+        ({"counts": {}}, "objective: accept", "no data: no chat.accept was planned in judged time"),
+        ({"kept": Kept(3, 3, 1000, 1000)}, "operations kept", "3 operations were lost"),
+        (
+            {"kept": Kept(None, 7, 1000, 1000)},
+            "operations kept",
+            "cannot be told how many operations were lost, 7 at most",
+        ),
+        ({"kept": Kept(0, 0, 1000, 900)}, "operations kept", "1000 operations were written, 900 are in the files"),
+        ({"kept": None}, "operations kept", "nobody counted the operations"),
+        ({"sight": BLIND}, "observer", "blind for 2.0 s of 10.0 s of judged time: statement timeout"),
+        ({"sight": None}, "observer", "there was no observer"),
+        ({"saturated": True}, "generator", "the generator was saturated"),
+        ({"saturated": None}, "generator", "it cannot be told whether the generator kept up"),
+        ({"reason": None}, "completed", "aborted: there is no end.json"),
+        ({"reason": "pod_died", "detail": "signal 9"}, "completed", "ended early: pod_died (signal 9)"),
+        ({"reason": "interrupted"}, "completed", "ended early: interrupted"),
+        ({"broken": "cannot be read: KeyError"}, "readable", "cannot be read: KeyError"),
+        ({"ledger": None}, "ledger", "there is no ledger.json"),
+        ({"ledger": ()}, "ledger: orphans", "the ledger did not look for orphans"),
+        (
+            {"ledger": (ORPHANS, LedgerCheck("lost", "unknown", None, "cannot be read"))},
+            "ledger: lost",
+            "cannot be read",
+        ),
+        ({"ledger": (LedgerCheck("orphans", "unknown", None),)}, "ledger: orphans", "could not be counted"),
+        ({"ledger": (LedgerCheck("orphans", "perhaps", 0),)}, "ledger: orphans", "could not be counted"),
+        ({"ledger": (ORPHANS, LedgerCheck("doubles", "pass", 2))}, "ledger: doubles", "the ledger calls 2 a pass"),
+        ({"ledger": (LedgerCheck("orphans", "fail", 2),), "no_orphans": None}, "ledger: orphans", "nobody knows"),
+    ],
+)
+@pytest.mark.parametrize("share", [ALL_GOOD, ALL_BAD])
+def test_every_cause_of_unknown(changes, name, reason, share):
+    judgement = judged(run(share, **changes))
+    found = check(judgement, name)
+    assert found.verdict is UNKNOWN
+    assert reason in found.reason
+    assert judgement.overall in (UNKNOWN, FAIL)
+    if name in ("completed", "operations kept", "generator", "observer", "readable") or "counts" in changes:
+        assert check(judgement, "objective: accept").verdict is judgement.overall is UNKNOWN
+
+
+def test_no_run_is_unknown():
+    judgement = judged()
+    assert judgement.overall is UNKNOWN
+    assert judgement.checks[0].reason == "the study holds no run"
+
+
+def test_one_unsound_round_leaves_the_storage_unknown():
+    assert judged(run(), run(name="02-sqlite", number=2, saturated=True)).overall is UNKNOWN
+
+
+def test_a_little_blindness_is_forgiven():
+    assert judged(run(sight=Sight(10.0, 0.5))).overall is PASS
+    assert judged(run(sight=Sight(10.0, 0.51))).overall is UNKNOWN
+
+
+def test_a_crashed_check_is_unknown_and_the_rest_is_judged(monkeypatch):
+    def crash(*_):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(judging, "check_objective", crash)
+    judgement = judged(run())
+    found = check(judgement, "objective: accept")
+    assert (found.verdict, found.reason) == (UNKNOWN, "the check crashed: RuntimeError: boom")
+    assert judgement.overall is UNKNOWN
+    assert check(judgement, "ledger: orphans").verdict is PASS
+
+
+def test_a_ledger_of_nonsense_is_unknown():
+    judgement = judged(run(ledger=(None,)))
+    assert "the check crashed" in check(judgement, "ledger").reason
+    assert judgement.overall is UNKNOWN
+
+
+# --- the ledger ---
+
+
+def test_orphans_fail_where_none_were_promised():
+    judgement = judged(run(ledger=(LedgerCheck("orphans", "fail", 3),)))
+    assert check(judgement, "ledger: orphans").verdict is judgement.overall is FAIL
+    assert check(judgement, "ledger: orphans").reason == "3 orphans where none were promised"
+
+
+def test_orphans_fail_even_if_the_ledger_calls_them_a_pass():
+    assert judged(run(ledger=(LedgerCheck("orphans", "pass", 3),))).overall is FAIL
+
+
+def test_orphans_are_shown_where_they_were_not_ruled_out():
+    found = check(judged(run(ledger=(LedgerCheck("orphans", "fail", 3),), no_orphans=False)), "ledger: orphans")
+    assert found.verdict is PASS
+    assert "3 orphans; sqlite does not promise to leave none" in found.reason
+
+
+def test_what_the_ledger_fails_fails():
+    assert judged(run(ledger=(ORPHANS, LedgerCheck("doubles", "fail", 1)))).overall is FAIL
+
+
+def test_what_is_optional_may_be_missing():
+    loose = replace(OBJECTIVES, observer_required=False, ledger_required=False)
+    assert judged(run(ledger=None, sight=None), objectives=loose).overall is PASS
+    assert judged(run(ledger=None, sight=BLIND), objectives=loose).overall is UNKNOWN
+
+
+# --- several storages ---
+
+POSTGRES = {"name": "02-postgres", "storage": "postgres"}
+
+
+def test_every_storage_has_to_pass():
+    judgement = judged(run(), run(ALL_BAD, **POSTGRES))
+    assert judgement.overall is FAIL
+    assert judgement.storages == {"sqlite": PASS, "postgres": FAIL}
+
+
+@pytest.mark.parametrize("other", ["process_crash", None])
+def test_different_durability_is_refused_unless_allowed(other):
+    runs = run(), run(**POSTGRES, commit_survives=other)
+    judgement = judged(*runs)
+    assert judgement.overall is check(judgement, "durability").verdict is UNKNOWN
+    assert f"sqlite power_loss, postgres {other or 'unknown'}" in check(judgement, "durability").reason
+    allowed = judged(*runs, objectives=replace(OBJECTIVES, allow_different_durability=True))
+    assert allowed.overall is PASS
+    assert "the objectives allow it" in check(allowed, "durability").reason
+
+
+def test_one_storage_needs_no_durability_to_compare():
+    assert judged(run(commit_survives=None)).overall is PASS
+
+
+def test_rounds_of_one_storage_match_in_every_setting():
+    unlike = run(settings={"fsync": "on"}), run(name="02-sqlite", number=2, settings={"fsync": "off"})
+    found = check(judged(*unlike), "like runs")
+    assert (found.verdict, found.reason) == (UNKNOWN, "unlike runs: sqlite: fsync is on or off")
+
+
+def test_storages_may_differ_in_settings_but_not_in_surroundings():
+    assert judged(run(settings={"v": "1"}), run(**POSTGRES, settings={"v": "2"})).overall is PASS
+    unlike = judged(run(surroundings={"host": "a"}), run(**POSTGRES, surroundings={"host": "b"}))
+    assert check(unlike, "like runs").reason == "unlike runs: host is a or b"
+
+
+COMPARISON = Comparison(baseline="sqlite", candidate="postgres")
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "overall"),
+    [
+        (ALL_GOOD, ALL_GOOD, PASS),
+        (ALL_BAD, ALL_GOOD, PASS),
+        (ALL_GOOD, ALL_BAD, FAIL),
+        (FEW, ALL_GOOD, PASS),
+        (Counts(0, 0), ALL_GOOD, UNKNOWN),
+        (ALL_GOOD, Counts(0, 0), UNKNOWN),
+    ],
+)
+def test_the_candidate_decides(baseline, candidate, overall):
+    judgement = judged(run(baseline), run(candidate, **POSTGRES), comparison=COMPARISON)
+    assert judgement.overall is overall
+    assert {c.decides for c in judgement.checks if c.storage == "sqlite"} == {False}
+
+
+def test_a_third_storage_is_left_out():
+    third = run(ALL_BAD, name="03-memory", storage="memory", commit_survives="nothing")
+    judgement = judged(run(), run(**POSTGRES), third, comparison=COMPARISON)
+    assert judgement.overall is PASS
+    assert set(judgement.storages) == {"sqlite", "postgres"}
+
+
+def test_a_candidate_that_is_worse_beyond_the_interval_fails_though_it_meets_the_target():
+    judgement = judged(run(Counts(100_000, 0)), run(Counts(99_500, 500), **POSTGRES), comparison=COMPARISON)
+    assert check(judgement, "objective: accept", "postgres").verdict is PASS
+    found = check(judgement, "no worse: accept", "postgres")
+    assert found.verdict is judgement.overall is FAIL
+    assert found.observed == pytest.approx(-0.005)
+    assert found.interval[0] < -0.005 < found.interval[1] < 0
+
+
+def test_too_little_to_compare_is_unknown():
+    found = check(judged(run(FEW), run(FEW, **POSTGRES), comparison=COMPARISON), "no worse: accept", "postgres")
+    assert found.verdict is UNKNOWN
+
+
+def test_an_unsound_baseline_leaves_the_comparison_unknown():
+    judgement = judged(run(saturated=True), run(**POSTGRES), comparison=COMPARISON)
+    assert check(judgement, "no worse: accept", "postgres").verdict is judgement.overall is UNKNOWN
+    assert check(judgement, "objective: accept", "postgres").verdict is PASS
