@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import uvloop
+
 from loadtests.probes.contract import Clock, Probe
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
@@ -75,7 +77,7 @@ def _listen(loop: asyncio.AbstractEventLoop, resources: ResourcesProbe) -> None:
 
     def listen() -> None:
         # Unbuffered: a buffer's lock, held by this thread at the end, would abort the interpreter.
-        for line in open(0, "rb", buffering=0, closefd=False):  # noqa: PTH123, SIM115
+        for line in open(0, "rb", buffering=0, closefd=False):  # noqa: SIM115
             try:
                 one = Watched.parse(json.loads(line)["watch"])
             except (ValueError, KeyError, TypeError) as error:
@@ -129,7 +131,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
     try:
-        asyncio.run(_observe(arguments))
+        uvloop.run(_observe(arguments))
     except* OSError as problems:
         first: BaseException = problems
         while isinstance(first, BaseExceptionGroup):

@@ -3,9 +3,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-_PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
@@ -37,19 +34,31 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _children(pid: int) -> list[int]:
+    """Plain `os` calls: this runs for every process of the run at every tick."""
     try:
-        files = [task / "children" for task in (_PROC / str(pid) / "task").iterdir()]
-        return [int(child) for file in files for child in file.read_text().split()]
+        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+        return [int(child) for task in tasks for child in _child_list(pid, task)]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _child_list(pid: int, task: str) -> list[bytes]:
+    return _read(f"/proc/{pid}/task/{task}/children").split()
 
 
 def _one(pid: int) -> tuple[int, int, int] | None:
     """Clock ticks (own, and of waited-for children), resident and shared pages."""
     try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
-        statm = (_PROC / str(pid) / "statm").read_bytes().split()
+        stat, statm = _read(f"/proc/{pid}/stat"), _read(f"/proc/{pid}/statm").split()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()  # a program's name may hold anything, brackets too
     return sum(int(f) for f in fields[11:15]), int(statm[1]), int(statm[2])
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 65536)
+    finally:
+        os.close(descriptor)

@@ -89,7 +89,7 @@ class Wait:
     @property
     def chain(self) -> Chain | None:
         """The chain that most snapshots showed: who blocks may change while one waits."""
-        return self.chains.most_common(1)[0][0]
+        return max(self.chains, key=self.chains.__getitem__)
 
 
 def waits_in(locks: Sequence[Lock]) -> list[Seen]:
