@@ -21,6 +21,7 @@ class TableWriter:
         self.rows = 0
         self._file = pa.OSFile(str(path), "wb")
         self._stream = pa.ipc.new_stream(self._file, schema)
+        pa.array([], pa.int8())  # the first array imports pandas, if there: half a second that no run may stand still
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
         """Appends the rows (each in column order) as one batch; no rows, no batch."""
