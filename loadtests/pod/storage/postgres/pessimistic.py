@@ -68,8 +68,7 @@ class PessimisticStorage(PostgresStorage):
 
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
         async def job(db: Session) -> Sequence[str]:
-            async with db.waiting():
-                accounts = [row["account"] for row in await db.rows("silent_accounts", silent_since_ns, limit)]
+            accounts = [row["account"] for row in await db.rows("silent_accounts", silent_since_ns, limit)]
             rows = await db.rows("lock_silent_connections", silent_since_ns, limit, accounts)
             subscriptions: Counter[str] = Counter()
             for row in rows:
@@ -166,10 +165,9 @@ class PessimisticStorage(PostgresStorage):
 
 
 async def _lock_account(db: Session) -> None:
-    async with db.waiting():
-        if await db.row("lock_account", db.account) is None:
-            await db.run("add_account", db.account)
-            await db.row("lock_account", db.account)
+    if await db.row("lock_account", db.account) is None:
+        await db.run("add_account", db.account)
+        await db.row("lock_account", db.account)
 
 
 async def _close(db: Session, connection: str) -> int:
