@@ -1,1 +1,1 @@
-"""Reads run directories: statistics, plots, pages, verdicts. Knows nothing of how they are made."""
+"""Reads run directories: frames → statistics → plots → page; the gate → verdict."""

@@ -29,7 +29,7 @@ _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
 _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
 
 
-class NotAStudy(Exception):
+class NotAStudyError(Exception):
     """The directory holds no run."""
 
 
@@ -103,10 +103,10 @@ class Rows:
 
 
 def read_study(study: Path) -> list[Run]:
-    """The runs in the order they were made. Raises FileNotFoundError, or NotAStudy when there is none in it."""
+    """The runs in the order they were made. Raises FileNotFoundError, or NotAStudyError when there is none in it."""
     runs = [read_run(directory) for directory in run_directories(study)]
     if not runs:
-        raise NotAStudy(study)
+        raise NotAStudyError(study)
     return runs
 
 
@@ -206,9 +206,9 @@ def _flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _rows(batch: pa.RecordBatch) -> Rows:
     codes = codes_of(batch.schema)
-    coded = [_places(batch, name, codes.get(name, ()))[_codes(batch, name)] for name in _VOCABULARIES]
+    operation, outcome, error = (_places(name, codes.get(name, ()))[_codes(batch, name)] for name in _VOCABULARIES)
     key = batch.column("key").to_numpy(zero_copy_only=False).copy()
-    return Rows(*coded, key, *(_times(batch.column(name)) for name in _TIMES))
+    return Rows(operation, outcome, error, key, *(_times(batch.column(name)) for name in _TIMES))
 
 
 def _codes(batch: pa.RecordBatch, name: str) -> Codes:
@@ -218,7 +218,7 @@ def _codes(batch: pa.RecordBatch, name: str) -> Codes:
 _PLACES: dict[tuple[str, tuple[str, ...]], Codes] = {}
 
 
-def _places(batch: pa.RecordBatch, column: str, names: Sequence[str]) -> Codes:
+def _places(column: str, names: Sequence[str]) -> Codes:
     """This file's codes → places in our vocabulary: a name that we do not know gets 255."""
     known = _PLACES.get((column, tuple(names)))
     if known is None:

@@ -33,13 +33,13 @@ class Axis:
 
     @property
     def centres_s(self) -> Floats:
-        return (np.arange(self.count) + 0.5) * self.width_s
+        return np.asarray((np.arange(self.count) + 0.5) * self.width_s, dtype=np.float64)
 
     def edges_ns(self, run: Run) -> Ints:
         return run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns
 
     def bins(self, times: Ints, run: Run) -> npt.NDArray[np.int16]:
-        """The bin of each time; −1 for one outside the axis."""
+        """The bin of each time; -1 for one outside the axis."""
         places = (times - run.started_ns) // self.width_ns
         return np.where((places >= 0) & (places < self.count), places, -1).astype(np.int16)
 
@@ -88,7 +88,7 @@ class _Gathering:
         self.planned = np.zeros(self.axis.count, dtype=np.int64)
         self.ended = np.zeros((self.axis.count, len(OUTCOMES)), dtype=np.int64)
 
-    def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:
+    def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:  # noqa: PLR0913, PLR0917  a row's columns
         """Files rows that were due at `at`, waited `since` and were served from `served`; says which are judged."""
         judged = within(at, self.run.judged)
         column = Column(ended - since, ended - served, outcome, self.axis.bins(at, self.run), judged)

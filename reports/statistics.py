@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -104,9 +105,9 @@ def percentiles(rows: Sample) -> dict[str, Estimate | None]:
 
 
 def curve(rows: Sample, points: int = 240) -> tuple[list[float], list[int]]:
-    """The distribution for an inverse-percentile axis: shares above (1 − p), from 1 down to 1/n, and durations in ns.
+    """The distribution for an inverse-percentile axis: shares above (1 - p), from 1 down to 1/n, and durations in ns.
 
-    Points are spread evenly over the logarithm of 1 − p, where the tail is.
+    Points are spread evenly over the logarithm of 1 - p, where the tail is.
     """
     if rows.n == 0:
         return [], []
@@ -118,7 +119,7 @@ def by_bin(durations: Ints, bins: Ints, count: int) -> list[tuple[int, int, int,
     """For each bin: n, p50, p95, p99 in ns; None for an empty one. Rows outside [0, count) are left out."""
     order = np.argsort(bins.astype(np.int16, copy=False), kind="stable")
     edges = np.searchsorted(bins[order], np.arange(count + 1))
-    return [_bin(durations[order[a:b]]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [_bin(durations[order[a:b]]) for a, b in pairwise(edges)]
 
 
 def _bin(durations: Ints) -> tuple[int, int, int, int] | None:

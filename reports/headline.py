@@ -1,0 +1,136 @@
+"""The answer in a sentence: which storage makes Accept chat wait, by how much, behind what; and what to doubt."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reports.findings import Findings, Measure, StorageFindings, ledger_checks
+from reports.frames import Run
+from reports.waits import NOBODY
+from reports.wording import digits, duration, listed, value, with_interval
+
+ACCEPT = "chat.accept"
+_ENOUGH = 0.05
+"""A share of the waiting below which lock waits are not what makes it wait."""
+_SURVIVES = {
+    "power_loss": "a power loss",
+    "os_crash": "a crash of the operating system, but no power loss",
+    "process_crash": "a crash of the process only",
+    "nothing": "nothing",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """`answered` is False when there is nothing to answer with. `durability` is empty when the promises are alike."""
+
+    answered: bool
+    answer: str
+    reason: str
+    durability: str
+    caveats: tuple[str, ...]
+
+
+def headline(findings: Findings) -> Headline:
+    found = [pair for pair in findings.of(ACCEPT) if pair[1].n]
+    answer, worst = _answer(found)
+    reason = _reason(*worst) if worst else ""
+    return Headline(worst is not None, answer, reason, _durability(findings), tuple(_caveats(findings)))
+
+
+def _answer(found: list[tuple[StorageFindings, Measure]]) -> tuple[str, tuple[StorageFindings, Measure] | None]:
+    figure = next((f for f in ("p99", "p95", "p50", "max") if found and all(m.response[f] for _, m in found)), None)
+    if figure is None:
+        return "Unknown: no Accept chat was recorded in the judged stages.", None
+    ranked = sorted(found, key=lambda pair: -_ns(pair[1], figure))
+    (worst, slow), (best, fast) = ranked[0], ranked[-1]
+    slowest, fastest = slow.response[figure], fast.response[figure]
+    if slowest is None or fastest is None or len(ranked) == 1:
+        return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", ranked[0]
+    if slowest.low is None or fastest.high is None or slowest.low <= fastest.high:
+        told = listed([f"{s.storage} {with_interval(m.response[figure])}" for s, m in ranked])
+        return f"No storage clearly makes Accept chat wait longer than another: {figure} of {told}.", ranked[0]
+    times = slowest.value / max(fastest.value, 1)
+    between = "".join(f"; {s.storage} {value(m.response[figure])}" for s, m in ranked[1:-1])
+    return (
+        f"{worst.storage} makes Accept chat wait: its {figure} is {with_interval(slowest)}, "
+        f"{digits(times)} times that of {best.storage}, {with_interval(fastest)}{between}."
+    ), ranked[0]
+
+
+def _ns(measure: Measure, figure: str) -> int:
+    estimate = measure.response[figure]
+    return estimate.value if estimate else 0
+
+
+def _reason(storage: StorageFindings, accept: Measure) -> str:
+    waits = storage.waits
+    if waits.known is None:
+        return f"Nothing could see what {storage.storage} waited for."
+    seconds = waits.of(ACCEPT)
+    share = seconds / accept.waited_s if accept.waited_s else 0.0
+    if share < _ENOUGH:
+        return (
+            f"It is not locks that {storage.storage} waits for: they are {share:.1%} of its accepts' waiting "
+            f"(known: {waits.known}). The rest passes in queues and work outside the database's locks."
+        )
+    holder, behind = waits.behind(ACCEPT)[0]
+    behind_whom = "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
+    return (
+        f"{min(share, 1):.0%} of that waiting is for a lock ({duration(seconds)} in all, known: {waits.known}), "
+        f"{behind / seconds:.0%} of it {behind_whom}."
+    )
+
+
+def _durability(findings: Findings) -> str:
+    said = {name: survives for name, survives in findings.survives.items()}
+    if len(set(said.values())) < 2:
+        return ""
+    told = [f"a commit on {name} survives {_SURVIVES.get(s or '', s or 'what nobody said')}" for name, s in said.items()]
+    return f"They do not promise the same: {listed(told)}."
+
+
+def _caveats(findings: Findings) -> Iterator[str]:
+    counted = {run.name for storage in findings.storages for run in storage.pooled}
+    for run in findings.runs:
+        yield from _run_caveats(run, run.name in counted)
+    for storage in findings.storages:
+        unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
+        if unknown:
+            told = listed([f"{count:,} {name}" for name, count in unknown.items()])
+            yield f"{storage.storage}: {told} ended as unknown; each counts as at least the wait that was seen (≥)."
+
+
+def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
+    if not run.completed:
+        detail = (run.end or {}).get("detail") or "it left no end.json"
+        fate = "its rows are all there is of this storage" if counted else "left out of the figures"
+        yield f"{run.name} did not complete ({run.ending}: {detail}); {fate}."
+    if not run.manifest:
+        yield f"{run.name} has no manifest: its settings are unknown and were not compared."
+    if run.stages and not any(stage.judge for stage in run.stages):
+        yield f"{run.name} marks no stage as judged: the whole run counts, warm-up included."
+    if run.end is not None:
+        yield from _end_caveats(run, run.end)
+    for check in ledger_checks(run):
+        if check.get("verdict") == "fail":
+            yield f"{run.name}: the ledger found {check.get('count')} {check.get('check')}. {check.get('reason') or ''}".strip()
+
+
+def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def]
+    operations, generator, observer = (end.get(k) or {} for k in ("operations", "generator", "observer"))
+    lost = operations.get("lost", 0)
+    if lost is None:
+        yield f"{run.name} lost at most {operations.get('lost_at_most')} operations with a killed worker."
+    elif lost:
+        yield f"{run.name} lost {lost} operations."
+    if generator.get("saturated"):
+        yield f"{run.name}: the load generator was saturated; its own slowness is in these figures."
+    elif generator.get("saturated", None) is None:
+        yield f"{run.name}: nobody could tell whether the load generator was saturated."
+    late = end.get("late_starts") or {}
+    if late.get("count", 0) > 0.01 * max(late.get("of") or 0, 1):
+        yield f"{run.name}: {late['count']} of {late['of']} arrivals began more than 100 ms late."
+    if not observer:
+        yield f"{run.name} had no observer: lock waits and resources are unknown."
+    elif (observer.get("blind_s") or 0) > 0.01 * max(run.ended_ns - run.started_ns, 1) / 1e9:
+        yield f"{run.name}: the observer was blind for {duration(observer['blind_s'])}: {observer.get('reason')}."

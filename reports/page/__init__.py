@@ -1,0 +1,1 @@
+"""One self-contained page: figures, plots, and what is behind them."""

@@ -1,0 +1,89 @@
+"""Figures and drawn plots → one HTML file that opens offline: no scripts, nothing fetched, every word escaped."""
+
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports.findings import Findings
+from reports.headline import Headline
+from reports.page import tables
+from reports.page.figures import SHOWN, groups
+from reports.page.sections import SECTIONS, WORDS
+
+_HERE = Path(__file__).parent
+
+
+class DrawnPlot(Protocol):
+    """What the page needs of a plot."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def view_box(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+
+
+def render(findings: Findings, head: Headline, plots: list[Any], plot_css: str, colours: dict[str, str]) -> str:
+    """The page. `colours` gives each storage's colour as CSS; plot bodies are trusted, all else is escaped."""
+    swatches = {storage: f"swatch-{place}" for place, storage in enumerate(colours)}
+    rules = "".join(f".{swatches[storage]}{{background:{colour}}}" for storage, colour in colours.items())
+    style = (_HERE / "page.css").read_text(encoding="utf-8") + plot_css + rules
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["style"] = _Trusted(style)
+    page = _page(findings, head, plots, swatches)
+    return environment.get_template("page.html.j2").render(page=page, style_hash=_hash(style))
+
+
+class _Trusted(str):
+    """Our own CSS: has no user's words in it, and must stay byte for byte what was hashed."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def _hash(style: str) -> str:
+    return b64encode(sha256(style.encode()).digest()).decode()
+
+
+def _page(findings: Findings, head: Headline, plots: list[Any], swatches: dict[str, str]) -> dict[str, Any]:
+    manifest = next((run.manifest for run in findings.runs if run.manifest), {})
+    scenario = (manifest.get("scenario") or {}).get("name", "unknown scenario")
+    host = manifest.get("host") or {}
+    judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
+    return {
+        "title": f"{scenario}: {', '.join(s.storage for s in findings.storages)}",
+        "kicker": f"Load test {findings.study} · scenario {scenario} · {len(findings.runs)} runs · {host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores",
+        "head": head,
+        "figures_caption": (
+            f"Response time (from the planned start) in the judged stages ({', '.join(judged) or 'none marked'}), rounds "
+            "pooled; beneath each figure its 95 % interval."
+        ),
+        "percentiles": SHOWN,
+        "groups": groups(findings, swatches),
+        "plots": [_plot(findings, drawn) for drawn in plots],
+        "words": WORDS,
+        **{
+            name: getattr(tables, name)(findings)
+            for name in ("costs", "service", "errors", "rounds", "runs", "ledger", "settings", "versions")
+        },
+    }
+
+
+def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
+    section = SECTIONS[drawn.name]
+    return {
+        "name": drawn.name,
+        "title": section.title,
+        "finding": section.finding(findings),
+        "how": section.how,
+        "table": section.table(findings),
+        "drawn": drawn,
+    }

@@ -1,0 +1,95 @@
+"""Figures → files: PNG and SVG in light, and the SVG once more with colours that follow the page's theme."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from reports.findings import Findings
+from reports.plots.blockers import blockers
+from reports.plots.distribution import distribution
+from reports.plots.overtime import over_time
+from reports.plots.style import Look, inks, storage_looks, styled
+from reports.plots.traffic import resources, throughput
+
+PLOTS: Mapping[str, Callable[[Findings, dict[str, Look]], Figure]] = {
+    "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
+    "distribution": distribution,
+    "who-waited-for-whom": blockers,
+    "throughput": throughput,
+    "resources": resources,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plot's name, and the inside of its SVG for a page: no ids of others, no fixed inks, styles as classes."""
+
+    name: str
+    view_box: str
+    body: str
+
+
+class Styles:
+    """Style attributes gathered from all plots as classes, so that a page can forbid inline styles."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+
+    def class_of(self, style: str) -> str:
+        return self._classes.setdefault(style, f"p{len(self._classes)}")
+
+    def css(self) -> str:
+        rules = "".join(f".{name}{{{style}}}\n" for style, name in self._classes.items())
+        light = "".join(f"{variable}:{colour};" for colour, (variable, _) in inks().items())
+        dark = "".join(f"{variable}:{colour};" for variable, colour in inks().values())
+        return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{rules}"
+
+
+def draw(findings: Findings, into: Path) -> tuple[list[Drawn], str]:
+    """Writes `NAME.png` and `NAME.svg` of every plot; returns them for the page, with the styles they need."""
+    looks = storage_looks([s.storage for s in findings.storages])
+    styles = Styles()
+    return [_draw(name, make, findings, looks, into, styles) for name, make in PLOTS.items()], styles.css()
+
+
+def _draw(name, make, findings, looks, into, styles):  # type: ignore[no-untyped-def]
+    with styled():
+        figure = make(findings, looks)
+        figure.savefig(into / f"{name}.png", dpi=144, metadata={"Software": None})
+        figure.set_layout_engine("none")  # laid out once: it is half the time of drawing
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    (into / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8")
+    return embedded(name, text.getvalue(), styles)
+
+
+def embedded(name: str, svg: str, styles: Styles) -> Drawn:
+    """A whole SVG document → what goes between `<svg>` and `</svg>` in a page."""
+    opening = re.search(r"<svg\b[^>]*>", svg)
+    view_box = re.search(r'viewBox="([^"]+)"', opening.group(0)) if opening else None
+    if opening is None or view_box is None:
+        raise ValueError(f"{name}: not an SVG document")
+    body = svg[opening.end() : svg.rindex("</svg>")]
+    body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r'<g id="[^"]+">', "<g>", body)
+    body = re.sub(r'style="([^"]*)"', lambda m: f'class="{styles.class_of(_themed(m.group(1)))}"', body)
+    return Drawn(name, view_box.group(1), re.sub(r"\n\s*", "\n", body).strip())
+
+
+def _themed(style: str) -> str:
+    """Inks as the page's variables; quotes and spaces evened out."""
+    for colour, (variable, _) in inks().items():
+        style = re.sub(re.escape(colour), f"var({variable})", style, flags=re.IGNORECASE)
+    return re.sub(r"\s*([:;])\s*", r"\1", style.replace("&quot;", "'").strip())
+
+
+def theme_colours(findings: Findings) -> dict[str, str]:
+    """Each storage's colour as CSS that follows the page's theme."""
+    looks = storage_looks([s.storage for s in findings.storages])
+    return {s.storage: f"var({inks()[looks[s.storage].light][0]})" for s in findings.storages}

@@ -1,0 +1,128 @@
+"""Latency over time, and beneath it, on the same axis, who was waiting for a lock."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.findings import Findings, Measure, StorageFindings
+from reports.frames import Floats, Stage
+from reports.plots.style import INK, MUTED, OPERATION_LOOKS, OTHER, SHADE, Look, figure, latency_axis
+
+_COLUMNS = 3
+_SHOWN = 5
+
+
+def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figure:
+    """For each storage: bands of p50, p95, p99 of `measure`; below, mean sessions waiting for a lock, by operation."""
+    columns = min(len(findings.storages), _COLUMNS)
+    blocks = -(-len(findings.storages) // columns)
+    whole = figure(max(4.1 * columns, 6), 4.9 * blocks)
+    grid = whole.subplots(2 * blocks, columns, sharex=True, squeeze=False, height_ratios=[2.2, 1] * blocks)
+    top = max([float(sum(s.waits.sessions.values(), np.zeros(1)).max()) for s in findings.storages] or [0.0])
+    for place, storage in enumerate(findings.storages):
+        row, column = divmod(place, columns)
+        upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
+        _latency(upper, findings, storage, measure, looks[storage.storage])
+        _waiting(lower, findings, storage, max(top * 1.4, 0.1))
+        if column == 0:
+            upper.set_ylabel(f"{measure} response")
+            lower.set_ylabel("sessions waiting\nfor a lock (mean)")
+        lower.set_xlabel("seconds since the load began")
+    for axis in grid.flat[2 * len(findings.storages) :] if blocks == 1 else ():
+        axis.set_visible(False)
+    for place in range(len(findings.storages), blocks * columns):
+        row, column = divmod(place, columns)
+        grid[2 * row, column].set_visible(False)
+        grid[2 * row + 1, column].set_visible(False)
+    return whole
+
+
+def mark_stages(axis: Any, stages: Sequence[Stage], origin_ns: int, names: bool) -> None:
+    """Shades the judged stages and draws a line where each begins."""
+    for stage in stages:
+        start, end = ((t - origin_ns) / 1e9 for t in (stage.started_ns, stage.ended_ns))
+        if stage.judge:
+            axis.axvspan(start, end, color=SHADE, zorder=0, linewidth=0)
+        axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
+        if names:
+            axis.annotate(
+                stage.name,
+                ((start + end) / 2, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=6.5,
+                color=INK if stage.judge else MUTED,
+            )
+
+
+def stages_of(storage: StorageFindings) -> tuple[Sequence[Stage], int]:
+    run = storage.pooled[0]
+    return run.stages, run.started_ns
+
+
+def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: str, look: Look) -> None:
+    _title(axis, storage.storage, look)
+    mark_stages(axis, *stages_of(storage), names=True)
+    seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
+    latency_axis(axis, min((b[1] for b in seen), default=1e6) / 1e9, max((b[3] for b in seen), default=1e9) / 1e9)
+    axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+    found = storage.measures.get(measure)
+    if found is None or not any(found.over_time):
+        axis.text(0.5, 0.5, "no rows", transform=axis.transAxes, ha="center", color=MUTED)
+        return
+    _bands(axis, findings.axis.centres_s, found, look)
+
+
+def _bands(axis: Any, x: Floats, measure: Measure, look: Look) -> None:
+    p50, p95, p99 = (np.array([b[i] / 1e9 if b else np.nan for b in measure.over_time]) for i in (1, 2, 3))
+    axis.fill_between(x, p50, p95, color=look.light, alpha=0.42, linewidth=0)
+    axis.fill_between(x, p95, p99, color=look.light, alpha=0.2, linewidth=0)
+    axis.plot(x, p50, color=look.light, linewidth=1.8)
+    axis.plot(x, p99, color=look.light, linewidth=0.9)
+    _label_ends(axis, x, {"p99": p99, "p95": p95, "p50": p50})
+
+
+def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
+    """Names the bands at their right end, nudged apart where they meet."""
+    lowest, highest = np.log10(axis.get_ylim())
+    gap = (highest - lowest) * 0.055
+    previous = np.inf
+    for name, line in lines.items():
+        last = int(np.flatnonzero(~np.isnan(line))[-1])
+        y = min(np.log10(max(line[last], 1e-9)), previous - gap)
+        axis.annotate(
+            name, (x[last], 10**y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, annotation_clip=False
+        )
+        previous = y
+
+
+def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
+    mark_stages(axis, *stages_of(storage), names=False)
+    axis.set_ylim(0, top)
+    sessions = storage.waits.sessions
+    if storage.waits.known is None:
+        axis.text(0.5, 0.5, "nothing could see lock waits", transform=axis.transAxes, ha="center", color=MUTED)
+        return
+    ranked = sorted(sessions, key=lambda op: -float(sessions[op].sum()))
+    shown = {op: sessions[op] for op in ranked[:_SHOWN]}
+    if ranked[_SHOWN:]:
+        shown["others"] = sum((sessions[op] for op in ranked[_SHOWN:]), np.zeros(findings.axis.count))
+    edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
+    base = np.zeros(findings.axis.count)
+    for name, density in shown.items():
+        look = OPERATION_LOOKS.get(name, OTHER)
+        axis.stairs(base + density, edges, baseline=base, fill=True, color=look.light, linewidth=0, label=name)
+        base = base + density
+    if shown and base.max() > 0.005 * top:
+        axis.legend(loc="upper left", ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.9, borderaxespad=0.1)
+    else:
+        axis.text(0.5, 0.5, "next to no lock waits", transform=axis.transAxes, ha="center", color=MUTED, fontsize=8)
+
+
+def _title(axis: Any, text: str, look: Look) -> None:
+    axis.set_title(text, color=look.light, pad=14)

@@ -1,0 +1,147 @@
+"""One look for every plot: a colour and a dash for each storage, stable by name; inks that follow the page's theme."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from reports.wording import duration
+
+INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
+
+Dash = str | tuple[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour on white, colour on black, and a dash that tells it apart where there is no colour."""
+
+    light: str
+    dark: str
+    dash: Dash = "-"
+
+
+_STORAGES = {
+    "sqlite": Look("#d55e00", "#ff9147"),
+    "postgres:pessimistic": Look("#0072b2", "#58b2ee", (0, (6, 1.6))),
+    "postgres:optimistic": Look("#009e73", "#35d0a2", (0, (2, 1.2))),
+    "memory": Look("#6f7680", "#a9b1bb", (0, (1, 1.4))),
+    "mariadb": Look("#cc79a7", "#eda3ca", (0, (7, 1.5, 1.5, 1.5))),
+    "redis": Look("#b8860b", "#f2bf4a", (0, (4, 1, 1, 1, 1, 1))),
+}
+_ALIASES = {"postgres": "postgres:pessimistic", "mariadb:pessimistic": "mariadb"}
+_SPARE = (
+    Look("#882255", "#d977a8", (0, (8, 2))),
+    Look("#6b6b00", "#c8c85a", (0, (3, 1, 1, 1))),
+    Look("#44339a", "#9d8ff0", (0, (5, 1, 1, 1))),
+    Look("#1f7a8c", "#5cc6da", (0, (1.5, 1))),
+    Look("#8c4a2f", "#d39a7c", (0, (10, 2))),
+)
+
+OPERATION_LOOKS = {
+    "connection.create": Look("#88ccee", "#88ccee"),
+    "subscription.create": Look("#44aa99", "#44aa99"),
+    "subscription.delete": Look("#999933", "#b5b54a"),
+    "chat.offer": Look("#ddcc77", "#ddcc77"),
+    "chat.accept": Look("#cc6677", "#e07f8f"),
+    "message.send": Look("#6a5acd", "#9a8df0"),
+    "chat.close": Look("#aa4499", "#c86bb8"),
+    "connection.close": Look("#9aa5b1", "#9aa5b1"),
+}
+OTHER = Look("#b8bec6", "#79828e")
+OUTCOME_LOOKS = {
+    "ok": Look("#4f9da6", "#5fb6c0"),
+    "refused": Look("#c3d3d6", "#5b6d72"),
+    "fail": Look("#c0392b", "#ff7d6b"),
+    "unknown": Look("#8e44ad", "#cf8ff0"),
+}
+ROLE_LOOKS = {
+    "pod": Look("#0f6e84", "#4fc3dd"),
+    "database": Look("#a0522d", "#e39b72", (0, (6, 1.6))),
+    "generator": Look("#7a7f87", "#a4abb5", (0, (2, 1.2))),
+    "observer": Look("#7b5ea7", "#b79be6", (0, (1, 1.4))),
+}
+
+
+def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
+    """A look for each storage: the same for a name wherever it appears, and no two alike within a study."""
+    looks: dict[str, Look] = {}
+    for name in sorted(storages, key=lambda s: (_ALIASES.get(s, s) not in _STORAGES, s)):
+        look = _STORAGES.get(_ALIASES.get(name, name))
+        if look is None or look in looks.values():
+            first = int(sha256(name.encode()).hexdigest(), 16) % len(_SPARE)
+            ring = _SPARE[first:] + _SPARE[:first] + tuple(_STORAGES.values())
+            look = next((spare for spare in ring if spare not in looks.values()), ring[0])
+        looks[name] = look
+    return looks
+
+
+def inks() -> dict[str, tuple[str, str]]:
+    """Every colour that follows the theme: as drawn → name of the page's variable, and its value in the dark."""
+    pairs = {INK: "#e8ebef", MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: "#12161b"}
+    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, ROLE_LOOKS)
+    looks = [look for table in tables for look in table.values()] + [*_SPARE, OTHER]
+    pairs |= {look.light: look.dark for look in looks}
+    return {light: (f"--c{light[1:]}", dark) for light, dark in pairs.items()}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    with mpl.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 9,
+            "svg.fonttype": "none",
+            "svg.hashsalt": "report",
+            "text.color": INK,
+            "axes.labelcolor": MUTED,
+            "axes.edgecolor": MUTED,
+            "axes.linewidth": 0.7,
+            "axes.titlesize": 10,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": GRID,
+            "grid.linewidth": 0.6,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.frameon": False,
+            "legend.fontsize": 8,
+            "figure.facecolor": PAPER,
+            "axes.facecolor": "none",
+            "savefig.facecolor": PAPER,
+        }
+    ):
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """A figure without pyplot's global state."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def latency_axis(axis: Any, low_s: float, high_s: float) -> None:
+    """A logarithmic y axis of durations with round, human ticks."""
+    axis.set_yscale("log")
+    low_s, high_s = max(low_s, 1e-6) / 1.25, max(high_s, 2e-6) * 1.35
+    axis.set_ylim(low_s, high_s)
+    steps = (1, 3) if high_s / low_s < 1e4 else (1,)
+    ticks = [m * 10.0**e for e in range(-6, 4) for m in steps if low_s <= m * 10.0**e <= high_s]
+    axis.yaxis.set_major_locator(FixedLocator(ticks))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _tick(y)))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _tick(seconds: float) -> str:
+    return duration(seconds).replace(".0 ", " ")

@@ -1,0 +1,107 @@
+"""`loadtests-report STUDY`: run directories → `STUDY/report/`."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.comparability import differences
+from reports.findings import Findings, find
+from reports.frames import NotAStudyError, Run, read_study
+from reports.headline import headline
+from reports.summary import markdown, summary
+
+OK, UNKNOWN, BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 0, 2, 64, 69, 70, 130
+
+
+class ReportError(Exception):
+    """No report can be made; `code` is what to exit with."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str):  # type: ignore[no-untyped-def]
+        self.print_usage(sys.stderr)
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
+    parser.add_argument("study", type=Path, help="the study's directory, as `loadtests run` prints it")
+    study = parser.parse_args(arguments).study
+    try:
+        page, rows = report(study)
+    except ReportError as error:
+        print(f"loadtests-report: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        print(f"loadtests-report: {error}: the report could not be written", file=sys.stderr)
+        return UNAVAILABLE
+    if not rows:
+        print(f"loadtests-report: no operation was recorded in {study}: the answer is unknown", file=sys.stderr)
+    print(page)
+    return OK if rows else UNKNOWN
+
+
+def report(study: Path) -> tuple[Path, int]:
+    """Makes the report anew, in place of an older one; returns its page and how many rows are behind it."""
+    runs = _runs(study)
+    found = differences(runs)
+    if found:
+        raise ReportError(BAD_INPUT, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
+    findings = find(study.resolve().name, runs)
+    draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
+    try:
+        _write(findings, draft)
+        draft.chmod(0o755)
+        _swap(draft, study / "report")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return study / "report" / "index.html", sum(s.rows for s in findings.storages)
+
+
+def _runs(study: Path) -> list[Run]:
+    if study.exists() and not study.is_dir():
+        raise ReportError(BAD_INPUT, f"{study} is a file; give the directory that `loadtests run` printed")
+    try:
+        return read_study(study)
+    except FileNotFoundError:
+        raise ReportError(UNAVAILABLE, f"{study} is not there; `loadtests run` prints where it wrote a study") from None
+    except NotAStudyError:
+        raise ReportError(BAD_INPUT, f"{study} holds no run (NN-storage/); give a study, not a run or its parent") from None
+
+
+def _write(findings: Findings, into: Path) -> None:
+    from reports.page.render import render
+    from reports.plots.drawing import draw, theme_colours
+
+    head = headline(findings)
+    plots, css = draw(findings, into)
+    page = render(findings, head, plots, css, theme_colours(findings))
+    (into / "index.html").write_text(page, encoding="utf-8")
+    figures = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
+    (into / "summary.json").write_text(figures + "\n", encoding="utf-8")
+    (into / "summary.md").write_text(markdown(findings, head), encoding="utf-8")
+
+
+def _swap(draft: Path, place: Path) -> None:
+    """Puts the draft where the report belongs; what was there goes away whole."""
+    if place.exists():
+        old = draft.with_name(f"{draft.name}-old")
+        place.rename(old)
+        draft.rename(place)
+        shutil.rmtree(old)
+    else:
+        draft.rename(place)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

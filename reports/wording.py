@@ -1,0 +1,45 @@
+"""Figures as people read them: two digits, a unit, and whether a percentile is only a lower bound."""
+
+from reports.statistics import Estimate
+
+NONE = "—"
+
+
+def duration(seconds: float) -> str:
+    """`0.0123` → `12 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size * 0.9995 or unit == "µs":
+            return f"{digits(seconds / size)} {unit}"
+    raise AssertionError
+
+
+def digits(value: float) -> str:
+    """Two digits below ten, three below a thousand, all above; no exponents."""
+    if abs(value) >= 9.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+
+
+def value(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return NONE
+    return ("≥ " if estimate.at_least else "") + duration(estimate.value / 1e9)
+
+
+def interval(estimate: Estimate | None) -> str:
+    """`12 ms – 15 ms`; a bound that the rows are too few for is a dash, and no bound at all is nothing."""
+    if estimate is None or (estimate.low is None and estimate.high is None):
+        return ""
+    low, high = (NONE if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))
+    if low.split()[-1] == high.split()[-1]:
+        low = low.split()[0]
+    return f"{low} … {high}"
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    bounds = interval(estimate)
+    return f"{value(estimate)} ({bounds})" if bounds else value(estimate)
+
+
+def listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
