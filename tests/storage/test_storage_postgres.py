@@ -44,9 +44,12 @@ async def _chat(storage: Storage) -> tuple[Desk, Desk, str]:
     return agent, customer, (await customer.offer())[0]
 
 
-async def _seen_waiting(observer: Any, name: str) -> str:
-    """The statement of the session of that name, once the server itself says that it waits for a lock."""
-    async with asyncio.timeout(30):
+async def _seen_waiting(dsn: str, name: str) -> str:
+    """The statement of the session of that name, once the server itself says that it waits for a lock.
+
+    Asked by a session of its own: inside a transaction the server answers with the same picture for ever.
+    """
+    async with _connected(dsn) as observer, asyncio.timeout(30):
         while (query := await observer.fetchval(WAITING, name)) is None:  # noqa: ASYNC110  the server tells nobody
             await asyncio.sleep(0.01)
     return str(query)
@@ -60,7 +63,7 @@ async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(pos
         await transaction.start()
         await blocker.execute(HOLD_ACCOUNT, ACCOUNT)
         accept = asyncio.create_task(agent.accept(chat))
-        query = await _seen_waiting(blocker, "chat.accept@pod-1")
+        query = await _seen_waiting(postgres_database.dsn, "chat.accept@pod-1")
         seen_ns = time.monotonic_ns()
         await asyncio.sleep(0.2)
         released_ns = time.monotonic_ns()
@@ -94,7 +97,7 @@ async def test_overtaken_optimistic_accept_begins_again(postgres_database: Any) 
         await transaction.start()
         await blocker.execute("UPDATE chats SET version = version + 1 WHERE id = $1", chat)
         accept = asyncio.create_task(agent.accept(chat))
-        await _seen_waiting(blocker, "chat.accept@pod-1")
+        await _seen_waiting(postgres_database.dsn, "chat.accept@pod-1")
         await transaction.commit()
         assert isinstance(await accept, Accepted)
     assert [t.outcome for t in system.transactions if t.call.operation == "chat.accept"] == ["conflict", "committed"]
@@ -130,7 +133,7 @@ async def test_cut_off_in_the_commit_is_unknown(postgres_database: Any, strategy
             SELECT pg_advisory_lock(1);
         """)
         send = asyncio.create_task(customer.send(chat))
-        assert await _seen_waiting(blocker, "message.send@pod-1") == "COMMIT"
+        assert await _seen_waiting(postgres_database.dsn, "message.send@pod-1") == "COMMIT"
         await blocker.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'message.send@pod-1'"
         )
@@ -148,7 +151,7 @@ async def test_ended_session_is_unavailable_and_then_replaced(postgres_database:
         async with blocker.transaction():
             await blocker.execute(HOLD_ACCOUNT, ACCOUNT)
             accept = asyncio.create_task(agent.accept(chat))
-            await _seen_waiting(blocker, "chat.accept@pod-1")
+            await _seen_waiting(postgres_database.dsn, "chat.accept@pod-1")
             await blocker.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chat.accept@pod-1'"
             )
