@@ -18,6 +18,7 @@ from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 READY_WITHIN_S = 30.0
 
 _PR_SET_PDEATHSIG = 1
+_NOT_INHERITED = frozenset(f"LOADTESTS_{name}" for name in ("DSN", "TOKEN_SECRET", "CONTROL_TOKEN", "PLAN", "LIVE_FD"))
 _LIBC = ctypes.CDLL(None)
 
 
@@ -42,8 +43,8 @@ class Command:
 
 
 def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
-    """Ours without what would steer Locust, and without secrets that this child was not given."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LOCUST_", "LOADTESTS_"))}
+    """Ours without what would steer Locust, and without secrets and orders that this child was not given."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_") and k not in _NOT_INHERITED}
     return {**kept, "PYTHONUNBUFFERED": "1", **secrets}
 
 

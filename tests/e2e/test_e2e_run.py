@@ -1,0 +1,190 @@
+"""Whole runs by the command that people use: what they leave is complete, readable and free of secrets."""
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from e2e_harness import Harness, loadtests, wait_for, write_scenario
+
+from loadtests.export import export_run
+from loadtests.records.rundirectory import RunDirectory, run_directories
+
+pytestmark = pytest.mark.e2e
+
+MANIFEST_KEYS = {
+    *("format", "study", "run", "round", "started_at", "storage", "scenario", "seed", "harness", "origin_ns", "clock"),
+    *("target", "engine", "host", "packages", "generator", "database_offset", "stages"),
+}
+END_KEYS = {
+    *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),
+}
+
+
+def assert_whole(run: RunDirectory) -> None:
+    """A completed run with everything in it and nothing lost."""
+    manifest, end, ledger = (run.read(name) for name in ("manifest", "end", "ledger"))
+    assert end is not None
+    assert end["reason"] == "completed", end
+    assert set(manifest) == MANIFEST_KEYS
+    assert set(end) == END_KEYS
+    assert end["operations"]["lost"] == 0
+    assert end["operations"]["begun"] == end["operations"]["written"] > 50
+    counted = sum(b.num_rows for b in run.batches("operations"))
+    assert counted == end["operations"]["written"]
+    assert ledger["checks"]
+    stages = [row for b in run.batches("timeline") for row in b.to_pylist()]
+    assert [(s["kind"], s["subject"], s["result"]) for s in stages] == [
+        ("stage", "warm-up", "ok"),
+        ("stage", "steady", "ok"),
+    ]
+    assert (run.path / "scenario.yaml").read_text().startswith("name: tiny")
+
+
+def outcomes(run: RunDirectory) -> dict[str, int]:
+    from loadtests.records.vocabulary import OUTCOMES
+
+    codes = [code for b in run.batches("operations") for code in b["outcome"].to_pylist()]
+    return {name: codes.count(code) for code, name in enumerate(OUTCOMES)}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory) -> Harness:
+    """Two storages, two workers, two rounds."""
+    directory = tmp_path_factory.mktemp("compared")
+    arguments = ("run", str(write_scenario(directory, 3)), "--rounds", "2", "--processes", "2")
+    with loadtests(*arguments, "--storage", "memory", "--storage", "sqlite", runs=directory / "runs") as harness:
+        code = harness.finish(90)
+        assert code == 0, harness.stderr
+        yield harness
+
+
+def test_a_study_is_whole_and_named_in_the_last_line(compared):
+    runs = run_directories(compared.study())
+    assert [r.name for r in runs] == ["01-memory", "02-sqlite", "03-sqlite", "04-memory"]
+    assert [r.read("manifest")["round"] for r in runs] == [1, 1, 2, 2]
+    for run in runs:
+        assert_whole(run)
+        assert len(run.table_files("operations")) == 2
+        assert outcomes(run)["ok"] > 50
+
+
+def test_the_observer_saw_generator_and_pod(compared):
+    for run in run_directories(compared.study()):
+        rows = [row for b in run.batches("resources") for row in b.to_pylist()]
+        assert {"generator", "pod", "observer"} <= {row["role"] for row in rows}
+        assert run.read("end")["observer"]["blind_s"] < 1
+
+
+def test_nothing_is_left_behind(compared):
+    assert compared.left_behind() == []
+    study = compared.study()
+    assert [p.name for p in study.iterdir()] and all(p.is_dir() for p in study.iterdir())
+    assert not list(study.rglob("storage.sqlite*")) and not list(study.rglob(".reserve"))
+
+
+def test_progress_is_told_in_plain_lines(compared):
+    assert re.search(r"^\[1/4 memory\] stage steady: 4 agents, 8 customers/s$", compared.stderr, re.MULTILINE)
+    assert "[4/4 memory] done" in compared.stderr
+
+
+def test_export_merges_workers_and_names_codes(compared, tmp_path):
+    run = run_directories(compared.study())[1]
+    written = run.read("end")["operations"]["written"]
+    assert export_run(run.path, "parquet", tmp_path) == 0
+    assert export_run(run.path, "csv", tmp_path) == 0
+    parquet = pyarrow.parquet.read_table(tmp_path / "operations.parquet")
+    csv = pyarrow.csv.read_csv(tmp_path / "operations.csv")
+    assert parquet.num_rows == csv.num_rows == written
+    assert set(parquet["writer"].to_pylist()) == {"0", "1"}
+    assert "chat.accept" in set(parquet["operation"].to_pylist())
+    assert set(parquet["pod"].to_pylist()) == {"pod-1"}
+    assert {"ok", "refused", "fail", "unknown"} >= set(csv["outcome"].to_pylist())
+
+
+@pytest.mark.server
+def test_postgres_comes_and_goes_without_a_secret_left(tmp_path, postgres_server):
+    runs = tmp_path / "runs"
+    with loadtests("run", str(write_scenario(tmp_path, 3)), "--storage", "postgres:optimistic", runs=runs) as harness:
+        run = harness.wait_for_rows()
+        pod = harness.child("loadtests.pod").environ()
+        secrets = [pod["LOADTESTS_TOKEN_SECRET"], pod["LOADTESTS_CONTROL_TOKEN"], _password(pod["LOADTESTS_DSN"])]
+        observer = harness.child("loadtests.probes").environ()
+        secrets.append(_password(observer["LOADTESTS_DSN"]))
+        commands = [" ".join(p.cmdline()) for p in harness.seen.values() if p.is_running()]
+        assert harness.finish() == 0, harness.stderr
+        assert_whole(run)
+        assert run.read("manifest")["engine"]["settings"]["fsync"] == "on"
+        assert harness.left_behind() == []
+        assert not list(harness.study().glob("server-*"))
+    written = [p.read_bytes() for p in runs.rglob("*") if p.is_file()]
+    for secret in secrets:
+        assert not any(secret.encode() in content for content in written)
+        assert secret not in harness.stderr + harness.stdout + "".join(commands)
+
+
+def _password(dsn: str) -> str:
+    return dsn.split(":")[2].partition("@")[0]
+
+
+@pytest.fixture
+def pod(tmp_path):
+    """A reference pod that was started by somebody else."""
+    import os
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "loadtests", "pod", "--storage", "memory", "--name", "theirs", "--host"]
+    reading, writing = os.pipe()
+    environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": "theirs", "LOADTESTS_CONTROL_TOKEN": "x"}
+    process = subprocess.Popen(
+        [*command, "127.0.0.1", "--port", "0", "--control-port", "0", "--ready-fd", str(writing)],
+        pass_fds=[writing],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as ready:
+        yield json.loads(ready.readline())["url"]
+    process.kill()
+    process.wait()
+
+
+def test_a_pod_that_we_did_not_start(tmp_path, pod):
+    arguments = ("run", str(write_scenario(tmp_path, 2)), "--target", pod, "--label", "Candidate 7")
+    with loadtests(*arguments, runs=tmp_path / "runs", LOADTESTS_TOKEN_SECRET="theirs") as harness:
+        assert harness.finish() == 0, harness.stderr
+    run = run_directories(harness.study())[0]
+    manifest = run.read("manifest")
+    assert run.name == "01-candidate-7"
+    assert (manifest["label"], manifest["engine"], manifest["target"]["owned"]) == ("Candidate 7", None, False)
+    assert run.read("ledger") is None
+    assert run.read("end")["observer"] is None
+    assert outcomes(run)["ok"] > 20
+
+
+def test_a_wrong_token_is_told_before_the_load(tmp_path, pod):
+    arguments = ("run", str(write_scenario(tmp_path)), "--target", pod, "--label", "x")
+    with loadtests(*arguments, runs=tmp_path / "runs", LOADTESTS_TOKEN_SECRET="mine") as harness:
+        assert harness.finish() == 64
+    assert "LOADTESTS_TOKEN_SECRET" in harness.stderr
+    assert "mine" not in harness.stderr
+    assert not list(Path(tmp_path / "runs").iterdir())
+
+
+def test_master_and_worker_started_apart(tmp_path):
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    runs, scenario = tmp_path / "runs", str(write_scenario(tmp_path, 2))
+    master = ("run", scenario, "--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
+    with loadtests(*master, runs=runs) as harness, loadtests("run", "--worker", address, runs=runs) as worker:
+        wait_for(harness.directory)
+        assert harness.finish() == 0, harness.stderr
+        worker.finish()
+        assert_whole(run_directories(harness.study())[0])
