@@ -21,6 +21,7 @@ GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
 
 _EARLY_S = 1.0
+_NOTHING_BEGUN_S = 3.0
 
 
 class Engine(Protocol):
@@ -165,7 +166,6 @@ class Follower:
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
             self._end("internal", f"the load said nothing for {self._patience_s:.0f} s")
-            self._deadline = Deadline(self._patience_s)
             if asked or self._load.drained:
                 self._engine.kill()
                 self._gone = True
@@ -181,7 +181,8 @@ class Follower:
         if code not in ("interrupted", "internal") and nearly_full(self._parts.directory.path):
             code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
         self._reason = Reason(code, detail)
-        self._deadline = Deadline(self._patience_s)
+        # Before the first stage there is nothing to drain, and Locust waits for workers without listening.
+        self._deadline = Deadline(self._patience_s if self._load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self._load.drained):
             self._progress.say(f"ending early, {code}: {detail}")
             self._engine.ask_to_stop(self._reason)

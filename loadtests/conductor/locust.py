@@ -21,15 +21,10 @@ def locust_argv() -> list[str]:
 def master_arguments(generator: Generator) -> list[str]:
     if generator.expect_workers is None:
         port = str(free_port())
-        here = ["--master-host", "127.0.0.1", "--master-port", port]
         return [
-            "--processes",
-            str(generator.processes),
-            "--master-bind-host",
-            "127.0.0.1",
-            "--master-bind-port",
-            port,
-            *here,
+            *("--processes", str(generator.processes), "--expect-workers-max-wait", "30"),
+            *("--master-bind-host", "127.0.0.1", "--master-bind-port", port),
+            *("--master-host", "127.0.0.1", "--master-port", port),
         ]
     host, _, bind_port = (generator.bind or "").rpartition(":")
     bind = ["--master-bind-host", host.strip("[]"), "--master-bind-port", bind_port]

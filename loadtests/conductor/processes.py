@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,6 +98,14 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._guardian.forget(self.pid)
+
+    def outlive(self, within_s: float) -> None:
+        """Waits for the children of a process that died, who may have something to finish."""
+        deadline = Deadline(within_s)
+        with contextlib.suppress(ProcessLookupError):
+            while not deadline.passed:
+                os.killpg(self.pid, 0)
+                time.sleep(0.02)
 
     def last_words(self, lines: int = 6) -> str:
         """The end of its log, for a message."""

@@ -26,6 +26,9 @@ from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import PodTarget, RunPlan, Scenario
 
+_WORKERS_SAVE_WITHIN_S = 2.0
+"""Workers whose master has died notice it and keep the rows that they have."""
+
 TOKEN_SECRET = "LOADTESTS_TOKEN_SECRET"  # noqa: S105  the name, not the secret
 
 
@@ -93,8 +96,12 @@ class Run:
         child, lines = start_locust(self.plan(target[0]), self.parts.token_secret, generator, log, self.around.guardian)
         try:
             self.parts.watch_generator(child.pid)
+            if generator.expect_workers is not None:
+                self.around.progress.say(f"waiting for {generator.expect_workers} workers at {generator.bind}")
             return self.follow(OwnLocust(child), lines)
         finally:
+            if child.exit_code() is not None:
+                child.outlive(_WORKERS_SAVE_WITHIN_S)
             child.kill()
             lines.close()
 
