@@ -1,0 +1,234 @@
+"""The command: exit codes, outputs, and what it says of bad input."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import pytest
+from studies import Op, ledger_check, write_run
+
+from loadtests.scenario.finding import SHIPPED
+from reports.gate import command
+from reports.gate.command import main
+
+OBJECTIVES = str(SHIPPED / "objectives.yaml")
+JUDGED = ("connection.create", "subscription.create", "chat.accept")
+
+
+@pytest.fixture
+def study(tmp_path):
+    return tmp_path / "20260101T000000-tiny"
+
+
+def attempts(good=400, bad=0, operations=JUDGED):
+    wrong = {"outcome": "unknown", "error": "timeout", "response_s": 5.0}
+    return [Op(o, **(wrong if n < bad else {})) for o in operations for n in range(good + bad)]
+
+
+def gate(study, *more):
+    return main([str(study), "--objectives", OBJECTIVES, *more])
+
+
+def verdict(study):
+    return json.loads((study / "verdict.json").read_text())
+
+
+def test_pass(study, capsys):
+    write_run(study, operations=attempts(), workers=2)
+    assert gate(study) == 0
+    assert capsys.readouterr().out.startswith("# PASS: 20260101T000000-tiny\n")
+    assert verdict(study)["overall"] == "pass"
+
+
+def test_fail(study):
+    write_run(study, operations=attempts(bad=50))
+    assert gate(study) == 1
+    assert verdict(study)["overall"] == "fail"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"operations": []},
+        {"operations": None},
+        {"operations": attempts(good=100)},
+        {"end": None},
+        {"end": {"reason": "pod_died"}},
+        {"end": {"observer": None}},
+        {"end": {"observer": {"blind_s": 5.0, "reason": "x"}}},
+        {"end": {"generator": {"saturated": True, "workers": []}}},
+        {"end": {"generator": {"saturated": None, "workers": []}}},
+        {"end": {"operations": {"begun": 9, "written": 1200, "in_flight": 0, "lost": 1, "lost_at_most": 1}}},
+        {"end": {"operations": {"begun": 9, "written": 1200, "in_flight": 0, "lost": None, "lost_at_most": 5}}},
+        {"ledger": None},
+        {"ledger": {"format": 1, "checks": [ledger_check("orphans", "unknown", None, "not ours")]}},
+    ],
+)
+def test_unknown(study, changes):
+    write_run(study, **{"operations": attempts(), **changes})
+    assert gate(study) == 2
+    assert verdict(study)["overall"] == "unknown"
+
+
+def test_an_empty_study_is_unknown(study):
+    study.mkdir()
+    assert gate(study) == 2
+    assert verdict(study)["checks"][0]["reason"] == "the study holds no run"
+
+
+def test_orphans_fail(study):
+    write_run(study, operations=attempts(), ledger={"format": 1, "checks": [ledger_check("orphans", "fail", 2)]})
+    assert gate(study) == 1
+
+
+def test_candidate_and_baseline(study, capsys):
+    write_run(study, "01-sqlite", operations=attempts(bad=50))
+    write_run(study, "02-postgres-optimistic", operations=attempts())
+    assert gate(study) == 1
+    assert gate(study, "--baseline", "sqlite", "--candidate", "postgres:optimistic") == 0
+    assert "The candidate postgres:optimistic decides; sqlite is the baseline." in capsys.readouterr().out
+    document = verdict(study)
+    assert document["comparison"] == {"baseline": "sqlite", "candidate": "postgres:optimistic"}
+    assert document["storages"] == {"sqlite": "fail", "postgres:optimistic": "pass"}
+    assert gate(study, "--baseline", "postgres:optimistic", "--candidate", "sqlite") == 1
+
+
+def test_different_durability_is_refused(study):
+    weak = {"name": "memory", "version": "1", "settings": {}, "promises": {"commit_survives": "nothing"}}
+    write_run(study, "01-sqlite", operations=attempts())
+    write_run(study, "02-memory", operations=attempts(), manifest={"engine": {**weak}})
+    assert gate(study) == 2
+    (check,) = [c for c in verdict(study)["checks"] if c["check"] == "durability"]
+    assert check["verdict"] == "unknown"
+    assert "sqlite power_loss, memory nothing" in check["reason"]
+
+
+def test_the_format_of_verdict_json(study):
+    write_run(study, operations=attempts())
+    gate(study)
+    document = verdict(study)
+    assert list(document) == ["format", "study", "objectives", "overall", "storages", "comparison", "checks"]
+    assert document["format"] == 1
+    assert len(document["objectives"]["sha256"]) == 64
+    (check,) = [c for c in document["checks"] if c["check"] == "objective: chat-accept"]
+    assert (check["storage"], check["round"], check["verdict"], check["observed"]) == ("sqlite", None, "pass", 1.0)
+    assert (check["limit"], check["unit"], check["n"]) == (0.99, "share of chat.accept within 300 ms", 400)
+    assert check["interval"] == [pytest.approx(0.99253, abs=1e-4), 1.0]
+    assert check["rounds"][0]["run"] == "01-sqlite"
+
+
+def test_an_earlier_verdict_is_replaced_and_nothing_else_is_left(study):
+    write_run(study, operations=attempts())
+    (study / "verdict.json").write_text('{"overall": "fail"}')
+    assert gate(study) == 0
+    assert verdict(study)["overall"] == "pass"
+    assert sorted(p.name for p in study.iterdir()) == ["01-sqlite", "verdict.json", "verdict.xml"]
+
+
+def test_a_crash_leaves_no_earlier_verdict_behind(study, monkeypatch, capsys):
+    def crash(*_):
+        raise MemoryError("too much")
+
+    write_run(study, operations=attempts())
+    assert gate(study) == 0
+    monkeypatch.setattr(command, "judge", crash)
+    assert gate(study) == 70
+    assert "our own fault: MemoryError: too much" in capsys.readouterr().err
+    assert not (study / "verdict.json").exists()
+
+
+def test_junit(study):
+    write_run(study, "01-sqlite", operations=attempts(bad=50))
+    write_run(study, "02-memory", operations=attempts(), end={"generator": {"saturated": True, "workers": []}})
+    gate(study)
+    root = ET.parse(study / "verdict.xml").getroot()
+    suites = {suite.get("name"): suite for suite in root}
+    assert set(suites) == {"study", "sqlite", "memory"}
+    assert int(suites["sqlite"].get("failures")) == len(suites["sqlite"].findall("testcase/failure")) == 3
+    assert int(suites["memory"].get("errors")) == len(suites["memory"].findall("testcase/error")) == 4
+    assert int(root.get("tests")) == len(root.findall("testsuite/testcase"))
+    assert "the upper bound lies below the target" in suites["sqlite"].find("testcase/failure").get("message")
+
+
+HOSTILE = 'x|y</td><script>alert(1)</script> `*[a](b)\n# "&\x1b[31m\x00'
+
+
+def test_hostile_names_are_escaped_everywhere(study, capsys):
+    write_run(
+        study,
+        operations=attempts(),
+        manifest={"storage": HOSTILE},
+        ledger={"format": 1, "checks": [ledger_check(HOSTILE, "fail", 1, HOSTILE)]},
+        end={"reason": "internal", "detail": HOSTILE},
+    )
+    assert gate(study) == 1
+    out = capsys.readouterr().out
+    assert "<script>" not in out and "\x1b" not in out and "\x00" not in out
+    assert all(line.count("|") - line.count("\\|") in (0, 6, 9) for line in out.splitlines())
+    assert "\n# &quot;" not in out and '\n# "' not in out
+    root = ET.parse(study / "verdict.xml").getroot()
+    assert any("<script>" in (case.get("name") or "") for case in root.iter("testcase"))
+
+
+def bad_input(capsys, *arguments):
+    code = main([str(a) for a in arguments])
+    return code, capsys.readouterr().err
+
+
+def test_objectives_are_checked_before_anything_else(study, tmp_path, capsys):
+    wrong = tmp_path / "o.yaml"
+    wrong.write_text("apiVersion: openslo/v1\nkind: SLA\n")
+    code, told = bad_input(capsys, study, "--objectives", wrong)
+    assert code == 64
+    assert f"{wrong}:2: kind: got 'SLA', expected one of SLO, SLI, Service; did you mean SLO?" in told
+
+
+def test_missing_objectives(study, tmp_path, capsys):
+    code, told = bad_input(capsys, study, "--objectives", tmp_path / "none.yaml")
+    assert (code, "none.yaml:1: got no such file or directory" in told) == (64, True)
+
+
+def test_a_missing_study(study, capsys):
+    code, told = bad_input(capsys, study, "--objectives", OBJECTIVES)
+    assert (code, told) == (69, f"{study}: no such study; expected a directory of runs\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--baseline", "sqlite"], "expected --baseline and --candidate together"),
+        (["--candidate", "sqlite"], "expected --baseline and --candidate together"),
+        (["--baseline", "sqlite", "--candidate", "sqlite"], "two different storage systems"),
+        (
+            ["--baseline", "sqlite", "--candidate", "postgers"],
+            "--candidate: got 'postgers', expected one of the study's: sqlite, postgres; did you mean postgres?",
+        ),
+        (["--base", "sqlite"], "unrecognized arguments"),
+    ],
+)
+def test_bad_arguments(study, capsys, arguments, told):
+    write_run(study, "01-sqlite")
+    write_run(study, "02-postgres")
+    code, said = bad_input(capsys, study, "--objectives", OBJECTIVES, *arguments)
+    assert (code, told in said) == (64, True)
+    assert not (study / "verdict.json").exists()
+
+
+def test_a_study_that_cannot_be_written(study, capsys):
+    write_run(study)
+    (study / "verdict.json").mkdir()
+    code, told = bad_input(capsys, study, "--objectives", OBJECTIVES)
+    assert (code, "verdict.json: cannot be written" in told) == (69, True)
+
+
+def test_the_installed_command_imports_no_plots_and_no_load(study):
+    write_run(study, operations=attempts())
+    script = (
+        "import sys; from reports.gate.command import main; code = main(sys.argv[1:]); "
+        "foreign = {'matplotlib', 'locust', 'gevent', 'asyncpg', 'apsw'} & {m.split('.')[0] for m in sys.modules}; "
+        "print(*foreign, file=sys.stderr); sys.exit(code)"
+    )
+    arguments = [sys.executable, "-c", script, str(study), "--objectives", OBJECTIVES]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.strip()) == (0, "")

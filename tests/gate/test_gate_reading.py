@@ -1,0 +1,237 @@
+"""Evidence from real run directories, made by the writers of the records room."""
+
+import json
+
+import pytest
+from studies import NS, STAGES, Op, healthy_ticks, healthy_timeline, write_run
+
+from reports.gate.counting import Attempts, count
+from reports.gate.evidence import Counts, Kept, LedgerCheck
+from reports.gate.objectives import Objective
+from reports.gate.reading import read_evidence, study_storages
+
+ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.99)
+
+
+@pytest.fixture
+def study(tmp_path):
+    return tmp_path / "20260101T000000-tiny"
+
+
+def evidence(study, *objectives):
+    return read_evidence(study_storages(study), objectives or (ACCEPT,))
+
+
+def only(study, *objectives):
+    (run,) = evidence(study, *objectives).runs
+    assert not run.broken, run.broken
+    return run
+
+
+def accept(planned_s=6.0, response_s=0.01, **changes):
+    return Op("chat.accept", planned_s=planned_s, response_s=response_s, **changes)
+
+
+def test_a_healthy_run(study):
+    write_run(study, operations=[accept()] * 5, workers=2)
+    run = only(study)
+    assert (run.run, run.storage, run.round, run.reason, run.saturated) == (
+        "01-sqlite",
+        "sqlite",
+        1,
+        "completed",
+        False,
+    )
+    assert run.counts == {"accept": Counts(5, 0)}
+    assert run.kept == Kept(lost=0, lost_at_most=0, written=5, found=5)
+    assert (run.sight.judged_s, run.sight.blind_s) == (10.0, 0.0)
+    assert (run.no_orphans, run.commit_survives) == (True, "power_loss")
+    assert run.ledger[0] == LedgerCheck("orphans", "pass", 0)
+
+
+@pytest.mark.parametrize(
+    ("op", "counts"),
+    [
+        (accept(response_s=0.3), Counts(1, 0)),
+        (accept(response_s=0.300_000_001), Counts(0, 1)),
+        (accept(lag_s=0.295, response_s=0.31), Counts(0, 1)),  # counted from planned, not from started
+        (accept(outcome="fail", error="internal"), Counts(0, 1)),
+        (accept(outcome="unknown", error="timeout"), Counts(0, 1)),
+        (accept(outcome="unknown", error="run_ended"), Counts(0, 1)),
+        (accept(outcome="refused", error="already_accepted"), Counts(0, 0, 1)),
+        (accept(outcome="refused", error="already_accepted", response_s=9), Counts(0, 0, 1)),
+        (accept(planned_s=5.0), Counts(1, 0)),
+        (accept(planned_s=4.999_999), Counts(0, 0)),
+        (accept(planned_s=14.999_999), Counts(1, 0)),
+        (accept(planned_s=15.0), Counts(0, 0)),
+        (accept(planned_s=4.9, response_s=3), Counts(0, 0)),  # warm-up's own, though it ended in judged time
+        (accept(planned_s=14.9, response_s=3), Counts(0, 1)),
+        (Op("chat.offer"), Counts(0, 0)),
+        (Op("event.deliver", planned_s=None, ended_s=7.0), Counts(0, 0)),
+    ],
+)
+def test_what_counts(study, op, counts):
+    write_run(study, operations=[op])
+    assert only(study).counts["accept"] == counts
+
+
+def test_one_operation_may_have_several_objectives(study):
+    strict = Objective("strict", "Strict", "chat.accept", 0.02, 0.5)
+    create = Objective("create", "Create", "connection.create", 0.5, 0.9)
+    write_run(study, operations=[accept(), accept(response_s=0.1), Op("connection.create")])
+    counts = only(study, ACCEPT, strict, create).counts
+    assert counts == {"accept": Counts(2, 0), "strict": Counts(1, 1), "create": Counts(1, 0)}
+
+
+def test_codes_are_read_from_the_table_itself():
+    import numpy as np
+
+    attempts = Attempts(["unknown", "ok", "refused"], np.array([0, 1, 1, 2], np.uint8), np.array([1, 1, 10**9, 1]))
+    assert count(attempts, 0.5) == Counts(1, 2, 1)
+
+
+def test_stages_count_as_they_happened_not_as_they_were_planned(study):
+    late = [{**s, "starts_s": s["starts_s"] + 2} for s in STAGES]
+    write_run(study, operations=[accept(6.0), accept(16.0)], timeline=healthy_timeline(late))
+    assert only(study).counts["accept"] == Counts(1, 0)
+
+
+def test_several_judged_stages(study):
+    stages = [{**STAGES[0], "judge": True}, {**STAGES[1], "judge": False}, {**STAGES[2], "judge": True}]
+    write_run(study, operations=[accept(t) for t in (1, 4, 6, 15.5)], timeline=healthy_timeline(stages))
+    assert only(study).counts["accept"] == Counts(3, 0)
+
+
+def test_without_a_timeline_the_plan_counts(study):
+    write_run(study, operations=[accept(6.0), accept(16.0)], timeline=None)
+    assert only(study).counts["accept"] == Counts(1, 0)
+
+
+def test_a_stage_that_the_run_ended_in(study):
+    rows = [list(row) for row in healthy_timeline(STAGES[:2])]
+    rows[1][1] = None
+    write_run(study, operations=[accept(20.0)], timeline=rows, end={"ended_ns": 12 * NS})
+    run = only(study)
+    assert run.counts["accept"] == Counts(1, 0)
+    assert run.sight.judged_s == 7.0
+
+
+def test_an_aborted_run(study):
+    write_run(study, operations=[accept()], end=None, ledger=None)
+    run = only(study)
+    assert (run.reason, run.kept, run.saturated, run.sight, run.ledger) == (None, None, None, None, None)
+    assert run.counts["accept"] == Counts(1, 0)
+
+
+def test_a_cut_table_shows_in_what_was_kept(study):
+    run = write_run(study, operations=[accept()] * 100, workers=2)
+    path = run.table_path("operations", "1")
+    path.write_bytes(path.read_bytes()[:-5000])
+    assert only(study).kept == Kept(0, 0, written=100, found=50)
+
+
+def test_a_lost_worker_leaves_an_upper_bound(study):
+    operations = {"begun": None, "written": 1, "in_flight": 0, "lost": None, "lost_at_most": 40}
+    write_run(study, operations=[accept()], end={"operations": operations})
+    assert only(study).kept == Kept(None, 40, 1, 1)
+
+
+def blind_s(study):
+    return only(study).sight.blind_s
+
+
+def test_no_observer(study):
+    write_run(study, end={"observer": None})
+    assert only(study).sight is None
+
+
+def test_an_observer_that_left_no_ticks_was_blind(study):
+    write_run(study, tables={"ticks": []})
+    assert (blind_s(study), only(study).sight.reason) == (10.0, "it left no ticks")
+
+
+def test_failed_ticks_in_judged_time_blind(study):
+    ticks = [(*t[:5], "timeout" if 6 * NS <= t[1] < 9 * NS else None) for t in healthy_ticks()]
+    write_run(study, tables={"ticks": ticks}, end={"observer": {"blind_s": 3.0, "reason": "statement timeout"}})
+    assert blind_s(study) == pytest.approx(3.0)
+    assert only(study).sight.reason == "statement timeout"
+
+
+def test_failed_ticks_in_warm_up_do_not_count(study):
+    ticks = [(*t[:5], "timeout" if t[1] < 3 * NS else None) for t in healthy_ticks()]
+    write_run(study, tables={"ticks": ticks}, end={"observer": {"blind_s": 3.0, "reason": "statement timeout"}})
+    assert blind_s(study) == pytest.approx(0.0)
+
+
+def test_blindness_that_no_tick_places_elsewhere_was_in_judged_time(study):
+    write_run(study, end={"observer": {"blind_s": 2.5, "reason": "it says so"}})
+    assert blind_s(study) == pytest.approx(2.5)
+
+
+def test_the_blindest_probe_counts(study):
+    short = [t for t in healthy_ticks("pod") if t[1] < 10 * NS]
+    write_run(study, tables={"ticks": healthy_ticks() + short})
+    assert blind_s(study) == pytest.approx(5.0, abs=0.2)
+
+
+def test_an_observer_that_came_late_was_blind_before(study):
+    write_run(study, tables={"ticks": [t for t in healthy_ticks() if t[1] >= 8 * NS]})
+    assert blind_s(study) == pytest.approx(3.0)
+
+
+def test_a_target_that_is_not_ours(study):
+    write_run(study, "01-theirs", manifest={"storage": None, "label": "theirs", "engine": None}, ledger=None)
+    run = only(study)
+    assert (run.storage, run.no_orphans, run.commit_survives) == ("theirs", None, None)
+
+
+def test_storages_in_the_order_of_their_runs(study):
+    for name, number in (("01-sqlite", 1), ("02-postgres", 1), ("03-postgres", 2), ("04-sqlite", 2)):
+        write_run(study, name, manifest={"round": number})
+    assert {s: [r.name for r in runs] for s, runs in study_storages(study).items()} == {
+        "sqlite": ["01-sqlite", "04-sqlite"],
+        "postgres": ["02-postgres", "03-postgres"],
+    }
+    found = evidence(study)
+    assert [r.run for r in found.runs] == ["01-sqlite", "02-postgres", "03-postgres", "04-sqlite"]
+    assert found.storages() == ("sqlite", "postgres")
+
+
+def test_a_run_without_a_manifest_goes_with_its_siblings(study):
+    write_run(study, "01-postgres-optimistic")
+    (study / "02-postgres-optimistic").mkdir()
+    (first, second) = evidence(study).runs
+    assert first.storage == second.storage == "postgres:optimistic"
+    assert second.broken == "aborted before it began: there is no manifest.json"
+
+
+@pytest.mark.parametrize(
+    ("document", "content"),
+    [
+        ("manifest.json", "{"),
+        ("manifest.json", "[]"),
+        ("manifest.json", json.dumps({"format": 1})),
+        ("end.json", '{"reason": "completed"}'),
+        ("end.json", "garbage"),
+        ("ledger.json", '{"checks": [{}]}'),
+        ("timeline.arrows", "garbage"),
+    ],
+)
+def test_broken_documents_break_their_run_only(study, document, content):
+    write_run(study, "01-sqlite", operations=[accept()])
+    other = write_run(study, "02-memory", operations=[accept()])
+    (other.path / document).write_text(content)
+    first, second = evidence(study).runs
+    assert not first.broken
+    assert second.broken or document == "timeline.arrows"
+
+
+def test_another_format_is_not_guessed_at(study):
+    write_run(study, manifest={"format": 2})
+    (run,) = evidence(study).runs
+    assert run.broken == "format 2, where 1 was expected"
+
+
+def test_a_study_that_is_not_there(study):
+    with pytest.raises(FileNotFoundError):
+        study_storages(study)
