@@ -1,0 +1,49 @@
+"""`docs/objectives.md` and `docs/run-directory.md` say what the gate does."""
+
+import json
+import re
+from pathlib import Path
+
+from studies import Op, write_run
+
+from loadtests.scenario import TIMED_OPERATIONS
+from reports.gate.command import main
+from reports.gate.objectives import parse_objectives
+from reports.gate.openslo import ANNOTATIONS
+from reports.gate.statistics import attempts_to_pass
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+OBJECTIVES = (DOCS / "objectives.md").read_text()
+EXAMPLE = re.search(r"```yaml\n(.*?)```", OBJECTIVES, re.DOTALL)[1]
+
+
+def test_the_example_is_valid():
+    (objective,) = parse_objectives(EXAMPLE, "objectives.md").objectives
+    assert (str(objective), objective.target) == ("chat.accept within 300 ms", 0.99)
+
+
+def test_every_operation_and_annotation_is_told():
+    told = " ".join(OBJECTIVES.split())
+    assert ", ".join(f"`{o}`" for o in TIMED_OPERATIONS) in told
+    for annotation, values in ANNOTATIONS.items():
+        assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
+
+
+def test_the_attempts_that_it_takes():
+    needed = [f"{attempts_to_pass(t):,}" for t in (0.9, 0.95, 0.99, 0.999)]
+    assert "needs {} attempts to pass 90 %, {} for 95 %, {} for 99 %, {} for 99.9 %".format(*needed) in " ".join(
+        OBJECTIVES.split()
+    )
+
+
+def test_the_keys_of_verdict_json_are_told(tmp_path):
+    (tmp_path / "o.yaml").write_text(EXAMPLE)
+    study = tmp_path / "study"
+    write_run(study, operations=[Op("chat.accept")])
+    main([str(study), "--objectives", str(tmp_path / "o.yaml")])
+    document = json.loads((study / "verdict.json").read_text())
+    section = (DOCS / "run-directory.md").read_text().partition("### `STUDY/verdict.json`")[2].partition("\n## ")[0]
+    told = {key for row in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    assert told == set(document) | set(document["checks"][0])
+    names = {c["check"].partition(":")[0] for c in document["checks"]}
+    assert all(f"`{name}" in section for name in names)
