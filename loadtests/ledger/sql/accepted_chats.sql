@@ -1,0 +1,1 @@
+SELECT id FROM chats WHERE accepted_by IS NOT NULL
