@@ -48,6 +48,9 @@ class Attended:
     def obituary(self) -> str:
         return "the Locust master has gone"
 
+    def last_words(self) -> str:
+        return ""
+
 
 def parse(arguments: list[str]) -> tuple[Asked, int]:
     parser = argparse.ArgumentParser(prog="python -m loadtests.conductor", description=__doc__)

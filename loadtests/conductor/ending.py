@@ -84,7 +84,7 @@ def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | Non
     if not ending.observed:
         return None
     starts = [stage["started_ns"] for stage in ending.load.stages]
-    blind_s, reason = blindness(read_ticks(directory), min(starts, default=0), ending.ended_ns)
+    blind_s, reason = blindness(read_ticks(directory), min(starts, default=ending.ended_ns), ending.ended_ns)
     return {"blind_s": round(blind_s, 3), "reason": reason}
 
 

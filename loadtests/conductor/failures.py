@@ -21,18 +21,25 @@ class Unavailable(CannotRun):
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a run ended (`reason` of end.json) and one sentence about it; empty when it was completed."""
+    """Why a run ended (`reason` of end.json) and one sentence about it; empty when it was completed.
+
+    `last_words` are the last lines of a process that died: shown, not recorded.
+    """
 
     code: str
     detail: str = ""
+    last_words: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.last_words]))
 
 
 class RunEnded(Exception):  # noqa: N818  an end, not always an error
     """The run cannot go on."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", last_words: str = "") -> None:
         super().__init__(detail or code)
-        self.reason = Reason(code, detail)
+        self.reason = Reason(code, detail, last_words)
 
 
 COMPLETED = Reason("completed")

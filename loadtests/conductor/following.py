@@ -24,7 +24,30 @@ _EARLY_S = 1.0
 _NOTHING_BEGUN_S = 3.0
 
 
-class Engine(Protocol):
+class Mortal(Protocol):
+    """Something that may die, and be asked how afterwards."""
+
+    def obituary(self) -> str:
+        """How it ended, in one sentence."""
+
+    def last_words(self) -> str:
+        """The end of what it logged."""
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A process whose end is all that we can see."""
+
+    how: str
+
+    def obituary(self) -> str:
+        return self.how
+
+    def last_words(self) -> str:
+        return ""
+
+
+class Engine(Mortal, Protocol):
     """The load as a process: ours, or the one that started us."""
 
     attended: bool
@@ -36,9 +59,6 @@ class Engine(Protocol):
         """Nothing new begins, what is under way drains."""
 
     def kill(self) -> None: ...
-
-    def obituary(self) -> str:
-        """How it ended, once it has."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +92,10 @@ class Follower:
         self._watch.on_death(self._engine.pid, self._engine_died)
         for child, code in ((self._parts.pod, "pod_died"), (self._parts.observer, "observer_died")):
             if child is not None:
-                self._watch.on_death(child.pid, self._died(code, child.obituary))
+                self._watch.on_death(child.pid, self._died(code, child))
         if self._parts.server is not None:
             self._watch.on_death(
-                self._parts.server.pid, self._died("database_died", lambda: "the database server died")
+                self._parts.server.pid, self._died("database_died", Silent("the database server died"))
             )
         disk = Deadline(1.0)
         while not self._over():
@@ -139,13 +159,13 @@ class Follower:
         """Local workers are seen to die at once; a master takes seconds to miss one."""
         with contextlib.suppress(psutil.Error):
             for worker in psutil.Process(self._engine.pid).children():
-                self._watch.on_death(worker.pid, self._died("worker_lost", lambda: "a Locust worker died"))
+                self._watch.on_death(worker.pid, self._died("worker_lost", Silent("a Locust worker died")))
 
-    def _died(self, code: str, obituary: Callable[[], str]) -> Callable[[], None]:
+    def _died(self, code: str, who: Mortal) -> Callable[[], None]:
         def note() -> None:
             self._read()  # a drained load has nothing left to lose
             if not self._load.drained and self._reason is None:
-                self._end(code, obituary())
+                self._end(code, who.obituary(), who.last_words())
 
         return note
 
@@ -153,7 +173,9 @@ class Follower:
         self._read()
         self._gone = True
         if not self._load.drained:
-            self._end("worker_lost" if self._load.stages else "internal", self._engine.obituary())
+            self._end(
+                "worker_lost" if self._load.stages else "internal", self._engine.obituary(), self._engine.last_words()
+            )
 
     def _check_interrupts(self) -> None:
         count = self._parts.interrupts.count
@@ -174,15 +196,15 @@ class Follower:
         if self._reason is None and nearly_full(self._parts.directory.path):
             self._end("disk_full", full_message(self._parts.directory.path))
 
-    def _end(self, code: str, detail: str) -> None:
+    def _end(self, code: str, detail: str, last_words: str = "") -> None:
         """The first reason is the reason; what dies after it died of it."""
         if self._reason is not None:
             return
         if code not in ("interrupted", "internal") and nearly_full(self._parts.directory.path):
             code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
-        self._reason = Reason(code, detail)
+        self._reason = Reason(code, detail, last_words)
         # Before the first stage there is nothing to drain, and Locust waits for workers without listening.
         self._deadline = Deadline(self._patience_s if self._load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self._load.drained):
-            self._progress.say(f"ending early, {code}: {detail}")
+            self._progress.say(f"ending early: {code}")
             self._engine.ask_to_stop(self._reason)

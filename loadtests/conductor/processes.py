@@ -160,9 +160,9 @@ def _ready_line(child: Child, lines: Lines, interrupts: Interrupts, died: str) -
             if got := lines.read():
                 return _parsed(child, got[0], died)
             if lines.ended:
-                raise RunEnded(died, f"before it was ready, {child.obituary()}\n{child.last_words()}")
+                raise RunEnded(died, f"before it was ready, {child.obituary()}", child.last_words())
             watch.wait(deadline.left_s)
-    raise RunEnded(died, f"{child.name} was not ready within {READY_WITHIN_S:.0f} s\n{child.last_words()}")
+    raise RunEnded(died, f"{child.name} was not ready within {READY_WITHIN_S:.0f} s", child.last_words())
 
 
 def _parsed(child: Child, line: bytes, died: str) -> Any:

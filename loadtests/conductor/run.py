@@ -66,7 +66,10 @@ class OwnLocust:
         self._child.kill()
 
     def obituary(self) -> str:
-        return f"{self._child.obituary()}\n{self._child.last_words()}"
+        return self._child.obituary()
+
+    def last_words(self) -> str:
+        return self._child.last_words()
 
 
 class Run:
@@ -205,8 +208,6 @@ class Run:
             failure.append(ended.reason)
         except Exception as error:
             failure.append(self._reason_of(error))
-        if failure:
-            self.around.progress.say(f"{failure[0].code}: {failure[0].detail}")
 
     def _reason_of(self, error: Exception) -> Reason:
         if means_full(error):

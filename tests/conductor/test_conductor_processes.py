@@ -52,7 +52,7 @@ def test_a_child_that_dies_first_is_quoted(tmp_path, guardian, interrupts):
     with pytest.raises(RunEnded) as ended:
         start_until_ready(python(tmp_path, "raise SystemExit('no port left')"), Ready(guardian, interrupts, "pod_died"))
     assert ended.value.reason.code == "pod_died"
-    assert "no port left" in ended.value.reason.detail
+    assert "no port left" in ended.value.reason.last_words
     assert "exit code 1" in ended.value.reason.detail
 
 
