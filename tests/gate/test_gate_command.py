@@ -8,16 +8,38 @@ from xml.etree import ElementTree as ET
 import pytest
 from studies import Op, ledger_check, write_run
 
-from loadtests.scenario.finding import SHIPPED
 from reports.gate import command
 from reports.gate.command import main
 
-OBJECTIVES = str(SHIPPED / "objectives.yaml")
 JUDGED = ("connection.create", "subscription.create", "chat.accept")
+
+OBJECTIVE = """\
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: {name}}}
+spec:
+  service: pod
+  budgetingMethod: Occurrences
+  objectives: [{{target: 0.99}}]
+  indicator:
+    metadata: {{name: {name}-in-time}}
+    spec:
+      ratioMetric:
+        good: {{metricSource: {{type: loadtests, spec: {{operation: {operation}, within: 300ms}}}}}}
+        total: {{metricSource: {{type: loadtests, spec: {{operation: {operation}}}}}}}
+"""
 
 
 @pytest.fixture
-def study(tmp_path):
+def objectives(tmp_path):
+    path = tmp_path / "objectives.yaml"
+    path.write_text("".join(OBJECTIVE.format(name=o.replace(".", "-"), operation=o) for o in JUDGED))
+    return path
+
+
+@pytest.fixture
+def study(tmp_path, objectives):
     return tmp_path / "20260101T000000-tiny"
 
 
@@ -27,7 +49,7 @@ def attempts(good=400, bad=0, operations=JUDGED):
 
 
 def gate(study, *more):
-    return main([str(study), "--objectives", OBJECTIVES, *more])
+    return main([str(study), "--objectives", str(study.parent / "objectives.yaml"), *more])
 
 
 def verdict(study):
@@ -189,8 +211,8 @@ def test_missing_objectives(study, tmp_path, capsys):
     assert (code, "none.yaml:1: got no such file or directory" in told) == (64, True)
 
 
-def test_a_missing_study(study, capsys):
-    code, told = bad_input(capsys, study, "--objectives", OBJECTIVES)
+def test_a_missing_study(study, objectives, capsys):
+    code, told = bad_input(capsys, study, "--objectives", objectives)
     assert (code, told) == (69, f"{study}: no such study; expected a directory of runs\n")
 
 
@@ -207,28 +229,28 @@ def test_a_missing_study(study, capsys):
         (["--base", "sqlite"], "unrecognized arguments"),
     ],
 )
-def test_bad_arguments(study, capsys, arguments, told):
+def test_bad_arguments(study, objectives, capsys, arguments, told):
     write_run(study, "01-sqlite")
     write_run(study, "02-postgres")
-    code, said = bad_input(capsys, study, "--objectives", OBJECTIVES, *arguments)
+    code, said = bad_input(capsys, study, "--objectives", objectives, *arguments)
     assert (code, told in said) == (64, True)
     assert not (study / "verdict.json").exists()
 
 
-def test_a_study_that_cannot_be_written(study, capsys):
+def test_a_study_that_cannot_be_written(study, objectives, capsys):
     write_run(study)
     (study / "verdict.json").mkdir()
-    code, told = bad_input(capsys, study, "--objectives", OBJECTIVES)
+    code, told = bad_input(capsys, study, "--objectives", objectives)
     assert (code, "verdict.json: cannot be written" in told) == (69, True)
 
 
-def test_the_installed_command_imports_no_plots_and_no_load(study):
+def test_the_installed_command_imports_no_plots_and_no_load(study, objectives):
     write_run(study, operations=attempts())
     script = (
         "import sys; from reports.gate.command import main; code = main(sys.argv[1:]); "
         "foreign = {'matplotlib', 'locust', 'gevent', 'asyncpg', 'apsw'} & {m.split('.')[0] for m in sys.modules}; "
         "print(*foreign, file=sys.stderr); sys.exit(code)"
     )
-    arguments = [sys.executable, "-c", script, str(study), "--objectives", OBJECTIVES]
+    arguments = [sys.executable, "-c", script, str(study), "--objectives", str(objectives)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
