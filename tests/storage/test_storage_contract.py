@@ -188,7 +188,7 @@ async def test_closed_connection_leaves_no_subscription(storage: Storage) -> Non
     agent = await sit_down(storage)
     await agent.subscribe(QUEUE_TOPIC)
     assert await agent.leave() == Done()
-    assert await agent.leave() == Done(), "closing twice is harmless"
+    assert await agent.leave() in {Done(), Refusal.NO_SUCH_CONNECTION}, "closing twice is harmless"
     assert await agent.subscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
     assert await agent.unsubscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
     assert (await agent.offer())[1] is Refusal.NO_SUCH_CONNECTION

@@ -160,32 +160,41 @@ async def test_ended_session_is_unavailable_and_then_replaced(postgres_database:
         assert isinstance(await agent.accept(chat), Accepted)
 
 
-async def test_churn_makes_no_deadlock_and_counters_agree(postgres_database: Any) -> None:
-    system = System("postgres:pessimistic", postgres_database.pod_dsn)
+@pytest.mark.parametrize("strategy", ["pessimistic", "optimistic"])
+async def test_churn_makes_no_deadlock_and_no_orphan(postgres_database: Any, strategy: str) -> None:
+    system = System(f"postgres:{strategy}", postgres_database.pod_dsn)
     async with system.started() as storage, _connected(postgres_database.dsn) as observer:
-        agents = [await sit_down(storage, name=f"Agent {n}", account=f"account-{n % 3:04}") for n in range(12)]
-        customers = [await sit_down(storage, "customer", f"C {n}", account=f"account-{n % 3:04}") for n in range(6)]
-
-        async def work(agent: Desk, number: int) -> None:
-            for n in range(4):
-                await agent.subscribe(f"agent/topic-{n}")
-                chat, _ = await customers[number % 6].offer()
-                await agent.accept(chat)
-                await agent.unsubscribe(f"agent/topic-{n}") if n % 2 else await agent.close_chat(chat)
-            if number % 3 == 0:
-                await agent.leave()
-
-        async def care() -> None:
-            for _ in range(6):
-                await storage.touch_connections([a.connection for a in reversed(agents)], time.time_ns())
-                await storage.reap_connections(Call("maintenance", "", ""), time.time_ns() + 10**12, 1)
-
-        await asyncio.gather(care(), *(work(agent, n) for n, agent in enumerate(agents)))
-        counted = await observer.fetchrow("SELECT sum(connections), sum(subscriptions), sum(queue_depth) FROM accounts")
-        s = await storage.statistics(0)
+        await _churn(storage)
+        live = await storage.statistics(0)
         offered = await observer.fetchval("SELECT count(*) FROM chats WHERE state = 'offered'")
-    assert tuple(counted) == (s.connections, s.subscriptions, offered)
-    assert {t.outcome for t in system.transactions} <= {"committed", "rolled_back"}
+        counted = await observer.fetchrow("SELECT sum(connections), sum(subscriptions), sum(queue_depth) FROM accounts")
+    assert live.orphans == 0
+    expected = (live.connections, live.subscriptions, offered) if strategy == "pessimistic" else (0, 0, 0)
+    assert tuple(counted) == expected
+    others = {"conflict"} if strategy == "optimistic" else set()
+    assert {t.outcome for t in system.transactions} <= {"committed", "rolled_back"} | others
+
+
+async def _churn(storage: Storage) -> None:
+    """Agents come, work and go in three accounts, while maintenance touches and reaps across all of them."""
+    agents = [await sit_down(storage, name=f"Agent {n}", account=f"account-{n % 3:04}") for n in range(12)]
+    customers = [await sit_down(storage, "customer", f"C {n}", account=f"account-{n % 3:04}") for n in range(6)]
+
+    async def work(agent: Desk, number: int) -> None:
+        for n in range(4):
+            await agent.subscribe(f"agent/topic-{n}")
+            chat, _ = await customers[number % 6].offer()
+            await agent.accept(chat)
+            await agent.unsubscribe(f"agent/topic-{n}") if n % 2 else await agent.close_chat(chat)
+        if number % 3 == 0:
+            await agent.leave()
+
+    async def maintain() -> None:
+        for _ in range(6):
+            await storage.touch_connections([a.connection for a in reversed(agents)], time.time_ns())
+            await storage.reap_connections(Call("maintenance", "", ""), time.time_ns() + 10**12, 1)
+
+    await asyncio.gather(maintain(), *(work(agent, n) for n, agent in enumerate(agents)))
 
 
 def _last(system: System, operation: str) -> Transaction:

@@ -8,7 +8,7 @@ import apsw
 import pytest
 from storage_systems import System, sit_down
 
-from loadtests.pod.storage.contract import Accepted, StorageConflict, StorageUnavailable
+from loadtests.pod.storage.contract import Accepted, OutcomeUnknown, StorageConflict, StorageUnavailable
 from loadtests.pod.storage.sqlite import driver
 
 ERROR_NS = 2_000_000_000
@@ -69,3 +69,35 @@ async def test_stopped_storage_is_unavailable(tmp_path: Path) -> None:
         agent = await sit_down(storage)
     with pytest.raises(StorageUnavailable):
         await agent.subscribe("queue")
+
+
+@pytest.mark.parametrize(
+    ("error", "committing", "outcome", "kind"),
+    [
+        (apsw.BusyError("x"), False, "lock_timeout", StorageConflict),
+        (apsw.FullError("x"), True, "rolled_back", StorageUnavailable),
+        (apsw.IOError("x"), False, "rolled_back", StorageUnavailable),
+        (apsw.IOError("x"), True, "unknown", OutcomeUnknown),
+    ],
+)
+def test_what_errors_of_sqlite_mean(error: Exception, committing: bool, outcome: str, kind: type) -> None:
+    told = driver.classify(error, committing)
+    assert told[0] == outcome
+    assert type(told[1]) is kind
+
+
+async def test_full_file_is_unavailable_and_takes_nothing_back(tmp_path: Path) -> None:
+    """The page limit of SQLite stands for a full disk: the same error at the same place."""
+    system = System("sqlite", str(tmp_path / "pod.db"))
+    async with system.started() as storage:
+        agent = await sit_down(storage)
+        await agent.subscribe("queue")
+        for session in storage._database._writers._all:  # type: ignore[attr-defined]
+            session._connection.pragma("max_page_count", 60)
+        with pytest.raises(StorageUnavailable, match="full"):
+            for n in range(10_000):
+                await agent.subscribe(f"agent/topic-{n}", limit=10_000)
+        s = await storage.statistics(0)
+        assert (s.connections, s.subscriptions) == (1, 1 + n)
+        await asyncio.sleep(0)
+    assert system.transactions[-1].outcome == "rolled_back"

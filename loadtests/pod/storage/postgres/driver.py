@@ -119,7 +119,7 @@ class Database:
                 min_size=2,
                 max_size=POOL_SIZE,
                 timeout=CONNECT_TIMEOUT_S,
-                command_timeout=None,
+                max_cached_statement_lifetime=0,  # for good: preparing again in mid-run would look like a wait
                 reset=_keep,
                 server_settings={"application_name": re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}"), **SESSION_SETTINGS},
             )
