@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from loadtests.records.vocabulary import ERRORS, KNOWN, OPERATIONS, OUTCOMES, TRANSACTION_OUTCOMES
+from loadtests.records.vocabulary import (
+    ERRORS,
+    KNOWN,
+    OPERATIONS,
+    OUTCOMES,
+    TRANSACTION_OPERATIONS,
+    TRANSACTION_OUTCOMES,
+)
 
 FORMAT = 1
 
@@ -85,7 +92,7 @@ TRANSACTIONS_TABLE = Table(
     "transactions",
     (
         Column("session", pa.int64(), "the database session: backend pid, or the pod's own connection number"),
-        Column("operation", pa.uint8(), "the operation that it served", codes=(*OPERATIONS, "maintenance")),
+        Column("operation", pa.uint8(), "the operation that it served", codes=TRANSACTION_OPERATIONS),
         Column("key", pa.uint64(), "that operation's key", nullable=True),
         _time("waiting_ns", "when it asked for the write lock; null where the pod cannot time it", True),
         _time("begun_ns", "when the transaction began, the write lock in hand where there is one"),

@@ -53,6 +53,9 @@ ERRORS: tuple[str, ...] = (
 )
 """Why an operation was not `ok`; the empty name is the code of one that was."""
 
+TRANSACTION_OPERATIONS: tuple[str, ...] = (*OPERATIONS, "maintenance")
+"""What a pod's transactions serve: its clients' operations, and its own upkeep."""
+
 TRANSACTION_OUTCOMES: tuple[str, ...] = ("committed", "rolled_back", "conflict", "lock_timeout", "deadlock", "unknown")
 
 KNOWN: tuple[str, ...] = ("event", "pod", "counter", "sampled")

@@ -3,6 +3,7 @@
 Decoding trusts nothing: whatever is not a message of the protocol raises `ProtocolError` with what was expected.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -34,7 +35,11 @@ def chat_topic(chat: str) -> str:
 
 
 class ProtocolError(ValueError):
-    """A frame that is not a message of the protocol."""
+    """A frame that is not a message of the protocol. `key` is the request's, where it could be read."""
+
+    def __init__(self, problem: str, key: str | None = None) -> None:
+        super().__init__(problem)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The pod's answer to one request: `outcome` is `ok`, `refused` or `fail`; `error` is empty when it is `ok`."""
+    """The pod's answer to one request: `outcome` is `ok`, `refused`, `fail` or `unknown` (the pod itself cannot tell);
+    `error` is empty when it is `ok`."""
 
     key: str
     outcome: str
@@ -76,22 +82,19 @@ class Event:
 
 
 _EVENT_FIELDS = tuple((f.name, int if f.type in (int, "int") else str) for f in fields(Event) if f.name != "account")
-_OUTCOMES = frozenset({"ok", "refused", "fail"})
+_OUTCOMES = ("ok", "refused", "fail", "unknown")  # compared, not hashed: a hostile outcome may be a list
 
 
 def key_text(key: int) -> str:
-    """A key as it travels: 16 hexadecimal digits."""
+    """A key as it travels: 16 hexadecimal digits, in lower case."""
     return f"{key:016x}"
 
 
 def key_number(key: str) -> int:
     """The inverse of `key_text`. Raises ProtocolError for anything else."""
-    if len(key) != 16:
-        raise ProtocolError(f"a key is 16 hexadecimal digits, not {key[:40]!r}")
-    try:
-        return int(key, 16)
-    except ValueError:
-        raise ProtocolError(f"a key is 16 hexadecimal digits, not {key!r}") from None
+    if not _KEY.fullmatch(key):
+        raise ProtocolError(f"a key is 16 hexadecimal digits in lower case, not {key[:40]!r}")
+    return int(key, 16)
 
 
 def _object(frame: bytes | str) -> dict[str, Any]:
@@ -112,16 +115,27 @@ def decode_request(frame: bytes | str) -> Request:
     """Raises ProtocolError for anything that is not a request with the fields its type must have."""
     message = _object(frame)
     kind, key = message.pop("type", None), message.pop("key", None)
-    if not isinstance(kind, str) or kind not in REQUEST_FIELDS:
-        raise ProtocolError(f"unknown type {str(kind)[:40]!r}: expected one of {', '.join(REQUEST_FIELDS)}")
-    if not isinstance(key, str):
-        raise ProtocolError("key: expected a string of 16 hexadecimal digits")
-    key_number(key)
-    for name in REQUEST_FIELDS[kind]:
-        expected: type = dict if name == "positions" else str
-        if not isinstance(message.get(name), expected):
-            raise ProtocolError(f"{kind} needs {name!r}: expected {'an object' if expected is dict else 'a string'}")
+    if not (isinstance(key, str) and _KEY.fullmatch(key)):
+        raise ProtocolError("key: expected a string of 16 hexadecimal digits in lower case")
+    wanted = REQUEST_FIELDS.get(kind) if isinstance(kind, str) else None
+    if wanted is None:
+        raise ProtocolError(f"unknown type {str(kind)[:40]!r}: expected one of {', '.join(REQUEST_FIELDS)}", key)
+    for name in wanted:
+        if problem := _wrong(name, message.get(name)):
+            raise ProtocolError(f"{kind}: {name!r} should be {problem}", key)
     return Request(kind, key, message)
+
+
+def _wrong(name: str, value: Any) -> str | None:
+    """What the field should have been; None when it is."""
+    if name == "positions":
+        return None if isinstance(value, dict) and all(map(_is_sequence, value.values())) else "topic → last sequence"
+    # U+0000 is no character of a text in PostgreSQL, nor in anybody's message.
+    return None if isinstance(value, str) and "\0" not in value else "a string without U+0000"
+
+
+def _is_sequence(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MOST
 
 
 def encode_reply(reply: Reply) -> bytes:
@@ -155,5 +169,5 @@ def decode_from_pod(frame: bytes | str) -> Reply | Event:
         raise ProtocolError(f"unknown type {str(kind)[:40]!r}: expected reply or event")
     key, outcome, error = message.pop("key", None), message.pop("outcome", None), message.pop("error", None)
     if not (isinstance(key, str) and isinstance(error, str) and outcome in _OUTCOMES):
-        raise ProtocolError("a reply needs key, outcome (ok, refused, fail) and error")
+        raise ProtocolError("a reply needs key, outcome (ok, refused, fail, unknown) and error")
     return Reply(key, outcome, error, message)

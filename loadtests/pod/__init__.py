@@ -1,0 +1,1 @@
+"""The reference pod: server (sockets) → service (rules) → storage."""
