@@ -1,9 +1,31 @@
+# mypy: disable-error-code="no-untyped-call"
 """What Locust loads: `locust -f loadtests/locustfile.py --processes N`, headless or with its web UI."""
+
+from typing import Any
+
+from locust import events
 
 from loadtests.users import locusthooks
 from loadtests.users.agent import Agent
 from loadtests.users.shape import StagesShape
+from loadtests.webui.options import add_options
 
 __all__ = ["Agent", "StagesShape"]
 
+
+def _add_options(parser: Any) -> None:
+    add_options(parser)
+
+
 locusthooks.install()
+
+
+def _add_page(web_ui: Any, **_: Any) -> None:
+    if web_ui is not None and StagesShape.master is not None:
+        from loadtests.webui.page import add_page  # the master's alone
+
+        add_page(web_ui, StagesShape.master)
+
+
+events.init_command_line_parser.add_listener(_add_options)
+events.init.add_listener(_add_page)

@@ -16,6 +16,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
 from loadtests.users.master import CannotRunError, MasterSide, Prepared
+from loadtests.users.ownrun import OwnConductor
 from loadtests.users.shape import StagesShape
 from loadtests.users.worker import WorkerSide
 
@@ -52,12 +53,14 @@ def _refuse(message: str, code: int) -> NoReturn:
 
 def _become_master(environment: Environment, runner: MasterRunner) -> None:
     environment.stop_timeout = STOP_TIMEOUT_S
-    side: MasterSide
+    given = os.environ.get("LOADTESTS_PLAN")
 
     def gone() -> None:
-        gevent.spawn(side.interrupt, 70)
+        # Called in the greenlet that writes the lines, which ending the run kills.
+        gevent.spawn(side.interrupt, 70) if given is not None else gevent.spawn(runner.stop)
 
-    side = MasterSide(environment, runner, _preparation(gone))
+    prepare = OwnConductor(environment.parsed_options, gone).prepare if given is None else _given(given, gone).prepare
+    side = MasterSide(environment, runner, prepare)
     StagesShape.master = side
     gevent.signal_handler(signal.SIGINT, _Interrupt(side).on_signal)
 
@@ -77,16 +80,11 @@ class _Interrupt:
             os._exit(130)
 
 
-def _preparation(gone: Callable[[], None]) -> Callable[[], Prepared]:
-    """How the master gets a run: from the conductor that started it, or by starting one of its own."""
-    text = os.environ.get("LOADTESTS_PLAN")
-    if text is None:
-        _refuse("no LOADTESTS_PLAN", 64)
+def _given(text: str, gone: Callable[[], None]) -> "_Given":
     try:
-        plan = RunPlan.from_json(text)
+        return _Given(RunPlan.from_json(text), gone)
     except (ValueError, KeyError, TypeError) as error:
         _refuse(f"LOADTESTS_PLAN is not a plan: {error!r}", 64)
-    return _Given(plan, gone).prepare
 
 
 class _Given:

@@ -1,0 +1,45 @@
+"""Our arguments of Locust's command line; scenario and storage are fields of the web UI's start form, too."""
+
+import os
+import sys
+from typing import Any
+
+from loadtests.pod.storage import registry
+from loadtests.scenario import scenario_files
+
+
+class Suggestions(list[str]):
+    """Choices for the form's menu that do not forbid others: a scenario may also be a path, and a storage composed.
+    The conductor judges what is given."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def add_options(parser: Any) -> None:
+    """Listener of Locust's `init_command_line_parser`."""
+    parser.add_argument(
+        "--scenario",
+        choices=Suggestions(scenario_files()),
+        default="agent-workday",
+        help="Scenario to run, by name or path; what goes on is shown at /run",
+    )
+    parser.add_argument(
+        "--storage", choices=Suggestions(registry.STORAGES), default="sqlite", help="Storage system behind the pod"
+    )
+    for name, metavar, text in (
+        ("--target", "URL", "A pod that runs already, instead of one of ours"),
+        ("--label", "NAME", "The target's name in reports"),
+        ("--i-own", "HOST", "Needed for a target that is not on this host: says that you may load it"),
+    ):
+        parser.add_argument(name, metavar=metavar, default="", help=text, include_in_web_ui=False)
+    parser.add_argument(
+        "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
+    )
+    parser.set_defaults(web_host="127.0.0.1", **_private_master())
+
+
+def _private_master() -> dict[str, str]:
+    """Where the master listens unless told otherwise: for workers of this host only, when Locust starts them itself."""
+    asked_for_more = "--master" in sys.argv or "LOCUST_MODE_MASTER" in os.environ
+    return {} if asked_for_more else {"master_bind_host": "127.0.0.1"}

@@ -1,0 +1,79 @@
+"""The page `/run` of Locust's web UI: what the current run does, by our own figures. No script."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from flask import Blueprint, Response
+from locust.stats import RequestStats
+
+from loadtests.records.vocabulary import OPERATIONS
+from loadtests.users.live import LiveWindow
+from loadtests.users.master import MasterRun, MasterSide
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("loadtests.webui", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
+
+@dataclass(frozen=True)
+class OperationLine:
+    """An operation in the table: how many since the start, percentiles (ms) of the last seconds, None without any."""
+
+    operation: str
+    count: int
+    failed: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+def operation_lines(stats: RequestStats, window: LiveWindow) -> list[OperationLine]:
+    """The operations that there were, in the order of the vocabulary."""
+    seen = [(name, stats.entries[name, ""]) for name in OPERATIONS if (name, "") in stats.entries]
+    return [
+        OperationLine(
+            name,
+            entry.num_requests,
+            entry.num_failures,
+            window.percentile_ms(name, 50),
+            window.percentile_ms(name, 99),
+        )
+        for name, entry in seen
+    ]
+
+
+def render(run: MasterRun | None, stats: RequestStats, problem: str) -> str:
+    """The page. `run` is the current or the last one; None when there was none."""
+    page = _TEMPLATES.get_template("run.html")
+    if run is None:
+        return page.render(run=None, problem=problem)
+    study = shlex.quote(str(Path(run.plan.directory).parent))
+    return page.render(
+        run=run,
+        problem=problem,
+        state=_state(run),
+        lines=operation_lines(stats, run.window),
+        report=f"loadtests-report {study}",
+    )
+
+
+def _state(run: MasterRun) -> str:
+    if run.ended is not None:
+        return "ended" if run.ended.is_set() else "ending: the last rows are being kept"
+    return "preparing" if run.stage is None else f"stage {run.stage.stage.name}"
+
+
+def add_page(web_ui: Any, side: MasterSide) -> None:
+    """Adds the page to Locust's web UI, behind its log-in where there is one."""
+    blueprint = Blueprint("loadtests", __name__)
+
+    def run() -> Response:
+        page = Response(render(side.run or side.last, side.runner.stats, side.problem), mimetype="text/html")
+        page.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+        page.headers["Cache-Control"] = "no-store"
+        return page
+
+    blueprint.add_url_rule("/run", view_func=web_ui.auth_required_if_enabled(run))
+    web_ui.app.register_blueprint(blueprint, url_prefix=web_ui.web_base_path or None)
