@@ -1,0 +1,290 @@
+"""One WebSocket for greenlets against a server in the same process: what a well-behaved pod may do."""
+
+import gc
+import os
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event as Bell
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_pod import echo, event, exactly, frame, pod, received, reply, requests, serving, shake_hands
+from websockets.frames import Frame
+
+from loadtests.wire.codecs.messages import Event
+from loadtests.wire.connection import Connection, text_frame
+
+
+class Heard:
+    """What a connection told its owner."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.lost: list[tuple[str, str]] = []
+        self.bell = Bell()
+
+    def on_event(self, event: Event, at_ns: int) -> None:
+        assert at_ns > 0
+        self.events.append(event)
+        self.bell.set()
+
+    def on_lost(self, error: str, detail: str) -> None:
+        self.lost.append((error, detail))
+        self.bell.set()
+
+    def open(self, url: str, **more: Any) -> Connection:
+        return Connection.open(url, timeout_s=5, on_event=self.on_event, on_lost=self.on_lost, **more)
+
+    def wait(self) -> None:
+        assert self.bell.wait(5), "nothing was heard within 5 s"
+        self.bell.clear()
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+def test_a_reply_reaches_the_one_who_asked(heard: Heard) -> None:
+    with pod(echo) as url:
+        connection = heard.open(url)
+        answer = connection.request("message.send", 0x2A, {"chat": "a", "text": "żółw"}, 5)
+        assert (answer.key, answer.outcome, answer.error) == ("000000000000002a", "ok", "")
+        assert answer.body["asked"] == {"type": "message.send", "key": "000000000000002a", "chat": "a", "text": "żółw"}
+        connection.close()
+
+
+def test_greenlets_share_a_connection_and_replies_come_in_any_order(heard: Heard) -> None:
+    def backwards(connected: Any) -> None:
+        asked = requests(connected)
+        keys = [next(asked)["key"] for _ in range(50)]
+        connected.sendall(b"".join(frame(reply(key, mine=key)) for key in reversed(keys)))
+        next(asked, None)
+
+    with pod(backwards) as url:
+        connection = heard.open(url)
+        askers = [gevent.spawn(connection.request, "heartbeat", key, {}, 5) for key in range(50)]
+        gevent.joinall(askers, timeout=5)
+        assert [int(a.value.body["mine"], 16) for a in askers] == list(range(50))
+        connection.close()
+
+
+def test_a_waiting_key_cannot_be_asked_twice(heard: Heard) -> None:
+    with pod(lambda connected: gevent.sleep(5)) as url:
+        connection = heard.open(url)
+        first = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
+        gevent.sleep(0)
+        with pytest.raises(ValueError, match="already waited for"):
+            connection.request("heartbeat", 1, {}, 5)
+        connection.abort()
+        assert first.get(timeout=5).error == "cut_off"
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 4096])
+def test_pushes_and_replies_survive_any_cutting_of_the_stream(heard: Heard, piece: int) -> None:
+    """Whole frames take the short way, cut ones the library's; both must give the same."""
+
+    def script(connected: Any) -> None:
+        asked = requests(connected)
+        key = next(asked)["key"]
+        stream = frame(event(1)) + frame(event(2, text="x" * 300)) + frame(b"?", 0x89)
+        stream += frame(event(3, text="y" * 70_000)) + frame(event(4)[:20], 0x01) + frame(b"", 0x8A)
+        stream += frame(event(4)[20:], 0x80) + frame(event(5)) + frame(reply(key))
+        step = piece if piece > 100 else piece * 500
+        for at in range(0, len(stream), step):
+            connected.sendall(stream[at : at + step])
+            gevent.sleep(0)
+        assert received(connected) == (0x8A, b"?")
+        next(asked, None)
+
+    with pod(script) as url:
+        connection = heard.open(url)
+        assert connection.request("heartbeat", 9, {}, 5).outcome == "ok"
+        assert [e.sequence for e in heard.events] == [1, 2, 3, 4, 5]
+        assert [len(e.text) for e in heard.events[1:3]] == [300, 70_000]
+        connection.close()
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
+def test_small_frames_cut_anywhere(cuts: list[int]) -> None:
+    stream = frame(event(1)) + frame(b"p", 0x89) + frame(event(2)[:9], 0x01) + frame(event(2)[9:], 0x80)
+    stream += frame(event(3)) + frame(reply("0" * 15 + "9"))
+
+    def script(connected: Any) -> None:
+        asked = requests(connected)
+        next(asked)
+        rest = stream
+        for cut in cuts:
+            connected.sendall(rest[:cut])
+            rest = rest[cut:]
+            gevent.sleep(0)
+        connected.sendall(rest)
+        exactly(connected, 7)
+        next(asked, None)
+
+    heard = Heard()
+    with pod(script) as url:
+        connection = heard.open(url)
+        assert connection.request("heartbeat", 9, {}, 5).outcome == "ok"
+        assert [e.sequence for e in heard.events] == [1, 2, 3]
+        connection.abort()
+
+
+def test_frames_right_behind_the_handshake_are_heard(heard: Heard) -> None:
+    def handle(connected: Any) -> None:
+        shake_hands(connected, frame(event(1)) + frame(event(2))[:10])
+        connected.sendall(frame(event(2))[10:])
+        echo(connected)
+
+    with serving(handle) as port:
+        connection = heard.open(f"ws://127.0.0.1:{port}")
+        assert connection.request("heartbeat", 1, {}, 5).outcome == "ok"
+        assert [e.sequence for e in heard.events] == [1, 2]
+        connection.close()
+
+
+def test_a_late_reply_is_counted_and_given_to_nobody(heard: Heard) -> None:
+    def late(connected: Any) -> None:
+        asked = requests(connected)
+        first, second = next(asked), next(asked)
+        connected.sendall(frame(reply(first["key"])) + frame(reply(second["key"])))
+        next(asked, None)
+
+    with pod(late) as url:
+        connection = heard.open(url)
+        answer = connection.request("chat.accept", 1, {"chat": "a"}, 0.02)
+        assert (answer.outcome, answer.error) == ("unknown", "timeout")
+        assert connection.request("heartbeat", 2, {}, 5).key == "0000000000000002"
+        assert connection.late_replies == 1
+        connection.close()
+
+
+def test_a_killed_asker_leaves_nothing_behind(heard: Heard) -> None:
+    with pod(echo) as url:
+        connection = heard.open(url)
+        asker = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
+        gevent.sleep(0)
+        asker.kill()
+        assert connection.request("heartbeat", 2, {}, 5).outcome == "ok"
+        assert connection.late_replies == 1
+        connection.close()
+
+
+def test_what_the_socket_does_not_take_is_sent_later(heard: Heard) -> None:
+    """Half a megabyte for a reader that takes its time: partial writes, then all of it, in order."""
+
+    def slow(connected: Any) -> None:
+        gevent.sleep(0.05)
+        for request in requests(connected):
+            connected.sendall(frame(reply(request["key"], size=len(request["text"]))))
+
+    with pod(slow) as url:
+        connection = heard.open(url)
+        body = {"chat": "a", "text": "x" * 500_000}
+        askers = [gevent.spawn(connection.request, "message.send", key, body, 5) for key in range(20)]
+        gevent.joinall(askers, timeout=5)
+        assert [a.value.body["size"] for a in askers] == [500_000] * 20
+        connection.close()
+
+
+def test_an_exception_in_the_callback_stops_neither_hub_nor_connection(caplog: pytest.LogCaptureFixture) -> None:
+    def script(connected: Any) -> None:
+        connected.sendall(frame(event(1)))
+        echo(connected)
+
+    def broken(event: Event, at_ns: int) -> None:
+        raise RuntimeError("a bug in a user")
+
+    with pod(script) as url:
+        connection = Connection.open(url, timeout_s=5, on_event=broken)
+        assert connection.request("heartbeat", 1, {}, 5).outcome == "ok"
+        assert "a bug in a user" in caplog.text
+        connection.close()
+
+
+def test_closing_says_goodbye_and_is_no_loss(heard: Heard) -> None:
+    goodbyes = []
+
+    def script(connected: Any) -> None:
+        head, payload = received(connected)
+        goodbyes.append((head, payload))
+        connected.sendall(frame(payload, 0x88))
+
+    with pod(script) as url:
+        connection = heard.open(url)
+        connection.close()
+        connection.close()
+        assert goodbyes == [(0x88, b"\x03\xe8")]
+        assert heard.lost == []
+        assert connection.request("heartbeat", 1, {}, 5).error == "cut_off"
+
+
+def test_closing_wakes_those_who_still_wait(heard: Heard) -> None:
+    with pod(lambda connected: gevent.sleep(5)) as url:
+        connection = heard.open(url)
+        asker = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
+        gevent.sleep(0)
+        connection.close(timeout_s=0.02)
+        assert asker.get(timeout=5).error == "cut_off"
+
+
+def test_tls_carries_the_same(heard: Heard, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with pod(echo, certfile=str(certificate), keyfile=str(key)) as url:
+        connection = heard.open(url, tls=trusting)
+        for size in (10, 300, 200_000):
+            answer = connection.request("message.send", size, {"chat": "a", "text": "x" * size}, 5)
+            assert len(answer.body["asked"]["text"]) == size
+        connection.close()
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  a count of names
+
+
+def test_nothing_leaks(heard: Heard) -> None:
+    def round_trip(url: str, key: int) -> None:
+        connection = heard.open(url)
+        connection.request("heartbeat", key, {}, 5)
+        if key % 2:
+            connection.close()
+        else:
+            connection.abort()
+
+    with pod(echo) as url:
+        round_trip(url, 0)
+        gevent.sleep(0.05)
+        before = _descriptors()
+        for key in range(30):
+            round_trip(url, key)
+        gevent.sleep(0.1)
+        gc.collect()
+        assert _descriptors() <= before
+        assert not [o for o in gc.get_objects() if isinstance(o, Connection)]
+
+
+@given(st.binary(max_size=70_000))
+def test_a_text_frame_is_what_the_library_reads(payload: bytes) -> None:
+    data = bytearray(text_frame(payload))
+
+    def read_exact(size: int) -> Any:
+        taken = bytes(data[:size])
+        del data[:size]
+        return taken
+        yield
+
+    try:
+        next(Frame.parse(read_exact, mask=True))
+    except StopIteration as parsed:
+        assert (parsed.value.opcode, bytes(parsed.value.data), parsed.value.fin) == (1, payload, True)
+        assert not data
