@@ -12,6 +12,7 @@ from storage_systems import ACCOUNT, Desk, System, sit_down
 
 from loadtests.pod.storage.contract import (
     Accepted,
+    AlreadyAccepted,
     Call,
     Done,
     OutcomeUnknown,
@@ -158,6 +159,22 @@ async def test_ended_session_is_unavailable_and_then_replaced(postgres_database:
             with pytest.raises(StorageUnavailable):
                 await accept
         assert isinstance(await agent.accept(chat), Accepted)
+
+
+async def test_cancelled_caller_leaves_its_transaction_to_end(postgres_database: Any) -> None:
+    system = System("postgres:pessimistic", postgres_database.pod_dsn)
+    async with system.started() as storage, _connected(postgres_database.dsn) as blocker:
+        agent, _, chat = await _chat(storage)
+        async with blocker.transaction():
+            await blocker.execute(HOLD_ACCOUNT, ACCOUNT)
+            accept = asyncio.create_task(agent.accept(chat))
+            await _seen_waiting(postgres_database.dsn, "chat.accept@pod-1")
+            accept.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await accept
+        late = await sit_down(storage, name="Grace")
+        assert await late.accept(chat) == AlreadyAccepted("Ada"), "who asked first was served first"
+    assert [t.outcome for t in system.transactions if t.call.operation == "chat.accept"] == ["committed", "rolled_back"]
 
 
 @pytest.mark.parametrize("strategy", ["pessimistic", "optimistic"])

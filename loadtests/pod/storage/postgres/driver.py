@@ -110,6 +110,7 @@ class Database:
         self._pod = pod
         self._statements = {**load(_HERE / "common.sql"), **load(_HERE / f"{strategy}.sql")}
         self._pool: Any = None
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
         """Connects and makes the schema. Raises StorageUnavailable."""
@@ -152,7 +153,17 @@ class Database:
 
     async def write(self, call: Call, job: Callable[[Session], Awaitable[T]]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Tried again while it comes
-        to nothing because of another one. Emits a Transaction for every attempt."""
+        to nothing because of another one. Emits a Transaction for every attempt.
+
+        A caller that is cancelled leaves it to end by itself: a session cut off in mid-transaction would hold its
+        locks until the server notices.
+        """
+        task = asyncio.ensure_future(self._try(call, job))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _try(self, call: Call, job: Callable[[Session], Awaitable[T]]) -> T:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._session() as connection:
