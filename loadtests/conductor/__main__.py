@@ -30,6 +30,7 @@ class Attended:
     """The Locust master that started us: asked to stop, never killed."""
 
     attended = True
+    takes_leave = False
 
     def __init__(self, answers: int) -> None:
         self.pid = os.getppid()

@@ -51,6 +51,8 @@ class Engine(Mortal, Protocol):
     """The load as a process: ours, or the one that started us."""
 
     attended: bool
+    takes_leave: bool
+    """Whether it has something left to do once every row is kept."""
 
     @property
     def pid(self) -> int: ...
@@ -108,7 +110,7 @@ class Follower:
         return self._followed()
 
     def _over(self) -> bool:
-        return self._gone or (self._load.drained and self._engine.attended)
+        return self._gone or (self._load.drained and not self._engine.takes_leave)
 
     def _followed(self) -> Followed:
         self._read()

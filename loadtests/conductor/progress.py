@@ -64,7 +64,7 @@ class PlainProgress:
         self._said_at = time.monotonic()
 
     def tick(self, event: dict[str, Any]) -> None:
-        if time.monotonic() - self._said_at >= PLAIN_EVERY_S:
+        if event.get("stage") and time.monotonic() - self._said_at >= PLAIN_EVERY_S:
             self._said_at = time.monotonic()
             self.say("  ".join(f"{name} {figure}" for name, figure in figures(event).items()))
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loadtests.conductor.choices import Choices
+from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, end_document
 from loadtests.conductor.failures import Reason, RunEnded
@@ -51,8 +51,10 @@ class OwnLocust:
 
     attended = False
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, generator: Generator) -> None:
         self._child = child
+        # Workers on other hosts have to be told to end; those here are killed, which saves seconds a run.
+        self.takes_leave = generator.expect_workers is not None
 
     @property
     def pid(self) -> int:
@@ -101,7 +103,7 @@ class Run:
             self.parts.watch_generator(child.pid)
             if generator.expect_workers is not None:
                 self.around.progress.say(f"waiting for {generator.expect_workers} workers at {generator.bind}")
-            return self.follow(OwnLocust(child), lines)
+            return self.follow(OwnLocust(child, generator), lines)
         finally:
             if child.exit_code() is not None:
                 child.outlive(_WORKERS_SAVE_WITHIN_S)

@@ -50,6 +50,7 @@ def test_plain_progress_says_every_stage_and_not_every_tick():
     progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
     for _ in range(5):
         progress.tick({"stage": "steady", "users": 61})
+    progress.tick({"stage": "", "users": 0})
     assert out.getvalue().splitlines() == ["[2/6 sqlite] stage steady: 60 agents, 30 customers/s"]
 
 
