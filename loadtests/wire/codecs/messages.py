@@ -84,6 +84,8 @@ class Event:
 _EVENT_FIELDS = tuple((f.name, int if f.type in (int, "int") else str) for f in fields(Event) if f.name != "account")
 _OUTCOMES = ("ok", "refused", "fail", "unknown")  # compared, not hashed: a hostile outcome may be a list
 
+_KEY = re.compile("[0-9a-f]{16}")
+
 
 def key_text(key: int) -> str:
     """A key as it travels: 16 hexadecimal digits, in lower case."""
