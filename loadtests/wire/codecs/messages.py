@@ -84,6 +84,7 @@ class Event:
 _EVENT_FIELDS = tuple((f.name, int if f.type in (int, "int") else str) for f in fields(Event) if f.name != "account")
 _OUTCOMES = ("ok", "refused", "fail", "unknown")  # compared, not hashed: a hostile outcome may be a list
 
+_MOST = (1 << 63) - 1
 _KEY = re.compile("[0-9a-f]{16}")
 
 
