@@ -76,7 +76,7 @@ class Harness:
         """Returns when the load is well under way."""
 
         def rows() -> RunDirectory | None:
-            assert self.process.poll() is None, self.finish()
+            assert self.process.poll() is None, (self.finish(), self.stderr)
             run = self.directory()
             return run if run and sum(b.num_rows for b in run.batches("operations")) >= least else None
 
