@@ -2,17 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from reports.frames import Run
 
-ALIKE_EVERYWHERE = ("format", "scenario", "seed", "stages", "host", "harness", "packages", "generator.processes")
+ALIKE_EVERYWHERE = ("format", "scenario", "seed", "stages", "host", "harness.version", "packages", "generator.processes")
 ALIKE_IN_ROUNDS = ("engine", "target")
 PLACES = frozenset({"url", "port", "path", "data_directory", "socket", "file", "dsn", "directory"})
 """Where a server happened to be this time: no setting."""
 
 
-def differences(runs: Sequence[Run]) -> list[str]:
+class Described(Protocol):
+    """A run that can be compared: the report's, or the gate's evidence."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def storage(self) -> str: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
+
+
+def differences(runs: Sequence[Described]) -> list[str]:
     """A line for each field that keeps these runs from being compared; empty when they may be.
 
     Runs without a manifest have nothing to compare and are left to the report's notes.
@@ -25,7 +36,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-def _differing(runs: Sequence[Run], fields: Sequence[str], among: str) -> Iterator[str]:
+def _differing(runs: Sequence[Described], fields: Sequence[str], among: str) -> Iterator[str]:
     flat = {run.name: dict(_flat(run.manifest, fields)) for run in runs}
     for path in dict.fromkeys(path for values in flat.values() for path in values):
         holders: dict[str, list[str]] = defaultdict(list)

@@ -70,10 +70,12 @@ class RunEvidence:
     ledger: tuple[LedgerCheck, ...] | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """By the objective's name."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """What rounds of one storage must have in common."""
-    surroundings: Mapping[str, Any] = field(default_factory=dict)
-    """What all runs of a study must have in common."""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """As written: told apart from those of other runs."""
+
+    @property
+    def name(self) -> str:
+        return self.run
 
 
 @dataclass(frozen=True)

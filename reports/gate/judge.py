@@ -1,6 +1,7 @@
 """The judge: objectives and evidence in, judgement out. It never fetches anything."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from reports.gate.comparability import check_durability, check_likeness
@@ -27,26 +28,19 @@ def judge(objectives: Objectives, evidence: Evidence, comparison: Comparison | N
     storages = evidence.storages() if comparison is None else (comparison.baseline, comparison.candidate)
     runs = tuple(run for run in evidence.runs if run.storage in storages)
     checks = [*_study_checks(objectives, runs, len(storages))]
-    sound: dict[str, bool] = {}
+    own, sound = {}, True
     for storage in storages:
         health = list(_health_checks(objectives, evidence.of(storage), storage))
-        sound[storage] = compose(c.verdict for c in health) is Verdict.PASS
-        decides = comparison is None or storage == comparison.candidate
-        judged = [*_objective_checks(objectives, evidence.of(storage), storage, sound[storage]), *health]
+        healthy = compose(c.verdict for c in health) is Verdict.PASS
+        judged = [*_objective_checks(objectives, evidence.of(storage), storage, healthy), *health]
         judged += _ledger_checks(objectives, evidence.of(storage), storage)
-        checks += [_deciding(check, decides) for check in judged]
+        own[storage] = compose(c.verdict for c in judged if c.decides)
+        decides = comparison is None or storage == comparison.candidate
+        checks += judged if decides else [replace(check, decides=False) for check in judged]
+        sound &= healthy
     if comparison is not None:
-        checks += _comparison_checks(objectives, evidence, comparison, all(sound.values()))
-    return Judgement(
-        compose(c.verdict for c in checks if c.decides),
-        {s: compose(c.verdict for c in checks if c.storage == s) for s in storages},
-        tuple(checks),
-        comparison,
-    )
-
-
-def _deciding(check: Check, decides: bool) -> Check:
-    return check if decides else Check(**{**vars(check), "decides": False})
+        checks += _comparison_checks(objectives, evidence, comparison, sound)
+    return Judgement(compose(c.verdict for c in checks if c.decides), own, tuple(checks), comparison)
 
 
 def _study_checks(objectives: Objectives, runs: Sequence[RunEvidence], storages: int) -> Iterator[Check]:

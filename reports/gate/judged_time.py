@@ -1,6 +1,6 @@
 """Judged time as windows, and how much of it an observer saw. Arrays in, numbers out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,8 @@ Bools = npt.NDArray[np.bool_]
 Window = tuple[int, int]
 """From, to (exclusive), in nanoseconds."""
 
-_GAP_PERIODS = 5
-_GAP_AT_LEAST_NS = 1_000_000_000
-"""Ticks that are further apart than both say that nobody looked, although no tick says so."""
+_MISSED_PERIODS = 3
+"""A gap of fewer periods between two ticks that saw something is jitter, not blindness."""
 
 
 def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
@@ -43,20 +42,11 @@ def overlap_ns(a: Sequence[Window], b: Sequence[Window]) -> int:
     return sum(max(0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b)
 
 
-def blind_windows(planned_ns: Int64s, ended_ns: Int64s, failed: Bools, until_ns: int) -> tuple[Window, ...]:
-    """When a probe did not see: from a failed tick to the next one, and where ticks are missing.
-
-    `until_ns` is when the load had ended: silence before it is blindness too.
-    """
-    order = np.argsort(planned_ns, kind="stable")
-    planned, ended, bad = planned_ns[order], ended_ns[order], failed[order]
-    following = np.append(planned[1:], max(until_ns, int(ended[-1])))
-    period = int(np.median(np.diff(planned))) if len(planned) > 1 else 0
-    gap = following - planned > max(_GAP_PERIODS * period, _GAP_AT_LEAST_NS)
-    return merged(_blind(planned, ended, following, bad, gap))
-
-
-def _blind(planned: Int64s, ended: Int64s, following: Int64s, bad: Bools, gap: Bools) -> Iterator[Window]:
-    for i in np.flatnonzero(bad | gap):
-        begin = planned[i] if bad[i] else min(ended[i], following[i])
-        yield int(begin), int(max(following[i], ended[i]) if bad[i] else following[i])
+def blind_windows(planned_ns: Int64s, seen_ns: Int64s, load: Window) -> tuple[Window, ...]:
+    """When a probe saw nothing while the load lasted, told from when its ticks were planned, and when those began that
+    saw something. Failed ticks, missing ones and silence at either end are all gaps; a period of each is no loss."""
+    period = int(np.median(np.diff(np.sort(planned_ns)))) if len(planned_ns) > 1 else 0
+    inner = np.sort(seen_ns[inside(seen_ns, [load])])
+    edges = np.concatenate(([load[0]], inner, [load[1]])).astype(np.int64)
+    gaps = np.flatnonzero(np.diff(edges) > _MISSED_PERIODS * period)
+    return merged((int(edges[i]) + period, int(edges[i + 1])) for i in gaps)

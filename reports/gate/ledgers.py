@@ -1,6 +1,7 @@
 """What the ledger found, judged by what the storage promises."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from reports.gate.evidence import LedgerCheck, RunEvidence
 from reports.gate.verdicts import Check, Verdict
@@ -9,14 +10,16 @@ _VERDICTS = {v.value: v for v in Verdict}
 
 
 def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
-    """One check for each of the ledger's; unknown where the ledger, or its look for orphans, is missing."""
+    """One check for each of the ledger's; unknown where the ledger, or its look for orphans, is missing. Where it is
+    not required, what it does not know is shown and decides nothing."""
     if run.ledger is None:
         if required:
             yield _check(run, "ledger", Verdict.UNKNOWN, None, "there is no ledger.json")
         return
     for found in run.ledger:
         verdict, reason = _orphans(run, found) if found.check == "orphans" else _as_found(found)
-        yield _check(run, f"ledger: {found.check}", verdict, found.count, reason)
+        check = _check(run, f"ledger: {found.check}", verdict, found.count, reason)
+        yield check if required or verdict is not Verdict.UNKNOWN else replace(check, decides=False)
     if required and not any(found.check == "orphans" for found in run.ledger):
         yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, "the ledger did not look for orphans")
 

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.records.tables import FORMAT
 from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
-from reports.gate.judged_time import Window, blind_windows, length_ns, merged, overlap_ns
+from reports.gate.judged_time import Int64s, Window, blind_windows, length_ns, merged, overlap_ns
 from reports.gate.objectives import Objective
 
 _S = 1_000_000_000
@@ -63,8 +64,8 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         return RunEvidence(run.name, storage, broken="aborted before it began: there is no manifest.json")
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
-    windows = _judged_windows(run, manifest)
-    counts, found = count_batches(run.batches("operations"), windows, objectives)
+    stages = _stages(run, manifest)
+    counts, found = count_batches(run.batches("operations"), stages.judged, objectives)
     promises = (manifest.get("engine") or {}).get("promises") or {}
     ended = end or {}
     return RunEvidence(
@@ -75,24 +76,39 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         detail=ended.get("detail", ""),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
-        sight=_sight(run, ended, windows),
+        sight=_sight(run, ended, stages),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
         ledger=_ledger(run),
         counts=counts,
-        settings=_settings(manifest),
-        surroundings=_surroundings(manifest),
+        manifest=manifest,
     )
 
 
-def _judged_windows(run: RunDirectory, manifest: Json) -> tuple[Window, ...]:
-    """The judged stages as they happened; as they were planned where there is no timeline."""
+@dataclass(frozen=True)
+class Stages:
+    """When the load began, and which of its time is judged."""
+
+    starts_ns: int
+    judged: tuple[Window, ...]
+
+
+def _stages(run: RunDirectory, manifest: Json) -> Stages:
+    """The stages as they happened; as they were planned where there is no timeline."""
     rows = [row for batch in run.batches("timeline") for row in batch.to_pylist() if row["kind"] == "stage"]
-    if rows:
-        judged = (row for row in rows if json.loads(row["detail"])["judge"])
-        return merged((r["started_ns"], _FOREVER if r["ended_ns"] is None else r["ended_ns"]) for r in judged)
-    planned = (stage for stage in manifest["stages"] if stage["judge"])
-    return merged((round(s["starts_s"] * _S), round((s["starts_s"] + s["duration_s"]) * _S)) for s in planned)
+    stages = [_happened(row) for row in rows] or [_planned(stage) for stage in manifest["stages"]]
+    starts_ns = min((window[0] for window, _ in stages), default=0)
+    return Stages(starts_ns, merged(window for window, judged in stages if judged))
+
+
+def _happened(row: Json) -> tuple[Window, bool]:
+    ended_ns = _FOREVER if row["ended_ns"] is None else row["ended_ns"]
+    return (row["started_ns"], ended_ns), json.loads(row["detail"])["judge"]
+
+
+def _planned(stage: Json) -> tuple[Window, bool]:
+    ends_s = stage["starts_s"] + stage["duration_s"]
+    return (round(stage["starts_s"] * _S), round(ends_s * _S)), stage["judge"]
 
 
 def _kept(operations: Json, found: int) -> Kept:
@@ -106,45 +122,28 @@ def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
     return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in document["checks"])
 
 
-def _sight(run: RunDirectory, end: Json, windows: Sequence[Window]) -> Sight | None:
-    """The probe that saw least counts. What the observer says it missed, and the ticks do not place outside of judged
-    time, was in it."""
+def _sight(run: RunDirectory, end: Json, stages: Stages) -> Sight | None:
+    """The probe that saw least counts. What the observer says it missed, and no tick places outside of judged time,
+    was in it."""
     if not end.get("observer"):
         return None
-    windows = merged((begin, min(stop, end["ended_ns"])) for begin, stop in windows)
-    told_s, judged_ns = end["observer"]["blind_s"], length_ns(windows)
-    probes = [_blind(ticks, end["ended_ns"]) for ticks in _ticks(run).values()]
+    judged = merged((begin, min(stop, end["ended_ns"])) for begin, stop in stages.judged)
+    told_s, judged_s = end["observer"]["blind_s"], length_ns(judged) / _S
+    probes = _ticks(run)
     if not probes:
-        return Sight(judged_ns / _S, judged_ns / _S, "it left no ticks")
-    in_judged = max(overlap_ns(blind, windows) for blind in probes)
-    outside = max(length_ns(blind) for blind in probes) - in_judged
-    blind_s = max(in_judged / _S, min(told_s - outside / _S, judged_ns / _S))
-    return Sight(judged_ns / _S, blind_s, end["observer"].get("reason") or "")
+        return Sight(judged_s, judged_s, "it left no ticks")
+    blind = [blind_windows(*ticks, (stages.starts_ns, end["ended_ns"])) for ticks in probes]
+    in_judged = max(overlap_ns(windows, judged) for windows in blind) / _S
+    placed = max(length_ns(windows) for windows in blind) / _S
+    unplaced = min(max(0.0, told_s - placed), judged_s)
+    return Sight(judged_s, max(in_judged, unplaced), end["observer"].get("reason") or "")
 
 
-def _blind(ticks: pa.Table, until_ns: int) -> tuple[Window, ...]:
-    planned, ended = ticks["planned_ns"].to_numpy(), ticks["ended_ns"].to_numpy()
-    failed = ticks["error"].is_valid().to_numpy()
-    before = ((min(0, int(planned.min())), int(planned.min())),)  # nobody looked before the first tick
-    return merged((*before, *blind_windows(planned, ended, np.asarray(failed, dtype=np.bool_), until_ns)))
-
-
-def _ticks(run: RunDirectory) -> dict[str, pa.Table]:
+def _ticks(run: RunDirectory) -> list[tuple[Int64s, Int64s]]:
+    """Of each probe: when its ticks were planned, and when those began that saw something."""
     batches = list(run.batches("ticks"))
     if not batches:
-        return {}
+        return []
     table = pa.Table.from_batches(batches)
-    probes = table["probe"].unique().to_pylist()
-    return {probe: table.filter(pa.compute.equal(table["probe"], probe)) for probe in probes}
-
-
-def _settings(manifest: Json) -> dict[str, Any]:
-    engine = manifest.get("engine") or {}
-    settings = {f"engine.{key}": engine.get(key) for key in ("name", "version", "promises")}
-    return settings | {f"engine.settings.{k}": v for k, v in (engine.get("settings") or {}).items()}
-
-
-def _surroundings(manifest: Json) -> dict[str, Any]:
-    keys = ("scenario", "harness", "host", "packages", "stages")
-    flat = {f"{key}.{k}": v for key in keys if isinstance(manifest.get(key), dict) for k, v in manifest[key].items()}
-    return flat | {"stages": manifest["stages"]}
+    probes = [table.filter(pc.equal(table["probe"], probe)) for probe in table["probe"].unique()]
+    return [(t["planned_ns"].to_numpy(), t.filter(pc.is_null(t["error"]))["started_ns"].to_numpy()) for t in probes]

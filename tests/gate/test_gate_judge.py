@@ -232,6 +232,15 @@ def test_what_the_ledger_fails_fails():
     assert judged(run(ledger=(ORPHANS, LedgerCheck("doubles", "fail", 1)))).overall is FAIL
 
 
+def test_what_an_optional_ledger_does_not_know_decides_nothing():
+    loose = replace(OBJECTIVES, ledger_required=False)
+    nobody_looked = LedgerCheck("orphans", "unknown", None, "memory cannot be read from outside")
+    judgement = judged(run(ledger=(nobody_looked,)), objectives=loose)
+    assert judgement.overall is judgement.storages["sqlite"] is PASS
+    assert check(judgement, "ledger: orphans").verdict is UNKNOWN
+    assert judged(run(ledger=(LedgerCheck("orphans", "fail", 1),)), objectives=loose).overall is FAIL
+
+
 def test_what_is_optional_may_be_missing():
     loose = replace(OBJECTIVES, observer_required=False, ledger_required=False)
     assert judged(run(ledger=None, sight=None), objectives=loose).overall is PASS
@@ -265,15 +274,18 @@ def test_one_storage_needs_no_durability_to_compare():
 
 
 def test_rounds_of_one_storage_match_in_every_setting():
-    unlike = run(settings={"fsync": "on"}), run(name="02-sqlite", number=2, settings={"fsync": "off"})
-    found = check(judged(*unlike), "like runs")
-    assert (found.verdict, found.reason) == (UNKNOWN, "unlike runs: sqlite: fsync is on or off")
+    on, off = ({"engine": {"settings": {"fsync": value}}} for value in ("on", "off"))
+    found = check(judged(run(manifest=on), run(name="02-sqlite", number=2, manifest=off)), "like runs")
+    assert found.verdict is UNKNOWN
+    assert "engine.settings.fsync differs among rounds of sqlite: 'on' in 01-sqlite; 'off' in 02-sqlite" in found.reason
 
 
-def test_storages_may_differ_in_settings_but_not_in_surroundings():
-    assert judged(run(settings={"v": "1"}), run(**POSTGRES, settings={"v": "2"})).overall is PASS
-    unlike = judged(run(surroundings={"host": "a"}), run(**POSTGRES, surroundings={"host": "b"}))
-    assert check(unlike, "like runs").reason == "unlike runs: host is a or b"
+def test_storages_may_differ_in_settings_but_not_in_scenario_or_host():
+    one, two = ({"engine": {"version": v}, "host": {"cpu": "x"}} for v in "12")
+    assert judged(run(manifest=one), run(**POSTGRES, manifest=two)).overall is PASS
+    unlike = judged(run(manifest=one), run(**POSTGRES, manifest={"host": {"cpu": "y"}}))
+    assert unlike.overall is UNKNOWN
+    assert "host.cpu differs among all runs" in check(unlike, "like runs").reason
 
 
 COMPARISON = Comparison(baseline="sqlite", candidate="postgres")
