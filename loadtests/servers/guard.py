@@ -1,5 +1,6 @@
 """The owner's end of a guardian: orders in, answers out."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 from loadtests.servers import guardian
 from loadtests.servers.accounts import Account
 from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.guardian import remove
 
 
 class Guard:
@@ -18,6 +20,7 @@ class Guard:
     def __init__(self, account: Account | None) -> None:
         program = Path(guardian.__file__).resolve()
         self._turn = threading.Lock()
+        self._owned: list[Path] = []
         self._process = subprocess.Popen(
             # -P -E: neither this directory nor the owner's PYTHON variables decide what it imports.
             [sys.executable, "-P", "-E", str(program), *([str(account.uid), str(account.gid)] if account else [])],
@@ -46,9 +49,17 @@ class Guard:
             raise ServerUnavailable(f"could not {do}: {answer['error']}")
         return answer
 
+    def own(self, *paths: Path) -> None:
+        """Has these removed at the end, whatever end that is."""
+        self._owned += paths
+        self.order("own", paths=[str(path) for path in paths])
+
     def release(self, timeout_s: float = 10) -> None:
         """Lets go: the guardian ends the server and removes what it owns. The same happens when we are killed."""
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait(timeout_s)
         self._process.stdout.close()
+        for path in self._owned:  # nothing is left of them, unless the guardian was killed
+            remove(path)

@@ -1,9 +1,10 @@
 """The process that stands between an owner and its server, so that the server never outlives the owner.
 
-Started by file name, by `Guard`. Reads one JSON order a line from standard input, answers each with one JSON line on
-standard output. When its standard input closes, because the owner let go or was killed, it ends the server at once
-and removes every path it was told to own. A parent-death signal alone would not do: the kernel clears it when a
-process changes to another user. Should the guardian itself be killed, the server gets one, set after that change.
+Started by file name, by `Guard`; needs the standard library only. Reads one JSON order a line from standard input,
+answers each with one JSON line on standard output. When its standard input closes, because the owner let go or was
+killed, it ends the server at once and removes every path it was told to own. A parent-death signal alone would not
+do: the kernel clears it when a process changes to another user. Should the guardian itself be killed, the server gets
+one, set after that change.
 
 | order | fields | answer |
 |---|---|---|
@@ -15,6 +16,7 @@ process changes to another user. Should the guardian itself be killed, the serve
 | `end` | `signal` (null: kill the whole tree), `timeout_s` | `gone` |
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -29,8 +31,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
-
-import psutil
 
 _STEP_MS = 20
 _GRACE_S = 1.0
@@ -65,14 +65,20 @@ def _wait(done: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
+def _children(of: int | str) -> list[int]:
+    try:
+        return [int(pid) for path in Path(f"/proc/{of}/task").glob("*/children") for pid in path.read_text().split()]
+    except OSError:  # it has just ended
+        return []
+
+
 def _end_descendants() -> None:
     """Kills every process below this one. They all fall to us, being their subreaper, so none slips away."""
-    while children := psutil.Process().children(recursive=True):
-        for child in children:
-            try:
-                child.kill()
-            except psutil.NoSuchProcess:
-                continue
+    while doomed := _children("self"):
+        for pid in doomed:
+            doomed += _children(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         _reap()
         time.sleep(_STEP_MS / 1000)
 
@@ -83,6 +89,14 @@ def _reap() -> None:
             pass
     except ChildProcessError:
         pass
+
+
+def remove(path: Path) -> None:
+    """A file or a directory with all that is in it; also when it is gone already."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class Guardian:
@@ -133,7 +147,7 @@ class Guardian:
             self._kill()
         elif self._server and self._server.poll() is None:
             self._server.send_signal(signal)
-        return {"gone": _wait(lambda: self.status()["code"] is not None, timeout_s)}
+        return {"gone": _wait(self._gone, timeout_s)}
 
     def finish(self) -> None:
         """Ends the server, politely for a second because that also frees its shared memory, and removes its files."""
@@ -145,10 +159,14 @@ class Guardian:
                 self._kill()
         _end_descendants()
         for path in self._owned:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
+
+    def _gone(self) -> bool:
+        """Also the last of its children, which outlives it for a moment: the one that writes the log."""
+        if self.status()["code"] is None:
+            return False
+        _reap()
+        return not _children("self")
 
     def _kill(self) -> None:
         if self._server and self._server.poll() is None:

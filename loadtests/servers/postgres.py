@@ -30,11 +30,10 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class _Home:
-    """Where a server lives. `record` tells a reader of the study where that is, when it is not in it."""
+    """Where a server lives, and what people should know about that."""
 
     directory: Path
-    record: Path | None
-    account: Account | None
+    notes: tuple[str, ...] = ()
 
     @property
     def data(self) -> Path:
@@ -58,7 +57,9 @@ class PostgresServer:
         self._home, self._binaries, self._guard, self._port = home, binaries, guard, port
         self._passwords = {OWNER: secrets.token_urlsafe(24), POD: secrets.token_urlsafe(24)}
         self._pid: int | None = None
-        self.notes: list[str] = []
+        self.notes = list(home.notes)
+        if binaries.directory.is_relative_to(home.directory):
+            self.notes.append(f"runs {binaries.source}, which its user cannot reach")
 
     @classmethod
     def create(cls, directory: Path) -> Self:
@@ -210,9 +211,9 @@ def _usable(guard: Guard, directory: Path) -> bool:
 
 
 def _settle(guard: Guard, directory: Path, account: Account | None) -> _Home:
-    guard.order("own", paths=[str(directory)])
+    guard.own(directory)
     _hand_over(directory, account)
-    home = _Home(directory, None, account)
+    home = _Home(directory)
     if not _usable(guard, directory):
         directory.rmdir()
         home = _elsewhere(guard, directory, account)
@@ -225,13 +226,13 @@ def _elsewhere(guard: Guard, wanted: Path, account: Account | None) -> _Home:
     user = account.name if account else "this user"
     directory = Path(tempfile.mkdtemp(prefix="loadtests-postgres-"))
     record = wanted.with_name(f"{wanted.name}.json")
-    guard.order("own", paths=[str(directory), str(record)])
+    guard.own(directory, record)
     reason = f"{user} cannot write in {wanted}"
     record.write_text(json.dumps({"directory": str(directory), "reason": reason}, indent=2) + "\n")
     _hand_over(directory, account)
     if not _usable(guard, directory):
         raise ServerUnavailable(f"{reason}, nor in {directory}: set TMPDIR to a directory that it can enter")
-    return _Home(directory, record, account)
+    return _Home(directory, (f"lives in {directory}: {reason}",))
 
 
 def _hand_over(directory: Path, account: Account | None) -> None:

@@ -1,0 +1,130 @@
+"""Where PostgreSQL is looked for, and what is said when it is not there."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests.servers import binaries
+from loadtests.servers.binaries import CHOICE, copy_install, find_binaries
+from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+
+
+def _pretend(directory: Path, version: str) -> Path:
+    """Programs that answer `--version` and no more."""
+    directory.mkdir(parents=True)
+    for name in ("postgres", "initdb"):
+        program = directory / name
+        program.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
+        program.chmod(0o755)
+    return directory
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No PostgreSQL anywhere; returns an empty directory that is the PATH."""
+    empty = tmp_path / "path"
+    empty.mkdir()
+    monkeypatch.delenv(CHOICE, raising=False)
+    monkeypatch.setenv("PATH", str(empty))
+    monkeypatch.setattr(binaries, "_DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr(binaries, "_WHEEL", "a_wheel_that_is_not_there")
+    return empty
+
+
+def test_nothing_found_says_where_it_looked_and_what_to_install(nowhere: Path, tmp_path: Path) -> None:
+    with pytest.raises(ServerUnavailable) as raised:
+        PostgresServer.create(tmp_path / "server")
+    message = str(raised.value)
+    assert [word for word in ("PATH", "/*/bin", "apt install", "pip install") if word not in message] == []
+    assert not (tmp_path / "server").exists()
+
+
+def test_path_comes_before_debian(nowhere: Path, tmp_path: Path) -> None:
+    _pretend(tmp_path / "debian" / "17" / "bin", "17.1")
+    found = _pretend(tmp_path / "own", "14.2")
+    (nowhere / "postgres").symlink_to(found / "postgres")
+    assert (find_binaries().version, find_binaries().directory) == ("14.2", found)
+
+
+def test_debians_newest_is_taken(nowhere: Path, tmp_path: Path) -> None:
+    for version in ("9.6", "15.3", "17.1"):
+        _pretend(tmp_path / "debian" / version.split(".", maxsplit=1)[0] / "bin", version)
+    assert (find_binaries().version, find_binaries().major) == ("17.1", 17)
+
+
+def test_an_old_version_is_passed_over_and_named(nowhere: Path, tmp_path: Path) -> None:
+    _pretend(tmp_path / "debian" / "12" / "bin", "12.22")
+    with pytest.raises(ServerUnavailable, match=r"12\.22 is older than 13"):
+        find_binaries()
+
+
+def test_a_choice_is_the_only_place(nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pretend(tmp_path / "debian" / "17" / "bin", "17.1")
+    monkeypatch.setenv(CHOICE, str(tmp_path / "absent"))
+    with pytest.raises(ServerUnavailable, match=rf"absent.*no working postgres.*correct {CHOICE}"):
+        find_binaries()
+    monkeypatch.setenv(CHOICE, str(_pretend(tmp_path / "chosen", "16.0")))
+    assert find_binaries().version == "16.0"
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """One that every user can enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def test_broken_programs_end_in_one_message_and_no_leftovers(
+    nowhere: Path, open_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = _pretend(open_directory / "broken", "16.0")
+    (directory / "initdb").write_text('#!/bin/sh\n[ "$1" = --version ] || { echo out of luck; exit 3; }\n')
+    monkeypatch.setenv(CHOICE, str(directory))
+    home = open_directory / "servers" / "one"
+    with pytest.raises(ServerUnavailable, match=r"(?s)initdb 16\.0 failed \(3\).*out of luck"):
+        PostgresServer.create(home)
+    assert list((open_directory / "servers").iterdir()) == []
+
+
+def _wheel_or_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHOICE, "wheel")
+    try:
+        find_binaries()
+    except ServerUnavailable as error:
+        pytest.skip(str(error))
+
+
+def test_the_wheels_server_works_with_the_systems_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _wheel_or_skip(monkeypatch)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with PostgresServer.create(tmp_path / "postgres") as server:
+        assert int(server.version.split(".")[0]) >= 18
+        assert "jsonlog" in (server.directory / "data" / "postgresql.conf").read_text()
+        assert server.running
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user whom its files are closed to")
+def test_programs_in_a_closed_home_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _wheel_or_skip(monkeypatch)
+    closed = tmp_path / "home"
+    closed.mkdir(mode=0o700)
+    copied = copy_install(find_binaries(), closed)
+    monkeypatch.setenv(CHOICE, str(copied.directory))
+    with PostgresServer.create(tmp_path / "postgres") as server:
+        assert any("copy" in note for note in server.notes)
+    shutil.rmtree(closed)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user whom its files are closed to")
+def test_programs_that_cannot_be_moved_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "home"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv(CHOICE, str(_pretend(closed / "bin", "16.0")))
+    with pytest.raises(ServerUnavailable, match="cannot run"):
+        PostgresServer.create(tmp_path / "postgres")
