@@ -1,5 +1,6 @@
 """What a pod does to its SQLite file: each function runs inside one BEGIN IMMEDIATE and sees nobody else's change."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -64,8 +65,7 @@ def _close(db: Session, connection: str) -> None:
 
 
 def touch_connections(db: Session, connections: Sequence[str], now: int) -> None:
-    for connection in connections:
-        db.run("touch_connection", connection=connection, now=now)
+    db.run("touch_connections", connections=json.dumps(list(connections)), now=now)
 
 
 def reap_connections(db: Session, silent_since: int, limit: int) -> Sequence[str]:

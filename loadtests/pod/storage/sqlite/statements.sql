@@ -26,8 +26,9 @@ UPDATE connections SET closed_at = :now WHERE id = :connection;
 -- name: drop_subscriptions
 DELETE FROM subscriptions WHERE connection = :connection;
 
--- name: touch_connection
-UPDATE connections SET seen_at = max(seen_at, :now) WHERE id = :connection AND closed_at IS NULL;
+-- name: touch_connections
+UPDATE connections SET seen_at = max(seen_at, :now)
+WHERE id IN (SELECT value FROM json_each(:connections)) AND closed_at IS NULL;
 
 -- name: silent_connections
 SELECT id FROM connections WHERE closed_at IS NULL AND seen_at < :silent_since ORDER BY seen_at LIMIT :limit;
