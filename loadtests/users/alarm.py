@@ -54,15 +54,20 @@ class _Alarm:
             os.read(self._descriptor, 8)
         calls = self._calls
         now = monotonic_ns()
+        while calls and calls[0][0] <= now:
+            call = heappop(calls)[2]
+            if call:
+                self._make(call[0])
+        self._set_for = 0
+        if calls:
+            self._set(calls[0][0])
+
+    def _make(self, callback: Callable[[], Any]) -> None:
         try:
-            while calls and calls[0][0] <= now:
-                call = heappop(calls)[2]
-                if call:
-                    call[0]()
-        finally:
-            self._set_for = 0
-            if calls:
-                self._set(calls[0][0])
+            callback()
+        except Exception:
+            # The hub would stop the watcher, and nobody would ever be woken again.
+            self._hub.handle_error(callback, *sys.exc_info())
 
 
 _alarms: dict[tuple[int, int], _Alarm] = {}

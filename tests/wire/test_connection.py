@@ -16,7 +16,8 @@ from scripted_pod import echo, event, exactly, frame, pod, received, reply, requ
 from websockets.frames import Frame
 
 from loadtests.wire.codecs.messages import Event
-from loadtests.wire.connection import Connection, text_frame
+from loadtests.wire.connection import Connection
+from loadtests.wire.frames import text_frame
 
 
 class Heard:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scripted_pod import echo, event, frame, pod, reply, requests, serving, shake_hands, silent
 
 from loadtests.records.vocabulary import ERRORS
-from loadtests.wire.connection import MAX_MESSAGE_BYTES, Connection, ConnectionFailed
+from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.frames import MAX_MESSAGE_BYTES
 
 
 def opened(url: str, lost: list[tuple[str, str]] | None = None, timeout_s: float = 5) -> Connection:
