@@ -9,7 +9,7 @@ from gevent.event import Event as Bell
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.users.load import Load
+from loadtests.users.load import EARLY_NS, Load
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_number
 
@@ -116,7 +116,7 @@ class Agent(User):
 
     def _wait_until(self, due_ns: int | None) -> bool:
         """Whether that moment has come; False when the bell rang before."""
-        left_s = None if due_ns is None else (due_ns - self.world.clock.now()) / 1e9
+        left_s = None if due_ns is None else (due_ns - self.world.clock.now() - EARLY_NS) / 1e9
         if left_s is not None and left_s <= 0:
             return True
         rang = self.bell.wait(left_s)

@@ -3,7 +3,7 @@
 from gevent.event import Event as Bell
 
 from loadtests.users.arrivals import Arrival
-from loadtests.users.load import Load
+from loadtests.users.load import EARLY_NS, Load
 from loadtests.users.recorder import Begun
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.wire.codecs.messages import Event, chat_topic, key_text
@@ -121,7 +121,7 @@ class Customer:
 
     def _wait_until(self, due_ns: int) -> bool:
         """Whether that moment has come; False when the bell rang before."""
-        left_s = (due_ns - self.load.clock.now()) / 1e9
+        left_s = (due_ns - self.load.clock.now() - EARLY_NS) / 1e9
         if left_s <= 0:
             return True
         rang = self.bell.wait(left_s)
