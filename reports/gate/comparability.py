@@ -19,7 +19,9 @@ def check_likeness(runs: Sequence[RunEvidence]) -> Check:
 
 def check_durability(runs: Sequence[RunEvidence], allowed: bool) -> Check:
     """Storages whose commits survive different disasters do different work, and are not judged side by side."""
-    survives = {run.storage: run.commit_survives for run in runs if not run.broken}
+    survives: dict[str, str | None] = {}
+    for run in runs:
+        survives[run.storage] = survives.get(run.storage) or run.commit_survives
     told = _told(survives.items())
     if len(set(survives.values())) == 1 and None not in survives.values():
         return Check("durability", Verdict.PASS, reason=told)

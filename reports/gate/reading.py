@@ -61,7 +61,7 @@ def _guarded_run(run: RunDirectory, storage: str, objectives: Sequence[Objective
 def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> RunEvidence:
     manifest, end = run.read("manifest"), run.read("end")
     if manifest is None:
-        return RunEvidence(run.name, storage, broken="aborted before it began: there is no manifest.json")
+        return RunEvidence(run.name, storage, broken=_never_began(end))
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
     stages = _stages(run, manifest)
@@ -83,6 +83,11 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         counts=counts,
         manifest=manifest,
     )
+
+
+def _never_began(end: Json | None) -> str:
+    why = f"{end['reason']}: {end['detail']}" if end is not None else "aborted: there is no manifest.json"
+    return f"it never began, {why}"
 
 
 @dataclass(frozen=True)

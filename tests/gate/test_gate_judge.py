@@ -269,6 +269,14 @@ def test_different_durability_is_refused_unless_allowed(other):
     assert "the objectives allow it" in check(allowed, "durability").reason
 
 
+def test_durability_of_runs_that_never_began_cannot_be_told():
+    judgement = judged(run(broken="x", commit_survives=None), run(**POSTGRES, broken="y", commit_survives=None))
+    assert check(judgement, "durability").verdict is UNKNOWN
+    assert (
+        "cannot be told what commits survive: sqlite unknown, postgres unknown" in check(judgement, "durability").reason
+    )
+
+
 def test_one_storage_needs_no_durability_to_compare():
     assert judged(run(commit_survives=None)).overall is PASS
 

@@ -202,7 +202,14 @@ def test_a_run_without_a_manifest_goes_with_its_siblings(study):
     (study / "02-postgres-optimistic").mkdir()
     (first, second) = evidence(study).runs
     assert first.storage == second.storage == "postgres:optimistic"
-    assert second.broken == "aborted before it began: there is no manifest.json"
+    assert second.broken == "it never began, aborted: there is no manifest.json"
+
+
+def test_a_run_that_never_began_says_why(study):
+    run = write_run(study, end={"reason": "pod_died", "detail": "exit code 1"})
+    (run.path / "manifest.json").unlink()
+    (broken,) = evidence(study).runs
+    assert broken.broken == "it never began, pod_died: exit code 1"
 
 
 @pytest.mark.parametrize(
