@@ -6,7 +6,16 @@ from typing import Any, Protocol
 
 from reports.frames import Run
 
-ALIKE_EVERYWHERE = ("format", "scenario", "seed", "stages", "host", "harness.version", "packages", "generator.processes")
+ALIKE_EVERYWHERE = (
+    "format",
+    "scenario",
+    "seed",
+    "stages",
+    "host",
+    "harness.version",
+    "packages",
+    "generator.processes",
+)
 ALIKE_IN_ROUNDS = ("engine", "target")
 PLACES = frozenset({"url", "port", "path", "data_directory", "socket", "file", "dsn", "directory"})
 """Where a server happened to be this time: no setting."""

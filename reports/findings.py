@@ -7,10 +7,10 @@ import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.comparability import durability
-from reports.frames import Floats, Run
+from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
 from reports.resources import Usage, read_usage
-from reports.statistics import Estimate, by_bin, curve, percentile, percentiles, sample
+from reports.statistics import Estimate, Sample, by_bin, curve, percentile, percentiles, sample
 from reports.waits import Waits, read_waits
 
 Bin = tuple[int, int, int, int] | None
@@ -138,7 +138,9 @@ def _measures(runs: Sequence[Run], gathered: list[Gathered], axis: Axis, judged_
             yield _measure(name, columns, named, axis, judged_s)
 
 
-def _measure(name: str, columns: Mapping[str, Column], errors: Mapping[str, int], axis: Axis, judged_s: float) -> Measure:
+def _measure(
+    name: str, columns: Mapping[str, Column], errors: Mapping[str, int], axis: Axis, judged_s: float
+) -> Measure:
     rounds = {run: percentile(_sample(c, c.response), 0.99) for run, c in columns.items()}
     whole = _pooled(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
@@ -158,7 +160,7 @@ def _measure(name: str, columns: Mapping[str, Column], errors: Mapping[str, int]
     )
 
 
-def _sample(column: Column, durations: Floats):  # type: ignore[no-untyped-def]
+def _sample(column: Column, durations: Ints) -> Sample:
     counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
     return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
 
@@ -186,8 +188,9 @@ def _together(rounds: Sequence[Waits]) -> Waits:
 
 def _orphans(runs: Sequence[Run]) -> int | None:
     """Orphans found in all rounds together; None when one of them could not be read."""
-    counts = [check.get("count") for run in runs for check in ledger_checks(run) if check.get("check") == "orphans"]
-    return None if len(counts) < len(runs) or None in counts or not counts else sum(map(int, counts))
+    found = [check.get("count") for run in runs for check in ledger_checks(run) if check.get("check") == "orphans"]
+    counts = [count for count in found if isinstance(count, int)]
+    return sum(counts) if counts and len(counts) == len(found) >= len(runs) else None
 
 
 def ledger_checks(run: Run) -> list[Mapping[str, object]]:

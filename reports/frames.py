@@ -23,7 +23,7 @@ Mask = npt.NDArray[np.bool_]
 MISSING: int = int(np.iinfo(np.int64).min)
 """Stands for null in an int64 array."""
 
-CHUNK_ROWS = 1 << 20
+CHUNK_ROWS = 1 << 19
 _RELEASE_BYTES = 32 << 20
 _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
 _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")

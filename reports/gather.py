@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -118,10 +119,13 @@ def within(times: Ints, windows: tuple[tuple[int, int], ...]) -> Mask:
 
 
 def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    for code in range(len(OPERATIONS)):
-        mask = rows.operation == code
-        if mask.any():
-            yield code, Rows(*(getattr(rows, name)[mask] for name in Rows.__dataclass_fields__))
+    """Rows of one operation at a time; those of operations that we do not know are left out."""
+    order = np.argsort(rows.operation, kind="stable")
+    ordered = [getattr(rows, name)[order] for name in Rows.__dataclass_fields__]
+    edges = np.searchsorted(ordered[0], np.arange(len(OPERATIONS) + 1))
+    for code, (start, end) in enumerate(pairwise(edges)):
+        if end > start:
+            yield code, Rows(*(column[start:end] for column in ordered))
 
 
 def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:

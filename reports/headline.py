@@ -50,10 +50,10 @@ def _answer(found: list[tuple[StorageFindings, Measure]]) -> tuple[str, tuple[St
         told = listed([f"{s.storage} {with_interval(m.response[figure])}" for s, m in ranked])
         return f"No storage clearly makes Accept chat wait longer than another: {figure} of {told}.", ranked[0]
     times = slowest.value / max(fastest.value, 1)
-    between = "".join(f"; {s.storage} {value(m.response[figure])}" for s, m in ranked[1:-1])
+    between = "".join(f"; {s.storage}: {value(m.response[figure])}" for s, m in ranked[1:-1])
     return (
-        f"{worst.storage} makes Accept chat wait: its {figure} is {with_interval(slowest)}, "
-        f"{digits(times)} times that of {best.storage}, {with_interval(fastest)}{between}."
+        f"{worst.storage} makes Accept chat wait: {figure} {value(slowest)}, "
+        f"{digits(times)} times that of {best.storage} ({value(fastest)}){between}."
     ), ranked[0]
 
 
@@ -82,10 +82,12 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
 
 
 def _durability(findings: Findings) -> str:
-    said = {name: survives for name, survives in findings.survives.items()}
+    said = findings.survives
     if len(set(said.values())) < 2:
         return ""
-    told = [f"a commit on {name} survives {_SURVIVES.get(s or '', s or 'what nobody said')}" for name, s in said.items()]
+    told = [
+        f"a commit on {name} survives {_SURVIVES.get(s or '', s or 'what nobody said')}" for name, s in said.items()
+    ]
     return f"They do not promise the same: {listed(told)}."
 
 
@@ -93,6 +95,11 @@ def _caveats(findings: Findings) -> Iterator[str]:
     counted = {run.name for storage in findings.storages for run in storage.pooled}
     for run in findings.runs:
         yield from _run_caveats(run, run.name in counted)
+    commits = dict.fromkeys(
+        str((run.manifest.get("harness") or {}).get("commit")) for run in findings.runs if run.manifest
+    )
+    if len(commits) > 1:
+        yield f"The harness changed between runs: commits {listed([c[:10] for c in commits])}."
     for storage in findings.storages:
         unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
         if unknown:
@@ -113,7 +120,8 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
         yield from _end_caveats(run, run.end)
     for check in ledger_checks(run):
         if check.get("verdict") == "fail":
-            yield f"{run.name}: the ledger found {check.get('count')} {check.get('check')}. {check.get('reason') or ''}".strip()
+            found = f"the ledger found {check.get('count')} {check.get('check')}"
+            yield f"{run.name}: {found}. {check.get('reason') or ''}".strip()
 
 
 def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def]

@@ -76,7 +76,9 @@ def _runs(study: Path) -> list[Run]:
     except FileNotFoundError:
         raise ReportError(UNAVAILABLE, f"{study} is not there; `loadtests run` prints where it wrote a study") from None
     except NotAStudyError:
-        raise ReportError(BAD_INPUT, f"{study} holds no run (NN-storage/); give a study, not a run or its parent") from None
+        raise ReportError(
+            BAD_INPUT, f"{study} holds no run (NN-storage/); give a study, not a run or its parent"
+        ) from None
 
 
 def _write(findings: Findings, into: Path) -> None:

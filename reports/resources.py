@@ -51,7 +51,12 @@ def _run_usage(run: Run, axis: Axis) -> Usage:
 
 
 def _processes(rows: pa.Table) -> list[tuple[str, str]]:
-    return sorted({(r["role"], r["name"]) for r in rows.select(["role", "name"]).group_by(["role", "name"]).aggregate([]).to_pylist()})
+    return sorted(
+        {
+            (r["role"], r["name"])
+            for r in rows.select(["role", "name"]).group_by(["role", "name"]).aggregate([]).to_pylist()
+        }
+    )
 
 
 def _within(moments: Ints, t: Ints, values: Ints) -> Floats:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import bdtr, bdtrik
 
 from reports.frames import Ints, Mask
@@ -115,9 +116,9 @@ def curve(rows: Sample, points: int = 240) -> tuple[list[float], list[int]]:
     return (above / rows.n).tolist(), rows.least[rows.n - above].tolist()
 
 
-def by_bin(durations: Ints, bins: Ints, count: int) -> list[tuple[int, int, int, int] | None]:
+def by_bin(durations: Ints, bins: npt.NDArray[np.int16], count: int) -> list[tuple[int, int, int, int] | None]:
     """For each bin: n, p50, p95, p99 in ns; None for an empty one. Rows outside [0, count) are left out."""
-    order = np.argsort(bins.astype(np.int16, copy=False), kind="stable")
+    order = np.argsort(bins, kind="stable")
     edges = np.searchsorted(bins[order], np.arange(count + 1))
     return [_bin(durations[order[a:b]]) for a, b in pairwise(edges)]
 

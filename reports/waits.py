@@ -1,7 +1,7 @@
 """Who waited for a lock, behind whom, for how long; and how that is known."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,12 +59,13 @@ def read_waits(run: Run, axis: Axis) -> Waits:
     columns = times(run, "transactions", ("operation", "waiting_ns", "begun_ns", "ended_ns"))
     timed = columns[1] != MISSING
     if timed.any():
-        return _pod_waits(run, axis, *(column[timed] for column in columns))
+        return _pod_waits(run, axis, [column[timed] for column in columns])
     return _observed_waits(run, axis, table(run.directory, "lock_waits"), table(run.directory, "ticks"))
 
 
-def _pod_waits(run: Run, axis: Axis, codes: Ints, waiting: Ints, begun: Ints, ended: Ints) -> Waits:
+def _pod_waits(run: Run, axis: Axis, timed: Sequence[Ints]) -> Waits:
     """Each writer waited behind the transactions that held the write lock meanwhile."""
+    codes, waiting, begun, ended = timed
     begun = np.maximum(begun, waiting)
     judged = within(waiting, run.judged)
     waits = Waits("pod")
@@ -142,10 +143,17 @@ def _sampling(ticks: pa.Table) -> tuple[float | None, bool]:
 def _density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats) -> Floats:
     """Mean number of sessions in each bin, every wait's weight (ns) spread evenly over its span."""
     span = np.maximum(ends - starts, 1)
-    total = np.zeros(len(edges))
-    for i, edge in enumerate(edges):
-        total[i] = float((np.clip(edge - starts, 0, span) / span * weights).sum())
-    return np.diff(total) / np.diff(edges)
+    rates = weights / span
+    waited = _ramps(edges, starts, rates) - _ramps(edges, starts + span, rates)
+    return np.maximum(np.diff(waited) / np.diff(edges) * 1e9, 0.0)
+
+
+def _ramps(edges: Ints, corners: Ints, rates: Floats) -> Floats:
+    """At each edge, the sum of ramps that each rise with their rate from their corner on, in s."""
+    places = np.searchsorted(edges, corners)
+    past = (corners - edges[0]) / 1e9
+    slopes, offsets = (np.bincount(places, w, len(edges) + 1)[: len(edges)].cumsum() for w in (rates, rates * past))
+    return np.asarray(slopes * ((edges - edges[0]) / 1e9) - offsets, dtype=np.float64)
 
 
 def _ints(column: pa.ChunkedArray) -> Ints:

@@ -48,7 +48,9 @@ def groups(findings: Findings, swatches: Mapping[str, str]) -> list[Group]:
     """Accept first, then in the order of the vocabulary; an operation that nobody did is left out."""
     ordered = [ACCEPT, *(m for m in MEASURES if m != ACCEPT)]
     made = [(name, findings.of(name)) for name in ordered]
-    return [Group(title(name), tuple(_row(s, m, swatches[s.storage]) for s, m in pairs)) for name, pairs in made if pairs]
+    return [
+        Group(title(name), tuple(_row(s, m, swatches[s.storage]) for s, m in pairs)) for name, pairs in made if pairs
+    ]
 
 
 def title(measure: str) -> str:

@@ -33,7 +33,10 @@ def _over_time_of(storage: StorageFindings) -> str:
 
 
 def _distribution(findings: Findings) -> str:
-    accepts = [f"{s.storage} {value(m.response['p50'])}, {value(m.response['p99'])}, {value(m.response['max'])}" for s, m in findings.of(ACCEPT)]
+    accepts = [
+        f"{s.storage} {value(m.response['p50'])}, {value(m.response['p99'])}, {value(m.response['max'])}"
+        for s, m in findings.of(ACCEPT)
+    ]
     return f"Accept chat at p50, p99 and its slowest: {'; '.join(accepts) or 'no rows'}."
 
 

@@ -38,7 +38,9 @@ def costs(findings: Findings) -> Table:
         "own, or nobody looked) and orphans that the ledger found in the storage at the end."
     )
     return Table(
-        caption, ["storage", "pod CPU, ms/op", "database CPU, ms/op", "orphans", "requests answered", "rounds pooled"], rows
+        caption,
+        ["storage", "pod CPU, ms/op", "database CPU, ms/op", "orphans", "requests answered", "rounds pooled"],
+        rows,
     )
 
 
@@ -106,7 +108,9 @@ def curves(findings: Findings) -> Table:
         for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
         for s, m in findings.of(name)
     ]
-    return Table("Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2)
+    return Table(
+        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
+    )
 
 
 def blockers(findings: Findings) -> Table:
@@ -124,14 +128,23 @@ def throughput(findings: Findings) -> Table:
     columns = ["from, s", *(f"{s.storage} {what}" for s in findings.storages for what in whats)]
     rows = [
         [digits(i * findings.axis.width_s)]
-        + [digits(float(v[i])) for s in findings.storages for v in (s.planned_per_s, *(s.ended_per_s[w] for w in whats[1:]))]
+        + [
+            digits(float(v[i]))
+            for s in findings.storages
+            for v in (s.planned_per_s, *(s.ended_per_s[w] for w in whats[1:]))
+        ]
         for i in range(findings.axis.count)
     ]
-    return Table("Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds.", columns, rows)
+    return Table(
+        "Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds.", columns, rows
+    )
 
 
 def resources(findings: Findings) -> Table:
-    columns = ["from, s", *(f"{s.storage} {role} {u}" for s in findings.storages for role in s.usage.cores for u in ("cores", "MiB"))]
+    columns = [
+        "from, s",
+        *(f"{s.storage} {role} {u}" for s in findings.storages for role in s.usage.cores for u in ("cores", "MiB")),
+    ]
     rows = [
         [digits(i * findings.axis.width_s)]
         + [
@@ -161,7 +174,17 @@ def runs(findings: Findings) -> Table:
         ]
         for run in findings.runs
     ]
-    columns = ["run", "storage", "round", "started", "engine", "a commit survives", "ended", "in the figures", "rows; lost"]
+    columns = [
+        "run",
+        "storage",
+        "round",
+        "started",
+        "engine",
+        "a commit survives",
+        "ended",
+        "in the figures",
+        "rows; lost",
+    ]
     return Table("Runs in the order they were made.", columns, rows, 9)
 
 
@@ -171,7 +194,12 @@ def ledger(findings: Findings) -> Table:
         for run in findings.runs
         for c in ledger_checks(run)
     ]
-    return Table("The ledger: what the load made against what the storage holds.", ["run", "check", "verdict", "count", "why"], rows, 5)
+    return Table(
+        "The ledger: what the load made against what the storage holds.",
+        ["run", "check", "verdict", "count", "why"],
+        rows,
+        5,
+    )
 
 
 def settings(findings: Findings) -> Table:

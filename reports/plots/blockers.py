@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import INK, MUTED, PAPER, Look, figure
+from reports.plots.style import INK, MUTED, PAPER, Look, figure, short
 
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fdf0dd", "#f6b26b", "#c0562f", "#6b1d12"])
 
@@ -17,11 +17,11 @@ def blockers(findings: Findings, looks: dict[str, Look]) -> Figure:
     pairs = [pair for s in findings.storages for pair, seconds in s.waits.seconds.items() if seconds >= 0.0005]
     waiters, holders = (list(dict.fromkeys(sorted(p[i] for p in pairs))) for i in (0, 1))
     most = max((v for s in findings.storages for v in s.waits.seconds.values()), default=0.0)
-    width = max(3.0 + (0.75 * len(holders) + 0.5) * len(findings.storages), 7)
+    width = min(max(3.0 + (0.75 * len(holders) + 0.5) * len(findings.storages), 7), 12.5)
     whole = figure(width, 1.9 + 0.42 * max(len(waiters), 1))
     axes = whole.subplots(1, len(findings.storages), sharey=True, squeeze=False)[0]
     for axis, storage in zip(axes, findings.storages, strict=True):
-        axis.set_title(storage.storage, color=looks[storage.storage].light)
+        axis.set_title(short(storage.storage), color=looks[storage.storage].light)
         axis.grid(False)
         if not pairs or storage.waits.known is None:
             _nothing(axis, "no lock waits seen" if storage.waits.known else "nothing could see lock waits")
@@ -39,13 +39,21 @@ def _heat(axis: Any, storage: StorageFindings, waiters: list[str], holders: list
         if seconds >= 0.0005:
             fill = HEAT(share)
             axis.add_patch(_cell(column, row, fill))
-            axis.text(column, row, _short(seconds), ha="center", va="center", fontsize=8, color=_on(share))
+            axis.text(
+                column,
+                row,
+                _short(seconds),
+                ha="center",
+                va="center",
+                fontsize=8.5 if len(holders) < 6 else 7,
+                color=_on(share),
+            )
         else:
             axis.text(column, row, "·", ha="center", va="center", color=MUTED)
     axis.set_xlim(-0.5, len(holders) - 0.5)
     axis.set_ylim(len(waiters) - 0.5, -0.5)
-    axis.set_xticks(range(len(holders)), holders, rotation=40, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(waiters)), waiters)
+    axis.set_xticks(range(len(holders)), [short(h) for h in holders], rotation=40, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(waiters)), [short(w) for w in waiters])
     axis.tick_params(length=0, colors=INK)
 
 

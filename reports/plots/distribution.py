@@ -8,7 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from reports.findings import Findings
 from reports.gather import FROM_STAMP, MEASURES
-from reports.plots.style import Look, figure, latency_axis
+from reports.plots.style import Look, figure, latency_axis, short
 
 _HERO = "chat.accept"
 _SHARES = ((0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999"))
@@ -49,7 +49,7 @@ def _panel(axis: Any, findings: Findings, measure: str, looks: dict[str, Look], 
     marks = [(p, name) for p, name in _SHARES if 1 - p >= reach * 0.999]
     axis.set_xticks([1 / (1 - p) for p, _ in marks], [name for _, name in marks])
     axis.xaxis.set_minor_locator(NullLocator())
-    latency_axis(axis, float(np.percentile(values or [1e6], 2)) / 1e9, max(values, default=1e9) / 1e9)
+    latency_axis(axis, float(np.percentile(values or [10**6], 2)) / 1e9, max(values, default=1e9) / 1e9)
 
 
 def _label(axis: Any, findings: Findings, looks: dict[str, Look]) -> None:
@@ -57,7 +57,7 @@ def _label(axis: Any, findings: Findings, looks: dict[str, Look]) -> None:
     ordered = sorted(findings.of(_HERO), key=lambda pair: -(pair[1].curve[1][-1] if pair[1].curve[1] else 0))
     for storage, _ in ordered:
         look = looks[storage.storage]
-        axis.plot([], [], color=look.light, linestyle=look.dash, linewidth=2.2, label=storage.storage)
+        axis.plot([], [], color=look.light, linestyle=look.dash, linewidth=2.2, label=short(storage.storage))
     if ordered:
         legend = axis.legend(loc="upper left", fontsize=10, handlelength=2.6)
         for text, (storage, _) in zip(legend.get_texts(), ordered, strict=True):

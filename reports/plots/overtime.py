@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats, Stage
-from reports.plots.style import INK, MUTED, OPERATION_LOOKS, OTHER, SHADE, Look, figure, latency_axis
+from reports.plots.style import INK, MUTED, OPERATION_LOOKS, OTHER, SHADE, Look, figure, latency_axis, short
 
 _COLUMNS = 3
 _SHOWN = 5
@@ -48,7 +48,7 @@ def mark_stages(axis: Any, stages: Sequence[Stage], origin_ns: int, names: bool)
         axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
         if names:
             axis.annotate(
-                stage.name,
+                short(stage.name),
                 ((start + end) / 2, 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(0, 2),
@@ -96,7 +96,13 @@ def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
         last = int(np.flatnonzero(~np.isnan(line))[-1])
         y = min(np.log10(max(line[last], 1e-9)), previous - gap)
         axis.annotate(
-            name, (x[last], 10**y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, annotation_clip=False
+            name,
+            (x[last], 10**y),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            annotation_clip=False,
         )
         previous = y
 
@@ -116,7 +122,7 @@ def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float
     base = np.zeros(findings.axis.count)
     for name, density in shown.items():
         look = OPERATION_LOOKS.get(name, OTHER)
-        axis.stairs(base + density, edges, baseline=base, fill=True, color=look.light, linewidth=0, label=name)
+        axis.stairs(base + density, edges, baseline=base, fill=True, color=look.light, linewidth=0, label=short(name))
         base = base + density
     if shown and base.max() > 0.005 * top:
         axis.legend(loc="upper left", ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.9, borderaxespad=0.1)
@@ -125,4 +131,4 @@ def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float
 
 
 def _title(axis: Any, text: str, look: Look) -> None:
-    axis.set_title(text, color=look.light, pad=14)
+    axis.set_title(short(text), color=look.light, pad=14)

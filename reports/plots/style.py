@@ -97,6 +97,7 @@ def styled() -> Iterator[None]:
             "font.family": "DejaVu Sans",
             "font.size": 9,
             "svg.fonttype": "none",
+            "text.parse_math": False,  # a dollar in someone's name is a dollar
             "svg.hashsalt": "report",
             "text.color": INK,
             "axes.labelcolor": MUTED,
@@ -127,7 +128,7 @@ def styled() -> Iterator[None]:
 
 def figure(width: float, height: float) -> Figure:
     """A figure without pyplot's global state."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=144, layout="constrained")
 
 
 def latency_axis(axis: Any, low_s: float, high_s: float) -> None:
@@ -145,3 +146,8 @@ def latency_axis(axis: Any, low_s: float, high_s: float) -> None:
 
 def _tick(seconds: float) -> str:
     return duration(seconds).replace(".0 ", " ")
+
+
+def short(name: str, most: int = 30) -> str:
+    """A name that leaves room for the plot."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

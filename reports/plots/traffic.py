@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.plots.overtime import mark_stages, stages_of
-from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, ROLE_LOOKS, Look, figure
+from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, ROLE_LOOKS, Look, figure, short
 
 
 def throughput(findings: Findings, looks: dict[str, Look]) -> Figure:
@@ -39,7 +39,9 @@ def resources(findings: Findings, looks: dict[str, Look]) -> Figure:
     whole, grid = _grid(findings, looks, (1.5, 1.0))
     for row, scale in ((0, 1.0), (1, 2.0**20)):
         series = [(s.usage.cores, s.usage.rss)[row] for s in findings.storages]
-        top = max((float(np.nanmax(v)) / scale for by in series for v in by.values() if not np.isnan(v).all()), default=1)
+        top = max(
+            (float(np.nanmax(v)) / scale for by in series for v in by.values() if not np.isnan(v).all()), default=1
+        )
         for column, by in enumerate(series):
             axis = grid[row, column]
             axis.set_ylim(0, top * 1.15)
@@ -54,7 +56,7 @@ def _grid(findings: Findings, looks: dict[str, Look], heights: tuple[float, floa
     whole = figure(max(4.1 * count, 6), 4.3)
     grid = whole.subplots(2, count, sharex=True, sharey="row", squeeze=False, height_ratios=heights)
     for column, storage in enumerate(findings.storages):
-        grid[0, column].set_title(storage.storage, color=looks[storage.storage].light, pad=14)
+        grid[0, column].set_title(short(storage.storage), color=looks[storage.storage].light, pad=14)
         grid[1, column].set_xlabel("seconds since the load began")
         for row in (0, 1):
             mark_stages(grid[row, column], *stages_of(storage), names=row == 0)

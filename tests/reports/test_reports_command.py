@@ -1,0 +1,290 @@
+"""The whole command: what it writes, what it refuses, and a page that is safe to open anywhere."""
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+from studies import PROMISES, Op, ledger_check, write_run
+
+from loadtests.records.vocabulary import KNOWN
+from reports.plots.drawing import PLOTS
+from reports.plots.style import storage_looks
+from reports.report_command import main
+
+HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
+
+
+def accepts(slow_s, n=400, spread=0.5, **more):
+    return [
+        Op("chat.accept", planned_s=5.0 + 9.9 * i / n, response_s=slow_s * (1 + spread * (i % 7) / 7), **more)
+        for i in range(n)
+    ]
+
+
+def compared(study):
+    """Two rounds of two storages: sqlite ten times slower, behind a lock that messages held."""
+    for number, storage, slow in (
+        (1, "sqlite", 0.2),
+        (2, "postgres-optimistic", 0.02),
+        (3, "postgres-optimistic", 0.02),
+        (4, "sqlite", 0.2),
+    ):
+        waits = [
+            (
+                i,
+                int((6 + i / 100) * 1e9),
+                int((6.15 + i / 100) * 1e9),
+                KNOWN.index("event"),
+                "x",
+                None,
+                1,
+                "chat.accept",
+                2,
+                None,
+                3,
+                "message.send",
+                1,
+                None,
+                None,
+                None,
+                None,
+            )
+            for i in range(200)
+        ]
+        resources = [(t * 10**9, role, role, t * 10**8, 50 << 20) for t in range(17) for role in ("pod", "generator")]
+        others = [Op("message.send", response_s=0.01), Op("connection.create", response_s=0.01)] * 100
+        tables = {"resources": resources, **({"lock_waits": waits} if storage == "sqlite" else {"lock_waits": []})}
+        write_run(
+            study,
+            f"{number:02}-{storage}",
+            operations=accepts(slow) + others,
+            manifest={"round": 1 + number // 3},
+            tables=tables,
+        )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    study = tmp_path_factory.mktemp("runs") / "study"
+    compared(study)
+    assert main([str(study)]) == 0
+    return study / "report"
+
+
+def page_of(report):
+    return (report / "index.html").read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the words between."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.words, self.open = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def named(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_the_path_of_the_page_is_the_last_line(tmp_path, capsys):
+    write_run(tmp_path / "study", operations=accepts(0.01))
+    assert main([str(tmp_path / "study")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "study" / "report" / "index.html")
+
+
+def test_the_headline_says_which_by_how_much_and_behind_what(report):
+    head = json.loads((report / "summary.json").read_text())["headline"]
+    assert head["answered"]
+    assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times that of postgres:optimistic", head["answer"])
+    assert "100% of it behind message.send" in head["reason"]
+    assert head["answer"] in "".join(Tags(page_of(report)).words)
+
+
+def test_every_plot_is_there_as_png_and_svg(report):
+    for name in PLOTS:
+        assert (report / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (report / f"{name}.png").stat().st_size > 5_000
+        assert "</svg>" in (report / f"{name}.svg").read_text()
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(report):
+    page = page_of(report)
+    tags = Tags(page)
+    assert len(page) < 3_000_000
+    assert not [t for t, _ in tags.tags if t in ("script", "link", "iframe", "img", "object", "embed", "form", "base")]
+    references = [
+        v for _, a in tags.tags for k, v in a.items() if k in ("href", "src", "xlink:href", "action", "srcset")
+    ]
+    assert references
+    assert all(reference.startswith("#") for reference in references)
+    assert not re.search(r"url\((?!#)|@import", page)
+    assert not [a for _, a in tags.tags if "style" in a or any(k.startswith("on") for k in a)]
+
+
+def test_the_policy_allows_our_style_only(report):
+    page = page_of(report)
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
+    policy = next(a["content"] for a in Tags(page).named("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+    assert b64encode(sha256(style.encode()).digest()).decode() in policy
+    assert "unsafe" not in policy
+
+
+def test_ids_are_unique_and_what_points_at_them_finds_them(report):
+    page = page_of(report)
+    ids = [a["id"] for _, a in Tags(page).tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    pointed = re.findall(r"url\(#([^)]+)\)", page) + [a["href"][1:] for a in Tags(page).named("a")]
+    assert set(pointed) <= set(ids)
+
+
+def test_plots_say_what_they_show_and_tables_have_captions(report):
+    tags = Tags(page_of(report))
+    plots = [a for a in tags.named("svg")]
+    assert len(plots) == len(PLOTS)
+    assert all(a["role"] == "img" and len(a["aria-label"]) > 60 for a in plots)
+    assert len(tags.named("caption")) == len(tags.named("table"))
+    assert all("scope" in a for a in tags.named("th"))
+    assert {"header", "main", "footer", "h1"} <= {t for t, _ in tags.tags}
+
+
+def test_light_and_dark_differ_and_both_are_there(report):
+    style = re.search(r"<style>(.*?)</style>", page_of(report), re.DOTALL).group(1)
+    assert style.count("prefers-color-scheme:dark") == 2
+    body = page_of(report).split("</style>", 1)[1]
+    assert "#1b1f24" not in body
+
+
+def test_hostile_words_are_shown_not_obeyed(tmp_path):
+    study = tmp_path / "study"
+    label = {
+        "storage": None,
+        "label": HOSTILE,
+        "engine": {"name": HOSTILE, "version": HOSTILE, "settings": {HOSTILE: HOSTILE}},
+    }
+    ledger = {"checks": [ledger_check("orphans", "fail", 3, HOSTILE)]}
+    end = {"reason": "pod_died", "detail": HOSTILE}
+    waits = [(0, 6 * 10**9, 7 * 10**9, 0, "x", None, 1, HOSTILE, 2, HOSTILE, 3, HOSTILE, 1, None, None, None, None)]
+    stage = [(0, 10**10, "stage", HOSTILE, "ok", '{"judge": true}')]
+    write_run(
+        study,
+        operations=accepts(0.01),
+        manifest=label,
+        ledger=ledger,
+        end=end,
+        tables={"lock_waits": waits},
+        timeline=stage,
+    )
+    assert main([str(study)]) == 0
+    tags = Tags(page_of(study / "report"))
+    assert not [t for t, _ in tags.tags if t in ("script", "img")]
+    assert HOSTILE in "".join(tags.words)
+    assert "<script" not in (study / "report" / "summary.md").read_text()
+
+
+def test_the_summary_holds_every_figure_with_how_it_is_known(report):
+    summary = json.loads((report / "summary.json").read_text())
+    assert set(summary) == {"format", "study", "headline", "durability", "caveats", "confidence", "runs", "storages"}
+    assert list(summary["storages"]) == ["sqlite", "postgres:optimistic"]
+    accept = summary["storages"]["sqlite"]["operations"]["chat.accept"]
+    assert accept["n"] == 800
+    assert set(accept["response_ms"]) == {"p50", "p95", "p99", "p99.9", "max"}
+    assert set(accept["response_ms"]["p99"]) == {"value", "low", "high", "at_least"}
+    assert accept["response_ms"]["p99.9"] is None
+    assert accept["lock_wait_s_per_1000"] == {"value": pytest.approx(75.0), "low": None, "high": None, "known": "event"}
+    assert set(accept["p99_ms_by_run"]) == {"01-sqlite", "04-sqlite"}
+    assert summary["storages"]["sqlite"]["orphans"] == {"count": 0, "known": "ledger"}
+    assert summary["storages"]["sqlite"]["cpu_ms_per_operation"]["database"] is None
+
+
+def test_a_report_replaces_the_older_one_whole(tmp_path):
+    study = tmp_path / "study"
+    write_run(study, operations=accepts(0.01))
+    (study / "report").mkdir()
+    (study / "report" / "old.png").write_bytes(b"old")
+    assert main([str(study)]) == 0
+    assert not (study / "report" / "old.png").exists()
+    assert sorted(p.name for p in study.iterdir()) == ["01-sqlite", "report"]
+
+
+def test_a_weaker_promise_is_in_the_headline(tmp_path):
+    study = tmp_path / "study"
+    weak = {"name": "memory", "version": "1", "settings": {}, "promises": {**PROMISES, "commit_survives": "nothing"}}
+    write_run(study, "01-sqlite", operations=accepts(0.02))
+    write_run(study, "02-memory", operations=accepts(0.01), manifest={"engine": weak})
+    assert main([str(study)]) == 0
+    promise = "They do not promise the same: a commit on sqlite survives a power loss and a commit on memory survives nothing."
+    assert promise in page_of(study / "report")
+
+
+def test_no_rows_make_a_page_that_says_unknown(tmp_path, capsys):
+    study = tmp_path / "study"
+    write_run(study, operations=[])
+    (study / "02-postgres").mkdir()
+    assert main([str(study)]) == 2
+    assert "Unknown: no Accept chat was recorded" in page_of(study / "report")
+    assert "02-postgres did not complete" in page_of(study / "report")
+
+
+@pytest.mark.parametrize(("make", "code", "says"), [
+    (lambda path: None, 69, "is not there"),
+    (lambda path: path.mkdir(), 64, "holds no run"),
+    (lambda path: path.write_text(""), 64, "is a file"),
+])  # fmt: skip
+def test_what_is_no_study_is_refused(tmp_path, capsys, make, code, says):
+    make(tmp_path / "study")
+    assert main([str(tmp_path / "study")]) == code
+    assert says in capsys.readouterr().err
+
+
+def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
+    study = tmp_path / "study"
+    write_run(study, "01-sqlite", operations=accepts(0.01))
+    write_run(study, "02-sqlite", operations=accepts(0.01), manifest={"seed": 8, "packages": {"locust": "3"}})
+    assert main([str(study)]) == 64
+    told = capsys.readouterr().err
+    assert "seed differs" in told
+    assert "packages.locust differs" in told
+    assert not (study / "report").exists()
+
+
+def test_wrong_arguments_are_bad_input(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 64
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"operations": {"lost": 3}}, "lost 3 operations"),
+    ({"operations": {"lost": None, "lost_at_most": 9}}, "lost at most 9 operations"),
+    ({"generator": {"saturated": True}}, "saturated"),
+    ({"generator": {"saturated": None}}, "nobody could tell"),
+    ({"observer": None}, "had no observer"),
+    ({"observer": {"blind_s": 4.0, "reason": "timeout"}}, "blind for 4.0 s"),
+    ({"late_starts": {"count": 5, "of": 80}}, "5 of 80 arrivals"),
+])  # fmt: skip
+def test_what_is_to_be_doubted_is_said(tmp_path, changes, says):
+    from reports.findings import find
+    from reports.frames import read_study
+    from reports.headline import headline
+
+    write_run(tmp_path, operations=accepts(0.01), end=changes)
+    assert any(says in caveat for caveat in headline(find("study", read_study(tmp_path))).caveats)
+
+
+def test_colours_belong_to_names():
+    alone = storage_looks(["postgres:optimistic"])
+    among = storage_looks(["sqlite", "my-own:thing", "postgres:optimistic", "another", "memory"])
+    assert alone["postgres:optimistic"] == among["postgres:optimistic"]
+    assert len({look.light for look in among.values()}) == len({str(look.dash) for look in among.values()}) == 5
+    assert storage_looks(["my-own:thing"])["my-own:thing"] == storage_looks(["sqlite", "my-own:thing"])["my-own:thing"]

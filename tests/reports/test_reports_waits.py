@@ -1,0 +1,95 @@
+"""Lock waits: who held the lock meanwhile, and how a sampled figure is known."""
+
+import pytest
+from studies import NS, Op, write_run
+
+from loadtests.records.rundirectory import run_directories
+from loadtests.records.vocabulary import KNOWN, OPERATIONS, TRANSACTION_OUTCOMES
+from reports.frames import read_run
+from reports.gather import axis_for
+from reports.waits import NOBODY, UNTOLD, read_waits
+
+MS = 1_000_000
+PERIOD = 20 * MS
+
+
+def transaction(operation, waiting_ms, begun_ms, ended_ms):
+    times = (None if waiting_ms is None else 6 * NS + waiting_ms * MS, 6 * NS + begun_ms * MS, 6 * NS + ended_ms * MS)
+    return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"))
+
+
+def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):
+    start = int(at_s * NS)
+    return (
+        *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "pod-1", 1, waiter, 2, "message.send"),
+        *(3, root, 1, "row of chats", "ExclusiveLock", "update", hits),
+    )
+
+
+def ticks(error=None):
+    return [("postgres", i * PERIOD, i * PERIOD, i * PERIOD + 1, 0, error) for i in range(800)]
+
+
+def waits_of(directory):
+    run = read_run(directory)
+    return read_waits(run, axis_for([run]))
+
+
+def test_a_writer_waits_behind_those_who_held_the_lock_meanwhile(tmp_path):
+    rows = [
+        transaction("message.send", 0, 0, 30),
+        transaction("chat.offer", 0, 30, 40),
+        transaction("chat.accept", 10, 45, 50),
+        transaction("chat.close", None, 0, 45),
+    ]
+    waits = waits_of(write_run(tmp_path, transactions=rows))
+    assert waits.known == "pod"
+    assert dict(waits.behind("chat.accept")) == pytest.approx(
+        {"message.send": 0.020, "chat.offer": 0.010, NOBODY: 0.005}
+    )
+    assert waits.of("chat.close") == 0
+
+
+def test_sampled_waits_count_ticks_times_period_with_an_interval(tmp_path):
+    tables = {
+        "lock_waits": [wait(0, "chat.accept", "chat.close", hits=4), wait(1, None, None, hits=1)],
+        "ticks": ticks(),
+    }
+    waits = waits_of(write_run(tmp_path, tables=tables))
+    assert waits.known == "sampled"
+    assert waits.behind("chat.accept") == [("chat.close", pytest.approx(0.08))]
+    assert waits.of(UNTOLD) == pytest.approx(0.02)
+    low, high = waits.interval_s("chat.accept")
+    assert (low, high) == pytest.approx((1.09 * 0.02, 10.24 * 0.02), rel=0.01)
+
+
+def test_logged_waits_count_their_own_time(tmp_path):
+    waits = waits_of(write_run(tmp_path, tables={"lock_waits": [wait(0, "chat.accept", "chat.accept", known="event")]}))
+    assert waits.known == "event"
+    assert waits.of("chat.accept") == pytest.approx(0.05)
+    assert waits.interval_s("chat.accept") is None
+
+
+def test_waits_of_other_stages_are_drawn_but_not_counted(tmp_path):
+    tables = {"lock_waits": [wait(0, "chat.accept", "chat.accept", at_s=1.0, lasts_ms=1000, hits=50)], "ticks": ticks()}
+    waits = waits_of(write_run(tmp_path, tables=tables))
+    assert waits.of("chat.accept") == 0
+    assert max(waits.sessions["chat.accept"]) == pytest.approx(1.0)
+    assert sum(waits.sessions["chat.accept"]) * axis_width(tmp_path) == pytest.approx(1.0)
+
+
+def axis_width(study):
+    return axis_for([read_run(d) for d in run_directories(study)]).width_s
+
+
+def test_a_blind_observer_is_unknown_and_a_seeing_one_that_saw_nothing_is_not(tmp_path):
+    assert waits_of(write_run(tmp_path, "01-postgres", tables={"ticks": []})).known is None
+    assert waits_of(write_run(tmp_path, "02-postgres", tables={"ticks": ticks("timeout")})).known is None
+    seeing = waits_of(write_run(tmp_path, "03-postgres", tables={"ticks": ticks(), "lock_waits": []}))
+    assert seeing.known == "sampled"
+    assert seeing.of("chat.accept") == 0
+
+
+def test_operations_alone_say_nothing_of_waits(tmp_path):
+    resources = [("resources", *tick[1:]) for tick in ticks()]
+    assert waits_of(write_run(tmp_path, operations=[Op("chat.accept")], tables={"ticks": resources})).known is None
