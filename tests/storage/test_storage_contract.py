@@ -339,6 +339,14 @@ async def test_settings_are_read_back(storage: Storage) -> None:
     assert {name: settings[name] for name in expected} == expected
 
 
+async def test_stopping_lets_finish_what_is_under_way(storage: Storage) -> None:
+    _, customer, chat = await _chat(storage)
+    sending = [asyncio.create_task(customer.send(chat, str(n))) for n in range(6)]
+    await asyncio.sleep(0)
+    await storage.stop()
+    assert all(isinstance(answer, Done) for answer in await asyncio.gather(*sending))
+
+
 async def test_another_instance_sees_what_was_committed(storage: Storage, system: System) -> None:
     if not storage.promises.durable:
         pytest.skip("does not promise durability")

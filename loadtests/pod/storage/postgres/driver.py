@@ -135,6 +135,8 @@ class Database:
             await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_SCHEMA_LOCK}); {schema}; COMMIT")
 
     async def stop(self) -> None:
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=STOP_TIMEOUT_S)
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
@@ -196,10 +198,11 @@ class Database:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Any]:
-        if self._pool is None:
+        pool = self._pool
+        if pool is None:
             raise StorageUnavailable("the PostgreSQL storage is not started")
         try:
-            connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+            connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
         except TimeoutError as error:
             raise StorageUnavailable(f"no free PostgreSQL session within {ACQUIRE_TIMEOUT_S:g} s") from error
         except DRIVER_ERRORS as error:
@@ -207,14 +210,9 @@ class Database:
         try:
             yield connection
         finally:
-            await self._release(connection)
-
-    async def _release(self, connection: Any) -> None:
-        if self._pool is None:
-            return
-        # The pool has dropped a session that it could not take back, and opens another when it is asked for one.
-        with suppress(*DRIVER_ERRORS):
-            await self._pool.release(connection)
+            # The pool has dropped a session that it cannot take back, and opens another when it is asked for one.
+            with suppress(*DRIVER_ERRORS):
+                await pool.release(connection)
 
 
 async def _keep(_connection: Any) -> None:
