@@ -44,6 +44,10 @@ class _Chat:
         return rules.Chat(self.state, self.offered_by, self.accepted_by, self.winner, key in self.messages)
 
 
+def _read(call: Call, chat: _Chat | None) -> rules.Chat | None:
+    return chat.read(call.key) if chat else None
+
+
 class MemoryStorage:
     """No method awaits anything, so each one is a transaction by nature."""
 
@@ -128,7 +132,7 @@ class MemoryStorage:
 
     async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
         speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_accept(speaker, found and found.read(call.key)):
+        if answer := rules.on_accept(speaker, _read(call, found)):
             return answer
         assert speaker is not None
         assert found is not None
@@ -137,7 +141,7 @@ class MemoryStorage:
 
     async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
         speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_message(speaker, found and found.read(call.key)):
+        if answer := rules.on_message(speaker, _read(call, found)):
             return answer
         assert speaker is not None
         assert found is not None
@@ -146,7 +150,7 @@ class MemoryStorage:
 
     async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
         speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_close_chat(speaker, found and found.read(call.key)):
+        if answer := rules.on_close_chat(speaker, _read(call, found)):
             return answer
         assert speaker is not None
         assert found is not None

@@ -1,0 +1,153 @@
+"""`python -m loadtests.pod` and `loadtests pod`: runs the reference pod until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import ctypes
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+import uvloop
+
+from loadtests.pod import logs
+from loadtests.pod.application import Pod, Secrets, Settings
+from loadtests.pod.storage.contract import StorageError
+from loadtests.pod.storage.registry import STORAGES, StorageNameError, parse
+from loadtests.wire.codecs.tokens import token_for
+
+EX_USAGE, EX_UNAVAILABLE = 64, 69
+
+ACCOUNT: Final = "account-0001"
+_PR_SET_PDEATHSIG: Final = 1
+
+_EPILOG = f"""storages: {", ".join(STORAGES)}
+
+environment: LOADTESTS_TOKEN_SECRET signs the accounts' tokens, LOADTESTS_CONTROL_TOKEN opens the control endpoint;
+made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a DSN for postgres."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's own exit code for bad input is 2, which means `unknown` here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(EX_USAGE)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, or 0 for any free one")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--storage", metavar="NAME", default="memory", help="(default: memory)")
+    parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
+    parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")
+    parser.add_argument("--port", metavar="N", type=_port, default=0, help="(default: any free one)")
+    parser.add_argument("--control-port", metavar="N", type=_port, default=0, help="on 127.0.0.1 (default: any)")
+    parser.add_argument("--run-directory", metavar="DIR", type=Path, help="write the table of transactions there")
+    parser.add_argument("--origin-ns", metavar="N", type=int, default=0, help="CLOCK_MONOTONIC at the run's time 0")
+    parser.add_argument("--ready-fd", metavar="FD", type=int, help="write one JSON line there when ready")
+    parser.add_argument("--show-tokens", action="store_true", help="print tokens though it is no terminal")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the pod; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    if arguments.ready_fd is not None:
+        _die_with_parent()
+    try:
+        settings = _settings(arguments)
+        taken = _secrets(os.environ, settings, arguments.ready_fd is not None)
+    except StorageNameError as error:
+        return _fail(str(error), EX_USAGE)
+    logs.set_up()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(arguments, settings, taken))
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        storage=str(parse(arguments.storage)),
+        name=arguments.name,
+        host=arguments.host,
+        port=arguments.port,
+        control_port=arguments.control_port,
+        run_directory=arguments.run_directory,
+        origin_ns=arguments.origin_ns,
+    )
+
+
+def _secrets(environment: Mapping[str, str], settings: Settings, in_harness: bool) -> Secrets:
+    """Raises StorageNameError."""
+    names = ("LOADTESTS_TOKEN_SECRET", "LOADTESTS_CONTROL_TOKEN")
+    missing = [name for name in names if not environment.get(name)]
+    if in_harness and missing:
+        raise StorageNameError(f"{' and '.join(missing)} must be set in the environment")
+    token_secret, control_token = (environment.get(name) or secrets.token_urlsafe(24) for name in names)
+    dsn = environment.get("LOADTESTS_DSN")
+    if settings.storage == "sqlite" and not dsn and not in_harness:
+        dsn = "pod.sqlite"
+    return Secrets(token_secret, control_token, dsn)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+async def _run(arguments: argparse.Namespace, settings: Settings, taken: Secrets) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        pod = Pod(settings, taken)
+        await pod.start()
+        await _announce(arguments, pod, taken)
+    except StorageNameError as error:
+        return _fail(str(error), EX_USAGE)
+    except StorageError as error:
+        return _fail(str(error), EX_UNAVAILABLE)
+    except OSError as error:
+        return _fail(f"cannot start: {error}", EX_UNAVAILABLE)
+    await stopped.wait()
+    await pod.stop()
+    return 0
+
+
+async def _announce(arguments: argparse.Namespace, pod: Pod, taken: Secrets) -> None:
+    if arguments.ready_fd is None:
+        _introduce(pod, taken, arguments.show_tokens or sys.stdout.isatty())
+        return
+    settings = dict(await pod.storage.settings())
+    line = {"url": pod.url, "control": pod.control_url, "pid": os.getpid(), "settings": settings}
+    with os.fdopen(arguments.ready_fd, "w") as ready:
+        ready.write(json.dumps(line) + "\n")
+
+
+def _introduce(pod: Pod, taken: Secrets, show_tokens: bool) -> None:
+    lines = {"pod": pod.url, "control": pod.control_url}
+    if show_tokens:
+        lines[f"token of {ACCOUNT}"] = token_for(ACCOUNT, taken.token_secret)
+        lines["control token"] = taken.control_token
+    for name, value in lines.items():
+        print(f"{name}: {value}")
+    print("Ctrl-C stops it." if show_tokens else "--show-tokens prints tokens as well.", flush=True)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"pod: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""A pod put together: storage, service, server, control endpoint, upkeep; started and stopped in order."""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loadtests.pod.control import ControlServer
+from loadtests.pod.limits import Limits
+from loadtests.pod.server import PodServer
+from loadtests.pod.service import Service
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.contract import Storage, StorageError, Transaction
+from loadtests.pod.transactions import TransactionsTable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a pod is started with. `host` and `port` are the clients'; the control endpoint is on loopback."""
+
+    storage: str
+    name: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_port: int = 0
+    run_directory: Path | None = None
+    origin_ns: int = 0
+    limits: Limits = dataclasses.field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What never goes into arguments, files or logs."""
+
+    token_secret: str = dataclasses.field(repr=False)
+    control_token: str = dataclasses.field(repr=False)
+    dsn: str | None = dataclasses.field(default=None, repr=False)
+
+
+def _ignore(_: Transaction) -> None:
+    """Nobody asked for a table."""
+
+
+class Pod:
+    """A running pod."""
+
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+        """Raises StorageNameError; OSError when the table of transactions cannot be made."""
+        self._settings, self._secrets = settings, secrets
+        self.transactions: TransactionsTable | None = None
+        if settings.run_directory is not None:
+            self.transactions = TransactionsTable(settings.run_directory, settings.name, settings.origin_ns)
+        record = self.transactions.record if self.transactions else _ignore
+        self.storage: Storage = registry.create(settings.storage, secrets.dsn, record, settings.name)
+        self.service = Service(self.storage, secrets.token_secret, settings.limits)
+        self.server = PodServer(self.service, settings.limits)
+        self.url = self.control_url = ""
+        self._control: ControlServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Raises StorageUnavailable, and OSError when a port is taken."""
+        await self.storage.start()
+        port = await self.server.start(self._settings.host, self._settings.port)
+        self.url = f"ws://{_bracketed(self._settings.host)}:{port}"
+        routes = {("GET", "/health"): self.health, ("GET", "/statistics"): self.statistics}
+        self._control = ControlServer(self._settings.control_port, self._secrets.control_token, routes)
+        self.control_url = self._control.url
+        limits = self._settings.limits
+        upkeep = [_repeat(limits.touch_every_s, self.service.touch), _repeat(limits.reap_every_s, self._reap)]
+        if self.transactions:
+            upkeep.append(self.transactions.run())
+        self._tasks = [asyncio.create_task(job) for job in upkeep]
+        _log.info("started", extra={"pod": self._settings.name, "storage": self._settings.storage, "url": self.url})
+
+    async def _reap(self) -> None:
+        if reaped := await self.service.reap():
+            _log.info("reaped", extra={"connections": reaped})
+
+    async def health(self) -> Mapping[str, Any]:
+        return {"status": "draining" if self.service.draining else "ok", "pod": self._settings.name}
+
+    async def statistics(self) -> Mapping[str, Any]:
+        """What the storage holds and what the service has done. Raises StorageError."""
+        silent_since_ns = time.time_ns() - int(self._settings.limits.silent_s * 1e9)
+        storage = await self.storage.statistics(silent_since_ns)
+        return {"storage": dataclasses.asdict(storage), "service": self.counters()}
+
+    def counters(self) -> Mapping[str, Any]:
+        return {
+            "websockets": self.server.websockets,
+            "connections": len(self.service.sessions),
+            "topics": len(self.service.topics),
+            "requests": dict(self.server.requests),
+            "frames_sent": self.server.frames_out,
+            "slow_consumers": self.server.slow_consumers,
+            "reaped": self.service.reaped,
+            "gaps_filled": self.service.topics.filled,
+            "transactions_lost": self.transactions.lost if self.transactions else 0,
+        }
+
+    async def stop(self) -> None:
+        """Drains and stops, in bounded time. Connections stay in the storage, to be resumed."""
+        finished = await self.server.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(self._settings.limits.drain_within_s):
+                await self.service.touch_all()
+                await self.storage.stop()
+        except (StorageError, TimeoutError) as error:
+            _log.warning("storage_not_stopped", extra={"error": type(error).__name__})
+        self.close()
+        _log.info("stopped", extra={"finished": finished, **self.counters()})
+
+    def close(self) -> None:
+        """Ends the control endpoint and the table of transactions."""
+        if self._control is not None:
+            self._control.stop()
+            self._control = None
+        if self.transactions is not None:
+            self.transactions.close()
+
+
+async def _repeat(every_s: float, job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await job()
+        except StorageError as error:
+            _log.warning("upkeep_failed", extra={"error": type(error).__name__})
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

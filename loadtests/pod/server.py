@@ -1,0 +1,127 @@
+"""The pod's WebSockets: the only module here that knows sockets."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+
+from loadtests.pod.limits import Limits
+from loadtests.pod.service import CLOSE_POLICY, Service
+from loadtests.pod.visit import Visit
+from loadtests.wire.codecs.messages import SUBPROTOCOL
+
+CLOSE_GOING_AWAY: Final = 1001
+CLOSE_SLOW: Final = 1013
+
+_DRAIN_POLL_S: Final = 0.01
+
+
+class Socket:
+    """An Outlet: frames go to the transport's own buffer, which is the connection's bounded queue."""
+
+    __slots__ = ("_closing", "_limit", "_server", "_websocket")
+
+    def __init__(self, websocket: ServerConnection, server: "PodServer") -> None:
+        self._websocket, self._server = websocket, server
+        self._limit = server.limits.max_backlog_bytes
+        self._closing: asyncio.Task[None] | None = None
+
+    def push(self, frame: bytes) -> None:
+        websocket = self._websocket
+        if self._closing is not None or websocket.protocol.state is not State.OPEN:
+            return
+        # As `broadcast` of the library does: no await, so that one slow consumer holds nobody up.
+        websocket.protocol.send_text(frame)
+        websocket.send_data()
+        self._server.frames_out += 1
+        if websocket.transport.get_write_buffer_size() > self._limit:
+            self._server.slow_consumers += 1
+            self.close(CLOSE_SLOW, "too slow: resume and catch up")
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            short = reason.encode()[:120].decode(errors="ignore")
+            self._closing = asyncio.create_task(self._websocket.close(code, short))
+
+    async def drained(self) -> None:
+        await self._websocket.drain()
+
+
+class PodServer:
+    """Accepts WebSockets and lets each one visit the service."""
+
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self.service, self.limits = service, limits
+        self.requests: Counter[str] = Counter()
+        self.frames_out = 0
+        self.slow_consumers = 0
+        self._visits: set[Visit] = set()
+        self._server: Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Returns the port. Raises OSError when it is taken."""
+        self._server = await serve(
+            self._visit,
+            host,
+            port,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,  # small messages: it would cost more than it saves
+            ping_interval=None,  # heartbeats of the protocol tell who is alive
+            close_timeout=self.limits.close_within_s,
+            open_timeout=self.limits.greeting_within_s,
+            max_size=self.limits.max_message_bytes,
+            backlog=4096,  # a reconnect storm comes at once
+        )
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def _visit(self, websocket: ServerConnection) -> None:
+        socket = Socket(websocket, self)
+        visit = Visit(self.service, socket, self.requests)
+        self._visits.add(visit)
+        deadline = asyncio.get_running_loop().call_later(self.limits.greeting_within_s, self._hurry, visit, socket)
+        try:
+            while True:
+                await visit.take(await websocket.recv(decode=False))
+                if websocket.paused:
+                    await websocket.drain()
+        except ConnectionClosed:
+            pass
+        finally:
+            deadline.cancel()
+            visit.leave()
+            self._visits.discard(visit)
+
+    def _hurry(self, visit: Visit, socket: Socket) -> None:
+        if visit.session is None and not visit.under_way:
+            socket.close(CLOSE_POLICY, "no connection was created in time")
+
+    @property
+    def websockets(self) -> int:
+        return len(self._visits)
+
+    async def drain(self) -> bool:
+        """Refuses what is new, lets what is under way finish, closes with 1001; says whether all of it finished."""
+        self.service.draining = True
+        until = time.monotonic() + self.limits.drain_within_s
+        # An event would have to be kept up to date by every request, for the sake of a pod's last moments.
+        while (busy := any(v.under_way for v in self._visits)) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_POLL_S)
+        await self.stop()
+        return not busy
+
+    async def stop(self) -> None:
+        """Closes every WebSocket with 1001, and the port."""
+        if self._server is None:
+            return
+        self._server.close(code=CLOSE_GOING_AWAY, reason="draining")
+        try:
+            async with asyncio.timeout(self.limits.close_within_s + 1):
+                await self._server.wait_closed()
+        except TimeoutError:
+            for websocket in self._server.all_connections:
+                websocket.transport.abort()

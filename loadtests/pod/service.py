@@ -1,0 +1,286 @@
+"""The rules of the pod: who may ask for what, and what is answered. No sockets, no SQL.
+
+Requests of one connection are carried out one after another, those of different connections at the same time.
+"""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Literal
+
+from loadtests.pod.limits import Limits
+from loadtests.pod.storage.contract import (
+    Accepted,
+    AlreadyAccepted,
+    Call,
+    ConnectionRow,
+    Done,
+    Refusal,
+    Resumed,
+    Storage,
+    Subscribed,
+)
+from loadtests.pod.topics import Outlet, Subscriber, Topic, Topics
+from loadtests.wire.codecs.messages import QUEUE_TOPIC, Reply, Request, chat_topic
+from loadtests.wire.codecs.tokens import account_of
+
+CLOSE_POLICY: Final = 1008
+"""The close code of whoever breaks a rule; the reason says which."""
+
+REAP_LIMIT: Final = 500
+"""Connections reaped in one transaction."""
+
+_REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
+_MAINTENANCE = Call("maintenance", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered to a request; `afterwards` is done once the reply is on its way. Raises StorageError."""
+
+    outcome: Literal["ok", "refused", "fail", "unknown"]
+    error: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    afterwards: Callable[[], Awaitable[None]] | None = None
+
+    def reply(self, key: str) -> Reply:
+        return Reply(key, self.outcome, self.error, self.body)
+
+
+OK: Final = Answer("ok")
+
+
+def no(error: str, **body: Any) -> Answer:
+    """The answer to what was not done: `refused` or `fail`, as the code says."""
+    return Answer("refused" if error in _REFUSED else "fail", error, body)
+
+
+class Session:
+    """A connection that has a WebSocket on this pod now."""
+
+    __slots__ = ("account", "connection", "outlet", "role", "subscribers")
+
+    def __init__(self, row: ConnectionRow, outlet: Outlet) -> None:
+        self.connection, self.account, self.role = row.connection, row.account, row.role
+        self.outlet = outlet
+        self.subscribers: dict[str, Subscriber] = {}
+
+    def call(self, request: Request) -> Call:
+        return Call(request.type, request.key, self.account)
+
+
+class Service:
+    """One pod's connections on one storage."""
+
+    def __init__(self, storage: Storage, token_secret: str, limits: Limits) -> None:
+        self.storage, self.limits = storage, limits
+        self.sessions: dict[str, Session] = {}
+        self.topics = Topics(storage.events_after, limits.gap_wait_s)
+        self.draining = False
+        self.reaped = 0
+        self._token_secret = token_secret
+        self._heard_of: set[str] = set()
+
+    async def create(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
+        """Raises StorageError."""
+        account = account_of(request.body["token"], self._token_secret)
+        if account is None:
+            return None, no("unauthorized")
+        name, role = request.body["name"], request.body["role"]
+        row = ConnectionRow(secrets.token_hex(8), account, role, name, secrets.token_urlsafe(18))
+        await self.storage.open_connection(Call("connection.create", request.key, account), row)
+        return self._enter(row, outlet), Answer(
+            "ok",
+            body={
+                "connection": row.connection,
+                "resume_token": row.resume_token,
+                "resume_within_s": self.limits.resume_within_s,
+                "heartbeat_s": self.limits.heartbeat_s,
+                "max_message_bytes": self.limits.max_message_bytes,
+            },
+        )
+
+    async def resume(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
+        """Sends what was missed, too. Raises StorageError."""
+        connection, resume_token = request.body["connection"], request.body["resume_token"]
+        account = account_of(request.body["token"], self._token_secret)
+        if account is None:
+            return None, no("unauthorized")
+        if connection in self._heard_of:  # the storage is to know that it was alive a moment ago
+            await self.storage.touch_connections([connection], time.time_ns())
+        call = Call("connection.create", request.key, account)
+        resumed = await self.storage.resume_connection(
+            call, connection, resume_token, _ago(self.limits.resume_within_s)
+        )
+        if not isinstance(resumed, Resumed):
+            return None, no(resumed.value)
+        session = self._enter(resumed.connection, outlet)
+        for topic in resumed.topics:
+            session.subscribers[topic] = Subscriber(outlet)
+            self.topics.enter(account, topic, session.subscribers[topic])
+        try:
+            await self._replay(session, request.body["positions"], resumed.topics)
+        except BaseException:
+            self.leave(session)
+            raise
+        return session, Answer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
+
+    async def _replay(self, session: Session, seen: Mapping[str, int], told: Mapping[str, int]) -> None:
+        for name, subscriber in list(session.subscribers.items()):
+            if session.subscribers.get(name) is not subscriber:  # taken over meanwhile
+                return
+            topic = self.topics.enter(session.account, name, subscriber)
+            await topic.catch_up(subscriber, min(seen.get(name, told[name]), told[name]))
+
+    def _enter(self, row: ConnectionRow, outlet: Outlet) -> Session:
+        if before := self.sessions.get(row.connection):
+            self.leave(before)
+            before.outlet.close(CLOSE_POLICY, "resumed on another WebSocket")
+        session = self.sessions[row.connection] = Session(row, outlet)
+        return session
+
+    def leave(self, session: Session) -> None:
+        """The WebSocket is gone: nothing is pushed any more, but the connection can be resumed for a while."""
+        if self.sessions.get(session.connection) is session:
+            del self.sessions[session.connection]
+            self._heard_of.add(session.connection)
+        for name, subscriber in session.subscribers.items():
+            self.topics.leave(session.account, name, subscriber)
+        session.subscribers.clear()
+
+    async def handle(self, session: Session, request: Request) -> Answer:
+        """Carries a request out. Raises StorageError."""
+        if self.draining:
+            return no("draining")
+        self._heard_of.add(session.connection)
+        handler = _HANDLERS.get(request.type)
+        return await handler(self, session, request) if handler else no("bad_request")
+
+    async def _heartbeat(self, _session: Session, _request: Request) -> Answer:
+        return OK
+
+    async def _subscribe(self, session: Session, request: Request) -> Answer:
+        name = request.body["topic"]
+        if name == QUEUE_TOPIC and session.role != "agent":
+            return no("forbidden")
+        there = session.subscribers.get(name)
+        subscriber = there or Subscriber(session.outlet)
+        # In before the storage is asked: an event that is committed in between is not missed.
+        topic = self.topics.enter(session.account, name, subscriber)
+        session.subscribers[name] = subscriber
+        subscribed = False
+        try:
+            answer = await self.storage.subscribe(
+                session.call(request), session.connection, name, self.limits.max_subscriptions
+            )
+            subscribed = isinstance(answer, Subscribed)
+        finally:
+            if not (subscribed or there):
+                self._unsubscribed(session, name)
+        if isinstance(answer, Refusal):
+            return no(answer.value)
+        if there:
+            return Answer("ok", body={"sequence": there.after})
+        join = partial(self._join, topic, subscriber, answer.sequence)
+        return Answer("ok", body={"sequence": answer.sequence}, afterwards=join)
+
+    async def _join(self, topic: Topic, subscriber: Subscriber, after: int) -> None:
+        if not topic.join(subscriber, after):
+            await topic.catch_up(subscriber, after)
+
+    def _unsubscribed(self, session: Session, name: str) -> None:
+        if subscriber := session.subscribers.pop(name, None):
+            self.topics.leave(session.account, name, subscriber)
+
+    async def _unsubscribe(self, session: Session, request: Request) -> Answer:
+        name = request.body["topic"]
+        answer = await self.storage.unsubscribe(session.call(request), session.connection, name)
+        if isinstance(answer, Done):
+            self._unsubscribed(session, name)
+        return self._done(answer)
+
+    async def _offer(self, session: Session, request: Request) -> Answer:
+        call = session.call(request)
+        # The chat's id is the key of its offer.
+        return self._done(await self.storage.offer_chat(call, session.connection, request.key, request.body["subject"]))
+
+    async def _accept(self, session: Session, request: Request) -> Answer:
+        answer = await self.storage.accept_chat(session.call(request), session.connection, request.body["chat"])
+        if isinstance(answer, AlreadyAccepted):
+            return no("already_accepted", winner=answer.winner)
+        return self._done(answer)
+
+    async def _send(self, session: Session, request: Request) -> Answer:
+        body = request.body
+        return self._done(
+            await self.storage.send_message(session.call(request), session.connection, body["chat"], body["text"])
+        )
+
+    async def _close_chat(self, session: Session, request: Request) -> Answer:
+        return self._done(
+            await self.storage.close_chat(session.call(request), session.connection, request.body["chat"])
+        )
+
+    async def _close(self, session: Session, request: Request) -> Answer:
+        answer = await self.storage.close_connection(session.call(request), session.connection)
+        self.leave(session)
+        self._heard_of.discard(session.connection)
+        return self._done(answer)
+
+    def _done(self, answer: Done | Accepted | Refusal) -> Answer:
+        if isinstance(answer, Refusal):
+            return no(answer.value)
+        self.topics.publish(answer.events)
+        return OK
+
+    def in_doubt(self, session: Session, request: Request) -> None:
+        """A change may have been made without an answer: its events are looked for."""
+        chat = request.body.get("chat", request.key)
+        self.topics.check(session.account, (QUEUE_TOPIC, chat_topic(chat)))
+
+    async def touch(self) -> None:
+        """Tells the storage which connections were heard of since the last time. Raises StorageError."""
+        heard, self._heard_of = self._heard_of, set()
+        try:
+            if heard:
+                await self.storage.touch_connections(list(heard), time.time_ns())
+        except BaseException:
+            self._heard_of |= heard
+            raise
+
+    async def touch_all(self) -> None:
+        """As `touch`, for every connection that is open here: they can be resumed from now on."""
+        self._heard_of.update(self.sessions)
+        await self.touch()
+
+    async def reap(self) -> int:
+        """Closes the connections that were silent for too long; returns how many. Raises StorageError."""
+        await self.touch()
+        total = 0
+        while True:
+            silent = await self.storage.reap_connections(_MAINTENANCE, _ago(self.limits.silent_s), REAP_LIMIT)
+            for session in filter(None, map(self.sessions.get, silent)):
+                self.leave(session)
+                session.outlet.close(CLOSE_POLICY, "silent for too long")
+            total += len(silent)
+            if len(silent) < REAP_LIMIT:
+                self.reaped += total
+                return total
+
+
+def _ago(seconds: float) -> int:
+    return time.time_ns() - int(seconds * 1e9)
+
+
+_HANDLERS: Final[Mapping[str, Callable[[Service, Session, Request], Awaitable[Answer]]]] = {
+    "subscription.create": Service._subscribe,
+    "subscription.delete": Service._unsubscribe,
+    "chat.offer": Service._offer,
+    "chat.accept": Service._accept,
+    "message.send": Service._send,
+    "chat.close": Service._close_chat,
+    "heartbeat": Service._heartbeat,
+    "connection.close": Service._close,
+}

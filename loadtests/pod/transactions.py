@@ -1,0 +1,74 @@
+"""The pod's own table of transactions: `transactions-<pod>.arrows` of a run directory."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from loadtests.pod.storage.contract import Transaction
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.streams import BATCH_INTERVAL_S
+from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
+from loadtests.wire.codecs.messages import key_number
+
+_CODES = {
+    column: {name: code for code, name in enumerate(names)}
+    for column, names in codes_of(TRANSACTIONS_TABLE.schema()).items()
+}
+_OPERATIONS: Final = _CODES["operation"]
+_OUTCOMES: Final = _CODES["outcome"]
+
+_log = logging.getLogger(__name__)
+
+
+def row(t: Transaction, origin_ns: int) -> tuple[Any, ...]:
+    """A transaction in column order, its times since the run's origin."""
+    return (
+        t.session,
+        _OPERATIONS[t.call.operation],
+        key_number(t.call.key) if t.call.key else None,
+        None if t.waiting_ns is None else t.waiting_ns - origin_ns,
+        t.begun_ns - origin_ns,
+        t.ended_ns - origin_ns,
+        _OUTCOMES[t.outcome],
+    )
+
+
+class TransactionsTable:
+    """Takes transactions on the event loop's thread and writes them in batches on another."""
+
+    def __init__(self, run_directory: Path, pod: str, origin_ns: int) -> None:
+        """Raises OSError when the table cannot be made."""
+        self._origin_ns = origin_ns
+        self._pending: list[Transaction] = []
+        self._writer = RunDirectory(run_directory).create_table("transactions", pod)
+        self.lost = 0
+
+    def record(self, transaction: Transaction) -> None:
+        self._pending.append(transaction)
+
+    async def run(self) -> None:
+        """Writes what has gathered, several times a second, until cancelled."""
+        while True:
+            await asyncio.sleep(BATCH_INTERVAL_S * 0.8)
+            await asyncio.shield(asyncio.to_thread(self.flush))
+
+    def flush(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending or self.lost:
+            self.lost += len(pending) if self.lost else 0
+            return
+        try:
+            self._writer.write([row(t, self._origin_ns) for t in pending])
+        except OSError as error:
+            # A stream that was cut in mid-batch cannot be continued.
+            self.lost += len(pending)
+            _log.error("transactions_not_written", extra={"error": str(error)})
+
+    def close(self) -> None:
+        """Writes the rest and ends the stream."""
+        self.flush()
+        try:
+            self._writer.close()
+        except OSError as error:
+            _log.error("transactions_not_closed", extra={"error": str(error)})

@@ -1,0 +1,130 @@
+"""One WebSocket's dealings with the service: frames in, replies out, and what becomes of whoever breaks the rules."""
+
+import logging
+import traceback
+from collections import Counter
+from typing import Final
+
+from loadtests.pod.requests import wrong
+from loadtests.pod.service import CLOSE_POLICY, Answer, Service, Session, no
+from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
+from loadtests.pod.topics import Outlet
+from loadtests.wire.codecs.messages import ProtocolError, Request, decode_request, encode_reply
+
+CLOSE_NORMAL: Final = 1000
+CLOSE_TROUBLE: Final = 1011
+
+NO_KEY: Final = "0" * 16
+"""The key of an answer to what had none."""
+
+_FATAL = frozenset({"unauthorized", "bad_request"})
+_log = logging.getLogger(__name__)
+
+
+class Visit:
+    """From the first frame of a WebSocket to its end. `under_way` tells whether a request is being carried out."""
+
+    __slots__ = ("_outlet", "_requests", "_service", "session", "under_way")
+
+    def __init__(self, service: Service, outlet: Outlet, requests: Counter[str]) -> None:
+        self._service, self._outlet, self._requests = service, outlet, requests
+        self.session: Session | None = None
+        self.under_way = False
+
+    async def take(self, frame: bytes) -> None:
+        """Answers one frame."""
+        try:
+            request = decode_request(frame)
+        except ProtocolError as error:
+            self._requests["fail"] += 1
+            self._reject(error)
+            return
+        self.under_way = True
+        try:
+            await self._carry_out(request)
+        finally:
+            self.under_way = False
+
+    def leave(self) -> None:
+        if self.session is not None:
+            self._service.leave(self.session)
+
+    def _reject(self, error: ProtocolError) -> None:
+        self._reply(error.key or NO_KEY, no("bad_request", detail=str(error)))
+        self._outlet.close(CLOSE_POLICY, "not a request of the protocol")
+
+    async def _carry_out(self, request: Request) -> None:
+        try:
+            answer = await self._answer(request)
+        except OutcomeUnknown:
+            answer = self._in_doubt(request)
+        except StorageError as error:
+            answer = _trouble(error)
+        except Exception as error:
+            _log_fault(request, error)
+            answer = no("internal")
+        self._reply(request.key, answer)
+        self._requests[answer.outcome] += 1
+        if answer.afterwards:
+            await self._do_afterwards(request, answer)
+        self._close_after(request, answer)
+
+    def _reply(self, key: str, answer: Answer) -> None:
+        self._outlet.push(encode_reply(answer.reply(key)))
+
+    async def _answer(self, request: Request) -> Answer:
+        if error := wrong(request, self._service.limits):
+            return no(error)
+        if self.session is not None:
+            return await self._service.handle(self.session, request)
+        return await self._greet(request)
+
+    async def _greet(self, request: Request) -> Answer:
+        if self._service.draining:
+            return no("draining")
+        match request.type:
+            case "connection.create":
+                self.session, answer = await self._service.create(request, self._outlet)
+            case "connection.resume":
+                self.session, answer = await self._service.resume(request, self._outlet)
+            case _:
+                detail = "the first request is connection.create or connection.resume"
+                answer = no("bad_request", detail=detail)
+        return answer
+
+    async def _do_afterwards(self, request: Request, answer: Answer) -> None:
+        assert answer.afterwards is not None
+        try:
+            await answer.afterwards()
+        except StorageError:
+            self._outlet.close(CLOSE_TROUBLE, "missed events could not be read: resume")
+        except Exception as error:
+            _log_fault(request, error)
+            self._outlet.close(CLOSE_TROUBLE, "internal")
+
+    def _close_after(self, request: Request, answer: Answer) -> None:
+        if request.type == "connection.close" and answer.outcome == "ok":
+            self._outlet.close(CLOSE_NORMAL, "")
+        elif self.session is None and answer.error in _FATAL:
+            self._outlet.close(CLOSE_POLICY, answer.error)
+
+    def _in_doubt(self, request: Request) -> Answer:
+        """Neither yes nor no would be true."""
+        if self.session is not None:
+            self._service.in_doubt(self.session, request)
+        return Answer("unknown", "cut_off")
+
+
+def _trouble(error: StorageError) -> Answer:
+    match error:
+        case StorageConflict():
+            return no("storage_conflict")
+        case StorageUnavailable():
+            return no("storage_unavailable")
+    return no("internal")
+
+
+def _log_fault(request: Request, error: Exception) -> None:
+    # Not the error's own words: a driver's may quote what somebody wrote.
+    places = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    _log.error("internal_error", extra={"operation": request.type, "error": type(error).__name__, "at": places[-5:]})
