@@ -68,4 +68,4 @@ SELECT
      WHERE c.id IS NULL OR c.closed_at IS NOT NULL OR c.seen_at < $1);
 
 -- name: settings
-SELECT name, setting FROM pg_settings WHERE name = ANY ($1);
+SELECT name, current_setting(name) AS setting FROM pg_settings WHERE name = ANY ($1);
