@@ -1,5 +1,6 @@
 """A judgement as Markdown for people: the verdict, the objectives, and whatever else did not pass."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -34,7 +35,7 @@ def _objectives(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
 def _figures(check: Check) -> tuple[str, ...]:
     good = "-" if check.observed is None else _percent(check.observed)
     interval = "-" if check.interval is None else f"{_percent(check.interval[0])} to {_percent(check.interval[1])}"
-    return good, interval, str(check.n), check.verdict.value, check.reason
+    return good, interval, "-" if check.n is None else str(check.n), check.verdict.value, check.reason
 
 
 def _others(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
@@ -62,7 +63,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _percent(share: float) -> str:
     """Cut, not rounded: 99.996 % must not read as 100 %."""
-    return f"{int(share * 100_000) / 1000:g} %"
+    return f"{math.floor(share * 100_000 + 1e-6) / 1000:g} %"
 
 
 def plain(text: str) -> str:
