@@ -8,7 +8,7 @@ from random import getrandbits
 from typing import Final
 
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.protocol import OPEN, Protocol, Side
 from websockets.speedups import apply_mask
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
@@ -80,8 +80,9 @@ class Incoming:
         return b"".join(self._protocol.data_to_send())
 
     def goodbye(self) -> bytes:
-        """The frame that begins the closing handshake."""
-        self._protocol.send_close(1000)
+        """The frame that begins the closing handshake; nothing when the pod began it before us."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(1000)
         return self.answers()
 
     def _feed(self, data: bytes) -> None:
