@@ -1,0 +1,210 @@
+"""Whole runs of the load against a real pod: every row kept, however they end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from runs import LOCUSTFILE, SECRET, TINY, LocustRun, free_port, locust, memory_pod, plan_for
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with memory_pod(tmp_path_factory.mktemp("pod")) as url:
+        yield url
+
+
+def assert_nothing_lost(run: LocustRun) -> None:
+    """Rows written, those in flight at the end among them, are the operations begun."""
+    rows = run.rows()
+    assert sum(w["begun"] for w in run.drained) == sum(w["written"] for w in run.drained) == len(rows) > 0
+    assert sum(w["in_flight"] for w in run.drained) == sum(
+        r["error"] == "run_ended" for r in rows if r["outcome"] == "unknown"
+    )
+    assert all(w["error"] == "" for w in run.drained)
+
+
+@pytest.fixture(scope="module")
+def whole_run(pod: str, tmp_path_factory: pytest.TempPathFactory) -> LocustRun:
+    """A run of two workers from its first stage to its last."""
+    with locust(plan_for(tmp_path_factory.mktemp("whole"), pod, TINY), ["--processes", "2"]) as running:
+        return running.finish()
+
+
+def test_a_run_ends_by_itself_with_every_row(whole_run: LocustRun) -> None:
+    assert whole_run.code == 0
+    assert [w["worker"] for w in whole_run.drained] == [0, 1]
+    rows = whole_run.rows()
+    assert sum(w["begun"] for w in whole_run.drained) == sum(w["written"] for w in whole_run.drained) == len(rows)
+
+
+def test_two_workers_make_one_schedule(whole_run: LocustRun) -> None:
+    """4 + 20 + 10 constant arrivals: each is one offer, or a connection that was never made."""
+    assert sum(w["starts"] for w in whole_run.drained) == 34
+    offers = [r for r in whole_run.rows() if r["operation"] == "chat.offer"]
+    assert len(offers) == len({r["key"] for r in offers}) <= 34
+    assert len(offers) > 25
+
+
+def test_agents_and_customers_do_all_that_there_is_to_do(whole_run: LocustRun) -> None:
+    done = {r["operation"] for r in whole_run.rows() if r["outcome"] == "ok"}
+    assert done == {
+        "connection.create", "subscription.create", "subscription.delete", "chat.offer", "chat.accept", "message.send",
+        "chat.close", "connection.close", "event.deliver", "chat.answer",
+    }  # fmt: skip
+
+
+def test_each_chat_has_one_winner(whole_run: LocustRun) -> None:
+    accepted = [r["chat"] for r in whole_run.rows() if r["operation"] == "chat.accept" and r["outcome"] == "ok"]
+    assert len(accepted) == len(set(accepted)) > 0
+
+
+def test_times_are_in_order_and_pushes_know_their_cause(whole_run: LocustRun) -> None:
+    rows = whole_run.rows()
+    assert all(r["planned_ns"] <= r["started_ns"] < r["ended_ns"] for r in rows if r["planned_ns"] is not None)
+    pushes = [r for r in rows if r["operation"] == "event.deliver"]
+    assert all(r["published_ns"] is not None and r["published_ns"] < r["ended_ns"] + 1_000_000 for r in pushes)
+    assert any(r["planned_ns"] is not None for r in pushes)
+
+
+def test_the_answer_is_measured_from_the_offer(whole_run: LocustRun) -> None:
+    rows = whole_run.rows()
+    offers = {r["key"]: r for r in rows if r["operation"] == "chat.offer"}
+    answers = [r for r in rows if r["operation"] == "chat.answer" and r["outcome"] == "ok"]
+    assert answers
+    assert all(abs(r["planned_ns"] - offers[r["key"]]["planned_ns"]) < 5_000_000 for r in answers)
+
+
+def test_stages_are_told_when_they_begin(whole_run: LocustRun) -> None:
+    stages = whole_run.events("stage")
+    assert [s["name"] for s in stages] == ["warm-up", "steady", "storm"]
+    assert [s["started_ns"] - stages[0]["started_ns"] for s in stages] == [0, 1_000_000_000, 3_000_000_000]
+    assert [s["judge"] for s in stages] == [False, True, False]
+
+
+def test_a_storm_makes_agents_connect_again(whole_run: LocustRun) -> None:
+    storm_ns = whole_run.events("stage")[-1]["started_ns"]
+    rows = whole_run.rows()
+    agents = {(r["user"], r["account"]) for r in rows if r["operation"] == "chat.accept"}
+    again = [r for r in rows if r["operation"] == "connection.create" and r["planned_ns"] >= storm_ns]
+    assert {(r["user"], r["account"]) for r in again} & agents
+
+
+def test_no_secret_is_left_behind(whole_run: LocustRun) -> None:
+    for path in whole_run.directory.iterdir():
+        assert SECRET.encode() not in path.read_bytes(), path.name
+
+
+def test_users_that_stop_slowly_lose_nothing(pod: str, tmp_path: Path) -> None:
+    """Nobody answers, so that customers are in the middle of waiting when the run ends."""
+    scenario = TINY.replace("agents: 4", "agents: 0").replace("agents: 6", "agents: 0")
+    with locust(plan_for(tmp_path, pod, scenario), ["--processes", "2"]) as running:
+        run = running.finish()
+    rows = run.rows()
+    assert sum(w["begun"] for w in run.drained) == sum(w["written"] for w in run.drained) == len(rows)
+    unanswered = [r for r in rows if r["operation"] == "chat.answer"]
+    assert unanswered
+    assert {(r["outcome"], r["error"]) for r in unanswered} <= {("unknown", "run_ended"), ("unknown", "timeout")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_ended_early_keeps_every_row(pod: str, tmp_path: Path, number: signal.Signals) -> None:
+    long = TINY.replace("duration: 2s", "duration: 60s")
+    with locust(plan_for(tmp_path, pod, long), ["--processes", "2"]) as running:
+        running.until("stage")
+        running.until("tick")
+        os.killpg(running.process.pid, number) if number == signal.SIGINT else running.process.send_signal(number)
+        run = running.finish()
+    assert sum(w["begun"] for w in run.drained) == sum(w["written"] for w in run.drained) == len(run.rows()) > 0
+    if number == signal.SIGINT:
+        assert run.code == 130
+
+
+def test_a_dead_target_makes_an_honest_run(tmp_path: Path) -> None:
+    with locust(plan_for(tmp_path, f"ws://127.0.0.1:{free_port()}/", TINY), ["--processes", "1"]) as running:
+        run = running.finish()
+    rows = run.rows()
+    assert {(r["operation"], r["outcome"], r["error"]) for r in rows} == {
+        ("connection.create", "fail", "connect_refused")
+    }
+    assert run.code == 0
+
+
+def test_a_killed_worker_is_named_and_leaves_an_upper_bound(pod: str, tmp_path: Path) -> None:
+    with locust(plan_for(tmp_path, pod, TINY.replace("duration: 2s", "duration: 7s")), ["--processes", "2"]) as running:
+        running.until("stage")
+        running.until("tick")
+        victim = psutil.Process(running.process.pid).children()[-1]
+        victim.kill()
+        run = running.finish()
+    (lost,) = [w for w in run.drained if w["error"]]
+    assert "was lost" in lost["error"]
+    assert lost["in_flight"] is None
+    assert any(line["state"] == "lost" and line["worker"] == lost["worker"] for line in run.events("worker"))
+    (kept,) = [w for w in run.drained if not w["error"]]
+    assert kept["begun"] == kept["written"]
+
+
+def test_workers_end_when_their_master_is_killed(pod: str, tmp_path: Path) -> None:
+    with locust(
+        plan_for(tmp_path, pod, TINY.replace("duration: 2s", "duration: 60s")), ["--processes", "2"]
+    ) as running:
+        running.until("stage")
+        running.until("tick")
+        workers = psutil.Process(running.process.pid).children()
+        running.process.kill()
+        running.process.wait()
+        _, alive = psutil.wait_procs(workers, timeout=15)
+        assert alive == []
+        assert len(running.run.rows()) > 0
+
+
+def test_a_remote_worker_sends_its_rows_to_the_master(pod: str, tmp_path: Path) -> None:
+    with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"]) as running:
+        environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_REMOTE_WORKER": "1"}
+        worker = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--worker", "--master-port", running.port]
+        with (
+            (tmp_path / "worker.log").open("w") as log,
+            subprocess.Popen(worker, env=environment, stderr=log, stdout=log) as process,
+        ):
+            try:
+                run = running.finish()
+            finally:
+                process.kill()
+    (told,) = run.drained
+    assert told["begun"] == told["written"] == len(run.rows()) > 0
+    (joined,) = [line for line in run.events("worker") if "remote" in line]
+    assert joined["remote"] is True
+    assert abs(joined["offset_ns"]) <= joined["error_ns"] + 1_000_000  # the same clock, in truth
+
+
+def test_a_remote_worker_without_the_secret_is_told(pod: str, tmp_path: Path) -> None:
+    with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"]) as running:
+        environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_TOKEN_SECRET"}
+        worker = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--worker", "--master-port", running.port]
+        process = subprocess.Popen(
+            worker, env={**environment, "LOADTESTS_REMOTE_WORKER": "1"}, stderr=subprocess.DEVNULL
+        )
+        try:
+            run = running.finish()
+        finally:
+            process.kill()
+            process.wait()
+    assert run.code == 64
+    assert "needs LOADTESTS_TOKEN_SECRET in its environment" in running.log.read_text()
+
+
+def test_without_a_worker_one_line_says_what_to_add() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 64
+    assert "add --processes 1" in done.stderr
+    assert "Traceback" not in done.stderr
