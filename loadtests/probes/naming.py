@@ -7,7 +7,7 @@ _LONGEST = 240
 _PATTERNS = (
     (re.compile(r"/\*.*?(\*/|$)", re.DOTALL), " "),
     (re.compile(r"--[^\n]*"), " "),
-    (re.compile(r"\$([A-Za-z_]\w*)?\$.*?(\$\1\$|$)", re.DOTALL), "?"),
+    (re.compile(r"\$([A-Za-z_]\w*|)\$.*?(\$\1\$|$)", re.DOTALL), "?"),
     (re.compile(r"\b[eE]'(?:[^'\\]|\\.|'')*('|$)"), "?"),
     (re.compile(r"\b[bBxXuU]?&?'(?:[^']|'')*('|$)|'(?:[^']|'')*('|$)"), "?"),
     (re.compile(r"(?<![\w$\".])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\b"), "?"),
@@ -45,4 +45,4 @@ def fingerprint(statement: str | None) -> str | None:
         return None
     for pattern, put in _PATTERNS:
         statement = pattern.sub(put, statement)
-    return statement.strip().rstrip(";")[:_LONGEST] or None
+    return statement.strip(" ;")[:_LONGEST] or None

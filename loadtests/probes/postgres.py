@@ -1,5 +1,6 @@
 """PostgreSQL as a probe sees it: who waits for whom, and what sessions do. The one module that knows asyncpg here."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from loadtests.records.vocabulary import KNOWN
 ENGINE = "postgres"
 _OLDEST = 13
 _SQL = Path(__file__).parent / "sql"
-_CONNECT_S = 2.0
+_OPEN_S = 2.0
 _CLOCK_READINGS = 15
 
 
@@ -46,9 +47,12 @@ class PostgresProbe:
         self._numbers = count()
 
     async def open(self) -> None:
+        async with asyncio.timeout(_OPEN_S):
+            await self._open()
+
+    async def _open(self) -> None:
         connection = await asyncpg.connect(
             self._dsn,
-            timeout=_CONNECT_S,
             server_settings={
                 "application_name": "loadtests observer",
                 "statement_timeout": str(int(self.period_s * 800)),  # ms: four fifths of a period

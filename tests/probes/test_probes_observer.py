@@ -1,0 +1,370 @@
+"""The observer as a process, beside real contention in a real server."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import psutil
+import pyarrow as pa
+import pytest
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.vocabulary import KNOWN
+from loadtests.servers.postgres import PostgresServer
+
+HOLD_S = 0.4
+
+
+@dataclass
+class Observer:
+    """A running observer and the run directory that it writes."""
+
+    directory: RunDirectory
+    origin_ns: int
+    process: subprocess.Popen[bytes]
+    ready: dict[str, Any] = field(default_factory=dict)
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns() - self.origin_ns
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        return [row for batch in self.directory.batches(table) for row in batch.to_pylist()]
+
+    def ticks(self, probe: str) -> list[dict[str, Any]]:
+        return [t for t in self.rows("ticks") if t["probe"] == probe]
+
+    def until_tick(self, true: Callable[[dict[str, Any]], bool], within_s: float = 30) -> dict[str, Any]:
+        """Waits for a tick of the PostgreSQL probe that begins after now and is as asked for."""
+        after, end = self.now_ns(), time.monotonic() + within_s
+        while time.monotonic() < end:
+            for tick in self.ticks("postgres"):
+                if tick["started_ns"] > after and true(tick):
+                    return tick
+            time.sleep(0.05)
+        raise AssertionError(f"no such tick; the last ones: {self.ticks('postgres')[-3:]}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(20) == 0
+
+
+@contextmanager
+def observing(path: Path, engine: str, dsn: str | None, *watches: str) -> Iterator[Observer]:
+    read_end, write_end = os.pipe()
+    origin_ns = time.monotonic_ns()
+    argv = [sys.executable, "-m", "loadtests.probes", "--engine", engine, "--run-directory", str(path)]
+    argv += ["--origin-ns", str(origin_ns), "--ready-fd", str(write_end)]
+    argv += [part for watch in watches for part in ("--watch", watch)]
+    environment = {**os.environ, **({"LOADTESTS_DSN": dsn} if dsn else {})}
+    process = subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, pass_fds=[write_end])
+    os.close(write_end)
+    observer = Observer(RunDirectory(path), origin_ns, process)
+    try:
+        with os.fdopen(read_end) as ready:
+            observer.ready = json.loads(ready.readline())
+        yield observer
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdin
+        process.stdin.close()
+
+
+async def session(dsn: str, application: str) -> Any:
+    return await asyncpg.connect(dsn, server_settings={"application_name": application})
+
+
+async def begin(dsn: str, operation: str) -> Any:
+    """A pod's session in a transaction, named as the reference pod does it."""
+    connection = await session(dsn, "idle@pod-1")
+    await connection.execute(f"BEGIN; SET LOCAL application_name = '{operation}@pod-1'")
+    return connection
+
+
+def lock(row: int, comment: str = "") -> str:
+    return f"{comment}SELECT n FROM hot WHERE id = {row} FOR UPDATE"
+
+
+@dataclass
+class Story:
+    """What happened, by our own clock, to compare with what the observer saw. Sessions by name."""
+
+    sessions: dict[str, int] = field(default_factory=dict)
+    asked_ns: int = 0
+    released_ns: int = 0
+    answered_ns: int = 0
+
+
+async def known_hold(dsn: str, observer: Observer, story: Story) -> None:
+    """One session holds a row for a known time, another waits for it."""
+    holder, waiter = await begin(dsn, "chat.accept"), await begin(dsn, "subscription.create")
+    story.sessions |= {"holder": holder.get_server_pid(), "waiter": waiter.get_server_pid()}
+    await holder.execute(lock(1))
+    story.asked_ns = observer.now_ns()
+    waiting = asyncio.create_task(waiter.execute(lock(1)))
+    await asyncio.sleep(HOLD_S)
+    story.released_ns = observer.now_ns()
+    await holder.execute("COMMIT")
+    await waiting
+    story.answered_ns = observer.now_ns()
+    await waiter.execute("COMMIT")
+    await holder.close()
+    await waiter.close()
+
+
+async def chain(dsn: str, observer: Observer, story: Story) -> None:
+    """d waits for c, c for b, b for a."""
+    names = {"a": "chat.offer", "b": "chat.close", "c": "message.send", "d": "connection.close"}
+    connections = {name: await begin(dsn, operation) for name, operation in names.items()}
+    story.sessions |= {name: c.get_server_pid() for name, c in connections.items()}
+    for row, connection in enumerate(connections.values(), 11):
+        await connection.execute(lock(row))
+    waiting = []
+    for row, name in enumerate("bcd", 11):
+        waiting.append(asyncio.create_task(connections[name].execute(lock(row))))
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(HOLD_S)
+    for name, task in zip("abc", waiting, strict=True):
+        await connections[name].execute("COMMIT")
+        await task
+    for connection in connections.values():
+        await connection.close()
+
+
+async def stranger(dsn: str, observer: Observer, story: Story) -> None:
+    """Somebody else's program holds a whole table; the one who waits is named by its comment only."""
+    dump, waiter = await session(dsn, "pg_dump"), await session(dsn, "idle@pod-2")
+    story.sessions |= {"dump": dump.get_server_pid(), "commented": waiter.get_server_pid()}
+    await dump.execute("BEGIN; LOCK TABLE hot IN ACCESS EXCLUSIVE MODE")
+    waiting = asyncio.create_task(waiter.execute("/* chat.offer */ SELECT count(*) FROM hot WHERE n = 4711"))
+    await asyncio.sleep(HOLD_S)
+    await dump.execute("COMMIT")
+    await waiting
+    await dump.close()
+    await waiter.close()
+
+
+async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
+    """A wait that lasts longer than the observer."""
+    holder, waiter = await begin(dsn, "chat.accept"), await begin(dsn, "chat.close")
+    story.sessions |= {"unfinished": waiter.get_server_pid()}
+    await holder.execute("SELECT pg_advisory_xact_lock(77)")
+    waiting = asyncio.create_task(waiter.execute("SELECT pg_advisory_xact_lock(77)"))
+    await asyncio.sleep(HOLD_S)
+    observer.stop()
+    await holder.execute("COMMIT")
+    await waiting
+    await holder.close()
+    await waiter.close()
+
+
+@pytest.fixture(scope="module")
+def told(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
+    """Everything happens once, under one observer; the tests look at what it wrote."""
+    dsn, story = postgres_server.pod_dsn, Story()
+    scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [known_hold, chain, stranger, unfinished]
+
+    async def play(observer: Observer) -> None:
+        setup = await session(dsn, "setup")
+        await setup.execute("DROP TABLE IF EXISTS hot; CREATE TABLE hot (id int PRIMARY KEY, n int)")
+        await setup.execute("INSERT INTO hot SELECT i, 0 FROM generate_series(1, 20) AS i")
+        for scene in scenes:
+            await scene(dsn, observer, story)
+        await setup.execute("DROP TABLE hot")
+        await setup.close()
+
+    database = f"database:postgres:{postgres_server.pid}"
+    with observing(tmp_path_factory.mktemp("run"), "postgres", postgres_server.dsn, database) as observer:
+        assert observer.process.stdin
+        observer.process.stdin.write(b'{"watch": "nonsense"}\n{"watch": "generator:locust:%d"}\n' % os.getpid())
+        observer.process.stdin.flush()
+        asyncio.run(play(observer))
+    return observer, story
+
+
+def waits_of(told: tuple[Observer, Story], session: str) -> list[dict[str, Any]]:
+    observer, story = told
+    return [w for w in observer.rows("lock_waits") if w["waiter_session"] == story.sessions[session]]
+
+
+def test_ready_line_names_probes_and_the_clock(told: tuple[Observer, Story]) -> None:
+    ready = told[0].ready
+    assert ready["probes"] == ["postgres", "resources"]
+    offset = ready["database_offset"]
+    assert abs(offset["offset_ns"]) <= offset["error_ns"] + 1000  # the same clock, read in microseconds
+
+
+def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) -> None:
+    _, story = told
+    (wait,) = waits_of(told, "waiter")
+    expected = {
+        "known": KNOWN.index("sampled"),
+        "engine": "postgres",
+        "pod": "pod-1",
+        "waiter_operation": "subscription.create",
+        "blocker_session": story.sessions["holder"],
+        "blocker_operation": "chat.accept",
+        "root_session": story.sessions["holder"],
+        "root_operation": "chat.accept",
+        "depth": 1,
+        "object": "row of hot",
+        "mode": "ShareLock",
+        "statement": "SELECT n FROM hot WHERE id = ? FOR UPDATE",
+    }
+    assert {name: wait[name] for name in expected} == expected
+
+
+def test_a_known_wait_lasts_as_long_as_it_did(told: tuple[Observer, Story]) -> None:
+    """Its beginning is the server's word; its end lies between the last tick that saw it and the next that saw."""
+    observer, story = told
+    (wait,) = waits_of(told, "waiter")
+    last_ns = wait["ended_ns"] - 25_000_000
+    ticks = [t for t in observer.ticks("postgres") if t["error"] is None]
+    saw = [t for t in ticks if t["started_ns"] <= last_ns <= t["ended_ns"]]
+    following = min(t["ended_ns"] for t in ticks if t["started_ns"] > last_ns)
+    longest_tick = max(t["ended_ns"] - t["started_ns"] for t in ticks)
+    assert len(saw) == 1
+    assert wait["hits"] == sum(1 for t in ticks if wait["started_ns"] < t["ended_ns"] and t["started_ns"] <= last_ns)
+    assert story.asked_ns - longest_tick <= wait["started_ns"] <= saw[0]["ended_ns"]
+    assert saw[0]["started_ns"] <= story.answered_ns
+    assert following >= story.released_ns
+
+
+def test_a_chain_of_three_is_followed_to_its_root(told: tuple[Observer, Story]) -> None:
+    _, story = told
+    (wait,) = waits_of(told, "d")
+    assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["c"], "message.send")
+    assert (wait["root_session"], wait["root_operation"]) == (story.sessions["a"], "chat.offer")
+    assert wait["depth"] == 3
+    assert [waits_of(told, name)[0]["depth"] for name in "bc"] == [1, 2]
+
+
+def test_strangers_go_by_their_own_name(told: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(told, "commented")
+    assert (wait["blocker_operation"], wait["root_operation"]) == ("pg_dump", "pg_dump")
+    assert (wait["waiter_operation"], wait["pod"]) == ("chat.offer", "pod-2")
+    assert (wait["object"], wait["mode"]) == ("relation hot", "AccessShareLock")
+    assert wait["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
+
+
+def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(told: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(told, "unfinished")
+    assert wait["ended_ns"] is None
+    assert wait["object"] == "advisory 77"
+    assert wait["hits"] >= 1
+
+
+def test_sessions_tell_what_was_waited_for(told: tuple[Observer, Story]) -> None:
+    sessions = told[0].rows("sessions")
+    assert {"subscription.create", "chat.offer"} <= {s["operation"] for s in sessions if s["wait_class"] == "lock"}
+    assert "chat.accept" in {s["operation"] for s in sessions if s["wait_class"] == "idle in transaction"}
+    assert all(s["sessions"] > 0 for s in sessions)
+
+
+def test_resources_of_every_role_grow_only(told: tuple[Observer, Story]) -> None:
+    resources = told[0].rows("resources")
+    for key in (("database", "postgres"), ("generator", "locust"), ("observer", "observer")):
+        cpu = [r["cpu_ns"] for r in resources if (r["role"], r["name"]) == key]
+        assert len(cpu) >= 2
+        assert cpu == sorted(cpu)
+    assert all(r["rss_bytes"] > 0 for r in resources)
+
+
+def test_blindness_is_visible_and_ends(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> None:
+    """A server that is frozen, killed, and full: told each time; the observer comes back on its reserved slot."""
+
+    async def fill(dsn: str) -> list[Any]:
+        taken: list[Any] = []
+        while len(taken) < 50:
+            try:
+                taken.append(await asyncpg.connect(dsn))
+            except asyncpg.TooManyConnectionsError:
+                return taken
+        raise AssertionError("the server was never full")
+
+    async def full() -> None:
+        taken = await fill(server.pod_dsn)
+        os.kill(backend, signal.SIGCONT)
+        for process in psutil.Process(server.pid).children():
+            if "loadtests" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGTERM)
+        observer.until_tick(lambda t: t["error"] is not None)
+        observer.until_tick(lambda t: t["error"] is None)
+        for connection in taken:
+            connection.terminate()
+
+    server = PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres")
+    with server:
+        with (server.directory / "data" / "postgresql.conf").open("a") as file:
+            file.write("max_connections = 12\nautovacuum = off\nmax_wal_senders = 0\n")
+        server.stop()
+        server.start()
+        with observing(tmp_path, "postgres", server.dsn) as observer:
+            observer.until_tick(lambda t: t["error"] is None)
+            (backend,) = [p.pid for p in psutil.Process(server.pid).children() if "loadtests" in " ".join(p.cmdline())]
+            os.kill(backend, signal.SIGSTOP)
+            assert "TimeoutError" in observer.until_tick(lambda t: t["error"] is not None)["error"]
+            observer.until_tick(lambda t: t["error"] is None)
+            asyncio.run(full())
+            server.kill()
+            observer.until_tick(lambda t: "Connect" in (t["error"] or ""))
+            server.start()
+            observer.until_tick(lambda t: t["error"] is None)
+            observer.stop()
+        assert observer.rows("lock_waits") == []
+        assert max(s["sessions"] for s in observer.rows("sessions")) >= 1
+
+
+def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> None:
+    with observing(tmp_path, "sqlite", None, f"pod:pod-1:{os.getpid()}") as observer:
+        assert observer.ready == {"probes": ["resources"], "database_offset": None}
+        end = time.monotonic() + 20
+        while not observer.ticks("resources") and time.monotonic() < end:
+            time.sleep(0.05)
+        observer.stop()
+    assert {r["role"] for r in observer.rows("resources")} == {"pod", "observer"}
+    assert {t["error"] for t in observer.ticks("resources")} == {None}
+    assert pa.Table.from_batches(list(observer.directory.batches("ticks"))).num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "dsn", "code", "message"),
+    [
+        (["--engine", "postgres"], None, 64, "LOADTESTS_DSN"),
+        (["--engine", "sqlite", "--watch", "cat:a:1"], None, 64, "expected ROLE:NAME:PID"),
+        (["--engine", "sqlite", "--nonsense"], None, 64, "--nonsense"),
+        (["--engine", "postgres"], "postgresql://pod:hidden-word@127.0.0.1:1/pod", 69, "cannot see postgres"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    tmp_path: Path, asked: list[str], dsn: str | None, code: int, message: str
+) -> None:
+    argv = [sys.executable, "-m", "loadtests.probes", "--run-directory", str(tmp_path), "--origin-ns", "0", *asked]
+    environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_DSN"} | (
+        {"LOADTESTS_DSN": dsn} if dsn else {}
+    )
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "hidden-word" not in done.stderr
+
+
+def test_tables_that_are_there_already_are_not_written_again(tmp_path: Path) -> None:
+    (tmp_path / "ticks.arrows").touch()
+    argv = [sys.executable, "-m", "loadtests.probes", "--engine", "sqlite", "--run-directory", str(tmp_path)]
+    done = subprocess.run([*argv, "--origin-ns", "0"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "cannot write its tables" in done.stderr) == (69, True)
+    assert "Traceback" not in done.stderr
