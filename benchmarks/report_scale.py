@@ -80,14 +80,15 @@ def _write_operations(run: RunDirectory, storage: Storage, worker: int, rows: in
     with run.create_table("operations", str(worker), pod=["pod-1"]) as table:
         for first in range(0, rows, 1 << 20):
             count = min(1 << 20, rows - first)
-            chunk = _chunk(storage, worker, first, count, rows, random)
+            chunk = _chunk(storage, worker, (first, count, rows), random)
             whole = pa.RecordBatch.from_arrays(chunk, schema=OPERATIONS_TABLE.schema({"pod": ["pod-1"]}))
             for start in range(0, count, BATCH):
                 table.write_batch(whole.slice(start, BATCH))
     return rows
 
 
-def _chunk(storage: Storage, worker: int, first: int, n: int, rows: int, random: np.random.Generator) -> list[pa.Array]:
+def _chunk(storage: Storage, worker: int, part: tuple[int, int, int], random: np.random.Generator) -> list[pa.Array]:
+    first, n, rows = part
     operation = random.choice(len(MIX), n, p=[MIX[name] / sum(MIX.values()) for name in OPERATIONS]).astype(np.uint8)
     planned = ((first + np.arange(n)) / rows * 29 * NS).astype(np.int64)
     service = _service(storage, operation, planned, random)
@@ -222,16 +223,18 @@ def _write_small_tables(run: RunDirectory, storage: Storage, random: np.random.G
 
 
 def _manifest(run: RunDirectory, storage: Storage, round_: int) -> dict[str, Any]:
+    stages = [(n, a, d, {"agents": 60, "arrivals_per_s": 30.0, "judge": j}) for n, a, d, j in STAGES]
+    host = {"name": "host", "kernel": "6.1", "cpu": "cpu", "cores": 2, "memory_bytes": 8 << 30, "python": "3.11.0"}
     return {
-        "format": 1, "study": run.path.parent.name, "run": run.name, "round": round_, "started_at": "2026-01-01T00:00:00Z",
+        "started_at": "2026-01-01T00:00:00Z", "host": host,
+        "format": 1, "study": run.path.parent.name, "run": run.name, "round": round_,
         "storage": storage.name, "scenario": {"name": "agent-workday", "sha256": "0" * 64}, "seed": 7,
         "harness": {"version": "0.1.0", "commit": None}, "origin_ns": 0, "clock": {"monotonic_ns": 0, "realtime_ns": 0},
         "target": {"owned": True, "pods": [{"name": "pod-1", "url": "ws://127.0.0.1:1", "accounts": ["account-0001"]}]},
         "engine": {"name": storage.name.partition(":")[0], "version": "18.0", "settings": {"fsync": "on"},
                    "promises": {"durable": True, "no_orphans": True, "commit_survives": "power_loss"}},
-        "host": {"name": "host", "kernel": "6.1", "cpu": "cpu", "cores": 2, "memory_bytes": 8 << 30, "python": "3.11.0"},
         "packages": {"locust": "2.46.3"}, "generator": {"processes": 2, "workers": []}, "database_offset": None,
-        "stages": [{"name": n, "starts_s": a, "duration_s": d, "agents": 60, "arrivals_per_s": 30.0, "judge": j} for n, a, d, j in STAGES],
+        "stages": [{"name": n, "starts_s": a, "duration_s": d, **more} for n, a, d, more in stages],
     }  # fmt: skip
 
 

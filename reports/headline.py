@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.frames import Run
+from reports.statistics import Estimate
 from reports.waits import NOBODY
-from reports.wording import digits, duration, listed, value, with_interval
+from reports.wording import digits, duration, interval, listed, value, with_interval
 
 ACCEPT = "chat.accept"
 _ENOUGH = 0.05
@@ -32,34 +33,37 @@ class Headline:
 
 def headline(findings: Findings) -> Headline:
     found = [pair for pair in findings.of(ACCEPT) if pair[1].n]
-    answer, worst = _answer(found)
-    reason = _reason(*worst) if worst else ""
-    return Headline(worst is not None, answer, reason, _durability(findings), tuple(_caveats(findings)))
-
-
-def _answer(found: list[tuple[StorageFindings, Measure]]) -> tuple[str, tuple[StorageFindings, Measure] | None]:
     figure = next((f for f in ("p99", "p95", "p50", "max") if found and all(m.response[f] for _, m in found)), None)
+    doubts = _durability(findings), tuple(_caveats(findings))
     if figure is None:
-        return "Unknown: no Accept chat was recorded in the judged stages.", None
-    ranked = sorted(found, key=lambda pair: -_ns(pair[1], figure))
+        return Headline(False, "Unknown: no Accept chat was recorded in the judged stages.", "", *doubts)
+    ranked = sorted(found, key=lambda pair: -_of(pair[1], figure).value)
+    return Headline(True, *_answer(ranked, figure), *doubts)
+
+
+def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple[str, str]:
+    """The sentence, and what is behind it. `ranked` from the slowest to the fastest."""
     (worst, slow), (best, fast) = ranked[0], ranked[-1]
-    slowest, fastest = slow.response[figure], fast.response[figure]
-    if slowest is None or fastest is None or len(ranked) == 1:
-        return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", ranked[0]
+    slowest, fastest = _of(slow, figure), _of(fast, figure)
+    reason = _reason(worst, slow)
+    if len(ranked) == 1:
+        return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", reason
     if slowest.low is None or fastest.high is None or slowest.low <= fastest.high:
-        told = listed([f"{s.storage} {with_interval(m.response[figure])}" for s, m in ranked])
-        return f"No storage clearly makes Accept chat wait longer than another: {figure} of {told}.", ranked[0]
-    times = slowest.value / max(fastest.value, 1)
-    between = "".join(f"; {s.storage}: {value(m.response[figure])}" for s, m in ranked[1:-1])
+        told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
+        return f"No storage clearly makes Accept chat wait longer than another: {figure} {told}.", reason
+    times = digits(slowest.value / max(fastest.value, 1))
+    between = "".join(f"; {s.storage}: {value(_of(m, figure))}" for s, m in ranked[1:-1])
     return (
         f"{worst.storage} makes Accept chat wait: {figure} {value(slowest)}, "
-        f"{digits(times)} times that of {best.storage} ({value(fastest)}){between}."
-    ), ranked[0]
+        f"{times} times that of {best.storage} ({value(fastest)}){between}."
+    ), f"95 % intervals: {interval(slowest)} against {interval(fastest)}. {reason}"
 
 
-def _ns(measure: Measure, figure: str) -> int:
+def _of(measure: Measure, figure: str) -> Estimate:
     estimate = measure.response[figure]
-    return estimate.value if estimate else 0
+    if estimate is None:
+        raise KeyError(figure)
+    return estimate
 
 
 def _reason(storage: StorageFindings, accept: Measure) -> str:
@@ -76,7 +80,7 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
     holder, behind = waits.behind(ACCEPT)[0]
     behind_whom = "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
     return (
-        f"{min(share, 1):.0%} of that waiting is for a lock ({duration(seconds)} in all, known: {waits.known}), "
+        f"{min(share, 1):.0%} of its accepts' waiting is for a lock ({duration(seconds)} in all, known: {waits.known}), "
         f"{behind / seconds:.0%} of it {behind_whom}."
     )
 

@@ -100,14 +100,16 @@ def markdown(findings: Findings, head: Headline) -> str:
     """Headline, caveats, and Accept chat by storage. Names are code, so that nothing in them is markup."""
     lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
     lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
-    lines += [
-        "",
-        "| storage | Accept chat n | p50 | p99 | failed | unknown | lock wait s / 1,000 | pod CPU ms / op | database CPU ms / op | orphans |",
-    ]
-    lines += ["|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
     lines += ["| " + " | ".join(_markdown_row(s)) + " |" for s in findings.storages]
     lines += ["", *(f"- {escaped(caveat)}" for caveat in head.caveats)] if head.caveats else []
     return "\n".join(lines) + "\n"
+
+
+_COLUMNS = (
+    *("storage", "Accept chat n", "p50", "p99", "failed", "unknown", "lock wait, s per 1,000"),
+    *("pod CPU, ms/op", "database CPU, ms/op", "orphans"),
+)
 
 
 def _markdown_row(storage: StorageFindings) -> list[str]:

@@ -27,7 +27,7 @@ def value(estimate: Estimate | None) -> str:
 
 
 def interval(estimate: Estimate | None) -> str:
-    """`12 ms – 15 ms`; a bound that the rows are too few for is a dash, and no bound at all is nothing."""
+    """`12 … 15 ms`; a bound that the rows are too few for is a dash, and no bound at all is nothing."""
     if estimate is None or (estimate.low is None and estimate.high is None):
         return ""
     low, high = (NONE if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))

@@ -1,4 +1,4 @@
-"""The table of figures: operation × storage."""
+"""The table of figures: by operation and storage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from reports.headline import ACCEPT
 from reports.wording import NONE, digits, interval, value
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")
-_NAMES = {FROM_CAUSE: "event.deliver, from its cause", FROM_STAMP: "event.deliver, from the server's stamp"}
+_NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}
 
 
 @dataclass(frozen=True)

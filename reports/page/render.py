@@ -57,14 +57,17 @@ def _page(findings: Findings, head: Headline, plots: list[Any], swatches: dict[s
     manifest = next((run.manifest for run in findings.runs if run.manifest), {})
     scenario = (manifest.get("scenario") or {}).get("name", "unknown scenario")
     host = manifest.get("host") or {}
+    machine = f"{host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores"
     judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
     return {
         "title": f"{scenario}: {', '.join(s.storage for s in findings.storages)}",
-        "kicker": f"Load test {findings.study} · scenario {scenario} · {len(findings.runs)} runs · {host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores",
+        "kicker": " · ".join(
+            (f"Load test {findings.study}", f"scenario {scenario}", f"{len(findings.runs)} runs", machine)
+        ),
         "head": head,
         "figures_caption": (
-            f"Response time (from the planned start) in the judged stages ({', '.join(judged) or 'none marked'}), rounds "
-            "pooled; beneath each figure its 95 % interval."
+            f"Response time, from the planned start, of the judged stages ({', '.join(judged) or 'none is marked'}); "
+            "rounds pooled; beneath each figure its 95 % interval."
         ),
         "percentiles": SHOWN,
         "groups": groups(findings, swatches),

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  sentences of the page are kept whole
 """What each plot shows, in words: the line above it, and what a screen reader says of it."""
 
 from collections.abc import Callable, Mapping
@@ -14,12 +15,12 @@ from reports.wording import NONE, digits, duration, value
 @dataclass(frozen=True)
 class Section:
     title: str
-    finding: Callable[[Findings], str]
+    finding: Callable[[Findings], list[str]]
     how: str
     table: Callable[[Findings], tables.Table]
 
 
-def _over_time(findings: Findings) -> str:
+def _over_time(findings: Findings) -> list[str]:
     return _each(findings, _over_time_of)
 
 
@@ -32,15 +33,19 @@ def _over_time_of(storage: StorageFindings) -> str:
     return f"p50 {p50}, p99 {p99}; at most {digits(peak)} sessions waiting for a lock"
 
 
-def _distribution(findings: Findings) -> str:
-    accepts = [
-        f"{s.storage} {value(m.response['p50'])}, {value(m.response['p99'])}, {value(m.response['max'])}"
-        for s, m in findings.of(ACCEPT)
-    ]
-    return f"Accept chat at p50, p99 and its slowest: {'; '.join(accepts) or 'no rows'}."
+def _distribution(findings: Findings) -> list[str]:
+    return _each(findings, _distribution_of)
 
 
-def _blockers(findings: Findings) -> str:
+def _distribution_of(storage: StorageFindings) -> str:
+    accept = storage.measures.get(ACCEPT)
+    if accept is None:
+        return "no Accept chat"
+    half, rare, worst = (value(accept.response[p]) for p in ("p50", "p99", "max"))
+    return f"half of all Accept chats take {half} or less, one in a hundred {rare} or more, the slowest {worst}"
+
+
+def _blockers(findings: Findings) -> list[str]:
     return _each(findings, _blockers_of)
 
 
@@ -55,7 +60,7 @@ def _blockers_of(storage: StorageFindings) -> str:
     return f"{duration(whole)} of lock waits, most of all {waiter} behind {holder}, {duration(seconds)}"
 
 
-def _throughput(findings: Findings) -> str:
+def _throughput(findings: Findings) -> list[str]:
     return _each(findings, _throughput_of)
 
 
@@ -65,7 +70,7 @@ def _throughput_of(storage: StorageFindings) -> str:
     return f"{digits(rate)} requests a second answered in the judged stages, {wrong:,} failed or unknown"
 
 
-def _resources(findings: Findings) -> str:
+def _resources(findings: Findings) -> list[str]:
     return _each(findings, _resources_of)
 
 
@@ -75,8 +80,8 @@ def _resources_of(storage: StorageFindings) -> str:
     return f"cores used in the judged stages: {', '.join(told)}" if told else "nobody looked"
 
 
-def _each(findings: Findings, say: Callable[[StorageFindings], str]) -> str:
-    return ". ".join(f"{s.storage}: {say(s)}" for s in findings.storages) + "."
+def _each(findings: Findings, say: Callable[[StorageFindings], str]) -> list[str]:
+    return [f"{s.storage}: {say(s)}." for s in findings.storages]
 
 
 SECTIONS: Mapping[str, Section] = {
@@ -125,7 +130,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("unknown", "timed out or cut off: it may have happened. It counts as at least the wait that was seen; a percentile among such waits shows ≥."),
     ("refused", "a correct, definite no, such as losing the race for a chat. Counted apart."),
     ("10 … 14 ms", "a 95 % interval by the order of the rows, for independent rows; — is a bound, or a percentile, that so few rows cannot give."),
-    ("lock wait", "seconds that sessions waited for a lock, for each 1,000 operations of that kind. Known by event (logged by the server), pod (timed where it happened), counter, or sampled (ticks × period, with an interval)."),
+    ("lock wait", "seconds that sessions waited for a lock, for each 1,000 operations of that kind. Known by event (logged by the server), pod (timed where it happened), counter, or sampled (ticks times period, with an interval)."),
     ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it."),
     ("orphan", "a subscription whose connection is closed, or silent for longer than it may resume."),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 from reports.findings import Findings, ledger_checks
@@ -72,7 +73,10 @@ def rounds(findings: Findings) -> Table:
         for measures in [[s.measures.get(name) for name in _SLO]]
         for run in (r.name for r in s.pooled)
     ]
-    caption = "p99 of the response in each round: how far rounds of one storage are apart is a better guide than the intervals to how well a figure repeats."
+    caption = (
+        "p99 of the response in each round. How far rounds of one storage are apart tells better than an interval how "
+        "well a figure repeats."
+    )
     return Table(caption, ["run", "storage", *_SLO], rows, 2)
 
 
@@ -84,7 +88,8 @@ def over_time(findings: Findings) -> Table:
     names = [s.storage for s in findings.storages]
     columns = ["from, s", *(f"{name} {what}" for name in names for what in ("n", "p50", "p95", "p99", "waiting"))]
     return Table(
-        f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean sessions that wait for a lock.",
+        f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
+        "waiting for a lock.",
         columns,
         [_bin_row(findings, i) for i in range(findings.axis.count)],
     )
@@ -240,7 +245,7 @@ def _written(end: Mapping[str, Any] | None) -> str:
 
 
 def _number(figure: float | None) -> str:
-    return NONE if figure is None or figure != figure else digits(figure)
+    return NONE if figure is None or isnan(figure) else digits(figure)
 
 
 def _text(found: Any) -> str:
