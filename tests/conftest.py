@@ -68,7 +68,7 @@ async def _execute(dsn: str, sql: str) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    os.environ.setdefault(_MARK, secrets.token_hex(8))
+    os.environ[_MARK] = secrets.token_hex(8)
 
 
 @pytest.hookimpl(trylast=True)
