@@ -62,11 +62,13 @@ def _become_master(environment: Environment, runner: MasterRunner) -> None:
     prepare = OwnConductor(environment.parsed_options, gone).prepare if given is None else _given(given, gone).prepare
     side = MasterSide(environment, runner, prepare)
     StagesShape.master = side
-    gevent.signal_handler(signal.SIGINT, _Interrupt(side).on_signal)
+    interrupt = _Interrupt(side)
+    for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust hears SIGTERM only when its test is over
+        gevent.signal_handler(number, interrupt.on_signal)
 
 
 class _Interrupt:
-    """Ctrl-C: the first ends the run in order, the third at once."""
+    """Ctrl-C or SIGTERM: the first ends the run in order, the third at once."""
 
     def __init__(self, side: MasterSide) -> None:
         self._side = side

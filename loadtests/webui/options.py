@@ -1,6 +1,7 @@
 """Our arguments of Locust's command line; scenario and storage are fields of the web UI's start form, too."""
 
 import os
+import socket
 import sys
 from typing import Any
 
@@ -36,10 +37,15 @@ def add_options(parser: Any) -> None:
     parser.add_argument(
         "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
     )
-    parser.set_defaults(web_host="127.0.0.1", **_private_master())
+    parser.set_defaults(web_host="127.0.0.1", expect_workers_max_wait=60, **_private_master())
 
 
-def _private_master() -> dict[str, str]:
-    """Where the master listens unless told otherwise: for workers of this host only, when Locust starts them itself."""
-    asked_for_more = "--master" in sys.argv or "LOCUST_MODE_MASTER" in os.environ
-    return {} if asked_for_more else {"master_bind_host": "127.0.0.1"}
+def _private_master() -> dict[str, Any]:
+    """Where the master listens unless told otherwise: when Locust starts the workers itself, for this host only, and
+    on a port of its own, so that two tests do not get each other's workers."""
+    if {"--master", "--worker"} & set(sys.argv) or {"LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER"} & set(os.environ):
+        return {}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return {"master_bind_host": "127.0.0.1", "master_bind_port": port, "master_port": port}

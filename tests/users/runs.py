@@ -126,7 +126,7 @@ class Locust:
         self.run = LocustRun(Path(plan.directory))
         self._live, writing = os.pipe()
         self.port = str(free_port())
-        bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", self.port]
+        bind = ["--master-bind-host", "127.0.0.1", "--master-bind-port", self.port, "--master-port", self.port]
         self.log = Path(plan.directory) / "locust.log"
         given = {"LOADTESTS_PLAN": plan.to_json(), "LOADTESTS_LIVE_FD": str(writing), "LOADTESTS_TOKEN_SECRET": SECRET}
         argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
