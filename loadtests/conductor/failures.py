@@ -5,7 +5,7 @@ from dataclasses import dataclass
 EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
 
 
-class CannotRun(Exception):  # noqa: N818  reads as what it says
+class CannotRun(Exception):
     """Found before the load starts. The message names the place, what was expected and what to do."""
 
     exit_code = EX_SOFTWARE
@@ -34,7 +34,7 @@ class Reason:
         return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.last_words]))
 
 
-class RunEnded(Exception):  # noqa: N818  an end, not always an error
+class RunEnded(Exception):
     """The run cannot go on."""
 
     def __init__(self, code: str, detail: str = "", last_words: str = "") -> None:

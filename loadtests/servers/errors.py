@@ -1,5 +1,5 @@
 """What a server room raises."""
 
 
-class ServerUnavailable(Exception):  # noqa: N818  the name says it
+class ServerUnavailable(Exception):
     """A database server could not be found, made, started or stopped. Commands exit with 69."""

@@ -38,7 +38,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class OwnerGone(Exception):  # noqa: N818  a state, not an error
+class OwnerGone(Exception):
     """The other end of standard input has closed."""
 
 
@@ -182,7 +182,7 @@ class Guardian:
             stdin=given,
             stdout=output,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_guardian,  # noqa: PLW1509  this process has one thread
+            preexec_fn=_die_with_guardian,
             start_new_session=True,
             **self._as,
         )

@@ -24,7 +24,7 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _native_socket = monkey.get_original("socket", "socket")
 
 
-class ConnectionFailed(Exception):  # noqa: N818  it reads as what happened
+class ConnectionFailed(Exception):
     """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`,
     `connect_refused`, `handshake_rejected`, `internal` (out of descriptors or ports) are `fail`; `timeout` and
     `cut_off` are `unknown`."""
