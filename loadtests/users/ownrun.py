@@ -58,9 +58,9 @@ class OwnConductor:
             plan, secret = RunPlan.from_json(orjson.dumps(ready["plan"]).decode()), str(ready["secret"])
         except BaseException:
             os.close(lines_end)  # the end of its input tells the conductor to finish
-            raise
-        finally:
             os.close(ready_end)
+            raise
+        gevent.spawn(self._heed, ready_end)
         return Prepared(plan, secret, LiveLines(lines_end, self._gone), lambda: self._finish(child))
 
     def _start(self, ready_fd: int, stdin: int) -> subprocess.Popen:
@@ -90,6 +90,15 @@ class OwnConductor:
             return ready
         code = child.poll() if child.poll() is not None else self._give_up(child)
         raise CannotRunError(code or 70, self._said or f"the conductor ended with exit code {code}")
+
+    def _heed(self, descriptor: int) -> None:
+        """Ends the run when the conductor says so, because its pod has died, say; until it closes the descriptor."""
+        try:
+            while said := gevent.os.nb_read(descriptor, 65536):
+                if b'"stop"' in said:
+                    self._gone()
+        finally:
+            os.close(descriptor)
 
     def _give_up(self, child: subprocess.Popen) -> int:
         """Ends a conductor that did not get ready; one that closed the descriptor is about to end by itself."""
