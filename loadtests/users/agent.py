@@ -9,7 +9,8 @@ from gevent.event import Event as Bell
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.users.load import EARLY_NS, Load
+from loadtests.users.alarm import call_at
+from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_number
 
@@ -116,12 +117,17 @@ class Agent(User):
 
     def _wait_until(self, due_ns: int | None) -> bool:
         """Whether that moment has come; False when the bell rang before."""
-        left_s = None if due_ns is None else (due_ns - self.world.clock.now() - EARLY_NS) / 1e9
-        if left_s is not None and left_s <= 0:
-            return True
-        rang = self.bell.wait(left_s)
-        self.bell.clear()
-        return not rang
+        clock = self.world.clock
+        if due_ns is None:
+            self.bell.wait()
+            self.bell.clear()
+            return False
+        if due_ns > clock.now():
+            cancel = call_at(clock.origin_ns + due_ns, self.bell.set)
+            self.bell.wait()
+            self.bell.clear()
+            cancel()
+        return due_ns <= clock.now()
 
     # The connection.
 

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from heapq import heappop, heappush
+from functools import partial
+from heapq import heapify, heappop, heappush
 from time import CLOCK_MONOTONIC, monotonic_ns
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from gevent.hub import get_hub
 
 _ABSOLUTE: Final = 1
 _SECOND_NS: Final = 1_000_000_000
+_MANY: Final = 1000
 
 
 class _Alarm:
@@ -31,6 +33,7 @@ class _Alarm:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._calls: list[tuple[int, int, list[Callable[[], Any]]]] = []
         self._count = 0
+        self._cancelled = 0
         self._set_for = 0
         self._watcher = hub.loop.io(self._descriptor, 1)
         self._watcher.start(self._ring)
@@ -41,7 +44,18 @@ class _Alarm:
         heappush(self._calls, (at_ns, self._count, call))
         if not self._set_for or at_ns < self._set_for:
             self._set(at_ns)
-        return call.clear
+        return partial(self._cancel, call)
+
+    def _cancel(self, call: list[Callable[[], Any]]) -> None:
+        if not call:
+            return
+        call.clear()
+        self._cancelled += 1
+        # Those who are often woken before their time would fill the memory until it comes.
+        if self._cancelled > _MANY and self._cancelled > len(self._calls) // 2:
+            self._calls[:] = [entry for entry in self._calls if entry[2]]
+            heapify(self._calls)
+            self._cancelled = 0
 
     def _set(self, at_ns: int) -> None:
         self._set_for = at_ns
@@ -57,7 +71,9 @@ class _Alarm:
         while calls and calls[0][0] <= now:
             call = heappop(calls)[2]
             if call:
-                self._make(call[0])
+                self._make(call.pop())
+            else:
+                self._cancelled -= 1
         self._set_for = 0
         if calls:
             self._set(calls[0][0])

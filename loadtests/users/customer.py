@@ -2,8 +2,9 @@
 
 from gevent.event import Event as Bell
 
+from loadtests.users.alarm import call_at
 from loadtests.users.arrivals import Arrival
-from loadtests.users.load import EARLY_NS, Load
+from loadtests.users.load import Load
 from loadtests.users.recorder import Begun
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.wire.codecs.messages import Event, chat_topic, key_text
@@ -121,12 +122,13 @@ class Customer:
 
     def _wait_until(self, due_ns: int) -> bool:
         """Whether that moment has come; False when the bell rang before."""
-        left_s = (due_ns - self.load.clock.now() - EARLY_NS) / 1e9
-        if left_s <= 0:
-            return True
-        rang = self.bell.wait(left_s)
-        self.bell.clear()
-        return not rang
+        clock = self.load.clock
+        if due_ns > clock.now():
+            cancel = call_at(clock.origin_ns + due_ns, self.bell.set)
+            self.bell.wait()
+            self.bell.clear()
+            cancel()
+        return due_ns <= clock.now()
 
     def _sleep_until(self, due_ns: int) -> None:
         while not self._gone and not self._wait_until(due_ns):

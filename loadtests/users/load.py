@@ -13,6 +13,7 @@ import gevent
 from gevent.pool import Group
 
 from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
+from loadtests.users.alarm import sleep_until
 from loadtests.users.arrivals import Arrival, arrivals, thinned
 from loadtests.users.people import People
 from loadtests.users.recorder import Begun, Recorder
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
-
-EARLY_NS = 1_000_000
-"""The event loop's timers are whole milliseconds, rounded up. What is due within one begins now: better half a
-millisecond early on average, which harms nobody, than late, which would be taken for the pod's slowness."""
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +111,7 @@ class Load:
         self.scenario: Scenario = parse_scenario(plan.scenario, "scenario.yaml")
         self.timeline: StageTimeline = timeline(self.scenario.stages)
         self.people = People.of(self.scenario.locales, plan.seed, share.worker)
-        self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
+        self.random = random.Random(f"acts {plan.seed} {share.worker}")
         self.places: list[Place] = []
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
@@ -183,9 +180,7 @@ class Load:
                 self.errors.append(f"{type(error).__name__}: {error}")
 
     def _sleep_until(self, due_ns: int) -> None:
-        left_ns = due_ns - self.clock.now() - EARLY_NS
-        if left_ns > 0:
-            gevent.sleep(left_ns / 1e9)
+        sleep_until(self.clock.origin_ns + due_ns)
 
     def _arrive(self, starts_ns: int) -> None:
         from loadtests.users.customer import Customer  # knows this module

@@ -7,7 +7,7 @@ import gevent
 import pytest
 from gevent import Timeout
 
-from loadtests.users.alarm import call_at, sleep_until
+from loadtests.users.alarm import _alarm, call_at, sleep_until
 
 MS = 1_000_000
 
@@ -72,3 +72,17 @@ def test_a_forked_process_has_an_alarm_of_its_own() -> None:
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(gevent.os.waitpid(child, 0)[1]) == 0
+
+
+def test_cancelled_calls_do_not_pile_up() -> None:
+    far = monotonic_ns() + 3600 * 1000 * MS
+    call_at(far, lambda: None)
+    alarm = _alarm()
+    assert alarm is not None
+    for _ in range(20_000):
+        call_at(far, lambda: None)()
+    assert len(alarm._calls) < 5000
+    called: list[int] = []
+    call_at(monotonic_ns() + MS, lambda: called.append(1))
+    gevent.sleep(0.01)
+    assert called == [1]
