@@ -89,7 +89,7 @@ class _Gathering:
         self.planned = np.zeros(self.axis.count, dtype=np.int64)
         self.ended = np.zeros((self.axis.count, len(OUTCOMES)), dtype=np.int64)
 
-    def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:  # noqa: PLR0913, PLR0917  a row's columns
+    def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:  # noqa: PLR0913, PLR0917
         """Files rows that were due at `at`, waited `since` and were served from `served`; says which are judged."""
         judged = within(at, self.run.judged)
         column = Column(ended - since, ended - served, outcome, self.axis.bins(at, self.run), judged)

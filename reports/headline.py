@@ -10,8 +10,8 @@ from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval
 
 ACCEPT = "chat.accept"
-_ENOUGH = 0.05
-"""A share of the waiting below which lock waits are not what makes it wait."""
+_LITTLE, _MOST = 0.05, 0.5
+"""Shares of the waiting: below the first, lock waits are not what makes it wait; above the second, they are."""
 _SURVIVES = {
     "power_loss": "a power loss",
     "os_crash": "a crash of the operating system, but no power loss",
@@ -33,12 +33,23 @@ class Headline:
 
 def headline(findings: Findings) -> Headline:
     found = [pair for pair in findings.of(ACCEPT) if pair[1].n]
-    figure = next((f for f in ("p99", "p95", "p50", "max") if found and all(m.response[f] for _, m in found)), None)
+    figure = _figure([m for _, m in found])
     doubts = _durability(findings), tuple(_caveats(findings))
     if figure is None:
         return Headline(False, "Unknown: no Accept chat was recorded in the judged stages.", "", *doubts)
     ranked = sorted(found, key=lambda pair: -_of(pair[1], figure).value)
     return Headline(True, *_answer(ranked, figure), *doubts)
+
+
+def _figure(accepts: list[Measure]) -> str | None:
+    """The rarest percentile for which there are rows enough to tell storages apart, else the rarest there is."""
+    names = [f for f in ("p99", "p95", "p50", "max") if accepts and all(m.response[f] for m in accepts)]
+    return next((f for f in names if _tells_apart([_of(m, f) for m in accepts])), next(iter(names), None))
+
+
+def _tells_apart(estimates: list[Estimate]) -> bool:
+    fastest = min(estimates, key=lambda e: e.value)
+    return fastest.high is not None and all(e.low is not None for e in estimates)
 
 
 def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple[str, str]:
@@ -72,17 +83,32 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
         return f"Nothing could see what {storage.storage} waited for."
     seconds = waits.of(ACCEPT)
     share = seconds / accept.waited_s if accept.waited_s else 0.0
-    if share < _ENOUGH:
-        return (
-            f"It is not locks that {storage.storage} waits for: they are {share:.1%} of its accepts' waiting "
-            f"(known: {waits.known}). The rest passes in queues and work outside the database's locks."
+    if share < _LITTLE:
+        told = f"Locks are {share:.1%} of its accepts' waiting (known: {waits.known})."
+    else:
+        holder, behind = waits.behind(ACCEPT)[0]
+        told = (
+            f"Locks are {min(share, 1):.0%} of its accepts' waiting ({duration(seconds)}, known: {waits.known}), "
+            f"{behind / seconds:.0%} of it {_behind(holder)}."
         )
-    holder, behind = waits.behind(ACCEPT)[0]
-    behind_whom = "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
+    return f"{told} {_meanwhile(storage)}" if share < _MOST else told
+
+
+def _meanwhile(storage: StorageFindings) -> str:
+    """Where accepts mostly wait for something else, such as their turn: how busy the others were waiting for locks."""
+    pairs = storage.waits.seconds
+    mean = sum(pairs.values()) / storage.judged_s if storage.judged_s else 0.0
+    if mean < _LITTLE:
+        return "The rest passes in queues and work; hardly any session waited for a lock."
+    waiter, holder = max(pairs, key=lambda pair: pairs[pair])
     return (
-        f"{min(share, 1):.0%} of its accepts' waiting is for a lock ({duration(seconds)} in all, known: {waits.known}), "
-        f"{behind / seconds:.0%} of it {behind_whom}."
+        f"The rest passes in queues and work, while {digits(mean)} sessions on average waited for locks, "
+        f"most of all {waiter} {_behind(holder)}."
     )
+
+
+def _behind(holder: str) -> str:
+    return "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
 
 
 def _durability(findings: Findings) -> str:

@@ -72,5 +72,5 @@ def _waited(storage: StorageFindings, operation: str) -> Cell:
     if seconds is None:
         return Cell("unknown")
     bounds = storage.lock_wait_interval_s(operation)
-    between = f" {digits(bounds[0])} … {digits(bounds[1])}" if bounds else ""
+    between = f"\n{digits(bounds[0])} … {digits(bounds[1])}" if bounds else ""
     return Cell(digits(seconds) if seconds else "0", f"{storage.waits.known}{between}")
