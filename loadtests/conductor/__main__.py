@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
+
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.failures import EXIT_CODES, CannotRun, Reason
 from loadtests.conductor.following import Followed
@@ -53,6 +55,13 @@ class Attended:
         return ""
 
 
+def workers_of(master: int) -> int:
+    """The workers that a master has forked: its children but us. One when it waits for workers from elsewhere."""
+    with contextlib.suppress(psutil.Error):
+        return max(len(psutil.Process(master).children()) - 1, 1)
+    return 1
+
+
 def parse(arguments: list[str]) -> tuple[Asked, int]:
     parser = argparse.ArgumentParser(prog="python -m loadtests.conductor", description=__doc__)
     parser.add_argument("--scenario", metavar="NAME", required=True)
@@ -62,11 +71,10 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
     parser.add_argument("--i-own", metavar="HOST", action="append", default=[])
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
     parser.add_argument("--seed", metavar="N", type=int)
-    parser.add_argument("--processes", metavar="N", type=int, default=1)
     parser.add_argument("--ready-fd", metavar="FD", type=int, default=1)
     asked = parser.parse_args(arguments)
     storages = [asked.storage] if asked.storage else []
-    generator = Generator(asked.processes)
+    generator = Generator(workers_of(os.getppid()))
     return (
         Asked(asked.scenario, storages, asked.target, asked.label, asked.i_own, 1, asked.runs, asked.seed, generator),
         asked.ready_fd,

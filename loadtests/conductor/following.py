@@ -140,8 +140,10 @@ class Follower:
                 self._happened(event)
             if len(self._load.workers) > workers and not self._load.drained:
                 self._watch_workers()
-        if self._lines.ended and self._engine.attended:
+        if self._lines.ended and self._engine.attended and not self._gone:
             self._gone = True
+            if not self._load.drained:
+                self._end("worker_lost", self._engine.obituary())
 
     def _happened(self, event: dict[str, Any]) -> None:
         match event["event"]:

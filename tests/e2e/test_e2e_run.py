@@ -1,7 +1,10 @@
 """Whole runs by the command that people use: what they leave is complete, readable and free of secrets."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.csv
@@ -9,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from e2e_harness import Harness, loadtests, wait_for, write_scenario
 
+from loadtests.conductor.locust import LOCUSTFILE, free_port
 from loadtests.export import export_run
 from loadtests.records.rundirectory import RunDirectory, run_directories
 
@@ -54,7 +58,7 @@ def outcomes(run: RunDirectory) -> dict[str, int]:
 def compared(tmp_path_factory) -> Harness:
     """Two storages, two workers, two rounds."""
     directory = tmp_path_factory.mktemp("compared")
-    arguments = ("run", str(write_scenario(directory, 3)), "--rounds", "2", "--processes", "2")
+    arguments = ("run", str(write_scenario(directory, 2)), "--rounds", "2", "--processes", "2")
     with loadtests(*arguments, "--storage", "memory", "--storage", "sqlite", runs=directory / "runs") as harness:
         code = harness.finish(90)
         assert code == 0, harness.stderr
@@ -107,7 +111,7 @@ def test_export_merges_workers_and_names_codes(compared, tmp_path):
 @pytest.mark.server
 def test_postgres_comes_and_goes_without_a_secret_left(tmp_path, postgres_server):
     runs = tmp_path / "runs"
-    with loadtests("run", str(write_scenario(tmp_path, 3)), "--storage", "postgres:optimistic", runs=runs) as harness:
+    with loadtests("run", str(write_scenario(tmp_path, 2)), "--storage", "postgres:optimistic", runs=runs) as harness:
         run = harness.wait_for_rows()
         pod = harness.child("loadtests.pod").environ()
         secrets = [pod["LOADTESTS_TOKEN_SECRET"], pod["LOADTESTS_CONTROL_TOKEN"], _password(pod["LOADTESTS_DSN"])]
@@ -132,10 +136,6 @@ def _password(dsn: str) -> str:
 @pytest.fixture
 def pod(tmp_path):
     """A reference pod that was started by somebody else."""
-    import os
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "loadtests", "pod", "--storage", "memory", "--name", "theirs", "--host"]
     reading, writing = os.pipe()
     environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": "theirs", "LOADTESTS_CONTROL_TOKEN": "x"}
@@ -176,11 +176,7 @@ def test_a_wrong_token_is_told_before_the_load(tmp_path, pod):
 
 
 def test_master_and_worker_started_apart(tmp_path):
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     runs, scenario = tmp_path / "runs", str(write_scenario(tmp_path, 2))
     master = ("run", scenario, "--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
     with loadtests(*master, runs=runs) as harness, loadtests("run", "--worker", address, runs=runs) as worker:
@@ -188,3 +184,33 @@ def test_master_and_worker_started_apart(tmp_path):
         assert harness.finish() == 0, harness.stderr
         worker.finish()
         assert_whole(run_directories(harness.study())[0])
+
+
+def test_locusts_own_command_makes_the_same_run(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(LOCUSTFILE),
+        "--headless",
+        "--only-summary",
+        "--processes",
+        "2",
+    ]
+    chosen = [
+        "--scenario",
+        str(write_scenario(tmp_path, 2)),
+        "--storage",
+        "sqlite",
+        "--runs-dir",
+        str(tmp_path / "runs"),
+    ]
+    port = str(free_port())
+    ports = ["--master-port", port, "--master-bind-port", port, "--master-bind-host", "127.0.0.1"]
+    done = subprocess.run([*command, *chosen, *ports], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    (study,) = (tmp_path / "runs").iterdir()
+    (run,) = run_directories(study)
+    assert_whole(run)
+    assert run.read("manifest")["generator"]["processes"] == 2
