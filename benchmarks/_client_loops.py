@@ -3,30 +3,31 @@
 Prints the processor time of one round trip, over 100 connections that each ask again as soon as they are answered.
 """
 
+# ruff: noqa: E402, PLW0603  the patch comes before the imports; the measuring greenlet reads a count
 from gevent import monkey
 
 monkey.patch_all()
 
-import json  # noqa: E402  after the patch
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from itertools import count  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any, ClassVar  # noqa: E402
-from urllib.parse import urlsplit  # noqa: E402
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-import gevent  # noqa: E402
-from gevent import socket  # noqa: E402
-from locust import User, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
+import gevent
+from gevent import socket
+from locust import User, task
+from locust.env import Environment
 
-from loadtests.records.rundirectory import RunDirectory  # noqa: E402
-from loadtests.users.live import LiveStatistics  # noqa: E402
-from loadtests.users.recorder import Recorder, Who  # noqa: E402
-from loadtests.users.sinks import FileSink  # noqa: E402
-from loadtests.wire.connection import Connection  # noqa: E402
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.users.live import LiveStatistics
+from loadtests.users.recorder import Recorder, Who
+from loadtests.users.sinks import FileSink
+from loadtests.wire.connection import Connection
 
 CONNECTIONS = 100
 WARM_UP_S = 0.5
@@ -45,7 +46,7 @@ def bare(url: str) -> None:
 
 
 def _bare_loop(connected: socket.socket) -> None:
-    global done  # noqa: PLW0603  the count that the measuring greenlet reads
+    global done
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.sendall(
         b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -80,7 +81,7 @@ class OurUser(User):
 
     @task
     def converse(self) -> None:
-        global done  # noqa: PLW0603  as above
+        global done
         recorder = self.recorder
         connection = Connection.open(self.host, timeout_s=5, on_event=lambda event, at: None)
         number = next(keys)
@@ -103,7 +104,7 @@ class StockUser(User):
 
     @task
     def converse(self) -> None:
-        global done  # noqa: PLW0603  as above
+        global done
         import websocket
 
         connected = websocket.create_connection(self.host, subprotocols=["messaging-pod.v1"])

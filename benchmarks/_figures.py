@@ -16,9 +16,9 @@ def show(figure: str, value: float, unit: str, bar: str, ok: bool) -> bool:
 
 
 @contextmanager
-def stand_in() -> Iterator[tuple[str, int]]:
+def stand_in(*options: str) -> Iterator[tuple[str, int]]:
     """The stand-in server's URL and process id."""
-    command = [sys.executable, "-m", "benchmarks._stand_in"]
+    command = [sys.executable, "-m", "benchmarks._stand_in", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None

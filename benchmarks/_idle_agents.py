@@ -1,31 +1,32 @@
 """Opens idle agents in a process of its own: `python -m benchmarks._idle_agents URL COUNT`. Prints bytes an agent."""
 
+# ruff: noqa: E402, PLW0603  the patch comes before the imports; the measuring greenlet reads a count
 from gevent import monkey
 
 monkey.patch_all()
 
-import gc  # noqa: E402  after the patch
-import json  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from itertools import count  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import ClassVar  # noqa: E402
+import gc
+import json
+import os
+import sys
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
 
-import gevent  # noqa: E402
-import psutil  # noqa: E402
-from gevent.event import Event  # noqa: E402
-from locust import User, task  # noqa: E402
-from locust.env import Environment  # noqa: E402
+import gevent
+import psutil
+from gevent.event import Event
+from locust import User, task
+from locust.env import Environment
 
-from benchmarks._figures import allow_descriptors  # noqa: E402
-from loadtests.records.rundirectory import RunDirectory  # noqa: E402
-from loadtests.users.live import LiveStatistics  # noqa: E402
-from loadtests.users.recorder import Recorder, Who  # noqa: E402
-from loadtests.users.sinks import FileSink  # noqa: E402
-from loadtests.wire.connection import Connection  # noqa: E402
+from benchmarks._figures import allow_descriptors
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.users.live import LiveStatistics
+from loadtests.users.recorder import Recorder, Who
+from loadtests.users.sinks import FileSink
+from loadtests.wire.connection import Connection
 
 WARM_UP = 200
 TOPICS = ("queue", "agent/1", "agent/2", "agent/3", "agent/4")
@@ -41,7 +42,7 @@ class IdleAgent(User):
 
     @task
     def wait_for_offers(self) -> None:
-        global idle  # noqa: PLW0603  the count that the measuring greenlet reads
+        global idle
         wakened = Event()
         self.connection = Connection.open(self.host, timeout_s=30, on_event=lambda event, at: wakened.set())
         number = next(keys)

@@ -1,7 +1,8 @@
 """A server that is light enough not to be what is measured: it answers every request of the protocol with `ok`.
 
 A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
-really was. Prints its port. Ends when its standard input does.
+really was. Prints its port. Ends when its standard input does. With `--awake` it never sleeps, so that the time that
+the kernel takes to wake it is not measured as the client's.
 """
 
 import asyncio
@@ -83,12 +84,18 @@ class StandIn(asyncio.Protocol):
         self.transport.write(frame(orjson.dumps(reply)))
 
 
+def stay_awake(loop: asyncio.AbstractEventLoop) -> None:
+    loop.call_soon(stay_awake, loop)
+
+
 async def serve() -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
     server = await loop.create_server(StandIn, "127.0.0.1", 0, backlog=8192)
     print(server.sockets[0].getsockname()[1], flush=True)
+    if "--awake" in sys.argv:
+        stay_awake(loop)
     await ended.wait()
 
 
