@@ -45,7 +45,14 @@ def _private_master() -> dict[str, Any]:
     on a port of its own, so that two tests do not get each other's workers."""
     if {"--master", "--worker"} & set(sys.argv) or {"LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER"} & set(os.environ):
         return {}
+    port = _free_port()
+    while str(port) in sys.argv:  # somebody wants it for something else
+        port = _free_port()
+    return {"master_bind_host": "127.0.0.1", "master_bind_port": port, "master_port": port}
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    return {"master_bind_host": "127.0.0.1", "master_bind_port": port, "master_port": port}
+        return port

@@ -76,4 +76,5 @@ def add_page(web_ui: Any, side: MasterSide) -> None:
         return page
 
     blueprint.add_url_rule("/run", view_func=web_ui.auth_required_if_enabled(run))
-    web_ui.app.register_blueprint(blueprint, url_prefix=web_ui.web_base_path or None)
+    base_path = getattr(side.environment.parsed_options, "web_base_path", "")
+    web_ui.app.register_blueprint(blueprint, url_prefix=base_path or None)
