@@ -42,7 +42,7 @@ def run(asked: Asked) -> int:
 def work_for(master: str, processes: int) -> NoReturn:
     """Becomes a Locust worker of the master on HOST:PORT."""
     argv = worker_argv(master, processes)
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606  it takes our place
 
 
 def web_ui(processes: int, port: int) -> NoReturn:
@@ -54,4 +54,4 @@ def web_ui(processes: int, port: int) -> NoReturn:
         *("--master-host", "127.0.0.1", "--master-port", master_port),
     ]
     print(f"the web UI is at http://127.0.0.1:{port} until you press Ctrl-C", file=sys.stderr)
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606  it takes our place

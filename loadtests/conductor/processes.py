@@ -64,7 +64,7 @@ class Child:
                 cwd=command.log.parent,  # no settings file of the working directory has a say
                 pass_fds=pass_fds,
                 start_new_session=True,
-                preexec_fn=_child_of(os.getpid()),
+                preexec_fn=_child_of(os.getpid()),  # noqa: PLW1509  there is one thread here
             )
         guardian.watch_group(self.pid)
 

@@ -29,7 +29,7 @@ from loadtests.scenario import PodTarget, RunPlan, Scenario
 _WORKERS_SAVE_WITHIN_S = 2.0
 """Workers whose master has died notice it and keep the rows that they have."""
 
-TOKEN_SECRET = "LOADTESTS_TOKEN_SECRET"
+TOKEN_SECRET = "LOADTESTS_TOKEN_SECRET"  # noqa: S105  the name, not the secret
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OwnLocust:
     def pid(self) -> int:
         return self._child.pid
 
-    def ask_to_stop(self, reason: Reason) -> None:
+    def ask_to_stop(self, reason: Reason) -> None:  # noqa: ARG002  it does not matter to Locust
         # Not SIGTERM: Locust listens to that one only after a load with stages has ended.
         self._child.send(signal.SIGINT)
 
