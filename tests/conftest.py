@@ -77,7 +77,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     _, left = psutil.wait_procs(_left_behind(), timeout=3)
     if left:
         names = [f"  {p.pid} {' '.join(_command(p))[:160]}" for p in left]
-        for process in left:
+        for process in left:  # asked first: a server's guardian then removes what it owns
+            process.terminate()
+        for process in psutil.wait_procs(left, timeout=3)[1]:
             process.kill()
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print("\nprocesses left behind by tests, now killed:", *names, sep="\n")

@@ -1,6 +1,5 @@
 """A private PostgreSQL server: made in a directory of its own, durable as in production, gone with its owner."""
 
-import ctypes
 import json
 import os
 import secrets
@@ -117,7 +116,8 @@ class PostgresServer:
         if self.running:
             raise ServerUnavailable(f"the PostgreSQL server on port {self._port} is running already")
         argv = [self._binaries.program("postgres"), "-D", str(self._home.data)]
-        self._pid = self._guard.order("start", argv=argv, log=str(self._home.log / "start.log"))["pid"]
+        log, lock_file = str(self._home.log / "start.log"), str(self._home.data / "postmaster.pid")
+        self._pid = self._guard.order("start", argv=argv, log=log, lock_file=lock_file)["pid"]
         end = time.monotonic() + START_S
         while not self._ready():
             if not self.running or time.monotonic() > end:
@@ -143,8 +143,6 @@ class PostgresServer:
         """Ends the server and removes its files. Harmless when done before."""
         if not self._home.directory.exists():
             return
-        if self._pid is None:
-            _free_shared_memory(self._home.data / "postmaster.pid")
         self._guard.release()
         self._pid = None
 
@@ -252,12 +250,3 @@ def _runnable(guard: Guard, home: _Home, binaries: Binaries) -> Binaries:
             pass
         return copy_install(binaries, home.directory / "programs")
     return binaries
-
-
-def _free_shared_memory(postmaster_pid: Path) -> None:
-    """A killed server leaves a tiny System V segment behind; its id is the second word of the seventh line."""
-    try:
-        key_and_id = postmaster_pid.read_text().splitlines()[6].split()
-        ctypes.CDLL(None).shmctl(int(key_and_id[1]), 0, None)
-    except (FileNotFoundError, IndexError, ValueError):
-        return

@@ -54,8 +54,13 @@ def until(true: Callable[[], bool], within_s: float = 20) -> bool:
     return True
 
 
+def segment(server: PostgresServer) -> str:
+    """The id of the System V shared memory of a server that runs."""
+    return (server.directory / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
+
+
 def segments() -> set[str]:
-    """System V shared memory on this machine, by id."""
+    """Those of this machine, by id."""
     lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
     return {line.split()[1] for line in lines}
 
@@ -92,14 +97,15 @@ def test_stop_and_kill_keep_what_was_committed_and_the_address(server: PostgresS
 
 
 def test_destroy_leaves_nothing_even_after_kill(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    before = segments()
     server = PostgresServer.create(tmp_path / "postgres")
     server.start()
+    memory = segment(server)
+    assert memory in segments()
     server.kill()
     server.destroy()
     server.destroy()
     assert list(tmp_path.iterdir()) == []
-    assert segments() - before == set()
+    assert memory not in segments()
 
 
 def test_secrets_stay_out_of_sight(server: PostgresServer) -> None:
@@ -148,6 +154,16 @@ def _owner(directory: Path) -> tuple[subprocess.Popen[str], psutil.Process, Path
     assert owner.stdout
     pid, _, home = owner.stdout.readline().strip().partition(" ")
     return owner, psutil.Process(int(pid)), Path(home)
+
+
+def test_a_frozen_server_is_gone_too_and_its_memory_with_it(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    server = PostgresServer.create(tmp_path / "postgres")
+    server.start()
+    memory = segment(server)
+    psutil.Process(server.pid).suspend()
+    server.destroy()
+    assert not server.directory.exists()
+    assert memory not in segments()
 
 
 def test_server_is_gone_with_its_killed_owner(tmp_path: Path, postgres_server: PostgresServer) -> None:
