@@ -3,7 +3,7 @@
 import json
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 
@@ -45,9 +45,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written."""
+    """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written.
+
+    `storage` is the storage system as asked for, or a foreign target's label; without a manifest what the directory's
+    name says.
+    """
 
     directory: RunDirectory
+    storage: str
     manifest: Mapping[str, Any]
     end: Mapping[str, Any] | None
     ledger: Mapping[str, Any] | None
@@ -56,12 +61,6 @@ class Run:
     @property
     def name(self) -> str:
         return self.directory.name
-
-    @property
-    def storage(self) -> str:
-        """The storage system as asked for, or a foreign target's label; the directory's name as a last resort."""
-        named = self.manifest.get("storage") or self.manifest.get("label")
-        return str(named or self.name.partition("-")[2])
 
     @property
     def completed(self) -> bool:
@@ -107,12 +106,15 @@ def read_study(study: Path) -> list[Run]:
     runs = [read_run(directory) for directory in run_directories(study)]
     if not runs:
         raise NotAStudyError(study)
-    return runs
+    names = {safe_name(run.storage): run.storage for run in runs if run.manifest}
+    return [run if run.manifest else replace(run, storage=names.get(run.storage, run.storage)) for run in runs]
 
 
 def read_run(directory: RunDirectory) -> Run:
     manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
-    return Run(directory, manifest or {}, end, ledger, _stages(directory, manifest or {}, end or {}))
+    told = manifest or {}
+    storage = str(told.get("storage") or told.get("label") or directory.name.partition("-")[2])
+    return Run(directory, storage, told, end, ledger, _stages(directory, told, end or {}))
 
 
 def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:

@@ -34,6 +34,11 @@ class Drawn:
     view_box: str
     body: str
 
+    @property
+    def wide(self) -> bool:
+        """Too wide to be read when squeezed into a page: it scrolls."""
+        return float(self.view_box.split()[2]) > 1100
+
 
 class Styles:
     """Style attributes gathered from all plots as classes, so that a page can forbid inline styles."""

@@ -30,8 +30,7 @@ def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figur
             upper.set_ylabel(f"{measure} response")
             lower.set_ylabel("sessions waiting\nfor a lock (mean)")
         lower.set_xlabel("seconds since the load began")
-    for axis in grid.flat[2 * len(findings.storages) :] if blocks == 1 else ():
-        axis.set_visible(False)
+        lower.tick_params(labelbottom=True)
     for place in range(len(findings.storages), blocks * columns):
         row, column = divmod(place, columns)
         grid[2 * row, column].set_visible(False)
@@ -82,8 +81,12 @@ def _bands(axis: Any, x: Floats, measure: Measure, look: Look) -> None:
     p50, p95, p99 = (np.array([b[i] / 1e9 if b else np.nan for b in measure.over_time]) for i in (1, 2, 3))
     axis.fill_between(x, p50, p95, color=look.light, alpha=0.42, linewidth=0)
     axis.fill_between(x, p95, p99, color=look.light, alpha=0.2, linewidth=0)
+    gaps = np.isnan(p50)
+    lone = ~gaps & np.append(True, gaps[:-1]) & np.append(gaps[1:], True)  # a bin between empty ones draws no line
     axis.plot(x, p50, color=look.light, linewidth=1.8)
     axis.plot(x, p99, color=look.light, linewidth=0.9)
+    axis.vlines(x[lone], p50[lone], p99[lone], color=look.light, linewidth=0.9)
+    axis.plot(x[lone], p50[lone], color=look.light, linestyle="none", marker="o", markersize=3)
     _label_ends(axis, x, {"p99": p99, "p95": p95, "p50": p50})
 
 
@@ -95,6 +98,7 @@ def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
     for name, line in lines.items():
         last = int(np.flatnonzero(~np.isnan(line))[-1])
         y = min(np.log10(max(line[last], 1e-9)), previous - gap)
+        y = max(y, lowest + 2 * gap) if previous == np.inf else y
         axis.annotate(
             name,
             (x[last], 10**y),

@@ -27,6 +27,12 @@ def test_every_document_may_be_missing(tmp_path):
     assert found(tmp_path).rows == 0
 
 
+def test_a_run_without_a_manifest_belongs_to_the_storage_that_its_directory_names(tmp_path):
+    write_run(tmp_path, "01-postgres-optimistic")
+    (tmp_path / "02-postgres-optimistic").mkdir()
+    assert {run.storage for run in read_study(tmp_path)} == {"postgres:optimistic"}
+
+
 def test_a_damaged_document_is_as_good_as_missing(tmp_path):
     directory = write_run(tmp_path, end=None)
     (directory.path / "end.json").write_text('{"reason": "compl')

@@ -18,7 +18,7 @@ def transaction(operation, waiting_ms, begun_ms, ended_ms):
     return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"))
 
 
-def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):
+def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):  # noqa: PLR0917  a row
     start = int(at_s * NS)
     return (
         *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "pod-1", 1, waiter, 2, "message.send"),
