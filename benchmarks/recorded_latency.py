@@ -9,7 +9,7 @@ from benchmarks._figures import measure, show, stand_in
 HOLDS = ("1", "5", "50")
 ROUNDS = 5
 SECONDS = 2.0
-PROBE_RATE = 4000
+PROBE_RATE = 2000
 
 
 def half_capacity(url: str) -> float:
