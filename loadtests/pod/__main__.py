@@ -111,13 +111,15 @@ async def _run(arguments: argparse.Namespace, settings: Settings, taken: Secrets
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
         pod = Pod(settings, taken)
-        await pod.start()
-        await _announce(arguments, pod, taken)
     except StorageNameError as error:
         return _fail(str(error), EX_USAGE)
-    except StorageError as error:
-        return _fail(str(error), EX_UNAVAILABLE)
     except OSError as error:
+        return _fail(f"cannot write the table of transactions: {error}", EX_UNAVAILABLE)
+    try:
+        await pod.start()
+        await _announce(arguments, pod, taken)
+    except (StorageError, OSError) as error:
+        pod.close()
         return _fail(f"cannot start: {error}", EX_UNAVAILABLE)
     await stopped.wait()
     await pod.stop()

@@ -120,7 +120,7 @@ class PodServer:
         self.service.draining = True
         until = time.monotonic() + self.limits.drain_within_s
         # An event would have to be kept up to date by every request, for the sake of a pod's last moments.
-        while (busy := any(v.under_way for v in self._visits)) and time.monotonic() < until:
+        while (busy := any(v.under_way for v in self._visits)) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(_DRAIN_POLL_S)
         await self.stop()
         return not busy

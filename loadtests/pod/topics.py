@@ -99,7 +99,7 @@ class Topic:
             await asyncio.sleep(self._gap_wait_s)
             if self.position is not None and (self.position == before or self._held):
                 for event in await self._read(self.account, self.name, self.position, PAGE):
-                    self.filled += event.sequence not in self._held
+                    self.filled += event.sequence > self.position and event.sequence not in self._held
                     self.publish(event)
         except StorageError as error:
             _log.warning("gap_not_filled", extra={"topic": self.name, "error": type(error).__name__})
