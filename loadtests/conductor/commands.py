@@ -3,8 +3,10 @@
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn
 
+from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import CannotRun, Unavailable
 from loadtests.conductor.locust import free_port, locust_argv, worker_argv
@@ -22,21 +24,24 @@ def run(asked: Asked) -> int:
     except CannotRun as error:
         print(f"loadtests run: {error}", file=sys.stderr)
         return error.exit_code
-    progress = progress_for(sys.stderr)
     try:
         study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
-        try:
-            with Interrupts() as interrupts:
-                return run_study(choices, study, interrupts, progress)
-        finally:
-            print(study, flush=True)
+        return _run_study(choices, study)
     except OSError as error:
         if not means_full(error):
             raise
         print(f"loadtests run: {full_message(choices.runs)}", file=sys.stderr)
         return Unavailable.exit_code
+
+
+def _run_study(choices: Choices, study: Path) -> int:
+    progress = progress_for(sys.stderr)
+    try:
+        with Interrupts() as interrupts:
+            return run_study(choices, study, interrupts, progress)
     finally:
         progress.close()
+        print(study, flush=True)
 
 
 def work_for(master: str, processes: int) -> NoReturn:

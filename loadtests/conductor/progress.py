@@ -77,7 +77,10 @@ class TerminalProgress:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._console = Console(file=stream)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        # Without redirection: the study's name belongs on standard output, whatever is drawn here.
+        self._live = Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
         self._live.start()
         self._title = ""
 
@@ -98,7 +101,7 @@ class TerminalProgress:
         self._live.stop()
 
     def _table(self, row: dict[str, str]) -> Table:
-        table = Table(title=self._title, title_justify="left")
+        table = Table(title=self._title, title_justify="left", box=None)
         for name in row:
             table.add_column(name, justify="left" if name == "stage" else "right", min_width=8)
         failed = row["failures"] not in ("0", "-")

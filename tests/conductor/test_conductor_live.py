@@ -1,10 +1,11 @@
 import io
+import os
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.conductor.live import Load
-from loadtests.conductor.progress import PlainProgress, figures
+from loadtests.conductor.progress import PlainProgress, TerminalProgress, figures, progress_for
 
 
 def told(*lines: bytes) -> Load:
@@ -57,3 +58,19 @@ def test_plain_progress_says_every_stage_and_not_every_tick():
 def test_figures_that_are_not_known_are_dashes():
     assert figures({"accept_p99_ms": None})["accept p99"] == "-"
     assert figures({"accept_p99_ms": 12.34, "left_s": -1})["accept p99"] == "12.3 ms"
+
+
+def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        progress = progress_for(terminal)
+        assert isinstance(progress, TerminalProgress)
+        progress.run(1, 2, "sqlite")
+        progress.tick({"stage": "steady", "users": 61, "accept_p99_ms": 7.5})
+        print("runs/study")
+        progress.close()
+    drawn = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert capsys.readouterr().out == "runs/study\n"
+    assert "run 1 of 2: sqlite" in drawn
+    assert "7.5 ms" in drawn
