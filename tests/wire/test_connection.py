@@ -1,7 +1,6 @@
 """One WebSocket for greenlets against a server in the same process: what a well-behaved pod may do."""
 
 import gc
-import os
 import ssl
 import subprocess
 from pathlib import Path
@@ -250,7 +249,7 @@ def test_tls_carries_the_same(heard: Heard, tmp_path: Path) -> None:
 
 
 def _descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  a count of names
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_nothing_leaks(heard: Heard) -> None:
