@@ -12,6 +12,8 @@ from reports.wording import digits, duration, interval, listed, value, with_inte
 ACCEPT = "chat.accept"
 _LITTLE, _MOST = 0.05, 0.5
 """Shares of the waiting: below the first, lock waits are not what makes it wait; above the second, they are."""
+_MATTERS = 1.2
+"""Times slower: less is a difference that nobody feels, however many rows prove it."""
 _SURVIVES = {
     "power_loss": "a power loss",
     "os_crash": "a crash of the operating system, but no power loss",
@@ -59,7 +61,7 @@ def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple
     reason = _reason(worst, slow)
     if len(ranked) == 1:
         return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", reason
-    if slowest.low is None or fastest.high is None or slowest.low <= fastest.high:
+    if not _clear(slow, fast, figure):
         told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
         return f"No storage clearly makes Accept chat wait longer than another: {figure} {told}.", reason
     times = digits(slowest.value / max(fastest.value, 1))
@@ -68,6 +70,16 @@ def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple
         f"{worst.storage} makes Accept chat wait: {figure} {value(slowest)}, "
         f"{times} times that of {best.storage} ({value(fastest)}){between}."
     ), f"95 % intervals: {interval(slowest)} against {interval(fastest)}. {reason}"
+
+
+def _clear(slow: Measure, fast: Measure, figure: str) -> bool:
+    """Whether one is slower than the other by enough to matter, beyond chance, in every round."""
+    slowest, fastest = _of(slow, figure), _of(fast, figure)
+    if slowest.low is None or fastest.high is None or slowest.low <= fastest.high:
+        return False
+    rounds = [[e.value for e in m.rounds.values() if e] if figure == "p99" else [] for m in (slow, fast)]
+    agree = not all(rounds) or min(rounds[0]) > max(rounds[1])
+    return agree and slowest.value >= _MATTERS * fastest.value
 
 
 def _of(measure: Measure, figure: str) -> Estimate:

@@ -1,0 +1,69 @@
+"""The sentence at the top: it claims what the rows can carry, and no more."""
+
+from studies import NS, Op, write_run
+
+from loadtests.records.vocabulary import KNOWN
+from reports.findings import find
+from reports.frames import read_study
+from reports.headline import headline
+
+
+def accepts(slow_s, n):
+    return [Op("chat.accept", planned_s=5.0 + 9.9 * i / n, response_s=slow_s * (1 + i % 7 / 7)) for i in range(n)]
+
+
+def head(study):
+    return headline(find("study", read_study(study)))
+
+
+def wait(number, waiter, lasts_s):
+    start = 6 * NS + number
+    return (
+        *(number, start, start + int(lasts_s * NS), KNOWN.index("event"), "postgres", None, 1, waiter),
+        *(2, None, 3, "message.send", 1, None, None, None, None),
+    )
+
+
+def test_few_rows_are_compared_by_a_percentile_that_they_can_bound(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 150))
+    write_run(tmp_path, "02-memory", operations=accepts(0.02, 150))
+    assert head(tmp_path).answer.startswith("sqlite makes Accept chat wait: p95 ")
+
+
+def test_a_difference_that_nobody_feels_makes_no_winner(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.0201, 400))
+    write_run(tmp_path, "02-memory", operations=accepts(0.02, 400))
+    assert head(tmp_path).answer.startswith("No storage clearly makes Accept chat wait longer than another")
+
+
+def test_rounds_that_disagree_make_no_winner(tmp_path):
+    for number, (storage, slow) in enumerate(
+        (("sqlite", 0.2), ("memory", 0.05), ("memory", 0.05), ("sqlite", 0.04)), 1
+    ):
+        write_run(tmp_path, f"{number:02}-{storage}", operations=accepts(slow, 400))
+    assert head(tmp_path).answer.startswith("No storage clearly")
+
+
+def test_one_storage_is_described_not_compared(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
+    assert head(tmp_path).answer == "On sqlite, Accept chat has a p99 of 37 ms (37 … 37 ms)."
+
+
+def test_what_nothing_could_see_is_not_called_lock_free(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400), tables={"ticks": []})
+    assert head(tmp_path).reason == "Nothing could see what sqlite waited for."
+
+
+def test_accepts_that_queue_behind_waiters_are_told_of_them(tmp_path):
+    tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)]}
+    write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
+    reason = head(tmp_path).reason
+    assert reason.startswith("Locks are 0.0% of its accepts' waiting (known: event).")
+    assert "4.0 sessions on average waited for locks, most of all message.send behind message.send" in reason
+
+
+def test_without_accepts_the_answer_is_unknown(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=[Op("message.send")])
+    found = head(tmp_path)
+    assert not found.answered
+    assert found.answer.startswith("Unknown")
