@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"loadtests-report: {error}: the report could not be written", file=sys.stderr)
         return UNAVAILABLE
+    except Exception:
+        traceback.print_exc()
+        print("loadtests-report: this is a fault of ours, not of the study", file=sys.stderr)
+        return OUR_FAULT
     if not rows:
         print(f"loadtests-report: no operation was recorded in {study}: the answer is unknown", file=sys.stderr)
     print(page)

@@ -255,6 +255,14 @@ def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
     assert not (study / "report").exists()
 
 
+def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_path, capsys):
+    study = tmp_path / "study"
+    write_run(study, manifest={"stages": [{"name": "no start"}]}, timeline=None)
+    assert main([str(study)]) == 70
+    assert "a fault of ours" in capsys.readouterr().err
+    assert [p.name for p in study.iterdir()] == ["01-sqlite"]
+
+
 def test_wrong_arguments_are_bad_input(capsys):
     with pytest.raises(SystemExit) as ended:
         main([])
