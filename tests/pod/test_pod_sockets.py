@@ -1,6 +1,7 @@
 """The pod over real sockets: what it promises to clients, and what it does to those that misbehave."""
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 from pods import ACCOUNT, OTHER, SECRET, Client, new_key, running
@@ -8,6 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from loadtests.pod.limits import Limits
+from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageUnavailable
 from loadtests.wire.codecs.tokens import token_for
 
 SHORT = Limits(resume_within_s=0.3, touch_every_s=0.05, reap_every_s=0.05, greeting_within_s=0.3)
@@ -239,6 +241,29 @@ async def test_closing_leaves_nothing() -> None:
         assert (await agent.closed())[0] == 1000
         statistics = await pod.storage.statistics(0)
         assert (statistics.connections, statistics.subscriptions, len(pod.service.topics)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outcome", "error"),
+    [
+        (StorageUnavailable("away"), "fail", "storage_unavailable"),
+        (StorageConflict("given up"), "fail", "storage_conflict"),
+        (OutcomeUnknown("lost"), "unknown", "cut_off"),
+        (RuntimeError("a bug"), "fail", "internal"),
+    ],
+)
+async def test_trouble_with_the_storage_is_told_as_it_is(trouble: Exception, outcome: str, error: str) -> None:
+    async with running() as pod:
+        agent = await Client.sit_down(pod)
+
+        async def broken(*_: object) -> NoReturn:
+            raise trouble
+
+        pod.storage.offer_chat = pod.storage.subscribe = broken  # type: ignore[method-assign]
+        for answer in (await agent.ask("chat.offer", subject="x"), await agent.ask("subscription.create", topic="a")):
+            assert (answer["outcome"], answer["error"]) == (outcome, error)
+        assert len(pod.service.topics) == 0, "who was not subscribed is in no topic"
+        assert (await agent.ask("heartbeat"))["outcome"] == "ok"
 
 
 async def test_drain_refuses_what_is_new_and_closes_with_1001() -> None:

@@ -29,7 +29,6 @@ class _Connection:
     speaker: Speaker
     seen_ns: int
     topics: set[str] = field(default_factory=set)
-    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +69,8 @@ class MemoryStorage:
         return {"engine": "memory", "durability": "none", "isolation": "one operation at a time"}
 
     async def open_connection(self, call: Call, row: ConnectionRow) -> Done:  # noqa: ARG002
+        if (row.account, row.connection) in self._closed:
+            return Done()
         speaker = Speaker(row.connection, row.role, row.name)
         self._connections.setdefault(row.connection, _Connection(row, speaker, time.time_ns()))
         return Done()
@@ -84,11 +85,9 @@ class MemoryStorage:
         return Resumed(there.row, {topic: self._head(call.account, topic) for topic in there.topics})
 
     async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
-        there = self._connections.get(connection)
-        if there is None or there.row.account != call.account:
-            return Refusal.NO_SUCH_CONNECTION
-        self._close(there)
-        return Done()
+        if there := self._open(call, connection):
+            self._close(there)
+        return Done() if (call.account, connection) in self._closed else Refusal.NO_SUCH_CONNECTION
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
         for connection in connections:
@@ -96,7 +95,7 @@ class MemoryStorage:
                 there.seen_ns = max(there.seen_ns, now_ns)
 
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:  # noqa: ARG002
-        live = ((c.seen_ns, name) for name, c in self._connections.items() if not c.closed)
+        live = ((c.seen_ns, name) for name, c in self._connections.items())
         silent = sorted(pair for pair in live if pair[0] < silent_since_ns)[:limit]
         for _, name in silent:
             self._close(self._connections[name])
@@ -164,24 +163,24 @@ class MemoryStorage:
     async def statistics(self, silent_since_ns: int) -> Statistics:
         connections = self._connections.values()
         return Statistics(
-            connections=sum(not c.closed for c in connections),
+            connections=len(connections),
             subscriptions=sum(len(c.topics) for c in connections),
             chats=sum(chat.state != "closed" for chat in self._chats.values()),
             messages=sum(len(chat.messages) for chat in self._chats.values()),
-            orphans=sum(len(c.topics) for c in connections if c.closed or c.seen_ns < silent_since_ns),
+            orphans=sum(len(c.topics) for c in connections if c.seen_ns < silent_since_ns),
         )
 
     def _open(self, call: Call, connection: str) -> _Connection | None:
         there = self._connections.get(connection)
-        return there if there and not there.closed and there.row.account == call.account else None
+        return there if there and there.row.account == call.account else None
 
     def _speaker(self, call: Call, connection: str) -> Speaker | None:
         there = self._open(call, connection)
         return there.speaker if there else None
 
     def _close(self, connection: _Connection) -> None:
-        connection.closed = True
-        connection.topics.clear()
+        del self._connections[connection.row.connection]
+        self._closed.add((connection.row.account, connection.row.connection))
 
     def _head(self, account: str, topic: str) -> int:
         return len(self._events.get((account, topic), ()))
