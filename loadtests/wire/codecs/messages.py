@@ -148,9 +148,20 @@ def encode_reply(reply: Reply) -> bytes:
 
 
 def encode_event(event: Event) -> bytes:
-    message: dict[str, Any] = {"type": "event"}
-    message.update((name, getattr(event, name)) for name, _ in _EVENT_FIELDS)
-    return orjson.dumps(message)
+    # Spelled out, because it is done for every event: a loop over the fields takes three times as long.
+    return orjson.dumps(
+        {
+            "type": "event",
+            "topic": event.topic,
+            "sequence": event.sequence,
+            "kind": event.kind,
+            "chat": event.chat,
+            "key": event.key,
+            "by": event.by,
+            "text": event.text,
+            "published_ns": event.published_ns,
+        }
+    )
 
 
 def _event(message: dict[str, Any]) -> Event:
