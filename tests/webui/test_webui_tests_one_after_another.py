@@ -31,7 +31,8 @@ customer:
   messages: {min: 1, max: 1}
   pause: {median: 30ms, sigma: 0.3}
 stages:
-  - {name: steady, duration: 2s, agents: 2, arrivals_per_s: 5}
+  - {name: warm-up, duration: 1s, agents: 2, arrivals_per_s: 5}
+  - {name: steady, duration: 1s, agents: 2, arrivals_per_s: 5, judge: true}
 """
 
 
