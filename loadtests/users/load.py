@@ -111,7 +111,7 @@ class Load:
         self.scenario: Scenario = parse_scenario(plan.scenario, "scenario.yaml")
         self.timeline: StageTimeline = timeline(self.scenario.stages)
         self.people = People.of(self.scenario.locales, plan.seed, share.worker)
-        self.random = random.Random(f"acts {plan.seed} {share.worker}")
+        self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
         self.places: list[Place] = []
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
