@@ -15,8 +15,7 @@ from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES
 
 STORAGE = Path(__file__).parents[2] / "loadtests" / "pod" / "storage"
-NOW_NS = time.time_ns()
-LONG_AGO_NS = NOW_NS - 3600 * 10**9
+LONG_AGO_NS = time.time_ns() - 3600 * 10**9
 
 Fill = Callable[[str], None]
 
@@ -94,7 +93,7 @@ def _by_name(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_storage_that_holds_what_was_claimed_passes(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
     engine, where, fill = storage
-    fill(_connection("live", NOW_NS) + _chat(0xA1, "live") + _message(0xB1, 0xA1))
+    fill(_connection("live", time.time_ns()) + _chat(0xA1, "live") + _message(0xB1, 0xA1))
     run = RunDirectory(tmp_path)
     _operations(run, "0", [("chat.accept", 1, 0xA1, "ok", 4), ("message.send", 0xB1, 0xA1, "ok", 4)])
     # Accepting again over the same connection is harmless; losing the race is no claim.
@@ -110,7 +109,7 @@ def test_storage_that_holds_what_was_claimed_passes(storage: tuple[str, str, Fil
 
 def test_differences_are_found_and_named(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
     engine, where, fill = storage
-    fill(_connection("live", NOW_NS) + _connection("gone", NOW_NS, NOW_NS) + _connection("mute", LONG_AGO_NS))
+    fill(_connection("live", time.time_ns()) + _connection("gone", time.time_ns(), time.time_ns()) + _connection("mute", LONG_AGO_NS))
     fill(_chat(0xA1, "live") + _chat(0xFFFFFFFFFFFFFFA2, None))
     run = RunDirectory(tmp_path)
     _operations(run, "0", [("chat.accept", 1, 0xA1, "ok", 4), ("message.send", 0xFFFFFFFFFFFFFFB1, 0xA1, "ok", 4)])
