@@ -10,6 +10,7 @@ from reports.comparability import durability
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
 from reports.resources import Usage, read_usage
+from reports.sessions import Sessions, read_sessions
 from reports.statistics import Estimate, Sample, by_bin, curve, percentile, percentiles, sample
 from reports.waits import Waits, read_waits
 
@@ -53,6 +54,7 @@ class StorageFindings:
     measures: Mapping[str, Measure]
     waits: Waits
     usage: Usage
+    sessions: Sessions
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
@@ -72,6 +74,11 @@ class StorageFindings:
         """Requests of the judged stages that got an answer."""
         asked = [m for name, m in self.measures.items() if name in OPERATIONS and name not in PUSHES]
         return sum(m.outcomes["ok"] + m.outcomes["refused"] for m in asked)
+
+    def cpu_ms(self, role: str) -> float | None:
+        """Processor milliseconds of a role for each request answered in the judged stages; None when nobody looked."""
+        spent = self.usage.judged_cpu_s.get(role)
+        return None if spent is None or not self.requests_done else spent * 1000 / self.requests_done
 
     def lock_wait_per_1000_s(self, operation: str) -> float | None:
         """Seconds that a thousand operations of this kind waited for locks; None when nothing could see it."""
@@ -122,6 +129,7 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis) -> StorageFindings:
         measures,
         _together([read_waits(run, axis) for run in runs]),
         read_usage(runs, axis),
+        read_sessions(runs, axis),
         planned,
         {name: ended[:, code] for code, name in enumerate(OUTCOMES)},
         _orphans(runs),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.comparability import differences
+from reports.figures import as_csv, figures
 from reports.findings import Findings, find
 from reports.frames import NotAStudyError, Run, read_study
 from reports.headline import headline
@@ -91,12 +92,13 @@ def _write(findings: Findings, into: Path) -> None:
     from reports.plots.drawing import draw, theme_colours
 
     head = headline(findings)
-    plots, css = draw(findings, into)
-    page = render(findings, head, plots, css, theme_colours(findings))
+    frame = figures(findings)
+    page = render(findings, head, frame, draw(findings, into), theme_colours(findings))
     (into / "index.html").write_text(page, encoding="utf-8")
-    figures = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
-    (into / "summary.json").write_text(figures + "\n", encoding="utf-8")
-    (into / "summary.md").write_text(markdown(findings, head), encoding="utf-8")
+    document = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
+    (into / "summary.json").write_text(document + "\n", encoding="utf-8")
+    (into / "summary.md").write_text(markdown(findings, head, frame), encoding="utf-8")
+    (into / "figures.csv").write_text(as_csv(frame), encoding="utf-8")
 
 
 def _swap(draft: Path, place: Path) -> None:

@@ -1,14 +1,17 @@
 """All figures as JSON, each with how it is known; and the headline as Markdown for a comment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from loadtests.records.vocabulary import PUSHES
+from reports.figures import LOCK_WAIT, WHOLE, shown, waits_known
 from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
 from reports.statistics import CONFIDENCE, Estimate
-from reports.wording import NONE, digits, value, with_interval
+from reports.wording import NONE
 
 FORMAT = 1
 
@@ -52,15 +55,9 @@ def _storage(storage: StorageFindings) -> dict[str, Any]:
                 for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
             ],
         },
-        "cpu_ms_per_operation": {role: cpu_ms(storage, role) for role in ("pod", "database")},
+        "cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")},
         "orphans": {"count": storage.orphans, "known": "ledger" if storage.orphans is not None else "unknown"},
     }
-
-
-def cpu_ms(storage: StorageFindings, role: str) -> float | None:
-    """Processor milliseconds of a role for each request answered in the judged stages; None when nobody looked."""
-    spent = storage.usage.judged_cpu_s.get(role)
-    return None if spent is None or not storage.requests_done else spent * 1000 / storage.requests_done
 
 
 def _measure(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
@@ -96,12 +93,12 @@ def _lock_wait(storage: StorageFindings, operation: str) -> dict[str, Any] | Non
     return {"value": seconds, "low": bounds and bounds[0], "high": bounds and bounds[1], "known": storage.waits.known}
 
 
-def markdown(findings: Findings, head: Headline) -> str:
+def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
     """Headline, caveats, and Accept chat by storage. Names are code, so that nothing in them is markup."""
     lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
     lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
-    lines += ["| " + " | ".join(_markdown_row(s)) + " |" for s in findings.storages]
+    lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]
     lines += ["", *(f"- {escaped(caveat)}" for caveat in head.caveats)] if head.caveats else []
     return "\n".join(lines) + "\n"
 
@@ -112,21 +109,19 @@ _COLUMNS = (
 )
 
 
-def _markdown_row(storage: StorageFindings) -> list[str]:
-    accept = storage.measures.get(ACCEPT)
-    waited = storage.lock_wait_per_1000_s(ACCEPT)
-    cpu = [_or_none(cpu_ms(storage, role)) for role in ("pod", "database")]
-    orphans = "unknown" if storage.orphans is None else f"{storage.orphans:,}"
-    if accept is None:
-        return [escaped(storage.storage), "0", NONE, NONE, NONE, NONE, NONE, *cpu, orphans]
-    figures = [value(accept.response["p50"]), with_interval(accept.response["p99"])]
-    counts = [f"{accept.outcomes[name]:,}" for name in ("fail", "unknown")]
-    waiting = "unknown" if waited is None else f"{digits(waited)} ({storage.waits.known})"
-    return [escaped(storage.storage), f"{accept.n:,}", *figures, *counts, waiting, *cpu, orphans]
+_ACCEPTS = ("n", "p50", "p99", "fail", "unknown", LOCK_WAIT)
+_STORAGES = ("pod CPU", "database CPU", "orphans")
 
 
-def _or_none(figure: float | None) -> str:
-    return NONE if figure is None else digits(figure)
+def _markdown_rows(findings: Findings, frame: pd.DataFrame) -> Iterator[list[str]]:
+    text, bounds = (shown(frame, column) for column in ("text", "bounds"))
+    for storage in (s.storage for s in findings.storages):
+        accept, whole = (ACCEPT, storage), (WHOLE, storage)
+        cells = [text[accept][f] if accept in text else NONE for f in _ACCEPTS]
+        if accept in text:
+            cells[2] += f" ({bounds[accept]['p99']})" if bounds[accept]["p99"] else ""
+            cells[-1] += f" ({waits_known(frame)[accept]})" if cells[-1] != "unknown" else ""
+        yield [escaped(storage), *cells, *(text[whole][f] for f in _STORAGES)]
 
 
 def escaped(text: str) -> str:

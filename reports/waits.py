@@ -129,13 +129,24 @@ def _names(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
     return np.asarray(pc.fill_null(column, UNTOLD).to_numpy(zero_copy_only=False), dtype=object)
 
 
+def _database_ticks(ticks: pa.Table) -> pa.Table:
+    """Those of the probes that look into the database."""
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if "resource" not in p and "process" not in p]
+    return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
+
+
+def seeing_ticks(ticks: pa.Table) -> Ints:
+    """When a look into the database began that saw something."""
+    mine = _database_ticks(ticks)
+    return _ints(mine.filter(pc.is_null(mine["error"]))["started_ns"])
+
+
 def _sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     """The period of the probe that looks for waits, in s, and whether it ever saw anything."""
-    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if "resource" not in p and "process" not in p]
-    mine = ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
+    mine = _database_ticks(ticks)
     if not mine.num_rows:
         return None, False
-    first = mine.filter(pc.equal(mine["probe"], probes[0]))
+    first = mine.filter(pc.equal(mine["probe"], mine["probe"][0]))
     gaps = np.diff(np.sort(_ints(first["planned_ns"])))
     return (float(np.median(gaps)) / 1e9 if len(gaps) else None), mine["error"].null_count > 0
 

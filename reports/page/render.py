@@ -1,10 +1,12 @@
 """Figures and drawn plots → one HTML file that opens offline: no scripts, nothing fetched, every word escaped."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.findings import Findings
@@ -29,16 +31,20 @@ class DrawnPlot(Protocol):
     def wide(self) -> bool: ...
 
 
-def render(findings: Findings, head: Headline, plots: list[Any], plot_css: str, colours: dict[str, str]) -> str:
+Plots = tuple[Sequence[DrawnPlot], str]
+"""Plots in the order shown, and the CSS that they need."""
+
+
+def render(findings: Findings, head: Headline, frame: pd.DataFrame, drawn: Plots, colours: dict[str, str]) -> str:
     """The page. `colours` gives each storage's colour as CSS; plot bodies are trusted, all else is escaped."""
     swatches = {storage: f"swatch-{place}" for place, storage in enumerate(colours)}
     rules = "".join(f".{swatches[storage]}{{background:{colour}}}" for storage, colour in colours.items())
-    style = (_HERE / "page.css").read_text(encoding="utf-8") + plot_css + rules
+    style = (_HERE / "page.css").read_text(encoding="utf-8") + drawn[1] + rules
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["style"] = _Trusted(style)
-    page = _page(findings, head, plots, swatches)
+    page = _page(findings, head, frame, drawn[0], swatches)
     return environment.get_template("page.html.j2").render(page=page, style_hash=_hash(style))
 
 
@@ -55,7 +61,9 @@ def _hash(style: str) -> str:
     return b64encode(sha256(style.encode()).digest()).decode()
 
 
-def _page(findings: Findings, head: Headline, plots: list[Any], swatches: dict[str, str]) -> dict[str, Any]:
+def _page(
+    findings: Findings, head: Headline, frame: pd.DataFrame, plots: Sequence[DrawnPlot], swatches: dict[str, str]
+) -> dict[str, Any]:
     manifest = next((run.manifest for run in findings.runs if run.manifest), {})
     scenario = (manifest.get("scenario") or {}).get("name", "unknown scenario")
     host = manifest.get("host") or {}
@@ -72,7 +80,7 @@ def _page(findings: Findings, head: Headline, plots: list[Any], swatches: dict[s
             "rounds pooled; beneath each figure its 95 % interval."
         ),
         "percentiles": SHOWN,
-        "groups": groups(findings, swatches),
+        "groups": groups(findings, frame, swatches),
         "plots": [_plot(findings, drawn) for drawn in plots],
         "words": WORDS,
         **{

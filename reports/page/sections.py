@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.page import tables
@@ -31,6 +32,19 @@ def _over_time_of(storage: StorageFindings) -> str:
         return f"p50 {p50}, p99 {p99}; what it waited for could not be seen"
     peak = float(sum(storage.waits.sessions.values(), np.zeros(1)).max())
     return f"p50 {p50}, p99 {p99}; at most {digits(peak)} sessions waiting for a lock"
+
+
+def _slowest(findings: Findings) -> list[str]:
+    return _each(findings, _slowest_of)
+
+
+def _slowest_of(storage: StorageFindings) -> str:
+    asked = [m for name, m in storage.measures.items() if name in OPERATIONS and name not in PUSHES]
+    known = [(e.value, e, m.name) for m in asked if (e := m.response["p99"])]
+    if not known:
+        return "too few rows for a p99"
+    _, estimate, name = max(known, key=lambda found: found[0])
+    return f"the slowest request is {name}, p99 {value(estimate)}"
 
 
 def _distribution(findings: Findings) -> list[str]:
@@ -89,9 +103,18 @@ SECTIONS: Mapping[str, Section] = {
         "Accept chat over time, and who was waiting for a lock",
         _over_time,
         "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
-        "p99 (in a bin of fewer than 100 that is the slowest). Lower, same time axis: mean number of sessions waiting for "
-        "a lock, stacked by what they were doing. Shaded: the judged stages. Rounds pooled. Scales are shared.",
+        "p99 (in a bin of fewer than 100 that is the slowest). Middle, same time axis: mean number of sessions "
+        "waiting for a lock, stacked by what they were doing. Lower: mean number of database sessions at work, by what they "
+        "were at; many of them far above the dashed line (the processors of the host) wait for one another. Shaded: the judged stages. Rounds pooled. Scales are shared.",
         tables.over_time,
+    ),
+    "operations-over-time": Section(
+        "Every operation over time",
+        _slowest,
+        "A row for each operation, with one scale for all storages; a column for each storage. Logarithmic; thick line "
+        "p50, dark band to p95, light band to p99 (in a bin of fewer than 100 that is the slowest), by planned start. "
+        "Shaded: the judged stages. Rounds pooled.",
+        tables.operations_over_time,
     ),
     "distribution": Section(
         "How long each operation takes",

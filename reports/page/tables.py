@@ -6,10 +6,10 @@ from math import isnan
 from typing import Any
 
 from reports.findings import Findings, ledger_checks
-from reports.gather import FROM_STAMP
+from reports.gather import FROM_STAMP, MEASURES
 from reports.headline import ACCEPT
 from reports.page.figures import SHOWN, title
-from reports.summary import cpu_ms
+from reports.sessions import CLASSES
 from reports.wording import NONE, digits, duration, value, with_interval
 
 
@@ -27,7 +27,7 @@ def costs(findings: Findings) -> Table:
     rows = [
         [
             s.storage,
-            *(_number(cpu_ms(s, role)) for role in ("pod", "database")),
+            *(_number(s.cpu_ms(role)) for role in ("pod", "database")),
             "unknown" if s.orphans is None else f"{s.orphans:,}",
             f"{s.requests_done:,}",
             f"{len(s.pooled)}",
@@ -86,13 +86,31 @@ _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 def over_time(findings: Findings) -> Table:
     """Latency of accepts and sessions waiting, a row for each bin."""
     names = [s.storage for s in findings.storages]
-    columns = ["from, s", *(f"{name} {what}" for name in names for what in ("n", "p50", "p95", "p99", "waiting"))]
+    columns = ["from, s", *(f"{name} {what}" for name in names for what in _BIN)]
     return Table(
         f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
-        "waiting for a lock.",
+        f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
         columns,
         [_bin_row(findings, i) for i in range(findings.axis.count)],
     )
+
+
+_BIN = ("n", "p50", "p95", "p99", "waiting", *CLASSES)
+
+
+def operations_over_time(findings: Findings) -> Table:
+    """Latency of every operation, a row for each operation, storage and bin that has any."""
+    rows = [
+        [title(m.name), s.storage, digits(place * findings.axis.width_s), f"{found[0]:,}"]
+        + [duration(ns / 1e9) for ns in found[1:]]
+        for name in MEASURES
+        for s, m in findings.of(name)
+        if name != FROM_STAMP
+        for place, found in enumerate(m.over_time)
+        if found
+    ]
+    caption = f"Response in bins of {duration(findings.axis.width_s)}, by planned start."
+    return Table(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
 
 
 def _bin_row(findings: Findings, place: int) -> list[str]:
@@ -103,6 +121,8 @@ def _bin_row(findings: Findings, place: int) -> list[str]:
         cells += [f"{found[0]:,}", *(duration(ns / 1e9) for ns in found[1:])] if found else ["0", NONE, NONE, NONE]
         waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
         cells.append("unknown" if storage.waits.known is None else digits(waiting))
+        classes = storage.sessions.by_class
+        cells += [_number(float(classes[name][place]) if name in classes else None) for name in CLASSES]
     return cells
 
 

@@ -13,12 +13,14 @@ from matplotlib.figure import Figure
 from reports.findings import Findings
 from reports.plots.blockers import blockers
 from reports.plots.distribution import distribution
+from reports.plots.operations import operations
 from reports.plots.overtime import over_time
 from reports.plots.style import Look, inks, storage_looks, styled
 from reports.plots.traffic import resources, throughput
 
 PLOTS: Mapping[str, Callable[[Findings, dict[str, Look]], Figure]] = {
     "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
+    "operations-over-time": operations,
     "distribution": distribution,
     "who-waited-for-whom": blockers,
     "throughput": throughput,

@@ -1,6 +1,6 @@
 """Latency over time, and beneath it, on the same axis, who was waiting for a lock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,33 +8,48 @@ from matplotlib.figure import Figure
 
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats, Stage
-from reports.plots.style import INK, MUTED, OPERATION_LOOKS, OTHER, SHADE, Look, figure, latency_axis, short
+from reports.plots.style import (
+    CLASS_LOOKS,
+    INK,
+    MUTED,
+    OPERATION_LOOKS,
+    OTHER,
+    SHADE,
+    Look,
+    figure,
+    latency_axis,
+    short,
+)
 
 _COLUMNS = 3
 _SHOWN = 5
 
 
 def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figure:
-    """For each storage: bands of p50, p95, p99 of `measure`; below, mean sessions waiting for a lock, by operation."""
+    """For each storage: bands of p50, p95, p99 of `measure`; sessions waiting for a lock, by operation; all active
+    sessions by what they wait for, against the processors that there are."""
     columns = min(len(findings.storages), _COLUMNS)
     blocks = -(-len(findings.storages) // columns)
-    whole = figure(max(4.1 * columns, 6), 4.9 * blocks)
-    grid = whole.subplots(2 * blocks, columns, sharex=True, squeeze=False, height_ratios=[2.2, 1] * blocks)
+    whole = figure(max(4.1 * columns, 6), 6.3 * blocks)
+    grid = whole.subplots(3 * blocks, columns, sharex=True, squeeze=False, height_ratios=[2.2, 1, 1] * blocks)
     top = max([float(sum(s.waits.sessions.values(), np.zeros(1)).max()) for s in findings.storages] or [0.0])
+    busiest = max([float(np.nanmax(_total(s))) for s in findings.storages if s.sessions.seen] or [0.0])
     for place, storage in enumerate(findings.storages):
         row, column = divmod(place, columns)
-        upper, lower = grid[2 * row, column], grid[2 * row + 1, column]
+        upper, middle, lower = grid[3 * row : 3 * row + 3, column]
         _latency(upper, findings, storage, measure, looks[storage.storage])
-        _waiting(lower, findings, storage, max(top * 1.4, 0.1))
+        _waiting(middle, findings, storage, max(top * 1.4, 0.1))
+        _sessions(lower, findings, storage, max(busiest, storage.sessions.cores or 0) * 1.45 or 1.0)
         if column == 0:
             upper.set_ylabel(f"{measure} response")
-            lower.set_ylabel("sessions waiting\nfor a lock (mean)")
+            middle.set_ylabel("sessions waiting\nfor a lock (mean)")
+            lower.set_ylabel("active sessions\nby state (mean)")
         lower.set_xlabel("seconds since the load began")
         lower.tick_params(labelbottom=True)
     for place in range(len(findings.storages), blocks * columns):
         row, column = divmod(place, columns)
-        grid[2 * row, column].set_visible(False)
-        grid[2 * row + 1, column].set_visible(False)
+        for axis in grid[3 * row : 3 * row + 3, column]:
+            axis.set_visible(False)
     return whole
 
 
@@ -74,10 +89,12 @@ def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: s
     if found is None or not any(found.over_time):
         axis.text(0.5, 0.5, "no rows", transform=axis.transAxes, ha="center", color=MUTED)
         return
-    _bands(axis, findings.axis.centres_s, found, look)
+    x = findings.axis.centres_s
+    _label_ends(axis, x, bands(axis, x, found, look))
 
 
-def _bands(axis: Any, x: Floats, measure: Measure, look: Look) -> None:
+def bands(axis: Any, x: Floats, measure: Measure, look: Look) -> dict[str, Floats]:
+    """Draws p50, p95 and p99 of each bin; returns the lines, the highest first."""
     p50, p95, p99 = (np.array([b[i] / 1e9 if b else np.nan for b in measure.over_time]) for i in (1, 2, 3))
     axis.fill_between(x, p50, p95, color=look.light, alpha=0.42, linewidth=0)
     axis.fill_between(x, p95, p99, color=look.light, alpha=0.2, linewidth=0)
@@ -87,7 +104,7 @@ def _bands(axis: Any, x: Floats, measure: Measure, look: Look) -> None:
     axis.plot(x, p99, color=look.light, linewidth=0.9)
     axis.vlines(x[lone], p50[lone], p99[lone], color=look.light, linewidth=0.9)
     axis.plot(x[lone], p50[lone], color=look.light, linestyle="none", marker="o", markersize=3)
-    _label_ends(axis, x, {"p99": p99, "p95": p95, "p50": p50})
+    return {"p99": p99, "p95": p95, "p50": p50}
 
 
 def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
@@ -122,16 +139,53 @@ def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float
     shown = {op: sessions[op] for op in ranked[:_SHOWN]}
     if ranked[_SHOWN:]:
         shown["others"] = sum((sessions[op] for op in ranked[_SHOWN:]), np.zeros(findings.axis.count))
+    looks = {op: OPERATION_LOOKS.get(op, OTHER) for op in shown}
+    if float(_stack(axis, findings, shown, looks).max(initial=0.0)) > 0.005 * top:
+        _legend(axis)
+    else:
+        axis.text(0.5, 0.5, "next to no lock waits", transform=axis.transAxes, ha="center", color=MUTED, fontsize=8)
+
+
+def _sessions(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
+    mark_stages(axis, *stages_of(storage), names=False)
+    axis.set_ylim(0, top)
+    found = storage.sessions
+    if not found.seen:
+        axis.text(
+            0.5, 0.5, _unseen(storage), transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8
+        )
+        axis.set_yticks([])
+        return
+    _stack(axis, findings, {name: np.nan_to_num(mean) for name, mean in found.by_class.items()}, CLASS_LOOKS)
+    if found.cores:
+        axis.axhline(found.cores, color=INK, linewidth=0.9, linestyle=(0, (3, 1.5)), label=f"{found.cores} cores")
+    _legend(axis)
+
+
+def _unseen(storage: StorageFindings) -> str:
+    engine = (storage.pooled[0].manifest.get("engine") or {}).get("name")
+    if engine in ("sqlite", "memory"):
+        return f"{engine} lives inside the pod:\nit has no sessions to look at"
+    return "nobody looked at its sessions"
+
+
+def _total(storage: StorageFindings) -> Floats:
+    return np.asarray(np.nan_to_num(np.stack(list(storage.sessions.by_class.values()))).sum(axis=0))
+
+
+def _stack(axis: Any, findings: Findings, shown: Mapping[str, Floats], looks: Mapping[str, Look]) -> Floats:
+    """Steps on top of each other; returns the uppermost edge."""
     edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
     base = np.zeros(findings.axis.count)
     for name, density in shown.items():
-        look = OPERATION_LOOKS.get(name, OTHER)
-        axis.stairs(base + density, edges, baseline=base, fill=True, color=look.light, linewidth=0, label=short(name))
+        fill = looks[name].light
+        axis.stairs(base + density, edges, baseline=base, fill=True, color=fill, linewidth=0, label=short(name))
         base = base + density
-    if shown and base.max() > 0.005 * top:
-        axis.legend(loc="upper left", ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.9, borderaxespad=0.1)
-    else:
-        axis.text(0.5, 0.5, "next to no lock waits", transform=axis.transAxes, ha="center", color=MUTED, fontsize=8)
+    return base
+
+
+def _legend(axis: Any) -> None:
+    axis.legend(loc="upper left", ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.9, borderaxespad=0.1)
 
 
 def _title(axis: Any, text: str, look: Look) -> None:

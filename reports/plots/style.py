@@ -60,6 +60,13 @@ OUTCOME_LOOKS = {
     "fail": Look("#c0392b", "#ff7d6b"),
     "unknown": Look("#8e44ad", "#cf8ff0"),
 }
+CLASS_LOOKS = {
+    "running": Look("#3a923a", "#6cc56c"),
+    "io": Look("#3274a1", "#6aaede"),
+    "lock": Look("#c03d3e", "#f07a6f"),
+    "idle in transaction": Look("#e1a23b", "#f0bf6a"),
+    "other": Look("#8a8f96", "#a0a7b0"),
+}
 ROLE_LOOKS = {
     "pod": Look("#0f6e84", "#4fc3dd"),
     "database": Look("#a0522d", "#e39b72", (0, (6, 1.6))),
@@ -84,7 +91,7 @@ def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
 def inks() -> dict[str, tuple[str, str]]:
     """Every colour that follows the theme: as drawn → name of the page's variable, and its value in the dark."""
     pairs = {INK: "#e8ebef", MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: "#12161b"}
-    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, ROLE_LOOKS)
+    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, CLASS_LOOKS, ROLE_LOOKS)
     looks = [look for table in tables for look in table.values()] + [*_SPARE, OTHER]
     pairs |= {look.light: look.dark for look in looks}
     return {light: (f"--c{light[1:]}", dark) for light, dark in pairs.items()}
@@ -131,13 +138,16 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
 
 
-def latency_axis(axis: Any, low_s: float, high_s: float) -> None:
-    """A logarithmic y axis of durations with round, human ticks."""
+def latency_axis(axis: Any, low_s: float, high_s: float, most: int = 10) -> None:
+    """A logarithmic y axis of durations with round, human ticks, about `most` of them."""
     axis.set_yscale("log")
     low_s, high_s = max(low_s, 1e-6) / 1.25, max(high_s, 2e-6) * 1.35
     axis.set_ylim(low_s, high_s)
     steps = (1, 3) if high_s / low_s < 1e4 else (1,)
     ticks = [m * 10.0**e for e in range(-6, 4) for m in steps if low_s <= m * 10.0**e <= high_s]
+    if len(ticks) > most:
+        whole = [10.0**e for e in range(-6, 4) if low_s <= 10.0**e <= high_s]
+        ticks = whole or ticks[:: len(ticks) // most + 1]
     axis.yaxis.set_major_locator(FixedLocator(ticks))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _tick(y)))
     axis.yaxis.set_minor_locator(NullLocator())
