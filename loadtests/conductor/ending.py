@@ -54,13 +54,14 @@ def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[s
     begun = sum(w.begun for w in workers)
     exact = drained and all(w.drained for w in workers)
     missing = max(begun - written, 0)
+    missing_at_most = max(sum(w.begun if w.drained else max(w.begun, w.reserved) for w in workers) - written, 0)
     counted: dict[str, int | None] = {
         "begun": max(begun, written),
         "written": written,
         "in_flight": sum(w.in_flight for w in workers),
         "lost": missing if exact else None,
     }
-    return counted if exact else {**counted, "lost_at_most": missing}
+    return counted if exact else {**counted, "lost_at_most": missing_at_most}
 
 
 def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:

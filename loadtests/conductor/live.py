@@ -11,6 +11,8 @@ class Worker:
 
     worker: str
     begun: int = 0
+    reserved: int = 0
+    """Numbers of operations were given out below this only."""
     written: int = 0
     in_flight: int = 0
     late_starts: int = 0
@@ -66,7 +68,7 @@ class Load:
 
     def _known(self, told: dict[str, Any]) -> Worker:
         worker = self.workers.setdefault(str(told["worker"]), Worker(str(told["worker"])))
-        for name in ("begun", "written", "in_flight", "late_starts", "starts", "cpu_share", "error"):
+        for name in ("begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "error"):
             if told.get(name) is not None:
                 setattr(worker, name, told[name])
         return worker

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import gevent
 from gevent.pool import Group
@@ -21,9 +21,6 @@ from loadtests.users.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.talk import Clock
 from loadtests.wire.codecs.tokens import token_for
 
-if TYPE_CHECKING:
-    from loadtests.users.session import Session
-
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
 
@@ -34,6 +31,21 @@ class Actor(Protocol):
     """An agent or a customer, as far as ending the run goes."""
 
     def leave(self) -> None: ...
+
+
+class Living(Actor, Protocol):
+    """A customer, from arrival to leaving."""
+
+    def live(self) -> None: ...
+
+
+class Beating(Protocol):
+    """A connection, as far as heartbeats go."""
+
+    @property
+    def heartbeat_due_ns(self) -> int: ...
+
+    def heartbeat(self) -> None: ...
 
 
 class DroppableActor(Actor, Protocol):
@@ -118,7 +130,7 @@ class Load:
         self.pause_ns = self._lognormal(self.scenario.customer.pause)
         self.agents: set[DroppableActor] = set()
         self.customers: set[Actor] = set()
-        self.sessions: set[Session] = set()
+        self.sessions: set[Beating] = set()
         self.causes = Causes()
         self.starts = self.late_starts = 0
         self.errors: list[str] = []
@@ -158,10 +170,11 @@ class Load:
 
     # Starting.
 
-    def begin(self, starts_ns: int, secret: str) -> None:
-        """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens."""
+    def begin(self, starts_ns: int, secret: str, customer: Callable[["Load", Arrival, int], Living]) -> None:
+        """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens;
+        `customer` makes one of this load, an arrival and the moment when it is due."""
         self.places = places(self.plan, secret)
-        self._spawn(self._arrive, starts_ns)
+        self._spawn(self._arrive, starts_ns, customer)
         self._spawn(self._keep_alive)
         for span in self.timeline.spans:
             if span.stage.reconnect > 0:
@@ -182,15 +195,13 @@ class Load:
     def _sleep_until(self, due_ns: int) -> None:
         sleep_until(self.clock.origin_ns + due_ns)
 
-    def _arrive(self, starts_ns: int) -> None:
-        from loadtests.users.customer import Customer  # knows this module
-
+    def _arrive(self, starts_ns: int, customer: Callable[["Load", Arrival, int], Living]) -> None:
         kind = self.scenario.customer.arrivals
         schedule = arrivals(self.timeline.segments(), kind, self.plan.seed)
         for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
             due_ns = starts_ns + int(arrival.at_s * 1e9)
             self._sleep_until(due_ns)
-            self._crowd.spawn(self._guarded, Customer(self, arrival, due_ns).live)
+            self._crowd.spawn(self._guarded, customer(self, arrival, due_ns).live)
 
     def note_start(self, due_ns: int) -> None:
         """A scheduled arrival has begun: was the generator in time?"""

@@ -15,8 +15,9 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
-from loadtests.users.master import CannotRunError, MasterSide, Prepared
+from loadtests.users.master import MasterSide
 from loadtests.users.ownrun import OwnConductor
+from loadtests.users.prepared import CannotRunError, Prepared
 from loadtests.users.shape import StagesShape
 from loadtests.users.worker import WorkerSide
 

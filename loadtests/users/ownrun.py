@@ -12,7 +12,7 @@ from gevent import subprocess
 
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
-from loadtests.users.master import CannotRunError, Prepared
+from loadtests.users.prepared import CannotRunError, Prepared
 
 READY_S = 180.0
 """How long a conductor may take to have servers and pods ready."""
@@ -111,7 +111,8 @@ class OwnConductor:
 
     def _finish(self, child: subprocess.Popen) -> int:
         try:
-            return int(child.wait(timeout=FINISH_S))
+            code = int(child.wait(timeout=FINISH_S))
         except subprocess.TimeoutExpired:
             child.kill()
             return 70
+        return code if code >= 0 else 70  # it was killed

@@ -10,6 +10,7 @@ from time import monotonic_ns
 from typing import Final, NamedTuple
 
 import gevent
+import gevent.event
 import pyarrow as pa
 
 from loadtests.records.streams import BATCH_INTERVAL_S
@@ -25,6 +26,9 @@ _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
 _ERROR: Final = {name: code for code, name in enumerate(ERRORS)}
 _UNHEARD_OF: Final = _ERROR["bad_reply"]
 """The code of an error that a pod made up: outside the closed set it is a reply that breaks the protocol."""
+
+LEAST_RESERVED: Final = 512
+"""The fewest operations that are announced at a time; else as many as half a second's at the present rate."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +55,11 @@ class Totals:
 
 
 class Recorder:
-    """The one recorder of a worker. Nothing it does raises into a user."""
+    """The one recorder of a worker. Nothing it does raises into a user.
+
+    `reserved` is how many operations have been announced: numbers are given out below it only, so that a killed worker
+    leaves an upper bound. `announce` is set when there is more to announce, while half of what was is still left.
+    """
 
     def __init__(self, sink: Sink, origin_ns: int, on_rows: Callable[[Rows], None] | None = None) -> None:
         """`origin_ns` is CLOCK_MONOTONIC at time 0, on this host; `on_rows` sees every batch when it is flushed."""
@@ -61,6 +69,9 @@ class Recorder:
         self._in_flight: dict[int, Begun] = {}
         self._packed: list[bytes] = []
         self._begun = 0
+        self._block = self.reserved = LEAST_RESERVED
+        self._reserve_at = LEAST_RESERVED // 2
+        self.announce = gevent.event.Event()
         self._lost = 0
         self._ended_by_drain = 0
         self._error = ""
@@ -90,6 +101,8 @@ class Recorder:
         if not self._drained:
             self._begun = seq + 1
             self._in_flight[seq] = begun
+            if seq >= self._reserve_at:
+                self._reserve(seq)
         return begun
 
     def end(self, begun: Begun, outcome: str, error: str = "") -> int:
@@ -105,6 +118,8 @@ class Recorder:
         if not self._drained:
             seq = self._begun
             self._begun = seq + 1
+            if seq >= self._reserve_at:
+                self._reserve(seq)
             started = NO_TIME if times.started_ns is None else times.started_ns
             planned = NO_TIME if times.planned_ns is None else times.planned_ns
             begun = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
@@ -146,6 +161,11 @@ class Recorder:
         self._close()
         return self.totals()
 
+    def _reserve(self, seq: int) -> None:
+        self.reserved = max(self.reserved, seq + 1 + self._block)
+        self._reserve_at = self.reserved - self._block // 2
+        self.announce.set()
+
     def _write(self, begun: Begun, outcome: int, error: int, ended_ns: int, published_ns: int) -> None:
         seq, pod, account, user, connection, operation, key, chat, planned, started = begun
         # Nothing takes no time: a clock that did not move between two readings did not stand still.
@@ -177,7 +197,9 @@ class Recorder:
 
     def _flush_for_ever(self) -> None:
         while True:
+            before = self._begun
             gevent.sleep(BATCH_INTERVAL_S)
+            self._block = max(LEAST_RESERVED, 2 * (self._begun - before))
             self.flush()
 
 

@@ -21,6 +21,7 @@ from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.scenario import RunPlan
 from loadtests.users import talk
 from loadtests.users.agent import Agent
+from loadtests.users.customer import Customer
 from loadtests.users.live import LiveStatistics
 from loadtests.users.load import Load, Share
 from loadtests.users.recorder import Recorder, Totals
@@ -68,7 +69,7 @@ class WorkerRun:
         clock = talk.Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
         self.recorder = Recorder(self._sink(plan, asked), origin_ns, self._take)
         self.load = Load(plan, Share(self.number, int(asked["workers"])), clock, self.recorder)
-        self._teller: gevent.Greenlet | None = None
+        self._tellers: list[gevent.Greenlet] = []
         self._ended: Event | None = None
 
     def _sink(self, plan: RunPlan, asked: dict[str, Any]) -> Sink:
@@ -88,8 +89,8 @@ class WorkerRun:
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again in mid-run
         Agent.load = self.load
-        self.load.begin(starts_ns, secret)
-        self._teller = gevent.spawn(self._tell)
+        self.load.begin(starts_ns, secret, Customer)
+        self._tellers = [gevent.spawn(self._tell), gevent.spawn(self._announce)]
 
     def _take(self, rows: Rows) -> None:
         self._failures += int(np.count_nonzero(rows["outcome"] >= 2))
@@ -102,7 +103,7 @@ class WorkerRun:
     # While it goes.
 
     def _tell(self) -> None:
-        """Tells the master four times a second how far this worker is; an upper bound, should it be killed."""
+        """Tells the master four times a second how far this worker is."""
         turn = 0
         while True:
             gevent.sleep(_PROGRESS_S)
@@ -113,11 +114,19 @@ class WorkerRun:
             self._send_rows(again=turn % 8 == 0)
             self._send(talk.PROGRESS, latency=self._live.take_latency() if each_second else {}, **self._state())
 
+    def _announce(self) -> None:
+        """Tells the master at once how far this worker may get; an upper bound, should it be killed."""
+        while True:
+            self.recorder.announce.wait()
+            self.recorder.announce.clear()
+            self._send(talk.PROGRESS, latency={}, **self._state())
+
     def _state(self) -> dict[str, Any]:
         totals: Totals = self.recorder.totals()
         return {
             "worker": self.number,
             **asdict(totals),
+            "reserved": self.recorder.reserved,
             "failures": self._failures,
             "starts": self.load.starts,
             "late_starts": self.load.late_starts,
@@ -154,8 +163,7 @@ class WorkerRun:
             self.recorder.drain()
             self._live.publish()
             self._hand_over()
-            if self._teller is not None:
-                self._teller.kill()
+            gevent.killall(self._tellers)
             self._send(talk.DRAINED, **{**self._state(), "error": self._error()})
         finally:
             Agent.load = None
@@ -211,6 +219,7 @@ class WorkerSide:
             "run": asked["run"],
             "error": "",
             "node": os.uname().nodename,
+            "process": [os.getppid(), os.getpid()],
         }
         try:
             self.end()
@@ -219,6 +228,7 @@ class WorkerSide:
             self._run = WorkerRun(self._runner, asked, offset)
             ready |= {
                 "remote": self._run.remote,
+                "reserved": self._run.recorder.reserved,
                 "same_host": same_host,
                 "has_secret": bool(os.environ.get("LOADTESTS_TOKEN_SECRET")),
                 **asdict(offset),

@@ -11,7 +11,8 @@ from locust.stats import RequestStats
 
 from loadtests.records.vocabulary import OPERATIONS
 from loadtests.users.live import LiveWindow
-from loadtests.users.master import MasterRun, MasterSide
+from loadtests.users.master import MasterSide
+from loadtests.users.masterrun import MasterRun
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("loadtests.webui", "templates"), autoescape=True, undefined=jinja2.StrictUndefined

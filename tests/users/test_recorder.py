@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
-from loadtests.users.recorder import PushTimes, Recorder, Totals, Who
+from loadtests.users.recorder import LEAST_RESERVED, PushTimes, Recorder, Totals, Who
 from loadtests.users.rows import NO_KEY, NO_TIME, pack, to_batch, unpack
 from loadtests.users.sinks import FileSink, RemoteBuffer, RemoteReceiver
 
@@ -243,3 +244,62 @@ def test_packing_rows_does_not_drag_pandas_in() -> None:
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([os.sys.executable, "-c", code], check=False).returncode == 0
+
+
+_RESERVING = """
+import mmap, sys
+from pathlib import Path
+import gevent
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.users.recorder import Recorder, Who
+from loadtests.users.sinks import FileSink
+
+recorder = Recorder(FileSink(RunDirectory(Path(sys.argv[1])), 0, ["pod-17"]), 0)
+with open(sys.argv[2], "r+b") as file:
+    count = mmap.mmap(file.fileno(), 8)
+
+def announce():
+    print(recorder.reserved, flush=True)
+    while recorder.announce.wait():
+        recorder.announce.clear()
+        print(recorder.reserved, flush=True)
+
+gevent.spawn(announce)
+gevent.sleep(0)
+for number in range(1, 10**9):
+    begun = recorder.begin(Who(0, 0, 0, 0), "chat.offer", number)
+    count[:] = number.to_bytes(8, "little")
+    recorder.end(begun, "ok")
+    if number % 20 == 0:
+        gevent.sleep(0)
+"""
+
+
+def test_a_killed_worker_began_less_than_it_had_announced(tmp_path: Path, directory: RunDirectory) -> None:
+    """Its own count, in memory that outlives it, is the truth: every row that it lost is within the bound."""
+    truth = tmp_path / "begun"
+    truth.write_bytes(bytes(8))
+    with (tmp_path / "announced").open("w+b") as announced:
+        worker = subprocess.Popen([sys.executable, "-c", _RESERVING, str(tmp_path), str(truth)], stdout=announced)
+        try:
+            with gevent.Timeout(30):
+                while int.from_bytes(truth.read_bytes(), "little") < 20_000:
+                    gevent.sleep(0.05)
+        finally:
+            worker.kill()
+            worker.wait()
+        announced.seek(0)
+        reserved = int(announced.read().split()[-1])
+    begun, rows = int.from_bytes(truth.read_bytes(), "little"), len(written(directory))
+    assert begun - rows > 0, "the last rows were still in its memory"
+    assert reserved - rows >= begun - rows
+
+
+def test_half_a_block_is_left_when_the_next_is_announced(recorder: Recorder) -> None:
+    for key in range(5 * LEAST_RESERVED):
+        before = recorder.reserved
+        seq = recorder.begin(WHO, "chat.offer", key)[0]
+        assert seq < before
+        if recorder.announce.is_set():
+            recorder.announce.clear()
+            assert before - seq >= LEAST_RESERVED // 2

@@ -11,6 +11,8 @@ import psutil
 import pytest
 from runs import LOCUSTFILE, SECRET, TINY, LocustRun, free_port, locust, memory_pod, plan_for
 
+from loadtests.records.streams import read_batches
+
 pytestmark = pytest.mark.e2e
 
 
@@ -141,11 +143,18 @@ def test_a_killed_worker_is_named_and_leaves_an_upper_bound(pod: str, tmp_path: 
         running.until("tick")
         victim = psutil.Process(running.process.pid).children()[-1]
         victim.kill()
+        while not any(line["state"] == "lost" for line in running.run.events("worker")):
+            running.until("worker")
+        assert "failed to send heartbeat" not in running.log.read_text(), "seen before Locust misses it"
         run = running.finish()
     (lost,) = [w for w in run.drained if w["error"]]
     assert "was lost" in lost["error"]
     assert lost["in_flight"] is None
     assert any(line["state"] == "lost" and line["worker"] == lost["worker"] for line in run.events("worker"))
+    last = max(
+        batch["seq"].to_pylist()[-1] for batch in read_batches(run.directory / f"operations-{lost['worker']}.arrows")
+    )
+    assert lost["reserved"] > max(last, lost["begun"] - 1)
     (kept,) = [w for w in run.drained if not w["error"]]
     assert kept["begun"] == kept["written"]
 

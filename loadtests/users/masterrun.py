@@ -1,0 +1,273 @@
+# mypy: disable-error-code="no-untyped-call"
+"""One run, from the master's side: prepares the workers, follows the stages, and ends when every row is kept."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust.runners import STATE_MISSING, MasterRunner
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.scenario import parse_scenario
+from loadtests.users import talk
+from loadtests.users.live import LiveWindow
+from loadtests.users.prepared import CannotRunError, Prepared
+from loadtests.users.sinks import FileSink, RemoteReceiver
+from loadtests.users.stages import StageSpan, timeline
+from loadtests.users.workerstate import DRAIN_S, WorkerState
+
+PREPARE_S = 30.0
+"""How long workers may take to connect and to prepare."""
+
+_ASKED_EVERY_S = 1.0
+
+_LAST_WORDS_S = 0.2
+
+_LEAD_NS = 300_000_000
+"""From the word to begin to the beginning: time for the word to arrive."""
+
+_log = logging.getLogger(__name__)
+
+
+class MasterRun:
+    """One run, from its plan to its last row. `begun` and `ended` tell how far it is."""
+
+    def __init__(self, runner: MasterRunner, prepared: Prepared) -> None:
+        self.plan = prepared.plan
+        self.scenario = parse_scenario(self.plan.scenario, "scenario.yaml")
+        self.timeline = timeline(self.scenario.stages)
+        self.window = LiveWindow()
+        self.workers: dict[int, WorkerState] = {}
+        self.starts_ns: int | None = None
+        self.stage: StageSpan | None = None
+        self.tick: dict[str, Any] = {}
+        self.ended: Event | None = None
+        self._runner = runner
+        self._prepared = prepared
+        self._news = Event()
+        self._receivers: dict[int, RemoteReceiver] = {}
+        self._follower: gevent.Greenlet | None = None
+        self._share = 0
+        self._wanted_for: StageSpan | None = None
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns() - self.plan.origin_ns
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the stages began; 0 before."""
+        return 0.0 if self.starts_ns is None else max(0.0, (self.now_ns() - self.starts_ns) / 1e9)
+
+    def wanted(self) -> tuple[int, float] | None:
+        """Agents and spawn rate at this moment; None when the stages are over. The rate is whatever takes Locust one
+        step: it blocks until it has spawned all, and stage time must not wait for that. Locust asks once a second; a
+        change that comes before it would ask again is waited for here."""
+        span = self.timeline.at(self.elapsed_s)
+        if span is not None and span is self._wanted_for and span.ends_s - self.elapsed_s < _ASKED_EVERY_S:
+            gevent.sleep(max(0.0, span.ends_s - self.elapsed_s))
+            span = self.timeline.at(self.elapsed_s)
+        self._wanted_for = span
+        if span is None:
+            return None
+        return span.agents_at(self.elapsed_s), max(1.0, *(float(s.stage.agents) for s in self.timeline.spans))
+
+    def _say(self, event: str, **fields: Any) -> None:
+        if self._prepared.lines is not None:
+            self._prepared.lines.say(event, **fields)
+
+    # The beginning.
+
+    def begin(self, clients: list[str]) -> None:
+        """Prepares every worker and tells them when the stages begin. Raises CannotRunError."""
+        self._share = len(clients)
+        for client in clients:
+            self._invite(client)
+        self._await(lambda: all(w.ready is not None or w.lost for w in self.workers.values()), PREPARE_S)
+        self._check_ready()
+        self.starts_ns = self.now_ns() + _LEAD_NS
+        for worker in self.workers.values():
+            self._admit(worker)
+        self._follower = gevent.spawn(self._follow)
+
+    def join(self, client: str) -> None:
+        """A worker that came in mid-run gets its part of the agents; the arrivals are shared out already."""
+        if self.ended is None and all(w.client != client for w in self.workers.values()):
+            self._invite(client)
+
+    def _invite(self, client: str) -> None:
+        number = len(self.workers)
+        self.workers[number] = WorkerState(number, client)
+        plan = {
+            "run": self.plan.run,
+            "plan": self.plan.to_json(),
+            "worker": number,
+            "workers": self._share,
+            "host": talk.host_identity(),
+            "directory": talk.directory_identity(self.plan.directory),
+            "clock": [time.monotonic_ns(), time.time_ns()],
+        }
+        self._runner.send_message(talk.PLAN, plan, client_id=client)
+
+    def _admit(self, worker: WorkerState) -> None:
+        if worker.ready is None or worker.ready["error"]:
+            return
+        secret = self._prepared.secret if worker.ready["same_host"] else ""
+        self._runner.send_message(talk.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client)
+        joined = {name: worker.ready[name] for name in ("remote", "node", "offset_ns", "error_ns")}
+        self._tell_state(worker, "joined", begun=0, written=0, **joined)
+
+    def _tell_state(self, worker: WorkerState, state: str, **fields: Any) -> None:
+        self._say("worker", worker=worker.worker, state=state, reserved=worker.reserved, **fields)
+
+    def _check_ready(self) -> None:
+        for worker in self.workers.values():
+            if worker.ready is None:
+                raise CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
+            if worker.ready["error"]:
+                raise CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
+            if not (worker.ready["same_host"] or worker.ready["has_secret"]):
+                where = worker.ready["node"]
+                raise CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
+
+    def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        until = time.monotonic() + timeout_s
+        while not condition() and time.monotonic() < until:
+            self._news.wait(0.2)
+            self._news.clear()
+            self._notice_lost()
+        return condition()
+
+    # What workers say.
+
+    def hear(self, message: str, body: dict[str, Any]) -> None:
+        worker = self.workers.get(int(body["worker"]))
+        if worker is None or (message == talk.READY and body["run"] != self.plan.run):
+            return
+        if message == talk.READY:
+            worker.ready = body
+            if self.starts_ns is not None:
+                self._admit(worker)
+        elif message == talk.ROWS:
+            self._keep(worker, int(body["number"]), body["data"])
+        else:
+            worker.told = body
+            self.window.add(body.get("latency") or {})
+            worker.drained = worker.drained or message == talk.DRAINED
+            self._tell_worker(worker)
+        self._news.set()
+
+    def _tell_worker(self, worker: WorkerState) -> None:
+        told = worker.told
+        self._tell_state(worker, "lost" if worker.lost else "joined", begun=told["begun"], written=told["written"])
+
+    def _keep(self, worker: WorkerState, number: int, data: bytes) -> None:
+        """Writes a remote worker's batch and acknowledges it; one that cannot be written is not acknowledged."""
+        try:
+            if worker.worker not in self._receivers:
+                pods = [pod.name for pod in self.plan.pods]
+                sink = FileSink(RunDirectory(Path(self.plan.directory)), worker.worker, pods)
+                self._receivers[worker.worker] = RemoteReceiver(sink)
+            kept = self._receivers[worker.worker].receive(number, data)
+        except (OSError, ValueError) as error:
+            _log.error("rows of worker %s cannot be kept: %s", worker.worker, error)
+            return
+        if kept >= 0:
+            self._runner.send_message(talk.ROWS_KEPT, {"number": kept}, client_id=worker.client)
+
+    def _notice_lost(self) -> None:
+        for worker in self.workers.values():
+            if not worker.gone and self._is_missing(worker):
+                worker.lost = True
+                _log.error("worker %s was lost", worker.worker)
+                begun, written = worker.told.get("begun", 0), worker.told.get("written", 0)
+                self._tell_state(worker, "lost", begun=begun, written=written)
+
+    def _is_missing(self, worker: WorkerState) -> bool:
+        """A dead process is known at once, but its last words may still be on their way: it is missing when it was
+        dead a moment ago already. Locust misses one after seconds of silence."""
+        node = self._runner.clients.get(worker.client)
+        if node is None or node.state == STATE_MISSING:
+            return True
+        if worker.died_at is None and worker.process_died:
+            worker.died_at = time.monotonic()
+        return worker.died_at is not None and time.monotonic() - worker.died_at > _LAST_WORDS_S
+
+    # While it goes.
+
+    def _follow(self) -> None:
+        """Tells stages as they begin, workers as they are lost, and a tick every second."""
+        told, due, before = -1, time.monotonic(), (0, self.now_ns())
+        while True:
+            span = self.timeline.at(self.elapsed_s)
+            if span is not None and span.number > told and self.elapsed_s > 0:
+                told = span.number
+                self._tell_stage(span)
+            if time.monotonic() >= due:
+                due += 1.0
+                before = self._tell_tick(before)
+            self._notice_lost()
+            gevent.sleep(0.1)
+
+    def _tell_stage(self, span: StageSpan) -> None:
+        assert self.starts_ns is not None
+        self.stage, stage = span, span.stage
+        self._say(
+            "stage",
+            name=stage.name,
+            started_ns=self.starts_ns + int(span.starts_s * 1e9),
+            agents=stage.agents,
+            arrivals_per_s=stage.arrivals_per_s,
+            judge=stage.judge,
+        )
+
+    def _tell_tick(self, before: tuple[int, int]) -> tuple[int, int]:
+        begun, now_ns = self._total("begun"), self.now_ns()
+        self.tick = {
+            "t_ns": now_ns,
+            "stage": self.stage.stage.name if self.stage else "",
+            "users": self._total("users"),
+            "rate_per_s": round((begun - before[0]) / max((now_ns - before[1]) / 1e9, 1e-3), 1),
+            "accept_p99_ms": self.window.percentile_ms("chat.accept", 99),
+            "failures": self._total("failures"),
+            "begun": begun,
+            "left_s": round(max(0.0, self.timeline.duration_s - self.elapsed_s), 1),
+        }
+        self._say("tick", **self.tick)
+        return begun, now_ns
+
+    def _total(self, name: str) -> int:
+        return sum(worker.told.get(name) or 0 for worker in self.workers.values())
+
+    # The end.
+
+    def end(self) -> int:
+        """Waits until every worker has kept its rows, or is lost, or the time is over; returns an exit code. Whoever
+        calls while that goes on waits for it."""
+        if self.ended is not None:
+            self.ended.wait()
+            return 0
+        self.ended = Event()
+        try:
+            for worker in self.workers.values():
+                if worker.ready is None or worker.ready["error"]:
+                    worker.lost = True  # it has nothing to keep
+                if not worker.gone:
+                    self._runner.send_message(talk.STOP, {}, client_id=worker.client)
+            self._await(lambda: all(worker.gone for worker in self.workers.values()), DRAIN_S)
+            return self._finish()
+        finally:
+            self.ended.set()
+
+    def _finish(self) -> int:
+        if self._follower is not None:
+            self._follower.kill()
+        for receiver in self._receivers.values():
+            receiver.close()
+        self._say("drained", workers=[worker.summary() for worker in self.workers.values()])
+        if self._prepared.lines is not None:
+            self._prepared.lines.close(2.0)
+        return self._prepared.finish()
