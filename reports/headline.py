@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.frames import Run
+from reports.generator import strain
 from reports.statistics import Estimate
 from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval
@@ -174,11 +175,12 @@ def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def
     elif lost:
         yield f"{run.name} lost {lost} operations."
     if generator.get("saturated"):
-        yield f"{run.name}: the load generator was saturated; its own slowness is in these figures."
+        why = strain(end) or "nobody said why"
+        yield f"{run.name}: the load generator was saturated ({why}); its own slowness is in these figures."
     elif generator.get("saturated", None) is None:
         yield f"{run.name}: nobody could tell whether the load generator was saturated."
     late = end.get("late_starts") or {}
-    if late.get("count", 0) > 0.01 * max(late.get("of") or 0, 1):
+    if not generator.get("saturated") and late.get("count", 0) > 0.01 * max(late.get("of") or 0, 1):
         yield f"{run.name}: {late['count']} of {late['of']} arrivals began more than 100 ms late."
     if not observer:
         yield f"{run.name} had no observer: lock waits and resources are unknown."

@@ -37,7 +37,7 @@ def read_sessions(runs: Sequence[Run], axis: Axis) -> Sessions:
     if not seen:
         return Sessions()
     counts, ticks = sum(c for c, _ in seen), sum(t for _, t in seen)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(ticks > 0, counts / ticks, np.nan)
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
     return Sessions(dict(zip(CLASSES, means, strict=True)), host.get("cores"))

@@ -11,7 +11,7 @@ from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
 from reports.statistics import CONFIDENCE, Estimate
-from reports.wording import NONE
+from reports.wording import NONE, one_line
 
 FORMAT = 1
 
@@ -126,5 +126,5 @@ def _markdown_rows(findings: Findings, frame: pd.DataFrame) -> Iterator[list[str
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+    text = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
     return "".join(f"\\{c}" if c in "\\`*_[]|#!" else c for c in text)

@@ -43,3 +43,9 @@ def with_interval(estimate: Estimate | None) -> str:
 
 def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def one_line(text: str, word: int = 100) -> str:
+    """Someone's words, on one line: no control or direction marks, over-long words cut."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(w if len(w) <= word else f"{w[: word - 1]}…" for w in line.split())

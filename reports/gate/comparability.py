@@ -13,7 +13,11 @@ def check_likeness(runs: Sequence[RunEvidence]) -> Check:
     """Runs of one study share scenario, seed, host and harness; rounds of one storage every setting besides."""
     differing = differences([run for run in runs if not run.broken])
     more = f" (and {len(differing) - _TOLD} more)" if len(differing) > _TOLD else ""
-    reason = f"unlike runs: {'; '.join(differing[:_TOLD])}{more}" if differing else ""
+    reason = (
+        f"unlike runs: {'; '.join(differing[:_TOLD])}{more}; make them again as one study, changing nothing between"
+        if differing
+        else ""
+    )
     return Check("like runs", Verdict.UNKNOWN if differing else Verdict.PASS, reason=reason)
 
 

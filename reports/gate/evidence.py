@@ -63,6 +63,8 @@ class RunEvidence:
     detail: str = ""
     kept: Kept | None = None
     saturated: bool | None = None
+    strain: str = ""
+    """How hard the generator had it, in words."""
     sight: Sight | None = None
     no_orphans: bool | None = None
     """Whether the storage promises to leave none."""

@@ -109,13 +109,18 @@ def judge_share(counts: Counts, target: float, run: RunEvidence | None = None) -
     return Share(counts.good, counts.n, bounds, verdict, run.round if run else None, run.run if run else None)
 
 
+_MORE = "longer judged stages or more rounds tell better"
+
+
 def _pooled(objective: Objective, runs: Iterable[RunEvidence]) -> Counts:
     return sum((r.counts.get(objective.name, Counts(0, 0)) for r in runs), Counts(0, 0))
 
 
 def _why(objective: Objective, pooled: Share, rounds: Sequence[Share], agreed: Verdict) -> str:
     if not pooled.n:
-        return f"no data: no {objective.operation} was planned in judged time"
+        return (
+            f"no data: no {objective.operation} was planned in judged time; do the scenario's stages say judge: true?"
+        )
     told = f"{pooled.good} of {pooled.n} good"
     if agreed is Verdict.PASS:
         return f"{told}; the lower bound lies above the target"
@@ -123,10 +128,10 @@ def _why(objective: Objective, pooled: Share, rounds: Sequence[Share], agreed: V
         return f"{told}; the upper bound lies below the target"
     verdicts = [r.verdict for r in rounds]
     if len(set(verdicts)) > 1:
-        return f"{told}; the rounds do not agree: {', '.join(v.value for v in verdicts)}"
+        return f"{told}; the rounds do not agree: {', '.join(v.value for v in verdicts)}; {_MORE}"
     few = attempts_to_pass(objective.target)
     short = f"; a round needs {few} attempts, all good, to pass" if min(r.n for r in rounds) < few else ""
-    return f"{told}; the interval holds the target{short}"
+    return f"{told}; the interval holds the target{short}; {_MORE}"
 
 
 def _comparison_checks(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from reports.gate.evidence import LedgerCheck, RunEvidence
 from reports.gate.verdicts import Check, Verdict
 
+_OPTIONAL = "test a storage that the harness can read, or let the objectives say loadtests/ledger: optional"
 _VERDICTS = {v.value: v for v in Verdict}
 
 
@@ -14,14 +15,14 @@ def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
     not required, what it does not know is shown and decides nothing."""
     if run.ledger is None:
         if required:
-            yield _check(run, "ledger", Verdict.UNKNOWN, None, "there is no ledger.json")
+            yield _check(run, "ledger", Verdict.UNKNOWN, None, f"there is no ledger.json; {_OPTIONAL}")
         return
     for found in run.ledger:
         verdict, reason = _orphans(run, found) if found.check == "orphans" else _as_found(found)
         check = _check(run, f"ledger: {found.check}", verdict, found.count, reason)
         yield check if required or verdict is not Verdict.UNKNOWN else replace(check, decides=False)
     if required and not any(found.check == "orphans" for found in run.ledger):
-        yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, "the ledger did not look for orphans")
+        yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, f"the ledger did not look for orphans; {_OPTIONAL}")
 
 
 def _as_found(found: LedgerCheck) -> tuple[Verdict, str]:

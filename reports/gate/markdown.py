@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reports.gate.objectives import Objectives
 from reports.gate.verdicts import Check, Judgement, Verdict, objective_check
+from reports.wording import one_line
 
 
 def as_markdown(judgement: Judgement, objectives: Objectives, study: str) -> str:
@@ -68,6 +69,5 @@ def _percent(share: float) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown, HTML and terminals show as it is, on one line."""
-    line = "".join(c if c.isprintable() else " " for c in text)
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*\[\]|#~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", " ".join(line.split()))
+    line = one_line(text, word=200).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*\[\]|#~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", line)

@@ -15,6 +15,7 @@ from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.judged_time import Int64s, Window, blind_windows, length_ns, merged, overlap_ns
 from reports.gate.objectives import Objective
+from reports.generator import strain
 
 _S = 1_000_000_000
 _FOREVER = 2**62
@@ -76,6 +77,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         detail=ended.get("detail", ""),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
+        strain=strain(ended),
         sight=_sight(run, ended, stages),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),

@@ -14,6 +14,7 @@ from reports.headline import Headline
 from reports.page import tables
 from reports.page.figures import SHOWN, groups
 from reports.page.sections import SECTIONS, WORDS
+from reports.wording import one_line
 
 _HERE = Path(__file__).parent
 
@@ -41,7 +42,12 @@ def render(findings: Findings, head: Headline, frame: pd.DataFrame, drawn: Plots
     rules = "".join(f".{swatches[storage]}{{background:{colour}}}" for storage, colour in colours.items())
     style = (_HERE / "page.css").read_text(encoding="utf-8") + drawn[1] + rules
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        finalize=_legible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals["style"] = _Trusted(style)
     page = _page(findings, head, frame, drawn[0], swatches)
@@ -55,6 +61,13 @@ class _Trusted(str):
 
     def __html__(self) -> str:
         return str(self)
+
+
+def _legible(value: Any) -> Any:
+    """Words without marks that would turn or hide their neighbours; what is trusted stays as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "\n".join(one_line(line) for line in value.split("\n"))
 
 
 def _hash(style: str) -> str:

@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from reports.wording import duration
+from reports.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
 
@@ -160,4 +160,5 @@ def _tick(seconds: float) -> str:
 
 def short(name: str, most: int = 30) -> str:
     """A name that leaves room for the plot."""
+    name = one_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -1,0 +1,16 @@
+from reports.generator import strain
+
+
+def test_the_busiest_worker_and_late_arrivals_are_named():
+    workers = [
+        {"worker": "0", "cpu_share": 0.4},
+        {"worker": "1", "cpu_share": 0.97},
+        {"worker": "2", "cpu_share": None},
+    ]
+    told = strain({"generator": {"workers": workers}, "late_starts": {"count": 30, "of": 638}})
+    assert told == "its busiest worker used 97% of a processor, 30 of 638 arrivals (4.7%) began more than 100 ms late"
+
+
+def test_what_nobody_said_is_left_out():
+    assert strain({"generator": {"workers": []}, "late_starts": {"count": 0, "of": 0}}) == ""
+    assert strain({}) == ""
