@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
+from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from reports.storages import asked, by_run
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -106,14 +107,14 @@ def read_study(study: Path) -> list[Run]:
     runs = [read_run(directory) for directory in run_directories(study)]
     if not runs:
         raise NotAStudyError(study)
-    names = {safe_name(run.storage): run.storage for run in runs if run.manifest}
-    return [run if run.manifest else replace(run, storage=names.get(run.storage, run.storage)) for run in runs]
+    storages = by_run({run.directory: asked(run.manifest) for run in runs})
+    return [replace(run, storage=storages[run.directory]) for run in runs]
 
 
 def read_run(directory: RunDirectory) -> Run:
     manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
     told = manifest or {}
-    storage = str(told.get("storage") or told.get("label") or directory.name.partition("-")[2])
+    storage = by_run({directory: asked(told)})[directory]
     return Run(directory, storage, told, end, ledger, _stages(directory, told, end or {}))
 
 

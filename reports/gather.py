@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
+from reports.judged_time import inside
 
 FROM_CAUSE = "event.deliver"
 FROM_STAMP = "event.deliver from stamp"
@@ -91,7 +92,7 @@ class _Gathering:
 
     def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:  # noqa: PLR0913, PLR0917
         """Files rows that were due at `at`, waited `since` and were served from `served`; says which are judged."""
-        judged = within(at, self.run.judged)
+        judged = inside(at, self.run.judged)
         column = Column(ended - since, ended - served, outcome, self.axis.bins(at, self.run), judged)
         self.pieces.setdefault(measure, []).append(column)
         return judged
@@ -109,13 +110,6 @@ def gather(run: Run, axis: Axis) -> Gathered:
     _join_loose(state)
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
     return Gathered(columns, state.errors, state.planned, state.ended)
-
-
-def within(times: Ints, windows: tuple[tuple[int, int], ...]) -> Mask:
-    inside = np.zeros(len(times), dtype=bool)
-    for start, end in windows:
-        inside |= (times >= start) & (times < end)
-    return inside
 
 
 def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
@@ -145,7 +139,7 @@ def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
 def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
     known = rows.started_ns != MISSING
     at = _first(rows.published_ns, rows.ended_ns)
-    _count_errors(state, code, rows, within(at, state.run.judged))
+    _count_errors(state, code, rows, inside(at, state.run.judged))
     _add_where(state, FROM_CAUSE, rows, rows.started_ns, known)
     _add_where(state, FROM_STAMP, rows, rows.published_ns, rows.published_ns != MISSING)
     state.loose.append((rows.key[~known], rows.ended_ns[~known], rows.outcome[~known]))

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
-from reports.gather import Axis, within
+from reports.gather import Axis
+from reports.judged_time import inside
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
@@ -67,7 +68,7 @@ def _pod_waits(run: Run, axis: Axis, timed: Sequence[Ints]) -> Waits:
     """Each writer waited behind the transactions that held the write lock meanwhile."""
     codes, waiting, begun, ended = timed
     begun = np.maximum(begun, waiting)
-    judged = within(waiting, run.judged)
+    judged = inside(waiting, run.judged)
     waits = Waits("pod")
     operations = {int(code): _TRANSACTIONS[int(code)] for code in np.unique(codes)}
     held = {name: _held(begun[codes == code], ended[codes == code]) for code, name in operations.items()}
@@ -109,7 +110,7 @@ def _observed_waits(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Wa
     weights = np.where(sampled, hits * (period_s or 0) * 1e9, np.maximum(ends - starts, 0))
     waiter = _names(rows["waiter_operation"])
     holder = _names(pc.coalesce(rows["root_operation"], rows["blocker_operation"]))
-    judged = within(starts, run.judged)
+    judged = inside(starts, run.judged)
     for name in np.unique(waiter):
         mine = waiter == name
         waits.sessions[name] = _density(axis.edges_ns(run), starts[mine], ends[mine], weights[mine])

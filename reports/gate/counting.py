@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
 from reports.gate.evidence import Counts
-from reports.gate.judged_time import Window, inside
 from reports.gate.objectives import Objective
+from reports.judged_time import Window, inside
 
 _NEVER = np.iinfo(np.int64).min
 

@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
+from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.tables import FORMAT
 from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
-from reports.gate.judged_time import Int64s, Window, blind_windows, length_ns, merged, overlap_ns
 from reports.gate.objectives import Objective
 from reports.generator import strain
+from reports.judged_time import Int64s, Window, blind_windows, length_ns, merged, overlap_ns
+from reports.storages import asked, by_run
 
 _S = 1_000_000_000
 _FOREVER = 2**62
@@ -24,16 +25,10 @@ Json = Mapping[str, Any]
 
 
 def study_storages(study: Path) -> dict[str, list[RunDirectory]]:
-    """The runs of each storage, in the order they were made. Raises FileNotFoundError when the study is not there.
-
-    A run that cannot say its storage goes by its directory's name, to its siblings where they are.
-    """
-    named = {run: _storage(run) for run in run_directories(study)}
-    known = {safe_name(storage): storage for storage in named.values() if storage is not None}
+    """The runs of each storage, in the order they were made. Raises FileNotFoundError when the study is not there."""
     storages: dict[str, list[RunDirectory]] = {}
-    for run, storage in named.items():
-        by_name = run.name.partition("-")[2]
-        storages.setdefault(storage or known.get(by_name, by_name), []).append(run)
+    for run, storage in by_run({run: _storage(run) for run in run_directories(study)}).items():
+        storages.setdefault(storage, []).append(run)
     return storages
 
 
@@ -45,9 +40,7 @@ def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Se
 
 def _storage(run: RunDirectory) -> str | None:
     try:
-        manifest = run.read("manifest") or {}
-        named = manifest.get("storage") or manifest.get("label")
-        return str(named) if named else None
+        return asked(run.read("manifest") or {})
     except (OSError, ValueError, AttributeError):
         return None
 

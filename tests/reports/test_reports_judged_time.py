@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.judged_time import blind_windows, inside, length_ns, merged, overlap_ns
+from reports.judged_time import blind_windows, inside, length_ns, merged, overlap_ns
 
 S = 1_000_000_000
 windows = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=6)
