@@ -35,6 +35,9 @@ class Agent(User):
     it was due: the wait is the system's doing, and a person would feel it.
     """
 
+    host = "pod of the chosen storage"
+    """Shown in the web UI, which would ask for one; where connections go, the plan says."""
+
     load: ClassVar[Load | None] = None
     """The run that this worker serves; set before Locust is told to spawn agents."""
 

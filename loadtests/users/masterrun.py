@@ -225,7 +225,7 @@ class MasterRun:
         )
 
     def _tell_tick(self, before: tuple[int, int]) -> tuple[int, int]:
-        begun, now_ns = self._total("begun"), self.now_ns()
+        begun, now_ns = self.begun, self.now_ns()
         self.tick = {
             "t_ns": now_ns,
             "stage": self.stage.stage.name if self.stage else "",
@@ -238,6 +238,11 @@ class MasterRun:
         }
         self._say("tick", **self.tick)
         return begun, now_ns
+
+    @property
+    def begun(self) -> int:
+        """Operations begun, as far as the workers have told."""
+        return self._total("begun")
 
     def _total(self, name: str) -> int:
         return sum(worker.told.get(name) or 0 for worker in self.workers.values())

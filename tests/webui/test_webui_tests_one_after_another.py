@@ -1,98 +1,10 @@
 """Several tests started from the web UI, one after another, by what its start form sends."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-SCENARIO = """
-name: short
-agent:
-  subscriptions: 1
-  think: {median: 50ms, sigma: 0.3}
-  chats_at_once: 3
-  session: 10s
-customer:
-  arrivals: constant
-  patience: 2s
-  messages: {min: 1, max: 1}
-  pause: {median: 30ms, sigma: 0.3}
-stages:
-  - {name: warm-up, duration: 1s, agents: 2, arrivals_per_s: 5}
-  - {name: steady, duration: 1s, agents: 2, arrivals_per_s: 5, judge: true}
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Ui:
-    """Locust's web UI, as its page talks to it."""
-
-    def __init__(self, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}"
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
-            return str(answer.read().decode())
-
-    def post(self, path: str, **form: str) -> None:
-        data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self.address + path, data, timeout=60) as answer:
-            answer.read()
-
-    def until(self, happened: Callable[[], bool], timeout_s: float = 60.0) -> None:
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            with suppress(urllib.error.URLError, ConnectionError):
-                if happened():
-                    return
-            time.sleep(0.2)
-        raise AssertionError("it did not happen in time")
-
-
-@pytest.fixture
-def ui(tmp_path: Path) -> Iterator[Ui]:
-    (tmp_path / "short.yaml").write_text(SCENARIO)
-    port = free_port()
-    argv = ["-f", str(ROOT / "loadtests" / "locustfile.py"), "--processes", "2", "--web-port", str(port)]
-    with (tmp_path / "locust.log").open("w") as log:
-        locust = subprocess.Popen(
-            [sys.executable, "-m", "locust", *argv, "--runs-dir", str(tmp_path / "runs")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        page = Ui(port)
-        page.until(lambda: "No run yet" in page.get("/run"))
-        yield page
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(locust.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            locust.wait(timeout=20)
-        with suppress(ProcessLookupError):
-            os.killpg(locust.pid, signal.SIGKILL)
-        locust.wait()
-
-
-def ended(tmp_path: Path) -> list[dict[str, object]]:
-    return [json.loads(path.read_text()) for path in sorted((tmp_path / "runs").glob("*/*/end.json"))]
+from uis import Ui, ended
 
 
 @pytest.mark.e2e
