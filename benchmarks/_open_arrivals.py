@@ -1,7 +1,10 @@
-"""Open arrivals in a process of its own: `python -m benchmarks._open_arrivals URL RATE SECONDS HOLD_MS[,HOLD_MS…]`.
+"""Open arrivals in a process of its own: `python -m benchmarks._open_arrivals URL RATE SECONDS HOLD_MS[,…] [WAY]`.
 
-Every arrival asks the server to hold its answer for one of the given times. Prints, for each of them, what the rows
-say beside what the server stamped; the share of responses over 500 ms; and the processor time used.
+Every arrival asks the server to hold its answer for one of the given times. Prints, for each of them, what was recorded
+beside what the server stamped for the same operations; the share of responses over 500 ms; and the processor time used.
+
+WAY is `rows` (the default: the harness's connection, recorder and live statistics), or `bare`, the control: a gevent
+socket, frames by hand and the clock, nothing of the harness but the schedule's alarm.
 """
 
 # ruff: noqa: E402  the patch comes before the imports
@@ -18,11 +21,13 @@ import tempfile
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import gevent
 import numpy as np
 import pyarrow as pa
+from gevent import socket
 from locust.stats import RequestStats
 
 from loadtests.records.rundirectory import RunDirectory
@@ -36,22 +41,79 @@ USERS = 400
 LEAD_S = 0.5
 ORIGIN_NS = time.monotonic_ns()
 
+COLUMNS = ("key", "planned_ns", "started_ns", "ended_ns")
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: messaging-pod.v1\r\n\r\n"
+)
+Rows = dict[str, Any]
+
 keys = count()
 stamped: dict[int, tuple[str, int]] = {}
+
+
+class Asker(Protocol):
+    def ask(self, number: int, planned_ns: int, hold: str) -> None: ...
+
+
+class Recorded:
+    """Asks as the harness's users do."""
+
+    def __init__(self, url: str, directory: RunDirectory) -> None:
+        live = LiveStatistics(RequestStats(use_response_times_cache=False))
+        self.directory = directory
+        self.recorder = Recorder(FileSink(directory, 0, ["pod"]), ORIGIN_NS, live.take_rows)
+        self.connections = [Connection.open(url, timeout_s=5, on_event=lambda event, at: None) for _ in range(USERS)]
+
+    def ask(self, number: int, planned_ns: int, hold: str) -> None:
+        key = next(keys)
+        operation = self.recorder.begin(Who(0, 0, number, number), "message.send", key, 1, planned_ns)
+        reply = self.connections[number].request("message.send", key, {"chat": "0" * 16, "text": hold}, 10)
+        self.recorder.end(operation, reply.outcome, reply.error)
+        stamped[key] = (hold, reply.body["held_ns"])
+
+    def rows(self) -> Rows:
+        self.recorder.drain()
+        table = pa.Table.from_batches(list(self.directory.batches("operations")))
+        return {name: table[name].to_numpy() for name in COLUMNS}
+
+
+class Bare:
+    """Asks with as little as can be between the clock and the socket."""
+
+    def __init__(self, url: str) -> None:
+        address = urlsplit(url)
+        self.sockets = [socket.create_connection((address.hostname, address.port)) for _ in range(USERS)]
+        self.asked: list[tuple[int, int, int, int]] = []
+        for connected in self.sockets:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.sendall(UPGRADE)
+            assert b" 101 " in connected.recv(65536)
+
+    def ask(self, number: int, planned_ns: int, hold: str) -> None:
+        key, connected = next(keys), self.sockets[number]
+        payload = b'{"type":"message.send","key":"%016x","chat":"0000000000000000","text":"%s"}' % (key, hold.encode())
+        started_ns = time.monotonic_ns() - ORIGIN_NS
+        connected.sendall(bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload)
+        reply = connected.recv(65536)
+        self.asked.append((key, planned_ns, started_ns, time.monotonic_ns() - ORIGIN_NS))
+        stamped[key] = (hold, json.loads(reply[2 if reply[1] < 126 else 4 :])["held_ns"])
+
+    def rows(self) -> Rows:
+        return dict(zip(COLUMNS, np.array(self.asked).T, strict=True))
 
 
 class Arrivals:
     """Users that each ask at fixed moments of their own, spread evenly at random. One that is stuck in an earlier call
     asks late, and its moment stays when it was."""
 
-    def __init__(self, url: str, recorder: Recorder, holds: list[str]) -> None:
-        self.recorder = recorder
+    def __init__(self, asker: Asker, holds: list[str]) -> None:
+        self.asker = asker
         self.holds = holds
         self.random = random.Random(7)
-        self.connections = [Connection.open(url, timeout_s=5, on_event=lambda event, at: None) for _ in range(USERS)]
 
     def run(self, rate: float, seconds: float) -> None:
-        first = self.recorder.now_ns() + int(LEAD_S * 1e9)
+        first = time.monotonic_ns() - ORIGIN_NS + int(LEAD_S * 1e9)
         last = first + int(seconds * 1e9)
         every = int(USERS / rate * 1e9)
         users = [
@@ -63,44 +125,29 @@ class Arrivals:
     def ask_on(self, number: int, schedule: range) -> None:
         for planned_ns in schedule:
             sleep_until(ORIGIN_NS + planned_ns)
-            self.ask(number, planned_ns)
-
-    def ask(self, number: int, planned_ns: int) -> None:
-        key, hold = next(keys), self.random.choice(self.holds)
-        operation = self.recorder.begin(Who(0, 0, number, number), "message.send", key, 1, planned_ns)
-        reply = self.connections[number].request("message.send", key, {"chat": "0" * 16, "text": hold}, 10)
-        self.recorder.end(operation, reply.outcome, reply.error)
-        stamped[key] = (hold, reply.body["held_ns"])
+            self.asker.ask(number, planned_ns, self.random.choice(self.holds))
 
 
-def rows_of(directory: RunDirectory) -> dict[str, Any]:
-    table = pa.Table.from_batches(list(directory.batches("operations")))
-    return {name: table[name].to_numpy() for name in ("key", "planned_ns", "started_ns", "ended_ns")}
-
-
-def compared(rows: dict[str, Any], hold: str) -> dict[str, float]:
-    """p50 and p99 in ms of the rows and of the stamps of one hold."""
+def compared(rows: Rows, hold: str) -> dict[str, float]:
+    """p50 and p99 in ms of what was recorded and of the same operations' stamps, for one hold."""
     mine = np.array([stamped[key][0] == hold for key in rows["key"].tolist()])
-    held = np.array([held_ns for given, held_ns in stamped.values() if given == hold])
+    held = np.array([stamped[key][1] for key in rows["key"][mine].tolist()])
     response = (rows["ended_ns"] - rows["planned_ns"])[mine]
     service = (rows["ended_ns"] - rows["started_ns"])[mine]
     found = {"response": response, "service": service, "stamped": held}
     return {f"{name}_p{p}": float(np.percentile(v, p)) / 1e6 for name, v in found.items() for p in (50, 99)}
 
 
-def main(url: str, rate: float, seconds: float, holds: list[str]) -> None:
-    directory = RunDirectory(Path(tempfile.mkdtemp()))
-    live = LiveStatistics(RequestStats(use_response_times_cache=False))
-    recorder = Recorder(FileSink(directory, 0, ["pod"]), ORIGIN_NS, live.take_rows)
-    arrivals = Arrivals(url, recorder, holds)
+def main(url: str, rate: float, seconds: float, holds: list[str], way: str) -> None:
+    asker = Bare(url) if way == "bare" else Recorded(url, RunDirectory(Path(tempfile.mkdtemp())))
+    arrivals = Arrivals(asker, holds)
     gc.collect()
     gc.freeze()
     print("ready", flush=True)
     began = time.process_time()
     arrivals.run(rate, seconds)
     used = time.process_time() - began
-    recorder.drain()
-    rows = rows_of(directory)
+    rows = asker.rows()
     slow = (rows["ended_ns"] - rows["planned_ns"]) > 500_000_000
     result = {
         "rows": len(slow),
@@ -112,5 +159,5 @@ def main(url: str, rate: float, seconds: float, holds: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4].split(","))
+    main(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4].split(","), "".join(sys.argv[5:]))
     os._exit(0)

@@ -1,15 +1,18 @@
 """A server that is light enough not to be what is measured: it answers every request of the protocol with `ok`.
 
 A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
-really was. Prints its port. Ends when its standard input does. With `--awake` it never sleeps, so that the time that
-the kernel takes to wake it is not measured as the client's.
+really was, from the bytes' coming to just before the reply's going. Prints its port. Ends when its standard input does.
+With `--awake` it never sleeps, so that the time that the kernel takes to wake it is not measured as the client's, and
+looks at what is due in every turn: the loop's own timers tick in milliseconds and would send answers in bursts.
 """
 
 import asyncio
 import sys
 import threading
 import time
-from typing import Any
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, ClassVar
 
 import orjson
 import uvloop
@@ -45,6 +48,10 @@ def frame(payload: bytes) -> bytes:
 
 class StandIn(asyncio.Protocol):
     transport: asyncio.Transport
+    held: ClassVar[list[tuple[int, int, "StandIn", str, int]]] = []
+    """What is to be answered late: due, order, connection, key, when it came."""
+    awake: ClassVar[bool] = False
+    order: ClassVar["count[int]"] = count()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -55,8 +62,9 @@ class StandIn(asyncio.Protocol):
         if self.handshake is not None:
             self.shake_hands(self.handshake, data)
             return
+        came_ns = time.monotonic_ns()
         self.buffer += data
-        answers = [self.answer(message) for message in frames(self.buffer)]
+        answers = [self.answer(message, came_ns) for message in frames(self.buffer)]
         self.transport.write(b"".join(answers))
 
     def shake_hands(self, protocol: ServerProtocol, data: bytes) -> None:
@@ -67,16 +75,21 @@ class StandIn(asyncio.Protocol):
             self.transport.write(b"".join(protocol.data_to_send()))
             self.handshake = None
 
-    def answer(self, message: bytes) -> bytes:
+    def answer(self, message: bytes, came_ns: int) -> bytes:
         if not message:
             self.transport.close()
             return b""
         request = orjson.loads(message)
         if request["type"] == "message.send" and request["text"].isdigit():
-            loop = asyncio.get_running_loop()
-            loop.call_later(int(request["text"]) / 1000, self.answer_late, request["key"], time.monotonic_ns())
+            self.hold(int(request["text"]), request["key"], came_ns)
             return b""
         return frame(orjson.dumps({"type": "reply", "key": request["key"], "outcome": "ok", "error": ""}))
+
+    def hold(self, hold_ms: int, key: str, came_ns: int) -> None:
+        if self.awake:
+            heappush(self.held, (came_ns + hold_ms * 1_000_000, next(self.order), self, key, came_ns))
+        else:
+            asyncio.get_running_loop().call_later(hold_ms / 1000, self.answer_late, key, came_ns)
 
     def answer_late(self, key: str, came_ns: int) -> None:
         held_ns = time.monotonic_ns() - came_ns
@@ -85,6 +98,11 @@ class StandIn(asyncio.Protocol):
 
 
 def stay_awake(loop: asyncio.AbstractEventLoop) -> None:
+    held = StandIn.held
+    # One a turn: what has come meanwhile is read, and stamped, before the next.
+    if held and held[0][0] <= time.monotonic_ns():
+        _, _, connection, key, came_ns = heappop(held)
+        connection.answer_late(key, came_ns)
     loop.call_soon(stay_awake, loop)
 
 
@@ -95,6 +113,7 @@ async def serve() -> None:
     server = await loop.create_server(StandIn, "127.0.0.1", 0, backlog=8192)
     print(server.sockets[0].getsockname()[1], flush=True)
     if "--awake" in sys.argv:
+        StandIn.awake = True
         stay_awake(loop)
     await ended.wait()
 
