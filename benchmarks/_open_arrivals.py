@@ -138,14 +138,20 @@ def compared(rows: Rows, hold: str) -> dict[str, float]:
     return {f"{name}_p{p}": float(np.percentile(v, p)) / 1e6 for name, v in found.items() for p in (50, 99)}
 
 
+def waited_s() -> float:
+    """For how long this process could have run and another one did."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+
+
 def main(url: str, rate: float, seconds: float, holds: list[str], way: str) -> None:
     asker = Bare(url) if way == "bare" else Recorded(url, RunDirectory(Path(tempfile.mkdtemp())))
     arrivals = Arrivals(asker, holds)
     gc.collect()
     gc.freeze()
     print("ready", flush=True)
-    began = time.process_time()
+    began, waited = time.process_time(), waited_s()
     arrivals.run(rate, seconds)
+    waited = waited_s() - waited
     used = time.process_time() - began
     rows = asker.rows()
     slow = (rows["ended_ns"] - rows["planned_ns"]) > 500_000_000
@@ -153,6 +159,7 @@ def main(url: str, rate: float, seconds: float, holds: list[str], way: str) -> N
         "rows": len(slow),
         "slow": float(slow.mean()),
         "cpu_share": used / (seconds + LEAD_S),
+        "waited_share": waited / (seconds + LEAD_S),
         "holds": {hold: compared(rows, hold) for hold in holds},
     }
     print(json.dumps(result), flush=True)

@@ -71,6 +71,8 @@ def main() -> int:
     show("arrivals at half of what generator and server sustain", rate, "/s", "-", True)
     busy = median(r["cpu_share"] for r in ways["rows"])
     show("  the generator's share of a core at that rate", busy, "of 1", "-", True)
+    waited = median(r["waited_share"] for r in ways["rows"])
+    show("  share of the time that it was ready and other work had its core", waited, "of 1", "-", True)
     show("  load average of this machine, server and generator included", os.getloadavg()[0], "", "-", True)
     reached = [show_percentile(hold, percent, ways) for hold in HOLDS for percent in PERCENTS]
     return 0 if all(reached) else 1
