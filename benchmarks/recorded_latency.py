@@ -1,10 +1,10 @@
 """Recorded latency against the delay that the server stamps, at half the generator's capacity.
 
-Capacity is what one generator process and the server sustain here, closed loop: every operation recorded, live
-statistics fed, each connection asking again as soon as it is answered, the server answering at once. The load is open,
-at half of that, its moments spread evenly. Compared are the percentiles of the rows' service time, from start to end,
-with those of the stamps of the same operations: for how long the server really held each, from reading the request to
-writing the reply.
+Half its capacity is the rate of open arrivals at which the generator's process, every operation recorded and live
+statistics fed, uses half of a core. A closed loop would put it far higher: many replies share one turn of its loop, and
+an open load at half of that leaves it no rest. Arrivals are spread evenly. Compared are the percentiles of the rows'
+service time, from start to end, with those of the stamps of the same operations: for how long the server really held
+each, from reading the request to writing the reply.
 
 Beside every round runs a control at the same rate: a bare gevent socket with the clock around it. What it is off by is
 the kernel's, the loop's and this machine's other work; it has no part in the verdict. Server and generator have a core
@@ -23,6 +23,7 @@ HOLDS = ("1", "5", "50")
 ROUNDS = 5
 SECONDS = 2.0
 PERCENTS = (50, 99)
+PROBE_RATE = 4000.0
 
 
 def a_core_each(server: int) -> None:
@@ -33,9 +34,14 @@ def a_core_each(server: int) -> None:
         os.sched_setaffinity(0, others)
 
 
-def capacity(url: str) -> float:
-    """Recorded round trips a second, closed loop."""
-    return float(median(measure("_client_loops", "ours", url, SECONDS)["trips"] / SECONDS for _ in range(3)))
+def half_capacity(url: str) -> float:
+    """Arrivals a second that keep the generator busy for half of the time: from what they cost at a modest rate, then
+    from what they cost at the rate that this gives."""
+    rate = PROBE_RATE
+    for _ in range(2):
+        busy = median(measure("_open_arrivals", url, rate, SECONDS, ",".join(HOLDS))["cpu_share"] for _ in range(3))
+        rate *= 0.5 / busy
+    return rate
 
 
 def off(round_: dict[str, Any], hold: str, percent: int, recorded: str = "service") -> float:
@@ -63,12 +69,12 @@ def show_percentile(hold: str, percent: int, ways: dict[str, list[dict[str, Any]
 def main() -> int:
     with stand_in("--awake") as (url, server):
         a_core_each(server)
-        rate = capacity(url) / 2
+        rate = half_capacity(url)
         ways: dict[str, list[dict[str, Any]]] = {"rows": [], "bare": []}
         for _ in range(ROUNDS):
             for way, rounds in ways.items():
                 rounds.append(measure("_open_arrivals", url, rate, SECONDS, ",".join(HOLDS), way))
-    show("arrivals at half of what generator and server sustain", rate, "/s", "-", True)
+    show("arrivals that keep the generator busy half of the time", rate, "/s", "-", True)
     busy = median(r["cpu_share"] for r in ways["rows"])
     show("  the generator's share of a core at that rate", busy, "of 1", "-", True)
     waited = median(r["waited_share"] for r in ways["rows"])
