@@ -8,15 +8,19 @@ STORAGE ?= sqlite
 ROUNDS ?=
 RUNS ?= runs
 OBJECTIVES ?= scenarios/objectives.yaml
-STUDY ?= $(shell ls -1d "$(RUNS)"/*/ 2>/dev/null | tail -n 1)
+STUDY ?= $(shell ls -1d "$(RUNS)"/[0-9]*Z-*/ 2>/dev/null | tail -n 1)
 
 SHELL := /bin/bash
 BIN := .venv/bin
 CHOICES = $(foreach s,$(STORAGES),--storage "$(s)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
+define need_study
+@[ -n "$(STUDY)" ] || { echo 'no study in "$(RUNS)" yet: make one with "make run" or "make compare", or name one with STUDY=…' >&2; exit 69; }
+endef
+
 help:  ## say what each target does (the default)
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
-	@printf '\nVariables: SCENARIO=%s STORAGES="%s" ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(OBJECTIVES)" "$(or $(STUDY),the newest)"
+	@printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(STORAGE)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(OBJECTIVES)" "$(or $(STUDY),the newest)"
 
 setup: .venv/ready  ## make the virtual environment (every target that needs it does so by itself)
 
@@ -31,16 +35,18 @@ run: .venv/ready  ## load the pod on each storage of STORAGES; the study's direc
 	@$(BIN)/loadtests run "$(SCENARIO)" $(CHOICES) --runs "$(RUNS)"
 
 report: .venv/ready  ## make the page of STUDY (default: the newest)
+	$(need_study)
 	@$(BIN)/loadtests-report "$(STUDY)"
 
 gate: .venv/ready  ## judge STUDY by OBJECTIVES: exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
+	$(need_study)
 	@$(BIN)/loadtests-gate "$(STUDY)" --objectives "$(OBJECTIVES)"
 
-pod: .venv/ready  ## run the reference pod alone on STORAGE
-	@$(BIN)/loadtests pod --storage "$(STORAGE)"
+pod: .venv/ready  ## run the reference pod alone on STORAGE (default: sqlite), with a database of its own
+	@$(BIN)/loadtests pod --storage "$(STORAGE)" --runs "$(RUNS)"
 
-ui: .venv/ready  ## open the Locust web UI, with scenario and storage in its start form
-	@$(BIN)/loadtests ui
+ui: .venv/ready  ## open the Locust web UI, its start form filled in with SCENARIO and STORAGE
+	@$(BIN)/loadtests ui "$(SCENARIO)" --storage "$(STORAGE)" --runs "$(RUNS)"
 
 test: .venv/ready  ## lint, then run every test
 	@deploy/setup test

@@ -134,6 +134,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _add_ui(ui: argparse.ArgumentParser) -> None:
+    ui.add_argument("scenario", metavar="SCENARIO", nargs="?", help="what the start form begins with")
+    ui.add_argument("--storage", metavar="NAME", help="what the start form begins with")
+    ui.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
     ui.add_argument(
         "--port", metavar="N", type=positive, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)"
@@ -141,10 +144,11 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
     ui.set_defaults(do=_ui)
 
 
-def _ui(arguments: argparse.Namespace) -> NoReturn:
-    from loadtests.conductor.commands import web_ui
+def _ui(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.commands import WebUi, web_ui
 
-    web_ui(arguments.processes, arguments.port)
+    form = (arguments.scenario, arguments.storage, arguments.runs)
+    return web_ui(WebUi(*form, arguments.processes, arguments.port))
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -161,9 +165,9 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _pod(arguments: Sequence[str]) -> int:
-    from loadtests.pod.__main__ import main as pod
+    from loadtests.conductor.pod import run_pod
 
-    return pod(arguments)
+    return run_pod(arguments)
 
 
 def dispatch(arguments: Sequence[str]) -> int:

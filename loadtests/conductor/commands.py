@@ -1,7 +1,8 @@
-"""`loadtests run` from checked arguments to exit code."""
+"""`loadtests run` and `loadtests ui`, from parsed arguments to exit code."""
 
 import os
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -9,11 +10,13 @@ from typing import NoReturn
 from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import CannotRun, Unavailable
-from loadtests.conductor.locust import free_port, locust_argv, worker_argv
-from loadtests.conductor.preflight import Asked, check_surroundings, choose
+from loadtests.conductor.locust import locust_argv, worker_argv
+from loadtests.conductor.ports import free_port, problems_of_port
+from loadtests.conductor.preflight import Asked, check_form, check_surroundings, choose
 from loadtests.conductor.progress import progress_for
 from loadtests.conductor.study import create_study, run_study
 from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage import registry
 
 
 def run(asked: Asked) -> int:
@@ -46,17 +49,45 @@ def _run_study(choices: Choices, study: Path) -> int:
 
 def work_for(master: str, processes: int) -> NoReturn:
     """Becomes a Locust worker of the master on HOST:PORT."""
-    argv = worker_argv(master, processes)
+    _become(worker_argv(master, processes))
+
+
+@dataclass(frozen=True)
+class WebUi:
+    """What the web UI's start form begins with, and where it is. None: what the form itself prefers."""
+
+    scenario: str | None
+    storage: str | None
+    runs: Path
+    processes: int
+    port: int
+
+
+def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
+    """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C; returns when it cannot."""
+    try:
+        check_form(asked.scenario, asked.storage)
+        if problems := problems_of_port("--port", "127.0.0.1", asked.port):
+            raise Unavailable("\n".join(problems))
+    except CannotRun as error:
+        print(f"loadtests ui: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"the web UI is at http://127.0.0.1:{asked.port} until you press Ctrl-C", file=sys.stderr)
+    _become(web_ui_argv(asked))
+
+
+def _become(argv: list[str]) -> NoReturn:
     os.execv(argv[0], argv)  # noqa: S606  it takes our place
 
 
-def web_ui(processes: int, port: int) -> NoReturn:
-    """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C."""
+def web_ui_argv(asked: WebUi) -> list[str]:
     master_port = str(free_port())
-    argv = [
-        *(*locust_argv(), "--processes", str(processes), "--web-host", "127.0.0.1", "--web-port", str(port)),
+    return [
+        *(*locust_argv(), "--processes", str(asked.processes)),
+        *("--web-host", "127.0.0.1", "--web-port", str(asked.port)),
         *("--master-bind-host", "127.0.0.1", "--master-bind-port", master_port),
         *("--master-host", "127.0.0.1", "--master-port", master_port),
+        *("--runs-dir", str(asked.runs)),
+        *(("--scenario", asked.scenario) if asked.scenario else ()),
+        *(("--storage", str(registry.parse(asked.storage))) if asked.storage else ()),
     ]
-    print(f"the web UI is at http://127.0.0.1:{port} until you press Ctrl-C", file=sys.stderr)
-    os.execv(argv[0], argv)  # noqa: S606  it takes our place

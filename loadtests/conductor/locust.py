@@ -1,12 +1,12 @@
 """The Locust master and its workers: how they are started."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import Child, Command
 from loadtests.conductor.watching import Lines
 from loadtests.scenario import RunPlan
@@ -36,14 +36,6 @@ def worker_argv(master: str, processes: int) -> list[str]:
     host, _, port = master.rpartition(":")
     several = ["--processes", str(processes)] if processes > 1 else []
     return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port, *several]
-
-
-def free_port() -> int:
-    """A port that nobody had a moment ago: Locust cannot choose one itself and tell us."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start_locust(

@@ -9,6 +9,7 @@ from pathlib import Path
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import BadInput, Unavailable
+from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.run import TOKEN_SECRET, accounts
 from loadtests.conductor.target import check_target, is_loopback, problems_of_target
 from loadtests.pod.storage import registry
@@ -53,6 +54,17 @@ def choose(asked: Asked) -> Choices:
         generator=asked.generator,
         hosts_owned=tuple(asked.i_own),
     )
+
+
+def check_form(scenario: str | None, storage: str | None) -> None:
+    """What a start form is to begin with. Raises BadInput with every problem at once."""
+    problems: list[str] = []
+    if scenario is not None:
+        _scenario(scenario, problems)
+    if storage is not None:
+        _storages([storage], problems)
+    if problems:
+        raise BadInput("\n".join(problems))
 
 
 def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, Path]:
@@ -106,7 +118,11 @@ def _problems_of_generator(asked: Asked) -> list[str]:
 
 def check_surroundings(choices: Choices) -> None:
     """Servers, target, and whether there is somewhere to write. Raises Unavailable or BadInput."""
-    problems = [*_problems_of_servers(choices), *_problems_of_directory(choices.runs)]
+    problems = [
+        *_problems_of_servers(choices),
+        *_problems_of_directory(choices.runs),
+        *_problems_of_bind(choices.generator.bind),
+    ]
     if problems:
         raise Unavailable("\n".join(problems))
     for subject in choices.subjects:
@@ -122,6 +138,13 @@ def _problems_of_servers(choices: Choices) -> list[str]:
     except ServerUnavailable as error:
         return [f"postgres: {error}"]
     return []
+
+
+def _problems_of_bind(bind: str | None) -> list[str]:
+    if bind is None:
+        return []
+    host, _, port = bind.rpartition(":")
+    return problems_of_port("--bind", host.strip("[]"), int(port))
 
 
 def _problems_of_directory(runs: Path) -> list[str]:

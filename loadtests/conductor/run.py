@@ -12,7 +12,7 @@ from typing import Any
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, end_document
-from loadtests.conductor.failures import Reason, RunEnded
+from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.live import Load
@@ -21,6 +21,7 @@ from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import POD, Parts
 from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
+from loadtests.conductor.target import require_target
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
@@ -122,6 +123,7 @@ class Run:
         """The pod to load and the settings of its storage. Raises RunEnded."""
         if (target := self.identity.subject.target) is not None:
             self.parts.token_secret = os.environ[TOKEN_SECRET]
+            require_target(target.url)  # an earlier run of the study may have been its end
             return PodTarget(POD, target.url, accounts(self.scenario)), {}
         self.parts.start_server()
         return self.parts.start_pod(accounts(self.scenario))
@@ -139,8 +141,7 @@ class Run:
 
     def observe_and_declare(self, pod: PodTarget, settings: dict[str, Any]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
-        owned = self.identity.subject.storage is not None
-        self._found = Found(pod, settings, self.parts.start_observer() if owned else None)
+        self._found = Found(pod, settings, self.parts.start_observer())
         if self.around.choices.generator.expect_workers is None:
             self._declare(Load())
 
@@ -162,6 +163,7 @@ class Run:
 
     def finish(self, followed: Followed) -> Reason:
         """Ledger, parts, end.json: always in this order, and the next one also when one fails."""
+        followed = self._with_target_gone(followed)
         reason = followed.reason
         for step in (self._close_timeline(followed), self._write_ledger, self.parts.stop):
             reason = self._attempt(step, reason)
@@ -170,6 +172,18 @@ class Run:
         observed = self.parts.observer is not None
         ending = Ending(reason, followed.ended_ns, followed.load, observed)
         return self._attempt(lambda: self.directory.write("end", end_document(ending, self.directory)), reason)
+
+    def _with_target_gone(self, followed: Followed) -> Followed:
+        """A target may go and come back under the load: that is what its rows tell. One that is not there when the
+        load ends was unavailable."""
+        target = self.identity.subject.target
+        if target is None or followed.reason != COMPLETED:
+            return followed
+        try:
+            require_target(target.url)
+        except RunEnded as ended:
+            return replace(followed, reason=ended.reason)
+        return followed
 
     def _close_timeline(self, followed: Followed) -> Callable[[], None]:
         def close() -> None:

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from loadtests.conductor.failures import BadInput, Unavailable
+from loadtests.conductor.failures import BadInput, RunEnded, Unavailable
 from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.codecs.tokens import token_for
 
@@ -41,6 +41,14 @@ def is_loopback(host: str) -> bool:
 def address_of(url: str) -> tuple[str, int]:
     parts: SplitResult = urlsplit(url)
     return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+
+
+def require_target(url: str) -> None:
+    """Raises RunEnded(target_unavailable) when nobody listens there."""
+    try:
+        _reach(*address_of(url))
+    except Unavailable as error:
+        raise RunEnded("target_unavailable", str(error)) from None
 
 
 def check_target(url: str, account: str, secret: str) -> None:

@@ -3,6 +3,8 @@
 import os
 import socket
 import sys
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from loadtests.pod.storage import registry
@@ -21,7 +23,7 @@ def add_options(parser: Any) -> None:
     """Listener of Locust's `init_command_line_parser`."""
     parser.add_argument(
         "--scenario",
-        choices=Suggestions(scenario_files()),
+        choices=Suggestions(_with_asked(scenario_files())),
         default="agent-workday",
         help="Scenario to run, by name or path; what goes on is shown at /run",
     )
@@ -38,6 +40,13 @@ def add_options(parser: Any) -> None:
         "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
     )
     parser.set_defaults(web_host="127.0.0.1", expect_workers_max_wait=60, **_private_master())
+
+
+def _with_asked(scenarios: Iterable[str]) -> list[str]:
+    """A menu that does not have its own first choice would begin with another one."""
+    offered = list(scenarios)
+    asked = [after for word, after in pairwise(sys.argv) if word == "--scenario" and after not in offered]
+    return [*asked, *offered]
 
 
 def _private_master() -> dict[str, Any]:

@@ -1,18 +1,16 @@
 """Whole runs by the command that people use: what they leave is complete, readable and free of secrets."""
 
-import json
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from e2e_harness import Harness, loadtests, wait_for, write_scenario
 
-from loadtests.conductor.locust import LOCUSTFILE, free_port
+from loadtests.conductor.locust import LOCUSTFILE
+from loadtests.conductor.ports import free_port
 from loadtests.export import export_run
 from loadtests.records.rundirectory import RunDirectory, run_directories
 
@@ -131,48 +129,6 @@ def test_postgres_comes_and_goes_without_a_secret_left(tmp_path, postgres_server
 
 def _password(dsn: str) -> str:
     return dsn.split(":")[2].partition("@")[0]
-
-
-@pytest.fixture
-def pod(tmp_path):
-    """A reference pod that was started by somebody else."""
-    command = [sys.executable, "-m", "loadtests", "pod", "--storage", "memory", "--name", "theirs", "--host"]
-    reading, writing = os.pipe()
-    environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": "theirs", "LOADTESTS_CONTROL_TOKEN": "x"}
-    process = subprocess.Popen(
-        [*command, "127.0.0.1", "--port", "0", "--control-port", "0", "--ready-fd", str(writing)],
-        pass_fds=[writing],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    with os.fdopen(reading) as ready:
-        yield json.loads(ready.readline())["url"]
-    process.kill()
-    process.wait()
-
-
-def test_a_pod_that_we_did_not_start(tmp_path, pod):
-    arguments = ("run", str(write_scenario(tmp_path, 2)), "--target", pod, "--label", "Candidate 7")
-    with loadtests(*arguments, runs=tmp_path / "runs", LOADTESTS_TOKEN_SECRET="theirs") as harness:
-        assert harness.finish() == 0, harness.stderr
-    run = run_directories(harness.study())[0]
-    manifest = run.read("manifest")
-    assert run.name == "01-candidate-7"
-    assert (manifest["label"], manifest["engine"], manifest["target"]["owned"]) == ("Candidate 7", None, False)
-    assert run.read("ledger") is None
-    assert run.read("end")["observer"] is None
-    assert outcomes(run)["ok"] > 20
-
-
-def test_a_wrong_token_is_told_before_the_load(tmp_path, pod):
-    arguments = ("run", str(write_scenario(tmp_path)), "--target", pod, "--label", "x")
-    with loadtests(*arguments, runs=tmp_path / "runs", LOADTESTS_TOKEN_SECRET="mine") as harness:
-        assert harness.finish() == 64
-    assert "LOADTESTS_TOKEN_SECRET" in harness.stderr
-    assert "mine" not in harness.stderr
-    assert not list(Path(tmp_path / "runs").iterdir())
 
 
 def test_master_and_worker_started_apart(tmp_path):

@@ -1,0 +1,27 @@
+"""Ports: one that is free, and whether one that was asked for is."""
+
+import socket
+
+
+def free_port() -> int:
+    """A port that nobody had a moment ago: Locust cannot choose one itself and tell us."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def problems_of_port(option: str, host: str, port: int) -> list[str]:
+    """What keeps us from listening there; `option` is what people asked for it with."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            None if host == "*" else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is not in the way
+            probe.bind(address)
+    except OverflowError:
+        return [f"{option} {port}: expected a port, up to 65535"]
+    except OSError as error:
+        return [f"{option}: cannot listen at {host}:{port}: {error.strerror}. Choose another port, or end what has it"]
+    return []
