@@ -21,7 +21,9 @@ def test_what_was_begun_and_not_written_is_lost():
 
 
 def test_a_killed_worker_leaves_an_upper_bound_not_a_number():
-    counted = operations([worker(0), worker(1, begun=50, reserved=70, drained=False, lost=True)], written=120, drained=True)
+    counted = operations(
+        [worker(0), worker(1, begun=50, reserved=70, drained=False, lost=True)], written=120, drained=True
+    )
     assert counted["lost"] is None
     assert counted["lost_at_most"] == 50
 

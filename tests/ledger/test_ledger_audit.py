@@ -109,7 +109,11 @@ def test_storage_that_holds_what_was_claimed_passes(storage: tuple[str, str, Fil
 
 def test_differences_are_found_and_named(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
     engine, where, fill = storage
-    fill(_connection("live", time.time_ns()) + _connection("gone", time.time_ns(), time.time_ns()) + _connection("mute", LONG_AGO_NS))
+    fill(
+        _connection("live", time.time_ns())
+        + _connection("gone", time.time_ns(), time.time_ns())
+        + _connection("mute", LONG_AGO_NS)
+    )
     fill(_chat(0xA1, "live") + _chat(0xFFFFFFFFFFFFFFA2, None))
     run = RunDirectory(tmp_path)
     _operations(run, "0", [("chat.accept", 1, 0xA1, "ok", 4), ("message.send", 0xFFFFFFFFFFFFFFB1, 0xA1, "ok", 4)])

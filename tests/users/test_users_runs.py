@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runs import LOCUSTFILE, SECRET, TINY, LocustRun, free_port, locust, memory_pod, plan_for
+from locust_runs import LOCUSTFILE, SECRET, TINY, LocustRun, free_port, locust, memory_pod, plan_for
 
 from loadtests.records.streams import read_batches
 
