@@ -40,6 +40,13 @@ def positive(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1 to 65535")
+    return number
+
+
 def seed(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 2**63 - 1")
@@ -138,9 +145,7 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("--storage", metavar="NAME", help="what the start form begins with")
     ui.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
-    ui.add_argument(
-        "--port", metavar="N", type=positive, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)"
-    )
+    ui.add_argument("--port", metavar="N", type=port, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
     ui.set_defaults(do=_ui)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.conductor.failures import EX_UNAVAILABLE
+from loadtests.conductor.failures import EX_UNAVAILABLE, EX_USAGE
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageNameError, parse
 from loadtests.servers.errors import ServerUnavailable
@@ -20,7 +20,11 @@ postgres is a private server under it that goes away with the pod, data and all.
 
 def run_pod(arguments: Sequence[str]) -> int:
     """Runs the pod until SIGTERM or Ctrl-C. Returns the exit code; the pod's own arguments are judged by the pod."""
-    ours, theirs = _parser().parse_known_args(arguments)
+    try:
+        ours, theirs = _parser().parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        print(f"loadtests pod: {error}", file=sys.stderr)
+        return EX_USAGE
     if ours.help:
         return _help()
     theirs = [*theirs, "--storage", ours.storage]
@@ -36,7 +40,7 @@ def run_pod(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("loadtests pod", add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser("loadtests pod", add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--storage", metavar="NAME", default="memory")
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))

@@ -20,8 +20,6 @@ def problems_of_port(option: str, host: str, port: int) -> list[str]:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended is not in the way
             probe.bind(address)
-    except OverflowError:
-        return [f"{option} {port}: expected a port, up to 65535"]
     except OSError as error:
         return [f"{option}: cannot listen at {host}:{port}: {error.strerror}. Choose another port, or end what has it"]
     return []

@@ -109,7 +109,7 @@ def _problems_of_generator(asked: Asked) -> list[str]:
     if bind is None:
         return problems
     host, _, port = bind.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or int(port) > 65535:
         problems.append(f"--bind {bind}: expected HOST:PORT")
     elif not asked.target and not is_loopback(host.strip("[]")):
         problems.append(f"--bind {bind}: workers elsewhere cannot reach the pod that is started here: use --target")

@@ -50,6 +50,7 @@ def test_help_names_every_command():
         ["run", "smoke", "--seed", "-1"],
         ["run", "smoke", "--master"],
         ["run", "smoke", "--bind", "127.0.0.1:1"],
+        ["ui", "--port", "0"],
         ["run", "--worker", "nowhere"],
         ["run", "smoke", "--worker", "127.0.0.1:1"],
         ["export", "runs"],
