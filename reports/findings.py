@@ -11,7 +11,7 @@ from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
-from reports.statistics import Estimate, Sample, by_bin, curve, percentile, percentiles, sample
+from reports.statistics import Estimate, Sample, by_bin, curve, percentiles, sample
 from reports.waits import Waits, read_waits
 
 Bin = tuple[int, int, int, int] | None
@@ -31,8 +31,8 @@ class Measure:
     rate_per_s: float | None
     response: Mapping[str, Estimate | None]
     service: Mapping[str, Estimate | None]
-    rounds: Mapping[str, Estimate | None]
-    """p99 of the response by run."""
+    rounds: Mapping[str, Mapping[str, Estimate | None]]
+    """The response's figures by run."""
     waited_s: float
     """All responses together, refusals too."""
     curve: tuple[list[float], list[int]]
@@ -149,7 +149,7 @@ def _measures(runs: Sequence[Run], gathered: list[Gathered], axis: Axis, judged_
 def _measure(
     name: str, columns: Mapping[str, Column], errors: Mapping[str, int], axis: Axis, judged_s: float
 ) -> Measure:
-    rounds = {run: percentile(_sample(c, c.response), 0.99) for run, c in columns.items()}
+    rounds = {run: percentiles(_sample(c, c.response)) for run, c in columns.items()}
     whole = _pooled(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
     response = _sample(whole, whole.response)

@@ -45,9 +45,17 @@ def headline(findings: Findings) -> Headline:
 
 
 def _figure(accepts: list[Measure]) -> str | None:
-    """The rarest percentile for which there are rows enough to tell storages apart, else the rarest there is."""
+    """The rarest percentile at which one storage is clearly slower than another; where none is, the rarest for which
+    there are rows enough to tell them apart, else the rarest there is."""
     names = [f for f in ("p99", "p95", "p50", "max") if accepts and all(m.response[f] for m in accepts)]
-    return next((f for f in names if _tells_apart([_of(m, f) for m in accepts])), next(iter(names), None))
+    bounded = [f for f in names if _tells_apart([_of(m, f) for m in accepts])]
+    clear = [f for f in bounded if _clear(*_slowest_and_fastest(accepts, f), f)]
+    return next(iter((*clear, *bounded, *names)), None)
+
+
+def _slowest_and_fastest(accepts: list[Measure], figure: str) -> tuple[Measure, Measure]:
+    ranked = sorted(accepts, key=lambda m: _of(m, figure).value)
+    return ranked[-1], ranked[0]
 
 
 def _tells_apart(estimates: list[Estimate]) -> bool:
@@ -78,7 +86,7 @@ def _clear(slow: Measure, fast: Measure, figure: str) -> bool:
     slowest, fastest = _of(slow, figure), _of(fast, figure)
     if slowest.low is None or fastest.high is None or slowest.low <= fastest.high:
         return False
-    rounds = [[e.value for e in m.rounds.values() if e] if figure == "p99" else [] for m in (slow, fast)]
+    rounds = [[e.value for round_ in m.rounds.values() if (e := round_[figure])] for m in (slow, fast)]
     agree = not all(rounds) or min(rounds[0]) > max(rounds[1])
     return agree and slowest.value >= _MATTERS * fastest.value
 

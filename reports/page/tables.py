@@ -68,7 +68,7 @@ def errors(findings: Findings) -> Table:
 
 def rounds(findings: Findings) -> Table:
     rows = [
-        [run, s.storage, *(value(m.rounds.get(run)) if m else NONE for m in measures)]
+        [run, s.storage, *(value(m.rounds[run]["p99"]) if m and run in m.rounds else NONE for m in measures)]
         for s in findings.storages
         for measures in [[s.measures.get(name) for name in _SLO]]
         for run in (r.name for r in s.pooled)

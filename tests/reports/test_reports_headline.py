@@ -44,6 +44,13 @@ def test_rounds_that_disagree_make_no_winner(tmp_path):
     assert head(tmp_path).answer.startswith("No storage clearly")
 
 
+def test_where_p99_is_alike_the_rarest_percentile_that_differs_answers(tmp_path):
+    stuck = [Op("chat.accept", planned_s=5.0 + 0.1 * i, response_s=1.0) for i in range(20)]
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 600) + stuck)
+    write_run(tmp_path, "02-memory", operations=accepts(0.02, 600) + stuck)
+    assert head(tmp_path).answer.startswith("sqlite makes Accept chat wait: p95 ")
+
+
 def test_one_storage_is_described_not_compared(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
     assert head(tmp_path).answer == "On sqlite, Accept chat has a p99 of 37 ms (37 … 37 ms)."
