@@ -136,17 +136,30 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
                 yield process
 
 
+@dataclass(frozen=True)
+class Somebody:
+    """An account, and a Python that it can run: ours may be in a home that nobody else can enter."""
+
+    python: str = sys.executable
+    account: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+US = Somebody()
+
+
 @contextmanager
-def loadtests(*arguments: str, runs: Path, **environment: str) -> Iterator[Harness]:
+def loadtests(*arguments: str, runs: Path, who: Somebody = US, **environment: str) -> Iterator[Harness]:
     """Starts the command; whatever it leaves is killed in the end."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "loadtests", *arguments, "--runs", str(runs)],
+        [who.python, "-m", "loadtests", *arguments, "--runs", str(runs)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, _MARK: mark, **environment},
+        env={**os.environ, _MARK: mark, **who.environment, **environment},
         start_new_session=True,
+        **who.account,
     )
     harness = Harness(process, mark, runs)
     try:

@@ -1,16 +1,22 @@
 """Everything that a run stands on is killed under it: it ends soon, says why, and stays readable."""
 
 import os
+import pwd
+import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from e2e_harness import Harness, loadtests, wait_for, write_scenario
+from e2e_harness import Harness, Somebody, loadtests, wait_for, write_scenario
 
+import reports
 from loadtests.records.rundirectory import run_directories
 
 pytestmark = pytest.mark.e2e
@@ -88,17 +94,64 @@ def test_a_killed_database_ends_the_run(tmp_path, postgres_server):
         assert_readable(harness)
 
 
+@pytest.fixture
+def ordinary():
+    """An ordinary user with a home of its own, mode 0700: (who, home)."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    try:
+        account = pwd.getpwnam("nobody")
+    except KeyError:
+        pytest.skip("there is no user nobody")
+    home = Path(tempfile.mkdtemp(prefix="e2e-home-", dir="/tmp"))
+    os.chown(home, account.pw_uid, account.pw_gid)
+    become = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    packages = [str(Path(reports.__file__).parents[1]), sysconfig.get_path("purelib")]
+    environment = {"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": os.pathsep.join(packages)}
+    try:
+        python = python_for(become, environment)
+        if python is None:
+            pytest.skip("nobody can run no Python that has our packages")
+        yield Somebody(python, become, {**environment, "PYTHONDONTWRITEBYTECODE": "1"}), home
+    finally:
+        shutil.rmtree(home)
+
+
+def python_for(become, environment) -> str | None:
+    """A Python of our version that this user can run, with our packages."""
+    for candidate in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        with suppress(OSError, subprocess.CalledProcessError):
+            command = [candidate, "-c", "import loadtests, locust, pyarrow"]
+            subprocess.run(command, check=True, env=environment, cwd="/", capture_output=True, **become)
+            return candidate
+    return None
+
+
+def assert_nothing_survives(harness: Harness) -> None:
+    run = harness.wait_for_rows()
+    harness.look()
+    assert len(harness.seen) > 8
+    harness.process.kill()
+    servers = run.path.parent
+    wait_for(lambda: not harness.left_behind() and not list(servers.glob("server-*")), within_s=2)
+    assert run.read("end") is None
+    assert sum(b.num_rows for b in run.batches("operations")) > 0
+
+
 @pytest.mark.server
 def test_nothing_survives_a_killed_harness(tmp_path, postgres_server):
     with start(tmp_path, "--processes", "2", storage="postgres") as harness:
-        run = harness.wait_for_rows()
-        harness.look()
-        assert len(harness.seen) > 8
-        harness.process.kill()
-        wait_for(lambda: not harness.left_behind(), within_s=10)
-        assert run.read("end") is None
-        assert sum(b.num_rows for b in run.batches("operations")) > 0
-        wait_for(lambda: not list(run.path.parent.glob("server-*")), within_s=10)
+        assert_nothing_survives(harness)
+
+
+@pytest.mark.server
+def test_nothing_survives_a_killed_harness_of_an_ordinary_user(ordinary, postgres_server):
+    who, home = ordinary
+    scenario = write_scenario(home, LONG)
+    scenario.chmod(0o644)
+    arguments = ("run", str(scenario), "--storage", "postgres", "--processes", "2")
+    with loadtests(*arguments, runs=home / "runs", who=who) as harness:
+        assert_nothing_survives(harness)
 
 
 def test_ctrl_c_leaves_a_usable_run_and_no_further_ones(tmp_path):

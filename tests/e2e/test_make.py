@@ -1,0 +1,143 @@
+"""make, as people type it: one study from scenario to verdict, and what they are told when they mistype."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e_harness import write_scenario
+
+from loadtests.records.rundirectory import run_directories
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+NOT_INHERITED = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+"""A make that runs the tests does not speak for the makes in them."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment_is_there() -> None:
+    if not (ROOT / ".venv" / "bin" / "loadtests").exists():
+        pytest.skip("make works in .venv, which is not here: make setup")
+
+
+def make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`-o` keeps it from making the environment anew, however old it is."""
+    given = [f"{name}={value}" for name, value in variables.items()]
+    environment = {k: v for k, v in os.environ.items() if k not in {*NOT_INHERITED, *variables}}
+    command = ["make", "-o", ".venv/ready", *words, *given]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], dict[str, str]]]:
+    """`make compare` with spaces wherever people may put one, and the variables that it was given."""
+    directory = tmp_path_factory.mktemp("with space") / "a b"
+    directory.mkdir()
+    scenario = write_scenario(directory, 4).rename(directory / "my scenario.yaml")
+    variables = {"SCENARIO": str(scenario), "RUNS": str(directory / "my runs")}
+    yield make("compare", **variables, STORAGES="sqlite memory", ROUNDS="1"), variables
+
+
+def study_of(variables: dict[str, str]) -> Path:
+    (study,) = Path(variables["RUNS"]).iterdir()
+    return study
+
+
+def test_compare_makes_a_study_and_ends_with_its_page(made):
+    done, variables = made
+    assert done.returncode == 0, done.stderr
+    study = study_of(variables)
+    assert [r.name for r in run_directories(study)] == ["01-sqlite", "02-memory"]
+    assert [r.read("end")["reason"] for r in run_directories(study)] == ["completed", "completed"]
+    page = Path(done.stdout.splitlines()[-1])
+    assert page.samefile(study / "report" / "index.html")
+
+
+def test_report_takes_the_newest_study(made):
+    _, variables = made
+    page = study_of(variables) / "report" / "index.html"
+    page.unlink()
+    done = make("report", RUNS=variables["RUNS"])
+    assert done.returncode == 0, done.stderr
+    assert page.stat().st_size > 10_000
+    assert Path(done.stdout.splitlines()[-1]).samefile(page)
+
+
+def test_gate_judges_the_newest_study(made):
+    """A run this small proves nothing: the verdict is there, and it is no pass."""
+    _, variables = made
+    done = make("gate", RUNS=variables["RUNS"])
+    verdict = json.loads((study_of(variables) / "verdict.json").read_text())
+    assert verdict["overall"] in ("fail", "unknown")
+    assert done.returncode == 2, done.stderr  # make's own code for any that is not 0
+    assert f"Error {1 if verdict['overall'] == 'fail' else 2}" in done.stderr
+
+
+def test_a_run_of_it_is_exported(made, tmp_path):
+    _, variables = made
+    run = run_directories(study_of(variables))[0]
+    command = [sys.executable, "-m", "loadtests", "export", str(run.path), "--format", "csv", "--to", tmp_path / "t t"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "t t" / "operations.csv").open() as lines:
+        assert sum(1 for _ in lines) == run.read("end")["operations"]["written"] + 1
+
+
+@pytest.mark.parametrize("goal", ["run", "compare"])
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SCENARIO": "smoek"}, "smoke"),
+        ({"SCENARIO": "no/such file.yaml"}, "no/such file.yaml"),
+        ({"STORAGES": "sqlit"}, "did you mean 'sqlite'"),
+        ({"STORAGES": "sqlite sqlite"}, "named twice"),
+        ({"ROUNDS": "many"}, "'many': expected a whole number"),
+        ({"ROUNDS": "0"}, "'0': expected a whole number"),
+    ],
+)
+def test_what_is_mistyped_is_named(tmp_path, goal, variables, words):
+    done = make(goal, **{"SCENARIO": "smoke", "RUNS": str(tmp_path / "my runs"), **variables})
+    assert done.returncode == 2
+    assert "Error 64" in done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "my runs").exists()
+
+
+@pytest.mark.parametrize("goal", ["report", "gate"])
+def test_without_a_study_it_says_how_to_make_one(tmp_path, goal):
+    (tmp_path / "not a study").mkdir()
+    done = make(goal, RUNS=str(tmp_path))
+    assert done.returncode == 2
+    assert str(tmp_path) in done.stderr
+    assert "make run" in done.stderr
+
+
+def test_a_study_that_is_not_there_is_named(tmp_path):
+    for goal in ("report", "gate"):
+        done = make(goal, STUDY=str(tmp_path / "gone"))
+        assert done.returncode == 2
+        assert "gone" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_help_is_the_default_and_names_every_target():
+    done = make()
+    assert done.returncode == 0
+    targets = {line.split()[0] for line in done.stdout.splitlines() if line[:1].isalpha()}
+    assert targets >= {
+        *("help", "setup", "compare", "run", "report", "gate", "pod", "ui", "test", "lint", "bench", "clean")
+    }
+    assert done.stdout == make("help").stdout
+
+
+def test_pod_and_ui_hand_over_what_was_chosen(tmp_path):
+    pod = make("-n", "pod", STORAGE="postgres", RUNS="my runs").stdout
+    assert 'loadtests pod --storage "postgres" --runs "my runs"' in pod
+    ui = make("-n", "ui", SCENARIO="smoke", STORAGE="memory", RUNS="my runs").stdout
+    assert 'loadtests ui "smoke" --storage "memory" --runs "my runs"' in ui
