@@ -1,13 +1,19 @@
 """Whole runs by the command that people use: what they leave is complete, readable and free of secrets."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from e2e_harness import Harness, loadtests, wait_for, write_scenario
+from e2e_harness import Harness, loadtests, write_scenario
 
 from loadtests.conductor.locust import LOCUSTFILE
 from loadtests.conductor.ports import free_port
@@ -52,15 +58,59 @@ def outcomes(run: RunDirectory) -> dict[str, int]:
     return {name: codes.count(code) for code, name in enumerate(OUTCOMES)}
 
 
+@dataclass
+class Started:
+    """Runs that are under way at the same time: each waits more than it works."""
+
+    compared: Harness
+    master: Harness
+    worker: Harness
+    locust: subprocess.Popen[str]
+    locust_runs: Path
+
+
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory) -> Harness:
+def started(tmp_path_factory) -> Iterator[Started]:
+    directory = tmp_path_factory.mktemp("started")
+    scenario = str(write_scenario(directory, 2))
+    compare = ("--rounds", "2", "--processes", "2", "--storage", "memory", "--storage", "sqlite")
+    address = f"127.0.0.1:{free_port()}"
+    master = ("--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
+    with ExitStack() as stack:
+        yield Started(
+            stack.enter_context(loadtests("run", scenario, *compare, runs=directory / "compared")),
+            stack.enter_context(loadtests("run", scenario, *master, runs=directory / "master")),
+            stack.enter_context(loadtests("run", "--worker", address, runs=directory / "worker")),
+            stack.enter_context(locusts_own(scenario, directory / "own")),
+            directory / "own",
+        )
+
+
+@contextmanager
+def locusts_own(scenario: str, runs: Path) -> Iterator[subprocess.Popen[str]]:
+    """The run as Locust's own command makes it."""
+    port = str(free_port())
+    command = [
+        *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--processes", "2"),
+        *("--scenario", scenario, "--storage", "sqlite", "--runs-dir", str(runs)),
+        *("--master-port", port, "--master-bind-port", port, "--master-bind-host", "127.0.0.1"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def compared(started) -> Harness:
     """Two storages, two workers, two rounds."""
-    directory = tmp_path_factory.mktemp("compared")
-    arguments = ("run", str(write_scenario(directory, 2)), "--rounds", "2", "--processes", "2")
-    with loadtests(*arguments, "--storage", "memory", "--storage", "sqlite", runs=directory / "runs") as harness:
-        code = harness.finish(90)
-        assert code == 0, harness.stderr
-        yield harness
+    assert started.compared.finish(90) == 0, started.compared.stderr
+    return started.compared
 
 
 def test_a_study_is_whole_and_named_in_the_last_line(compared):
@@ -131,42 +181,16 @@ def _password(dsn: str) -> str:
     return dsn.split(":")[2].partition("@")[0]
 
 
-def test_master_and_worker_started_apart(tmp_path):
-    address = f"127.0.0.1:{free_port()}"
-    runs, scenario = tmp_path / "runs", str(write_scenario(tmp_path, 2))
-    master = ("run", scenario, "--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
-    with loadtests(*master, runs=runs) as harness, loadtests("run", "--worker", address, runs=runs) as worker:
-        wait_for(harness.directory)
-        assert harness.finish() == 0, harness.stderr
-        worker.finish()
-        assert_whole(run_directories(harness.study())[0])
+def test_master_and_worker_started_apart(started):
+    assert started.master.finish() == 0, started.master.stderr
+    started.worker.finish()
+    assert_whole(run_directories(started.master.study())[0])
 
 
-def test_locusts_own_command_makes_the_same_run(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(LOCUSTFILE),
-        "--headless",
-        "--only-summary",
-        "--processes",
-        "2",
-    ]
-    chosen = [
-        "--scenario",
-        str(write_scenario(tmp_path, 2)),
-        "--storage",
-        "sqlite",
-        "--runs-dir",
-        str(tmp_path / "runs"),
-    ]
-    port = str(free_port())
-    ports = ["--master-port", port, "--master-bind-port", port, "--master-bind-host", "127.0.0.1"]
-    done = subprocess.run([*command, *chosen, *ports], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    (study,) = (tmp_path / "runs").iterdir()
+def test_locusts_own_command_makes_the_same_run(started):
+    _, errors = started.locust.communicate(timeout=60)
+    assert started.locust.returncode == 0, errors
+    (study,) = started.locust_runs.iterdir()
     (run,) = run_directories(study)
     assert_whole(run)
     assert run.read("manifest")["generator"]["processes"] == 2

@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.
     """`make compare` with spaces wherever people may put one, and the variables that it was given."""
     directory = tmp_path_factory.mktemp("with space") / "a b"
     directory.mkdir()
-    scenario = write_scenario(directory, 4).rename(directory / "my scenario.yaml")
+    scenario = write_scenario(directory, 1).rename(directory / "my scenario.yaml")
     variables = {"SCENARIO": str(scenario), "RUNS": str(directory / "my runs")}
     yield make("compare", **variables, STORAGES="sqlite memory", ROUNDS="1"), variables
 
