@@ -1,8 +1,13 @@
-"""A TCP proxy in front of a real pod, which passes everything on until it is told to turn hostile."""
+"""A TCP proxy in front of a real pod, which passes everything on until it is told to turn hostile.
+
+A process of its own, `hostile_target.py HOST PORT [MODE]`: says its port, then reads modes from standard input and says
+each back once it has turned. In the tests' process gevent may have taken the place of threads.
+"""
 
 import asyncio
 import json
-import threading
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,33 +31,29 @@ MODES = ("mid-handshake", *INSTEAD_OF_ANSWERS, "silent", "down")
 
 
 @dataclass
-class Target:
-    """One target. `turn` makes it hostile, for the connections that there are and for those to come."""
+class Proxy:
+    """One target, as its own process sees it. `turn` is for the connections that there are and for those to come."""
 
     upstream: tuple[str, int]
-    port: int = 0
     mode: str = ""
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/"
+    async def run(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        print(self._server.sockets[0].getsockname()[1], flush=True)
+        orders = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+        while line := await orders.readline():
+            self.turn(line.decode().strip())
+            print(self.mode, flush=True)
 
     def turn(self, mode: str) -> None:
-        asyncio.run_coroutine_threadsafe(self._turn(mode), self._loop).result(10)
-
-    async def _turn(self, mode: str) -> None:
         self.mode = mode
         if mode == "down":
             self._server.close()
         if mode in ("down", "mid-handshake"):
             for writer in list(self._open):
                 writer.transport.abort()
-
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
@@ -95,34 +96,44 @@ class Target:
 
         return change
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-
-    async def _close(self) -> None:
-        self._server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
 
 def _as_it_is(data: bytes) -> bytes:
     return data
+
+
+class Target:
+    """One target, as a test sees it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.port = int(self._said())
+        self.url = f"ws://127.0.0.1:{self.port}/"
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def turn(self, mode: str) -> None:
+        """Returns when it has turned."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(mode + "\n")
+        self._process.stdin.flush()
+        assert self._said() == mode
 
 
 @contextmanager
 def target(pod: str, mode: str = "") -> Iterator[Target]:
     """A target in front of the pod at this URL, as hostile as `mode` says from the start."""
     address = urlsplit(pod)
-    one = Target((address.hostname or "", address.port or 0), mode=mode)
-    thread = threading.Thread(target=one._run, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(one._listen(), one._loop).result(10)
+    command = [sys.executable, __file__, address.hostname or "", str(address.port), mode]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        yield one
+        yield Target(process)
     finally:
-        asyncio.run_coroutine_threadsafe(one._close(), one._loop).result(10)
-        one._loop.call_soon_threadsafe(one._loop.stop)
-        thread.join(10)
-        one._loop.close()
+        process.kill()
+        process.communicate()
+
+
+if __name__ == "__main__":
+    _, host, port, first = sys.argv
+    asyncio.run(Proxy((host, int(port)), first).run())
