@@ -12,9 +12,7 @@ from loadtests.records.streams import read_batches
 from loadtests.records.tables import FORMAT, TABLES
 
 SATURATED_CPU_SHARE = 0.9
-SATURATED_LATE_SHARE = 0.05
-"""Of the arrivals more than 100 ms late. Lateness is in every response, which counts from the planned moment; up to
-this share it cannot by itself break an objective of 95 %."""
+SATURATED_LATE_SHARE = 0.01
 
 
 @dataclass(frozen=True)

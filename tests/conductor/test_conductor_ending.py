@@ -42,8 +42,8 @@ def test_a_load_that_never_drained_cannot_say_what_it_lost():
     [
         ({}, False),
         ({"cpu_share": 0.91}, True),
-        ({"late_starts": 5}, False),
-        ({"late_starts": 6}, True),
+        ({"late_starts": 1}, False),
+        ({"late_starts": 2}, True),
         ({"drained": False, "lost": True}, None),
         ({"cpu_share": None}, None),
         ({"cpu_share": 0.95, "drained": False, "lost": True}, True),
