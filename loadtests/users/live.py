@@ -19,6 +19,9 @@ from loadtests.users.rows import NO_TIME, Rows
 Latency = dict[str, str]
 """Operation → encoded HDR histogram of its response times in µs: what travels from a worker to the master."""
 
+Counts = dict[str, tuple[int, int]]
+"""Operation → how many have ended since the run began, and how many of those failed or are unknown. Refusals apart."""
+
 INTERVAL_S: Final = 1.0
 
 _REFUSED, _FAIL = OUTCOMES.index("refused"), OUTCOMES.index("fail")
@@ -54,6 +57,10 @@ class Counted:
         self._buckets += np.bincount((shift << 8) + (took_us >> shift), minlength=_BUCKETS)
         self._errors += np.bincount(errors, minlength=len(ERRORS))
 
+    @property
+    def count(self) -> int:
+        return int(self._buckets.sum())
+
     def times_us(self) -> list[tuple[int, int]]:
         """Response time → how often, ascending."""
         found = np.flatnonzero(self._buckets)
@@ -74,6 +81,7 @@ class LiveStatistics:
         self._due = clock() + INTERVAL_S
         self._counted: dict[tuple[int, bool], Counted] = {}
         self._latency: dict[str, HdrHistogram] = {}
+        self.counts: Counts = {}
 
     def take_rows(self, rows: Rows) -> None:
         count_rows(self._counted, rows)
@@ -90,9 +98,14 @@ class LiveStatistics:
             # A refusal is a correct answer of another kind: no part of the latency, and a name of its own.
             feed_locust(self._stats, f"{name} (refused)" if refused else name, some, now_s)
             if not refused:
+                self._count(name, some)
                 into = self._latency.setdefault(name, histogram())
                 for value, count in some.times_us():
                     into.record_value(value, count)
+
+    def _count(self, name: str, some: Counted) -> None:
+        ended, failed = self.counts.get(name, (0, 0))
+        self.counts[name] = ended + some.count, failed + sum(count for _, count in some.errors())
 
     def take_latency(self) -> Latency:
         """The histograms since the last call, for the master's `LiveWindow`."""
@@ -116,12 +129,18 @@ def count_rows(into: dict[tuple[int, bool], Counted], rows: Rows) -> None:
 
 
 class LiveWindow:
-    """The master's live figures: the latencies of all workers over the last seconds."""
+    """The master's live figures: the latencies of all workers over the last seconds, those before the end for good."""
 
     def __init__(self, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._taken: deque[tuple[float, Latency]] = deque()
+        self._ended = False
+
+    def end(self) -> None:
+        """The run is over: what the window shows now it goes on showing."""
+        self._forget()
+        self._ended = True
 
     def add(self, latency: Latency) -> None:
         """What one worker took. Cheap: decoding waits until somebody asks."""
@@ -139,7 +158,7 @@ class LiveWindow:
 
     def _forget(self) -> None:
         oldest = self._clock() - self._seconds
-        while self._taken and self._taken[0][0] < oldest:
+        while not self._ended and self._taken and self._taken[0][0] < oldest:
             self._taken.popleft()
 
 
@@ -166,7 +185,7 @@ def _entry(stats: RequestStats, name: str, counted: Counted, now_s: float) -> St
     entry.max_response_time = counted.highest_us / 1000
     for value, count in counted.times_us():
         entry.response_times[locust_stats.bucket_response_time(value / 1000)] += count
-        entry.num_requests += count
+    entry.num_requests = counted.count
     entry.num_reqs_per_sec[int(now_s)] = entry.num_requests
     entry.num_failures = sum(count for _, count in counted.errors())
     if entry.num_failures:

@@ -12,9 +12,10 @@ from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario import parse_scenario
 from loadtests.users import talk
-from loadtests.users.live import LiveWindow
+from loadtests.users.live import Counts, LiveWindow
 from loadtests.users.prepared import CannotRunError, Prepared
 from loadtests.users.sinks import FileSink, RemoteReceiver
 from loadtests.users.stages import StageSpan, timeline
@@ -244,6 +245,12 @@ class MasterRun:
         """Operations begun, as far as the workers have told."""
         return self._total("begun")
 
+    def counts(self) -> Counts:
+        """What has ended, over all workers, as far as they have told; in the order of the vocabulary."""
+        told = [worker.told.get("counts", {}) for worker in self.workers.values()]
+        found = {name: [t[name] for t in told if name in t] for name in OPERATIONS}
+        return {name: (sum(n for n, _ in some), sum(bad for _, bad in some)) for name, some in found.items() if some}
+
     def _total(self, name: str) -> int:
         return sum(worker.told.get(name) or 0 for worker in self.workers.values())
 
@@ -268,6 +275,7 @@ class MasterRun:
             self.ended.set()
 
     def _finish(self) -> int:
+        self.window.end()
         if self._follower is not None:
             self._follower.kill()
         for receiver in self._receivers.values():

@@ -22,7 +22,7 @@ from loadtests.scenario import RunPlan
 from loadtests.users import talk
 from loadtests.users.agent import Agent
 from loadtests.users.customer import Customer
-from loadtests.users.live import LiveStatistics
+from loadtests.users.live import Latency, LiveStatistics
 from loadtests.users.load import Load, Share
 from loadtests.users.recorder import Recorder, Totals
 from loadtests.users.rows import Rows
@@ -112,14 +112,17 @@ class WorkerRun:
             if each_second:
                 self._cpu.sample()
             self._send_rows(again=turn % 8 == 0)
-            self._send(talk.PROGRESS, latency=self._live.take_latency() if each_second else {}, **self._state())
+            self._tell_progress(self._live.take_latency() if each_second else {})
 
     def _announce(self) -> None:
         """Tells the master at once how far this worker may get; an upper bound, should it be killed."""
         while True:
             self.recorder.announce.wait()
             self.recorder.announce.clear()
-            self._send(talk.PROGRESS, latency={}, **self._state())
+            self._tell_progress({})
+
+    def _tell_progress(self, latency: Latency) -> None:
+        self._send(talk.PROGRESS, latency=latency, **self._state())
 
     def _state(self) -> dict[str, Any]:
         totals: Totals = self.recorder.totals()
@@ -128,6 +131,7 @@ class WorkerRun:
             **asdict(totals),
             "reserved": self.recorder.reserved,
             "failures": self._failures,
+            "counts": self._live.counts,
             "starts": self.load.starts,
             "late_starts": self.load.late_starts,
             "users": len(self.load.agents) + len(self.load.customers),
@@ -164,7 +168,7 @@ class WorkerRun:
             self._live.publish()
             self._hand_over()
             gevent.killall(self._tellers)
-            self._send(talk.DRAINED, **{**self._state(), "error": self._error()})
+            self._send(talk.DRAINED, latency=self._live.take_latency(), **{**self._state(), "error": self._error()})
         finally:
             Agent.load = None
             gc.unfreeze()

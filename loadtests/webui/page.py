@@ -1,4 +1,7 @@
-"""The page `/run` of Locust's web UI: what the current run does, by our own figures. No script."""
+"""The page `/run` of Locust's web UI: what the current run does, by our own figures. No script.
+
+Not by Locust's statistics: workers send those on their own time, and the last of them after the run has ended.
+"""
 
 import shlex
 from dataclasses import dataclass
@@ -7,10 +10,8 @@ from typing import Any
 
 import jinja2
 from flask import Blueprint, Response
-from locust.stats import RequestStats
 
-from loadtests.records.vocabulary import OPERATIONS
-from loadtests.users.live import LiveWindow
+from loadtests.users.live import Counts, LiveWindow
 from loadtests.users.master import MasterSide
 from loadtests.users.masterrun import MasterRun
 
@@ -30,22 +31,15 @@ class OperationLine:
     p99_ms: float | None
 
 
-def operation_lines(stats: RequestStats, window: LiveWindow) -> list[OperationLine]:
-    """The operations that there were, in the order of the vocabulary."""
-    seen = [(name, stats.entries[name, ""]) for name in OPERATIONS if (name, "") in stats.entries]
+def operation_lines(counts: Counts, window: LiveWindow) -> list[OperationLine]:
+    """The operations that there were."""
     return [
-        OperationLine(
-            name,
-            entry.num_requests,
-            entry.num_failures,
-            window.percentile_ms(name, 50),
-            window.percentile_ms(name, 99),
-        )
-        for name, entry in seen
+        OperationLine(name, count, failed, window.percentile_ms(name, 50), window.percentile_ms(name, 99))
+        for name, (count, failed) in counts.items()
     ]
 
 
-def render(run: MasterRun | None, stats: RequestStats, problem: str) -> str:
+def render(run: MasterRun | None, problem: str) -> str:
     """The page. `run` is the current or the last one; None when there was none."""
     page = _TEMPLATES.get_template("run.html")
     if run is None:
@@ -55,7 +49,7 @@ def render(run: MasterRun | None, stats: RequestStats, problem: str) -> str:
         run=run,
         problem=problem,
         state=_state(run),
-        lines=operation_lines(stats, run.window),
+        lines=operation_lines(run.counts(), run.window),
         report=f"loadtests-report {study}",
     )
 
@@ -71,7 +65,7 @@ def add_page(web_ui: Any, side: MasterSide) -> None:
     blueprint = Blueprint("loadtests", __name__)
 
     def run() -> Response:
-        page = Response(render(side.run or side.last, side.runner.stats, side.problem), mimetype="text/html")
+        page = Response(render(side.run or side.last, side.problem), mimetype="text/html")
         page.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
         page.headers["Cache-Control"] = "no-store"
         return page

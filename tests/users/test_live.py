@@ -121,3 +121,28 @@ def test_no_time_is_out_of_range(stats: RequestStats, took_ms: float) -> None:
     window.add(live.take_latency())
     expected = min(max(took_ms, 0.001), 3_600_000)
     assert window.percentile_ms("chat.accept", 50) == pytest.approx(expected, rel=0.02)
+
+
+def test_a_workers_counts_grow_and_leave_refusals_out(stats: RequestStats, clock: Clock) -> None:
+    live = LiveStatistics(stats, clock)
+    for _ in range(2):
+        live.take_rows(
+            rows(
+                row("chat.accept", 5),
+                row("chat.accept", 6, "refused", "already_accepted"),
+                row("chat.accept", 5000, "unknown", "timeout"),
+            )
+        )
+        live.publish()
+    assert live.counts == {"chat.accept": (4, 2)}
+
+
+def test_what_a_window_shows_at_the_end_it_goes_on_showing(stats: RequestStats) -> None:
+    now = Clock()
+    live, window = LiveStatistics(stats, now), LiveWindow(seconds=10, clock=now)
+    live.take_rows(rows(row("chat.accept", 5)))
+    live.publish()
+    window.add(live.take_latency())
+    window.end()
+    now.now += 60
+    assert window.percentile_ms("chat.accept", 99) == pytest.approx(5, rel=0.02)
