@@ -36,6 +36,7 @@ TEXT = "How long does delivery take?"
 
 done = 0
 keys = count()
+ORIGIN_NS = time.monotonic_ns()
 
 
 def bare(url: str) -> None:
@@ -71,7 +72,7 @@ def ours(url: str) -> None:
     directory = RunDirectory(Path(tempfile.mkdtemp()))
     environment = _locust(OurUser, url)
     live = LiveStatistics(environment.stats)
-    OurUser.recorder = Recorder(FileSink(directory, 0, ["pod"]), time.monotonic_ns(), live.take_rows)
+    OurUser.recorder = Recorder(FileSink(directory, 0, ["pod"]), ORIGIN_NS, live.take_rows)
 
 
 class OurUser(User):
@@ -89,8 +90,8 @@ class OurUser(User):
         while True:
             key = next(keys)
             operation = recorder.begin(who, "message.send", key, 0xA7)
-            reply = connection.request("message.send", key, {"chat": CHAT, "text": TEXT}, 5)
-            recorder.end(operation, reply.outcome, reply.error)
+            reply, ended_ns = connection.request("message.send", key, {"chat": CHAT, "text": TEXT}, 5)
+            recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
             assert reply.outcome == "ok"
             done += 1
 

@@ -32,6 +32,7 @@ WARM_UP = 200
 TOPICS = ("queue", "agent/1", "agent/2", "agent/3", "agent/4")
 
 keys = count()
+ORIGIN_NS = time.monotonic_ns()
 idle = 0
 
 
@@ -50,8 +51,8 @@ class IdleAgent(User):
         for topic in TOPICS:
             key = next(keys)
             operation = self.recorder.begin(who, "subscription.create", key)
-            reply = self.connection.request("subscription.create", key, {"topic": topic}, 30)
-            self.recorder.end(operation, reply.outcome, reply.error)
+            reply, ended_ns = self.connection.request("subscription.create", key, {"topic": topic}, 30)
+            self.recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
         idle += 1
         wakened.wait()
 
@@ -73,7 +74,7 @@ def main(url: str, agents: int) -> None:
     environment.create_local_runner()
     live = LiveStatistics(environment.stats)
     directory = RunDirectory(Path(tempfile.mkdtemp()))
-    IdleAgent.recorder = Recorder(FileSink(directory, 0, ["pod"]), time.monotonic_ns(), live.take_rows)
+    IdleAgent.recorder = Recorder(FileSink(directory, 0, ["pod"]), ORIGIN_NS, live.take_rows)
     few = open_agents(environment, WARM_UP)
     many = open_agents(environment, WARM_UP + agents)
     print(json.dumps({"bytes": (many - few) / agents}), flush=True)

@@ -68,8 +68,8 @@ class Recorded:
     def ask(self, number: int, planned_ns: int, hold: str) -> None:
         key = next(keys)
         operation = self.recorder.begin(Who(0, 0, number, number), "message.send", key, 1, planned_ns)
-        reply = self.connections[number].request("message.send", key, {"chat": "0" * 16, "text": hold}, 10)
-        self.recorder.end(operation, reply.outcome, reply.error)
+        reply, ended_ns = self.connections[number].request("message.send", key, {"chat": "0" * 16, "text": hold}, 10)
+        self.recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
         stamped[key] = (hold, reply.body["held_ns"])
 
     def rows(self) -> Rows:

@@ -81,7 +81,10 @@ OPERATIONS_TABLE = Table(
         Column("outcome", pa.uint8(), "how it went", codes=OUTCOMES),
         _time("planned_ns", "when it should have begun; null in a push whose cause this worker does not know", True),
         _time("started_ns", "when it began; null as above", True),
-        _time("ended_ns", "when its end was seen"),
+        _time(
+            "ended_ns",
+            "when its reply or push came to this host (the kernel's stamp); without one, when it was given up",
+        ),
         _time("published_ns", "the server's own stamp of a push, on the origin's clock", True),
         Column("error", pa.uint8(), "why it was not ok", codes=ERRORS),
     ),

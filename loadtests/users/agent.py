@@ -202,10 +202,10 @@ class Agent(User):
 
     # What comes.
 
-    def _heard(self, event: Event) -> None:
+    def _heard(self, event: Event, heard_ns: int) -> None:
         """A push; called in the hub."""
         if event.kind == "chat.offered":
-            due_ns = self.world.clock.now() + self.world.think_ns()
+            due_ns = heard_ns + self.world.think_ns()
             self.offers[event.chat] = due_ns
             self._plan(due_ns, self._accept, event.chat)
         elif event.kind == "chat.accepted":
@@ -214,15 +214,15 @@ class Agent(User):
             self._withdraw(event.chat)
             self._plan_leaving(event.chat)
         elif event.topic != QUEUE_TOPIC:
-            self._heard_message(event)
+            self._heard_message(event, heard_ns)
 
-    def _heard_message(self, event: Event) -> None:
+    def _heard_message(self, event: Event, heard_ns: int) -> None:
         chat = self.chats.get(event.chat)
         if chat is not None:
-            chat.heard_ns = self.world.clock.now()
+            chat.heard_ns = heard_ns
             chat.seen = event.sequence
             if self.session is None or not self.session.is_own(event.key):
-                self._plan(chat.heard_ns + self.world.pause_ns(), self._answer, event.chat)
+                self._plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
 
     def _withdraw(self, chat: str) -> None:
         self.offers.pop(chat, None)

@@ -138,12 +138,12 @@ class Customer:
         self.lost = True
         self.bell.set()
 
-    def _heard(self, event: Event) -> None:
+    def _heard(self, event: Event, heard_ns: int) -> None:
         """A push; called in the hub."""
         if event.kind == "chat.accepted" and not self.answered:
             self.answered = True
             if self.session is not None and self.answer is not None:
-                self.session.end(self.answer, "ok", "")
+                self.session.end(self.answer, "ok", "", heard_ns)
             self.bell.set()
         elif event.kind == "message.sent" and not (self.session is not None and self.session.is_own(event.key)):
             self.messages += 1

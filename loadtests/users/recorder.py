@@ -105,10 +105,10 @@ class Recorder:
                 self._reserve(seq)
         return begun
 
-    def end(self, begun: Begun, outcome: str, error: str = "") -> int:
-        """The operation ended now; returns when (ns since the origin). Ending twice, or after `drain`, changes
-        nothing."""
-        ended = monotonic_ns() - self._origin_ns
+    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None) -> int:
+        """The operation ended at `ended_ns` (ns since the origin; None: now); returns when. Ending twice, or after
+        `drain`, changes nothing."""
+        ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
         if self._in_flight.pop(begun[0], None) is begun:
             self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, NO_TIME)
         return ended

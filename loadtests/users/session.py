@@ -9,7 +9,10 @@ from typing import Any
 from loadtests.users.load import Load, Place
 from loadtests.users.recorder import Begun, PushTimes, Who
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, key_number, key_text
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import Answer, Connection, ConnectionFailed
+
+Heard = Callable[[Event, int], None]
+"""Gets every push and when it came (ns since the origin)."""
 
 _HEARTBEAT_S = 10.0
 """How often a pod that does not say wants to hear from us."""
@@ -49,9 +52,7 @@ class Person:
 class Session:
     """`heard` gets every push, `lost` the end that we did not ask for; both are called in the hub and must not wait."""
 
-    def __init__(
-        self, load: Load, person: Person, heard: Callable[[Event], None], lost: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, load: Load, person: Person, heard: Heard, lost: Callable[[str, str], None]) -> None:
         place = person.place
         self._load = load
         self._recorder = load.recorder
@@ -69,32 +70,32 @@ class Session:
         """`connection.create`: from the TCP connect to the pod's "created". Whether it did."""
         key = self._load.new_key()
         begun = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
-        outcome, error = "unknown", "run_ended"
+        outcome, error, ended_ns = "unknown", "run_ended", None
         try:
-            outcome, error = self._create(key, self._load.timeout_s("connection.create"))
+            outcome, error, ended_ns = self._create(key, self._load.timeout_s("connection.create"))
         finally:
-            self._recorder.end(begun, outcome, error)
+            self._recorder.end(begun, outcome, error, ended_ns)
         if outcome != "ok":
             self.drop()
             return False
         self._load.sessions.add(self)
         return True
 
-    def _create(self, key: int, timeout_s: float) -> tuple[str, str]:
+    def _create(self, key: int, timeout_s: float) -> tuple[str, str, int | None]:
         until_ns = monotonic_ns() + int(timeout_s * 1e9)
         try:
             self._connection = Connection.open(
                 self._url, timeout_s=timeout_s, on_event=self._pushed, on_lost=self._ended
             )
         except ConnectionFailed as failure:
-            return failure.outcome, failure.error
+            return failure.outcome, failure.error, None
         left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
-        reply = self._connection.request("connection.create", key, self._introduction, left_s)
+        reply, ended_ns = self._connection.request("connection.create", key, self._introduction, left_s)
         every_s = reply.body.get("heartbeat_s")
         if isinstance(every_s, int | float) and every_s > 0:
             self._heartbeat_ns = int(every_s * 1e9)
         self._note_sent()
-        return reply.outcome, reply.error
+        return reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
 
     def request(
         self, operation: str, planned_ns: int, body: Mapping[str, Any], chat: int | None = None, key: int | None = None
@@ -106,16 +107,17 @@ class Session:
             self._load.causes.note(key, begun)
             if operation == "message.send":
                 self._own.add(key_text(key))
-        reply = None
+        outcome, error, ended_ns = "unknown", "run_ended", None
         try:
-            reply = self._send(operation, key, body, self._load.timeout_s(operation))
+            reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
+            outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
         finally:
-            self._recorder.end(begun, *(("unknown", "run_ended") if reply is None else (reply.outcome, reply.error)))
+            self._recorder.end(begun, outcome, error, ended_ns)
         return reply
 
-    def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Reply:
+    def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
         if self._connection is None:
-            return Reply(key_text(key), "unknown", "cut_off", {})
+            return Answer(Reply(key_text(key), "unknown", "cut_off", {}), monotonic_ns())
         self._note_sent()
         return self._connection.request(operation, key, body, timeout_s)
 
@@ -123,8 +125,8 @@ class Session:
         """An operation whose end is a push; hand the result to `end`."""
         return self._recorder.begin(self.who, operation, key, chat, planned_ns)
 
-    def end(self, begun: Begun, outcome: str, error: str) -> None:
-        self._recorder.end(begun, outcome, error)
+    def end(self, begun: Begun, outcome: str, error: str, ended_ns: int | None = None) -> None:
+        self._recorder.end(begun, outcome, error, ended_ns)
 
     def is_own(self, key: str) -> bool:
         """Whether a message with that key was sent here; each is asked about once, when it comes back."""
@@ -140,7 +142,7 @@ class Session:
             return
         self._note_sent()
         timeout_s = self._load.timeout_s("default")
-        reply = connection.request("heartbeat", self._load.new_key(), {}, timeout_s)
+        reply, _ = connection.request("heartbeat", self._load.new_key(), {}, timeout_s)
         if reply.error == "timeout" and self._connection is connection:
             self.drop()
             self._lost("cut_off", "the pod did not answer a heartbeat")
@@ -173,12 +175,13 @@ class Session:
 
     def _pushed(self, event: Event, received_ns: int) -> None:
         clock = self._load.clock
+        heard_ns = received_ns - clock.origin_ns
         try:
             key, chat = key_number(event.key), key_number(event.chat)
         except ProtocolError:
             key, chat = 0, None
         planned_ns, started_ns = self._load.causes.find(key)
         published_ns = clock.of_unix(event.published_ns)
-        times = PushTimes(received_ns - clock.origin_ns, published_ns, planned_ns, started_ns)
+        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns)
         self._recorder.push(self.who, "event.deliver", key, chat, times)
-        self._heard(event)
+        self._heard(event, heard_ns)

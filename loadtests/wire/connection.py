@@ -8,7 +8,7 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from time import monotonic_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gevent import Greenlet, getcurrent
 from gevent.hub import get_hub
@@ -18,7 +18,7 @@ from loadtests.wire.frames import Incoming, text_frame
 from loadtests.wire.handshake import RECEIVE_BYTES, ConnectionFailed, open_websocket
 from loadtests.wire.transport import Transport
 
-__all__ = ["Connection", "ConnectionFailed"]
+__all__ = ["Answer", "Connection", "ConnectionFailed"]
 
 LINGER_S: Final = 1.0
 """How long the pod has to close the TCP connection after the closing handshake, so that the waiting port is its own."""
@@ -30,6 +30,15 @@ OnLost = Callable[[str, str], None]
 """Called in the hub, once, with the error (`cut_off`, `bad_reply`, or `internal` for a bug of ours) and a sentence,
 when the pod ends the connection or breaks the protocol; never after `close` or `abort`."""
 
+
+class Answer(NamedTuple):
+    """What became of a request, and when: `ended_ns` is when the reply's bytes came to this host or, without a reply,
+    when we no longer waited for it (CLOCK_MONOTONIC)."""
+
+    reply: Reply
+    ended_ns: int
+
+
 _log = logging.getLogger(__name__)
 _READ, _WRITE = 1, 2
 
@@ -38,13 +47,12 @@ class Connection:
     """An open WebSocket. Any number of greenlets may `request` at once; none of the methods may be called in the hub
     except `abort`.
 
-    `late_replies` counts replies that nobody waited for any more; `events` the pushes; `received_ns` is when the last
-    bytes came (CLOCK_MONOTONIC).
+    `late_replies` counts replies that nobody waited for any more; `events` the pushes.
     """
 
     __slots__ = (
         "_closer", "_hub", "_incoming", "_linger", "_lost", "_on_event", "_on_lost", "_reader", "_transport",
-        "_unsent", "_waiting", "_writer", "events", "late_replies", "received_ns",
+        "_unsent", "_waiting", "_writer", "events", "late_replies",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +77,6 @@ class Connection:
         self._linger: Any = None
         self.late_replies = 0
         self.events = 0
-        self.received_ns = monotonic_ns()
         self._reader = self._hub.loop.io(transport.fileno(), _READ)
         self._reader.start(self._on_readable)
         if received:
@@ -93,7 +100,7 @@ class Connection:
         """Why the connection is no longer usable: error and a sentence; None while it is."""
         return self._lost
 
-    def request(self, type: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Reply:
+    def request(self, type: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
         """Sends a request and waits for its reply.
 
         Never raises for what the pod does: a reply that does not come is `unknown` with `timeout` or `cut_off`, one
@@ -110,12 +117,12 @@ class Connection:
         timer.start(self._on_timeout, text)
         try:
             self._send(text_frame(encode_request(type, text, body)))
-            reply: Reply = self._hub.switch()
+            answer: Answer = self._hub.switch()
         finally:
             timer.stop()
             timer.close()
             waiting.pop(text, None)
-        return reply
+        return answer
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Closes the WebSocket in order, waiting at most `timeout_s` for the pod's part; harmless when it is closed."""
@@ -164,7 +171,6 @@ class Connection:
             if not data:
                 self._shut()
             return
-        self.received_ns = monotonic_ns()
         self._take(data)
         if not data:
             self._break("cut_off", "the pod hung up")
@@ -197,14 +203,14 @@ class Connection:
             if waiter is None:
                 self.late_replies += 1
             else:
-                waiter.switch(decoded)
+                waiter.switch(Answer(decoded, self._transport.received_ns))
         else:
             self.events += 1
             self._push(decoded)
 
     def _push(self, event: Any) -> None:
         try:
-            self._on_event(event, self.received_ns)
+            self._on_event(event, self._transport.received_ns)
         except Exception:
             _log.exception("a push was not handled: %s on %s", event.kind, event.topic)
 
@@ -279,5 +285,6 @@ class Connection:
                 _log.exception("a lost connection was not handled")
 
 
-def _no_reply(key: str, error: str) -> Reply:
-    return Reply(key, "unknown" if error in {"cut_off", "timeout"} else "fail", error, {})
+def _no_reply(key: str, error: str) -> Answer:
+    reply = Reply(key, "unknown" if error in {"cut_off", "timeout"} else "fail", error, {})
+    return Answer(reply, monotonic_ns())

@@ -1,13 +1,30 @@
 """Bytes over a non-blocking socket, plain or TLS: `recv` and `send` raise BlockingIOError instead of waiting."""
 
 import ssl
-from typing import Protocol
+import struct
+import sys
+from collections.abc import Sequence
+from time import monotonic_ns, time_ns
+from typing import Final, Protocol
 
 from gevent import socket
+
+_SO_TIMESTAMPNS: Final = 35
+"""Of Linux, which Python does not name: the kernel stamps what comes with the Unix time, in its softirq."""
+
+_TIMESPEC: Final = struct.Struct("@ll")
+_STAMP_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+
+_OLDEST_NS: Final = 60_000_000_000
+"""An age beyond it is a Unix clock that was set between arrival and reading, not a stamp to believe."""
 
 
 class Transport(Protocol):
     """`recv` gives b"" at the end of the stream; all raise OSError when the connection is broken."""
+
+    @property
+    def received_ns(self) -> int:
+        """When the last bytes that `recv` gave came to this host (CLOCK_MONOTONIC), however late they were read."""
 
     def fileno(self) -> int: ...
 
@@ -19,29 +36,53 @@ class Transport(Protocol):
 
 
 class PlainTransport:
-    """A native socket as it is: its own methods, with no layer between."""
+    """A native socket: its own methods, and the kernel's stamp of what comes."""
 
-    __slots__ = ("close", "fileno", "recv", "send")
+    __slots__ = ("_recvmsg", "close", "fileno", "received_ns", "send")
 
     def __init__(self, connected: socket.socket) -> None:
+        if sys.platform == "linux":
+            connected.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._recvmsg = connected.recvmsg
         self.fileno = connected.fileno
-        self.recv = connected.recv
         self.send = connected.send
         self.close = connected.close
+        self.received_ns: int = monotonic_ns()
+
+    def recv(self, size: int) -> bytes:
+        data, ancillary, _, _ = self._recvmsg(size, _STAMP_BYTES)
+        self.received_ns = _arrived_ns(ancillary)
+        return data  # type: ignore[no-any-return]
+
+
+def _arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """By the kernel's stamp; now, where it gave none. A generator that is busy with somebody else's reply does not add
+    its own delay to what it measures."""
+    if ancillary:
+        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        # The Unix clock first: what comes between the two readings makes the arrival late, never too early.
+        age_ns: int = time_ns() - (seconds * 1_000_000_000 + nanoseconds)
+        if 0 <= age_ns < _OLDEST_NS:
+            return monotonic_ns() - age_ns
+    return monotonic_ns()
 
 
 class TlsTransport:
     """TLS over memory buffers, so that the socket beneath can be watched like a plain one."""
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, host: str) -> None:
-        self._socket = connected
+        self._plain = PlainTransport(connected)
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._unsent = b""
 
+    @property
+    def received_ns(self) -> int:
+        return self._plain.received_ns
+
     def fileno(self) -> int:
-        return int(self._socket.fileno())
+        return int(self._plain.fileno())
 
     def handshake(self) -> bool:
         """One step of the handshake: whether it is done. Call again when the socket is readable."""
@@ -80,12 +121,12 @@ class TlsTransport:
         return len(data)
 
     def close(self) -> None:
-        self._socket.close()
+        self._plain.close()
 
     def _fetch(self, size: int = 65536) -> bool:
         """Moves received bytes to the decoder; True at the end of the stream."""
         try:
-            data = self._socket.recv(size)
+            data = self._plain.recv(size)
         except BlockingIOError:
             return False
         if data:
@@ -98,6 +139,6 @@ class TlsTransport:
         self._unsent += self._outgoing.read()
         try:
             while self._unsent:
-                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+                self._unsent = self._unsent[self._plain.send(self._unsent) :]
         except BlockingIOError:
             pass

@@ -1,13 +1,12 @@
 """One WebSocket for greenlets against a server in the same process: what a well-behaved pod may do."""
 
 import gc
-import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
+from certificates import certificate
 from gevent.event import Event as Bell
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +51,7 @@ def heard() -> Heard:
 def test_a_reply_reaches_the_one_who_asked(heard: Heard) -> None:
     with pod(echo) as url:
         connection = heard.open(url)
-        answer = connection.request("message.send", 0x2A, {"chat": "a", "text": "żółw"}, 5)
+        answer = connection.request("message.send", 0x2A, {"chat": "a", "text": "żółw"}, 5).reply
         assert (answer.key, answer.outcome, answer.error) == ("000000000000002a", "ok", "")
         assert answer.body["asked"] == {"type": "message.send", "key": "000000000000002a", "chat": "a", "text": "żółw"}
         connection.close()
@@ -69,7 +68,7 @@ def test_greenlets_share_a_connection_and_replies_come_in_any_order(heard: Heard
         connection = heard.open(url)
         askers = [gevent.spawn(connection.request, "heartbeat", key, {}, 5) for key in range(50)]
         gevent.joinall(askers, timeout=5)
-        assert [int(a.value.body["mine"], 16) for a in askers] == list(range(50))
+        assert [int(a.value.reply.body["mine"], 16) for a in askers] == list(range(50))
         connection.close()
 
 
@@ -81,7 +80,7 @@ def test_a_waiting_key_cannot_be_asked_twice(heard: Heard) -> None:
         with pytest.raises(ValueError, match="already waited for"):
             connection.request("heartbeat", 1, {}, 5)
         connection.abort()
-        assert first.get(timeout=5).error == "cut_off"
+        assert first.get(timeout=5).reply.error == "cut_off"
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7, 4096])
@@ -103,7 +102,7 @@ def test_pushes_and_replies_survive_any_cutting_of_the_stream(heard: Heard, piec
 
     with pod(script) as url:
         connection = heard.open(url)
-        assert connection.request("heartbeat", 9, {}, 5).outcome == "ok"
+        assert connection.request("heartbeat", 9, {}, 5).reply.outcome == "ok"
         assert [e.sequence for e in heard.events] == [1, 2, 3, 4, 5]
         assert [len(e.text) for e in heard.events[1:3]] == [300, 70_000]
         connection.close()
@@ -129,7 +128,7 @@ def test_small_frames_cut_anywhere(cuts: list[int]) -> None:
     heard = Heard()
     with pod(script) as url:
         connection = heard.open(url)
-        assert connection.request("heartbeat", 9, {}, 5).outcome == "ok"
+        assert connection.request("heartbeat", 9, {}, 5).reply.outcome == "ok"
         assert [e.sequence for e in heard.events] == [1, 2, 3]
         connection.abort()
 
@@ -142,7 +141,7 @@ def test_frames_right_behind_the_handshake_are_heard(heard: Heard) -> None:
 
     with serving(handle) as port:
         connection = heard.open(f"ws://127.0.0.1:{port}")
-        assert connection.request("heartbeat", 1, {}, 5).outcome == "ok"
+        assert connection.request("heartbeat", 1, {}, 5).reply.outcome == "ok"
         assert [e.sequence for e in heard.events] == [1, 2]
         connection.close()
 
@@ -156,9 +155,9 @@ def test_a_late_reply_is_counted_and_given_to_nobody(heard: Heard) -> None:
 
     with pod(late) as url:
         connection = heard.open(url)
-        answer = connection.request("chat.accept", 1, {"chat": "a"}, 0.02)
+        answer = connection.request("chat.accept", 1, {"chat": "a"}, 0.02).reply
         assert (answer.outcome, answer.error) == ("unknown", "timeout")
-        assert connection.request("heartbeat", 2, {}, 5).key == "0000000000000002"
+        assert connection.request("heartbeat", 2, {}, 5).reply.key == "0000000000000002"
         assert connection.late_replies == 1
         connection.close()
 
@@ -169,7 +168,7 @@ def test_a_killed_asker_leaves_nothing_behind(heard: Heard) -> None:
         asker = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         asker.kill()
-        assert connection.request("heartbeat", 2, {}, 5).outcome == "ok"
+        assert connection.request("heartbeat", 2, {}, 5).reply.outcome == "ok"
         assert connection.late_replies == 1
         connection.close()
 
@@ -187,7 +186,7 @@ def test_what_the_socket_does_not_take_is_sent_later(heard: Heard) -> None:
         body = {"chat": "a", "text": "x" * 500_000}
         askers = [gevent.spawn(connection.request, "message.send", key, body, 5) for key in range(20)]
         gevent.joinall(askers, timeout=5)
-        assert [a.value.body["size"] for a in askers] == [500_000] * 20
+        assert [a.value.reply.body["size"] for a in askers] == [500_000] * 20
         connection.close()
 
 
@@ -201,7 +200,7 @@ def test_an_exception_in_the_callback_stops_neither_hub_nor_connection(caplog: p
 
     with pod(script) as url:
         connection = Connection.open(url, timeout_s=5, on_event=broken)
-        assert connection.request("heartbeat", 1, {}, 5).outcome == "ok"
+        assert connection.request("heartbeat", 1, {}, 5).reply.outcome == "ok"
         assert "a bug in a user" in caplog.text
         connection.close()
 
@@ -220,7 +219,7 @@ def test_closing_says_goodbye_and_is_no_loss(heard: Heard) -> None:
         connection.close()
         assert goodbyes == [(0x88, b"\x03\xe8")]
         assert heard.lost == []
-        assert connection.request("heartbeat", 1, {}, 5).error == "cut_off"
+        assert connection.request("heartbeat", 1, {}, 5).reply.error == "cut_off"
 
 
 def test_closing_wakes_those_who_still_wait(heard: Heard) -> None:
@@ -229,21 +228,15 @@ def test_closing_wakes_those_who_still_wait(heard: Heard) -> None:
         asker = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         connection.close(timeout_s=0.02)
-        assert asker.get(timeout=5).error == "cut_off"
+        assert asker.get(timeout=5).reply.error == "cut_off"
 
 
 def test_tls_carries_the_same(heard: Heard, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    trusting = ssl.create_default_context(cafile=str(certificate))
-    with pod(echo, certfile=str(certificate), keyfile=str(key)) as url:
+    files, trusting = certificate(tmp_path)
+    with pod(echo, **files) as url:
         connection = heard.open(url, tls=trusting)
         for size in (10, 300, 200_000):
-            answer = connection.request("message.send", size, {"chat": "a", "text": "x" * size}, 5)
+            answer = connection.request("message.send", size, {"chat": "a", "text": "x" * size}, 5).reply
             assert len(answer.body["asked"]["text"]) == size
         connection.close()
 

@@ -97,8 +97,8 @@ def test_half_open_requests_time_out_and_the_rest_goes_on() -> None:
     with pod(silent) as silent_url, pod(echo) as echo_url:
         half_open, whole = opened(silent_url), opened(echo_url)
         asker = gevent.spawn(half_open.request, "heartbeat", 1, {}, 0.05)
-        assert whole.request("heartbeat", 2, {}, 5).outcome == "ok"
-        answer = asker.get(timeout=5)
+        assert whole.request("heartbeat", 2, {}, 5).reply.outcome == "ok"
+        answer = asker.get(timeout=5).reply
         assert (answer.outcome, answer.error) == ("unknown", "timeout")
         half_open.abort()
         whole.close()
@@ -116,7 +116,7 @@ def broken_by(data: bytes) -> tuple[str, str, list[tuple[str, str]]]:
     lost: list[tuple[str, str]] = []
     with pod(script) as url:
         connection = opened(url, lost)
-        answer = connection.request("heartbeat", 7, {}, 5)
+        answer = connection.request("heartbeat", 7, {}, 5).reply
         gevent.sleep(0.01)
         connection.abort()
     return answer.outcome, answer.error, lost
@@ -168,7 +168,7 @@ def test_being_cut_off_is_unknown(data: bytes) -> None:
         connection = opened(url, lost)
         askers = [gevent.spawn(connection.request, "heartbeat", key, {}, 5) for key in range(3)]
         gevent.joinall(askers, timeout=5)
-        assert {(a.value.outcome, a.value.error) for a in askers} == {("unknown", "cut_off")}
+        assert {(a.value.reply.outcome, a.value.reply.error) for a in askers} == {("unknown", "cut_off")}
         gevent.sleep(0.01)
         assert [why for why, _ in lost] == ["cut_off"]
         assert connection.lost is not None
@@ -181,7 +181,7 @@ def test_a_reset_connection_is_cut_off() -> None:
 
     lost: list[tuple[str, str]] = []
     with pod(script) as url:
-        assert opened(url, lost).request("heartbeat", 1, {}, 5).error == "cut_off"
+        assert opened(url, lost).request("heartbeat", 1, {}, 5).reply.error == "cut_off"
         gevent.sleep(0.01)
     assert [why for why, _ in lost] == ["cut_off"]
 
@@ -194,7 +194,7 @@ def test_a_server_that_says_goodbye_and_stays_is_left() -> None:
     with pod(script) as url:
         connection = opened(url)
         gevent.sleep(0.02)
-        assert connection.request("heartbeat", 1, {}, 5).error == "cut_off"
+        assert connection.request("heartbeat", 1, {}, 5).reply.error == "cut_off"
         connection.abort()
 
 
@@ -206,6 +206,6 @@ def test_no_bytes_make_it_hang_or_raise(data: bytes) -> None:
 
     with serving(handle) as port:
         connection = opened(f"ws://127.0.0.1:{port}/")
-        answer = connection.request("heartbeat", 1, {}, 2)
+        answer = connection.request("heartbeat", 1, {}, 2).reply
         assert (answer.outcome, answer.error) in {("unknown", "cut_off"), ("fail", "bad_reply")}
         connection.abort()
