@@ -1,6 +1,5 @@
 """Run directories → values and numpy arrays: only the columns that a report needs, never a whole file in memory."""
 
-import json
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,8 @@ import pyarrow as pa
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from reports.judged_time import Window, merged
+from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
 Ints = npt.NDArray[np.int64]
@@ -32,16 +33,6 @@ _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
 
 class NotAStudyError(Exception):
     """The directory holds no run."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage as it happened; as it was planned where the timeline was not written. Times in ns since the origin."""
-
-    name: str
-    started_ns: int
-    ended_ns: int
-    judge: bool
 
 
 @dataclass(frozen=True)
@@ -73,10 +64,9 @@ class Run:
         return "aborted" if self.end is None else str(self.end.get("reason", "unknown"))
 
     @property
-    def judged(self) -> tuple[tuple[int, int], ...]:
-        """The windows that count, [start, end) in ns: the judged stages, or the whole run where none is marked."""
-        marked = [s for s in self.stages if s.judge] or self.stages
-        return tuple((s.started_ns, s.ended_ns) for s in marked)
+    def judged(self) -> tuple[Window, ...]:
+        """The windows that count: the judged stages, or the whole run where none is marked."""
+        return judged(self.stages) or merged((s.started_ns, s.ended_ns) for s in self.stages)
 
     @property
     def started_ns(self) -> int:
@@ -115,7 +105,7 @@ def read_run(directory: RunDirectory) -> Run:
     manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
     told = manifest or {}
     storage = by_run({directory: asked(told)})[directory]
-    return Run(directory, storage, told, end, ledger, _stages(directory, told, end or {}))
+    return Run(directory, storage, told, end, ledger, stages(table(directory, "timeline").to_pylist(), told, end or {}))
 
 
 def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:
@@ -125,27 +115,6 @@ def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:
     except (ValueError, OSError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _stages(directory: RunDirectory, manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
-    planned = {s["name"]: s for s in manifest.get("stages") or ()}
-    rows = [row for row in table(directory, "timeline").to_pylist() if row["kind"] == "stage"]
-    if not rows:
-        return tuple(_planned_stage(s) for s in planned.values())
-    nexts = [*(row["started_ns"] for row in rows[1:]), end.get("ended_ns")]
-    return tuple(_seen_stage(row, planned, following) for row, following in zip(rows, nexts, strict=True))
-
-
-def _planned_stage(stage: Mapping[str, Any]) -> Stage:
-    started = round(stage["starts_s"] * 1e9)
-    return Stage(stage["name"], started, started + round(stage["duration_s"] * 1e9), bool(stage["judge"]))
-
-
-def _seen_stage(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], following: int | None) -> Stage:
-    plan = planned.get(row["subject"], {})
-    expected = row["started_ns"] + round(plan.get("duration_s", 0) * 1e9)
-    judge = json.loads(row["detail"] or "{}").get("judge", plan.get("judge", False))
-    return Stage(row["subject"], row["started_ns"], row["ended_ns"] or following or expected, bool(judge))
 
 
 def table(directory: RunDirectory, name: str) -> pa.Table:

@@ -187,9 +187,6 @@ def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def
         yield f"{run.name}: the load generator was saturated ({why}); its own slowness is in these figures."
     elif generator.get("saturated", None) is None:
         yield f"{run.name}: nobody could tell whether the load generator was saturated."
-    late = end.get("late_starts") or {}
-    if not generator.get("saturated") and late.get("count", 0) > 0.01 * max(late.get("of") or 0, 1):
-        yield f"{run.name}: {late['count']} of {late['of']} arrivals began more than 100 ms late."
     if not observer:
         yield f"{run.name} had no observer: lock waits and resources are unknown."
     elif (observer.get("blind_s") or 0) > 0.01 * max(run.ended_ns - run.started_ns, 1) / 1e9:

@@ -1,8 +1,6 @@
 """Run directories → evidence: the only place of the gate that opens a run's files."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,11 @@ from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
 from reports.generator import strain
-from reports.judged_time import Int64s, Window, blind_windows, length_ns, merged, overlap_ns
+from reports.judged_time import Int64s, blind_windows, length_ns, merged, overlap_ns
+from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
 _S = 1_000_000_000
-_FOREVER = 2**62
 
 Json = Mapping[str, Any]
 
@@ -58,10 +56,10 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         return RunEvidence(run.name, storage, broken=_never_began(end))
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
-    stages = _stages(run, manifest)
-    counts, found = count_batches(run.batches("operations"), stages.judged, objectives)
-    promises = (manifest.get("engine") or {}).get("promises") or {}
     ended = end or {}
+    happened = stages([row for batch in run.batches("timeline") for row in batch.to_pylist()], manifest, ended)
+    counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
+    promises = (manifest.get("engine") or {}).get("promises") or {}
     return RunEvidence(
         run.name,
         storage,
@@ -71,7 +69,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
         strain=strain(ended),
-        sight=_sight(run, ended, stages),
+        sight=_sight(run, ended, happened),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
         ledger=_ledger(run),
@@ -85,32 +83,6 @@ def _never_began(end: Json | None) -> str:
     return f"it never began, {why}"
 
 
-@dataclass(frozen=True)
-class Stages:
-    """When the load began, and which of its time is judged."""
-
-    starts_ns: int
-    judged: tuple[Window, ...]
-
-
-def _stages(run: RunDirectory, manifest: Json) -> Stages:
-    """The stages as they happened; as they were planned where there is no timeline."""
-    rows = [row for batch in run.batches("timeline") for row in batch.to_pylist() if row["kind"] == "stage"]
-    stages = [_happened(row) for row in rows] or [_planned(stage) for stage in manifest["stages"]]
-    starts_ns = min((window[0] for window, _ in stages), default=0)
-    return Stages(starts_ns, merged(window for window, judged in stages if judged))
-
-
-def _happened(row: Json) -> tuple[Window, bool]:
-    ended_ns = _FOREVER if row["ended_ns"] is None else row["ended_ns"]
-    return (row["started_ns"], ended_ns), json.loads(row["detail"])["judge"]
-
-
-def _planned(stage: Json) -> tuple[Window, bool]:
-    ends_s = stage["starts_s"] + stage["duration_s"]
-    return (round(stage["starts_s"] * _S), round(ends_s * _S)), stage["judge"]
-
-
 def _kept(operations: Json, found: int) -> Kept:
     return Kept(operations["lost"], operations.get("lost_at_most"), operations["written"], found)
 
@@ -122,18 +94,19 @@ def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
     return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in document["checks"])
 
 
-def _sight(run: RunDirectory, end: Json, stages: Stages) -> Sight | None:
+def _sight(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> Sight | None:
     """The probe that saw least counts. What the observer says it missed, and no tick places outside of judged time,
     was in it."""
     if not end.get("observer"):
         return None
-    judged = merged((begin, min(stop, end["ended_ns"])) for begin, stop in stages.judged)
-    told_s, judged_s = end["observer"]["blind_s"], length_ns(judged) / _S
+    counted = merged((begin, min(stop, end["ended_ns"])) for begin, stop in judged(happened))
+    told_s, judged_s = end["observer"]["blind_s"], length_ns(counted) / _S
     probes = _ticks(run)
     if not probes:
         return Sight(judged_s, judged_s, "it left no ticks")
-    blind = [blind_windows(*ticks, (stages.starts_ns, end["ended_ns"])) for ticks in probes]
-    in_judged = max(overlap_ns(windows, judged) for windows in blind) / _S
+    load = min((stage.started_ns for stage in happened), default=0), end["ended_ns"]
+    blind = [blind_windows(*ticks, load) for ticks in probes]
+    in_judged = max(overlap_ns(windows, counted) for windows in blind) / _S
     placed = max(length_ns(windows) for windows in blind) / _S
     unplaced = min(max(0.0, told_s - placed), judged_s)
     return Sight(judged_s, max(in_judged, unplaced), end["observer"].get("reason") or "")

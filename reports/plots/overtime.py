@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import Floats, Stage
+from reports.frames import Floats
 from reports.plots.style import (
     CLASS_LOOKS,
     INK,
@@ -20,6 +20,7 @@ from reports.plots.style import (
     latency_axis,
     short,
 )
+from reports.stages import Stage
 
 _COLUMNS = 3
 _SHOWN = 5

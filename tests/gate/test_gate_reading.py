@@ -110,7 +110,7 @@ def test_without_a_timeline_the_plan_counts(study):
 def test_a_stage_that_the_run_ended_in(study):
     rows = [list(row) for row in healthy_timeline(STAGES[:2])]
     rows[1][1] = None
-    write_run(study, operations=[accept(20.0)], timeline=rows, end={"ended_ns": 12 * NS})
+    write_run(study, operations=[accept(11.9)], timeline=rows, end={"ended_ns": 12 * NS})
     run = only(study)
     assert run.counts["accept"] == Counts(1, 0)
     assert run.sight.judged_s == 7.0

@@ -276,7 +276,6 @@ def test_wrong_arguments_are_bad_input(capsys):
     ({"generator": {"saturated": None}}, "nobody could tell"),
     ({"observer": None}, "had no observer"),
     ({"observer": {"blind_s": 4.0, "reason": "timeout"}}, "blind for 4.0 s"),
-    ({"late_starts": {"count": 5, "of": 80}}, "5 of 80 arrivals"),
 ])  # fmt: skip
 def test_what_is_to_be_doubted_is_said(tmp_path, changes, says):
     write_run(tmp_path, operations=accepts(0.01), end=changes)

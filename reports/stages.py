@@ -1,0 +1,47 @@
+"""The stages of a run, as they happened: which of its time counts. The one reading that report and gate share."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.judged_time import Window, merged
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as it happened; as it was planned where the timeline was not written. Times in ns since the origin."""
+
+    name: str
+    started_ns: int
+    ended_ns: int
+    judge: bool
+
+
+def stages(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """`rows` are those of the timeline. One that nobody saw the end of ended when the next began, when the load had
+    ended or, of a run that was cut off, when it should have. Raises KeyError, ValueError when they make no sense."""
+    planned = {stage["name"]: stage for stage in manifest.get("stages") or ()}
+    seen = [row for row in rows if row["kind"] == "stage"]
+    if not seen:
+        return tuple(_planned(stage) for stage in planned.values())
+    nexts = [*(row["started_ns"] for row in seen[1:]), end.get("ended_ns")]
+    return tuple(_happened(row, planned, following) for row, following in zip(seen, nexts, strict=True))
+
+
+def judged(all_stages: Sequence[Stage]) -> tuple[Window, ...]:
+    """The windows of the stages that are marked as judged."""
+    return merged((stage.started_ns, stage.ended_ns) for stage in all_stages if stage.judge)
+
+
+def _planned(stage: Mapping[str, Any]) -> Stage:
+    started = round(stage["starts_s"] * 1e9)
+    return Stage(stage["name"], started, started + round(stage["duration_s"] * 1e9), bool(stage["judge"]))
+
+
+def _happened(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], following: int | None) -> Stage:
+    plan = planned.get(row["subject"], {})
+    expected = row["started_ns"] + round(plan.get("duration_s", 0) * 1e9)
+    ended = next(ns for ns in (row["ended_ns"], following, expected) if ns is not None)
+    marked = json.loads(row["detail"] or "{}").get("judge", plan.get("judge", False))
+    return Stage(row["subject"], row["started_ns"], ended, bool(marked))
