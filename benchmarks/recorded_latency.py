@@ -7,8 +7,8 @@ service time, from start to end, with those of the stamps of the same operations
 each, from reading the request to writing the reply.
 
 Beside every round runs a control at the same rate: a bare gevent socket with the clock around it. What it is off by is
-what reading late costs, which the rows are spared by the kernel's stamps; it has no part in the verdict. Server and generator have a core
-each where there are two.
+what reading late costs, which the rows are spared by the kernel's stamps; it has no part in the verdict. Server and
+generator have a core each where there are two.
 """
 
 import os
