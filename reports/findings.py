@@ -35,6 +35,8 @@ class Measure:
     """The response's figures by run."""
     waited_s: float
     """All responses together, refusals too."""
+    held_back_s: float
+    """How much of it passed before they began: whoever was to begin them was still in an earlier call."""
     curve: tuple[list[float], list[int]]
     over_time: Sequence[Bin]
 
@@ -163,6 +165,7 @@ def _measure(
         percentiles(_sample(whole, whole.service)),
         rounds,
         float(whole.response[whole.judged].sum()) / 1e9,
+        float((whole.response - whole.service)[whole.judged].sum()) / 1e9,
         curve(response),
         by_bin(whole.response[counted], whole.bin[counted], axis.count),
     )

@@ -112,7 +112,12 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
             f"Locks are {min(share, 1):.0%} of its accepts' waiting ({duration(seconds)}, known: {waits.known}), "
             f"{behind / seconds:.0%} of it {_behind(holder)}."
         )
-    return f"{told} {_meanwhile(storage)}" if share < _MOST else told
+    return f"{told} {_held_back(accept)}{_meanwhile(storage)}" if share < _MOST else told
+
+
+def _held_back(accept: Measure) -> str:
+    share = accept.held_back_s / accept.waited_s if accept.waited_s else 0.0
+    return f"{share:.0%} passed before they began, their agents still in an earlier call. " if share >= _LITTLE else ""
 
 
 def _meanwhile(storage: StorageFindings) -> str:
@@ -122,8 +127,11 @@ def _meanwhile(storage: StorageFindings) -> str:
     if mean < _LITTLE:
         return "The rest passes in queues and work; hardly any session waited for a lock."
     waiter, holder = max(pairs, key=lambda pair: pairs[pair])
+    busy = storage.sessions.judged
+    at_work = digits(sum(busy.values()))
+    who = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
     return (
-        f"The rest passes in queues and work, while {digits(mean)} sessions on average waited for locks, "
+        f"The rest passes in queues and work, while on average {who} waited for locks, "
         f"most of all {waiter} {_behind(holder)}."
     )
 

@@ -54,6 +54,7 @@ def test_sessions_are_means_over_the_ticks_that_looked(tmp_path):
     assert not seen.by_class["lock"][(centres > 4) & (centres < 8)].any()
     assert seen.by_class["other"][centres < 8] == pytest.approx(1)
     assert np.isnan(seen.by_class["lock"][centres > 8]).all()
+    assert seen.judged == {**dict.fromkeys(CLASSES, 0.0), "other": 1.0}, "judged from 5 s on, seen until 8 s"
 
 
 def test_where_there_are_no_sessions_it_says_so(tmp_path):

@@ -66,7 +66,23 @@ def test_accepts_that_queue_behind_waiters_are_told_of_them(tmp_path):
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
     reason = head(tmp_path).reason
     assert reason.startswith("Locks are 0.0% of its accepts' waiting (known: event).")
-    assert "4.0 sessions on average waited for locks, most of all message.send behind message.send" in reason
+    assert "on average 4.0 sessions waited for locks, most of all message.send behind message.send" in reason
+
+
+def test_what_passed_before_accepts_began_is_told(tmp_path):
+    late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
+    tables = {"lock_waits": [wait(0, "message.send", 5.0)]}
+    write_run(tmp_path, "01-postgres", operations=late, tables=tables)
+    assert "75% passed before they began, their agents still in an earlier call." in head(tmp_path).reason
+
+
+def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
+    looks = range(50, 150)
+    ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None) for t in looks]
+    sessions = [(t * NS // 10, "postgres", name, None, n) for t in looks for name, n in (("lock", 4), ("running", 1))]
+    tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)], "ticks": ticks, "sessions": sessions}
+    write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
+    assert "on average 4.0 of 5.0 busy sessions waited for locks" in head(tmp_path).reason
 
 
 def test_without_accepts_the_answer_is_unknown(tmp_path):
