@@ -10,9 +10,6 @@ Bools = npt.NDArray[np.bool_]
 Window = tuple[int, int]
 """From, to (exclusive), in nanoseconds."""
 
-_MISSED_PERIODS = 3
-"""A gap of fewer periods between two ticks that saw something is jitter, not blindness."""
-
 
 def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
     """The same time in windows that neither touch nor overlap, in order."""
@@ -40,13 +37,3 @@ def inside(times: Int64s, windows: Sequence[Window]) -> Bools:
 def overlap_ns(a: Sequence[Window], b: Sequence[Window]) -> int:
     """How long both last at once; each list is merged already."""
     return sum(max(0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b)
-
-
-def blind_windows(planned_ns: Int64s, seen_ns: Int64s, load: Window) -> tuple[Window, ...]:
-    """When a probe saw nothing while the load lasted, told from when its ticks were planned, and when those began that
-    saw something. Failed ticks, missing ones and silence at either end are all gaps; a period of each is no loss."""
-    period = int(np.median(np.diff(np.sort(planned_ns)))) if len(planned_ns) > 1 else 0
-    inner = np.sort(seen_ns[inside(seen_ns, [load])])
-    edges = np.concatenate(([load[0]], inner, [load[1]])).astype(np.int64)
-    gaps = np.flatnonzero(np.diff(edges) > _MISSED_PERIODS * period)
-    return merged((int(edges[i]) + period, int(edges[i + 1])) for i in gaps)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loadtests.records.sight import MISSED_PERIODS
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
@@ -107,7 +108,7 @@ def _observed_waits(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Wa
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     hits = _ints(pc.fill_null(rows["hits"], -1))
     sampled = (hits >= 0) & (period_s is not None)
-    weights = np.where(sampled, hits * (period_s or 0) * 1e9, np.maximum(ends - starts, 0))
+    weights = np.where(sampled, hits * _worth_ns(ticks, starts, ends), np.maximum(ends - starts, 0))
     waiter = _names(rows["waiter_operation"])
     holder = _names(pc.coalesce(rows["root_operation"], rows["blocker_operation"]))
     judged = inside(starts, run.judged)
@@ -147,9 +148,22 @@ def _sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     mine = _database_ticks(ticks)
     if not mine.num_rows:
         return None, False
-    first = mine.filter(pc.equal(mine["probe"], mine["probe"][0]))
-    gaps = np.diff(np.sort(_ints(first["planned_ns"])))
-    return (float(np.median(gaps)) / 1e9 if len(gaps) else None), mine["error"].null_count > 0
+    return mine["period_ns"][0].as_py() / 1e9, mine["error"].null_count > 0
+
+
+def _worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:
+    """How long one sight of each wait stands for: until the next look that saw something, on average while the wait
+    lasted. A probe that fails now and then sees less often, and each sight is worth more; time for which it was blind
+    is not guessed at."""
+    mine = _database_ticks(ticks)
+    if not mine.num_rows:
+        return np.zeros(len(starts))
+    period_ns, seen = mine["period_ns"][0].as_py(), np.sort(seeing_ticks(ticks))
+    until_next = np.minimum(np.diff(seen, append=seen[-1:] + period_ns), MISSED_PERIODS * period_ns)
+    summed = np.concatenate(([0.0], np.cumsum(until_next)))
+    first, past = np.searchsorted(seen, starts), np.searchsorted(seen, ends, side="right")
+    looks = past - first
+    return np.where(looks > 0, (summed[past] - summed[first]) / np.maximum(looks, 1), float(period_ns))
 
 
 def _density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats) -> Floats:

@@ -184,7 +184,7 @@ def healthy_timeline(stages: Iterable[Mapping[str, Any]] = STAGES) -> list[tuple
 
 def healthy_ticks(probe: str = "database", every_s: float = 0.1, until_s: float = 16.0) -> list[tuple[Any, ...]]:
     starts = [n * every_s for n in range(round(until_s / every_s))]
-    return [(probe, _ns(t), _ns(t), _ns(t + every_s / 50), 0, None) for t in starts]
+    return [(probe, _ns(t), _ns(t), _ns(t + every_s / 50), 0, None, _ns(every_s)) for t in starts]
 
 
 def _write_operations(run: RunDirectory, operations: Iterable[Op] | None, workers: int) -> dict[str, int]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.conductor.blindness import Tick, blindness
+from loadtests.conductor.blindness import blindness
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.live import Load, Worker
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.sight import read_ticks
 from loadtests.records.streams import read_batches
 from loadtests.records.tables import FORMAT, TABLES
 
@@ -87,12 +88,3 @@ def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | Non
     starts = [stage["started_ns"] for stage in ending.load.stages]
     blind_s, reason = blindness(read_ticks(directory), min(starts, default=ending.ended_ns), ending.ended_ns)
     return {"blind_s": round(blind_s, 3), "reason": reason}
-
-
-def read_ticks(directory: RunDirectory) -> list[Tick]:
-    columns = ["probe", "planned_ns", "started_ns", "ended_ns", "error"]
-    return [
-        Tick(*row)
-        for batch in directory.batches("ticks")
-        for row in zip(*(batch[c].to_pylist() for c in columns), strict=True)
-    ]

@@ -74,7 +74,7 @@ async def run(watch: Watch, clock: Clock, recorder: Recorder, stop: asyncio.Even
         started_ns = clock()
         rows, error = await watch.tick()
         number = recorder.add(rows)
-        recorder.add({"ticks": [(name, planned_ns, started_ns, clock(), number, error)]})
+        recorder.add({"ticks": [(name, planned_ns, started_ns, clock(), number, error, period_ns)]})
         planned_ns += period_ns * max(1, math.ceil((clock() - planned_ns) / period_ns))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), max(planned_ns - clock(), 0) / 1e9)

@@ -159,6 +159,7 @@ TICKS_TABLE = Table(
         _time("ended_ns", "when it was done"),
         Column("rows", pa.int32(), "rows that it brought"),
         _text("error", "why it saw nothing; null when it could see", True),
+        Column("period_ns", pa.int64(), "how often this probe is to look (ns)"),
     ),
 )
 

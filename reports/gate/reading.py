@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.sight import blind_windows, by_probe, read_ticks
 from loadtests.records.tables import FORMAT
 from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
 from reports.generator import strain
-from reports.judged_time import Int64s, blind_windows, length_ns, merged, overlap_ns
+from reports.judged_time import length_ns, merged, overlap_ns
 from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
@@ -101,22 +99,12 @@ def _sight(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> Sight | N
         return None
     counted = merged((begin, min(stop, end["ended_ns"])) for begin, stop in judged(happened))
     told_s, judged_s = end["observer"]["blind_s"], length_ns(counted) / _S
-    probes = _ticks(run)
+    probes = by_probe(read_ticks(run))
     if not probes:
         return Sight(judged_s, judged_s, "it left no ticks")
     load = min((stage.started_ns for stage in happened), default=0), end["ended_ns"]
-    blind = [blind_windows(*ticks, load) for ticks in probes]
+    blind = [merged(blind_windows(ticks, *load)) for ticks in probes.values()]
     in_judged = max(overlap_ns(windows, counted) for windows in blind) / _S
     placed = max(length_ns(windows) for windows in blind) / _S
     unplaced = min(max(0.0, told_s - placed), judged_s)
     return Sight(judged_s, max(in_judged, unplaced), end["observer"].get("reason") or "")
-
-
-def _ticks(run: RunDirectory) -> list[tuple[Int64s, Int64s]]:
-    """Of each probe: when its ticks were planned, and when those began that saw something."""
-    batches = list(run.batches("ticks"))
-    if not batches:
-        return []
-    table = pa.Table.from_batches(batches)
-    probes = [table.filter(pc.equal(table["probe"], probe)) for probe in table["probe"].unique()]
-    return [(t["planned_ns"].to_numpy(), t.filter(pc.is_null(t["error"]))["started_ns"].to_numpy()) for t in probes]

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.conductor.blindness import Tick, blindness
+from loadtests.conductor.blindness import blindness
 from loadtests.conductor.ending import Ending, end_document, operations, saturated
 from loadtests.conductor.failures import COMPLETED
 from loadtests.conductor.live import Load, Worker
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.sight import Tick
 
 S = 1_000_000_000
 
@@ -58,7 +59,7 @@ def test_no_workers_no_word_on_saturation():
 
 
 def ticks(*at_ms: int, error: str | None = None, probe: str = "postgres") -> list[Tick]:
-    return [Tick(probe, t * 1_000_000, t * 1_000_000, t * 1_000_000 + 1000, error) for t in at_ms]
+    return [Tick(probe, t * 1_000_000, 50_000_000, error) for t in at_ms]
 
 
 def test_regular_ticks_are_not_blind():

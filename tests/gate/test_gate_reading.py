@@ -151,14 +151,14 @@ def test_an_observer_that_left_no_ticks_was_blind(study):
 
 
 def test_failed_ticks_in_judged_time_blind(study):
-    ticks = [(*t[:5], "timeout" if 6 * NS <= t[1] < 9 * NS else None) for t in healthy_ticks()]
+    ticks = [(*t[:5], "timeout" if 6 * NS <= t[1] < 9 * NS else None, t[6]) for t in healthy_ticks()]
     write_run(study, tables={"ticks": ticks}, end={"observer": {"blind_s": 3.0, "reason": "statement timeout"}})
     assert blind_s(study) == pytest.approx(3.0)
     assert only(study).sight.reason == "statement timeout"
 
 
 def test_failed_ticks_in_warm_up_do_not_count(study):
-    ticks = [(*t[:5], "timeout" if t[1] < 3 * NS else None) for t in healthy_ticks()]
+    ticks = [(*t[:5], "timeout" if t[1] < 3 * NS else None, t[6]) for t in healthy_ticks()]
     write_run(study, tables={"ticks": ticks}, end={"observer": {"blind_s": 2.9, "reason": "statement timeout"}})
     assert blind_s(study) == pytest.approx(0.0)
 

@@ -12,7 +12,7 @@ from loadtests.records.vocabulary import OPERATIONS
 
 
 def tick(n: int) -> tuple[Any, ...]:
-    return ("postgres", n, n + 1, n + 2, n % 3, None)
+    return ("postgres", n, n + 1, n + 2, n % 3, None, 50)
 
 
 def rows_in(path: Path) -> int:

@@ -44,7 +44,7 @@ def study(request, tmp_path_factory):
         tables={
             "lock_waits": waits,
             "sessions": [(6 * 10**9, word, word, word, 1)],
-            "ticks": [(word, 6 * 10**9, 6 * 10**9, 6 * 10**9, 1, word)],
+            "ticks": [(word, 6 * 10**9, 6 * 10**9, 6 * 10**9, 1, word, 10**8)],
             "resources": [(t * 10**9, word, word, t, 1) for t in range(9)],
         },
         timeline=[(0, 10**10, "stage", word, "ok", '{"judge": true}')],

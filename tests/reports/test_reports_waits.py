@@ -27,7 +27,7 @@ def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"
 
 
 def ticks(error=None):
-    return [("postgres", i * PERIOD, i * PERIOD, i * PERIOD + 1, 0, error) for i in range(800)]
+    return [("postgres", i * PERIOD, i * PERIOD, i * PERIOD + 1, 0, error, PERIOD) for i in range(800)]
 
 
 def waits_of(directory):
@@ -93,3 +93,10 @@ def test_a_blind_observer_is_unknown_and_a_seeing_one_that_saw_nothing_is_not(tm
 def test_operations_alone_say_nothing_of_waits(tmp_path):
     resources = [("resources", *tick[1:]) for tick in ticks()]
     assert waits_of(write_run(tmp_path, operations=[Op("chat.accept")], tables={"ticks": resources})).known is None
+
+
+def test_a_sight_of_a_probe_that_fails_now_and_then_is_worth_more(tmp_path):
+    failing = [(*tick[:5], "timeout" if i % 2 else None, PERIOD) for i, tick in enumerate(ticks())]
+    waits = [wait(0, "chat.accept", "chat.close", lasts_ms=2000, hits=50)]
+    seen = waits_of(write_run(tmp_path, tables={"lock_waits": waits, "ticks": failing}))
+    assert seen.behind("chat.accept") == [("chat.close", pytest.approx(2.0))]

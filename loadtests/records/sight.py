@@ -1,0 +1,53 @@
+"""What probes did not see, told from their own ticks: the one reading that conductor, report and gate share. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from loadtests.records.rundirectory import RunDirectory
+
+MISSED_PERIODS: Final = 3
+"""Between two looks that saw something, and no failed one between them, so many periods are jitter, not blindness."""
+
+
+class Tick(NamedTuple):
+    """One look of a probe; times in ns since the origin."""
+
+    probe: str
+    started_ns: int
+    period_ns: int
+    error: str | None
+
+
+def read_ticks(directory: RunDirectory) -> list[Tick]:
+    """Raises KeyError when the table has other columns."""
+    return [
+        Tick(*row)
+        for batch in directory.batches("ticks")
+        for row in zip(*(batch[name].to_pylist() for name in Tick._fields), strict=True)
+    ]
+
+
+def by_probe(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
+    found: dict[str, list[Tick]] = defaultdict(list)
+    for tick in ticks:
+        found[tick.probe].append(tick)
+    return found
+
+
+def blind_windows(ticks: Sequence[Tick], begins_ns: int, ends_ns: int) -> list[tuple[int, int]]:
+    """When one probe saw nothing between the two moments, in order.
+
+    A look that saw something is good for one period, or for `MISSED_PERIODS` until the next; one that failed is blind
+    from its beginning until the next look. So a probe that is starved or fails now and then cannot pass for one that
+    sees.
+    """
+    period_ns = ticks[0].period_ns if ticks else 0
+    looks = sorted((t.started_ns, t.error is None) for t in ticks if begins_ns <= t.started_ns < ends_ns)
+    windows, at_ns, saw = [], begins_ns, bool(ticks)
+    for next_ns, next_saw in [*looks, (ends_ns, True)]:
+        blind_from_ns = at_ns + period_ns if saw else at_ns
+        if next_ns > blind_from_ns and not (saw and next_ns - at_ns <= MISSED_PERIODS * period_ns):
+            windows.append((blind_from_ns, next_ns))
+        at_ns, saw = next_ns, next_saw
+    return windows
