@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests.arguments import Parser
 from loadtests.conductor.choices import Generator
-from loadtests.conductor.failures import EX_INTERRUPTED, EX_SOFTWARE, EX_USAGE
+from loadtests.conductor.failures import EX_INTERRUPTED, EX_SOFTWARE
 
 DESCRIPTION = """\
 Load tests for messaging pods. `run` makes a study (a directory of run directories); `loadtests-report STUDY` turns it
@@ -22,15 +23,6 @@ examples:
   loadtests export runs/…/01-sqlite --format csv --to tables
 
 exit codes: 0 done, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted"""
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse's own exit code for bad input is 2, which means `unknown` here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        raise SystemExit(EX_USAGE)
 
 
 def positive(text: str) -> int:

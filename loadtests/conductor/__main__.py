@@ -4,11 +4,11 @@ Prepares a run, says `{"plan", "secret"}` on `--ready-fd`, reads live lines from
 `drained` or end of file. `{"stop", "detail"}` on the same descriptor asks for an early end.
 """
 
-import argparse
 import contextlib
 import json
 import os
 import sys
+import traceback
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 import psutil
 
+from loadtests.arguments import Parser
 from loadtests.conductor.choices import Choices, Generator
-from loadtests.conductor.failures import EXIT_CODES, CannotRun, Reason
+from loadtests.conductor.failures import EX_SOFTWARE, EXIT_CODES, CannotRun, Reason
 from loadtests.conductor.following import Followed
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.manifest import Identity
@@ -63,7 +64,7 @@ def workers_of(master: int) -> int:
 
 
 def parse(arguments: list[str]) -> tuple[Asked, int]:
-    parser = argparse.ArgumentParser(prog="python -m loadtests.conductor", description=__doc__)
+    parser = Parser(prog="python -m loadtests.conductor", description=__doc__)
     parser.add_argument("--scenario", metavar="NAME", required=True)
     parser.add_argument("--storage", metavar="NAME")
     parser.add_argument("--target", metavar="URL")
@@ -90,7 +91,9 @@ def attend(choices: Choices, ready_fd: int) -> int:
         around = Around(choices, guardian, interrupts, progress)
         run = Run(around, Identity(study.name, directory.name, 1, subject), directory)
         reason = run.finish(_attended(run, Attended(ready_fd)))
-    progress.say(f"{reason.code}: {study}")
+    # The sentence last: the master keeps the last line for people who look at its web UI.
+    for line in filter(None, (reason.last_words, f"{study}: {reason.code}", reason.detail)):
+        progress.say(line)
     return EXIT_CODES[reason.code]
 
 
@@ -114,6 +117,10 @@ def main() -> NoReturn:
     except CannotRun as error:
         print(error, file=sys.stderr)
         code = error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        print(f"this is a fault of the harness: {type(error).__name__}: {error}", file=sys.stderr)
+        code = EX_SOFTWARE
     raise SystemExit(code)
 
 

@@ -53,11 +53,9 @@ class Choices:
     """A study as asked for, every name checked."""
 
     scenario: Scenario
-    scenario_file: Path
     scenario_text: str
     subjects: tuple[Subject, ...]
     rounds: int
     runs: Path
     seed: int
     generator: Generator
-    hosts_owned: tuple[str, ...] = ()

@@ -14,10 +14,14 @@ class Reserve:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / ".reserve"
-        with self._path.open("xb") as file:
-            file.write(b"\1" * _RESERVE_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("xb") as file:
+                file.write(b"\1" * _RESERVE_BYTES)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            self.release()  # half a reserve would take the room that end.json needs
+            raise
 
     def release(self) -> None:
         """Harmless when released before."""

@@ -20,6 +20,9 @@ from loadtests.scenario import Scenario
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
 
+FIRST_WORD_S = 90.0
+"""How long a master of ours may say nothing at first: it waits for its workers, and they prepare."""
+
 _EARLY_S = 1.0
 _NOTHING_BEGUN_S = 3.0
 
@@ -80,7 +83,7 @@ class Follower:
         self._clock: Clock = parts.clock
         self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
         self._duration_s = scenario.duration_s
-        self._load = Load()
+        self.load = Load()
         self._reason: Reason | None = None
         self._ended_ns: int | None = None
         self._gone = False
@@ -99,6 +102,8 @@ class Follower:
             self._watch.on_death(
                 self._parts.server.pid, self._died("database_died", Silent("the database server died"))
             )
+        if not (self._engine.attended or self._engine.takes_leave):
+            self._deadline = Deadline(FIRST_WORD_S)
         disk = Deadline(1.0)
         while not self._over():
             self._watch.wait(0.5)
@@ -110,20 +115,20 @@ class Follower:
         return self._followed()
 
     def _over(self) -> bool:
-        return self._gone or (self._load.drained and not self._engine.takes_leave)
+        return self._gone or (self.load.drained and not self._engine.takes_leave)
 
     def _followed(self) -> Followed:
         self._read()
-        for error in self._load.errors:
+        for error in self.load.errors:
             self._end("disk_full" if means_full(error) else "internal", error)
         ended_ns = self._ended_ns if self._ended_ns is not None else self._clock.since_ns()
         if self._reason is None:
             self._reason = self._by_itself(ended_ns)
-        return Followed(self._reason, self._load, ended_ns)
+        return Followed(self._reason, self.load, ended_ns)
 
     def _by_itself(self, ended_ns: int) -> Reason:
         """A load that ended without being asked to: done, or cut short."""
-        starts = [stage["started_ns"] for stage in self._load.stages]
+        starts = [stage["started_ns"] for stage in self.load.stages]
         missing_s = self._duration_s - (ended_ns - min(starts, default=ended_ns)) / 1e9
         if missing_s <= _EARLY_S:
             return COMPLETED
@@ -134,22 +139,22 @@ class Follower:
 
     def _read(self) -> None:
         for line in self._lines.read():
-            workers = len(self._load.workers)
-            if (event := self._load.take(line)) is not None:
+            workers = len(self.load.workers)
+            if (event := self.load.take(line)) is not None:
                 self._deadline = Deadline(self._patience_s)
                 self._happened(event)
-            if len(self._load.workers) > workers and not self._load.drained:
+            if len(self.load.workers) > workers and not self.load.drained:
                 self._watch_workers()
         if self._lines.ended and self._engine.attended and not self._gone:
             self._gone = True
-            if not self._load.drained:
+            if not self.load.drained:
                 self._end("worker_lost", self._engine.obituary())
 
     def _happened(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "stage":
-                if len(self._load.stages) == 1:
-                    self._begun(self._load)
+                if len(self.load.stages) == 1:
+                    self._begun(self.load)
                 self._timeline.stage(event)
                 self._progress.stage(event)
             case "tick":
@@ -168,7 +173,7 @@ class Follower:
     def _died(self, code: str, who: Mortal) -> Callable[[], None]:
         def note() -> None:
             self._read()  # a drained load has nothing left to lose
-            if not self._load.drained and self._reason is None:
+            if not self.load.drained and self._reason is None:
                 self._end(code, who.obituary(), who.last_words())
 
         return note
@@ -176,9 +181,9 @@ class Follower:
     def _engine_died(self) -> None:
         self._read()
         self._gone = True
-        if not self._load.drained:
+        if not self.load.drained:
             self._end(
-                "worker_lost" if self._load.stages else "internal", self._engine.obituary(), self._engine.last_words()
+                "worker_lost" if self.load.stages else "internal", self._engine.obituary(), self._engine.last_words()
             )
 
     def _check_interrupts(self) -> None:
@@ -191,8 +196,9 @@ class Follower:
     def _check_deadline(self) -> None:
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
-            self._end("internal", f"the load said nothing for {self._patience_s:.0f} s")
-            if asked or self._load.drained:
+            silent_s = self._patience_s if self.load.workers else FIRST_WORD_S
+            self._end("internal", f"the load said nothing for {silent_s:.0f} s")
+            if asked or self.load.drained:
                 self._engine.kill()
                 self._gone = True
 
@@ -208,7 +214,7 @@ class Follower:
             code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
         self._reason = Reason(code, detail, last_words)
         # Before the first stage there is nothing to drain, and Locust waits for workers without listening.
-        self._deadline = Deadline(self._patience_s if self._load.stages else _NOTHING_BEGUN_S)
-        if not (self._gone or self._load.drained):
+        self._deadline = Deadline(self._patience_s if self.load.stages else _NOTHING_BEGUN_S)
+        if not (self._gone or self.load.drained):
             self._progress.say(f"ending early: {code}")
             self._engine.ask_to_stop(self._reason)

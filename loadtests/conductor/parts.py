@@ -137,10 +137,3 @@ class Parts:
             self.server.destroy()
         for leftover in self.directory.path.glob("storage.sqlite*"):
             leftover.unlink()
-
-    def kill(self) -> None:
-        """As `stop`, without asking."""
-        for child in (self.observer, self.pod):
-            if child is not None:
-                child.kill()
-        self.stop()

@@ -37,7 +37,7 @@ class Asked:
 def choose(asked: Asked) -> Choices:
     """Raises BadInput with every problem at once, one a line."""
     problems: list[str] = []
-    scenario, text, file = _scenario(asked.scenario, problems)
+    scenario, text = _scenario(asked.scenario, problems)
     names = asked.storages or (scenario.storages if scenario and not asked.target else ())
     subjects = _target(asked, problems) if asked.target else _storages(names, problems)
     problems += _problems_of_generator(asked)
@@ -45,14 +45,12 @@ def choose(asked: Asked) -> Choices:
         raise BadInput("\n".join(problems))
     return Choices(
         scenario=scenario,
-        scenario_file=file,
         scenario_text=text,
         subjects=tuple(subjects),
         rounds=asked.rounds or scenario.rounds,
         runs=asked.runs,
         seed=scenario.seed if asked.seed is None else asked.seed,
         generator=asked.generator,
-        hosts_owned=tuple(asked.i_own),
     )
 
 
@@ -67,13 +65,13 @@ def check_form(scenario: str | None, storage: str | None) -> None:
         raise BadInput("\n".join(problems))
 
 
-def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, Path]:
+def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str]:
     try:
         path = find_scenario(name)
-        return load_scenario(path), read_source(path), path
+        return load_scenario(path), read_source(path)
     except ScenarioError as error:
         problems.append(str(error))
-    return None, "", Path()
+    return None, ""
 
 
 def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:

@@ -84,6 +84,7 @@ class Run:
         self.parts = Parts(directory, Clock.now(), identity.subject, around.guardian, around.interrupts)
         self._timeline: Timeline | None = None
         self._reserve: Reserve | None = None
+        self._seen = Load()
 
     def execute(self) -> Reason:
         """Makes the run. Whatever happens, its parts are gone and its end is written when this returns."""
@@ -126,6 +127,8 @@ class Run:
             require_target(target.url)  # an earlier run of the study may have been its end
             return PodTarget(POD, target.url, accounts(self.scenario)), {}
         self.parts.start_server()
+        for note in self.parts.server.notes if self.parts.server is not None else ():
+            self.around.progress.say(f"the database server {note}")
         return self.parts.start_pod(accounts(self.scenario))
 
     def plan(self, pod: PodTarget) -> RunPlan:
@@ -159,6 +162,7 @@ class Run:
         assert self._timeline is not None
         with watching(self.around.interrupts) as watch:
             follower = Follower(engine, self.parts, self.scenario, watch, self.around.progress)
+            self._seen = follower.load
             return follower.follow(lines, self._timeline, self._begun)
 
     def finish(self, followed: Followed) -> Reason:
@@ -216,10 +220,10 @@ class Run:
 
     @contextmanager
     def ending_on_failure(self) -> Iterator[Callable[[], Followed]]:
-        """Turns what ends a run before its load does into how it ended."""
+        """Turns what ends a run before its load does into how it ended; what the load had told by then counts."""
         failure: list[Reason] = []
         try:
-            yield lambda: Followed(failure[0], Load(), self.parts.clock.since_ns())
+            yield lambda: Followed(failure[0], self._seen, self.parts.clock.since_ns())
         except RunEnded as ended:
             failure.append(ended.reason)
         except Exception as error:

@@ -17,11 +17,16 @@ TRY_FOR_S = 5.0
 
 def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
     """What speaks against sending load there; nothing is sent anywhere to find out."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        return [f"--target {url!r}: expected ws://HOST:PORT/… or wss://HOST/…"]
-    if parts.username or parts.password:
-        return ["--target: credentials do not belong in an address, which is recorded"]
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port, or no address in brackets
+        valid = False
+    if not valid:
+        return [f"--target {url!r}: expected ws://HOST:PORT/… or wss://HOST/…, a port from 1 to 65535"]
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return ["--target: credentials and queries do not belong in an address, which is recorded"]
+    assert parts.hostname
     if is_loopback(parts.hostname) or parts.hostname in hosts_owned:
         return []
     return [

@@ -32,7 +32,9 @@ class Interrupts:
         self.count += 1
 
     def __enter__(self) -> Self:
-        self._before = {s: signal.signal(s, self._note) for s in SIGNALS}
+        # nohup and its like have had SIGHUP ignored: it stays so.
+        heeded = [s for s in SIGNALS if not (s is signal.SIGHUP and signal.getsignal(s) is signal.SIG_IGN)]
+        self._before = {s: signal.signal(s, self._note) for s in heeded}
         self._wakeup_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         return self
 
@@ -107,9 +109,6 @@ class Watch:
     def _died(self, pid: int, call: Callable[[], Any]) -> None:
         self.forget_death(pid)
         call()
-
-    def forget(self, descriptor: int) -> None:
-        self._selector.unregister(descriptor)
 
     def forget_death(self, pid: int) -> None:
         pidfd = self._pidfds.pop(pid, None)

@@ -10,17 +10,18 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import uvloop
 
+from loadtests.arguments import EX_USAGE, Parser
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.registry import STORAGES, StorageNameError, parse
 from loadtests.wire.codecs.tokens import token_for
 
-EX_USAGE, EX_UNAVAILABLE = 64, 69
+EX_UNAVAILABLE = 69
 
 ACCOUNT: Final = "account-0001"
 _PR_SET_PDEATHSIG: Final = 1
@@ -31,15 +32,6 @@ environment: LOADTESTS_TOKEN_SECRET signs the accounts' tokens, LOADTESTS_CONTRO
 made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a DSN for postgres."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse's own exit code for bad input is 2, which means `unknown` here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        raise SystemExit(EX_USAGE)
-
-
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a port, or 0 for any free one")
@@ -47,7 +39,7 @@ def _port(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage", metavar="NAME", default="memory", help="(default: memory)")
     parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
     parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")

@@ -19,6 +19,7 @@ CLOSE_GOING_AWAY: Final = 1001
 CLOSE_SLOW: Final = 1013
 
 _DRAIN_POLL_S: Final = 0.01
+_HURRY_AGAIN_S: Final = 1.0
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -108,7 +109,11 @@ class PodServer:
             self._visits.discard(visit)
 
     def _hurry(self, visit: Visit, socket: Socket) -> None:
-        if visit.session is None and not visit.under_way:
+        if visit.session is not None or visit not in self._visits:
+            return
+        if visit.under_way:  # it may still fail, and then say no more
+            asyncio.get_running_loop().call_later(_HURRY_AGAIN_S, self._hurry, visit, socket)
+        else:
             socket.close(CLOSE_POLICY, "no connection was created in time")
 
     @property

@@ -64,6 +64,7 @@ class Topic:
         self._held: dict[int, Event] = {}
         self._recent: deque[Event] = deque(maxlen=RECENT)
         self._filling: asyncio.Task[None] | None = None
+        self._in_doubt = False
 
     def publish(self, event: Event) -> None:
         """Passes the event on once all before it are. Seen before: ignored."""
@@ -86,27 +87,33 @@ class Topic:
         while self.position is not None and (event := self._held.pop(self.position + 1, None)):
             self._pass_on(event)
         if self._held and self.position is not None:
-            self.check()
+            self._look_later()
 
     def check(self) -> None:
+        """A change may have been made without an answer: the storage is asked until it has told."""
+        self._in_doubt = True
+        self._look_later()
+
+    def _look_later(self) -> None:
         """Asks the storage for what is missing, a bounded while from now."""
         if self._filling is None:
             self._filling = asyncio.get_running_loop().create_task(self._fill())
 
     async def _fill(self) -> None:
-        before = self.position
         try:
             await asyncio.sleep(self._gap_wait_s)
-            if self.position is not None and (self.position == before or self._held):
+            in_doubt, self._in_doubt = self._in_doubt, False
+            if self.position is not None and (in_doubt or self._held):
                 for event in await self._read(self.account, self.name, self.position, PAGE):
                     self.filled += event.sequence > self.position and event.sequence not in self._held
                     self.publish(event)
         except StorageError as error:
+            self._in_doubt = True
             _log.warning("gap_not_filled", extra={"topic": self.name, "error": type(error).__name__})
         finally:
             self._filling = None
-        if self._held and self.subscribers:
-            self.check()
+        if (self._held or self._in_doubt) and self.subscribers:
+            self._look_later()
 
     def start_at(self, position: int) -> None:
         """Says where the topic stands, if that was not known yet."""

@@ -51,7 +51,12 @@ class TransactionsTable:
         """Writes what has gathered, several times a second, until cancelled."""
         while True:
             await asyncio.sleep(BATCH_INTERVAL_S * 0.8)
-            await asyncio.shield(asyncio.to_thread(self.flush))
+            writing = asyncio.ensure_future(asyncio.to_thread(self.flush))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing  # one thread at a time on the stream: `close` comes next
+                raise
 
     def flush(self) -> None:
         pending, self._pending = self._pending, []

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import uvloop
 
+from loadtests.arguments import EX_USAGE, Parser
 from loadtests.probes.contract import Clock, Probe
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
@@ -22,12 +23,7 @@ from loadtests.probes.resources import ResourcesProbe, Watched
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import BATCH_INTERVAL_S
 
-EX_USAGE, EX_UNAVAILABLE = 64, 69
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+EX_UNAVAILABLE = 69
 
 
 def _watched(text: str) -> Watched:
@@ -38,7 +34,7 @@ def _watched(text: str) -> Watched:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="python -m loadtests.probes", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m loadtests.probes", usage=argparse.SUPPRESS, description=__doc__, allow_abbrev=False)
     parser.add_argument("--engine", required=True, help="postgres is watched from the inside; others from the outside")
     parser.add_argument("--run-directory", required=True, type=Path, help="where the tables are written")
     parser.add_argument("--origin-ns", required=True, type=int, help="CLOCK_MONOTONIC at the run's time 0")

@@ -1,6 +1,7 @@
 import io
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,18 @@ def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
     assert capsys.readouterr().out == "runs/study\n"
     assert "run 1 of 2: sqlite" in drawn
     assert "7.5 ms" in drawn
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_a_reader_that_has_gone_ends_no_run(kind):
+    theirs, ours = os.pipe() if kind == "pipe" else os.openpty()
+    with os.fdopen(ours, "w") as stream:
+        progress = progress_for(stream)
+        progress.run(1, 2, "sqlite")
+        os.close(theirs)
+        for _ in range(3):
+            progress.say("still here")
+            progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
+            progress.tick({"stage": "steady", "users": 61})
+        progress.close()
+        print("and anybody else who writes there", file=stream, flush=True)

@@ -74,13 +74,13 @@ class Harness:
 
     def wait_for_rows(self, least: int = 20) -> RunDirectory:
         """Returns when the load is well under way."""
+        return wait_for(lambda: self.with_rows(least))
 
-        def rows() -> RunDirectory | None:
-            assert self.process.poll() is None, (self.finish(), self.stderr)
-            run = self.directory()
-            return run if run and sum(b.num_rows for b in run.batches("operations")) >= least else None
-
-        return wait_for(rows)
+    def with_rows(self, least: int = 20) -> RunDirectory | None:
+        """The run, if its load is well under way."""
+        assert self.process.poll() is None, (self.finish(), self.stderr)
+        run = self.directory()
+        return run if run and sum(b.num_rows for b in run.batches("operations")) >= least else None
 
     def child(self, *words: str) -> psutil.Process:
         """The one started process with all these words in its command line."""

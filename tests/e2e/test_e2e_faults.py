@@ -69,7 +69,9 @@ def test_a_killed_worker_leaves_an_upper_bound(tmp_path):
         end = harness.end()
         assert end["reason"] == "worker_lost"
         assert end["operations"]["lost"] is None
-        assert end["operations"]["lost_at_most"] >= 0
+        operations = end["operations"]
+        assert operations["lost_at_most"] > 0, "numbers that were reserved and never written"
+        assert operations["begun"] - operations["written"] <= operations["lost_at_most"]
         assert end["generator"]["saturated"] is not False
         assert_readable(harness)
 
@@ -133,7 +135,7 @@ def assert_nothing_survives(harness: Harness) -> None:
     assert len(harness.seen) > 8
     harness.process.kill()
     servers = run.path.parent
-    wait_for(lambda: not harness.left_behind() and not list(servers.glob("server-*")), within_s=2)
+    wait_for(lambda: not harness.left_behind() and not list(servers.glob("server-*")), within_s=5)
     assert run.read("end") is None
     assert sum(b.num_rows for b in run.batches("operations")) > 0
 

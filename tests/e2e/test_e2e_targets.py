@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from e2e_harness import Harness, loadtests, write_scenario
+from e2e_harness import Harness, loadtests, wait_for, write_scenario
 from hostile_target import MODES, Target, target
 
 from loadtests.conductor.failures import BadInput, Unavailable
@@ -63,9 +63,13 @@ def turned(pod: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
         for mode in ("", *MODES):
             there = stack.enter_context(target(pod))
             under_way[mode] = (stack.enter_context(run(tmp_path_factory.mktemp("target"), there.url)), there)
-        for mode, (harness, there) in under_way.items():
-            harness.wait_for_rows()
-            there.turn(mode)
+        waiting = list(under_way.items())
+        while waiting:  # whoever has rows first is turned first: none is over before its turn
+            ready = wait_for(lambda: [item for item in waiting if item[1][0].with_rows()])
+            for item in ready:
+                mode, (_, there) = item
+                there.turn(mode)
+                waiting.remove(item)
         for harness, _ in under_way.values():
             harness.finish(90)
         yield {mode: harness for mode, (harness, _) in under_way.items()}

@@ -189,11 +189,26 @@ async def test_silent_connection_is_reaped_with_its_subscriptions() -> None:
         assert answer["error"] == "no_such_connection"
 
 
-async def test_heartbeats_keep_a_connection() -> None:
+async def test_who_created_nothing_is_closed_also_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stalled(*_: object) -> None:
+        await asyncio.sleep(2 * SHORT.greeting_within_s)
+        raise StorageUnavailable("gone")
+
+    monkeypatch.setattr("loadtests.pod.server._HURRY_AGAIN_S", 0.05)
     async with running(SHORT) as pod:
+        monkeypatch.setattr(pod.storage, "open_connection", stalled)
+        client = await Client.open(pod)
+        answer = await client.ask("connection.create", token=token_for(ACCOUNT, SECRET), role="agent", name="Ada")
+        assert answer["error"] == "storage_unavailable"
+        assert (await client.closed())[0] == 1008
+
+
+async def test_heartbeats_keep_a_connection() -> None:
+    limits = Limits(resume_within_s=1.5, touch_every_s=0.05, reap_every_s=0.05)
+    async with running(limits) as pod:
         agent = await Client.sit_down(pod)
-        for _ in range(8):
-            await asyncio.sleep(SHORT.silent_s / 4)
+        for _ in range(12):
+            await asyncio.sleep(limits.silent_s / 8)
             assert (await agent.ask("heartbeat"))["outcome"] == "ok"
         assert pod.service.reaped == 0
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
+from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.topics import Subscriber, Topics
 from loadtests.wire.codecs.messages import Event, decode_from_pod
 
@@ -86,6 +87,37 @@ async def test_a_change_in_doubt_is_looked_for() -> None:
         while not sink.numbers:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert sink.numbers == [1]
+
+
+async def test_a_change_in_doubt_is_looked_for_until_the_storage_tells() -> None:
+    class Away(Past):
+        async def read(self, account: str, topic: str, after: int, limit: int) -> Sequence[Event]:
+            found = await super().read(account, topic, after, limit)
+            if self.reads < 3:
+                raise StorageUnavailable("it is starting up")
+            return found
+
+    past = Away(head=1)
+    topics = Topics(past.read, gap_wait_s=0.01)
+    sink, _ = _joined(topics, 0)
+    topics.check(ACCOUNT, ["queue"])
+    async with asyncio.timeout(5):
+        while not sink.numbers:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert (sink.numbers, past.reads) == ([1], 3)
+    await asyncio.sleep(0.05)
+    assert past.reads == 3, "once told, nothing is in doubt any more"
+
+
+async def test_a_change_in_doubt_is_looked_for_also_when_others_came_meanwhile() -> None:
+    past = Past(head=2)
+    topics = Topics(past.read, gap_wait_s=0.01)
+    sink, _ = _joined(topics, 0)
+    topics.check(ACCOUNT, ["queue"])
+    topics.publish([event(1)])
+    async with asyncio.timeout(5):
+        while sink.numbers != [1, 2]:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 async def test_events_between_entering_and_joining_are_not_missed() -> None:

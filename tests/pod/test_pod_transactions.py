@@ -1,6 +1,8 @@
 """The pod's table of transactions."""
 
+import asyncio
 import errno
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,3 +50,25 @@ def test_a_full_disk_is_counted_and_does_not_stop_the_pod(tmp_path: Path, monkey
     table.close()
     assert table.lost == 3
     assert [batch.num_rows for batch in RunDirectory(tmp_path).batches("transactions")] == [1]
+
+
+async def test_who_cancels_the_writing_waits_for_the_batch_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = TransactionsTable(tmp_path, "pod-1", 0)
+    writing, write = asyncio.Event(), table._writer.write
+    loop = asyncio.get_running_loop()
+
+    def slow(rows: object) -> None:
+        loop.call_soon_threadsafe(writing.set)
+        time.sleep(0.2)
+        write(rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(table._writer, "write", slow)
+    table.record(_transaction())
+    run = asyncio.create_task(table.run())
+    await writing.wait()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert table._writer.rows == 1, "written before anybody else may touch the stream"
+    table.close()

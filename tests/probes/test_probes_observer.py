@@ -234,7 +234,9 @@ def test_a_known_wait_lasts_as_long_as_it_did(told: tuple[Observer, Story]) -> N
     following = min(t["ended_ns"] for t in ticks if t["started_ns"] > last_ns)
     longest_tick = max(t["ended_ns"] - t["started_ns"] for t in ticks)
     assert len(saw) == 1
-    assert wait["hits"] == sum(1 for t in ticks if wait["started_ns"] < t["ended_ns"] and t["started_ns"] <= last_ns)
+    during = [t for t in ticks if wait["started_ns"] < t["ended_ns"] and t["started_ns"] <= last_ns]
+    astride = sum(t["started_ns"] <= wait["started_ns"] for t in during)  # its look may have come just before
+    assert len(during) - astride <= wait["hits"] <= len(during)
     assert story.asked_ns - longest_tick <= wait["started_ns"] <= saw[0]["ended_ns"]
     assert saw[0]["started_ns"] <= story.answered_ns
     assert following >= story.released_ns

@@ -187,7 +187,7 @@ def test_server_is_gone_with_its_killed_guardian(tmp_path: Path, postgres_server
     guardian = postmaster.parent()
     assert guardian is not None
     guardian.kill()
-    assert until(lambda: not any(p.is_running() for p in family))
+    assert until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family))
     with pytest.raises(ServerUnavailable, match="guardian"):
         server.stop()
     home = server.directory
