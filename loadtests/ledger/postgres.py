@@ -16,7 +16,7 @@ def read(dsn: str, silent_since_ns: int) -> Stored:
     """Raises UnreadableError."""
     try:
         return asyncio.run(asyncio.wait_for(_read(dsn, silent_since_ns), _TIMEOUT_S))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(f"PostgreSQL: {said}") from error
 

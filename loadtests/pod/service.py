@@ -3,6 +3,7 @@
 Requests of one connection are carried out one after another, those of different connections at the same time.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -82,6 +83,7 @@ class Service:
         self.reaped = 0
         self._token_secret = token_secret
         self._heard_of: set[str] = set()
+        self._touching = asyncio.Lock()
 
     async def create(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
         """Raises StorageError."""
@@ -108,7 +110,9 @@ class Service:
         account = account_of(request.body["token"], self._token_secret)
         if account is None:
             return None, no("unauthorized")
-        if connection in self._heard_of:  # the storage is to know that it was alive a moment ago
+        async with self._touching:  # the storage is to know that it was alive a moment ago
+            heard = connection in self._heard_of
+        if heard:
             await self.storage.touch_connections([connection], time.time_ns())
         call = Call("connection.create", request.key, account)
         resumed = await self.storage.resume_connection(
@@ -226,6 +230,9 @@ class Service:
     async def _close(self, session: Session, request: Request) -> Answer:
         answer = await self.storage.close_connection(session.call(request), session.connection)
         self.leave(session)
+        if isinstance(answer, Done) and (resumed := self.sessions.get(session.connection)):
+            self.leave(resumed)
+            resumed.outlet.close(CLOSE_POLICY, "the connection was closed on another WebSocket")
         self._heard_of.discard(session.connection)
         return self._done(answer)
 
@@ -242,13 +249,14 @@ class Service:
 
     async def touch(self) -> None:
         """Tells the storage which connections were heard of since the last time. Raises StorageError."""
-        heard, self._heard_of = self._heard_of, set()
-        try:
-            if heard:
-                await self.storage.touch_connections(list(heard), time.time_ns())
-        except BaseException:
-            self._heard_of |= heard
-            raise
+        async with self._touching:  # who reaps waits for the one under way
+            heard, self._heard_of = self._heard_of, set()
+            try:
+                if heard:
+                    await self.storage.touch_connections(list(heard), time.time_ns())
+            except BaseException:
+                self._heard_of |= heard
+                raise
 
     async def touch_all(self) -> None:
         """As `touch`, for every connection that is open here: they can be resumed from now on."""

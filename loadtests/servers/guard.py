@@ -54,12 +54,18 @@ class Guard:
         self._owned += paths
         self.order("own", paths=[str(path) for path in paths])
 
-    def release(self, timeout_s: float = 10) -> None:
-        """Lets go: the guardian ends the server and removes what it owns. The same happens when we are killed."""
+    def release(self, timeout_s: float = 60) -> None:
+        """Lets go: the guardian ends the server and removes what it owns. The same happens when we are killed.
+
+        One that takes longer, with a server that hangs in the kernel, say, does so alone.
+        """
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait(timeout_s)
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return
         self._process.stdout.close()
         for path in self._owned:  # nothing is left of them, unless the guardian was killed
             remove(path)

@@ -34,6 +34,7 @@ from typing import IO, Any
 
 _STEP_MS = 20
 _GRACE_S = 1.0
+_LAST_WORDS_S = 1.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -184,6 +185,8 @@ class Guardian:
         if self._server and self._server.poll() is None:
             self._server.kill()
             self._server.wait()
+        else:
+            _wait(self._gone, _LAST_WORDS_S)  # one that ended by itself has said why: let that be written
         _end_descendants()
 
     def _spawn(self, argv: list[str], given: IO[bytes] | int, output: IO[bytes]) -> subprocess.Popen[bytes]:

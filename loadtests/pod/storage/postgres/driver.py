@@ -4,6 +4,7 @@ module that knows asyncpg."""
 import asyncio
 import random
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -120,7 +121,10 @@ class Database:
                 min_size=2,
                 max_size=POOL_SIZE,
                 timeout=CONNECT_TIMEOUT_S,
-                max_cached_statement_lifetime=0,  # for good: preparing again in mid-run would look like a wait
+                # Sessions and what they prepared stay for good: making them anew in mid-run would look like a wait.
+                max_queries=sys.maxsize,
+                max_inactive_connection_lifetime=0,
+                max_cached_statement_lifetime=0,
                 reset=_keep,
                 server_settings={"application_name": re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}"), **SESSION_SETTINGS},
             )
@@ -128,6 +132,11 @@ class Database:
         except DRIVER_ERRORS as error:
             await self.stop()
             raise StorageUnavailable(f"PostgreSQL cannot be used: {reason(error)}") from error
+        except ValueError:  # its words quote the address, with pieces of the password
+            await self.stop()
+            raise StorageUnavailable(
+                "LOADTESTS_DSN is not a PostgreSQL URL: percent-encode the special characters of user and password"
+            ) from None
 
     async def _make_schema(self) -> None:
         schema = (_HERE / "schema.sql").read_text(encoding="utf-8")

@@ -1,0 +1,93 @@
+"""What the pod does by itself, and what it does when two WebSockets mean the same connection."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from pods import SECRET, Client, running
+
+from loadtests.pod.application import _repeat
+from loadtests.pod.limits import Limits
+from loadtests.pod.service import Service
+from loadtests.pod.storage.contract import StorageUnavailable
+from loadtests.pod.storage.postgres.driver import Database
+
+
+async def test_upkeep_goes_on_whatever_a_turn_of_it_raised() -> None:
+    turns: list[int] = []
+    again = asyncio.Event()
+
+    async def job() -> None:
+        turns.append(len(turns))
+        if len(turns) == 1:
+            raise RuntimeError("nobody expected this")
+        again.set()
+
+    upkeep = asyncio.create_task(_repeat(0.01, job))
+    async with asyncio.timeout(5):
+        await again.wait()
+    upkeep.cancel()
+
+
+class Recovering:
+    """A storage whose touch takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.going = asyncio.Event()
+
+    async def events_after(self, *_: Any) -> Sequence[Any]:
+        return []
+
+    async def touch_connections(self, connections: Sequence[str], at_ns: int) -> None:
+        self.said.append("touch")
+        await self.going.wait()
+        self.said.append("touched")
+
+    async def reap_connections(self, *_: Any) -> Sequence[str]:
+        self.said.append("reap")
+        return []
+
+
+async def test_reaping_waits_for_the_touch_under_way() -> None:
+    storage = Recovering()
+    service = Service(storage, SECRET, Limits())  # type: ignore[arg-type]
+    service._heard_of.add("alive")
+    touch, reap = asyncio.create_task(service.touch()), asyncio.create_task(service.reap())
+    await asyncio.sleep(0.02)
+    assert storage.said == ["touch"]
+    storage.going.set()
+    await asyncio.gather(touch, reap)
+    assert storage.said == ["touch", "touched", "reap"]
+
+
+async def test_a_close_closes_the_websocket_that_resumed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    going = asyncio.Event()
+    async with running() as pod:
+        close = pod.storage.close_connection
+
+        async def slow(*arguments: Any) -> Any:
+            await going.wait()
+            return await close(*arguments)
+
+        monkeypatch.setattr(pod.storage, "close_connection", slow)
+        agent = await Client.sit_down(pod)
+        await agent.ask("subscription.create", topic="queue")
+        await agent.send("connection.close")
+        await asyncio.sleep(0.05)
+        agent.cut()
+        again, answer = await agent.resume(pod, queue=0)
+        assert answer["outcome"] == "ok"
+        going.set()
+        assert (await again.closed())[0] == 1008
+        assert not pod.service.sessions
+
+
+@pytest.mark.parametrize("password", ["aGVs/bG8=", "x@y:z"])
+async def test_an_address_that_cannot_be_read_gives_no_piece_of_its_password_away(password: str) -> None:
+    database = Database(f"postgresql://pod:{password}@127.0.0.1/pod", lambda _: None, "pod-1", "pessimistic")
+    with pytest.raises(StorageUnavailable) as refused:
+        await database.start()
+    said = f"{refused.value} {refused.value.__cause__}"
+    assert not any(piece in said for piece in ("aGVs", "bG8", "x@y", "y:z"))
