@@ -74,8 +74,12 @@ class StorageFindings:
     @property
     def requests_done(self) -> int:
         """Requests of the judged stages that got an answer."""
-        asked = [m for name, m in self.measures.items() if name in OPERATIONS and name not in PUSHES]
-        return sum(m.outcomes["ok"] + m.outcomes["refused"] for m in asked)
+        return sum(m.outcomes["ok"] + m.outcomes["refused"] for m in self.requests)
+
+    @property
+    def requests(self) -> list[Measure]:
+        """The measures that are no pushes."""
+        return [m for name, m in self.measures.items() if name in OPERATIONS and name not in PUSHES]
 
     def cpu_ms(self, role: str) -> float | None:
         """Processor milliseconds of a role for each request answered in the judged stages; None when nobody looked."""
@@ -160,7 +164,7 @@ def _measure(
         name,
         {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)},
         errors,
-        float(counts.sum()) / judged_s if judged_s else None,
+        float(counts.sum() - counts[_REFUSED]) / judged_s if judged_s else None,
         percentiles(response),
         percentiles(_sample(whole, whole.service)),
         rounds,

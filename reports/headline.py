@@ -36,12 +36,16 @@ class Headline:
 
 def headline(findings: Findings) -> Headline:
     found = [pair for pair in findings.of(ACCEPT) if pair[1].n]
-    figure = _figure([m for _, m in found])
+    answered = [pair for pair in found if pair[1].response["max"]]
+    dead = listed([storage.storage for storage, accept in found if not accept.response["max"]])
+    figure = _figure([m for _, m in answered])
     doubts = _durability(findings), tuple(_caveats(findings))
     if figure is None:
-        return Headline(False, "Unknown: no Accept chat was recorded in the judged stages.", "", *doubts)
-    ranked = sorted(found, key=lambda pair: -_of(pair[1], figure).value)
-    return Headline(True, *_answer(ranked, figure), *doubts)
+        why = f"every Accept chat on {dead} failed" if dead else "no Accept chat was recorded in the judged stages"
+        return Headline(False, f"Unknown: {why}.", "", *doubts)
+    ranked = sorted(answered, key=lambda pair: -_of(pair[1], figure).value)
+    answer, reason = _answer(ranked, figure)
+    return Headline(True, f"Every Accept chat on {dead} failed. {answer}" if dead else answer, reason, *doubts)
 
 
 def _figure(accepts: list[Measure]) -> str | None:
@@ -164,6 +168,10 @@ def _caveats(findings: Findings) -> Iterator[str]:
         if unknown:
             told = listed([f"{count:,} {name}" for name, count in unknown.items()])
             yield f"{storage.storage}: {told} ended as unknown; each counts as at least the wait that was seen (≥)."
+        failed = {n: (m.outcomes["fail"], m.n) for n, m in storage.measures.items() if m.outcomes["fail"]}
+        if failed:
+            told = listed([f"{count:,} of {of:,} {name}" for name, (count, of) in failed.items()])
+            yield f"{storage.storage}: {told} failed; percentiles are of the others."
 
 
 def _run_caveats(run: Run, counted: bool) -> Iterator[str]:

@@ -9,16 +9,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import MISSED_PERIODS
+from loadtests.records.sight import MISSED_PERIODS, Tick, blind_windows, by_probe
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
 from reports.gather import Axis
-from reports.judged_time import inside
+from reports.judged_time import inside, length_ns, merged, overlap_ns
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
 _TRANSACTIONS = next(c.codes for c in TRANSACTIONS_TABLE.columns if c.name == "operation") or ()
+
+
+_TOO_BLIND = 0.5
+"""A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
 
 
 @dataclass
@@ -53,7 +57,8 @@ class Waits:
 
         hits = self.hits.get(waiter, 0)
         low = chdtri(2 * hits, 0.975) / 2 if hits else 0.0
-        return float(low) * self.period_s, float(chdtri(2 * hits + 2, 0.025) / 2) * self.period_s
+        worth_s = self.of(waiter) / hits if hits else self.period_s
+        return float(low) * worth_s, float(chdtri(2 * hits + 2, 0.025) / 2) * worth_s
 
 
 def read_waits(run: Run, axis: Axis) -> Waits:
@@ -101,7 +106,7 @@ def _charge(waits: Waits, waiter: str, starts: Ints, ends: Ints, held: Mapping[s
 
 def _observed_waits(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Waits:
     period_s, seeing = _sampling(ticks)
-    if not seeing and not rows.num_rows:
+    if (not seeing and not rows.num_rows) or _blind_share(run, ticks) > _TOO_BLIND:
         return Waits(None)
     known = _known(rows)
     waits = Waits(known or "sampled", period_s)
@@ -149,6 +154,14 @@ def _sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     if not mine.num_rows:
         return None, False
     return mine["period_ns"][0].as_py() / 1e9, mine["error"].null_count > 0
+
+
+def _blind_share(run: Run, ticks: pa.Table) -> float:
+    """How much of the judged time the blindest look into the database missed; 0 where there was none."""
+    looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
+    judged = merged(run.judged)
+    blind = [merged(blind_windows(mine, run.started_ns, run.ended_ns)) for mine in looks.values()]
+    return max((overlap_ns(windows, judged) for windows in blind), default=0) / max(length_ns(judged), 1)
 
 
 def _worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import gevent
 from gevent.event import Event as Bell
 from locust import User, task
 from locust.exception import StopUser
@@ -44,13 +45,15 @@ class Agent(User):
     @task
     def work(self) -> None:
         """From the agent's first connection to its last. Locust runs it as a task that never ends by itself."""
-        if self.load is None:
-            raise StopUser
+        while self.load is None:  # a worker that joins in mid-run is told to spawn before it is told to begin
+            gevent.sleep(0.05)
         self._begin(self.load)
         try:
             while not self.leaving:
                 self._next()
             self._say_goodbye()
+        except Exception as error:
+            self.world.note_crash(error)
         finally:
             self._end()
         raise StopUser
@@ -239,6 +242,7 @@ class Agent(User):
 
     def _accept(self, due_ns: int, chat: str) -> None:
         if self.session is None or self.offers.get(chat) != due_ns:
+            self._take_held()
             return
         if len(self.chats) >= self.world.scenario.agent.chats_at_once:
             self.held[chat] = None
@@ -247,6 +251,8 @@ class Agent(User):
         reply = self.session.request("chat.accept", due_ns, {"chat": chat}, chat=key_number(chat))
         if reply.outcome == "ok":
             self._take(chat)
+        else:
+            self._take_held()  # the hand is still free
 
     def _take(self, chat: str) -> None:
         now_ns = self.world.clock.now()
@@ -290,6 +296,8 @@ class Agent(User):
 
     def _take_held(self) -> None:
         """A free hand takes the oldest offer that was held back; it is planned for now, when it could be taken."""
+        if len(self.chats) >= self.world.scenario.agent.chats_at_once:
+            return
         for chat in self.held:
             del self.held[chat]
             self.offers[chat] = self.world.clock.now()

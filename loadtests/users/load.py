@@ -188,9 +188,13 @@ class Load:
         try:
             work(*arguments)
         except Exception as error:
-            _log.exception("internal error of the load")
-            if len(self.errors) < 10:
-                self.errors.append(f"{type(error).__name__}: {error}")
+            self.note_crash(error)
+
+    def note_crash(self, error: Exception) -> None:
+        """Tells of a fault of our own; call it where that was caught."""
+        _log.exception("internal error of the load")
+        if len(self.errors) < 10:
+            self.errors.append(f"{type(error).__name__}: {error}")
 
     def _sleep_until(self, due_ns: int) -> None:
         sleep_until(self.clock.origin_ns + due_ns)

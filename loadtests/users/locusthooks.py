@@ -118,7 +118,10 @@ def _become_worker(environment: Environment, runner: WorkerRunner) -> None:
     _forget_live_lines()
     side = WorkerSide(environment, runner)
     forked = os.getpid() != _LOADED_BY
-    gevent.spawn(_watch_parent if forked else _watch_master, runner, side)
+    if forked:
+        gevent.spawn(_watch_parent, runner, side)
+    if not forked or "--worker" in sys.argv:  # the parent of workers on another host is no master
+        gevent.spawn(_watch_master, runner, side)
     if forked:
         gevent.signal_handler(signal.SIGINT, _leave_in_order, side)
 

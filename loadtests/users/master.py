@@ -60,9 +60,11 @@ class MasterSide:
     def _refuse(self, problem: str, code: int) -> None:
         self.problem = problem
         _log.error("the run cannot begin: %s", problem)
-        run, self.run = self.run, None
-        if run is not None:
-            run.end()
+        try:
+            if self.run is not None:
+                self.run.end()  # its workers' last words are heard while it is the run
+        finally:
+            self.run = None
         self.environment.process_exit_code = code
 
     def _connected_workers(self) -> list[str]:

@@ -178,8 +178,10 @@ class Session:
         heard_ns = received_ns - clock.origin_ns
         try:
             key, chat = key_number(event.key), key_number(event.chat)
-        except ProtocolError:
-            key, chat = 0, None
+        except ProtocolError:  # recorded, and nothing that anybody could act on
+            times = PushTimes(heard_ns, clock.of_unix(event.published_ns))
+            self._recorder.push(self.who, "event.deliver", 0, None, times)
+            return
         planned_ns, started_ns = self._load.causes.find(key)
         published_ns = clock.of_unix(event.published_ns)
         times = PushTimes(heard_ns, published_ns, planned_ns, started_ns)

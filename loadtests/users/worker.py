@@ -34,6 +34,7 @@ GRACE_S = 5.0
 _PROGRESS_S = 0.25
 _ACKNOWLEDGE_S = 10.0
 _CPU_WINDOW_S = 5
+_PONG_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -261,12 +262,15 @@ class WorkerSide:
         self._pong.set((time.monotonic_ns(), msg.data))
 
     def _measure_offset(self) -> talk.ClockOffset:
-        """The best of twenty pings. Raises gevent.Timeout's own TimeoutError when the master does not answer."""
+        """The best of twenty pings. Raises TimeoutError when the master does not answer."""
         best: talk.ClockOffset | None = None
         for _ in range(20):
             self._pong, sent_ns = AsyncResult(), time.monotonic_ns()
             self._runner.send_message(talk.PING, {"sent_ns": sent_ns})
-            received_ns, pong = self._pong.get(timeout=5.0)
+            try:
+                received_ns, pong = self._pong.get(timeout=_PONG_S)
+            except gevent.Timeout:  # no Exception
+                raise TimeoutError(f"the master did not answer a ping within {_PONG_S:g} s") from None
             measured = talk.ClockOffset.of_ping(sent_ns, int(pong["master_ns"]), received_ns)
             best = measured if best is None or measured.error_ns < best.error_ns else best
         assert best is not None

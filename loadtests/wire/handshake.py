@@ -1,6 +1,7 @@
 """From a URL to an open WebSocket: name, TCP, TLS, HTTP upgrade. Blocks the calling greenlet only."""
 
 import errno
+import functools
 import os
 import ssl
 from contextlib import suppress
@@ -122,11 +123,19 @@ def _wait(descriptor: int, *, write: bool) -> None:
         watcher.close()
 
 
+@functools.cache
+def _default_tls() -> ssl.SSLContext:
+    """One for all: reading the certificates takes 20 ms, for which every connection would stand still, and 0.8 MB."""
+    return ssl.create_default_context()
+
+
 def _secure(connected: socket.socket, uri: WebSocketURI, tls: ssl.SSLContext | None) -> TlsTransport:
-    transport = TlsTransport(connected, tls or ssl.create_default_context(), uri.host)
+    transport = TlsTransport(connected, tls or _default_tls(), uri.host)
     try:
         while not transport.handshake():
             _wait(transport.fileno(), write=False)
+    except ssl.SSLEOFError as error:
+        raise ConnectionFailed("cut_off", f"{uri.host} hung up during the TLS handshake: {error}") from None
     except ssl.SSLError as error:
         raise ConnectionFailed("handshake_rejected", f"TLS with {uri.host}: {error}") from None
     except OSError as error:

@@ -66,12 +66,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _gate(options: argparse.Namespace) -> int:
-    """Everything is checked before any data is read."""
+    """Everything is checked before any data is read; an earlier verdict is gone whatever comes of it."""
+    outputs = [options.study / name for name in ("verdict.json", "verdict.xml")]
+    if options.study.is_dir():
+        _clear(outputs)
     objectives = _objectives(options.objectives)
     storages = _storages(options.study)
     comparison = _comparison(options, storages)
-    outputs = [options.study / name for name in ("verdict.json", "verdict.xml")]
-    _clear(outputs)
     chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}
     judgement = judge(objectives, read_evidence(chosen, objectives.objectives), comparison)
     study = options.study.resolve().name

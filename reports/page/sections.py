@@ -80,7 +80,7 @@ def _throughput(findings: Findings) -> list[str]:
 
 def _throughput_of(storage: StorageFindings) -> str:
     rate = storage.requests_done / storage.judged_s if storage.judged_s else 0.0
-    wrong = sum(m.outcomes["fail"] + m.outcomes["unknown"] for m in storage.measures.values())
+    wrong = sum(m.outcomes["fail"] + m.outcomes["unknown"] for m in storage.requests)
     return f"{digits(rate)} requests a second answered in the judged stages, {wrong:,} failed or unknown"
 
 

@@ -85,11 +85,16 @@ def embedded(name: str, svg: str, styles: Styles) -> Drawn:
         raise ValueError(f"{name}: not an SVG document")
     body = svg[opening.end() : svg.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
-    body = re.sub(r'<g id="[^"]+">', "<g>", body)
-    body = re.sub(r'style="([^"]*)"', lambda m: f'class="{styles.class_of(_themed(m.group(1)))}"', body)
+    # Tag by tag: words that are drawn stand between tags, quotes and all, and are not to be taken for attributes.
+    body = re.sub(r"<[^>]*>", lambda tag: _tag(name, tag.group(0), styles), body)
     return Drawn(name, view_box.group(1), re.sub(r"\n\s*", "\n", body).strip())
+
+
+def _tag(name: str, tag: str, styles: Styles) -> str:
+    tag = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', tag)
+    tag = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", tag)
+    tag = re.sub(r'<g id="[^"]+">', "<g>", tag)
+    return re.sub(r'style="([^"]*)"', lambda m: f'class="{styles.class_of(_themed(m.group(1)))}"', tag)
 
 
 def _themed(style: str) -> str:

@@ -148,6 +148,13 @@ def test_an_earlier_verdict_is_replaced_and_nothing_else_is_left(study):
     assert sorted(p.name for p in study.iterdir()) == ["01-sqlite", "verdict.json", "verdict.xml"]
 
 
+def test_bad_input_leaves_no_earlier_verdict_behind(study, tmp_path):
+    write_run(study, operations=attempts())
+    assert gate(study) == 0
+    assert command.main([str(study), "--objectives", str(tmp_path / "nowhere.yaml")]) == 64
+    assert [p.name for p in study.iterdir()] == ["01-sqlite"]
+
+
 def test_a_crash_leaves_no_earlier_verdict_behind(study, monkeypatch, capsys):
     def crash(*_):
         raise MemoryError("too much")

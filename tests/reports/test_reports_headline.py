@@ -90,3 +90,17 @@ def test_without_accepts_the_answer_is_unknown(tmp_path):
     found = head(tmp_path)
     assert not found.answered
     assert found.answer.startswith("Unknown")
+
+
+def test_a_storage_that_failed_everything_is_said_first(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
+    dead = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(300)]
+    write_run(tmp_path, "02-memory", operations=dead)
+    found = head(tmp_path)
+    assert found.answer.startswith("Every Accept chat on memory failed. On sqlite, Accept chat has a p99 of")
+    assert "memory: 300 of 300 chat.accept failed; percentiles are of the others." in found.caveats
+
+
+def test_where_every_accept_failed_nothing_is_answered(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=[Op("chat.accept", outcome="fail", error="internal")] * 9)
+    assert head(tmp_path).answer == "Unknown: every Accept chat on sqlite failed."

@@ -20,6 +20,7 @@ WORDS = {
     "quotes": "\"'` | a\nb\r\n# c **d** [e](http://evil.example) {{ 7*7 }} $x_y^z$ %s",
     "marks": f"left {MARKS} right",
     "long": "x" * 10_000,
+    "style": 'style="}*{display:none}"',
 }
 OBJECTIVES = Path(__file__).parents[2] / "scenarios" / "objectives.yaml"
 

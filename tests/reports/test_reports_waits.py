@@ -100,3 +100,16 @@ def test_a_sight_of_a_probe_that_fails_now_and_then_is_worth_more(tmp_path):
     waits = [wait(0, "chat.accept", "chat.close", lasts_ms=2000, hits=50)]
     seen = waits_of(write_run(tmp_path, tables={"lock_waits": waits, "ticks": failing}))
     assert seen.behind("chat.accept") == [("chat.close", pytest.approx(2.0))]
+
+
+def test_the_interval_of_a_sampled_figure_holds_the_figure(tmp_path):
+    failing = [(*tick[:5], "timeout" if i % 2 else None, PERIOD) for i, tick in enumerate(ticks())]
+    waits = [wait(0, "chat.accept", "chat.close", lasts_ms=2000, hits=50)]
+    seen = waits_of(write_run(tmp_path, tables={"lock_waits": waits, "ticks": failing}))
+    low, high = seen.interval_s("chat.accept")
+    assert low < seen.of("chat.accept") < high
+
+
+def test_a_probe_that_was_blind_most_of_the_time_knows_nothing(tmp_path):
+    blind = [(*tick[:5], None if i < 300 else "timeout", PERIOD) for i, tick in enumerate(ticks())]
+    assert waits_of(write_run(tmp_path, tables={"lock_waits": [], "ticks": blind})).known is None
