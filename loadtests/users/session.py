@@ -119,7 +119,11 @@ class Session:
         if self._connection is None:
             return Answer(Reply(key_text(key), "unknown", "cut_off", {}), monotonic_ns())
         self._note_sent()
-        return self._connection.request(operation, key, body, timeout_s)
+        connection = self._connection
+        answer = connection.request(operation, key, body, timeout_s)
+        if connection.lost is not None and self._connection is connection:
+            self._ended(*connection.lost)  # at once: nothing more is begun on a connection that is no more
+        return answer
 
     def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> Begun:
         """An operation whose end is a push; hand the result to `end`."""
