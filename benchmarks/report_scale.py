@@ -190,7 +190,15 @@ def _write_small_tables(run: RunDirectory, storage: Storage, random: np.random.G
     with run.create_table("ticks") as table:
         table.write(
             [
-                (storage.name.partition(":")[0], int(t * period), int(t * period), int(t * period) + 10, 1, None)
+                (
+                    storage.name.partition(":")[0],
+                    int(t * period),
+                    int(t * period),
+                    int(t * period) + 10,
+                    1,
+                    None,
+                    int(period),
+                )
                 for t in range(1450)
             ]
         )

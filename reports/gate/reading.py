@@ -55,7 +55,10 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
     ended = end or {}
-    happened = stages([row for batch in run.batches("timeline") for row in batch.to_pylist()], manifest, ended)
+    timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]
+    if problem := _cut_timeline(timeline, end):
+        return RunEvidence(run.name, storage, broken=problem)
+    happened = stages(timeline, manifest, ended)
     counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
     promises = (manifest.get("engine") or {}).get("promises") or {}
     return RunEvidence(
@@ -74,6 +77,18 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         counts=counts,
         manifest=manifest,
     )
+
+
+def _cut_timeline(rows: Sequence[Json], end: Json | None) -> str:
+    """Judged time is told by the timeline alone: with a part of it gone, a part of the run would not be judged."""
+    if end is None:
+        return ""  # aborted, and unknown for that
+    written = (end.get("rows") or {}).get("timeline")
+    if not any(row["kind"] == "stage" for row in rows):
+        return "timeline.arrows tells of no stage: which time is judged is not known; was the run copied whole?"
+    if written is not None and len(rows) != written:
+        return f"timeline.arrows has {len(rows)} of the {written} rows that were written; was the run copied whole?"
+    return ""
 
 
 def _never_began(end: Json | None) -> str:
