@@ -104,3 +104,15 @@ def test_a_storage_that_failed_everything_is_said_first(tmp_path):
 def test_where_every_accept_failed_nothing_is_answered(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=[Op("chat.accept", outcome="fail", error="internal")] * 9)
     assert head(tmp_path).answer == "Unknown: every Accept chat on sqlite failed."
+
+
+def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(tmp_path):
+    failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(3600)]
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
+    write_run(tmp_path, "02-memory", operations=accepts(0.005, 400) + failed)
+    assert head(tmp_path).answer.startswith("Accept chat failed: 90% on memory. sqlite makes Accept chat wait")
+
+
+def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):
+    write_run(tmp_path, operations=accepts(0.02, 400) + [Op("chat.accept", outcome="fail", error="internal")])
+    assert head(tmp_path).answer.startswith("On sqlite, Accept chat has a p99")
