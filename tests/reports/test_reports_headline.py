@@ -114,5 +114,5 @@ def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(
 
 
 def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):
-    write_run(tmp_path, operations=accepts(0.02, 400) + [Op("chat.accept", outcome="fail", error="internal")])
+    write_run(tmp_path, operations=[*accepts(0.02, 400), Op("chat.accept", outcome="fail", error="internal")])
     assert head(tmp_path).answer.startswith("On sqlite, Accept chat has a p99")
