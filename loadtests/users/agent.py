@@ -1,18 +1,16 @@
 """An agent at work: one long-lived connection, offers as pushes, accepts at offer + think time."""
 
-import heapq
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import gevent
-from gevent.event import Event as Bell
 from locust import User, task
 from locust.exception import StopUser
 
-from loadtests.users.alarm import call_at
+from loadtests.users.agenda import Action, Agenda
 from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
+from loadtests.users.waiting import Waiter
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_number
 
 _IDLE_AFTER_PATIENCE = 2.0
@@ -60,14 +58,14 @@ class Agent(User):
 
     def stop(self, force: bool = False) -> bool:
         """Asks the agent to finish its call, close its connection and go; `force` cuts it off."""
-        if force or self._greenlet is None or not hasattr(self, "bell"):
+        if force or self._greenlet is None or not hasattr(self, "waiter"):
             return bool(super().stop(force=True))
         self.leave()
         return False
 
     def leave(self) -> None:
         self.leaving = True
-        self.bell.set()
+        self.waiter.ring()
 
     def drop(self, due_ns: int) -> None:
         """The network goes away under the agent, as in a reconnect storm; it is to be back at once."""
@@ -79,13 +77,12 @@ class Agent(User):
         self.world = load
         number = load.next_user()
         self.person = Person(number, load.place_of_agent(), "agent", load.people.name())
-        self.bell = Bell()
+        self.waiter = Waiter(load.clock)
+        self.agenda = Agenda(self.waiter.ring)
         self.leaving = False
         self.session: Session | None = None
         self.backoff = Backoff(load.random)
         self.connect_due_ns = load.clock.now()
-        self.todo: list[tuple[int, int, Callable[[int, Any], None], Any]] = []
-        self.tie = 0
         self.offers: dict[str, int] = {}
         self.held: dict[str, None] = {}
         self.chats: dict[str, Chat] = {}
@@ -99,41 +96,18 @@ class Agent(User):
             self.session.drop()
             self.session = None
 
-    # The list of things to do.
+    # What to do next.
 
-    def _plan(self, due_ns: int, action: Callable[[int, Any], None], subject: Any = None) -> None:
-        self.tie += 1
-        heapq.heappush(self.todo, (due_ns, self.tie, action, subject))
-        if self.todo[0][1] == self.tie:
-            self.bell.set()
-
-    def _plan_after(self, mean_s: float, action: Callable[[int, Any], None], subject: Any = None) -> None:
-        self._plan(self.world.clock.now() + self.world.exponential_ns(mean_s), action, subject)
+    def _plan_after(self, mean_s: float, action: Action, subject: Any = None) -> None:
+        self.agenda.plan(self.world.clock.now() + self.world.exponential_ns(mean_s), action, subject)
 
     def _next(self) -> None:
         """Does the next thing that is due, or waits until something is."""
         if self.session is None:
-            if self._wait_until(self.connect_due_ns):
+            if self.waiter.until(self.connect_due_ns):
                 self._connect(self.connect_due_ns)
-        elif not self.todo:
-            self._wait_until(None)
-        elif self._wait_until(self.todo[0][0]):
-            due_ns, _, action, subject = heapq.heappop(self.todo)
-            action(due_ns, subject)
-
-    def _wait_until(self, due_ns: int | None) -> bool:
-        """Whether that moment has come; False when the bell rang before."""
-        clock = self.world.clock
-        if due_ns is None:
-            self.bell.wait()
-            self.bell.clear()
-            return False
-        if due_ns > clock.now():
-            cancel = call_at(clock.origin_ns + due_ns, self.bell.set)
-            self.bell.wait()
-            self.bell.clear()
-            cancel()
-        return due_ns <= clock.now()
+        elif self.waiter.until(self.agenda.due_ns):
+            self.agenda.do()
 
     # The connection.
 
@@ -144,8 +118,7 @@ class Agent(User):
             return
         self.session = session
         self.backoff.reset()
-        self.todo = [item for item in self.todo if item[2] not in (self._reconnect, self._churn, self._resubscribe)]
-        heapq.heapify(self.todo)
+        self.agenda.forget(self._reconnect, self._churn, self._resubscribe)
         self._plan_after(self.world.scenario.agent.session_s, self._reconnect, session)
         for topic in [QUEUE_TOPIC, *self.extras, *(chat.topic for chat in self.chats.values())]:
             self._subscribe(topic)
@@ -163,7 +136,7 @@ class Agent(User):
     def _lost(self, back_at_ns: int) -> None:
         self.session = None
         self.connect_due_ns = back_at_ns
-        self.bell.set()
+        self.waiter.ring()
 
     def _say_goodbye(self) -> None:
         if self.session is not None:
@@ -210,7 +183,7 @@ class Agent(User):
         if event.kind == "chat.offered":
             due_ns = heard_ns + self.world.think_ns()
             self.offers[event.chat] = due_ns
-            self._plan(due_ns, self._accept, event.chat)
+            self.agenda.plan(due_ns, self._accept, event.chat)
         elif event.kind == "chat.accepted":
             self._withdraw(event.chat)
         elif event.kind == "chat.closed":
@@ -225,7 +198,7 @@ class Agent(User):
             chat.heard_ns = heard_ns
             chat.seen = event.sequence
             if self.session is None or not self.session.is_own(event.key):
-                self._plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
+                self.agenda.plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
 
     def _withdraw(self, chat: str) -> None:
         self.offers.pop(chat, None)
@@ -236,7 +209,7 @@ class Agent(User):
         for key, chat in self.chats.items():
             if chat.topic == topic and sequence > max(chat.seen, 1):
                 chat.seen = sequence
-                self._plan(self.world.clock.now() + self.world.pause_ns(), self._answer, key)
+                self.agenda.plan(self.world.clock.now() + self.world.pause_ns(), self._answer, key)
 
     # Chats.
 
@@ -258,7 +231,7 @@ class Agent(User):
         now_ns = self.world.clock.now()
         self.chats[chat] = Chat(chat_topic(chat), now_ns)
         self._subscribe(chat_topic(chat))
-        self._plan(now_ns + self._idle_ns, self._look_after, chat)
+        self.agenda.plan(now_ns + self._idle_ns, self._look_after, chat)
 
     @property
     def _idle_ns(self) -> int:
@@ -271,7 +244,7 @@ class Agent(User):
             return
         silent_until_ns = taken.heard_ns + self._idle_ns
         if silent_until_ns > due_ns:
-            self._plan(silent_until_ns, self._look_after, chat)
+            self.agenda.plan(silent_until_ns, self._look_after, chat)
             return
         self.session.request("chat.close", due_ns, {"chat": chat}, chat=key_number(chat))
         self._plan_leaving(chat)
@@ -286,7 +259,7 @@ class Agent(User):
         taken = self.chats.get(chat)
         if taken is not None and not taken.closed:
             taken.closed = True
-            self._plan(self.world.clock.now(), self._leave_chat, chat)
+            self.agenda.plan(self.world.clock.now(), self._leave_chat, chat)
 
     def _leave_chat(self, due_ns: int, chat: str) -> None:
         taken = self.chats.pop(chat, None)
@@ -301,5 +274,5 @@ class Agent(User):
         for chat in self.held:
             del self.held[chat]
             self.offers[chat] = self.world.clock.now()
-            self._plan(self.offers[chat], self._accept, chat)
+            self.agenda.plan(self.offers[chat], self._accept, chat)
             return

@@ -1,12 +1,10 @@
 """A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
 
-from gevent.event import Event as Bell
-
-from loadtests.users.alarm import call_at
 from loadtests.users.arrivals import Arrival
 from loadtests.users.load import Load
 from loadtests.users.recorder import Begun
 from loadtests.users.session import Backoff, Person, Session
+from loadtests.users.waiting import Waiter
 from loadtests.wire.codecs.messages import Event, chat_topic, key_text
 
 
@@ -17,7 +15,7 @@ class Customer:
         self.load = load
         self.person = Person(load.next_user(), load.place_of_customer(arrival), "customer", load.people.name())
         self.due_ns = due_ns
-        self.bell = Bell()
+        self.waiter = Waiter(load.clock)
         self.leaving = False
         self.lost = False
         self.session: Session | None = None
@@ -40,7 +38,7 @@ class Customer:
 
     def leave(self) -> None:
         self.leaving = True
-        self.bell.set()
+        self.waiter.ring()
 
     def _connect(self) -> bool:
         """Connects, trying again with growing pauses for as long as there is patience."""
@@ -53,7 +51,7 @@ class Customer:
                 self.session = session
                 return True
             planned_ns = clock.now() + backoff.next_ns()
-            self._wait_until(planned_ns)
+            self.waiter.until(planned_ns)
         return False
 
     def _seek_help(self) -> None:
@@ -79,7 +77,7 @@ class Customer:
             if offer.outcome not in ("ok", "unknown"):
                 outcome, error = offer.outcome, offer.error
                 return False
-            while not (self.answered or self._gone or self._wait_until(began_ns + self.load.patience_ns)):
+            while not (self.answered or self._gone or self.waiter.until(began_ns + self.load.patience_ns)):
                 pass
             outcome, error = self._outcome_of_waiting()
         finally:
@@ -108,7 +106,7 @@ class Customer:
 
     def _await_message(self, expected: int) -> None:
         patient_until_ns = self.load.clock.now() + self.load.patience_ns
-        while self.messages < expected and not self._gone and not self._wait_until(patient_until_ns):
+        while self.messages < expected and not self._gone and not self.waiter.until(patient_until_ns):
             pass
 
     def _say_goodbye(self) -> None:
@@ -120,23 +118,13 @@ class Customer:
     def _gone(self) -> bool:
         return self.lost or self.leaving
 
-    def _wait_until(self, due_ns: int) -> bool:
-        """Whether that moment has come; False when the bell rang before."""
-        clock = self.load.clock
-        if due_ns > clock.now():
-            cancel = call_at(clock.origin_ns + due_ns, self.bell.set)
-            self.bell.wait()
-            self.bell.clear()
-            cancel()
-        return due_ns <= clock.now()
-
     def _sleep_until(self, due_ns: int) -> None:
-        while not self._gone and not self._wait_until(due_ns):
+        while not self._gone and not self.waiter.until(due_ns):
             pass
 
     def _lost(self, _error: str, _detail: str) -> None:
         self.lost = True
-        self.bell.set()
+        self.waiter.ring()
 
     def _heard(self, event: Event, heard_ns: int) -> None:
         """A push; called in the hub."""
@@ -144,7 +132,7 @@ class Customer:
             self.answered = True
             if self.session is not None and self.answer is not None:
                 self.session.end(self.answer, "ok", "", heard_ns)
-            self.bell.set()
+            self.waiter.ring()
         elif event.kind == "message.sent" and not (self.session is not None and self.session.is_own(event.key)):
             self.messages += 1
-            self.bell.set()
+            self.waiter.ring()

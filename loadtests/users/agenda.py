@@ -1,0 +1,39 @@
+"""A list of things to do, in order of when they are due."""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+Action = Callable[[int, Any], None]
+"""Given when it was due (ns since the origin), and what it is about."""
+
+
+class Agenda:
+    """`changed` is called when what is now first was not before. Of two that are due together the older comes first."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._order = count()
+        self._entries: list[tuple[int, int, Action, Any]] = []
+
+    def plan(self, due_ns: int, action: Action, subject: Any = None) -> None:
+        entry = (due_ns, next(self._order), action, subject)
+        heapq.heappush(self._entries, entry)
+        if self._entries[0] is entry:
+            self._changed()
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the first is due; None when there is nothing to do."""
+        return self._entries[0][0] if self._entries else None
+
+    def do(self) -> None:
+        """Does the first."""
+        due_ns, _, action, subject = heapq.heappop(self._entries)
+        action(due_ns, subject)
+
+    def forget(self, *actions: Action) -> None:
+        """Takes every entry of these actions off."""
+        self._entries = [entry for entry in self._entries if entry[2] not in actions]
+        heapq.heapify(self._entries)
