@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtests.arguments import Parser
+from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, Parser
 from loadtests.conductor.choices import Generator
-from loadtests.conductor.failures import EX_INTERRUPTED, EX_SOFTWARE
 
 DESCRIPTION = """\
 Load tests for messaging pods. `run` makes a study (a directory of run directories); `loadtests-report STUDY` turns it

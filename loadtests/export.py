@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
-
-EX_USAGE, EX_UNAVAILABLE = 64, 69
 
 
 class Sink(Protocol):

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 import psutil
 
-from loadtests.arguments import Parser
+from loadtests.commandline import EX_SOFTWARE, Parser
 from loadtests.conductor.choices import Choices, Generator
-from loadtests.conductor.failures import EX_SOFTWARE, EXIT_CODES, CannotRun, Reason
+from loadtests.conductor.failures import EXIT_CODES, CannotRun, Reason
 from loadtests.conductor.following import Followed
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.manifest import Identity

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
+from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
 
 
 class CannotRun(Exception):

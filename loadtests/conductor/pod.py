@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.conductor.failures import EX_UNAVAILABLE, EX_USAGE
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageNameError, parse
 from loadtests.servers.errors import ServerUnavailable

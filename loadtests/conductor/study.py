@@ -6,8 +6,9 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from loadtests.commandline import EX_OK
 from loadtests.conductor.choices import Choices, Subject
-from loadtests.conductor.failures import EX_OK, EXIT_CODES, STOPS_THE_STUDY, Reason
+from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, Reason
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.manifest import Identity
 from loadtests.conductor.progress import Progress

@@ -14,14 +14,12 @@ from typing import Final
 
 import uvloop
 
-from loadtests.arguments import EX_USAGE, Parser
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.registry import STORAGES, StorageNameError, parse
 from loadtests.wire.codecs.tokens import token_for
-
-EX_UNAVAILABLE = 69
 
 ACCOUNT: Final = "account-0001"
 _PR_SET_PDEATHSIG: Final = 1

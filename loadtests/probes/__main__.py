@@ -15,15 +15,13 @@ from typing import Any
 
 import uvloop
 
-from loadtests.arguments import EX_USAGE, Parser
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.probes.contract import Clock, Probe
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
 from loadtests.probes.resources import ResourcesProbe, Watched
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import BATCH_INTERVAL_S
-
-EX_UNAVAILABLE = 69
 
 
 def _watched(text: str) -> Watched:

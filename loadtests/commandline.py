@@ -1,10 +1,10 @@
-"""What every command line of ours shares. A leaf."""
+"""What every command of this package shares: its exit codes, and how it refuses arguments. A leaf."""
 
 import argparse
 import sys
-from typing import Final, NoReturn
+from typing import NoReturn
 
-EX_USAGE: Final = 64
+EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
 
 
 class Parser(argparse.ArgumentParser):
