@@ -10,7 +10,7 @@ up after its own retries. Definite answers that are not errors are returned as v
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from loadtests.wire.codecs.messages import Event
 
@@ -115,6 +115,61 @@ class Statistics:
     orphans: int
 
 
+class StoredConnection(NamedTuple):
+    """A connection as it is kept: `closed_at` None while it is live."""
+
+    id: str
+    role: str
+    name: str
+    resume_digest: str
+    opened_at: int
+    seen_at: int
+    closed_at: int | None
+
+
+class StoredTopic(NamedTuple):
+    topic: str
+    head: int
+
+
+class StoredSubscription(NamedTuple):
+    connection: str
+    topic: str
+    subscribed_at: int
+
+
+class StoredChat(NamedTuple):
+    id: str
+    state: str
+    subject: str
+    offered_by: str
+    accepted_by: str | None
+    offered_at: int
+    accepted_at: int | None
+    closed_at: int | None
+
+
+class StoredMessage(NamedTuple):
+    key: str
+    chat: str
+    sender: str
+    text: str
+    sent_at: int
+
+
+@dataclass(frozen=True)
+class AccountCopy:
+    """Everything that a storage holds of one account, as of one moment: what a migration carries over."""
+
+    account: str
+    connections: Sequence[StoredConnection] = ()
+    topics: Sequence[StoredTopic] = ()
+    subscriptions: Sequence[StoredSubscription] = ()
+    chats: Sequence[StoredChat] = ()
+    messages: Sequence[StoredMessage] = ()
+    events: Sequence[Event] = ()
+
+
 class StorageError(Exception):
     """A storage did not do what it was asked to."""
 
@@ -185,3 +240,22 @@ class Storage(Protocol):
         """The topic's events with a higher number, in order: what a resuming client missed."""
 
     async def statistics(self, silent_since_ns: int) -> Statistics: ...
+
+    async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:
+        """Removes at most `limit` subscriptions whose connection is closed, missing, or was last seen before
+        `silent_since_ns`; returns how many."""
+
+    async def copy_account(self, account: str) -> AccountCopy:
+        """Everything there is of the account, read at one moment."""
+
+    async def replace_account(self, call: Call, copy: AccountCopy) -> None:
+        """Makes the account exactly what `copy` says, whatever was there of it before, in one transaction."""
+
+
+@runtime_checkable
+class Relockable(Protocol):
+    """A storage system whose locking can be changed while it works."""
+
+    async def switch_locking(self, locking: str) -> None:
+        """`pessimistic`, `optimistic` or `none`: what begins from now on locks that way; `none` drops the foreign
+        keys as well, the others bring them back, for rows to come. Raises StorageError, ValueError for another name."""
