@@ -100,10 +100,10 @@ def attend(choices: Choices, ready_fd: int) -> int:
 def _attended(run: Run, engine: Attended) -> Followed:
     with run.ending_on_failure() as ended:
         run.prepare()
-        target = run.start_pod()
-        run.observe_and_declare(*target)
-        run.parts.watch_generator(engine.pid)
-        engine.tell(plan=asdict(run.plan(target[0])), secret=run.parts.token_secret)
+        pods = run.start_pods()
+        run.observe_and_declare(pods)
+        run.parts.watch("generator", "locust", engine.pid)
+        engine.tell(plan=asdict(run.plan(pods)), secret=run.parts.token_secret)
         return run.follow(engine, Lines(sys.stdin.fileno()))
     return ended()
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import psutil
 
+from loadtests.conductor.acting import Acting
 from loadtests.conductor.disk import full_message, means_full, nearly_full
 from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.live import Load
@@ -15,7 +16,6 @@ from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Deadline, Lines, Watch
-from loadtests.scenario import Scenario
 
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
@@ -78,9 +78,13 @@ class Followed:
 class Follower:
     """One load. `follow` is called once."""
 
-    def __init__(self, engine: Engine, parts: Parts, scenario: Scenario, watch: Watch, progress: Progress) -> None:
+    def __init__(
+        self, engine: Engine, parts: Parts, watch: Watch, progress: Progress, acting: Acting | None = None
+    ) -> None:
         self._engine, self._parts, self._watch, self._progress = engine, parts, watch, progress
+        self._acting = acting
         self._clock: Clock = parts.clock
+        scenario = parts.scenario
         self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
         self._duration_s = scenario.duration_s
         self.load = Load()
@@ -95,13 +99,12 @@ class Follower:
         self._lines, self._timeline = lines, timeline
         self._watch.on_readable(lines.descriptor, self._read)
         self._watch.on_death(self._engine.pid, self._engine_died)
-        for child, code in ((self._parts.pod, "pod_died"), (self._parts.observer, "observer_died")):
-            if child is not None:
-                self._watch.on_death(child.pid, self._died(code, child))
-        if self._parts.server is not None:
-            self._watch.on_death(
-                self._parts.server.pid, self._died("database_died", Silent("the database server died"))
-            )
+        if (observer := self._parts.observer) is not None:
+            self._watch.on_death(observer.pid, self._died("observer_died", observer))
+        for name in (*self._parts.pods, *self._parts.servers):
+            self._watch_part(name)
+        if self._acting is not None:
+            self._acting.join(self._watch, self._engine.pid, self._watch_part)
         if not (self._engine.attended or self._engine.takes_leave):
             self._deadline = Deadline(FIRST_WORD_S)
         disk = Deadline(1.0)
@@ -113,6 +116,22 @@ class Follower:
                 disk = Deadline(1.0)
                 self._check_disk()
         return self._followed()
+
+    def _watch_part(self, name: str) -> None:
+        """A pod or a database: its death ends the run, unless an action has its hands on it."""
+        if name in self._parts.servers:
+            pid, code = self._parts.servers[name].pid, "database_died"
+            died = self._died(code, Silent(f"the database server {name} died"))
+        else:
+            child = self._parts.pods[name].child
+            assert child is not None
+            pid, died = child.pid, self._died("pod_died", child)
+
+        def note() -> None:
+            if name not in self._parts.stricken:
+                died()
+
+        self._watch.on_death(pid, note)
 
     def _over(self) -> bool:
         return self._gone or (self.load.drained and not self._engine.takes_leave)
@@ -156,6 +175,8 @@ class Follower:
                 if len(self.load.stages) == 1:
                     self._begun(self.load)
                 self._timeline.stage(event)
+                if self._acting is not None:
+                    self._acting.stage_began(event["name"], event["started_ns"])
                 self._progress.stage(event)
             case "tick":
                 self._progress.tick(event)

@@ -9,6 +9,7 @@ from typing import Any
 
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.host import harness, host, packages
+from loadtests.conductor.layout import Layout
 from loadtests.pod.storage import registry
 from loadtests.records.tables import FORMAT
 from loadtests.scenario import PodTarget, Scenario
@@ -47,11 +48,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Found:
-    """What the parts told of themselves: `settings` are the storage's as the pod read them back from the server."""
+    """What the parts told of themselves: `settings` are the storage's as each pod read them back from its servers."""
 
-    pod: PodTarget
-    settings: Mapping[str, Any]
-    database_offset: Mapping[str, int] | None
+    pods: tuple[PodTarget, ...]
+    settings: Mapping[str, Mapping[str, Any]]
+    layout: Layout
+    database_offsets: Mapping[str, Mapping[str, int]] | None
     remote_workers: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -73,14 +75,26 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
         "harness": harness(),
         "origin_ns": clock.monotonic_ns,
         "clock": asdict(clock),
-        "target": {"owned": subject.target is None, "pods": [asdict(found.pod)]},
-        "engine": engine(subject.storage, found.settings) if subject.storage else None,
+        "target": {"owned": subject.target is None, "pods": pods(found)},
+        "engine": engine(subject.storage, next(iter(found.settings.values()), {})) if subject.storage else None,
         "host": host(),
         "packages": packages(),
         "generator": {"processes": choices.generator.workers, "workers": list(found.remote_workers)},
-        "database_offset": found.database_offset,
+        "database_offsets": found.database_offsets,
         "stages": stages(choices.scenario),
+        "timeline": planned_actions(choices.scenario),
     }
+
+
+def pods(found: Found) -> list[dict[str, Any]]:
+    """The pods, and which of the run's databases each one uses."""
+    used = {pod.name: dict(pod.databases) for pod in found.layout.pods}
+    return [{**asdict(pod), "databases": used.get(pod.name, {})} for pod in found.pods]
+
+
+def planned_actions(scenario: Scenario) -> list[dict[str, Any]]:
+    """What is to happen, when (s after the stage's beginning) and in words; what happened is in the timeline."""
+    return [{"stage": a.stage, "after_s": a.after_s, "do": a.do, "words": a.words} for a in scenario.timeline]
 
 
 def engine(storage: str, settings: Mapping[str, Any]) -> dict[str, Any]:

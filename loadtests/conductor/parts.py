@@ -1,4 +1,4 @@
-"""What a run stands on: a server, a pod on it, an observer beside them."""
+"""What a run stands on: servers, pods on them, an observer beside them."""
 
 import contextlib
 import json
@@ -6,32 +6,25 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.manifest import Clock
+from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
 from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage.registry import StorageName
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import PodTarget
-from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+from loadtests.scenario import Cut, Scenario
+from loadtests.servers import FILES, Server, ServerUnavailable, create_server
 
-POD = "pod-1"
-NO_ENGINE = "none"
 STOP_WITHIN_S = 15.0
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A process that the observer is to watch."""
-
-    role: str
-    name: str
-    pid: int
 
 
 @dataclass
@@ -40,100 +33,132 @@ class Parts:
 
     directory: RunDirectory
     clock: Clock
+    scenario: Scenario
     subject: Subject
     guardian: Guardian
     interrupts: Interrupts
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    server: PostgresServer | None = None
-    pod: Child | None = None
+    servers: dict[str, Server] = field(default_factory=dict)
+    pods: dict[str, OwnPod] = field(default_factory=dict)
+    proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
+    """By pod and database."""
     observer: Child | None = None
+    stricken: set[str] = field(default_factory=set)
+    """Pods and databases that may die, because an action of the timeline has its hands on them."""
     _orders: int | None = None
 
-    def start_server(self) -> None:
-        """Raises RunEnded(database_died) when the storage's server does not come up."""
-        if self.subject.engine != "postgres":
-            return
+    @property
+    def layout(self) -> Layout:
+        return layout(self.scenario, self.subject.storage)
+
+    def start_servers(self) -> None:
+        """Raises RunEnded(database_died) when a storage's server does not come up."""
+        for name, storage in self.layout.databases.items():
+            if storage.engine not in FILES:
+                self._start_server(name, storage)
+
+    def _start_server(self, name: str, storage: StorageName) -> None:
+        place = self.directory.path.parent / f"server-{self.directory.name}-{name}"
         try:
-            self.server = PostgresServer.create(self.directory.path.parent / f"server-{self.directory.name}")
-            self.server.start()
+            size = self.scenario.size_of(name)
+            server = self.servers[name] = create_server(storage.engine, place, storage.choices, **size)
+            server.start()
         except ServerUnavailable as error:
             self.interrupts.check()
             raise RunEnded("database_died", str(error)) from None
         self.interrupts.check()
 
-    @property
-    def dsn(self) -> str | None:
-        """The observer's and the ledger's way to the storage; a secret when it is a server's."""
-        if self.server is not None:
-            return self.server.dsn
-        return str(self.directory.path / "storage.sqlite") if self.subject.engine == "sqlite" else None
+    def dsns(self) -> Mapping[str, str]:
+        """Database → the observer's and the ledger's way to it; a secret when it is a server's."""
+        return {name: self._dsn(name, storage) for name, storage in self.layout.databases.items()}
 
-    def start_pod(self, accounts: Sequence[str]) -> tuple[PodTarget, dict[str, Any]]:
-        """The pod and the settings that its storage read back. Raises RunEnded(pod_died)."""
-        storage = self.subject.storage
-        assert storage is not None
-        argv = [
-            *(sys.executable, "-m", "loadtests.pod", "--storage", storage, "--name", POD),
-            *("--host", "127.0.0.1", "--port", "0", "--control-port", "0"),
-            *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
-            *("--ready-fd", "{ready}"),
-        ]
-        dsn = self.server.pod_dsn if self.server else self.dsn
-        environment = {
-            "LOADTESTS_TOKEN_SECRET": self.token_secret,
-            "LOADTESTS_CONTROL_TOKEN": secrets.token_urlsafe(24),
-            **({"LOADTESTS_DSN": dsn} if dsn else {}),
-        }
-        self.pod, ready = self._start("pod", argv, environment, "pod_died")
-        return PodTarget(POD, ready["url"], tuple(accounts)), ready.get("settings") or {}
+    def _dsn(self, name: str, storage: StorageName) -> str:
+        if storage.engine in FILES:
+            return str(self.directory.path / f"storage-{name}.sqlite")
+        return self.servers[name].dsn
+
+    def _pod_dsn(self, name: str) -> str:
+        return self.servers[name].pod_dsn if name in self.servers else self.dsns()[name]
+
+    def start_pods(self) -> None:
+        """Raises RunEnded(pod_died)."""
+        assert self.subject.storage is not None
+        command = PodCommand(
+            storage=self.subject.storage,
+            starts_on=self.scenario.starts_on,
+            run_directory=self.directory.path,
+            origin_ns=self.clock.monotonic_ns,
+            logs=self.log("pod").parent,
+            guardian=self.guardian,
+            interrupts=self.interrupts,
+            token_secret=self.token_secret,
+        )
+        cuts = any(isinstance(action, Cut) for action in self.scenario.timeline)
+        for planned in self.layout.pods:
+            dsns = {role: self._pod_dsn(name) for role, name in planned.databases.items()}
+            if cuts:
+                dsns = {
+                    role: self._proxied(command, planned.name, planned.databases[role], d) for role, d in dsns.items()
+                }
+            pod = self.pods[planned.name] = OwnPod(command, planned, dsns)
+            pod.start()
+
+    def _proxied(self, command: PodCommand, pod: str, database: str, dsn: str) -> str:
+        if database not in self.servers:
+            return dsn
+        proxy = self.proxies[pod, database] = Proxy(command, pod, database, dsn)
+        return proxy.dsn
 
     def start_observer(self) -> Any:
-        """Returns the offset of the database's clock, or None. Raises RunEnded(observer_died).
+        """Returns the offsets of the databases' clocks, by database. Raises RunEnded(observer_died).
 
         Behind a target that we did not start there is no database that it could ask: it watches the generator then.
         """
-        watched = [Watched("pod", POD, self.pod.pid)] if self.pod else []
-        watched += [Watched("database", "postgres", self.server.pid)] if self.server else []
+        databases = self.layout.databases.items()
         argv = [
-            *(sys.executable, "-m", "loadtests.probes", "--engine", self.subject.engine or NO_ENGINE),
+            *(sys.executable, "-m", "loadtests.probes"),
+            *(part for name, storage in databases for part in ("--database", f"{name}:{storage.engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
-            *(part for w in watched for part in ("--watch", f"{w.role}:{w.name}:{w.pid}")),
+            *(part for watched in self._watched() for part in ("--watch", watched)),
             *("--ready-fd", "{ready}"),
         ]
-        environment = {"LOADTESTS_DSN": self.dsn} if self.dsn else {}
+        environment = {"LOADTESTS_DSNS": json.dumps(self.dsns())}
         orders, self._orders = os.pipe()
         try:
-            self.observer, ready = self._start("observer", argv, environment, "observer_died", orders)
+            command = Command("observer", argv, environment, self.log("observer"))
+            ready_for = Ready(self.guardian, self.interrupts, "observer_died", orders)
+            self.observer, ready = start_until_ready(command, ready_for)
         finally:
             os.close(orders)
-        return ready.get("database_offset")
+        return ready.get("database_offsets")
 
-    def watch_generator(self, pid: int) -> None:
-        """Tells the observer the Locust master's process id."""
+    def _watched(self) -> Sequence[str]:
+        pods = [f"pod:{name}:{pod.child.pid}" for name, pod in self.pods.items() if pod.child]
+        return [*pods, *(f"database:{name}:{server.pid}" for name, server in self.servers.items())]
+
+    def watch(self, role: str, name: str, pid: int) -> None:
+        """Tells the observer of a process that was not there at the start: the Locust master, or one started anew."""
         if self.observer is not None and self._orders is not None:
             with contextlib.suppress(BrokenPipeError):  # it died, which somebody else notices
-                os.write(self._orders, json.dumps({"watch": f"generator:locust:{pid}"}).encode() + b"\n")
+                os.write(self._orders, json.dumps({"watch": f"{role}:{name}:{pid}"}).encode() + b"\n")
 
-    def _start(
-        self, name: str, argv: Sequence[str], environment: dict[str, str], died: str, stdin: int | None = None
-    ) -> tuple[Child, Any]:
-        command = Command(name, argv, environment, self.log(name))
-        return start_until_ready(command, Ready(self.guardian, self.interrupts, died, stdin))
-
-    def log(self, name: str) -> Any:
+    def log(self, name: str) -> Path:
         logs = self.directory.path / "log"
         logs.mkdir(exist_ok=True)
         return logs / f"{name}.log"
 
     def stop(self) -> None:
-        """Observer, pod, server, in this order; each flushes its tables first. Harmless for what never started."""
-        for child in (self.observer, self.pod):
+        """Observer, pods, proxies, servers, in this order; observer and pods flush their tables first. Harmless for
+        what never started."""
+        for child in (self.observer, *(pod.child for pod in self.pods.values())):
             if child is not None:
                 child.stop(signal.SIGTERM, STOP_WITHIN_S)
+        for proxy in self.proxies.values():
+            proxy.stop()
         if self._orders is not None:
             os.close(self._orders)
             self._orders = None
-        if self.server is not None:
-            self.server.destroy()
-        for leftover in self.directory.path.glob("storage.sqlite*"):
+        for server in self.servers.values():
+            server.destroy()
+        for leftover in self.directory.path.glob("storage*.sqlite*"):
             leftover.unlink()

@@ -9,8 +9,10 @@ from pathlib import Path
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import BadInput, Unavailable
+from loadtests.conductor.feasibility import problems_of_timeline
+from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
-from loadtests.conductor.run import TOKEN_SECRET, accounts
+from loadtests.conductor.run import TOKEN_SECRET
 from loadtests.conductor.target import check_target, is_loopback, problems_of_target
 from loadtests.pod.storage import registry
 from loadtests.records.rundirectory import safe_name
@@ -37,10 +39,12 @@ class Asked:
 def choose(asked: Asked) -> Choices:
     """Raises BadInput with every problem at once, one a line."""
     problems: list[str] = []
-    scenario, text = _scenario(asked.scenario, problems)
+    scenario, text, path = _scenario(asked.scenario, problems)
     names = asked.storages or (scenario.storages if scenario and not asked.target else ())
     subjects = _target(asked, problems) if asked.target else _storages(names, problems)
     problems += _problems_of_generator(asked)
+    if scenario is not None and subjects:
+        problems += problems_of_timeline(scenario, text, path, subjects, asked.i_own)
     if problems or scenario is None:
         raise BadInput("\n".join(problems))
     return Choices(
@@ -65,13 +69,14 @@ def check_form(scenario: str | None, storage: str | None) -> None:
         raise BadInput("\n".join(problems))
 
 
-def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str]:
+def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, str]:
+    """The scenario, its text and its file's name."""
     try:
         path = find_scenario(name)
-        return load_scenario(path), read_source(path)
+        return load_scenario(path), read_source(path), str(path)
     except ScenarioError as error:
         problems.append(str(error))
-    return None, ""
+    return None, "", ""
 
 
 def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:
@@ -125,7 +130,9 @@ def check_surroundings(choices: Choices) -> None:
         raise Unavailable("\n".join(problems))
     for subject in choices.subjects:
         if subject.target is not None:
-            check_target(subject.target.url, accounts(choices.scenario)[0], os.environ[TOKEN_SECRET])
+            check_target(
+                subject.target.url, layout(choices.scenario, None).pods[0].accounts[0], os.environ[TOKEN_SECRET]
+            )
 
 
 def _problems_of_servers(choices: Choices) -> list[str]:

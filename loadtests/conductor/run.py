@@ -7,25 +7,26 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
+from loadtests.conductor.acting import Acting
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, end_document
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.layout import layout
 from loadtests.conductor.live import Load
 from loadtests.conductor.locust import start_locust
 from loadtests.conductor.manifest import Clock, Found, Identity, manifest
-from loadtests.conductor.parts import POD, Parts
+from loadtests.conductor.parts import Parts
 from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.target import require_target
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import PodTarget, RunPlan, Scenario
+from loadtests.scenario import PodTarget, RunPlan
 
 _WORKERS_SAVE_WITHIN_S = 2.0
 """Workers whose master has died notice it and keep the rows that they have."""
@@ -41,10 +42,6 @@ class Around:
     guardian: Guardian
     interrupts: Interrupts
     progress: Progress
-
-
-def accounts(scenario: Scenario) -> tuple[str, ...]:
-    return tuple(f"account-{number:04d}" for number in range(1, scenario.accounts + 1))
 
 
 class OwnLocust:
@@ -81,8 +78,9 @@ class Run:
     def __init__(self, around: Around, identity: Identity, directory: RunDirectory) -> None:
         self.around, self.identity, self.directory = around, identity, directory
         self.scenario = around.choices.scenario
-        self.parts = Parts(directory, Clock.now(), identity.subject, around.guardian, around.interrupts)
+        self.parts = Parts(directory, Clock.now(), self.scenario, identity.subject, around.guardian, around.interrupts)
         self._timeline: Timeline | None = None
+        self._acting: Acting | None = None
         self._reserve: Reserve | None = None
         self._seen = Load()
 
@@ -93,16 +91,16 @@ class Run:
     def _load(self) -> Followed:
         with self.ending_on_failure() as ended:
             self.prepare()
-            target = self.start_pod()
-            return self._drive(target)
+            pods = self.start_pods()
+            return self._drive(pods)
         return ended()
 
-    def _drive(self, target: tuple[PodTarget, dict[str, Any]]) -> Followed:
-        self.observe_and_declare(*target)
+    def _drive(self, pods: tuple[PodTarget, ...]) -> Followed:
+        self.observe_and_declare(pods)
         log, generator = self.parts.log("locust"), self.around.choices.generator
-        child, lines = start_locust(self.plan(target[0]), self.parts.token_secret, generator, log, self.around.guardian)
+        child, lines = start_locust(self.plan(pods), self.parts.token_secret, generator, log, self.around.guardian)
         try:
-            self.parts.watch_generator(child.pid)
+            self.parts.watch("generator", "locust", child.pid)
             if generator.expect_workers is not None:
                 self.around.progress.say(f"waiting for {generator.expect_workers} workers at {generator.bind}")
             return self.follow(OwnLocust(child, generator), lines)
@@ -120,18 +118,21 @@ class Run:
         (self.directory.path / "scenario.yaml").write_text(self.around.choices.scenario_text, encoding="utf-8")
         self._timeline = Timeline(self.directory)
 
-    def start_pod(self) -> tuple[PodTarget, dict[str, Any]]:
-        """The pod to load and the settings of its storage. Raises RunEnded."""
+    def start_pods(self) -> tuple[PodTarget, ...]:
+        """The pods to load. Raises RunEnded."""
         if (target := self.identity.subject.target) is not None:
             self.parts.token_secret = os.environ[TOKEN_SECRET]
             require_target(target.url)  # an earlier run of the study may have been its end
-            return PodTarget(POD, target.url, accounts(self.scenario)), {}
-        self.parts.start_server()
-        for note in self.parts.server.notes if self.parts.server is not None else ():
-            self.around.progress.say(f"the database server {note}")
-        return self.parts.start_pod(accounts(self.scenario))
+            (pod,) = layout(self.scenario, None).pods
+            return (PodTarget(pod.name, target.url, pod.accounts, pod.weight),)
+        self.parts.start_servers()
+        for name, server in self.parts.servers.items():
+            for note in server.notes:
+                self.around.progress.say(f"the database server {name} {note}")
+        self.parts.start_pods()
+        return tuple(pod.target for pod in self.parts.pods.values())
 
-    def plan(self, pod: PodTarget) -> RunPlan:
+    def plan(self, pods: tuple[PodTarget, ...]) -> RunPlan:
         return RunPlan(
             run=f"{self.identity.study}/{self.identity.run}",
             directory=str(self.directory.path),
@@ -139,12 +140,13 @@ class Run:
             storage=self.identity.subject.name,
             seed=self.around.choices.seed,
             origin_ns=self.parts.clock.monotonic_ns,
-            pods=(pod,),
+            pods=pods,
         )
 
-    def observe_and_declare(self, pod: PodTarget, settings: dict[str, Any]) -> None:
+    def observe_and_declare(self, pods: tuple[PodTarget, ...]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
-        self._found = Found(pod, settings, self.parts.start_observer())
+        settings = {name: dict(pod.settings) for name, pod in self.parts.pods.items()}
+        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer())
         if self.around.choices.generator.expect_workers is None:
             self._declare(Load())
 
@@ -160,16 +162,18 @@ class Run:
 
     def follow(self, engine: Engine, lines: Lines) -> Followed:
         assert self._timeline is not None
+        if self.scenario.timeline:
+            self._acting = Acting(self.parts, self._timeline, self.around.progress)
         with watching(self.around.interrupts) as watch:
-            follower = Follower(engine, self.parts, self.scenario, watch, self.around.progress)
+            follower = Follower(engine, self.parts, watch, self.around.progress, self._acting)
             self._seen = follower.load
             return follower.follow(lines, self._timeline, self._begun)
 
     def finish(self, followed: Followed) -> Reason:
-        """Ledger, parts, end.json: always in this order, and the next one also when one fails."""
+        """Actions, ledger, parts, end.json: always in this order, and the next one also when one fails."""
         followed = self._with_target_gone(followed)
         reason = followed.reason
-        for step in (self._close_timeline(followed), self._write_ledger, self.parts.stop):
+        for step in (self._end_actions, self._close_timeline(followed), self._write_ledger, self.parts.stop):
             reason = self._attempt(step, reason)
         if self._reserve is not None:
             self._reserve.release()
@@ -189,6 +193,11 @@ class Run:
             return replace(followed, reason=ended.reason)
         return followed
 
+    def _end_actions(self) -> None:
+        """What the timeline broke is mended before anybody looks at what is left."""
+        if self._acting is not None:
+            self._acting.stop(self.around.interrupts)
+
     def _close_timeline(self, followed: Followed) -> Callable[[], None]:
         def close() -> None:
             if self._timeline is not None:
@@ -201,12 +210,13 @@ class Run:
 
     def _write_ledger(self) -> None:
         """The pods are quiet now. A killed harness or a full disk has no time for it."""
-        subject, count = self.identity.subject, self.around.interrupts.count
-        if subject.engine is None or count > 1 or self.parts.pod is None:
+        if self.around.interrupts.count > 1 or not self.parts.pods:
             return
-        from loadtests.ledger import read_ledger  # with it come the drivers of databases
+        from loadtests.ledger import Database, read_ledger  # with it come the drivers of databases
 
-        self.directory.write("ledger", read_ledger(subject.engine, self.parts.dsn, self.directory))
+        dsns = self.parts.dsns()
+        databases = {n: Database(s.engine, dsns[n]) for n, s in self.parts.layout.databases.items()}
+        self.directory.write("ledger", read_ledger(databases, self.directory))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""

@@ -1,14 +1,26 @@
-"""The `timeline` table: stages as the load announced them, and what went wrong."""
+"""The `timeline` table: stages as the load announced them, actions as they went, and what went wrong."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadtests.conductor.failures import Reason
 from loadtests.records.rundirectory import RunDirectory
 
 
+class Row(NamedTuple):
+    """A row in column order; times in ns since the origin."""
+
+    started_ns: int
+    ended_ns: int | None
+    kind: str
+    subject: str
+    result: str
+    detail: str
+
+
 class Timeline:
-    """The one writer of the table. A stage is written when the next one begins, or when the run ends."""
+    """The one writer of the table. A stage is written when the next one begins, or when the run ends; an action when
+    it is over."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self._table = directory.create_table("timeline")
@@ -18,12 +30,15 @@ class Timeline:
         self._end_stage(event["started_ns"], "ok")
         self._stage = event
 
+    def action(self, row: Row) -> None:
+        self._table.write([row])
+
     def end(self, ended_ns: int, reason: Reason) -> None:
         """The load is over. A fault has a row of its own."""
         self._end_stage(ended_ns, "ok" if reason.code == "completed" else reason.code)
         if reason.code != "completed":
             detail = json.dumps({"detail": reason.detail})
-            self._table.write([(ended_ns, ended_ns, "fault", reason.code, reason.code, detail)])
+            self._table.write([Row(ended_ns, ended_ns, "fault", reason.code, reason.code, detail)])
 
     def close(self) -> None:
         self._table.close()
@@ -32,5 +47,4 @@ class Timeline:
         if self._stage is not None:
             stage, self._stage = self._stage, None
             detail = {name: stage.get(name) for name in ("agents", "arrivals_per_s", "judge")}
-            row = (stage["started_ns"], ended_ns, "stage", stage["name"], result, json.dumps(detail))
-            self._table.write([row])
+            self._table.write([Row(stage["started_ns"], ended_ns, "stage", stage["name"], result, json.dumps(detail))])

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
 from loadtests.pod.storage.contract import Transaction
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.streams import BATCH_INTERVAL_S
+from loadtests.records.streams import BATCH_INTERVAL_S, TableWriter
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.wire.codecs.messages import key_number
 
@@ -34,6 +36,14 @@ def row(t: Transaction, origin_ns: int) -> tuple[Any, ...]:
     )
 
 
+def _create(directory: RunDirectory, pod: str) -> TableWriter:
+    """The pod's table; a pod that was started again in the same run has `transactions-POD-2`, and so on."""
+    for writer in chain([pod], (f"{pod}-{life}" for life in count(2))):
+        with suppress(FileExistsError):
+            return directory.create_table("transactions", writer)
+    raise AssertionError
+
+
 class TransactionsTable:
     """Takes transactions on the event loop's thread and writes them in batches on another."""
 
@@ -41,7 +51,7 @@ class TransactionsTable:
         """Raises OSError when the table cannot be made."""
         self._origin_ns = origin_ns
         self._pending: list[Transaction] = []
-        self._writer = RunDirectory(run_directory).create_table("transactions", pod)
+        self._writer = _create(RunDirectory(run_directory), pod)
         self.lost = 0
 
     def record(self, transaction: Transaction) -> None:

@@ -1,12 +1,29 @@
 """Scenarios: YAML → frozen, strictly validated values; the plan that a run follows."""
 
+from loadtests.scenario.actions import (
+    Action,
+    Cut,
+    Hold,
+    Http,
+    Kill,
+    Maintain,
+    Migrate,
+    Pause,
+    Recreate,
+    Relock,
+    Resize,
+    Run,
+    Sweep,
+)
 from loadtests.scenario.finding import find_scenario, load_scenario, scenario_files
 from loadtests.scenario.model import (
+    MAIN_CLUSTER,
     TIMED_OPERATIONS,
     Agent,
     Customer,
     LogNormal,
     Messages,
+    Pod,
     Scenario,
     Stage,
 )
@@ -15,16 +32,31 @@ from loadtests.scenario.plan import PodTarget, RunPlan
 from loadtests.scenario.source import read_source
 
 __all__ = [
+    "MAIN_CLUSTER",
     "TIMED_OPERATIONS",
+    "Action",
     "Agent",
     "Customer",
+    "Cut",
+    "Hold",
+    "Http",
+    "Kill",
     "LogNormal",
+    "Maintain",
     "Messages",
+    "Migrate",
+    "Pause",
+    "Pod",
     "PodTarget",
+    "Recreate",
+    "Relock",
+    "Resize",
+    "Run",
     "RunPlan",
     "Scenario",
     "ScenarioError",
     "Stage",
+    "Sweep",
     "find_scenario",
     "load_scenario",
     "parse_scenario",

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticCustomError
 
-from loadtests.scenario.model import parse_duration
 from loadtests.scenario.problems import shown
 from loadtests.scenario.source import Place
+from loadtests.scenario.values import parse_duration
 
 _WARM_UP = {"warm-up", "warmup", "warm"}
 
@@ -17,6 +17,7 @@ class Finding(NamedTuple):
     place: Place
     got: str
     expected: str
+    nearest: str = ""
 
 
 def check_stages(data: Any) -> Iterator[Finding]:
@@ -29,7 +30,7 @@ def check_stages(data: Any) -> Iterator[Finding]:
     for i, stage in usable:
         yield from _first(i, stage) if i == 0 else ()
         yield from _reconnect(i, stage)
-        yield from _judged(i, stage, data.get("accounts", 1))
+        yield from _judged(i, stage, _places(data))
     if not any(s.get("judge") is True for _, s in usable):
         yield Finding(("stages",), "no judged stage", "at least one stage with judge: true")
 
@@ -54,13 +55,18 @@ def _first(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _reconnect(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
+    if "return_within" in stage and "reconnect" not in stage:
+        got = shown(stage["return_within"])
+        yield Finding(
+            ("stages", i, "return_within"), got, "a share of agents that reconnect beside it (reconnect: 1.0)"
+        )
     if "reconnect_within" not in stage:
         return
     place, within = ("stages", i, "reconnect_within"), stage["reconnect_within"]
     if "reconnect" not in stage:
         yield Finding(place, shown(within), "a share of agents that reconnect beside it (reconnect: 1.0)")
-    seconds, duration = _seconds(within), _seconds(stage.get("duration"))
-    if seconds is not None and duration is not None and seconds > duration:
+    within_s, duration = seconds(within), seconds(stage.get("duration"))
+    if within_s is not None and duration is not None and within_s > duration:
         yield Finding(place, shown(within), f"no longer than the stage ({stage['duration']})")
 
 
@@ -81,7 +87,17 @@ def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
 
 
-def _seconds(value: Any) -> float | None:
+def _places(data: dict[str, Any]) -> Any:
+    """How many agents it takes until every account of every pod has one."""
+    pods = data.get("pods")
+    if not isinstance(pods, list) or not pods:
+        return data.get("accounts", 1)
+    sizes = [(p.get("accounts", 1), p.get("weight", 1)) for p in pods if isinstance(p, dict)]
+    return sum(a * w for a, w in sizes if isinstance(a, int) and isinstance(w, int))
+
+
+def seconds(value: Any) -> float | None:
+    """A duration in seconds; None when it is none, which somebody else tells."""
     try:
         return parse_duration(value)
     except PydanticCustomError:

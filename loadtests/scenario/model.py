@@ -1,12 +1,13 @@
 """A scenario as frozen values. YAML keys are the aliases; durations are written with a unit and kept as seconds."""
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, PlainSerializer
+
+from loadtests.scenario.actions import Action
+from loadtests.scenario.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 
 TIMED_OPERATIONS = (
     "connection.create",
@@ -22,54 +23,11 @@ TIMED_OPERATIONS = (
 
 DEFAULT_TIMEOUT_S = 5.0
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_EXPECTED = "a duration with a unit, such as 20s, 500ms or 2m"
-_ENGINE = r"[a-z][a-z0-9]*"
-_CHOICES = r"(?::[a-z][a-z0-9_-]*)*"
-_SIMPLE = rf"{_ENGINE}{_CHOICES}"
-STORAGE_PATTERN = rf"^{_ENGINE}(?:\({_SIMPLE}(?:,{_SIMPLE})*\))?{_CHOICES}$"
+ONLY_POD = "pod-1"
+"""What the pod of a scenario that names none is called."""
 
-
-def wrong(expected: str, nearest: str = "", got: str | None = None) -> PydanticCustomError:
-    """An error that says what was expected; `got` tells what is there better than the value itself would."""
-    return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": nearest, "got": got})
-
-
-def parse_duration(value: Any) -> float:
-    """`500ms` → 0.5. Raises PydanticCustomError on anything without a known unit."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise wrong(_DURATION_EXPECTED, f"{value}s" if value >= 0 else "")
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise wrong(_DURATION_EXPECTED)
-    seconds = float(match[1]) * _UNITS[match[2]]
-    return round(seconds, 9)
-
-
-def _storage(value: str) -> str:
-    if not re.fullmatch(STORAGE_PATTERN, value):
-        raise wrong("a storage system, such as sqlite, postgres:optimistic or dual(mariadb,postgres)")
-    return value
-
-
-def _locale(value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,3}_[A-Z]{2}", value):
-        raise wrong("a locale, such as en_GB or de_DE", _locale_spelt(value))
-    return value
-
-
-def _locale_spelt(value: str) -> str:
-    match = re.fullmatch(r"([A-Za-z]{2,3})[-_]([A-Za-z]{2})", value)
-    return f"{match[1].lower()}_{match[2].upper()}" if match else ""
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value):
-        raise wrong(
-            "small letters, digits and dashes, 64 at most", re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
-        )
-    return value
+MAIN_CLUSTER = "main"
+"""The cluster of pods that name none."""
 
 
 def _timeouts(value: Mapping[str, float]) -> Mapping[str, float]:
@@ -82,12 +40,6 @@ def _in_order(value: "Messages") -> "Messages":
     return value
 
 
-_duration_schema = {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["20s", "500ms", "2m"]}
-Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_duration_schema)]
-LongerThanNothing = Annotated[Seconds, Field(gt=0)]
-Storage = Annotated[str, AfterValidator(_storage), WithJsonSchema({"type": "string", "pattern": STORAGE_PATTERN})]
-Locale = Annotated[str, AfterValidator(_locale), WithJsonSchema({"type": "string", "pattern": "^[a-z]{2,3}_[A-Z]{2}$"})]
-Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"})]
 TimeoutName = Literal[
     "default",
     "connection.create",
@@ -101,25 +53,21 @@ TimeoutName = Literal[
 ]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class LogNormal(_Model):
+class LogNormal(Model):
     """A time with a median and a long tail."""
 
     median_s: Seconds = Field(alias="median", description="Half of the times are shorter.")
     sigma: float = Field(ge=0, le=3, description="Spread of the logarithm; 0 is constant, 0.5 is human.")
 
 
-class Messages(_Model):
+class Messages(Model):
     """How many messages a customer sends, evenly between the two."""
 
     min: int = Field(ge=0, le=1000)
     max: int = Field(ge=0, le=1000)
 
 
-class Agent(_Model):
+class Agent(Model):
     """One agent: a long-lived connection that takes chats."""
 
     subscriptions: int = Field(ge=0, le=1000, description="Topics beside the queue, subscribed at connect.")
@@ -135,7 +83,7 @@ class Agent(_Model):
     )
 
 
-class Customer(_Model):
+class Customer(Model):
     """One customer: arrives, offers a chat, converses, leaves."""
 
     arrivals: Literal["poisson", "constant"] = Field(description="How the arrivals are spread in time.")
@@ -146,7 +94,7 @@ class Customer(_Model):
     pause: LogNormal = Field(description="Between an answer and the customer's next message.")
 
 
-class Stage(_Model):
+class Stage(Model):
     """A stretch of the run with its own load."""
 
     name: Name
@@ -161,10 +109,32 @@ class Stage(_Model):
     reconnect_within_s: LongerThanNothing = Field(
         default=1.0, alias="reconnect_within", description="They drop within this time, evenly."
     )
+    return_within_s: Seconds = Field(
+        default=0.0,
+        alias="return_within",
+        description="Each waits a random time up to this before it comes back (jittered backoff); 0s: at once.",
+    )
 
 
-class Scenario(_Model):
-    """What to run: workload, stages, storage systems, objectives."""
+class Pod(Model):
+    """One messaging server with accounts of its own."""
+
+    name: Name
+    accounts: int = Field(default=1, ge=1, le=9999, description="Accounts that only this pod serves.")
+    weight: int = Field(default=1, ge=1, le=100, description="Each of its accounts gets so many shares of the load.")
+    cluster: Name = Field(default=MAIN_CLUSTER, description="Pods of one cluster share its database servers.")
+
+
+class Size(Model):
+    """How large a database server is at first; absent: as its engine's private servers are."""
+
+    connections: int | None = Field(default=None, ge=10, le=10_000)
+    memory_mb: int | None = Field(default=None, ge=16, le=1_000_000)
+    cores: int | None = Field(default=None, ge=1, le=1024)
+
+
+class Scenario(Model):
+    """What to run: workload, pods, stages, timeline, storage systems, objectives."""
 
     name: Name
     description: str = Field(default="", max_length=4000)
@@ -187,7 +157,20 @@ class Scenario(_Model):
         validate_default=True,
         description="By operation; an operation that takes longer is `unknown`.",
     )
+    pods: tuple[Pod, ...] = Field(
+        default=(), strict=False, description="Absent: one pod, which serves all the accounts."
+    )
+    servers: dict[Name, Size] = Field(
+        default_factory=dict, description="Sizes at the start, by database: legacy, upgraded, or an engine's name."
+    )
+    starts_on: Literal["legacy", "dual", "upgraded"] = Field(
+        default="dual", description="Where a dual storage begins; the timeline moves it on."
+    )
+    acts_on_target: bool = Field(
+        default=False, description="Whether run: and http: may act on a pod that the harness did not start."
+    )
     stages: tuple[Stage, ...] = Field(min_length=1, strict=False)
+    timeline: tuple[Action, ...] = Field(default=(), strict=False, description="What happens in mid-run.")
 
     def timeout_s(self, operation: str) -> float:
         """How long that operation may take, in seconds."""
@@ -197,3 +180,13 @@ class Scenario(_Model):
     @property
     def duration_s(self) -> float:
         return sum(stage.duration_s for stage in self.stages)
+
+    def size_of(self, database: str) -> dict[str, int]:
+        """How large that database's server is to be, where the scenario says so."""
+        size = self.servers.get(database)
+        return size.model_dump(exclude_none=True) if size else {}
+
+    @property
+    def all_pods(self) -> tuple[Pod, ...]:
+        """The pods, also where the scenario does not name them."""
+        return self.pods or (Pod(name=ONLY_POD, accounts=self.accounts),)

@@ -4,6 +4,7 @@ from loadtests.scenario.checks import check_stages
 from loadtests.scenario.model import Scenario
 from loadtests.scenario.problems import Problem, SourceError, shown
 from loadtests.scenario.source import Document, read_documents
+from loadtests.scenario.timeline_checks import check_pods, check_timeline
 from loadtests.scenario.validation import validate
 
 
@@ -29,4 +30,5 @@ def _validate(document: Document) -> tuple[Scenario | None, list[Problem]]:
     if not isinstance(document.data, dict):
         return None, [document.problem((), shown(document.data), "a scenario: a mapping of keys to values")]
     scenario, problems = validate(document, Scenario)
-    return scenario, problems + [document.problem(*finding) for finding in check_stages(document.data)]
+    checks = (check_stages, check_pods, check_timeline)
+    return scenario, problems + [document.problem(*found) for check in checks for found in check(document.data)]

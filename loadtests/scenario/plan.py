@@ -12,6 +12,8 @@ class PodTarget:
     name: str
     url: str
     accounts: tuple[str, ...]
+    weight: int = 1
+    """Each of its accounts gets so many shares of the load."""
 
 
 @dataclass(frozen=True)
@@ -34,5 +36,5 @@ class RunPlan:
     @classmethod
     def from_json(cls, text: str) -> Self:
         fields = json.loads(text)
-        pods = tuple(PodTarget(p["name"], p["url"], tuple(p["accounts"])) for p in fields.pop("pods"))
+        pods = tuple(PodTarget(**{**pod, "accounts": tuple(pod["accounts"])}) for pod in fields.pop("pods"))
         return cls(pods=pods, **fields)

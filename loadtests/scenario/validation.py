@@ -1,7 +1,8 @@
 """A document against a pydantic model: every error with its line, what was expected and the nearest key."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, Union, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,11 +50,17 @@ def _worth_telling(error: ValidationError) -> Iterator[ErrorDetails]:
 
 
 def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -> Iterator[Problem]:
-    place, kind, got = tuple(error["loc"]), error["type"], error["input"]
+    kind, got = error["type"], error["input"]
+    place, tagged = _without_tags(document.data, tuple(error["loc"])), tuple(error["loc"])
     context: Mapping[str, Any] = error.get("ctx", {})
     if kind == "extra_forbidden":
         if not is_literal_secret(place[-1], got):  # told already, and its value must not be quoted
-            yield _unknown_key(document, model, place)
+            yield _unknown_key(document, model, place, tagged)
+    elif kind.startswith("union_tag"):
+        names = _literals({"expected": context.get("expected_tags", "")}) or _tags_at(model, tagged)
+        tag = context.get("discriminator", "").strip("'")
+        said = context.get("tag")
+        yield document.problem((*place, tag), shown(said), one_of(names), nearest(said or "", names))
     elif kind == "literal_error":
         place = place[:-1] if place[-1] == "[key]" else place
         names = _literals(context)
@@ -65,8 +72,26 @@ def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -
         yield document.problem(place, found, expected, context.get("nearest", ""))
 
 
-def _unknown_key(document: Document, model: type[BaseModel], place: Place) -> Problem:
-    valid = _keys_at(model, place[:-1])
+def _without_tags(data: Any, place: Place) -> Place:
+    """The place as it is written down: pydantic names the kind of an item, too, where an item may be of several."""
+    written: list[str | int] = []
+    for step in place:
+        if isinstance(data, dict) and step not in data and step in data.values() and step != place[-1]:
+            continue
+        written.append(step)
+        data = _inside(data, step)
+    return tuple(written)
+
+
+def _inside(data: Any, step: str | int) -> Any:
+    try:
+        return data[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _unknown_key(document: Document, model: type[BaseModel], place: Place, tagged: Place) -> Problem:
+    valid = _keys_at(model, tagged[:-1])
     return document.problem(place, f"unknown key {shown(place[-1])}", one_of(valid), nearest(place[-1], valid))
 
 
@@ -75,17 +100,38 @@ def _literals(context: Mapping[str, Any]) -> list[str]:
     return [part.strip().strip("'") for part in context["expected"].replace(" or ", ", ").split(",")]
 
 
-def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
+def _keys_at(model: type[BaseModel], tagged: Place) -> list[str]:
     """The keys that the model knows at a place."""
-    for step in place:
-        if isinstance(step, str):
-            field = next(f for n, f in model.model_fields.items() if step in (n, f.alias))
-            model = _model_in(field.annotation) or model
-    return [f.alias or n for n, f in model.model_fields.items()]
+    (found,) = _models_at(model, tagged)[:1]
+    return [f.alias or n for n, f in found.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _tags_at(model: type[BaseModel], tagged: Place) -> list[str]:
+    """The kinds of which an item may be."""
+    return [tag for m in _models_at(model, tagged) for tag in _tags_of(m)]
+
+
+def _models_at(model: type[BaseModel], tagged: Place) -> list[type[BaseModel]]:
+    """The models of which one is at a place."""
+    models = [model]
+    for step in (s for s in tagged if isinstance(s, str)):
+        if chosen := [m for m in models if step in _tags_of(m)]:
+            models = chosen
+            continue
+        fields = models[0].model_fields.items()
+        field = next(f for n, f in fields if step in (n, f.alias))
+        models = list(_models_in(field.annotation)) or models
+    return models
+
+
+def _tags_of(model: type[BaseModel]) -> tuple[str, ...]:
+    field = model.model_fields.get("do")
+    return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = get_args(annotation) if get_origin(annotation) in (tuple, Union) else ()
-    return next((m for m in map(_model_in, inner) if m is not None), None)
+        yield annotation
+    elif get_origin(annotation) in (tuple, Union, UnionType, Annotated):
+        for inner in get_args(annotation):
+            yield from _models_in(inner)

@@ -67,11 +67,11 @@ class Agent(User):
         self.leaving = True
         self.waiter.ring()
 
-    def drop(self, due_ns: int) -> None:
-        """The network goes away under the agent, as in a reconnect storm; it is to be back at once."""
+    def drop(self, back_at_ns: int) -> None:
+        """The network goes away under the agent, as in a reconnect storm."""
         if self.session is not None:
             self.session.drop()
-            self._lost(due_ns)
+            self._lost(back_at_ns)
 
     def _begin(self, load: Load) -> None:
         self.world = load

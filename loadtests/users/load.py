@@ -51,7 +51,7 @@ class Beating(Protocol):
 class DroppableActor(Actor, Protocol):
     """An agent, as far as storms go."""
 
-    def drop(self, due_ns: int) -> None: ...
+    def drop(self, back_at_ns: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Place:
 
 
 def places(plan: RunPlan, secret: str) -> list[Place]:
-    """Every account of every pod. An account's number is its place among the names, in the order first seen."""
+    """Every account of every pod, as often as its pod's weight says. An account's number is its place among the names,
+    in the order first seen."""
     numbers: dict[str, int] = {}
     for pod in plan.pods:
         for account in pod.accounts:
@@ -73,7 +74,7 @@ def places(plan: RunPlan, secret: str) -> list[Place]:
     return [
         Place(code, pod.url, numbers[account], token_for(account, secret))
         for code, pod in enumerate(plan.pods)
-        for account in pod.accounts
+        for account in pod.accounts * pod.weight
     ]
 
 
@@ -222,7 +223,7 @@ class Load:
         for number, agent in enumerate(hit):
             due_ns = starts_ns + int(within_ns * number / len(hit))
             self._sleep_until(due_ns)
-            agent.drop(due_ns)
+            agent.drop(due_ns + int(self.random.uniform(0, span.stage.return_within_s) * 1e9))
 
     def _keep_alive(self) -> None:
         """Sends a heartbeat on every connection that has been silent for long."""

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from loadtests.scenario import TIMED_OPERATIONS
-from loadtests.scenario.model import LongerThanNothing
 from loadtests.scenario.problems import nearest, one_of
+from loadtests.scenario.values import LongerThanNothing
 
 ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
     "loadtests/allow-different-durability": ("false", "true"),

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from loadtests.scenario import TIMED_OPERATIONS, load_scenario, parse_scenario
-from loadtests.scenario.model import parse_duration
+from loadtests.scenario.values import parse_duration
 
 WHOLE = """\
 name: agent-workday

@@ -1,0 +1,185 @@
+"""The timeline's actions in a run: who carries them out, what they may lay hands on, what is written of them."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import psutil
+
+from loadtests.conductor.errands import Errands
+from loadtests.conductor.failures import RunEnded
+from loadtests.conductor.layout import Layout
+from loadtests.conductor.parts import Parts
+from loadtests.conductor.progress import Progress
+from loadtests.conductor.timeline import Row, Timeline
+from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
+from loadtests.scenario import Action
+from loadtests.timeline.actor import Act, Actor
+from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+
+MEND_WITHIN_S = 60.0
+"""How long what was broken may take to be mended at the run's end: a database server starts in that time."""
+
+Died = Callable[[str], None]
+"""Watches the process of a pod or a database, by its name, for its death."""
+
+
+class RunHands:
+    """Lays hands on a run's parts, on the conductor's thread."""
+
+    def __init__(self, parts: Parts, errands: Errands) -> None:
+        self._parts, self._errands = parts, errands
+        self.generator: int | None = None
+        """The Locust master's process id."""
+        self.watch_again: Died = lambda _: None
+
+    @asynccontextmanager
+    async def stricken(self, *names: str) -> AsyncIterator[None]:
+        await self._errands.ask(lambda: self._parts.stricken.update(names))
+        try:
+            yield
+        finally:
+            await self._errands.ask(lambda: self._recovered(names))
+
+    def _recovered(self, names: tuple[str, ...]) -> None:
+        self._parts.stricken.difference_update(names)
+        for name in names:
+            if server := self._parts.servers.get(name):
+                self._parts.watch("database", name, server.pid)
+            elif (pod := self._parts.pods.get(name)) and pod.child:
+                self._parts.watch("pod", name, pod.child.pid)
+            self.watch_again(name)
+
+    async def kill_pod(self, name: str) -> None:
+        child = self._parts.pods[name].child
+        assert child is not None
+        await self._errands.ask(child.kill)
+
+    async def start_pod(self, name: str) -> None:
+        try:
+            await self._errands.ask(self._parts.pods[name].start)
+        except RunEnded as ended:
+            raise ActionFailed(str(ended.reason.detail)) from None
+
+    async def signal_pod(self, name: str, number: int) -> None:
+        child = self._parts.pods[name].child
+        assert child is not None
+        await self._errands.ask(lambda: child.send(signal.Signals(number)))
+
+    async def signal_worker(self, number: int) -> None:
+        worker = self._last_worker()
+        if worker is None:
+            raise ActionFailed("the load has no worker on this host")
+        os.kill(worker, number)
+
+    def _last_worker(self) -> int | None:
+        with suppress(psutil.Error):
+            return max((child.pid for child in psutil.Process(self.generator).children()), default=None)
+        return None
+
+    async def cut(self, pod: str, database: str, how: str) -> None:
+        proxy = self._parts.proxies.get((pod, database))
+        if proxy is None:
+            raise ActionFailed(f"there is no network between {pod} and {database} to cut")
+        try:
+            await self._errands.ask(lambda: proxy.order(how))
+        except RunEnded as ended:
+            raise ActionFailed(ended.reason.detail) from None
+
+
+class Acting:
+    """The timeline of one run, from its beginning to its end. A run without actions has none."""
+
+    def __init__(self, parts: Parts, timeline: Timeline, progress: Progress) -> None:
+        self._parts, self._timeline, self._progress = parts, timeline, progress
+        self._errands = Errands()
+        self.hands = RunHands(parts, self._errands)
+        around = Surroundings(_pods(parts), _databases(parts), self.hands)
+        self._actor = Actor(parts.scenario.timeline, around, self._errands.wake)
+
+    def join(self, watch: Watch, generator: int, died: Died) -> None:
+        """Lets actions have what they ask for, while the load is followed."""
+        self.hands.generator, self.hands.watch_again = generator, died
+        watch.on_readable(self._errands.descriptor, self._attend)
+
+    def stage_began(self, name: str, started_ns: int) -> None:
+        """`started_ns` is since the run's origin."""
+        self._actor.stage_began(name, started_ns + self._parts.clock.monotonic_ns)
+
+    def _attend(self) -> None:
+        self._errands.run()
+        for words in self._actor.begun():
+            self._progress.say(f"action: {words}")
+        for act in self._actor.take():
+            self._write(act)
+
+    def _write(self, act: Act) -> None:
+        if act.result == "failed":
+            self._progress.say(f"action failed: {act.action.words}: {act.error}")
+        self._timeline.action(row(act, self._parts.layout, self._parts.clock.monotonic_ns))
+
+    def stop(self, interrupts: Interrupts) -> None:
+        """Ends what is under way and mends what it broke; returns when that is done, or has taken too long."""
+        self.hands.watch_again = lambda _: None
+        self._actor.ask_to_stop()
+        deadline = Deadline(MEND_WITHIN_S)
+        with watching(interrupts) as watch:
+            watch.on_readable(self._errands.descriptor, self._attend)
+            while self._actor.alive and not deadline.passed:
+                watch.wait(min(0.2, deadline.left_s))
+        self._attend()
+        if self._actor.alive:
+            self._progress.say(f"what the timeline broke was not mended within {MEND_WITHIN_S:.0f} s")
+        else:
+            self._errands.close()
+
+
+def _pods(parts: Parts) -> dict[str, Pod]:
+    return {
+        name: Pod(name, pod.control_url, pod.control_token, pod.layout.accounts, pod.layout.databases)
+        for name, pod in parts.pods.items()
+    }
+
+
+def _databases(parts: Parts) -> dict[str, Database]:
+    dsns = parts.dsns()
+    return {
+        name: Database(name, storage.engine, dsns[name], parts.servers.get(name))
+        for name, storage in parts.layout.databases.items()
+    }
+
+
+def row(act: Act, layout: Layout, origin_ns: int) -> Row:
+    """The action as the timeline has it."""
+    detail = {
+        "do": act.action.do,
+        "words": act.action.words,
+        "stage": act.action.stage,
+        "pods": touched_pods(act.action, layout),
+        "databases": touched_databases(act.action, layout),
+        "found": act.found,
+        **({"error": act.error} if act.error else {}),
+    }
+    started_ns, ended_ns = act.started_ns - origin_ns, act.ended_ns - origin_ns
+    return Row(started_ns, ended_ns, "action", act.action.subject, act.result, json.dumps(detail))
+
+
+def touched_pods(action: Action, layout: Layout) -> list[str]:
+    """The pods that an action was about; none when it was about a server."""
+    if getattr(action, "worker", False) or action.do in ("maintain", "resize", "recreate", "run", "http"):
+        return []
+    named = list(getattr(action, "pods", ()))
+    return named if named or action.do in ("kill", "pause") else [pod.name for pod in layout.pods]
+
+
+def touched_databases(action: Action, layout: Layout) -> list[str]:
+    """The databases that an action was about."""
+    if action.do not in ("maintain", "resize", "recreate", "hold", "cut", "relock", "kill", "pause"):
+        return []
+    wanted = getattr(action, "database", None)
+    if wanted is None:
+        return [] if action.do in ("kill", "pause") else list(layout.databases)
+    roles = {own for pod in layout.pods for role, own in pod.databases.items() if role == wanted}
+    return [name for name in layout.databases if name == wanted or name in roles]

@@ -1,0 +1,133 @@
+"""Actions that this study's storage systems and targets cannot do: found before the load starts."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from loadtests.conductor.choices import Subject
+from loadtests.conductor.layout import Layout, layout
+from loadtests.conductor.target import is_loopback
+from loadtests.scenario import (
+    Action,
+    Cut,
+    Hold,
+    Http,
+    Kill,
+    Maintain,
+    Migrate,
+    Pause,
+    Recreate,
+    Relock,
+    Resize,
+    Run,
+    Scenario,
+)
+from loadtests.scenario.problems import nearest, one_of, shown
+from loadtests.scenario.source import Document, Place, read_documents
+from loadtests.servers import FILES
+from loadtests.timeline.control import references
+from loadtests.timeline.sessions import DRIVERS
+
+DUAL: Final = "dual"
+_ON_SERVERS = (Resize, Recreate, Cut)
+_ON_SESSIONS = (Hold, Relock)
+_ON_ONE = (Hold, Resize, Recreate, Cut)
+"""These say which database they mean where there are several."""
+
+Wrong = tuple[Place, str, str, str]
+"""Place below the action, what was found, what was expected, the nearest."""
+
+
+def problems_of_timeline(
+    scenario: Scenario, text: str, source: str, subjects: Sequence[Subject], hosts_owned: Sequence[str]
+) -> list[str]:
+    """Every problem with its place in the file, once however many storage systems have it."""
+    document = next(iter(read_documents(text, source)[0]), None)
+    if document is None:
+        return []
+    found = [line for subject in subjects for line in _of_subject(scenario, document, subject, hosts_owned)]
+    return list(dict.fromkeys(found))
+
+
+def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_owned: Sequence[str]) -> Iterator[str]:
+    if subject.storage is None and len(scenario.all_pods) > 1:
+        names = ", ".join(pod.name for pod in scenario.all_pods)
+        yield str(document.problem(("pods",), names, "one pod: --target is one"))
+        return
+    plan = layout(scenario, subject.storage)
+    for number, action in enumerate(scenario.timeline):
+        for place, got, expected, near in _of_action(action, scenario, subject, plan, hosts_owned):
+            yield str(document.problem(("timeline", number, *place), got, expected, near))
+
+
+def _of_action(
+    action: Action, scenario: Scenario, subject: Subject, plan: Layout, hosts_owned: Sequence[str]
+) -> Iterator[Wrong]:
+    if isinstance(action, Run):
+        yield from _of_command(action)
+    elif isinstance(action, Http):
+        yield from _of_call(action, hosts_owned)
+    if subject.storage is None:
+        yield from _on_target(action, scenario, subject.name)
+    else:
+        yield from _on_storage(action, subject.storage, plan)
+
+
+def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Wrong]:
+    """Behind a target nothing is ours: only its owner's own commands and calls can act on it, if they are to."""
+    if not isinstance(action, Run | Http):
+        yield ("do",), action.do, f"run or http: {name} and its servers were not started here", ""
+    elif not scenario.acts_on_target:
+        yield ("do",), action.do, f"acts_on_target: true in the scenario, because {name} was not started here", ""
+
+
+def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Wrong]:
+    dual = storage.startswith(DUAL)
+    if isinstance(action, Migrate) and not dual:
+        yield ("do",), action.do, f"a dual storage to migrate, such as dual(sqlite,postgres): {storage} is one", ""
+    wanted = getattr(action, "database", None)
+    if wanted is not None and not (chosen := _databases(wanted, plan)):
+        known = sorted({role for pod in plan.pods for role in pod.databases} | set(plan.databases))
+        expected = f"{one_of(known)} (of {storage})" if known else f"no such action: {storage} has no database"
+        yield ("database",), shown(wanted), expected, nearest(wanted, known)
+        return
+    chosen = _databases(wanted, plan)
+    if isinstance(action, _ON_ONE) and wanted is None and dual:
+        yield ("database",), "nothing", "legacy or upgraded: a dual storage has both", ""
+    yield from _of_engines(action, storage, [plan.databases[name].engine for name in chosen])
+
+
+def _databases(wanted: str | None, plan: Layout) -> list[str]:
+    named = {own for pod in plan.pods for role, own in pod.databases.items() if wanted in (None, role, own)}
+    return [name for name in plan.databases if name in named or name == wanted]
+
+
+def _of_engines(action: Action, storage: str, engines: Sequence[str]) -> Iterator[Wrong]:
+    on_server = isinstance(action, _ON_SERVERS) or (isinstance(action, Kill | Pause) and action.database)
+    if on_server and (not engines or any(engine in FILES for engine in engines)):
+        yield ("do",), action.do, f"a storage with a server: {storage} has none", ""
+    if isinstance(action, _ON_SESSIONS) and (not engines or any(engine not in DRIVERS for engine in engines)):
+        what = "locks to hold" if isinstance(action, Hold) else "a locking to switch"
+        yield ("do",), action.do, f"a storage with {what} ({one_of(list(DRIVERS))}): {storage} has none", ""
+    if isinstance(action, Maintain) and not engines:
+        yield ("do",), action.do, f"a storage with a database: {storage} has none", ""
+
+
+def _of_command(action: Run) -> Iterator[Wrong]:
+    if shutil.which(action.command[0]) is None:
+        yield ("command",), shown(action.command[0]), "a program that can be run, by its path or on PATH", ""
+
+
+def _of_call(action: Http, hosts_owned: Sequence[str]) -> Iterator[Wrong]:
+    parts = urlsplit(action.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        yield ("url",), shown(action.url), "http://HOST/… or https://HOST/…", ""
+    elif not is_loopback(parts.hostname) and parts.hostname not in hosts_owned:
+        expected = f"this machine, or a host that you own: if it is yours, say --i-own {parts.hostname}"
+        yield ("url",), parts.hostname, expected, ""
+    for text in (action.url, action.body, *action.headers.values()):
+        for name in references(text):
+            if name not in os.environ:
+                yield ("url",), f"${{env:{name}}}", f"{name} set in the environment", ""

@@ -1,0 +1,47 @@
+"""Which pods and databases a run has, and who uses what. Pure: a scenario and a storage system's name decide it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count, islice
+
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.registry import StorageName
+from loadtests.scenario import MAIN_CLUSTER, Scenario
+
+
+@dataclass(frozen=True)
+class PodLayout:
+    """A pod. `databases`: what its storage calls a database (`postgres`, or `legacy` and `upgraded`) → which one of the
+    run's it is."""
+
+    name: str
+    accounts: tuple[str, ...]
+    weight: int = 1
+    databases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`databases`: name in the run → the storage system that it is for."""
+
+    pods: tuple[PodLayout, ...]
+    databases: Mapping[str, StorageName]
+
+
+def layout(scenario: Scenario, storage: str | None) -> Layout:
+    """`storage` None: a pod that we did not start, whose databases we do not know."""
+    needed = registry.databases(storage) if storage else {}
+    numbers = count(1)
+    pods: list[PodLayout] = []
+    databases: dict[str, StorageName] = {}
+    for pod in scenario.all_pods:
+        used = {role: database_name(role, pod.cluster) for role in needed}
+        accounts = tuple(f"account-{number:04d}" for number in islice(numbers, pod.accounts))
+        pods.append(PodLayout(pod.name, accounts, pod.weight, used))
+        databases |= {used[role]: name for role, name in needed.items()}
+    return Layout(tuple(pods), databases)
+
+
+def database_name(role: str, cluster: str) -> str:
+    """`upgraded`, or `upgraded-eu` of the cluster `eu`."""
+    return role if cluster == MAIN_CLUSTER else f"{role}-{cluster}"

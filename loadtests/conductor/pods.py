@@ -1,0 +1,123 @@
+"""One pod of ours: its process, its addresses, and the proxies between it and its databases."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from loadtests.conductor.failures import RunEnded
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.layout import PodLayout
+from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
+from loadtests.conductor.watching import Interrupts
+from loadtests.scenario import PodTarget
+
+LEGACY, UPGRADED = "legacy", "upgraded"
+_DSN_OF = {LEGACY: "LOADTESTS_DSN_LEGACY", UPGRADED: "LOADTESTS_DSN_UPGRADED"}
+
+
+@dataclass(frozen=True)
+class PodCommand:
+    """How every pod of a run is started; what differs between them is in `PodLayout`."""
+
+    storage: str
+    starts_on: str
+    run_directory: Path
+    origin_ns: int
+    logs: Path
+    guardian: Guardian
+    interrupts: Interrupts
+    token_secret: str = field(repr=False)
+
+
+class OwnPod:
+    """A pod that this run started. `start` may be called again after its process has ended: same ports, same name."""
+
+    def __init__(self, command: PodCommand, layout: PodLayout, dsns: Mapping[str, str]) -> None:
+        self.layout = layout
+        self.control_token = secrets.token_urlsafe(24)
+        self.control_url = ""
+        self.settings: Mapping[str, Any] = {}
+        self._command, self._dsns = command, dsns
+        self._url = ""
+        self.child: Child | None = None
+
+    @property
+    def name(self) -> str:
+        return self.layout.name
+
+    @property
+    def target(self) -> PodTarget:
+        return PodTarget(self.name, self._url, self.layout.accounts, self.layout.weight)
+
+    def start(self) -> None:
+        """Returns when it serves. Raises RunEnded(pod_died)."""
+        command = self._command
+        argv = [
+            *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
+            *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
+            *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
+            *(("--starts-on", command.starts_on) if LEGACY in self.layout.databases else ()),
+            *("--ready-fd", "{ready}"),
+        ]
+        log = command.logs / f"{self.name}.log"
+        ready = Ready(command.guardian, command.interrupts, "pod_died")
+        name = self.name if self.name.startswith("pod") else f"pod {self.name}"
+        self.child, told = start_until_ready(Command(name, argv, self._environment(), log), ready)
+        self._url, self.control_url = told["url"], told["control"]
+        self.settings = told.get("settings") or {}
+
+    def _environment(self) -> dict[str, str]:
+        dsns = {_DSN_OF.get(role, "LOADTESTS_DSN"): dsn for role, dsn in self._dsns.items()}
+        return {
+            "LOADTESTS_TOKEN_SECRET": self._command.token_secret,
+            "LOADTESTS_CONTROL_TOKEN": self.control_token,
+            **dsns,
+        }
+
+
+def _port(url: str) -> str:
+    """The one it had before; `0`, any free one, at first."""
+    return str(urlsplit(url).port or 0)
+
+
+class Proxy:
+    """A network between a pod and a database that can be cut; only in runs whose timeline does."""
+
+    def __init__(self, command: PodCommand, pod: str, database: str, dsn: str) -> None:
+        """Raises RunEnded(internal)."""
+        log = command.logs / f"proxy-{pod}-{database}.log"
+        port = urlsplit(dsn).port
+        argv = [
+            *(sys.executable, "-m", "loadtests.timeline.proxy", "--port", str(port)),
+            *("--ready-fd", "{ready}"),
+        ]
+        given, self._orders = os.pipe()
+        try:
+            ready = Ready(command.guardian, command.interrupts, "internal", given)
+            self.child, told = start_until_ready(Command(f"proxy of {pod}", argv, {}, log), ready)
+        finally:
+            os.close(given)
+        self.dsn = _through(dsn, int(told["port"]))
+
+    def order(self, word: str) -> None:
+        """`pass`, `reset` or `blackhole`. Raises RunEnded when the proxy has gone."""
+        try:
+            os.write(self._orders, f"{word}\n".encode())
+        except BrokenPipeError:
+            raise RunEnded("internal", "a proxy between pod and database has died") from None
+
+    def stop(self) -> None:
+        os.close(self._orders)
+        self.child.kill()
+
+
+def _through(dsn: str, port: int) -> str:
+    """The same database by way of another port of this host."""
+    parts = urlsplit(dsn)
+    user, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()

@@ -1,0 +1,263 @@
+"""What a timeline does in mid-run, as frozen values: one class for each `do`, which also says it in words."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loadtests.scenario.problems import without_credentials
+from loadtests.scenario.values import LongerThanNothing, Model, Name, Seconds
+
+Mode = Literal["legacy", "dual", "upgraded"]
+Locking = Literal["pessimistic", "optimistic", "none"]
+HeldOperation = Literal["connection.create", "subscription.create", "chat.offer", "chat.accept", "message.send"]
+Engine = Literal["postgres", "mariadb"]
+
+_SIDES = {"legacy": "the legacy storage", "dual": "both storages", "upgraded": "the upgraded storage"}
+
+_Pods = Annotated[tuple[Name, ...], Field(default=(), strict=False, description="Absent: all of them.")]
+_Database = Annotated[
+    Name | None,
+    Field(default=None, description="legacy or upgraded, or a server's name. Absent: the only one there is."),
+]
+
+
+class _Act(Model):
+    """`subject` is what it acts on; `words` is one line for people, on plots and pages."""
+
+    stage: Name = Field(description="The stage in which it happens.")
+    after_s: Seconds = Field(default=0.0, alias="after", description="How long after the stage's beginning.")
+
+
+def _pods_of(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "all pods"
+
+
+def _subject_pods(names: Sequence[str]) -> str:
+    return f"pod {names[0]}" if len(names) == 1 else f"pods {', '.join(names)}" if names else "all pods"
+
+
+def _struck(database: str | None, pods: Sequence[str]) -> str:
+    return _subject_database(database) if database else _subject_pods(pods)
+
+
+def _subject_database(name: str | None) -> str:
+    return f"database {name}" if name else "database"
+
+
+class Migrate(_Act):
+    """Moves accounts between the two sides of a dual storage."""
+
+    do: Literal["migrate"]
+    to: Mode
+    share: int = Field(default=100, ge=0, le=100, description="Per cent of the accounts that are there afterwards.")
+    pods: _Pods
+
+    @property
+    def subject(self) -> str:
+        return _subject_pods(self.pods)
+
+    @property
+    def words(self) -> str:
+        return f"{self.share} % of {_pods_of(self.pods)} to {_SIDES[self.to]}"
+
+
+class Relock(_Act):
+    """Switches how an SQL storage locks, while it works."""
+
+    do: Literal["relock"]
+    locking: Locking
+    pods: _Pods
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        return f"locking of {self.subject} becomes {self.locking}"
+
+
+class Hold(_Act):
+    """A session of its own that holds the locks of an operation, as a transaction that is stuck does."""
+
+    do: Literal["hold"]
+    operation: HeldOperation
+    for_s: LongerThanNothing = Field(alias="for")
+    pods: _Pods
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        return f"a stuck transaction holds the locks of {self.operation} on {_pods_of(self.pods)}"
+
+
+class Maintain(_Act):
+    """Runs SQL on a database: an index build, ALTER, VACUUM, OPTIMIZE. On an engine that is not named it does
+    nothing."""
+
+    do: Literal["maintain"]
+    what: str = Field(min_length=1, max_length=60, description="What it is, in a few words.")
+    statements: dict[Engine, str] = Field(min_length=1, description="By engine; several end with ; each.")
+    within_s: LongerThanNothing = Field(default=60.0, alias="within", description="It is cut off after this time.")
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        return f"{self.what} on {self.subject}"
+
+
+class Resize(_Act):
+    """Makes a database server larger or smaller."""
+
+    do: Literal["resize"]
+    connections: int | None = Field(default=None, ge=10, le=10_000)
+    memory_mb: int | None = Field(default=None, ge=16, le=1_000_000)
+    cores: int | None = Field(default=None, ge=1, le=1024)
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        cores = "core" if self.cores == 1 else "cores"
+        sizes = ((self.connections, "connections"), (self.memory_mb, "MB of memory"), (self.cores, cores))
+        said = ", ".join(f"{size} {name}" for size, name in sizes if size is not None)
+        return f"{self.subject} resized: {said}"
+
+
+class Sweep(_Act):
+    """Removes orphaned subscriptions, as the pod's operator would."""
+
+    do: Literal["sweep"]
+    pods: _Pods
+
+    @property
+    def subject(self) -> str:
+        return _subject_pods(self.pods)
+
+    @property
+    def words(self) -> str:
+        return f"orphans of {_pods_of(self.pods)} swept"
+
+
+class Recreate(_Act):
+    """Throws a database server's data away and begins with an empty one at the same address."""
+
+    do: Literal["recreate"]
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        return f"{self.subject} re-created, empty"
+
+
+class Kill(_Act):
+    """Kills a pod, a database server or one of the load's workers; what was killed is started again after `for`."""
+
+    do: Literal["kill"]
+    for_s: LongerThanNothing | None = Field(default=None, alias="for", description="Absent: for the rest of the run.")
+    pods: tuple[Name, ...] = Field(default=(), strict=False)
+    database: Name | None = None
+    worker: bool = False
+
+    @property
+    def subject(self) -> str:
+        return "worker" if self.worker else _struck(self.database, self.pods)
+
+    @property
+    def words(self) -> str:
+        return f"{self.subject} killed"
+
+
+class Pause(_Act):
+    """Stops a pod, a database server or a worker where it stands, as a host that hangs does, and lets it go on."""
+
+    do: Literal["pause"]
+    for_s: LongerThanNothing = Field(alias="for")
+    pods: tuple[Name, ...] = Field(default=(), strict=False)
+    database: Name | None = None
+    worker: bool = False
+
+    @property
+    def subject(self) -> str:
+        return "worker" if self.worker else _struck(self.database, self.pods)
+
+    @property
+    def words(self) -> str:
+        return f"{self.subject} paused"
+
+
+class Cut(_Act):
+    """Cuts the network between pods and a database: every connection is reset, or nothing passes any more."""
+
+    do: Literal["cut"]
+    how: Literal["reset", "blackhole"]
+    for_s: LongerThanNothing = Field(alias="for")
+    pods: _Pods
+    database: _Database
+
+    @property
+    def subject(self) -> str:
+        return _subject_database(self.database)
+
+    @property
+    def words(self) -> str:
+        done = "reset" if self.how == "reset" else "black-holed"
+        return f"network between {_pods_of(self.pods)} and {self.subject} {done}"
+
+
+class Run(_Act):
+    """Runs a command of yours."""
+
+    do: Literal["run"]
+    command: tuple[str, ...] = Field(min_length=1, strict=False, description="Program and arguments; no shell.")
+    within_s: LongerThanNothing = Field(default=60.0, alias="within")
+
+    @property
+    def subject(self) -> str:
+        return "yours"
+
+    @property
+    def words(self) -> str:
+        return f"{self.command[0]} run"
+
+
+class Http(_Act):
+    """Makes a call of yours; any answer below 400 is good."""
+
+    do: Literal["http"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    url: str = Field(min_length=1, max_length=2000)
+    headers: dict[str, str] = Field(default_factory=dict, description="Secrets only as ${env:NAME}.")
+    body: str = Field(default="", max_length=100_000)
+    within_s: LongerThanNothing = Field(default=10.0, alias="within")
+
+    @property
+    def subject(self) -> str:
+        return "yours"
+
+    @property
+    def words(self) -> str:
+        return f"{self.method} {without_credentials(self.url).partition('?')[0]}"
+
+
+Action = Annotated[
+    Migrate | Relock | Hold | Maintain | Resize | Sweep | Recreate | Kill | Pause | Cut | Run | Http,
+    Field(discriminator="do"),
+]

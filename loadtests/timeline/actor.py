@@ -1,0 +1,108 @@
+"""Carries the timeline's actions out on a thread of its own, so that nobody waits for them."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from loadtests.scenario import Action, Kill
+from loadtests.timeline.acts import carry_out
+from loadtests.timeline.surroundings import ActionFailed, Surroundings
+
+Result = Literal["ok", "failed", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Act:
+    """An action as it went; times are CLOCK_MONOTONIC in ns."""
+
+    action: Action
+    started_ns: int
+    ended_ns: int
+    result: Result
+    found: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+class Actor:
+    """Begun with `stage_began`, ended with `stop`; `wake` is called from the actor's thread when `take` has something.
+
+    A stage that begins starts the clocks of its actions; each then runs by itself, so several may go on at once.
+    """
+
+    def __init__(self, actions: Sequence[Action], around: Surroundings, wake: Callable[[], None]) -> None:
+        self._actions, self._around, self._wake = actions, around, wake
+        self._done: deque[Act] = deque()
+        self._begun: deque[str] = deque()
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
+        self._thread.start()
+
+    def stage_began(self, name: str, started_ns: int) -> None:
+        """`started_ns`: CLOCK_MONOTONIC, so that a late call does not delay the actions."""
+        for action in self._actions:
+            if action.stage == name:
+                self._loop.call_soon_threadsafe(self._start, action, started_ns + int(action.after_s * 1e9))
+
+    def take(self) -> list[Act]:
+        """The actions that have ended since the last call, and not yet been taken."""
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+    def begun(self) -> list[str]:
+        """In words, the actions that have begun since the last call."""
+        return [self._begun.popleft() for _ in range(len(self._begun))]
+
+    def ask_to_stop(self) -> None:
+        """Cancels what is under way, which mends what it broke; the thread then ends."""
+        if self.alive:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        try:
+            self._loop.run_until_complete(self._until_stopped())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+            self._wake()
+
+    async def _until_stopped(self) -> None:
+        await self._stopping.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, action: Action, due_ns: int) -> None:
+        if not self._stopping.is_set():
+            task = self._loop.create_task(self._act(action, due_ns))
+            self._tasks.add(task)
+
+    async def _act(self, action: Action, due_ns: int) -> None:
+        await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
+        self._begun.append(action.words)
+        self._wake()
+        started_ns = time.monotonic_ns()
+        result, found, error = await _outcome(action, self._around)
+        self._done.append(Act(action, started_ns, time.monotonic_ns(), result, found, error))
+        self._wake()
+
+
+async def _outcome(action: Action, around: Surroundings) -> tuple[Result, dict[str, Any], str]:
+    """Also of one that is cancelled: what is to last until the run's end has then done what it should."""
+    try:
+        return "ok", await carry_out(action, around), ""
+    except ActionFailed as error:
+        return "failed", {}, str(error)
+    except asyncio.CancelledError:
+        lasting = isinstance(action, Kill) and action.for_s is None
+        return "ok" if lasting else "unfinished", {}, "" if lasting else "the run ended before it"
+    except Exception as error:  # a fault of ours fails one action, not the run
+        return "failed", {}, f"{type(error).__name__}: {error}"

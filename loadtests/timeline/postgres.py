@@ -1,0 +1,55 @@
+"""Sessions with PostgreSQL for actions. The one module that knows asyncpg here."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from loadtests.timeline.surroundings import ActionFailed
+
+_CONNECT_S = 10.0
+_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator["PostgresSession"]:
+    """Raises ActionFailed."""
+    with _told():
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, server_settings={"application_name": "timeline"})
+    try:
+        yield PostgresSession(connection)
+    finally:
+        connection.terminate()  # in whatever state it is: the server rolls back what is open
+
+
+class PostgresSession:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def begin(self, name: str) -> None:
+        with _told():
+            await self._connection.execute(f"BEGIN; SET LOCAL application_name = '{name}'")
+
+    async def select(self, statement: str, value: str) -> int:
+        with _told():
+            return len(await self._connection.fetch(statement.replace("?", "$1"), value))
+
+    async def execute(self, statements: str) -> None:
+        # One by one: VACUUM and the like cannot be part of a batch, which is one transaction.
+        for statement in filter(None, map(str.strip, statements.split(";"))):
+            with _told():
+                await self._connection.execute(statement)
+
+    async def rollback(self) -> None:
+        with suppress(*_ERRORS):
+            await self._connection.execute("ROLLBACK", timeout=5)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        said = str(error).splitlines()
+        raise ActionFailed(f"PostgreSQL: {said[0] if said else type(error).__name__}") from error

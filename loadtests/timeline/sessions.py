@@ -1,0 +1,83 @@
+"""Sessions of our own in a database: one that holds the locks of an operation, one that maintains."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from loadtests.scenario.actions import HeldOperation
+from loadtests.timeline.surroundings import ActionFailed, Database
+
+HELD: Final[Mapping[HeldOperation, Sequence[str]]] = {
+    "connection.create": ("account",),
+    "subscription.create": ("account", "connections"),
+    "chat.offer": ("account", "topics"),
+    "message.send": ("account", "chats"),
+    "chat.accept": ("account", "chats", "topics"),
+}
+"""Operation → whose rows it locks, in the order in which pods lock them, so that a holder cannot deadlock with them."""
+
+DRIVERS: Final[Mapping[str, str]] = {
+    "postgres": "loadtests.timeline.postgres",
+    "mariadb": "loadtests.timeline.mariadb",
+}
+
+LOCKED_WITHIN_S: Final = 20.0
+"""How long a holder queues for its locks, behind the load's own transactions."""
+
+
+class Session(Protocol):
+    """A session with a database. Every method raises ActionFailed."""
+
+    async def begin(self, name: str) -> None:
+        """Begins a transaction, named to whoever looks at the server."""
+
+    async def select(self, statement: str, value: str) -> int:
+        """Runs a statement with one parameter, `?`; returns how many rows it found."""
+
+    async def execute(self, statements: str) -> None:
+        """Runs statements outside of a transaction."""
+
+    async def rollback(self) -> None: ...
+
+
+class Driver(Protocol):
+    """A module for one engine."""
+
+    def connected(self, dsn: str) -> AbstractAsyncContextManager[Session]:
+        """Raises ActionFailed."""
+
+
+def driver(database: Database) -> Driver:
+    """Raises ActionFailed for an engine that has none."""
+    if database.engine not in DRIVERS:
+        raise ActionFailed(f"{database.name} is {database.engine}, which has no sessions that could do this")
+    return cast(Driver, import_module(DRIVERS[database.engine]))
+
+
+@asynccontextmanager
+async def holding(
+    database: Database, operation: HeldOperation, accounts: Sequence[str]
+) -> AsyncIterator[dict[str, Any]]:
+    """Holds an operation's locks until left. Yields how many rows are locked. Raises ActionFailed."""
+    async with driver(database).connected(database.dsn) as session:
+        await session.begin(f"stuck {operation}")
+        try:
+            # Table by table over all accounts would cross with pods, which lock an account's rows before the next's.
+            rows = [await session.select(_sql(t), a) for a in sorted(accounts) for t in HELD[operation]]
+            if not sum(rows):
+                raise ActionFailed(f"{database.name} has no row of {', '.join(accounts)} that could be locked")
+            yield {"rows_locked": sum(rows)}
+        finally:
+            await session.rollback()
+
+
+async def maintain(database: Database, statements: str) -> None:
+    """Raises ActionFailed with the server's words."""
+    async with driver(database).connected(database.dsn) as session:
+        await session.execute(statements)
+
+
+def _sql(table: str) -> str:
+    return (Path(__file__).parent / "sql" / f"{table}.sql").read_text(encoding="utf-8").strip()

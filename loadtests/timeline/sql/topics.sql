@@ -1,0 +1,1 @@
+SELECT 1 FROM topics WHERE account = ? AND topic = 'queue' FOR UPDATE

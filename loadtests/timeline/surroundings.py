@@ -1,0 +1,89 @@
+"""What actions act on: the run's pods and databases, and what only the conductor can do to them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class ActionFailed(Exception):
+    """An action could not be carried out; the message says why, for people, without secrets."""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of ours: where it is controlled, whom it serves, and which of the run's databases it uses, by the name
+    that its storage has for them (`postgres`, or `legacy` and `upgraded`)."""
+
+    name: str
+    control_url: str
+    control_token: str = field(repr=False)
+    accounts: tuple[str, ...] = ()
+    databases: Mapping[str, str] = field(default_factory=dict)
+
+
+class Server(Protocol):
+    """What of a private server an action needs. Every method blocks, and raises ServerUnavailable."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def recreate(self) -> None: ...
+    def resize(
+        self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of the run; `server` None for a file."""
+
+    name: str
+    engine: str
+    dsn: str = field(repr=False)
+    server: Server | None = None
+
+
+class Hands(Protocol):
+    """What the conductor does for an action, on its own thread: it alone starts processes and knows who may die."""
+
+    def stricken(self, *names: str) -> AbstractAsyncContextManager[None]:
+        """While it lasts these pods and databases may die, or be replaced, without ending the run."""
+
+    async def kill_pod(self, name: str) -> None: ...
+
+    async def start_pod(self, name: str) -> None:
+        """On the same ports as before. Raises ActionFailed."""
+
+    async def signal_pod(self, name: str, number: int) -> None: ...
+
+    async def signal_worker(self, number: int) -> None:
+        """To the load's last worker. Raises ActionFailed when there is none on this host."""
+
+    async def cut(self, pod: str, database: str, how: str) -> None:
+        """Has the proxy between the two `reset` or `blackhole` everything, or `pass` it on again."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The run as actions see it."""
+
+    pods: Mapping[str, Pod]
+    databases: Mapping[str, Database]
+    hands: Hands
+
+    def chosen_pods(self, names: Sequence[str]) -> list[Pod]:
+        """Those that were named; all when none was."""
+        return [self.pods[name] for name in names or self.pods]
+
+    def chosen_databases(self, name: str | None, pods: Sequence[Pod]) -> list[Database]:
+        """The databases that these pods know by that name, or that have it in the run; the only one without a name."""
+        names = {own for pod in pods for role, own in pod.databases.items() if name in (None, role, own)}
+        if name is not None and name in self.databases:
+            names.add(name)
+        return [self.databases[n] for n in self.databases if n in names]
+
+
+Found = dict[str, Any]
+"""Numbers that an action has to tell, for the timeline's `found`."""
