@@ -57,10 +57,8 @@ def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -
         if not is_literal_secret(place[-1], got):  # told already, and its value must not be quoted
             yield _unknown_key(document, model, place, tagged)
     elif kind.startswith("union_tag"):
-        names = _literals({"expected": context.get("expected_tags", "")}) or _tags_at(model, tagged)
-        tag = context.get("discriminator", "").strip("'")
-        said = context.get("tag")
-        yield document.problem((*place, tag), shown(said), one_of(names), nearest(said or "", names))
+        names, said = _tags_at(model, tagged), context.get("tag")
+        yield document.problem((*place, "do"), shown(said), one_of(names), nearest(said or "", names))
     elif kind == "literal_error":
         place = place[:-1] if place[-1] == "[key]" else place
         names = _literals(context)

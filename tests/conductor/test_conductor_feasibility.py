@@ -1,0 +1,129 @@
+"""Actions that the chosen storage systems and targets cannot do are told before anything starts."""
+
+import pytest
+
+from loadtests.conductor.choices import Subject, Target
+from loadtests.conductor.feasibility import problems_of_timeline
+from loadtests.conductor.layout import layout
+from loadtests.scenario import parse_scenario
+
+SCENARIO = """\
+name: x
+agent: {subscriptions: 0, think: {median: 1s, sigma: 0}, chats_at_once: 1, session: 1h}
+customer: {arrivals: poisson, patience: 1s, messages: {min: 0, max: 0}, pause: {median: 1s, sigma: 0}}
+stages:
+  - {name: warm-up, duration: 1s, agents: 1, arrivals_per_s: 1}
+  - {name: steady, duration: 9s, agents: 9, arrivals_per_s: 1, judge: true}
+"""
+
+
+def problems(action, *subjects, more="", i_own=()):
+    text = f"{SCENARIO}{more}timeline:\n  - {{stage: steady, {action}}}\n"
+    return problems_of_timeline(parse_scenario(text, "x.yaml"), text, "x.yaml", list(subjects), i_own)
+
+
+def on(storage):
+    return Subject(storage=storage)
+
+
+TARGET = Subject(target=Target("ws://127.0.0.1:1", "theirs"))
+
+
+@pytest.mark.parametrize(
+    ("action", "storage"),
+    [
+        ("do: sweep", "memory"),
+        ("do: relock, locking: none", "postgres:pessimistic"),
+        ("do: hold, operation: chat.accept, for: 1s", "postgres:optimistic"),
+        ("do: hold, operation: chat.accept, for: 1s, database: postgres", "postgres:optimistic"),
+        ("do: resize, cores: 1", "postgres:pessimistic"),
+        ("do: maintain, what: vacuum, statements: {postgres: VACUUM}", "sqlite"),
+        ("do: kill, pods: [pod-1]", "memory"),
+        ("do: run, command: [sh, -c, ls]", "memory"),
+        ('do: http, url: "http://localhost:1/x"', "memory"),
+    ],
+)
+def test_what_can_be_done_is_taken(action, storage):
+    assert problems(action, on(storage)) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "storage", "told"),
+    [
+        ("do: migrate, to: dual", "sqlite", "do: got migrate, expected a dual storage to migrate"),
+        ("do: relock, locking: none", "sqlite", "do: got relock, expected a storage with a locking to switch"),
+        ("do: hold, operation: chat.accept, for: 1s", "sqlite", "do: got hold, expected a storage with locks to hold"),
+        ("do: hold, operation: chat.accept, for: 1s", "memory", "do: got hold, expected a storage with locks to hold"),
+        ("do: resize, cores: 1", "sqlite", "do: got resize, expected a storage with a server: sqlite has none"),
+        ("do: kill, database: sqlite", "sqlite", "do: got kill, expected a storage with a server: sqlite has none"),
+        ("do: recreate", "memory", "do: got recreate, expected a storage with a server: memory has none"),
+        (
+            "do: pause, database: postgre, for: 1s",
+            "postgres:pessimistic",
+            "database: got 'postgre', expected postgres (of postgres:pessimistic); did you mean postgres?",
+        ),
+        (
+            "do: maintain, what: vacuum, statements: {postgres: VACUUM}",
+            "memory",
+            "do: got maintain, expected a storage",
+        ),
+        (
+            "do: run, command: [no-such-program]",
+            "memory",
+            "command: got 'no-such-program', expected a program that can",
+        ),
+        (
+            'do: http, url: "ftp://localhost/x"',
+            "memory",
+            "url: got 'ftp://localhost/x', expected http://HOST/… or https",
+        ),
+        (
+            'do: http, url: "http://example.org/x"',
+            "memory",
+            "url: got example.org, expected this machine, or a host that you own: if it is yours, say --i-own example.org",
+        ),
+        (
+            'do: http, url: "http://localhost/x", body: "${env:NO_SUCH_VARIABLE}"',
+            "memory",
+            "url: got ${env:NO_SUCH_VARIABLE}, expected NO_SUCH_VARIABLE set in the environment",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_place(action, storage, told):
+    (line,) = problems(action, on(storage))
+    assert line.startswith(f"x.yaml:8: timeline[0].{told}"), line
+
+
+def test_a_host_that_is_owned_may_be_called():
+    assert problems('do: http, url: "http://example.org/x"', on("memory"), i_own=["example.org"]) == []
+
+
+def test_behind_a_target_only_its_owner_acts_and_only_if_the_scenario_says_so():
+    (line,) = problems("do: sweep", TARGET)
+    assert "do: got sweep, expected run or http: theirs and its servers were not started here" in line
+    (line,) = problems("do: run, command: [sh]", TARGET)
+    assert "do: got run, expected acts_on_target: true in the scenario" in line
+    assert problems("do: run, command: [sh]", TARGET, more="acts_on_target: true\n") == []
+
+
+def test_a_target_is_one_pod():
+    (line,) = problems("do: sweep", TARGET, more="pods: [{name: a}, {name: b}]\n")
+    assert line.endswith("pods: got a, b, expected one pod: --target is one")
+
+
+def test_what_several_storages_cannot_do_is_told_for_each():
+    assert len(problems("do: resize, cores: 1", on("sqlite"), on("memory"))) == 2
+
+
+def test_pods_of_a_cluster_share_its_databases():
+    text = SCENARIO + 'pods: [{name: a}, {name: b, accounts: 2, cluster: eu}, {name: "17", weight: 3}]\n'
+    plan = layout(parse_scenario(text, "x.yaml"), "postgres:optimistic")
+    assert {pod.name: (pod.accounts, dict(pod.databases)) for pod in plan.pods} == {
+        "a": (("account-0001",), {"postgres": "postgres"}),
+        "b": (("account-0002", "account-0003"), {"postgres": "postgres-eu"}),
+        "17": (("account-0004",), {"postgres": "postgres"}),
+    }
+    assert {name: str(storage) for name, storage in plan.databases.items()} == {
+        "postgres": "postgres:optimistic",
+        "postgres-eu": "postgres:optimistic",
+    }

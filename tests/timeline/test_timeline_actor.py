@@ -1,0 +1,194 @@
+"""When actions happen, what is told of them, and that what they broke is mended."""
+
+import threading
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+from loadtests.scenario import Action, parse_scenario
+from loadtests.timeline.actor import Act, Actor
+from loadtests.timeline.acts import added
+from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+
+SCENARIO = """\
+name: x
+agent: {subscriptions: 0, think: {median: 1s, sigma: 0}, chats_at_once: 1, session: 1h}
+customer: {arrivals: poisson, patience: 1s, messages: {min: 0, max: 0}, pause: {median: 1s, sigma: 0}}
+pods: [{name: "17"}, {name: "18"}]
+stages:
+  - {name: warm-up, duration: 60s, agents: 2, arrivals_per_s: 1}
+  - {name: steady, duration: 60s, agents: 2, arrivals_per_s: 1, judge: true}
+timeline:
+"""
+
+
+def actions(*lines: str) -> tuple[Action, ...]:
+    return parse_scenario(SCENARIO + "".join(f"  - {{stage: steady, {line}}}\n" for line in lines), "x.yaml").timeline
+
+
+class Hands:
+    """Notes what it is asked to do; cannot start a pod called 18."""
+
+    def __init__(self):
+        self.done: list[str] = []
+
+    @asynccontextmanager
+    async def stricken(self, *names):
+        self.done.append(f"stricken {' '.join(names)}")
+        try:
+            yield
+        finally:
+            self.done.append(f"recovered {' '.join(names)}")
+
+    async def kill_pod(self, name):
+        self.done.append(f"kill {name}")
+
+    async def start_pod(self, name):
+        if name == "18":
+            raise ActionFailed("18 does not start: its port is taken")
+        self.done.append(f"start {name}")
+
+    async def signal_pod(self, name, number):
+        self.done.append(f"{int(number)} {name}")
+
+    async def signal_worker(self, number):
+        self.done.append(f"{int(number)} worker")
+
+    async def cut(self, pod, database, how):
+        self.done.append(f"{how} {pod}-{database}")
+
+
+class Server:
+    """Notes what it is asked to do."""
+
+    def __init__(self):
+        self.done: list[str] = []
+
+    def __getattr__(self, name):
+        return lambda *_: self.done.append(name)
+
+
+@pytest.fixture
+def hands():
+    return Hands()
+
+
+@pytest.fixture
+def surroundings(hands):
+    pods = {
+        name: Pod(name, "http://127.0.0.1:1", "token", (f"account-{name}",), {"postgres": "postgres"})
+        for name in ("17", "18")
+    }
+    return Surroundings(pods, {"postgres": Database("postgres", "postgres", "", Server())}, hands)
+
+
+class Played:
+    """An actor, and what has come of it."""
+
+    def __init__(self, around, *lines):
+        self._woken = threading.Event()
+        self.acts: list[Act] = []
+        self.began_ns = time.monotonic_ns()
+        self.actor = Actor(actions(*lines), around, self._woken.set)
+        self.actor.stage_began("steady", self.began_ns)
+
+    def until(self, number):
+        end = time.monotonic() + 10
+        while len(self.acts) < number:
+            assert time.monotonic() < end, self.acts
+            self._woken.wait(0.5)
+            self._woken.clear()
+            self.acts += self.actor.take()
+        return self.acts
+
+    def stop(self):
+        self.actor.ask_to_stop()
+        end = time.monotonic() + 10
+        while self.actor.alive:
+            assert time.monotonic() < end
+            self._woken.wait(0.05)
+        self.acts += self.actor.take()
+        return self.acts
+
+
+def test_actions_happen_after_their_stage_began(surroundings, hands):
+    played = Played(
+        surroundings, "after: 100ms, do: run, command: [sh, -c, exit 0]", "do: run, command: [sh, -c, exit 3]"
+    )
+    first, second = played.until(2)
+    played.stop()
+    assert (first.result, first.error) == ("failed", "sh ended with exit code 3")
+    assert (second.result, second.found) == ("ok", {"exit_code": 0})
+    assert second.started_ns - played.began_ns >= 100_000_000
+    assert second.ended_ns >= second.started_ns
+
+
+def test_actions_of_other_stages_do_not_happen(surroundings):
+    actor = Actor(actions("do: run, command: [sh, -c, exit 0]"), surroundings, lambda: None)
+    actor.stage_began("warm-up", time.monotonic_ns())
+    actor.ask_to_stop()
+    while actor.alive:
+        time.sleep(0.01)
+    assert actor.take() == []
+
+
+def test_a_killed_pod_is_started_again(surroundings, hands):
+    played = Played(surroundings, 'do: kill, pods: ["17"], for: 50ms')
+    (act,) = played.until(1)
+    played.stop()
+    assert act.result == "ok"
+    assert hands.done == ["stricken 17", "kill 17", "start 17", "recovered 17"]
+    assert act.ended_ns - act.started_ns >= 50_000_000
+
+
+def test_what_cannot_be_mended_is_told(surroundings):
+    played = Played(surroundings, 'do: kill, pods: ["18"], for: 50ms')
+    (act,) = played.until(1)
+    played.stop()
+    assert (act.result, act.error) == ("failed", "18 does not start: its port is taken")
+
+
+def test_the_end_mends_what_is_broken(surroundings, hands):
+    played = Played(
+        surroundings,
+        'do: kill, pods: ["17"], for: 50s',
+        'do: pause, pods: ["17"], for: 50s',
+        "do: cut, how: blackhole, for: 50s",
+        "do: kill, database: postgres",
+    )
+    server = surroundings.databases["postgres"].server
+    end = time.monotonic() + 10
+    while len(hands.done) < 6 or "kill" not in server.done:
+        assert time.monotonic() < end, hands.done
+        time.sleep(0.01)
+    acts = played.stop()
+    assert {(a.action.do, a.result) for a in acts} == {
+        ("kill", "unfinished"), ("pause", "unfinished"), ("cut", "unfinished"), ("kill", "ok"),
+    }  # fmt: skip
+    assert server.done == ["kill", "start"]
+    assert hands.done[-1] != "kill 17"
+    for mended in ("start 17", "18 17", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
+        assert mended in hands.done
+
+
+def test_a_command_that_takes_too_long_is_ended(surroundings):
+    played = Played(surroundings, "do: run, command: [sleep, \"60\"], within: 100ms")
+    (act,) = played.until(1)
+    played.stop()
+    assert (act.result, act.error) == ("failed", "it was not done in time and was cut off")
+
+
+def test_several_go_on_at_once(surroundings):
+    played = Played(surroundings, "do: pause, worker: true, for: 300ms", "do: pause, worker: true, for: 300ms")
+    one, other = played.until(2)
+    played.stop()
+    assert abs(one.started_ns - other.started_ns) < 200_000_000
+
+
+def test_what_pods_tell_is_added_up():
+    answers = [
+        {"moved": 2, "share": 60, "to": "dual", "diverged": {"chats": 1}},
+        {"moved": 1, "share": 60, "to": "dual", "diverged": {"chats": 2, "messages": 3}},
+    ]
+    assert added(answers) == {"moved": 3, "share": 60, "to": "dual", "diverged": {"chats": 3, "messages": 3}}

@@ -1,0 +1,105 @@
+"""Sessions of the timeline in real databases: locks that are held for as long as was said."""
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.contract import Call, ConnectionRow
+from loadtests.timeline.sessions import HELD, holding, maintain
+from loadtests.timeline.surroundings import ActionFailed, Database
+
+ACCOUNT = "account-0001"
+
+
+async def _storage(database):
+    storage = registry.create("postgres:pessimistic", {"postgres": database.pod_dsn}, lambda _: None, "pod-1")
+    await storage.start()
+    await storage.open_connection(
+        Call("connection.create", "0" * 16, ACCOUNT), ConnectionRow("c1", ACCOUNT, "agent", "Ada", "token")
+    )
+    await storage.subscribe(Call("subscription.create", "1" * 16, ACCOUNT), "c1", "queue", 10)
+    return storage
+
+
+@pytest.mark.parametrize("operation", sorted(HELD))
+def test_an_operation_waits_for_as_long_as_its_locks_are_held(operation, postgres_database, runner):
+    async def life():
+        storage = await _storage(postgres_database)
+        database = Database("postgres", "postgres", postgres_database.dsn)
+        try:
+            async with holding(database, operation, [ACCOUNT]) as found:
+                assert found["rows_locked"] >= 1
+                call = Call("subscription.create", "2" * 16, ACCOUNT)
+                begun = time.monotonic()
+                waiting = asyncio.ensure_future(storage.subscribe(call, "c1", "other", 10))
+                await _until_somebody_waits_for(postgres_database, f"stuck {operation}")
+                assert not waiting.done()
+                held_s = time.monotonic() - begun
+            await waiting
+            return time.monotonic() - begun >= held_s
+        finally:
+            await storage.stop()
+
+    assert runner.run(life())
+
+
+async def _until_somebody_waits_for(database, name):
+    looker = await asyncpg.connect(database.dsn)
+    try:
+        async with asyncio.timeout(10):
+            while name not in {
+                row[0]
+                for row in await looker.fetch(
+                    "select b.application_name from pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p "
+                    "join pg_stat_activity b on b.pid = p"
+                )
+            }:
+                await asyncio.sleep(0.02)
+    finally:
+        await looker.close()
+
+
+def test_an_account_that_is_not_there_cannot_be_held(postgres_database, runner):
+    async def life():
+        storage = await _storage(postgres_database)
+        try:
+            async with holding(Database("postgres", "postgres", postgres_database.dsn), "chat.accept", ["nobody"]):
+                pass
+        finally:
+            await storage.stop()
+
+    with pytest.raises(ActionFailed, match="postgres has no row of nobody that could be locked"):
+        runner.run(life())
+
+
+def test_maintenance_runs_one_statement_after_another(postgres_database, runner):
+    async def life():
+        database = Database("postgres", "postgres", postgres_database.dsn)
+        await maintain(database, "CREATE TABLE t (a int); INSERT INTO t VALUES (1); VACUUM t;")
+        looker = await asyncpg.connect(postgres_database.dsn)
+        try:
+            return await looker.fetchval("SELECT count(*) FROM t")
+        finally:
+            await looker.close()
+
+    assert runner.run(life()) == 1
+
+
+def test_a_servers_refusal_is_told_without_secrets(postgres_database, runner):
+    with pytest.raises(ActionFailed, match=r'PostgreSQL: relation "nowhere" does not exist'):
+        runner.run(maintain(Database("postgres", "postgres", postgres_database.dsn), "VACUUM nowhere"))
+
+
+def test_a_server_that_is_not_there_is_told(runner):
+    dsn = "postgresql://loadtests:hush@127.0.0.1:1/pod"
+    with pytest.raises(ActionFailed) as raised:
+        runner.run(maintain(Database("postgres", "postgres", dsn), "VACUUM"))
+    assert "hush" not in str(raised.value)
+
+
+def test_an_engine_without_sessions_is_refused(runner):
+    with pytest.raises(ActionFailed, match="legacy is sqlite, which has no sessions"):
+        runner.run(maintain(Database("legacy", "sqlite", "x"), "VACUUM"))
