@@ -93,6 +93,8 @@ class MasterRun:
         for worker in self.workers.values():
             self._admit(worker)
         self._follower = gevent.spawn(self._follow)
+        for client in [node.id for node in self._runner.clients.ready]:
+            self.join(client)  # who connected while the others prepared
 
     def join(self, client: str) -> None:
         """A worker that came in mid-run gets its part of the agents; the arrivals are shared out already."""
@@ -114,8 +116,11 @@ class MasterRun:
         self._runner.send_message(talk.PLAN, plan, client_id=client)
 
     def _admit(self, worker: WorkerState) -> None:
-        if worker.ready is None or worker.ready["error"]:
+        if problem := _problem_of(worker):
+            _log.error("%s: it takes no part", problem)
+            worker.lost = True
             return
+        assert worker.ready is not None
         secret = self._prepared.secret if worker.ready["same_host"] else ""
         self._runner.send_message(talk.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client)
         joined = {name: worker.ready[name] for name in ("remote", "node", "offset_ns", "error_ns")}
@@ -126,13 +131,8 @@ class MasterRun:
 
     def _check_ready(self) -> None:
         for worker in self.workers.values():
-            if worker.ready is None:
-                raise CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
-            if worker.ready["error"]:
-                raise CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
-            if not (worker.ready["same_host"] or worker.ready["has_secret"]):
-                where = worker.ready["node"]
-                raise CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
+            if problem := _problem_of(worker):
+                raise problem
 
     def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
@@ -284,3 +284,15 @@ class MasterRun:
         if self._prepared.lines is not None:
             self._prepared.lines.close(2.0)
         return self._prepared.finish()
+
+
+def _problem_of(worker: WorkerState) -> CannotRunError | None:
+    """Why a worker cannot take part; None when it can."""
+    if worker.ready is None:
+        return CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
+    if worker.ready["error"]:
+        return CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
+    if not (worker.ready["same_host"] or worker.ready["has_secret"]):
+        where = worker.ready["node"]
+        return CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
+    return None

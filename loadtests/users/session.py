@@ -70,9 +70,13 @@ class Session:
         """`connection.create`: from the TCP connect to the pod's "created". Whether it did."""
         key = self._load.new_key()
         begun = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
-        outcome, error, ended_ns = "unknown", "run_ended", None
+        outcome, error, ended_ns = "unknown", "cut_off", None
         try:
             outcome, error, ended_ns = self._create(key, self._load.timeout_s("connection.create"))
+        except BaseException:  # we are being killed: nobody else knows of this connection yet
+            error = self._cut_short
+            self.drop()
+            raise
         finally:
             self._recorder.end(begun, outcome, error, ended_ns)
         if outcome != "ok":
@@ -107,13 +111,21 @@ class Session:
             self._load.causes.note(key, begun)
             if operation == "message.send":
                 self._own.add(key_text(key))
-        outcome, error, ended_ns = "unknown", "run_ended", None
+        outcome, error, ended_ns = "unknown", "cut_off", None
         try:
             reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
+        except BaseException:
+            error = self._cut_short
+            raise
         finally:
             self._recorder.end(begun, outcome, error, ended_ns)
         return reply
+
+    @property
+    def _cut_short(self) -> str:
+        """Why an operation ends that is killed in the middle: with the run, or with its user."""
+        return "run_ended" if self._load.ending else "cut_off"
 
     def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
         if self._connection is None:
@@ -142,7 +154,7 @@ class Session:
     def heartbeat(self) -> None:
         """Shows the pod that we are alive; a pod that does not answer is taken for gone. Not an operation."""
         connection = self._connection
-        if connection is None:
+        if connection is None or connection.busy:  # requests are answered in order: it would wait for the one before
             return
         self._note_sent()
         timeout_s = self._load.timeout_s("default")

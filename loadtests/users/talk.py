@@ -27,7 +27,6 @@ PONG = "loadtests.pong"
 """Worker → master and back: whose clock is how far off."""
 
 MESSAGES_TO_MASTER = (READY, PROGRESS, DRAINED, ROWS, PING)
-MESSAGES_TO_WORKER = (PLAN, BEGIN, STOP, ROWS_KEPT, PONG)
 
 
 def host_identity() -> str:

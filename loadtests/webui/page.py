@@ -43,10 +43,11 @@ def render(run: MasterRun | None, problem: str) -> str:
     """The page. `run` is the current or the last one; None when there was none."""
     page = _TEMPLATES.get_template("run.html")
     if run is None:
-        return page.render(run=None, problem=problem)
+        return page.render(run=None, over=False, problem=problem)
     study = shlex.quote(str(Path(run.plan.directory).parent))
     return page.render(
         run=run,
+        over=run.ended is not None and run.ended.is_set(),
         problem=problem,
         state=_state(run),
         lines=operation_lines(run.counts(), run.window),

@@ -45,14 +45,11 @@ _READ, _WRITE = 1, 2
 
 class Connection:
     """An open WebSocket. Any number of greenlets may `request` at once; none of the methods may be called in the hub
-    except `abort`.
-
-    `late_replies` counts replies that nobody waited for any more; `events` the pushes.
-    """
+    except `abort`."""
 
     __slots__ = (
         "_closer", "_hub", "_incoming", "_linger", "_lost", "_on_event", "_on_lost", "_reader", "_transport",
-        "_unsent", "_waiting", "_writer", "events", "late_replies",
+        "_unsent", "_waiting", "_writer",
     )  # fmt: skip
 
     def __init__(
@@ -75,8 +72,6 @@ class Connection:
         self._unsent = b""
         self._writer: Any = None
         self._linger: Any = None
-        self.late_replies = 0
-        self.events = 0
         self._reader = self._hub.loop.io(transport.fileno(), _READ)
         self._reader.start(self._on_readable)
         if received:
@@ -99,6 +94,11 @@ class Connection:
     def lost(self) -> tuple[str, str] | None:
         """Why the connection is no longer usable: error and a sentence; None while it is."""
         return self._lost
+
+    @property
+    def busy(self) -> bool:
+        """Whether a reply is waited for."""
+        return bool(self._waiting)
 
     def request(self, type: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
         """Sends a request and waits for its reply.
@@ -200,12 +200,9 @@ class Connection:
             return
         if type(decoded) is Reply:
             waiter = self._waiting.pop(decoded.key, None)
-            if waiter is None:
-                self.late_replies += 1
-            else:
+            if waiter is not None:  # nobody waits any more for a late one
                 waiter.switch(Answer(decoded, self._transport.received_ns))
         else:
-            self.events += 1
             self._push(decoded)
 
     def _push(self, event: Any) -> None:
@@ -222,7 +219,10 @@ class Connection:
     def _on_writable(self) -> None:
         data, self._unsent = self._unsent, b""
         self._writer.stop()
-        self._send(data)
+        if data:
+            self._send(data)
+        else:
+            self._flush()
 
     # In the hub or in a greenlet.
 
@@ -237,8 +237,17 @@ class Connection:
         except OSError as error:
             self._break("cut_off", f"the connection broke: {error}")
             return
-        if sent < len(data):
-            self._unsent = data[sent:]
+        self._unsent = data[sent:]
+        self._flush()
+
+    def _flush(self) -> None:
+        """Watches for room as long as something is left to send, here or in the transport."""
+        try:
+            flushed = self._transport.flush()
+        except OSError as error:
+            self._break("cut_off", f"the connection broke: {error}")
+            return
+        if self._unsent or not flushed:
             self._watch_writable()
 
     def _watch_writable(self) -> None:

@@ -32,6 +32,9 @@ class Transport(Protocol):
 
     def send(self, data: bytes) -> int: ...
 
+    def flush(self) -> bool:
+        """Sends what `send` took and the socket did not; whether nothing of it is left. Never waits."""
+
     def close(self) -> None: ...
 
 
@@ -53,6 +56,11 @@ class PlainTransport:
         data, ancillary, _, _ = self._recvmsg(size, _STAMP_BYTES)
         self.received_ns = _arrived_ns(ancillary)
         return data  # type: ignore[no-any-return]
+
+    @staticmethod
+    def flush() -> bool:
+        """`send` takes no more than the socket does."""
+        return True
 
 
 def _arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
@@ -90,9 +98,9 @@ class TlsTransport:
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
-            self._flush()
+            self.flush()
             return False
-        self._flush()
+        self.flush()
         return True
 
     def recv(self, size: int) -> bytes:
@@ -113,11 +121,10 @@ class TlsTransport:
 
     def send(self, data: bytes) -> int:
         """Takes all of `data` or, while earlier bytes wait for the socket, raises BlockingIOError."""
-        self._flush()
-        if self._unsent:
+        if not self.flush():
             raise BlockingIOError
         self._tls.write(data)
-        self._flush()
+        self.flush()
         return len(data)
 
     def close(self) -> None:
@@ -135,10 +142,12 @@ class TlsTransport:
             self._incoming.write_eof()
         return not data
 
-    def _flush(self) -> None:
+    def flush(self) -> bool:
+        """Sends what the encoder gave and the socket has not taken yet; whether nothing of it is left."""
         self._unsent += self._outgoing.read()
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._plain.send(self._unsent) :]
         except BlockingIOError:
-            pass
+            return False
+        return True

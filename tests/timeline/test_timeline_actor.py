@@ -173,7 +173,7 @@ def test_the_end_mends_what_is_broken(surroundings, hands):
 
 
 def test_a_command_that_takes_too_long_is_ended(surroundings):
-    played = Played(surroundings, "do: run, command: [sleep, \"60\"], within: 100ms")
+    played = Played(surroundings, 'do: run, command: [sleep, "60"], within: 100ms')
     (act,) = played.until(1)
     played.stop()
     assert (act.result, act.error) == ("failed", "it was not done in time and was cut off")

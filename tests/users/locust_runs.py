@@ -29,7 +29,7 @@ agent:
   subscriptions: 2
   think: {median: 60ms, sigma: 0.3}
   chats_at_once: 3
-  session: 3s
+  session: 1h
   churn: 1s
 customer:
   arrivals: constant

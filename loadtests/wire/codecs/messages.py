@@ -169,6 +169,8 @@ def _event(message: dict[str, Any]) -> Event:
         value = message.get(name)
         if type(value) is not kind:
             raise ProtocolError(f"event: {name!r} should be {kind.__name__}, not {type(value).__name__}")
+        if kind is int and not _is_sequence(value):
+            raise ProtocolError(f"event: {name!r} should be from 0 to {_MOST}")
     # The account is the connection's own: the pod does not repeat it in every push.
     return Event(account="", **{name: message[name] for name, _ in _EVENT_FIELDS})
 
