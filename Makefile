@@ -1,6 +1,6 @@
 # Verbs only: what each does is in the programs that it calls. Variables are quoted wherever they are used.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare run report gate pod ui test lint bench lock clean
+.PHONY: help setup compare incident migration maintenance run report gate pod ui test test-all lint bench lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -19,7 +19,7 @@ define need_study
 endef
 
 help:  ## say what each target does (the default)
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
 	@printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(STORAGE)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(OBJECTIVES)" "$(or $(STUDY),the newest)"
 
 setup: .venv/ready  ## make the virtual environment (every target that needs it does so by itself)
@@ -30,6 +30,15 @@ setup: .venv/ready  ## make the virtual environment (every target that needs it 
 compare: .venv/ready  ## load the pod on each storage of STORAGES, then make the page that compares them
 	@out="$$($(BIN)/loadtests run "$(SCENARIO)" $(CHOICES) --runs "$(RUNS)")"; code=$$?; study="$${out##*$$'\n'}"; \
 	[ ! -d "$$study" ] || $(BIN)/loadtests-report "$$study" || exit; exit $$code
+
+incident: .venv/ready  ## replay the outage of 2 July 2024 on real databases, then make its page: about four minutes
+	@$(MAKE) --no-print-directory compare SCENARIO=incident-2024-07-02
+
+migration: .venv/ready  ## migrate a live pod to another storage and back, then compare the phases
+	@$(MAKE) --no-print-directory compare SCENARIO=storage-migration
+
+maintenance: .venv/ready  ## age a cluster under load, clean it, create it anew, and see what each costs
+	@$(MAKE) --no-print-directory compare SCENARIO=cluster-maintenance
 
 run: .venv/ready  ## load the pod on each storage of STORAGES; the study's directory is the last line
 	@$(BIN)/loadtests run "$(SCENARIO)" $(CHOICES) --runs "$(RUNS)"
@@ -52,6 +61,11 @@ test: .venv/ready  ## lint, then run every test
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest
+
+test-all: .venv/ready  ## as test, with the storage contract asked of every storage system rather than one of each kind
+	@deploy/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest --every-storage
 
 lint: .venv/ready  ## format check, lint, types, directions between rooms
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
