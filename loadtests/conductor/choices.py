@@ -30,10 +30,6 @@ class Subject:
     def directory(self) -> str:
         return safe_name(self.name)
 
-    @property
-    def engine(self) -> str | None:
-        return self.storage.partition(":")[0] if self.storage else None
-
 
 @dataclass(frozen=True)
 class Generator:

@@ -26,7 +26,7 @@ from loadtests.scenario import (
 )
 from loadtests.scenario.problems import nearest, one_of, shown
 from loadtests.scenario.source import Document, Place, read_documents
-from loadtests.servers import FILES
+from loadtests.servers.registry import SERVERS
 from loadtests.timeline.control import references
 from loadtests.timeline.sessions import DRIVERS
 
@@ -106,7 +106,7 @@ def _databases(wanted: str | None, plan: Layout) -> list[str]:
 
 def _of_engines(action: Action, storage: str, engines: Sequence[str]) -> Iterator[Wrong]:
     on_server = isinstance(action, _ON_SERVERS) or (isinstance(action, Kill | Pause) and action.database)
-    if on_server and (not engines or any(engine in FILES for engine in engines)):
+    if on_server and (not engines or any(engine not in SERVERS for engine in engines)):
         yield ("do",), action.do, f"a storage with a server: {storage} has none", ""
     if isinstance(action, _ON_SESSIONS) and (not engines or any(engine not in DRIVERS for engine in engines)):
         what = "locks to hold" if isinstance(action, Hold) else "a locking to switch"

@@ -22,7 +22,10 @@ from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.registry import StorageName
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Cut, Scenario
-from loadtests.servers import FILES, Server, ServerUnavailable, create_server
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import SERVERS, create_server
+from loadtests.servers.size import Size
 
 STOP_WITHIN_S = 15.0
 
@@ -54,14 +57,14 @@ class Parts:
     def start_servers(self) -> None:
         """Raises RunEnded(database_died) when a storage's server does not come up."""
         for name, storage in self.layout.databases.items():
-            if storage.engine not in FILES:
+            if storage.engine in SERVERS:
                 self._start_server(name, storage)
 
     def _start_server(self, name: str, storage: StorageName) -> None:
         place = self.directory.path.parent / f"server-{self.directory.name}-{name}"
         try:
-            size = self.scenario.size_of(name)
-            server = self.servers[name] = create_server(storage.engine, place, storage.choices, **size)
+            size = Size(**self.scenario.size_of(name))
+            server = self.servers[name] = create_server(storage.engine, place, choices=storage.choices, size=size)
             server.start()
         except ServerUnavailable as error:
             self.interrupts.check()
@@ -73,7 +76,7 @@ class Parts:
         return {name: self._dsn(name, storage) for name, storage in self.layout.databases.items()}
 
     def _dsn(self, name: str, storage: StorageName) -> str:
-        if storage.engine in FILES:
+        if storage.engine not in SERVERS:
             return str(self.directory.path / f"storage-{name}.sqlite")
         return self.servers[name].dsn
 

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from loadtests.servers.contract import Server
+
 
 class ActionFailed(Exception):
     """An action could not be carried out; the message says why, for people, without secrets."""
@@ -20,19 +22,6 @@ class Pod:
     control_token: str = field(repr=False)
     accounts: tuple[str, ...] = ()
     databases: Mapping[str, str] = field(default_factory=dict)
-
-
-class Server(Protocol):
-    """What of a private server an action needs. Every method blocks, and raises ServerUnavailable."""
-
-    def start(self) -> None: ...
-    def kill(self) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def recreate(self) -> None: ...
-    def resize(
-        self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None
-    ) -> None: ...
 
 
 @dataclass(frozen=True)
