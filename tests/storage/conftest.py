@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis_servers import RedisProcess
 from storage_systems import System
 
 from loadtests.pod.storage import registry
@@ -17,7 +18,23 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     name = registry.parse(request.param)
     if name.engine == "postgres":
         return System(str(name), request.getfixturevalue("postgres_database").pod_dsn)
+    if name.engine == "redis":
+        return System(str(name), request.getfixturevalue("redis_database"))
     return System(str(name), str(tmp_path / "pod.db") if name.engine == "sqlite" else None)
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_database(redis_process: RedisProcess) -> str:
+    import redis
+
+    redis.Redis.from_url(redis_process.dsn).flushall()
+    return redis_process.dsn
 
 
 @pytest.fixture

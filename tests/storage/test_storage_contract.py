@@ -335,6 +335,7 @@ async def test_settings_are_read_back(storage: Storage) -> None:
             "full_page_writes": "on",
             "default_transaction_isolation": "read committed",
         },
+        "redis": {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"},
     }[settings["engine"]]
     assert {name: settings[name] for name in expected} == expected
 

@@ -13,10 +13,12 @@ STORAGES: dict[str, str] = {
     "sqlite": "loadtests.pod.storage.sqlite.storage:SqliteStorage",
     "postgres:pessimistic": "loadtests.pod.storage.postgres.pessimistic:PessimisticStorage",
     "postgres:optimistic": "loadtests.pod.storage.postgres.optimistic:OptimisticStorage",
+    "redis:always": "loadtests.pod.storage.redis.storage:AlwaysStorage",
+    "redis:everysec": "loadtests.pod.storage.redis.storage:EverysecStorage",
 }
 """Full name → the class behind it, imported only when it is asked for."""
 
-SHORT: dict[str, str] = {"postgres": "postgres:pessimistic"}
+SHORT: dict[str, str] = {"postgres": "postgres:pessimistic", "redis": "redis:always"}
 """Short name → the full name that it stands for."""
 
 WITHOUT_DSN: frozenset[str] = frozenset({"memory"})
