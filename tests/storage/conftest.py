@@ -12,15 +12,20 @@ from storage_systems import System
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
 
+DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)")
 
-@pytest.fixture(params=list(registry.STORAGES))
+
+@pytest.fixture(params=[*registry.STORAGES, *DUALS])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
+    def dsn(database: str, engine: str) -> str:
+        if engine == "sqlite":
+            return str(tmp_path / f"{database}.db")
+        there = request.getfixturevalue(f"{engine}_database")
+        return str(there.pod_dsn) if engine == "postgres" else str(there)
+
     name = registry.parse(request.param)
-    if name.engine == "postgres":
-        return System(str(name), request.getfixturevalue("postgres_database").pod_dsn)
-    if name.engine == "redis":
-        return System(str(name), request.getfixturevalue("redis_database"))
-    return System(str(name), str(tmp_path / "pod.db") if name.engine == "sqlite" else None)
+    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(str(name)).items()}
+    return System(str(name), dsns.get(name.engine), {} if name.engine in dsns else dsns)
 
 
 @pytest.fixture(scope="session")
