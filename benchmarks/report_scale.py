@@ -141,10 +141,9 @@ def _write_transactions(run: RunDirectory, n: int, random: np.random.Generator) 
         [OPERATIONS.index(o) for o in ("chat.accept", "message.send", "subscription.create")], n, p=[0.3, 0.5, 0.2]
     )
     schema = TRANSACTIONS_TABLE.schema()
-    columns = [np.ones(n), codes, np.arange(n), waiting, begun, ended, np.zeros(n)]
-    whole = pa.RecordBatch.from_arrays(
-        [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
-    )
+    numbers = [np.ones(n), codes, np.arange(n), waiting, begun, ended, np.zeros(n)]
+    columns = [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(numbers, schema, strict=False)]
+    whole = pa.RecordBatch.from_arrays([*columns, pa.array(["sqlite"] * n)], schema=schema)
     with run.create_table("transactions", "pod-1") as table:
         for start in range(0, n, BATCH):
             table.write_batch(whole.slice(start, BATCH))

@@ -18,16 +18,18 @@ from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
-from loadtests.pod.storage.registry import STORAGES, StorageNameError, parse
+from loadtests.pod.storage.dual.modes import MODES
+from loadtests.pod.storage.registry import DUAL, STORAGES, StorageNameError, databases, dsn_variable, parse
 from loadtests.wire.codecs.tokens import token_for
 
 ACCOUNT: Final = "account-0001"
 _PR_SET_PDEATHSIG: Final = 1
 
-_EPILOG = f"""storages: {", ".join(STORAGES)}
+_EPILOG = f"""storages: {", ".join(STORAGES)}, {DUAL}
 
 environment: LOADTESTS_TOKEN_SECRET signs the accounts' tokens, LOADTESTS_CONTROL_TOKEN opens the control endpoint;
-made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a DSN for postgres."""
+made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a URL for the others; of a dual
+storage LOADTESTS_DSN_LEGACY and LOADTESTS_DSN_UPGRADED are the two."""
 
 
 def _port(text: str) -> int:
@@ -39,6 +41,7 @@ def _port(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage", metavar="NAME", default="memory", help="(default: memory)")
+    parser.add_argument("--starts-on", choices=MODES, help="where a dual storage's accounts begin (default: dual)")
     parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
     parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")
     parser.add_argument("--port", metavar="N", type=_port, default=0, help="(default: any free one)")
@@ -66,14 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    """Raises StorageNameError."""
+    storage = parse(arguments.storage)
+    if arguments.starts_on and not storage.sides:
+        raise StorageNameError(f"--starts-on is for {DUAL}: {storage} is one storage system")
     return Settings(
-        storage=str(parse(arguments.storage)),
+        storage=str(storage),
         name=arguments.name,
         host=arguments.host,
         port=arguments.port,
         control_port=arguments.control_port,
         run_directory=arguments.run_directory,
         origin_ns=arguments.origin_ns,
+        starts_on=arguments.starts_on or "dual",
     )
 
 
@@ -84,10 +92,17 @@ def _secrets(environment: Mapping[str, str], settings: Settings, in_harness: boo
     if in_harness and missing:
         raise StorageNameError(f"{' and '.join(missing)} must be set in the environment")
     token_secret, control_token = (environment.get(name) or secrets.token_urlsafe(24) for name in names)
-    dsn = environment.get("LOADTESTS_DSN")
-    if settings.storage == "sqlite" and not dsn and not in_harness:
-        dsn = "pod.sqlite"
-    return Secrets(token_secret, control_token, dsn)
+    return Secrets(token_secret, control_token, _dsns(environment, settings.storage, in_harness))
+
+
+def _dsns(environment: Mapping[str, str], storage: str, in_harness: bool) -> Mapping[str, str]:
+    """Raises StorageNameError when one is missing."""
+    given = {name: environment.get(dsn_variable(name), "") for name in databases(storage)}
+    if not given.get("sqlite", "-") and not in_harness:
+        given["sqlite"] = "pod.sqlite"
+    if missing := [dsn_variable(name) for name, dsn in given.items() if not dsn]:
+        raise StorageNameError(f"storage {storage} needs a DSN: set {' and '.join(missing)}")
+    return given
 
 
 def _die_with_parent() -> None:

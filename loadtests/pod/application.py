@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.pod.control import ControlServer
+from loadtests.pod.control import ControlServer, Route, Routes
 from loadtests.pod.limits import Limits
+from loadtests.pod.operating import CHANGE_WITHIN_S, Operating
 from loadtests.pod.server import PodServer
 from loadtests.pod.service import Service
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage, Transaction
+from loadtests.pod.storage.dual.modes import Mode
+from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.pod.transactions import TransactionsTable
 
 _log = logging.getLogger(__name__)
@@ -22,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a pod is started with. `host` and `port` are the clients'; the control endpoint is on loopback."""
+    """What a pod is started with. `host` and `port` are the clients'; the control endpoint is on loopback. `starts_on`
+    is for a dual storage."""
 
     storage: str
     name: str
@@ -32,15 +36,16 @@ class Settings:
     run_directory: Path | None = None
     origin_ns: int = 0
     limits: Limits = dataclasses.field(default_factory=Limits)
+    starts_on: Mode = "dual"
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """What never goes into arguments, files or logs."""
+    """What never goes into arguments, files or logs. `dsns`: by database, as `registry.databases` names them."""
 
     token_secret: str = dataclasses.field(repr=False)
     control_token: str = dataclasses.field(repr=False)
-    dsn: str | None = dataclasses.field(default=None, repr=False)
+    dsns: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
 def _ignore(_: Transaction) -> None:
@@ -57,7 +62,9 @@ class Pod:
         if settings.run_directory is not None:
             self.transactions = TransactionsTable(settings.run_directory, settings.name, settings.origin_ns)
         record = self.transactions.record if self.transactions else _ignore
-        self.storage: Storage = registry.create(settings.storage, secrets.dsn, record, settings.name)
+        self.storage: Storage = registry.create(
+            settings.storage, secrets.dsns, record, settings.name, settings.starts_on
+        )
         self.service = Service(self.storage, secrets.token_secret, settings.limits)
         self.server = PodServer(self.service, settings.limits)
         self.url = self.control_url = ""
@@ -69,8 +76,7 @@ class Pod:
         await self.storage.start()
         port = await self.server.start(self._settings.host, self._settings.port)
         self.url = f"ws://{_bracketed(self._settings.host)}:{port}"
-        routes = {("GET", "/health"): self.health, ("GET", "/statistics"): self.statistics}
-        self._control = ControlServer(self._settings.control_port, self._secrets.control_token, routes)
+        self._control = ControlServer(self._settings.control_port, self._secrets.control_token, self.routes())
         self.control_url = self._control.url
         limits = self._settings.limits
         upkeep = [_repeat(limits.touch_every_s, self.service.touch), _repeat(limits.reap_every_s, self._reap)]
@@ -83,14 +89,26 @@ class Pod:
         if reaped := await self.service.reap():
             _log.info("reaped", extra={"connections": reaped})
 
-    async def health(self) -> Mapping[str, Any]:
+    def routes(self) -> Routes:
+        """What the control endpoint serves."""
+        operating = Operating(self.service, registry.parse(self._settings.storage).engine)
+        return {
+            ("GET", "/health"): Route(self.health),
+            ("GET", "/statistics"): Route(self.statistics),
+            ("POST", "/storage"): Route(operating.move, CHANGE_WITHIN_S),
+            ("POST", "/locking"): Route(operating.switch_locking, CHANGE_WITHIN_S),
+            ("POST", "/sweep"): Route(operating.sweep, CHANGE_WITHIN_S),
+        }
+
+    async def health(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"status": "draining" if self.service.draining else "ok", "pod": self._settings.name}
 
-    async def statistics(self) -> Mapping[str, Any]:
+    async def statistics(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the storage holds and what the service has done. Raises StorageError."""
         silent_since_ns = time.time_ns() - int(self._settings.limits.silent_s * 1e9)
         storage = await self.storage.statistics(silent_since_ns)
-        return {"storage": dataclasses.asdict(storage), "service": self.counters()}
+        dual = {"dual": self.storage.progress()} if isinstance(self.storage, DualStorage) else {}
+        return {"storage": dataclasses.asdict(storage), "service": self.counters(), **dual}
 
     def counters(self) -> Mapping[str, Any]:
         return {

@@ -9,16 +9,37 @@ import hmac
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-HOST: Final = "127.0.0.1"
-_ANSWER_WITHIN_S: Final = 5.0
+from loadtests.pod.storage.contract import StorageError
 
-Action = Callable[[], Awaitable[Mapping[str, Any]]]
-Routes = Mapping[tuple[str, str], Action]
-"""Method and path → what to do, on the pod's event loop."""
+HOST: Final = "127.0.0.1"
+ANSWER_WITHIN_S: Final = 5.0
+MAX_BODY_BYTES: Final = 4096
+
+
+class BadBody(ValueError):
+    """The body is not what the route expects: the message says what that is."""
+
+
+class NotPossible(Exception):
+    """This pod cannot do it, or not now: the message says why."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """What to do on the pod's event loop with the body's object, which is empty for a GET. What takes longer than
+    `within_s` goes on, but its caller is told no more."""
+
+    carry_out: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+    within_s: float = ANSWER_WITHIN_S
+
+
+Routes = Mapping[tuple[str, str], Route]
+"""By method and path."""
 
 
 class ControlServer:
@@ -30,11 +51,11 @@ class ControlServer:
         class Handler(_Handler):
             expected = f"Bearer {token}".encode()
 
-            def carry_out(self, action: Action) -> Mapping[str, Any]:
+            def carry_out(self, route: Route, body: Mapping[str, Any]) -> Mapping[str, Any]:
                 async def on_loop() -> Mapping[str, Any]:
-                    return await action()
+                    return await route.carry_out(body)
 
-                return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(_ANSWER_WITHIN_S)
+                return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(route.within_s)
 
         Handler.routes = routes
         self._server = ThreadingHTTPServer((HOST, port), Handler)
@@ -55,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "pod"
     sys_version = ""
 
-    def carry_out(self, action: Action) -> Mapping[str, Any]:
+    def carry_out(self, route: Route, body: Mapping[str, Any]) -> Mapping[str, Any]:
         raise NotImplementedError
 
     def do_GET(self) -> None:
@@ -68,16 +89,28 @@ class _Handler(BaseHTTPRequestHandler):
         given = (self.headers.get("Authorization") or "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, self.expected):
             return HTTPStatus.UNAUTHORIZED, {"error": "unauthorized"}
-        action = self.routes.get((self.command, self.path))
-        if action is None:
+        route = self.routes.get((self.command, self.path))
+        if route is None:
             known = [f"{method} {path}" for method, path in self.routes]
             return HTTPStatus.NOT_FOUND, {"error": "not_found", "known": known}
         try:
-            return HTTPStatus.OK, self.carry_out(action)
-        except TimeoutError:
-            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": "timeout"}
+            return HTTPStatus.OK, self.carry_out(route, self._body() if self.command == "POST" else {})
         except Exception as error:
-            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": type(error).__name__}
+            return _trouble(error, route)
+
+    def _body(self) -> Mapping[str, Any]:
+        """Raises BadBody."""
+        length = self.headers.get("Content-Length") or "0"
+        if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
+            raise BadBody(f"expected a body of at most {MAX_BODY_BYTES} bytes, and its Content-Length")
+        text = self.rfile.read(int(length))
+        try:
+            body = json.loads(text or b"{}")
+        except ValueError:
+            raise BadBody("expected a JSON object, this is not JSON") from None
+        if not isinstance(body, dict):
+            raise BadBody(f"expected a JSON object, not {type(body).__name__}")
+        return body
 
     def _respond(self, status: HTTPStatus, body: Mapping[str, Any]) -> None:
         content = json.dumps(body).encode() + b"\n"
@@ -89,3 +122,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The pod's log has better things to tell."""
+
+
+def _trouble(error: Exception, route: Route) -> tuple[HTTPStatus, Mapping[str, Any]]:
+    match error:
+        case BadBody():
+            return HTTPStatus.BAD_REQUEST, {"error": "bad_request", "detail": str(error)}
+        case NotPossible():
+            return HTTPStatus.CONFLICT, {"error": "not_possible", "detail": str(error)}
+        case TimeoutError():
+            detail = f"no answer within {route.within_s:g} s; what was begun may still go on"
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": "timeout", "detail": detail}
+        case StorageError():
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": type(error).__name__, "detail": str(error)}
+    return HTTPStatus.SERVICE_UNAVAILABLE, {"error": type(error).__name__}

@@ -31,7 +31,7 @@ CLOSE_POLICY: Final = 1008
 """The close code of whoever breaks a rule; the reason says which."""
 
 REAP_LIMIT: Final = 500
-"""Connections reaped in one transaction."""
+"""Connections reaped, and orphans swept, in one transaction."""
 
 _REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
 _MAINTENANCE = Call("maintenance", "", "")
@@ -275,6 +275,16 @@ class Service:
             total += len(silent)
             if len(silent) < REAP_LIMIT:
                 self.reaped += total
+                return total
+
+    async def sweep(self) -> int:
+        """Removes the subscriptions that nobody will ever hear; returns how many. Raises StorageError."""
+        await self.touch()
+        total = 0
+        while True:
+            swept = await self.storage.sweep_orphans(_MAINTENANCE, _ago(self.limits.silent_s), REAP_LIMIT)
+            total += swept
+            if swept < REAP_LIMIT:
                 return total
 
 

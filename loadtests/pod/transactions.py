@@ -33,6 +33,7 @@ def row(t: Transaction, origin_ns: int) -> tuple[Any, ...]:
         t.begun_ns - origin_ns,
         t.ended_ns - origin_ns,
         _OUTCOMES[t.outcome],
+        t.database,
     )
 
 

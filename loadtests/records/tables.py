@@ -101,6 +101,7 @@ TRANSACTIONS_TABLE = Table(
         _time("begun_ns", "when the transaction began, the write lock in hand where there is one"),
         _time("ended_ns", "when commit or rollback had returned"),
         Column("outcome", pa.uint8(), "how it ended", codes=TRANSACTION_OUTCOMES),
+        _text("database", "the name in the run of the database that the session is one of"),
     ),
     per_writer=True,
 )

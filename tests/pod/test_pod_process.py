@@ -88,6 +88,7 @@ def test_ready_line_control_transactions_and_a_log_without_secrets(tmp_path: Pat
     operations = codes_of(next(directory.batches("transactions")).schema)["operation"]
     rows = [row for batch in directory.batches("transactions") for row in batch.to_pylist()]
     assert [(operations[r["operation"]], r["key"]) for r in rows][:2] == [("connection.create", 1), ("chat.offer", 2)]
+    assert {r["database"] for r in rows} == {"sqlite"}
     assert all(0 < r["waiting_ns"] <= r["begun_ns"] <= r["ended_ns"] for r in rows)
 
 
@@ -116,7 +117,11 @@ def test_garbage_makes_no_connection(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["--storage", "postgrs"], 64, "did you mean 'postgres'"),
-        (["--storage", "postgres"], 64, "set LOADTESTS_DSN"),
+        (["--storage", "postgres"], 64, "set LOADTESTS_DSN\n"),
+        (["--storage", "dual(sqlite,redis)"], 64, "set LOADTESTS_DSN_LEGACY and LOADTESTS_DSN_UPGRADED"),
+        (["--storage", "dual(sqlite,redi)"], 64, "did you mean 'redis'"),
+        (["--storage", "sqlite", "--starts-on", "dual"], 64, "sqlite is one storage system"),
+        (["--storage", "dual(sqlite,redis)", "--starts-on", "both"], 64, "legacy"),
         (["--port", "70000"], 64, "expected a port"),
         (["--run-directory", "/nowhere/at/all"], 69, "/nowhere/at/all"),
         (["--host", "192.0.2.1"], 69, "192.0.2.1"),

@@ -17,14 +17,15 @@ CODES = codes_of(TRANSACTIONS_TABLE.schema())
 
 
 def _transaction(operation: str = "chat.accept", key: str = "00000000000000a7") -> Transaction:
-    return Transaction(7, Call(operation, key, "account-0001"), 1_010, 1_020, 1_030, "lock_timeout")
+    return Transaction(7, Call(operation, key, "account-0001"), 1_010, 1_020, 1_030, "lock_timeout", "legacy")
 
 
 def test_a_row_is_in_column_order_with_times_since_the_origin() -> None:
     values = dict(zip([c.name for c in TRANSACTIONS_TABLE.columns], row(_transaction(), 1_000), strict=True))
     assert CODES["operation"][values.pop("operation")] == "chat.accept"
     assert CODES["outcome"][values.pop("outcome")] == "lock_timeout"
-    assert values == {"session": 7, "key": 0xA7, "waiting_ns": 10, "begun_ns": 20, "ended_ns": 30}
+    numbers = {"session": 7, "key": 0xA7, "waiting_ns": 10, "begun_ns": 20, "ended_ns": 30}
+    assert values == {**numbers, "database": "legacy"}
 
 
 def test_maintenance_has_no_key(tmp_path: Path) -> None:

@@ -6,18 +6,40 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis_servers import RedisProcess
 from storage_systems import System
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
 
+DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)")
 
-@pytest.fixture(params=list(registry.STORAGES))
+
+@pytest.fixture(params=[*registry.STORAGES, *DUALS])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
+    def dsn(database: str, engine: str) -> str:
+        if engine == "sqlite":
+            return str(tmp_path / f"{database}.db")
+        there = request.getfixturevalue(f"{engine}_database")
+        return str(there.pod_dsn) if engine == "postgres" else str(there)
+
     name = registry.parse(request.param)
-    if name.engine == "postgres":
-        return System(str(name), request.getfixturevalue("postgres_database").pod_dsn)
-    return System(str(name), str(tmp_path / "pod.db") if name.engine == "sqlite" else None)
+    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(str(name)).items()}
+    return System(str(name), dsns.get(name.engine), {} if name.engine in dsns else dsns)
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_database(redis_process: RedisProcess) -> str:
+    import redis
+
+    redis.Redis.from_url(redis_process.dsn).flushall()
+    return redis_process.dsn
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What the storage tests work with: a storage system to open, and someone at work on it."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
     Transaction,
 )
+from loadtests.pod.storage.dual.modes import Mode
 from loadtests.wire.codecs.messages import key_text
 
 ACCOUNT = "account-0001"
@@ -31,14 +32,18 @@ def new_key() -> str:
 
 @dataclass
 class System:
-    """A storage system and where its data is: opened as often as a test needs it."""
+    """A storage system and where its data is: opened as often as a test needs it. `dsns`: of a dual one."""
 
     name: str
-    dsn: str | None
+    dsn: str | None = None
+    dsns: Mapping[str, str] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
 
-    def open(self) -> Storage:
-        return registry.create(self.name, self.dsn, self.transactions.append, "pod-1")
+    def open(self, starts_on: Mode = "dual") -> Storage:
+        return registry.create(self.name, self.by_database(), self.transactions.append, "pod-1", starts_on)
+
+    def by_database(self) -> Mapping[str, str]:
+        return self.dsns or {registry.parse(self.name).engine: self.dsn or ""}
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Storage]:

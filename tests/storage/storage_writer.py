@@ -1,6 +1,7 @@
 """A process that writes to a storage until it is killed, and says line by line what was committed.
 
-`python storage_writer.py STORAGE`, the DSN in LOADTESTS_DSN. Lines: `subscription TOPIC`, `chat KEY`, `message KEY`.
+`python storage_writer.py STORAGE`, DSNs in the variables that a pod takes them from.
+Lines: `subscription TOPIC`, `chat KEY`, `message KEY`.
 """
 
 import asyncio
@@ -9,9 +10,12 @@ import sys
 
 from storage_systems import System, sit_down
 
+from loadtests.pod.storage import registry
+
 
 async def write(name: str) -> None:
-    storage = System(name, os.environ["LOADTESTS_DSN"]).open()
+    dsns = {database: os.environ[registry.dsn_variable(database)] for database in registry.databases(name)}
+    storage = System(name, dsns=dsns).open()
     await storage.start()
     agent = await sit_down(storage)
     customer = await sit_down(storage, "customer", "Bob")

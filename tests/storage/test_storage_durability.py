@@ -30,7 +30,7 @@ LINES = 60
 
 def write_until_killed(system: System) -> dict[str, list[str]]:
     """What the writer had said when it was killed: what → which ones."""
-    environment = {**os.environ, "LOADTESTS_DSN": system.dsn or ""}
+    environment = {**os.environ, **{registry.dsn_variable(name): dsn for name, dsn in system.by_database().items()}}
     argv = [sys.executable, str(WRITER), system.name]
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None

@@ -1,11 +1,14 @@
 """Names of storage systems, and statements in files."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from loadtests.pod.storage import registry, statements
+from loadtests.pod.storage.contract import Promises
 from loadtests.pod.storage.registry import StorageName, StorageNameError
+from loadtests.scenario.model import STORAGE_PATTERN
 
 
 def test_short_names_stand_for_full_ones() -> None:
@@ -25,7 +28,7 @@ def test_unknown_name_is_answered_with_the_known(name: str) -> None:
         registry.parse(name)
     for known in (*registry.STORAGES, *registry.SHORT):
         assert known in str(caught.value)
-    assert len(str(caught.value)) < 250
+    assert len(str(caught.value)) < 400, "the names that are known, and no more of what was given than helps"
 
 
 def test_nearest_name_is_offered() -> None:
@@ -33,7 +36,7 @@ def test_nearest_name_is_offered() -> None:
         registry.parse("postgres:optimstic")
 
 
-@pytest.mark.parametrize("name", ["sqlite", "postgres:pessimistic", "postgres:optimistic"])
+@pytest.mark.parametrize("name", ["sqlite", "postgres:pessimistic", "postgres:optimistic", "redis:always"])
 def test_promises_are_read_without_connecting(name: str) -> None:
     promises = registry.promises(name)
     assert promises.durable
@@ -42,8 +45,55 @@ def test_promises_are_read_without_connecting(name: str) -> None:
 
 
 def test_missing_dsn_is_told_with_the_variable_to_set() -> None:
-    with pytest.raises(StorageNameError, match="LOADTESTS_DSN"):
-        registry.create("sqlite", None, lambda _: None, "pod-1")
+    with pytest.raises(StorageNameError, match=r"set LOADTESTS_DSN$"):
+        registry.create("sqlite", {}, lambda _: None, "pod-1")
+    with pytest.raises(StorageNameError, match="LOADTESTS_DSN_UPGRADED"):
+        registry.create("dual(sqlite,redis)", {"legacy": "pod.sqlite"}, lambda _: None, "pod-1")
+
+
+def test_dual_names_are_of_two_full_ones() -> None:
+    name = registry.parse("dual(sqlite,postgres)")
+    assert str(name) == "dual(sqlite,postgres:pessimistic)"
+    assert name.directory == "dual-sqlite-postgres-pessimistic"
+    assert registry.parse(str(name)) == registry.parse("dual(sqlite, postgres):count") == name
+    assert str(registry.parse("dual(memory,redis):fail")) == "dual(memory,redis:always):fail"
+    assert re.fullmatch(STORAGE_PATTERN, str(registry.parse("dual(memory,redis):fail")))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dual", "expected dual(LEGACY,UPGRADED)"),
+        ("dual()", "expected dual(LEGACY,UPGRADED)"),
+        ("dual(sqlite)", "expected dual(LEGACY,UPGRADED)"),
+        ("dual(sqlite,memory,redis)", "expected dual(LEGACY,UPGRADED)"),
+        ("dual(sqlite,memory", "expected dual(LEGACY,UPGRADED)"),
+        ("dual(sqlite,memory):sometimes", "with :fail at its end"),
+        ("dual(sqlite,postgrse)", "unknown storage 'postgrse': did you mean 'postgres'?"),
+        ("dual(sqlite,)", "unknown storage ''"),
+        ("dual(dual(sqlite,memory),redis)", "cannot be dual itself"),
+        ("dual(sqlite,dual(memory,redis))", "cannot be dual itself"),
+    ],
+)
+def test_dual_names_that_are_wrong_say_what_was_expected(name: str, words: str) -> None:
+    with pytest.raises(StorageNameError) as caught:
+        registry.parse(name)
+    assert words in str(caught.value)
+
+
+def test_databases_are_named_by_their_engine_or_their_side() -> None:
+    assert registry.databases("memory") == {}
+    assert registry.databases("redis") == {"redis": registry.parse("redis:always")}
+    assert registry.databases("dual(sqlite,postgres:optimistic)") == {
+        "legacy": registry.parse("sqlite"),
+        "upgraded": registry.parse("postgres:optimistic"),
+    }
+    assert registry.databases("dual(memory,redis)") == {"upgraded": registry.parse("redis")}
+
+
+def test_dual_promises_what_the_weaker_side_does() -> None:
+    assert registry.promises("dual(sqlite,redis:everysec)").commit_survives == "process_crash"
+    assert registry.promises("dual(memory,sqlite)") == Promises(False, True, "nothing")
 
 
 def test_statements_are_split_at_their_names(tmp_path: Path) -> None:

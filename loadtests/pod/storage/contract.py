@@ -46,6 +46,8 @@ class Transaction:
     begun_ns: int
     ended_ns: int
     outcome: str
+    database: str = ""
+    """The name in the run of the database whose session this is."""
 
 
 @dataclass(frozen=True)

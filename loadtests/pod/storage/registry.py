@@ -1,11 +1,16 @@
-"""The storage systems by name: `engine[:choice]`, such as `postgres:optimistic`."""
+"""The storage systems by name: `engine[:choice]`, such as `postgres:optimistic`, or `dual(LEGACY,UPGRADED)` of two."""
 
 import difflib
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import cast
+from typing import Final, cast, get_args
 
-from loadtests.pod.storage.contract import Promises, Storage, TransactionSink
+from loadtests.pod.storage.contract import Promises, Storage, Transaction, TransactionSink
+from loadtests.pod.storage.dual.calls import Policy
+from loadtests.pod.storage.dual.modes import SIDES, Mode
+from loadtests.pod.storage.dual.storage import DualStorage, weaker
 from loadtests.records.rundirectory import safe_name
 
 STORAGES: dict[str, str] = {
@@ -13,13 +18,19 @@ STORAGES: dict[str, str] = {
     "sqlite": "loadtests.pod.storage.sqlite.storage:SqliteStorage",
     "postgres:pessimistic": "loadtests.pod.storage.postgres.pessimistic:PessimisticStorage",
     "postgres:optimistic": "loadtests.pod.storage.postgres.optimistic:OptimisticStorage",
+    "redis:always": "loadtests.pod.storage.redis.storage:AlwaysStorage",
+    "redis:everysec": "loadtests.pod.storage.redis.storage:EverysecStorage",
 }
 """Full name → the class behind it, imported only when it is asked for."""
 
-SHORT: dict[str, str] = {"postgres": "postgres:pessimistic"}
+SHORT: dict[str, str] = {"postgres": "postgres:pessimistic", "redis": "redis:always"}
 """Short name → the full name that it stands for."""
 
 WITHOUT_DSN: frozenset[str] = frozenset({"memory"})
+
+DUAL: Final = "dual(LEGACY,UPGRADED)"
+
+_DUAL = re.compile(r"dual\((.*)\)(?::(.*))?")
 
 
 class StorageNameError(ValueError):
@@ -28,13 +39,16 @@ class StorageNameError(ValueError):
 
 @dataclass(frozen=True)
 class StorageName:
-    """A storage system's full name in parts: `postgres` and `("pessimistic",)`."""
+    """A storage system's full name in parts: `postgres` and `("pessimistic",)`. `sides`: of a dual one, the legacy
+    side and the upgraded one."""
 
     engine: str
     choices: tuple[str, ...] = ()
+    sides: tuple["StorageName", ...] = ()
 
     def __str__(self) -> str:
-        return ":".join((self.engine, *self.choices))
+        sides = f"({','.join(map(str, self.sides))})" if self.sides else ""
+        return ":".join((f"{self.engine}{sides}", *self.choices))
 
     @property
     def directory(self) -> str:
@@ -44,6 +58,8 @@ class StorageName:
 
 def parse(name: str) -> StorageName:
     """The full name behind a long or short one. Raises StorageNameError for a name that nobody has."""
+    if name.startswith("dual"):
+        return _parse_dual(name)
     full = SHORT.get(name, name)
     if full not in STORAGES:
         raise StorageNameError(_unknown(name))
@@ -51,11 +67,26 @@ def parse(name: str) -> StorageName:
     return StorageName(engine, tuple(choices))
 
 
+def _parse_dual(name: str) -> StorageName:
+    match = _DUAL.fullmatch(name)
+    sides = [side.strip() for side in match[1].split(",")] if match else []
+    policy = (match[2] if match else None) or "count"
+    if any(side.startswith("dual") for side in sides):
+        raise StorageNameError(f"{name[:60]!r}: a side of {DUAL} cannot be dual itself")
+    if len(sides) != len(SIDES) or policy not in get_args(Policy):
+        raise StorageNameError(
+            f"{name[:60]!r}: expected {DUAL}, such as dual(sqlite,postgres); with :fail at its end, who makes a change "
+            "that the upgraded side does not follow is told"
+        )
+    legacy, upgraded = map(parse, sides)
+    return StorageName("dual", () if policy == "count" else (policy,), (legacy, upgraded))
+
+
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, [*STORAGES, *SHORT], n=1)
     hint = f": did you mean {near[0]!r}?" if near else "."
     known = [*STORAGES, *(f"{short} (= {full})" for short, full in SHORT.items())]
-    return f"unknown storage {name[:60]!r}{hint} Known are {', '.join(known)}."
+    return f"unknown storage {name[:60]!r}{hint} Known are {', '.join(known)}, and {DUAL} of two of them."
 
 
 def databases(name: str) -> dict[str, StorageName]:
@@ -65,20 +96,51 @@ def databases(name: str) -> dict[str, StorageName]:
 
 def promises(name: str) -> Promises:
     """What a storage system vouches for, without connecting to it."""
-    return cast(Promises, _class(parse(name)).promises)  # type: ignore[attr-defined]
+    full = parse(name)
+    if full.sides:
+        return weaker(*(promises(str(side)) for side in full.sides))
+    return cast(Promises, _class(full).promises)  # type: ignore[attr-defined]
 
 
-def create(name: str, dsn: str | None, record: TransactionSink, pod: str) -> Storage:
-    """A storage system, not started yet. `dsn`: the database file's path for sqlite, nothing for memory.
+def databases(name: str) -> Mapping[str, StorageName]:
+    """Name in a run → the storage system in it, of every database that this storage system needs: named by its engine,
+    or `legacy` and `upgraded`. Raises StorageNameError."""
+    full = parse(name)
+    named = zip(SIDES, full.sides, strict=True) if full.sides else [(full.engine, full)]
+    return {database: system for database, system in named if system.engine not in WITHOUT_DSN}
+
+
+def dsn_variable(database: str) -> str:
+    """The environment variable that a pod takes this database's DSN from."""
+    return f"LOADTESTS_DSN_{database.upper()}" if database in SIDES else "LOADTESTS_DSN"
+
+
+def create(name: str, dsns: Mapping[str, str], record: TransactionSink, pod: str, starts_on: Mode = "dual") -> Storage:
+    """A storage system, not started yet. `dsns`: by the names of `databases`; the database file's path for sqlite.
 
     `record` is called with every transaction, on the event loop's thread; `pod` names the pod to the database.
+    `starts_on`: what a dual one begins with. Raises StorageNameError.
     """
     full = parse(name)
-    if full.engine in WITHOUT_DSN:
-        return cast(Storage, _class(full)(record))
+    if not full.sides:
+        return _simple(full, full.engine, dsns, record, pod)
+    legacy, upgraded = (
+        _simple(system, side, dsns, record, pod) for side, system in zip(SIDES, full.sides, strict=True)
+    )
+    policy = cast(Policy, full.choices[0] if full.choices else "count")
+    return DualStorage(str(full), legacy, upgraded, starts_on, policy)
+
+
+def _simple(name: StorageName, database: str, dsns: Mapping[str, str], record: TransactionSink, pod: str) -> Storage:
+    def record_there(transaction: Transaction) -> None:
+        record(replace(transaction, database=database))
+
+    if name.engine in WITHOUT_DSN:
+        return cast(Storage, _class(name)(record_there))
+    dsn = dsns.get(database)
     if not dsn:
-        raise StorageNameError(f"storage {full} needs a DSN: set LOADTESTS_DSN")
-    return cast(Storage, _class(full)(dsn, record, pod))
+        raise StorageNameError(f"storage {name} needs a DSN: set {dsn_variable(database)}")
+    return cast(Storage, _class(name)(dsn, record_there, pod))
 
 
 def _class(name: StorageName) -> type:

@@ -1,0 +1,184 @@
+"""Sessions with Redis: a pool, and scripts, each of which runs as a whole. Besides `errors`, the one module that knows
+redis-py."""
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from loadtests.pod.storage.contract import Call, StorageUnavailable, Transaction, TransactionSink
+from loadtests.pod.storage.redis.errors import DRIVER_ERRORS, classify, reason
+
+T = TypeVar("T")
+
+POOL_SIZE = 20
+ACQUIRE_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 8.0
+STOP_TIMEOUT_S = 5.0
+
+CHANGED_NOTHING = frozenset({b"refused", b"taken"})
+"""First words of the answers of scripts that made no change."""
+
+_LUA = Path(__file__).parent / "lua"
+
+
+class Script:
+    """A script's text and the name by which the server remembers it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _load() -> Mapping[str, Script]:
+    common = (_LUA / "common.lua").read_text(encoding="utf-8")
+    files = sorted(path for path in _LUA.glob("*.lua") if path.stem != "common")
+    return {path.stem: Script(f"-- {path.stem}\n{common}{path.read_text(encoding='utf-8')}") for path in files}
+
+
+SCRIPTS = _load()
+
+
+class Database:
+    """A pool of sessions that comes back by itself after the server was away."""
+
+    def __init__(self, dsn: str, record: TransactionSink, pod: str) -> None:
+        self._dsn = dsn
+        self._record = record
+        self._pod = pod
+        self._pool: BlockingConnectionPool | None = None
+        self._under_way: set[asyncio.Future[Any]] = set()
+
+    async def start(self) -> None:
+        """Connects and hands the scripts over. Raises StorageUnavailable."""
+        try:
+            self._pool = _pool(self._dsn, self._pod)
+        except ValueError:  # its words may quote the address, with pieces of the password
+            raise StorageUnavailable(
+                "the DSN is not a Redis URL (redis://user:password@host:port/0): percent-encode the special characters "
+                "of user and password"
+            ) from None
+        try:
+            for script in SCRIPTS.values():
+                await self.read("SCRIPT", "LOAD", script.text)
+        except StorageUnavailable:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=STOP_TIMEOUT_S)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with suppress(*DRIVER_ERRORS):
+                await pool.disconnect()
+
+    async def read(self, *command: str | int) -> Any:
+        """One command that changes nothing. Raises StorageUnavailable."""
+        return await self._finished(self._read(command))
+
+    async def look(self, script: str, key: str, *values: str | int) -> Any:
+        """One script that changes nothing. Raises StorageUnavailable."""
+        return await self._finished(self._look(SCRIPTS[script], key, values))
+
+    async def write(self, call: Call, script: str, key: str, *values: str | int) -> Sequence[Any]:
+        """One script. Emits a Transaction."""
+        return await self._finished(self._write(call, SCRIPTS[script], key, values))
+
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        """A caller that is cancelled leaves it to end by itself: a session that still awaits an answer is no use to
+        the next one."""
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _read(self, command: Sequence[str | int]) -> Any:
+        async with self._session() as connection:
+            try:
+                return await _ask(connection, *command)
+            except DRIVER_ERRORS as error:
+                raise StorageUnavailable(f"Redis: {reason(error)}") from error
+
+    async def _look(self, script: Script, key: str, values: Sequence[str | int]) -> Any:
+        async with self._session() as connection:
+            try:
+                return await _evaluate(connection, script, key, values)
+            except DRIVER_ERRORS as error:
+                raise StorageUnavailable(f"Redis: {reason(error)}") from error
+
+    async def _write(self, call: Call, script: Script, key: str, values: Sequence[str | int]) -> Sequence[Any]:
+        async with self._session() as connection:
+            begun_ns, outcome = time.monotonic_ns(), "unknown"
+            try:
+                answer: Sequence[Any] = await _evaluate(connection, script, key, values)
+                outcome = "rolled_back" if answer[0] in CHANGED_NOTHING else "committed"
+            except BaseException as error:
+                outcome, raised = classify(error, sent=True)
+                if raised is None or not isinstance(error, Exception):
+                    raise
+                raise raised from error
+            finally:
+                ended_ns = time.monotonic_ns()
+                self._record(Transaction(connection.client_id, call, None, begun_ns, ended_ns, outcome))
+            return answer
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Any]:
+        pool: Any = self._pool
+        if pool is None:
+            raise StorageUnavailable("the Redis storage is not started")
+        try:
+            connection = await pool.get_connection()
+        except DRIVER_ERRORS as error:
+            raise classify(error, sent=False)[1] or StorageUnavailable(f"Redis: {reason(error)}") from error
+        try:
+            yield connection
+        finally:
+            await pool.release(connection)
+
+
+def _pool(dsn: str, pod: str) -> BlockingConnectionPool:
+    """Raises ValueError for what is not a Redis URL."""
+    return BlockingConnectionPool.from_url(
+        dsn,
+        max_connections=POOL_SIZE,
+        timeout=ACQUIRE_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=COMMAND_TIMEOUT_S,
+        client_name=re.sub(r"[^\w.@-]", "_", pod),
+        redis_connect_func=_introduce,
+        # A script is never sent twice: without an answer nobody knows whether the first one ran.
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+
+
+async def _introduce(connection: Any) -> None:
+    await connection.on_connect()
+    connection.client_id = await _ask(connection, "CLIENT", "ID")
+
+
+async def _ask(connection: Any, *command: str | int) -> Any:
+    await connection.send_command(*command)
+    return await connection.read_response()
+
+
+async def _evaluate(connection: Any, script: Script, key: str, values: Sequence[str | int]) -> Any:
+    try:
+        return await _ask(connection, "EVALSHA", script.sha, 1, key, *values)
+    except exceptions.NoScriptError:  # a server that was restarted has forgotten it
+        return await _ask(connection, "EVAL", script.text, 1, key, *values)

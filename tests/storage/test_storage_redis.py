@@ -1,0 +1,293 @@
+"""The Redis storages against real trouble: a server killed, paused, full, or set to keep less than they promise."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis import exceptions
+from redis_servers import RedisProcess
+from storage_systems import ACCOUNT, Desk, System, sit_down
+from test_storage_durability import assert_there
+
+from loadtests.pod.storage.contract import (
+    AccountCopy,
+    Call,
+    Done,
+    OutcomeUnknown,
+    StorageUnavailable,
+    StoredChat,
+    StoredConnection,
+    StoredMessage,
+    StoredSubscription,
+    StoredTopic,
+    Subscribed,
+)
+from loadtests.pod.storage.redis import driver
+from loadtests.pod.storage.redis.errors import classify
+from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A server that a test may hurt."""
+    with RedisProcess(tmp_path / "redis") as server:
+        yield server
+
+
+async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(doomed: RedisProcess) -> None:
+    async with System("redis:always", doomed.dsn).started() as storage:
+        agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
+        said: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
+        tasks = [asyncio.create_task(_load(agent, customer, said, n)) for n in range(8)]
+        while len(said["message"]) < 40:
+            assert not any(task.done() for task in tasks)
+            await asyncio.sleep(0.005)
+        await asyncio.to_thread(doomed.kill)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(end) for end in ends} <= {StorageUnavailable, OutcomeUnknown}
+        with pytest.raises(StorageUnavailable, match="Redis cannot be reached"):
+            await agent.subscribe("queue")
+        await asyncio.to_thread(doomed.start)
+        await assert_there(storage, said)
+        assert isinstance(await agent.subscribe("queue", limit=1_000_000), Subscribed)
+
+
+async def _load(agent: Desk, customer: Desk, said: dict[str, list[str]], number: int) -> None:
+    for n in range(10_000):
+        await agent.subscribe(f"agent/topic-{number}-{n}", limit=1_000_000)
+        said["subscription"].append(f"agent/topic-{number}-{n}")
+        chat, _ = await customer.offer()
+        await agent.accept(chat)
+        said["chat"].append(chat)
+        await customer.send(chat)
+        said["message"].append(chat)
+
+
+async def test_idle_sessions_that_the_server_dropped_are_replaced_before_anything_is_sent(doomed: RedisProcess) -> None:
+    async with System("redis", doomed.dsn).started() as storage:
+        agent = await sit_down(storage)
+        await asyncio.gather(*(agent.subscribe(f"agent/{n}") for n in range(12)))
+        await asyncio.to_thread(doomed.kill)
+        await asyncio.to_thread(doomed.start)
+        assert await asyncio.gather(*(agent.subscribe(f"agent/{n}") for n in range(12))) == [Subscribed(0)] * 12
+
+
+async def test_a_server_that_does_not_answer_leaves_the_outcome_unknown(
+    doomed: RedisProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "COMMAND_TIMEOUT_S", 0.3)
+    system = System("redis", doomed.dsn)
+    async with system.started() as storage:
+        agent = await sit_down(storage)
+        assert doomed.process is not None
+        os.kill(doomed.process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(OutcomeUnknown, match="before it answered"):
+                await agent.subscribe("queue")
+        finally:
+            os.kill(doomed.process.pid, signal.SIGCONT)
+        assert await agent.subscribe("queue") == Subscribed(0)
+        with pytest.raises(StorageUnavailable):
+            os.kill(doomed.process.pid, signal.SIGSTOP)
+            try:
+                await storage.events_after(ACCOUNT, "queue", 0, 1)
+            finally:
+                os.kill(doomed.process.pid, signal.SIGCONT)
+    assert [t.outcome for t in system.transactions if t.call.operation == "subscription.create"] == [
+        "unknown",
+        "committed",
+    ]
+
+
+async def test_more_at_once_than_sessions_wait_for_one(redis_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "POOL_SIZE", 3)
+    system = System("redis", redis_database)
+    async with system.started() as storage:
+        agent = await sit_down(storage)
+        await asyncio.gather(*(agent.subscribe(f"agent/{n}", 100) for n in range(60)))
+    assert 1 < len({t.session for t in system.transactions}) <= 3
+
+
+async def test_scripts_that_the_server_has_forgotten_are_sent_again(redis_database: str) -> None:
+    async with System("redis", redis_database).started() as storage:
+        agent = await sit_down(storage)
+        redis.Redis.from_url(redis_database).script_flush()
+        assert await agent.subscribe("queue") == Subscribed(0)
+
+
+async def test_a_cancelled_caller_leaves_no_session_in_the_middle_of_an_answer(redis_database: str) -> None:
+    async with System("redis", redis_database).started() as storage:
+        agent = await sit_down(storage)
+        tasks = [asyncio.create_task(agent.subscribe(f"agent/{n}")) for n in range(10)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert await agent.subscribe("queue") == Subscribed(0)
+        assert await storage.events_after(ACCOUNT, "queue", 0, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("redis:always", {"appendfsync": "everysec"}, "appendfsync is everysec, it must be always"),
+        ("redis:everysec", {"appendfsync": "no"}, "appendfsync is no, it must be everysec or always"),
+        ("redis:everysec", {"appendonly": "no"}, "appendonly is no, it must be yes"),
+        ("redis:always", {"maxmemory-policy": "allkeys-lru"}, "maxmemory-policy is allkeys-lru, it must be noeviction"),
+    ],
+)
+async def test_a_server_that_keeps_less_than_promised_is_refused(
+    tmp_path: Path, name: str, settings: dict[str, str], words: str
+) -> None:
+    with RedisProcess(tmp_path / "redis", **settings) as server, pytest.raises(StorageUnavailable, match=words):
+        await System(name, server.dsn).open().start()
+
+
+async def test_everysec_is_content_with_a_server_that_keeps_more(redis_database: str) -> None:
+    async with System("redis:everysec", redis_database).started() as storage:
+        assert (await storage.settings())["appendfsync"] == "always"
+
+
+async def test_full_memory_is_unavailable_and_changes_nothing(doomed: RedisProcess) -> None:
+    async with System("redis", doomed.dsn).started() as storage:
+        agent = await sit_down(storage)
+        administrator = redis.Redis.from_url(doomed.dsn)
+        administrator.config_set("maxmemory", "1")
+        with pytest.raises(StorageUnavailable, match="maxmemory"):
+            await agent.subscribe("queue")
+        administrator.config_set("maxmemory", "0")
+        assert (await storage.statistics(0)).subscriptions == 0
+
+
+async def test_a_server_with_no_session_left_is_unavailable(doomed: RedisProcess) -> None:
+    async with System("redis", doomed.dsn).started() as storage:
+        agent = await sit_down(storage)
+        redis.Redis.from_url(doomed.dsn).config_set("maxclients", "1")
+        answers = await asyncio.gather(*(agent.subscribe(f"agent/{n}") for n in range(8)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Subscribed, StorageUnavailable}
+
+
+@pytest.mark.parametrize("dsn", ["redis://pod:hush@127.0.0.1:1/0", "redis://pod:hu/sh@127.0.0.1:1/0", "hush://hush"])
+async def test_an_address_that_leads_nowhere_gives_nothing_of_its_password_away(dsn: str) -> None:
+    with pytest.raises(StorageUnavailable, match="Redis") as refused:
+        await System("redis", dsn).open().start()
+    assert "hu" not in f"{refused.value} {refused.value.__cause__}"
+
+
+async def test_a_copy_can_be_read_and_written_back(redis_database: str) -> None:
+    async with System("redis", redis_database).started() as storage:
+        agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
+        await agent.subscribe(QUEUE_TOPIC)
+        await agent.subscribe("agent/ada")
+        chat, _ = await customer.offer(subject="")
+        await agent.accept(chat)
+        await customer.send(chat, 'grüß "dich" ✨\n')
+        await agent.close_chat(chat)
+        await customer.leave()
+        copy = await storage.copy_account(ACCOUNT)
+        assert [len(rows) for rows in (copy.connections, copy.subscriptions, copy.chats, copy.messages)] == [2, 2, 1, 1]
+        assert {(t.topic, t.head) for t in copy.topics} == {("queue", 3), ("agent/ada", 0), (chat_topic(chat), 3)}
+        assert len(copy.events) == 6
+        await agent.send(chat)
+        await (await sit_down(storage)).subscribe("agent/eve")
+        await storage.replace_account(Call("maintenance", "", ACCOUNT), copy)
+        again = await storage.copy_account(ACCOUNT)
+        for kind in ("connections", "topics", "subscriptions", "chats", "messages", "events"):
+            assert sorted(map(str, getattr(again, kind))) == sorted(map(str, getattr(copy, kind))), kind
+        assert (await storage.statistics(0)).connections == 1
+        assert list(await storage.reap_connections(Call("maintenance", "", ""), time.time_ns() + 10**12, 9)) == [
+            agent.connection
+        ]
+
+
+async def test_times_are_kept_to_the_nanosecond(redis_database: str) -> None:
+    """Redis' scores and Lua's numbers are doubles, in which neighbouring nanoseconds of our time are the same."""
+    seen = 1_764_000_000_123_456_789
+    row = StoredConnection("c1", "agent", "Ada", "d", seen - 1, seen, None)
+    message = StoredMessage("k1", "chat1", "c1", "hello", seen)
+    chat = StoredChat("chat1", "accepted", "help", "c1", "c1", seen, seen + 1, None)
+    event = Event(ACCOUNT, "queue", 1, "chat.offered", "chat1", "chat1", "Ada", "help", seen)
+    rows = [row], [StoredTopic("queue", 1)], [StoredSubscription("c1", "queue", seen)], [chat], [message], [event]
+    copy, call = AccountCopy(ACCOUNT, *rows), Call("maintenance", "", "")
+    async with System("redis", redis_database).started() as storage:
+        await storage.replace_account(call, copy)
+        assert await storage.copy_account(ACCOUNT) == copy
+        assert list(await storage.reap_connections(call, seen, 9)) == []
+        assert list(await storage.reap_connections(call, seen + 1, 9)) == ["c1"]
+
+
+async def test_sweeping_takes_the_subscriptions_of_the_closed_the_missing_and_the_silent(redis_database: str) -> None:
+    call = Call("maintenance", "", ACCOUNT)
+    async with System("redis", redis_database).started() as storage:
+        agent = await sit_down(storage)
+        await agent.subscribe("queue")
+        there = await storage.copy_account(ACCOUNT)
+        closed = StoredConnection("c-closed", "agent", "Eve", "d", 1, 1, 2)
+        silent = StoredConnection("c-silent", "agent", "Eve", "d", 1, 1, None)
+        lost = [StoredSubscription(f"c-{why}", f"agent/{n}", 1) for why in ("closed", "silent", "gone") for n in (1, 2)]
+        rows = [*there.connections, closed, silent], there.topics, [*there.subscriptions, *lost]
+        await storage.replace_account(call, AccountCopy(ACCOUNT, *rows))
+        assert (await storage.statistics(1000)).orphans == 6
+        assert [await storage.sweep_orphans(call, 1000, 4) for _ in range(3)] == [4, 2, 0]
+        statistics = await storage.statistics(1000)
+        assert (statistics.subscriptions, statistics.orphans) == (1, 0)
+
+
+async def test_two_accounts_share_no_key(redis_database: str) -> None:
+    async with System("redis", redis_database).started() as storage:
+        one, other = await sit_down(storage), await sit_down(storage, account="account-0002")
+        await one.subscribe("queue")
+        await other.subscribe("queue")
+        await storage.replace_account(one.call("maintenance"), AccountCopy(ACCOUNT))
+        assert isinstance(await other.subscribe("agent/x"), Subscribed)
+    keys: Any = redis.Redis.from_url(redis_database).keys("{account-0001}:*")
+    assert keys == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sent", "outcome", "kind"),
+    [
+        (exceptions.ConnectionError("x"), False, "rolled_back", StorageUnavailable),
+        (exceptions.ConnectionError("x"), True, "unknown", OutcomeUnknown),
+        (exceptions.TimeoutError("x"), True, "unknown", OutcomeUnknown),
+        (ConnectionResetError("x"), True, "unknown", OutcomeUnknown),
+        (exceptions.BusyLoadingError("loading"), True, "rolled_back", StorageUnavailable),
+        (exceptions.OutOfMemoryError("x"), True, "rolled_back", StorageUnavailable),
+        (exceptions.ResponseError("MISCONF cannot persist"), True, "rolled_back", StorageUnavailable),
+        (exceptions.ResponseError("BUSY a script"), True, "rolled_back", StorageUnavailable),
+        (exceptions.ConnectionError("max number of clients reached"), True, "rolled_back", StorageUnavailable),
+        (exceptions.ResponseError("a mistake in a script"), True, "rolled_back", type(None)),
+        (asyncio.CancelledError(), True, "unknown", OutcomeUnknown),
+        (ZeroDivisionError("x"), True, "rolled_back", type(None)),
+    ],
+)
+def test_what_errors_of_redis_mean(error: BaseException, sent: bool, outcome: str, kind: type) -> None:
+    told = classify(error, sent)
+    assert told[0] == outcome
+    assert type(told[1]) is kind
+
+
+async def test_an_unknown_answer_is_no_answer(doomed: RedisProcess) -> None:
+    """Killed between a message sent and its answer: whoever sends it again finds it stored once."""
+    async with System("redis", doomed.dsn).started() as storage:
+        customer = await sit_down(storage, "customer", "Bob")
+        chat, _ = await customer.offer()
+        sending = [asyncio.create_task(customer.send(chat, str(n), f"{n:016x}")) for n in range(30)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(doomed.kill)
+        answers = await asyncio.gather(*sending, return_exceptions=True)
+        await asyncio.to_thread(doomed.start)
+        for n, answer in enumerate(answers):
+            again = await customer.send(chat, str(n), f"{n:016x}")
+            assert isinstance(again, Done)
+            if isinstance(answer, Done):
+                assert again == Done()
+        numbers = [e.sequence for e in await storage.events_after(ACCOUNT, chat_topic(chat), 0, 100)]
+        assert numbers == list(range(1, 31))
