@@ -89,11 +89,6 @@ def _unknown(name: str) -> str:
     return f"unknown storage {name[:60]!r}{hint} Known are {', '.join(known)}, and {DUAL} of two of them."
 
 
-def databases(name: str) -> dict[str, StorageName]:
-    full = parse(name)
-    return {} if full.engine in WITHOUT_DSN else {full.engine: full}
-
-
 def promises(name: str) -> Promises:
     """What a storage system vouches for, without connecting to it."""
     full = parse(name)
