@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from loadtests.records.kept import short_files
 from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.frames import Run
 from reports.generator import strain
@@ -195,6 +196,7 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
         yield f"{run.name} marks no stage as judged: the whole run counts, warm-up included."
     if run.end is not None:
         yield from _end_caveats(run, run.end)
+        yield from (f"{run.name}: {short}" for short in short_files(run.directory, run.end))
     for check in ledger_checks(run):
         if check.get("verdict") == "fail":
             found = f"the ledger found {check.get('count')} {check.get('check')}"

@@ -104,9 +104,11 @@ def write_run(
     for table, content in tables.items():
         with run.create_table(table) as writer:
             writer.write(content)
+            rows[table] = writer.rows
     if transactions is not None:
         with run.create_table("transactions", "pod-1") as writer:
             writer.write(transactions)
+            rows["transactions-pod-1"] = writer.rows
     if end is not None:
         run.write("end", {**healthy_end(rows), **({} if end is HEALTHY else end)})
     if ledger is not None:

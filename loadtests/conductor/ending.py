@@ -7,10 +7,10 @@ from typing import Any
 from loadtests.conductor.blindness import blindness
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.live import Load, Worker
+from loadtests.records.kept import count_rows
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
-from loadtests.records.streams import read_batches
-from loadtests.records.tables import FORMAT, TABLES
+from loadtests.records.tables import FORMAT
 
 SATURATED_CPU_SHARE = 0.9
 SATURATED_LATE_SHARE = 0.01
@@ -41,12 +41,6 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
         "generator": generator(workers, ending.load.drained),
         "observer": observer(ending, directory),
     }
-
-
-def count_rows(directory: RunDirectory) -> dict[str, int]:
-    """Table file's name without its ending → rows in it that can be read."""
-    files = [path for table in TABLES for path in directory.table_files(table)]
-    return {path.stem: sum(batch.num_rows for batch in read_batches(path)) for path in sorted(files)}
 
 
 def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[str, int | None]:

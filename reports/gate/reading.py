@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.sight import blind_windows, by_probe, read_ticks
 from loadtests.records.tables import FORMAT
@@ -16,6 +17,8 @@ from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
 _S = 1_000_000_000
+_TOLD = 3
+"""Files that are named when more are short."""
 
 Json = Mapping[str, Any]
 
@@ -56,7 +59,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
     ended = end or {}
     timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]
-    if problem := _cut_timeline(timeline, end):
+    if problem := _not_whole(run, timeline, end):
         return RunEvidence(run.name, storage, broken=problem)
     happened = stages(timeline, manifest, ended)
     counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
@@ -79,16 +82,13 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     )
 
 
-def _cut_timeline(rows: Sequence[Json], end: Json | None) -> str:
-    """Judged time is told by the timeline alone: with a part of it gone, a part of the run would not be judged."""
+def _not_whole(run: RunDirectory, timeline: Sequence[Json], end: Json | None) -> str:
+    """What speaks against judging by these files: with rows gone, a part of the run would go unjudged."""
     if end is None:
         return ""  # aborted, and unknown for that
-    written = (end.get("rows") or {}).get("timeline")
-    if not any(row["kind"] == "stage" for row in rows):
+    if not any(row["kind"] == "stage" for row in timeline):
         return "timeline.arrows tells of no stage: which time is judged is not known; was the run copied whole?"
-    if written is not None and len(rows) != written:
-        return f"timeline.arrows has {len(rows)} of the {written} rows that were written; was the run copied whole?"
-    return ""
+    return "; ".join(map(str, short_files(run, end)[:_TOLD]))
 
 
 def _never_began(end: Json | None) -> str:

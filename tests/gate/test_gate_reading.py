@@ -112,7 +112,7 @@ def test_a_timeline_that_was_cut_judges_nothing(study):
     """Or a stage that is to be judged could vanish, and a release that fails in it would pass."""
     run = write_run(study, operations=[accept(6.0)], timeline=healthy_timeline(STAGES))
     end = json.loads((run.path / "end.json").read_text())
-    end["rows"] = {**(end.get("rows") or {}), "timeline": len(STAGES) + 1}
+    end["rows"]["timeline"] = len(STAGES) + 1
     (run.path / "end.json").write_text(json.dumps(end))
     (read,) = evidence(study).runs
     assert f"{len(STAGES)} of the {len(STAGES) + 1} rows" in read.broken
@@ -134,11 +134,28 @@ def test_an_aborted_run(study):
     assert run.counts["accept"] == Counts(1, 0)
 
 
-def test_a_cut_table_shows_in_what_was_kept(study):
+def test_a_cut_table_breaks_its_run(study):
     run = write_run(study, operations=[accept()] * 100, workers=2)
     path = run.table_path("operations", "1")
     path.write_bytes(path.read_bytes()[:-5000])
-    assert only(study).kept == Kept(0, 0, written=100, found=50)
+    (read,) = evidence(study).runs
+    assert read.broken == "operations-1.arrows has 0 of the 50 rows that were written; was the run copied whole?"
+
+
+@pytest.mark.parametrize("table", ["timeline", "ticks", "sessions"])
+def test_a_table_that_is_gone_breaks_its_run(study, table):
+    """Without the observer's rows a lock wait would not be missing: there would have been none."""
+    sessions = [(6 * NS, "postgres", "lock", None, 3)]
+    run = write_run(study, operations=[accept()], tables={"sessions": sessions})
+    run.table_path(table).unlink()
+    (read,) = evidence(study).runs
+    assert table in read.broken
+
+
+def test_rows_that_the_end_did_not_count_do_not_count(study):
+    end = {"operations": {"begun": 2, "written": 2, "in_flight": 0, "lost": 0}, "rows": {}}
+    write_run(study, operations=[accept()], end=end)
+    assert only(study).kept == Kept(0, None, written=2, found=1)
 
 
 def test_a_lost_worker_leaves_an_upper_bound(study):

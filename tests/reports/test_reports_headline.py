@@ -116,3 +116,12 @@ def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(
 def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):
     write_run(tmp_path, operations=[*accepts(0.02, 400), Op("chat.accept", outcome="fail", error="internal")])
     assert head(tmp_path).answer.startswith("On sqlite, Accept chat has a p99")
+
+
+def test_a_run_that_was_not_copied_whole_is_doubted(tmp_path):
+    run = write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
+    run.table_path("ticks").unlink()
+    assert (
+        "01-sqlite: ticks.arrows has 0 of the 160 rows that were written; was the run copied whole?"
+        in head(tmp_path).caveats
+    )
