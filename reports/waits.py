@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import MISSED_PERIODS, Tick, blind_windows, by_probe
+from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
 from reports.gather import Axis
-from reports.judged_time import inside, length_ns, merged, overlap_ns
+from reports.judged_time import blind_times, inside, length_ns, merged, overlap_ns
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
@@ -160,7 +160,7 @@ def _blind_share(run: Run, ticks: pa.Table) -> float:
     """How much of the judged time the blindest look into the database missed; 0 where there was none."""
     looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
     judged = merged(run.judged)
-    blind = [merged(blind_windows(mine, run.started_ns, run.ended_ns)) for mine in looks.values()]
+    blind = blind_times(looks.values(), run.started_ns, run.ended_ns)
     return max((overlap_ns(windows, judged) for windows in blind), default=0) / max(length_ns(judged), 1)
 
 
