@@ -1,7 +1,7 @@
 """A run's tables as Parquet or CSV: one file a table, workers merged, codes as names."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +30,7 @@ def export_run(run: Path, format: str, to: Path) -> int:
     try:
         to.mkdir(parents=True, exist_ok=True)
         for table in tables:
+            _tell_of(missing_columns(directory, table), table, run)
             print(export_table(directory, table, format, to))
     except OSError as error:
         print(f"loadtests export: cannot write to {to}: {error.strerror or error}", file=sys.stderr)
@@ -37,11 +38,18 @@ def export_run(run: Path, format: str, to: Path) -> int:
     return 0
 
 
+def _tell_of(missing: set[str], table: Table, run: Path) -> None:
+    if missing:
+        columns = " and ".join(sorted(missing))
+        told = f"{run}: {table.name} was written without {columns}, by an older version: left empty"
+        print(f"loadtests export: {told}", file=sys.stderr)
+
+
 def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -> Path:
     """One table, batch by batch: memory stays flat. A file of that name is replaced when the new one is whole."""
     path = to / f"{table.name}.{format}"
     draft = path.with_name(f".{path.name}.draft")
-    schema = exported_schema(table)
+    schema = exported_schema(table, missing_columns(directory, table))
     try:
         sink = _sink(format, draft, schema)
         try:
@@ -61,11 +69,18 @@ def _sink(format: str, path: Path, schema: pa.Schema) -> Sink:
     return pa.parquet.ParquetWriter(str(path), schema, compression="zstd")  # type: ignore[no-any-return]
 
 
-def exported_schema(table: Table) -> pa.Schema:
-    """Codes become names; a table of several writers says which one wrote a row."""
+def missing_columns(directory: RunDirectory, table: Table) -> set[str]:
+    """Columns that some file of the table does not have: they came after it was written."""
+    schemas = [schema for path in directory.table_files(table.name) if (schema := read_schema(path)) is not None]
+    return {column.name for column in table.columns for schema in schemas if column.name not in schema.names}
+
+
+def exported_schema(table: Table, missing: Collection[str] = ()) -> pa.Schema:
+    """Codes become names; a table of several writers says which one wrote a row. Missing columns may be null."""
     writer = [pa.field("writer", pa.string(), nullable=False)] if table.per_writer else []
     columns = [
-        pa.field(c.name, pa.string() if c.codes is not None else c.type, nullable=c.nullable) for c in table.columns
+        pa.field(c.name, pa.string() if c.codes is not None else c.type, nullable=c.nullable or c.name in missing)
+        for c in table.columns
     ]
     return pa.schema([*writer, *columns])
 
@@ -85,4 +100,5 @@ def _exported(batch: pa.RecordBatch, names: dict[str, list[str]], writer: str, s
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     }
     columns["writer"] = pa.array([writer] * batch.num_rows, pa.string())
-    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+    empty = {f.name: pa.nulls(batch.num_rows, f.type) for f in schema if f.name not in columns}
+    return pa.record_batch([(columns | empty)[name] for name in schema.names], schema=schema)

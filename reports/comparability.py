@@ -32,13 +32,14 @@ class Described(Protocol):
     def manifest(self) -> Mapping[str, Any]: ...
 
 
-def differences(runs: Sequence[Described]) -> list[str]:
-    """A line for each field that keeps these runs from being compared; empty when they may be.
+def differences(runs: Sequence[Described], besides: Sequence[str] = ()) -> list[str]:
+    """A line for each field that keeps these runs from being compared; empty when they may be. `besides` are dotted
+    paths of a manifest that all runs are to share as well.
 
     Runs without a manifest have nothing to compare and are left to the report's notes.
     """
     described = [run for run in runs if run.manifest]
-    found = list(_differing(described, ALIKE_EVERYWHERE, "all runs"))
+    found = list(_differing(described, (*ALIKE_EVERYWHERE, *besides), "all runs"))
     for storage in dict.fromkeys(run.storage for run in described):
         rounds = [run for run in described if run.storage == storage]
         found += _differing(rounds, ALIKE_IN_ROUNDS, f"rounds of {storage}")

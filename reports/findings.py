@@ -1,21 +1,36 @@
 """A study's figures: small values only, whatever the number of rows behind them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.blast import Blast, blast
 from reports.comparability import durability
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
-from reports.statistics import Estimate, Sample, by_bin, curve, percentiles, sample
-from reports.waits import Waits, read_waits
+from reports.signals import LIMITS_S
+from reports.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
+from reports.waits import Waits, read_waits, together
 
-Bin = tuple[int, int, int, int] | None
 _OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
+
+
+STAGED = ("chat.accept", "connection.create")
+"""Operations whose figures are told stage by stage."""
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """One operation in one stage: how many ended how, and percentiles in ns."""
+
+    outcomes: Mapping[str, int]
+    p50: Estimate | None
+    p99: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,13 @@ class Measure:
     held_back_s: float
     """How much of it passed before they began: whoever was to begin them was still in an earlier call."""
     curve: tuple[list[float], list[int]]
-    over_time: Sequence[Bin]
+    over_time: Sequence[Bin | None]
+    failed: Floats
+    """Failed or unknown attempts planned in each bin, all rounds together."""
+    good: int | None
+    """Those that ended ok within the limit of their operation; None where it has none."""
+    stages: Sequence[StageFigures]
+    """By the stages of the run; empty for operations that are not told stage by stage."""
 
     @property
     def n(self) -> int:
@@ -54,6 +75,10 @@ class StorageFindings:
     pooled: tuple[Run, ...]
     judged_s: float
     measures: Mapping[str, Measure]
+    pods: Mapping[str, Mapping[str, Measure]]
+    """By pod, where there are several: measures of what was sent to it."""
+    blasts: tuple[Blast, ...]
+    """Run by run, where there are several pods."""
     waits: Waits
     usage: Usage
     sessions: Sessions
@@ -102,17 +127,23 @@ class Findings:
     axis: Axis
     storages: tuple[StorageFindings, ...]
     survives: Mapping[str, str | None]
+    limits_s: Mapping[str, float]
+    """In what time an attempt is good, by operation."""
+    limits_from: str
+    """Who says so: a file of objectives, or nothing where the limits are our own."""
 
     def of(self, measure: str) -> list[tuple[StorageFindings, Measure]]:
         return [(s, s.measures[measure]) for s in self.storages if measure in s.measures]
 
 
-def find(study: str, runs: Sequence[Run]) -> Findings:
-    """Reads every run that counts, storage after storage."""
-    axis = axis_for(list(runs))
+def find(
+    study: str, runs: Sequence[Run], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
+) -> Findings:
+    """Reads every run that counts, storage after storage. `limits_s` takes the place of our own limits."""
+    axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
     storages = dict.fromkeys(run.storage for run in runs)
-    found = tuple(_storage(name, pooled(runs, name), axis) for name in storages)
-    return Findings(study, tuple(runs), axis, found, durability(runs))
+    found = tuple(_storage(name, pooled(runs, name), axis, limits) for name in storages)
+    return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from)
 
 
 def pooled(runs: Sequence[Run], storage: str) -> list[Run]:
@@ -121,58 +152,103 @@ def pooled(runs: Sequence[Run], storage: str) -> list[Run]:
     return [run for run in mine if run.completed] or mine
 
 
-def _storage(storage: str, runs: Sequence[Run], axis: Axis) -> StorageFindings:
-    gathered = [gather(run, axis) for run in runs]
+def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:
+    pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
+    gathered = [gather(run, axis, pods, limits_s) for run in runs]
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
-    bin_s = axis.width_s * len(runs)
-    planned = sum((g.planned for g in gathered), np.zeros(axis.count)) / bin_s
-    ended = sum((g.ended for g in gathered), np.zeros((axis.count, len(OUTCOMES)))) / bin_s
-    measures = {m.name: m for m in _measures(runs, gathered, axis, judged_s)}
+    bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
+    planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
+    whole, by_pod = _measures(_Pool(runs, axis, judged_s, limits_s, pods), gathered)
     return StorageFindings(
         storage,
         tuple(runs),
         judged_s,
-        measures,
-        _together([read_waits(run, axis) for run in runs]),
+        whole,
+        by_pod,
+        tuple(blast(r, pods, g.signals) for r, g in zip(runs, gathered, strict=True)) if len(pods) > 1 else (),
+        together(runs, [read_waits(run, axis) for run in runs], axis),
         read_usage(runs, axis),
         read_sessions(runs, axis),
-        planned,
-        {name: ended[:, code] for code, name in enumerate(OUTCOMES)},
+        _per_s(planned, bin_s),
+        {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
         _orphans(runs),
     )
 
 
-def _measures(runs: Sequence[Run], gathered: list[Gathered], axis: Axis, judged_s: float) -> Iterator[Measure]:
+def _per_s(counts: Ints, bin_s: Floats) -> Floats:
+    return np.divide(counts, bin_s, out=np.zeros(len(counts)), where=bin_s > 0)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """What the measures of one storage share."""
+
+    runs: Sequence[Run]
+    axis: Axis
+    judged_s: float
+    limits_s: Mapping[str, float]
+    pods: tuple[str, ...]
+
+
+def _measures(pool: _Pool, gathered: Sequence[Gathered]) -> tuple[dict[str, Measure], dict[str, dict[str, Measure]]]:
+    """All pods together, and each of them where there are several. Takes the columns: no two measures are in memory."""
+    whole: dict[str, Measure] = {}
+    by_pod: dict[str, dict[str, Measure]] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
     for name in MEASURES:
-        columns = {r.name: g.columns.pop(name) for r, g in zip(runs, gathered, strict=True) if name in g.columns}
-        if columns:
-            operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
-            errors = sum((g.errors[operation] for g in gathered), np.zeros(len(ERRORS), dtype=np.int64))
-            named = {e: int(n) for e, n in zip(ERRORS, errors, strict=True) if n}
-            yield _measure(name, columns, named, axis, judged_s)
+        columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
+        if not columns:
+            continue
+        operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
+        errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
+        whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
+        for place, pod in enumerate(by_pod):
+            mine = {run: part for run, c in columns.items() if len((part := c.where(c.pod == place)).outcome)}
+            if mine:
+                by_pod[pod][name] = _measure(pool, name, mine, errors[place])
+    return whole, by_pod
 
 
-def _measure(
-    name: str, columns: Mapping[str, Column], errors: Mapping[str, int], axis: Axis, judged_s: float
-) -> Measure:
-    rounds = {run: percentiles(_sample(c, c.response)) for run, c in columns.items()}
+def _measure(pool: _Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
+    samples = {run: _sample(c, c.response) for run, c in columns.items()}
     whole = _pooled(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
-    response = _sample(whole, whole.response)
+    response = next(iter(samples.values())) if len(samples) == 1 else _sample(whole, whole.response)
     counted = ~np.isin(whole.outcome, (_REFUSED, _FAIL))
+    bad = whole.bin[((whole.outcome == _FAIL) | (whole.outcome == _UNKNOWN)) & (whole.bin >= 0)]
+    bins = by_bin(whole.response[counted], whole.outcome[counted] == _UNKNOWN, whole.bin[counted], pool.axis.count)
     return Measure(
         name,
         {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)},
-        errors,
-        float(counts.sum() - counts[_REFUSED]) / judged_s if judged_s else None,
+        {e: int(n) for e, n in zip(ERRORS, errors, strict=True) if n},
+        float(counts.sum() - counts[_REFUSED]) / pool.judged_s if pool.judged_s else None,
         percentiles(response),
         percentiles(_sample(whole, whole.service)),
-        rounds,
+        {run: percentiles(one) for run, one in samples.items()},
         float(whole.response[whole.judged].sum()) / 1e9,
         float((whole.response - whole.service)[whole.judged].sum()) / 1e9,
         curve(response),
-        by_bin(whole.response[counted], whole.bin[counted], axis.count),
+        bins,
+        np.bincount(bad, minlength=pool.axis.count).astype(np.float64),
+        _good(whole, pool.limits_s.get(name)),
+        _stage_figures(whole, len(pool.runs[0].stages)) if name in STAGED else (),
     )
+
+
+def _good(column: Column, limit_s: float | None) -> int | None:
+    if limit_s is None:
+        return None
+    return int((column.judged & (column.outcome == _OK) & (column.response <= round(limit_s * 1e9))).sum())
+
+
+def _stage_figures(column: Column, stages: int) -> list[StageFigures]:
+    figures = []
+    for place in range(stages):
+        mine = column.stage == place
+        counts = np.bincount(column.outcome[mine], minlength=len(OUTCOMES))
+        rows = _sample(replace(column, judged=mine), column.response)
+        outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
+        figures.append(StageFigures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
+    return figures
 
 
 def _sample(column: Column, durations: Ints) -> Sample:
@@ -184,21 +260,6 @@ def _pooled(columns: Sequence[Column]) -> Column:
     if len(columns) == 1:
         return columns[0]
     return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))
-
-
-def _together(rounds: Sequence[Waits]) -> Waits:
-    """Rounds of one storage: seconds added, sessions averaged; unknown when one of them was blind."""
-    if not rounds or any(w.known is None for w in rounds):
-        return Waits(None)
-    whole = Waits(" and ".join(sorted({w.known for w in rounds if w.known})), rounds[0].period_s)
-    for part in rounds:
-        for pair, seconds in part.seconds.items():
-            whole.seconds[pair] += seconds
-        for waiter, density in part.sessions.items():
-            whole.sessions[waiter] = whole.sessions.get(waiter, np.zeros(len(density))) + density / len(rounds)
-            whole.waits[waiter] += part.waits[waiter]
-            whole.hits[waiter] += part.hits[waiter]
-    return whole
 
 
 def _orphans(runs: Sequence[Run]) -> int | None:

@@ -3,6 +3,7 @@
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.streams import read_schema
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from reports.judged_time import Window, merged
 from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
+from reports.timeline import Event, events
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -49,6 +52,9 @@ class Run:
     end: Mapping[str, Any] | None
     ledger: Mapping[str, Any] | None
     stages: tuple[Stage, ...]
+    events: tuple[Event, ...] = ()
+    pods: tuple[str, ...] = ()
+    """As the manifest names them; those that only the operations name follow."""
 
     @property
     def name(self) -> str:
@@ -90,6 +96,8 @@ class Rows:
     started_ns: Ints
     ended_ns: Ints
     published_ns: Ints
+    pod: Codes
+    """Places in the list of pods that was asked for; 255 for another."""
 
 
 def read_study(study: Path) -> list[Run]:
@@ -105,7 +113,18 @@ def read_run(directory: RunDirectory) -> Run:
     manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
     told = manifest or {}
     storage = by_run({directory: asked(told)})[directory]
-    return Run(directory, storage, told, end, ledger, stages(table(directory, "timeline").to_pylist(), told, end or {}))
+    timeline = table(directory, "timeline").to_pylist()
+    happened = stages(timeline, told, end or {})
+    return Run(directory, storage, told, end, ledger, happened, events(timeline), _pods(directory, told))
+
+
+def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    target = (manifest.get("target") or {}).get("pods") or ()
+    names = [str(pod.get("name")) for pod in target]
+    for path in directory.table_files("operations"):
+        schema = read_schema(path)
+        names += codes_of(schema).get("pod", []) if schema is not None else []
+    return tuple(dict.fromkeys(names))
 
 
 def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:
@@ -138,17 +157,17 @@ def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
-def operations(run: Run, rows: int = CHUNK_ROWS) -> Iterator[Rows]:
+def operations(run: Run, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterator[Rows]:
     """The operations of a run in pieces of at most about `rows`, all workers one after another."""
     for path in run.directory.table_files("operations"):
-        yield from _pieces(path, rows)
+        yield from _pieces(path, tuple(pods), rows)
 
 
-def _pieces(path: Path, rows: int) -> Iterator[Rows]:
+def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     held = 0
     for batch in _flat_batches(path):
-        waiting.append(_rows(batch))
+        waiting.append(_rows(batch, pods))
         held += batch.num_rows
         if held >= rows:
             yield _joined(waiting)
@@ -176,28 +195,26 @@ def _flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
         return
 
 
-def _rows(batch: pa.RecordBatch) -> Rows:
+def _rows(batch: pa.RecordBatch, pods: tuple[str, ...]) -> Rows:
     codes = codes_of(batch.schema)
-    operation, outcome, error = (_places(name, codes.get(name, ()))[_codes(batch, name)] for name in _VOCABULARIES)
+    operation, outcome, error, pod = (
+        _places(vocabulary, tuple(codes.get(name, ())))[_codes(batch, name)]
+        for name, vocabulary in (*_VOCABULARIES.items(), ("pod", pods))
+    )
     key = batch.column("key").to_numpy(zero_copy_only=False).copy()
-    return Rows(operation, outcome, error, key, *(_times(batch.column(name)) for name in _TIMES))
+    planned, started, ended, published = (_times(batch.column(name)) for name in _TIMES)
+    return Rows(operation, outcome, error, key, planned, started, ended, published, pod)
 
 
 def _codes(batch: pa.RecordBatch, name: str) -> Codes:
     return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), dtype=np.uint8)
 
 
-_PLACES: dict[tuple[str, tuple[str, ...]], Codes] = {}
-
-
-def _places(column: str, names: Sequence[str]) -> Codes:
+@lru_cache(64)
+def _places(vocabulary: tuple[str, ...], names: tuple[str, ...]) -> Codes:
     """This file's codes → places in our vocabulary: a name that we do not know gets 255."""
-    known = _PLACES.get((column, tuple(names)))
-    if known is None:
-        vocabulary = _VOCABULARIES[column]
-        known = np.full(256, 255, dtype=np.uint8)
-        known[: len(names)] = [vocabulary.index(n) if n in vocabulary else 255 for n in names]
-        _PLACES[column, tuple(names)] = known
+    known = np.full(256, 255, dtype=np.uint8)
+    known[: len(names)] = [vocabulary.index(n) if n in vocabulary else 255 for n in names]
     return known
 
 

@@ -1,6 +1,6 @@
 """One run's rows, sorted by what they measure: durations with the little that figures need to know of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
 from reports.judged_time import inside
+from reports.signals import SIGNALS, Signals
 
 FROM_CAUSE = "event.deliver"
 FROM_STAMP = "event.deliver from stamp"
@@ -20,6 +21,7 @@ _DELIVER = OPERATIONS.index("event.deliver")
 _OK = OUTCOMES.index("ok")
 _WIDTHS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 _BINS = 72
+_SLIVER = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,31 +39,45 @@ class Axis:
     def centres_s(self) -> Floats:
         return np.asarray((np.arange(self.count) + 0.5) * self.width_s, dtype=np.float64)
 
+    def widths_s(self, run: Run) -> Floats:
+        """How much of the run's time each bin holds."""
+        return np.asarray(np.diff(self.edges_ns(run)) / 1e9, dtype=np.float64)
+
     def edges_ns(self, run: Run) -> Ints:
-        return run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns
+        """Where the run's bins begin and end. What the run did not last for is in bins of no width."""
+        edges = np.minimum(run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns, run.ended_ns)
+        return np.append(edges[:-1], max(edges[-1], min(run.ended_ns, edges[-1] + self.width_ns)))
 
     def bins(self, times: Ints, run: Run) -> npt.NDArray[np.int16]:
         """The bin of each time; -1 for one outside the axis."""
         places = (times - run.started_ns) // self.width_ns
+        places = np.where((places == self.count) & (times <= run.ended_ns), self.count - 1, places)
         return np.where((places >= 0) & (places < self.count), places, -1).astype(np.int16)
 
 
 def axis_for(runs: list[Run]) -> Axis:
-    """Bins of a round width, at most some seventy of them over the longest run."""
+    """Bins of a round width, at most some seventy of them over the longest run. What would be a sliver of a bin at its
+    end belongs to the one before: a rate over a few milliseconds says nothing."""
     span_s = max((run.ended_ns - run.started_ns for run in runs), default=0) / 1e9 or 1.0
     width_s = next((w for w in _WIDTHS_S if span_s / w <= _BINS), span_s / _BINS)
-    return Axis(round(width_s * 1e9), int(np.ceil(span_s / width_s - 1e-9)))
+    return Axis(round(width_s * 1e9), max(int(np.ceil(span_s / width_s - _SLIVER)), 1))
 
 
 @dataclass
 class Column:
-    """One measure's rows of a run: durations in ns, and for each its outcome, its bin, and whether it counts."""
+    """One measure's rows of a run: durations in ns, and for each its outcome, its bin, whether it counts, the place of
+    its stage (-1 for none) and of its pod."""
 
     response: Ints
     service: Ints
     outcome: Codes
     bin: npt.NDArray[np.int16]
     judged: Mask
+    stage: npt.NDArray[np.int8]
+    pod: Codes
+
+    def where(self, mask: Mask) -> "Column":
+        return Column(*(getattr(self, name)[mask] for name in Column.__dataclass_fields__))
 
 
 @dataclass
@@ -70,46 +86,74 @@ class Gathered:
 
     columns: dict[str, Column]
     errors: npt.NDArray[np.int64]
-    """Judged rows, [operation, error]."""
+    """Judged rows, [pod, operation, error]; the last pod stands for those that nobody named."""
     planned: npt.NDArray[np.int64]
     """Requests planned, [bin]."""
     ended: npt.NDArray[np.int64]
     """Requests ended, [bin, outcome]."""
+    signals: Signals
+
+
+@dataclass
+class _Timed:
+    """Rows that were due at `at`, waited since `since` and were served from `served`."""
+
+    at: Ints
+    since: Ints
+    served: Ints
+    ended: Ints
+    outcome: Codes
+    pod: Codes
 
 
 @dataclass
 class _Gathering:
     run: Run
     axis: Axis
+    pods: Sequence[str]
+    signals: Signals
     pieces: dict[str, list[Column]] = field(default_factory=dict)
-    loose: list[tuple[npt.NDArray[np.uint64], Ints, Codes]] = field(default_factory=list)
+    loose: list[tuple[npt.NDArray[np.uint64], Ints, Codes, Codes]] = field(default_factory=list)
     causes: list[tuple[npt.NDArray[np.uint64], Ints]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.errors = np.zeros((len(OPERATIONS), len(ERRORS)), dtype=np.int64)
+        self.errors = np.zeros((len(self.pods) + 1, len(OPERATIONS), len(ERRORS)), dtype=np.int64)
         self.planned = np.zeros(self.axis.count, dtype=np.int64)
         self.ended = np.zeros((self.axis.count, len(OUTCOMES)), dtype=np.int64)
 
-    def add(self, measure: str, at: Ints, since: Ints, served: Ints, ended: Ints, outcome: Codes) -> Mask:  # noqa: PLR0913, PLR0917
-        """Files rows that were due at `at`, waited `since` and were served from `served`; says which are judged."""
-        judged = inside(at, self.run.judged)
-        column = Column(ended - since, ended - served, outcome, self.axis.bins(at, self.run), judged)
+    def add(self, measure: str, rows: _Timed) -> Mask:
+        """Files the rows; says which are judged."""
+        judged, response = inside(rows.at, self.run.judged), rows.ended - rows.since
+        bins, stages = self.axis.bins(rows.at, self.run), _stages(rows.at, self.run)
+        column = Column(response, rows.ended - rows.served, rows.outcome, bins, judged, stages, rows.pod)
         self.pieces.setdefault(measure, []).append(column)
+        if measure in SIGNALS:
+            self.signals.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
         return judged
 
     def count(self, bins: npt.NDArray[np.int16], into: npt.NDArray[np.int64]) -> None:
         into += np.bincount(bins[bins >= 0], minlength=self.axis.count)
 
 
-def gather(run: Run, axis: Axis) -> Gathered:
-    """Reads the run's operations once."""
-    state = _Gathering(run, axis)
-    for rows in operations(run):
+def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, float]) -> Gathered:
+    """Reads the run's operations once. `pods` are those that rows are told apart by; `limits_s` is the time in which
+    each signal is to be answered."""
+    signals = Signals(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
+    state = _Gathering(run, axis, pods, signals)
+    for rows in operations(run, pods):
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
     _join_loose(state)
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
-    return Gathered(columns, state.errors, state.planned, state.ended)
+    return Gathered(columns, state.errors, state.planned, state.ended, signals)
+
+
+def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
+    """The place of the stage of each time; -1 between stages, before the first and after the last."""
+    places = np.full(len(at), -1, dtype=np.int8)
+    for place, stage in enumerate(run.stages):
+        places[(at >= stage.started_ns) & (at < stage.ended_ns)] = place
+    return places
 
 
 def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
@@ -125,8 +169,8 @@ def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
 def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
     started = _first(rows.started_ns, rows.planned_ns, rows.ended_ns)
     planned = _first(rows.planned_ns, started)
-    judged = state.add(OPERATIONS[code], planned, planned, started, rows.ended_ns, rows.outcome)
-    _count_errors(state, code, rows, judged)
+    timed = _Timed(planned, planned, started, rows.ended_ns, rows.outcome, rows.pod)
+    _count_errors(state, code, rows, state.add(OPERATIONS[code], timed))
     if OPERATIONS[code] in PUSHES:
         return
     state.causes.append((rows.key, started))
@@ -142,20 +186,20 @@ def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
     _count_errors(state, code, rows, inside(at, state.run.judged))
     _add_where(state, FROM_CAUSE, rows, rows.started_ns, known)
     _add_where(state, FROM_STAMP, rows, rows.published_ns, rows.published_ns != MISSING)
-    state.loose.append((rows.key[~known], rows.ended_ns[~known], rows.outcome[~known]))
+    state.loose.append((rows.key[~known], rows.ended_ns[~known], rows.outcome[~known], rows.pod[~known]))
 
 
 def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: Mask) -> None:
     if where.any():
-        begun, ended = since[where], rows.ended_ns[where]
-        state.add(measure, begun, begun, begun, ended, rows.outcome[where])
+        begun = since[where]
+        state.add(measure, _Timed(begun, begun, begun, rows.ended_ns[where], rows.outcome[where], rows.pod[where]))
 
 
 def _join_loose(state: _Gathering) -> None:
     """Deliveries whose cause another worker made: joined by key. Without a known cause they keep only the stamp."""
     if not state.loose or not state.causes:
         return
-    key, ended, outcome = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
+    key, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
     if not len(key):
         return
     causes, started = (np.concatenate(parts) for parts in zip(*state.causes, strict=True))
@@ -163,12 +207,14 @@ def _join_loose(state: _Gathering) -> None:
     places = np.minimum(np.searchsorted(causes, key, sorter=order), len(causes) - 1)
     found = causes[order[places]] == key
     begun = started[order[places[found]]]
-    state.add(FROM_CAUSE, begun, begun, begun, ended[found], outcome[found])
+    state.add(FROM_CAUSE, _Timed(begun, begun, begun, ended[found], outcome[found], pod[found]))
 
 
 def _count_errors(state: _Gathering, code: int, rows: Rows, judged: Mask) -> None:
-    wrong = rows.error[judged & (rows.outcome != _OK)]
-    state.errors[code] += np.bincount(wrong[wrong < len(ERRORS)], minlength=len(ERRORS))
+    wrong = judged & (rows.outcome != _OK) & (rows.error < len(ERRORS))
+    pods, errors = np.minimum(rows.pod[wrong], len(state.pods)).astype(np.int64), rows.error[wrong]
+    counts = np.bincount(pods * len(ERRORS) + errors, minlength=(len(state.pods) + 1) * len(ERRORS))
+    state.errors[:, code] += counts.reshape(-1, len(ERRORS))
 
 
 def _first(*times: Ints) -> Ints:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from loadtests.records.sight import Tick, blind_windows
+
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Window = tuple[int, int]
@@ -32,6 +34,11 @@ def inside(times: Int64s, windows: Sequence[Window]) -> Bools:
     for begin, end in windows:
         hit |= (times >= begin) & (times < end)
     return hit
+
+
+def blind_times(probes: Iterable[Sequence[Tick]], begins_ns: int, ends_ns: int) -> list[tuple[Window, ...]]:
+    """For the ticks of each probe: when it saw nothing between the two moments."""
+    return [merged(blind_windows(ticks, begins_ns, ends_ns)) for ticks in probes]
 
 
 def overlap_ns(a: Sequence[Window], b: Sequence[Window]) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,12 +86,12 @@ def percentile(rows: Sample, p: float) -> Estimate | None:
         return None
     rank = rank_of(p, rows.n)
     low, high = interval_ranks(p, rows.n)
-    value, ceiling = int(rows.least[rank - 1]), rows.at_most(rank)
+    value = int(rows.least[rank - 1])
     return Estimate(
         value,
         None if low is None else int(rows.least[low - 1]),
         None if high is None else rows.at_most(high),
-        ceiling is None or ceiling > value * _BLUR,
+        _is_least(rows, rank, value),
     )
 
 
@@ -116,17 +117,42 @@ def curve(rows: Sample, points: int = 240) -> tuple[list[float], list[int]]:
     return (above / rows.n).tolist(), rows.least[rows.n - above].tolist()
 
 
-def by_bin(durations: Ints, bins: npt.NDArray[np.int16], count: int) -> list[tuple[int, int, int, int] | None]:
-    """For each bin: n, p50, p95, p99 in ns; None for an empty one. Rows outside [0, count) are left out."""
+class Bin(NamedTuple):
+    """Rows of one bin of time, durations in ns. `at_least`: which of p50, p95, p99 fall among cut-off waits."""
+
+    n: int
+    p50: int
+    p95: int
+    p99: int
+    at_least: tuple[bool, bool, bool] = (False, False, False)
+
+    @property
+    def percentiles(self) -> tuple[Estimate, Estimate, Estimate]:
+        p50, p95, p99 = self.at_least
+        return Estimate(self.p50, at_least=p50), Estimate(self.p95, at_least=p95), Estimate(self.p99, at_least=p99)
+
+
+def by_bin(durations: Ints, censored: Mask, bins: npt.NDArray[np.int16], count: int) -> list[Bin | None]:
+    """For each bin its percentiles; None for an empty one. Rows outside [0, count) are left out."""
     order = np.argsort(bins, kind="stable")
     edges = np.searchsorted(bins[order], np.arange(count + 1))
-    return [_bin(durations[order[a:b]]) for a, b in pairwise(edges)]
+    return [_bin(durations[order[a:b]], censored[order[a:b]]) for a, b in pairwise(edges)]
 
 
-def _bin(durations: Ints) -> tuple[int, int, int, int] | None:
+def _bin(durations: Ints, censored: Mask) -> Bin | None:
     n = len(durations)
     if n == 0:
         return None
-    ranks = [rank_of(p, n) - 1 for p in (0.5, 0.95, 0.99)]
-    ordered = np.partition(durations, ranks)
-    return n, int(ordered[ranks[0]]), int(ordered[ranks[1]]), int(ordered[ranks[2]])
+    ranks = [rank_of(p, n) for p in (0.5, 0.95, 0.99)]
+    if not censored.any():
+        p50, p95, p99 = (int(ns) for ns in np.partition(durations, [r - 1 for r in ranks])[[r - 1 for r in ranks]])
+        return Bin(n, p50, p95, p99)
+    rows = sample(durations, censored)
+    p50, p95, p99 = (int(rows.least[rank - 1]) for rank in ranks)
+    cut = [_is_least(rows, rank, ns) for rank, ns in zip(ranks, (p50, p95, p99), strict=True)]
+    return Bin(n, p50, p95, p99, (cut[0], cut[1], cut[2]))
+
+
+def _is_least(rows: Sample, rank: int, value: int) -> bool:
+    ceiling = rows.at_most(rank)
+    return ceiling is None or ceiling > value * _BLUR

@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import MISSED_PERIODS, Tick, blind_windows, by_probe
+from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
 from reports.gather import Axis
-from reports.judged_time import inside, length_ns, merged, overlap_ns
+from reports.judged_time import blind_times, inside, length_ns, merged, overlap_ns
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
@@ -40,6 +40,14 @@ class Waits:
     waits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     hits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sessions: dict[str, Floats] = field(default_factory=dict)
+    stages: Floats = field(default_factory=lambda: np.zeros(0))
+    """The mean number of sessions waiting in each stage: seconds waited in each second."""
+    databases: dict[str, "Waits"] = field(default_factory=dict)
+    """The same by database; empty in each of these."""
+
+    @property
+    def total_s(self) -> float:
+        return sum(self.seconds.values())
 
     def of(self, waiter: str) -> float:
         return sum(s for (w, _), s in self.seconds.items() if w == waiter)
@@ -66,8 +74,85 @@ def read_waits(run: Run, axis: Axis) -> Waits:
     columns = times(run, "transactions", ("operation", "waiting_ns", "begun_ns", "ended_ns"))
     timed = columns[1] != MISSING
     if timed.any():
-        return _pod_waits(run, axis, [column[timed] for column in columns])
-    return _observed_waits(run, axis, table(run.directory, "lock_waits"), table(run.directory, "ticks"))
+        found = _pod_waits(run, axis, [column[timed] for column in columns])
+        return replace(found, databases={_engine(run): found})
+    return _by_database(run, axis, table(run.directory, "lock_waits"), table(run.directory, "ticks"))
+
+
+def _engine(run: Run) -> str:
+    return str((run.manifest.get("engine") or {}).get("name") or "database")
+
+
+def _by_database(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Waits:
+    """Each database by what its own probes saw; the whole is unknown when one of them is."""
+    of = rows["database" if "database" in rows.column_names else "engine"]
+    watched = table(run.directory, "resources").filter(pc.field("role") == "database")["name"]
+    several = dict.fromkeys(sorted({*pc.unique(of).to_pylist(), *pc.unique(watched).to_pylist()}))
+    if len(several) < 2 or "database" not in rows.column_names:
+        found = _observed_waits(run, axis, rows, ticks)
+        return replace(found, databases={_engine(run): found})
+    parts = {
+        name: _observed_waits(run, axis, rows.filter(pc.equal(of, name)), ticks_of(ticks, name)) for name in several
+    }
+    return replace(_added(list(parts.values())), databases=parts)
+
+
+def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
+    """The ticks of the probes that are named after the database; all of them where none is."""
+    names = [p for p in pc.unique(ticks["probe"]).to_pylist() if database in p.replace(":", " ").split()]
+    return ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))) if names else ticks
+
+
+def _added(parts: Sequence[Waits]) -> Waits:
+    """What several databases saw at the same time."""
+    if any(part.known is None for part in parts):
+        return Waits(None)
+    whole = Waits(_known_together(parts), parts[0].period_s, stages=np.sum([part.stages for part in parts], axis=0))
+    for part in parts:
+        _count_in(whole, part)
+        for waiter, density in part.sessions.items():
+            whole.sessions[waiter] = whole.sessions.get(waiter, np.zeros(len(density))) + density
+    return whole
+
+
+def together(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
+    """Rounds of one storage: seconds added, sessions averaged over the time that each lasted; unknown when one of them
+    was blind."""
+    databases = dict.fromkeys(name for waits in rounds for name in waits.databases)
+    by_database = {name: [w.databases.get(name, Waits(None)) for w in rounds] for name in databases}
+    found = _averaged(runs, rounds, axis)
+    return replace(found, databases={name: _averaged(runs, parts, axis) for name, parts in by_database.items()})
+
+
+def _averaged(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
+    if not rounds or any(w.known is None for w in rounds):
+        return Waits(None)
+    whole = Waits(_known_together(rounds), rounds[0].period_s, stages=_mean([w.stages for w in rounds]))
+    widths = [axis.widths_s(run) for run in runs]
+    lasted = np.maximum(np.sum(widths, axis=0), 1e-9)
+    for part, width in zip(rounds, widths, strict=True):
+        _count_in(whole, part)
+        for waiter, density in part.sessions.items():
+            whole.sessions[waiter] = whole.sessions.get(waiter, np.zeros(axis.count)) + density * width / lasted
+    return whole
+
+
+def _mean(parts: Sequence[Floats]) -> Floats:
+    """Of stages that all rounds have."""
+    shared = min(len(part) for part in parts)
+    return np.asarray(np.mean([part[:shared] for part in parts], axis=0), dtype=np.float64)
+
+
+def _known_together(parts: Sequence[Waits]) -> str:
+    return " and ".join(sorted({word for part in parts if part.known for word in part.known.split(" and ")}))
+
+
+def _count_in(whole: Waits, part: Waits) -> None:
+    for pair, seconds in part.seconds.items():
+        whole.seconds[pair] += seconds
+    for waiter in part.sessions:
+        whole.waits[waiter] += part.waits[waiter]
+        whole.hits[waiter] += part.hits[waiter]
 
 
 def _pod_waits(run: Run, axis: Axis, timed: Sequence[Ints]) -> Waits:
@@ -75,7 +160,7 @@ def _pod_waits(run: Run, axis: Axis, timed: Sequence[Ints]) -> Waits:
     codes, waiting, begun, ended = timed
     begun = np.maximum(begun, waiting)
     judged = inside(waiting, run.judged)
-    waits = Waits("pod")
+    waits = Waits("pod", stages=_density(_stage_edges(run), waiting, begun, begun - waiting)[::2])
     operations = {int(code): _TRANSACTIONS[int(code)] for code in np.unique(codes)}
     held = {name: _held(begun[codes == code], ended[codes == code]) for code, name in operations.items()}
     for code, name in operations.items():
@@ -109,11 +194,12 @@ def _observed_waits(run: Run, axis: Axis, rows: pa.Table, ticks: pa.Table) -> Wa
     if (not seeing and not rows.num_rows) or _blind_share(run, ticks) > _TOO_BLIND:
         return Waits(None)
     known = _known(rows)
-    waits = Waits(known or "sampled", period_s)
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     hits = _ints(pc.fill_null(rows["hits"], -1))
     sampled = (hits >= 0) & (period_s is not None)
     weights = np.where(sampled, hits * _worth_ns(ticks, starts, ends), np.maximum(ends - starts, 0))
+    stages = _density(_stage_edges(run), starts, ends, weights)[::2]
+    waits = Waits(known or "sampled", period_s, stages=stages)
     waiter = _names(rows["waiter_operation"])
     holder = _names(pc.coalesce(rows["root_operation"], rows["blocker_operation"]))
     judged = inside(starts, run.judged)
@@ -160,7 +246,7 @@ def _blind_share(run: Run, ticks: pa.Table) -> float:
     """How much of the judged time the blindest look into the database missed; 0 where there was none."""
     looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
     judged = merged(run.judged)
-    blind = [merged(blind_windows(mine, run.started_ns, run.ended_ns)) for mine in looks.values()]
+    blind = blind_times(looks.values(), run.started_ns, run.ended_ns)
     return max((overlap_ns(windows, judged) for windows in blind), default=0) / max(length_ns(judged), 1)
 
 
@@ -179,12 +265,19 @@ def _worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:
     return np.where(looks > 0, (summed[past] - summed[first]) / np.maximum(looks, 1), float(period_ns))
 
 
+def _stage_edges(run: Run) -> Ints:
+    """Where each stage begins and ends: every other bin between these is a stage."""
+    edges = [moment for stage in run.stages for moment in (stage.started_ns, stage.ended_ns)]
+    return np.maximum.accumulate(np.array(edges or [0, 0], dtype=np.int64))
+
+
 def _density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats) -> Floats:
     """Mean number of sessions in each bin, every wait's weight (ns) spread evenly over its span."""
     span = np.maximum(ends - starts, 1)
     rates = weights / span
     waited = _ramps(edges, starts, rates) - _ramps(edges, starts + span, rates)
-    return np.maximum(np.diff(waited) / np.diff(edges) * 1e9, 0.0)
+    width = np.diff(edges)  # no run lasts as long as the longest; past its end there is nothing to divide by
+    return np.where(width > 0, np.maximum(np.diff(waited) / np.maximum(width, 1) * 1e9, 0.0), 0.0)
 
 
 def _ramps(edges: Ints, corners: Ints, rates: Floats) -> Floats:

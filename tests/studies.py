@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.tables import FORMAT
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from loadtests.records.streams import TableWriter
+from loadtests.records.tables import FORMAT, TABLES
+from loadtests.records.vocabulary import ERRORS, KNOWN, OPERATIONS, OUTCOMES
 
 NS = 1_000_000_000
 
@@ -59,6 +62,7 @@ class Op:
     chat: int | None = None
     published_s: float | None = None
     ended_s: float | None = None
+    pod: int = 0
 
     def row(self, seq: int) -> tuple[Any, ...]:
         planned = None if self.planned_s is None else _ns(self.planned_s)
@@ -68,7 +72,7 @@ class Op:
         codes = OPERATIONS.index(self.operation), OUTCOMES.index(self.outcome), ERRORS.index(self.error)
         key = seq + 1 if self.key is None else self.key
         return (
-            *(seq, 0, self.account, self.user, self.connection, codes[0], key, self.chat),
+            *(seq, self.pod, self.account, self.user, self.connection, codes[0], key, self.chat),
             *(codes[1], planned, started, ended, published, codes[2]),
         )
 
@@ -79,32 +83,34 @@ def write_run(
     *,
     operations: Iterable[Op] | None = (),
     workers: int = 1,
+    pods: Sequence[str] = ("pod-1",),
     scenario: str = SCENARIO,
     manifest: Mapping[str, Any] = {},
     end: Any = HEALTHY,
     ledger: Any = HEALTHY,
     timeline: Sequence[Sequence[Any]] | None = HEALTHY,
-    tables: Mapping[str, Sequence[Sequence[Any]]] = {},
+    tables: Mapping[str, Sequence[Sequence[Any] | Mapping[str, Any]]] = {},
     transactions: Sequence[Sequence[Any]] | None = None,
 ) -> RunDirectory:
     """Writes a run into `study` and returns it.
 
     `manifest` and `end` (a mapping) replace top-level keys of the healthy documents; None leaves `end`, `ledger` or
-    `timeline` out. `operations` are dealt to the workers in turn; None writes no file of them. `tables` holds rows of
-    `lock_waits`, `sessions`, `resources`, `ticks` (healthy ones by default); `transactions` the pod's rows.
+    `timeline` out. `operations` are dealt to the workers in turn; None writes no file of them. `pods` are those that
+    `Op.pod` counts. `tables` holds rows of `lock_waits`, `sessions`, `resources`, `ticks` (healthy ones by default), in
+    column order or by column; `transactions` the pod's rows.
     """
     run = RunDirectory(study / name)
     run.path.mkdir(parents=True)
     (run.path / "scenario.yaml").write_text(scenario, encoding="utf-8")
-    run.write("manifest", {**healthy_manifest(study, name, scenario), **manifest})
-    rows = _write_operations(run, operations, workers)
+    healthy = healthy_manifest(study, name, scenario)
+    healthy["target"]["pods"] = [_pod(place, pod) for place, pod in enumerate(pods, 1)]
+    run.write("manifest", {**healthy, **manifest})
+    rows = _write_operations(run, operations, workers, pods)
     tables = {"ticks": healthy_ticks(), **tables}
     if timeline is not None:
         tables = {"timeline": healthy_timeline() if timeline is HEALTHY else timeline, **tables}
     for table, content in tables.items():
-        with run.create_table(table) as writer:
-            writer.write(content)
-            rows[table] = writer.rows
+        rows[table] = _write_table(run, table, content)
     if transactions is not None:
         with run.create_table("transactions", "pod-1") as writer:
             writer.write(transactions)
@@ -131,7 +137,7 @@ def healthy_manifest(study: Path, name: str, scenario: str = SCENARIO) -> dict[s
         "harness": {"version": "0.1.0", "commit": None},
         "origin_ns": 1_000 * NS,
         "clock": {"monotonic_ns": 1_000 * NS, "realtime_ns": 1_767_225_600 * NS},
-        "target": {"owned": True, "pods": [{"name": "pod-1", "url": "ws://127.0.0.1:1", "accounts": ["account-0001"]}]},
+        "target": {"owned": True, "pods": [_pod(1, "pod-1")]},
         "engine": {"name": engine, "version": "1", "settings": {"synchronous": "full"}, "promises": dict(PROMISES)},
         "host": {
             "name": "host",
@@ -146,6 +152,10 @@ def healthy_manifest(study: Path, name: str, scenario: str = SCENARIO) -> dict[s
         "database_offset": None,
         "stages": [dict(stage) for stage in STAGES],
     }
+
+
+def _pod(place: int, name: str) -> dict[str, Any]:
+    return {"name": name, "url": f"ws://127.0.0.1:{place}", "accounts": [f"account-{place:04}"]}
 
 
 def healthy_end(rows: Mapping[str, int]) -> dict[str, Any]:
@@ -167,9 +177,12 @@ def healthy_ledger() -> dict[str, Any]:
     return {"format": FORMAT, "checks": [ledger_check("orphans"), ledger_check("doubles"), ledger_check("lost")]}
 
 
-def ledger_check(check: str, verdict: str = "pass", count: int | None = 0, reason: str = "") -> dict[str, Any]:
+def ledger_check(
+    check: str, verdict: str = "pass", count: int | None = 0, reason: str = "", known: str = "read"
+) -> dict[str, Any]:
     evidence = [f"{n:016x}" for n in range(1, 1 + min(count or 0, 10))]
-    return {"check": check, "verdict": verdict, "count": count, "evidence": evidence, "reason": reason}
+    told = {"check": check, "verdict": verdict, "count": count, "evidence": evidence, "reason": reason}
+    return {**told, "known": known}
 
 
 def healthy_timeline(stages: Iterable[Mapping[str, Any]] = STAGES) -> list[tuple[Any, ...]]:
@@ -184,18 +197,63 @@ def healthy_timeline(stages: Iterable[Mapping[str, Any]] = STAGES) -> list[tuple
     ]
 
 
+def action(
+    at_s: float,
+    words: str,
+    *,
+    lasts_s: float | None = 0.0,
+    subject: str = "",
+    result: str = "ok",
+    do: str = "migrate",
+    pods: Sequence[str] = (),
+    databases: Sequence[str] = (),
+    found: Mapping[str, Any] = {},
+    error: str = "",
+) -> tuple[Any, ...]:
+    """A row of the timeline. `lasts_s=None`: it had no end."""
+    detail = {"do": do, "words": words, "pods": list(pods), "databases": list(databases), "found": found}
+    acted_on = subject or next(iter([*(f"pod {p}" for p in pods), *(f"database {d}" for d in databases)]), "worker")
+    ended = None if lasts_s is None else _ns(at_s + lasts_s)
+    return (_ns(at_s), ended, "action", acted_on, result, json.dumps({**detail, **({"error": error} if error else {})}))
+
+
+def lock_wait(at_s: float, lasts_s: float, **columns: Any) -> dict[str, Any]:
+    """A row of `lock_waits` by column: a wait of `chat.accept` behind `message.send`, logged by the server."""
+    times = {"wait": 0, "started_ns": _ns(at_s), "ended_ns": _ns(at_s + lasts_s), "known": KNOWN.index("event")}
+    who = {"waiter_session": 1, "waiter_operation": "chat.accept", "blocker_session": 2, "root_session": 3}
+    return {**times, **who, "engine": "postgres", "root_operation": "message.send", "depth": 1, **columns}
+
+
+def session(at_s: float, wait_class: str, sessions: int, **columns: Any) -> dict[str, Any]:
+    """A row of `sessions` by column."""
+    return {"t_ns": _ns(at_s), "engine": "postgres", "wait_class": wait_class, "sessions": sessions, **columns}
+
+
 def healthy_ticks(probe: str = "database", every_s: float = 0.1, until_s: float = 16.0) -> list[tuple[Any, ...]]:
     starts = [n * every_s for n in range(round(until_s / every_s))]
     return [(probe, _ns(t), _ns(t), _ns(t + every_s / 50), 0, None, _ns(every_s)) for t in starts]
 
 
-def _write_operations(run: RunDirectory, operations: Iterable[Op] | None, workers: int) -> dict[str, int]:
+def _write_table(run: RunDirectory, table: str, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> int:
+    """Returns how many rows that made. Rows by column may have columns that the table did not have from the beginning."""
+    named = [row for row in rows if isinstance(row, Mapping)]
+    schema = TABLES[table].schema()
+    for name in dict.fromkeys(name for row in named for name in row if name not in schema.names):
+        schema = schema.append(pa.field(name, pa.string()))
+    with TableWriter(run.table_path(table), schema) as writer:
+        writer.write([[row.get(n) for n in schema.names] for row in named] if named else rows)
+    return writer.rows
+
+
+def _write_operations(
+    run: RunDirectory, operations: Iterable[Op] | None, workers: int, pods: Sequence[str]
+) -> dict[str, int]:
     if operations is None:
         return {}
     given = list(operations)
     rows = {}
     for worker in range(workers):
-        with run.create_table("operations", str(worker), pod=["pod-1"]) as writer:
+        with run.create_table("operations", str(worker), pod=list(pods)) as writer:
             writer.write([op.row(seq) for seq, op in enumerate(given[worker::workers])])
             rows[f"operations-{worker}"] = writer.rows
     return rows

@@ -30,6 +30,11 @@ class RunDirectory:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def number(self) -> int:
+        """Its place in the order in which the study's runs were made, from 1."""
+        return int(self.name.partition("-")[0])
+
     def table_path(self, table: str, writer: str | None = None) -> Path:
         """The file of a table; `writer` (a worker's number, a pod's name) names one of a per-writer table's."""
         suffix = f"-{safe_name(writer)}" if writer is not None else ""
@@ -61,4 +66,5 @@ def run_directories(study: Path) -> list[RunDirectory]:
     """The runs of a study, in the order they were made. Raises FileNotFoundError when the study is not there."""
     if not study.is_dir():
         raise FileNotFoundError(study)
-    return [RunDirectory(p) for p in sorted(study.iterdir()) if p.is_dir() and _RUN.fullmatch(p.name)]
+    runs = [RunDirectory(p) for p in study.iterdir() if p.is_dir() and _RUN.fullmatch(p.name)]
+    return sorted(runs, key=lambda run: (run.number, run.name))

@@ -10,8 +10,9 @@ _TOLD = 3
 
 
 def check_likeness(runs: Sequence[RunEvidence]) -> Check:
-    """Runs of one study share scenario, seed, host and harness; rounds of one storage every setting besides."""
-    differing = differences([run for run in runs if not run.broken])
+    """Runs of one study share scenario, seed, host and harness, down to its commit (a report only tells of another
+    commit); rounds of one storage every setting besides."""
+    differing = differences([run for run in runs if not run.broken], ("harness.commit",))
     more = f" (and {len(differing) - _TOLD} more)" if len(differing) > _TOLD else ""
     reason = (
         f"unlike runs: {'; '.join(differing[:_TOLD])}{more}; make them again as one study, changing nothing between"

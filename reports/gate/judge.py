@@ -131,7 +131,13 @@ def _why(objective: Objective, pooled: Share, rounds: Sequence[Share], agreed: V
         return f"{told}; the rounds do not agree: {', '.join(v.value for v in verdicts)}; {_MORE}"
     few = attempts_to_pass(objective.target)
     short = f"; a round needs {few} attempts, all good, to pass" if min(r.n for r in rounds) < few else ""
-    return f"{told}; the interval holds the target{short}; {_MORE}"
+    return f"{told}; {_undecided(pooled)}{short}; {_MORE}"
+
+
+def _undecided(pooled: Share) -> str:
+    if pooled.verdict is Verdict.UNKNOWN:
+        return "the interval holds the target"
+    return f"all rounds together would {pooled.verdict.value}, but the interval of each alone holds the target"
 
 
 def _comparison_checks(

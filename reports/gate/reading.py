@@ -6,13 +6,13 @@ from typing import Any
 
 from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
-from loadtests.records.sight import blind_windows, by_probe, read_ticks
+from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
 from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
 from reports.generator import strain
-from reports.judged_time import length_ns, merged, overlap_ns
+from reports.judged_time import blind_times, length_ns, merged, overlap_ns
 from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
@@ -33,8 +33,8 @@ def study_storages(study: Path) -> dict[str, list[RunDirectory]]:
 
 def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Sequence[Objective]) -> Evidence:
     """The evidence of these runs. A run that cannot be read says why; nothing is raised."""
-    runs = [_guarded_run(run, storage, objectives) for storage, runs in storages.items() for run in runs]
-    return Evidence(tuple(sorted(runs, key=lambda r: r.run)))
+    made = sorted(((run, storage) for storage, runs in storages.items() for run in runs), key=lambda r: r[0].number)
+    return Evidence(tuple(_guarded_run(run, storage, objectives) for run, storage in made))
 
 
 def _storage(run: RunDirectory) -> str | None:
@@ -118,7 +118,7 @@ def _sight(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> Sight | N
     if not probes:
         return Sight(judged_s, judged_s, "it left no ticks")
     load = min((stage.started_ns for stage in happened), default=0), end["ended_ns"]
-    blind = [merged(blind_windows(ticks, *load)) for ticks in probes.values()]
+    blind = blind_times(probes.values(), *load)
     in_judged = max(overlap_ns(windows, counted) for windows in blind) / _S
     placed = max(length_ns(windows) for windows in blind) / _S
     unplaced = min(max(0.0, told_s - placed), judged_s)

@@ -102,7 +102,7 @@ def operations_over_time(findings: Findings) -> Table:
     """Latency of every operation, a row for each operation, storage and bin that has any."""
     rows = [
         [title(m.name), s.storage, digits(place * findings.axis.width_s), f"{found[0]:,}"]
-        + [duration(ns / 1e9) for ns in found[1:]]
+        + [value(percentile) for percentile in found.percentiles]
         for name in MEASURES
         for s, m in findings.of(name)
         if name != FROM_STAMP
@@ -118,7 +118,7 @@ def _bin_row(findings: Findings, place: int) -> list[str]:
     for storage in findings.storages:
         accept = storage.measures.get(ACCEPT)
         found = accept.over_time[place] if accept else None
-        cells += [f"{found[0]:,}", *(duration(ns / 1e9) for ns in found[1:])] if found else ["0", NONE, NONE, NONE]
+        cells += [f"{found.n:,}", *map(value, found.percentiles)] if found else ["0", NONE, NONE, NONE]
         waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
         cells.append("unknown" if storage.waits.known is None else digits(waiting))
         classes = storage.sessions.by_class

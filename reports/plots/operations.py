@@ -34,7 +34,7 @@ def operations(findings: Findings, looks: dict[str, Look]) -> Figure:
 
 def _row(axes: Any, findings: Findings, measure: str, looks: dict[str, Look], first: bool) -> None:
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
-    lowest, highest = min((b[1] for b in seen), default=10**6), max((b[3] for b in seen), default=10**9)
+    lowest, highest = min((b.p50 for b in seen), default=10**6), max((b.p99 for b in seen), default=10**9)
     for axis, storage in zip(axes, findings.storages, strict=True):
         mark_stages(axis, *stages_of(storage), names=first)
         found = storage.measures.get(measure)

@@ -23,6 +23,8 @@ from reports.plots.style import (
 from reports.stages import Stage
 
 _COLUMNS = 3
+AT_LEAST = "^"
+"""Marks a percentile among waits whose end nobody saw: it lasted at least so long."""
 _SHOWN = 5
 
 
@@ -84,7 +86,7 @@ def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: s
     _title(axis, storage.storage, look)
     mark_stages(axis, *stages_of(storage), names=True)
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
-    latency_axis(axis, min((b[1] for b in seen), default=1e6) / 1e9, max((b[3] for b in seen), default=1e9) / 1e9)
+    latency_axis(axis, min((b.p50 for b in seen), default=1e6) / 1e9, max((b.p99 for b in seen), default=1e9) / 1e9)
     axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
     found = storage.measures.get(measure)
     if found is None or not any(found.over_time):
@@ -96,7 +98,7 @@ def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: s
 
 def bands(axis: Any, x: Floats, measure: Measure, look: Look) -> dict[str, Floats]:
     """Draws p50, p95 and p99 of each bin; returns the lines, the highest first."""
-    p50, p95, p99 = (np.array([b[i] / 1e9 if b else np.nan for b in measure.over_time]) for i in (1, 2, 3))
+    p50, p95, p99 = (_line(measure, place) for place in range(3))
     axis.fill_between(x, p50, p95, color=look.light, alpha=0.42, linewidth=0)
     axis.fill_between(x, p95, p99, color=look.light, alpha=0.2, linewidth=0)
     gaps = np.isnan(p50)
@@ -105,7 +107,14 @@ def bands(axis: Any, x: Floats, measure: Measure, look: Look) -> dict[str, Float
     axis.plot(x, p99, color=look.light, linewidth=0.9)
     axis.vlines(x[lone], p50[lone], p99[lone], color=look.light, linewidth=0.9)
     axis.plot(x[lone], p50[lone], color=look.light, linestyle="none", marker="o", markersize=3)
+    for place, line in enumerate((p50, p95, p99)):
+        cut = np.array([b is not None and b.at_least[place] for b in measure.over_time])
+        axis.plot(x[cut], line[cut], color=look.light, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
     return {"p99": p99, "p95": p95, "p50": p50}
+
+
+def _line(measure: Measure, place: int) -> Floats:
+    return np.array([b.percentiles[place].value / 1e9 if b else np.nan for b in measure.over_time])
 
 
 def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:

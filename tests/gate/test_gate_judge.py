@@ -341,3 +341,17 @@ def test_an_unsound_baseline_leaves_the_comparison_unknown():
     judgement = judged(run(saturated=True), run(**POSTGRES), comparison=COMPARISON)
     assert check(judgement, "no worse: accept", "postgres").verdict is judgement.overall is UNKNOWN
     assert check(judgement, "objective: accept", "postgres").verdict is PASS
+
+
+def test_rounds_that_are_too_short_alone_are_not_said_to_hold_what_they_do_not_hold_together():
+    reason = check(judged(run(Counts(290, 0)), run(Counts(290, 0), "02-sqlite", number=2)), "objective: accept").reason
+    assert "all rounds together would pass, but the interval of each alone holds the target" in reason
+
+
+def test_another_commit_of_the_harness_makes_runs_unlike():
+    runs = [
+        run(name=f"0{n}-sqlite", number=n, manifest={"harness": {"version": "1", "commit": str(n)}}) for n in (1, 2)
+    ]
+    likeness = check(judged(*runs), "like runs")
+    assert likeness.verdict is UNKNOWN
+    assert "harness.commit differs" in likeness.reason

@@ -188,3 +188,9 @@ def test_any_text_is_refused_in_words(text):
 def test_a_missing_file_is_told(tmp_path: Path):
     with pytest.raises(SourceError, match=r"no such file or directory, expected a YAML file that can be read"):
         load_objectives(tmp_path / "none.yaml")
+
+
+def test_an_objective_may_be_of_answers_but_not_of_deliveries():
+    answers = (SLI + SLO).replace("chat.accept", "chat.answer")
+    assert parse_objectives(answers, "o.yaml").objectives[0].operation == "chat.answer"
+    assert "event.deliver" in problems((SLI + SLO).replace("chat.accept", "event.deliver"))[0]

@@ -87,3 +87,9 @@ def test_every_column_is_documented_as_it_is(table) -> None:
 def test_documents_are_plain_json(tmp_path: Path) -> None:
     write_document(tmp_path / "a.json", {"name": "Zoë"})
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"name": "Zoë"}
+
+
+def test_the_hundredth_run_comes_after_the_tenth(tmp_path: Path) -> None:
+    for name in ("100-sqlite", "99-sqlite", "10-sqlite", "02-sqlite"):
+        (tmp_path / name).mkdir()
+    assert [run.number for run in run_directories(tmp_path)] == [2, 10, 99, 100]

@@ -9,6 +9,7 @@ from studies import NS, Op, write_run
 from reports.findings import find
 from reports.frames import NotAStudyError, operations, read_run, read_study
 from reports.gather import FROM_CAUSE, FROM_STAMP, axis_for, gather
+from reports.signals import LIMITS_S
 
 
 def found(tmp_path):
@@ -53,7 +54,7 @@ def test_a_cut_stream_yields_every_full_batch(tmp_path):
             writer.write([Op("chat.accept").row(seq) for seq in range(start, start + 10)])
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 3 // 4])
-    rows = sum(len(piece.operation) for piece in operations(read_run(directory)))
+    rows = sum(len(piece.operation) for piece in operations(read_run(directory), ()))
     assert 0 < rows < 100
     assert rows % 10 == 0
 
@@ -62,12 +63,12 @@ def test_an_empty_or_headless_file_holds_no_rows(tmp_path):
     directory = write_run(tmp_path, operations=[])
     directory.table_path("operations", "empty").write_bytes(b"")
     directory.table_path("operations", "headless").write_bytes(b"\xff\xff\xff\xff\x10")
-    assert list(operations(read_run(directory))) == []
+    assert list(operations(read_run(directory), ())) == []
 
 
 def test_pieces_are_joined_up_to_the_size_asked_for(tmp_path):
     run = read_run(write_run(tmp_path, operations=[Op("chat.accept")] * 25, workers=2))
-    assert [len(p.operation) for p in operations(run, rows=5)] == [13, 12]
+    assert [len(p.operation) for p in operations(run, (), rows=5)] == [13, 12]
 
 
 def test_response_counts_from_the_plan_and_service_from_the_start(tmp_path):
@@ -97,14 +98,14 @@ def test_a_delivery_is_joined_to_its_cause_by_key_across_workers(tmp_path):
     push = Op("event.deliver", planned_s=None, key=77, published_s=6.3, ended_s=6.4)
     stray = Op("event.deliver", planned_s=None, key=78, published_s=6.1, ended_s=6.4)
     directory = write_run(tmp_path, operations=[cause, push, Op("chat.offer"), stray], workers=2)
-    columns = gather(read_run(directory), axis_for([read_run(directory)])).columns
+    columns = gather(read_run(directory), axis_for([read_run(directory)]), (), LIMITS_S).columns
     assert columns[FROM_CAUSE].response.tolist() == [pytest.approx(0.4 * NS)]
     assert sorted(columns[FROM_STAMP].response / NS) == pytest.approx([0.1, 0.3])
 
 
 def test_throughput_counts_requests_where_they_were_planned_and_where_they_ended(tmp_path):
     run = read_run(write_run(tmp_path, operations=[Op("chat.accept", planned_s=1.05, response_s=2.0)]))
-    gathered = gather(run, axis_for([run]))
+    gathered = gather(run, axis_for([run]), (), LIMITS_S)
     width = axis_for([run]).width_s
     assert np.flatnonzero(gathered.planned).tolist() == [int(1.05 / width)]
     assert np.flatnonzero(gathered.ended.sum(axis=1)).tolist() == [int(3.05 / width)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from reports.statistics import by_bin, curve, interval_ranks, largest, percentile, percentiles, rank_of, sample
+from reports.statistics import Bin, by_bin, curve, interval_ranks, largest, percentile, percentiles, rank_of, sample
 
 DURATIONS = st.lists(st.tuples(st.integers(0, 10**10), st.booleans()), min_size=1, max_size=300)
 
@@ -113,6 +113,17 @@ def test_the_curve_goes_from_all_rows_to_the_slowest():
     assert len(above) <= 240
 
 
+def bins(durations, places, count, cut=()):
+    mask = np.zeros(len(durations), dtype=bool)
+    mask[list(cut)] = True
+    return by_bin(np.array(durations), mask, np.array(places, dtype=np.int16), count)
+
+
 def test_bins_are_judged_apart_and_rows_off_the_axis_left_out():
-    found = by_bin(np.array([5, 1, 9, 7, 100]), np.array([0, 0, 0, 2, -1], dtype=np.int16), 3)
-    assert found == [(3, 5, 9, 9), None, (1, 7, 7, 7)]
+    assert bins([5, 1, 9, 7, 100], [0, 0, 0, 2, -1], 3) == [Bin(3, 5, 9, 9), None, Bin(1, 7, 7, 7)]
+
+
+def test_a_percentile_of_a_bin_among_cut_off_waits_is_at_least_that():
+    slow, quick = bins([1, 2, 9, 9, 1, 2], [0, 0, 0, 0, 1, 1], 2, cut=[2, 3])
+    assert slow == Bin(4, 2, 9, 9, (False, True, True))
+    assert quick.at_least == (False, False, False)

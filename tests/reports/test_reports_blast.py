@@ -1,0 +1,77 @@
+"""The blast radius, from run directories to words."""
+
+import pytest
+from outages import MOVED, PODS, write_outage
+from studies import Op, action, write_run
+
+from reports.blast import after_another, words
+from reports.findings import find
+from reports.frames import read_study
+
+PAIR = ("a", "b")
+
+
+def blast_of(study, **more):
+    return find("study", read_study(study), **more).storages[0].blasts[0]
+
+
+def attempts(pod, bad_from_s=99.0, bad_until_s=99.0, per_s=8, until_s=16):
+    """Accepts of one pod, slow between the two moments."""
+    times = [n / per_s for n in range(until_s * per_s)]
+    return [Op("chat.accept", t, 2.0 if bad_from_s <= t < bad_until_s else 0.01, pod=pod) for t in times]
+
+
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory):
+    study = tmp_path_factory.mktemp("runs") / "study"
+    write_outage(study)
+    return blast_of(study)
+
+
+def test_who_burnt_first_and_who_followed(outage):
+    assert words(outage) == (
+        "17 and 18 began to burn 3.0 s after “move 17 and 18 to dual writing (100 %)”; "
+        "canary and 19 followed 6.0 s later; 20 did not burn"
+    )
+
+
+def test_each_pod_says_what_was_done_to_it_and_how_long_it_burnt(outage):
+    pods = {p.pod: p for p in outage.pods}
+    assert tuple(pods) == PODS
+    assert [[e.number for e in pods[name].done_to_it] for name in ("canary", "17", "19")] == [[1, 6], [2, 6], []]
+    assert all(pods[name].burnt_s == pytest.approx(24, abs=2) for name in MOVED)
+    assert after_another(outage, pods["19"]) == "17 s after 1"
+    assert after_another(outage, pods["20"]) == "—"
+
+
+def test_a_pod_without_data_is_unknown_not_whole(tmp_path):
+    write_run(tmp_path, operations=attempts(0, 8, 12), pods=PAIR, timeline=None)
+    assert words(blast_of(tmp_path)).endswith("of b too little was seen to tell")
+
+
+def test_what_burnt_before_anything_was_done_is_said_so(tmp_path):
+    write_run(tmp_path, operations=attempts(0, 6, 9) + attempts(1), pods=PAIR)
+    told = words(blast_of(tmp_path))
+    assert told == "a began to burn 6.0 s into the load, before anything was done; b did not burn"
+
+
+def test_a_burn_of_the_warm_up_does_not_count(tmp_path):
+    timeline = [action(10.0, "restart b", pods=["b"])]
+    write_run(tmp_path, operations=attempts(0, 1, 4) + attempts(1), pods=PAIR, timeline=timeline)
+    assert words(blast_of(tmp_path)) == "no pod burnt: a and b"
+
+
+def test_one_bad_attempt_is_no_burn(tmp_path):
+    bad = [Op("chat.accept", 8.0 + 0.2 * n, 2.0, pod=0) for n in range(2)]
+    write_run(tmp_path, operations=attempts(0) + attempts(1) + bad, pods=PAIR)
+    assert words(blast_of(tmp_path)) == "no pod burnt: a and b"
+
+
+def test_the_limits_may_be_those_of_objectives(tmp_path):
+    write_run(tmp_path, operations=attempts(0, 6, 9) + attempts(1), pods=PAIR)
+    assert words(blast_of(tmp_path, limits_s={"chat.accept": 3.0})) == "no pod burnt: a and b"
+
+
+def test_one_pod_has_no_radius(tmp_path):
+    write_run(tmp_path, operations=attempts(0, 6, 9))
+    assert find("study", read_study(tmp_path)).storages[0].blasts == ()
