@@ -11,7 +11,17 @@ from loadtests.scenario import ScenarioError, find_scenario, load_scenario, scen
 from loadtests.scenario.finding import SHIPPED
 from loadtests.scenario.schema import SCHEMA_FILE, main, scenario_schema
 
-NAMES = ["agent-workday", "reconnect-storm", "smoke", "subscription-churn"]
+NAMES = [
+    "agent-workday",
+    "cluster-maintenance",
+    "incident-2024-06-25",
+    "incident-2024-07-02",
+    "lock-for-cpu",
+    "reconnect-storm",
+    "smoke",
+    "storage-migration",
+    "subscription-churn",
+]
 
 
 @pytest.fixture
@@ -85,20 +95,5 @@ def test_an_unknown_name_lists_the_known_ones(elsewhere):
     with pytest.raises(ScenarioError) as raised:
         load_scenario("reconect-storm")
     assert str(raised.value).endswith(
-        "got 'reconect-storm', expected a path, or one of agent-workday, reconnect-storm, smoke, subscription-churn; "
-        "did you mean reconnect-storm?"
+        f"got 'reconect-storm', expected a path, or one of {', '.join(NAMES)}; did you mean reconnect-storm?"
     )
-
-
-def test_objectives_have_to_be_there(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text((SHIPPED / "smoke.yaml").read_text().replace("objectives: objectives", "objectives: objektives"))
-    (tmp_path / "objectives.yaml").touch()
-    with pytest.raises(ScenarioError, match=r"objectives: got 'objektives.yaml'.*did you mean objectives.yaml\?"):
-        load_scenario(path)
-
-
-def test_objectives_are_no_scenario(elsewhere):
-    assert Path(SHIPPED, "objectives.yaml").exists()
-    with pytest.raises(ScenarioError):
-        load_scenario("objectives")
