@@ -97,3 +97,17 @@ def test_an_unknown_name_lists_the_known_ones(elsewhere):
     assert str(raised.value).endswith(
         f"got 'reconect-storm', expected a path, or one of {', '.join(NAMES)}; did you mean reconnect-storm?"
     )
+
+
+def test_objectives_have_to_be_there(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text((SHIPPED / "smoke.yaml").read_text().replace("objectives: objectives", "objectives: objektives"))
+    (tmp_path / "objectives.yaml").touch()
+    with pytest.raises(ScenarioError, match=r"objectives: got 'objektives.yaml'.*did you mean objectives.yaml\?"):
+        load_scenario(path)
+
+
+def test_objectives_are_no_scenario(elsewhere):
+    assert Path(SHIPPED, "objectives.yaml").exists()
+    with pytest.raises(ScenarioError):
+        load_scenario("objectives")
