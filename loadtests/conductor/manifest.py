@@ -51,7 +51,7 @@ class Found:
 
     pod: PodTarget
     settings: Mapping[str, Any]
-    database_offset: Mapping[str, int] | None
+    database_offsets: Mapping[str, Mapping[str, int]]
     remote_workers: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -78,7 +78,7 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
         "host": host(),
         "packages": packages(),
         "generator": {"processes": choices.generator.workers, "workers": list(found.remote_workers)},
-        "database_offset": found.database_offset,
+        "database_offsets": found.database_offsets,
         "stages": stages(choices.scenario),
     }
 

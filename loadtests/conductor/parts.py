@@ -21,7 +21,6 @@ from loadtests.scenario import PodTarget
 from loadtests.servers.postgres import PostgresServer, ServerUnavailable
 
 POD = "pod-1"
-NO_ENGINE = "none"
 STOP_WITHIN_S = 15.0
 
 
@@ -88,25 +87,30 @@ class Parts:
         return PodTarget(POD, ready["url"], tuple(accounts)), ready.get("settings") or {}
 
     def start_observer(self) -> Any:
-        """Returns the offset of the database's clock, or None. Raises RunEnded(observer_died).
+        """Returns the offset of each database's clock, by name. Raises RunEnded(observer_died).
 
         Behind a target that we did not start there is no database that it could ask: it watches the generator then.
         """
         watched = [Watched("pod", POD, self.pod.pid)] if self.pod else []
         watched += [Watched("database", "postgres", self.server.pid)] if self.server else []
         argv = [
-            *(sys.executable, "-m", "loadtests.probes", "--engine", self.subject.engine or NO_ENGINE),
+            *(sys.executable, "-m", "loadtests.probes"),
+            *(part for name, engine in self._databases() for part in ("--database", f"{name}:{engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for w in watched for part in ("--watch", f"{w.role}:{w.name}:{w.pid}")),
             *("--ready-fd", "{ready}"),
         ]
-        environment = {"LOADTESTS_DSN": self.dsn} if self.dsn else {}
+        environment = {"LOADTESTS_DSNS": json.dumps({name: self.dsn for name, _ in self._databases()})}
         orders, self._orders = os.pipe()
         try:
             self.observer, ready = self._start("observer", argv, environment, "observer_died", orders)
         finally:
             os.close(orders)
-        return ready.get("database_offset")
+        return ready["database_offsets"]
+
+    def _databases(self) -> list[tuple[str, str]]:
+        """Name and engine of each; a simple storage's only one is named by its engine."""
+        return [(self.subject.engine, self.subject.engine)] if self.subject.engine and self.dsn else []
 
     def watch_generator(self, pid: int) -> None:
         """Tells the observer the Locust master's process id."""
