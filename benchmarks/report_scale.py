@@ -170,6 +170,7 @@ def _write_small_tables(run: RunDirectory, storage: Storage, random: np.random.G
                     start + hits * period,
                     3,
                     "postgres",
+                    "postgres",
                     "pod-1",
                     10,
                     waiter,
@@ -240,7 +241,7 @@ def _manifest(run: RunDirectory, storage: Storage, round_: int) -> dict[str, Any
         "target": {"owned": True, "pods": [{"name": "pod-1", "url": "ws://127.0.0.1:1", "accounts": ["account-0001"]}]},
         "engine": {"name": storage.name.partition(":")[0], "version": "18.0", "settings": {"fsync": "on"},
                    "promises": {"durable": True, "no_orphans": True, "commit_survives": "power_loss"}},
-        "packages": {"locust": "2.46.3"}, "generator": {"processes": 2, "workers": []}, "database_offset": None,
+        "packages": {"locust": "2.46.3"}, "generator": {"processes": 2, "workers": []}, "database_offsets": {},
         "stages": [{"name": n, "starts_s": a, "duration_s": d, **more} for n, a, d, more in stages],
     }  # fmt: skip
 

@@ -53,7 +53,7 @@ class Found:
     pods: tuple[PodTarget, ...]
     settings: Mapping[str, Mapping[str, Any]]
     layout: Layout
-    database_offsets: Mapping[str, Mapping[str, int]] | None
+    database_offsets: Mapping[str, Mapping[str, int]]
     remote_workers: tuple[Mapping[str, Any], ...] = ()
 
 

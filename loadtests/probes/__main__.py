@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.probes.contract import Clock, Probe
+from loadtests.probes.databases import DSNS, Database, database_probes, offsets
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
 from loadtests.probes.resources import ResourcesProbe, Watched
@@ -31,9 +31,16 @@ def _watched(text: str) -> Watched:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _database(text: str) -> Database:
+    try:
+        return Database.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m loadtests.probes", usage=argparse.SUPPRESS, description=__doc__, allow_abbrev=False)
-    parser.add_argument("--engine", required=True, help="postgres is watched from the inside; others from the outside")
+    parser.add_argument("--database", action="append", default=[], type=_database, metavar="NAME:ENGINE")
     parser.add_argument("--run-directory", required=True, type=Path, help="where the tables are written")
     parser.add_argument("--origin-ns", required=True, type=int, help="CLOCK_MONOTONIC at the run's time 0")
     parser.add_argument("--watch", action="append", default=[], type=_watched, metavar="ROLE:NAME:PID")
@@ -41,27 +48,18 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _database_probes(engine: str, clock: Clock) -> list[Any]:
-    """The probes that look into the database: none for engines that tell nothing of their waits."""
-    if engine != "postgres":
-        return []
-    dsn = os.environ.get("LOADTESTS_DSN")
-    if not dsn:
-        sys.stderr.write("the observer needs the database's address in LOADTESTS_DSN\n")
-        raise SystemExit(EX_USAGE)
-    from loadtests.probes.postgres import PostgresProbe
-
-    return [PostgresProbe(dsn, clock)]
+def _database_probes(databases: Sequence[Database], clock: Clock) -> list[Probe]:
+    try:
+        return database_probes(databases, os.environ.get(DSNS), clock)
+    except ValueError as error:
+        sys.stderr.write(f"the observer cannot look into its databases: {error}\n")
+        raise SystemExit(EX_USAGE) from None
 
 
-def _ready(descriptor: int | None, probes: Sequence[Any]) -> None:
+def _ready(descriptor: int | None, databases: Sequence[Database], probes: Sequence[Probe]) -> None:
     if descriptor is None:
         return
-    offset = next((o for p in probes if (o := getattr(p, "offset", None))), None)
-    line = {
-        "probes": [p.name for p in probes],
-        "database_offset": offset and {"offset_ns": offset.offset_ns, "error_ns": offset.error_ns},
-    }
+    line = {"probes": [p.name for p in probes], "database_offsets": offsets(databases, probes)}
     with os.fdopen(descriptor, "w") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -107,13 +105,13 @@ async def _observe(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     resources = ResourcesProbe(clock, [*arguments.watch, Watched("observer", "observer", os.getpid())])
-    probes: list[Probe] = [*_database_probes(arguments.engine, clock), resources]
+    probes: list[Probe] = [*_database_probes(arguments.database, clock), resources]
     watches = [Watch(probe, clock) for probe in probes]
     recorder = Recorder(RunDirectory(arguments.run_directory))
     try:
         await _open(watches)
         _listen(loop, resources)
-        _ready(arguments.ready_fd, probes)
+        _ready(arguments.ready_fd, arguments.database, probes)
         async with asyncio.TaskGroup() as tasks:
             for watch in watches:
                 tasks.create_task(run(watch, clock, recorder, stop))

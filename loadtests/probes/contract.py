@@ -1,6 +1,7 @@
 """What a probe is: something that is opened, sampled at every tick, and closed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Rows = Mapping[str, Sequence[Sequence[Any]]]
@@ -8,6 +9,14 @@ Rows = Mapping[str, Sequence[Sequence[Any]]]
 
 Clock = Callable[[], int]
 """Nanoseconds since the run's origin."""
+
+
+@dataclass(frozen=True)
+class ClockOffset:
+    """How far the database's clock is ahead of ours, and at most how far that is wrong."""
+
+    offset_ns: int
+    error_ns: int
 
 
 class BlindError(Exception):

@@ -103,6 +103,12 @@ def waits_in(locks: Sequence[Lock]) -> list[Seen]:
     return [Seen(w, _object(w, rows), _chain(w, blockers)) for w in waiting]
 
 
+def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
+    """As `waits_in`, where the server itself says who stands in whose way: waiters, each with its blocker."""
+    blockers = {waiter.session: blocker for waiter, blocker in waits if blocker}
+    return [Seen(waiter, _object(waiter, {}), _chain(waiter, blockers)) for waiter, _ in waits]
+
+
 def _blocker(waiter: Lock, others: Iterable[Lock]) -> Lock | None:
     """A holder in a conflicting mode; else the foremost of those who queue before the waiter and would conflict."""
     conflicts = _CONFLICTS.get(waiter.mode, frozenset(_MODES))
@@ -149,6 +155,7 @@ class Waits:
     def __init__(self, period_ns: int) -> None:
         self._half_ns = period_ns // 2
         self._open: dict[tuple[int | None, str, str, int | None], Wait] = {}
+        self._ended: list[Wait] = []
 
     def observe(self, at_ns: int, error_ns: int, seen: Iterable[Seen]) -> list[Wait]:
         """Takes a snapshot made at `at_ns` ± `error_ns`; returns the waits that it no longer shows."""
@@ -157,14 +164,24 @@ class Waits:
             key = (sight.lock.session, sight.lock.tag, sight.lock.mode, sight.lock.since)
             wait = self._open.pop(key, None) or self._open.pop((*key[:3], None), None)
             still[key] = self._again(wait, sight, at_ns, error_ns)
-        over, self._open = list(self._open.values()), still
+        over, self._open = self._open, still
+        self._end(over.values())
+        ended, self._ended = self._ended, []
+        return ended
+
+    def cut(self) -> None:
+        """What was waited for is no more, nor who waited: the server is another one now."""
+        over, self._open = self._open, {}
+        self._end(over.values())
+
+    def _end(self, over: Iterable[Wait]) -> None:
         for wait in over:
             wait.ended_ns = wait.last_ns + self._half_ns
-        return over
+            self._ended.append(wait)
 
     def rest(self) -> list[Wait]:
-        """The waits that still last."""
-        over, self._open = list(self._open.values()), {}
+        """The waits that still last, and those that no `observe` has returned."""
+        over, self._open, self._ended = [*self._ended, *self._open.values()], {}, []
         return over
 
     def _again(self, wait: Wait | None, sight: Seen, at_ns: int, error_ns: int) -> Wait:

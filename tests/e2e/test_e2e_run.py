@@ -1,5 +1,6 @@
 """Whole runs by the command that people use: what they leave is complete, readable and free of secrets."""
 
+import json
 import os
 import re
 import signal
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 MANIFEST_KEYS = {
     *("format", "study", "run", "round", "started_at", "storage", "scenario", "seed", "harness", "origin_ns", "clock"),
-    *("target", "engine", "host", "packages", "generator", "database_offset", "stages"),
+    *("target", "engine", "host", "packages", "generator", "database_offsets", "stages"),
 }
 END_KEYS = {
     *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),
@@ -164,7 +165,7 @@ def test_postgres_comes_and_goes_without_a_secret_left(tmp_path, postgres_server
         pod = harness.child("loadtests.pod").environ()
         secrets = [pod["LOADTESTS_TOKEN_SECRET"], pod["LOADTESTS_CONTROL_TOKEN"], _password(pod["LOADTESTS_DSN"])]
         observer = harness.child("loadtests.probes").environ()
-        secrets.append(_password(observer["LOADTESTS_DSN"]))
+        secrets.append(_password(json.loads(observer["LOADTESTS_DSNS"])["postgres"]))
         commands = [" ".join(p.cmdline()) for p in harness.seen.values() if p.is_running()]
         assert harness.finish() == 0, harness.stderr
         assert_whole(run)

@@ -145,7 +145,7 @@ def test_a_cut_table_breaks_its_run(study):
 @pytest.mark.parametrize("table", ["timeline", "ticks", "sessions"])
 def test_a_table_that_is_gone_breaks_its_run(study, table):
     """Without the observer's rows a lock wait would not be missing: there would have been none."""
-    sessions = [(6 * NS, "postgres", "lock", None, 3)]
+    sessions = [(6 * NS, "postgres", "postgres", "lock", None, 3)]
     run = write_run(study, operations=[accept()], tables={"sessions": sessions})
     run.table_path(table).unlink()
     (read,) = evidence(study).runs

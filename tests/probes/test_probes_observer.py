@@ -43,15 +43,17 @@ class Observer:
     def ticks(self, probe: str) -> list[dict[str, Any]]:
         return [t for t in self.rows("ticks") if t["probe"] == probe]
 
-    def until_tick(self, true: Callable[[dict[str, Any]], bool], within_s: float = 30) -> dict[str, Any]:
-        """Waits for a tick of the PostgreSQL probe that begins after now and is as asked for."""
+    def until_tick(
+        self, true: Callable[[dict[str, Any]], bool], within_s: float = 30, probe: str = "postgres"
+    ) -> dict[str, Any]:
+        """Waits for a tick of the probe that begins after now and is as asked for."""
         after, end = self.now_ns(), time.monotonic() + within_s
         while time.monotonic() < end:
-            for tick in self.ticks("postgres"):
+            for tick in self.ticks(probe):
                 if tick["started_ns"] > after and true(tick):
                     return tick
             time.sleep(0.05)
-        raise AssertionError(f"no such tick; the last ones: {self.ticks('postgres')[-3:]}")
+        raise AssertionError(f"no such tick; the last ones: {self.ticks(probe)[-3:]}")
 
     def stop(self) -> None:
         self.process.terminate()
@@ -59,13 +61,15 @@ class Observer:
 
 
 @contextmanager
-def observing(path: Path, engine: str, dsn: str | None, *watches: str) -> Iterator[Observer]:
+def observing(path: Path, databases: dict[str, str], *watches: str) -> Iterator[Observer]:
+    """Beside these databases: `NAME:ENGINE` → DSN."""
     read_end, write_end = os.pipe()
     origin_ns = time.monotonic_ns()
-    argv = [sys.executable, "-m", "loadtests.probes", "--engine", engine, "--run-directory", str(path)]
+    argv = [sys.executable, "-m", "loadtests.probes", "--run-directory", str(path)]
+    argv += [part for database in databases for part in ("--database", database)]
     argv += ["--origin-ns", str(origin_ns), "--ready-fd", str(write_end)]
     argv += [part for watch in watches for part in ("--watch", watch)]
-    environment = {**os.environ, **({"LOADTESTS_DSN": dsn} if dsn else {})}
+    environment = {**os.environ, "LOADTESTS_DSNS": json.dumps({d.split(":")[0]: dsn for d, dsn in databases.items()})}
     process = subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, pass_fds=[write_end])
     os.close(write_end)
     observer = Observer(RunDirectory(path), origin_ns, process)
@@ -184,7 +188,7 @@ def told(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFacto
         await setup.close()
 
     database = f"database:postgres:{postgres_server.pid}"
-    with observing(tmp_path_factory.mktemp("run"), "postgres", postgres_server.dsn, database) as observer:
+    with observing(tmp_path_factory.mktemp("run"), {"postgres:postgres": postgres_server.dsn}, database) as observer:
         assert observer.process.stdin
         observer.process.stdin.write(b'{"watch": "nonsense"}\n{"watch": "generator:locust:%d"}\n' % os.getpid())
         observer.process.stdin.flush()
@@ -200,7 +204,7 @@ def waits_of(told: tuple[Observer, Story], session: str) -> list[dict[str, Any]]
 def test_ready_line_names_probes_and_the_clock(told: tuple[Observer, Story]) -> None:
     ready = told[0].ready
     assert ready["probes"] == ["postgres", "resources"]
-    offset = ready["database_offset"]
+    offset = ready["database_offsets"]["postgres"]
     assert abs(offset["offset_ns"]) <= offset["error_ns"] + 1000  # the same clock, read in microseconds
 
 
@@ -210,6 +214,7 @@ def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) 
     expected = {
         "known": KNOWN.index("sampled"),
         "engine": "postgres",
+        "database": "postgres",
         "pod": "pod-1",
         "waiter_operation": "subscription.create",
         "blocker_session": story.sessions["holder"],
@@ -321,7 +326,7 @@ def test_blindness_is_visible_and_ends(
             file.write("max_connections = 12\nautovacuum = off\nmax_wal_senders = 0\n")
         server.stop()
         server.start()
-        with observing(tmp_path, "postgres", server.dsn) as observer:
+        with observing(tmp_path, {"postgres:postgres": server.dsn}) as observer:
             observer.until_tick(lambda t: t["error"] is None)
             (frozen,) = backends_of_observer(server)
             frozen.send_signal(signal.SIGSTOP)
@@ -338,8 +343,8 @@ def test_blindness_is_visible_and_ends(
 
 
 def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> None:
-    with observing(tmp_path, "sqlite", None, f"pod:pod-1:{os.getpid()}") as observer:
-        assert observer.ready == {"probes": ["resources"], "database_offset": None}
+    with observing(tmp_path, {"sqlite:sqlite": "storage.sqlite"}, f"pod:pod-1:{os.getpid()}") as observer:
+        assert observer.ready == {"probes": ["resources"], "database_offsets": {}}
         end = time.monotonic() + 20
         while not observer.ticks("resources") and time.monotonic() < end:
             time.sleep(0.05)
@@ -349,21 +354,30 @@ def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> N
     assert pa.Table.from_batches(list(observer.directory.batches("ticks"))).num_rows > 0
 
 
+def _nobody(name: str, scheme: str) -> str:
+    """Where nobody listens."""
+    return json.dumps({name: f"{scheme}://pod:hidden-word@127.0.0.1:1/pod"})
+
+
 @pytest.mark.parametrize(
-    ("asked", "dsn", "code", "message"),
+    ("asked", "dsns", "code", "message"),
     [
-        (["--engine", "postgres"], None, 64, "LOADTESTS_DSN"),
-        (["--engine", "sqlite", "--watch", "cat:a:1"], None, 64, "expected ROLE:NAME:PID"),
-        (["--engine", "sqlite", "--nonsense"], None, 64, "--nonsense"),
-        (["--engine", "postgres"], "postgresql://pod:hidden-word@127.0.0.1:1/pod", 69, "cannot see postgres"),
+        (["--database", "legacy:postgres"], None, 64, "LOADTESTS_DSNS has no address of legacy"),
+        (["--database", "legacy:postgres"], "postgresql://pod:hidden-word@127.0.0.1:1/pod", 64, "is not a JSON object"),
+        (["--database", "postgres"], None, 64, "expected NAME:ENGINE"),
+        (["--watch", "cat:a:1"], None, 64, "expected ROLE:NAME:PID"),
+        (["--nonsense"], None, 64, "--nonsense"),
+        (["--database", "old:postgres"], _nobody("old", "postgresql"), 69, "cannot see postgres:old"),
+        (["--database", "old:mariadb"], _nobody("old", "mariadb"), 69, "cannot see mariadb:old"),
+        (["--database", "old:redis"], _nobody("old", "redis"), 69, "cannot see redis:old"),
     ],
 )
 def test_bad_input_is_one_clear_line(
-    tmp_path: Path, asked: list[str], dsn: str | None, code: int, message: str
+    tmp_path: Path, asked: list[str], dsns: str | None, code: int, message: str
 ) -> None:
     argv = [sys.executable, "-m", "loadtests.probes", "--run-directory", str(tmp_path), "--origin-ns", "0", *asked]
-    environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_DSN"} | (
-        {"LOADTESTS_DSN": dsn} if dsn else {}
+    environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_DSNS"} | (
+        {"LOADTESTS_DSNS": dsns} if dsns else {}
     )
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code
@@ -374,7 +388,48 @@ def test_bad_input_is_one_clear_line(
 
 def test_tables_that_are_there_already_are_not_written_again(tmp_path: Path) -> None:
     (tmp_path / "ticks.arrows").touch()
-    argv = [sys.executable, "-m", "loadtests.probes", "--engine", "sqlite", "--run-directory", str(tmp_path)]
+    argv = [sys.executable, "-m", "loadtests.probes", "--run-directory", str(tmp_path)]
     done = subprocess.run([*argv, "--origin-ns", "0"], capture_output=True, text=True, check=False)
     assert (done.returncode, "cannot write its tables" in done.stderr) == (69, True)
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_made_anew_is_another_one(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two databases under one observer. One is killed under a wait and another takes its place: the wait is over, the
+    probe is blind and comes back, and the other database's never was."""
+
+    async def wait_for_ever(dsn: str, ticks: int) -> Any:
+        holder, waiter = await begin(dsn, "chat.accept"), await begin(dsn, "chat.close")
+        pid = waiter.get_server_pid()
+        await holder.execute("SELECT pg_advisory_xact_lock(77)")
+        waiting = asyncio.create_task(waiter.execute("SELECT pg_advisory_xact_lock(77)"))
+        for _ in range(ticks):
+            await asyncio.to_thread(observer.until_tick, lambda t: t["error"] is None, probe="postgres:legacy")
+        await asyncio.to_thread(end)
+        with suppress(asyncpg.PostgresError, OSError):
+            await waiting
+        for connection in (holder, waiter):
+            connection.terminate()
+        return pid
+
+    def end() -> None:
+        server.kill()
+        observer.until_tick(lambda t: t["error"] is not None, probe="postgres:legacy")
+
+    path = tmp_path_factory.mktemp("own") / "postgres"
+    with PostgresServer.create(path) as server, PostgresServer.create(path.with_name("other")) as other:
+        databases = {"legacy:postgres": server.dsn, "upgraded:postgres": other.dsn}
+        with observing(tmp_path, databases) as observer:
+            assert observer.ready["probes"] == ["postgres:legacy", "postgres:upgraded", "resources"]
+            assert set(observer.ready["database_offsets"]) == {"legacy", "upgraded"}
+            pid = asyncio.run(wait_for_ever(server.pod_dsn, 3))
+            server.start()
+            observer.until_tick(lambda t: t["error"] is None, probe="postgres:legacy")
+            observer.stop()
+    (wait,) = observer.rows("lock_waits")
+    assert (wait["waiter_session"], wait["engine"], wait["database"]) == (pid, "postgres", "legacy")
+    blind = [t for t in observer.ticks("postgres:legacy") if t["error"]]
+    assert wait["ended_ns"] is not None
+    assert wait["ended_ns"] < blind[0]["ended_ns"] + 50_000_000
+    assert {t["error"] for t in observer.ticks("postgres:upgraded")} == {None}
+    assert {s["database"] for s in observer.rows("sessions")} <= {"legacy", "upgraded"}

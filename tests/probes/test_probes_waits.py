@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from loadtests.probes.waits import Chain, Lock, Party, Waits, waits_in
+from loadtests.probes.waits import Chain, Lock, Party, Waits, waits_behind, waits_in
 
 ROW = "tuple.1"
 HOLDER = Lock(1, "xid.9", "transactionid", "ExclusiveLock", True, operation="chat.accept")
@@ -103,3 +103,23 @@ def test_the_usual_blocker_is_named() -> None:
     for at, holder in ((1000, other), (1100, HOLDER), (1200, HOLDER)):
         waits.observe(at, 5, waits_in([holder, FIRST]))
     assert [w.chain and w.chain.blocker.operation for w in waits.rest()] == ["chat.accept"]
+
+
+def test_a_server_that_names_the_blockers_is_believed() -> None:
+    holder = Lock(1, "a", "row", "", True, operation="chat.accept")
+    first = Lock(2, "a", "row", "X", False, relation="chats", operation="chat.offer")
+    second = Lock(3, "b", "row", "X", False, relation="chats")
+    seen = waits_behind([(first, holder), (second, first), (Lock(4, "m", "table metadata lock", "", False), None)])
+    assert [s.object for s in seen] == ["row of chats", "row of chats", "table metadata lock"]
+    assert [s.chain and (s.chain.root.session, s.chain.depth) for s in seen] == [(1, 1), (1, 2), None]
+
+
+def test_a_wait_does_not_outlive_its_server() -> None:
+    """Process ids and lock names begin anew: the same ones are another wait's."""
+    waits = Waits(100)
+    waits.observe(1000, 5, waits_in([HOLDER, replace(FIRST, since=None, age_ns=None)]))
+    waits.cut()
+    (over,) = waits.observe(9000, 5, waits_in([HOLDER, replace(FIRST, since=None, age_ns=None)]))
+    assert (over.started_ns, over.ended_ns, over.hits) == (950, 1050, 1)
+    waits.cut()
+    assert [(w.started_ns, w.ended_ns) for w in waits.rest()] == [(8950, 9050)]

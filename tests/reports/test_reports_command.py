@@ -42,6 +42,7 @@ def compared(study):
                 int((6.15 + i / 100) * 1e9),
                 KNOWN.index("event"),
                 "x",
+                "x",
                 None,
                 1,
                 "chat.accept",
@@ -171,7 +172,9 @@ def test_hostile_words_are_shown_not_obeyed(tmp_path):
     }
     ledger = {"checks": [ledger_check("orphans", "fail", 3, HOSTILE)]}
     end = {"reason": "pod_died", "detail": HOSTILE}
-    waits = [(0, 6 * 10**9, 7 * 10**9, 0, "x", None, 1, HOSTILE, 2, HOSTILE, 3, HOSTILE, 1, None, None, None, None)]
+    waits = [
+        (0, 6 * 10**9, 7 * 10**9, 0, "x", "x", None, 1, HOSTILE, 2, HOSTILE, 3, HOSTILE, 1, None, None, None, None)
+    ]
     stage = [(0, 10**10, "stage", HOSTILE, "ok", '{"judge": true}')]
     write_run(
         study,

@@ -19,7 +19,7 @@ def head(study):
 def wait(number, waiter, lasts_s):
     start = 6 * NS + number
     return (
-        *(number, start, start + int(lasts_s * NS), KNOWN.index("event"), "postgres", None, 1, waiter),
+        *(number, start, start + int(lasts_s * NS), KNOWN.index("event"), "postgres", "postgres", None, 1, waiter),
         *(2, None, 3, "message.send", 1, None, None, None, None),
     )
 
@@ -79,7 +79,11 @@ def test_what_passed_before_accepts_began_is_told(tmp_path):
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
     looks = range(50, 150)
     ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None, NS // 10) for t in looks]
-    sessions = [(t * NS // 10, "postgres", name, None, n) for t in looks for name, n in (("lock", 4), ("running", 1))]
+    sessions = [
+        (t * NS // 10, "postgres", "postgres", name, None, n)
+        for t in looks
+        for name, n in (("lock", 4), ("running", 1))
+    ]
     tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)], "ticks": ticks, "sessions": sessions}
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
     assert "on average 4.0 of 5.0 busy sessions waited for locks" in head(tmp_path).reason

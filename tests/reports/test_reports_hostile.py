@@ -30,7 +30,7 @@ def study(request, tmp_path_factory):
     """A study whose every free word is hostile, reported and judged."""
     word = WORDS[request.param]
     study = tmp_path_factory.mktemp("runs") / "study"
-    waits = [(0, 6 * 10**9, 7 * 10**9, 0, word, word, 1, word, 2, word, 3, word, 1, word, word, word, None)]
+    waits = [(0, 6 * 10**9, 7 * 10**9, 0, word, word, word, 1, word, 2, word, 3, word, 1, word, word, word, None)]
     write_run(
         study,
         operations=[Op("chat.accept")] * 50 + [Op("chat.accept", outcome="fail", error="storage_conflict")],
@@ -44,7 +44,7 @@ def study(request, tmp_path_factory):
         end={"reason": "internal", "detail": word, "observer": {"blind_s": 9.0, "reason": word}},
         tables={
             "lock_waits": waits,
-            "sessions": [(6 * 10**9, word, word, word, 1)],
+            "sessions": [(6 * 10**9, word, word, word, word, 1)],
             "ticks": [(word, 6 * 10**9, 6 * 10**9, 6 * 10**9, 1, word, 10**8)],
             "resources": [(t * 10**9, word, word, t, 1) for t in range(9)],
         },

@@ -21,8 +21,8 @@ def transaction(operation, waiting_ms, begun_ms, ended_ms):
 def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):  # noqa: PLR0917  a row
     start = int(at_s * NS)
     return (
-        *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "pod-1", 1, waiter, 2, "message.send"),
-        *(3, root, 1, "row of chats", "ExclusiveLock", "update", hits),
+        *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "postgres", "pod-1", 1, waiter),
+        *(2, "message.send", 3, root, 1, "row of chats", "ExclusiveLock", "update", hits),
     )
 
 

@@ -1,0 +1,83 @@
+"""The databases that an observer looks into, and which probe looks."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.probes.contract import Clock, ClockOffset, Probe
+
+DSNS = "LOADTESTS_DSNS"
+"""Environment variable: the databases' addresses, a JSON object by name."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database of the run: `name:engine`."""
+
+    name: str
+    engine: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Database":
+        """Raises ValueError saying what was expected."""
+        name, colon, engine = text.rpartition(":")
+        if not (name and colon and engine):
+            raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres")
+        return cls(name, engine)
+
+    @property
+    def probe(self) -> str:
+        """The name of the probe that looks into it."""
+        return self.engine if self.name == self.engine else f"{self.engine}:{self.name}"
+
+
+def _postgres(database: Database, dsn: str, clock: Clock) -> Probe:
+    from loadtests.probes.postgres import PostgresProbe
+
+    return PostgresProbe(database, dsn, clock)
+
+
+def _mariadb(database: Database, dsn: str, clock: Clock) -> Probe:
+    from loadtests.probes.mariadb import MariadbProbe
+
+    return MariadbProbe(database, dsn, clock)
+
+
+def _redis(database: Database, dsn: str, clock: Clock) -> Probe:
+    from loadtests.probes.redis import RedisProbe
+
+    return RedisProbe(database, dsn, clock)
+
+
+PROBES: Mapping[str, Callable[[Database, str, Clock], Probe]] = {
+    "postgres": _postgres,
+    "mariadb": _mariadb,
+    "redis": _redis,
+}
+"""Engine → what looks into it. Of others, their processes are all that can be watched."""
+
+
+def database_probes(databases: Sequence[Database], dsns: str | None, clock: Clock) -> list[Probe]:
+    """A probe for each database that can be looked into. Raises ValueError when an address is missing."""
+    addresses = _addresses(dsns)
+    seen = [database for database in databases if database.engine in PROBES]
+    if missing := [d.name for d in seen if not isinstance(addresses.get(d.name), str)]:
+        raise ValueError(f"{DSNS} has no address of {', '.join(missing)}: expected a JSON object, name → DSN")
+    return [PROBES[database.engine](database, addresses[database.name], clock) for database in seen]
+
+
+def _addresses(dsns: str | None) -> Mapping[str, Any]:
+    with suppress(ValueError):  # its words would quote passwords
+        addresses = json.loads(dsns or "{}")
+        if isinstance(addresses, dict):
+            return addresses
+    raise ValueError(f"{DSNS} is not a JSON object, name → DSN")
+
+
+def offsets(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, int]]:
+    """By database: how far its clock is ahead of ours, where its probe could read it."""
+    known: dict[str, ClockOffset | None] = {probe.name: getattr(probe, "offset", None) for probe in probes}
+    found = {database.name: known.get(database.probe) for database in databases}
+    return {name: {"offset_ns": o.offset_ns, "error_ns": o.error_ns} for name, o in found.items() if o}
