@@ -27,7 +27,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _EPILOG = f"""storages: {", ".join(STORAGES)}
 
 environment: LOADTESTS_TOKEN_SECRET signs the accounts' tokens, LOADTESTS_CONTROL_TOKEN opens the control endpoint;
-made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a DSN for postgres."""
+made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a URL for postgres and mariadb."""
 
 
 def _port(text: str) -> int:

@@ -57,7 +57,8 @@ class Pod:
         if settings.run_directory is not None:
             self.transactions = TransactionsTable(settings.run_directory, settings.name, settings.origin_ns)
         record = self.transactions.record if self.transactions else _ignore
-        self.storage: Storage = registry.create(settings.storage, secrets.dsn, record, settings.name)
+        dsns = {database: secrets.dsn for database in registry.databases(settings.storage) if secrets.dsn}
+        self.storage: Storage = registry.create(settings.storage, dsns, record, settings.name)
         self.service = Service(self.storage, secrets.token_secret, settings.limits)
         self.server = PodServer(self.service, settings.limits)
         self.url = self.control_url = ""

@@ -11,13 +11,37 @@ from storage_systems import System
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
 
+BY_DEFAULT = (
+    "memory",
+    "sqlite",
+    "postgres:pessimistic",
+    "postgres:optimistic",
+    "postgres:none",
+    "mariadb:pessimistic",
+)
+"""What the contract is asked of without `--every-storage`: every piece of code once."""
 
-@pytest.fixture(params=list(registry.STORAGES))
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "system" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-storage")
+        metafunc.parametrize("system", list(registry.STORAGES) if every else BY_DEFAULT, indirect=True)
+
+
+@pytest.fixture
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
-    name = registry.parse(request.param)
-    if name.engine == "postgres":
-        return System(str(name), request.getfixturevalue("postgres_database").pod_dsn)
-    return System(str(name), str(tmp_path / "pod.db") if name.engine == "sqlite" else None)
+    """A storage system whose database is fresh."""
+    return make_system(request, request.param, tmp_path)
+
+
+def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
+    engine = registry.parse(name).engine
+    dsn = {
+        "postgres": lambda: request.getfixturevalue("postgres_database").pod_dsn,
+        "mariadb": lambda: request.getfixturevalue("mariadb_server").on(request.getfixturevalue("mariadb_database")),
+        "sqlite": lambda: str(tmp_path / "pod.db"),
+    }.get(engine)
+    return System(str(registry.parse(name)), dsn() if dsn else None)
 
 
 @pytest.fixture

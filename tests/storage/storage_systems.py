@@ -38,7 +38,8 @@ class System:
     transactions: list[Transaction] = field(default_factory=list)
 
     def open(self) -> Storage:
-        return registry.create(self.name, self.dsn, self.transactions.append, "pod-1")
+        dsns = {database: self.dsn for database in registry.databases(self.name) if self.dsn}
+        return registry.create(self.name, dsns, self.transactions.append, "pod-1")
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Storage]:

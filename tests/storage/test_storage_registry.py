@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from loadtests.pod.storage import registry, statements
+from loadtests.pod.storage.contract import Promises
+from loadtests.pod.storage.mariadb import dialect
 from loadtests.pod.storage.registry import StorageName, StorageNameError
+from loadtests.pod.storage.sql import driver
 
 
 def test_short_names_stand_for_full_ones() -> None:
@@ -23,9 +26,11 @@ def test_name_is_safe_as_a_directory() -> None:
 def test_unknown_name_is_answered_with_the_known(name: str) -> None:
     with pytest.raises(StorageNameError) as caught:
         registry.parse(name)
+    said = str(caught.value)
     for known in (*registry.STORAGES, *registry.SHORT):
-        assert known in str(caught.value)
-    assert len(str(caught.value)) < 250
+        assert known in said
+    assert "x" * 61 not in said
+    assert len(said.partition("Known are")[0]) < 130
 
 
 def test_nearest_name_is_offered() -> None:
@@ -33,7 +38,9 @@ def test_nearest_name_is_offered() -> None:
         registry.parse("postgres:optimstic")
 
 
-@pytest.mark.parametrize("name", ["sqlite", "postgres:pessimistic", "postgres:optimistic"])
+@pytest.mark.parametrize(
+    "name", ["sqlite", "postgres:pessimistic", "postgres:optimistic", "mariadb:pessimistic", "mariadb:optimistic"]
+)
 def test_promises_are_read_without_connecting(name: str) -> None:
     promises = registry.promises(name)
     assert promises.durable
@@ -41,15 +48,55 @@ def test_promises_are_read_without_connecting(name: str) -> None:
     assert promises.commit_survives == "power_loss"
 
 
+@pytest.mark.parametrize("name", ["postgres:none", "mariadb:none"])
+def test_without_locks_there_may_be_orphans(name: str) -> None:
+    assert registry.promises(name) == Promises(durable=True, no_orphans=False, commit_survives="power_loss")
+
+
+def test_databases_are_named_by_their_engine() -> None:
+    assert registry.databases("memory") == {}
+    assert registry.databases("mariadb") == {"mariadb": StorageName("mariadb", ("pessimistic",))}
+    assert registry.databases("postgres:none") == {"postgres": StorageName("postgres", ("none",))}
+
+
 def test_missing_dsn_is_told_with_the_variable_to_set() -> None:
     with pytest.raises(StorageNameError, match="LOADTESTS_DSN"):
-        registry.create("sqlite", None, lambda _: None, "pod-1")
+        registry.create("sqlite", {}, lambda _: None, "pod-1")
 
 
 def test_statements_are_split_at_their_names(tmp_path: Path) -> None:
     file = tmp_path / "s.sql"
     file.write_text("-- about the file\n\n-- name: one\nSELECT 1;\n\n-- why\n-- name: two\nSELECT\n    2;\n")
     assert dict(statements.load(file)) == {"one": "SELECT 1", "two": "SELECT\n    2"}
+
+
+def test_a_name_that_two_files_give_is_refused(tmp_path: Path) -> None:
+    for file in ("one", "two"):
+        (tmp_path / f"{file}.sql").write_text("-- name: same\nSELECT 1;\n")
+    with pytest.raises(ValueError, match=r"two\.sql: same"):
+        statements.load_all(tmp_path, ("one", "two"))
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_engines_have_the_same_statements(engine: str) -> None:
+    rooms = {engine: Path(registry.__file__).with_name(engine) for engine in ("postgres", "mariadb")}
+    names = {engine: set(driver.statements(room)) for engine, room in rooms.items()}
+    assert names[engine] == names["postgres"] | names["mariadb"]
+
+
+def test_numbered_values_become_places() -> None:
+    text, order = dialect.placed("SELECT '50%', $2 FROM t WHERE a = $1 OR b = $2")
+    assert text == "SELECT '50%%', %s FROM t WHERE a = %s OR b = %s"
+    assert dialect.arguments(order, ("a", ["b", "ü"])) == ('["b", "\\u00fc"]', "a", '["b", "\\u00fc"]')
+
+
+def test_values_of_an_insert_are_found() -> None:
+    statement = "INSERT INTO t (a, b)\nVALUES ($1, $2)\nON DUPLICATE KEY UPDATE b = VALUE(b)"
+    assert dialect.split_values(statement) == (
+        "INSERT INTO t (a, b)\nVALUES ",
+        "($1, $2)",
+        "\nON DUPLICATE KEY UPDATE b = VALUE(b)",
+    )
 
 
 def test_operation_is_a_comment_that_never_changes() -> None:

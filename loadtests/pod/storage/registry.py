@@ -1,25 +1,31 @@
 """The storage systems by name: `engine[:choice]`, such as `postgres:optimistic`."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from loadtests.pod.storage.contract import Promises, Storage, TransactionSink
 from loadtests.records.rundirectory import safe_name
 
 STORAGES: dict[str, str] = {
-    "memory": "loadtests.pod.storage.memory:MemoryStorage",
-    "sqlite": "loadtests.pod.storage.sqlite.storage:SqliteStorage",
-    "postgres:pessimistic": "loadtests.pod.storage.postgres.pessimistic:PessimisticStorage",
-    "postgres:optimistic": "loadtests.pod.storage.postgres.optimistic:OptimisticStorage",
+    "memory": "loadtests.pod.storage.memory",
+    "sqlite": "loadtests.pod.storage.sqlite.storage",
+    "postgres:pessimistic": "loadtests.pod.storage.postgres.storage",
+    "postgres:optimistic": "loadtests.pod.storage.postgres.storage",
+    "postgres:none": "loadtests.pod.storage.postgres.storage",
+    "mariadb:pessimistic": "loadtests.pod.storage.mariadb.storage",
+    "mariadb:optimistic": "loadtests.pod.storage.mariadb.storage",
+    "mariadb:none": "loadtests.pod.storage.mariadb.storage",
 }
-"""Full name → the class behind it, imported only when it is asked for."""
+"""Full name → the module behind it, imported only when it is asked for. Each has `promises(*choices)` and
+`create(*choices, dsn=…, record=…, pod=…)`."""
 
-SHORT: dict[str, str] = {"postgres": "postgres:pessimistic"}
+SHORT: dict[str, str] = {"postgres": "postgres:pessimistic", "mariadb": "mariadb:pessimistic"}
 """Short name → the full name that it stands for."""
 
-WITHOUT_DSN: frozenset[str] = frozenset({"memory"})
+WITHOUT_DATABASE: frozenset[str] = frozenset({"memory"})
 
 
 class StorageNameError(ValueError):
@@ -58,24 +64,30 @@ def _unknown(name: str) -> str:
     return f"unknown storage {name[:60]!r}{hint} Known are {', '.join(known)}."
 
 
+def databases(name: str) -> Mapping[str, StorageName]:
+    """The databases that a storage system needs, by the names that they have in a run: a simple one's is named by
+    its engine."""
+    full = parse(name)
+    return {} if full.engine in WITHOUT_DATABASE else {full.engine: full}
+
+
 def promises(name: str) -> Promises:
     """What a storage system vouches for, without connecting to it."""
-    return cast(Promises, _class(parse(name)).promises)  # type: ignore[attr-defined]
+    full = parse(name)
+    return cast(Promises, _module(full).promises(*full.choices))
 
 
-def create(name: str, dsn: str | None, record: TransactionSink, pod: str) -> Storage:
-    """A storage system, not started yet. `dsn`: the database file's path for sqlite, nothing for memory.
+def create(name: str, dsns: Mapping[str, str], record: TransactionSink, pod: str) -> Storage:
+    """A storage system, not started yet. `dsns`: database's name → its DSN, a file's path for sqlite.
 
     `record` is called with every transaction, on the event loop's thread; `pod` names the pod to the database.
     """
     full = parse(name)
-    if full.engine in WITHOUT_DSN:
-        return cast(Storage, _class(full)(record))
-    if not dsn:
-        raise StorageNameError(f"storage {full} needs a DSN: set LOADTESTS_DSN")
-    return cast(Storage, _class(full)(dsn, record, pod))
+    if missing := [database for database in databases(name) if not dsns.get(database)]:
+        raise StorageNameError(f"storage {full} needs a DSN for {' and '.join(missing)}: set LOADTESTS_DSN")
+    dsn = dsns.get(full.engine, "")
+    return cast(Storage, _module(full).create(*full.choices, dsn=dsn, record=record, pod=pod))
 
 
-def _class(name: StorageName) -> type:
-    module, _, attribute = STORAGES[str(name)].partition(":")
-    return cast(type, getattr(import_module(module), attribute))
+def _module(name: StorageName) -> Any:
+    return import_module(STORAGES[str(name)])
