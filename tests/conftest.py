@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import psutil
 import pytest
+from mariadb_server import MariadbMissing, MariadbServer
 
 from loadtests.servers.postgres import PostgresServer, ServerUnavailable
 
@@ -65,6 +66,34 @@ async def _execute(dsn: str, sql: str) -> None:
         await connection.execute(sql)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """One running MariaDB for the whole session: for tests that neither stop nor hurt it."""
+    try:
+        server = MariadbServer()
+    except MariadbMissing as error:
+        unavailable(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
+    """The name of a fresh, empty database on the session's MariaDB; dropped after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(mariadb_server.execute(f"CREATE DATABASE {name}"))
+    try:
+        yield name
+    finally:
+        asyncio.run(mariadb_server.execute(f"DROP DATABASE {name}"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-storage", action="store_true", help="storage tests: every storage system (default: every kind of code)"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

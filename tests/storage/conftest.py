@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis_servers import RedisProcess
@@ -12,20 +13,50 @@ from storage_systems import System
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
 
-DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)")
+BY_DEFAULT = (
+    "memory",
+    "sqlite",
+    "postgres:pessimistic",
+    "postgres:optimistic",
+    "postgres:none",
+    "mariadb:pessimistic",
+    "redis:always",
+    "dual(sqlite,postgres)",
+    "dual(memory,memory)",
+)
+"""What the contract is asked of without `--every-storage`: every piece of code once."""
 
 
-@pytest.fixture(params=[*registry.STORAGES, *DUALS])
+DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)", "dual(mariadb,redis)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "system" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-storage")
+        metafunc.parametrize("system", [*registry.STORAGES, *DUALS] if every else BY_DEFAULT, indirect=True)
+
+
+@pytest.fixture
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
-    def dsn(database: str, engine: str) -> str:
-        if engine == "sqlite":
-            return str(tmp_path / f"{database}.db")
-        there = request.getfixturevalue(f"{engine}_database")
-        return str(there.pod_dsn) if engine == "postgres" else str(there)
+    """A storage system whose database is fresh."""
+    return make_system(request, request.param, tmp_path)
 
-    name = registry.parse(request.param)
-    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(str(name)).items()}
-    return System(str(name), dsns.get(name.engine), {} if name.engine in dsns else dsns)
+
+def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
+    def dsn(database: str, engine: str) -> str:
+        of_engine: dict[str, Callable[[], Any]] = {
+            "postgres": lambda: request.getfixturevalue("postgres_database").pod_dsn,
+            "mariadb": lambda: request.getfixturevalue("mariadb_server").on(
+                request.getfixturevalue("mariadb_database")
+            ),
+            "redis": lambda: request.getfixturevalue("redis_database"),
+            "sqlite": lambda: str(tmp_path / f"{database}.db"),
+        }
+        return str(of_engine[engine]())
+
+    full = registry.parse(name)
+    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
+    return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
 
 
 @pytest.fixture(scope="session")
