@@ -2,16 +2,16 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from redis_servers import RedisProcess
 from storage_systems import System
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
+from loadtests.servers.contract import Server
+from loadtests.servers.registry import create_server
 
 BY_DEFAULT = (
     "memory",
@@ -44,33 +44,20 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
 
 def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
     def dsn(database: str, engine: str) -> str:
-        of_engine: dict[str, Callable[[], Any]] = {
-            "postgres": lambda: request.getfixturevalue("postgres_database").pod_dsn,
-            "mariadb": lambda: request.getfixturevalue("mariadb_server").on(
-                request.getfixturevalue("mariadb_database")
-            ),
-            "redis": lambda: request.getfixturevalue("redis_database"),
-            "sqlite": lambda: str(tmp_path / f"{database}.db"),
-        }
-        return str(of_engine[engine]())
+        if engine == "sqlite":
+            return str(tmp_path / f"{database}.db")
+        return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
 
     full = registry.parse(name)
     dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
     return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
 
 
-@pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
 @pytest.fixture
-def redis_database(redis_process: RedisProcess) -> str:
-    import redis
-
-    redis.Redis.from_url(redis_process.dsn).flushall()
-    return redis_process.dsn
+def doomed_redis(tmp_path: Path, redis_server: Server) -> Iterator[Server]:
+    """A running Redis that a test may hurt; skipped where the other cannot be made."""
+    with create_server("redis", tmp_path / "doomed") as server:
+        yield server
 
 
 @pytest.fixture
