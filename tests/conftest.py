@@ -112,6 +112,12 @@ async def _execute_mariadb(dsn: str, *statements: str) -> None:
             await cursor.execute(statement)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-storage", action="store_true", help="storage tests: every storage system (default: every kind of code)"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[_MARK] = secrets.token_hex(8)
 

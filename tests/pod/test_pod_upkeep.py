@@ -11,7 +11,7 @@ from loadtests.pod.application import _repeat
 from loadtests.pod.limits import Limits
 from loadtests.pod.service import Service
 from loadtests.pod.storage.contract import StorageUnavailable
-from loadtests.pod.storage.postgres.driver import Database
+from loadtests.pod.storage.postgres.driver import PostgresDriver
 
 
 async def test_upkeep_goes_on_whatever_a_turn_of_it_raised() -> None:
@@ -86,8 +86,8 @@ async def test_a_close_closes_the_websocket_that_resumed_meanwhile(monkeypatch: 
 
 @pytest.mark.parametrize("password", ["aGVs/bG8=", "x@y:z"])
 async def test_an_address_that_cannot_be_read_gives_no_piece_of_its_password_away(password: str) -> None:
-    database = Database(f"postgresql://pod:{password}@127.0.0.1/pod", lambda _: None, "pod-1", "pessimistic")
+    driver = PostgresDriver(f"postgresql://pod:{password}@127.0.0.1/pod", "pod-1")
     with pytest.raises(StorageUnavailable) as refused:
-        await database.start()
+        await driver.open()
     said = f"{refused.value} {refused.value.__cause__}"
     assert not any(piece in said for piece in ("aGVs", "bG8", "x@y", "y:z"))

@@ -6,40 +6,58 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redis_servers import RedisProcess
 from storage_systems import System
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
+from loadtests.servers.contract import Server
+from loadtests.servers.registry import create_server
 
-DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)")
+BY_DEFAULT = (
+    "memory",
+    "sqlite",
+    "postgres:pessimistic",
+    "postgres:optimistic",
+    "postgres:none",
+    "mariadb:pessimistic",
+    "redis:always",
+    "dual(sqlite,postgres)",
+    "dual(memory,memory)",
+)
+"""What the contract is asked of without `--every-storage`: every piece of code once."""
 
 
-@pytest.fixture(params=[*registry.STORAGES, *DUALS])
-def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
-    def dsn(database: str, engine: str) -> str:
-        if engine == "sqlite":
-            return str(tmp_path / f"{database}.db")
-        there = request.getfixturevalue(f"{engine}_database")
-        return str(there.pod_dsn) if engine == "postgres" else str(there)
-
-    name = registry.parse(request.param)
-    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(str(name)).items()}
-    return System(str(name), dsns.get(name.engine), {} if name.engine in dsns else dsns)
+DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)", "dual(mariadb,redis)")
 
 
-@pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
-    with RedisProcess(tmp_path_factory.mktemp("redis")) as server:
-        yield server
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "system" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-storage")
+        metafunc.parametrize("system", [*registry.STORAGES, *DUALS] if every else BY_DEFAULT, indirect=True)
 
 
 @pytest.fixture
-def redis_database(redis_process: RedisProcess) -> str:
-    import redis
+def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
+    """A storage system whose database is fresh."""
+    return make_system(request, request.param, tmp_path)
 
-    redis.Redis.from_url(redis_process.dsn).flushall()
-    return redis_process.dsn
+
+def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
+    def dsn(database: str, engine: str) -> str:
+        if engine == "sqlite":
+            return str(tmp_path / f"{database}.db")
+        return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
+
+    full = registry.parse(name)
+    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
+    return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
+
+
+@pytest.fixture
+def doomed_redis(tmp_path: Path, redis_server: Server) -> Iterator[Server]:
+    """A running Redis that a test may hurt; skipped where the other cannot be made."""
+    with create_server("redis", tmp_path / "doomed") as server:
+        yield server
 
 
 @pytest.fixture

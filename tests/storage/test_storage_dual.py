@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from redis_servers import RedisProcess
 from storage_systems import ACCOUNT, Desk, System, new_key, sit_down
 
 from loadtests.pod.storage.contract import (
@@ -26,6 +24,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.dual.storage import DualStorage
+from loadtests.servers.contract import Server
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 from loadtests.wire.codecs.shares import bucket
 
@@ -33,10 +32,16 @@ MAINTENANCE = Call("maintenance", "", "")
 
 
 @pytest.fixture
-def two_sides(redis_database: str) -> System:
+def two_sides(redis_database: Any) -> System:
     """Redis twice: the two sides are two databases of one server."""
-    other = redis_database.removesuffix("/0") + "/1"
-    return System("dual(redis,redis)", dsns={"legacy": redis_database, "upgraded": other})
+    legacy = redis_database.pod_dsn
+    return System("dual(redis,redis)", dsns={"legacy": legacy, "upgraded": legacy.removesuffix("/0") + "/1"})
+
+
+@pytest.fixture
+def one_doomed(redis_database: Any, doomed_redis: Server) -> System:
+    """Redis twice: the upgraded side is a server that may be killed."""
+    return System("dual(redis,redis)", dsns={"legacy": redis_database.pod_dsn, "upgraded": doomed_redis.pod_dsn})
 
 
 @asynccontextmanager
@@ -154,62 +159,57 @@ def _policy(policy: str, kind: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("policy", ["count", "fail"])
 async def test_an_upgraded_side_killed_amid_load_is_counted_and_made_equal_when_it_takes_over(
-    redis_database: str, tmp_path: Path, policy: str
+    one_doomed: System, doomed_redis: Server, policy: str
 ) -> None:
-    with RedisProcess(tmp_path / "upgraded") as server:
-        dsns = {"legacy": redis_database, "upgraded": server.dsn}
-        async with started(System(f"dual(redis,redis):{policy}", dsns=dsns)) as storage:
-            crowd = Crowd(storage, accounts=2, clients=16)
-            async with crowd.at_work():
-                await crowd.has_sent(50)
-                await asyncio.to_thread(server.kill)
-                await crowd.has_failed(20) if policy == "fail" else await crowd.has_sent(100)
-                await asyncio.to_thread(server.start)
-            assert {type(error) for error in crowd.failed} <= {OutcomeUnknown}
-            assert bool(crowd.failed) is (policy == "fail")
-            found = storage.progress()["divergences"]
-            assert found.keys() & {"second_failed", "second_unknown"}
-            moved = await storage.move_accounts("upgraded", 100)
-            assert moved.diverged["messages"] > 0
-            await crowd.assert_nothing_lost()
-        assert all(kind in KINDS for kind in found)
+    one_doomed.name += f":{policy}"
+    async with started(one_doomed) as storage:
+        crowd = Crowd(storage, accounts=2, clients=16)
+        async with crowd.at_work():
+            await crowd.has_sent(50)
+            await asyncio.to_thread(doomed_redis.kill)
+            await crowd.has_failed(20) if policy == "fail" else await crowd.has_sent(100)
+            await asyncio.to_thread(doomed_redis.start)
+        assert {type(error) for error in crowd.failed} <= {OutcomeUnknown}
+        assert bool(crowd.failed) is (policy == "fail")
+        found = storage.progress()["divergences"]
+        assert found.keys() & {"second_failed", "second_unknown"}
+        moved = await storage.move_accounts("upgraded", 100)
+        assert moved.diverged["chats"] > 0
+        await crowd.assert_nothing_lost()
+    assert all(kind in KINDS for kind in found)
 
 
 KINDS = {"second_failed", "second_unknown", "second_refused", "answers_differ", "sequence_differs", "first_unknown"}
 
 
-async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(redis_database: str, tmp_path: Path) -> None:
-    with RedisProcess(tmp_path / "upgraded") as server:
-        dsns = {"legacy": redis_database, "upgraded": server.dsn}
-        async with started(System("dual(redis,redis)", dsns=dsns)) as storage:
-            customer = await sit_down(storage, "customer", "Bob")
-            await asyncio.to_thread(server.kill)
-            moved = await storage.move_accounts("legacy", 100)
-            assert (moved.accounts, moved.copied_rows, moved.diverged) == (1, 0, {"unread": 1})
-            counted = dict(storage.progress()["divergences"])
-            _, answer = await customer.offer()
-            assert isinstance(answer, Done)
-            await storage.touch_connections([customer.connection], time.time_ns())
-            assert list(await storage.reap_connections(MAINTENANCE, 0, 10)) == []
-            assert storage.progress()["divergences"] == counted, "a side that serves nobody cannot diverge"
+async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(one_doomed: System, doomed_redis: Server) -> None:
+    async with started(one_doomed) as storage:
+        customer = await sit_down(storage, "customer", "Bob")
+        await asyncio.to_thread(doomed_redis.kill)
+        moved = await storage.move_accounts("legacy", 100)
+        assert (moved.accounts, moved.copied_rows, moved.diverged) == (1, 0, {"unread": 1})
+        counted = dict(storage.progress()["divergences"])
+        _, answer = await customer.offer()
+        assert isinstance(answer, Done)
+        await storage.touch_connections([customer.connection], time.time_ns())
+        assert list(await storage.reap_connections(MAINTENANCE, 0, 10)) == []
+        assert storage.progress()["divergences"] == counted, "a side that serves nobody cannot diverge"
 
 
 async def test_a_move_that_fails_leaves_the_account_where_it_was_and_goes_on_when_asked_again(
-    redis_database: str, tmp_path: Path
+    one_doomed: System, doomed_redis: Server
 ) -> None:
-    with RedisProcess(tmp_path / "upgraded") as server:
-        dsns = {"legacy": redis_database, "upgraded": server.dsn}
-        async with started(System("dual(redis,redis)", dsns=dsns), "legacy") as storage:
-            customer = await sit_down(storage, "customer", "Bob")
-            await asyncio.to_thread(server.kill)
-            with pytest.raises(StorageUnavailable, match="0 accounts were moved, then account-0001 was not: Redis"):
-                await storage.move_accounts("dual", 100)
-            assert isinstance((await customer.offer())[1], Done)
-            assert storage.progress() == {"modes": {"legacy": 1}, "divergences": {}}
-            await asyncio.to_thread(server.start)
-            assert (await storage.move_accounts("dual", 100)).accounts == 1
-            assert isinstance((await customer.offer())[1], Done)
-            assert await _on(storage, "upgraded") == ["chat.offered"] * 2
+    async with started(one_doomed, "legacy") as storage:
+        customer = await sit_down(storage, "customer", "Bob")
+        await asyncio.to_thread(doomed_redis.kill)
+        with pytest.raises(StorageUnavailable, match="0 accounts were moved, then account-0001 was not: Redis"):
+            await storage.move_accounts("dual", 100)
+        assert isinstance((await customer.offer())[1], Done)
+        assert storage.progress() == {"modes": {"legacy": 1}, "divergences": {}}
+        await asyncio.to_thread(doomed_redis.start)
+        assert (await storage.move_accounts("dual", 100)).accounts == 1
+        assert isinstance((await customer.offer())[1], Done)
+        assert await _on(storage, "upgraded") == ["chat.offered"] * 2
 
 
 async def test_calls_wait_while_their_account_moves_and_others_do_not(two_sides: System) -> None:
@@ -401,8 +401,8 @@ async def _there_and_back(system: System) -> None:
         await crowd.assert_nothing_lost()
 
 
-async def test_neither_side_is_left_started_when_one_cannot_be(redis_database: str) -> None:
-    dsns = {"legacy": redis_database, "upgraded": "redis://127.0.0.1:1/0"}
+async def test_neither_side_is_left_started_when_one_cannot_be(redis_database: Any) -> None:
+    dsns = {"legacy": redis_database.pod_dsn, "upgraded": "redis://127.0.0.1:1/0"}
     storage = System("dual(redis,redis)", dsns=dsns).open()
     with pytest.raises(StorageUnavailable, match="upgraded: Redis cannot be reached"):
         await storage.start()

@@ -7,7 +7,9 @@ import pytest
 
 from loadtests.pod.storage import registry, statements
 from loadtests.pod.storage.contract import Promises
+from loadtests.pod.storage.mariadb import dialect
 from loadtests.pod.storage.registry import StorageName, StorageNameError
+from loadtests.pod.storage.sql import driver
 from loadtests.scenario.model import STORAGE_PATTERN
 
 
@@ -26,9 +28,11 @@ def test_name_is_safe_as_a_directory() -> None:
 def test_unknown_name_is_answered_with_the_known(name: str) -> None:
     with pytest.raises(StorageNameError) as caught:
         registry.parse(name)
+    said = str(caught.value)
     for known in (*registry.STORAGES, *registry.SHORT):
-        assert known in str(caught.value)
-    assert len(str(caught.value)) < 400, "the names that are known, and no more of what was given than helps"
+        assert known in said
+    assert "x" * 61 not in said
+    assert len(said.partition("Known are")[0]) < 130
 
 
 def test_nearest_name_is_offered() -> None:
@@ -36,12 +40,33 @@ def test_nearest_name_is_offered() -> None:
         registry.parse("postgres:optimstic")
 
 
-@pytest.mark.parametrize("name", ["sqlite", "postgres:pessimistic", "postgres:optimistic", "redis:always"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sqlite",
+        "postgres:pessimistic",
+        "postgres:optimistic",
+        "mariadb:pessimistic",
+        "mariadb:optimistic",
+        "redis:always",
+    ],
+)
 def test_promises_are_read_without_connecting(name: str) -> None:
     promises = registry.promises(name)
     assert promises.durable
     assert promises.no_orphans
     assert promises.commit_survives == "power_loss"
+
+
+@pytest.mark.parametrize("name", ["postgres:none", "mariadb:none"])
+def test_without_locks_there_may_be_orphans(name: str) -> None:
+    assert registry.promises(name) == Promises(durable=True, no_orphans=False, commit_survives="power_loss")
+
+
+def test_databases_are_named_by_their_engine() -> None:
+    assert registry.databases("memory") == {}
+    assert registry.databases("mariadb") == {"mariadb": StorageName("mariadb", ("pessimistic",))}
+    assert registry.databases("postgres:none") == {"postgres": StorageName("postgres", ("none",))}
 
 
 def test_missing_dsn_is_told_with_the_variable_to_set() -> None:
@@ -82,7 +107,6 @@ def test_dual_names_that_are_wrong_say_what_was_expected(name: str, words: str) 
 
 
 def test_databases_are_named_by_their_engine_or_their_side() -> None:
-    assert registry.databases("memory") == {}
     assert registry.databases("redis") == {"redis": registry.parse("redis:always")}
     assert registry.databases("dual(sqlite,postgres:optimistic)") == {
         "legacy": registry.parse("sqlite"),
@@ -100,6 +124,35 @@ def test_statements_are_split_at_their_names(tmp_path: Path) -> None:
     file = tmp_path / "s.sql"
     file.write_text("-- about the file\n\n-- name: one\nSELECT 1;\n\n-- why\n-- name: two\nSELECT\n    2;\n")
     assert dict(statements.load(file)) == {"one": "SELECT 1", "two": "SELECT\n    2"}
+
+
+def test_a_name_that_two_files_give_is_refused(tmp_path: Path) -> None:
+    for file in ("one", "two"):
+        (tmp_path / f"{file}.sql").write_text("-- name: same\nSELECT 1;\n")
+    with pytest.raises(ValueError, match=r"two\.sql: same"):
+        statements.load_all(tmp_path, ("one", "two"))
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_engines_have_the_same_statements(engine: str) -> None:
+    rooms = {engine: Path(registry.__file__).with_name(engine) for engine in ("postgres", "mariadb")}
+    names = {engine: set(driver.statements(room)) for engine, room in rooms.items()}
+    assert names[engine] == names["postgres"] | names["mariadb"]
+
+
+def test_numbered_values_become_places() -> None:
+    text, order = dialect.placed("SELECT '50%', $2 FROM t WHERE a = $1 OR b = $2")
+    assert text == "SELECT '50%%', %s FROM t WHERE a = %s OR b = %s"
+    assert dialect.arguments(order, ("a", ["b", "ü"])) == ('["b", "\\u00fc"]', "a", '["b", "\\u00fc"]')
+
+
+def test_values_of_an_insert_are_found() -> None:
+    statement = "INSERT INTO t (a, b)\nVALUES ($1, $2)\nON DUPLICATE KEY UPDATE b = VALUE(b)"
+    assert dialect.split_values(statement) == (
+        "INSERT INTO t (a, b)\nVALUES ",
+        "($1, $2)",
+        "\nON DUPLICATE KEY UPDATE b = VALUE(b)",
+    )
 
 
 def test_operation_is_a_comment_that_never_changes() -> None:

@@ -2,12 +2,14 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any, Literal, cast
 
 from loadtests.pod.storage import rules
 from loadtests.pod.storage.contract import (
     Accepted,
+    AccountCopy,
     AlreadyAccepted,
     Call,
     ConnectionRow,
@@ -16,48 +18,96 @@ from loadtests.pod.storage.contract import (
     Refusal,
     Resumed,
     Statistics,
+    Storage,
+    StoredChat,
+    StoredConnection,
+    StoredMessage,
     Subscribed,
     TransactionSink,
 )
+from loadtests.pod.storage.copies import account_copy
 from loadtests.pod.storage.rules import Speaker
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
+PROMISES = Promises(durable=False, no_orphans=True, commit_survives="nothing")
+
+
+def promises() -> Promises:
+    return PROMISES
+
+
+def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  there is nothing to connect to
+    return MemoryStorage()
+
 
 @dataclass(slots=True)
-class _Connection:
-    row: ConnectionRow
-    speaker: Speaker
-    seen_ns: int
-    topics: set[str] = field(default_factory=set)
+class _Account:
+    """All there is of one account, closed connections too. `subscriptions`: connection → topic → when. An event's
+    number is its place in its topic's list, from 1."""
+
+    connections: dict[str, StoredConnection] = field(default_factory=dict)
+    subscriptions: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    chats: dict[str, StoredChat] = field(default_factory=dict)
+    messages: dict[str, StoredMessage] = field(default_factory=dict)
+    events: defaultdict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+
+    def speaker(self, connection: str) -> Speaker | None:
+        there = self.connections.get(connection)
+        return Speaker(there.id, there.role, there.name) if there and there.closed_at is None else None
+
+    def chat(self, chat: str, key: str) -> rules.Chat | None:
+        there = self.chats.get(chat)
+        if there is None:
+            return None
+        winner = self.connections.get(there.accepted_by or "")
+        name = winner.name if winner else None
+        return rules.Chat(there.state, there.offered_by, there.accepted_by, name, key in self.messages)
+
+    def orphans(self, silent_since_ns: int) -> Iterator[tuple[str, str]]:
+        """Connection and topic of each."""
+        for connection, topics in self.subscriptions.items():
+            there = self.connections.get(connection)
+            if there is None or there.closed_at is not None or there.seen_at < silent_since_ns:
+                yield from ((connection, topic) for topic in topics)
+
+    def rows(self) -> Mapping[str, Iterable[Sequence[Any]]]:
+        return {
+            "connections": self.connections.values(),
+            "topics": [(topic, len(events)) for topic, events in self.events.items()],
+            "subscriptions": [
+                (c, topic, at) for c, topics in self.subscriptions.items() for topic, at in topics.items()
+            ],
+            "chats": self.chats.values(),
+            "messages": self.messages.values(),
+            "events": [astuple(event) for events in self.events.values() for event in events],
+        }
 
 
-@dataclass(slots=True)
-class _Chat:
-    offered_by: str
-    state: str = "offered"
-    accepted_by: str | None = None
-    winner: str | None = None
-    messages: set[str] = field(default_factory=set)
-
-    def read(self, key: str) -> rules.Chat:
-        return rules.Chat(self.state, self.offered_by, self.accepted_by, self.winner, key in self.messages)
-
-
-def _read(call: Call, chat: _Chat | None) -> rules.Chat | None:
-    return chat.read(call.key) if chat else None
+def _account_of(copy: AccountCopy) -> _Account:
+    account = _Account(
+        connections={connection.id: connection for connection in copy.connections},
+        chats={chat.id: chat for chat in copy.chats},
+        messages={message.key: message for message in copy.messages},
+    )
+    for topic in copy.topics:
+        account.events[topic.topic] = []
+    for event in copy.events:
+        account.events[event.topic].append(event)
+    for subscription in copy.subscriptions:
+        account.subscriptions[subscription.connection][subscription.topic] = subscription.subscribed_at
+    return account
 
 
 class MemoryStorage:
     """No method awaits anything, so each one is a transaction by nature."""
 
     name = "memory"
-    promises = Promises(durable=False, no_orphans=True, commit_survives="nothing")
+    promises = PROMISES
 
-    def __init__(self, record: TransactionSink) -> None:  # noqa: ARG002  there are no transactions to record
-        self._connections: dict[str, _Connection] = {}
-        self._closed: set[tuple[str, str]] = set()
-        self._chats: dict[tuple[str, str], _Chat] = {}
-        self._events: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+    def __init__(self) -> None:
+        self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
+        self._live: dict[str, _Account] = {}
+        """Connection → where it is, for those that are open."""
 
     async def start(self) -> None:
         """Nothing to connect to."""
@@ -69,128 +119,148 @@ class MemoryStorage:
         return {"engine": "memory", "durability": "none", "isolation": "one operation at a time"}
 
     async def open_connection(self, call: Call, row: ConnectionRow) -> Done:  # noqa: ARG002
-        if (row.account, row.connection) in self._closed:
-            return Done()
-        speaker = Speaker(row.connection, row.role, row.name)
-        self._connections.setdefault(row.connection, _Connection(row, speaker, time.time_ns()))
+        account, now = self._accounts[row.account], time.time_ns()
+        if row.connection not in account.connections:
+            digest = rules.token_digest(row.resume_token)
+            account.connections[row.connection] = StoredConnection(
+                row.connection, row.role, row.name, digest, now, now, None
+            )
+            self._live[row.connection] = account
         return Done()
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
     ) -> Resumed | Refusal:
-        there = self._open(call, connection)
-        if there is None or there.row.resume_token != resume_token or there.seen_ns < silent_since_ns:
+        account = self._accounts[call.account]
+        there, digest = account.connections.get(connection), rules.token_digest(resume_token)
+        if there is None or there.closed_at is not None or there.resume_digest != digest:
             return Refusal.NO_SUCH_CONNECTION
-        there.seen_ns = max(there.seen_ns, time.time_ns())
-        return Resumed(there.row, {topic: self._head(call.account, topic) for topic in there.topics})
+        if there.seen_at < silent_since_ns:
+            return Refusal.NO_SUCH_CONNECTION
+        self._touch(connection, time.time_ns())
+        topics = {topic: len(account.events[topic]) for topic in account.subscriptions.get(connection, ())}
+        role = cast(Literal["agent", "customer"], there.role)
+        return Resumed(ConnectionRow(connection, call.account, role, there.name, resume_token), topics)
 
     async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
-        if there := self._open(call, connection):
-            self._close(there)
-        return Done() if (call.account, connection) in self._closed else Refusal.NO_SUCH_CONNECTION
+        account = self._accounts[call.account]
+        if account.speaker(connection):
+            self._close(connection)
+        return Done() if connection in account.connections else Refusal.NO_SUCH_CONNECTION
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
         for connection in connections:
-            if there := self._connections.get(connection):
-                there.seen_ns = max(there.seen_ns, now_ns)
+            if connection in self._live:
+                self._touch(connection, now_ns)
 
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:  # noqa: ARG002
-        live = ((c.seen_ns, name) for name, c in self._connections.items())
+        live = ((account.connections[name].seen_at, name) for name, account in self._live.items())
         silent = sorted(pair for pair in live if pair[0] < silent_since_ns)[:limit]
         for _, name in silent:
-            self._close(self._connections[name])
+            self._close(name)
         return [name for _, name in silent]
 
     async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
-        there = self._open(call, connection)
-        if there is None:
+        account = self._accounts[call.account]
+        if account.speaker(connection) is None:
             return Refusal.NO_SUCH_CONNECTION
-        if topic not in there.topics:
-            if refusal := rules.on_subscribe(len(there.topics), limit):
+        topics = account.subscriptions[connection]
+        if topic not in topics:
+            if refusal := rules.on_subscribe(len(topics), limit):
                 return refusal
-            there.topics.add(topic)
-        return Subscribed(self._head(call.account, topic))
+            topics[topic] = time.time_ns()
+        return Subscribed(len(account.events[topic]))
 
     async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
-        there = self._open(call, connection)
-        if there is None:
+        account = self._accounts[call.account]
+        if account.speaker(connection) is None:
             return Refusal.NO_SUCH_CONNECTION
-        if topic not in there.topics:
-            return Refusal.NOT_SUBSCRIBED
-        there.topics.discard(topic)
-        return Done()
+        gone = account.subscriptions[connection].pop(topic, None)
+        return Refusal.NOT_SUBSCRIBED if gone is None else Done()
 
     async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
-        speaker = self._speaker(call, connection)
+        account = self._accounts[call.account]
+        speaker = account.speaker(connection)
         if speaker is None:
             return Refusal.NO_SUCH_CONNECTION
-        if (call.account, chat) in self._chats:
+        if chat in account.chats:
             return Done()
-        self._chats[call.account, chat] = _Chat(connection)
+        account.chats[chat] = StoredChat(chat, "offered", subject, connection, None, time.time_ns(), None, None)
+        account.events[chat_topic(chat)] = []
         return Done(self._publish(call, speaker.name, (QUEUE_TOPIC,), "chat.offered", chat, subject))
 
     async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
-        speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_accept(speaker, _read(call, found)):
+        account = self._accounts[call.account]
+        speaker = account.speaker(connection)
+        if answer := rules.on_accept(speaker, account.chat(chat, call.key)):
             return answer
         assert speaker is not None
-        assert found is not None
-        found.state, found.accepted_by, found.winner = "accepted", connection, speaker.name
+        account.chats[chat] = account.chats[chat]._replace(
+            state="accepted", accepted_by=connection, accepted_at=time.time_ns()
+        )
         return Accepted(self._publish(call, speaker.name, (chat_topic(chat), QUEUE_TOPIC), "chat.accepted", chat, ""))
 
     async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
-        speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_message(speaker, _read(call, found)):
+        account = self._accounts[call.account]
+        speaker = account.speaker(connection)
+        if answer := rules.on_message(speaker, account.chat(chat, call.key)):
             return answer
         assert speaker is not None
-        assert found is not None
-        found.messages.add(call.key)
+        account.messages[call.key] = StoredMessage(call.key, chat, connection, text, time.time_ns())
         return Done(self._publish(call, speaker.name, (chat_topic(chat),), "message.sent", chat, text))
 
     async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
-        speaker, found = self._speaker(call, connection), self._chats.get((call.account, chat))
-        if answer := rules.on_close_chat(speaker, _read(call, found)):
+        account = self._accounts[call.account]
+        speaker = account.speaker(connection)
+        if answer := rules.on_close_chat(speaker, account.chat(chat, call.key)):
             return answer
         assert speaker is not None
-        assert found is not None
-        found.state = "closed"
+        account.chats[chat] = account.chats[chat]._replace(state="closed", closed_at=time.time_ns())
         return Done(self._publish(call, speaker.name, (chat_topic(chat), QUEUE_TOPIC), "chat.closed", chat, ""))
 
     async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
-        # The list is the sequence: an event's number is its place, from 1.
-        return self._events.get((account, topic), [])[sequence : sequence + limit]
+        return self._accounts[account].events.get(topic, [])[sequence : sequence + limit]
 
     async def statistics(self, silent_since_ns: int) -> Statistics:
-        connections = self._connections.values()
+        accounts = self._accounts.values()
         return Statistics(
-            connections=len(connections),
-            subscriptions=sum(len(c.topics) for c in connections),
-            chats=sum(chat.state != "closed" for chat in self._chats.values()),
-            messages=sum(len(chat.messages) for chat in self._chats.values()),
-            orphans=sum(len(c.topics) for c in connections if c.seen_ns < silent_since_ns),
+            connections=len(self._live),
+            subscriptions=sum(len(topics) for a in accounts for topics in a.subscriptions.values()),
+            chats=sum(chat.state != "closed" for a in accounts for chat in a.chats.values()),
+            messages=sum(len(a.messages) for a in accounts),
+            orphans=sum(1 for a in accounts for _ in a.orphans(silent_since_ns)),
         )
 
-    def _open(self, call: Call, connection: str) -> _Connection | None:
-        there = self._connections.get(connection)
-        return there if there and there.row.account == call.account else None
+    async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:  # noqa: ARG002
+        orphans = [(a, *orphan) for a in self._accounts.values() for orphan in a.orphans(silent_since_ns)][:limit]
+        for account, connection, topic in orphans:
+            del account.subscriptions[connection][topic]
+        return len(orphans)
 
-    def _speaker(self, call: Call, connection: str) -> Speaker | None:
-        there = self._open(call, connection)
-        return there.speaker if there else None
+    async def copy_account(self, account: str) -> AccountCopy:
+        return account_copy(account, self._accounts[account].rows())
 
-    def _close(self, connection: _Connection) -> None:
-        del self._connections[connection.row.connection]
-        self._closed.add((connection.row.account, connection.row.connection))
+    async def replace_account(self, call: Call, copy: AccountCopy) -> None:  # noqa: ARG002
+        before, after = self._accounts[copy.account], _account_of(copy)
+        self._accounts[copy.account] = after
+        self._live = {connection: account for connection, account in self._live.items() if account is not before}
+        self._live |= {c.id: after for c in copy.connections if c.closed_at is None}
 
-    def _head(self, account: str, topic: str) -> int:
-        return len(self._events.get((account, topic), ()))
+    def _touch(self, connection: str, now_ns: int) -> None:
+        there = self._live[connection].connections
+        there[connection] = there[connection]._replace(seen_at=max(there[connection].seen_at, now_ns))
+
+    def _close(self, connection: str) -> None:
+        account = self._live.pop(connection)
+        account.connections[connection] = account.connections[connection]._replace(closed_at=time.time_ns())
+        account.subscriptions.pop(connection, None)
 
     def _publish(  # noqa: PLR0913, PLR0917  an event's own fields
         self, call: Call, by: str, topics: tuple[str, ...], kind: str, chat: str, text: str
     ) -> tuple[Event, ...]:
         now, made = time.time_ns(), []
         for topic in topics:
-            events = self._events[call.account, topic]
+            events = self._accounts[call.account].events[topic]
             events.append(Event(call.account, topic, len(events) + 1, kind, chat, call.key, by, text, now))
             made.append(events[-1])
         return tuple(made)

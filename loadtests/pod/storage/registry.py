@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from loadtests.pod.storage.contract import Promises, Storage, Transaction, TransactionSink
 from loadtests.pod.storage.dual.calls import Policy
@@ -14,19 +14,28 @@ from loadtests.pod.storage.dual.storage import DualStorage, weaker
 from loadtests.records.rundirectory import safe_name
 
 STORAGES: dict[str, str] = {
-    "memory": "loadtests.pod.storage.memory:MemoryStorage",
-    "sqlite": "loadtests.pod.storage.sqlite.storage:SqliteStorage",
-    "postgres:pessimistic": "loadtests.pod.storage.postgres.pessimistic:PessimisticStorage",
-    "postgres:optimistic": "loadtests.pod.storage.postgres.optimistic:OptimisticStorage",
-    "redis:always": "loadtests.pod.storage.redis.storage:AlwaysStorage",
-    "redis:everysec": "loadtests.pod.storage.redis.storage:EverysecStorage",
+    "memory": "loadtests.pod.storage.memory",
+    "sqlite": "loadtests.pod.storage.sqlite.storage",
+    "postgres:pessimistic": "loadtests.pod.storage.postgres.storage",
+    "postgres:optimistic": "loadtests.pod.storage.postgres.storage",
+    "postgres:none": "loadtests.pod.storage.postgres.storage",
+    "mariadb:pessimistic": "loadtests.pod.storage.mariadb.storage",
+    "mariadb:optimistic": "loadtests.pod.storage.mariadb.storage",
+    "mariadb:none": "loadtests.pod.storage.mariadb.storage",
+    "redis:always": "loadtests.pod.storage.redis.storage",
+    "redis:everysec": "loadtests.pod.storage.redis.storage",
 }
-"""Full name → the class behind it, imported only when it is asked for."""
+"""Full name → the module behind it, imported only when it is asked for. Each has `promises(*choices)` and
+`create(*choices, dsn=…, record=…, pod=…)`."""
 
-SHORT: dict[str, str] = {"postgres": "postgres:pessimistic", "redis": "redis:always"}
+SHORT: dict[str, str] = {
+    "postgres": "postgres:pessimistic",
+    "mariadb": "mariadb:pessimistic",
+    "redis": "redis:always",
+}
 """Short name → the full name that it stands for."""
 
-WITHOUT_DSN: frozenset[str] = frozenset({"memory"})
+WITHOUT_DATABASE: frozenset[str] = frozenset({"memory"})
 
 DUAL: Final = "dual(LEGACY,UPGRADED)"
 
@@ -94,7 +103,7 @@ def promises(name: str) -> Promises:
     full = parse(name)
     if full.sides:
         return weaker(*(promises(str(side)) for side in full.sides))
-    return cast(Promises, _class(full).promises)  # type: ignore[attr-defined]
+    return cast(Promises, _module(full).promises(*full.choices))
 
 
 def databases(name: str) -> Mapping[str, StorageName]:
@@ -102,7 +111,7 @@ def databases(name: str) -> Mapping[str, StorageName]:
     or `legacy` and `upgraded`. Raises StorageNameError."""
     full = parse(name)
     named = zip(SIDES, full.sides, strict=True) if full.sides else [(full.engine, full)]
-    return {database: system for database, system in named if system.engine not in WITHOUT_DSN}
+    return {database: system for database, system in named if system.engine not in WITHOUT_DATABASE}
 
 
 def dsn_variable(database: str) -> str:
@@ -130,14 +139,11 @@ def _simple(name: StorageName, database: str, dsns: Mapping[str, str], record: T
     def record_there(transaction: Transaction) -> None:
         record(replace(transaction, database=database))
 
-    if name.engine in WITHOUT_DSN:
-        return cast(Storage, _class(name)(record_there))
-    dsn = dsns.get(database)
-    if not dsn:
+    dsn = dsns.get(database, "")
+    if not dsn and name.engine not in WITHOUT_DATABASE:
         raise StorageNameError(f"storage {name} needs a DSN: set {dsn_variable(database)}")
-    return cast(Storage, _class(name)(dsn, record_there, pod))
+    return cast(Storage, _module(name).create(*name.choices, dsn=dsn, record=record_there, pod=pod))
 
 
-def _class(name: StorageName) -> type:
-    module, _, attribute = STORAGES[str(name)].partition(":")
-    return cast(type, getattr(import_module(module), attribute))
+def _module(name: StorageName) -> Any:
+    return import_module(STORAGES[str(name)])

@@ -1,7 +1,7 @@
 """SQL in files: statements that follow a line `-- name: …`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +12,17 @@ def load(path: Path) -> Mapping[str, str]:
     """Name → statement, in the order of the file, without the comment lines that stand between them."""
     _, *parts = _NAME.split(path.read_text(encoding="utf-8"))
     return {name: _statement(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def load_all(room: Path, files: Iterable[str]) -> Mapping[str, str]:
+    """The statements of several files of a directory. Raises ValueError for a name that two of them give."""
+    statements: dict[str, str] = {}
+    for file in files:
+        found = load(room / f"{file}.sql")
+        if twice := statements.keys() & found.keys():
+            raise ValueError(f"{room.name}/{file}.sql: {', '.join(sorted(twice))} has another meaning already")
+        statements.update(found)
+    return statements
 
 
 def _statement(text: str) -> str:

@@ -1,1 +1,1 @@
-"""PostgreSQL behind a pod, with two locking strategies over one schema."""
+"""PostgreSQL behind a pod."""

@@ -3,15 +3,7 @@
 import asyncpg
 
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
-
-
-class TryAgainError(StorageError):
-    """The transaction came to nothing because of another one: worth trying again."""
-
-
-class OvertakenError(TryAgainError):
-    """What had been read no longer held when it was written: the optimistic strategy's own conflict."""
-
+from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError, reason
 
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """Whatever asyncpg raises; the last one when a server dies in the middle of its answer."""
@@ -31,7 +23,11 @@ CUT_OFF: tuple[type[BaseException], ...] = (
 
 _LOST_TO_OTHERS: tuple[tuple[tuple[type[BaseException], ...], str, type[StorageError]], ...] = (
     ((asyncpg.DeadlockDetectedError,), "deadlock", TryAgainError),
-    ((asyncpg.SerializationError, asyncpg.UniqueViolationError), "conflict", TryAgainError),
+    (
+        (asyncpg.SerializationError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError),
+        "conflict",
+        TryAgainError,
+    ),
     ((asyncpg.LockNotAvailableError,), "lock_timeout", StorageConflict),
 )
 
@@ -47,10 +43,6 @@ def classify(error: BaseException, committing: bool) -> tuple[str, StorageError 
         return "unknown", OutcomeUnknown(f"PostgreSQL was cut off during a commit: {reason(error)}")
     if isinstance(error, (*CUT_OFF, asyncpg.InsufficientResourcesError)):
         return "rolled_back", StorageUnavailable(f"PostgreSQL: {reason(error)}")
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return "rolled_back", StorageError(f"PostgreSQL does not take it: {reason(error)}")
     return "rolled_back", None
-
-
-def reason(error: BaseException) -> str:
-    """One line for people: the error's first line, or its kind when it says nothing."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

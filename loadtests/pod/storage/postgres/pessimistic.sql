@@ -12,10 +12,10 @@ WHERE account = $1;
 -- name: lock_connection
 SELECT closed_at FROM connections WHERE id = $1 AND account = $2 FOR UPDATE;
 
--- name: close_connection
+-- name: close_locked_connection
 UPDATE connections SET closed_at = $2, version = version + 1 WHERE id = $1;
 
--- name: silent_accounts
+-- name: lock_silent_accounts
 SELECT account FROM accounts
 WHERE account IN (
     SELECT account FROM connections WHERE closed_at IS NULL AND seen_at < $1 ORDER BY seen_at LIMIT $2
@@ -37,11 +37,11 @@ FROM chats c LEFT JOIN connections w ON w.id = c.accepted_by
 WHERE c.account = $1 AND c.id = $2
 FOR UPDATE OF c;
 
--- name: accept_chat
+-- name: accept_locked_chat
 UPDATE chats SET state = 'accepted', accepted_by = $3, accepted_at = $4, version = version + 1
 WHERE account = $1 AND id = $2;
 
--- name: close_chat
+-- name: close_locked_chat
 UPDATE chats SET state = 'closed', closed_at = $3, version = version + 1 WHERE account = $1 AND id = $2;
 
 -- name: lock_topic
@@ -50,6 +50,9 @@ SELECT head FROM topics WHERE account = $1 AND topic = $2 FOR UPDATE;
 -- name: save_topic
 UPDATE topics SET head = $3 WHERE account = $1 AND topic = $2;
 
--- name: add_event
-INSERT INTO events (account, topic, sequence, kind, chat, key, by, text, published_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+-- name: recount_account
+UPDATE accounts SET
+    connections = (SELECT count(*) FROM connections WHERE account = $1 AND closed_at IS NULL),
+    subscriptions = (SELECT count(*) FROM subscriptions WHERE account = $1),
+    queue_depth = (SELECT count(*) FROM chats WHERE account = $1 AND state = 'offered')
+WHERE account = $1;

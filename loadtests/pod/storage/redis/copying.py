@@ -1,18 +1,13 @@
 """An account's rows as the scripts give and take them, and back."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import orjson
 
-from loadtests.pod.storage.contract import (
-    AccountCopy,
-    StoredChat,
-    StoredConnection,
-    StoredMessage,
-    StoredSubscription,
-    StoredTopic,
-)
+from loadtests.pod.storage.contract import AccountCopy, StoredChat, StoredConnection
+from loadtests.pod.storage.copies import account_copy
 from loadtests.wire.codecs.messages import Event
 
 
@@ -28,18 +23,20 @@ def pack_message(chat: str, sender: str, text: str, sent_at: int) -> str:
 def read_copy(account: str, answer: Sequence[Any]) -> AccountCopy:
     """What `copy_account.lua` answered."""
     connections, topics, subscriptions, chats, messages, events = answer
-    return AccountCopy(
+    return account_copy(
         account,
-        connections=[_connection(*row) for row in connections],
-        topics=[StoredTopic(decoded(topic), int(head)) for topic, head in _pairs(topics)],
-        subscriptions=[
-            StoredSubscription(decoded(id), decoded(topic), int(at))
-            for id, row in subscriptions
-            for topic, at in _pairs(row)
-        ],
-        chats=[_chat(*row) for row in chats],
-        messages=[StoredMessage(decoded(key), *orjson.loads(row)) for key, row in _pairs(messages)],
-        events=[read_event(account, decoded(topic), *entry) for topic, entries in events for entry in entries],
+        {
+            "connections": [_connection(*row) for row in connections],
+            "topics": [(decoded(topic), int(head)) for topic, head in _pairs(topics)],
+            "subscriptions": [
+                (decoded(id), decoded(topic), int(at)) for id, row in subscriptions for topic, at in _pairs(row)
+            ],
+            "chats": [_chat(*row) for row in chats],
+            "messages": [(decoded(key), *orjson.loads(row)) for key, row in _pairs(messages)],
+            "events": [
+                astuple(read_event(account, decoded(topic), *entry)) for topic, entries in events for entry in entries
+            ],
+        },
     )
 
 

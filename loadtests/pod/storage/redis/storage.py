@@ -39,14 +39,33 @@ TOUCHED_AT_ONCE = 500
 _LIVE = "live:seen"
 
 
+PROMISES: Mapping[str, Promises] = {
+    # Redis writes and syncs its log once for all the commands of a turn of its event loop, before it sends any of
+    # their replies: whoever has a reply has it on the disk.
+    "always": Promises(durable=True, no_orphans=True, commit_survives="power_loss"),
+    # Written before the reply, synced within a second or two by another thread: what the system has not put on the disk
+    # by then is lost with the system.
+    "everysec": Promises(durable=True, no_orphans=True, commit_survives="process_crash"),
+}
+"""By the setting of `appendfsync`, from the strongest."""
+
+
+def promises(fsync: str) -> Promises:
+    return PROMISES[fsync]
+
+
+def create(fsync: str, *, dsn: str, record: TransactionSink, pod: str) -> "RedisStorage":
+    """`dsn` is a Redis URL."""
+    return RedisStorage(fsync, Database(dsn, record, pod))
+
+
 class RedisStorage:
-    """`dsn` is a Redis URL. `fsyncs` are the settings of `appendfsync` that keep the promise."""
+    """`fsync`: the weakest setting of `appendfsync` that keeps the promise."""
 
-    fsyncs: tuple[str, ...]
-
-    def __init__(self, dsn: str, record: TransactionSink, pod: str) -> None:
-        self.name = f"redis:{self.fsyncs[0]}"
-        self._database = Database(dsn, record, pod)
+    def __init__(self, fsync: str, database: Database) -> None:
+        self.name = f"redis:{fsync}"
+        self.promises = PROMISES[fsync]
+        self._fsync, self._database = fsync, database
 
     async def start(self) -> None:
         await self._database.start()
@@ -58,10 +77,11 @@ class RedisStorage:
 
     def _check(self, settings: Mapping[str, str]) -> None:
         """Raises StorageUnavailable when the server is set to keep less than this storage system promises."""
+        names = list(PROMISES)
         wanted = {
-            "appendonly": ("yes",),
-            "appendfsync": self.fsyncs,
-            "maxmemory-policy": ("noeviction",),
+            "appendonly": ["yes"],
+            "appendfsync": names[names.index(self._fsync) :: -1],
+            "maxmemory-policy": ["noeviction"],
         }
         for name, good in wanted.items():
             if settings[name] not in good:
@@ -188,22 +208,6 @@ class RedisStorage:
         """What a script about the call's account answered: what follows its `ok`, or why it refused."""
         word, *rest = await self._database.write(call, script, _prefix(call.account), *values)
         return Refusal(decoded(rest[0])) if word == b"refused" else rest
-
-
-class AlwaysStorage(RedisStorage):
-    """With `appendfsync always`, Redis writes and syncs its log once for all the commands of a turn of its event loop,
-    before it sends any of their replies: whoever has a reply has it on the disk."""
-
-    fsyncs = ("always",)
-    promises = Promises(durable=True, no_orphans=True, commit_survives="power_loss")
-
-
-class EverysecStorage(RedisStorage):
-    """Written before the reply, synced within a second or two by another thread: what the system has not yet put on
-    the disk is lost with the system."""
-
-    fsyncs = ("everysec", "always")
-    promises = Promises(durable=True, no_orphans=True, commit_survives="process_crash")
 
 
 def _prefix(account: str) -> str:

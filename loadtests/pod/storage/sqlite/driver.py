@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.statements import load, named
+from loadtests.pod.storage.statements import load_all, named
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -36,11 +36,11 @@ BUSY_POLL_S = 0.001
 grow to 100 ms and starve whoever waited longest."""
 
 _HERE = Path(__file__).parent
-SQL = load(_HERE / "statements.sql")
+SQL = load_all(_HERE, ("statements", "accounts"))
 
 
 class Session:
-    """One connection to the file. Statements are named as in `statements.sql`; values are bound by name."""
+    """One connection to the file. Statements are named as in the `.sql` files; values are bound by name."""
 
     def __init__(self, path: str, number: int) -> None:
         self.number = number
@@ -72,6 +72,14 @@ class Session:
         """Runs a change and returns how many rows it made, changed or removed."""
         self._connection.execute(named(self._operation, SQL[statement]), values)
         return self._connection.changes()
+
+    def run_many(self, statement: str, rows: Iterable[Row]) -> None:
+        """Runs a change for every row, whose values are bound by their places."""
+        self._connection.executemany(named(self._operation, SQL[statement]), rows)
+
+    def begin_snapshot(self) -> None:
+        """What is read until the rollback is of one moment."""
+        self._connection.execute("BEGIN")
 
     def begin(self, operation: str) -> None:
         """Takes the write lock. Raises apsw.BusyError when it was not free for BUSY_TIMEOUT_S."""
@@ -156,6 +164,18 @@ class Database:
         """One read, outside of any transaction."""
         return await self._open(self._readers).run(lambda session: self._reading(session, job))
 
+    async def snapshot(self, job: Callable[[Session], T]) -> T:
+        """Several reads of one moment."""
+
+        def read(session: Session) -> T:
+            session.begin_snapshot()
+            try:
+                return job(session)
+            finally:
+                session.rollback()
+
+        return await self.read(read)
+
     async def write(self, call: Call, job: Callable[[Session], T]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Emits a Transaction."""
         loop = asyncio.get_running_loop()
@@ -216,4 +236,6 @@ def classify(error: Exception, committing: bool) -> tuple[str, StorageError]:
         return "lock_timeout", StorageConflict(f"the write lock was not free for {BUSY_TIMEOUT_S:g} s")
     if committing and isinstance(error, apsw.IOError):
         return "unknown", OutcomeUnknown(f"SQLite could not tell whether it committed: {error}")
+    if isinstance(error, apsw.ConstraintError):
+        return "rolled_back", StorageError(f"SQLite does not take it: {error}")
     return "rolled_back", StorageUnavailable(f"SQLite: {error}")

@@ -75,6 +75,10 @@ def reap_connections(db: Session, silent_since: int, limit: int) -> Sequence[str
     return silent
 
 
+def sweep_orphans(db: Session, silent_since: int, limit: int) -> int:
+    return db.run("drop_orphans", silent_since=silent_since, limit=limit)
+
+
 def subscribe(db: Session, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
     if _speaker(db, call, connection) is None:
         return Refusal.NO_SUCH_CONNECTION

@@ -92,3 +92,10 @@ SELECT
     (SELECT count(*) FROM messages),
     (SELECT count(*) FROM subscriptions s LEFT JOIN connections c ON c.id = s.connection
      WHERE c.id IS NULL OR c.closed_at IS NOT NULL OR c.seen_at < :silent_since);
+
+-- name: drop_orphans
+DELETE FROM subscriptions WHERE (connection, topic) IN (
+    SELECT s.connection, s.topic FROM subscriptions s LEFT JOIN connections c ON c.id = s.connection
+    WHERE c.id IS NULL OR c.closed_at IS NOT NULL OR c.seen_at < :silent_since
+    LIMIT :limit
+);

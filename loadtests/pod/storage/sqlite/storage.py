@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from loadtests.pod.storage.contract import (
     Accepted,
+    AccountCopy,
     AlreadyAccepted,
     Call,
     ConnectionRow,
@@ -12,23 +13,33 @@ from loadtests.pod.storage.contract import (
     Refusal,
     Resumed,
     Statistics,
+    Storage,
     Subscribed,
     TransactionSink,
 )
-from loadtests.pod.storage.sqlite import operations
+from loadtests.pod.storage.sqlite import accounts, operations
 from loadtests.pod.storage.sqlite.driver import Database, Session
 from loadtests.wire.codecs.messages import Event
 
 MAINTENANCE = Call("maintenance", "", "")
+PROMISES = Promises(durable=True, no_orphans=True, commit_survives="power_loss")
+
+
+def promises() -> Promises:
+    return PROMISES
+
+
+def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  nobody to tell the pod to
+    return SqliteStorage(dsn, record)
 
 
 class SqliteStorage:
     """`dsn` is the path of the database file, made when it is not there."""
 
     name = "sqlite"
-    promises = Promises(durable=True, no_orphans=True, commit_survives="power_loss")
+    promises = PROMISES
 
-    def __init__(self, dsn: str, record: TransactionSink, pod: str) -> None:  # noqa: ARG002  nobody to tell the pod to
+    def __init__(self, dsn: str, record: TransactionSink) -> None:
         self._database = Database(dsn, record)
 
     async def start(self) -> None:
@@ -88,3 +99,12 @@ class SqliteStorage:
     async def statistics(self, silent_since_ns: int) -> Statistics:
         row = await self._database.read(lambda db: db.row("statistics", silent_since=silent_since_ns))
         return Statistics(*row) if row else Statistics(0, 0, 0, 0, 0)
+
+    async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:
+        return await self._database.write(call, lambda db: operations.sweep_orphans(db, silent_since_ns, limit))
+
+    async def copy_account(self, account: str) -> AccountCopy:
+        return await self._database.snapshot(lambda db: accounts.copy_account(db, account))
+
+    async def replace_account(self, call: Call, copy: AccountCopy) -> None:
+        await self._database.write(call, lambda db: accounts.replace_account(db, copy))

@@ -1,0 +1,1 @@
+"""MariaDB behind a pod."""

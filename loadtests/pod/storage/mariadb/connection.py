@@ -1,0 +1,151 @@
+"""One session with MariaDB. Besides `errors`, the one module that knows asyncmy."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import asyncmy
+
+from loadtests.pod.storage.mariadb.dialect import arguments, placed, split_values
+from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, is_answer
+from loadtests.pod.storage.sql.driver import Row
+
+QUIT_TIMEOUT_S = 2.0
+SESSION_SETTINGS = {
+    # Every statement sees what was committed before it, as on PostgreSQL, so that one set of strategies means the same
+    # on both. InnoDB's own default, REPEATABLE READ, would answer from the transaction's first moment what a strategy
+    # has since locked, and locks the gaps beside the rows that are asked for: inserts there would deadlock.
+    "tx_isolation": "'READ-COMMITTED'",
+    "innodb_lock_wait_timeout": "4",
+    "lock_wait_timeout": "4",
+    "max_statement_time": "8",
+    "idle_transaction_timeout": "15",
+    "wait_timeout": "31536000",
+    "sql_mode": "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "collation_connection": "'utf8mb4_nopad_bin'",
+}
+"""Seconds. The lock timeouts, of rows and of tables, are below the load's own, so that a wait that long has a definite
+end. Idle sessions stay."""
+
+_ROWS_AT_ONCE = 500
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+
+
+class Address(NamedTuple):
+    """Where the server is, and as whom one asks."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+
+def parse(dsn: str) -> Address:
+    """`mariadb://USER:PASSWORD@HOST:PORT/DATABASE`. Raises ValueError, whose words may hold pieces of the password."""
+    url = urlsplit(dsn)
+    database = unquote(url.path.lstrip("/"))
+    if url.scheme != "mariadb" or not url.hostname or not database:
+        raise ValueError("no MariaDB URL")
+    return Address(url.hostname, url.port or 3306, unquote(url.username or ""), unquote(url.password or ""), database)
+
+
+def label(operation: str, pod: str) -> str:
+    """What a session says of itself in front of every statement, `COMMIT` too: `chat.accept@pod-1`."""
+    return re.sub(r"[^\w.@-]", "_", f"{operation}@{pod}")[:63]
+
+
+async def connect(address: Address, pod: str) -> "MariadbConnection":
+    """Raises what asyncmy does. Without a limit of time: asyncmy's own does not cover the handshake."""
+    raw = await asyncmy.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=address.database,
+        charset="utf8mb4",
+        autocommit=True,  # outside of what BEGIN begins
+    )
+    connection = MariadbConnection(raw, pod)
+    settings = ", ".join(f"{name} = {value}" for name, value in SESSION_SETTINGS.items())
+    await connection.send(f"SET SESSION {settings}")
+    return connection
+
+
+class MariadbConnection:
+    """Statements travel as text, in which values are put by asyncmy: only so can several share a round trip."""
+
+    def __init__(self, raw: Any, pod: str) -> None:
+        self._raw = raw
+        self._pod = pod
+        self._label = label("idle", pod)
+        self.number: int = raw.thread_id()
+
+    @property
+    def version(self) -> str:
+        """The server's, as it greets: `10.11.6-MariaDB`, with `5.5.5-` before it on some."""
+        said: str = self._raw.get_server_info()
+        return said.removeprefix("5.5.5-")
+
+    @property
+    def usable(self) -> bool:
+        """False once it was closed, by whichever side."""
+        return bool(self._raw.connected and not self._raw._stream_broken)
+
+    async def begin(self, operation: str, snapshot: bool) -> None:
+        """Names the transaction in a user variable too, which performance_schema shows where it is switched on, also
+        between two statements."""
+        self._label = label(operation, self._pod)
+        begin = _SNAPSHOT if snapshot else "BEGIN"
+        await self.send(f"/* {self._label} */ {begin}; SET @operation = '{self._label}'")
+
+    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+        query, order = placed(text)
+        rows: list[Row] = await (await self.send(query, arguments(order, values))).fetchall()
+        return rows
+
+    async def execute(self, text: str, values: Sequence[Any]) -> int:
+        query, order = placed(text)
+        return int((await self.send(query, arguments(order, values))).rowcount)
+
+    async def execute_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        before, values, after = split_values(text)
+        query, order = placed(values)
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[first : first + _ROWS_AT_ONCE]
+            cursor = self._raw.cursor()
+            tuples = ", ".join(cursor.mogrify(query, arguments(order, row)) for row in some)
+            await self.send(f"{before}{tuples}{after}")
+
+    async def commit(self) -> None:
+        await self.send(f"/* {self._label} */ COMMIT")
+
+    async def rollback(self) -> None:
+        await self.send(f"/* {self._label} */ ROLLBACK")
+
+    def drop(self) -> None:
+        self._raw.close()
+
+    async def quit(self) -> None:
+        """Takes leave of the server, which would note an aborted session otherwise."""
+        with suppress(*DRIVER_ERRORS, TimeoutError):
+            async with asyncio.timeout(QUIT_TIMEOUT_S):
+                await self._raw.ensure_closed()
+        self.drop()
+
+    async def send(self, query: str, values: Sequence[Any] | None = None) -> Any:
+        """One round trip; returns the cursor of the last of its answers. Anything but answers, a cancellation among
+        it, leaves the conversation in the middle of one: it is not taken up again."""
+        cursor = self._raw.cursor()
+        try:
+            await cursor.execute(query, values)
+            while await cursor.nextset():
+                pass
+        except BaseException as error:
+            if not is_answer(error):
+                self.drop()
+            raise
+        return cursor

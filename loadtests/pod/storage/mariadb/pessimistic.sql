@@ -1,0 +1,71 @@
+-- Statements of the pessimistic strategy: what an ORM makes of select_for_update() and save().
+
+-- The hot parent row: whoever has it works alone on the account until the commit.
+-- name: lock_account
+SELECT connections, subscriptions, queue_depth FROM accounts WHERE account = $1 FOR UPDATE;
+
+-- name: count_account
+UPDATE accounts
+SET connections = connections + $2, subscriptions = subscriptions + $3, queue_depth = queue_depth + $4
+WHERE account = $1;
+
+-- name: lock_connection
+SELECT closed_at FROM connections WHERE id = $1 AND account = $2 FOR UPDATE;
+
+-- name: close_locked_connection
+UPDATE connections SET closed_at = $2, version = version + 1 WHERE id = $1;
+
+-- name: lock_silent_accounts
+SELECT a.account
+FROM (
+    SELECT DISTINCT account FROM (
+        SELECT account FROM connections WHERE closed_at IS NULL AND seen_at < $1 ORDER BY seen_at LIMIT $2
+    ) AS silent
+) AS theirs
+STRAIGHT_JOIN accounts a ON a.account = theirs.account
+ORDER BY a.account FOR UPDATE;
+
+-- Found without a lock, then locked by their primary key, as everyone locks them, and looked at again.
+-- name: lock_silent_connections
+SELECT c.id, c.account
+FROM (
+    SELECT id FROM connections
+    WHERE closed_at IS NULL AND seen_at < $1 AND account IN (
+        SELECT locked.account FROM JSON_TABLE($3, '$[*]' COLUMNS (
+            account varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$'
+        )) AS locked
+    )
+    ORDER BY seen_at LIMIT $2
+) AS silent
+STRAIGHT_JOIN connections c ON c.id = silent.id
+WHERE c.closed_at IS NULL AND c.seen_at < $1
+ORDER BY c.id FOR UPDATE;
+
+-- The winner's name by a subquery of its own: a join's rows would be locked too.
+-- name: lock_chat
+SELECT c.state, c.offered_by, c.accepted_by,
+       (SELECT w.name FROM connections w WHERE w.id = c.accepted_by) AS winner,
+       EXISTS (SELECT 1 FROM messages m WHERE m.account = $1 AND m.`key` = $3) AS sent, c.version
+FROM chats c
+WHERE c.account = $1 AND c.id = $2
+FOR UPDATE;
+
+-- name: accept_locked_chat
+UPDATE chats SET state = 'accepted', accepted_by = $3, accepted_at = $4, version = version + 1
+WHERE account = $1 AND id = $2;
+
+-- name: close_locked_chat
+UPDATE chats SET state = 'closed', closed_at = $3, version = version + 1 WHERE account = $1 AND id = $2;
+
+-- name: lock_topic
+SELECT head FROM topics WHERE account = $1 AND topic = $2 FOR UPDATE;
+
+-- name: save_topic
+UPDATE topics SET head = $3 WHERE account = $1 AND topic = $2;
+
+-- name: recount_account
+UPDATE accounts SET
+    connections = (SELECT count(*) FROM connections WHERE account = $1 AND closed_at IS NULL),
+    subscriptions = (SELECT count(*) FROM subscriptions WHERE account = $1),
+    queue_depth = (SELECT count(*) FROM chats WHERE account = $1 AND state = 'offered')
+WHERE account = $1;

@@ -1,0 +1,60 @@
+"""Sessions that stay for good, handed out in the order in which they are asked for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from loadtests.pod.storage.mariadb.connection import MariadbConnection
+
+SIZE = 20
+FIRST = 2
+"""How many are opened at the start."""
+
+
+class Pool:
+    """At most SIZE sessions. One that was lost is replaced when somebody asks for it: the pool comes back by itself
+    after the server was away.
+
+    asyncmy's own pool opens sessions one at a time while everyone else waits, lets whoever comes last overtake those
+    who wait, and waits without a limit.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[MariadbConnection]]) -> None:
+        self._connect = connect
+        self._turns = asyncio.Semaphore(SIZE)
+        self._idle: list[MariadbConnection] = []
+        self._closed = False
+
+    async def fill(self) -> None:
+        """Opens the first ones. Raises what `connect` does."""
+        while len(self._idle) < FIRST:
+            self._idle.append(await self._connect())
+
+    async def take(self) -> MariadbConnection:
+        """Raises what `connect` does."""
+        await self._turns.acquire()
+        try:
+            return self._usable() or await self._connect()
+        except BaseException:
+            self._turns.release()
+            raise
+
+    def _usable(self) -> MariadbConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.drop()
+        return None
+
+    def give_back(self, connection: MariadbConnection) -> None:
+        if self._closed or not connection.usable:
+            connection.drop()
+        else:
+            self._idle.append(connection)
+        self._turns.release()
+
+    async def close(self) -> None:
+        """Ends the sessions that are idle now, and the others when they come back."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(connection.quit() for connection in idle))

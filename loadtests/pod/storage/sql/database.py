@@ -1,0 +1,174 @@
+"""Transactions on an engine: named for their operation, tried again where that helps, recorded."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from loadtests.pod.storage.contract import (
+    AlreadyAccepted,
+    Call,
+    Refusal,
+    StorageConflict,
+    StorageUnavailable,
+    Transaction,
+    TransactionSink,
+)
+from loadtests.pod.storage.sql.driver import Connection, Driver, Row
+from loadtests.pod.storage.sql.errors import TryAgainError, reason
+from loadtests.pod.storage.statements import named
+
+T = TypeVar("T")
+
+STOP_TIMEOUT_S = 5.0
+ATTEMPTS = 10
+BACKOFF_S = 0.002
+BACKOFF_MOST_S = 0.05
+
+
+class Session:
+    """One transaction under way. Statements are named as in the engine's files."""
+
+    def __init__(self, driver: Driver, connection: Connection, call: Call) -> None:
+        self._statements = driver.statements
+        self._label = driver.label(call.operation)
+        self._connection = connection
+        self._call = call
+        self.account = call.account
+        self.key = call.key
+        self._begun_ns = time.monotonic_ns()
+        self.committing = False
+
+    def _text(self, statement: str) -> str:
+        return named(self._label, self._statements[statement])
+
+    async def rows(self, statement: str, *values: Any) -> Sequence[Row]:
+        return await self._connection.fetch(self._text(statement), values)
+
+    async def row(self, statement: str, *values: Any) -> Row | None:
+        """The first row, or None."""
+        rows = await self.rows(statement, *values)
+        return rows[0] if rows else None
+
+    async def value(self, statement: str, *values: Any) -> Any:
+        """The first row's first column, or None."""
+        row = await self.row(statement, *values)
+        return None if row is None else row[0]
+
+    async def run(self, statement: str, *values: Any) -> int:
+        """Runs a change and returns how many rows it made, changed or removed."""
+        return await self._connection.execute(self._text(statement), values)
+
+    async def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Inserts many rows."""
+        if rows:
+            await self._connection.execute_many(self._text(statement), rows)
+
+    async def begin(self, snapshot: bool) -> None:
+        await self._connection.begin(self._call.operation, snapshot)
+
+    async def commit(self) -> None:
+        self.committing = True
+        await self._connection.commit()
+
+    async def rollback(self) -> None:
+        await self._connection.rollback()
+
+    def transaction(self, outcome: str) -> Transaction:
+        """There is no one write lock here whose wait the pod could time: row locks are the observer's to see."""
+        return Transaction(self._connection.number, self._call, None, self._begun_ns, time.monotonic_ns(), outcome)
+
+
+Job = Callable[[Session], Awaitable[T]]
+
+
+class Database:
+    """What a pod does on its engine, one transaction at a time for each session of the pool."""
+
+    def __init__(self, driver: Driver, record: TransactionSink) -> None:
+        self._driver = driver
+        self._record = record
+        self._under_way: set[asyncio.Future[Any]] = set()
+
+    async def start(self) -> None:
+        """Connects and makes the tables. Raises StorageUnavailable."""
+        await self._driver.open()
+
+    async def stop(self) -> None:
+        """Lets what is under way finish, and disconnects, both in bounded time."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=STOP_TIMEOUT_S)
+        await self._driver.close()
+
+    async def read(self, statement: str, *values: Any) -> Sequence[Row]:
+        """One read, outside of any transaction."""
+        text = named(self._driver.label("read"), self._driver.statements[statement])
+        async with self._driver.session() as connection:
+            try:
+                return await connection.fetch(text, values)
+            except self._driver.errors as error:
+                raise StorageUnavailable(f"{self._driver.title}: {reason(error)}") from error
+
+    async def write(self, call: Call, job: Job[T]) -> T:
+        """One transaction: committed, unless the job answers with a refusal or raises. Tried again while it comes
+        to nothing because of another one. Emits a Transaction for every attempt.
+
+        A caller that is cancelled leaves it to end by itself: a session cut off in mid-transaction would hold its
+        locks until the server notices.
+        """
+        return await self._shielded(self._try(call, job, snapshot=False))
+
+    async def snapshot(self, call: Call, job: Job[T]) -> T:
+        """As `write`, for a job that only reads, and reads everything as of one moment."""
+        return await self._shielded(self._try(call, job, snapshot=True))
+
+    async def _shielded(self, work: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _try(self, call: Call, job: Job[T], snapshot: bool) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._driver.session() as connection:
+                    return await self._attempt(Session(self._driver, connection, call), connection, job, snapshot)
+            except TryAgainError as error:
+                last = error
+            await asyncio.sleep(random.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MOST_S)))  # noqa: S311
+        raise StorageConflict(f"gave up after {ATTEMPTS} attempts: {last}") from last
+
+    async def _attempt(self, session: Session, connection: Connection, job: Job[T], snapshot: bool) -> T:
+        outcome = "rolled_back"
+        try:
+            await session.begin(snapshot)
+            answer = await job(session)
+            if isinstance(answer, Refusal | AlreadyAccepted):
+                await session.rollback()
+            else:
+                await session.commit()
+                outcome = "committed"
+        except BaseException as error:
+            outcome, raised = self._driver.classify(error, session.committing)
+            await self._abandon(session, connection, error)
+            if raised is None or not isinstance(error, Exception):
+                raise
+            raise raised from error
+        finally:
+            self._record(session.transaction(outcome))
+        return answer
+
+    async def _abandon(self, session: Session, connection: Connection, error: BaseException) -> None:
+        """Ends a failed transaction without hiding why it failed; a session whose state is in doubt is dropped."""
+        with suppress(*self._driver.errors):
+            if not (isinstance(error, Exception) and await self._rolled_back(session)):
+                connection.drop()
+
+    async def _rolled_back(self, session: Session) -> bool:
+        try:
+            await session.rollback()
+        except self._driver.errors:
+            return False
+        return True

@@ -1,0 +1,73 @@
+"""What an engine has to bring: sessions that speak its dialect, and what its errors mean."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from loadtests.pod.storage.contract import StorageError
+from loadtests.pod.storage.statements import load_all
+
+Row = Any
+"""One row: values in the order of the statement's columns."""
+
+STATEMENT_FILES = ("common", "accounts", "foreign_keys", "pessimistic", "optimistic", "none")
+"""The files that every engine has. The names of statements, the meaning and order of their values (`$1` …) and of
+their columns are the same in all engines; how they are put is the engine's own."""
+
+
+def statements(room: Path) -> Mapping[str, str]:
+    """The statements of an engine whose files are in the directory `room`: name → text."""
+    return load_all(room, STATEMENT_FILES)
+
+
+class Connection(Protocol):
+    """A session with the server, used by one transaction at a time."""
+
+    @property
+    def number(self) -> int:
+        """What the server itself calls the session."""
+
+    async def begin(self, operation: str, snapshot: bool) -> None:
+        """Begins a transaction and names it, in one round trip. `snapshot`: all it reads is of one moment."""
+
+    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]: ...
+
+    async def execute(self, text: str, values: Sequence[Any]) -> int:
+        """Runs a change and returns how many rows it made, changed or removed."""
+
+    async def execute_many(self, text: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Inserts many rows. `text` ends in its `VALUES (…)`."""
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None:
+        """Harmless where nothing has begun."""
+
+    def drop(self) -> None:
+        """Cuts the session off, whatever it is doing: the pool opens another one in its place."""
+
+
+class Driver(Protocol):
+    """An engine as the pod uses it. `title` is the engine's name for people; `errors` are all that its driver
+    raises."""
+
+    engine: str
+    title: str
+    errors: tuple[type[Exception], ...]
+    statements: Mapping[str, str]
+
+    async def open(self) -> None:
+        """Connects and makes the tables. Raises StorageUnavailable."""
+
+    async def close(self) -> None:
+        """In bounded time."""
+
+    def session(self) -> AbstractAsyncContextManager[Connection]:
+        """A session from the pool. Raises StorageUnavailable when there is none to be had in time."""
+
+    def label(self, operation: str) -> str:
+        """What the comment in front of every statement says."""
+
+    def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
+        """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself."""

@@ -1,0 +1,50 @@
+"""Foreign keys that come and go while the pod works."""
+
+import asyncio
+from collections.abc import Sequence
+
+from loadtests.pod.storage.contract import Call, StorageConflict
+from loadtests.pod.storage.sql.database import Database, Session
+from loadtests.pod.storage.sql.driver import Row
+
+MAINTENANCE = Call("maintenance", "", "")
+TABLES = ("connections", "topics", "subscriptions", "chats", "messages", "events")
+"""Those that refer to others."""
+
+ATTEMPTS = 10
+PAUSE_S = 0.5
+"""Between two attempts. Changing a table needs it for oneself: everyone who comes while it waits for its turn waits
+behind it. So it waits for a second only (the statements say so) and lets the queue go before it asks again."""
+
+
+async def enforce(database: Database, wanted: bool) -> None:
+    """Brings every foreign key, or removes every one; table by table, so that no two tables are kept longer than
+    needed. Raises StorageConflict when one of them was never free; what was done by then stays."""
+    constrained = _names(await database.read("constrained_tables"))
+    for table in TABLES:
+        if (table in constrained) != wanted:
+            await _persist(database, table, wanted)
+
+
+def _names(rows: Sequence[Row]) -> set[str]:
+    return {row[0] for row in rows}
+
+
+async def _persist(database: Database, table: str, wanted: bool) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            return await database.write(MAINTENANCE, lambda db: _change(db, table, wanted))
+        except StorageConflict as error:
+            last = error
+        if attempt < ATTEMPTS - 1:
+            await asyncio.sleep(PAUSE_S)
+    doing = "added to" if wanted else "dropped from"
+    raise StorageConflict(
+        f"foreign keys could not be {doing} {table}: it was in use at each of {ATTEMPTS} attempts ({last}). "
+        "Ask again when its transactions are shorter"
+    ) from last
+
+
+async def _change(db: Session, table: str, wanted: bool) -> None:
+    if (table in _names(await db.rows("constrained_tables"))) != wanted:  # another pod may have been faster
+        await db.run(f"{'add' if wanted else 'drop'}_foreign_keys_of_{table}")
