@@ -82,6 +82,8 @@ class StorageFindings:
     waits: Waits
     usage: Usage
     sessions: Sessions
+    bin_s: Floats
+    """How much time of its rounds each bin of the axis holds."""
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
@@ -89,6 +91,30 @@ class StorageFindings:
     @property
     def rows(self) -> int:
         return sum(sum(m.outcomes.values()) for m in self.measures.values())
+
+    def per_s(self, counts: Floats) -> Floats:
+        """Counts of all rounds together in each bin → how many a second."""
+        return _per_s(counts, self.bin_s)
+
+    @property
+    def acted(self) -> bool:
+        """Whether anything was done to it in mid-run."""
+        return any(event.kind == "action" for run in self.pooled for event in run.events)
+
+    @property
+    def swept(self) -> int:
+        """Orphans that actions swept away in mid-run, all rounds together."""
+        return sum(event.counted("swept") for run in self.pooled for event in run.events)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Those that were watched, in the order of their names."""
+        return tuple(sorted({*self.waits.databases, *self.database_cores}))
+
+    @property
+    def database_cores(self) -> Mapping[str, Floats]:
+        """Cores used in each bin, by database."""
+        return {name: cores for (role, name), cores in self.usage.processes.items() if role == "database"}
 
     def lock_wait_interval_s(self, operation: str) -> tuple[float, float] | None:
         """The 95 % interval of `lock_wait_per_1000_s`; None for waits that were timed."""
@@ -169,13 +195,14 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         together(runs, [read_waits(run, axis) for run in runs], axis),
         read_usage(runs, axis),
         read_sessions(runs, axis),
+        bin_s,
         _per_s(planned, bin_s),
         {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
         _orphans(runs),
     )
 
 
-def _per_s(counts: Ints, bin_s: Floats) -> Floats:
+def _per_s(counts: Ints | Floats, bin_s: Floats) -> Floats:
     return np.divide(counts, bin_s, out=np.zeros(len(counts)), where=bin_s > 0)
 
 

@@ -25,7 +25,7 @@ def distribution(findings: Findings, looks: dict[str, Look]) -> Figure:
     hero.set_title(f"{_HERO}", fontsize=13)
     hero.set_ylabel("response")
     hero.set_xlabel("percentile")
-    _label(hero, findings, looks)
+    _label(whole, hero, findings, looks)
     for place, measure in enumerate(others):
         axis = whole.add_subplot(grid[place // 3, 2 + place % 3])
         _panel(axis, findings, measure, looks, 0.999)
@@ -52,13 +52,19 @@ def _panel(axis: Any, findings: Findings, measure: str, looks: dict[str, Look], 
     latency_axis(axis, float(np.percentile(values or [10**6], 2)) / 1e9, max(values, default=1e9) / 1e9)
 
 
-def _label(axis: Any, findings: Findings, looks: dict[str, Look]) -> None:
-    """Names each line where the three are furthest apart: a legend in the lines' own order, top down."""
+_FEW = 4
+
+
+def _label(whole: Figure, axis: Any, findings: Findings, looks: dict[str, Look]) -> None:
+    """Names each line: a legend in the lines' own order, top down; that of many storages has room of its own."""
     ordered = sorted(findings.of(_HERO), key=lambda pair: -(pair[1].curve[1][-1] if pair[1].curve[1] else 0))
     for storage, _ in ordered:
         look = looks[storage.storage]
         axis.plot([], [], color=look.light, linestyle=look.dash, linewidth=2.2, label=short(storage.storage))
     if ordered:
-        legend = axis.legend(loc="upper left", fontsize=10, handlelength=2.6)
+        if len(ordered) <= _FEW:
+            legend = axis.legend(loc="upper left", fontsize=10, handlelength=2.6)
+        else:
+            legend = whole.legend(loc="outside lower center", fontsize=9, handlelength=2.8, ncols=_FEW)
         for text, (storage, _) in zip(legend.get_texts(), ordered, strict=True):
-            text.set_color(looks[storage.storage].light)
+            text.set_color(looks[storage.storage].text)

@@ -11,14 +11,28 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.findings import Findings
+from reports.lockcosts import differing
+from reports.plots.blast import blast_radius
 from reports.plots.blockers import blockers
 from reports.plots.distribution import distribution
+from reports.plots.locks import lock_for_cpu
 from reports.plots.operations import operations
 from reports.plots.overtime import over_time
+from reports.plots.pods import pods
+from reports.plots.story import story
 from reports.plots.style import Look, inks, storage_looks, styled
 from reports.plots.traffic import resources, throughput
 
-PLOTS: Mapping[str, Callable[[Findings, dict[str, Look]], Figure]] = {
+Make = Callable[[Findings, dict[str, Look]], Figure]
+
+PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
+    "story": (lambda findings: any(s.acted for s in findings.storages), story),
+    "blast-radius": (lambda findings: any(s.blasts for s in findings.storages), blast_radius),
+    "by-pod": (lambda findings: any(s.pods for s in findings.storages), pods),
+    "lock-for-cpu": (lambda findings: bool(differing(findings)), lock_for_cpu),
+}
+"""Plots that only some studies have, and of which: they come first, because such a study was made to show them."""
+PLOTS: Mapping[str, Make] = {
     "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
     "operations-over-time": operations,
     "distribution": distribution,
@@ -63,7 +77,8 @@ def draw(findings: Findings, into: Path) -> tuple[list[Drawn], str]:
     looks = storage_looks([s.storage for s in findings.storages])
     styles = Styles()
     with styled():
-        drawn = [_draw(name, make(findings, looks), into, styles) for name, make in PLOTS.items()]
+        wanted = {name: make for name, (where, make) in PLOTS_WHERE.items() if where(findings)} | dict(PLOTS)
+        drawn = [_draw(name, make(findings, looks), into, styles) for name, make in wanted.items()]
     return drawn, styles.css()
 
 

@@ -1,6 +1,6 @@
 """Latency over time, and beneath it, on the same axis, who was waiting for a lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,12 @@ from reports.plots.style import (
     MUTED,
     OPERATION_LOOKS,
     OTHER,
-    SHADE,
     Look,
     figure,
     latency_axis,
     short,
 )
-from reports.stages import Stage
+from reports.plots.timeaxis import mark
 
 _COLUMNS = 3
 AT_LEAST = "^"
@@ -56,35 +55,9 @@ def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figur
     return whole
 
 
-def mark_stages(axis: Any, stages: Sequence[Stage], origin_ns: int, names: bool) -> None:
-    """Shades the judged stages and draws a line where each begins."""
-    for stage in stages:
-        start, end = ((t - origin_ns) / 1e9 for t in (stage.started_ns, stage.ended_ns))
-        if stage.judge:
-            axis.axvspan(start, end, color=SHADE, zorder=0, linewidth=0)
-        axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
-        if names:
-            axis.annotate(
-                short(stage.name),
-                ((start + end) / 2, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="center",
-                va="bottom",
-                fontsize=6.5,
-                color=INK if stage.judge else MUTED,
-            )
-
-
-def stages_of(storage: StorageFindings) -> tuple[Sequence[Stage], int]:
-    run = storage.pooled[0]
-    return run.stages, run.started_ns
-
-
 def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: str, look: Look) -> None:
     _title(axis, storage.storage, look)
-    mark_stages(axis, *stages_of(storage), names=True)
+    mark(axis, storage, names=True)
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
     latency_axis(axis, min((b.p50 for b in seen), default=1e6) / 1e9, max((b.p99 for b in seen), default=1e9) / 1e9)
     axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
@@ -139,7 +112,7 @@ def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
 
 
 def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
-    mark_stages(axis, *stages_of(storage), names=False)
+    mark(axis, storage, names=False)
     axis.set_ylim(0, top)
     sessions = storage.waits.sessions
     if storage.waits.known is None:
@@ -157,7 +130,7 @@ def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float
 
 
 def _sessions(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
-    mark_stages(axis, *stages_of(storage), names=False)
+    mark(axis, storage, names=False)
     axis.set_ylim(0, top)
     found = storage.sessions
     if not found.seen:
@@ -199,4 +172,4 @@ def _legend(axis: Any) -> None:
 
 
 def _title(axis: Any, text: str, look: Look) -> None:
-    axis.set_title(short(text), color=look.light, pad=14)
+    axis.set_title(short(text), color=look.text, pad=14)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,10 @@ INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#f
 Dash = str | tuple[int, tuple[float, ...]]
 
 
+ACTED, WRONG = "#5b3fa0", "#b3261e"
+"""Actions that went well; faults, and actions that failed."""
+
+
 @dataclass(frozen=True)
 class Look:
     """Colour on white, colour on black, and a dash that tells it apart where there is no colour."""
@@ -25,16 +30,25 @@ class Look:
     dark: str
     dash: Dash = "-"
 
+    @property
+    def text(self) -> str:
+        """The same colour for words: dark enough to be read on white."""
+        return legible(self.light)
+
 
 _STORAGES = {
     "sqlite": Look("#d55e00", "#ff9147"),
+    "memory": Look("#6f7680", "#a9b1bb", (0, (1, 1.4))),
     "postgres:pessimistic": Look("#0072b2", "#58b2ee", (0, (6, 1.6))),
     "postgres:optimistic": Look("#009e73", "#35d0a2", (0, (2, 1.2))),
-    "memory": Look("#6f7680", "#a9b1bb", (0, (1, 1.4))),
-    "mariadb": Look("#cc79a7", "#eda3ca", (0, (7, 1.5, 1.5, 1.5))),
-    "redis": Look("#b8860b", "#f2bf4a", (0, (4, 1, 1, 1, 1, 1))),
+    "postgres:none": Look("#6a4fc4", "#a996f5", (0, (9, 1.2, 1.2, 1.2))),
+    "mariadb:pessimistic": Look("#cc79a7", "#eda3ca", (0, (7, 1.5, 1.5, 1.5))),
+    "mariadb:optimistic": Look("#8e1f5c", "#e26aa8", (0, (3, 1.5, 3, 1))),
+    "mariadb:none": Look("#e0413f", "#ff8a84", (0, (5, 2.5))),
+    "redis:always": Look("#b8860b", "#f2bf4a", (0, (4, 1, 1, 1, 1, 1))),
+    "redis:everysec": Look("#7c7a12", "#cfcc5e", (0, (2, 2.2))),
 }
-_ALIASES = {"postgres": "postgres:pessimistic", "mariadb:pessimistic": "mariadb"}
+_ALIASES = {"postgres": "postgres:pessimistic", "mariadb": "mariadb:pessimistic", "redis": "redis:always"}
 _SPARE = (
     Look("#882255", "#d977a8", (0, (8, 2))),
     Look("#6b6b00", "#c8c85a", (0, (3, 1, 1, 1))),
@@ -75,6 +89,47 @@ ROLE_LOOKS = {
 }
 
 
+SERIES_LOOKS = (
+    Look("#c03d3e", "#f07a6f"),
+    Look("#d08a12", "#f0bf6a", (0, (6, 1.6))),
+    Look("#3274a1", "#6aaede", (0, (2, 1.2))),
+    Look("#7b5ea7", "#b79be6", (0, (7, 1.5, 1.5, 1.5))),
+    Look("#2f8f83", "#5fc9bb", (0, (4, 1, 1, 1, 1, 1))),
+    Look("#8c4a2f", "#d39a7c", (0, (10, 2))),
+    Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4))),
+)
+"""For pods and databases, in the order shown; whoever comes after the last begins anew."""
+
+
+def series_looks(names: Sequence[str]) -> dict[str, Look]:
+    return {name: SERIES_LOOKS[place % len(SERIES_LOOKS)] for place, name in enumerate(names)}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours by WCAG 2, from 1 to 21; words need 4.5."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@lru_cache(256)
+def legible(colour: str) -> str:
+    """The colour, darkened until words in it can be read on paper and on the shade of a judged stage."""
+    share = 1.0
+    while contrast(dark := _times(colour, share), SHADE) < 4.5:
+        share -= 0.02
+    return dark
+
+
+def _times(colour: str, share: float) -> str:
+    return "#" + "".join(f"{round(int(colour[place : place + 2], 16) * share):02x}" for place in (1, 3, 5))
+
+
 def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
     """A look for each storage: the same for a name wherever it appears, and no two alike within a study."""
     looks: dict[str, Look] = {}
@@ -88,12 +143,17 @@ def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
     return looks
 
 
+def all_looks() -> list[Look]:
+    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, CLASS_LOOKS, ROLE_LOOKS)
+    return [look for table in tables for look in table.values()] + [*_SPARE, *SERIES_LOOKS, OTHER]
+
+
 def inks() -> dict[str, tuple[str, str]]:
     """Every colour that follows the theme: as drawn → name of the page's variable, and its value in the dark."""
     pairs = {INK: "#e8ebef", MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: "#12161b"}
-    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, CLASS_LOOKS, ROLE_LOOKS)
-    looks = [look for table in tables for look in table.values()] + [*_SPARE, OTHER]
-    pairs |= {look.light: look.dark for look in looks}
+    pairs |= {ACTED: "#bba8f7", WRONG: "#ff8a7a"}
+    for look in all_looks():
+        pairs |= {look.light: look.dark, look.text: look.dark}
     return {light: (f"--c{light[1:]}", dark) for light, dark in pairs.items()}
 
 

@@ -7,61 +7,70 @@ from matplotlib.figure import Figure
 
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.overtime import mark_stages, stages_of
 from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, ROLE_LOOKS, Look, figure, short
+from reports.plots.timeaxis import mark
+
+_COLUMNS = 4
 
 
 def throughput(findings: Findings, looks: dict[str, Look]) -> Figure:
     """Requests ended each second by outcome, against those planned; what went wrong has a scale of its own."""
-    whole, grid = _grid(findings, looks, (2.0, 1.0))
+    whole, pairs = _pairs(findings, looks, (2.0, 1.0), ("requests a second", "failed or unknown\na second"))
     done = max((float((s.ended_per_s["ok"] + s.ended_per_s["refused"]).max()) for s in findings.storages), default=1)
     planned = max((float(s.planned_per_s.max()) for s in findings.storages), default=1)
     wrong = max((float((s.ended_per_s["fail"] + s.ended_per_s["unknown"]).max()) for s in findings.storages), default=0)
-    for column, storage in enumerate(findings.storages):
-        upper, lower = grid[0, column], grid[1, column]
+    for (upper, lower), storage in zip(pairs, findings.storages, strict=True):
         _stack(upper, findings, storage, ("ok", "refused"))
         edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
         upper.stairs(storage.planned_per_s, edges, color=INK, linewidth=1.0, linestyle=(0, (3, 1.5)), label="planned")
-        upper.set_ylim(0, max(done, planned) * 1.2 or 1)
+        upper.set_ylim(0, max(done, planned) * 1.3 or 1)
         _stack(lower, findings, storage, ("fail", "unknown"))
         lower.set_ylim(0, wrong * 1.35 or 1)
         if wrong == 0:
             lower.text(0.5, 0.5, "none", transform=lower.transAxes, ha="center", va="center", color=MUTED)
-    grid[0, 0].set_ylabel("requests a second")
-    grid[1, 0].set_ylabel("failed or unknown\na second")
-    grid[0, 0].legend(loc="upper left", ncols=3, handlelength=1.4)
-    grid[1, 0].legend(loc="upper left", ncols=2, handlelength=1.4)
+    if pairs:
+        pairs[0][0].legend(loc="lower left", ncols=3, handlelength=1.4)
+        pairs[0][1].legend(loc="upper left", ncols=2, handlelength=1.4)
     return whole
 
 
 def resources(findings: Findings, looks: dict[str, Look]) -> Figure:
     """Cores used and memory resident, one line a role."""
-    whole, grid = _grid(findings, looks, (1.5, 1.0))
+    whole, pairs = _pairs(findings, looks, (1.5, 1.0), ("processor cores used", "memory resident, MiB"))
     for row, scale in ((0, 1.0), (1, 2.0**20)):
         series = [(s.usage.cores, s.usage.rss)[row] for s in findings.storages]
         top = max(
             (float(np.nanmax(v)) / scale for by in series for v in by.values() if not np.isnan(v).all()), default=1
         )
-        for column, by in enumerate(series):
-            axis = grid[row, column]
-            axis.set_ylim(0, top * 1.15)
-            _lines(axis, findings.axis.centres_s, {role: v / scale for role, v in by.items()})
-    grid[0, 0].set_ylabel("processor cores used")
-    grid[1, 0].set_ylabel("memory resident, MiB")
+        for axes, by in zip(pairs, series, strict=True):
+            axes[row].set_ylim(0, top * 1.15)
+            _lines(axes[row], findings.axis.centres_s, {role: v / scale for role, v in by.items()})
     return whole
 
 
-def _grid(findings: Findings, looks: dict[str, Look], heights: tuple[float, float]) -> tuple[Figure, Any]:
+def _pairs(
+    findings: Findings, looks: dict[str, Look], heights: tuple[float, float], labels: tuple[str, str]
+) -> tuple[Figure, list[Any]]:
+    """An upper and a lower panel for each storage, four beside each other."""
     count = max(len(findings.storages), 1)
-    whole = figure(max(4.1 * count, 6), 4.3)
-    grid = whole.subplots(2, count, sharex=True, sharey="row", squeeze=False, height_ratios=heights)
-    for column, storage in enumerate(findings.storages):
-        grid[0, column].set_title(short(storage.storage), color=looks[storage.storage].light, pad=14)
-        grid[1, column].set_xlabel("seconds since the load began")
-        for row in (0, 1):
-            mark_stages(grid[row, column], *stages_of(storage), names=row == 0)
-            grid[row, column].set_xlim(0, findings.axis.count * findings.axis.width_s)
-    return whole, grid
+    columns = min(count, _COLUMNS)
+    blocks = -(-count // columns)
+    whole = figure(max(4.1 * columns, 6), 4.3 * blocks)
+    grid = whole.subplots(2 * blocks, columns, sharex=True, squeeze=False, height_ratios=heights * blocks)
+    pairs = [grid[2 * (place // columns) : 2 * (place // columns) + 2, place % columns] for place in range(count)]
+    for axis in set(grid.flat) - {axis for pair in pairs for axis in pair}:
+        axis.set_visible(False)
+    for place, (pair, storage) in enumerate(zip(pairs, findings.storages, strict=False)):
+        pair[0].set_title(short(storage.storage), color=looks[storage.storage].text, pad=14)
+        pair[1].set_xlabel("seconds since the load began")
+        pair[1].tick_params(labelbottom=True)
+        for row, axis in enumerate(pair):
+            mark(axis, storage, names=row == 0)
+            axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+            axis.tick_params(labelleft=place % columns == 0)
+            if place % columns == 0:
+                axis.set_ylabel(labels[row])
+    return whole, pairs
 
 
 def _stack(axis: Any, findings: Findings, storage: StorageFindings, outcomes: tuple[str, ...]) -> None:
@@ -90,7 +99,7 @@ def _lines(axis: Any, x: Floats, by: dict[str, Floats]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=7,
-            color=look.light,
+            color=look.text,
             annotation_clip=False,
         )
         previous = y

@@ -1,0 +1,107 @@
+"""The blast radius: pods as rows, time as x, burning as filled bars, actions on the row that they acted on."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from reports.blast import Blast, PodBlast
+from reports.findings import Findings
+from reports.plots.style import ACTED, INK, MUTED, OUTCOME_LOOKS, WRONG, Look, figure, short
+from reports.plots.timeaxis import mark_stages, number
+from reports.timeline import Event
+
+_ROW_IN, _PANEL_IN = 0.42, 1.05
+_BURNING, _UNSEEN = OUTCOME_LOOKS["fail"].light, "#c9cfd7"
+_LANES = {"connection.create": 0.19, "subscription.create": 0.0, "chat.accept": -0.19}
+"""Each signal has a lane of its own in a pod's row, from above: how far its middle is from that of the row."""
+_LANE = 0.17
+
+
+def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
+    """A panel for each run."""
+    found = [(s, b) for s in findings.storages for b in s.blasts]
+    rows = [_rows(b) for _, b in found]
+    heights = [_PANEL_IN + _ROW_IN * len(names) for names in rows]
+    whole = figure(12.5, sum(heights) + 0.5)
+    axes = whole.subplots(len(found), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axis, (storage, blast), names in zip(axes, found, rows, strict=True):
+        mark_stages(axis, blast.run, names=True)
+        axis.grid(False)
+        several = f", {blast.run.name}" if len(storage.blasts) > 1 else ""
+        axis.set_title(short(f"{storage.storage}{several}", 60), color=looks[storage.storage].text, pad=14)
+        axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.set_yticks(range(len(names)), [short(name, 24) for name in names])
+        axis.tick_params(axis="y", length=0, labelcolor=INK)
+        for row, pod in enumerate(blast.pods):
+            _pod(axis, row, pod)
+        for event in blast.run.events:
+            _event(axis, blast, event, names)
+    axes[-1].set_xlabel("seconds since the load began")
+    whole.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
+    return whole
+
+
+def _rows(blast: Blast) -> list[str]:
+    databases = dict.fromkeys(name for event in blast.run.events for name in event.databases)
+    elsewhere = [e for e in blast.run.events if not _acted_on(e, [*_pods(blast), *databases])]
+    return [*_pods(blast), *databases, *(["elsewhere"] if elsewhere else [])]
+
+
+def _pods(blast: Blast) -> list[str]:
+    return [pod.pod for pod in blast.pods]
+
+
+def _acted_on(event: Event, rows: list[str]) -> list[int]:
+    """The rows of an event: its pods, and where it names none its databases."""
+    pods = [place for place, name in enumerate(rows) if name in event.pods or event.subject == f"pod {name}"]
+    return pods or [place for place, name in enumerate(rows) if name in event.databases]
+
+
+def _pod(axis: Any, row: int, pod: PodBlast) -> None:
+    axis.axhline(row, color=MUTED, linewidth=0.4, alpha=0.5, zorder=1)
+    for one in pod.signals:
+        middle = row - _LANES[one.signal]
+        for place in np.flatnonzero(np.isnan(one.share)).tolist():
+            _bar(axis, middle, (place * one.width_s, (place + 1) * one.width_s), color=_UNSEEN, alpha=0.55)
+        for span in one.spans:
+            _bar(axis, middle, (span.begin_s, span.end_s), color=_BURNING)
+    if pod.spans:
+        first = pod.spans[0].begin_s
+        axis.annotate(
+            f"{first:.0f} s",
+            (first, row),
+            xytext=(-3, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=7.5,
+            color=WRONG,
+        )
+
+
+def _bar(axis: Any, middle: float, span: tuple[float, float], **look: Any) -> None:
+    axis.broken_barh([(span[0], span[1] - span[0])], (middle - _LANE / 2, _LANE), linewidth=0, **look)
+
+
+def _event(axis: Any, blast: Blast, event: Event, names: list[str]) -> None:
+    at_s = blast.moment_s(event)
+    colour = ACTED if event.ok else WRONG
+    axis.axvline(at_s, color=colour, linewidth=0.7, alpha=0.35, linestyle=(0, (2, 2)), zorder=1)
+    rows = _acted_on(event, names) or [len(names) - 1]
+    for row in rows:
+        if event.ended_ns is not None:
+            lasted = (event.ended_ns - event.started_ns) / 1e9
+            axis.broken_barh([(at_s, lasted)], (row - 0.4, 0.8), color=colour, alpha=0.16, linewidth=0)
+        axis.plot([at_s, at_s], [row - 0.4, row + 0.4], color=colour, linewidth=1.4, solid_capstyle="butt")
+        number(axis, event, at_s, 5.5, y=1 - (row + 0.6) / len(names))
+
+
+def _legend() -> list[Patch]:
+    return [
+        Patch(facecolor=_BURNING, label="burning: connection.create above, subscription.create, chat.accept below"),
+        Patch(facecolor=_UNSEEN, alpha=0.55, label="unknown: too few attempts"),
+        Patch(facecolor=ACTED, alpha=0.3, label="an action, on the row that it acted on"),
+    ]

@@ -1,0 +1,35 @@
+"""Locks for processors: what a storage pays, once for its locks and once for doing without."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from reports.findings import Findings
+from reports.lockcosts import COSTS, lock_costs
+from reports.plots.style import INK, MUTED, Look, figure, short
+from reports.wording import digits
+
+
+def lock_for_cpu(findings: Findings, looks: dict[str, Look]) -> Figure:
+    """Three panels with the storages in the same order: waiting, processor time, orphans, each per 1,000 accepts."""
+    rows = lock_costs(findings)
+    whole = figure(12.5, 1.1 + 0.36 * len(rows))
+    axes = whole.subplots(1, len(COSTS), sharey=True)
+    for axis, (field, title) in zip(axes, COSTS.items(), strict=True):
+        values = [getattr(row, field) for row in rows]
+        most = max((v for v in values if v is not None), default=0.0)
+        axis.set_title(title)
+        axis.grid(axis="y", visible=False)
+        axis.set_xlim(0, most * 1.3 or 1)
+        for place, (row, found) in enumerate(zip(rows, values, strict=True)):
+            _bar(axis, place, found, looks[row.storage], most)
+    axes[0].set_yticks(range(len(rows)), [short(row.storage) for row in rows])
+    axes[0].set_ylim(len(rows) - 0.4, -0.6)
+    axes[0].tick_params(axis="y", length=0, labelcolor=INK)
+    return whole
+
+
+def _bar(axis: Any, place: int, found: float | None, look: Look, most: float) -> None:
+    axis.barh(place, found or 0.0, height=0.6, color=look.light, linewidth=0)
+    told = "unknown" if found is None else digits(found) if found else "0"
+    axis.text((found or 0.0) + most * 0.02, place, told, va="center", fontsize=8, color=MUTED if found is None else INK)

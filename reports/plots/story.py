@@ -1,0 +1,138 @@
+"""The story of a run: what was done, and what became of accepts, connections, locks and processors, phase by phase."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.findings import Findings, Measure, StorageFindings
+from reports.frames import Floats, Run
+from reports.plots.overtime import AT_LEAST
+from reports.plots.style import MUTED, SERIES_LOOKS, SHADE, Look, figure, latency_axis, series_looks, short
+from reports.plots.timeaxis import mark_events, name_stage, span_s
+from reports.podgroups import pod_groups
+
+_COLUMNS = 2
+_HEIGHTS = (1.7, 1, 1, 1)
+_POD_CPU = Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
+
+
+def story(findings: Findings, looks: dict[str, Look]) -> Figure:
+    """Four panels with one time axis for each storage that anything was done to."""
+    storages = [s for s in findings.storages if s.acted]
+    columns = min(len(storages), _COLUMNS)
+    blocks = -(-len(storages) // columns)
+    whole = figure(12.5 if columns == 1 else 8.2 * columns, 7.6 * blocks)
+    grid = whole.subplots(4 * blocks, columns, sharex=True, squeeze=False, height_ratios=_HEIGHTS * blocks)
+    for axis in grid.flat:
+        axis.set_visible(False)
+    for place, storage in enumerate(storages):
+        row, column = divmod(place, columns)
+        panels = grid[4 * row : 4 * row + 4, column]
+        for axis in panels:
+            axis.set_visible(True)
+            axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+        _panels(panels, findings, storage)
+        panels[0].set_title(short(storage.storage, 60), color=looks[storage.storage].text, pad=22)
+        panels[3].set_xlabel("seconds since the load began")
+        panels[3].tick_params(labelbottom=True)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Pods that the same things were done to; without a name, the only pod."""
+
+    name: str
+    look: Look
+    pods: tuple[Mapping[str, Measure], ...]
+
+    def measures(self, operation: str) -> list[Measure]:
+        return [by[operation] for by in self.pods if operation in by]
+
+
+def _groups(storage: StorageFindings) -> list[_Group]:
+    groups = pod_groups(storage)
+    if not groups:
+        return [_Group("", SERIES_LOOKS[0], (storage.measures,))]
+    looks = series_looks(list(groups))
+    return [_Group(n, looks[n], tuple(storage.pods[pod] for pod in pods)) for n, pods in groups.items()]
+
+
+def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
+    _phases(panels, storage.pooled[0])
+    groups = _groups(storage)
+    _accepts(panels[0], findings, groups)
+    failed = {g.name: sum((m.failed for m in g.measures("connection.create")), _zeros(findings)) for g in groups}
+    _stack(panels[1], findings, {n: storage.per_s(f) for n, f in failed.items()}, {g.name: g.look for g in groups})
+    databases = series_looks(list(storage.databases))
+    _locks(panels[2], findings, storage, databases)
+    _cpu(panels[3], findings, storage, databases)
+    names = ("accept p99", "connections\nfailed a second", "sessions waiting\nfor a lock", "cores used")
+    for axis, name in zip(panels, names, strict=True):
+        axis.set_ylabel(name)
+        if any(axis.get_legend_handles_labels()[1]):
+            axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, handlelength=1.6)
+
+
+def _phases(panels: Any, run: Run) -> None:
+    """Every other phase shaded through all panels, its name along the top; actions and faults through all of them."""
+    for place, stage in enumerate(run.stages):
+        name_stage(panels[0], run, stage, fontsize=9, fontweight="bold" if stage.judge else "normal")
+        for axis in panels if place % 2 == 0 else ():
+            axis.axvspan(*span_s(run, stage), color=SHADE, zorder=0, linewidth=0)
+    for place, axis in enumerate(panels):
+        mark_events(axis, run, numbers=place == 0)
+
+
+def _accepts(axis: Any, findings: Findings, groups: Sequence[_Group]) -> None:
+    """A line for each pod, in the colour of its group."""
+    x, seen = findings.axis.centres_s, []
+    for group in groups:
+        for place, measure in enumerate(group.measures("chat.accept")):
+            p99 = np.array([b.p99 / 1e9 if b else np.nan for b in measure.over_time])
+            cut = np.array([b is not None and b.at_least[2] for b in measure.over_time])
+            colour, label = group.look.light, short(group.name, 34) if place == 0 else ""
+            axis.plot(x, p99, color=colour, linestyle=group.look.dash, linewidth=1.5, label=label or None)
+            axis.plot(x[cut], p99[cut], color=colour, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
+            seen += p99[~np.isnan(p99)].tolist()
+    latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.8, most=7)
+
+
+def _zeros(findings: Findings) -> Floats:
+    return np.zeros(findings.axis.count)
+
+
+def _locks(axis: Any, findings: Findings, storage: StorageFindings, looks: Mapping[str, Look]) -> None:
+    waits = {name: w for name, w in storage.waits.databases.items() if w.known is not None}
+    if not waits:
+        axis.text(0.5, 0.5, "nothing could see lock waits", transform=axis.transAxes, ha="center", color=MUTED)
+        return
+    shown = {name: sum(w.sessions.values(), _zeros(findings)) for name, w in waits.items()}
+    _stack(axis, findings, shown, looks)
+
+
+def _cpu(axis: Any, findings: Findings, storage: StorageFindings, looks: Mapping[str, Look]) -> None:
+    lines = {name: (cores, looks[name]) for name, cores in storage.database_cores.items()}
+    if "pod" in storage.usage.cores:
+        lines["pods, together"] = storage.usage.cores["pod"], _POD_CPU
+    for name, (cores, look) in lines.items():
+        axis.plot(
+            findings.axis.centres_s, cores, color=look.light, linestyle=look.dash, linewidth=1.6, label=short(name, 20)
+        )
+    if lines:
+        axis.set_ylim(0, max(float(np.nanmax(np.append(cores, 0.0))) for cores, _ in lines.values()) * 1.15 or 1)
+    else:
+        axis.text(0.5, 0.5, "nobody looked", transform=axis.transAxes, ha="center", color=MUTED)
+
+
+def _stack(axis: Any, findings: Findings, series: Mapping[str, Floats], looks: Mapping[str, Look]) -> None:
+    edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
+    base = _zeros(findings)
+    for name, values in series.items():
+        colour = looks[name].light
+        axis.stairs(base + values, edges, baseline=base, fill=True, color=colour, linewidth=0, label=short(name, 34))
+        base = base + values
+    axis.set_ylim(0, float(base.max(initial=0.0)) * 1.15 or 1)

@@ -1,0 +1,92 @@
+"""What every plot over time has in common: stages along the top, judged ones shaded, actions and faults by number."""
+
+from typing import Any
+
+from reports.findings import StorageFindings
+from reports.frames import Run
+from reports.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
+from reports.stages import Stage
+from reports.timeline import Event
+
+_NEAR = 0.022
+"""Numbers nearer to each other than this share of the axis are set one below the other."""
+_LEVELS, _LEVEL_PT = 3, 10.5
+
+
+def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
+    """Stages and events as they were in the first round. `names` writes the names of the stages above, and the numbers
+    of the events inside."""
+    mark_stages(axis, storage.pooled[0], names=names)
+    mark_events(axis, storage.pooled[0], numbers=names)
+
+
+def mark_stages(axis: Any, run: Run, *, names: bool) -> None:
+    """Shades the judged stages and draws a line where each stage begins."""
+    for stage in run.stages:
+        start, end = span_s(run, stage)
+        if stage.judge:
+            axis.axvspan(start, end, color=SHADE, zorder=0, linewidth=0)
+        axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
+        if names:
+            name_stage(axis, run, stage, fontsize=6.5)
+
+
+def span_s(run: Run, stage: Stage) -> tuple[float, float]:
+    return (stage.started_ns - run.started_ns) / 1e9, (stage.ended_ns - run.started_ns) / 1e9
+
+
+def name_stage(axis: Any, run: Run, stage: Stage, **look: Any) -> None:
+    start, end = span_s(run, stage)
+    axis.annotate(
+        short(stage.name),
+        ((start + end) / 2, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        color=INK if stage.judge else MUTED,
+        **look,
+    )
+
+
+def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
+    """A line where each action and fault began, a tint for as long as it lasted; its number, where that is wanted."""
+    near_s = _NEAR * max(run.ended_ns - run.started_ns, 1) / 1e9
+    last_s, level = -near_s, 0
+    for event in run.events:
+        start_s = (event.started_ns - run.started_ns) / 1e9
+        colour = ACTED if event.ok else WRONG
+        axis.axvline(start_s, color=colour, linewidth=0.9, alpha=0.85, zorder=1.5)
+        if event.ended_ns is not None and event.ended_ns > event.started_ns:
+            end_s = (event.ended_ns - run.started_ns) / 1e9
+            axis.axvspan(start_s, end_s, color=colour, alpha=0.13, linewidth=0, zorder=0.5)
+        if numbers:
+            level = (level + 1) % _LEVELS if start_s - last_s < near_s else 0
+            last_s = start_s
+            number(axis, event, start_s, -2 - level * _LEVEL_PT)
+
+
+def number(axis: Any, event: Event, at_s: float, down_pt: float, y: float = 1.0) -> None:
+    """The event's number in a small box at a moment; `y` is a share of the axis' height. One that went wrong has a
+    cross, so that it shows without colour."""
+    colour = ACTED if event.ok else WRONG
+    axis.annotate(
+        label(event),
+        (at_s, y),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, down_pt),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=6.5,
+        fontweight="bold",
+        color=colour,
+        zorder=6,
+        annotation_clip=True,
+        bbox={"boxstyle": "round,pad=0.18", "facecolor": PAPER, "edgecolor": colour, "linewidth": 0.7},
+    )
+
+
+def label(event: Event) -> str:
+    return f"{event.number}" if event.ok else f"{event.number} ✗"
