@@ -73,6 +73,7 @@ class PodServer:
         self.frames_out = 0
         self.slow_consumers = 0
         self._visits: set[Visit] = set()
+        self._watches: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -96,6 +97,9 @@ class PodServer:
         visit = Visit(self.service, socket, self.requests)
         self._visits.add(visit)
         deadline = asyncio.get_running_loop().call_later(self.limits.greeting_within_s, self._hurry, visit, socket)
+        watch = asyncio.create_task(self._see_off(websocket, visit))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
         try:
             while True:
                 await visit.take(await websocket.recv(decode=False))
@@ -107,6 +111,13 @@ class PodServer:
             deadline.cancel()
             visit.leave()
             self._visits.discard(visit)
+
+    @staticmethod
+    async def _see_off(websocket: ServerConnection, visit: Visit) -> None:
+        """Who goes away for good is not waited for by a request that is still under way."""
+        await websocket.wait_closed()
+        if websocket.close_code == CLOSE_GOING_AWAY and websocket.protocol.close_rcvd_then_sent:
+            await visit.depart()
 
     def _hurry(self, visit: Visit, socket: Socket) -> None:
         if visit.session is not None or visit not in self._visits:
@@ -141,3 +152,5 @@ class PodServer:
         except TimeoutError:
             for websocket in self._server.all_connections:
                 websocket.transport.abort()
+        if self._watches:
+            await asyncio.wait(set(self._watches), timeout=self.limits.close_within_s)

@@ -4,6 +4,7 @@ Requests of one connection are carried out one after another, those of different
 """
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +22,7 @@ from loadtests.pod.storage.contract import (
     Refusal,
     Resumed,
     Storage,
+    StorageError,
     Subscribed,
 )
 from loadtests.pod.topics import Outlet, Subscriber, Topic, Topics
@@ -32,6 +34,8 @@ CLOSE_POLICY: Final = 1008
 
 REAP_LIMIT: Final = 500
 """Connections reaped, and orphans swept, in one transaction."""
+
+_log = logging.getLogger(__name__)
 
 _REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
 _MAINTENANCE = Call("maintenance", "", "")
@@ -154,6 +158,17 @@ class Service:
             self.topics.leave(session.account, name, subscriber)
         session.subscribers.clear()
 
+    async def depart(self, session: Session) -> None:
+        """The client said that it goes away, as a page does that is closed: its connection is closed at once, also
+        while a request of its is under way. Where the storage cannot do that now, silence will."""
+        self.leave(session)
+        try:
+            call = Call("connection.close", "", session.account)
+            await self.storage.close_connection(call, session.connection)
+            self._heard_of.discard(session.connection)
+        except StorageError as error:
+            _log.warning("departure_not_stored", extra={"error": type(error).__name__})
+
     async def handle(self, session: Session, request: Request) -> Answer:
         """Carries a request out. Raises StorageError."""
         if self.draining:
@@ -187,6 +202,9 @@ class Service:
             return no(answer.value)
         if there:
             return Answer("ok", body={"sequence": there.after})
+        if session.subscribers.get(name) is not subscriber:  # it has left meanwhile
+            self.topics.leave(session.account, name, subscriber)
+            return OK
         join = partial(self._join, topic, subscriber, answer.sequence)
         return Answer("ok", body={"sequence": answer.sequence}, afterwards=join)
 

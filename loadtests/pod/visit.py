@@ -49,6 +49,11 @@ class Visit:
         if self.session is not None:
             self._service.leave(self.session)
 
+    async def depart(self) -> None:
+        """The client went away for good."""
+        if self.session is not None:
+            await self._service.depart(self.session)
+
     def _reject(self, error: ProtocolError) -> None:
         self._reply(error.key or NO_KEY, no("bad_request", detail=str(error)))
         self._outlet.close(CLOSE_POLICY, "not a request of the protocol")

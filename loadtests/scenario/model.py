@@ -109,6 +109,11 @@ class Stage(Model):
     reconnect_within_s: LongerThanNothing = Field(
         default=1.0, alias="reconnect_within", description="They drop within this time, evenly."
     )
+    reconnect_by: Literal["drop", "reload"] = Field(
+        default="drop",
+        description="drop: the network goes away. reload: the page is closed and opened again, and once more while it "
+        "still subscribes.",
+    )
     return_within_s: Seconds = Field(
         default=0.0,
         alias="return_within",

@@ -73,13 +73,27 @@ class Agent(User):
             self.session.drop()
             self._lost(back_at_ns)
 
+    def reload(self, back_at_ns: int) -> None:
+        """The agent loads the page again and, before it has its subscriptions back, once more: as people do who see
+        nothing happen."""
+        if self.session is not None:
+            self.session.depart()
+            self._lost(back_at_ns)
+            self._impatient = True
+
+    def _lose_patience(self, session: Session) -> None:
+        """Runs while the request is under way that was sent last."""
+        if session is self.session:
+            session.depart()
+            self._lost(self.world.clock.now())
+
     def _begin(self, load: Load) -> None:
         self.world = load
         number = load.next_user()
         self.person = Person(number, load.place_of_agent(), "agent", load.people.name())
         self.waiter = Waiter(load.clock)
         self.agenda = Agenda(self.waiter.ring)
-        self.leaving = False
+        self.leaving = self._impatient = False
         self.session: Session | None = None
         self.backoff = Backoff(load.random)
         self.connect_due_ns = load.clock.now()
@@ -150,6 +164,9 @@ class Agent(User):
         session = self.session
         if session is None or self.leaving:
             return None
+        if self._impatient:
+            self._impatient = False
+            gevent.spawn(self._lose_patience, session)
         now_ns = self.world.clock.now()
         reply = session.request("subscription.create", now_ns if planned_ns is None else planned_ns, {"topic": topic})
         if reply.outcome != "ok":

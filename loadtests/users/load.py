@@ -53,6 +53,8 @@ class DroppableActor(Actor, Protocol):
 
     def drop(self, back_at_ns: int) -> None: ...
 
+    def reload(self, back_at_ns: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -223,7 +225,11 @@ class Load:
         for number, agent in enumerate(hit):
             due_ns = starts_ns + int(within_ns * number / len(hit))
             self._sleep_until(due_ns)
-            agent.drop(due_ns + int(self.random.uniform(0, span.stage.return_within_s) * 1e9))
+            back_at_ns = due_ns + int(self.random.uniform(0, span.stage.return_within_s) * 1e9)
+            if span.stage.reconnect_by == "reload":
+                agent.reload(back_at_ns)
+            else:
+                agent.drop(back_at_ns)
 
     def _keep_alive(self) -> None:
         """Sends a heartbeat on every connection that has been silent for long."""

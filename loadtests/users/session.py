@@ -178,6 +178,13 @@ class Session:
         if connection is not None:
             connection.abort()
 
+    def depart(self) -> None:
+        """Goes away for good without `connection.close`, as a page does that is loaded again; not an operation."""
+        connection, self._connection = self._connection, None
+        self._load.sessions.discard(self)
+        if connection is not None:
+            connection.depart()
+
     def _note_sent(self) -> None:
         self.heartbeat_due_ns = self._load.clock.now() + self._heartbeat_ns
 

@@ -20,6 +20,9 @@ from loadtests.wire.transport import Transport
 
 __all__ = ["Answer", "Connection", "ConnectionFailed"]
 
+GOING_AWAY: Final = 1001
+"""The close code of whoever will not resume."""
+
 LINGER_S: Final = 1.0
 """How long the pod has to close the TCP connection after the closing handshake, so that the waiting port is its own."""
 
@@ -45,7 +48,7 @@ _READ, _WRITE = 1, 2
 
 class Connection:
     """An open WebSocket. Any number of greenlets may `request` at once; none of the methods may be called in the hub
-    except `abort`."""
+    except `abort` and `depart`."""
 
     __slots__ = (
         "_closer", "_hub", "_incoming", "_linger", "_lost", "_on_event", "_on_lost", "_reader", "_transport",
@@ -143,6 +146,14 @@ class Connection:
             timer.stop()
             timer.close()
             self._end("cut_off", "closed by us")
+
+    def depart(self) -> None:
+        """Says that we go away (1001), as a page does that is closed, and waits for nothing; whoever waits gets
+        `cut_off`."""
+        if self._lost is None:
+            self._on_lost = None
+            self._send(self._incoming.goodbye(GOING_AWAY))
+            self._end("cut_off", "we went away")
 
     def abort(self) -> None:
         """Drops the connection without a word; whoever waits gets `cut_off`."""

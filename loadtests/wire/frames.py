@@ -79,10 +79,10 @@ class Incoming:
         """What the protocol wants to be sent: pongs, the other half of a closing handshake."""
         return b"".join(self._protocol.data_to_send())
 
-    def goodbye(self) -> bytes:
+    def goodbye(self, code: int = 1000) -> bytes:
         """The frame that begins the closing handshake; nothing when the pod began it before us."""
         if self._protocol.state is OPEN:
-            self._protocol.send_close(1000)
+            self._protocol.send_close(code)
         return self.answers()
 
     def _feed(self, data: bytes) -> None:
