@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from storage_systems import ACCOUNT, Desk, System, new_key, sit_down
+from storage_systems import ACCOUNT, Desk, System, make_system, new_key, sit_down
 
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -380,8 +381,19 @@ ROUTE: tuple[tuple[Mode, float], ...] = (
 )
 
 
-async def test_accounts_that_move_under_load_lose_nothing(two_sides: System) -> None:
-    await _there_and_back(two_sides)
+@pytest.fixture(
+    params=[
+        "dual(memory,memory)",
+        "dual(sqlite,postgres:optimistic)",
+        "dual(mariadb:optimistic,redis)",
+    ]
+)
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> System:
+    return make_system(request, request.param, tmp_path)
+
+
+async def test_accounts_that_move_under_load_lose_nothing(pair: System) -> None:
+    await _there_and_back(pair)
 
 
 async def _there_and_back(system: System) -> None:
