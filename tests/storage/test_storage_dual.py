@@ -23,6 +23,7 @@ from loadtests.pod.storage.contract import (
     StorageError,
     StorageUnavailable,
 )
+from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.servers.contract import Server
@@ -195,6 +196,22 @@ async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(one_doomed: S
         await storage.touch_connections([customer.connection], time.time_ns())
         assert list(await storage.reap_connections(MAINTENANCE, 0, 10)) == []
         assert storage.progress()["divergences"] == counted, "a side that serves nobody cannot diverge"
+
+
+async def test_a_stalled_upgraded_side_is_not_waited_for_for_ever(
+    one_doomed: System, doomed_redis: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "UPGRADED_WITHIN_S", 0.2)
+    async with started(one_doomed) as storage:
+        customer = await sit_down(storage, "customer", "Bob")
+        doomed_redis.pause()
+        assert isinstance((await customer.offer())[1], Done)
+        assert storage.progress()["divergences"] == {"second_unknown": 1}
+        await storage.touch_connections([customer.connection], time.time_ns())
+        assert storage.progress()["divergences"] == {"second_unknown": 1, "second_failed": 1}
+        assert (await storage.move_accounts("legacy", 100)).diverged == {"unread": 1}
+        assert isinstance((await customer.offer())[1], Done)
+        doomed_redis.resume()
 
 
 async def test_a_move_that_fails_leaves_the_account_where_it_was_and_goes_on_when_asked_again(
