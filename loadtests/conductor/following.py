@@ -16,6 +16,7 @@ from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Deadline, Lines, Watch
+from loadtests.servers.contract import Server
 
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
@@ -48,6 +49,20 @@ class Silent:
 
     def last_words(self) -> str:
         return ""
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """One that logs to a file of its own."""
+
+    name: str
+    server: Server
+
+    def obituary(self) -> str:
+        return f"the database server {self.name} died"
+
+    def last_words(self) -> str:
+        return self.server.log_tail()
 
 
 class Engine(Mortal, Protocol):
@@ -121,7 +136,7 @@ class Follower:
         """A pod or a database: its death ends the run, unless an action has its hands on it."""
         if name in self._parts.servers:
             pid, code = self._parts.servers[name].pid, "database_died"
-            died = self._died(code, Silent(f"the database server {name} died"))
+            died = self._died(code, DatabaseServer(name, self._parts.servers[name]))
         else:
             child = self._parts.pods[name].child
             assert child is not None

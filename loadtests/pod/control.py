@@ -14,6 +14,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+import orjson
+
 from loadtests.pod.storage.contract import StorageError
 
 HOST: Final = "127.0.0.1"
@@ -103,10 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length") or "0"
         if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
             raise BadBody(f"expected a body of at most {MAX_BODY_BYTES} bytes, and its Content-Length")
-        text = self.rfile.read(int(length))
         try:
-            body = json.loads(text or b"{}")
-        except ValueError:
+            body = orjson.loads(self.rfile.read(int(length)) or b"{}")
+        except TimeoutError:
+            raise BadBody(f"expected {length} bytes of body, as Content-Length says: they did not come") from None
+        except orjson.JSONDecodeError:
             raise BadBody("expected a JSON object, this is not JSON") from None
         if not isinstance(body, dict):
             raise BadBody(f"expected a JSON object, not {type(body).__name__}")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -84,8 +85,8 @@ def _look(product: Product, directories: tuple[Path, ...], source: str) -> Binar
 
 def _programs(product: Product, directories: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
     for name in product.programs:
-        if found := next((d / name for d in directories if (d / name).is_file()), None):
-            yield name, found
+        if found := shutil.which(name, path=os.pathsep.join(map(str, directories))):
+            yield name, Path(found)
 
 
 def _version(server: Path) -> str | None:
@@ -101,10 +102,8 @@ def _version(server: Path) -> str | None:
 def on_path(server: str) -> Iterator[Place]:
     """The directories of PATH and the system's own, the server's first; nothing where it is in none of them."""
     directories = [*(Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part), *_SYSTEM]
-    for directory in directories:
-        if (directory / server).is_file():
-            yield (directory, *directories), "PATH" if directory not in _SYSTEM else "the system's"
-            return
+    if found := shutil.which(server, path=os.pathsep.join(map(str, directories))):
+        yield (Path(found).parent, *directories), "PATH"
 
 
 def named(choice: str, variable: str, *beside: str) -> Iterator[Place]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -61,14 +62,15 @@ class MariadbServer(PrivateServer):
         (self._home.directory / "tmp").exists() or self._home.make("tmp")
         self._configure()
         install = [self._binaries.program("mariadb-install-db"), self._defaults()]
-        self._run([*install, "--auth-root-authentication-method=normal", "--skip-test-db"])
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        self._run(install, advice="Installation of system tables failed!")
         self._run([*self._argv(), "--bootstrap"], bootstrap(self._passwords))
 
     def _defaults(self) -> str:
         return f"--defaults-file={self._home.directory / 'my.cnf'}"
 
     def _configure(self) -> None:
-        basedir = self._binaries.directory.parent
+        basedir = Path(self._binaries.program("mariadb-install-db")).resolve().parents[1]  # where `share` is
         self._home.write(
             "my.cnf", configuration(self._home.directory, basedir, (self._port, self._extra_port), self._size)
         )

@@ -1,5 +1,6 @@
 """What every private server shares: a home, a guardian, an address that stays, and a life between start and destroy."""
 
+import re
 import secrets
 import shutil
 import signal
@@ -30,7 +31,9 @@ START_S = 60.0
 
 STOP_S = 30.0
 _TAIL_LINES = 15
-_FULL = "No space left on device"
+_NO_ROOM_BYTES = 64 * 1024
+_FULL = re.compile(r"No space left on device|Check free disk space|Disk is full|(?:error|errno:) 28\b")
+"""What databases say of a full disk."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class PrivateServer(ABC):
             if not self.running or time.monotonic() > end:
                 why = "ended" if not self.running else f"was not ready after {START_S:.0f} s"
                 self.kill()
-                raise ServerUnavailable(f"{self._title()} {why}{self._explained(self.log_tail())}")
+                raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -208,6 +211,10 @@ class PrivateServer(ABC):
         self._pid = None
 
     def log_tail(self) -> str:
+        """The last lines of its log; also the one that it could not write, because the disk is full."""
+        return self._logged() + (f"\n  ({self._full_disk()})" if self._disk_is_full() else "")
+
+    def _logged(self) -> str:
         lines: list[str] = []
         for path in sorted(self._home.log.glob("*")):
             lines += path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
@@ -237,20 +244,27 @@ class PrivateServer(ABC):
         port: int = self._guard.order("port")["port"]
         return port
 
-    def _run(self, argv: list[str], given: str = "", failed: str | None = None) -> None:
-        """Runs a program as the server's user. `failed` in its output means that it failed whatever its exit code."""
+    def _run(self, argv: list[str], given: str = "", failed: str | None = None, advice: str | None = None) -> None:
+        """Runs a program as the server's user. `failed` in its output means that it failed whatever its exit code;
+        `advice` is where its output leaves the matter for good counsel, which is not shown."""
         result = self._guard.order("run", argv=argv, input=given, timeout_s=START_S)
-        said = result["output"]
+        said: str = result["output"]
         if result["code"] != 0 or (failed and failed in said):
             for password in self._passwords.values():
                 said = said.replace(password, "…")
             name = f"{Path(argv[0]).name} {self.version} failed ({result['code']})"
-            raise ServerUnavailable(f"{name}{self._explained(said)}")
+            raise ServerUnavailable(f"{name}{self._explained(said.partition(advice)[0] if advice else said)}")
 
     def _explained(self, said: str) -> str:
         """What a program said, after the one cause that people can remove."""
-        full = f": the disk under {self._home.directory} is full: make room, or choose another place"
-        return f"{full if _FULL in said else ''}:\n{said}"
+        return f": {self._full_disk()}:\n{said}" if _FULL.search(said) or self._disk_is_full() else f":\n{said}"
+
+    def _full_disk(self) -> str:
+        return f"the disk under {self._home.directory} is full: make room, or choose another place"
+
+    def _disk_is_full(self) -> bool:
+        home = self._home.directory
+        return home.exists() and shutil.disk_usage(home).free < _NO_ROOM_BYTES
 
     @classmethod
     def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:

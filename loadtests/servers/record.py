@@ -17,6 +17,9 @@ import psutil
 from loadtests.servers.guardian import free_shared_memory, remove
 
 KIND = "private database server"
+COULD_NOT = "could not remove"
+"""How the sentence about a directory begins that is still there."""
+
 TEMPORARY = "loadtests-"
 """What the names of servers' temporary directories begin with."""
 
@@ -83,7 +86,7 @@ def clear(path: Path, facts: Facts) -> list[str]:
     for directory in _directories(path, facts):
         if directory.exists():
             remove(directory)
-            done.append(f"{'could not remove' if directory.exists() else 'removed'} {directory}")
+            done.append(f"{COULD_NOT if directory.exists() else 'removed'} {directory}")
     remove(path)
     return done
 

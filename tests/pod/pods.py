@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,8 +28,13 @@ def new_key() -> str:
 
 
 @asynccontextmanager
-async def running(limits: Limits | None = None, **settings: Any) -> AsyncIterator[Pod]:
-    pod = Pod(Settings("memory", "pod-1", limits=limits or Limits(), **settings), Secrets(SECRET, CONTROL))
+async def running(
+    limits: Limits | None = None,
+    storage: str = "memory",
+    dsns: Mapping[str, str] = MappingProxyType({}),
+    **settings: Any,
+) -> AsyncIterator[Pod]:
+    pod = Pod(Settings(storage, "pod-1", limits=limits or Limits(), **settings), Secrets(SECRET, CONTROL, dsns))
     await pod.start()
     try:
         yield pod

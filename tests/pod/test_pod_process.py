@@ -30,7 +30,8 @@ def pod(directory: Path, *arguments: str, storage: str = "sqlite") -> Iterator[t
     """The process and its ready line; its log is in `directory/log`."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "loadtests.pod", "--storage", storage, "--ready-fd", str(writing), *arguments]
-    environment = {**os.environ, **SECRETS, "LOADTESTS_DSN": str(directory / "pod.sqlite")}
+    dsns = {f"LOADTESTS_DSN{side}": str(directory / f"pod{side}.sqlite") for side in ("", "_LEGACY", "_UPGRADED")}
+    environment = {**os.environ, **SECRETS, **dsns}
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen(command, pass_fds=[writing], env=environment, stdout=log, stderr=log)
     os.close(writing)
@@ -90,6 +91,19 @@ def test_ready_line_control_transactions_and_a_log_without_secrets(tmp_path: Pat
     assert [(operations[r["operation"]], r["key"]) for r in rows][:2] == [("connection.create", 1), ("chat.offer", 2)]
     assert {r["database"] for r in rows} == {"sqlite"}
     assert all(0 < r["waiting_ns"] <= r["begun_ns"] <= r["ended_ns"] for r in rows)
+
+
+def test_a_dual_pod_starts_where_it_is_told_and_says_which_database_did_what(tmp_path: Path) -> None:
+    options = ("--starts-on", "upgraded", "--run-directory", str(tmp_path))
+    with pod(tmp_path, *options, storage="dual(sqlite,sqlite)") as (process, ready):
+        assert ready["settings"]["engine"] == "dual"
+        assert ready["settings"]["legacy.journal_mode"] == "wal"
+        assert [a["outcome"] for a in talk(ready["url"], [create()])] == ["ok"]
+        assert get(f"{ready['control']}/statistics")[1]["dual"] == {"modes": {"upgraded": 1}, "divergences": {}}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    rows = [row for batch in RunDirectory(tmp_path).batches("transactions") for row in batch.to_pylist()]
+    assert {row["database"] for row in rows if row["key"] == 1} == {"upgraded"}
 
 
 def test_a_killed_pod_serves_what_was_committed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from storage_systems import System
+from storage_systems import System, make_system
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage
@@ -40,17 +40,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     """A storage system whose database is fresh."""
     return make_system(request, request.param, tmp_path)
-
-
-def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
-    def dsn(database: str, engine: str) -> str:
-        if engine == "sqlite":
-            return str(tmp_path / f"{database}.db")
-        return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
-
-    full = registry.parse(name)
-    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
-    return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import (
@@ -53,6 +56,19 @@ class System:
             yield storage
         finally:
             await storage.stop()
+
+
+def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> System:
+    """On fresh databases."""
+
+    def dsn(database: str, engine: str) -> str:
+        if engine == "sqlite":
+            return str(tmp_path / f"{database}.db")
+        return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
+
+    full = registry.parse(name)
+    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
+    return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
 
 
 @dataclass

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from storage_systems import ACCOUNT, Desk, System, new_key, sit_down
+from storage_systems import ACCOUNT, Desk, System, make_system, new_key, sit_down
 
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -22,6 +23,7 @@ from loadtests.pod.storage.contract import (
     StorageError,
     StorageUnavailable,
 )
+from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.servers.contract import Server
@@ -194,6 +196,22 @@ async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(one_doomed: S
         await storage.touch_connections([customer.connection], time.time_ns())
         assert list(await storage.reap_connections(MAINTENANCE, 0, 10)) == []
         assert storage.progress()["divergences"] == counted, "a side that serves nobody cannot diverge"
+
+
+async def test_a_stalled_upgraded_side_is_not_waited_for_for_ever(
+    one_doomed: System, doomed_redis: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "UPGRADED_WITHIN_S", 0.2)
+    async with started(one_doomed) as storage:
+        customer = await sit_down(storage, "customer", "Bob")
+        doomed_redis.pause()
+        assert isinstance((await customer.offer())[1], Done)
+        assert storage.progress()["divergences"] == {"second_unknown": 1}
+        await storage.touch_connections([customer.connection], time.time_ns())
+        assert storage.progress()["divergences"] == {"second_unknown": 1, "second_failed": 1}
+        assert (await storage.move_accounts("legacy", 100)).diverged == {"unread": 1}
+        assert isinstance((await customer.offer())[1], Done)
+        doomed_redis.resume()
 
 
 async def test_a_move_that_fails_leaves_the_account_where_it_was_and_goes_on_when_asked_again(
@@ -380,8 +398,19 @@ ROUTE: tuple[tuple[Mode, float], ...] = (
 )
 
 
-async def test_accounts_that_move_under_load_lose_nothing(two_sides: System) -> None:
-    await _there_and_back(two_sides)
+@pytest.fixture(
+    params=[
+        "dual(memory,memory)",
+        "dual(sqlite,postgres:optimistic)",
+        "dual(mariadb:optimistic,redis)",
+    ]
+)
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> System:
+    return make_system(request, request.param, tmp_path)
+
+
+async def test_accounts_that_move_under_load_lose_nothing(pair: System) -> None:
+    await _there_and_back(pair)
 
 
 async def _there_and_back(system: System) -> None:

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, TypeVar
 
 from loadtests.pod.storage.contract import AlreadyAccepted, Call, OutcomeUnknown, Refusal, Storage, StorageError
+from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.accounts import Account, Accounts
 from loadtests.pod.storage.dual.comparison import difference
 from loadtests.pod.storage.dual.modes import SIDES, Mode, Side, read_from
-from loadtests.pod.storage.dual.moving import Moved, move
+from loadtests.pod.storage.dual.moving import Moved
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Calls:
     def __init__(self, sides: Mapping[Side, Storage], starts_on: Mode, policy: Policy) -> None:
         self.accounts = Accounts(starts_on)
         self.divergences: Counter[str] = Counter()
-        self.moving = asyncio.Lock()
+        self.changing = asyncio.Lock()
         """Held for one account's move, and for what changes all accounts at once."""
         self._sides, self._policy = sides, policy
         self._under_way: set[asyncio.Future[Any]] = set()
@@ -83,7 +84,11 @@ class Calls:
         Raises OutcomeUnknown by the policy `fail`: the change was made, though not everywhere.
         """
         try:
-            answer = await asked
+            async with asyncio.timeout(moving.UPGRADED_WITHIN_S):
+                answer = await asked
+        except TimeoutError:
+            self._diverged("second_unknown", f"no answer within {moving.UPGRADED_WITHIN_S:g} s")
+            return
         except StorageError as error:
             kind = "second_unknown" if isinstance(error, OutcomeUnknown) else "second_failed"
             self._diverged(kind, str(error))
@@ -104,10 +109,12 @@ class Calls:
         """
         raised: StorageError | None = None
         for side in sides:
+            serves = side in self.accounts.read()
             try:
-                await ask(side)
-            except StorageError as error:
-                if side in self.accounts.read():
+                async with asyncio.timeout(None if serves else moving.UPGRADED_WITHIN_S):
+                    await ask(side)
+            except (StorageError, TimeoutError) as error:
+                if serves and isinstance(error, StorageError):
                     raised = error
                 elif "dual" in self.accounts.modes():
                     self.divergences["second_failed"] += 1
@@ -129,11 +136,11 @@ class Calls:
 
     async def _settle(self, account: Account) -> Moved:
         """Brings the account into the mode that the plan says, alone."""
-        async with self.moving, account.gate.alone():
+        async with self.changing, account.gate.alone():
             to = self.accounts.plan.mode(account.name)
             if account.mode == to:
                 return Moved()
-            moved = await move(self._sides, account, to)
+            moved = await moving.move(self._sides, account, to)
         if moved.diverged:
             self.divergences["left_differs"] += moved.diverged.total()
         return moved

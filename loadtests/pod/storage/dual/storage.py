@@ -111,7 +111,7 @@ class DualStorage:
         async def reap(side: Side) -> None:
             reaped[side] = await self.sides[side].reap_connections(call, silent_since_ns, limit)
 
-        async with self._calls.moving:
+        async with self._calls.changing:
             try:
                 await self._calls.on_each(reap)
             except StorageError:
@@ -176,7 +176,7 @@ class DualStorage:
         async def sweep(side: Side) -> None:
             swept.append(await self.sides[side].sweep_orphans(call, silent_since_ns, limit))
 
-        async with self._calls.moving:
+        async with self._calls.changing:
             await self._calls.on_each(sweep)
         return sum(swept)
 

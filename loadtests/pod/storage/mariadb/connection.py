@@ -96,11 +96,10 @@ class MariadbConnection:
         return bool(self._raw.connected and not self._raw._stream_broken)
 
     async def begin(self, operation: str, snapshot: bool) -> None:
-        """Names the transaction in a user variable too, which performance_schema shows where it is switched on, also
-        between two statements."""
+        """There is nothing else to name a session by while it works: `SHOW PROCESSLIST` shows the statement, and
+        between two statements nothing. The table of transactions tells then."""
         self._label = label(operation, self._pod)
-        begin = _SNAPSHOT if snapshot else "BEGIN"
-        await self.send(f"/* {self._label} */ {begin}; SET @operation = '{self._label}'")
+        await self.send(f"/* {self._label} */ {_SNAPSHOT if snapshot else 'BEGIN'}")
 
     async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
         query, order = placed(text)

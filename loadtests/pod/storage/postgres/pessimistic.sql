@@ -30,12 +30,15 @@ WHERE id IN (
 ) AND closed_at IS NULL AND seen_at < $1
 ORDER BY id FOR UPDATE;
 
+-- The winner's name by a subquery, which is asked anew when the chat has changed while this waited for it; the row of
+-- a join would be the one from before.
 -- name: lock_chat
-SELECT c.state, c.offered_by, c.accepted_by, w.name AS winner,
+SELECT c.state, c.offered_by, c.accepted_by,
+       (SELECT w.name FROM connections w WHERE w.id = c.accepted_by) AS winner,
        EXISTS (SELECT 1 FROM messages m WHERE m.account = $1 AND m.key = $3) AS sent, c.version
-FROM chats c LEFT JOIN connections w ON w.id = c.accepted_by
+FROM chats c
 WHERE c.account = $1 AND c.id = $2
-FOR UPDATE OF c;
+FOR UPDATE;
 
 -- name: accept_locked_chat
 UPDATE chats SET state = 'accepted', accepted_by = $3, accepted_at = $4, version = version + 1

@@ -116,7 +116,8 @@ class Pessimistic:
         if answer := rules.on_message(speaker, found):
             return answer
         assert speaker is not None
-        await add_message(db, connection, chat, text)
+        if not await add_message(db, connection, chat, text):
+            return Done()  # sent at the same time under another strategy, which does not ask for the account
         return Done(await _publish(db, draft(db, speaker, "message.sent", chat, text), chat_topic(chat)))
 
     async def close_chat(self, db: Session, connection: str, chat: str) -> Done | Refusal:

@@ -59,7 +59,11 @@ class SqlStorage:
     async def switch_locking(self, locking: str) -> None:
         """As the contract says. The strategy is this pod's own and changes first, so that the locks that it took no
         longer stand in the way; the foreign keys are the database's, and every pod's that uses it. When they could
-        not be changed (StorageError) the strategy stays the new one: asked again, this goes on where it was."""
+        not be changed (StorageError) the strategy stays the new one: asked again, this goes on where it was.
+
+        Transactions that began before keep the old one. Until they have ended, two strategies are at work that do not
+        know each other's locks: a winner is still one and a number still given once, since every strategy writes
+        chats and topics by their rows, but a connection closed at that moment may leave an orphan."""
         if locking not in STRATEGIES:
             raise ValueError(f"unknown locking {locking[:40]!r}: expected one of {', '.join(STRATEGIES)}")
         self._strategy = STRATEGIES[locking]

@@ -1,0 +1,88 @@
+"""deploy/setup: what is missing is installed where that is allowed, starts no service, and is never a failure."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+POLICY = Path("/usr/sbin/policy-rc.d")
+TOOLS = ("sh", "dirname", "id", "mv", "rm", "chmod", "kill", "cat")
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may forbid services")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A PATH with neither servers nor apt, and a copy of setup that does not look for servers elsewhere."""
+    (tmp_path / "bin").mkdir()
+    for tool in TOOLS:
+        found = shutil.which(tool)
+        assert found
+        (tmp_path / "bin" / tool).symlink_to(found)
+    (tmp_path / "deploy").mkdir()
+    text = (ROOT / "deploy" / "setup").read_text().replace('"/usr/sbin/$1"', '"/nowhere/$1"')
+    (tmp_path / "deploy" / "setup").write_text(text)
+    return tmp_path
+
+
+def setup(bare: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(bare / "bin" / "sh"), str(bare / "deploy" / "setup"), "servers"]
+    given = {"PATH": str(bare / "bin"), **environment}
+    return subprocess.run(command, env=given, capture_output=True, text=True, timeout=30, check=False)
+
+
+def _program(bare: Path, name: str, script: str) -> None:
+    path = bare / "bin" / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_without_apt_it_says_what_to_install_and_goes_on(bare: Path) -> None:
+    done = setup(bare)
+    assert done.returncode == 0
+    assert "going on without" in done.stderr
+    assert done.stderr.endswith("install mariadb-server-core mariadb-client-core redis-server\n")
+
+
+def test_what_is_there_or_named_is_not_missing(bare: Path) -> None:
+    for name in ("mariadbd", "mariadb-install-db"):
+        _program(bare, name, "exit 0")
+    done = setup(bare, LOADTESTS_REDIS_BIN="/opt/redis/bin")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@root_only
+@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "one"])
+def test_services_are_forbidden_while_it_installs_and_not_after(bare: Path, before: str | None) -> None:
+    if POLICY.exists():
+        pytest.skip(f"this machine has a {POLICY} of its own")
+    _program(bare, "apt-get", f'echo "$*" >>{bare}/said; {POLICY} redis-server start; echo $? >>{bare}/said')
+    _program(bare, "systemctl", f'echo "$*" >>{bare}/said')
+    try:
+        if before:
+            POLICY.write_text(before)
+            POLICY.chmod(0o755)
+        done = setup(bare)
+        assert done.returncode == 0, done.stderr
+        said = (bare / "said").read_text().splitlines()
+        assert said[:2] == ["update -qq", "101"]
+        assert said[2].endswith("mariadb-server-core mariadb-client-core redis-server")
+        assert said[3:] == ["101", "disable --quiet redis-server"]
+        assert (POLICY.read_text() if POLICY.exists() else None) == before
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+@root_only
+def test_an_install_that_fails_is_told_and_is_no_failure(bare: Path) -> None:
+    if POLICY.exists():
+        pytest.skip(f"this machine has a {POLICY} of its own")
+    _program(bare, "apt-get", "exit 100")
+    done = setup(bare)
+    assert done.returncode == 0
+    assert "could not install mariadb-server-core" in done.stderr
+    assert "going on without" in done.stderr
+    assert not POLICY.exists()
