@@ -68,7 +68,11 @@ def _pod(axis: Any, row: int, pod: PodBlast) -> None:
             _bar(axis, middle, (place * one.width_s, (place + 1) * one.width_s), color=_UNSEEN, alpha=0.55)
         for span in one.spans:
             _bar(axis, middle, (span.begin_s, span.end_s), color=_BURNING)
-    if pod.spans:
+    if not pod.spans:
+        told = "unknown: too little was seen" if pod.unknown else "did not burn"
+        axis.annotate(told, (1, row), xycoords=("axes fraction", "data"), xytext=(-6, 0), textcoords="offset points",
+                      ha="right", va="center", fontsize=8, color=MUTED)  # fmt: skip
+    else:
         first = pod.spans[0].begin_s
         axis.annotate(
             f"{first:.0f} s",
