@@ -19,7 +19,7 @@ def events(findings: Findings) -> Table:
             run.name,
             f"{digits((event.started_ns - run.started_ns) / 1e9)} s",
             event.words,
-            event.subject,
+            ", ".join((*event.pods, *event.databases)) or event.subject,
             f"{event.result}: {event.error}" if event.error else event.result,
             _took(event),
             ", ".join(f"{name} {count}" for name, count in event.found.items()),

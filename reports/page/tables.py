@@ -34,7 +34,6 @@ def overview(findings: Findings) -> Table:
             "unknown" if s.orphans is None else f"{s.orphans:,}",
             ledger_verdict(s),
             findings.survives.get(s.storage) or "unknown",
-            f"{s.requests_done:,}",
             f"{len(s.pooled)}",
         ]
         for s in findings.storages
@@ -46,7 +45,7 @@ def overview(findings: Findings) -> Table:
         "Orphans and ledger: found in the storage at the end."
     )
     columns = ["storage", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
-               "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "requests answered", "rounds"]  # fmt: skip
+               "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip
     return Table(caption, columns, rows)
 
 
