@@ -7,6 +7,7 @@ import pandas as pd
 
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.findings import Findings, Measure, StorageFindings
+from reports.gather import FROM_CAUSE, FROM_STAMP
 from reports.statistics import Estimate
 from reports.wording import NONE, digits, duration
 
@@ -15,12 +16,12 @@ WHOLE = "all"
 CPU = {"pod": "pod CPU", "database": "database CPU"}
 LOCK_WAIT = "lock wait"
 
-_COLUMNS = ("storage", "operation", "figure", "value", "low", "high", "unit", "at_least", "known")
+_COLUMNS = ("storage", "pod", "operation", "figure", "value", "low", "high", "unit", "at_least", "known")
 
 
 def figures(findings: Findings) -> pd.DataFrame:
-    """A row a storage, operation and figure: value and its 95 % bounds in `unit`, empty where there is none, and how
-    it is known. `text` and `bounds` are the same as people read them."""
+    """A row a storage, pod (empty: all together), operation and figure: value and its 95 % bounds in `unit`, empty
+    where there is none, and how it is known. `text` and `bounds` are the same as people read them."""
     frame = pd.DataFrame(list(_rows(findings)), columns=list(_COLUMNS))
     frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype("float64")
     frame["text"] = [_text(row) for row in frame.to_dict("records")]
@@ -31,20 +32,21 @@ def figures(findings: Findings) -> pd.DataFrame:
 def as_csv(frame: pd.DataFrame) -> str:
     """Figures for a spreadsheet: no name in it can be taken for a formula."""
     safe = frame.drop(columns=["text", "bounds"])
-    safe["storage"] = ["'" + name if name[:1] in "=+-@\t\r" else name for name in safe["storage"]]
+    for column in ("storage", "pod"):
+        safe[column] = ["'" + name if name[:1] and name[:1] in "=+-@\t\r" else name for name in safe[column]]
     return safe.to_csv(index=False, lineterminator="\n")
 
 
 def shown(frame: pd.DataFrame, column: str) -> Mapping[tuple[str, str], Mapping[str, str]]:
     """`text` or `bounds` by (operation, storage), then by figure; those that are not there are dashes or empty."""
-    wide = frame.pivot(index=["operation", "storage"], columns="figure", values=column)
+    wide = frame[frame["pod"] == ""].pivot(index=["operation", "storage"], columns="figure", values=column)
     rows = wide.fillna(NONE if column == "text" else "").to_dict("index")
     return cast(Mapping[tuple[str, str], Mapping[str, str]], rows)
 
 
 def waits_known(frame: pd.DataFrame) -> Mapping[tuple[str, str], str]:
     """How lock waits are known, by (operation, storage)."""
-    waits = frame[frame["figure"] == LOCK_WAIT].set_index(["operation", "storage"])["known"]
+    waits = frame[(frame["figure"] == LOCK_WAIT) & (frame["pod"] == "")].set_index(["operation", "storage"])["known"]
     return cast(Mapping[tuple[str, str], str], waits.to_dict())
 
 
@@ -52,21 +54,37 @@ def _rows(findings: Findings) -> Iterator[tuple[Any, ...]]:
     for storage in findings.storages:
         for measure in storage.measures.values():
             for row in _measure(storage, measure):
-                yield storage.storage, measure.name, *row
+                yield storage.storage, "", measure.name, *row
         for row in _whole(storage):
-            yield storage.storage, WHOLE, *row
+            yield storage.storage, "", WHOLE, *row
+        for pod, measures in storage.pods.items():
+            for measure in measures.values():
+                for row in _counted(measure):
+                    yield storage.storage, pod, measure.name, *row
 
 
 def _measure(storage: StorageFindings, measure: Measure) -> Iterator[tuple[Any, ...]]:
-    yield "n", measure.n, None, None, "attempts", False, "rows"
-    yield "rate", measure.rate_per_s, None, None, "per s", False, "rows"
-    for outcome in OUTCOMES:
-        yield outcome, measure.outcomes[outcome], None, None, "attempts", False, "rows"
-    yield from _estimates("", measure.response)
+    yield from _counted(measure)
     if measure.name in OPERATIONS and measure.name not in PUSHES:
         yield from _estimates("service ", measure.service)
         seconds, (low, high) = storage.lock_wait_per_1000_s(measure.name), _interval(storage, measure.name)
         yield LOCK_WAIT, seconds, low, high, "s per 1000", False, storage.waits.known or "unknown"
+
+
+def told_outcomes(measure: Measure) -> dict[str, int]:
+    """How attempts ended. Of deliveries only those that came have a row: failed ones are not nought, but not told."""
+    told = ("ok",) if measure.name in (FROM_CAUSE, FROM_STAMP) else OUTCOMES
+    return {outcome: measure.outcomes[outcome] for outcome in told}
+
+
+def _counted(measure: Measure) -> Iterator[tuple[Any, ...]]:
+    yield "n", measure.n, None, None, "attempts", False, "rows"
+    yield "rate", measure.rate_per_s, None, None, "per s", False, "rows"
+    told = told_outcomes(measure)
+    for outcome in OUTCOMES:
+        known = "rows" if outcome in told else "no rows of those that never came"
+        yield outcome, told.get(outcome), None, None, "attempts", False, known
+    yield from _estimates("", measure.response)
 
 
 def _interval(storage: StorageFindings, operation: str) -> tuple[float | None, float | None]:

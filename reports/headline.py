@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loadtests.records.kept import short_files
+from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.frames import Run
 from reports.generator import strain
@@ -16,8 +17,12 @@ _LITTLE, _MOST = 0.05, 0.5
 """Shares of the waiting: below the first, lock waits are not what makes it wait; above the second, they are."""
 _FAILS = 0.01
 """A larger share of failures is said before any latency."""
+_FIGURES = ("p99", "p95", "p50", "max")
+"""From the one that tells most to the one that there always is."""
 _MATTERS = 1.2
 """Times slower: less is a difference that nobody feels, however many rows prove it."""
+_NAMED = 3
+"""More storages than these between the slowest and the fastest are not told one by one."""
 _SURVIVES = {
     "power_loss": "a power loss",
     "os_crash": "a crash of the operating system, but no power loss",
@@ -26,33 +31,51 @@ _SURVIVES = {
 }
 
 
+Pair = tuple[StorageFindings, Measure]
+
+
 @dataclass(frozen=True)
 class Headline:
-    """`answered` is False when there is nothing to answer with. `durability` is empty when the promises are alike."""
+    """`answered` is False when there is nothing to answer with. `durability` is empty when the promises are alike,
+    `radius` when no run had several pods: which of them burnt, when, after what."""
 
     answered: bool
     answer: str
     reason: str
     durability: str
     caveats: tuple[str, ...]
+    radius: str = ""
 
 
 def headline(findings: Findings) -> Headline:
-    found = [pair for pair in findings.of(ACCEPT) if pair[1].n]
+    found: list[Pair] = [pair for pair in findings.of(ACCEPT) if pair[1].n]
     answered = [pair for pair in found if pair[1].response["max"]]
     dead = listed([storage.storage for storage, accept in found if not accept.response["max"]])
     failing = listed([f"{m.outcomes['fail'] / m.n:.0%} on {s.storage}" for s, m in answered if _fails(m)])
-    figure = _figure([m for _, m in answered])
-    doubts = _durability(findings), tuple(_caveats(findings))
+    contenders, beaten = _contenders(answered)
+    figure = _figure([m for _, m in contenders])
+    doubts = _durability(findings), tuple(_caveats(findings)), _radius(findings)
     if figure is None:
         why = f"every Accept chat on {dead} failed" if dead else "no Accept chat was recorded in the judged stages"
         return Headline(False, f"Unknown: {why}.", "", *doubts)
-    ranked = sorted(answered, key=lambda pair: -_of(pair[1], figure).value)
+    ranked = sorted(contenders, key=lambda pair: -_of(pair[1], figure).value)
     answer, reason = _answer(ranked, figure)
     first = f"Every Accept chat on {dead} failed. " if dead else ""
     # Percentiles are of those that did not fail: a storage must not look quick because it refuses the work.
     first += f"Accept chat failed: {failing}. " if failing else ""
+    first += f"For that, {listed(beaten)} {'is' if len(beaten) == 1 else 'are'} not called fast. " if beaten else ""
     return Headline(True, f"{first}{answer}", reason, *doubts)
+
+
+def _contenders(found: list[Pair]) -> tuple[list[Pair], list[str]]:
+    """Who is compared, and who is left out: whoever fails its accepts may be slow beside the others, but not fast."""
+    sound = [m for _, m in found if not _fails(m)]
+    if not sound:
+        return found, []
+    figure = next((f for f in _FIGURES if all(m.response[f] for _, m in found)), "max")
+    quickest = min(_of(m, figure).value for m in sound)
+    beaten = [s.storage for s, m in found if _fails(m) and _of(m, figure).value <= quickest]
+    return [pair for pair in found if pair[0].storage not in beaten], beaten
 
 
 def _fails(accept: Measure) -> bool:
@@ -62,7 +85,9 @@ def _fails(accept: Measure) -> bool:
 def _figure(accepts: list[Measure]) -> str | None:
     """The rarest percentile at which one storage is clearly slower than another; where none is, the rarest for which
     there are rows enough to tell them apart, else the rarest there is."""
-    names = [f for f in ("p99", "p95", "p50", "max") if accepts and all(m.response[f] for m in accepts)]
+    names = [f for f in _FIGURES if accepts and all(m.response[f] for m in accepts)]
+    if len(accepts) == 1:
+        return next(iter(names), None)
     bounded = [f for f in names if _tells_apart([_of(m, f) for m in accepts])]
     clear = [f for f in bounded if _clear(*_slowest_and_fastest(accepts, f), f)]
     return next(iter((*clear, *bounded, *names)), None)
@@ -85,15 +110,25 @@ def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple
     reason = _reason(worst, slow)
     if len(ranked) == 1:
         return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", reason
+    if _fails(fast):
+        told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
+        return f"None of them accepts chats well enough to be called fast: {figure} {told}.", reason
     if not _clear(slow, fast, figure):
         told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
         return f"No storage clearly makes Accept chat wait longer than another: {figure} {told}.", reason
     times = digits(slowest.value / max(fastest.value, 1))
-    between = "".join(f"; {s.storage}: {value(_of(m, figure))}" for s, m in ranked[1:-1])
+    between = _between(ranked[1:-1], figure)
     return (
         f"{worst.storage} makes Accept chat wait: {figure} {value(slowest)}, "
         f"{times} times that of {best.storage} ({value(fastest)}){between}."
     ), f"95 % intervals: {interval(slowest)} against {interval(fastest)}. {reason}"
+
+
+def _between(others: list[Pair], figure: str) -> str:
+    if len(others) > _NAMED:
+        low, high = (value(_of(others[place][1], figure)) for place in (-1, 0))
+        return f"; {len(others)} others: {low} to {high}"
+    return "".join(f"; {s.storage}: {value(_of(m, figure))}" for s, m in others)
 
 
 def _clear(slow: Measure, fast: Measure, figure: str) -> bool:
@@ -197,10 +232,32 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
     if run.end is not None:
         yield from _end_caveats(run, run.end)
         yield from (f"{run.name}: {short}" for short in short_files(run.directory, run.end))
+    yield from _ledger_caveats(run)
     for check in ledger_checks(run):
         if check.get("verdict") == "fail":
             found = f"the ledger found {check.get('count')} {check.get('check')}"
             yield f"{run.name}: {found}. {check.get('reason') or ''}".strip()
+
+
+def _ledger_caveats(run: Run) -> Iterator[str]:
+    checks = ledger_checks(run)
+    if not checks:
+        yield f"{run.name} has no ledger: whether orphans were left or anything was lost is unknown."
+    unknown = [check for check in checks if check.get("verdict") not in ("pass", "fail")]
+    if unknown:
+        names, why = listed([str(check.get("check")) for check in unknown]), unknown[0].get("reason")
+        yield f"{run.name}: the ledger could not tell {names}{f' ({why})' if why else ''}."
+
+
+def _radius(findings: Findings) -> str:
+    """Round by round, where the rounds do not agree."""
+    told: list[str] = []
+    for storage in findings.storages:
+        rounds = {blast.run.name: words(blast) for blast in storage.blasts}
+        if len(set(rounds.values())) == 1:
+            rounds = {f"On {storage.storage}" if len(findings.storages) > 1 else "": next(iter(rounds.values()))}
+        told += [f"{who}: {said}." if who else f"{said}." for who, said in rounds.items()]
+    return " ".join(told)
 
 
 def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def]

@@ -9,10 +9,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtests.scenario.problems import SourceError
 from reports.comparability import differences
 from reports.figures import as_csv, figures
 from reports.findings import Findings, find
 from reports.frames import NotAStudyError, Run, read_study
+from reports.gate.objectives import load_objectives
 from reports.headline import headline
 from reports.summary import markdown, summary
 
@@ -36,9 +38,11 @@ class _Arguments(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
     parser.add_argument("study", type=Path, help="the study's directory, as `loadtests run` prints it")
-    study = parser.parse_args(arguments).study
+    parser.add_argument("--objectives", type=Path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)")
+    options = parser.parse_args(arguments)
+    study = options.study
     try:
-        page, rows = report(study)
+        page, rows = report(study, options.objectives)
     except ReportError as error:
         print(f"loadtests-report: {error}", file=sys.stderr)
         return error.code
@@ -57,13 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return OK if rows else UNKNOWN
 
 
-def report(study: Path) -> tuple[Path, int]:
+def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     """Makes the report anew, in place of an older one; returns its page and how many rows are behind it."""
+    limits_s = _limits_s(objectives) if objectives is not None else {}
     runs = _runs(study)
     found = differences(runs)
     if found:
         raise ReportError(BAD_INPUT, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
-    findings = find(study.resolve().name, runs)
+    findings = find(study.resolve().name, runs, limits_s, str(objectives) if limits_s else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
         _write(findings, draft)
@@ -85,6 +90,15 @@ def _runs(study: Path) -> list[Run]:
         raise ReportError(
             BAD_INPUT, f"{study} holds no run (NN-storage/); give a study, not a run or its parent"
         ) from None
+
+
+def _limits_s(path: Path) -> dict[str, float]:
+    """In what time attempts are to end, by operation; the shortest, where objectives name an operation twice."""
+    try:
+        asked = load_objectives(path).objectives
+    except SourceError as error:
+        raise ReportError(BAD_INPUT, str(error)) from None
+    return {o.operation: o.within_s for o in sorted(asked, key=lambda o: -o.within_s)}
 
 
 def _write(findings: Findings, into: Path) -> None:

@@ -6,10 +6,14 @@ from typing import Any
 import pandas as pd
 
 from loadtests.records.vocabulary import PUSHES
-from reports.figures import LOCK_WAIT, WHOLE, shown, waits_known
-from reports.findings import Findings, Measure, StorageFindings, ledger_checks
+from reports.blast import Blast, PodBlast, words
+from reports.burning import RULE
+from reports.figures import LOCK_WAIT, WHOLE, shown, told_outcomes, waits_known
+from reports.findings import Findings, Measure, StageFigures, StorageFindings, ledger_checks
 from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
+from reports.phases import Phase, phases
+from reports.signals import SIGNALS
 from reports.statistics import CONFIDENCE, Estimate
 from reports.wording import NONE, one_line
 
@@ -20,12 +24,12 @@ def summary(findings: Findings, head: Headline) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "study": findings.study,
-        "headline": {"answered": head.answered, "answer": head.answer, "reason": head.reason},
+        "headline": {"answered": head.answered, "answer": head.answer, "reason": head.reason, "radius": head.radius},
         "durability": {"differs": bool(head.durability), "commit_survives": dict(findings.survives)},
         "caveats": list(head.caveats),
         "confidence": CONFIDENCE,
         "runs": [_run(findings, run) for run in findings.runs],
-        "storages": {s.storage: _storage(s) for s in findings.storages},
+        "storages": {s.storage: _storage(findings, s) for s in findings.storages},
     }
 
 
@@ -39,10 +43,11 @@ def _run(findings: Findings, run: Any) -> dict[str, Any]:
         "pooled": counted,
         **{key: run.manifest.get(key) for key in keys},
         "ledger": [dict(check) for check in ledger_checks(run)],
+        "events": [{**vars(event), "found": dict(event.found)} for event in run.events],
     }
 
 
-def _storage(storage: StorageFindings) -> dict[str, Any]:
+def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
     waits = storage.waits
     return {
         "judged_s": storage.judged_s,
@@ -57,6 +62,57 @@ def _storage(storage: StorageFindings) -> dict[str, Any]:
         },
         "cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")},
         "orphans": {"count": storage.orphans, "known": "ledger" if storage.orphans is not None else "unknown"},
+        "pods": {pod: {n: _by_pod(m) for n, m in by.items()} for pod, by in storage.pods.items()},
+        "phases": [_phase(phase) for phase in phases(storage)],
+        "blast_radius": {
+            "limits_s": {name: findings.limits_s[name] for name in SIGNALS},
+            "limits_from": findings.limits_from or "defaults",
+            "rule": str(RULE),
+            "runs": [_blast(found) for found in storage.blasts],
+        },
+    }
+
+
+def _by_pod(measure: Measure) -> dict[str, Any]:
+    """Lock waits are the storage's: no pod's alone are told."""
+    return {
+        "n": measure.n,
+        "outcomes": told_outcomes(measure),
+        "errors": dict(measure.errors),
+        "good": measure.good,
+        "response_ms": _plain(measure.response),
+    }
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    return {
+        **{"phase": phase.name, "judge": phase.judge, "starts_s": phase.starts_s, "lasted_s": phase.lasted_s},
+        "events": [event.number for event in phase.events],
+        "accept": _stage(phase.accept),
+        "connect": _stage(phase.connect),
+        "lock_wait_s_per_s": dict(phase.waiting),
+        "cores": {"pods": phase.pod_cores, "databases": dict(phase.cores)},
+        "orphans_swept": phase.swept,
+    }
+
+
+def _stage(figures: StageFigures) -> dict[str, Any]:
+    return {"outcomes": dict(figures.outcomes), "response_ms": _plain({"p50": figures.p50, "p99": figures.p99})}
+
+
+def _blast(found: Blast) -> dict[str, Any]:
+    return {"run": found.run.name, "words": words(found), "since_s": found.since_s,
+            "pods": {pod.pod: _burnt(pod) for pod in found.pods}}  # fmt: skip
+
+
+def _burnt(pod: PodBlast) -> dict[str, Any]:
+    return {
+        "burnt": None if pod.unknown else bool(pod.spans),
+        "first_s": pod.first_s,
+        "burnt_s": pod.burnt_s,
+        "seen": pod.seen,
+        "done_to_it": [event.number for event in pod.done_to_it],
+        "burns": [vars(span) for span in pod.spans],
     }
 
 
@@ -64,13 +120,14 @@ def _measure(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
     return {
         "n": measure.n,
         "rate_per_s": measure.rate_per_s,
-        "outcomes": dict(measure.outcomes),
+        "outcomes": told_outcomes(measure),
         "errors": dict(measure.errors),
         "since": "stamp" if measure.name == FROM_STAMP else "cause" if measure.name == "event.deliver" else "planned",
         "response_ms": {name: _estimate(e) for name, e in measure.response.items()},
         "service_ms": None if measure.name in (*PUSHES, FROM_STAMP) else _plain(measure.service),
         "p99_ms_by_run": _plain({run: figures["p99"] for run, figures in measure.rounds.items()}),
         "lock_wait_s_per_1000": _lock_wait(storage, measure.name),
+        "good": measure.good,
     }
 
 
@@ -96,6 +153,7 @@ def _lock_wait(storage: StorageFindings, operation: str) -> dict[str, Any] | Non
 def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
     """Headline, caveats, and Accept chat by storage. Names are code, so that nothing in them is markup."""
     lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
+    lines += [f"\n**Blast radius:** {escaped(head.radius)}"] if head.radius else []
     lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
     lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]

@@ -3,6 +3,8 @@
 from reports.statistics import Estimate
 
 NONE = "—"
+FAILED = "✗"
+"""Marks an action that did not go well, and a fault."""
 
 
 def duration(seconds: float) -> str:

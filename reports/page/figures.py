@@ -9,6 +9,7 @@ from reports.figures import LOCK_WAIT, shown, waits_known
 from reports.findings import Findings
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES
 from reports.headline import ACCEPT
+from reports.wording import NONE
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")
 _NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}
@@ -66,6 +67,7 @@ def _row(
     storage: str, text: Mapping[str, str], bounds: Mapping[str, str], known: str | None, swatches: Mapping[str, str]
 ) -> Row:
     cells = tuple(Cell(text[p], bounds[p]) for p in SHOWN)
-    counts = tuple(Count(text[o], o != "refused" and text[o] != "0") for o in ("fail", "unknown", "refused"))
+    wrong = [Count(text[outcome], text[outcome] not in ("0", NONE)) for outcome in ("fail", "unknown")]
+    counts = (*wrong, Count(text["refused"]))
     note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
     return Row(storage, swatches[storage], text["n"], text["rate"], cells, counts, Cell(text[LOCK_WAIT], note))

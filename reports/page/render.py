@@ -11,8 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.findings import Findings
 from reports.headline import Headline
-from reports.page import tables
+from reports.page import outage, tables
 from reports.page.figures import SHOWN, groups
+from reports.page.ledger import ledger
 from reports.page.sections import SECTIONS, WORDS
 from reports.wording import one_line
 
@@ -95,12 +96,18 @@ def _page(
         "percentiles": SHOWN,
         "groups": groups(findings, frame, swatches),
         "plots": [_plot(findings, drawn) for drawn in plots],
+        "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
         "words": WORDS,
         **{
             name: getattr(tables, name)(findings)
-            for name in ("costs", "service", "errors", "rounds", "runs", "ledger", "settings", "versions")
+            for name in ("overview", "service", "errors", "rounds", "runs", "settings", "versions")
         },
+        "ledger": ledger(findings),
     }
+
+
+def _eventful(findings: Findings) -> bool:
+    return any(run.events for storage in findings.storages for run in storage.pooled)
 
 
 def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
@@ -109,7 +116,9 @@ def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
         "name": drawn.name,
         "title": section.title,
         "finding": section.finding(findings),
-        "how": section.how,
-        "table": section.table(findings),
+        "how": section.how(findings),
+        "beside": [make(findings) for make in section.beside],
+        "table": None if section.table in section.beside else section.table(findings),
+        "events": outage.events(findings) if section.timed and _eventful(findings) else None,
         "drawn": drawn,
     }

@@ -1,24 +1,32 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """What each plot shows, in words: the line above it, and what a screen reader says of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
+from reports.blast import words
+from reports.burning import RULE
 from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
-from reports.page import tables
-from reports.wording import NONE, digits, duration, value
+from reports.lockcosts import LockCost, lock_costs
+from reports.page import outage, tables
+from reports.signals import SIGNALS
+from reports.wording import NONE, digits, duration, listed, value
 
 
 @dataclass(frozen=True)
 class Section:
+    """`timed`: its plot has the actions and faults on its time axis. `beside` are tables that are always open."""
+
     title: str
     finding: Callable[[Findings], list[str]]
-    how: str
+    how: Callable[[Findings], str]
     table: Callable[[Findings], tables.Table]
+    timed: bool = False
+    beside: Sequence[Callable[[Findings], tables.Table]] = ()
 
 
 def _over_time(findings: Findings) -> list[str]:
@@ -98,51 +106,174 @@ def _each(findings: Findings, say: Callable[[StorageFindings], str]) -> list[str
     return [f"{s.storage}: {say(s)}." for s in findings.storages]
 
 
+def _story(findings: Findings) -> list[str]:
+    return [line for s in findings.storages if s.acted for line in _story_of(s)]
+
+
+def _story_of(storage: StorageFindings) -> list[str]:
+    events = [event for run in storage.pooled for event in run.events]
+    failed = dict.fromkeys(f"{e.number} {e.words} ({e.error or e.result})" for e in events if not e.ok)
+    told = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
+    return [f"{told}; did not go well: {'; '.join(failed)}." if failed else f"{told}; all went well."]
+
+
+def _blast(findings: Findings) -> list[str]:
+    return [f"{b.run.name}: {words(b)}." for s in findings.storages for b in s.blasts]
+
+
+def _blast_how(findings: Findings) -> str:
+    limits = listed([f"{name} {duration(findings.limits_s[name])}" for name in SIGNALS])
+    source = (
+        f"the objectives in {findings.limits_from}"
+        if findings.limits_from
+        else "our own defaults: no objectives were given"
+    )
+    widths = sorted({one.width_s for s in findings.storages for b in s.blasts for pod in b.pods for one in pod.signals})
+    return (
+        f"A row for each pod, a lane in it for each signal; filled where it burnt, grey where it is unknown. The rule: {RULE}. "
+        f"Bad: failed, unknown, or slower than its limit ({limits}; {source}). Bins here: "
+        f"{listed([f'{width} s' for width in widths])}. Numbers stand on the rows that they acted on."
+    )
+
+
+def _pods(findings: Findings) -> list[str]:
+    return [_pods_of(s) for s in findings.storages if s.pods]
+
+
+def _pods_of(storage: StorageFindings) -> str:
+    slow = {pod: e for pod, by in storage.pods.items() if ACCEPT in by and (e := by[ACCEPT].response["p99"])}
+    if not slow:
+        return f"{storage.storage}: too few accepts for a p99 of any pod."
+    worst, best = max(slow, key=lambda pod: slow[pod].value), min(slow, key=lambda pod: slow[pod].value)
+    told = f"accept p99 from {value(slow[best])} on {best} to {value(slow[worst])} on {worst}"
+    return f"{storage.storage}: {told}; {_connections_of(storage)}."
+
+
+def _connections_of(storage: StorageFindings) -> str:
+    connects = {pod: by["connection.create"] for pod, by in storage.pods.items() if "connection.create" in by}
+    failed = {pod: m.outcomes["fail"] + m.outcomes["unknown"] for pod, m in connects.items()}
+    most = max(failed, key=lambda pod: failed[pod], default="")
+    return f"connections failed most on {most}, {failed[most]:,}" if failed.get(most) else "no connection failed"
+
+
+def _locks(findings: Findings) -> list[str]:
+    costs = lock_costs(findings)
+    return [
+        f"{engine}: {'; '.join(_lock_cost(c) for c in costs if c.storage.partition(':')[0] == engine)}."
+        for engine in dict.fromkeys(c.storage.partition(":")[0] for c in costs)
+    ]
+
+
+def _lock_cost(cost: LockCost) -> str:
+    told = (tables.number(cost.waited_s), tables.number(cost.cpu_s), tables.number(cost.orphans))
+    return f"{cost.storage} {told[0]} s of waiting, {told[1]} CPU-seconds, {told[2]} orphans"
+
+
 SECTIONS: Mapping[str, Section] = {
+    "story": Section(
+        "What was done, and what came of it",
+        _story,
+        lambda _: (
+            "The phases are the stages of the load, named along the top, judged ones bold. From above: p99 of Accept chat, a line "
+            "for each pod, coloured alike for pods that the same was done to (▲: at least that); failed connections a second; "
+            "sessions waiting for a lock, by database; processor cores used, by database, and by all pods together. Lines across all panels are actions and "
+            "faults, tinted for as long as they lasted."
+        ),
+        outage.story,
+        timed=True,
+        beside=(outage.story,),
+    ),
+    "blast-radius": Section(
+        "Blast radius: which pods burnt, and when",
+        _blast,
+        _blast_how,
+        outage.blast,
+        timed=True,
+        beside=(outage.blast,),
+    ),
+    "by-pod": Section(
+        "By pod",
+        _pods,
+        lambda _: (
+            "To the left the response of Accept chat, logarithmic, one scale for all pods: thick line p50, dark band to p95, light band to p99 "
+            "(▲: at least that). To the right connections that failed or are unknown, a second. Rounds pooled."
+        ),
+        outage.pod_operations,
+        timed=True,
+        beside=(outage.by_pod,),
+    ),
+    "lock-for-cpu": Section(
+        "Locks for processors",
+        _locks,
+        lambda _: (
+            "Storages of one engine that differ in their locking only, for each 1,000 accepted chats: what they wait, what they "
+            "compute, and what they leave behind. Less is better in all three."
+        ),
+        outage.locks,
+        beside=(outage.locks,),
+    ),
     "accept-over-time": Section(
         "Accept chat over time, and who was waiting for a lock",
         _over_time,
-        "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
-        "p99 (in a bin of fewer than 100 that is the slowest). Middle, same time axis: mean number of sessions "
-        "waiting for a lock, stacked by what they were doing. Lower: mean number of database sessions at work, by what they "
-        "were at; many of them far above the dashed line (the processors of the host) wait for one another. Shaded: the judged stages. Rounds pooled. Scales are shared.",
+        lambda _: (
+            "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
+            "p99 (in a bin of fewer than 100 that is the slowest), ▲ where it is at least that. Middle, same time axis: mean number of sessions "
+            "waiting for a lock, stacked by what they were doing. Lower: mean number of database sessions at work, by what they "
+            "were at; many of them far above the dashed line (the processors of the host) wait for one another. Shaded: the judged stages. Rounds pooled. Scales are shared."
+        ),
         tables.over_time,
+        timed=True,
     ),
     "operations-over-time": Section(
         "Every operation over time",
         _slowest,
-        "A row for each operation, with one scale for all storages; a column for each storage. Logarithmic; thick line "
-        "p50, dark band to p95, light band to p99 (in a bin of fewer than 100 that is the slowest), by planned start. "
-        "Shaded: the judged stages. Rounds pooled.",
+        lambda _: (
+            "A row for each operation, with one scale for all storages; a column for each storage. Logarithmic; thick line "
+            "p50, dark band to p95, light band to p99 (in a bin of fewer than 100 that is the slowest; ▲ where it is at least "
+            "that), by planned start. "
+            "Shaded: the judged stages. Rounds pooled."
+        ),
         tables.operations_over_time,
+        timed=True,
     ),
     "distribution": Section(
         "How long each operation takes",
         _distribution,
-        "Response of the judged stages. To the right the axis stretches: each step from 90 to 99 to 99.9 is ten times "
-        "rarer. Lower is better; a line that turns up early makes many people wait. Waits whose end nobody saw are drawn "
-        "at what was seen of them.",
+        lambda _: (
+            "Response of the judged stages. To the right the axis stretches: each step from 90 to 99 to 99.9 is ten times "
+            "rarer. Lower is better; a line that turns up early makes many people wait. Waits whose end nobody saw are drawn "
+            "at what was seen of them."
+        ),
         tables.curves,
     ),
     "who-waited-for-whom": Section(
         "Who waited for whom",
         _blockers,
-        "Each row waited for a lock that the column held, at the head of the queue; seconds over the judged stages of all "
-        "rounds. The darker, the longer, on one scale for all storages.",
+        lambda _: (
+            "Each row waited for a lock that the column held, at the head of the queue: seconds waited in each judged second, "
+            "which is the mean number of sessions waiting. The darker, the more, on one scale for all storages; a panel for "
+            "each database where there are several."
+        ),
         tables.blockers,
     ),
     "throughput": Section(
         "Throughput and outcomes",
         _throughput,
-        "Upper: requests that ended each second; the dashed line is what was planned, so a gap is a backlog. Lower, with "
-        "a scale of its own: failed, and unknown (timed out or cut off).",
+        lambda _: (
+            "Upper: requests that ended each second; the dashed line is what was planned, so a gap is a backlog. Lower, with "
+            "a scale of its own: failed, and unknown (timed out or cut off)."
+        ),
         tables.throughput,
+        timed=True,
     ),
     "resources": Section(
         "Processor and memory",
         _resources,
-        "Processor cores in use and resident memory of pod, database, load generator and observer; mean of the rounds.",
+        lambda _: (
+            "Processor cores in use and resident memory of pod, database, load generator and observer; mean of the rounds."
+        ),
         tables.resources,
+        timed=True,
     ),
 }
 
@@ -155,5 +286,6 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("10 … 14 ms", "a 95 % interval by the order of the rows, for independent rows; — is a bound, or a percentile, that so few rows cannot give."),
     ("lock wait", "seconds that sessions waited for a lock, for each 1,000 operations of that kind. Known by event (logged by the server), pod (timed where it happened), counter, or sampled (ticks times period, with an interval)."),
     ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it."),
+    ("event.deliver, failed", "a push that never came leaves no row, so that failed and unknown are dashes, not noughts; the ledger's lost pushes tell of them."),
     ("orphan", "a subscription whose connection is closed, or silent for longer than it may resume."),
 )  # fmt: skip

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  sentences of the page are kept whole
 """The plain tables of the page: what is behind each plot, and what was run."""
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -5,7 +6,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from reports.findings import Findings, ledger_checks
+from reports.findings import Findings, Measure, StorageFindings, ledger_checks
 from reports.gather import FROM_STAMP, MEASURES
 from reports.headline import ACCEPT
 from reports.page.figures import SHOWN, title
@@ -23,26 +24,51 @@ class Table:
     texts: int = 1
 
 
-def costs(findings: Findings) -> Table:
+def overview(findings: Findings) -> Table:
     rows = [
         [
             s.storage,
-            *(_number(s.cpu_ms(role)) for role in ("pod", "database")),
+            *_accepts(s.measures.get(ACCEPT)),
+            _lock_wait(s),
+            *(number(s.cpu_ms(role)) for role in ("pod", "database")),
             "unknown" if s.orphans is None else f"{s.orphans:,}",
-            f"{s.requests_done:,}",
+            ledger_verdict(s),
+            findings.survives.get(s.storage) or "unknown",
             f"{len(s.pooled)}",
         ]
         for s in findings.storages
     ]
+    limit = duration(findings.limits_s[ACCEPT])
     caption = (
-        "By storage, judged stages: processor time for each request answered (a dash where there is no process of its "
-        "own, or nobody looked) and orphans that the ledger found in the storage at the end."
+        f"By storage, judged stages, rounds pooled. Good: accepted within {limit} of the plan, of all attempts. CPU: "
+        "processor milliseconds for each request answered (a dash where there is no process of its own, or nobody looked). "
+        "Orphans and ledger: found in the storage at the end."
     )
-    return Table(
-        caption,
-        ["storage", "pod CPU, ms/op", "database CPU, ms/op", "orphans", "requests answered", "rounds pooled"],
-        rows,
-    )
+    columns = ["storage", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
+               "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip
+    return Table(caption, columns, rows)
+
+
+def _accepts(accept: Measure | None) -> list[str]:
+    if accept is None or not accept.n:
+        return ["0", NONE, NONE, NONE, NONE, NONE]
+    shares = [(accept.good or 0) / accept.n, *(accept.outcomes[o] / accept.n for o in ("fail", "unknown"))]
+    p50, p99 = accept.response["p50"], accept.response["p99"]
+    return [f"{accept.n:,}", value(p50), with_interval(p99), *(f"{share:.1%}" for share in shares)]
+
+
+def _lock_wait(storage: StorageFindings) -> str:
+    seconds = storage.lock_wait_per_1000_s(ACCEPT)
+    return "unknown" if seconds is None else f"{digits(seconds) if seconds else '0'} ({storage.waits.known})"
+
+
+def ledger_verdict(storage: StorageFindings) -> str:
+    """The worst that the ledgers of its rounds say."""
+    found = [str(c.get("verdict")) for run in storage.pooled for c in ledger_checks(run)]
+    if "fail" in found:
+        return "fail"
+    whole = found and all(ledger_checks(run) for run in storage.pooled) and set(found) == {"pass"}
+    return "pass" if whole else "unknown"
 
 
 def service(findings: Findings) -> Table:
@@ -84,18 +110,13 @@ _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 
 
 def over_time(findings: Findings) -> Table:
-    """Latency of accepts and sessions waiting, a row for each bin."""
-    names = [s.storage for s in findings.storages]
-    columns = ["from, s", *(f"{name} {what}" for name in names for what in _BIN)]
+    """Latency of accepts and sessions waiting, a row for each storage and bin."""
     return Table(
         f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
         f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
-        columns,
-        [_bin_row(findings, i) for i in range(findings.axis.count)],
+        ["storage", "from, s", "n", "p50", "p95", "p99", "waiting", *CLASSES],
+        [_bin_row(findings, storage, i) for storage in findings.storages for i in range(findings.axis.count)],
     )
-
-
-_BIN = ("n", "p50", "p95", "p99", "waiting", *CLASSES)
 
 
 def operations_over_time(findings: Findings) -> Table:
@@ -113,17 +134,18 @@ def operations_over_time(findings: Findings) -> Table:
     return Table(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
 
 
-def _bin_row(findings: Findings, place: int) -> list[str]:
-    cells = [digits(place * findings.axis.width_s)]
-    for storage in findings.storages:
-        accept = storage.measures.get(ACCEPT)
-        found = accept.over_time[place] if accept else None
-        cells += [f"{found.n:,}", *map(value, found.percentiles)] if found else ["0", NONE, NONE, NONE]
-        waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
-        cells.append("unknown" if storage.waits.known is None else digits(waiting))
-        classes = storage.sessions.by_class
-        cells += [_number(float(classes[name][place]) if name in classes else None) for name in CLASSES]
-    return cells
+def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[str]:
+    accept = storage.measures.get(ACCEPT)
+    found = accept.over_time[place] if accept else None
+    waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
+    classes = storage.sessions.by_class
+    return [
+        storage.storage,
+        digits(place * findings.axis.width_s),
+        *((f"{found.n:,}", *map(value, found.percentiles)) if found else ("0", NONE, NONE, NONE)),
+        "unknown" if storage.waits.known is None else digits(waiting),
+        *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
+    ]
 
 
 def curves(findings: Findings) -> Table:
@@ -140,46 +162,44 @@ def curves(findings: Findings) -> Table:
 
 def blockers(findings: Findings) -> Table:
     rows = [
-        [s.storage, waiter, holder, f"{seconds:,.3f}", str(s.waits.known)]
+        [s.storage, database, waiter, holder, f"{seconds:,.3f}", number(seconds / (s.judged_s or 1)), str(waits.known)]
         for s in findings.storages
-        for (waiter, holder), seconds in sorted(s.waits.seconds.items(), key=lambda pair: -pair[1])
+        for database, waits in s.waits.databases.items()
+        for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
     ]
-    caption = "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together."
-    return Table(caption, ["storage", "waited", "behind", "seconds", "known"], rows, 3)
+    caption = (
+        "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together; and in each judged "
+        "second, which is the mean number of sessions waiting."
+    )
+    columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
+    return Table(caption, columns, rows, 4)
 
 
 def throughput(findings: Findings) -> Table:
-    whats = ("planned", "ok", "refused", "fail", "unknown")
-    columns = ["from, s", *(f"{s.storage} {what}" for s in findings.storages for what in whats)]
+    whats = ("ok", "refused", "fail", "unknown")
     rows = [
-        [digits(i * findings.axis.width_s)]
-        + [
-            digits(float(v[i]))
-            for s in findings.storages
-            for v in (s.planned_per_s, *(s.ended_per_s[w] for w in whats[1:]))
-        ]
+        [s.storage, digits(i * findings.axis.width_s), digits(float(s.planned_per_s[i]))]
+        + [digits(float(s.ended_per_s[what][i])) for what in whats]
+        for s in findings.storages
         for i in range(findings.axis.count)
     ]
-    return Table(
-        "Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds.", columns, rows
-    )
+    caption = "Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds."
+    return Table(caption, ["storage", "from, s", "planned", *whats], rows)
 
 
 def resources(findings: Findings) -> Table:
-    columns = [
-        "from, s",
-        *(f"{s.storage} {role} {u}" for s in findings.storages for role in s.usage.cores for u in ("cores", "MiB")),
-    ]
+    roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
     rows = [
-        [digits(i * findings.axis.width_s)]
+        [s.storage, digits(i * findings.axis.width_s)]
         + [
-            _number(float(series[role][i]) / scale)
-            for s in findings.storages
-            for role in s.usage.cores
+            number(float(series[role][i]) / scale if role in series else None)
+            for role in roles
             for series, scale in ((s.usage.cores, 1), (s.usage.rss, 2**20))
         ]
+        for s in findings.storages
         for i in range(findings.axis.count)
     ]
+    columns = ["storage", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
     return Table("Cores used and memory resident by role, mean of the rounds.", columns, rows)
 
 
@@ -211,20 +231,6 @@ def runs(findings: Findings) -> Table:
         "rows; lost",
     ]
     return Table("Runs in the order they were made.", columns, rows, 9)
-
-
-def ledger(findings: Findings) -> Table:
-    rows = [
-        [run.name, str(c.get("check")), str(c.get("verdict")), _text(c.get("count")), str(c.get("reason") or "")]
-        for run in findings.runs
-        for c in ledger_checks(run)
-    ]
-    return Table(
-        "The ledger: what the load made against what the storage holds.",
-        ["run", "check", "verdict", "count", "why"],
-        rows,
-        5,
-    )
 
 
 def settings(findings: Findings) -> Table:
@@ -264,7 +270,8 @@ def _written(end: Mapping[str, Any] | None) -> str:
     return f"{operations.get('written', 0):,}; {told}"
 
 
-def _number(figure: float | None) -> str:
+def number(figure: float | None) -> str:
+    """The figure, or a dash where there is none."""
     return NONE if figure is None or isnan(figure) else digits(figure)
 
 

@@ -55,9 +55,9 @@ def _pods(blast: Blast) -> list[str]:
 
 
 def _acted_on(event: Event, rows: list[str]) -> list[int]:
-    """The rows of an event: its pods, and where it names none its databases."""
-    pods = [place for place, name in enumerate(rows) if name in event.pods or event.subject == f"pod {name}"]
-    return pods or [place for place, name in enumerate(rows) if name in event.databases]
+    """The rows of an event: its pods and its databases."""
+    named = {*event.pods, *event.databases}
+    return [place for place, name in enumerate(rows) if name in named or event.subject == f"pod {name}"]
 
 
 def _pod(axis: Any, row: int, pod: PodBlast) -> None:
@@ -68,7 +68,11 @@ def _pod(axis: Any, row: int, pod: PodBlast) -> None:
             _bar(axis, middle, (place * one.width_s, (place + 1) * one.width_s), color=_UNSEEN, alpha=0.55)
         for span in one.spans:
             _bar(axis, middle, (span.begin_s, span.end_s), color=_BURNING)
-    if pod.spans:
+    if not pod.spans:
+        told = "unknown: too little was seen" if pod.unknown else "did not burn"
+        axis.annotate(told, (1, row), xycoords=("axes fraction", "data"), xytext=(-6, 0), textcoords="offset points",
+                      ha="right", va="bottom", fontsize=8, color=MUTED)  # fmt: skip
+    else:
         first = pod.spans[0].begin_s
         axis.annotate(
             f"{first:.0f} s",

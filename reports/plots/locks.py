@@ -25,7 +25,8 @@ def lock_for_cpu(findings: Findings, looks: dict[str, Look]) -> Figure:
             _bar(axis, place, found, looks[row.storage], most)
     axes[0].set_yticks(range(len(rows)), [short(row.storage) for row in rows])
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
-    axes[0].tick_params(axis="y", length=0, labelcolor=INK)
+    for axis in axes:
+        axis.tick_params(axis="y", length=0, labelcolor=INK)
     return whole
 
 

@@ -10,12 +10,25 @@ from matplotlib.figure import Figure
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats, Run
 from reports.plots.overtime import AT_LEAST
-from reports.plots.style import MUTED, SERIES_LOOKS, SHADE, Look, figure, latency_axis, series_looks, short
-from reports.plots.timeaxis import mark_events, name_stage, span_s
+from reports.plots.style import (
+    ACTED,
+    MUTED,
+    SERIES_LOOKS,
+    SHADE,
+    WRONG,
+    Look,
+    figure,
+    latency_axis,
+    series_looks,
+    short,
+)
+from reports.plots.timeaxis import label, mark_events, name_stage, span_s
 from reports.podgroups import pod_groups
+from reports.wording import digits
 
 _COLUMNS = 2
-_HEIGHTS = (1.7, 1, 1, 1)
+_HEIGHTS_IN = (2.5, 1.45, 1.45, 1.45)
+_LINE_IN = 0.2
 _POD_CPU = Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
 
 
@@ -24,21 +37,46 @@ def story(findings: Findings, looks: dict[str, Look]) -> Figure:
     storages = [s for s in findings.storages if s.acted]
     columns = min(len(storages), _COLUMNS)
     blocks = -(-len(storages) // columns)
-    whole = figure(12.5 if columns == 1 else 8.2 * columns, 7.6 * blocks)
-    grid = whole.subplots(4 * blocks, columns, sharex=True, squeeze=False, height_ratios=_HEIGHTS * blocks)
+    lines = max(len(s.pooled[0].events) for s in storages)
+    heights = (*_HEIGHTS_IN, _LINE_IN * lines + 0.1)
+    whole = figure(12.5 if columns == 1 else 8.2 * columns, (sum(heights) + 0.9) * blocks)
+    grid = whole.subplots(5 * blocks, columns, squeeze=False, height_ratios=heights * blocks)
     for axis in grid.flat:
         axis.set_visible(False)
     for place, storage in enumerate(storages):
         row, column = divmod(place, columns)
-        panels = grid[4 * row : 4 * row + 4, column]
-        for axis in panels:
+        panels, words = grid[5 * row : 5 * row + 4, column], grid[5 * row + 4, column]
+        for axis in (*panels, words):
             axis.set_visible(True)
             axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+            axis.tick_params(labelbottom=False)
+        _words(words, storage.pooled[0], lines)
         _panels(panels, findings, storage)
         panels[0].set_title(short(storage.storage, 60), color=looks[storage.storage].text, pad=22)
         panels[3].set_xlabel("seconds since the load began")
         panels[3].tick_params(labelbottom=True)
     return whole
+
+
+def _words(axis: Any, run: Run, lines: int) -> None:
+    """What the numbers stand for."""
+    axis.axis("off")
+    axis.set_ylim(lines, 0)
+    for line, event in enumerate(run.events):
+        at_s = (event.started_ns - run.started_ns) / 1e9
+        told = (
+            short(event.words, 110) if event.ok else f"{short(event.words, 80)}: {short(event.error or event.result)}"
+        )
+        colour = ACTED if event.ok else WRONG
+        for share, text, look in (
+            (0.012, label(event), {"ha": "center", "fontweight": "bold"}),
+            (0.07, f"{digits(at_s)} s", {"ha": "right"}),
+            (0.085, told, {"ha": "left"}),
+        ):
+            axis.text(
+                share, line + 0.5, text, transform=axis.get_yaxis_transform(), va="center", fontsize=8.5, color=colour,
+                **look,
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ _STORAGES = {
 _ALIASES = {"postgres": "postgres:pessimistic", "mariadb": "mariadb:pessimistic", "redis": "redis:always"}
 _SPARE = (
     Look("#882255", "#d977a8", (0, (8, 2))),
-    Look("#6b6b00", "#c8c85a", (0, (3, 1, 1, 1))),
+    Look("#3f3f46", "#d4d4d8", (0, (3, 1, 1, 1))),
     Look("#44339a", "#9d8ff0", (0, (5, 1, 1, 1))),
     Look("#1f7a8c", "#5cc6da", (0, (1.5, 1))),
     Look("#8c4a2f", "#d39a7c", (0, (10, 2))),

@@ -7,6 +7,7 @@ from reports.frames import Run
 from reports.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
 from reports.stages import Stage
 from reports.timeline import Event
+from reports.wording import FAILED
 
 _NEAR = 0.022
 """Numbers nearer to each other than this share of the axis are set one below the other."""
@@ -89,4 +90,4 @@ def number(axis: Any, event: Event, at_s: float, down_pt: float, y: float = 1.0)
 
 
 def label(event: Event) -> str:
-    return f"{event.number}" if event.ok else f"{event.number} ✗"
+    return f"{event.number}" if event.ok else f"{event.number} {FAILED}"

@@ -1,6 +1,7 @@
 """The sentence at the top: it claims what the rows can carry, and no more."""
 
-from studies import NS, Op, write_run
+from outages import write_outage
+from studies import NS, Op, ledger_check, write_run
 
 from loadtests.records.vocabulary import KNOWN
 from reports.findings import find
@@ -114,7 +115,48 @@ def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(
     failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(3600)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
     write_run(tmp_path, "02-memory", operations=accepts(0.005, 400) + failed)
-    assert head(tmp_path).answer.startswith("Accept chat failed: 90% on memory. sqlite makes Accept chat wait")
+    answer = head(tmp_path).answer
+    assert answer.startswith("Accept chat failed: 90% on memory. For that, memory is not called fast. On sqlite, ")
+
+
+def test_a_storage_that_fails_some_of_its_accepts_may_still_be_the_slowest(tmp_path):
+    failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(20)]
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400) + failed)
+    write_run(tmp_path, "02-memory", operations=accepts(0.02, 400))
+    assert head(tmp_path).answer.startswith("Accept chat failed: 5% on sqlite. sqlite makes Accept chat wait: p99 ")
+
+
+def test_where_all_fail_nobody_is_the_fastest(tmp_path):
+    failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(20)]
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400) + failed)
+    write_run(tmp_path, "02-memory", operations=accepts(0.02, 400) + failed)
+    assert "None of them accepts chats well enough to be called fast: p99 sqlite" in head(tmp_path).answer
+
+
+def test_of_a_dozen_storages_the_slowest_and_the_fastest_are_named(tmp_path):
+    for number in range(1, 13):
+        name = f"storage{number}"
+        write_run(tmp_path, f"{number:02}-{name}", operations=accepts(0.02 * number, 400))
+    answer = head(tmp_path).answer
+    assert answer.startswith("storage12 makes Accept chat wait: p99 ")
+    assert "10 others: " in answer
+    assert len(answer) < 200
+
+
+def test_a_missing_ledger_and_an_unknown_check_are_doubts(tmp_path):
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400), ledger=None)
+    unknown = {"checks": [ledger_check("orphans"), ledger_check("diverged", "unknown", None, "no access")]}
+    write_run(tmp_path, "02-sqlite", operations=accepts(0.02, 400), ledger=unknown)
+    caveats = head(tmp_path).caveats
+    assert "01-sqlite has no ledger: whether orphans were left or anything was lost is unknown." in caveats
+    assert "02-sqlite: the ledger could not tell diverged (no access)." in caveats
+
+
+def test_the_blast_radius_is_in_the_headline_and_rounds_that_differ_are_told_apart(tmp_path):
+    write_outage(tmp_path)
+    assert head(tmp_path).radius.startswith("17 and 18 began to burn 3.0 s after")
+    write_outage(tmp_path, "02-dual-postgres-mariadb", seed=9)
+    assert head(tmp_path).radius.count("17 and 18 began to burn") in (1, 2)
 
 
 def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):

@@ -8,10 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from studies import Op, ledger_check, write_run
+from studies import Op, action, ledger_check, lock_wait, session, write_run
 
 from reports.gate.command import main as gate
-from reports.plots.drawing import PLOTS
+from reports.plots.drawing import PLOTS, PLOTS_WHERE
 from reports.report_command import main as report
 
 MARKS = "\u202e\u2066\u200f\x1b\x07"
@@ -30,25 +30,44 @@ def study(request, tmp_path_factory):
     """A study whose every free word is hostile, reported and judged."""
     word = WORDS[request.param]
     study = tmp_path_factory.mktemp("runs") / "study"
-    waits = [(0, 6 * 10**9, 7 * 10**9, 0, word, word, word, 1, word, 2, word, 3, word, 1, word, word, word, None)]
+    who = dict.fromkeys(("waiter_operation", "blocker_operation", "root_operation", "pod", "engine", "statement"), word)
+    waits = [lock_wait(6.0, 1.0, **who, database=base) for base in (word, "other")]
+    acted = action(8.0, word, subject=word, result="failed", do=word, pods=[word], databases=[word], error=word,
+                   found={word: word, "swept": word})  # fmt: skip
     write_run(
         study,
-        operations=[Op("chat.accept")] * 50 + [Op("chat.accept", outcome="fail", error="storage_conflict")],
+        pods=[word, f"other {word}"],
+        operations=[
+            *[Op("chat.accept"), Op("chat.accept", pod=1)] * 50,
+            Op("chat.accept", outcome="fail", error="storage_conflict"),
+        ],
         manifest={
             "storage": None,
             "label": word,
             "scenario": {"name": word, "sha256": "0"},
             "engine": {"name": word, "version": word, "settings": {word: word}, "promises": {"commit_survives": word}},
         },
-        ledger={"format": 1, "checks": [ledger_check("orphans", "fail", 3, word), ledger_check(word, "odd", 1, word)]},
+        ledger={
+            "format": 1,
+            "checks": [
+                {**ledger_check("orphans", "fail", 3, word, word), "evidence": [word, {word: word}]},
+                ledger_check(word, "odd", 1, word),
+                {word: word, "evidence": word, "count": word},
+            ],
+        },
         end={"reason": "internal", "detail": word, "observer": {"blind_s": 9.0, "reason": word}},
         tables={
             "lock_waits": waits,
-            "sessions": [(6 * 10**9, word, word, word, word, 1)],
+            "sessions": [session(6.0, word, 1, operation=word, engine=word, database=word)],
             "ticks": [(word, 6 * 10**9, 6 * 10**9, 6 * 10**9, 1, word, 10**8)],
             "resources": [(t * 10**9, word, word, t, 1) for t in range(9)],
         },
-        timeline=[(0, 10**10, "stage", word, "ok", '{"judge": true}')],
+        timeline=[
+            (0, 10**10, "stage", word, "ok", '{"judge": true}'),
+            acted,
+            (9 * 10**9, None, "fault", word, word, "[not an object]"),
+            (9 * 10**9, None, word, word, word, '{"pods": 7, "found": [1], "words": {"a": 1}}'),
+        ],
     )
     assert report([str(study)]) == 0
     return study
@@ -78,7 +97,7 @@ def test_the_page_has_no_tag_or_handler_of_theirs(study):
     assert not re.search("x{200}", page)
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", [*PLOTS, *(set(PLOTS_WHERE) - {"lock-for-cpu"})])
 def test_plots_are_well_formed_and_hold_only_drawing(study, name):
     text = (study / "report" / f"{name}.svg").read_text()
     drawn = {element.tag.rpartition("}")[2] for element in ET.fromstring(text).iter()}
@@ -96,7 +115,7 @@ def test_markdown_shows_words_as_words(study):
 
 def test_the_csv_keeps_its_shape(study):
     with (study / "report" / "figures.csv").open(newline="") as file:
-        assert {len(row) for row in csv.reader(file)} == {9}
+        assert {len(row) for row in csv.reader(file)} == {10}
 
 
 def test_the_verdict_is_json_junit_and_markdown(study, capsys):

@@ -1,0 +1,89 @@
+"""A storage's stages as the phases of a story: what was done in each, and what became of people and machines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+
+from reports.findings import StageFigures, StorageFindings
+from reports.frames import Floats, Run
+from reports.timeline import Event
+
+_NOTHING = StageFigures({"ok": 0, "refused": 0, "fail": 0, "unknown": 0}, None, None)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stage, rounds pooled. `waiting` and `cores` are means by database, None where nobody saw; `events` are those
+    of the first round that began in it, `swept` the orphans that actions swept away in all rounds."""
+
+    name: str
+    judge: bool
+    starts_s: float
+    lasted_s: float
+    """All rounds together."""
+    events: tuple[Event, ...]
+    accept: StageFigures
+    connect: StageFigures
+    waiting: Mapping[str, float | None]
+    pod_cores: float | None
+    cores: Mapping[str, float | None]
+    swept: int
+
+    @property
+    def accepts_per_s(self) -> float | None:
+        return self._per_s(self.accept.outcomes["ok"])
+
+    @property
+    def accept_failures_per_s(self) -> float | None:
+        return self._per_s(self.accept.outcomes["fail"] + self.accept.outcomes["unknown"])
+
+    @property
+    def connections_failed_per_s(self) -> float | None:
+        return self._per_s(self.connect.outcomes["fail"] + self.connect.outcomes["unknown"])
+
+    def _per_s(self, count: int) -> float | None:
+        return count / self.lasted_s if self.lasted_s else None
+
+
+def phases(storage: StorageFindings) -> list[Phase]:
+    return [_phase(storage, place) for place in range(len(storage.pooled[0].stages))]
+
+
+def _phase(storage: StorageFindings, place: int) -> Phase:
+    run = storage.pooled[0]
+    stage = run.stages[place]
+    mine = [_events(r.events, r.stages[place].started_ns, r.stages[place].ended_ns) for r in _with(storage, place)]
+    usage = storage.usage.stage_cores
+    pods = [_at(cores, place) for (role, _), cores in usage.items() if role == "pod"]
+    known = [cores for cores in pods if cores is not None]
+    return Phase(
+        stage.name,
+        stage.judge,
+        (stage.started_ns - run.started_ns) / 1e9,
+        sum(r.stages[place].ended_ns - r.stages[place].started_ns for r in _with(storage, place)) / 1e9,
+        mine[0],
+        _figures(storage, "chat.accept", place),
+        _figures(storage, "connection.create", place),
+        {n: None if w.known is None else _at(w.stages, place) for n, w in storage.waits.databases.items()},
+        sum(known) if known and len(known) == len(pods) else None,
+        {name: _at(cores, place) for (role, name), cores in usage.items() if role == "database"},
+        sum(event.counted("swept") for events in mine for event in events),
+    )
+
+
+def _with(storage: StorageFindings, place: int) -> list[Run]:
+    """The rounds that came so far."""
+    return [run for run in storage.pooled if len(run.stages) > place]
+
+
+def _events(events: Sequence[Event], started_ns: int, ended_ns: int) -> tuple[Event, ...]:
+    return tuple(event for event in events if started_ns <= event.started_ns < ended_ns)
+
+
+def _figures(storage: StorageFindings, operation: str, place: int) -> StageFigures:
+    measure = storage.measures.get(operation)
+    return measure.stages[place] if measure is not None and place < len(measure.stages) else _NOTHING
+
+
+def _at(values: Floats, place: int) -> float | None:
+    return float(values[place]) if place < len(values) and not isnan(values[place]) else None
