@@ -13,7 +13,7 @@ from typing import Any
 
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
 
 NS = 1_000_000_000
 
@@ -59,6 +59,8 @@ class Op:
     chat: int | None = None
     published_s: float | None = None
     ended_s: float | None = None
+    topic: str = ""
+    sequence: int | None = None
 
     def row(self, seq: int) -> tuple[Any, ...]:
         planned = None if self.planned_s is None else _ns(self.planned_s)
@@ -69,7 +71,7 @@ class Op:
         key = seq + 1 if self.key is None else self.key
         return (
             *(seq, 0, self.account, self.user, self.connection, codes[0], key, self.chat),
-            *(codes[1], planned, started, ended, published, codes[2]),
+            *(codes[1], planned, started, ended, published, codes[2], TOPICS.index(self.topic), self.sequence),
         )
 
 

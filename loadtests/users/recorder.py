@@ -14,16 +14,17 @@ import gevent.event
 import pyarrow as pa
 
 from loadtests.records.streams import BATCH_INTERVAL_S
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
 from loadtests.users.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpack
 from loadtests.users.sinks import Sink
 
-Begun = tuple[int, int, int, int, int, int, int, int, int, int]
-"""An operation under way: the row's columns up to `chat`, then planned and started."""
+Begun = tuple[int, int, int, int, int, int, int, int, int, int, int]
+"""An operation under way: the row's columns up to `chat`, then topic, planned and started."""
 
 _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
 _ERROR: Final = {name: code for code, name in enumerate(ERRORS)}
+_TOPIC: Final = {name: code for code, name in enumerate(TOPICS)}
 _UNHEARD_OF: Final = _ERROR["bad_reply"]
 """The code of an error that a pod made up: outside the closed set it is a reply that breaks the protocol."""
 
@@ -83,7 +84,13 @@ class Recorder:
         return monotonic_ns() - self._origin_ns
 
     def begin(
-        self, who: Who, operation: str, key: int, chat: int | None = None, planned_ns: int | None = None
+        self,
+        who: Who,
+        operation: str,
+        key: int,
+        chat: int | None = None,
+        planned_ns: int | None = None,
+        topic: str = "",
     ) -> Begun:
         """An operation begins now; it was due at `planned_ns` (ns since the origin; None: now). Hand the result to
         `end`. What begins after `drain` belongs to no run and is not counted."""
@@ -95,6 +102,7 @@ class Recorder:
             _OPERATION[operation],
             key,
             NO_KEY if chat is None else chat,
+            _TOPIC[topic],
             started if planned_ns is None or planned_ns > started else planned_ns,
             started,
         )
@@ -105,15 +113,32 @@ class Recorder:
                 self._reserve(seq)
         return begun
 
-    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None) -> int:
+    def end(
+        self,
+        begun: Begun,
+        outcome: str,
+        error: str = "",
+        ended_ns: int | None = None,
+        sequence: int | None = None,
+    ) -> int:
         """The operation ended at `ended_ns` (ns since the origin; None: now); returns when. Ending twice, or after
         `drain`, changes nothing."""
         ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
         if self._in_flight.pop(begun[0], None) is begun:
-            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, NO_TIME)
+            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, sequence=sequence)
         return ended
 
-    def push(self, who: Who, operation: str, key: int, chat: int | None, times: "PushTimes") -> None:
+    def push(
+        self,
+        who: Who,
+        operation: str,
+        key: int,
+        chat: int | None,
+        times: "PushTimes",
+        *,
+        topic: str = "other",
+        sequence: int | None = None,
+    ) -> None:
         """A push came: its row, whole."""
         if not self._drained:
             seq = self._begun
@@ -122,9 +147,18 @@ class Recorder:
                 self._reserve(seq)
             started = NO_TIME if times.started_ns is None else times.started_ns
             planned = NO_TIME if times.planned_ns is None else times.planned_ns
-            begun = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
+            begun = (
+                seq,
+                *who,
+                _OPERATION[operation],
+                key,
+                NO_KEY if chat is None else chat,
+                _TOPIC[topic],
+                planned,
+                started,
+            )
             published = NO_TIME if times.published_ns is None else times.published_ns
-            self._write(begun, 0, 0, times.ended_ns, published)
+            self._write(begun, 0, 0, times.ended_ns, published, sequence)
 
     def totals(self) -> Totals:
         in_flight = self._ended_by_drain if self._drained else len(self._in_flight)
@@ -155,7 +189,7 @@ class Recorder:
         ended = self.now_ns()
         self._ended_by_drain = len(self._in_flight)
         for begun in self._in_flight.values():
-            self._write(begun, _OUTCOME["unknown"], _ERROR["run_ended"], ended, NO_TIME)
+            self._write(begun, _OUTCOME["unknown"], _ERROR["run_ended"], ended)
         self._in_flight.clear()
         self.flush()
         self._close()
@@ -166,14 +200,22 @@ class Recorder:
         self._reserve_at = self.reserved - self._block // 2
         self.announce.set()
 
-    def _write(self, begun: Begun, outcome: int, error: int, ended_ns: int, published_ns: int) -> None:
-        seq, pod, account, user, connection, operation, key, chat, planned, started = begun
+    def _write(
+        self,
+        begun: Begun,
+        outcome: int,
+        error: int,
+        ended_ns: int,
+        published_ns: int = NO_TIME,
+        sequence: int | None = None,
+    ) -> None:
+        seq, pod, account, user, connection, operation, key, chat, topic, planned, started = begun
         # Nothing takes no time: a clock that did not move between two readings did not stand still.
         ended = ended_ns if ended_ns > started else started + 1
         self._packed.append(
             pack(
                 seq, pod, account, user, connection, operation, key, chat, outcome,
-                planned, started, ended, published_ns, error,
+                planned, started, ended, published_ns, error, topic, NO_TIME if sequence is None else sequence,
             )
         )  # fmt: skip
 

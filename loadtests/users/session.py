@@ -8,7 +8,16 @@ from typing import Any
 
 from loadtests.users.load import Load, Place
 from loadtests.users.recorder import Begun, PushTimes, Who
-from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, key_number, key_text
+from loadtests.wire.codecs.messages import (
+    QUEUE_TOPIC,
+    Event,
+    ProtocolError,
+    Reply,
+    chat_of_topic,
+    chat_topic,
+    key_number,
+    key_text,
+)
 from loadtests.wire.connection import Answer, Connection, ConnectionFailed
 
 Heard = Callable[[Event, int], None]
@@ -102,17 +111,19 @@ class Session:
     ) -> Reply:
         """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
         key = self._load.new_key() if key is None else key
-        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
+        topic, chat = _topic(body.get("topic", ""), chat)
+        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns, topic)
         if operation in _PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
                 self._own.add(key_text(key))
-        outcome, error, ended_ns = "unknown", "run_ended", None
+        outcome, error, ended_ns, sequence = "unknown", "run_ended", None, None
         try:
             reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
+            sequence = _number(reply.body.get("sequence"))
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns)
+            self._recorder.end(begun, outcome, error, ended_ns, sequence)
         return reply
 
     def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
@@ -189,5 +200,20 @@ class Session:
         planned_ns, started_ns = self._load.causes.find(key)
         published_ns = clock.of_unix(event.published_ns)
         times = PushTimes(heard_ns, published_ns, planned_ns, started_ns)
-        self._recorder.push(self.who, "event.deliver", key, chat, times)
+        topic = "queue" if event.topic == QUEUE_TOPIC else "chat" if event.topic == chat_topic(event.chat) else "other"
+        number = _number(event.sequence)
+        self._recorder.push(self.who, "event.deliver", key, chat, times, topic=topic, sequence=number)
         self._heard(event, heard_ns)
+
+
+def _topic(name: str, chat: int | None) -> tuple[str, int | None]:
+    """As a row tells it: which topic, and the chat that it is of."""
+    of_chat = chat_of_topic(name)
+    if of_chat is not None:
+        return "chat", of_chat
+    return ("queue" if name == QUEUE_TOPIC else "other" if name else ""), chat
+
+
+def _number(said: object) -> int | None:
+    """A sequence number, whatever a pod says."""
+    return said if type(said) is int and 0 <= said < 1 << 63 else None
