@@ -90,6 +90,7 @@ class Recorder:
         key: int,
         chat: int | None = None,
         planned_ns: int | None = None,
+        *,
         topic: str = "",
     ) -> Begun:
         """An operation begins now; it was due at `planned_ns` (ns since the origin; None: now). Hand the result to
@@ -119,6 +120,7 @@ class Recorder:
         outcome: str,
         error: str = "",
         ended_ns: int | None = None,
+        *,
         sequence: int | None = None,
     ) -> int:
         """The operation ended at `ended_ns` (ns since the origin; None: now); returns when. Ending twice, or after
@@ -158,7 +160,7 @@ class Recorder:
                 started,
             )
             published = NO_TIME if times.published_ns is None else times.published_ns
-            self._write(begun, 0, 0, times.ended_ns, published, sequence)
+            self._write(begun, 0, 0, times.ended_ns, published_ns=published, sequence=sequence)
 
     def totals(self) -> Totals:
         in_flight = self._ended_by_drain if self._drained else len(self._in_flight)
@@ -206,6 +208,7 @@ class Recorder:
         outcome: int,
         error: int,
         ended_ns: int,
+        *,
         published_ns: int = NO_TIME,
         sequence: int | None = None,
     ) -> None:

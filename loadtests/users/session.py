@@ -112,7 +112,7 @@ class Session:
         """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
         key = self._load.new_key() if key is None else key
         topic, chat = _topic(body.get("topic", ""), chat)
-        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns, topic)
+        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns, topic=topic)
         if operation in _PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
@@ -123,7 +123,7 @@ class Session:
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
             sequence = _number(reply.body.get("sequence"))
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns, sequence)
+            self._recorder.end(begun, outcome, error, ended_ns, sequence=sequence)
         return reply
 
     def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
