@@ -18,8 +18,8 @@ from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
 from loadtests.users.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpack
 from loadtests.users.sinks import Sink
 
-Begun = tuple[int, int, int, int, int, int, int, int, int, int, int]
-"""An operation under way: the row's columns up to `chat`, then topic, planned and started."""
+Begun = tuple[int, int, int, int, int, int, int, int, int, int]
+"""An operation under way: the row's columns up to `chat`, then planned and started."""
 
 _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
@@ -41,6 +41,16 @@ class Who(NamedTuple):
     account: int
     user: int
     connection: int
+
+
+class Spot(NamedTuple):
+    """A place in a topic: which of its account's it is, and the number there."""
+
+    topic: str = ""
+    sequence: int | None = None
+
+
+NOWHERE: Final = Spot()
 
 
 @dataclass(frozen=True)
@@ -84,14 +94,7 @@ class Recorder:
         return monotonic_ns() - self._origin_ns
 
     def begin(
-        self,
-        who: Who,
-        operation: str,
-        key: int,
-        chat: int | None = None,
-        planned_ns: int | None = None,
-        *,
-        topic: str = "",
+        self, who: Who, operation: str, key: int, chat: int | None = None, planned_ns: int | None = None
     ) -> Begun:
         """An operation begins now; it was due at `planned_ns` (ns since the origin; None: now). Hand the result to
         `end`. What begins after `drain` belongs to no run and is not counted."""
@@ -103,7 +106,6 @@ class Recorder:
             _OPERATION[operation],
             key,
             NO_KEY if chat is None else chat,
-            _TOPIC[topic],
             started if planned_ns is None or planned_ns > started else planned_ns,
             started,
         )
@@ -114,33 +116,15 @@ class Recorder:
                 self._reserve(seq)
         return begun
 
-    def end(
-        self,
-        begun: Begun,
-        outcome: str,
-        error: str = "",
-        ended_ns: int | None = None,
-        *,
-        sequence: int | None = None,
-    ) -> int:
-        """The operation ended at `ended_ns` (ns since the origin; None: now); returns when. Ending twice, or after
-        `drain`, changes nothing."""
+    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None, at: Spot = NOWHERE) -> int:
+        """The operation ended at `ended_ns` (ns since the origin; None: now), `at` in a topic; returns when. Ending
+        twice, or after `drain`, changes nothing."""
         ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
         if self._in_flight.pop(begun[0], None) is begun:
-            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, sequence=sequence)
+            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, at=at)
         return ended
 
-    def push(
-        self,
-        who: Who,
-        operation: str,
-        key: int,
-        chat: int | None,
-        times: "PushTimes",
-        *,
-        topic: str = "other",
-        sequence: int | None = None,
-    ) -> None:
+    def push(self, who: Who, operation: str, key: int, chat: int | None, times: "PushTimes") -> None:
         """A push came: its row, whole."""
         if not self._drained:
             seq = self._begun
@@ -149,18 +133,9 @@ class Recorder:
                 self._reserve(seq)
             started = NO_TIME if times.started_ns is None else times.started_ns
             planned = NO_TIME if times.planned_ns is None else times.planned_ns
-            begun = (
-                seq,
-                *who,
-                _OPERATION[operation],
-                key,
-                NO_KEY if chat is None else chat,
-                _TOPIC[topic],
-                planned,
-                started,
-            )
+            begun = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
             published = NO_TIME if times.published_ns is None else times.published_ns
-            self._write(begun, 0, 0, times.ended_ns, published_ns=published, sequence=sequence)
+            self._write(begun, 0, 0, times.ended_ns, published, at=times.at)
 
     def totals(self) -> Totals:
         in_flight = self._ended_by_drain if self._drained else len(self._in_flight)
@@ -202,23 +177,24 @@ class Recorder:
         self._reserve_at = self.reserved - self._block // 2
         self.announce.set()
 
-    def _write(
+    def _write(  # noqa: PLR0913  a row
         self,
         begun: Begun,
         outcome: int,
         error: int,
         ended_ns: int,
-        *,
         published_ns: int = NO_TIME,
-        sequence: int | None = None,
+        *,
+        at: Spot = NOWHERE,
     ) -> None:
-        seq, pod, account, user, connection, operation, key, chat, topic, planned, started = begun
+        seq, pod, account, user, connection, operation, key, chat, planned, started = begun
         # Nothing takes no time: a clock that did not move between two readings did not stand still.
         ended = ended_ns if ended_ns > started else started + 1
         self._packed.append(
             pack(
                 seq, pod, account, user, connection, operation, key, chat, outcome,
-                planned, started, ended, published_ns, error, topic, NO_TIME if sequence is None else sequence,
+                planned, started, ended, published_ns, error,
+                _TOPIC[at.topic], NO_TIME if at.sequence is None else at.sequence,
             )
         )  # fmt: skip
 
@@ -250,9 +226,10 @@ class Recorder:
 
 class PushTimes(NamedTuple):
     """When a push came and, where this worker knows its cause, when that was planned and started. All in ns since
-    the run's origin; `published_ns` is the server's stamp on that clock."""
+    the run's origin; `published_ns` is the server's stamp on that clock. And where: `at`, in its topic."""
 
     ended_ns: int
     published_ns: int | None = None
     planned_ns: int | None = None
     started_ns: int | None = None
+    at: Spot = NOWHERE

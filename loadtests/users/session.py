@@ -7,7 +7,7 @@ from time import monotonic_ns
 from typing import Any
 
 from loadtests.users.load import Load, Place
-from loadtests.users.recorder import Begun, PushTimes, Who
+from loadtests.users.recorder import Begun, PushTimes, Spot, Who
 from loadtests.wire.codecs.messages import (
     QUEUE_TOPIC,
     Event,
@@ -112,7 +112,7 @@ class Session:
         """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
         key = self._load.new_key() if key is None else key
         topic, chat = _topic(body.get("topic", ""), chat)
-        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns, topic=topic)
+        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
         if operation in _PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
@@ -123,7 +123,7 @@ class Session:
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
             sequence = _number(reply.body.get("sequence"))
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns, sequence=sequence)
+            self._recorder.end(begun, outcome, error, ended_ns, Spot(topic, sequence))
         return reply
 
     def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
@@ -194,15 +194,15 @@ class Session:
         try:
             key, chat = key_number(event.key), key_number(event.chat)
         except ProtocolError:  # recorded, and nothing that anybody could act on
-            times = PushTimes(heard_ns, clock.of_unix(event.published_ns))
+            times = PushTimes(heard_ns, clock.of_unix(event.published_ns), at=Spot("other"))
             self._recorder.push(self.who, "event.deliver", 0, None, times)
             return
         planned_ns, started_ns = self._load.causes.find(key)
         published_ns = clock.of_unix(event.published_ns)
-        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns)
         topic = "queue" if event.topic == QUEUE_TOPIC else "chat" if event.topic == chat_topic(event.chat) else "other"
-        number = _number(event.sequence)
-        self._recorder.push(self.who, "event.deliver", key, chat, times, topic=topic, sequence=number)
+        at = Spot(topic, _number(event.sequence))
+        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, at)
+        self._recorder.push(self.who, "event.deliver", key, chat, times)
         self._heard(event, heard_ns)
 
 

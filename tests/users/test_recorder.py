@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
-from loadtests.users.recorder import LEAST_RESERVED, PushTimes, Recorder, Totals, Who
+from loadtests.users.recorder import LEAST_RESERVED, PushTimes, Recorder, Spot, Totals, Who
 from loadtests.users.rows import NO_KEY, NO_TIME, pack, to_batch, unpack
 from loadtests.users.sinks import FileSink, RemoteBuffer, RemoteReceiver
 
@@ -87,9 +87,8 @@ def test_a_push_has_a_row_whether_or_not_its_cause_is_known(recorder: Recorder, 
 
 
 def test_subscriptions_and_pushes_tell_their_topic_and_number(recorder: Recorder, directory: RunDirectory) -> None:
-    begun = recorder.begin(WHO, "subscription.create", 1, topic="queue")
-    recorder.end(begun, "ok", sequence=41)
-    recorder.push(WHO, "event.deliver", 7, 8, PushTimes(50, 40), topic="chat", sequence=1)
+    recorder.end(recorder.begin(WHO, "subscription.create", 1), "ok", at=Spot("queue", 41))
+    recorder.push(WHO, "event.deliver", 7, 8, PushTimes(50, 40, at=Spot("chat", 1)))
     recorder.drain()
     assert [(r["topic"], r["sequence"]) for r in written(directory)] == [("queue", 41), ("chat", 1)]
 
