@@ -105,6 +105,7 @@ def _chunk(storage: Storage, worker: int, part: tuple[int, int, int], random: np
         pa.array(operation), pa.array(key, pa.uint64()), pa.array(key, pa.uint64()), pa.array(outcome),
         pa.array(planned, mask=stranger), pa.array(planned + lag, mask=stranger), pa.array(ended),
         pa.array(ended - service // 3, mask=~deliver), pa.array(error),
+        pa.array(np.zeros(n, np.uint8)), pa.nulls(n, pa.int64()),
     ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import TableWriter
 from loadtests.records.tables import FORMAT, TABLES
-from loadtests.records.vocabulary import ERRORS, KNOWN, OPERATIONS, OUTCOMES
+from loadtests.records.vocabulary import ERRORS, KNOWN, OPERATIONS, OUTCOMES, TOPICS
 
 NS = 1_000_000_000
 
@@ -63,6 +63,8 @@ class Op:
     published_s: float | None = None
     ended_s: float | None = None
     pod: int = 0
+    topic: str = ""
+    sequence: int | None = None
 
     def row(self, seq: int) -> tuple[Any, ...]:
         planned = None if self.planned_s is None else _ns(self.planned_s)
@@ -73,7 +75,7 @@ class Op:
         key = seq + 1 if self.key is None else self.key
         return (
             *(seq, self.pod, self.account, self.user, self.connection, codes[0], key, self.chat),
-            *(codes[1], planned, started, ended, published, codes[2]),
+            *(codes[1], planned, started, ended, published, codes[2], TOPICS.index(self.topic), self.sequence),
         )
 
 

@@ -14,6 +14,7 @@ from loadtests.records.vocabulary import (
     KNOWN,
     OPERATIONS,
     OUTCOMES,
+    TOPICS,
     TRANSACTION_OPERATIONS,
     TRANSACTION_OUTCOMES,
 )
@@ -87,6 +88,13 @@ OPERATIONS_TABLE = Table(
         ),
         _time("published_ns", "the server's own stamp of a push, on the origin's clock", True),
         Column("error", pa.uint8(), "why it was not ok", codes=ERRORS),
+        Column("topic", pa.uint8(), "what was subscribed to, or where a push came from", codes=TOPICS),
+        Column(
+            "sequence",
+            pa.int64(),
+            "a push's number in its topic; a subscription's: the topic's last one when it began",
+            nullable=True,
+        ),
     ),
     per_writer=True,
 )

@@ -53,6 +53,10 @@ ERRORS: tuple[str, ...] = (
 )
 """Why an operation was not `ok`; the empty name is the code of one that was."""
 
+TOPICS: tuple[str, ...] = ("", "queue", "chat", "other")
+"""Which topic of its account a subscription or a push is about: the queue, that of the row's chat, or one on which
+nothing is ever published. The empty name is that of other operations."""
+
 TRANSACTION_OPERATIONS: tuple[str, ...] = (*OPERATIONS, "maintenance")
 """What a pod's transactions serve: its clients' operations, and its own upkeep."""
 

@@ -14,7 +14,7 @@ import gevent.event
 import pyarrow as pa
 
 from loadtests.records.streams import BATCH_INTERVAL_S
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
 from loadtests.users.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpack
 from loadtests.users.sinks import Sink
 
@@ -24,6 +24,7 @@ Begun = tuple[int, int, int, int, int, int, int, int, int, int]
 _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
 _ERROR: Final = {name: code for code, name in enumerate(ERRORS)}
+_TOPIC: Final = {name: code for code, name in enumerate(TOPICS)}
 _UNHEARD_OF: Final = _ERROR["bad_reply"]
 """The code of an error that a pod made up: outside the closed set it is a reply that breaks the protocol."""
 
@@ -40,6 +41,16 @@ class Who(NamedTuple):
     account: int
     user: int
     connection: int
+
+
+class Spot(NamedTuple):
+    """A place in a topic: which of its account's it is, and the number there."""
+
+    topic: str = ""
+    sequence: int | None = None
+
+
+NOWHERE: Final = Spot()
 
 
 @dataclass(frozen=True)
@@ -105,12 +116,12 @@ class Recorder:
                 self._reserve(seq)
         return begun
 
-    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None) -> int:
-        """The operation ended at `ended_ns` (ns since the origin; None: now); returns when. Ending twice, or after
-        `drain`, changes nothing."""
+    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None, at: Spot = NOWHERE) -> int:
+        """The operation ended at `ended_ns` (ns since the origin; None: now), `at` in a topic; returns when. Ending
+        twice, or after `drain`, changes nothing."""
         ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
         if self._in_flight.pop(begun[0], None) is begun:
-            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, NO_TIME)
+            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, at=at)
         return ended
 
     def push(self, who: Who, operation: str, key: int, chat: int | None, times: "PushTimes") -> None:
@@ -124,7 +135,7 @@ class Recorder:
             planned = NO_TIME if times.planned_ns is None else times.planned_ns
             begun = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
             published = NO_TIME if times.published_ns is None else times.published_ns
-            self._write(begun, 0, 0, times.ended_ns, published)
+            self._write(begun, 0, 0, times.ended_ns, published, at=times.at)
 
     def totals(self) -> Totals:
         in_flight = self._ended_by_drain if self._drained else len(self._in_flight)
@@ -155,7 +166,7 @@ class Recorder:
         ended = self.now_ns()
         self._ended_by_drain = len(self._in_flight)
         for begun in self._in_flight.values():
-            self._write(begun, _OUTCOME["unknown"], _ERROR["run_ended"], ended, NO_TIME)
+            self._write(begun, _OUTCOME["unknown"], _ERROR["run_ended"], ended)
         self._in_flight.clear()
         self.flush()
         self._close()
@@ -166,7 +177,16 @@ class Recorder:
         self._reserve_at = self.reserved - self._block // 2
         self.announce.set()
 
-    def _write(self, begun: Begun, outcome: int, error: int, ended_ns: int, published_ns: int) -> None:
+    def _write(  # noqa: PLR0913  a row
+        self,
+        begun: Begun,
+        outcome: int,
+        error: int,
+        ended_ns: int,
+        published_ns: int = NO_TIME,
+        *,
+        at: Spot = NOWHERE,
+    ) -> None:
         seq, pod, account, user, connection, operation, key, chat, planned, started = begun
         # Nothing takes no time: a clock that did not move between two readings did not stand still.
         ended = ended_ns if ended_ns > started else started + 1
@@ -174,6 +194,7 @@ class Recorder:
             pack(
                 seq, pod, account, user, connection, operation, key, chat, outcome,
                 planned, started, ended, published_ns, error,
+                _TOPIC[at.topic], NO_TIME if at.sequence is None else at.sequence,
             )
         )  # fmt: skip
 
@@ -205,9 +226,10 @@ class Recorder:
 
 class PushTimes(NamedTuple):
     """When a push came and, where this worker knows its cause, when that was planned and started. All in ns since
-    the run's origin; `published_ns` is the server's stamp on that clock."""
+    the run's origin; `published_ns` is the server's stamp on that clock. And where: `at`, in its topic."""
 
     ended_ns: int
     published_ns: int | None = None
     planned_ns: int | None = None
     started_ns: int | None = None
+    at: Spot = NOWHERE

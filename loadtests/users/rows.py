@@ -19,7 +19,13 @@ Rows = npt.NDArray[Any]
 NO_TIME: Final = -(1 << 63)
 NO_KEY: Final = (1 << 64) - 1
 
-_NULLS: Final = {"chat": NO_KEY, "planned_ns": NO_TIME, "started_ns": NO_TIME, "published_ns": NO_TIME}
+_NULLS: Final = {
+    "chat": NO_KEY,
+    "planned_ns": NO_TIME,
+    "started_ns": NO_TIME,
+    "published_ns": NO_TIME,
+    "sequence": NO_TIME,
+}
 _FORMATS: Final = {"uint8": ("B", "<u1"), "int32": ("i", "<i4"), "uint64": ("Q", "<u8"), "int64": ("q", "<i8")}
 
 _STRUCT: Final = struct.Struct("<" + "".join(_FORMATS[str(c.type)][0] for c in OPERATIONS_TABLE.columns))

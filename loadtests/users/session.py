@@ -7,8 +7,17 @@ from time import monotonic_ns
 from typing import Any
 
 from loadtests.users.load import Load, Place
-from loadtests.users.recorder import Begun, PushTimes, Who
-from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, key_number, key_text
+from loadtests.users.recorder import Begun, PushTimes, Spot, Who
+from loadtests.wire.codecs.messages import (
+    QUEUE_TOPIC,
+    Event,
+    ProtocolError,
+    Reply,
+    chat_of_topic,
+    chat_topic,
+    key_number,
+    key_text,
+)
 from loadtests.wire.connection import Answer, Connection, ConnectionFailed
 
 Heard = Callable[[Event, int], None]
@@ -106,20 +115,22 @@ class Session:
     ) -> Reply:
         """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
         key = self._load.new_key() if key is None else key
+        topic, chat = _topic(body.get("topic", ""), chat)
         begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
         if operation in _PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
                 self._own.add(key_text(key))
-        outcome, error, ended_ns = "unknown", "cut_off", None
+        outcome, error, ended_ns, sequence = "unknown", "cut_off", None, None
         try:
             reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
+            sequence = _number(reply.body.get("sequence"))
         except BaseException:
             error = self._cut_short
             raise
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns)
+            self._recorder.end(begun, outcome, error, ended_ns, Spot(topic, sequence))
         return reply
 
     @property
@@ -202,11 +213,26 @@ class Session:
         try:
             key, chat = key_number(event.key), key_number(event.chat)
         except ProtocolError:  # recorded, and nothing that anybody could act on
-            times = PushTimes(heard_ns, clock.of_unix(event.published_ns))
+            times = PushTimes(heard_ns, clock.of_unix(event.published_ns), at=Spot("other"))
             self._recorder.push(self.who, "event.deliver", 0, None, times)
             return
         planned_ns, started_ns = self._load.causes.find(key)
         published_ns = clock.of_unix(event.published_ns)
-        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns)
+        topic = "queue" if event.topic == QUEUE_TOPIC else "chat" if event.topic == chat_topic(event.chat) else "other"
+        at = Spot(topic, _number(event.sequence))
+        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, at)
         self._recorder.push(self.who, "event.deliver", key, chat, times)
         self._heard(event, heard_ns)
+
+
+def _topic(name: str, chat: int | None) -> tuple[str, int | None]:
+    """As a row tells it: which topic, and the chat that it is of."""
+    of_chat = chat_of_topic(name)
+    if of_chat is not None:
+        return "chat", of_chat
+    return ("queue" if name == QUEUE_TOPIC else "other" if name else ""), chat
+
+
+def _number(said: object) -> int | None:
+    """A sequence number, whatever a pod says."""
+    return said if type(said) is int and 0 <= said < 1 << 63 else None

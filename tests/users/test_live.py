@@ -25,7 +25,7 @@ def row(operation: str, took_ms: float | None, outcome: str = "ok", error: str =
     ended = 1_000_000_000 + int((took_ms or 0) * 1e6)
     return pack(
         0, 0, 0, 0, 0, OPERATIONS.index(operation), 0, NO_KEY, OUTCOMES.index(outcome), planned, planned, ended,
-        NO_TIME, ERRORS.index(error),
+        NO_TIME, ERRORS.index(error), 0, NO_TIME,
     )  # fmt: skip
 
 

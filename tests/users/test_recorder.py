@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
-from loadtests.users.recorder import LEAST_RESERVED, PushTimes, Recorder, Totals, Who
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
+from loadtests.users.recorder import LEAST_RESERVED, PushTimes, Recorder, Spot, Totals, Who
 from loadtests.users.rows import NO_KEY, NO_TIME, pack, to_batch, unpack
 from loadtests.users.sinks import FileSink, RemoteBuffer, RemoteReceiver
 
@@ -57,7 +57,7 @@ def test_a_row_says_who_did_what_when_and_how_it_went(recorder: Recorder, direct
     assert row == {
         "seq": 0, "pod": "pod-17", "account": 3, "user": 17, "connection": 42, "operation": "chat.accept", "key": 0xB,
         "chat": 0xA, "outcome": "refused", "planned_ns": planned, "ended_ns": ended, "published_ns": None,
-        "error": "already_accepted",
+        "error": "already_accepted", "topic": "", "sequence": None,
     }  # fmt: skip
 
 
@@ -84,6 +84,13 @@ def test_a_push_has_a_row_whether_or_not_its_cause_is_known(recorder: Recorder, 
     assert (unknown["chat"], unknown["published_ns"]) == (8, 40)
     assert (known["chat"], known["planned_ns"], known["started_ns"]) == (None, 10, 50)
     assert known["ended_ns"] == 51, "nothing takes no time"
+
+
+def test_subscriptions_and_pushes_tell_their_topic_and_number(recorder: Recorder, directory: RunDirectory) -> None:
+    recorder.end(recorder.begin(WHO, "subscription.create", 1), "ok", at=Spot("queue", 41))
+    recorder.push(WHO, "event.deliver", 7, 8, PushTimes(50, 40, at=Spot("chat", 1)))
+    recorder.drain()
+    assert [(r["topic"], r["sequence"]) for r in written(directory)] == [("queue", 41), ("chat", 1)]
 
 
 def test_draining_writes_what_is_under_way_as_unknown(recorder: Recorder, directory: RunDirectory) -> None:
@@ -223,12 +230,13 @@ _small = st.integers(-(1 << 31), (1 << 31) - 1)
 _row = st.tuples(
     _bits(64), _bits(8), _small, _small, _small, st.integers(0, len(OPERATIONS) - 1), _bits(64), _bits(64),
     st.integers(0, len(OUTCOMES) - 1), _time, _time, _time, _time, st.integers(0, len(ERRORS) - 1),
+    st.integers(0, len(TOPICS) - 1), _time,
 )  # fmt: skip
 
 
 @given(st.lists(_row, min_size=1, max_size=20))
 def test_packed_rows_are_the_tables_rows(rows: list[tuple[int, ...]]) -> None:
-    nulls = {"chat": NO_KEY, "planned_ns": NO_TIME, "started_ns": NO_TIME, "published_ns": NO_TIME}
+    nulls = {"chat": NO_KEY, "planned_ns": NO_TIME, "started_ns": NO_TIME, "published_ns": NO_TIME, "sequence": NO_TIME}
     names = [c.name for c in OPERATIONS_TABLE.columns]
     batch = to_batch(unpack([pack(*row) for row in rows]), SCHEMA)
     batch.validate(full=True)
@@ -240,7 +248,7 @@ def test_packing_rows_does_not_drag_pandas_in() -> None:
     """Importing it at the first flush made the load stand still for a quarter of a second."""
     code = (
         "import sys; from loadtests.users import rows; from loadtests.records.tables import OPERATIONS_TABLE;"
-        "rows.to_batch(rows.unpack([rows.pack(*range(14))]), OPERATIONS_TABLE.schema({'pod': ['p']}));"
+        "rows.to_batch(rows.unpack([rows.pack(*range(16))]), OPERATIONS_TABLE.schema({'pod': ['p']}));"
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([os.sys.executable, "-c", code], check=False).returncode == 0

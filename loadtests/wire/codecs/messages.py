@@ -34,6 +34,12 @@ def chat_topic(chat: str) -> str:
     return f"chat/{chat}"
 
 
+def chat_of_topic(topic: str) -> int | None:
+    """The chat whose topic that is, as a number; None where it is none's."""
+    chat = topic.removeprefix("chat/")
+    return int(chat, 16) if chat != topic and _KEY.fullmatch(chat) else None
+
+
 class ProtocolError(ValueError):
     """A frame that is not a message of the protocol. `key` is the request's, where it could be read."""
 
