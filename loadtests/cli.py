@@ -54,6 +54,7 @@ def parser() -> Parser:
         "doctor", help="say what was found on this machine, and what each missing thing disables"
     )
     doctor.set_defaults(do=_doctor)
+    _add_clean(commands.add_parser("clean", help="end and remove database servers that killed runs left behind"))
     _add_ui(commands.add_parser("ui", help="the Locust web UI, with our scenarios and storage systems"))
     schema = commands.add_parser("schema", help="print the JSON Schema of scenarios, for editors")
     schema.set_defaults(do=_schema)
@@ -129,6 +130,19 @@ def _export(arguments: argparse.Namespace) -> int:
     from loadtests.export import export_run
 
     return export_run(arguments.run, arguments.format, arguments.to)
+
+
+def _add_clean(clean: argparse.ArgumentParser) -> None:
+    clean.add_argument(
+        "--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies are (default: runs)"
+    )
+    clean.set_defaults(do=_clean)
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.commands import clean
+
+    return clean(arguments.runs)
 
 
 def _add_ui(ui: argparse.ArgumentParser) -> None:

@@ -1,19 +1,21 @@
-"""What every room's tests share: a real PostgreSQL server, and the rule that no test leaves a process behind."""
+"""What every room's tests share: real database servers, and the rule that no test leaves a process behind."""
 
 import asyncio
 import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncmy
 import asyncpg
 import psutil
 import pytest
-from mariadb_server import MariadbMissing, MariadbServer
+import redis
 
-from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"
 
@@ -33,20 +35,33 @@ class Database:
     pod_dsn: str
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def _server(engine: str, factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running server for the whole session: for tests that neither stop nor hurt it."""
-    directory: Path = tmp_path_factory.mktemp("servers") / "postgres"
     try:
-        server = PostgresServer.create(directory)
+        server = create_server(engine, factory.mktemp("servers") / engine)
     except ServerUnavailable as error:
         unavailable(str(error))
     with server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _server("postgres", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _server("mariadb", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    yield from _server("redis", tmp_path_factory)
+
+
 @pytest.fixture
-def postgres_database(postgres_server: PostgresServer) -> Iterator[Database]:
+def postgres_database(postgres_server: Server) -> Iterator[Database]:
     """A fresh, empty database on the session's server; dropped after the test, whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(_execute(postgres_server.dsn, f"create database {name} owner pod"))
@@ -54,6 +69,27 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[Database]:
         yield Database(_on(postgres_server.dsn, name), _on(postgres_server.pod_dsn, name))
     finally:
         asyncio.run(_execute(postgres_server.dsn, f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: Server) -> Iterator[Database]:
+    """A fresh, empty database on the session's server; dropped after the test, with the pod's sessions."""
+    name = f"test_{secrets.token_hex(6)}"
+    grant = f"grant all on {name}.* to pod@'127.0.0.1'"
+    asyncio.run(_execute_mariadb(mariadb_server.dsn, f"create database {name}", grant))
+    try:
+        yield Database(_on(mariadb_server.dsn, name), _on(mariadb_server.pod_dsn, name))
+    finally:
+        asyncio.run(_execute_mariadb(mariadb_server.dsn, "kill user pod", f"drop database {name}"))
+
+
+@pytest.fixture
+def redis_database(redis_server: Server) -> Iterator[Database]:
+    """The session's server, empty; emptied again after the test. Channels are its own as well: one test at a time."""
+    with redis.Redis.from_url(redis_server.dsn) as client:
+        client.flushall()
+        yield Database(redis_server.dsn, redis_server.pod_dsn)
+        client.flushall()
 
 
 def _on(dsn: str, database: str) -> str:
@@ -68,26 +104,12 @@ async def _execute(dsn: str, sql: str) -> None:
         await connection.close()
 
 
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariadbServer]:
-    """One running MariaDB for the whole session: for tests that neither stop nor hurt it."""
-    try:
-        server = MariadbServer()
-    except MariadbMissing as error:
-        unavailable(str(error))
-    with server:
-        yield server
-
-
-@pytest.fixture
-def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
-    """The name of a fresh, empty database on the session's MariaDB; dropped after the test."""
-    name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(mariadb_server.execute(f"CREATE DATABASE {name}"))
-    try:
-        yield name
-    finally:
-        asyncio.run(mariadb_server.execute(f"DROP DATABASE {name}"))
+async def _execute_mariadb(dsn: str, *statements: str) -> None:
+    at = urlsplit(dsn)
+    login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
+    async with asyncmy.connect(**login) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            await cursor.execute(statement)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,6 +34,11 @@ class Subject:
     def engine(self) -> str | None:
         return self.storage.partition(":")[0] if self.storage else None
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What the storage's name says after its engine."""
+        return tuple(self.storage.split(":")[1:]) if self.storage else ()
+
 
 @dataclass(frozen=True)
 class Generator:

@@ -1,4 +1,4 @@
-"""`loadtests run` and `loadtests ui`, from parsed arguments to exit code."""
+"""`loadtests run`, `loadtests ui` and `loadtests clean`, from parsed arguments to exit code."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests.commandline import EX_OK, EX_UNAVAILABLE
 from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import CannotRun, Unavailable
@@ -17,12 +18,16 @@ from loadtests.conductor.progress import progress_for
 from loadtests.conductor.study import create_study, run_study
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage import registry
+from loadtests.servers.leftovers import remove_leftovers
+from loadtests.servers.record import COULD_NOT
 
 
 def run(asked: Asked) -> int:
     """Makes a study and prints its directory as the last line of standard output. Returns the exit code."""
     try:
         choices = choose(asked)
+        for done in remove_leftovers(choices.runs):
+            print(f"left by a harness that was killed: {done}", file=sys.stderr)
         check_surroundings(choices)
     except CannotRun as error:
         print(f"loadtests run: {error}", file=sys.stderr)
@@ -45,6 +50,13 @@ def _run_study(choices: Choices, study: Path) -> int:
     finally:
         progress.close()
         print(study, flush=True)
+
+
+def clean(runs: Path) -> int:
+    """Ends and removes the servers that killed harnesses left, and prints what it did. Returns the exit code."""
+    done = remove_leftovers(runs)
+    print("\n".join(done) or f"nothing was left in {runs}")
+    return EX_UNAVAILABLE if any(sentence.startswith(COULD_NOT) for sentence in done) else EX_OK
 
 
 def work_for(master: str, processes: int) -> NoReturn:

@@ -1,5 +1,6 @@
 """What is on this machine, and what each missing thing disables."""
 
+import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -7,8 +8,8 @@ from typing import NamedTuple
 
 from loadtests.conductor.host import packages
 from loadtests.servers.accounts import server_account
-from loadtests.servers.binaries import find_binaries
 from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import SERVERS, product, programs
 
 BROWSERS = ("firefox", "chromium", "google-chrome")
 
@@ -34,27 +35,38 @@ def doctor() -> int:
 
 def look() -> Iterator[Finding]:
     yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.release()}")
-    yield _postgres()
-    yield _server_user()
+    yield from map(_server, SERVERS)
+    yield from _server_users()
     yield _browser()
     for name, version in packages().items():
         yield Finding(name, version)
 
 
-def _postgres() -> Finding:
+def _server(engine: str) -> Finding:
+    name = product(engine).name
     try:
-        binaries = find_binaries()
+        binaries = programs(engine)
     except ServerUnavailable as error:
-        return Finding("PostgreSQL", str(error), "--storage postgres…; sqlite and memory work")
-    return Finding("PostgreSQL", f"{binaries.version} in {binaries.directory} ({binaries.source})")
+        return Finding(name, str(error), f"--storage {engine}…; sqlite and memory work")
+    return Finding(name, f"{binaries.version} in {binaries.directory} ({binaries.source})")
 
 
-def _server_user() -> Finding:
+def _server_users() -> Iterator[Finding]:
+    """For an ordinary user one line will do."""
+    if os.geteuid() != 0:
+        yield Finding("server user", "yourself")
+        return
+    for engine in SERVERS:
+        yield _server_user(engine)
+
+
+def _server_user(engine: str) -> Finding:
+    what = f"{product(engine).name}'s user"
     try:
-        account = server_account()
+        account = server_account(engine)
     except ServerUnavailable as error:
-        return Finding("server user", str(error), "--storage postgres… as root")
-    return Finding("server user", account.name if account else "yourself")
+        return Finding(what, str(error), f"--storage {engine}… as root")
+    return Finding(what, account.name if account else "yourself")
 
 
 def _browser() -> Finding:

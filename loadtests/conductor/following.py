@@ -16,6 +16,7 @@ from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Deadline, Lines, Watch
 from loadtests.scenario import Scenario
+from loadtests.servers.contract import Server
 
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
@@ -48,6 +49,19 @@ class Silent:
 
     def last_words(self) -> str:
         return ""
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """One that logs to a file of its own."""
+
+    server: Server
+
+    def obituary(self) -> str:
+        return "the database server died"
+
+    def last_words(self) -> str:
+        return self.server.log_tail()
 
 
 class Engine(Mortal, Protocol):
@@ -100,7 +114,7 @@ class Follower:
                 self._watch.on_death(child.pid, self._died(code, child))
         if self._parts.server is not None:
             self._watch.on_death(
-                self._parts.server.pid, self._died("database_died", Silent("the database server died"))
+                self._parts.server.pid, self._died("database_died", DatabaseServer(self._parts.server))
             )
         if not (self._engine.attended or self._engine.takes_leave):
             self._deadline = Deadline(FIRST_WORD_S)

@@ -18,7 +18,9 @@ from loadtests.conductor.processes import Child, Command, Ready, start_until_rea
 from loadtests.conductor.watching import Interrupts
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import PodTarget
-from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import SERVERS, create_server
 
 POD = "pod-1"
 NO_ENGINE = "none"
@@ -44,17 +46,19 @@ class Parts:
     guardian: Guardian
     interrupts: Interrupts
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    server: PostgresServer | None = None
+    server: Server | None = None
     pod: Child | None = None
     observer: Child | None = None
     _orders: int | None = None
 
     def start_server(self) -> None:
         """Raises RunEnded(database_died) when the storage's server does not come up."""
-        if self.subject.engine != "postgres":
+        engine = self.subject.engine
+        if engine not in SERVERS:
             return
         try:
-            self.server = PostgresServer.create(self.directory.path.parent / f"server-{self.directory.name}")
+            home = self.directory.path.parent / f"server-{self.directory.name}"
+            self.server = create_server(engine, home, choices=self.subject.choices)
             self.server.start()
         except ServerUnavailable as error:
             self.interrupts.check()
@@ -93,7 +97,7 @@ class Parts:
         Behind a target that we did not start there is no database that it could ask: it watches the generator then.
         """
         watched = [Watched("pod", POD, self.pod.pid)] if self.pod else []
-        watched += [Watched("database", "postgres", self.server.pid)] if self.server else []
+        watched += [Watched("database", self.server.engine, self.server.pid)] if self.server else []
         argv = [
             *(sys.executable, "-m", "loadtests.probes", "--engine", self.subject.engine or NO_ENGINE),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),

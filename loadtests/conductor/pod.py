@@ -8,14 +8,14 @@ from pathlib import Path
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.pod.__main__ import main as pod
-from loadtests.pod.storage.registry import StorageNameError, parse
+from loadtests.pod.storage.registry import StorageName, StorageNameError, parse
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.registry import SERVERS, create_server
 
 DSN = "LOADTESTS_DSN"
 HELP = """
 databases: without LOADTESTS_DSN, sqlite is the file pod.sqlite under --runs DIR (default: runs) and stays there;
-postgres is a private server under it that goes away with the pod, data and all."""
+other engines get a private server under it that goes away with the pod, data and all."""
 
 
 def run_pod(arguments: Sequence[str]) -> int:
@@ -28,12 +28,12 @@ def run_pod(arguments: Sequence[str]) -> int:
     if ours.help:
         return _help()
     theirs = [*theirs, "--storage", ours.storage]
-    engine = _engine(ours.storage)
-    if os.environ.get(DSN) or engine not in ("sqlite", "postgres"):
+    storage = _storage(ours.storage)
+    if os.environ.get(DSN) or storage is None or storage.engine not in ("sqlite", *SERVERS):
         return pod(theirs)
     try:
         ours.runs.mkdir(parents=True, exist_ok=True)
-        return _on_file(ours.runs, theirs) if engine == "sqlite" else _on_server(ours.runs, theirs)
+        return _on_file(ours.runs, theirs) if storage.engine == "sqlite" else _on_server(ours.runs, storage, theirs)
     except (ServerUnavailable, OSError) as error:
         print(f"loadtests pod: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
@@ -54,9 +54,9 @@ def _help() -> int:
         print(HELP)
 
 
-def _engine(storage: str) -> str | None:
+def _storage(name: str) -> StorageName | None:
     try:
-        return parse(storage).engine
+        return parse(name)
     except StorageNameError:
         return None  # the pod says so
 
@@ -66,7 +66,8 @@ def _on_file(runs: Path, arguments: Sequence[str]) -> int:
     return pod(arguments)
 
 
-def _on_server(runs: Path, arguments: Sequence[str]) -> int:
-    with PostgresServer.create(runs / f"pod-postgres-{os.getpid()}") as server:
+def _on_server(runs: Path, storage: StorageName, arguments: Sequence[str]) -> int:
+    home = runs / f"pod-{storage.engine}-{os.getpid()}"
+    with create_server(storage.engine, home, choices=storage.choices) as server:
         os.environ[DSN] = server.pod_dsn
         return pod(arguments)

@@ -15,8 +15,7 @@ from loadtests.conductor.target import check_target, is_loopback, problems_of_ta
 from loadtests.pod.storage import registry
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source
-from loadtests.servers.binaries import find_binaries
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import missing
 
 
 @dataclass(frozen=True)
@@ -129,13 +128,8 @@ def check_surroundings(choices: Choices) -> None:
 
 
 def _problems_of_servers(choices: Choices) -> list[str]:
-    if not any(s.engine == "postgres" for s in choices.subjects):
-        return []
-    try:
-        find_binaries()
-    except ServerUnavailable as error:
-        return [f"postgres: {error}"]
-    return []
+    engines = dict.fromkeys(s.engine for s in choices.subjects if s.engine is not None)
+    return [f"{engine}: {why}" for engine in engines if (why := missing(engine)) is not None]
 
 
 def _problems_of_bind(bind: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whom a server runs as. PostgreSQL refuses to run as root, so root hands it to an unprivileged user."""
+"""Whom a server runs as. PostgreSQL and MariaDB refuse to run as root, so root hands a server to an ordinary user."""
 
 import os
 import pwd
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from loadtests.servers.errors import ServerUnavailable
 
-_UNPRIVILEGED = ("postgres", "nobody")
+_OWN = {"postgres": "postgres", "mariadb": "mysql", "redis": "redis"}
+"""Engine → the user that packages of it make; where there is none, `nobody` does."""
 
 
 @dataclass(frozen=True)
@@ -16,20 +17,20 @@ class Account:
     gid: int
 
 
-def server_account() -> Account | None:
-    """None for an ordinary user, who runs servers as himself; for root `postgres` if there is one, else `nobody`.
+def server_account(engine: str) -> Account | None:
+    """None for an ordinary user, who runs servers as himself; for root the engine's own user, else `nobody`.
 
     Raises ServerUnavailable when root has neither.
     """
     if os.geteuid() != 0:
         return None
-    for name in _UNPRIVILEGED:
+    for name in (_OWN[engine], "nobody"):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
     raise ServerUnavailable(
-        f"running as root, and no user {' or '.join(_UNPRIVILEGED)} to run PostgreSQL as: "
-        "create one (useradd --system postgres) or run as an ordinary user"
+        f"running as root, and no user {_OWN[engine]} or nobody to run the server as: "
+        f"create one (useradd --system {_OWN[engine]}) or run as an ordinary user"
     )

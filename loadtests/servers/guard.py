@@ -11,16 +11,17 @@ from typing import Any
 from loadtests.servers import guardian
 from loadtests.servers.accounts import Account
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.guardian import remove
 
 
 class Guard:
-    """A guardian process and the pipe it hangs on. Orders may come from any thread; they queue."""
+    """A guardian process and the pipe it hangs on. Orders may come from any thread; they queue.
 
-    def __init__(self, account: Account | None) -> None:
+    The guardian keeps `held`, a descriptor, open for as long as it lives.
+    """
+
+    def __init__(self, account: Account | None, held: int) -> None:
         program = Path(guardian.__file__).resolve()
         self._turn = threading.Lock()
-        self._owned: list[Path] = []
         self._process = subprocess.Popen(
             # -P -E: neither this directory nor the owner's PYTHON variables decide what it imports.
             [sys.executable, "-P", "-E", str(program), *([str(account.uid), str(account.gid)] if account else [])],
@@ -30,6 +31,7 @@ class Guard:
             cwd="/",
             env={},
             start_new_session=True,
+            pass_fds=(held,),
         )
 
     def order(self, do: str, **fields: Any) -> dict[str, Any]:
@@ -50,14 +52,13 @@ class Guard:
         return answer
 
     def own(self, *paths: Path) -> None:
-        """Has these removed at the end, whatever end that is."""
-        self._owned += paths
+        """Has these removed at the end, whatever end that is; the last one first."""
         self.order("own", paths=[str(path) for path in paths])
 
-    def release(self, timeout_s: float = 60) -> None:
+    def release(self, timeout_s: float = 60) -> bool:
         """Lets go: the guardian ends the server and removes what it owns. The same happens when we are killed.
 
-        One that takes longer, with a server that hangs in the kernel, say, does so alone.
+        False for one that takes longer, with a server that hangs in the kernel, say: it goes on alone.
         """
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -65,7 +66,6 @@ class Guard:
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            return
+            return False
         self._process.stdout.close()
-        for path in self._owned:  # nothing is left of them, unless the guardian was killed
-            remove(path)
+        return True

@@ -8,11 +8,13 @@ one, set after that change.
 
 | order | fields | answer |
 |---|---|---|
-| `own` | `paths` to remove at the end | - |
+| `own` | `paths` to remove at the end, the last one first | - |
 | `port` | - | `port`, bound here until the end, so that nobody else is given it while the server is down |
 | `run` | `argv`, `input`, `timeout_s` | `code` (null: out of time), `output` |
-| `start` | `argv`, `log`, `lock_file` | `pid` |
+| `start` | `argv`, `log`, `quit_signal`, `lock_file` (PostgreSQL's, else null) | `pid` |
 | `status` | - | `code`: null while the server runs |
+| `tell` | `signal` for every process of the server: SIGSTOP, SIGCONT | - |
+| `cores` | `count` that the server may use, from now on and when it is started again; null: all | - |
 | `end` | `signal` (null: kill the whole tree), `timeout_s` | `gone` |
 """
 
@@ -20,6 +22,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -28,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -48,9 +51,12 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _die_with_guardian() -> None:
-    # Runs in the child after its change of user, which would have cleared the signal.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+def _prepare_child(last_signal: int, cpus: set[int] | None) -> None:
+    """Runs in the child after its change of user, which would have cleared the signal."""
+    _prctl(_PR_SET_PDEATHSIG, last_signal)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would stay behind
+    if cpus:
+        os.sched_setaffinity(0, cpus)
 
 
 def _wait(done: Callable[[], bool], timeout_s: float) -> bool:
@@ -73,6 +79,27 @@ def _children(of: int | str) -> list[int]:
         return []
 
 
+def _family(pid: int) -> Iterator[int]:
+    """The process and all below it, parents first."""
+    yield pid
+    for child in _children(pid):
+        yield from _family(child)
+
+
+def _threads(pid: int) -> list[int]:
+    return [int(path.name) for path in Path(f"/proc/{pid}/task").glob("*")]
+
+
+def _until_nothing_new(found: Callable[[], Iterable[int]], act: Callable[[int], None]) -> None:
+    """Acts once on each that is found, and looks again for what came meanwhile; those that ended are passed over."""
+    seen: set[int] = set()
+    while new := [one for one in found() if one not in seen]:
+        for one in new:
+            with contextlib.suppress(ProcessLookupError):
+                act(one)
+        seen |= set(new)
+
+
 def _end_descendants() -> None:
     """Kills every process below this one. They all fall to us, being their subreaper, so none slips away."""
     while doomed := _children("self"):
@@ -92,7 +119,7 @@ def _reap() -> None:
         pass
 
 
-def _free_shared_memory(lock_file: Path) -> None:
+def free_shared_memory(lock_file: Path) -> None:
     """A killed PostgreSQL leaves a tiny System V segment behind: the seventh line of its lock file ends in the id."""
     try:
         ctypes.CDLL(None).shmctl(int(lock_file.read_text().splitlines()[6].split()[1]), 0, None)
@@ -117,9 +144,11 @@ class Guardian:
             self._as = {"user": account[0], "group": account[1], "extra_groups": []}
         self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
         self._server: subprocess.Popen[bytes] | None = None
-        self._port: socket.socket | None = None
+        self._ports: list[socket.socket] = []
         self._owned: list[Path] = []
+        self._quit_signal = int(signal.SIGKILL)
         self._lock_file: Path | None = None
+        self._cpus: set[int] | None = None
 
     def own(self, paths: list[str]) -> dict[str, Any]:
         self._owned += [Path(p) for p in paths]
@@ -127,16 +156,17 @@ class Guardian:
 
     def port(self) -> dict[str, Any]:
         """Both sockets allow reuse and ours never listens: the server can bind it, the kernel gives it to nobody."""
-        self._port = socket.socket()
-        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._port.bind(("127.0.0.1", 0))
-        return {"port": self._port.getsockname()[1]}
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        self._ports.append(held)
+        return {"port": held.getsockname()[1]}
 
     def run(self, argv: list[str], input: str, timeout_s: float) -> dict[str, Any]:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
             given.write(input.encode())
             given.seek(0)
-            child = self._spawn(argv, given, output)
+            child = self._spawn(argv, given, output, signal.SIGQUIT)
             in_time = _wait(lambda: child.poll() is not None, timeout_s)
             if not in_time:
                 child.kill()
@@ -144,14 +174,32 @@ class Guardian:
             output.seek(0)
             return {"code": child.returncode if in_time else None, "output": output.read().decode(errors="replace")}
 
-    def start(self, argv: list[str], log: str, lock_file: str) -> dict[str, Any]:
-        self._lock_file = Path(lock_file)
+    def start(self, argv: list[str], log: str, quit_signal: int, lock_file: str | None) -> dict[str, Any]:
+        self._quit_signal, self._lock_file = quit_signal, Path(lock_file) if lock_file else None
         with Path(log).open("ab") as output:
-            self._server = self._spawn(argv, subprocess.DEVNULL, output)
+            self._server = self._spawn(argv, subprocess.DEVNULL, output, quit_signal, self._cpus)
         return {"pid": self._server.pid}
 
     def status(self) -> dict[str, Any]:
         return {"code": self._server.poll() if self._server else 0}
+
+    def tell(self, signal: int) -> dict[str, Any]:
+        if self._server and self._server.poll() is None:
+            server = self._server.pid
+            _until_nothing_new(lambda: _family(server), lambda pid: os.kill(pid, signal))
+        return {}
+
+    def cores(self, count: int | None) -> dict[str, Any]:
+        """By the scheduler's word (Linux): the first so many of those that we may use ourselves."""
+        usable = sorted(os.sched_getaffinity(0))
+        self._cpus = cpus = set(usable[:count])
+        if self._server and self._server.poll() is None:
+            family = self._server.pid
+            _until_nothing_new(
+                lambda: [thread for pid in _family(family) for thread in _threads(pid)],
+                lambda thread: os.sched_setaffinity(thread, cpus),
+            )
+        return {}
 
     def end(self, signal: int | None, timeout_s: float) -> dict[str, Any]:
         if signal is None:
@@ -161,17 +209,18 @@ class Guardian:
         return {"gone": _wait(self._gone, timeout_s)}
 
     def finish(self) -> None:
-        """Ends the server, politely for a second because that also frees its shared memory, and removes its files."""
+        """Ends the server, by a signal of its own for a second (PostgreSQL's frees its shared memory), and removes its
+        files."""
         if self._server and self._server.poll() is None:
-            self._server.send_signal(signal.SIGQUIT)
+            self._server.send_signal(self._quit_signal)
             try:
                 self._server.wait(_GRACE_S)
             except subprocess.TimeoutExpired:
                 self._kill()
         _end_descendants()
         if self._lock_file:
-            _free_shared_memory(self._lock_file)
-        for path in self._owned:
+            free_shared_memory(self._lock_file)
+        for path in reversed(self._owned):
             remove(path)
 
     def _gone(self) -> bool:
@@ -189,7 +238,14 @@ class Guardian:
             _wait(self._gone, _LAST_WORDS_S)  # one that ended by itself has said why: let that be written
         _end_descendants()
 
-    def _spawn(self, argv: list[str], given: IO[bytes] | int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self,
+        argv: list[str],
+        given: IO[bytes] | int,
+        output: IO[bytes],
+        last_signal: int,
+        cpus: set[int] | None = None,
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,
             cwd="/",
@@ -197,7 +253,7 @@ class Guardian:
             stdin=given,
             stdout=output,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_guardian,  # noqa: PLW1509  this process has one thread
+            preexec_fn=lambda: _prepare_child(last_signal, cpus),  # noqa: PLW1509  this process has one thread
             start_new_session=True,
             **self._as,
         )

@@ -2,25 +2,22 @@
 
 from pathlib import Path
 
-OWNER = "loadtests"
-"""The superuser: observer and ledger. Reserved connections are for superusers, so the pod must not be one."""
-
-POD = "pod"
-"""The ordinary role that the pod connects as, and its database."""
+from loadtests.servers.private import OWNER, POD
+from loadtests.servers.size import RESERVED, Size
 
 CLIENTS = "host all all 127.0.0.1/32 scram-sha-256\n"
 """`pg_hba.conf`."""
 
 
-def settings(major: int, port: int, log_directory: Path) -> dict[str, str]:
+def settings(major: int, port: int, log_directory: Path, size: Size) -> dict[str, str]:
     """What goes into `postgresql.conf` beside the defaults."""
     return {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",  # paths in a study are too long for sockets
-        "max_connections": "200",
-        "superuser_reserved_connections": "5",
-        "shared_buffers": "128MB",
+        "max_connections": str(size.connections + RESERVED),
+        "superuser_reserved_connections": str(RESERVED),
+        "shared_buffers": f"{size.memory_mb or 128}MB",
         "dynamic_shared_memory_type": "mmap",  # in the data directory: nothing stays behind in /dev/shm after SIGKILL
         "fsync": "on",
         "synchronous_commit": "on",

@@ -36,7 +36,7 @@ def loadtests(*arguments: str, cwd: Path | None = None, **environment: str) -> s
 def test_help_names_every_command():
     done = loadtests("--help")
     assert done.returncode == 0
-    assert all(f"\n    {name} " in done.stdout for name in ("run", "export", "pod", "doctor", "ui", "schema"))
+    assert all(f"\n    {name} " in done.stdout for name in ("run", "export", "pod", "doctor", "clean", "ui", "schema"))
 
 
 @pytest.mark.parametrize(

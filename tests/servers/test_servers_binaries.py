@@ -3,20 +3,28 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from loadtests.servers import binaries
-from loadtests.servers.binaries import CHOICE, copy_install, find_binaries
+from loadtests.servers import binaries, postgres_programs
+from loadtests.servers.binaries import Binaries, Product, find
+from loadtests.servers.mariadb import MARIADB
 from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+from loadtests.servers.postgres_programs import CHOICE, POSTGRES, copy_install
+from loadtests.servers.redis import REDIS
+from loadtests.servers.registry import missing
 
 
-def _pretend(directory: Path, version: str) -> Path:
+def find_binaries() -> Binaries:
+    return find(POSTGRES)
+
+
+def _pretend(directory: Path, version: str, names: Sequence[str] = POSTGRES.programs) -> Path:
     """Programs that answer `--version` and no more."""
-    directory.mkdir(parents=True)
-    for name in ("postgres", "initdb"):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in names:
         program = directory / name
         program.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) {version}'\n")
         program.chmod(0o755)
@@ -25,13 +33,15 @@ def _pretend(directory: Path, version: str) -> Path:
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No PostgreSQL anywhere; returns an empty directory that is the PATH."""
+    """No database anywhere; returns an empty directory that is the PATH."""
     empty = tmp_path / "path"
     empty.mkdir()
-    monkeypatch.delenv(CHOICE, raising=False)
+    for product in (POSTGRES, MARIADB, REDIS):
+        monkeypatch.delenv(product.choice, raising=False)
     monkeypatch.setenv("PATH", str(empty))
-    monkeypatch.setattr(binaries, "_DEBIAN", tmp_path / "debian")
-    monkeypatch.setattr(binaries, "_WHEEL", "a_wheel_that_is_not_there")
+    monkeypatch.setattr(binaries, "_SYSTEM", (tmp_path / "sbin",))
+    monkeypatch.setattr(postgres_programs, "_DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr(postgres_programs, "_WHEEL", "a_wheel_that_is_not_there")
     return empty
 
 
@@ -69,6 +79,36 @@ def test_a_choice_is_the_only_place(nowhere: Path, tmp_path: Path, monkeypatch: 
         find_binaries()
     monkeypatch.setenv(CHOICE, str(_pretend(tmp_path / "chosen", "16.0")))
     assert find_binaries().version == "16.0"
+
+
+def test_a_server_is_found_outside_an_ordinary_users_path(nowhere: Path, tmp_path: Path) -> None:
+    _pretend(tmp_path / "sbin", "10.11.6-MariaDB", ["mariadbd"])
+    _pretend(nowhere, "ignored", ["mariadb-install-db"])
+    found = find(MARIADB)
+    assert (found.version, found.directory) == ("10.11.6", tmp_path / "sbin")
+    assert found.program("mariadb-install-db") == str(nowhere / "mariadb-install-db")
+
+
+@pytest.mark.parametrize(("product", "old"), [(MARIADB, "10.5.29"), (REDIS, "6.0.16")], ids=["mariadb", "redis"])
+def test_too_old_a_server_is_named_and_refused(product: Product, old: str, nowhere: Path) -> None:
+    _pretend(nowhere, old, product.programs)
+    with pytest.raises(ServerUnavailable, match=rf"{old} is older than .*install {product.name}"):
+        find(product)
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb", "redis"])
+def test_what_is_missing_is_told_in_words(engine: str, nowhere: Path) -> None:
+    assert "none there. To go on, install" in str(missing(engine))
+
+
+def test_engines_without_a_server_miss_nothing(nowhere: Path) -> None:
+    assert (missing("sqlite"), missing("memory")) == (None, None)
+
+
+def test_a_mariadb_without_its_installer_is_none(nowhere: Path) -> None:
+    _pretend(nowhere, "10.11.6", ["mariadbd"])
+    with pytest.raises(ServerUnavailable, match="no working mariadbd and mariadb-install-db"):
+        find(MARIADB)
 
 
 @pytest.fixture

@@ -1,261 +1,193 @@
-"""A private server's life: start, stop, kill, destroy; and its end when its owner is killed."""
+"""A private server's life: start, stop, kill, pause, resize, recreate, destroy."""
 
-import asyncio
-import contextlib
-import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import psutil
 import pytest
+from server_clients import alive, count, family, passwords, port, setting, until, write
 
-import loadtests
-from loadtests.servers.postgres import PostgresServer, ServerUnavailable
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import create_server
+from loadtests.servers.size import Size
 
-OWNER = """
-import sys, time
-from pathlib import Path
-from loadtests.servers.postgres import PostgresServer
-server = PostgresServer.create(Path(sys.argv[1]))
-server.start()
-print(server.pid, server.directory, flush=True)
-time.sleep(600)
-"""
+CONNECTIONS = {"postgres": "max_connections", "mariadb": "max_connections", "redis": "maxclients"}
+MEMORY = {"postgres": "shared_buffers", "mariadb": "innodb_buffer_pool_size", "redis": "maxmemory"}
+
+Start = Callable[[], Server]
 
 
-async def _query(dsn: str, sql: str) -> Any:
-    connection = await asyncpg.connect(dsn, timeout=10)
-    try:
-        return await connection.fetchval(sql)
-    finally:
-        await connection.close()
-
-
-def ask(server: PostgresServer, sql: str) -> Any:
-    return asyncio.run(_query(server.dsn, sql))
-
-
-def until(true: Callable[[], bool], within_s: float = 20) -> bool:
-    end = time.monotonic() + within_s
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def segment(server: PostgresServer) -> str:
-    """The id of the System V shared memory of a server that runs."""
-    return (server.directory / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
-
-
-def segments() -> set[str]:
-    """Those of this machine, by id."""
-    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    return {line.split()[1] for line in lines}
-
-
-@pytest.fixture(scope="module")
-def server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
-    """One to be hurt; every test leaves it running. In a directory that every user can enter, unlike pytest's own.
-
-    (The session's server is asked for because it skips where there is no PostgreSQL.)
-    """
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    try:
-        with PostgresServer.create(directory / "servers" / "postgres") as own:
-            yield own
-        assert list((directory / "servers").iterdir()) == []
-    finally:
-        shutil.rmtree(directory)
-
-
-def test_stop_and_kill_keep_what_was_committed_and_the_address(server: PostgresServer) -> None:
-    dsn = server.dsn
-    ask(server, "create table kept (n int)")
+def test_stop_and_kill_keep_what_was_committed_and_the_address(server: Server) -> None:
+    dsns = (server.dsn, server.pod_dsn)
     for end in (server.stop, server.kill):
-        ask(server, "insert into kept values (1)")
-        before = psutil.Process(server.pid)
-        family = [before, *before.children(recursive=True)]
+        write(server)
+        before = family(server)
         end()
-        assert not [p for p in family if p.is_running()]
-        with pytest.raises(ServerUnavailable):
+        assert not [p for p in before if p.is_running()]
+        assert not server.running
+        with pytest.raises(ServerUnavailable, match="not running"):
             _ = server.pid
         server.start()
-    assert (server.dsn, ask(server, "select count(*) from kept")) == (dsn, 2)
+    assert ((server.dsn, server.pod_dsn), count(server)) == (dsns, 2)
 
 
-def test_destroy_leaves_nothing_even_after_kill(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    server = PostgresServer.create(tmp_path / "postgres")
-    server.start()
-    memory = segment(server)
-    assert memory in segments()
+def test_destroy_leaves_nothing_even_after_kill(started: Start, tmp_path: Path) -> None:
+    server = started()
     server.kill()
     server.destroy()
     server.destroy()
     assert list(tmp_path.iterdir()) == []
-    assert memory not in segments()
 
 
-def test_secrets_stay_out_of_sight(server: PostgresServer) -> None:
-    passwords = [dsn.split(":")[2].split("@")[0] for dsn in (server.dsn, server.pod_dsn)]
+def test_files_that_were_removed_by_hand_do_not_keep_a_server_alive(started: Start) -> None:
+    server = started()
+    left = family(server)
+    shutil.rmtree(server.directory, ignore_errors=True)
+    server.destroy()
+    assert not [p for p in left if alive(p)]
+
+
+def test_secrets_stay_out_of_sight(server: Server) -> None:
     said = repr(server) + server.log_tail() + " ".join(server.notes)
-    for process in [psutil.Process(server.pid), *psutil.Process().children(recursive=True)]:
+    for process in [*family(server), *psutil.Process().children(recursive=True)]:
         said += " ".join(process.cmdline())
-    assert [p for p in passwords if p in said] == []
+        said += str(process.environ()) if alive(process) else ""
+    files = [path for path in server.directory.rglob("*") if path.is_file()]
+    record = server.directory.with_name(f"{server.directory.name}.json")
+    for path in [*files, record]:
+        said += path.read_bytes().decode("latin-1")
+    assert len(files) > 3
+    assert [p for p in passwords(server) if p in said] == []
+    assert server.directory.stat().st_mode & 0o077 == 0
+    assert record.stat().st_mode & 0o077 == 0
 
 
-def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+def test_a_directory_in_use_is_refused(engine: str, tmp_path: Path) -> None:
     (tmp_path / "somebody's").touch()
     with pytest.raises(FileExistsError, match="not empty"):
-        PostgresServer.create(tmp_path)
+        create_server(engine, tmp_path)
 
 
-def test_starting_twice_is_refused(server: PostgresServer) -> None:
+def test_starting_twice_is_refused(server: Server) -> None:
     with pytest.raises(ServerUnavailable, match="running already"):
         server.start()
 
 
-def test_the_port_is_nobody_elses_while_the_server_is_down(server: PostgresServer) -> None:
+def test_the_port_is_nobody_elses_while_the_server_is_down(server: Server) -> None:
     server.stop()
-    port = int(server.dsn.split(":")[3].split("/")[0])
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))
+        other.bind(("127.0.0.1", port(server)))
     server.start()
 
 
-def test_a_port_taken_by_force_is_told_with_the_servers_own_words(server: PostgresServer) -> None:
+def test_a_port_taken_by_force_is_told_with_the_servers_own_words(server: Server) -> None:
     server.stop()
-    port = int(server.dsn.split(":")[3].split("/")[0])
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        thief.bind(("127.0.0.1", port))
+        thief.bind(("127.0.0.1", port(server)))
         thief.listen()
-        with pytest.raises(ServerUnavailable, match=r"Address already in use"):
+        with pytest.raises(ServerUnavailable, match=r"(?s)on port \d+ ended.*[Aa]ddress already in use"):
             server.start()
     server.start()
-    assert ask(server, "select 1") == 1
+    assert count(server) >= 0
 
 
-def _owner(directory: Path) -> tuple[subprocess.Popen[str], psutil.Process, Path]:
-    """A process that owns a running server; that server; where it lives."""
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(directory)], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout
-    pid, _, home = owner.stdout.readline().strip().partition(" ")
-    return owner, psutil.Process(int(pid)), Path(home)
+def test_paused_every_process_stands_still_and_then_answers(server: Server) -> None:
+    server.pause()
+    assert {p.status() for p in family(server)} == {psutil.STATUS_STOPPED}
+    assert server.running
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(count(server)))
+    asking.start()
+    with pytest.raises(ServerUnavailable, match="while it is paused"):
+        server.resize(connections=20)
+    assert answers == []
+    server.resume()
+    asking.join(20)
+    assert len(answers) == 1
 
 
-def test_a_frozen_server_is_gone_too_and_its_memory_with_it(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    server = PostgresServer.create(tmp_path / "postgres")
-    server.start()
-    memory = segment(server)
-    psutil.Process(server.pid).suspend()
-    server.destroy()
-    assert not server.directory.exists()
-    assert memory not in segments()
+def test_a_paused_server_can_be_stopped_and_killed(server: Server) -> None:
+    for end in (server.stop, server.kill):
+        write(server)
+        kept = count(server)
+        server.pause()
+        end()
+        server.start()
+        assert count(server) == kept
+        with pytest.raises(ServerUnavailable, match=r"(?s)paused: it is not running"):
+            end()
+            server.pause()
+        server.start()
 
 
-def test_server_is_gone_with_its_killed_owner(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    owner, postmaster, home = _owner(tmp_path / "postgres")
-    family = [*postmaster.parents()[:1], postmaster, *postmaster.children(recursive=True)]
-    assert home.is_dir()
-    owner.kill()
-    owner.wait()
-    assert owner.stdout
-    owner.stdout.close()
-    assert until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family))
-    assert until(lambda: not home.exists())
-    assert len(family) > 5
-
-
-def test_server_is_gone_with_its_killed_guardian(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    server = PostgresServer.create(tmp_path / "postgres")
-    server.start()
-    postmaster = psutil.Process(server.pid)
-    family = [postmaster, *postmaster.children(recursive=True)]
-    guardian = postmaster.parent()
-    assert guardian is not None
-    guardian.kill()
-    assert until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family))
-    with pytest.raises(ServerUnavailable, match="guardian"):
+def test_a_size_is_there_from_the_start_and_changes_in_mid_life(engine: str, tmp_path: Path) -> None:
+    with create_server(engine, tmp_path / engine, size=Size(connections=20, memory_mb=32, cores=1)) as server:
+        assert _size(server) == (20, 32, 1)
+        write(server)
+        server.resize(connections=40, memory_mb=64)
+        assert (_size(server), count(server)) == ((40, 64, 1), 1)
         server.stop()
-    home = server.directory
+        server.resize(connections=30)
+        server.start()
+        assert (_size(server), count(server)) == ((30, 64, 1), 1)
+
+
+def _size(server: Server) -> tuple[int, int, int]:
+    """Connections for the pod, memory in MB, cores: as the server and the kernel say."""
+    told = setting(server, MEMORY)
+    memory = int(told.removesuffix("MB")) if told.endswith("MB") else int(told) // 2**20
+    reserved = 0 if server.engine == "mariadb" else 5  # MariaDB's come on top of what it says
+    return int(setting(server, CONNECTIONS)) - reserved, memory, len(_cores(server))
+
+
+def _cores(server: Server) -> set[int]:
+    """Of every thread of every process."""
+    threads = [int(t.name) for p in family(server) for t in Path(f"/proc/{p.pid}/task").iterdir()]
+    return set().union(*(os.sched_getaffinity(thread) for thread in threads))
+
+
+def test_cores_are_taken_and_given_back_while_it_runs(server: Server) -> None:
+    every = os.sched_getaffinity(0)
+    write(server)
+    before = server.pid
+    server.resize(cores=1)
+    assert _cores(server) == {min(every)}
+    write(server)
+    assert _cores(server) == {min(every)}  # also what was born since
+    server.resize(cores=len(every))
+    assert _cores(server) == every
+    assert server.pid == before
+
+
+@pytest.mark.parametrize("asked", [{"connections": 1}, {"memory_mb": 1}, {"cores": 0}, {"cores": 10_000}], ids=str)
+def test_sizes_that_cannot_be_are_refused_with_what_can(server: Server, asked: dict[str, int]) -> None:
+    ((what, number),) = asked.items()
+    with pytest.raises(ServerUnavailable, match=rf"{what}: {number} asked for, \d+ to \d+ is possible"):
+        server.resize(**asked)
+
+
+def test_recreated_it_is_empty_at_the_same_address_and_size(engine: str, tmp_path: Path) -> None:
+    with create_server(engine, tmp_path / engine, size=Size(connections=20, memory_mb=32, cores=1)) as server:
+        dsns = (server.dsn, server.pod_dsn)
+        write(server)
+        server.recreate()
+        assert (count(server), (server.dsn, server.pod_dsn), _size(server)) == (0, dsns, (20, 32, 1))
+        write(server)
+        server.kill()
+        server.recreate()
+        assert count(server) == 0
+
+
+def test_frozen_from_outside_it_is_destroyed_as_well(started: Start) -> None:
+    server = started()
+    frozen = psutil.Process(server.pid)
+    frozen.suspend()
     server.destroy()
-    assert not home.exists()
-
-
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand a server to another user")
-
-
-@root_only
-def test_root_hands_the_server_to_an_ordinary_user(server: PostgresServer) -> None:
-    assert psutil.Process(server.pid).uids().effective != 0
-    assert server.directory.name == "postgres"  # where it was asked for
-    assert server.notes == []
-
-
-@root_only
-def test_a_closed_home_moves_the_server_out_and_says_where(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    tmp_path.chmod(0o700)
-    server = PostgresServer.create(tmp_path / "study" / "postgres")
-    with server:
-        record = json.loads((tmp_path / "study" / "postgres.json").read_text())
-        assert Path(record["directory"]) == server.directory
-        assert tmp_path not in server.directory.parents
-        assert "cannot write" in server.notes[0]
-        assert ask(server, "select 1") == 1
     assert not server.directory.exists()
-    assert list((tmp_path / "study").iterdir()) == []
-
-
-@root_only
-def test_an_ordinary_user_needs_nobody_else(postgres_server: PostgresServer) -> None:
-    """As `nobody`, with an interpreter that it can run: root's own may be in a home that is closed."""
-    home = Path(f"/tmp/loadtests-nobody-{os.getpid()}")
-    home.mkdir()
-    shutil.chown(home, "nobody")
-    code = OWNER.replace("time.sleep(600)", "server.destroy()")
-    as_nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": [], "cwd": "/"}
-    paths = [str(Path(loadtests.__file__).parents[1]), str(Path(asyncpg.__file__).parents[1])]
-    as_nobody |= {"env": {**os.environ, "PYTHONPATH": ":".join(paths)}, "capture_output": True, "text": True}
-    try:
-        if not (python := _reachable(as_nobody)):
-            pytest.skip("nobody can run no interpreter here that is recent enough")
-        done = subprocess.run([python, "-c", code, str(home / "postgres")], check=False, **as_nobody)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.split()[1] == str(home / "postgres")
-        assert list(home.iterdir()) == []
-    finally:
-        shutil.rmtree(home)
-
-
-def _reachable(options: dict[str, Any]) -> str | None:
-    for python in (sys.executable, "/usr/bin/python3"):
-        with contextlib.suppress(PermissionError, FileNotFoundError):
-            if (
-                subprocess.run(
-                    [python, "-c", "import loadtests, typing; typing.Self"], check=False, **options
-                ).returncode
-                == 0
-            ):
-                return python
-    return None
-
-
-def test_interrupting_the_owner_does_not_reach_the_server(server: PostgresServer) -> None:
-    guardian = psutil.Process(server.pid).parent()
-    assert guardian is not None
-    assert os.getpgid(guardian.pid) != os.getpgid(0)
-    os.killpg(os.getpgid(server.pid), signal.SIGCONT)
-    assert ask(server, "select 1") == 1
+    assert until(lambda: not alive(frozen))

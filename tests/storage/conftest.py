@@ -38,7 +38,7 @@ def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Sy
     engine = registry.parse(name).engine
     dsn = {
         "postgres": lambda: request.getfixturevalue("postgres_database").pod_dsn,
-        "mariadb": lambda: request.getfixturevalue("mariadb_server").on(request.getfixturevalue("mariadb_database")),
+        "mariadb": lambda: request.getfixturevalue("mariadb_database").pod_dsn,
         "sqlite": lambda: str(tmp_path / "pod.db"),
     }.get(engine)
     return System(str(registry.parse(name)), dsn() if dsn else None)

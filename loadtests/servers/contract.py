@@ -1,0 +1,76 @@
+"""What every private database server is to those who use one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Server(Protocol):
+    """A server with one database, on TCP loopback. Every method raises ServerUnavailable when it cannot do its work.
+
+    `dsn` is a superuser's, for observer and ledger; `pod_dsn` an ordinary role's that owns the database. Port and
+    passwords, and with them both, stay the same for the server's life, also over `recreate`. A context manager that
+    starts at its beginning and destroys at its end.
+    """
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def dsn(self) -> str: ...
+
+    @property
+    def pod_dsn(self) -> str: ...
+
+    @property
+    def pid(self) -> int:
+        """Of the server's first process, which others may be below."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def running(self) -> bool:
+        """Also while it is paused."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it really lives: its data and its log are in there."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences for people about where it runs."""
+
+    def start(self) -> None:
+        """Returns when connections are served."""
+
+    def stop(self) -> None:
+        """In order: what was committed is kept. Harmless when stopped."""
+
+    def kill(self) -> None:
+        """SIGKILL to every process of the server; `start` then recovers from its log. Harmless when stopped."""
+
+    def pause(self) -> None:
+        """Every process stands still, connections stay open, until `resume`."""
+
+    def resume(self) -> None:
+        """Harmless when not paused."""
+
+    def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
+        """Changes what is given; PostgreSQL restarts for connections and memory."""
+
+    def recreate(self) -> None:
+        """Stops, removes all data, and starts empty, at the same address and size."""
+
+    def destroy(self) -> None:
+        """Ends the server and removes its files. Harmless when done before."""
+
+    def log_tail(self) -> str:
+        """The last lines of what it logged."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...

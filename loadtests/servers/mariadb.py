@@ -1,0 +1,116 @@
+"""A private MariaDB server, durable as in production."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from loadtests.servers.binaries import Place, Product, named, on_path
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.mariadb_settings import bootstrap, configuration, resizing
+from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
+from loadtests.servers.size import Size
+
+__all__ = ["MariadbServer"]
+
+CHOICE = "LOADTESTS_MARIADB_BIN"
+"""Environment variable: the directory of `mariadbd`; `mariadb-install-db` is looked for beside it as well."""
+
+_RESIZED_WITHIN_S = 30.0
+_ANSWER_S = 5.0
+
+
+def _places(choice: str) -> Iterator[Place]:
+    return named(choice, CHOICE, "bin", "sbin", "scripts") if choice else on_path("mariadbd")
+
+
+MARIADB = Product(
+    name="MariaDB",
+    choice=CHOICE,
+    programs=("mariadbd", "mariadb-install-db"),
+    oldest=(10, 6),
+    places=_places,
+    looked="on PATH and in /usr/sbin",
+    advice="install MariaDB 10.6 or newer (Debian: apt install mariadb-server-core mariadb-client-core)",
+)
+
+
+class MariadbServer(PrivateServer):
+    """The superuser comes in by a port of his own, whose connections the pod cannot take."""
+
+    engine: ClassVar[str] = "mariadb"
+    product: ClassVar[Product] = MARIADB
+
+    def __init__(self, ground: Ground, size: Size) -> None:
+        super().__init__(ground, size)
+        self._extra_port = self._reserve_port()
+
+    @property
+    def dsn(self) -> str:
+        return self._dsn(OWNER, self._extra_port)
+
+    @property
+    def pod_dsn(self) -> str:
+        return self._dsn(POD, self._port)
+
+    def _dsn(self, role: str, port: int) -> str:
+        return f"mariadb://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{port}/{POD}"
+
+    def _initialise(self) -> None:
+        (self._home.directory / "tmp").exists() or self._home.make("tmp")
+        self._configure()
+        install = [self._binaries.program("mariadb-install-db"), self._defaults()]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        self._run(install, advice="Installation of system tables failed!")
+        self._run([*self._argv(), "--bootstrap"], bootstrap(self._passwords))
+
+    def _defaults(self) -> str:
+        return f"--defaults-file={self._home.directory / 'my.cnf'}"
+
+    def _configure(self) -> None:
+        basedir = Path(self._binaries.program("mariadb-install-db")).resolve().parents[1]  # where `share` is
+        self._home.write(
+            "my.cnf", configuration(self._home.directory, basedir, (self._port, self._extra_port), self._size)
+        )
+
+    def _argv(self) -> list[str]:
+        return [self._binaries.program("mariadbd"), self._defaults()]
+
+    def _ready(self) -> bool:
+        return self._ask(["select 1"]) is not None
+
+    def _apply_size(self) -> None:
+        """Live. The buffer pool may take its time; InnoDB says how large it really is."""
+        wanted = resizing(self._size)
+        if self._ask([f"set global {name} = {value}" for name, value in wanted.items()] + ["select 1"]) is None:
+            raise ServerUnavailable(f"{self._title()} could not be resized: it did not answer")
+        end = time.monotonic() + _RESIZED_WITHIN_S
+        while (is_now := self._ask(["select @@innodb_buffer_pool_size"])) != wanted["innodb_buffer_pool_size"]:
+            if time.monotonic() > end:
+                raise ServerUnavailable(
+                    f"{self._title()} was not resized within {_RESIZED_WITHIN_S:.0f} s: {is_now} bytes"
+                )
+            time.sleep(0.1)
+
+    def _ask(self, statements: Sequence[str]) -> Any:
+        """The first value of the last one; None when the server does not serve, or not yet."""
+        return asyncio.run(self._asked(statements))
+
+    async def _asked(self, statements: Sequence[str]) -> Any:
+        import asyncmy
+        from asyncmy.errors import MySQLError
+
+        where = {"host": "127.0.0.1", "port": self._extra_port, "user": OWNER, "password": self._passwords[OWNER]}
+        try:
+            async with (
+                asyncio.timeout(_ANSWER_S),
+                asyncmy.connect(**where) as connection,
+                connection.cursor() as cursor,
+            ):
+                for statement in statements:
+                    await cursor.execute(statement)
+                return (await cursor.fetchone())[0]
+        except (MySQLError, OSError, TimeoutError):
+            return None

@@ -1,0 +1,57 @@
+"""How a private MariaDB is set up: as production would run it, and so that its waits can be seen."""
+
+from pathlib import Path
+
+from loadtests.servers.private import OWNER, POD
+from loadtests.servers.size import RESERVED, Size, memory_here_mb
+
+_MB = 2**20
+
+
+def resizing(size: Size) -> dict[str, int]:
+    """The settings that a size is, which a running server can change."""
+    return {"max_connections": size.connections, "innodb_buffer_pool_size": (size.memory_mb or 128) * _MB}
+
+
+def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size) -> str:
+    """`my.cnf`: of the two ports the second is the superuser's."""
+    port, extra_port = ports
+    chosen: dict[str, object] = {
+        "basedir": basedir,
+        "datadir": home / "data",
+        "tmpdir": home / "tmp",  # not the machine's, where a killed server's files would stay
+        "pid-file": home / "mariadbd.pid",
+        "socket": "",  # none: paths in a study are too long for sockets
+        "bind-address": "127.0.0.1",
+        "port": port,
+        "extra_port": extra_port,
+        "extra_max_connections": RESERVED,
+        "skip-name-resolve": 1,
+        **resizing(size),
+        # 10.11.12 and newer grow no further than this, which only reserves addresses; older ones do not know it.
+        "loose_innodb_buffer_pool_size_max": memory_here_mb() * _MB,
+        "innodb_flush_log_at_trx_commit": 1,
+        "innodb_doublewrite": 1,
+        "skip-log-bin": 1,  # nothing is replicated; what a commit survives is InnoDB's log alone, so no sync_binlog
+        "innodb_print_all_deadlocks": 1,
+        "performance_schema": 0,  # waits are in INNODB_TRX and INNODB_LOCK_WAITS, which cost only who reads them
+        "character-set-server": "utf8mb4",
+        "collation-server": "utf8mb4_general_ci",  # as Debian sets it: tables that need another have to say so
+        "local_infile": 0,
+    }
+    return "[mariadbd]\n" + "".join(f"{name}={value}\n" for name, value in chosen.items())
+
+
+def bootstrap(passwords: dict[str, str]) -> str:
+    """SQL for `--bootstrap`, one statement a line: our two roles instead of the installation's, the pod's database."""
+    lines = [
+        "delete from mysql.global_priv where user <> 'mariadb.sys'",
+        "delete from mysql.proxies_priv",
+        "flush privileges",
+        f"create user {OWNER}@'127.0.0.1' identified by '{passwords[OWNER]}'",
+        f"grant all on *.* to {OWNER}@'127.0.0.1' with grant option",
+        f"create user {POD}@'127.0.0.1' identified by '{passwords[POD]}'",
+        f"create database {POD}",
+        f"grant all on {POD}.* to {POD}@'127.0.0.1'",
+    ]
+    return "".join(f"{line};\n" for line in lines)

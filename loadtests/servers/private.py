@@ -1,0 +1,284 @@
+"""What every private server shares: a home, a guardian, an address that stays, and a life between start and destroy."""
+
+import re
+import secrets
+import shutil
+import signal
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from loadtests.servers.accounts import server_account
+from loadtests.servers.binaries import Binaries, Product, find
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.guard import Guard
+from loadtests.servers.home import Home, settle
+from loadtests.servers.record import Record
+from loadtests.servers.size import Size
+
+OWNER = "loadtests"
+"""The superuser: observer and ledger."""
+
+POD = "pod"
+"""The ordinary role that the pod connects as, and its database."""
+
+START_S = 60.0
+"""How long a start may take, the recovery after a kill included."""
+
+STOP_S = 30.0
+_TAIL_LINES = 15
+_NO_ROOM_BYTES = 64 * 1024
+_FULL = re.compile(r"No space left on device|Check free disk space|Disk is full|(?:error|errno:) 28\b")
+"""What databases say of a full disk."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a server stands on."""
+
+    home: Home
+    binaries: Binaries
+    guard: Guard
+    record: Record
+    choices: Sequence[str]
+
+
+class PrivateServer(ABC):
+    """A `Server` (see contract) but for what is particular to its engine. Made by `create`."""
+
+    engine: ClassVar[str]
+    product: ClassVar[Product]
+    stop_signal: ClassVar[int] = signal.SIGTERM
+    """What ends it in order."""
+
+    quit_signal: ClassVar[int] = signal.SIGKILL
+    """What ends it at once, when its files are to go anyway."""
+
+    def __init__(self, ground: Ground, size: Size) -> None:
+        self._ground, self._size = ground, size
+        self._home, self._binaries, self._guard = ground.home, ground.binaries, ground.guard
+        self._port = self._reserve_port()
+        self._passwords = {OWNER: secrets.token_urlsafe(24), POD: secrets.token_urlsafe(24)}
+        self._pid: int | None = None
+        self._paused = False
+        self.notes = list(ground.home.notes)
+        if ground.binaries.directory.is_relative_to(ground.home.directory):
+            self.notes.append(f"runs {ground.binaries.source}, which its user cannot reach")
+        if size.cores is not None:
+            self._guard.order("cores", count=size.cores)
+
+    @classmethod
+    def create(cls, directory: Path, size: Size | None = None, choices: Sequence[str] = ()) -> Self:
+        """Makes a server in `directory`, which must not exist or be empty; not yet started.
+
+        Where root's server user cannot enter it, the server lives in a private temporary directory instead, named
+        by the file `DIRECTORY.json` and removed with the server. Raises ServerUnavailable, FileExistsError.
+        """
+        binaries, account = find(cls.product), server_account(cls.engine)
+        directory = directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise FileExistsError(f"{directory} is not empty: a server needs a directory of its own")
+        record = Record(directory, cls.engine)
+        guard = Guard(account, record.descriptor)
+        try:
+            home = settle(guard, record, directory, account)
+            binaries = cls._runnable(guard, home, binaries)
+            server = cls(Ground(home, binaries, guard, record, choices), size or Size())
+            server._initialise()
+        except BaseException:
+            if guard.release():
+                record.close()
+            raise
+        return server
+
+    # What is particular to an engine.
+
+    @property
+    @abstractmethod
+    def dsn(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def pod_dsn(self) -> str: ...
+
+    @abstractmethod
+    def _initialise(self) -> None:
+        """Makes the data directory, with passwords, roles and an empty database, and the configuration."""
+
+    @abstractmethod
+    def _configure(self) -> None:
+        """Writes the configuration for the size as it is now."""
+
+    @abstractmethod
+    def _argv(self) -> list[str]:
+        """The server's command."""
+
+    @abstractmethod
+    def _ready(self) -> bool:
+        """Whether the running server serves connections."""
+
+    @abstractmethod
+    def _apply_size(self) -> None:
+        """Brings the running server to the size that was configured."""
+
+    def _lock_file(self) -> str | None:
+        return None
+
+    # What all share.
+
+    @property
+    def pid(self) -> int:
+        if self._pid is None:
+            raise ServerUnavailable(f"the {self.product.name} server is not running")
+        return self._pid
+
+    @property
+    def version(self) -> str:
+        return self._binaries.version
+
+    @property
+    def running(self) -> bool:
+        return self._pid is not None and self._guard.order("status")["code"] is None
+
+    @property
+    def directory(self) -> Path:
+        """Where it really lives: `data` and `log` are in it."""
+        return self._home.directory
+
+    def start(self) -> None:
+        """Returns when connections are served. Raises ServerUnavailable with the end of the server's log."""
+        if self.running:
+            raise ServerUnavailable(f"the {self.product.name} server on port {self._port} is running already")
+        log = str(self._home.log / "start.log")
+        order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
+        self._pid = self._guard.order("start", **order)["pid"]
+        self._ground.record.started(self.pid)
+        end = time.monotonic() + START_S
+        while not self._ready():
+            if not self.running or time.monotonic() > end:
+                why = "ended" if not self.running else f"was not ready after {START_S:.0f} s"
+                self.kill()
+                raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self.resume()
+        gone = self._guard.order("end", signal=self.stop_signal, timeout_s=STOP_S)["gone"]
+        if not gone:
+            self.kill()
+            raise ServerUnavailable(f"{self._title()} did not stop within {STOP_S:.0f} s and was killed")
+        self._pid = None
+
+    def kill(self) -> None:
+        self._guard.order("end", signal=None, timeout_s=STOP_S)
+        self._pid, self._paused = None, False
+
+    def pause(self) -> None:
+        if not self.running:
+            raise ServerUnavailable(f"the {self.product.name} server cannot be paused: it is not running")
+        self._guard.order("tell", signal=signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        self._guard.order("tell", signal=signal.SIGCONT)
+        self._paused = False
+
+    def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
+        if self._paused:
+            raise ServerUnavailable(f"the {self.product.name} server cannot be resized while it is paused")
+        self._size = self._size.changed(connections, memory_mb, cores)
+        if cores is not None:
+            self._guard.order("cores", count=cores)
+        if connections is not None or memory_mb is not None:
+            self._configure()
+            if self.running:
+                self._apply_size()
+
+    def recreate(self) -> None:
+        self.stop()
+        shutil.rmtree(self._home.data)
+        self._initialise()
+        self.start()
+
+    def destroy(self) -> None:
+        if self._guard.release():
+            self._ground.record.close()
+        self._pid = None
+
+    def log_tail(self) -> str:
+        """The last lines of its log; also the one that it could not write, because the disk is full."""
+        return self._logged() + (f"\n  ({self._full_disk()})" if self._disk_is_full() else "")
+
+    def _logged(self) -> str:
+        lines: list[str] = []
+        for path in sorted(self._home.log.glob("*")):
+            lines += path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.destroy()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.version} on 127.0.0.1:{self._port} in {self._home.directory}>"
+
+    # For the engines.
+
+    def _title(self) -> str:
+        return f"{self.product.name} {self.version} on port {self._port}"
+
+    def _reserve_port(self) -> int:
+        """One on loopback that stays ours, also while the server is down."""
+        port: int = self._guard.order("port")["port"]
+        return port
+
+    def _run(self, argv: list[str], given: str = "", failed: str | None = None, advice: str | None = None) -> None:
+        """Runs a program as the server's user. `failed` in its output means that it failed whatever its exit code;
+        `advice` is where its output leaves the matter for good counsel, which is not shown."""
+        result = self._guard.order("run", argv=argv, input=given, timeout_s=START_S)
+        said: str = result["output"]
+        if result["code"] != 0 or (failed and failed in said):
+            for password in self._passwords.values():
+                said = said.replace(password, "…")
+            name = f"{Path(argv[0]).name} {self.version} failed ({result['code']})"
+            raise ServerUnavailable(f"{name}{self._explained(said.partition(advice)[0] if advice else said)}")
+
+    def _explained(self, said: str) -> str:
+        """What a program said, after the one cause that people can remove."""
+        return f": {self._full_disk()}:\n{said}" if _FULL.search(said) or self._disk_is_full() else f":\n{said}"
+
+    def _full_disk(self) -> str:
+        return f"the disk under {self._home.directory} is full: make room, or choose another place"
+
+    def _disk_is_full(self) -> bool:
+        home = self._home.directory
+        return home.exists() and shutil.disk_usage(home).free < _NO_ROOM_BYTES
+
+    @classmethod
+    def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:
+        """The programs, if the server's user can run them. Raises ServerUnavailable."""
+        server = next(iter(binaries.programs))
+        if not runs(guard, binaries.program(server)):
+            user = home.account.name if home.account else "this user"
+            raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
+        return binaries
+
+
+def runs(guard: Guard, program: str) -> bool:
+    """Whether the server's user can run it."""
+    try:
+        return bool(guard.order("run", argv=[program, "--version"], input="", timeout_s=20)["code"] == 0)
+    except ServerUnavailable:  # not even found, from where that user stands
+        return False

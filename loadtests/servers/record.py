@@ -1,0 +1,125 @@
+"""What is written down about a private server, so that it can be ended and removed by somebody else.
+
+`DIRECTORY.json` beside the server's directory, locked for as long as its owner or its guardian lives: the kernel lets
+go of a lock whatever killed them, so a record that can be locked is a dead harness's, without a look at process ids.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from loadtests.servers.guardian import free_shared_memory, remove
+
+KIND = "private database server"
+COULD_NOT = "could not remove"
+"""How the sentence about a directory begins that is still there."""
+
+TEMPORARY = "loadtests-"
+"""What the names of servers' temporary directories begin with."""
+
+_SAME_START_S = 2.0
+"""A process's start is told to a hundredth of a second, but the clock that it is told on may be set."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A server's first one. `started` is seconds since the Unix epoch."""
+
+    pid: int
+    started: float
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`reason` says why `directory` is not the one beside the record."""
+
+    engine: str
+    directory: str
+    reason: str | None = None
+    process: Process | None = None
+
+
+class Record:
+    """One that is ours to write. Raises FileExistsError when another server has it."""
+
+    def __init__(self, directory: Path, engine: str) -> None:
+        self.path = directory.with_name(f"{directory.name}.json")
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        self._write(Facts(engine, str(directory)))
+
+    def moved(self, directory: Path, reason: str) -> None:
+        self._write(replace(self._facts, directory=str(directory), reason=reason))
+
+    def started(self, pid: int) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended at once: there is nothing to be found
+            process = psutil.Process(pid)
+            self._write(replace(self._facts, process=Process(pid, process.create_time(), tuple(process.cmdline()))))
+
+    def _write(self, facts: Facts) -> None:
+        self._facts = facts
+        text = json.dumps({"kind": KIND, **asdict(facts)}, indent=2).encode() + b"\n"
+        os.ftruncate(self.descriptor, os.pwrite(self.descriptor, text, 0))
+
+    def close(self) -> None:
+        """Removes what the guardian left, if it was killed. Harmless when done before."""
+        if self.descriptor >= 0:
+            clear(self.path, self._facts)
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def clear(path: Path, facts: Facts) -> list[str]:
+    """Ends the server, removes its directory and its record. Returns what was done, as sentences."""
+    done = []
+    if facts.process is not None and (server := still_there(facts.process)) is not None:
+        _end(server)
+        free_shared_memory(Path(facts.directory) / "data" / "postmaster.pid")
+        done.append(f"ended {facts.engine} (process {facts.process.pid})")
+    for directory in _directories(path, facts):
+        if directory.exists():
+            remove(directory)
+            done.append(f"{COULD_NOT if directory.exists() else 'removed'} {directory}")
+    remove(path)
+    return done
+
+
+def _directories(path: Path, facts: Facts) -> list[Path]:
+    """The one beside the record, whatever it says, and the temporary one: nothing else is a server's to lose."""
+    elsewhere = Path(facts.directory)
+    return [path.with_suffix(""), *([elsewhere] if elsewhere.name.startswith(TEMPORARY) else [])]
+
+
+def still_there(process: Process) -> psutil.Process | None:
+    """The process if it is the one that was written down, and not another that was given its number later."""
+    with contextlib.suppress(psutil.Error):
+        found = psutil.Process(process.pid)
+        same_start = abs(found.create_time() - process.started) < _SAME_START_S
+        if same_start and found.cmdline() == list(process.argv) and found.status() != psutil.STATUS_ZOMBIE:
+            return found
+    return None
+
+
+def _end(server: psutil.Process) -> None:
+    family = [server, *server.children(recursive=True)]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
+
+
+def facts_of(text: str) -> Facts | None:
+    """What a record says; None when the file is something else."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        said: dict[str, Any] = json.loads(text)
+        if said.pop("kind") == KIND:
+            process = said.pop("process")
+            return Facts(**said, process=Process(**{**process, "argv": tuple(process["argv"])}) if process else None)
+    return None

@@ -1,0 +1,95 @@
+"""A private Redis server whose append-only file is flushed before each answer, or every second."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import ClassVar
+from urllib.parse import quote
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from loadtests.servers.binaries import Place, Product, named, on_path
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
+from loadtests.servers.redis_settings import configuration, resizing
+from loadtests.servers.size import Size
+
+__all__ = ["RedisServer"]
+
+CHOICE = "LOADTESTS_REDIS_BIN"
+"""Environment variable: the directory of `redis-server`."""
+
+_ANSWER_S = 5.0
+
+
+def _places(choice: str) -> Iterator[Place]:
+    return named(choice, CHOICE) if choice else on_path("redis-server")
+
+
+REDIS = Product(
+    name="Redis",
+    choice=CHOICE,
+    programs=("redis-server",),
+    oldest=(6, 2),
+    places=_places,
+    looked="on PATH and in /usr/sbin",
+    advice="install Redis 6.2 or newer (Debian: apt install redis-server)",
+)
+
+
+class RedisServer(PrivateServer):
+    """Redis keeps no connection back for superusers: ours is opened when it starts and kept, so that it can always be
+    resized. The pod may do everything but administer; it may read the configuration."""
+
+    engine: ClassVar[str] = "redis"
+    product: ClassVar[Product] = REDIS
+
+    def __init__(self, ground: Ground, size: Size) -> None:
+        super().__init__(ground, size)
+        self._flush = "everysec" if "everysec" in ground.choices else "always"
+        self._client = Redis(
+            host="127.0.0.1",
+            port=self._port,
+            username=OWNER,
+            password=self._passwords[OWNER],
+            socket_timeout=_ANSWER_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    @property
+    def dsn(self) -> str:
+        return self._dsn(OWNER)
+
+    @property
+    def pod_dsn(self) -> str:
+        return self._dsn(POD)
+
+    def _dsn(self, role: str) -> str:
+        return f"redis://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self._port}/0"
+
+    def _initialise(self) -> None:
+        self._home.make("data")
+        self._configure()
+
+    def _configure(self) -> None:
+        digests = {role: hashlib.sha256(word.encode()).hexdigest() for role, word in self._passwords.items()}
+        self._home.write("redis.conf", configuration(self._home.data, self._port, self._flush, self._size, digests))
+
+    def _argv(self) -> list[str]:
+        return [self._binaries.program("redis-server"), str(self._home.directory / "redis.conf")]
+
+    def _ready(self) -> bool:
+        """False also while it reads its file, which it says itself."""
+        try:
+            return bool(self._client.ping())
+        except RedisError:
+            return False
+
+    def _apply_size(self) -> None:
+        try:
+            for name, value in resizing(self._size).items():
+                self._client.config_set(name, value)
+        except RedisError as error:
+            raise ServerUnavailable(f"{self._title()} could not be resized: {error}") from None

@@ -1,0 +1,56 @@
+"""The engines that a private server can be made of."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from loadtests.servers.accounts import server_account
+from loadtests.servers.binaries import Binaries, Product, find
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.private import PrivateServer
+from loadtests.servers.size import Size
+
+SERVERS: dict[str, str] = {
+    "postgres": "loadtests.servers.postgres:PostgresServer",
+    "mariadb": "loadtests.servers.mariadb:MariadbServer",
+    "redis": "loadtests.servers.redis:RedisServer",
+}
+"""Engine → the class behind it, imported only when it is asked for."""
+
+
+def create_server(engine: str, directory: Path, *, choices: Sequence[str] = (), size: Size | None = None) -> Server:
+    """A server of an engine in SERVERS, not started yet, in `directory`, which must not exist or be empty.
+
+    `choices` are those of the storage's name that uses it; `everysec` concerns a Redis, the others are passed over.
+    Raises ServerUnavailable, FileExistsError.
+    """
+    return _class(engine).create(directory, size or Size(), choices)
+
+
+def programs(engine: str) -> Binaries:
+    """The programs that a server would be made of. Raises ServerUnavailable."""
+    return find(product(engine))
+
+
+def product(engine: str) -> Product:
+    """What is looked for."""
+    return _class(engine).product
+
+
+def missing(engine: str) -> str | None:
+    """Why no server of the engine can be made here; None when one can, or the engine needs none."""
+    if engine not in SERVERS:
+        return None
+    try:
+        programs(engine)
+        server_account(engine)
+    except ServerUnavailable as error:
+        return str(error)
+    return None
+
+
+def _class(engine: str) -> type[PrivateServer]:
+    module, _, name = SERVERS[engine].partition(":")
+    return cast(type[PrivateServer], getattr(import_module(module), name))
