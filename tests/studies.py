@@ -237,7 +237,7 @@ def healthy_ticks(probe: str = "database", every_s: float = 0.1, until_s: float 
 
 
 def _write_table(run: RunDirectory, table: str, rows: Sequence[Sequence[Any] | Mapping[str, Any]]) -> int:
-    """Returns how many rows that made. Rows by column may have columns that the table did not have from the beginning."""
+    """Returns how many rows that made. Rows by column may have columns that were not there from the beginning."""
     named = [row for row in rows if isinstance(row, Mapping)]
     schema = TABLES[table].schema()
     for name in dict.fromkeys(name for row in named for name in row if name not in schema.names):

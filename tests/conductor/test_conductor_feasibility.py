@@ -80,7 +80,7 @@ def test_what_can_be_done_is_taken(action, storage):
         (
             'do: http, url: "http://example.org/x"',
             "memory",
-            "url: got example.org, expected this machine, or a host that you own: if it is yours, say --i-own example.org",
+            "url: got example.org, expected this machine, or a host that you own: if it is yours, say --i-own",
         ),
         (
             'do: http, url: "http://localhost/x", body: "${env:NO_SUCH_VARIABLE}"',

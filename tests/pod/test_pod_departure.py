@@ -67,7 +67,7 @@ async def test_a_departure_that_cannot_be_stored_is_left_to_silence(monkeypatch:
         monkeypatch.setattr(pod.storage, "close_connection", away)
         client = await Client.sit_down(pod)
         await client.websocket.close(GOING_AWAY)
-        while pod.service.sessions:
+        while pod.service.sessions:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         assert (await pod.storage.statistics(0)).connections == 1
 
@@ -93,5 +93,5 @@ async def _subscribe_and_go(pod: Pod) -> None:
         await client.send("subscription.create", topic="queue")
     await asyncio.gather(*(client.websocket.close(GOING_AWAY) for client in clients))
     async with asyncio.timeout(20):
-        while pod.server.websockets or (await pod.storage.statistics(0)).connections:
+        while pod.server.websockets or (await pod.storage.statistics(0)).connections:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

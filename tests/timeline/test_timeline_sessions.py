@@ -46,17 +46,16 @@ def test_an_operation_waits_for_as_long_as_its_locks_are_held(operation, postgre
     assert runner.run(life())
 
 
+BLOCKERS = """
+SELECT b.application_name FROM pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p JOIN pg_stat_activity b ON b.pid = p
+"""
+
+
 async def _until_somebody_waits_for(database, name):
     looker = await asyncpg.connect(database.dsn)
     try:
         async with asyncio.timeout(10):
-            while name not in {
-                row[0]
-                for row in await looker.fetch(
-                    "select b.application_name from pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p "
-                    "join pg_stat_activity b on b.pid = p"
-                )
-            }:
+            while name not in {row[0] for row in await looker.fetch(BLOCKERS)}:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     finally:
         await looker.close()
