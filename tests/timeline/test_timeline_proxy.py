@@ -89,7 +89,7 @@ def test_a_reset_ends_connections_with_an_error_and_new_ones_too(proxy):
         proxy.order("reset")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
-    with proxy.connect() as another, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), proxy.connect() as another:
         another.sendall(b"hello")
         another.recv(1)
     proxy.order("pass")

@@ -47,7 +47,8 @@ def test_an_operation_waits_for_as_long_as_its_locks_are_held(operation, postgre
 
 
 BLOCKERS = """
-SELECT b.application_name FROM pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p JOIN pg_stat_activity b ON b.pid = p
+SELECT b.application_name
+FROM pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p JOIN pg_stat_activity b ON b.pid = p
 """
 
 
