@@ -2,12 +2,10 @@
 
 import asyncio
 import inspect
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mariadb_server import MariadbMissing, MariadbServer
 from storage_systems import System, make_system
 
 from loadtests.pod.storage import registry
@@ -42,28 +40,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     """A storage system whose database is fresh."""
     return make_system(request, request.param, tmp_path)
-
-
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[MariadbServer]:
-    """One running MariaDB for the whole session: for tests that neither stop nor hurt it."""
-    try:
-        server = MariadbServer()
-    except MariadbMissing as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
-
-
-@pytest.fixture
-def mariadb_database(mariadb_server: MariadbServer) -> Iterator[str]:
-    """The name of a fresh, empty database on the session's MariaDB; dropped after the test."""
-    name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(mariadb_server.execute(f"CREATE DATABASE {name}"))
-    try:
-        yield name
-    finally:
-        asyncio.run(mariadb_server.execute(f"DROP DATABASE {name}"))
 
 
 @pytest.fixture

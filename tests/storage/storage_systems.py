@@ -64,8 +64,7 @@ def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Sy
     def dsn(database: str, engine: str) -> str:
         if engine == "sqlite":
             return str(tmp_path / f"{database}.db")
-        there = request.getfixturevalue(f"{engine}_database")
-        return str(request.getfixturevalue("mariadb_server").on(there) if engine == "mariadb" else there.pod_dsn)
+        return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
 
     full = registry.parse(name)
     dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}

@@ -3,15 +3,14 @@
 import asyncio
 import random
 from pathlib import Path
-from typing import Protocol, Self
 
 import pytest
-from mariadb_server import MariadbServer
 from storage_lives import Account, check
 from storage_systems import System, sit_down
 
 from loadtests.pod.storage.contract import Done, Storage, Subscribed
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.contract import Server
+from loadtests.servers.registry import create_server
 from loadtests.wire.codecs.messages import QUEUE_TOPIC
 
 ACCOUNTS = 4
@@ -44,24 +43,12 @@ async def test_64_clients_live_their_lives_and_every_promise_is_kept(storage: St
     assert (statistics.subscriptions, statistics.orphans) == (0, 0), "nobody subscribed while he was leaving"
 
 
-class Server(Protocol):
-    pod_dsn: str
-
-    def kill(self) -> None: ...
-
-    def start(self) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
 @pytest.fixture
 def doomed(request: pytest.FixtureRequest, tmp_path: Path, doomed_storage: str) -> Server:
     """A server that a test may kill; skipped where the other cannot be made."""
     engine = doomed_storage.partition(":")[0]
     request.getfixturevalue(f"{engine}_server")
-    return MariadbServer() if engine == "mariadb" else PostgresServer.create(tmp_path / "server")
+    return create_server(engine, tmp_path / "server")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

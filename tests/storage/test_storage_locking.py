@@ -6,7 +6,7 @@ import time
 
 import asyncpg
 import pytest
-from mariadb_server import MariadbServer
+from mariadb_admin import Admin
 from storage_lives import Account, check
 from storage_systems import ACCOUNT, System, sit_down
 
@@ -128,31 +128,29 @@ async def test_foreign_keys_go_and_come_back_for_rows_to_come_postgres(postgres_
 
 
 async def test_foreign_keys_go_and_come_back_for_rows_to_come_mariadb(
-    mariadb_server: MariadbServer, mariadb_database: str
+    mariadb_database,  # type: ignore[no-untyped-def]
 ) -> None:
-    owner = await mariadb_server.connect(mariadb_database)
-    cursor = owner.cursor()
+    admin = Admin(mariadb_database.dsn)
 
     async def keys() -> int:
-        ((count,),) = await mariadb_server.execute(KEYS_MARIADB, (mariadb_database,))
+        ((count,),) = await admin.execute(KEYS_MARIADB, admin.database)
         return int(count)
 
-    async with System("mariadb", mariadb_server.on(mariadb_database)).started() as storage:
+    async with System("mariadb", mariadb_database.pod_dsn).started() as storage:
         assert isinstance(storage, Relockable)
         assert await keys() == 10
         with pytest.raises(Exception, match="foreign key constraint fails"):
-            await cursor.execute(LOST_SUBSCRIPTION)
+            await admin.execute(LOST_SUBSCRIPTION)
         await storage.switch_locking("none")
         assert await keys() == 0
-        await cursor.execute(LOST_SUBSCRIPTION)
+        await admin.execute(LOST_SUBSCRIPTION)
         await storage.switch_locking("optimistic")
         assert await keys() == 10
         with pytest.raises(Exception, match="foreign key constraint fails"):
-            await cursor.execute(LOST_SUBSCRIPTION.replace("nothing", "nothing else"))
+            await admin.execute(LOST_SUBSCRIPTION.replace("nothing", "nothing else"))
         assert await storage.sweep_orphans(MAINTENANCE, 0, 10) == 1
-    async with System("mariadb:none", mariadb_server.on(mariadb_database)).started():
+    async with System("mariadb:none", mariadb_database.pod_dsn).started():
         assert await keys() == 0
-    owner.close()
 
 
 async def test_what_has_begun_keeps_its_locking(postgres_database) -> None:  # type: ignore[no-untyped-def]
@@ -200,23 +198,20 @@ async def test_a_table_that_is_never_free_is_told(
 
 
 async def test_a_table_that_is_never_free_is_told_mariadb(
-    mariadb_server: MariadbServer, mariadb_database: str, monkeypatch: pytest.MonkeyPatch
+    mariadb_database,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(foreign_keys, "ATTEMPTS", 2)
     monkeypatch.setattr(foreign_keys, "PAUSE_S", 0.01)
-    blocker = await mariadb_server.connect(mariadb_database)
-    async with System("mariadb", mariadb_server.on(mariadb_database)).started() as storage:
+    async with System("mariadb", mariadb_database.pod_dsn).started() as storage:
         assert isinstance(storage, Relockable)
         agent = await sit_down(storage)
-        await blocker.begin()
-        await blocker.cursor().execute("SELECT * FROM connections")
-        with pytest.raises(StorageConflict, match=r"dropped from connections.*2 attempts.*Lock wait timeout"):
-            await storage.switch_locking("none")
-        assert await agent.subscribe(QUEUE_TOPIC) == Subscribed(0)
-        await blocker.rollback()
+        async with Admin(mariadb_database.dsn).holding("SELECT * FROM connections"):
+            with pytest.raises(StorageConflict, match=r"dropped from connections.*2 attempts.*Lock wait timeout"):
+                await storage.switch_locking("none")
+            assert await agent.subscribe(QUEUE_TOPIC) == Subscribed(0)
         await storage.switch_locking("none")
         await storage.switch_locking("pessimistic")
-    blocker.close()
 
 
 async def test_unknown_locking_is_refused(storage: Storage) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from asyncmy import errors
-from mariadb_server import MariadbServer
+from mariadb_admin import Admin
 from storage_systems import ACCOUNT, Desk, System, sit_down
 
 from loadtests.pod.storage.contract import (
@@ -31,28 +31,21 @@ from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError
 HOLD_ACCOUNT = "SELECT account FROM accounts WHERE account = %s FOR UPDATE"
 HOLD_CHAT = "UPDATE chats SET version = version + 1 WHERE id = %s"
 SESSION = "SELECT id, state, info FROM information_schema.processlist WHERE info LIKE %s AND db = %s"
-SESSIONS = "SELECT id FROM information_schema.processlist WHERE db = %s"
+SESSIONS = "SELECT id FROM information_schema.processlist WHERE db = %s AND user = 'pod'"
 LOCK_WAITS = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE %s"
 
-System_ = Callable[[str], System]
+On = Callable[[str], System]
 
 
 @pytest.fixture
-def mariadb(mariadb_server: MariadbServer, mariadb_database: str) -> System_:
-    return lambda locking: System(f"mariadb:{locking}", mariadb_server.on(mariadb_database))
+def admin(mariadb_database: Any) -> Admin:
+    return Admin(mariadb_database.dsn)
 
 
-@asynccontextmanager
-async def _held(server: MariadbServer, database: str, sql: str, *values: Any) -> AsyncIterator[Any]:
-    """A transaction of somebody else that has done this, until the end of the block."""
-    blocker = await server.connect(database)
-    await blocker.begin()
-    await blocker.cursor().execute(sql, values)
-    try:
-        yield blocker
-    finally:
-        await blocker.rollback()
-        blocker.close()
+@pytest.fixture
+def on(mariadb_database: Any) -> On:
+    """Locking → a storage system on the test's database."""
+    return lambda locking: System(f"mariadb:{locking}", mariadb_database.pod_dsn)
 
 
 async def _chat(storage: Storage) -> tuple[Desk, Desk, str]:
@@ -60,32 +53,30 @@ async def _chat(storage: Storage) -> tuple[Desk, Desk, str]:
     return agent, customer, (await customer.offer())[0]
 
 
-async def _seen_waiting(server: MariadbServer, database: str, label: str) -> tuple[int, str]:
+async def _seen_waiting(admin: Admin, label: str) -> tuple[int, str]:
     """Session and statement, once the server itself says that it waits for a row."""
     async with asyncio.timeout(30):
-        while not (await server.execute(LOCK_WAITS, (f"/* {label} */%",)))[0][0]:  # noqa: ASYNC110
+        while not (await admin.execute(LOCK_WAITS, f"/* {label} */%"))[0][0]:  # noqa: ASYNC110
             await asyncio.sleep(0.15)  # InnoDB's tables are renewed no sooner
-    session, _, statement = (await server.execute(SESSION, (f"/* {label} */%", database)))[0]
+    session, _, statement = (await admin.execute(SESSION, f"/* {label} */%", admin.database))[0]
     return session, statement
 
 
-async def _seen_committing(server: MariadbServer, database: str, label: str) -> int:
+async def _seen_committing(admin: Admin, label: str) -> int:
     """The session whose COMMIT waits."""
     async with asyncio.timeout(30):
-        while not (found := await server.execute(SESSION, (f"/* {label} */ COMMIT", database))):  # noqa: ASYNC110
+        while not (found := await admin.execute(SESSION, f"/* {label} */ COMMIT", admin.database)):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return int(found[0][0])
 
 
-async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    system = mariadb("pessimistic")
+async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(on: On, admin: Admin) -> None:
+    system = on("pessimistic")
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_ACCOUNT, ACCOUNT):
+        async with admin.holding(HOLD_ACCOUNT, ACCOUNT):
             accept = asyncio.create_task(agent.accept(chat))
-            session, query = await _seen_waiting(mariadb_server, mariadb_database, "chat.accept@pod-1")
+            session, query = await _seen_waiting(admin, "chat.accept@pod-1")
             seen_ns = time.monotonic_ns()
             await asyncio.sleep(0.2)
             released_ns = time.monotonic_ns()
@@ -96,28 +87,24 @@ async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(
     assert recorded.begun_ns < seen_ns < released_ns < recorded.ended_ns
 
 
-async def test_accept_without_the_accounts_lock_passes_its_holder(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
+async def test_accept_without_the_accounts_lock_passes_its_holder(on: On, admin: Admin) -> None:
     """Without foreign keys nothing asks for the account's row; with them, a new chat's row does."""
-    async with mariadb("none").started() as storage:
+    async with on("none").started() as storage:
         agent, customer, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_ACCOUNT, ACCOUNT):
+        async with admin.holding(HOLD_ACCOUNT, ACCOUNT):
             assert isinstance(await agent.accept(chat), Accepted)
             assert isinstance(await customer.send(chat), Done)
             assert isinstance(await agent.close_chat(chat), Done)
             assert isinstance((await customer.offer())[1], Done)
 
 
-async def test_overtaken_optimistic_accept_begins_again(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    system = mariadb("optimistic")
+async def test_overtaken_optimistic_accept_begins_again(on: On, admin: Admin) -> None:
+    system = on("optimistic")
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_CHAT, chat) as blocker:
+        async with admin.holding(HOLD_CHAT, chat) as blocker:
             accept = asyncio.create_task(agent.accept(chat))
-            await _seen_waiting(mariadb_server, mariadb_database, "chat.accept@pod-1")
+            await _seen_waiting(admin, "chat.accept@pod-1")
             await blocker.commit()
             assert isinstance(await accept, Accepted)
     assert [t.outcome for t in system.transactions if t.call.operation == "chat.accept"] == ["conflict", "committed"]
@@ -125,50 +112,42 @@ async def test_overtaken_optimistic_accept_begins_again(
 
 @pytest.mark.parametrize("locking", ["pessimistic", "optimistic", "none"])
 async def test_lock_timeout_is_a_definite_conflict(
-    mariadb: System_,
-    mariadb_server: MariadbServer,
-    mariadb_database: str,
-    locking: str,
-    monkeypatch: pytest.MonkeyPatch,
+    on: On, admin: Admin, locking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection.SESSION_SETTINGS, "innodb_lock_wait_timeout", "1")
-    system = mariadb(locking)
+    system = on(locking)
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_CHAT, chat):
+        async with admin.holding(HOLD_CHAT, chat):
             with pytest.raises(StorageConflict, match="Lock wait timeout"):
                 await agent.accept(chat)
         assert _last(system, "chat.accept").outcome == "lock_timeout"
         assert isinstance(await agent.accept(chat), Accepted)
 
 
-async def test_statement_that_takes_too_long_is_ended(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_statement_that_takes_too_long_is_ended(on: On, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.SESSION_SETTINGS, "max_statement_time", "0.2")
-    system = mariadb("pessimistic")
+    system = on("pessimistic")
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_CHAT, chat):
+        async with admin.holding(HOLD_CHAT, chat):
             with pytest.raises(StorageUnavailable, match="max_statement_time"):
                 await agent.accept(chat)
         assert isinstance(await agent.accept(chat), Accepted)
 
 
 @pytest.mark.parametrize("locking", ["pessimistic", "optimistic", "none"])
-async def test_cut_off_in_the_commit_is_unknown(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str, locking: str
-) -> None:
+async def test_cut_off_in_the_commit_is_unknown(on: On, admin: Admin, locking: str) -> None:
     """A backup holds the COMMIT itself, and then its session is ended."""
-    system = mariadb(locking)
+    system = on(locking)
     async with system.started() as storage:
         _, customer, chat = await _chat(storage)
-        backup = await mariadb_server.connect(mariadb_database)
+        backup = await admin.connect()
         for stage in ("START", "BLOCK_COMMIT"):
             await backup.cursor().execute(f"BACKUP STAGE {stage}")
         send = asyncio.create_task(customer.send(chat))
-        session = await _seen_committing(mariadb_server, mariadb_database, "message.send@pod-1")
-        await mariadb_server.execute(f"KILL CONNECTION {session}")
+        session = await _seen_committing(admin, "message.send@pod-1")
+        await admin.execute(f"KILL CONNECTION {session}")
         with pytest.raises(OutcomeUnknown, match="during a commit"):
             await send
         await backup.cursor().execute("BACKUP STAGE END")
@@ -177,45 +156,39 @@ async def test_cut_off_in_the_commit_is_unknown(
     assert [t.outcome for t in system.transactions if t.call.operation == "message.send"] == ["unknown", "committed"]
 
 
-async def test_ended_session_is_unavailable_and_then_replaced(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    async with mariadb("pessimistic").started() as storage:
+async def test_ended_session_is_unavailable_and_then_replaced(on: On, admin: Admin) -> None:
+    async with on("pessimistic").started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_ACCOUNT, ACCOUNT):
+        async with admin.holding(HOLD_ACCOUNT, ACCOUNT):
             accept = asyncio.create_task(agent.accept(chat))
-            session, _ = await _seen_waiting(mariadb_server, mariadb_database, "chat.accept@pod-1")
-            await mariadb_server.execute(f"KILL CONNECTION {session}")
+            session, _ = await _seen_waiting(admin, "chat.accept@pod-1")
+            await admin.execute(f"KILL CONNECTION {session}")
             with pytest.raises(StorageUnavailable):
                 await accept
         assert isinstance(await agent.accept(chat), Accepted)
 
 
-async def test_idle_sessions_that_were_ended_are_not_used_again(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    system = mariadb("pessimistic")
+async def test_idle_sessions_that_were_ended_are_not_used_again(on: On, admin: Admin) -> None:
+    system = on("pessimistic")
     async with system.started() as storage:
         agents = [await sit_down(storage, name=f"Agent {n}") for n in range(6)]
         await asyncio.gather(*(agent.subscribe("queue") for agent in agents))
-        for (session,) in await mariadb_server.execute(SESSIONS, (mariadb_database,)):
-            await mariadb_server.execute(f"KILL CONNECTION {session}")
+        for (session,) in await admin.execute(SESSIONS, admin.database):
+            await admin.execute(f"KILL CONNECTION {session}")
         async with asyncio.timeout(30):
-            while await mariadb_server.execute(SESSIONS, (mariadb_database,)):  # noqa: ASYNC110
+            while await admin.execute(SESSIONS, admin.database):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await asyncio.gather(*(agent.subscribe("agent/ada") for agent in agents))
     assert {t.outcome for t in system.transactions} == {"committed"}
 
 
-async def test_cancelled_caller_leaves_its_transaction_to_end(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    system = mariadb("pessimistic")
+async def test_cancelled_caller_leaves_its_transaction_to_end(on: On, admin: Admin) -> None:
+    system = on("pessimistic")
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_ACCOUNT, ACCOUNT):
+        async with admin.holding(HOLD_ACCOUNT, ACCOUNT):
             accept = asyncio.create_task(agent.accept(chat))
-            await _seen_waiting(mariadb_server, mariadb_database, "chat.accept@pod-1")
+            await _seen_waiting(admin, "chat.accept@pod-1")
             accept.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await accept
@@ -224,16 +197,14 @@ async def test_cancelled_caller_leaves_its_transaction_to_end(
     assert [t.outcome for t in system.transactions if t.call.operation == "chat.accept"] == ["committed", "rolled_back"]
 
 
-async def test_a_cancelled_read_drops_its_session(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    async with mariadb("pessimistic").started() as storage:
+async def test_a_cancelled_read_drops_its_session(on: On, admin: Admin) -> None:
+    async with on("pessimistic").started() as storage:
         await sit_down(storage)
-        locker = await mariadb_server.connect(mariadb_database)
+        locker = await admin.connect()
         await locker.cursor().execute("LOCK TABLES connections WRITE, subscriptions WRITE, chats WRITE, messages WRITE")
         reading = [asyncio.create_task(storage.statistics(0)) for _ in range(3)]
         async with asyncio.timeout(30):
-            while not await mariadb_server.execute(SESSION, ("/* read@pod-1 */%", mariadb_database)):  # noqa: ASYNC110
+            while not await admin.execute(SESSION, "/* read@pod-1 */%", admin.database):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         for read in reading:
             read.cancel()
@@ -244,9 +215,9 @@ async def test_a_cancelled_read_drops_its_session(
 
 
 @pytest.mark.parametrize("locking", ["pessimistic", "optimistic", "none"])
-async def test_churn_ends_and_leaves_what_it_should(mariadb: System_, locking: str) -> None:
+async def test_churn_ends_and_leaves_what_it_should(on: On, locking: str) -> None:
     """Agents come, work and go in three accounts, while maintenance touches, reaps and sweeps across all of them."""
-    system = mariadb(locking)
+    system = on(locking)
     async with system.started() as storage:
         agents = [await sit_down(storage, name=f"Agent {n}", account=f"account-{n % 3:04}") for n in range(12)]
         customers = [await sit_down(storage, "customer", f"C {n}", account=f"account-{n % 3:04}") for n in range(6)]
@@ -273,23 +244,21 @@ async def test_churn_ends_and_leaves_what_it_should(mariadb: System_, locking: s
     assert outcomes <= {"committed", "rolled_back", "conflict", "deadlock"}
 
 
-async def test_counts_on_the_account_are_true(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str
-) -> None:
-    async with mariadb("pessimistic").started() as storage:
+async def test_counts_on_the_account_are_true(on: On, admin: Admin) -> None:
+    async with on("pessimistic").started() as storage:
         agent, customer, chat = await _chat(storage)
         await customer.offer()
         await agent.accept(chat)
         await agent.subscribe("queue")
         await customer.leave()
-        counted = f"SELECT connections, subscriptions, queue_depth FROM {mariadb_database}.accounts"
-        assert [tuple(row) for row in await mariadb_server.execute(counted)] == [(1, 1, 1)]
+        counted = "SELECT connections, subscriptions, queue_depth FROM accounts"
+        assert [tuple(row) for row in await admin.execute(counted)] == [(1, 1, 1)]
         await storage.replace_account(agent.call("maintenance"), await storage.copy_account(ACCOUNT))
-        assert [tuple(row) for row in await mariadb_server.execute(counted)] == [(1, 1, 1)]
+        assert [tuple(row) for row in await admin.execute(counted)] == [(1, 1, 1)]
 
 
-async def test_texts_are_compared_byte_by_byte(mariadb: System_) -> None:
-    async with mariadb("pessimistic").started() as storage:
+async def test_texts_are_compared_byte_by_byte(on: On) -> None:
+    async with on("pessimistic").started() as storage:
         agent = await sit_down(storage)
         for topic in ("a", "A", "a ", "ä", "🎈"):
             assert await agent.subscribe(topic) == Subscribed(0)
@@ -297,37 +266,45 @@ async def test_texts_are_compared_byte_by_byte(mariadb: System_) -> None:
         assert await storage.events_after(ACCOUNT.upper(), "queue", 0, 9) == []
 
 
-async def test_no_session_to_be_had_is_told(
-    mariadb: System_, mariadb_server: MariadbServer, mariadb_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_session_to_be_had_is_told(on: On, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SIZE", 2)
     monkeypatch.setattr(driver, "TAKE_TIMEOUT_S", 0.2)
-    async with mariadb("pessimistic").started() as storage:
+    async with on("pessimistic").started() as storage:
         agent, _, chat = await _chat(storage)
-        async with _held(mariadb_server, mariadb_database, HOLD_ACCOUNT, ACCOUNT):
+        async with admin.holding(HOLD_ACCOUNT, ACCOUNT):
             waiting = [asyncio.create_task(agent.accept(chat)) for _ in range(2)]
-            await _seen_waiting(mariadb_server, mariadb_database, "chat.accept@pod-1")
+            await _seen_waiting(admin, "chat.accept@pod-1")
             with pytest.raises(StorageUnavailable, match=r"no free MariaDB session within 0\.2 s"):
                 await agent.leave()
         await asyncio.gather(*waiting)
         assert await agent.leave() == Done(), "whoever gave up took no turn with him"
 
 
-async def test_too_many_connections_is_unavailable(mariadb: System_, mariadb_server: MariadbServer) -> None:
-    async with mariadb("pessimistic").started() as storage:
+async def test_too_many_connections_is_unavailable(on: On, admin: Admin) -> None:
+    system = on("pessimistic")
+    async with system.started() as storage:
         agent, _, chat = await _chat(storage)
-        await mariadb_server.execute("SET GLOBAL max_connections = 10")
-        others = [await mariadb_server.connect() for _ in range(8)]
+        ((before,),) = await admin.execute("SELECT @@max_connections")
+        await admin.execute("SET GLOBAL max_connections = 10")
+        others = await _as_many_as_there_may_be(Admin(system.dsn or ""))
         try:
             answers = await asyncio.gather(*(agent.send(chat, str(n)) for n in range(8)), return_exceptions=True)
         finally:
-            await others[0].cursor().execute("SET GLOBAL max_connections = 200")
             for other in others:
                 other.close()
+            await admin.execute("SET GLOBAL max_connections = %s", before)
         refused = [answer for answer in answers if isinstance(answer, StorageError)]
         assert all(isinstance(r, StorageUnavailable) and "Too many connections (1040)" in str(r) for r in refused)
         assert refused
         assert isinstance(await agent.send(chat), Done)
+
+
+async def _as_many_as_there_may_be(pod: Admin) -> list[Any]:
+    sessions: list[Any] = []
+    with suppress(errors.OperationalError):
+        while True:
+            sessions.append(await pod.connect())
+    return sessions
 
 
 @pytest.mark.parametrize(
