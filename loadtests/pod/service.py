@@ -235,15 +235,12 @@ class Service:
         return self._done(answer)
 
     async def _send(self, session: Session, request: Request) -> Answer:
-        body = request.body
-        return self._done(
-            await self.storage.send_message(session.call(request), session.connection, body["chat"], body["text"])
-        )
+        call, body = session.call(request), request.body
+        return self._done(await self.storage.send_message(call, session.connection, body["chat"], body["text"]))
 
     async def _close_chat(self, session: Session, request: Request) -> Answer:
-        return self._done(
-            await self.storage.close_chat(session.call(request), session.connection, request.body["chat"])
-        )
+        answer = await self.storage.close_chat(session.call(request), session.connection, request.body["chat"])
+        return self._done(answer)
 
     async def _close(self, session: Session, request: Request) -> Answer:
         answer = await self.storage.close_connection(session.call(request), session.connection)
@@ -284,26 +281,24 @@ class Service:
     async def reap(self) -> int:
         """Closes the connections that were silent for too long; returns how many. Raises StorageError."""
         await self.touch()
-        total = 0
-        while True:
+        before, reaped = self.reaped, REAP_LIMIT
+        while reaped >= REAP_LIMIT:
             silent = await self.storage.reap_connections(_MAINTENANCE, _ago(self.limits.silent_s), REAP_LIMIT)
             for session in filter(None, map(self.sessions.get, silent)):
                 self.leave(session)
                 session.outlet.close(CLOSE_POLICY, "silent for too long")
-            total += len(silent)
-            if len(silent) < REAP_LIMIT:
-                self.reaped += total
-                return total
+            reaped = len(silent)
+            self.reaped += reaped
+        return self.reaped - before
 
     async def sweep(self) -> int:
         """Removes the subscriptions that nobody will ever hear; returns how many. Raises StorageError."""
         await self.touch()
-        total = 0
-        while True:
+        total, swept = 0, REAP_LIMIT
+        while swept >= REAP_LIMIT:
             swept = await self.storage.sweep_orphans(_MAINTENANCE, _ago(self.limits.silent_s), REAP_LIMIT)
             total += swept
-            if swept < REAP_LIMIT:
-                return total
+        return total
 
 
 def _ago(seconds: float) -> int:

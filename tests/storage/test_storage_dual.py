@@ -98,7 +98,8 @@ async def test_reaping_closes_on_both_sides_and_sweeping_sweeps_both(two_sides: 
             statistics = await side.statistics(0)
             assert (statistics.connections, statistics.subscriptions) == (1, 0)
         await alive.subscribe("queue")
-        assert await storage.sweep_orphans(MAINTENANCE, later + 1, 10) == 2
+        assert await storage.sweep_orphans(MAINTENANCE, later + 1, 10) == 1
+        assert [(await side.statistics(0)).subscriptions for side in storage.sides.values()] == [0, 0]
 
 
 async def test_who_is_reaped_on_legacy_is_closed_on_upgraded_though_it_was_heard_of_there_later(

@@ -335,6 +335,7 @@ def _last(system: System, operation: str) -> Transaction:
         (errors.OperationalError(1213, "x"), False, "deadlock", TryAgainError),
         (errors.OperationalError(1020, "x"), False, "conflict", TryAgainError),
         (errors.IntegrityError(1062, "x"), True, "conflict", TryAgainError),
+        (errors.OperationalError(1412, "x"), False, "conflict", TryAgainError),
         (OvertakenError("x"), False, "conflict", OvertakenError),
         (errors.OperationalError(1205, "x"), False, "lock_timeout", StorageConflict),
         (errors.IntegrityError(1452, "x"), False, "rolled_back", StorageError),

@@ -224,7 +224,8 @@ class Storage(Protocol):
         """Closes at most `limit` connections that were last seen before `silent_since_ns`; returns their ids."""
 
     async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
-        """Subscribing twice is harmless; more than `limit` topics are refused."""
+        """Subscribing twice is harmless; more than `limit` topics are refused (asked for at once, only where no orphans
+        are promised: both take a lock)."""
 
     async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal: ...
 

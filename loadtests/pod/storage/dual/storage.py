@@ -170,15 +170,15 @@ class DualStorage:
         return Statistics(*(sum(getattr(one, name) for one in counted) for name in names))
 
     async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:
-        """At most `limit` on each side."""
-        swept: list[int] = []
+        """At most `limit` on each side; returns the larger number, for what is on both is one."""
+        swept = [0]
 
         async def sweep(side: Side) -> None:
             swept.append(await self.sides[side].sweep_orphans(call, silent_since_ns, limit))
 
         async with self._calls.changing:
             await self._calls.on_each(sweep)
-        return sum(swept)
+        return max(swept)
 
     async def move_accounts(self, to: Mode, share: float) -> Moved:
         """Moves the accounts so that `share` (0 to 100) of them are on `to` and the others where they came from; one

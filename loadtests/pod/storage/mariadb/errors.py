@@ -12,6 +12,7 @@ _LOST_TO_OTHERS: dict[int, tuple[str, type[StorageError]]] = {
     1213: ("deadlock", TryAgainError),
     1020: ("conflict", TryAgainError),  # changed since the transaction's snapshot
     1062: ("conflict", TryAgainError),  # duplicate key
+    1412: ("conflict", TryAgainError),  # a table was changed since the transaction's snapshot
     1205: ("lock_timeout", StorageConflict),  # of a row, or of a table that is being changed
 }
 

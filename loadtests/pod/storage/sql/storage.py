@@ -57,18 +57,22 @@ class SqlStorage:
         await self._database.stop()
 
     async def switch_locking(self, locking: str) -> None:
-        """As the contract says. The strategy is this pod's own and changes first, so that the locks that it took no
-        longer stand in the way; the foreign keys are the database's, and every pod's that uses it. When they could
-        not be changed (StorageError) the strategy stays the new one: asked again, this goes on where it was.
+        """As the contract says. The strategy is this pod's own; the foreign keys are the database's, and every pod's
+        that uses it. They are changed while the strategy that takes fewer locks is in force: a transaction that holds
+        rows and is to use a table that is being changed, which waits for one who waits for those rows, would hold
+        everybody up. When they could not be changed (StorageError), asking again goes on where this was.
 
-        Transactions that began before keep the old one. Until they have ended, two strategies are at work that do not
-        know each other's locks: a winner is still one and a number still given once, since every strategy writes
-        chats and topics by their rows, but a connection closed at that moment may leave an orphan."""
+        Transactions that began before keep the old strategy. Until they have ended, two are at work that do not know
+        each other's locks: a winner is still one and a number still given once, since every strategy writes chats and
+        topics by their rows, but a connection closed at that moment may leave an orphan."""
         if locking not in STRATEGIES:
             raise ValueError(f"unknown locking {locking[:40]!r}: expected one of {', '.join(STRATEGIES)}")
-        self._strategy = STRATEGIES[locking]
-        self.promises = promises(locking)
-        await foreign_keys.enforce(self._database, self._strategy.foreign_keys)
+        strategy = STRATEGIES[locking]
+        if strategy.foreign_keys:
+            await foreign_keys.enforce(self._database, wanted=True)
+        self._strategy, self.promises = strategy, promises(locking)
+        if not strategy.foreign_keys:
+            await foreign_keys.enforce(self._database, wanted=False)
 
     async def settings(self) -> Mapping[str, str]:
         read = {name: str(setting) for name, setting in await self._database.read("settings")}
