@@ -13,7 +13,8 @@ one, set after that change.
 | `run` | `argv`, `input`, `timeout_s` | `code` (null: out of time), `output` |
 | `start` | `argv`, `log`, `quit_signal`, `lock_file` (PostgreSQL's, else null) | `pid` |
 | `status` | - | `code`: null while the server runs |
-| `tell` | `signal` for every process of the server: SIGSTOP, SIGCONT | - |
+| `pause` | `timeout_s` | `paused`: whether every thread of every process of the server stands still |
+| `resume` | - | - |
 | `cores` | `count` that the server may use, from now on and when it is started again; null: all | - |
 | `end` | `signal` (null: kill the whole tree), `timeout_s` | `gone` |
 """
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,14 +91,17 @@ def _threads(pid: int) -> list[int]:
     return [int(path.name) for path in Path(f"/proc/{pid}/task").glob("*")]
 
 
-def _until_nothing_new(found: Callable[[], Iterable[int]], act: Callable[[int], None]) -> None:
-    """Acts once on each that is found, and looks again for what came meanwhile; those that ended are passed over."""
-    seen: set[int] = set()
-    while new := [one for one in found() if one not in seen]:
-        for one in new:
-            with contextlib.suppress(ProcessLookupError):
-                act(one)
-        seen |= set(new)
+def _stands(thread: int) -> bool:
+    """Whether it is stopped, or gone."""
+    try:
+        return Path(f"/proc/{thread}/stat").read_text().rpartition(")")[2].split()[0] in "TtZX"
+    except OSError:
+        return True
+
+
+def _send(pid: int, what: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, what)
 
 
 def _end_descendants() -> None:
@@ -105,8 +109,7 @@ def _end_descendants() -> None:
     while doomed := _children("self"):
         for pid in doomed:
             doomed += _children(pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            _send(pid, signal.SIGKILL)
         _reap()
         time.sleep(_STEP_MS / 1000)
 
@@ -183,23 +186,41 @@ class Guardian:
     def status(self) -> dict[str, Any]:
         return {"code": self._server.poll() if self._server else 0}
 
-    def tell(self, signal: int) -> dict[str, Any]:
-        if self._server and self._server.poll() is None:
-            server = self._server.pid
-            _until_nothing_new(lambda: _family(server), lambda pid: os.kill(pid, signal))
+    def pause(self, timeout_s: float) -> dict[str, Any]:
+        return {"paused": _wait(self._stopped, timeout_s)}
+
+    def _stopped(self) -> bool:
+        """Stops those that move. A signal takes its time, and a process may have a child before it heeds it."""
+        moving = [pid for pid in self._processes() if not all(map(_stands, _threads(pid)))]
+        for pid in moving:
+            _send(pid, signal.SIGSTOP)
+        return not moving
+
+    def resume(self) -> dict[str, Any]:
+        for pid in list(self._processes()):
+            _send(pid, signal.SIGCONT)
         return {}
+
+    def _processes(self) -> Iterator[int]:
+        """The server's, while it runs."""
+        if self._server and self._server.poll() is None:
+            yield from _family(self._server.pid)
 
     def cores(self, count: int | None) -> dict[str, Any]:
         """By the scheduler's word (Linux): the first so many of those that we may use ourselves."""
         usable = sorted(os.sched_getaffinity(0))
-        self._cpus = cpus = set(usable[:count])
-        if self._server and self._server.poll() is None:
-            family = self._server.pid
-            _until_nothing_new(
-                lambda: [thread for pid in _family(family) for thread in _threads(pid)],
-                lambda thread: os.sched_setaffinity(thread, cpus),
-            )
+        self._cpus = set(usable[:count])
+        while sum(self._confined(thread) for pid in self._processes() for thread in _threads(pid)):
+            pass  # again: one may have been born meanwhile, of a parent that was not confined yet
         return {}
+
+    def _confined(self, thread: int) -> bool:
+        """Whether it had to be."""
+        with contextlib.suppress(ProcessLookupError):
+            if os.sched_getaffinity(thread) != self._cpus:
+                os.sched_setaffinity(thread, self._cpus or ())
+                return True
+        return False
 
     def end(self, signal: int | None, timeout_s: float) -> dict[str, Any]:
         if signal is None:
@@ -239,12 +260,7 @@ class Guardian:
         _end_descendants()
 
     def _spawn(
-        self,
-        argv: list[str],
-        given: IO[bytes] | int,
-        output: IO[bytes],
-        last_signal: int,
-        cpus: set[int] | None = None,
+        self, argv: list[str], given: IO[bytes] | int, output: IO[bytes], last_signal: int, cpus: set[int] | None = None
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,

@@ -30,6 +30,7 @@ START_S = 60.0
 """How long a start may take, the recovery after a kill included."""
 
 STOP_S = 30.0
+PAUSE_S = 10.0
 _TAIL_LINES = 15
 _NO_ROOM_BYTES = 64 * 1024
 _FULL = re.compile(r"No space left on device|Check free disk space|Disk is full|(?:error|errno:) 28\b")
@@ -181,11 +182,13 @@ class PrivateServer(ABC):
     def pause(self) -> None:
         if not self.running:
             raise ServerUnavailable(f"the {self.product.name} server cannot be paused: it is not running")
-        self._guard.order("tell", signal=signal.SIGSTOP)
         self._paused = True
+        if not self._guard.order("pause", timeout_s=PAUSE_S)["paused"]:
+            self.resume()
+            raise ServerUnavailable(f"{self._title()} did not stand still within {PAUSE_S:.0f} s, and goes on")
 
     def resume(self) -> None:
-        self._guard.order("tell", signal=signal.SIGCONT)
+        self._guard.order("resume")
         self._paused = False
 
     def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
