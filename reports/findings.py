@@ -228,8 +228,9 @@ def _measures(pool: _Pool, gathered: Sequence[Gathered]) -> tuple[dict[str, Meas
         operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
         errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
         whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
+        apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
-            mine = {run: part for run, c in columns.items() if len((part := c.where(c.pod == place)).outcome)}
+            mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
             if mine:
                 by_pod[pod][name] = _measure(pool, name, mine, errors[place])
     return whole, by_pod
