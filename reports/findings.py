@@ -11,6 +11,7 @@ from reports.blast import Blast, blast
 from reports.comparability import durability
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
+from reports.ledgerchecks import orphans
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
 from reports.signals import LIMITS_S
@@ -198,7 +199,7 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         bin_s,
         _per_s(planned, bin_s),
         {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
-        _orphans(runs),
+        orphans(runs),
     )
 
 
@@ -288,14 +289,3 @@ def _pooled(columns: Sequence[Column]) -> Column:
     if len(columns) == 1:
         return columns[0]
     return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))
-
-
-def _orphans(runs: Sequence[Run]) -> int | None:
-    """Orphans found in all rounds together; None when one of them could not be read."""
-    found = [check.get("count") for run in runs for check in ledger_checks(run) if check.get("check") == "orphans"]
-    counts = [count for count in found if isinstance(count, int)]
-    return sum(counts) if counts and len(counts) == len(found) >= len(runs) else None
-
-
-def ledger_checks(run: Run) -> list[Mapping[str, object]]:
-    return [c for c in (run.ledger or {}).get("checks") or () if isinstance(c, dict)]
