@@ -164,29 +164,11 @@ def _write_small_tables(run: RunDirectory, storage: Storage, random: np.random.G
         for number in range(int(3000 * storage.queueing)):
             waiter, blocker = pairs[min(int(random.exponential(1.0)), 3)]
             start, hits = int(random.random() * 28.9 * NS), 1 + int(random.exponential(2))
-            waits.append(
-                (
-                    number,
-                    start,
-                    start + hits * period,
-                    3,
-                    "postgres",
-                    "pod-1",
-                    10,
-                    waiter,
-                    11,
-                    blocker,
-                    12,
-                    blocker,
-                    1,
-                    "row of chats",
-                    "ExclusiveLock",
-                    "update chats",
-                    hits,
-                )
-            )
+            times = {"wait": number, "started_ns": start, "ended_ns": start + hits * period, "known": 3, "hits": hits}
+            who = {"waiter_session": 10, "waiter_operation": waiter, "root_operation": blocker, "depth": 1}
+            waits.append({**times, **who, "engine": "postgres", "database": "postgres", "pod": "pod-1"})
     with run.create_table("lock_waits") as table:
-        table.write(waits)
+        table.write([[wait.get(name) for name in table.schema.names] for wait in waits])
     with run.create_table("ticks") as table:
         table.write(
             [

@@ -1,7 +1,7 @@
 """Lock waits: who held the lock meanwhile, and how a sampled figure is known."""
 
 import pytest
-from studies import NS, Op, write_run
+from studies import NS, Op, lock_wait, write_run
 
 from loadtests.records.rundirectory import run_directories
 from loadtests.records.vocabulary import KNOWN, OPERATIONS, TRANSACTION_OUTCOMES
@@ -19,11 +19,8 @@ def transaction(operation, waiting_ms, begun_ms, ended_ms):
 
 
 def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):  # noqa: PLR0917  a row
-    start = int(at_s * NS)
-    return (
-        *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "pod-1", 1, waiter, 2, "message.send"),
-        *(3, root, 1, "row of chats", "ExclusiveLock", "update", hits),
-    )
+    who = {"waiter_operation": waiter, "blocker_operation": "message.send", "root_operation": root}
+    return lock_wait(at_s, lasts_ms / 1000, wait=number, known=KNOWN.index(known), hits=hits, **who)
 
 
 def ticks(error=None):
