@@ -105,7 +105,6 @@ def _chunk(storage: Storage, worker: int, part: tuple[int, int, int], random: np
         pa.array(operation), pa.array(key, pa.uint64()), pa.array(key, pa.uint64()), pa.array(outcome),
         pa.array(planned, mask=stranger), pa.array(planned + lag, mask=stranger), pa.array(ended),
         pa.array(ended - service // 3, mask=~deliver), pa.array(error),
-        pa.array(np.zeros(n, np.uint8)), pa.nulls(n, pa.int64()),
     ]  # fmt: skip
 
 
@@ -142,9 +141,10 @@ def _write_transactions(run: RunDirectory, n: int, random: np.random.Generator) 
         [OPERATIONS.index(o) for o in ("chat.accept", "message.send", "subscription.create")], n, p=[0.3, 0.5, 0.2]
     )
     schema = TRANSACTIONS_TABLE.schema()
-    numbers = [np.ones(n), codes, np.arange(n), waiting, begun, ended, np.zeros(n)]
-    columns = [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(numbers, schema, strict=False)]
-    whole = pa.RecordBatch.from_arrays([*columns, pa.array(["sqlite"] * n)], schema=schema)
+    columns = [np.ones(n), codes, np.arange(n), waiting, begun, ended, np.zeros(n)]
+    whole = pa.RecordBatch.from_arrays(
+        [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
+    )
     with run.create_table("transactions", "pod-1") as table:
         for start in range(0, n, BATCH):
             table.write_batch(whole.slice(start, BATCH))
@@ -164,30 +164,11 @@ def _write_small_tables(run: RunDirectory, storage: Storage, random: np.random.G
         for number in range(int(3000 * storage.queueing)):
             waiter, blocker = pairs[min(int(random.exponential(1.0)), 3)]
             start, hits = int(random.random() * 28.9 * NS), 1 + int(random.exponential(2))
-            waits.append(
-                (
-                    number,
-                    start,
-                    start + hits * period,
-                    3,
-                    "postgres",
-                    "postgres",
-                    "pod-1",
-                    10,
-                    waiter,
-                    11,
-                    blocker,
-                    12,
-                    blocker,
-                    1,
-                    "row of chats",
-                    "ExclusiveLock",
-                    "update chats",
-                    hits,
-                )
-            )
+            times = {"wait": number, "started_ns": start, "ended_ns": start + hits * period, "known": 3, "hits": hits}
+            who = {"waiter_session": 10, "waiter_operation": waiter, "root_operation": blocker, "depth": 1}
+            waits.append({**times, **who, "engine": "postgres", "database": "postgres", "pod": "pod-1"})
     with run.create_table("lock_waits") as table:
-        table.write(waits)
+        table.write([[wait.get(name) for name in table.schema.names] for wait in waits])
     with run.create_table("ticks") as table:
         table.write(
             [
@@ -242,7 +223,7 @@ def _manifest(run: RunDirectory, storage: Storage, round_: int) -> dict[str, Any
         "target": {"owned": True, "pods": [{"name": "pod-1", "url": "ws://127.0.0.1:1", "accounts": ["account-0001"]}]},
         "engine": {"name": storage.name.partition(":")[0], "version": "18.0", "settings": {"fsync": "on"},
                    "promises": {"durable": True, "no_orphans": True, "commit_survives": "power_loss"}},
-        "packages": {"locust": "2.46.3"}, "generator": {"processes": 2, "workers": []}, "database_offsets": {},
+        "packages": {"locust": "2.46.3"}, "generator": {"processes": 2, "workers": []}, "database_offset": None,
         "stages": [{"name": n, "starts_s": a, "duration_s": d, **more} for n, a, d, more in stages],
     }  # fmt: skip
 

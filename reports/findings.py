@@ -11,6 +11,7 @@ from reports.blast import Blast, blast
 from reports.comparability import durability
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
+from reports.ledgerchecks import orphans
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
 from reports.signals import LIMITS_S
@@ -198,7 +199,7 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         bin_s,
         _per_s(planned, bin_s),
         {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
-        _orphans(runs),
+        orphans(runs),
     )
 
 
@@ -228,8 +229,9 @@ def _measures(pool: _Pool, gathered: Sequence[Gathered]) -> tuple[dict[str, Meas
         operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
         errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
         whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
+        apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
-            mine = {run: part for run, c in columns.items() if len((part := c.where(c.pod == place)).outcome)}
+            mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
             if mine:
                 by_pod[pod][name] = _measure(pool, name, mine, errors[place])
     return whole, by_pod
@@ -287,14 +289,3 @@ def _pooled(columns: Sequence[Column]) -> Column:
     if len(columns) == 1:
         return columns[0]
     return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))
-
-
-def _orphans(runs: Sequence[Run]) -> int | None:
-    """Orphans found in all rounds together; None when one of them could not be read."""
-    found = [check.get("count") for run in runs for check in ledger_checks(run) if check.get("check") == "orphans"]
-    counts = [count for count in found if isinstance(count, int)]
-    return sum(counts) if counts and len(counts) == len(found) >= len(runs) else None
-
-
-def ledger_checks(run: Run) -> list[Mapping[str, object]]:
-    return [c for c in (run.ledger or {}).get("checks") or () if isinstance(c, dict)]

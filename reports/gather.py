@@ -76,8 +76,12 @@ class Column:
     stage: npt.NDArray[np.int8]
     pod: Codes
 
-    def where(self, mask: Mask) -> "Column":
-        return Column(*(getattr(self, name)[mask] for name in Column.__dataclass_fields__))
+    def by_pod(self, pods: int) -> "list[Column]":
+        """The same rows, each pod's apart: sorted once, because picking them pod by pod takes twice as long."""
+        order = np.argsort(self.pod, kind="stable")
+        edges = np.searchsorted(self.pod[order], np.arange(pods + 1))
+        ordered = [getattr(self, name)[order] for name in Column.__dataclass_fields__]
+        return [Column(*(values[start:end] for values in ordered)) for start, end in pairwise(edges)]
 
 
 @dataclass

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from loadtests.records.kept import short_files
 from reports.blast import words
-from reports.findings import Findings, Measure, StorageFindings, ledger_checks
+from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Run
 from reports.generator import strain
+from reports.ledgerchecks import ledger_checks
 from reports.statistics import Estimate
 from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval

@@ -9,9 +9,10 @@ from loadtests.records.vocabulary import PUSHES
 from reports.blast import Blast, PodBlast, words
 from reports.burning import RULE
 from reports.figures import LOCK_WAIT, WHOLE, shown, told_outcomes, waits_known
-from reports.findings import Findings, Measure, StageFigures, StorageFindings, ledger_checks
+from reports.findings import Findings, Measure, StageFigures, StorageFindings
 from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
+from reports.ledgerchecks import ledger_checks
 from reports.phases import Phase, phases
 from reports.signals import SIGNALS
 from reports.statistics import CONFIDENCE, Estimate

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.findings import Findings, ledger_checks
+from reports.findings import Findings
+from reports.ledgerchecks import ledger_checks
 
 _SHOWN = 10
 

@@ -117,7 +117,7 @@ def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
         "title": section.title,
         "finding": section.finding(findings),
         "how": section.how(findings),
-        "beside": [make(findings) for make in section.beside],
+        "beside": [table for make in section.beside if (table := make(findings)).rows],
         "table": None if section.table in section.beside else section.table(findings),
         "events": outage.events(findings) if section.timed and _eventful(findings) else None,
         "drawn": drawn,

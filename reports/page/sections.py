@@ -223,6 +223,7 @@ SECTIONS: Mapping[str, Section] = {
         ),
         tables.over_time,
         timed=True,
+        beside=(tables.sessions_by_database,),
     ),
     "operations-over-time": Section(
         "Every operation over time",

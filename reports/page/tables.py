@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from reports.findings import Findings, Measure, StorageFindings, ledger_checks
+from reports.findings import Findings, Measure, StorageFindings
 from reports.gather import FROM_STAMP, MEASURES
 from reports.headline import ACCEPT
+from reports.ledgerchecks import ledger_checks
 from reports.page.figures import SHOWN, title
 from reports.sessions import CLASSES
 from reports.wording import NONE, digits, duration, value, with_interval
@@ -146,6 +147,17 @@ def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[s
         "unknown" if storage.waits.known is None else digits(waiting),
         *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
     ]
+
+
+def sessions_by_database(findings: Findings) -> Table:
+    """Empty where no run has several databases."""
+    rows = [
+        [s.storage, database, *(number(by.get(name)) for name in CLASSES)]
+        for s in findings.storages
+        for database, by in s.sessions.databases.items()
+    ]
+    caption = "Mean number of sessions by database and by what they were at, judged stages; a dash where nobody looked."
+    return Table(caption, ["storage", "database", *CLASSES], rows, 2)
 
 
 def curves(findings: Findings) -> Table:

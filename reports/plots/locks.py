@@ -22,7 +22,7 @@ def lock_for_cpu(findings: Findings, looks: dict[str, Look]) -> Figure:
         axis.grid(axis="y", visible=False)
         axis.set_xlim(0, most * 1.3 or 1)
         for place, (row, found) in enumerate(zip(rows, values, strict=True)):
-            _bar(axis, place, found, looks[row.storage], most)
+            _bar(axis, place, found, looks[row.storage])
     axes[0].set_yticks(range(len(rows)), [short(row.storage) for row in rows])
     axes[0].set_ylim(len(rows) - 0.4, -0.6)
     for axis in axes:
@@ -30,7 +30,10 @@ def lock_for_cpu(findings: Findings, looks: dict[str, Look]) -> Figure:
     return whole
 
 
-def _bar(axis: Any, place: int, found: float | None, look: Look, most: float) -> None:
+def _bar(axis: Any, place: int, found: float | None, look: Look) -> None:
     axis.barh(place, found or 0.0, height=0.6, color=look.light, linewidth=0)
     told = "unknown" if found is None else digits(found) if found else "0"
-    axis.text((found or 0.0) + most * 0.02, place, told, va="center", fontsize=8, color=MUTED if found is None else INK)
+    colour = MUTED if found is None else INK
+    axis.annotate(
+        told, (found or 0.0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=colour
+    )

@@ -7,9 +7,8 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
-from studies import PROMISES, Op, ledger_check, write_run
+from studies import PROMISES, Op, ledger_check, lock_wait, write_run
 
-from loadtests.records.vocabulary import KNOWN
 from reports.findings import find
 from reports.frames import read_study
 from reports.headline import headline
@@ -35,29 +34,7 @@ def compared(study):
         (3, "postgres-optimistic", 0.02),
         (4, "sqlite", 0.2),
     ):
-        waits = [
-            (
-                i,
-                int((6 + i / 100) * 1e9),
-                int((6.15 + i / 100) * 1e9),
-                KNOWN.index("event"),
-                "x",
-                "x",
-                None,
-                1,
-                "chat.accept",
-                2,
-                None,
-                3,
-                "message.send",
-                1,
-                None,
-                None,
-                None,
-                None,
-            )
-            for i in range(200)
-        ]
+        waits = [lock_wait(6 + i / 100, 0.15, wait=i) for i in range(200)]
         resources = [(t * 10**9, role, role, t * 10**8, 50 << 20) for t in range(17) for role in ("pod", "generator")]
         others = [Op("message.send", response_s=0.01), Op("connection.create", response_s=0.01)] * 100
         tables = {"resources": resources, **({"lock_waits": waits} if storage == "sqlite" else {"lock_waits": []})}
@@ -172,9 +149,7 @@ def test_hostile_words_are_shown_not_obeyed(tmp_path):
     }
     ledger = {"checks": [ledger_check("orphans", "fail", 3, HOSTILE)]}
     end = {"reason": "pod_died", "detail": HOSTILE}
-    waits = [
-        (0, 6 * 10**9, 7 * 10**9, 0, "x", "x", None, 1, HOSTILE, 2, HOSTILE, 3, HOSTILE, 1, None, None, None, None)
-    ]
+    waits = [lock_wait(6.0, 1.0, waiter_operation=HOSTILE, blocker_operation=HOSTILE, root_operation=HOSTILE)]
     stage = [(0, 10**10, "stage", HOSTILE, "ok", '{"judge": true}')]
     write_run(
         study,

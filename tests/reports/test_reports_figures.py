@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from studies import Op, write_run
+from studies import Op, session, write_run
 
 from reports.figures import LOCK_WAIT, WHOLE, as_csv, figures, shown
 from reports.findings import find
@@ -44,11 +44,9 @@ def test_the_csv_reads_back_to_the_same_figures_and_holds_no_formula(tmp_path):
 def test_sessions_are_means_over_the_ticks_that_looked(tmp_path):
     ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None if t < 80 else "blind", NS // 10)
              for t in range(160)]  # fmt: skip
-    sessions = [
-        (t * NS // 10, "postgres", "postgres", "lock", op, 3) for t in range(40) for op in ("chat.accept", None)
-    ]
-    sessions += [(t * NS // 10, "postgres", "postgres", "client", None, 9) for t in range(80)]
-    sessions += [(t * NS // 10, "postgres", "postgres", "from the future", None, 1) for t in range(80)]
+    sessions = [session(t / 10, "lock", 3, operation=op) for t in range(40) for op in ("chat.accept", None)]
+    sessions += [session(t / 10, "client", 9) for t in range(80)]
+    sessions += [session(t / 10, "from the future", 1) for t in range(80)]
     write_run(tmp_path, "01-postgres", tables={"sessions": sessions, "ticks": ticks})
     seen = found(tmp_path).storages[0].sessions
     centres = found(tmp_path).axis.centres_s

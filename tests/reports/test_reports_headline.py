@@ -1,9 +1,8 @@
 """The sentence at the top: it claims what the rows can carry, and no more."""
 
 from outages import write_outage
-from studies import NS, Op, ledger_check, write_run
+from studies import NS, Op, ledger_check, lock_wait, session, write_run
 
-from loadtests.records.vocabulary import KNOWN
 from reports.findings import find
 from reports.frames import read_study
 from reports.headline import headline
@@ -18,11 +17,7 @@ def head(study):
 
 
 def wait(number, waiter, lasts_s):
-    start = 6 * NS + number
-    return (
-        *(number, start, start + int(lasts_s * NS), KNOWN.index("event"), "postgres", "postgres", None, 1, waiter),
-        *(2, None, 3, "message.send", 1, None, None, None, None),
-    )
+    return lock_wait(6.0 + number / NS, lasts_s, wait=number, waiter_operation=waiter)
 
 
 def test_few_rows_are_compared_by_a_percentile_that_they_can_bound(tmp_path):
@@ -80,11 +75,7 @@ def test_what_passed_before_accepts_began_is_told(tmp_path):
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
     looks = range(50, 150)
     ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None, NS // 10) for t in looks]
-    sessions = [
-        (t * NS // 10, "postgres", "postgres", name, None, n)
-        for t in looks
-        for name, n in (("lock", 4), ("running", 1))
-    ]
+    sessions = [session(t / 10, name, n) for t in looks for name, n in (("lock", 4), ("running", 1))]
     tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)], "ticks": ticks, "sessions": sessions}
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
     assert "on average 4.0 of 5.0 busy sessions waited for locks" in head(tmp_path).reason
@@ -162,12 +153,3 @@ def test_the_blast_radius_is_in_the_headline_and_rounds_that_differ_are_told_apa
 def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):
     write_run(tmp_path, operations=[*accepts(0.02, 400), Op("chat.accept", outcome="fail", error="internal")])
     assert head(tmp_path).answer.startswith("On sqlite, Accept chat has a p99")
-
-
-def test_a_run_that_was_not_copied_whole_is_doubted(tmp_path):
-    run = write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
-    run.table_path("ticks").unlink()
-    assert (
-        "01-sqlite: ticks.arrows has 0 of the 160 rows that were written; was the run copied whole?"
-        in head(tmp_path).caveats
-    )

@@ -70,6 +70,7 @@ def test_the_outage_is_told_in_pictures_tables_and_words(study):
     assert "17 and 18 began to burn 3.0 s after “move 17 and 18 to dual writing (100 %)”" in told
     assert "a pod begins to burn with the first of 2 bins in a row" in told
     assert "our own defaults: no objectives were given" in told
+    assert "Mean number of sessions by database" in told
 
 
 def test_every_plot_over_time_has_its_numbers_explained(study):

@@ -1,7 +1,7 @@
 """Lock waits: who held the lock meanwhile, and how a sampled figure is known."""
 
 import pytest
-from studies import NS, Op, write_run
+from studies import NS, Op, lock_wait, write_run
 
 from loadtests.records.rundirectory import run_directories
 from loadtests.records.vocabulary import KNOWN, OPERATIONS, TRANSACTION_OUTCOMES
@@ -15,15 +15,12 @@ PERIOD = 20 * MS
 
 def transaction(operation, waiting_ms, begun_ms, ended_ms):
     times = (None if waiting_ms is None else 6 * NS + waiting_ms * MS, 6 * NS + begun_ms * MS, 6 * NS + ended_ms * MS)
-    return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"), "sqlite")
+    return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"))
 
 
 def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):  # noqa: PLR0917  a row
-    start = int(at_s * NS)
-    return (
-        *(number, start, start + lasts_ms * MS, KNOWN.index(known), "postgres", "postgres", "pod-1", 1, waiter),
-        *(2, "message.send", 3, root, 1, "row of chats", "ExclusiveLock", "update", hits),
-    )
+    who = {"waiter_operation": waiter, "blocker_operation": "message.send", "root_operation": root}
+    return lock_wait(at_s, lasts_ms / 1000, wait=number, known=KNOWN.index(known), hits=hits, **who)
 
 
 def ticks(error=None):
