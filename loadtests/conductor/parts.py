@@ -99,12 +99,12 @@ class Parts:
         watched += [Watched("database", self.server.engine, self.server.pid)] if self.server else []
         argv = [
             *(sys.executable, "-m", "loadtests.probes"),
-            *(part for name, engine in self._databases() for part in ("--database", f"{name}:{engine}")),
+            *(part for name, engine in self.databases() for part in ("--database", f"{name}:{engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for w in watched for part in ("--watch", f"{w.role}:{w.name}:{w.pid}")),
             *("--ready-fd", "{ready}"),
         ]
-        environment = {"LOADTESTS_DSNS": json.dumps({name: self.dsn for name, _ in self._databases()})}
+        environment = {"LOADTESTS_DSNS": json.dumps({name: self.dsn for name, _ in self.databases()})}
         orders, self._orders = os.pipe()
         try:
             self.observer, ready = self._start("observer", argv, environment, "observer_died", orders)
@@ -112,7 +112,7 @@ class Parts:
             os.close(orders)
         return ready["database_offsets"]
 
-    def _databases(self) -> list[tuple[str, str]]:
+    def databases(self) -> list[tuple[str, str]]:
         """Name and engine of each; a simple storage's only one is named by its engine."""
         return [(self.subject.engine, self.subject.engine)] if self.subject.engine and self.dsn else []
 

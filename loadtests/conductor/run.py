@@ -204,9 +204,10 @@ class Run:
         subject, count = self.identity.subject, self.around.interrupts.count
         if subject.engine is None or count > 1 or self.parts.pod is None:
             return
-        from loadtests.ledger import read_ledger  # with it come the drivers of databases
+        from loadtests.ledger import Database, read_ledger  # with it come the drivers of databases
 
-        self.directory.write("ledger", read_ledger(subject.engine, self.parts.dsn, self.directory))
+        databases = {name: Database(engine, self.parts.dsn or "") for name, engine in self.parts.databases()}
+        self.directory.write("ledger", read_ledger(databases, self.directory))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""
