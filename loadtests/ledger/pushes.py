@@ -20,6 +20,8 @@ UNDER_WAY_S: Final = 10.0
 """How long before its subscriber's end an event may be published without it being held against anybody that it did
 not come: a pod holds an event back until those before it are there."""
 
+Mask = npt.NDArray[np.bool_]
+
 _US_BITS = 40
 _LAST_US = (1 << _US_BITS) - 1
 """Microseconds since the origin, of twelve days at most, and a small number above them make one that sorts by both."""
@@ -29,7 +31,8 @@ _MOST_NAMED = 10_000
 
 @dataclass(frozen=True)
 class Spans:
-    """Subscriptions, one place each in every array: from the number `after` on, at most until `until_ns`.
+    """Subscriptions, one place each in every array: from the number `after` on, until `until_ns`, or (`cut`) until
+    nobody knows when, and that is the last sign of its connection's life.
 
     `last` is the highest number that came, `came` how many different ones did.
     """
@@ -39,6 +42,7 @@ class Spans:
     topic: Keys
     after: Numbers
     until_ns: Numbers
+    cut: Mask
     last: Numbers
     came: Numbers
 
@@ -93,13 +97,15 @@ def spans(claims: Claims, pushes: Heard) -> Spans:
     names, place = np.unique(pair(begun["connection"], begun["subject"]), return_inverse=True)
     order = np.lexsort((begun["started_ns"], place))
     begun, place = Table({n: c[order] for n, c in begun.columns.items()}), place[order]
-    until_ns = np.minimum(_until(begun, ended), _alive(claims, begun["connection"]))
+    alive_ns, closed_ns = _lives(claims, begun["connection"])
+    over_ns = np.minimum(_until(begun, ended), closed_ns)
+    until_ns = np.minimum(over_ns, alive_ns)
     last, came = begun["sequence"].copy(), np.zeros(len(begun), dtype=np.int64)
     owner, sequence = _owners(pushes.first, begun, names, place)
     np.maximum.at(last, owner, sequence)
     np.add.at(came, owner, 1)
     whose = begun["connection"], begun["account"], begun["subject"]
-    return Spans(*whose, begun["sequence"], until_ns, last, came)
+    return Spans(*whose, begun["sequence"], until_ns, alive_ns < over_ns, last, came)
 
 
 def _owners(pushed: Table, begun: Table, names: Keys, place: Numbers) -> tuple[Numbers, Numbers]:
@@ -114,7 +120,7 @@ def _owners(pushed: Table, begun: Table, names: Keys, place: Numbers) -> tuple[N
     return owner[mine], sequence[mine]
 
 
-def _found(names: Keys, wanted: Keys) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+def _found(names: Keys, wanted: Keys) -> tuple[Numbers, Mask]:
     """Where each is among the sorted names, and whether it is."""
     at = np.searchsorted(names, wanted)
     known = at < len(names)
@@ -137,8 +143,8 @@ def _until(begun: Table, ended: Table) -> Numbers:
     return until
 
 
-def _alive(claims: Claims, connections: Numbers) -> Numbers:
-    """Until when each connection is known to have lived: its closing, else its last answer or push."""
+def _lives(claims: Claims, connections: Numbers) -> tuple[Numbers, Numbers]:
+    """Of each connection: its last answer or push, and when its closing began."""
     rows = claims.rows.where(np.isin(claims.rows["outcome"], (OK, REFUSED)))
     names, place = np.unique(claims.rows["connection"], return_inverse=True)
     last = np.zeros(len(names), dtype=np.int64)
@@ -146,8 +152,8 @@ def _alive(claims: Claims, connections: Numbers) -> Numbers:
     closing = claims.rows["operation"] == CLOSE
     closed = np.full(len(names), _LATEST)
     np.minimum.at(closed, place[closing], claims.rows["started_ns"][closing])
-    until: Numbers = np.minimum(last, closed)[np.searchsorted(names, connections)]
-    return until
+    at = np.searchsorted(names, connections)
+    return last[at], closed[at]
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def tails(of: Spans, stored: Stored, unix_at_origin_ns: int) -> Tails:
 
     until_us, allowed_us = np.minimum(of.until_ns // 1000, _LAST_US // 2), int(UNDER_WAY_S * 1e6)
     lost = due_by(until_us - allowed_us)
-    return Tails(lost, due_by(until_us + allowed_us) - lost)
+    return Tails(lost, due_by(until_us + np.where(of.cut, allowed_us, 0)) - lost)
 
 
 def lost(of: Spans, behind: Tails | None, reason: str) -> Finding:

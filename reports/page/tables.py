@@ -215,16 +215,20 @@ def runs(findings: Findings) -> Table:
 
 def ledger(findings: Findings) -> Table:
     rows = [
-        [run.name, str(c.get("check")), str(c.get("verdict")), _text(c.get("count")), str(c.get("reason") or "")]
+        [run.name, *_words(c, "check", "verdict"), _text(c.get("count")), *_words(c, "known", "reason")]
         for run in findings.runs
         for c in ledger_checks(run)
     ]
     return Table(
         "The ledger: what the load made against what the storage holds.",
-        ["run", "check", "verdict", "count", "why"],
+        ["run", "check", "verdict", "count", "known from", "why"],
         rows,
-        5,
+        6,
     )
+
+
+def _words(check: Mapping[str, object], *keys: str) -> list[str]:
+    return [str(check.get(key) or NONE) for key in keys]
 
 
 def settings(findings: Findings) -> Table:

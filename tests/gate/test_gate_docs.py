@@ -8,6 +8,7 @@ from studies import Op, write_run
 
 from loadtests.scenario import TIMED_OPERATIONS
 from reports.gate.command import main
+from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import parse_objectives
 from reports.gate.openslo import ANNOTATIONS
 from reports.gate.statistics import attempts_to_pass
@@ -27,6 +28,12 @@ def test_every_operation_and_annotation_is_told():
     assert ", ".join(f"`{o}`" for o in TIMED_OPERATIONS) in told
     for annotation, values in ANNOTATIONS.items():
         assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
+
+
+def test_what_need_not_be_known_is_told():
+    section = OBJECTIVES.partition("**The ledger.**")[2].partition("\n\n")[0]
+    listed = section.partition("but of")[2].partition("what is")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == NEED_NOT_BE_KNOWN
 
 
 def test_the_attempts_that_it_takes():
