@@ -70,10 +70,10 @@ def _columns(batch: pa.RecordBatch, worker: int) -> dict[str, Column]:
 
 
 def _numbers(column: pa.Array, name: str) -> Column:
-    kind = np.uint64 if name in _KEYS else np.int8 if name in _CODES else np.int64
+    kind = _SMALL.get(name, np.uint64 if name in _KEYS else np.int64)
     filled = column.fill_null(0 if name in _KEYS else NONE) if column.null_count else column
     return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=kind)
 
 
 _KEYS = frozenset({"key", "chat"})
-_CODES = frozenset({"operation", "outcome", "topic"})
+_SMALL = {"operation": np.int8, "outcome": np.int8, "topic": np.int8, "account": np.int32}
