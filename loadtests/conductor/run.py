@@ -212,11 +212,11 @@ class Run:
         """The pods are quiet now. A killed harness or a full disk has no time for it."""
         if self.around.interrupts.count > 1 or not self.parts.pods:
             return
-        from loadtests.ledger import read_ledger  # with it come the drivers of databases
+        from loadtests.ledger import Database, read_ledger  # with it come the drivers of databases
 
         dsns = self.parts.dsns()
-        name, storage = next(iter(self.parts.layout.databases.items()), ("", None))
-        self.directory.write("ledger", read_ledger(storage and storage.engine, dsns.get(name), self.directory))
+        databases = {n: Database(s.engine, dsns[n]) for n, s in self.parts.layout.databases.items()}
+        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""

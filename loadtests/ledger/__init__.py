@@ -1,5 +1,5 @@
-"""What the harness made against what the storage holds. Reads the database itself, not through the pod."""
+"""What the harness made against what the storage holds. Reads the databases themselves, not through the pod."""
 
-from loadtests.ledger.audit import read_ledger
+from loadtests.ledger.audit import Database, Mode, read_ledger
 
-__all__ = ["read_ledger"]
+__all__ = ["Database", "Mode", "read_ledger"]

@@ -1,13 +1,19 @@
-"""The checks, and ledger.json made of them."""
+"""The checks in their order, and ledger.json made of them."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
-from loadtests.ledger.storage import Keys, Stored, UnreadableError
+from loadtests.ledger.divergence import IDS, diverged
+from loadtests.ledger.findings import Finding, unknown
+from loadtests.ledger.stored import Accounts, Read, Stored, Table, UnreadableError, store
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 
@@ -17,70 +23,169 @@ RESUME_S = 30.0
 GRACE_S = 10.0
 """How much longer a silent connection may keep its subscriptions: the reaper does not come every moment."""
 
-MOST_EVIDENCE = 10
+READ_WITHIN_S = 120.0
+
+Mode = Literal["legacy", "dual", "upgraded"]
 
 
-def _postgres(dsn: str, silent_since_ns: int) -> Stored:
+class Database(NamedTuple):
+    """Where one is: `dsn` is a server's address (a secret) or a file's path."""
+
+    engine: str
+    dsn: str
+
+
+def _postgres(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
     from loadtests.ledger import postgres
 
-    return postgres.read(dsn, silent_since_ns)
+    return postgres.reading(dsn, silent_since_ns)
 
 
-def _sqlite(path: str, silent_since_ns: int) -> Stored:
+def _mariadb(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
+    from loadtests.ledger import mariadb
+
+    return mariadb.reading(dsn, silent_since_ns)
+
+
+def _sqlite(path: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
     from loadtests.ledger import sqlite
 
-    return sqlite.read(path, silent_since_ns)
+    return sqlite.reading(path, silent_since_ns)
 
 
-READERS: Mapping[str, Callable[[str, int], Stored]] = {"postgres": _postgres, "sqlite": _sqlite}
+def _redis(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
+    from loadtests.ledger import redis
+
+    return redis.reading(dsn, silent_since_ns)
+
+
+READERS: Mapping[str, Callable[[str, int], AbstractAsyncContextManager[Read]]] = {
+    "postgres": _postgres,
+    "mariadb": _mariadb,
+    "sqlite": _sqlite,
+    "redis": _redis,
+}
 """Engine → what reads its storage."""
 
 
-def read_ledger(engine: str | None, dsn: str | None, directory: RunDirectory) -> dict[str, Any]:
-    """The content of `ledger.json`: compares the run's operations with the storage once the load is over.
+@dataclass(frozen=True)
+class Sides:
+    """What was read: by database, or why not. `reason` is empty when all of it was."""
 
-    `dsn` is a server's address or a database file's path. Never raises for a storage that cannot be read: its checks
-    are `unknown` then, with the reason.
+    stored: Mapping[str, Stored]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the manifest says of the run: its accounts, and the Unix clock at its origin."""
+
+    accounts: Accounts
+    unix_at_origin_ns: int = 0
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+
+
+def read_ledger(
+    databases: Mapping[str, Database], directory: RunDirectory, modes: Mapping[str, Mode] | None = None
+) -> dict[str, Any]:
+    """The content of `ledger.json`: compares the run's operations with its databases once the load is over.
+
+    Two databases are the sides `legacy` and `upgraded` of a dual storage, and `modes` says on which of them an account
+    is at the end, or on both (`dual`, also of one that is not named); the side that answers for it is compared with
+    the load. Never raises for a database that cannot be read: checks are `unknown` then, with the reason.
     """
+    context = _context(directory, modes or {})
     claims = read_claims(directory)
+    sides = _read(databases, context.accounts)
+    found = [finding.document() for finding in findings(claims, sides, context)]
+    engines = {name: {"engine": database.engine} for name, database in databases.items()}
+    return {"format": FORMAT, "checks": found, "databases": engines}
+
+
+def _context(directory: RunDirectory, modes: Mapping[str, Mode]) -> Context:
+    manifest = directory.read("manifest") or {}
+    pods = (manifest.get("target") or {}).get("pods") or ()
+    names = [name for pod in pods for name in pod.get("accounts") or ()]
+    return Context(Accounts(names), int((manifest.get("clock") or {}).get("realtime_ns") or 0), modes)
+
+
+def _read(databases: Mapping[str, Database], accounts: Accounts) -> Sides:
+    stored: dict[str, Stored] = {}
+    for name, database in databases.items():
+        try:
+            stored[name] = asyncio.run(_stored(database, accounts, dual=len(databases) > 1))
+        except UnreadableError as error:
+            return Sides({}, f"{name}: {error}" if len(databases) > 1 else str(error))
+    return Sides(stored, "" if stored else "the storage cannot be read from outside of its pod")
+
+
+async def _stored(database: Database, accounts: Accounts, dual: bool) -> Stored:
+    """Raises UnreadableError."""
+    if database.engine not in READERS:
+        raise UnreadableError(f"the storage {database.engine} cannot be read from outside")
+    now_ns = time.time_ns()
+    silent_since_ns = now_ns - int((RESUME_S + GRACE_S) * 1e9)
+    names = ("topics", "chats", "messages", "events", *(("connections", "subscriptions") if dual else ()))
     try:
-        stored, reason = _stored(engine, dsn), ""
-    except UnreadableError as error:
-        stored, reason = None, str(error)
-    return {"format": FORMAT, "checks": checks(claims, stored, reason)}
+        async with asyncio.timeout(READ_WITHIN_S), READERS[database.engine](database.dsn, silent_since_ns) as read:
+            return await store(read, names, accounts, now_ns)
+    except TimeoutError:
+        raise UnreadableError(f"{database.engine} was not read within {READ_WITHIN_S:.0f} s") from None
 
 
-def _stored(engine: str | None, dsn: str | None) -> Stored:
-    if engine is None or engine not in READERS or dsn is None:
-        raise UnreadableError(f"the storage {engine} cannot be read from outside" if engine else "not our storage")
-    silent_since_ns = time.time_ns() - int((RESUME_S + GRACE_S) * 1e9)
-    return READERS[engine](dsn, silent_since_ns)
+def findings(claims: Claims, sides: Sides, context: Context) -> list[Finding]:
+    """One for each way in which load and storage can differ."""
+    heard = pushes.heard(claims)
+    spans = pushes.spans(claims, heard)
+    if not sides.stored:
+        return _without_storage(claims, heard, spans, sides.reason)
+    stored = _answering(sides.stored, context)
+    behind = pushes.tails(spans, stored, context.unix_at_origin_ns)
+    found = [
+        chats.orphans(stored.orphans),
+        *chats.chats(claims, stored),
+        chats.never_offered(claims, stored, pushes.unheard(spans, behind, stored, heard)),
+        pushes.duplicated(heard, chats.repeated_messages(stored)),
+        pushes.reordered(heard),
+        chats.gaps(stored),
+        pushes.lost(spans, behind, ""),
+    ]
+    return [*found, _diverged(claims, sides.stored, context)] if len(sides.stored) > 1 else found
 
 
-def checks(claims: Claims, stored: Stored | None, reason: str) -> list[dict[str, Any]]:
-    """One check for each way in which load and storage can differ. `stored` None: nobody could look, says `reason`."""
-    twice = _found("accepted_twice", claims.accepted_twice, "accepted by more than one agent")
-    if stored is None:
-        return [_unknown("orphans", reason), twice, _unknown("lost_accepts", reason), _unknown("lost_messages", reason)]
-    lost_accepts = np.setdiff1d(claims.accepted_chats, stored.accepted_chats)
-    lost_messages = np.setdiff1d(claims.messages, stored.messages)
-    orphans = _check("orphans", stored.orphans, list(stored.evidence), "subscriptions without a live connection")
+def _without_storage(claims: Claims, heard: pushes.Heard, spans: pushes.Spans, reason: str) -> list[Finding]:
+    asked = ("lost_accepts", "accepts_nobody_was_told", "lost_messages", "never_offered")
     return [
-        orphans,
-        twice,
-        _found("lost_accepts", lost_accepts, "accepted as the load was told, not accepted in the storage"),
-        _found("lost_messages", lost_messages, "sent as the load was told, missing in the storage"),
+        unknown("orphans", "storage", reason),
+        chats.accepted_twice_as_told(claims),
+        *(unknown(check, chats.BOTH, reason) for check in asked),
+        pushes.duplicated(heard, None),
+        pushes.reordered(heard),
+        unknown("sequence_gaps", "storage", reason),
+        pushes.lost(spans, None, reason),
     ]
 
 
-def _found(check: str, found: Keys, meaning: str) -> dict[str, Any]:
-    return _check(check, len(found), [f"{key:016x}" for key in found[:MOST_EVIDENCE].tolist()], meaning)
+def _answering(sides: Mapping[str, Stored], context: Context) -> Stored:
+    """Of each account what the side holds that answers for it; orphans of all sides."""
+    if len(sides) == 1:
+        return next(iter(sides.values()))
+    accounts = np.unique(np.concatenate([t["account"] for s in sides.values() for t in s.tables.values()]))
+    moved = np.array(
+        [context.accounts.number(name) for name, mode in context.modes.items() if mode == "upgraded"], np.int64
+    )
+    old, new = sides["legacy"].of(np.setdiff1d(accounts, moved)), sides["upgraded"].of(moved)
+    tables = {name: _together(old[name], new[name]) for name in old.tables}
+    return Stored(sides["legacy"].orphans + sides["upgraded"].orphans, tables)
 
 
-def _check(check: str, count: int, evidence: list[str], meaning: str) -> dict[str, Any]:
-    verdict, reason = ("fail", meaning) if count else ("pass", "")
-    return {"check": check, "verdict": verdict, "count": count, "evidence": evidence, "reason": reason}
+def _together(one: Table, other: Table) -> Table:
+    return Table({name: np.concatenate([column, other[name]]) for name, column in one.columns.items()})
 
 
-def _unknown(check: str, reason: str) -> dict[str, Any]:
-    return {"check": check, "verdict": "unknown", "count": None, "evidence": [], "reason": reason}
+def _diverged(claims: Claims, sides: Mapping[str, Stored], context: Context) -> Finding:
+    """Of the accounts that are written to both sides."""
+    elsewhere = [context.accounts.number(name) for name, mode in context.modes.items() if mode != "dual"]
+    both = [side.tables[name]["account"] for side in sides.values() for name in IDS]
+    accounts = np.setdiff1d(np.concatenate(both), np.array(elsewhere, np.int64))
+    return diverged(claims, sides["legacy"].of(accounts), sides["upgraded"].of(accounts))

@@ -1,66 +1,79 @@
-"""What the load was told: the keys of what a pod said was done. Pure but for reading the run's tables."""
+"""What the load was told: the run's operations, as far as the ledger asks about them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from loadtests.ledger.storage import Keys
+from loadtests.ledger.stored import Column, Table
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches
-from loadtests.records.vocabulary import OPERATIONS, OUTCOMES
+from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, TOPICS
 
-_OK = OUTCOMES.index("ok")
+OK, REFUSED, FAIL, UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
+QUEUE, CHAT = TOPICS.index("queue"), TOPICS.index("chat")
+NONE = -1
+"""Stands for a number that a row does not give."""
+
+CREATE, SUBSCRIBE, UNSUBSCRIBE, OFFER, ACCEPT, SEND, CLOSE_CHAT, CLOSE, PUSH = (
+    OPERATIONS.index(name)
+    for name in (
+        "connection.create",
+        "subscription.create",
+        "subscription.delete",
+        "chat.offer",
+        "chat.accept",
+        "message.send",
+        "chat.close",
+        "connection.close",
+        "event.deliver",
+    )
+)
+_COLUMNS = ("operation", "outcome", "account", "key", "chat", "topic", "sequence", "started_ns", "ended_ns")
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Chats that were accepted, those that more than one connection was given, and messages that were sent."""
+    """Rows of every worker, in the order in which each worker wrote them: pushes in the order of their coming.
 
-    accepted_chats: Keys
-    accepted_twice: Keys
-    messages: Keys
+    Columns: those of the operations table; `connection` is unique over all workers; `subject` is the topic that a row
+    is about, as the storage's topics: 0 the queue, else the chat's key.
+    """
+
+    rows: Table
+
+    def of(self, *operations: int) -> Table:
+        return self.rows.where(np.isin(self.rows["operation"], operations))
+
+    def done(self, operation: int) -> Table:
+        """The rows of an operation that the load was told is done."""
+        rows = self.of(operation)
+        return rows.where(rows["outcome"] == OK)
 
 
 def read_claims(directory: RunDirectory) -> Claims:
-    """From every worker's operations. A worker's connection is one agent's, so `already yours` counts once."""
-    accepts: list[pa.Table] = []
-    messages: list[Keys] = []
-    for number, path in enumerate(directory.table_files("operations")):
-        for batch in read_batches(path):
-            accepts.append(_accepts(batch, number))
-            messages.append(_keys(_done(batch, "message.send"), "key"))
-    chats, twice = _chats(accepts)
-    return Claims(chats, twice, _distinct(messages))
+    """Raises KeyError when the table has other columns."""
+    parts = [_columns(_EMPTY, 0)]
+    for worker, path in enumerate(directory.table_files("operations")):
+        parts += [_columns(batch, worker) for batch in read_batches(path)]
+    return Claims(Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}))
 
 
-def _done(batch: pa.RecordBatch, operation: str) -> pa.RecordBatch:
-    is_it = pc.equal(batch["operation"], OPERATIONS.index(operation))
-    return batch.filter(pc.and_(is_it, pc.equal(batch["outcome"], _OK)))
+_EMPTY = pa.RecordBatch.from_pydict({name: pa.array([], pa.int64()) for name in (*_COLUMNS, "connection")})
 
 
-def _accepts(batch: pa.RecordBatch, worker: int) -> pa.Table:
-    done = _done(batch, "chat.accept")
-    chat, connection = done["chat"], done["connection"]
-    workers = pa.array(np.full(done.num_rows, worker, dtype=np.int32))
-    return pa.table({"chat": chat, "worker": workers, "connection": connection})
+def _columns(batch: pa.RecordBatch, worker: int) -> dict[str, Column]:
+    found = {name: _numbers(batch[name], name) for name in _COLUMNS}
+    connection = _numbers(batch["connection"], "connection")
+    subject = np.where(found["topic"] == QUEUE, np.uint64(0), found["chat"])
+    return {**found, "connection": connection + (worker << 32), "subject": subject}
 
 
-def _chats(accepts: list[pa.Table]) -> tuple[Keys, Keys]:
-    """Every accepted chat, and those accepted by more than one."""
-    if not accepts:
-        return _distinct([]), _distinct([])
-    table = pa.concat_tables(accepts).filter(pc.field("chat").is_valid())
-    winners = table.group_by(["chat", "worker", "connection"]).aggregate([])
-    chats, counts = np.unique(winners["chat"].to_numpy().astype(np.uint64), return_counts=True)
-    return chats, chats[counts > 1]
+def _numbers(column: pa.Array, name: str) -> Column:
+    kind = _SMALL.get(name, np.uint64 if name in _KEYS else np.int64)
+    filled = column.fill_null(0 if name in _KEYS else NONE) if column.null_count else column
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=kind)
 
 
-def _keys(batch: pa.RecordBatch, column: str) -> Keys:
-    return np.asarray(batch[column].to_numpy(zero_copy_only=False), dtype=np.uint64)
-
-
-def _distinct(parts: Iterable[Keys]) -> Keys:
-    return np.unique(np.concatenate([np.empty(0, dtype=np.uint64), *parts]))
+_KEYS = frozenset({"key", "chat"})
+_SMALL = {"operation": np.int8, "outcome": np.int8, "topic": np.int8, "account": np.int32}

@@ -1,36 +1,40 @@
 """Reads a SQLite file, read-only. The one module that knows apsw here."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import apsw
 
-from loadtests.ledger.storage import Stored, UnreadableError, keys, orphan, sql
+from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 
 _BUSY_MS = 5000
+_ROWS = 10_000
 
 
-def read(path: str, silent_since_ns: int) -> Stored:
-    """Raises UnreadableError."""
+def _opened(path: str) -> apsw.Connection:
     if not Path(path).is_file():
         raise UnreadableError(f"there is no file {Path(path).name}")
+    return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+
+
+@asynccontextmanager
+async def reading(path: str, silent_since_ns: int) -> AsyncIterator[Read]:
+    """Raises UnreadableError."""
     try:
-        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+        connection = _opened(path)
         connection.set_busy_timeout(_BUSY_MS)
         try:
-            return _read(connection, silent_since_ns)
+            connection.execute("BEGIN")  # one moment
+
+            async def read(table: str) -> AsyncIterator[Sequence[Row]]:
+                cursor = connection.execute(sql(table, silent_since_ns))
+                while rows := list(islice(cursor, _ROWS)):
+                    yield rows
+
+            yield read
         finally:
             connection.close()
     except apsw.Error as error:
         raise UnreadableError(f"SQLite: {error}") from error
-
-
-def _read(connection: apsw.Connection, silent_since_ns: int) -> Stored:
-    connection.execute("BEGIN")  # one moment
-    found: list[Any] = connection.execute(sql("orphans"), (silent_since_ns,)).fetchall()
-    return Stored(
-        found[0][3] if found else 0,
-        tuple(orphan(*row[:3]) for row in found),
-        keys(str(row[0]) for row in connection.execute(sql("accepted_chats"))),
-        keys(str(row[0]) for row in connection.execute(sql("messages"))),
-    )

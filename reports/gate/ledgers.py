@@ -7,12 +7,24 @@ from reports.gate.evidence import LedgerCheck, RunEvidence
 from reports.gate.verdicts import Check, Verdict
 
 _OPTIONAL = "test a storage that the harness can read, or let the objectives say loadtests/ledger: optional"
+NEED_NOT_BE_KNOWN = frozenset(
+    {
+        "accepts_nobody_was_told",
+        "never_offered",
+        "duplicated_messages",
+        "reordered",
+        "sequence_gaps",
+        "lost_pushes",
+    }
+)
+"""What is not known of these is shown and decides nothing: not every run gives them something to look at."""
+
 _VERDICTS = {v.value: v for v in Verdict}
 
 
 def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
     """One check for each of the ledger's; unknown where the ledger, or its look for orphans, is missing. Where it is
-    not required, what it does not know is shown and decides nothing."""
+    not required, and of checks that need not be known, what is not known is shown and decides nothing."""
     if run.ledger is None:
         if required:
             yield _check(run, "ledger", Verdict.UNKNOWN, None, f"there is no ledger.json; {_OPTIONAL}")
@@ -20,9 +32,15 @@ def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
     for found in run.ledger:
         verdict, reason = _orphans(run, found) if found.check == "orphans" else _as_found(found)
         check = _check(run, f"ledger: {found.check}", verdict, found.count, reason)
-        yield check if required or verdict is not Verdict.UNKNOWN else replace(check, decides=False)
+        decides = verdict is not Verdict.UNKNOWN or (required and _must_be_known(found))
+        yield check if decides else replace(check, decides=False)
     if required and not any(found.check == "orphans" for found in run.ledger):
         yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, f"the ledger did not look for orphans; {_OPTIONAL}")
+
+
+def _must_be_known(found: LedgerCheck) -> bool:
+    """A verdict that makes no sense is not a thing that cannot be known."""
+    return found.check not in NEED_NOT_BE_KNOWN or found.verdict != "unknown"
 
 
 def _as_found(found: LedgerCheck) -> tuple[Verdict, str]:

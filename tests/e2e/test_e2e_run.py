@@ -44,6 +44,7 @@ def assert_whole(run: RunDirectory) -> None:
     counted = sum(b.num_rows for b in run.batches("operations"))
     assert counted == end["operations"]["written"]
     assert ledger["checks"]
+    assert [check for check in ledger["checks"] if check["verdict"] == "fail"] == []
     stages = [row for b in run.batches("timeline") for row in b.to_pylist()]
     assert [(s["kind"], s["subject"], s["result"]) for s in stages] == [
         ("stage", "warm-up", "ok"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from studies import Op, write_run
 
 from reports.gate.command import main
+from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import parse_objectives
 from reports.gate.openslo import ANNOTATIONS, OPERATIONS
 from reports.gate.statistics import attempts_to_pass
@@ -26,6 +27,12 @@ def test_every_operation_and_annotation_is_told():
     assert all(f"`{operation}`" in told for operation in OPERATIONS)
     for annotation, values in ANNOTATIONS.items():
         assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
+
+
+def test_what_need_not_be_known_is_told():
+    section = OBJECTIVES.partition("**The ledger.**")[2].partition("\n\n")[0]
+    listed = section.partition("but of")[2].partition("what is")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == NEED_NOT_BE_KNOWN
 
 
 def test_the_attempts_that_it_takes():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from reports.gate import judge as judging
 from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.judge import judge, judge_share
+from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.verdicts import Comparison, Verdict
 
@@ -230,6 +231,15 @@ def test_orphans_are_shown_where_they_were_not_ruled_out():
 
 def test_what_the_ledger_fails_fails():
     assert judged(run(ledger=(ORPHANS, LedgerCheck("doubles", "fail", 1)))).overall is FAIL
+
+
+@pytest.mark.parametrize("name", sorted(NEED_NOT_BE_KNOWN))
+def test_what_need_not_be_known_decides_only_when_it_is(name):
+    nobody_looked = judged(run(ledger=(ORPHANS, LedgerCheck(name, "unknown", None, "nothing to look at"))))
+    assert nobody_looked.overall is PASS
+    assert check(nobody_looked, f"ledger: {name}").verdict is UNKNOWN
+    assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "fail", 1)))).overall is FAIL
+    assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "pass", 2)))).overall is UNKNOWN
 
 
 def test_what_an_optional_ledger_does_not_know_decides_nothing():

@@ -1,157 +1,176 @@
 """The ledger against real storages: what was claimed and what is there."""
 
-import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import apsw
-import asyncpg
 import pytest
+from ledgers import accept, checks_of, failed, operations
+from storages import LONG_AGO_NS, NOW_NS, Storage
+from studies import Op
 
-from loadtests.ledger import read_ledger
+from loadtests.ledger import Database, read_ledger
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.vocabulary import OPERATIONS, OUTCOMES
 
-STORAGE = Path(__file__).parents[2] / "loadtests" / "pod" / "storage"
-LONG_AGO_NS = time.time_ns() - 3600 * 10**9
-
-Fill = Callable[[str], None]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str, Fill]:
-    """Engine, where the ledger finds it, and a way to run SQL in it; with the pod's own schema."""
-    engine = request.param
-    schema = (STORAGE / engine / "schema.sql").read_text()
-    if engine == "sqlite":
-        where = str(tmp_path / "storage.sqlite")
-        connection = apsw.Connection(where)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(schema)
-        request.addfinalizer(connection.close)
-        return engine, where, connection.execute
-    database = request.getfixturevalue("postgres_database")
-    asyncio.run(_execute(database.pod_dsn, schema))
-    asyncio.run(_execute(database.pod_dsn, "INSERT INTO accounts (account) VALUES ('account-0001')"))
-    return engine, database.dsn, lambda sql: asyncio.run(_execute(database.pod_dsn, sql))
+EVERY_CHECK = {
+    "orphans",
+    "accepted_twice",
+    "lost_accepts",
+    "accepts_nobody_was_told",
+    "lost_messages",
+    "never_offered",
+    "duplicated_messages",
+    "reordered",
+    "sequence_gaps",
+    "lost_pushes",
+}
+LIVE = "00000000000000c1"
 
 
-async def _execute(dsn: str, sql: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
-def _connection(name: str, seen_ns: int, closed_ns: int | None = None) -> str:
-    closed = "NULL" if closed_ns is None else str(closed_ns)
-    return (
-        "INSERT INTO connections (id, account, role, name, resume_digest, opened_at, seen_at, closed_at)"
-        f" VALUES ('{name}', 'account-0001', 'agent', 'Ada', '', 1, {seen_ns}, {closed});"
-        f" INSERT INTO topics (account, topic, head) VALUES ('account-0001', 'agent/{name}', 0);"
-        " INSERT INTO subscriptions (connection, topic, account, subscribed_at)"
-        f" VALUES ('{name}', 'agent/{name}', 'account-0001', 1);"
-    )
-
-
-def _chat(key: int, accepted_by: str | None) -> str:
-    winner, state = (f"'{accepted_by}'", "accepted") if accepted_by else ("NULL", "offered")
-    return (
-        "INSERT INTO chats (account, id, state, subject, offered_by, accepted_by, offered_at)"
-        f" VALUES ('account-0001', '{key:016x}', '{state}', '', 'live', {winner}, 1);"
-    )
-
-
-def _message(key: int, chat: int) -> str:
-    return (
-        "INSERT INTO messages (account, key, chat, sender, text, sent_at)"
-        f" VALUES ('account-0001', '{key:016x}', '{chat:016x}', 'live', '', 1);"
-    )
-
-
-Operation = tuple[str, int, int | None, str, int]
-"""Name, key, chat, outcome, connection."""
-
-
-def _operations(directory: RunDirectory, worker: str, operations: list[Operation]) -> None:
-    with directory.create_table("operations", worker, pod=["pod-1"]) as table:
-        table.write(
-            [
-                (n, 0, 0, 0, connection, OPERATIONS.index(name), key, chat, OUTCOMES.index(outcome), 1, 1, 2, None, 0)
-                for n, (name, key, chat, outcome, connection) in enumerate(operations)
-            ]
+def whole(storage: Storage, run: RunDirectory) -> None:
+    """A chat that was offered, accepted and spoken in, and everybody heard of it."""
+    storage.connection(LIVE)
+    storage.chat(0xA1, LIVE)
+    storage.message(0xB1, 0xA1)
+    storage.events("queue", ("chat.offered", 0xA1), ("chat.accepted", 0x10A1))
+    storage.events("chat/00000000000000a1", ("chat.accepted", 0x10A1), ("message.sent", 0xB1))
+    heard = [
+        Op("event.deliver", None, ended_s=7 + n, key=key, chat=0xA1, connection=4, topic=topic, sequence=number)
+        for n, (topic, number, key) in enumerate(
+            (("queue", 1, 0xA1), ("queue", 2, 0x10A1), ("chat", 1, 0x10A1), ("chat", 2, 0xB1))
         )
-
-
-def _by_name(document: dict[str, Any]) -> dict[str, Any]:
-    assert document["format"] == 1
-    return {check["check"]: check for check in document["checks"]}
-
-
-def test_storage_that_holds_what_was_claimed_passes(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
-    engine, where, fill = storage
-    fill(_connection("live", time.time_ns()) + _chat(0xA1, "live") + _message(0xB1, 0xA1))
-    run = RunDirectory(tmp_path)
-    _operations(run, "0", [("chat.accept", 1, 0xA1, "ok", 4), ("message.send", 0xB1, 0xA1, "ok", 4)])
-    # Accepting again over the same connection is harmless; losing the race is no claim.
-    _operations(run, "1", [("chat.accept", 3, 0xA1, "refused", 4)])
-    found = _by_name(read_ledger(engine, where, run))
-    assert {name: check["verdict"] for name, check in found.items()} == {
-        "orphans": "pass",
-        "accepted_twice": "pass",
-        "lost_accepts": "pass",
-        "lost_messages": "pass",
-    }
-
-
-def test_differences_are_found_and_named(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
-    engine, where, fill = storage
-    fill(
-        _connection("live", time.time_ns())
-        + _connection("gone", time.time_ns(), time.time_ns())
-        + _connection("mute", LONG_AGO_NS)
+    ]
+    operations(
+        run,
+        "0",
+        Op("subscription.create", connection=4, topic="queue", sequence=0),
+        Op("subscription.create", connection=4, topic="chat", chat=0xA1, sequence=0),
+        Op("chat.offer", key=0xA1, chat=0xA1, connection=9),
+        accept(0xA1),
+        Op("message.send", key=0xB1, chat=0xA1, connection=4),
+        *heard,
+        Op("connection.close", 59.0, connection=4),
     )
-    fill(_chat(0xA1, "live") + _chat(0xFFFFFFFFFFFFFFA2, None))
-    run = RunDirectory(tmp_path)
-    _operations(run, "0", [("chat.accept", 1, 0xA1, "ok", 4), ("message.send", 0xFFFFFFFFFFFFFFB1, 0xA1, "ok", 4)])
-    _operations(run, "1", [("chat.accept", 2, 0xA1, "ok", 4), ("chat.accept", 3, 0xFFFFFFFFFFFFFFA2, "ok", 5)])
-    found = _by_name(read_ledger(engine, where, run))
-    assert found["orphans"]["count"] == 2
-    assert found["orphans"]["evidence"] == ["gone agent/gone (closed)", "mute agent/mute (silent)"]
-    assert found["accepted_twice"]["evidence"] == ["00000000000000a1"]
-    assert found["lost_accepts"]["evidence"] == ["ffffffffffffffa2"]
-    assert found["lost_messages"]["evidence"] == ["ffffffffffffffb1"]
-    assert {check["verdict"] for check in found.values()} == {"fail"}
 
 
-def test_evidence_is_at_most_ten(storage: tuple[str, str, Fill], tmp_path: Path) -> None:
-    engine, where, fill = storage
-    fill("".join(_connection(f"mute-{n:02}", LONG_AGO_NS) for n in range(15)))
-    check = _by_name(read_ledger(engine, where, RunDirectory(tmp_path)))["orphans"]
+def test_storage_that_holds_what_was_claimed_passes(storage: Storage, run: RunDirectory) -> None:
+    whole(storage, run)
+    # Accepting again over the same connection is harmless; losing the race is no claim.
+    operations(run, "1", accept(0xA1, "refused", error="already_accepted"))
+    found = checks_of(storage, run)
+    assert set(found) == EVERY_CHECK
+    assert failed(found) == {}
+    assert {check["known"] for check in found.values()} == {"storage", "rows", "rows and storage"}
+
+
+def test_an_empty_run_on_an_empty_storage_passes(storage: Storage, run: RunDirectory) -> None:
+    assert failed(checks_of(storage, run)) == {}
+
+
+def test_orphans_are_told_by_why_and_age(storage: Storage, run: RunDirectory) -> None:
+    storage.connection("gone", closed_at=time.time_ns() - 5 * 10**9)
+    storage.connection("mute", seen_at=LONG_AGO_NS)
+    storage.connection("here")
+    storage.add("subscriptions", connection="never", topic="agent/never", subscribed_at=NOW_NS - 300 * 10**9)
+    orphans = checks_of(storage, run)["orphans"]
+    assert orphans["count"] == 3
+    assert orphans["evidence"] == [
+        "gone agent/gone (closed)",
+        "mute agent/mute (silent)",
+        "never agent/never (missing)",
+    ]
+    assert orphans["reason"].startswith("subscriptions without a live connection: 1 closed, 1 missing, 1 silent; ")
+    assert {"1 under 1 min", "1 under 10 min", "1 older"} == set(orphans["reason"].partition("; ")[2].split(", "))
+
+
+def test_evidence_is_at_most_ten(storage: Storage, run: RunDirectory) -> None:
+    for n in range(15):
+        storage.connection(f"mute-{n:02}", seen_at=LONG_AGO_NS)
+    check = checks_of(storage, run)["orphans"]
     assert (check["count"], len(check["evidence"])) == (15, 10)
 
 
+def test_accepts_that_differ_are_found_and_named(storage: Storage, run: RunDirectory) -> None:
+    big = 0xFFFFFFFFFFFFFFA2
+    storage.connection(LIVE)
+    for chat, winner in ((0xA1, LIVE), (big, None), (0xA3, LIVE), (0xA4, LIVE), (0xA5, LIVE)):
+        storage.chat(chat, winner)
+    storage.events("chat/00000000000000a5", ("chat.accepted", 1), ("chat.accepted", 2))
+    no = {"error": "already_accepted"}
+    operations(
+        run,
+        "0",
+        accept(0xA1),
+        accept(big, connection=5),
+        accept(0xA3, "refused", **no),
+        accept(0xA4, "refused", **no),
+        accept(0xA5),
+    )
+    operations(run, "1", accept(0xA1), accept(0xA4, "unknown", error="timeout"))  # the same number is another one here
+    found = checks_of(storage, run)
+    assert found["accepted_twice"]["evidence"] == ["00000000000000a1", "00000000000000a5"]
+    assert found["lost_accepts"]["evidence"] == ["ffffffffffffffa2"]
+    assert found["accepts_nobody_was_told"]["evidence"] == ["00000000000000a3"]
+    assert failed(found) == {"accepted_twice": 2, "lost_accepts": 1, "accepts_nobody_was_told": 1}
+
+
+def test_messages_that_are_lost_or_there_twice(storage: Storage, run: RunDirectory) -> None:
+    storage.message(0xB2, 0xA1)
+    storage.events("chat/00000000000000a1", ("message.sent", 0xB2), ("message.sent", 0xB2))
+    sent = [Op("message.send", key=key, chat=0xA1) for key in (0xB1, 0xB2)]
+    operations(run, "0", *sent, Op("message.send", key=0xB3, chat=0xA1, outcome="unknown", error="cut_off"))
+    found = checks_of(storage, run)
+    assert found["lost_messages"]["evidence"] == ["00000000000000b1"]
+    assert found["duplicated_messages"]["evidence"] == ["00000000000000b2"]
+    assert failed(found) == {"lost_messages": 1, "duplicated_messages": 1}
+
+
+def test_offers_without_their_event(storage: Storage, run: RunDirectory) -> None:
+    storage.chat(0xA1)
+    storage.chat(0xA2)
+    storage.events("queue", ("chat.offered", 0xA1))
+    operations(run, "0", *(Op("chat.offer", key=key, chat=key) for key in (0xA1, 0xA2)))
+    found = checks_of(storage, run)
+    assert found["never_offered"]["evidence"] == ["00000000000000a2"]
+    assert failed(found) == {"never_offered": 1}
+
+
+def test_gaps_in_a_topic(storage: Storage, run: RunDirectory) -> None:
+    storage.events("queue", ("chat.offered", 0xA1), head=2)  # its last event is gone
+    storage.add("topics", topic="chat/00000000000000a1", head=3)
+    for number in (1, 3):
+        storage.event("chat/00000000000000a1", number, "message.sent", 0xB0 + number)
+    storage.events("chat/00000000000000a2", ("message.sent", 0xB9))
+    found = checks_of(storage, run)
+    assert set(found["sequence_gaps"]["evidence"]) == {"account 0 queue", "account 0 chat/00000000000000a1"}
+    assert failed(found) == {"sequence_gaps": 2}
+
+
 @pytest.mark.parametrize(
-    ("engine", "where", "why"),
+    ("databases", "why"),
     [
-        ("memory", None, "memory cannot be read"),
-        (None, None, "not our storage"),
-        ("sqlite", "absent.sqlite", "no file absent.sqlite"),
-        ("postgres", "postgresql://pod:hidden-word@127.0.0.1:1/pod", "PostgreSQL"),
+        ({}, "cannot be read from outside"),
+        ({"memory": Database("memory", "")}, "memory cannot be read"),
+        ({"sqlite": Database("sqlite", "absent.sqlite")}, "no file absent.sqlite"),
+        ({"postgres": Database("postgres", "postgresql://pod:hidden-word@127.0.0.1:1/pod")}, "PostgreSQL"),
+        ({"mariadb": Database("mariadb", "mariadb://pod:hidden-word@127.0.0.1:1/pod")}, "MariaDB"),
+        ({"redis": Database("redis", "redis://pod:hidden-word@127.0.0.1:1/0")}, "Redis"),
     ],
 )
-def test_unreadable_storage_is_unknown(engine: str | None, where: str | None, why: str, tmp_path: Path) -> None:
-    document = read_ledger(engine, where, RunDirectory(tmp_path))
-    orphans = _by_name(document)["orphans"]
-    assert (orphans["verdict"], orphans["count"]) == ("unknown", None)
-    assert why in orphans["reason"]
+def test_unreadable_storage_is_unknown(databases: dict[str, Database], why: str, run: RunDirectory) -> None:
+    operations(run, "0", accept(0xA1), accept(0xA1, connection=5))
+    document = read_ledger(databases, run)
+    found = {check["check"]: check for check in document["checks"]}
+    assert set(found) == EVERY_CHECK
+    assert (found["orphans"]["verdict"], found["orphans"]["count"]) == ("unknown", None)
+    assert why in found["orphans"]["reason"]
+    # What the rows alone tell is told.
+    assert found["accepted_twice"]["count"] == 1
+    assert (found["reordered"]["verdict"], found["duplicated_messages"]["verdict"]) == ("pass", "pass")
     assert "hidden-word" not in str(document)
 
 
-def test_a_file_that_is_no_database_is_unknown(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_unknown(run: RunDirectory, tmp_path: Path) -> None:
     path = tmp_path / "storage.sqlite"
     path.write_bytes(b"not a database, but long enough to look at" * 50)
-    assert _by_name(read_ledger("sqlite", str(path), RunDirectory(tmp_path)))["orphans"]["verdict"] == "unknown"
+    (orphans, *_) = read_ledger({"sqlite": Database("sqlite", str(path))}, run)["checks"]
+    assert orphans["verdict"] == "unknown"

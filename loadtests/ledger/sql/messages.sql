@@ -1,1 +1,1 @@
-SELECT key FROM messages
+SELECT m.account, m.key, m.chat FROM messages AS m

@@ -1,1 +1,0 @@
-SELECT id FROM chats WHERE accepted_by IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT c.account, c.id, c.state, c.accepted_by FROM chats AS c

@@ -1,0 +1,1 @@
+SELECT s.account, s.connection, s.topic FROM subscriptions AS s
