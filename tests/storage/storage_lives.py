@@ -26,8 +26,8 @@ class Account:
     name: str
     random: random.Random
     offered: dict[str, asyncio.Event] = field(default_factory=dict)
-    accepted: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Chat → the connections that were told that it is theirs."""
+    accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Chat → the connections that were told that it is theirs; one that asks again is told again."""
     told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Chat → the winners' names that the others were told."""
     messages: set[str] = field(default_factory=set)
@@ -70,7 +70,7 @@ class Account:
         answer = await desk.accept(chat)
         self.publish(answer)
         if isinstance(answer, Accepted):
-            self.accepted[chat].append(desk.connection)
+            self.accepted[chat].add(desk.connection)
             self.told[chat].add(desk.name)
             await self.say(desk, chat, "how may I help?")
             self.offered[chat].set()
@@ -105,7 +105,7 @@ def check(account: Account, copy: AccountCopy) -> None:
     """Everything that was acknowledged is there; one winner a chat; numbers without a gap; nothing twice."""
     chats = {chat.id: chat for chat in copy.chats}
     for chat, winners in account.accepted.items():
-        assert winners == [chats[chat].accepted_by]
+        assert winners == {chats[chat].accepted_by}
     names = {connection.id: connection.name for connection in copy.connections}
     for chat, told in account.told.items():
         assert told == {names[chats[chat].accepted_by or ""]}
