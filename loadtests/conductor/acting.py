@@ -15,7 +15,7 @@ from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
-from loadtests.scenario import Action
+from loadtests.scenario import Action, Migrate
 from loadtests.timeline.actor import Act, Actor
 from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
 
@@ -116,6 +116,10 @@ class Acting:
             self._write(act)
 
     def _write(self, act: Act) -> None:
+        if isinstance(act.action, Migrate) and act.result == "ok":
+            for name in act.action.pods or self._parts.pods:
+                pod = self._parts.pods[name]
+                pod.plan = pod.plan.then(act.action.to, act.action.share)
         if act.result == "failed":
             self._progress.say(f"action failed: {act.action.words}: {act.error}")
         self._timeline.action(row(act, self._parts.layout, self._parts.clock.monotonic_ns))

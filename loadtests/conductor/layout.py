@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from loadtests.pod.storage import registry
+from loadtests.pod.storage.dual.modes import SIDES
 from loadtests.pod.storage.registry import StorageName
 from loadtests.scenario import MAIN_CLUSTER, Scenario
 
@@ -26,6 +27,11 @@ class Layout:
 
     pods: tuple[PodLayout, ...]
     databases: Mapping[str, StorageName]
+
+    def side_of(self, database: str) -> str:
+        """`legacy` or `upgraded`; empty for the database of a storage that is not dual."""
+        roles = {role for pod in self.pods for role, name in pod.databases.items() if name == database}
+        return next((role for role in roles if role in SIDES), "")
 
 
 def layout(scenario: Scenario, storage: str | None) -> Layout:

@@ -19,6 +19,7 @@ from loadtests.conductor.manifest import Clock
 from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
 from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Cut, Scenario
@@ -111,6 +112,10 @@ class Parts:
             return dsn
         proxy = self.proxies[pod, database] = Proxy(command, pod, database, dsn)
         return proxy.dsn
+
+    def modes(self) -> Mapping[str, Mode]:
+        """Account → where a dual storage keeps it; of no interest for any other."""
+        return {account: pod.plan.mode(account) for pod in self.pods.values() for account in pod.layout.accounts}
 
     def start_observer(self) -> Any:
         """Returns the offsets of the databases' clocks, by database. Raises RunEnded(observer_died).

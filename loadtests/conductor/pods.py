@@ -14,10 +14,9 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
 from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan
+from loadtests.pod.storage.registry import dsn_variable
 from loadtests.scenario import PodTarget
-
-LEGACY, UPGRADED = "legacy", "upgraded"
-_DSN_OF = {LEGACY: "LOADTESTS_DSN_LEGACY", UPGRADED: "LOADTESTS_DSN_UPGRADED"}
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class PodCommand:
     """How every pod of a run is started; what differs between them is in `PodLayout`."""
 
     storage: str
-    starts_on: str
+    starts_on: Mode
     run_directory: Path
     origin_ns: int
     logs: Path
@@ -44,6 +43,8 @@ class OwnPod:
         self.settings: Mapping[str, Any] = {}
         self._command, self._dsns = command, dsns
         self._url = ""
+        self.plan = Plan(command.starts_on)
+        """Where a dual storage has its accounts, by the moves that were made."""
         self.child: Child | None = None
 
     @property
@@ -61,7 +62,7 @@ class OwnPod:
             *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
             *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
             *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
-            *(("--starts-on", command.starts_on) if LEGACY in self.layout.databases else ()),
+            *(("--starts-on", self._mode()) if self.layout.databases.keys() & SIDES else ()),
             *("--ready-fd", "{ready}"),
         ]
         log = command.logs / f"{self.name}.log"
@@ -71,8 +72,16 @@ class OwnPod:
         self._url, self.control_url = told["url"], told["control"]
         self.settings = told.get("settings") or {}
 
+    def _mode(self) -> Mode:
+        """Where all of its accounts are: a pod that is started again knows of no move. Raises RunEnded(pod_died) when
+        they are not all in one place."""
+        modes = {self.plan.mode(account) for account in self.layout.accounts}
+        if len(modes) > 1:
+            raise RunEnded("pod_died", f"pod {self.name} cannot be started again amid a move of its accounts")
+        return modes.pop()
+
     def _environment(self) -> dict[str, str]:
-        dsns = {_DSN_OF.get(role, "LOADTESTS_DSN"): dsn for role, dsn in self._dsns.items()}
+        dsns = {dsn_variable(role): dsn for role, dsn in self._dsns.items()}
         return {
             "LOADTESTS_TOKEN_SECRET": self._command.token_secret,
             "LOADTESTS_CONTROL_TOKEN": self.control_token,

@@ -214,9 +214,9 @@ class Run:
             return
         from loadtests.ledger import Database, read_ledger  # with it come the drivers of databases
 
-        dsns = self.parts.dsns()
-        databases = {n: Database(s.engine, dsns[n]) for n, s in self.parts.layout.databases.items()}
-        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes))
+        dsns, layout = self.parts.dsns(), self.parts.layout
+        databases = {n: Database(s.engine, dsns[n], layout.side_of(n)) for n, s in layout.databases.items()}
+        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes()))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""

@@ -13,7 +13,7 @@ from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
 from loadtests.ledger.divergence import IDS, diverged
 from loadtests.ledger.findings import Finding, unknown
-from loadtests.ledger.stored import Accounts, Read, Stored, Table, UnreadableError, store
+from loadtests.ledger.stored import Accounts, Read, Stored, UnreadableError, store
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 
@@ -29,10 +29,12 @@ Mode = Literal["legacy", "dual", "upgraded"]
 
 
 class Database(NamedTuple):
-    """Where one is: `dsn` is a server's address (a secret) or a file's path."""
+    """Where one is: `dsn` is a server's address (a secret) or a file's path. `side` of a dual storage it is; databases
+    of one side, as each cluster of pods has one, are read as one."""
 
     engine: str
     dsn: str
+    side: str = ""
 
 
 def _postgres(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
@@ -90,9 +92,9 @@ def read_ledger(
 ) -> dict[str, Any]:
     """The content of `ledger.json`: compares the run's operations with its databases once the load is over.
 
-    Two databases are the sides `legacy` and `upgraded` of a dual storage, and `modes` says on which of them an account
-    is at the end, or on both (`dual`, also of one that is not named); the side that answers for it is compared with
-    the load. Never raises for a database that cannot be read: checks are `unknown` then, with the reason.
+    Of a dual storage `modes` says on which side an account is at the end, or on both (`dual`, also of one that is not
+    named); the side that answers for it is compared with the load. Never raises for a database that cannot be read:
+    checks are `unknown` then, with the reason.
     """
     context = _context(directory, modes or {})
     claims = read_claims(directory)
@@ -113,9 +115,11 @@ def _read(databases: Mapping[str, Database], accounts: Accounts) -> Sides:
     stored: dict[str, Stored] = {}
     for name, database in databases.items():
         try:
-            stored[name] = asyncio.run(_stored(database, accounts, dual=len(databases) > 1))
+            one = asyncio.run(_stored(database, accounts, dual=bool(database.side)))
         except UnreadableError as error:
             return Sides({}, f"{name}: {error}" if len(databases) > 1 else str(error))
+        side = database.side
+        stored[side] = stored[side] + one if side in stored else one
     return Sides(stored, "" if stored else "the storage cannot be read from outside of its pod")
 
 
@@ -175,12 +179,7 @@ def _answering(sides: Mapping[str, Stored], context: Context) -> Stored:
         [context.accounts.number(name) for name, mode in context.modes.items() if mode == "upgraded"], np.int64
     )
     old, new = sides["legacy"].of(np.setdiff1d(accounts, moved)), sides["upgraded"].of(moved)
-    tables = {name: _together(old[name], new[name]) for name in old.tables}
-    return Stored(sides["legacy"].orphans + sides["upgraded"].orphans, tables)
-
-
-def _together(one: Table, other: Table) -> Table:
-    return Table({name: np.concatenate([column, other[name]]) for name, column in one.columns.items()})
+    return old + new
 
 
 def _diverged(claims: Claims, sides: Mapping[str, Stored], context: Context) -> Finding:

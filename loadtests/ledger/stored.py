@@ -82,6 +82,9 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
+    def __add__(self, other: "Table") -> "Table":
+        return Table({name: np.concatenate([column, other[name]]) for name, column in self.columns.items()})
+
     def where(self, mask: npt.NDArray[np.bool_]) -> "Table":
         return Table({name: column[mask] for name, column in self.columns.items()})
 
@@ -95,6 +98,10 @@ class Stored:
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
+
+    def __add__(self, other: "Stored") -> "Stored":
+        tables = {name: table + other[name] for name, table in self.tables.items()}
+        return Stored(self.orphans + other.orphans, tables)
 
     def of(self, accounts: Numbers) -> "Stored":
         """Of these accounts only, but for the orphans, which are everybody's."""

@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def checks_of(sides: Sides, run: RunDirectory, modes: Mapping[str, Mode]) -> dict[str, dict[str, Any]]:
-    databases = {name: Database(s.engine, s.dsn) for name, s in zip(("legacy", "upgraded"), sides, strict=True)}
+    databases = {name: Database(s.engine, s.dsn, name) for name, s in zip(("legacy", "upgraded"), sides, strict=True)}
     return {check["check"]: check for check in read_ledger(databases, run, modes)["checks"]}
 
 
@@ -123,6 +123,9 @@ def test_what_was_not_acknowledged_is_told_apart(sides: Sides, run: RunDirectory
 
 
 def test_a_side_that_cannot_be_read_is_named(sides: Sides, run: RunDirectory) -> None:
-    databases = {"legacy": Database(sides[0].engine, sides[0].dsn), "upgraded": Database("sqlite", "absent.sqlite")}
+    databases = {
+        "legacy": Database(sides[0].engine, sides[0].dsn, "legacy"),
+        "upgraded": Database("sqlite", "absent.sqlite", "upgraded"),
+    }
     (orphans, *_) = read_ledger(databases, run)["checks"]
     assert (orphans["verdict"], orphans["reason"]) == ("unknown", "upgraded: there is no file absent.sqlite")
