@@ -223,12 +223,14 @@ def lock_wait(at_s: float, lasts_s: float, **columns: Any) -> dict[str, Any]:
     """A row of `lock_waits` by column: a wait of `chat.accept` behind `message.send`, logged by the server."""
     times = {"wait": 0, "started_ns": _ns(at_s), "ended_ns": _ns(at_s + lasts_s), "known": KNOWN.index("event")}
     who = {"waiter_session": 1, "waiter_operation": "chat.accept", "blocker_session": 2, "root_session": 3}
-    return {**times, **who, "engine": "postgres", "root_operation": "message.send", "depth": 1, **columns}
+    where = {"engine": "postgres", "database": "postgres"}
+    return {**times, **who, **where, "root_operation": "message.send", "depth": 1, **columns}
 
 
 def session(at_s: float, wait_class: str, sessions: int, **columns: Any) -> dict[str, Any]:
     """A row of `sessions` by column."""
-    return {"t_ns": _ns(at_s), "engine": "postgres", "wait_class": wait_class, "sessions": sessions, **columns}
+    where = {"engine": "postgres", "database": "postgres"}
+    return {"t_ns": _ns(at_s), **where, "wait_class": wait_class, "sessions": sessions, **columns}
 
 
 def healthy_ticks(probe: str = "database", every_s: float = 0.1, until_s: float = 16.0) -> list[tuple[Any, ...]]:
