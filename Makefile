@@ -77,5 +77,5 @@ lock: .venv/ready  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
 
 clean:  ## end what killed runs left behind; remove the virtual environment, caches and RUNS
-	@[ ! -x "$(BIN)/loadtests" ] || $(BIN)/loadtests clean --runs "$(RUNS)"
+	-@[ ! -x "$(BIN)/loadtests" ] || $(BIN)/loadtests clean --runs "$(RUNS)"
 	@rm -rf .venv build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache "$(RUNS)"

@@ -79,13 +79,15 @@ class MariadbServer(PrivateServer):
         return [self._binaries.program("mariadbd"), self._defaults()]
 
     def _ready(self) -> bool:
-        return self._ask(["select 1"]) is not None
+        try:
+            return bool(self._ask(["select 1"]))
+        except ServerUnavailable:
+            return False
 
     def _apply_size(self) -> None:
         """Live. The buffer pool may take its time; InnoDB says how large it really is."""
         wanted = resizing(self._size)
-        if self._ask([f"set global {name} = {value}" for name, value in wanted.items()] + ["select 1"]) is None:
-            raise ServerUnavailable(f"{self._title()} could not be resized: it did not answer")
+        self._ask([f"set global {name} = {value}" for name, value in wanted.items()] + ["select 1"])
         end = time.monotonic() + _RESIZED_WITHIN_S
         while (is_now := self._ask(["select @@innodb_buffer_pool_size"])) != wanted["innodb_buffer_pool_size"]:
             if time.monotonic() > end:
@@ -95,7 +97,7 @@ class MariadbServer(PrivateServer):
             time.sleep(0.1)
 
     def _ask(self, statements: Sequence[str]) -> Any:
-        """The first value of the last one; None when the server does not serve, or not yet."""
+        """The first value of the last answer."""
         return asyncio.run(self._asked(statements))
 
     async def _asked(self, statements: Sequence[str]) -> Any:
@@ -112,5 +114,5 @@ class MariadbServer(PrivateServer):
                 for statement in statements:
                     await cursor.execute(statement)
                 return (await cursor.fetchone())[0]
-        except (MySQLError, OSError, TimeoutError):
-            return None
+        except (MySQLError, OSError, TimeoutError) as error:
+            raise ServerUnavailable(f"{self._title()} does not do what it is asked to: {error!r}") from None

@@ -16,6 +16,7 @@ from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.guard import Guard
+from loadtests.servers.guardian import remove
 from loadtests.servers.home import Home, settle
 from loadtests.servers.record import Record
 from loadtests.servers.size import Size
@@ -204,7 +205,7 @@ class PrivateServer(ABC):
 
     def recreate(self) -> None:
         self.stop()
-        shutil.rmtree(self._home.data)
+        remove(self._home.data)
         self._initialise()
         self.start()
 

@@ -20,13 +20,21 @@ SERVERS: dict[str, str] = {
 """Engine → the class behind it, imported only when it is asked for."""
 
 
-def create_server(engine: str, directory: Path, *, choices: Sequence[str] = (), size: Size | None = None) -> Server:
+def create_server(  # noqa: PLR0913  a size in the words of `resize`
+    engine: str,
+    directory: Path,
+    *,
+    choices: Sequence[str] = (),
+    connections: int | None = None,
+    memory_mb: int | None = None,
+    cores: int | None = None,
+) -> Server:
     """A server of an engine in SERVERS, not started yet, in `directory`, which must not exist or be empty.
 
     `choices` are those of the storage's name that uses it; `everysec` concerns a Redis, the others are passed over.
     Raises ServerUnavailable, FileExistsError.
     """
-    return _class(engine).create(directory, size or Size(), choices)
+    return _class(engine).create(directory, Size().changed(connections, memory_mb, cores), choices)
 
 
 def programs(engine: str) -> Binaries:

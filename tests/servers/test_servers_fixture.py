@@ -1,10 +1,14 @@
 """The session's server: durable as promised, with an ordinary role for the pod."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+
+from loadtests.servers.registry import create_server
 
 SETTINGS = {
     "fsync": "on",
@@ -43,3 +47,20 @@ def test_a_wrong_password_is_refused(postgres_database: Any) -> None:
     head, tail = postgres_database.pod_dsn.rsplit("@", 1)
     with pytest.raises(asyncpg.InvalidPasswordError):
         asyncio.run(_rows(f"{head}x@{tail}", "select 1"))
+
+
+async def _crowd_out(pod_dsn: str, dsn: str) -> list[Any]:
+    """Who is there when the pod has taken all it can get, as the superuser sees it."""
+    async with AsyncExitStack() as held:
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            while True:
+                connection = await asyncpg.connect(pod_dsn)
+                held.push_async_callback(connection.close)
+        return await _rows(dsn, "select usename, count(*) from pg_stat_activity where usename is not null group by 1")
+
+
+def test_the_superuser_gets_in_when_the_pod_has_every_connection(postgres_server: Any, tmp_path: Path) -> None:
+    with create_server("postgres", tmp_path / "postgres", connections=10) as server:
+        told = dict(asyncio.run(_crowd_out(server.pod_dsn, server.dsn)))
+    assert told["pod"] == 10
+    assert told["loadtests"] >= 1

@@ -1,10 +1,14 @@
 """The session's Redis: durable as promised, an ordinary user for the pod who can read how durable."""
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, ResponseError
+
+from loadtests.servers.registry import create_server
 
 SETTINGS = {
     "appendonly": "yes",
@@ -68,3 +72,24 @@ def test_nobody_comes_in_without_a_password(redis_database: Any) -> None:
 def test_a_database_is_empty_for_every_test(redis_database: Any) -> None:
     with Redis.from_url(redis_database.dsn) as client:
         assert client.dbsize() == 0
+
+
+def test_it_can_be_enlarged_when_the_pod_has_every_connection(redis_server: Any, tmp_path: Path) -> None:
+    """Redis keeps none back for superusers."""
+    with ExitStack() as held, create_server("redis", tmp_path / "redis", connections=10) as server:
+        with pytest.raises(ConnectionError, match="max number of clients"):
+            for _ in range(100):
+                held.enter_context(Redis.from_url(server.pod_dsn)).ping()
+        with Redis.from_url(server.dsn) as observer, pytest.raises(ConnectionError):
+            observer.ping()
+        server.resize(connections=20)
+        with Redis.from_url(server.dsn) as observer:
+            assert observer.ping()
+
+
+def test_everysec_is_a_choice_that_stays(redis_server: Any, tmp_path: Path) -> None:
+    with create_server("redis", tmp_path / "redis", choices=("everysec",)) as server:
+        for change in (lambda: None, server.recreate, lambda: server.resize(connections=20)):
+            change()
+            with Redis.from_url(server.pod_dsn, decode_responses=True) as pod:
+                assert pod.config_get("appendfsync") == {"appendfsync": "everysec"}

@@ -14,7 +14,6 @@ from server_clients import alive, count, family, passwords, port, setting, until
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import create_server
-from loadtests.servers.size import Size
 
 CONNECTIONS = {"postgres": "max_connections", "mariadb": "max_connections", "redis": "maxclients"}
 MEMORY = {"postgres": "shared_buffers", "mariadb": "innodb_buffer_pool_size", "redis": "maxmemory"}
@@ -127,7 +126,7 @@ def test_a_paused_server_can_be_stopped_and_killed(server: Server) -> None:
 
 
 def test_a_size_is_there_from_the_start_and_changes_in_mid_life(engine: str, tmp_path: Path) -> None:
-    with create_server(engine, tmp_path / engine, size=Size(connections=20, memory_mb=32, cores=1)) as server:
+    with create_server(engine, tmp_path / engine, connections=20, memory_mb=32, cores=1) as server:
         assert _size(server) == (20, 32, 1)
         write(server)
         server.resize(connections=40, memory_mb=64)
@@ -173,7 +172,7 @@ def test_sizes_that_cannot_be_are_refused_with_what_can(server: Server, asked: d
 
 
 def test_recreated_it_is_empty_at_the_same_address_and_size(engine: str, tmp_path: Path) -> None:
-    with create_server(engine, tmp_path / engine, size=Size(connections=20, memory_mb=32, cores=1)) as server:
+    with create_server(engine, tmp_path / engine, connections=20, memory_mb=32, cores=1) as server:
         dsns = (server.dsn, server.pod_dsn)
         write(server)
         server.recreate()

@@ -1,0 +1,18 @@
+"""What the doctor says of database servers."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtests.conductor.doctor import look
+from loadtests.servers.registry import SERVERS, product
+
+
+@pytest.mark.parametrize("engine", SERVERS)
+def test_a_missing_server_disables_its_storages_alone(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(product(engine).choice, str(tmp_path))
+    told = {finding.what: finding for finding in look()}[product(engine).name]
+    assert str(tmp_path) in told.found
+    assert told.disables == f"--storage {engine}…; sqlite and memory work"
