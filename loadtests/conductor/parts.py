@@ -26,7 +26,6 @@ from loadtests.scenario import Cut, Scenario
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
-from loadtests.servers.size import Size
 
 STOP_WITHIN_S = 15.0
 
@@ -64,8 +63,8 @@ class Parts:
     def _start_server(self, name: str, storage: StorageName) -> None:
         place = self.directory.path.parent / f"server-{self.directory.name}-{name}"
         try:
-            size = Size(**self.scenario.size_of(name))
-            server = self.servers[name] = create_server(storage.engine, place, choices=storage.choices, size=size)
+            size = self.scenario.size_of(name)
+            server = self.servers[name] = create_server(storage.engine, place, choices=storage.choices, **size)
             server.start()
         except ServerUnavailable as error:
             self.interrupts.check()
