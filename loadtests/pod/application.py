@@ -97,6 +97,7 @@ class Pod:
             ("GET", "/statistics"): Route(self.statistics),
             ("POST", "/storage"): Route(operating.move, CHANGE_WITHIN_S),
             ("POST", "/locking"): Route(operating.switch_locking, CHANGE_WITHIN_S),
+            ("POST", "/schema"): Route(operating.prepare, CHANGE_WITHIN_S),
             ("POST", "/sweep"): Route(operating.sweep, CHANGE_WITHIN_S),
         }
 

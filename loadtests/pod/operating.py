@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from loadtests.pod.control import BadBody, NotPossible
 from loadtests.pod.service import Service
-from loadtests.pod.storage.contract import Relockable, Storage
+from loadtests.pod.storage.contract import Preparable, Relockable, Storage
 from loadtests.pod.storage.dual.modes import MODES
 from loadtests.pod.storage.dual.storage import DualStorage
 
@@ -49,6 +49,17 @@ class Operating:
             for storage in able.values():
                 await storage.switch_locking(locking)
         return {"locking": locking, "databases": list(able)}
+
+    async def prepare(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Without `database`: all of them."""
+        _only(body, "database")
+        there = self._databases()
+        asked = [_one_of(tuple(there), body, "database")] if "database" in body else list(there)
+        for name in asked:
+            storage = there[name]
+            if isinstance(storage, Preparable):
+                await storage.prepare()
+        return {"databases": asked}
 
     async def sweep(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         _only(body)

@@ -262,3 +262,11 @@ class Relockable(Protocol):
     async def switch_locking(self, locking: str) -> None:
         """`pessimistic`, `optimistic` or `none`: what begins from now on locks that way; `none` drops the foreign
         keys as well, the others bring them back, for rows to come. Raises StorageError, ValueError for another name."""
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A storage system that needs tables in its database."""
+
+    async def prepare(self) -> None:
+        """Makes what is not there, as after the database was created anew. Raises StorageError."""

@@ -38,7 +38,7 @@ class MariadbDriver:
         try:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
                 await self._pool.fill()
-            await self._make_schema()
+            await self.make_schema()
         except DRIVER_ERRORS as error:  # TimeoutError is one of them
             await self.close()
             raise StorageUnavailable(f"MariaDB cannot be used: {reason(error)}") from error
@@ -55,7 +55,7 @@ class MariadbDriver:
                 "special characters of user and password"
             ) from None
 
-    async def _make_schema(self) -> None:
+    async def make_schema(self) -> None:
         async with self.session() as connection:
             _check(connection.version)
             await connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"), ())

@@ -103,7 +103,7 @@ class PostgresDriver:
                 reset=_keep,
                 server_settings={"application_name": re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}"), **SESSION_SETTINGS},
             )
-            await self._make_schema()
+            await self.make_schema()
         except DRIVER_ERRORS as error:
             await self.close()
             raise StorageUnavailable(f"PostgreSQL cannot be used: {reason(error)}") from error
@@ -113,9 +113,9 @@ class PostgresDriver:
                 "LOADTESTS_DSN is not a PostgreSQL URL: percent-encode the special characters of user and password"
             ) from None
 
-    async def _make_schema(self) -> None:
+    async def make_schema(self) -> None:
         schema = (_HERE / "schema.sql").read_text(encoding="utf-8")
-        async with self._pool.acquire() as connection:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
             await connection.execute(f"BEGIN; SELECT pg_advisory_xact_lock({_SCHEMA_LOCK}); {schema}; COMMIT")
 
     async def close(self) -> None:

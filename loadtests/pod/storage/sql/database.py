@@ -96,6 +96,13 @@ class Database:
         """Connects and makes the tables. Raises StorageUnavailable."""
         await self._driver.open()
 
+    async def make_schema(self) -> None:
+        """Raises StorageUnavailable."""
+        try:
+            await self._driver.make_schema()
+        except self._driver.errors as error:
+            raise StorageUnavailable(f"{self._driver.title}: {reason(error)}") from error
+
     async def stop(self) -> None:
         """Lets what is under way finish, and disconnects, both in bounded time."""
         if self._under_way:

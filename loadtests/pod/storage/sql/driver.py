@@ -60,6 +60,9 @@ class Driver(Protocol):
     async def open(self) -> None:
         """Connects and makes the tables. Raises StorageUnavailable."""
 
+    async def make_schema(self) -> None:
+        """Makes the tables that are not there. Raises one of `errors`, or StorageUnavailable."""
+
     async def close(self) -> None:
         """In bounded time."""
 

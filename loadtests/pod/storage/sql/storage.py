@@ -47,11 +47,18 @@ class SqlStorage:
     async def start(self) -> None:
         await self._database.start()
         try:
-            # As the tables are made: not counted among the pod's transactions.
-            await foreign_keys.enforce(Database(self._driver, lambda _: None), self._strategy.foreign_keys)
+            await self._enforce_keys()
         except BaseException:
             await self._database.stop()
             raise
+
+    async def _enforce_keys(self) -> None:
+        """As the tables are made: not counted among the pod's transactions."""
+        await foreign_keys.enforce(Database(self._driver, lambda _: None), self._strategy.foreign_keys)
+
+    async def prepare(self) -> None:
+        await self._database.make_schema()
+        await self._enforce_keys()
 
     async def stop(self) -> None:
         await self._database.stop()
