@@ -1,5 +1,6 @@
 """The timeline's actions in a run: who carries them out, what they may lay hands on, what is written of them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,10 @@ from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.scenario import Action, Migrate
 from loadtests.timeline.actor import Act, Actor
 from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+
+START_WITHIN_S = 60.0
+START_AGAIN_S = 1.0
+"""How long, and how often, a pod is started again that does not come up."""
 
 MEND_WITHIN_S = 60.0
 """How long what was broken may take to be mended at the run's end: a database server starts in that time."""
@@ -58,10 +63,15 @@ class RunHands:
         await self._errands.ask(child.kill)
 
     async def start_pod(self, name: str) -> None:
-        try:
-            await self._errands.ask(self._parts.pods[name].start)
-        except RunEnded as ended:
-            raise ActionFailed(str(ended.reason.detail)) from None
+        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble."""
+        deadline = Deadline(START_WITHIN_S)
+        while True:
+            try:
+                return await self._errands.ask(self._parts.pods[name].start)
+            except RunEnded as ended:
+                if deadline.passed:
+                    raise ActionFailed(ended.reason.detail) from None
+            await asyncio.sleep(START_AGAIN_S)
 
     async def signal_pod(self, name: str, number: int) -> None:
         child = self._parts.pods[name].child

@@ -1,7 +1,8 @@
 # ruff: noqa: E501, RUF001  sentences of the page are kept whole, and a ratio is written as people write it
 """Tables of what was done in mid-run and what came of it: events, pods, blast radius, phases, the price of locks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from reports.blast import Blast, PodBlast, after_another
 from reports.findings import Findings, Measure, StorageFindings
@@ -22,7 +23,7 @@ def events(findings: Findings) -> Table:
             ", ".join((*event.pods, *event.databases)) or event.subject,
             f"{event.result}: {event.error}" if event.error else event.result,
             _took(event),
-            ", ".join(f"{name} {count}" for name, count in event.found.items()),
+            _found(event.found),
         ]
         for storage in findings.storages
         for run in storage.pooled
@@ -31,6 +32,19 @@ def events(findings: Findings) -> Table:
     columns = ["number", "run", "at", "what", "on", "result", "took", "found"]
     caption = f"What the numbers stand for: actions and faults; {FAILED} marks those that did not go well."
     return Table(caption, columns, rows, 8)
+
+
+def _found(found: Any) -> str:
+    """What an action told, in words: `moved 4, diverged: topics 41, chats 33`."""
+    if isinstance(found, Mapping):
+        told = {name: _found(value) for name, value in found.items() if value not in ({}, [], None)}
+        return ", ".join(
+            f"{name}: {value}" if isinstance(found[name], Mapping) else f"{name} {value}"
+            for name, value in told.items()
+        )
+    if isinstance(found, int) and not isinstance(found, bool):
+        return f"{found:,}"
+    return listed([str(one) for one in found]) if isinstance(found, list) else str(found)
 
 
 def _took(event: Event) -> str:
@@ -122,12 +136,13 @@ def story(findings: Findings) -> Table:
                "connections failed a second", *(f"waiting for locks in {name}, s per s" for name in databases),
                "pod cores", *(f"{name} cores" for name in databases), "orphans swept"]  # fmt: skip
     rows = [row for storage in acted for row in _story(storage, databases)]
+    several = len(acted) > 1  # of one storage, the page says which
     left = [f"{s.storage}: {'unknown' if s.orphans is None else f'{s.orphans:,}'}" for s in acted]
     caption = (
         "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed: unknown too. Orphans left at the "
         f"end, by the ledger: {listed(left)}."
     )
-    return Table(caption, columns, rows, 3)
+    return Table(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
 
 
 def _story(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[str]]:

@@ -33,6 +33,8 @@ class DrawnPlot(Protocol):
     def wide(self) -> bool: ...
 
 
+FIRST = ("story", "blast-radius")
+
 Plots = tuple[Sequence[DrawnPlot], str]
 """Plots in the order shown, and the CSS that they need."""
 
@@ -95,7 +97,9 @@ def _page(
         ),
         "percentiles": SHOWN,
         "groups": groups(findings, frame, swatches),
-        "plots": [_plot(findings, drawn) for drawn in plots],
+        # What was done to a run explains its figures, so it comes before them.
+        "first_plots": [_plot(findings, drawn) for drawn in plots if drawn.name in FIRST],
+        "plots": [_plot(findings, drawn) for drawn in plots if drawn.name not in FIRST],
         "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
         "words": WORDS,
         **{

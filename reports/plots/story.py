@@ -27,6 +27,10 @@ from reports.podgroups import pod_groups
 from reports.wording import digits
 
 _COLUMNS = 2
+_A_FEW_PER_S = 0.1
+"""Below it the axis of failed connections is linear, down to none."""
+_ON_ONE_LINE = 6
+"""So many stages have names that stand beside each other."""
 _HEIGHTS_IN = (2.5, 1.45, 1.45, 1.45)
 _LINE_IN = 0.2
 _POD_CPU = Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
@@ -52,7 +56,7 @@ def story(findings: Findings, looks: dict[str, Look]) -> Figure:
             axis.tick_params(labelbottom=False)
         _words(words, storage.pooled[0], lines)
         _panels(panels, findings, storage)
-        panels[0].set_title(short(storage.storage, 60), color=looks[storage.storage].text, pad=22)
+        panels[0].set_title(short(storage.storage, 60), color=looks[storage.storage].text, pad=34)
         panels[3].set_xlabel("seconds since the load began")
         panels[3].tick_params(labelbottom=True)
     return whole
@@ -103,8 +107,7 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
     _phases(panels, storage.pooled[0])
     groups = _groups(storage)
     _accepts(panels[0], findings, groups)
-    failed = {g.name: sum((m.failed for m in g.measures("connection.create")), _zeros(findings)) for g in groups}
-    _stack(panels[1], findings, {n: storage.per_s(f) for n, f in failed.items()}, {g.name: g.look for g in groups})
+    _connections(panels[1], findings, storage, groups)
     databases = series_looks(list(storage.databases))
     _locks(panels[2], findings, storage, databases)
     _cpu(panels[3], findings, storage, databases)
@@ -118,7 +121,10 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
 def _phases(panels: Any, run: Run) -> None:
     """Every other phase shaded through all panels, its name along the top; actions and faults through all of them."""
     for place, stage in enumerate(run.stages):
-        name_stage(panels[0], run, stage, fontsize=9, fontweight="bold" if stage.judge else "normal")
+        weight = "bold" if stage.judge else "normal"
+        # Many names beside each other would meet: every other one stands higher.
+        up_pt = 13 if place % 2 and len(run.stages) > _ON_ONE_LINE else 2
+        name_stage(panels[0], run, stage, up_pt, fontsize=9, fontweight=weight)
         for axis in panels if place % 2 == 0 else ():
             axis.axvspan(*span_s(run, stage), color=SHADE, zorder=0, linewidth=0)
     for place, axis in enumerate(panels):
@@ -137,6 +143,19 @@ def _accepts(axis: Any, findings: Findings, groups: Sequence[_Group]) -> None:
             axis.plot(x[cut], p99[cut], color=colour, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
             seen += p99[~np.isnan(p99)].tolist()
     latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.8, most=7)
+
+
+def _connections(axis: Any, findings: Findings, storage: StorageFindings, groups: Sequence[_Group]) -> None:
+    """Steps for each pod, from none over one to many: a pod that loses a few shows beside one that loses all."""
+    edges, most = np.arange(findings.axis.count + 1) * findings.axis.width_s, 1.0
+    for group in groups:
+        for place, measure in enumerate(group.measures("connection.create")):
+            rate, label = storage.per_s(measure.failed), short(group.name, 34) if place == 0 else None
+            axis.stairs(rate, edges, baseline=None, color=group.look.light, linestyle=group.look.dash, label=label)
+            most = max(most, float(rate.max(initial=0.0)))
+    axis.set_yscale("symlog", linthresh=_A_FEW_PER_S, linscale=0.4)
+    axis.set_ylim(0, most * 2)
+    axis.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
 
 
 def _zeros(findings: Findings) -> Floats:

@@ -36,13 +36,14 @@ def span_s(run: Run, stage: Stage) -> tuple[float, float]:
     return (stage.started_ns - run.started_ns) / 1e9, (stage.ended_ns - run.started_ns) / 1e9
 
 
-def name_stage(axis: Any, run: Run, stage: Stage, **look: Any) -> None:
+def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, **look: Any) -> None:
+    """Writes the stage's name above the axis, so many points above."""
     start, end = span_s(run, stage)
     axis.annotate(
         short(stage.name),
         ((start + end) / 2, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(0, 2),
+        xytext=(0, up_pt),
         textcoords="offset points",
         ha="center",
         va="bottom",
