@@ -10,7 +10,7 @@ from mariadb_admin import Admin
 from storage_lives import Account, check
 from storage_systems import ACCOUNT, System, sit_down
 
-from loadtests.ledger.storage import sql
+from loadtests.ledger.stored import sql
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,
@@ -60,10 +60,10 @@ async def test_the_ledger_sees_the_orphan_of_a_connection_closed_amid_its_subscr
             assert await agent.leave() == Done()
         assert await subscribing == Subscribed(0)
         assert (await storage.statistics(0)).orphans == 1
-        (orphan,) = await blocker.fetch(sql("orphans"), 0)
+        (orphan,) = await blocker.fetch(sql("orphans", 0))
         assert (orphan["connection"], orphan["topic"], orphan["why"]) == (agent.connection, "agent/ada", "closed")
         assert await storage.sweep_orphans(MAINTENANCE, 0, 10) == 1
-        assert await blocker.fetch(sql("orphans"), 0) == []
+        assert await blocker.fetch(sql("orphans", 0)) == []
     await blocker.close()
 
 
