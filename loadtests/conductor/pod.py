@@ -1,21 +1,21 @@
-"""`loadtests pod`: the reference pod alone, with a database of its own unless LOADTESTS_DSN names one."""
+"""`loadtests pod`: the reference pod alone, with databases of its own unless the environment names them."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.pod.__main__ import main as pod
-from loadtests.pod.storage.registry import StorageName, StorageNameError, parse
+from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
 
-DSN = "LOADTESTS_DSN"
 HELP = """
-databases: without LOADTESTS_DSN, sqlite is the file pod.sqlite under --runs DIR (default: runs) and stays there;
-other engines get a private server under it that goes away with the pod, data and all."""
+databases: where the environment names none, sqlite is a file under --runs DIR (default: runs) and stays there; other
+engines get a private server under it that goes away with the pod, data and all."""
 
 
 def run_pod(arguments: Sequence[str]) -> int:
@@ -28,12 +28,12 @@ def run_pod(arguments: Sequence[str]) -> int:
     if ours.help:
         return _help()
     theirs = [*theirs, "--storage", ours.storage]
-    storage = _storage(ours.storage)
-    if os.environ.get(DSN) or storage is None or storage.engine not in ("sqlite", *SERVERS):
-        return pod(theirs)
     try:
-        ours.runs.mkdir(parents=True, exist_ok=True)
-        return _on_file(ours.runs, theirs) if storage.engine == "sqlite" else _on_server(ours.runs, storage, theirs)
+        with ExitStack() as servers:
+            for name, storage in _missing(ours.storage).items():
+                ours.runs.mkdir(parents=True, exist_ok=True)
+                os.environ[dsn_variable(name)] = _provide(servers, ours.runs, name, storage)
+            return pod(theirs)
     except (ServerUnavailable, OSError) as error:
         print(f"loadtests pod: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
@@ -54,20 +54,18 @@ def _help() -> int:
         print(HELP)
 
 
-def _storage(name: str) -> StorageName | None:
+def _missing(storage: str) -> dict[str, StorageName]:
+    """The databases that the environment does not name; none for a storage that nobody has, which the pod tells."""
     try:
-        return parse(name)
+        needed = databases(storage)
     except StorageNameError:
-        return None  # the pod says so
+        return {}
+    return {name: system for name, system in needed.items() if not os.environ.get(dsn_variable(name))}
 
 
-def _on_file(runs: Path, arguments: Sequence[str]) -> int:
-    os.environ[DSN] = str(runs / "pod.sqlite")
-    return pod(arguments)
-
-
-def _on_server(runs: Path, storage: StorageName, arguments: Sequence[str]) -> int:
-    home = runs / f"pod-{storage.engine}-{os.getpid()}"
-    with create_server(storage.engine, home, choices=storage.choices) as server:
-        os.environ[DSN] = server.pod_dsn
-        return pod(arguments)
+def _provide(servers: ExitStack, runs: Path, name: str, storage: StorageName) -> str:
+    """The DSN of a database that is there from now on."""
+    if storage.engine not in SERVERS:
+        return str(runs / ("pod.sqlite" if name == storage.engine else f"pod-{name}.sqlite"))
+    home = runs / f"pod-{name}-{os.getpid()}"
+    return servers.enter_context(create_server(storage.engine, home, choices=storage.choices)).pod_dsn
