@@ -12,19 +12,13 @@ import asyncpg
 import psutil
 import pytest
 import redis
+from availability import unavailable
 
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"
-
-
-def unavailable(why: str) -> None:
-    """A missing server or browser: skipped at home, failed in CI, where a skip would go unseen."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @dataclass(frozen=True)

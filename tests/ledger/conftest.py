@@ -11,15 +11,7 @@ from loadtests.records.rundirectory import RunDirectory
 
 @pytest.fixture(params=storages.ENGINES)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> storages.Storage:
-    return a_storage(request.param, request, tmp_path)
-
-
-def a_storage(engine: str, request: pytest.FixtureRequest, directory: Path) -> storages.Storage:
-    if engine == "sqlite":
-        return storages.sqlite(directory / "storage.sqlite")
-    database = request.getfixturevalue(f"{engine}_database")
-    make = {"postgres": storages.postgres, "mariadb": storages.mariadb, "redis": storages.redis_at}[engine]
-    return make(database.dsn)
+    return storages.a_storage(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import apsw
 import asyncmy
 import asyncpg
+import pytest
 import redis
 
 SCHEMAS = Path(__file__).parents[2] / "loadtests" / "pod" / "storage"
@@ -196,3 +197,11 @@ _REDIS: Mapping[str, Callable[[Any, str, dict[str, Any]], None]] = {
     "messages": _message,
     "events": _event,
 }
+
+
+def a_storage(engine: str, request: pytest.FixtureRequest, directory: Path) -> Storage:
+    if engine == "sqlite":
+        return sqlite(directory / "storage.sqlite")
+    database = request.getfixturevalue(f"{engine}_database")
+    make = {"postgres": postgres, "mariadb": mariadb, "redis": redis_at}[engine]
+    return make(database.dsn)

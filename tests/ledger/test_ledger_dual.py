@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import a_storage
 from ledgers import accept, failed, manifest, operations
-from storages import Storage
+from storages import Storage, a_storage
 from studies import Op
 
 from loadtests.ledger import Database, Mode, read_ledger

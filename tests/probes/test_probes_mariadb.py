@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncmy
 import pytest
 from asyncmy.errors import MySQLError
-from conftest import unavailable
+from availability import unavailable
 from observers import Observer, observing
 
 from loadtests.probes.databases import Database
