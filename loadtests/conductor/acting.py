@@ -27,6 +27,9 @@ START_AGAIN_S = 1.0
 MEND_WITHIN_S = 60.0
 """How long what was broken may take to be mended at the run's end: a database server starts in that time."""
 
+_HURRIED = 2
+"""Whoever asks a second time to stop does not want to wait for that."""
+
 Died = Callable[[str], None]
 """Watches the process of a pod or a database, by its name, for its death."""
 
@@ -49,9 +52,10 @@ class RunHands:
             await self._errands.ask(lambda: self._recovered(names))
 
     def _recovered(self, names: tuple[str, ...]) -> None:
-        self._parts.stricken.difference_update(names)
+        self._parts.stricken.subtract(names)
         for name in names:
-            if server := self._parts.servers.get(name):
+            server = self._parts.servers.get(name)
+            if server is not None and server.running:
                 self._parts.watch("database", name, server.pid)
             elif (pod := self._parts.pods.get(name)) and pod.child:
                 self._parts.watch("pod", name, pod.child.pid)
@@ -86,7 +90,9 @@ class RunHands:
 
     def _last_worker(self) -> int | None:
         with suppress(psutil.Error):
-            return max((child.pid for child in psutil.Process(self.generator).children()), default=None)
+            children = [child.pid for child in psutil.Process(self.generator).children()]
+            # Of a master that was started by hand we are a child, too.
+            return max((pid for pid in children if pid != os.getpid()), default=None)
         return None
 
     async def cut(self, pod: str, database: str, how: str) -> None:
@@ -141,11 +147,13 @@ class Acting:
         deadline = Deadline(MEND_WITHIN_S)
         with watching(interrupts) as watch:
             watch.on_readable(self._errands.descriptor, self._attend)
-            while self._actor.alive and not deadline.passed:
+            while self._actor.alive and not deadline.passed and interrupts.count < _HURRIED:
                 watch.wait(min(0.2, deadline.left_s))
         self._attend()
         if self._actor.alive:
-            self._progress.say(f"what the timeline broke was not mended within {MEND_WITHIN_S:.0f} s")
+            self._progress.say(
+                "what the timeline broke was not mended: the run's servers and pods are ended as they are"
+            )
         else:
             self._errands.close()
 

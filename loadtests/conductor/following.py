@@ -134,19 +134,25 @@ class Follower:
 
     def _watch_part(self, name: str) -> None:
         """A pod or a database: its death ends the run, unless an action has its hands on it."""
-        if name in self._parts.servers:
-            pid, code = self._parts.servers[name].pid, "database_died"
-            died = self._died(code, DatabaseServer(name, self._parts.servers[name]))
-        else:
-            child = self._parts.pods[name].child
-            assert child is not None
-            pid, died = child.pid, self._died("pod_died", child)
+        died, pid = self._mortal_part(name)
 
         def note() -> None:
-            if name not in self._parts.stricken:
+            if self._parts.stricken[name] <= 0:
                 died()
 
-        self._watch.on_death(pid, note)
+        if pid is None:
+            note()
+        else:
+            self._watch.on_death(pid, note)
+
+    def _mortal_part(self, name: str) -> tuple[Callable[[], None], int | None]:
+        """What its death comes to, and its process; None when there is none any more."""
+        if (server := self._parts.servers.get(name)) is not None:
+            died = self._died("database_died", DatabaseServer(name, server))
+            return died, server.pid if server.running else None
+        child = self._parts.pods[name].child
+        assert child is not None
+        return self._died("pod_died", child), child.pid
 
     def _over(self) -> bool:
         return self._gone or (self.load.drained and not self._engine.takes_leave)

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +47,8 @@ class Parts:
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By pod and database."""
     observer: Child | None = None
-    stricken: set[str] = field(default_factory=set)
-    """Pods and databases that may die, because an action of the timeline has its hands on them."""
+    stricken: Counter[str] = field(default_factory=Counter)
+    """Pods and databases that may die, because so many actions of the timeline have their hands on them."""
     _orders: int | None = None
 
     @property
