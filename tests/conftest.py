@@ -12,6 +12,7 @@ import asyncpg
 import psutil
 import pytest
 import redis
+import unpatched  # noqa: F401  before anything else imports Locust
 from availability import unavailable
 
 from loadtests.servers.contract import Server
