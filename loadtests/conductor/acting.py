@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import psutil
 
@@ -16,7 +17,8 @@ from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
-from loadtests.scenario import Action, Migrate
+from loadtests.pod.storage.dual.modes import Mode
+from loadtests.scenario import Action
 from loadtests.timeline.actor import Act, Actor
 from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
 
@@ -71,7 +73,7 @@ class RunHands:
         deadline = Deadline(START_WITHIN_S)
         while True:
             try:
-                return await self._errands.ask(self._parts.pods[name].start)
+                return await self._errands.ask(self._parts.pods[name].start_again)
             except RunEnded as ended:
                 if deadline.passed:
                     raise ActionFailed(ended.reason.detail) from None
@@ -82,18 +84,26 @@ class RunHands:
         assert child is not None
         await self._errands.ask(lambda: child.send(signal.Signals(number)))
 
-    async def signal_worker(self, number: int) -> None:
-        worker = self._last_worker()
-        if worker is None:
-            raise ActionFailed("the load has no worker on this host")
-        os.kill(worker, number)
-
-    def _last_worker(self) -> int | None:
-        with suppress(psutil.Error):
+    async def last_worker(self) -> int:
+        with suppress(psutil.Error, ValueError):
             children = [child.pid for child in psutil.Process(self.generator).children()]
             # Of a master that was started by hand we are a child, too.
-            return max((pid for pid in children if pid != os.getpid()), default=None)
-        return None
+            return max(pid for pid in children if pid != os.getpid())
+        raise ActionFailed("the load has no worker on this host")
+
+    async def moved(self, pod: str, to: str, share: int) -> None:
+        await self._errands.ask(lambda: self._parts.pods[pod].moved(cast(Mode, to), share))
+
+    async def in_doubt(self, pod: str) -> None:
+        await self._errands.ask(self._parts.pods[pod].lose_track)
+
+    @asynccontextmanager
+    async def guarded(self, group: int) -> AsyncIterator[None]:
+        await self._errands.ask(lambda: self._parts.guardian.watch_group(group))
+        try:
+            yield
+        finally:
+            await self._errands.ask(lambda: self._parts.guardian.forget(group))
 
     async def cut(self, pod: str, database: str, how: str) -> None:
         proxy = self._parts.proxies.get((pod, database))
@@ -124,6 +134,10 @@ class Acting:
         """`started_ns` is since the run's origin."""
         self._actor.stage_began(name, started_ns + self._parts.clock.monotonic_ns)
 
+    def ask_to_stop(self) -> None:
+        """Nothing new is done to a run that ends; what is under way begins to be mended."""
+        self._actor.ask_to_stop()
+
     def _attend(self) -> None:
         self._errands.run()
         for words in self._actor.begun():
@@ -132,10 +146,6 @@ class Acting:
             self._write(act)
 
     def _write(self, act: Act) -> None:
-        if isinstance(act.action, Migrate) and act.result == "ok":
-            for name in act.action.pods or self._parts.pods:
-                pod = self._parts.pods[name]
-                pod.plan = pod.plan.then(act.action.to, act.action.share)
         if act.result == "failed":
             self._progress.say(f"action failed: {act.action.words}: {act.error}")
         self._timeline.action(row(act, self._parts.layout, self._parts.clock.monotonic_ns))

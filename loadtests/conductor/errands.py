@@ -33,8 +33,13 @@ class Errands:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         self._todo.append((errand, future))
         self.wake()
-        # Shielded: an errand that was asked for is done, also when whoever asked is cancelled meanwhile.
-        return await asyncio.shield(asyncio.wrap_future(future))
+        # An errand that was asked for is done, and waited for, also when whoever asked is cancelled meanwhile.
+        done = asyncio.wrap_future(future)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait({done})
+            raise
 
     def run(self) -> None:
         """On the conductor's thread: everything that was asked for until now."""

@@ -32,7 +32,6 @@ from loadtests.timeline.sessions import DRIVERS
 
 DUAL: Final = "dual"
 _ON_SERVERS = (Resize, Recreate, Cut)
-_ON_SESSIONS = (Hold, Relock)
 _ON_ONE = (Hold, Resize, Recreate, Cut)
 """These say which database they mean where there are several."""
 
@@ -48,7 +47,17 @@ def problems_of_timeline(
     if document is None:
         return []
     found = [line for subject in subjects for line in _of_subject(scenario, document, subject, hosts_owned)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*_of_sizes(scenario, document, subjects), *found]))
+
+
+def _of_sizes(scenario: Scenario, document: Document, subjects: Sequence[Subject]) -> Iterator[str]:
+    """Sizes of servers that no storage system of the study has."""
+    plans = [layout(scenario, subject.storage) for subject in subjects]
+    known = sorted({name for plan in plans for name in (*plan.databases, *map(plan.role_of, plan.databases))})
+    for name in scenario.servers:
+        if name not in known:
+            expected = one_of(known) if known else "none: no storage of this study has a server"
+            yield str(document.problem(("servers", name), shown(name), expected, nearest(name, known)))
 
 
 def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_owned: Sequence[str]) -> Iterator[str]:
@@ -108,9 +117,16 @@ def _of_engines(action: Action, storage: str, engines: Sequence[str]) -> Iterato
     on_server = isinstance(action, _ON_SERVERS) or (isinstance(action, Kill | Pause) and action.database)
     if on_server and (not engines or any(engine not in SERVERS for engine in engines)):
         yield ("do",), action.do, f"a storage with a server: {storage} has none", ""
-    if isinstance(action, _ON_SESSIONS) and (not engines or any(engine not in DRIVERS for engine in engines)):
-        what = "locks to hold" if isinstance(action, Hold) else "a locking to switch"
-        yield ("do",), action.do, f"a storage with {what} ({one_of(list(DRIVERS))}): {storage} has none", ""
+    able = [engine for engine in engines if engine in DRIVERS]
+    if isinstance(action, Hold) and (not able or len(able) < len(engines)):
+        yield ("do",), action.do, f"a storage with locks to hold ({one_of(list(DRIVERS))}): {storage} has none", ""
+    if isinstance(action, Relock) and not able:  # without a name it is switched wherever there is one
+        yield (
+            ("do",),
+            action.do,
+            f"a storage with a locking to switch ({one_of(list(DRIVERS))}): {storage} has none",
+            "",
+        )
     if isinstance(action, Maintain) and not engines:
         yield ("do",), action.do, f"a storage with a database: {storage} has none", ""
 
@@ -124,10 +140,14 @@ def _of_call(action: Http, hosts_owned: Sequence[str]) -> Iterator[Wrong]:
     parts = urlsplit(action.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         yield ("url",), shown(action.url), "http://HOST/… or https://HOST/…", ""
+    elif parts.username is not None or parts.password is not None:
+        yield ("url",), "a user in the address", "credentials in headers, as ${env:NAME}", ""
     elif not is_loopback(parts.hostname) and parts.hostname not in hosts_owned:
         expected = f"this machine, or a host that you own: if it is yours, say --i-own {parts.hostname}"
         yield ("url",), parts.hostname, expected, ""
-    for text in (action.url, action.body, *action.headers.values()):
+    named = {("url",): action.url, ("body",): action.body}
+    named |= {("headers", header): value for header, value in action.headers.items()}  # type: ignore[misc]
+    for place, text in named.items():
         for name in references(text):
             if name not in os.environ:
-                yield ("url",), f"${{env:{name}}}", f"{name} set in the environment", ""
+                yield place, f"${{env:{name}}}", f"{name} set in the environment", ""

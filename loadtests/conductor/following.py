@@ -118,6 +118,8 @@ class Follower:
             self._watch.on_death(observer.pid, self._died("observer_died", observer))
         for name in (*self._parts.pods, *self._parts.servers):
             self._watch_part(name)
+        for proxy in self._parts.proxies.values():
+            self._watch.on_death(proxy.child.pid, self._died("internal", proxy.child))
         if self._acting is not None:
             self._acting.join(self._watch, self._engine.pid, self._watch_part)
         if not (self._engine.attended or self._engine.takes_leave):
@@ -137,7 +139,8 @@ class Follower:
         died, pid = self._mortal_part(name)
 
         def note() -> None:
-            if self._parts.stricken[name] <= 0:
+            stale = pid is not None and self._mortal_part(name)[1] not in (pid, None)  # another is there by now
+            if self._parts.stricken[name] <= 0 and not stale:
                 died()
 
         if pid is None:
@@ -152,7 +155,7 @@ class Follower:
             return died, server.pid if server.running else None
         child = self._parts.pods[name].child
         assert child is not None
-        return self._died("pod_died", child), child.pid
+        return self._died("pod_died", child), child.pid if child.exit_code() is None else None
 
     def _over(self) -> bool:
         return self._gone or (self.load.drained and not self._engine.takes_leave)
@@ -236,6 +239,7 @@ class Follower:
             self._engine.kill()
 
     def _check_deadline(self) -> None:
+        self._read()  # an errand may have kept us from listening
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
             silent_s = self._patience_s if self.load.workers else FIRST_WORD_S
@@ -259,4 +263,6 @@ class Follower:
         self._deadline = Deadline(self._patience_s if self.load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self.load.drained):
             self._progress.say(f"ending early: {code}")
+            if self._acting is not None:
+                self._acting.ask_to_stop()
             self._engine.ask_to_stop(self._reason)

@@ -28,10 +28,14 @@ class Layout:
     pods: tuple[PodLayout, ...]
     databases: Mapping[str, StorageName]
 
+    def role_of(self, database: str) -> str:
+        """What its storage calls a database of the run, whichever cluster it is of."""
+        return next(role for pod in self.pods for role, name in pod.databases.items() if name == database)
+
     def side_of(self, database: str) -> str:
         """`legacy` or `upgraded`; empty for the database of a storage that is not dual."""
-        roles = {role for pod in self.pods for role, name in pod.databases.items() if name == database}
-        return next((role for role in roles if role in SIDES), "")
+        role = self.role_of(database)
+        return role if role in SIDES else ""
 
 
 def layout(scenario: Scenario, storage: str | None) -> Layout:

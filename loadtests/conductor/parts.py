@@ -64,7 +64,8 @@ class Parts:
     def _start_server(self, name: str, storage: StorageName) -> None:
         place = self.directory.path.parent / f"server-{self.directory.name}-{name}"
         try:
-            size = self.scenario.size_of(name)
+            role = self.layout.role_of(name)
+            size = self.scenario.size_of(name) or self.scenario.size_of(role)
             server = self.servers[name] = create_server(storage.engine, place, choices=storage.choices, **size)
             server.start()
         except ServerUnavailable as error:
@@ -112,6 +113,12 @@ class Parts:
             return dsn
         proxy = self.proxies[pod, database] = Proxy(command, pod, database, dsn)
         return proxy.dsn
+
+    @property
+    def in_doubt(self) -> str:
+        """Why nobody knows where accounts are; empty when it is known."""
+        names = [name for name, pod in self.pods.items() if pod.in_doubt]
+        return f"a move of the accounts of {' and '.join(names)} came to no known end" if names else ""
 
     def modes(self) -> Mapping[str, Mode]:
         """Account → where a dual storage keeps it; of no interest for any other."""

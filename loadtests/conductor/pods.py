@@ -18,6 +18,8 @@ from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan
 from loadtests.pod.storage.registry import dsn_variable
 from loadtests.scenario import PodTarget
 
+AGAIN_WITHIN_S = 8.0
+
 
 @dataclass(frozen=True)
 class PodCommand:
@@ -43,6 +45,8 @@ class OwnPod:
         self.settings: Mapping[str, Any] = {}
         self._command, self._dsns = command, dsns
         self._url = ""
+        self.in_doubt = False
+        """Whether a move of its accounts came to no known end."""
         self.plan = Plan(command.starts_on)
         """Where a dual storage has its accounts, by the moves that were made."""
         self.child: Child | None = None
@@ -57,6 +61,24 @@ class OwnPod:
 
     def start(self) -> None:
         """Returns when it serves. Raises RunEnded(pod_died)."""
+        self._start(Ready(self._command.guardian, self._command.interrupts, "pod_died"))
+
+    def start_again(self) -> None:
+        """As `start`, in less time, since nobody else is served meanwhile; also for somebody who has asked to stop
+        once: what was broken is mended then."""
+        ready = Ready(self._command.guardian, self._command.interrupts, "pod_died", within_s=AGAIN_WITHIN_S, patience=1)
+        self._start(ready)
+        self.plan = Plan(self._mode())  # it knows of no wave
+
+    def moved(self, to: Mode, share: int) -> None:
+        """It has said that a share of its accounts is there now."""
+        self.plan = self.plan.then(to, share)
+
+    def lose_track(self) -> None:
+        """Nobody knows where its accounts are."""
+        self.in_doubt = True
+
+    def _start(self, ready: Ready) -> None:
         command = self._command
         argv = [
             *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
@@ -66,7 +88,6 @@ class OwnPod:
             *("--ready-fd", "{ready}"),
         ]
         log = command.logs / f"{self.name}.log"
-        ready = Ready(command.guardian, command.interrupts, "pod_died")
         name = self.name if self.name.startswith("pod") else f"pod {self.name}"
         self.child, told = start_until_ready(Command(name, argv, self._environment(), log), ready)
         self._url, self.control_url = told["url"], told["control"]

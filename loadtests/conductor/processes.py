@@ -134,6 +134,9 @@ class Ready:
     interrupts: Interrupts
     died: str
     stdin: int | None = None
+    within_s: float = READY_WITHIN_S
+    patience: int = 0
+    """So many requests to stop do not end the waiting."""
 
 
 def start_until_ready(command: Command, ready: Ready) -> tuple[Child, Any]:
@@ -146,7 +149,7 @@ def start_until_ready(command: Command, ready: Ready) -> tuple[Child, Any]:
     finally:
         os.close(write_end)
     try:
-        return child, _ready_line(child, lines, ready.interrupts, ready.died)
+        return child, _ready_line(child, lines, ready)
     except BaseException:
         child.kill()
         raise
@@ -154,18 +157,18 @@ def start_until_ready(command: Command, ready: Ready) -> tuple[Child, Any]:
         lines.close()
 
 
-def _ready_line(child: Child, lines: Lines, interrupts: Interrupts, died: str) -> Any:
-    deadline = Deadline(READY_WITHIN_S)
-    with watching(interrupts) as watch:
+def _ready_line(child: Child, lines: Lines, ready: Ready) -> Any:
+    deadline = Deadline(ready.within_s)
+    with watching(ready.interrupts) as watch:
         watch.on_readable(lines.descriptor, lambda: None)
         while not deadline.passed:
-            interrupts.check()
+            ready.interrupts.check(ready.patience)
             if got := lines.read():
-                return _parsed(child, got[0], died)
+                return _parsed(child, got[0], ready.died)
             if lines.ended:
-                raise RunEnded(died, f"before it was ready, {child.obituary()}", child.last_words())
+                raise RunEnded(ready.died, f"before it was ready, {child.obituary()}", child.last_words())
             watch.wait(deadline.left_s)
-    raise RunEnded(died, f"{child.name} was not ready within {READY_WITHIN_S:.0f} s", child.last_words())
+    raise RunEnded(ready.died, f"{child.name} was not ready within {ready.within_s:.0f} s", child.last_words())
 
 
 def _parsed(child: Child, line: bytes, died: str) -> Any:

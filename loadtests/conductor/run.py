@@ -216,7 +216,7 @@ class Run:
 
         dsns, layout = self.parts.dsns(), self.parts.layout
         databases = {n: Database(s.engine, dsns[n], layout.side_of(n)) for n, s in layout.databases.items()}
-        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes()))
+        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes(), self.parts.in_doubt))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""

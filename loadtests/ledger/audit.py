@@ -88,17 +88,21 @@ class Context:
 
 
 def read_ledger(
-    databases: Mapping[str, Database], directory: RunDirectory, modes: Mapping[str, Mode] | None = None
+    databases: Mapping[str, Database],
+    directory: RunDirectory,
+    modes: Mapping[str, Mode] | None = None,
+    in_doubt: str = "",
 ) -> dict[str, Any]:
     """The content of `ledger.json`: compares the run's operations with its databases once the load is over.
 
     Of a dual storage `modes` says on which side an account is at the end, or on both (`dual`, also of one that is not
-    named); the side that answers for it is compared with the load. Never raises for a database that cannot be read:
+    named); the side that answers for it is compared with the load. `in_doubt` says why nobody knows that, when so; what
+    is stored is not compared then. Never raises for a database that cannot be read:
     checks are `unknown` then, with the reason.
     """
     context = _context(directory, modes or {})
     claims = read_claims(directory)
-    sides = _read(databases, context.accounts)
+    sides = Sides({}, in_doubt) if in_doubt else _read(databases, context.accounts)
     found = [finding.document() for finding in findings(claims, sides, context)]
     engines = {name: {"engine": database.engine} for name, database in databases.items()}
     return {"format": FORMAT, "checks": found, "databases": engines}

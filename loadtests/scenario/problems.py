@@ -9,7 +9,7 @@ from typing import Any
 _SHOWN = 60
 _CREDENTIALS = re.compile(r"(://[^/\s:@]*:)(?!\$\{env:[A-Za-z_]\w*\}@)[^@/\s]+@")
 _SECRET_KEY = re.compile(
-    r"pass(word|wd|phrase)?$|secret|token|api_?key|credential|private_?key|authorization|cookie", re.IGNORECASE
+    r"pass(word|wd|phrase)?$|secret|token|api[-_]?key|credential|private_?key|authorization|cookie", re.IGNORECASE
 )
 _REFERENCE = re.compile(r"(?:(?:Bearer|Basic|Token) )?\$\{env:[A-Za-z_]\w*\}")
 

@@ -117,8 +117,9 @@ def _models_at(model: type[BaseModel], tagged: Place) -> list[type[BaseModel]]:
             models = chosen
             continue
         fields = models[0].model_fields.items()
-        field = next(f for n, f in fields if step in (n, f.alias))
-        models = list(_models_in(field.annotation)) or models
+        # A step that is no field is the key of a mapping, whose values are of these models.
+        field = next((f for n, f in fields if step in (n, f.alias)), None)
+        models = (list(_models_in(field.annotation)) if field else models) or models
     return models
 
 
@@ -130,6 +131,6 @@ def _tags_of(model: type[BaseModel]) -> tuple[str, ...]:
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in (tuple, Union, UnionType, Annotated):
+    elif get_origin(annotation) in (tuple, dict, Union, UnionType, Annotated):
         for inner in get_args(annotation):
             yield from _models_in(inner)

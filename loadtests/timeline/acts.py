@@ -1,11 +1,13 @@
 """What each action does. An act ends when its effect does; whatever it broke it mends, also when it is cancelled."""
 
 import asyncio
+import os
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Final
+from typing import IO, Any, Final, TypeVar
 
 from loadtests.scenario import (
     Action,
@@ -27,6 +29,8 @@ from loadtests.timeline.control import call, control
 from loadtests.timeline.sessions import holding, maintain
 from loadtests.timeline.surroundings import ActionFailed, Database, Found, Pod, Surroundings
 
+T = TypeVar("T")
+
 _LAST_WORDS: Final = 500
 
 
@@ -41,8 +45,24 @@ async def carry_out(action: Action, around: Surroundings) -> Found:
 
 
 async def _migrate(action: Migrate, around: Surroundings) -> Found:
-    body = {"to": action.to, "share": action.share}
-    return added(await _each(around.chosen_pods(action.pods), "/storage", body))
+    """Every pod is told, also when another one fails: they are moved by themselves."""
+    moves = [_move(pod, action, around) for pod in around.chosen_pods(action.pods)]
+    answers = await asyncio.gather(*moves, return_exceptions=True)
+    if failures := [answer for answer in answers if isinstance(answer, BaseException)]:
+        raise next((f for f in failures if not isinstance(f, ActionFailed)), None) or ActionFailed(
+            "; ".join(str(failure) for failure in failures)
+        )
+    return added([answer for answer in answers if not isinstance(answer, BaseException)])
+
+
+async def _move(pod: Pod, action: Migrate, around: Surroundings) -> dict[str, Any]:
+    try:
+        answer = await control(pod, "/storage", {"to": action.to, "share": action.share})
+    except BaseException:
+        await around.hands.in_doubt(pod.name)
+        raise
+    await around.hands.moved(pod.name, action.to, action.share)
+    return answer
 
 
 async def _relock(action: Relock, around: Surroundings) -> Found:
@@ -87,19 +107,33 @@ async def _resize(action: Resize, around: Surroundings) -> Found:
     for database in around.chosen_databases(action.database, list(around.pods.values())):
         server = _server(database)
         async with around.hands.stricken(database.name):
-            await asyncio.to_thread(server.resize, action.connections, action.memory_mb, action.cores)
+            await wholly(asyncio.to_thread(server.resize, action.connections, action.memory_mb, action.cores))
     return {}
 
 
 async def _recreate(action: Recreate, around: Surroundings) -> Found:
     for database in around.chosen_databases(action.database, list(around.pods.values())):
-        async with around.hands.stricken(database.name):
-            await asyncio.to_thread(_server(database).recreate)
-        users = [pod for pod in around.pods.values() if database.name in pod.databases.values()]
-        for pod in users:
-            role = next(role for role, name in pod.databases.items() if name == database.name)
-            await control(pod, "/schema", {"database": role})
+        await wholly(_recreate_one(database, around))
     return {}
+
+
+async def _recreate_one(database: Database, around: Surroundings) -> None:
+    """Without tables nobody could use it, or read it at the end."""
+    async with around.hands.stricken(database.name):
+        await asyncio.to_thread(_server(database).recreate)
+    for pod in around.pods.values():
+        for role in (role for role, name in pod.databases.items() if name == database.name):
+            await control(pod, "/schema", {"database": role})
+
+
+async def wholly(doing: Awaitable[T]) -> T:
+    """Awaits what cannot be stopped half-way; a cancel that comes meanwhile has to wait for its end."""
+    task = asyncio.ensure_future(doing)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _server(database: Database) -> Any:
@@ -110,7 +144,7 @@ def _server(database: Database) -> Any:
 
 async def _kill(action: Kill, around: Surroundings) -> Found:
     if action.worker:
-        await around.hands.signal_worker(signal.SIGKILL)
+        os.kill(await around.hands.last_worker(), signal.SIGKILL)
         return {}
     async with AsyncExitStack() as struck:
         for pod in action.pods:
@@ -124,8 +158,8 @@ async def _kill(action: Kill, around: Surroundings) -> Found:
 @asynccontextmanager
 async def _dead_pod(name: str, around: Surroundings) -> AsyncIterator[None]:
     async with around.hands.stricken(name):
-        await around.hands.kill_pod(name)
         try:
+            await around.hands.kill_pod(name)
             yield
         finally:
             await around.hands.start_pod(name)
@@ -135,8 +169,8 @@ async def _dead_pod(name: str, around: Surroundings) -> AsyncIterator[None]:
 async def _dead_server(database: Database, around: Surroundings) -> AsyncIterator[None]:
     server = _server(database)
     async with around.hands.stricken(database.name):
-        await asyncio.to_thread(server.kill)
         try:
+            await wholly(asyncio.to_thread(server.kill))
             yield
         finally:
             await asyncio.to_thread(server.start)
@@ -145,7 +179,7 @@ async def _dead_server(database: Database, around: Surroundings) -> AsyncIterato
 async def _pause(action: Pause, around: Surroundings) -> Found:
     async with AsyncExitStack() as paused:
         if action.worker:
-            await paused.enter_async_context(_paused(around.hands.signal_worker))
+            await paused.enter_async_context(_paused(partial(_signal, await around.hands.last_worker())))
         for pod in action.pods:
             await paused.enter_async_context(_paused(partial(around.hands.signal_pod, pod)))
         for database in _named(action.database, around):
@@ -156,18 +190,23 @@ async def _pause(action: Pause, around: Surroundings) -> Found:
 
 @asynccontextmanager
 async def _paused(send: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
-    await send(signal.SIGSTOP)
     try:
+        await send(signal.SIGSTOP)
         yield
     finally:
         await send(signal.SIGCONT)
 
 
+async def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 @asynccontextmanager
 async def _paused_server(database: Database) -> AsyncIterator[None]:
     server = _server(database)
-    await asyncio.to_thread(server.pause)
     try:
+        await wholly(asyncio.to_thread(server.pause))
         yield
     finally:
         await asyncio.to_thread(server.resume)
@@ -180,39 +219,49 @@ def _named(database: str | None, around: Surroundings) -> list[Database]:
 
 async def _cut(action: Cut, around: Surroundings) -> Found:
     pods = around.chosen_pods(action.pods)
-    ways = [(pod.name, d.name) for pod in pods for d in around.chosen_databases(action.database, [pod])]
+    chosen = {database.name for database in around.chosen_databases(action.database, pods)}
+    ways = [(pod.name, name) for pod in pods for name in pod.databases.values() if name in chosen]
     try:
         for pod, database in ways:
             await around.hands.cut(pod, database, action.how)
         await asyncio.sleep(action.for_s)
     finally:
         for pod, database in ways:
-            await around.hands.cut(pod, database, "pass")
+            with suppress(ActionFailed):  # the others have to be mended all the same
+                await around.hands.cut(pod, database, "pass")
     return {"connections_between": len(ways)}
 
 
-async def _run(action: Run, _around: Surroundings) -> Found:
-    process = await asyncio.create_subprocess_exec(
-        *action.command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(action.within_s):
-            said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        last = said.decode(errors="replace").strip()[-_LAST_WORDS:]
-        raise ActionFailed(
-            f"{action.command[0]} ended with exit code {process.returncode}{f': {last}' if last else ''}"
+async def _run(action: Run, around: Surroundings) -> Found:
+    with tempfile.TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *action.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
         )
+        try:
+            async with around.hands.guarded(process.pid), asyncio.timeout(action.within_s):
+                code = await process.wait()
+        finally:
+            if process.returncode is None:
+                _kill_group(process.pid)
+                await process.wait()
+        if code != 0:
+            raise ActionFailed(f"{action.command[0]} ended with exit code {code}{_last_words(said)}")
     return {"exit_code": 0}
+
+
+def _kill_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _last_words(said: IO[bytes]) -> str:
+    said.seek(0)
+    last = said.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+    return f": {last}" if last else ""
 
 
 async def _http(action: Http, _around: Surroundings) -> Found:

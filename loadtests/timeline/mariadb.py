@@ -1,5 +1,6 @@
 """Sessions with MariaDB for actions. The one module that knows asyncmy here."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -17,9 +18,20 @@ _ERRORS = (OSError, MySQLError)
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator["MariadbSession"]:
     """Raises ActionFailed."""
+    connection = await _connect(dsn)
+    try:
+        session = MariadbSession(connection, dsn)
+        # As pods have it: by the server's default a locking read would keep others from inserting, too.
+        await session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        yield session
+    finally:
+        connection.close()  # in whatever state it is: the server rolls back what is open
+
+
+async def _connect(dsn: str) -> Any:
     parts = urlsplit(dsn)
     with _told():
-        connection = await asyncmy.connect(
+        return await asyncmy.connect(
             host=parts.hostname,
             port=parts.port,
             user=unquote(parts.username or ""),
@@ -28,15 +40,11 @@ async def connected(dsn: str) -> AsyncIterator["MariadbSession"]:
             connect_timeout=_CONNECT_S,
             autocommit=True,
         )
-    try:
-        yield MariadbSession(connection)
-    finally:
-        connection.close()  # in whatever state it is: the server rolls back what is open
 
 
 class MariadbSession:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, dsn: str) -> None:
+        self._connection, self._dsn = connection, dsn
         self._name = ""
 
     async def begin(self, name: str) -> None:
@@ -50,14 +58,27 @@ class MariadbSession:
                 return len(await cursor.fetchall())
 
     async def execute(self, statements: str) -> None:
-        for statement in filter(None, map(str.strip, statements.split(";"))):
-            with _told():
-                async with self._connection.cursor() as cursor:
-                    await cursor.execute(statement)
-                    await cursor.fetchall()
+        try:
+            for statement in filter(None, map(str.strip, statements.split(";"))):
+                with _told():
+                    async with self._connection.cursor() as cursor:
+                        await cursor.execute(statement)
+                        await cursor.fetchall()
+        except asyncio.CancelledError:
+            await self._end_on_server()
+            raise
+
+    async def _end_on_server(self) -> None:
+        """A session that is cut off goes on with its statement, and keeps its locks."""
+        with suppress(*_ERRORS, ActionFailed, TimeoutError):
+            async with asyncio.timeout(_CONNECT_S):
+                other = await _connect(self._dsn)
+                async with other.cursor() as cursor:
+                    await cursor.execute(f"KILL {int(self._connection.thread_id())}")
+                other.close()
 
     async def rollback(self) -> None:
-        with suppress(*_ERRORS):
+        with suppress(*_ERRORS, ActionFailed):
             await self.execute("ROLLBACK")
 
 

@@ -1,5 +1,6 @@
 """Sessions with PostgreSQL for actions. The one module that knows asyncpg here."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -18,14 +19,14 @@ async def connected(dsn: str) -> AsyncIterator["PostgresSession"]:
     with _told():
         connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, server_settings={"application_name": "timeline"})
     try:
-        yield PostgresSession(connection)
+        yield PostgresSession(connection, dsn)
     finally:
         connection.terminate()  # in whatever state it is: the server rolls back what is open
 
 
 class PostgresSession:
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, connection: Any, dsn: str) -> None:
+        self._connection, self._dsn = connection, dsn
 
     async def begin(self, name: str) -> None:
         with _told():
@@ -37,9 +38,20 @@ class PostgresSession:
 
     async def execute(self, statements: str) -> None:
         # One by one: VACUUM and the like cannot be part of a batch, which is one transaction.
-        for statement in filter(None, map(str.strip, statements.split(";"))):
-            with _told():
-                await self._connection.execute(statement)
+        try:
+            for statement in filter(None, map(str.strip, statements.split(";"))):
+                with _told():
+                    await self._connection.execute(statement)
+        except asyncio.CancelledError:
+            await self._end_on_server()
+            raise
+
+    async def _end_on_server(self) -> None:
+        """A session that is cut off goes on with its statement, and keeps its locks, until it has something to say."""
+        with suppress(*_ERRORS, TimeoutError):
+            other = await asyncpg.connect(self._dsn, timeout=_CONNECT_S)
+            await other.execute(f"SELECT pg_terminate_backend({int(self._connection.get_server_pid())})", timeout=5)
+            await other.close(timeout=5)
 
     async def rollback(self) -> None:
         with suppress(*_ERRORS):

@@ -1,5 +1,6 @@
 """Sessions of our own in a database: one that holds the locks of an operation, one that maintains."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
@@ -37,7 +38,7 @@ class Session(Protocol):
         """Runs a statement with one parameter, `?`; returns how many rows it found."""
 
     async def execute(self, statements: str) -> None:
-        """Runs statements outside of a transaction."""
+        """Runs statements outside of a transaction; one that is cancelled is ended on the server, too."""
 
     async def rollback(self) -> None: ...
 
@@ -65,7 +66,8 @@ async def holding(
         await session.begin(f"stuck {operation}")
         try:
             # Table by table over all accounts would cross with pods, which lock an account's rows before the next's.
-            rows = [await session.select(_sql(t), a) for a in sorted(accounts) for t in HELD[operation]]
+            async with asyncio.timeout(LOCKED_WITHIN_S):
+                rows = [await session.select(_sql(t), a) for a in sorted(accounts) for t in HELD[operation]]
             if not sum(rows):
                 raise ActionFailed(f"{database.name} has no row of {', '.join(accounts)} that could be locked")
             yield {"rows_locked": sum(rows)}

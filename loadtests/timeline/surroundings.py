@@ -47,8 +47,17 @@ class Hands(Protocol):
 
     async def signal_pod(self, name: str, number: int) -> None: ...
 
-    async def signal_worker(self, number: int) -> None:
-        """To the load's last worker. Raises ActionFailed when there is none on this host."""
+    async def last_worker(self) -> int:
+        """The process id of the load's last worker. Raises ActionFailed when there is none on this host."""
+
+    async def moved(self, pod: str, to: str, share: int) -> None:
+        """The pod says that a share of its accounts is on `to`."""
+
+    async def in_doubt(self, pod: str) -> None:
+        """Nobody knows where the pod's accounts are: a move did not come to a known end."""
+
+    def guarded(self, group: int) -> AbstractAsyncContextManager[None]:
+        """While it lasts this process group ends with the harness, however that ends."""
 
     async def cut(self, pod: str, database: str, how: str) -> None:
         """Has the proxy between the two `reset` or `blackhole` everything, or `pass` it on again."""

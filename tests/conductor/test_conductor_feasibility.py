@@ -85,13 +85,29 @@ def test_what_can_be_done_is_taken(action, storage):
         (
             'do: http, url: "http://localhost/x", body: "${env:NO_SUCH_VARIABLE}"',
             "memory",
-            "url: got ${env:NO_SUCH_VARIABLE}, expected NO_SUCH_VARIABLE set in the environment",
+            "body: got ${env:NO_SUCH_VARIABLE}, expected NO_SUCH_VARIABLE set in the environment",
         ),
     ],
 )
 def test_what_cannot_be_done_is_told_with_its_place(action, storage, told):
     (line,) = problems(action, on(storage))
     assert line.startswith(f"x.yaml:8: timeline[0].{told}"), line
+
+
+def test_credentials_in_an_address_are_refused(monkeypatch):
+    monkeypatch.setenv("PW", "hush")
+    (line,) = problems('do: http, url: "http://me:${env:PW}@localhost/x"', on("memory"))
+    assert "url: got a user in the address, expected credentials in headers" in line
+
+
+def test_sizes_are_of_servers_that_there_are():
+    (line,) = problems("do: sweep", on("postgres:optimistic"), more="servers: {upgarded: {cores: 1}}\n")
+    assert "servers.upgarded: got 'upgarded', expected postgres" in line
+    assert problems("do: sweep", on("dual(sqlite,postgres)"), more="servers: {upgraded: {cores: 1}}\n") == []
+
+
+def test_without_a_name_locking_is_switched_wherever_there_is_one():
+    assert problems("do: relock, locking: none", on("dual(sqlite,postgres)")) == []
 
 
 def test_a_host_that_is_owned_may_be_called():

@@ -191,6 +191,23 @@ def test_ctrl_c_mends_what_was_broken(tmp_path):
     assert {c["check"]: c["verdict"] for c in run.read("ledger")["checks"]}["lost_messages"] == "pass"
 
 
+def test_ctrl_c_starts_a_killed_pod_again(tmp_path):
+    with play(tmp_path, "sqlite", 'do: kill, pods: ["17"], for: 50s', steady_s=60) as harness:
+        run = harness.wait_for_rows()
+        wait_for(lambda: not [p for p in harness.seen.values() if _is_pod(p, "17")])
+        harness.process.send_signal(signal.SIGINT)
+        run = done(harness, 130)
+    (act,) = acts(run)
+    assert (act["do"], act["result"], act.get("error")) == ("kill", "unfinished", "the run ended before it")
+    assert "transactions-17-2.arrows" in [p.name for p in run.table_files("transactions")]
+
+
+def _is_pod(process: psutil.Process, name: str) -> bool:
+    with suppress(psutil.Error):
+        return process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[-11:-9] == ["--name", name]
+    return False
+
+
 def server_stands_still(harness: Harness) -> bool:
     """Nothing on disk says that an action has begun: its server's processes do."""
     for process in harness.seen.values():

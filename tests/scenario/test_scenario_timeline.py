@@ -154,6 +154,52 @@ def test_a_wrong_pod_is_told_with_its_place(old, new, problem):
     assert problems(WHOLE.replace("accounts: 4\n", PODS).replace(old, new)) == [problem]
 
 
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (
+            "servers: {upgraded: {conections: 40}}\n",
+            "servers.upgraded.conections: got unknown key 'conections', expected one ",
+        ),
+        ("pods: 3\n", "pods: got 3, expected a list"),
+    ],
+)
+def test_plain_mistakes_are_told(more, problem):
+    (told, *_) = problems(WHOLE.replace("accounts: 4\n", "") + more + TIMELINE.splitlines()[0] + " []\n")
+    assert problem in told
+
+
+def test_stages_that_are_no_list_are_told_beside_a_timeline():
+    stages = WHOLE[WHOLE.index("stages:") :]
+    assert any("stages: got 5, expected a list" in told for told in problems(TEXT.replace(stages, "stages: 5\n")))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        'url: "http://127.0.0.1/x?token=abcdef"',
+        'url: "http://127.0.0.1/x", body: \'{"password": "abcdef"}\'',
+        'url: "http://127.0.0.1/x", headers: {X-Api-Key: abcdef}',
+    ],
+)
+def test_literal_secrets_in_calls_are_refused(sent):
+    (told,) = problems(WHOLE + f"timeline:\n  - {{stage: steady, do: http, {sent}}}\n")
+    assert "a literal secret" in told
+    assert "abcdef" not in told
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("do: kill, worker: true, for: 1s", "no such key: a killed worker is not replaced"),
+        ("do: pause, worker: true, for: 5s", "2s or less: Locust takes a worker for lost"),
+    ],
+)
+def test_workers_are_neither_replaced_nor_waited_for(action, told):
+    (line,) = problems(WHOLE + f"timeline:\n  - {{stage: steady, {action}}}\n")
+    assert told in line
+
+
 def test_accounts_are_counted_in_one_place():
     (told,) = problems(WHOLE.replace("accounts: 4\n", "accounts: 4\n" + PODS))
     assert told == ("x.yaml:4: accounts: got 4, expected no such key beside pods, each of which has its accounts")

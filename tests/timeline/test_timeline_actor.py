@@ -1,9 +1,11 @@
 """When actions happen, what is told of them, and that what they broke is mended."""
 
+import subprocess
 import threading
 import time
 from contextlib import asynccontextmanager
 
+import psutil
 import pytest
 
 from loadtests.scenario import Action, parse_scenario
@@ -52,8 +54,19 @@ class Hands:
     async def signal_pod(self, name, number):
         self.done.append(f"{int(number)} {name}")
 
-    async def signal_worker(self, number):
-        self.done.append(f"{int(number)} worker")
+    async def moved(self, pod, to, share):
+        self.done.append(f"{pod} moved to {to} {share}")
+
+    async def in_doubt(self, pod):
+        self.done.append(f"{pod} in doubt")
+
+    async def last_worker(self):
+        return self.worker.pid
+
+    @asynccontextmanager
+    async def guarded(self, group):
+        self.done.append("guarded")
+        yield
 
     async def cut(self, pod, database, how):
         self.done.append(f"{how} {pod}-{database}")
@@ -179,8 +192,48 @@ def test_a_command_that_takes_too_long_is_ended(surroundings):
     assert (act.result, act.error) == ("failed", "it was not done in time and was cut off")
 
 
+def test_a_command_is_ended_with_whatever_it_has_started(surroundings, hands, tmp_path):
+    pid_file = tmp_path / "pid"
+    command = f'do: run, command: [sh, -c, "sleep 60 & echo $! > {pid_file}; wait"], within: 500ms'
+    played = Played(surroundings, command)
+    (act,) = played.until(1)
+    played.stop()
+    assert act.error == "it was not done in time and was cut off"
+    assert act.ended_ns - act.started_ns < 5_000_000_000
+    assert hands.done == ["guarded"]
+    grandchild = int(pid_file.read_text())
+    end = time.monotonic() + 5
+    while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_worker_is_stopped_and_the_same_one_goes_on(surroundings, hands):
+    with subprocess.Popen(["sleep", "60"]) as hands.worker:
+        worker = psutil.Process(hands.worker.pid)
+        played = Played(surroundings, "do: pause, worker: true, for: 1s")
+        end = time.monotonic() + 10
+        while worker.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        played.until(1)
+        assert worker.status() != psutil.STATUS_STOPPED
+        played.stop()
+        hands.worker.kill()
+
+
+def test_a_move_that_one_pod_does_not_answer_is_in_doubt_and_the_others_are_told(surroundings, hands):
+    played = Played(surroundings, "do: migrate, to: dual")
+    (act,) = played.until(1)
+    played.stop()
+    assert act.result == "failed"
+    assert "pod 17, POST /storage" in act.error
+    assert "pod 18, POST /storage" in act.error
+    assert sorted(hands.done) == ["17 in doubt", "18 in doubt"]
+
+
 def test_several_go_on_at_once(surroundings):
-    played = Played(surroundings, "do: pause, worker: true, for: 300ms", "do: pause, worker: true, for: 300ms")
+    played = Played(surroundings, 'do: pause, pods: ["17"], for: 300ms', 'do: pause, pods: ["18"], for: 300ms')
     one, other = played.until(2)
     played.stop()
     assert abs(one.started_ns - other.started_ns) < 200_000_000
