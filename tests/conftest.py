@@ -14,12 +14,16 @@ import pytest
 import redis
 import unpatched  # noqa: F401  before anything else imports Locust
 from availability import unavailable
+from hypothesis import settings
 
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"
+
+settings.register_profile("any-host", deadline=None)  # how long an example takes says something of the host only
+settings.load_profile("any-host")
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_an_existing_table_is_never_overwritten(tmp_path: Path) -> None:
         directory.create_table("ticks")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(batches=st.integers(0, 12), cut=st.floats(0, 1))
 def test_a_cut_stream_yields_every_full_batch_before_the_cut(
     tmp_path_factory: pytest.TempPathFactory, batches: int, cut: float
