@@ -27,7 +27,14 @@ BY_DEFAULT = (
 """What the contract is asked of without `--every-storage`: every piece of code once."""
 
 
-DUALS = ("dual(sqlite,postgres)", "dual(memory,memory)", "dual(sqlite,sqlite)", "dual(mariadb,redis)")
+DUALS = (
+    "dual(sqlite,postgres)",
+    "dual(memory,memory)",
+    "dual(sqlite,sqlite)",
+    "dual(postgres,mariadb)",
+    "dual(mariadb:optimistic,postgres:none)",
+    "dual(mariadb,redis)",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
