@@ -106,8 +106,8 @@ def test_phases_are_compared_with_the_first_judged_one(found):
     assert told["upgrade"].waiting["upgraded"] == pytest.approx(18, rel=0.2)
     assert told["unlocked"].cores["upgraded"] == pytest.approx(1.7, rel=0.1)
     assert told["unlocked"].swept == 74, "both rounds"
-    rows = {row[1]: row for row in tables.story(found).rows}
-    assert re.fullmatch(r"≥ 5\.0 s \u00d7\d+", rows["upgrade"][5])
+    rows = {row[0]: row for row in tables.story(found).rows}
+    assert re.fullmatch(r"≥ 5\.0 s \u00d7\d+", rows["upgrade"][4])
     assert "\u00d7" not in "".join(rows["before"])
 
 

@@ -91,6 +91,7 @@ def _kill_both(it: Owned) -> None:
     it.guardian.kill()
     it.owner.kill()
     it.owner.wait()
+    assert gone([it.guardian])  # until then it has the record
 
 
 def test_what_a_killed_guardian_and_owner_leave_is_removed_later(engine: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from storage_systems import Desk, sit_down
 
@@ -14,9 +15,30 @@ from loadtests.pod.storage.contract import (
     Done,
     OutcomeUnknown,
     Storage,
+    StorageConflict,
     StorageUnavailable,
 )
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+
+
+class Patient:
+    """A storage as a client sees it who asks again when he is told that nothing happened: a definite no, which of 64
+    at once somebody may well get."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._storage, name)
+
+        async def again(*arguments: Any) -> Any:
+            while True:
+                try:
+                    return await method(*arguments)
+                except StorageConflict:
+                    await asyncio.sleep(0.01)
+
+        return again
 
 
 @dataclass
@@ -39,6 +61,7 @@ class Account:
             self.events += answer.events
 
     async def customer(self, storage: Storage, number: int) -> None:
+        storage = cast(Storage, Patient(storage))
         desk = await sit_down(storage, "customer", f"Customer {number}", self.name)
         chat, answer = await desk.offer()
         self.publish(answer)
@@ -52,6 +75,7 @@ class Account:
         await desk.leave()
 
     async def agent(self, storage: Storage, number: int, customers: int) -> None:
+        storage = cast(Storage, Patient(storage))
         desk = await sit_down(storage, "agent", f"Agent {number}", self.name)
         await desk.subscribe(QUEUE_TOPIC)
         done: set[str] = set()
