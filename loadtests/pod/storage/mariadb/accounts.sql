@@ -20,6 +20,11 @@ SELECT `key`, chat, sender, text, sent_at FROM messages WHERE account = $1;
 -- name: copy_events
 SELECT account, topic, sequence, kind, chat, `key`, `by`, text, published_at FROM events WHERE account = $1;
 
+-- Whoever numbers an event has its topic's row until the commit: with all of them in hand, nobody's events come in
+-- between. In the order in which an accept takes them, the chat's topic before the queue's.
+-- name: hold_topics
+SELECT topic FROM topics WHERE account = $1 ORDER BY topic FOR UPDATE;
+
 -- name: clear_events
 DELETE FROM events WHERE account = $1;
 

@@ -16,6 +16,7 @@ async def copy_account(db: Session) -> AccountCopy:
 async def replace_account(db: Session, copy: AccountCopy) -> None:
     account = copy.account
     await db.run("add_account", account)
+    await db.rows("hold_topics", account)
     for leaf in ("events", "messages", "subscriptions"):
         await db.run(f"clear_{leaf}", account)
     await _replace_referred(db, copy)
