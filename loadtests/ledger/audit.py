@@ -11,7 +11,7 @@ import numpy as np
 
 from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
-from loadtests.ledger.divergence import IDS, diverged
+from loadtests.ledger.divergence import diverged
 from loadtests.ledger.findings import Finding, unknown
 from loadtests.ledger.stored import Accounts, Read, Stored, UnreadableError, store
 from loadtests.records.rundirectory import RunDirectory
@@ -187,8 +187,7 @@ def _answering(sides: Mapping[str, Stored], context: Context) -> Stored:
 
 
 def _diverged(claims: Claims, sides: Mapping[str, Stored], context: Context) -> Finding:
-    """Of the accounts that are written to both sides."""
+    """Of the run's accounts that are written to both sides."""
     elsewhere = [context.accounts.number(name) for name, mode in context.modes.items() if mode != "dual"]
-    both = [side.tables[name]["account"] for side in sides.values() for name in IDS]
-    accounts = np.setdiff1d(np.concatenate(both), np.array(elsewhere, np.int64))
+    accounts = np.setdiff1d(np.arange(context.accounts.named), np.array(elsewhere, np.int64))
     return diverged(claims, sides["legacy"].of(accounts), sides["upgraded"].of(accounts))

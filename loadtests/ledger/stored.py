@@ -35,7 +35,9 @@ class Accounts:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        self._next = count(len(self._numbers))
+        self.named = len(self._numbers)
+        """So many are the run's own; those behind them are of somebody else."""
+        self._next = count(self.named)
 
     def numbers(self, names: Sequence[str]) -> Numbers:
         return np.fromiter(map(self.number, names), dtype=np.int64, count=len(names))
