@@ -4,7 +4,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,27 @@ def read_late(url: str, **tls: Any) -> tuple[int, int, int]:
     return answer.ended_ns, events[0], read_ns
 
 
+@pytest.fixture
+def stamps() -> Iterator[None]:
+    """The kernel begins to stamp a little after somebody has asked for it, and goes on while somebody does."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sender:
+        receiver, _ = server.accept()
+        with receiver:
+            transport = PlainTransport(receiver)
+            until = time.monotonic() + 10
+            while True:
+                sender.send(b".")
+                time.sleep(0.005)
+                before = time.monotonic_ns()
+                transport.recv(10)
+                if before - transport.received_ns > 2_000_000:
+                    break
+                assert time.monotonic() < until, "no stamp within 10 s"
+            yield
+
+
 @stamped
-def test_a_late_reader_says_when_the_bytes_came() -> None:
+def test_a_late_reader_says_when_the_bytes_came(stamps: None) -> None:
     with pod(answer_then_hold_everything_up) as url:
         ended_ns, heard_ns, read_ns = read_late(url)
     assert read_ns - ended_ns > HALF_NS
@@ -52,7 +71,7 @@ def test_a_late_reader_says_when_the_bytes_came() -> None:
 
 
 @stamped
-def test_and_so_it_does_over_tls(tmp_path: Path) -> None:
+def test_and_so_it_does_over_tls(tmp_path: Path, stamps: None) -> None:
     files, trusting = certificate(tmp_path)
     with pod(answer_then_hold_everything_up, **files) as url:
         ended_ns, _, read_ns = read_late(url, tls=trusting)
