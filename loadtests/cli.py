@@ -1,13 +1,14 @@
 """`loadtests`: argument parsing and dispatch, nothing else."""
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, Parser
+from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, Parser
 from loadtests.conductor.choices import Generator
 
 DESCRIPTION = """\
@@ -195,6 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         code = EX_INTERRUPTED
+    except BrokenPipeError:  # whoever read what we print has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EX_OK
     except Exception:
         traceback.print_exc()
         print("loadtests: this is a fault of the harness, not of what it tests", file=sys.stderr)

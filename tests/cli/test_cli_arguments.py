@@ -140,3 +140,14 @@ def test_export_of_something_else_is_64(tmp_path):
     done = loadtests("export", str(tmp_path), "--to", str(tmp_path / "out"))
     assert done.returncode == 64
     assert "not a run directory" in done.stderr
+
+
+def test_a_reader_that_has_read_enough_is_no_fault() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "loadtests", "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as said:
+        assert said.stdout
+        assert said.stderr
+        said.stdout.close()
+        assert said.stderr.read() == ""
+    assert said.returncode == 0
