@@ -8,10 +8,10 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final
 
+from loadtests.pod.answers import OK, Answer, no
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -26,7 +26,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
 )
 from loadtests.pod.topics import Outlet, Subscriber, Topic, Topics
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Reply, Request, chat_topic
+from loadtests.wire.codecs.messages import QUEUE_TOPIC, Request, chat_topic
 from loadtests.wire.codecs.tokens import account_of
 
 CLOSE_POLICY: Final = 1008
@@ -37,29 +37,7 @@ REAP_LIMIT: Final = 500
 
 _log = logging.getLogger(__name__)
 
-_REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
 _MAINTENANCE = Call("maintenance", "", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered to a request; `afterwards` is done once the reply is on its way. Raises StorageError."""
-
-    outcome: Literal["ok", "refused", "fail", "unknown"]
-    error: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
-    afterwards: Callable[[], Awaitable[None]] | None = None
-
-    def reply(self, key: str) -> Reply:
-        return Reply(key, self.outcome, self.error, self.body)
-
-
-OK: Final = Answer("ok")
-
-
-def no(error: str, **body: Any) -> Answer:
-    """The answer to what was not done: `refused` or `fail`, as the code says."""
-    return Answer("refused" if error in _REFUSED else "fail", error, body)
 
 
 class Session:

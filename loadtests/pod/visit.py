@@ -5,8 +5,9 @@ import traceback
 from collections import Counter
 from typing import Final
 
+from loadtests.pod.answers import Answer, no
 from loadtests.pod.requests import wrong
-from loadtests.pod.service import CLOSE_POLICY, Answer, Service, Session, no
+from loadtests.pod.service import CLOSE_POLICY, Service, Session
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
 from loadtests.pod.topics import Outlet
 from loadtests.wire.codecs.messages import ProtocolError, Request, decode_request, encode_reply

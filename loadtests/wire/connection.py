@@ -7,12 +7,12 @@ pushes go to a callback.
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from time import monotonic_ns
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gevent import Greenlet, getcurrent
 from gevent.hub import get_hub
 
+from loadtests.wire.answers import Answer, no_reply
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.frames import Incoming, text_frame
 from loadtests.wire.handshake import RECEIVE_BYTES, ConnectionFailed, open_websocket
@@ -32,14 +32,6 @@ OnEvent = Callable[[Event, int], None]
 OnLost = Callable[[str, str], None]
 """Called in the hub, once, with the error (`cut_off`, `bad_reply`, or `internal` for a bug of ours) and a sentence,
 when the pod ends the connection or breaks the protocol; never after `close` or `abort`."""
-
-
-class Answer(NamedTuple):
-    """What became of a request, and when: `ended_ns` is when the reply's bytes came to this host or, without a reply,
-    when we no longer waited for it (CLOCK_MONOTONIC)."""
-
-    reply: Reply
-    ended_ns: int
 
 
 _log = logging.getLogger(__name__)
@@ -112,7 +104,7 @@ class Connection:
         text = key_text(key)
         waiting = self._waiting
         if self._lost is not None:
-            return _no_reply(text, self._lost[0])
+            return no_reply(text, self._lost[0])
         if text in waiting:
             raise ValueError(f"key {text} is already waited for on this connection")
         waiting[text] = getcurrent()
@@ -225,7 +217,7 @@ class Connection:
     def _on_timeout(self, key: str) -> None:
         waiter = self._waiting.pop(key, None)
         if waiter is not None:
-            waiter.switch(_no_reply(key, "timeout"))
+            waiter.switch(no_reply(key, "timeout"))
 
     def _on_writable(self) -> None:
         data, self._unsent = self._unsent, b""
@@ -294,7 +286,7 @@ class Connection:
         error, detail = self._lost
         while self._waiting:
             key, waiter = self._waiting.popitem()
-            waiter.switch(_no_reply(key, error))
+            waiter.switch(no_reply(key, error))
         if self._closer is not None:
             self._closer.switch()
         on_lost, self._on_lost = self._on_lost, None
@@ -303,8 +295,3 @@ class Connection:
                 on_lost(error, detail)
             except Exception:
                 _log.exception("a lost connection was not handled")
-
-
-def _no_reply(key: str, error: str) -> Answer:
-    reply = Reply(key, "unknown" if error in {"cut_off", "timeout"} else "fail", error, {})
-    return Answer(reply, monotonic_ns())
