@@ -139,14 +139,18 @@ class Follower:
         died, pid = self._mortal_part(name)
 
         def note() -> None:
-            stale = pid is not None and self._mortal_part(name)[1] not in (pid, None)  # another is there by now
-            if self._parts.stricken[name] <= 0 and not stale:
+            # Asked in this order: a server that an action is at work on would answer only when that is done.
+            if self._parts.stricken[name] <= 0 and not self._replaced(name, pid):
                 died()
 
         if pid is None:
             note()
         else:
             self._watch.on_death(pid, note)
+
+    def _replaced(self, name: str, pid: int | None) -> bool:
+        """Whether another process has taken the place of the one that died."""
+        return pid is not None and self._mortal_part(name)[1] not in (pid, None)
 
     def _mortal_part(self, name: str) -> tuple[Callable[[], None], int | None]:
         """What its death comes to, and its process; None when there is none any more."""
