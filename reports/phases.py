@@ -86,4 +86,5 @@ def _figures(storage: StorageFindings, operation: str, place: int) -> StageFigur
 
 
 def _at(values: Floats, place: int) -> float | None:
-    return float(values[place]) if place < len(values) and not isnan(values[place]) else None
+    """Without what adding and taking away leaves of nothing."""
+    return round(float(values[place]), 9) if place < len(values) and not isnan(values[place]) else None
