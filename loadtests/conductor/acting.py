@@ -123,16 +123,16 @@ class Acting:
         self._errands = Errands()
         self.hands = RunHands(parts, self._errands)
         around = Surroundings(_pods(parts), _databases(parts), self.hands)
-        self._actor = Actor(parts.scenario.timeline, around, self._errands.wake)
+        self._actor = Actor(parts.scenario, around, self._errands.wake)
 
     def join(self, watch: Watch, generator: int, died: Died) -> None:
         """Lets actions have what they ask for, while the load is followed."""
         self.hands.generator, self.hands.watch_again = generator, died
         watch.on_readable(self._errands.descriptor, self._attend)
 
-    def stage_began(self, name: str, started_ns: int) -> None:
-        """`started_ns` is since the run's origin."""
-        self._actor.stage_began(name, started_ns + self._parts.clock.monotonic_ns)
+    def begin(self, started_ns: int) -> None:
+        """The first stage has begun; `started_ns` is since the run's origin."""
+        self._actor.begin(started_ns + self._parts.clock.monotonic_ns)
 
     def ask_to_stop(self) -> None:
         """Nothing new is done to a run that ends; what is under way begins to be mended."""

@@ -202,9 +202,9 @@ class Follower:
             case "stage":
                 if len(self.load.stages) == 1:
                     self._begun(self.load)
+                    if self._acting is not None:
+                        self._acting.begin(event["started_ns"])
                 self._timeline.stage(event)
-                if self._acting is not None:
-                    self._acting.stage_began(event["name"], event["started_ns"])
                 self._progress.stage(event)
             case "tick":
                 self._progress.tick(event)

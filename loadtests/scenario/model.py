@@ -191,6 +191,11 @@ class Scenario(Model):
         size = self.servers.get(database)
         return size.model_dump(exclude_none=True) if size else {}
 
+    def stage_starts_s(self, name: str) -> float:
+        """When a stage begins, in seconds after the first one. Raises StopIteration for a name that no stage has."""
+        before = next(n for n, stage in enumerate(self.stages) if stage.name == name)
+        return sum(stage.duration_s for stage in self.stages[:before])
+
     @property
     def all_pods(self) -> tuple[Pod, ...]:
         """The pods, also where the scenario does not name them."""

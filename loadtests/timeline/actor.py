@@ -4,11 +4,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from loadtests.scenario import Action, Kill
+from loadtests.scenario import Action, Kill, Scenario
 from loadtests.timeline.acts import carry_out
 from loadtests.timeline.surroundings import ActionFailed, Surroundings
 
@@ -28,13 +28,13 @@ class Act:
 
 
 class Actor:
-    """Begun with `stage_began`, ended with `stop`; `wake` is called from the actor's thread when `take` has something.
+    """Begun with `begin`, ended with `ask_to_stop`; `wake` is called from the actor's thread when `take` has something.
 
-    A stage that begins starts the clocks of its actions; each then runs by itself, so several may go on at once.
+    Each action waits for its moment and then runs by itself, so several may go on at once.
     """
 
-    def __init__(self, actions: Sequence[Action], around: Surroundings, wake: Callable[[], None]) -> None:
-        self._actions, self._around, self._wake = actions, around, wake
+    def __init__(self, scenario: Scenario, around: Surroundings, wake: Callable[[], None]) -> None:
+        self._scenario, self._around, self._wake = scenario, around, wake
         self._done: deque[Act] = deque()
         self._begun: deque[str] = deque()
         self._loop = asyncio.new_event_loop()
@@ -42,11 +42,12 @@ class Actor:
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
         self._thread.start()
 
-    def stage_began(self, name: str, started_ns: int) -> None:
-        """`started_ns`: CLOCK_MONOTONIC, so that a late call does not delay the actions."""
-        for action in self._actions:
-            if action.stage == name:
-                self._loop.call_soon_threadsafe(self._start, action, started_ns + int(action.after_s * 1e9))
+    def begin(self, started_ns: int) -> None:
+        """`started_ns`: when the first stage began (CLOCK_MONOTONIC). Every action's moment follows from it, however late
+        anybody hears of its stage."""
+        for action in self._scenario.timeline:
+            due_s = self._scenario.stage_starts_s(action.stage) + action.after_s
+            self._loop.call_soon_threadsafe(self._start, action, started_ns + int(due_s * 1e9))
 
     def take(self) -> list[Act]:
         """The actions that have ended since the last call, and not yet been taken."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from loadtests.scenario import Action, parse_scenario
+from loadtests.scenario import Scenario, parse_scenario
 from loadtests.timeline.actor import Act, Actor
 from loadtests.timeline.acts import added
 from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
@@ -25,8 +25,11 @@ timeline:
 """
 
 
-def actions(*lines: str) -> tuple[Action, ...]:
-    return parse_scenario(SCENARIO + "".join(f"  - {{stage: steady, {line}}}\n" for line in lines), "x.yaml").timeline
+def playing(*lines: str) -> Scenario:
+    return parse_scenario(SCENARIO + "".join(f"  - {{stage: steady, {line}}}\n" for line in lines), "x.yaml")
+
+
+WARM_UP_NS = 60_000_000_000
 
 
 class Hands:
@@ -103,8 +106,8 @@ class Played:
         self._woken = threading.Event()
         self.acts: list[Act] = []
         self.began_ns = time.monotonic_ns()
-        self.actor = Actor(actions(*lines), around, self._woken.set)
-        self.actor.stage_began("steady", self.began_ns)
+        self.actor = Actor(playing(*lines), around, self._woken.set)
+        self.actor.begin(self.began_ns - WARM_UP_NS)
 
     def until(self, number):
         end = time.monotonic() + 10
@@ -137,9 +140,11 @@ def test_actions_happen_after_their_stage_began(surroundings, hands):
     assert second.ended_ns >= second.started_ns
 
 
-def test_actions_of_other_stages_do_not_happen(surroundings):
-    actor = Actor(actions("do: run, command: [sh, -c, exit 0]"), surroundings, lambda: None)
-    actor.stage_began("warm-up", time.monotonic_ns())
+def test_actions_of_a_stage_to_come_wait_for_it(surroundings):
+    actor = Actor(playing("do: run, command: [sh, -c, exit 0]"), surroundings, lambda: None)
+    actor.begin(time.monotonic_ns())
+    time.sleep(0.3)
+    assert actor.begun() == []
     actor.ask_to_stop()
     while actor.alive:
         time.sleep(0.01)
