@@ -43,8 +43,8 @@ class Actor:
         self._thread.start()
 
     def begin(self, started_ns: int) -> None:
-        """`started_ns`: when the first stage began (CLOCK_MONOTONIC). Every action's moment follows from it, however late
-        anybody hears of its stage."""
+        """`started_ns`: when the first stage began (CLOCK_MONOTONIC). Every action's moment follows from it, so that it
+        does not matter when anybody hears of its stage."""
         for action in self._scenario.timeline:
             due_s = self._scenario.stage_starts_s(action.stage) + action.after_s
             self._loop.call_soon_threadsafe(self._start, action, started_ns + int(due_s * 1e9))
