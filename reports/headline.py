@@ -195,10 +195,12 @@ def _durability(findings: Findings) -> str:
     said = findings.survives
     if len(set(said.values())) < 2:
         return ""
+    alike = {level: [name for name, its in said.items() if its == level] for level in dict.fromkeys(said.values())}
     told = [
-        f"a commit on {name} survives {_SURVIVES.get(s or '', s or 'what nobody said')}" for name, s in said.items()
+        f"a commit on {listed(names)} survives {_SURVIVES.get(level or '', level or 'what nobody said')}"
+        for level, names in alike.items()
     ]
-    return f"They do not promise the same: {listed(told)}."
+    return f"They do not promise the same: {'; '.join(told)}."
 
 
 def _caveats(findings: Findings) -> Iterator[str]:

@@ -198,7 +198,7 @@ def test_a_weaker_promise_is_in_the_headline(tmp_path):
     weak = {"name": "memory", "version": "1", "settings": {}, "promises": {**PROMISES, "commit_survives": "nothing"}}
     write_run(study, "01-sqlite", operations=accepts(0.02))
     write_run(study, "02-memory", operations=accepts(0.01), manifest={"engine": weak})
-    promise = "a commit on sqlite survives a power loss and a commit on memory survives nothing."
+    promise = "a commit on sqlite survives a power loss; a commit on memory survives nothing."
     assert headline(find("study", read_study(study))).durability == f"They do not promise the same: {promise}"
 
 
