@@ -32,7 +32,7 @@ DUALS = (
     "dual(memory,memory)",
     "dual(sqlite,sqlite)",
     "dual(postgres,mariadb)",
-    "dual(mariadb:optimistic,postgres:none)",
+    "dual(mariadb:optimistic,postgres:optimistic)",
     "dual(mariadb,redis)",
 )
 
