@@ -3,12 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import Final
 from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.target import is_loopback
+from loadtests.pod.storage import registry
 from loadtests.scenario import (
     Action,
     Cut,
@@ -30,7 +30,6 @@ from loadtests.servers.registry import SERVERS
 from loadtests.timeline.control import references
 from loadtests.timeline.sessions import DRIVERS
 
-DUAL: Final = "dual"
 _ON_SERVERS = (Resize, Recreate, Cut)
 _ON_ONE = (Hold, Resize, Recreate, Cut)
 """These say which database they mean where there are several."""
@@ -93,7 +92,7 @@ def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Wrong]
 
 
 def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Wrong]:
-    dual = storage.startswith(DUAL)
+    dual = bool(registry.parse(storage).sides)
     if isinstance(action, Migrate) and not dual:
         yield ("do",), action.do, f"a dual storage to migrate, such as dual(sqlite,postgres): {storage} is one", ""
     wanted = getattr(action, "database", None)

@@ -1,7 +1,7 @@
 """What a timeline does in mid-run, as frozen values: one class for each `do`, which also says it in words."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,44 +18,43 @@ _SIDES = {"legacy": "the legacy storage", "dual": "both storages", "upgraded": "
 _Pods = Annotated[tuple[Name, ...], Field(default=(), strict=False, description="Absent: all of them.")]
 _Database = Annotated[
     Name | None,
-    Field(default=None, description="legacy or upgraded, or a server's name. Absent: the only one there is."),
+    Field(default=None, description="legacy or upgraded, or a server's name. Absent: all of them."),
 ]
 
 
 class _Act(Model):
-    """`subject` is what it acts on; `words` is one line for people, on plots and pages."""
+    """`words` is one line for people, on plots and pages."""
+
+    all_of: ClassVar[str] = "database"
+    """What it acts on where it names nothing."""
 
     stage: Name = Field(description="The stage in which it happens.")
     after_s: Seconds = Field(default=0.0, alias="after", description="How long after the stage's beginning.")
+
+    @property
+    def subject(self) -> str:
+        """What it acts on: a database before the pods that it is meant for."""
+        if getattr(self, "worker", False):
+            return "worker"
+        if database := getattr(self, "database", None):
+            return f"database {database}"
+        pods: Sequence[str] = getattr(self, "pods", ())
+        return f"{'pod' if len(pods) == 1 else 'pods'} {', '.join(pods)}" if pods else self.all_of
 
 
 def _pods_of(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "all pods"
 
 
-def _subject_pods(names: Sequence[str]) -> str:
-    return f"pod {names[0]}" if len(names) == 1 else f"pods {', '.join(names)}" if names else "all pods"
-
-
-def _struck(database: str | None, pods: Sequence[str]) -> str:
-    return _subject_database(database) if database else _subject_pods(pods)
-
-
-def _subject_database(name: str | None) -> str:
-    return f"database {name}" if name else "database"
-
-
 class Migrate(_Act):
     """Moves accounts between the two sides of a dual storage."""
+
+    all_of = "all pods"
 
     do: Literal["migrate"]
     to: Mode
     share: int = Field(default=100, ge=0, le=100, description="Per cent of the accounts that are there afterwards.")
     pods: _Pods
-
-    @property
-    def subject(self) -> str:
-        return _subject_pods(self.pods)
 
     @property
     def words(self) -> str:
@@ -71,10 +70,6 @@ class Relock(_Act):
     database: _Database
 
     @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
-
-    @property
     def words(self) -> str:
         return f"locking of {self.subject} becomes {self.locking}"
 
@@ -87,10 +82,6 @@ class Hold(_Act):
     for_s: LongerThanNothing = Field(alias="for")
     pods: _Pods
     database: _Database
-
-    @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
 
     @property
     def words(self) -> str:
@@ -108,10 +99,6 @@ class Maintain(_Act):
     database: _Database
 
     @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
-
-    @property
     def words(self) -> str:
         return f"{self.what} on {self.subject}"
 
@@ -126,10 +113,6 @@ class Resize(_Act):
     database: _Database
 
     @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
-
-    @property
     def words(self) -> str:
         cores = "core" if self.cores == 1 else "cores"
         sizes = ((self.connections, "connections"), (self.memory_mb, "MB of memory"), (self.cores, cores))
@@ -140,12 +123,10 @@ class Resize(_Act):
 class Sweep(_Act):
     """Removes orphaned subscriptions, as the pod's operator would."""
 
+    all_of = "all pods"
+
     do: Literal["sweep"]
     pods: _Pods
-
-    @property
-    def subject(self) -> str:
-        return _subject_pods(self.pods)
 
     @property
     def words(self) -> str:
@@ -157,10 +138,6 @@ class Recreate(_Act):
 
     do: Literal["recreate"]
     database: _Database
-
-    @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
 
     @property
     def words(self) -> str:
@@ -177,10 +154,6 @@ class Kill(_Act):
     worker: bool = False
 
     @property
-    def subject(self) -> str:
-        return "worker" if self.worker else _struck(self.database, self.pods)
-
-    @property
     def words(self) -> str:
         return f"{self.subject} killed"
 
@@ -193,10 +166,6 @@ class Pause(_Act):
     pods: tuple[Name, ...] = Field(default=(), strict=False)
     database: Name | None = None
     worker: bool = False
-
-    @property
-    def subject(self) -> str:
-        return "worker" if self.worker else _struck(self.database, self.pods)
 
     @property
     def words(self) -> str:
@@ -213,25 +182,20 @@ class Cut(_Act):
     database: _Database
 
     @property
-    def subject(self) -> str:
-        return _subject_database(self.database)
-
-    @property
     def words(self) -> str:
         done = "reset" if self.how == "reset" else "black-holed"
-        return f"network between {_pods_of(self.pods)} and {self.subject} {done}"
+        where = f"database {self.database}" if self.database else "database"
+        return f"network between {_pods_of(self.pods)} and {where} {done}"
 
 
 class Run(_Act):
     """Runs a command of yours."""
 
+    all_of = "yours"
+
     do: Literal["run"]
     command: tuple[str, ...] = Field(min_length=1, strict=False, description="Program and arguments; no shell.")
     within_s: LongerThanNothing = Field(default=60.0, alias="within")
-
-    @property
-    def subject(self) -> str:
-        return "yours"
 
     @property
     def words(self) -> str:
@@ -241,16 +205,14 @@ class Run(_Act):
 class Http(_Act):
     """Makes a call of yours; any answer below 400 is good."""
 
+    all_of = "yours"
+
     do: Literal["http"]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     url: str = Field(min_length=1, max_length=2000)
     headers: dict[str, str] = Field(default_factory=dict, description="Secrets only as ${env:NAME}.")
     body: str = Field(default="", max_length=100_000)
     within_s: LongerThanNothing = Field(default=10.0, alias="within")
-
-    @property
-    def subject(self) -> str:
-        return "yours"
 
     @property
     def words(self) -> str:

@@ -76,7 +76,7 @@ class Surroundings:
         return [self.pods[name] for name in names or self.pods]
 
     def chosen_databases(self, name: str | None, pods: Sequence[Pod]) -> list[Database]:
-        """The databases that these pods know by that name, or that have it in the run; the only one without a name."""
+        """The databases that these pods know by that name, or that have it in the run; all of theirs without a name."""
         names = {own for pod in pods for role, own in pod.databases.items() if name in (None, role, own)}
         if name is not None and name in self.databases:
             names.add(name)
