@@ -152,6 +152,7 @@ def healthy_manifest(study: Path, name: str, scenario: str = SCENARIO) -> dict[s
         "packages": {"locust": "2.46.3"},
         "generator": {"processes": 1, "workers": []},
         "database_offsets": {},
+        "lock_sources": {},
         "stages": [dict(stage) for stage in STAGES],
     }
 

@@ -53,7 +53,8 @@ class Found:
     pods: tuple[PodTarget, ...]
     settings: Mapping[str, Mapping[str, Any]]
     layout: Layout
-    database_offsets: Mapping[str, Mapping[str, int]]
+    observer: Mapping[str, Any]
+    """Its ready line."""
     remote_workers: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -80,7 +81,8 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
         "host": host(),
         "packages": packages(),
         "generator": {"processes": choices.generator.workers, "workers": list(found.remote_workers)},
-        "database_offsets": found.database_offsets,
+        "database_offsets": found.observer.get("database_offsets", {}),
+        "lock_sources": found.observer.get("lock_sources", {}),
         "stages": stages(choices.scenario),
         "timeline": planned_actions(choices.scenario),
     }

@@ -124,8 +124,8 @@ class Parts:
         """Account → where a dual storage keeps it; of no interest for any other."""
         return {account: pod.plan.mode(account) for pod in self.pods.values() for account in pod.layout.accounts}
 
-    def start_observer(self) -> Any:
-        """Returns the offsets of the databases' clocks, by database. Raises RunEnded(observer_died).
+    def start_observer(self) -> Mapping[str, Any]:
+        """Returns what it told when it was ready. Raises RunEnded(observer_died).
 
         Behind a target that we did not start there is no database that it could ask: it watches the generator then.
         """
@@ -145,7 +145,8 @@ class Parts:
             self.observer, ready = start_until_ready(command, ready_for)
         finally:
             os.close(orders)
-        return ready.get("database_offsets")
+        told: Mapping[str, Any] = ready
+        return told
 
     def _watched(self) -> Sequence[str]:
         pods = [f"pod:{name}:{pod.child.pid}" for name, pod in self.pods.items() if pod.child]

@@ -34,6 +34,8 @@ def row(t: Transaction, origin_ns: int) -> tuple[Any, ...]:
         t.ended_ns - origin_ns,
         _OUTCOMES[t.outcome],
         t.database,
+        t.call.received_ns - origin_ns,
+        None if t.asked_ns is None else t.asked_ns - origin_ns,
     )
 
 

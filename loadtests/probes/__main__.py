@@ -16,7 +16,7 @@ import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.probes.contract import Clock, Probe
-from loadtests.probes.databases import DSNS, Database, database_probes, offsets
+from loadtests.probes.databases import DSNS, Database, database_probes, offsets, sources
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
 from loadtests.probes.resources import ResourcesProbe, Watched
@@ -59,7 +59,11 @@ def _database_probes(databases: Sequence[Database], clock: Clock) -> list[Probe]
 def _ready(descriptor: int | None, databases: Sequence[Database], probes: Sequence[Probe]) -> None:
     if descriptor is None:
         return
-    line = {"probes": [p.name for p in probes], "database_offsets": offsets(databases, probes)}
+    line = {
+        "probes": [p.name for p in probes],
+        "database_offsets": offsets(databases, probes),
+        "lock_sources": sources(databases, probes),
+    }
     with os.fdopen(descriptor, "w") as file:
         file.write(json.dumps(line) + "\n")
 

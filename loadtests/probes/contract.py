@@ -19,6 +19,20 @@ class ClockOffset:
     error_ns: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """How a probe knows of lock waits, with the server and the privileges that it found.
+
+    `known` are words of `records.vocabulary.KNOWN`, the best first: of waits longer than `threshold_ns` the first is
+    true, of shorter ones the others. `reason` says why no better source is used; empty where there is none.
+    """
+
+    known: tuple[str, ...]
+    period_ns: int
+    threshold_ns: int | None = None
+    reason: str = ""
+
+
 class BlindError(Exception):
     """This tick saw nothing, and the next may: the probe stays open. Anything else that is raised closes it."""
 

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtests.probes.contract import Clock, ClockOffset, Probe
+from loadtests.probes.contract import Clock, ClockOffset, Probe, Source
 
 DSNS = "LOADTESTS_DSNS"
 """Environment variable: the databases' addresses, a JSON object by name."""
@@ -74,6 +74,13 @@ def _addresses(dsns: str | None) -> Mapping[str, Any]:
         if isinstance(addresses, dict):
             return addresses
     raise ValueError(f"{DSNS} is not a JSON object, name → DSN")
+
+
+def sources(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """By database: how its waits for locks are known; without those that nobody looks into."""
+    told: dict[str, Source | None] = {probe.name: getattr(probe, "source", None) for probe in probes}
+    found = {database.name: told.get(database.probe) for database in databases}
+    return {name: asdict(source) for name, source in found.items() if source}
 
 
 def offsets(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, int]]:

@@ -19,7 +19,7 @@ from asyncmy.errors import MySQLError
 
 from loadtests.probes import naming
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows
+from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
 from loadtests.probes.databases import Database
 from loadtests.probes.rows import session_rows, wait_rows
 from loadtests.probes.waits import Lock, Waits, waits_behind
@@ -74,6 +74,7 @@ class MariadbProbe:
         self.name = database.probe
         self.period_s, self.deadline_s = period_s, 5 * period_s
         self.offset: ClockOffset | None = None
+        self.source = Source(("sampled",), int(period_s * 1e9))
         self._database, self._dsn, self._clock = database, dsn, clock
         self._connection: Any = None
         self._read_s = 0.0

@@ -11,7 +11,7 @@ import asyncpg
 
 from loadtests.probes import naming
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows
+from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
 from loadtests.probes.databases import Database
 from loadtests.probes.rows import session_rows, wait_rows
 from loadtests.probes.waits import Lock, Waits, waits_in
@@ -30,6 +30,7 @@ class PostgresProbe:
         self._database = database
         self.period_s, self.deadline_s = period_s, 5 * period_s
         self.offset: ClockOffset | None = None
+        self.source = Source(("sampled",), int(period_s * 1e9))
         self._dsn, self._clock = dsn, clock
         self._connection: Any = None
         self._sessions: Any = None

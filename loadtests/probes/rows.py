@@ -5,7 +5,7 @@ from typing import Any
 
 from loadtests.probes.databases import Database
 from loadtests.probes.waits import Wait
-from loadtests.records.vocabulary import KNOWN
+from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 
 Sessions = Mapping[tuple[str, str | None], int]
 """(wait class, operation) → how many sessions."""
@@ -31,7 +31,7 @@ def _wait_row(database: Database, number: int, wait: Wait) -> tuple[Any, ...]:
         number,
         wait.started_ns,
         wait.ended_ns,
-        KNOWN.index("sampled"),
+        KNOWN.index(wait.known),
         database.engine,
         database.name,
         lock.pod,
@@ -46,4 +46,6 @@ def _wait_row(database: Database, number: int, wait: Wait) -> tuple[Any, ...]:
         lock.mode,
         lock.statement,
         wait.hits,
+        lock.tag,
+        WAIT_OUTCOMES.index(wait.outcome),
     )

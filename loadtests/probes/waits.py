@@ -75,15 +75,17 @@ class Seen:
 
 @dataclass(slots=True)
 class Wait:
-    """One wait, from its first sight to its last. `ended_ns` is None while it lasts."""
+    """One wait, from its first sight to its last. `ended_ns` is None while it lasts; `hits` when it was not sampled."""
 
     lock: Lock
     object: str
     started_ns: int
     error_ns: int
     last_ns: int
-    hits: int = 0
+    hits: int | None = 0
     ended_ns: int | None = None
+    known: str = "sampled"
+    outcome: str = "unknown"
     chains: Counter[Chain | None] = field(default_factory=Counter)
 
     @property
@@ -191,6 +193,6 @@ class Waits:
             wait = Wait(sight.lock, sight.object, started_ns, error_ns, at_ns)
         elif age_ns is not None and (error_ns < wait.error_ns or wait.lock.age_ns is None):
             wait.started_ns, wait.error_ns = at_ns - age_ns, error_ns
-        wait.lock, wait.last_ns, wait.hits = sight.lock, at_ns, wait.hits + 1
+        wait.lock, wait.last_ns, wait.hits = sight.lock, at_ns, (wait.hits or 0) + 1
         wait.chains[sight.chain] += 1
         return wait

@@ -17,6 +17,7 @@ from loadtests.records.vocabulary import (
     TOPICS,
     TRANSACTION_OPERATIONS,
     TRANSACTION_OUTCOMES,
+    WAIT_OUTCOMES,
 )
 
 FORMAT = 1
@@ -110,6 +111,8 @@ TRANSACTIONS_TABLE = Table(
         _time("ended_ns", "when commit or rollback had returned"),
         Column("outcome", pa.uint8(), "how it ended", codes=TRANSACTION_OUTCOMES),
         _text("database", "the name in the run of the database that the session is one of"),
+        _time("received_ns", "when the pod took up the request that it served", True),
+        _time("asked_ns", "when the pod asked its pool for the session; null where it does not say", True),
     ),
     per_writer=True,
 )
@@ -135,6 +138,19 @@ LOCK_WAITS_TABLE = Table(
         _text("mode", "the lock mode asked for", True),
         _text("statement", "fingerprint of the waiter's statement, without values", True),
         Column("hits", pa.int32(), "ticks that saw it; null unless sampled", nullable=True),
+        _text("lock", "what tells the lock from others of its database: a row's place, a key; null where untold", True),
+        Column("outcome", pa.uint8(), "how it ended", codes=WAIT_OUTCOMES),
+    ),
+)
+
+COUNTERS_TABLE = Table(
+    "counters",
+    (
+        _time("t_ns", "the tick"),
+        _text("engine", "postgres, mariadb, redis"),
+        _text("database", "which database: its name in the run"),
+        _text("counter", "what the server counts, its unit at the end of the name: lock_wait_ms, deadlocks"),
+        Column("value", pa.int64(), "the server's own total so far; falls when it was reset or started anew"),
     ),
 )
 
@@ -193,6 +209,7 @@ TABLES: dict[str, Table] = {
         TRANSACTIONS_TABLE,
         LOCK_WAITS_TABLE,
         SESSIONS_TABLE,
+        COUNTERS_TABLE,
         RESOURCES_TABLE,
         TICKS_TABLE,
         TIMELINE_TABLE,

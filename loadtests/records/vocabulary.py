@@ -62,6 +62,9 @@ TRANSACTION_OPERATIONS: tuple[str, ...] = (*OPERATIONS, "maintenance")
 
 TRANSACTION_OUTCOMES: tuple[str, ...] = ("committed", "rolled_back", "conflict", "lock_timeout", "deadlock", "unknown")
 
+WAIT_OUTCOMES: tuple[str, ...] = ("unknown", "acquired", "timed_out", "deadlock", "cancelled")
+"""How a wait for a lock ended. `unknown`: seen no more, or not over when the run was."""
+
 KNOWN: tuple[str, ...] = ("event", "pod", "counter", "sampled")
 """How a wait is known: logged by the server above a stated threshold, timed by the pod where it happened, a
 server's counter, or seen by sampling."""

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 MANIFEST_KEYS = {
     *("format", "study", "run", "round", "started_at", "storage", "scenario", "seed", "harness", "origin_ns", "clock"),
-    *("target", "engine", "host", "packages", "generator", "database_offsets", "stages", "timeline"),
+    *("target", "engine", "host", "packages", "generator", "database_offsets", "lock_sources", "stages", "timeline"),
 }
 END_KEYS = {
     *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),

@@ -17,14 +17,23 @@ CODES = codes_of(TRANSACTIONS_TABLE.schema())
 
 
 def _transaction(operation: str = "chat.accept", key: str = "00000000000000a7") -> Transaction:
-    return Transaction(7, Call(operation, key, "account-0001"), 1_010, 1_020, 1_030, "lock_timeout", "legacy")
+    call = Call(operation, key, "account-0001", received_ns=1_001)
+    return Transaction(7, call, 1_010, 1_020, 1_030, "lock_timeout", "legacy", asked_ns=1_002)
 
 
 def test_a_row_is_in_column_order_with_times_since_the_origin() -> None:
     values = dict(zip([c.name for c in TRANSACTIONS_TABLE.columns], row(_transaction(), 1_000), strict=True))
     assert CODES["operation"][values.pop("operation")] == "chat.accept"
     assert CODES["outcome"][values.pop("outcome")] == "lock_timeout"
-    numbers = {"session": 7, "key": 0xA7, "waiting_ns": 10, "begun_ns": 20, "ended_ns": 30}
+    numbers = {
+        "session": 7,
+        "key": 0xA7,
+        "waiting_ns": 10,
+        "begun_ns": 20,
+        "ended_ns": 30,
+        "received_ns": 1,
+        "asked_ns": 2,
+    }
     assert values == {**numbers, "database": "legacy"}
 
 

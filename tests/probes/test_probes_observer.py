@@ -285,7 +285,7 @@ def test_blindness_is_visible_and_ends(
 
 def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> None:
     with observing(tmp_path, {"sqlite:sqlite": "storage.sqlite"}, f"pod:pod-1:{os.getpid()}") as observer:
-        assert observer.ready == {"probes": ["resources"], "database_offsets": {}}
+        assert observer.ready == {"probes": ["resources"], "database_offsets": {}, "lock_sources": {}}
         end = time.monotonic() + 20
         while not observer.ticks("resources") and time.monotonic() < end:
             time.sleep(0.05)

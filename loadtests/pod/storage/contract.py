@@ -7,6 +7,7 @@ change may have been made (the connection was lost between commit and its answer
 up after its own retries. Definite answers that are not errors are returned as values.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,11 +29,13 @@ class Promises:
 
 @dataclass(frozen=True)
 class Call:
-    """The operation on whose behalf the storage is used: named to the database and in the transactions table."""
+    """The operation on whose behalf the storage is used: named to the database and in the transactions table.
+    `received_ns` is when the pod took it up, on CLOCK_MONOTONIC."""
 
     operation: str
     key: str
     account: str
+    received_ns: int = field(default_factory=time.monotonic_ns, compare=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Transaction:
     outcome: str
     database: str = ""
     """The name in the run of the database whose session this is."""
+    asked_ns: int | None = None
+    """When the pod asked its pool for the session; None where it did not say."""
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ class Database:
                 raise StorageUnavailable(f"Redis: {reason(error)}") from error
 
     async def _write(self, call: Call, script: Script, key: str, values: Sequence[str | int]) -> Sequence[Any]:
+        asked_ns = time.monotonic_ns()
         async with self._session() as connection:
             begun_ns, outcome = time.monotonic_ns(), "unknown"
             try:
@@ -130,8 +131,8 @@ class Database:
                     raise
                 raise raised from error
             finally:
-                ended_ns = time.monotonic_ns()
-                self._record(Transaction(connection.client_id, call, None, begun_ns, ended_ns, outcome))
+                session, ended_ns = connection.client_id, time.monotonic_ns()
+                self._record(Transaction(session, call, None, begun_ns, ended_ns, outcome, asked_ns=asked_ns))
             return answer
 
     @asynccontextmanager

@@ -31,11 +31,12 @@ BACKOFF_MOST_S = 0.05
 class Session:
     """One transaction under way. Statements are named as in the engine's files."""
 
-    def __init__(self, driver: Driver, connection: Connection, call: Call) -> None:
+    def __init__(self, driver: Driver, connection: Connection, call: Call, asked_ns: int) -> None:
         self._statements = driver.statements
         self._label = driver.label(call.operation)
         self._connection = connection
         self._call = call
+        self._asked_ns = asked_ns
         self.account = call.account
         self.key = call.key
         self._begun_ns = time.monotonic_ns()
@@ -78,7 +79,8 @@ class Session:
 
     def transaction(self, outcome: str) -> Transaction:
         """There is no one write lock here whose wait the pod could time: row locks are the observer's to see."""
-        return Transaction(self._connection.number, self._call, None, self._begun_ns, time.monotonic_ns(), outcome)
+        number, ended_ns = self._connection.number, time.monotonic_ns()
+        return Transaction(number, self._call, None, self._begun_ns, ended_ns, outcome, asked_ns=self._asked_ns)
 
 
 Job = Callable[[Session], Awaitable[T]]
@@ -139,9 +141,11 @@ class Database:
 
     async def _try(self, call: Call, job: Job[T], snapshot: bool) -> T:
         for attempt in range(ATTEMPTS):
+            asked_ns = time.monotonic_ns()
             try:
                 async with self._driver.session() as connection:
-                    return await self._attempt(Session(self._driver, connection, call), connection, job, snapshot)
+                    session = Session(self._driver, connection, call, asked_ns)
+                    return await self._attempt(session, connection, job, snapshot)
             except TryAgainError as error:
                 last = error
             await asyncio.sleep(random.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MOST_S)))  # noqa: S311

@@ -5,7 +5,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,10 +178,10 @@ class Database:
 
     async def write(self, call: Call, job: Callable[[Session], T]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Emits a Transaction."""
-        loop = asyncio.get_running_loop()
+        loop, asked_ns = asyncio.get_running_loop(), time.monotonic_ns()
 
         def emit(transaction: Transaction) -> None:
-            loop.call_soon_threadsafe(self._record, transaction)
+            loop.call_soon_threadsafe(self._record, replace(transaction, asked_ns=asked_ns))
 
         return await self._open(self._writers).run(lambda session: self._transact(session, call, job, emit))
 
