@@ -7,8 +7,12 @@ from types import MappingProxyType
 import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.blame import Blame
 from reports.blast import Blast, blast
+from reports.calibration import Calibrated, read_calibration
+from reports.causes import Causes
 from reports.comparability import durability
+from reports.durations import WaitDurations
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
 from reports.ledgerchecks import orphans
@@ -88,6 +92,11 @@ class StorageFindings:
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
+    causes: Causes
+    blame: Blame
+    durations: WaitDurations
+    calibration: tuple[Calibrated, ...]
+    """Of all rounds."""
 
     @property
     def rows(self) -> int:
@@ -200,6 +209,10 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         _per_s(planned, bin_s),
         {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
         orphans(runs),
+        Causes(),
+        Blame(),
+        WaitDurations(),
+        tuple(row for run in runs for row in read_calibration(run)),
     )
 
 

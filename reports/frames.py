@@ -55,6 +55,8 @@ class Run:
     events: tuple[Event, ...] = ()
     pods: tuple[str, ...] = ()
     """As the manifest names them; those that only the operations name follow."""
+    calibration: Mapping[str, Any] | None = None
+    """None when nothing was calibrated."""
 
     @property
     def name(self) -> str:
@@ -110,12 +112,14 @@ def read_study(study: Path) -> list[Run]:
 
 
 def read_run(directory: RunDirectory) -> Run:
-    manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
+    documents = ("manifest", "end", "ledger", "calibration")
+    manifest, end, ledger, calibration = (_document(directory, name) for name in documents)
     told = manifest or {}
     storage = by_run({directory: asked(told)})[directory]
     timeline = table(directory, "timeline").to_pylist()
     happened = stages(timeline, told, end or {})
-    return Run(directory, storage, told, end, ledger, happened, events(timeline), _pods(directory, told))
+    pods = _pods(directory, told)
+    return Run(directory, storage, told, end, ledger, happened, events(timeline), pods, calibration)
 
 
 def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
