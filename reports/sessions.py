@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from reports.frames import Floats, Run, table
 from reports.gather import Axis
 from reports.judged_time import inside
-from reports.waits import seeing_ticks, ticks_of
+from reports.looks import seeing_ticks, ticks_of
 
 CLASSES: tuple[str, ...] = ("running", "io", "lock", "idle in transaction", "other")
 """In the order shown. Sessions that wait for their client do nothing, and are left out."""
