@@ -23,8 +23,11 @@ class Worst:
 
 @dataclass(frozen=True)
 class Convoy:
-    """A queue that outlived its cause. Seconds since the load began; `cause` held the lock when the queue began and
-    for `cause_over_s` after that; the queue was there for `over_s`, with `sessions` different ones in it."""
+    """A queue that outlived its cause.
+
+    Moments in s since the load began: `cause` held the lock when the queue began, and let go at `cause_over_s`; the
+    queue went on until `over_s`. `sessions` different ones were in it, and waited `waited_s` together.
+    """
 
     run: str
     database: str

@@ -38,3 +38,9 @@ def _row(run: Run, row: Mapping[str, Any]) -> Calibrated:
 
 def _number(told: Any) -> float | None:
     return float(told) if isinstance(told, int | float) and isfinite(told) and not isinstance(told, bool) else None
+
+
+def doubted(run: Run, database: str) -> Calibrated | None:
+    """The figure of a calibration that failed, or could not be had: the waits of that database are unknown."""
+    mine = (row for row in read_calibration(run) if row.database == database)
+    return next((row for row in mine if row.verdict != "pass"), None)

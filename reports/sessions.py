@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from reports.frames import Floats, Mask, Run, table
 from reports.gather import Axis
 from reports.judged_time import inside
-from reports.waits import UNTOLD, seeing_ticks, ticks_of
+from reports.lockrows import UNTOLD
+from reports.looks import seeing_ticks, ticks_of
 
 CLASSES: tuple[str, ...] = ("running", "io", "idle in transaction", "other", "lock")
 """In the order stacked: work beneath, waits for locks on top of it. Sessions that wait for their client do nothing, and
