@@ -1,6 +1,5 @@
 """Who made whom wait: directly, and at the root of the queue; and how long the queues were."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,18 +101,22 @@ def _names(rows: Sequence[_Row]) -> tuple[list[str], list[str]]:
 
 def _busiest(rows: Sequence[_Row], side: int) -> list[str]:
     """The first of each row, whatever the others have, and then those with most in all."""
-    totals: Counter[str] = Counter()
+    totals: dict[str, float] = {}
     firsts: dict[str, None] = {}
     for row in rows:
-        own: Counter[str] = Counter()
+        own: dict[str, float] = {}
         for pairs in (row.root, row.direct or {}):
             for pair, seconds in pairs.items():
-                own[pair[side]] += seconds / row.judged_s  # type: ignore[assignment]  a Counter adds floats as well
-        totals.update(own)
-        firsts |= dict.fromkeys(name for name, seconds in own.most_common(1) if seconds)
-    ranked = [*firsts, *(name for name, seconds in totals.most_common() if seconds and name not in firsts)]
+                own[pair[side]] = own.get(pair[side], 0.0) + seconds / row.judged_s
+        totals |= {name: totals.get(name, 0.0) + share for name, share in own.items()}
+        firsts |= dict.fromkeys(_largest(own)[:1])
+    ranked = list(dict.fromkeys([*firsts, *_largest(totals)]))
     kept = ranked[: max(_SHOWN, len(firsts))]
     return [*sorted(kept), *([_OTHERS] if len(kept) < len(ranked) else [])]
+
+
+def _largest(shares: Mapping[str, float]) -> list[str]:
+    return sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
 
 
 def _folded(pairs: Pairs | None, names: tuple[list[str], list[str]]) -> dict[tuple[str, str], float]:

@@ -195,7 +195,7 @@ def _stack(axis: Any, findings: Findings, shown: Mapping[Any, Floats], looks: Ma
 def _legend_columns(findings: Findings, legend: Sequence[State]) -> list[list[Any]]:
     """A column for each class, those on top of the stack first; then the processors."""
     looks = state_looks(legend)
-    columns = [
+    columns: list[list[Any]] = [
         [Patch(facecolor=looks[s].light, label=state_label(s, legend)) for s in legend if s[0] == name]
         for name in reversed(CLASSES)
     ]
