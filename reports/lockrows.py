@@ -13,7 +13,7 @@ from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
 from reports.looks import sampling, ticks_of, worth_ns
-from reports.transactions import OPERATION_NAMES, Sessions, Transactions, engine
+from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactions, engine
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
@@ -47,8 +47,8 @@ class LockRows:
     """One array a column; names, objects and databases are places in the lists of the same name.
 
     `weight` is what a wait counts, in ns: its length or, where it was sampled, its hits times what a look is worth.
-    `hits` and sessions are -1 and MISSING where there are none; `transaction` is the waiter's row of the pods' table,
-    or -1. `lock` tells locks apart; -1 for one that is like no other.
+    `transaction` is the waiter's row of the pods' table, `root_ended` when that of the root ended. `lock` tells locks
+    apart. Where there is none: `hits`, `transaction` and `lock` are -1, sessions MISSING, `root_ended` FOR_EVER.
     """
 
     names: Names
@@ -61,6 +61,7 @@ class LockRows:
     session: Ints
     blocker_session: Ints
     root_session: Ints
+    root_ended: Ints
     transaction: Ints
     lock: Ints
     database: npt.NDArray[np.int16]
@@ -117,6 +118,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         session=rows.session,
         blocker_session=none,
         root_session=none,
+        root_ended=np.full(n, FOR_EVER),
         transaction=places,
         lock=rows.database.astype(np.int64),
         database=rows.database,
@@ -142,9 +144,9 @@ def observed_rows(run: Run, sessions: Sessions, transactions: Transactions) -> L
     who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, names())
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
-    told = {party: who.named(session, rows[f"{party}_operation"])[0] for party, session in behind.items()}
+    told = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
     depth = np.maximum(_ints(rows["depth"]), 1)
-    blocker, root = _told(told["blocker"], told["root"], depth)
+    blocker, root = _told(told["blocker"][0], told["root"][0], depth)
     hits = _ints(pc.fill_null(rows["hits"], -1))
     return LockRows(
         names=who.names,
@@ -157,6 +159,7 @@ def observed_rows(run: Run, sessions: Sessions, transactions: Transactions) -> L
         session=_ints(rows["waiter_session"]),
         blocker_session=behind["blocker"],
         root_session=behind["root"],
+        root_ended=transactions.ended_at(told["root"][1]),
         transaction=transaction,
         lock=_locks(rows, database),
         database=database.astype(np.int16),

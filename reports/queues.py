@@ -9,13 +9,12 @@ from scipy.sparse.csgraph import connected_components
 from reports.frames import Ints, Mask
 from reports.lanes import Lanes, Pairs, running_max
 from reports.lockrows import LockRows
-from reports.transactions import Transactions
+from reports.transactions import FOR_EVER, Transactions
 
 _LONGEST = 16
 """Sessions in a chain before it is taken for a ring."""
 _MOST = 4_000_000
 """Pieces of chains before the rest is left to what the rows say of their roots."""
-_FOR_EVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,12 @@ def held_in_queues(rows: LockRows, transactions: Transactions) -> Held:
     np.maximum.at(over, queue, rows.ends)
     order = got[np.lexsort((rows.ends[got], queue[got]))]
     mine, since = queue[order], rows.ends[order]
-    next_one = np.where(np.append(mine[1:] == mine[:-1], False), np.append(since[1:], 0), _FOR_EVER)[: len(order)]
-    until = np.minimum(np.minimum(next_one, over[mine]), _ended(rows, transactions)[order])
+    next_one = np.where(np.append(mine[1:] == mine[:-1], False), np.append(since[1:], 0), FOR_EVER)[: len(order)]
+    until = np.minimum(np.minimum(next_one, over[mine]), transactions.ended_at(rows.transaction)[order])
     held = until > since
     order, mine, since, until = order[held], mine[held], since[held], until[held]
     lanes = Lanes(mine, since, until, queues)
     return _Chains(rows, queue, lanes, order[lanes.order]).held()
-
-
-def _ended(rows: LockRows, transactions: Transactions) -> Ints:
-    if not len(transactions):
-        return np.full(len(rows), _FOR_EVER)
-    return np.where(rows.transaction >= 0, transactions.ended[rows.transaction], _FOR_EVER)
 
 
 def _queues(rows: LockRows) -> Ints:
@@ -81,7 +74,7 @@ def _queues(rows: LockRows) -> Ints:
 def _moved(rows: LockRows, cluster: Ints) -> Ints:
     """Clusters joined where the head of one is who got the lock in another that lasts at the same time."""
     clusters = int(cluster.max(initial=-1)) + 1
-    begins, ends = np.full(clusters, _FOR_EVER), np.zeros(clusters, dtype=np.int64)
+    begins, ends = np.full(clusters, FOR_EVER), np.zeros(clusters, dtype=np.int64)
     np.minimum.at(begins, cluster, rows.starts)
     np.maximum.at(ends, cluster, rows.ends)
     got = np.flatnonzero(rows.acquired)
@@ -91,7 +84,7 @@ def _moved(rows: LockRows, cluster: Ints) -> Ints:
     lane = pairs.of(where[got], rows.session[got])
     since = rows.ends[got]
     order = np.lexsort((since, lane))
-    until = np.where(np.append(lane[order][1:] == lane[order][:-1], False), np.append(since[order][1:], 0), _FOR_EVER)
+    until = np.where(np.append(lane[order][1:] == lane[order][:-1], False), np.append(since[order][1:], 0), FOR_EVER)
     until = np.minimum(until[: len(order)], int(rows.ends.max(initial=0)) + 1)
     lanes = Lanes(lane[order], since[order], until, pairs.count)
     at = lanes.at(pairs.of(where, rows.blocker_session), rows.ends)

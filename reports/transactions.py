@@ -12,6 +12,7 @@ from reports.frames import MISSING, Ints, Mask, Run, flat_batches
 from reports.lanes import Lanes, Pairs
 
 OPERATION_NAMES = TRANSACTION_OPERATIONS
+FOR_EVER = int(np.iinfo(np.int64).max)
 _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 
 
@@ -38,6 +39,10 @@ class Transactions:
     def timed(self) -> Mask:
         """Whose wait for the write lock the pod timed itself."""
         return np.asarray(self.waiting != MISSING)
+
+    def ended_at(self, places: Ints) -> Ints:
+        """When those transactions ended; FOR_EVER for none."""
+        return np.where(places >= 0, self.ended[places], FOR_EVER) if len(self) else np.full(len(places), FOR_EVER)
 
     def where(self, mask: Mask) -> "Transactions":
         return Transactions(self.databases, *(getattr(self, f.name)[mask] for f in fields(self)[1:]))

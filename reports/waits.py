@@ -15,7 +15,7 @@ from reports.lockrows import NOBODY, UNTOLD
 
 __all__ = ["NOBODY", "UNTOLD", "Waits", "read_waits", "sampled_interval_s", "together", "waits_of"]
 
-_A_WAIT_NS = 1_000_000
+A_WAIT_NS = 1_000_000
 """What the pod times itself is no wait below this: asking for a free lock takes time too."""
 
 
@@ -107,7 +107,7 @@ def _of_database(ledger: LockLedger, charges: Sequence[Charged], axis: Axis, nam
 
 def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) -> None:
     rows = part.rows
-    least = _A_WAIT_NS if rows.statement is None else 0
+    least = A_WAIT_NS if rows.statement is None else 0
     for code in np.unique(rows.waiter[rows.database == database]):
         mine = (rows.database == database) & (rows.waiter == code)
         name, starts, ends, weight = rows.names.all[code], rows.starts[mine], rows.ends[mine], rows.weight[mine]
