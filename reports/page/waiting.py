@@ -9,6 +9,7 @@ from reports.causes import Split
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.headline import ACCEPT
+from reports.lockrows import NOBODY
 from reports.page import locktables, waittables
 from reports.page.section import Section, each
 from reports.wording import NONE, digits, duration, listed, value
@@ -48,8 +49,7 @@ def _took(split: Split) -> str:
 def _mostly(split: Split) -> str:
     lock = split.parts.get("lock", 0.0)
     if lock >= _MUCH * split.value_ns and lock > 0:
-        behind = f" behind {first}" if (first := _first(split)) else ""
-        return f"{duration(lock / 1e9)} ({lock / split.value_ns:.0%}) was a wait for locks{behind}"
+        return f"{duration(lock / 1e9)} ({lock / split.value_ns:.0%}) was a wait for locks{_behind(split)}"
     cause, part = max(split.parts.items(), key=lambda pair: pair[1], default=("rest", 0.0))
     return f"next to nothing was a wait for locks; most was {_IN_WORDS.get(cause, cause)}, {duration(part / 1e9)}"
 
@@ -63,13 +63,18 @@ _IN_WORDS = {
 }
 
 
-def _first(split: Split) -> str:
-    """The holder and lock with most of it: `message.send on accounts, 338 ms`."""
+def _behind(split: Split) -> str:
+    """The holder and lock with most of it: ` behind message.send on accounts, 338 ms of it`."""
     if not split.locks:
         return ""
     (holder, on), waited = max(split.locks.items(), key=lambda pair: pair[1])
-    whose = f"{holder} on {on}" if on else holder
-    return whose if waited > 0.995 * split.parts["lock"] else f"{whose}, {duration(waited / 1e9)} of it"
+    share = "" if waited > 0.995 * split.parts["lock"] else f", {duration(waited / 1e9)} of it"
+    where = f" on the {on}" if on and holder != NOBODY else ""
+    return f"{share} {_whom(holder)}{where}"
+
+
+def _whom(holder: str) -> str:
+    return "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
 
 
 def _over_time(findings: Findings) -> list[str]:
@@ -120,9 +125,13 @@ def _blockers_of(storage: StorageFindings) -> str:
     queued = f"; {deep / whole:.0%} of it in queues with others ahead" if deep >= 0.01 * whole else ""
     convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
     return (
-        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it behind {holder} at the root; "
-        f"most of all {waiter} behind {behind}, {duration(blame.root[waiter, behind])}{queued}{convoys}"
+        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {_whom(holder)}{_at_the_root(holder)}; "
+        f"most of all {waiter} {_whom(behind)}, {duration(blame.root[waiter, behind])}{queued}{convoys}"
     )
+
+
+def _at_the_root(holder: str) -> str:
+    return "" if holder == NOBODY else " at the root"
 
 
 def _summed(pairs: Mapping[tuple[str, str], float], side: int) -> dict[str, float]:

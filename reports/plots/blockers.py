@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import INK, MUTED, Look, contrast, figure, short
+from reports.plots.style import INK, MUTED, Look, contrast, figure, holder_name, short
 from reports.wording import digits, duration
 
 Pairs = Mapping[tuple[str, str], float]
@@ -96,7 +96,14 @@ def _row_in(row: _Row, names: tuple[list[str], list[str]]) -> float:
 
 def _names(rows: Sequence[_Row]) -> tuple[list[str], list[str]]:
     """Waiters and holders, the same for all rows so that they compare: the busiest of the study, and the others."""
-    return _busiest(rows, 0), _busiest(rows, 1)
+    found = []
+    for side in (0, 1):
+        kept = _busiest(rows, side)
+        left = any(
+            p[side] not in kept for r in rows for pairs in (r.root, r.direct or {}) for p, s in pairs.items() if s
+        )
+        found.append([*sorted(kept), *([_OTHERS] if left else [])])
+    return found[0], found[1]
 
 
 def _busiest(rows: Sequence[_Row], side: int) -> list[str]:
@@ -110,9 +117,7 @@ def _busiest(rows: Sequence[_Row], side: int) -> list[str]:
                 own[pair[side]] = own.get(pair[side], 0.0) + seconds / row.judged_s
         totals |= {name: totals.get(name, 0.0) + share for name, share in own.items()}
         firsts |= dict.fromkeys(_largest(own)[:1])
-    ranked = list(dict.fromkeys([*firsts, *_largest(totals)]))
-    kept = ranked[: max(_SHOWN, len(firsts))]
-    return [*sorted(kept), *([_OTHERS] if len(kept) < len(ranked) else [])]
+    return list(dict.fromkeys([*firsts, *_largest(totals)]))[: max(_SHOWN, len(firsts))]
 
 
 def _largest(shares: Mapping[str, float]) -> list[str]:
@@ -176,7 +181,7 @@ def _heat(
     axis.set_xlim(-0.5, len(holders) - 0.5)
     axis.set_ylim(len(waiters) - 0.5, -0.5)
     look = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
-    axis.set_xticks(range(len(holders)), [short(h, 20) for h in holders], **look)
+    axis.set_xticks(range(len(holders)), [holder_name(h) for h in holders], **look)
     axis.set_yticks(range(len(waiters)), [short(w, 24) for w in waiters] if named else [])
     axis.tick_params(length=0, colors=INK)
     if named:

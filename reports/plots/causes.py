@@ -10,7 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 from loadtests.records.vocabulary import OPERATIONS
 from reports.causes import Split
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, figure, short
+from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, figure, holder_name, short
 from reports.wording import duration
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")
@@ -96,7 +96,7 @@ def holder_of(split: Split) -> str:
     """Who held the locks for most of the lock part; empty when nobody could tell."""
     held: Counter[str] = Counter()
     for (holder, _), waited in split.locks.items():
-        held[short(holder, 20)] += round(waited)
+        held[holder_name(holder)] += round(waited)
     return held.most_common(1)[0][0] if held else ""
 
 

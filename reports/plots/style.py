@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from reports.lockrows import NOBODY
 from reports.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
@@ -77,7 +78,7 @@ CAUSE_LOOKS = {
     "database": Look("#3f6fb0", "#7fa9e6"),
     "pod": Look("#2f8f83", "#5fc9bb"),
     "held back": Look("#8467b3", "#b79be6"),
-    "rest": Look("#9aa1ab", "#7d8590"),
+    "rest": Look("#a8a29a", "#857f77"),
 }
 """In the order stacked: locks first, so that they compare between storages."""
 ROLE_LOOKS = {
@@ -233,6 +234,11 @@ def latency_axis(axis: Any, low_s: float, high_s: float, most: int = 10) -> None
 
 def _tick(seconds: float) -> str:
     return duration(seconds).replace(".0 ", " ")
+
+
+def holder_name(name: str, most: int = 20) -> str:
+    """Who held a lock, as short as it can be told."""
+    return "nobody" if name == NOBODY else short(name, most)
 
 
 def short(name: str, most: int = 30) -> str:
