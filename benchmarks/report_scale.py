@@ -104,7 +104,8 @@ def _chunk(storage: Storage, worker: int, part: tuple[int, int, int], random: np
         pa.array((np.arange(n) % 60).astype(np.int32)), pa.array((np.arange(n) % 600).astype(np.int32)),
         pa.array(operation), pa.array(key, pa.uint64()), pa.array(key, pa.uint64()), pa.array(outcome),
         pa.array(planned, mask=stranger), pa.array(planned + lag, mask=stranger), pa.array(ended),
-        pa.array(ended - service // 3, mask=~deliver), pa.array(error),
+        pa.array(ended - service // 3, mask=~deliver), pa.array(error), pa.array(np.zeros(n, np.uint8)),
+        pa.nulls(n, pa.int64()),
     ]  # fmt: skip
 
 
@@ -141,10 +142,11 @@ def _write_transactions(run: RunDirectory, n: int, random: np.random.Generator) 
         [OPERATIONS.index(o) for o in ("chat.accept", "message.send", "subscription.create")], n, p=[0.3, 0.5, 0.2]
     )
     schema = TRANSACTIONS_TABLE.schema()
-    columns = [np.ones(n), codes, np.arange(n), waiting, begun, ended, np.zeros(n)]
-    whole = pa.RecordBatch.from_arrays(
-        [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
-    )
+    key = (1 << 32) + np.sort(random.integers(0, n * 3 // 2, n))
+    numbers = [np.ones(n), codes, key, waiting, begun, ended, np.zeros(n)]
+    columns = [pa.array(c.astype(np.int64)).cast(f.type) for c, f in zip(numbers, schema, strict=False)]
+    columns += [pa.array(["sqlite"] * n), pa.array(waiting - 60_000), pa.array(waiting - 10_000)]
+    whole = pa.RecordBatch.from_arrays(columns, schema=schema)
     with run.create_table("transactions", "pod-1") as table:
         for start in range(0, n, BATCH):
             table.write_batch(whole.slice(start, BATCH))
