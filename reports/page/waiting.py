@@ -240,8 +240,9 @@ def _calibrated_of(storage: StorageFindings) -> str:
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
         sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
-        return f"{len(rows):,} figures of {sources}, all within their bars"
+        told = f"{len(rows):,} figures of {sources}, all within their bars"
+        return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
     told = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
-    return f"NOT to be relied on: {told}; what this storage waited for locks is unknown, and is no evidence"
+    return f"NOT to be relied on: {missed}; what this storage waited for locks is unknown, and is no evidence"
