@@ -103,6 +103,8 @@ def _at_work(storage: StorageFindings, place: int) -> str:
     ranked = sorted(((float(mean[place]), state) for state, mean in sessions.states.items()), reverse=True)
     busy = sum(mean for mean, _ in ranked)
     most = listed([f"{name}: {operation} {digits(mean)}" for mean, (name, operation) in ranked[:2] if mean >= 0.05])
+    if busy < 0.05:
+        return "when hardly any session was at work"
     against = f" against {sessions.cores} cores" if sessions.cores else ""
     return f"when {digits(busy)} sessions were at work{against}{f', most of them {most}' if most else ''}"
 
@@ -242,7 +244,7 @@ def _calibrated_of(storage: StorageFindings) -> str:
         sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
         told = f"{len(rows):,} figures of {sources}, all within their bars"
         return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
-    told = listed(
+    missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
     return f"NOT to be relied on: {missed}; what this storage waited for locks is unknown, and is no evidence"
