@@ -35,7 +35,7 @@ def _causes_of(storage: StorageFindings) -> str:
     (operation, figure), split = max(found.items(), key=lambda pair: pair[1].parts.get("lock", 0.0))
     if split.parts.get("lock", 0.0) < _MUCH * split.value_ns:
         (operation, figure), split = next(iter(found.items()))
-    return f"of the {_took(split)} that {figure} of {operation} took, {_mostly(split)}"
+    return f"of the {_took(split)} that {figure} of {operation} took, {_mostly(storage, split)}"
 
 
 def _rarest(splits: Mapping[str, Split]) -> list[tuple[str, Split]]:
@@ -46,12 +46,22 @@ def _took(split: Split) -> str:
     return ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)
 
 
-def _mostly(split: Split) -> str:
+def _mostly(storage: StorageFindings, split: Split) -> str:
     lock = split.parts.get("lock", 0.0)
-    if lock >= _MUCH * split.value_ns and lock > 0:
-        return f"{duration(lock / 1e9)} ({lock / split.value_ns:.0%}) was a wait for locks{_behind(split)}"
     cause, part = max(split.parts.items(), key=lambda pair: pair[1], default=("rest", 0.0))
-    return f"next to nothing was a wait for locks; most was {_IN_WORDS.get(cause, cause)}, {duration(part / 1e9)}"
+    most = f"most was {_IN_WORDS.get(cause, cause)}, {duration(part / 1e9)}{_meanwhile(storage, cause)}"
+    if lock < _MUCH * split.value_ns or not lock:
+        return f"next to nothing was a wait for locks; {most}"
+    told = f"{duration(lock / 1e9)} ({lock / split.value_ns:.0%}) was a wait for locks{_behind(split)}"
+    return told if cause == "lock" else f"{told}; {most}"
+
+
+def _meanwhile(storage: StorageFindings, cause: str) -> str:
+    """Who waits for a session waits, at one remove, for what the sessions wait for."""
+    busy = storage.sessions.judged
+    if cause != "session" or not busy or busy["lock"] < sum(busy.values()) / 2:
+        return ""
+    return f" ({digits(busy['lock'])} of {digits(sum(busy.values()))} busy sessions waited for locks)"
 
 
 _IN_WORDS = {
@@ -182,7 +192,7 @@ WAITING: Mapping[str, Section] = {
             "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations about it. All bars are equally long, "
             "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. In red words: how much of it was "
             "waits for locks, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
-            "statements and commit. Rest: the network and the pod's queue."
+            "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
         ),
         waittables.causes,
     ),

@@ -103,7 +103,7 @@ def told(durations: WaitDurations) -> list[str]:
     ended = f"; {durations.open:,} not seen to end (▸: at least so long)" if durations.open else ""
     if durations.threshold_s:
         below = f"below {duration(durations.threshold_s)} not timed, by sampling {_sampled(durations)} in all"
-        return [f"{timed:,} timed{ended}", below]
+        return [f"{timed:,} timed{ended}" if timed else f"none was longer{ended}", below]
     if not timed and durations.sampled_s:
         return [f"none timed{ended}", f"by sampling they lasted {_sampled(durations)} in all"]
     return [f"{timed:,} timed, every one{ended}" if timed else f"no lock waits{ended}"]

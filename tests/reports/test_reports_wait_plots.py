@@ -134,7 +134,7 @@ def test_each_of_several_databases_has_a_row(tmp_path):
         (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0), open=1),
          ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 4.0 s (3.0 … 5.0 s) in all"]),
         (WaitDurations("event", 0.01, sampled_s=0.2),
-         ["0 timed", "below 10 ms not timed, by sampling 0.2 s in all"]),
+         ["none was longer", "below 10 ms not timed, by sampling 0.2 s in all"]),
     ],
 )  # fmt: skip
 def test_what_could_not_be_timed_is_told(durations, says):
