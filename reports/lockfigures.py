@@ -9,6 +9,7 @@ from reports.durations import WaitDurations, durations_of, durations_together
 from reports.frames import Floats, Run
 from reports.gather import Axis
 from reports.lockledger import read_ledger
+from reports.memory import give_back
 from reports.waits import Waits, together, waits_of
 
 
@@ -49,6 +50,7 @@ def lock_figures(
 def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
     ledger = read_ledger(run)
     charges = [part.charged() for part in ledger.parts]
+    give_back()
     tails = {
         name: {figure: by_run[run.name] for figure, by_run in its.tails.items() if run.name in by_run}
         for name, its in told.items()
