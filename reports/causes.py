@@ -47,7 +47,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Causes:
-    """`known` is how lock waits are known; None: nothing is known of causes, and `reason` says why.
+    """`known` is how lock waits are known; None: nothing is known of causes, and `reason` says why. A reason beside
+    what is known: the pods do not say when they took a request up and asked for a session; all that is in the rest.
 
     `splits`: operation → figure → split. The mean is of all judged operations, however they ended; a percentile of
     the operations around it (see `tails`). A figure for which too few rows could be joined is not there.

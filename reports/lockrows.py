@@ -230,8 +230,9 @@ def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
 
 
 def _without_calibration(rows: pa.Table) -> pa.Table:
-    made = pc.starts_with(pc.fill_null(rows["waiter_operation"], ""), _CALIBRATION)
-    return rows.filter(pc.invert(made))
+    """Locks that were held to measure the observer are nobody's waits."""
+    names = (pc.starts_with(pc.fill_null(rows[column], ""), _CALIBRATION) for column in ("waiter_operation", "pod"))
+    return rows.filter(pc.invert(pc.or_(*names)))
 
 
 def _weights(run: Run, who: _Who, hits: Ints) -> Floats:

@@ -12,6 +12,10 @@ TOO_BLIND = 0.5
 """A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
 
 
+LOG = "/log"
+"""How the name of a probe ends that follows a server's log. While it is blind, the sampler still sees every wait."""
+
+
 def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
     """The ticks of the probes that are named after the database; all of them where none is."""
     names = [p for p in pc.unique(ticks["probe"]).to_pylist() if database in p.replace(":", " ").split()]
@@ -20,7 +24,9 @@ def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:
     """Those of the probes that look into the database."""
-    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if "resource" not in p and "process" not in p]
+    others = ("resource", "process")
+    names = [p for p in pc.unique(ticks["probe"]).to_pylist() if not p.endswith(LOG)]
+    probes = [p for p in names if not any(word in p for word in others)]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
 
 
