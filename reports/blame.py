@@ -100,7 +100,7 @@ def _longest_waits(waits: Sequence[Worst]) -> tuple[Worst, ...]:
 
 def _worst(ledger: LockLedger, part: Part) -> list[Worst]:
     rows = part.rows
-    judged = np.flatnonzero(rows.judged)
+    judged = np.flatnonzero(rows.judged & rows.noticed)
     lasted = (rows.ends - rows.starts)[judged]
     longest = judged[np.argsort(-lasted, kind="stable")[:WORST]]
     return [_wait(ledger, part, int(place)) for place in longest if rows.ends[place] > rows.starts[place]]
@@ -120,18 +120,16 @@ def _wait(ledger: LockLedger, part: Part, place: int) -> Worst:
         object=rows.objects.all[rows.object[place]],
         outcome=WAIT_OUTCOMES[rows.outcome[place]],
         statement=statement or "",
-        chain=_writers(part, place) if statement is None and rows.statement is None else _chain(rows, place),
+        chain=_writers(part, place) if rows.timed_by_pod else _chain(rows, place),
     )
 
 
 def _writers(part: Part, place: int) -> tuple[str, ...]:
     """Whoever held the one lock longest meanwhile."""
-    rows, lanes = part.rows, part.held.lanes
-    one = np.array([place])
-    held = lanes.behind(part.held.direct, part.held.queue[one], rows.starts[one], rows.ends[one])
-    behind = {label: float(ns[0]) for label, ns in held}
-    longest = max(behind, key=lambda label: behind[label], default=int(rows.blocker[place]))
-    return (rows.names.all[longest if behind.get(longest) else rows.blocker[place]],)
+    rows, one = part.rows, np.array([place])
+    _, start, end, span = part.held.lanes.cut(part.held.queue[one], rows.starts[one], rows.ends[one])
+    held = np.where(span >= 0, part.held.direct[span], rows.blocker[place])
+    return (rows.names.all[int(np.bincount(held, end - start).argmax())],)
 
 
 def _chain(rows: LockRows, place: int) -> tuple[str, ...]:

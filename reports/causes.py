@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Causes:
-    """`known` is how lock waits are known; None: nothing is known of causes, and `reason` says why.
+    """`known` is how lock waits are known; None: nothing is known of causes, and `reason` says why. A reason beside
+    what is known: the pods do not say when they took a request up and asked for a session; all that is in the rest.
 
     `splits`: operation → figure → split. The mean is of all judged operations, however they ended; a percentile of
     the operations around it (see `tails`). A figure for which too few rows could be joined is not there.
@@ -107,10 +109,12 @@ def run_causes(
     """`tails`: operation → figure → operations."""
     served = requests(ledger.transactions)
     sums = {name: {"mean": total} for name, total in _totals(ledger, charges, served).items()}
-    waits = [_waits_by_transaction(part) for part in ledger.parts]
-    for name, figures in tails.items():
-        for figure, tail in figures.items():
-            sums.setdefault(name, {})[figure] = _around(waits, served, tail)
+    flat = {(name, figure): tail for name, figures in tails.items() for figure, tail in figures.items()}
+    looked = [_around(served, tail) for tail in flat.values()]
+    for part in ledger.parts:
+        _add_locks([found for found, _ in looked], _joined([spans for _, spans in looked]), part)
+    for (name, figure), (found, _) in zip(flat, looked, strict=True):
+        sums.setdefault(name, {})[figure] = found
     return RunCauses(sums, _over_time(ledger.run, served, axis))
 
 
@@ -148,22 +152,17 @@ def _over_time(run: Run, served: Requests, axis: Axis) -> dict[str, dict[str, Fl
     }
 
 
-@dataclass(frozen=True)
-class _WaitsOf:
-    """Waits of a part, sorted by the transaction that they were in."""
+class _Spans(NamedTuple):
+    """Transactions by their rows in the table, and what of them somebody waited for; `place` is among the tails."""
 
-    part: Part
-    order: Ints
-    transaction: Ints
-
-
-def _waits_by_transaction(part: Part) -> _WaitsOf:
-    order = np.argsort(part.rows.transaction, kind="stable")
-    return _WaitsOf(part, order, part.rows.transaction[order])
+    place: Ints
+    row: Ints
+    since: Ints
+    until: Ints
 
 
-def _around(waits: Sequence[_WaitsOf], served: Requests, tail: Tail) -> Sums:
-    """What these operations did, no longer than somebody waited for each."""
+def _around(served: Requests, tail: Tail) -> tuple[Sums, _Spans]:
+    """What these operations did, no longer than somebody waited for each; without the locks."""
     first, past = (np.searchsorted(served.key, tail.key, side=side) for side in ("left", "right"))
     whose, which = _expanded(first, past)
     since, asked, had, ended = (
@@ -179,9 +178,15 @@ def _around(waits: Sequence[_WaitsOf], served: Requests, tail: Tail) -> Sums:
         float((asked - since).sum()),
         float((ended - had).sum()),
     )
-    for mine in waits:
-        _add_locks(found, mine, served.row[which], had, ended)
-    return found
+    return found, _Spans(np.zeros(len(which), dtype=np.int64), served.row[which], had, ended)
+
+
+def _joined(parts: Sequence[_Spans]) -> _Spans:
+    numbered = [spans._replace(place=spans.place + place) for place, spans in enumerate(parts)]
+    none = np.zeros(0, dtype=np.int64)
+    return (
+        _Spans(*(np.concatenate(columns) for columns in zip(*numbered, strict=True))) if parts else _Spans(*[none] * 4)
+    )
 
 
 def _expanded(first: Ints, past: Ints) -> tuple[Ints, Ints]:
@@ -191,18 +196,23 @@ def _expanded(first: Ints, past: Ints) -> tuple[Ints, Ints]:
     return whose, first[whose] + np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _add_locks(found: Sums, waits: _WaitsOf, transactions: Ints, since: Ints, until: Ints) -> None:
-    first, past = (np.searchsorted(waits.transaction, transactions, side=side) for side in ("left", "right"))
+def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
+    """The waits inside those spans, to the sums of their tails: all at once, because the line is a long one."""
+    rows = part.rows
+    order = np.argsort(rows.transaction, kind="stable")
+    first, past = (np.searchsorted(rows.transaction, spans.row, side=side, sorter=order) for side in ("left", "right"))
     whose, place = _expanded(first, past)
-    rows, which = waits.part.rows, waits.order[place]
+    which = order[place]
     # What was sampled counts as a whole, or its total would be too small.
     timed = rows.hits[which] < 0
-    starts = np.where(timed, np.maximum(rows.starts[which], since[whose]), rows.starts[which])
-    ends = np.where(timed, np.minimum(rows.ends[which], until[whose]), rows.ends[which])
-    ends = np.maximum(ends, starts)
-    objects = rows.object[which].astype(np.int64)
-    for (code, label), ns in charge(rows, waits.part.held, Asked(which, starts, ends, objects), "direct").items():
-        found.locks[rows.names.all[label], rows.objects.all[code]] += ns
+    starts = np.where(timed, np.maximum(rows.starts[which], spans.since[whose]), rows.starts[which])
+    ends = np.where(timed, np.minimum(rows.ends[which], spans.until[whose]), rows.ends[which])
+    objects = len(rows.objects.all)
+    group = spans.place[whose] * objects + rows.object[which]
+    for (code, label), ns in charge(
+        rows, part.held, Asked(which, starts, np.maximum(ends, starts), group), "direct"
+    ).items():
+        sums[code // objects].locks[rows.names.all[label], rows.objects.all[code % objects]] += ns
 
 
 @dataclass(frozen=True)

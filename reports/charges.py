@@ -1,7 +1,7 @@
 """Waits charged to those who held what was waited for: each one's time, moment by moment."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,15 +44,19 @@ def charged(rows: LockRows, held: Held) -> Charged:
     which = np.flatnonzero(rows.judged)
     told, kind = _kinds(rows, which)
     asked = Asked(which, rows.starts[which], rows.ends[which], kind)
-    names = rows.names.all
-    direct, root = (
-        {(told[k], names[label]): ns / 1e9 for (k, label), ns in charge(rows, held, asked, by).items()}
-        for by in ("direct", "root")
-    )
+    direct = _seconds(charge(rows, held, asked, "direct"), told, rows.names.all)
+    alike = held.root is held.direct and rows.root is rows.blocker
+    root = direct if alike else _seconds(charge(rows, held, asked, "root"), told, rows.names.all)
     depth: dict[tuple[str, int], float] = defaultdict(float)
     for (k, label), ns in charge(rows, held, asked, "depth").items():
         depth[told[k].database, label] += ns / 1e9
     return Charged(direct, root, depth)
+
+
+def _seconds(
+    found: Mapping[tuple[int, int], float], told: Sequence[Kind], names: Sequence[str]
+) -> dict[tuple[Kind, str], float]:
+    return {(told[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
 
 
 def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:

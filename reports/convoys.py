@@ -68,8 +68,9 @@ def convoys(run: Run, rows: LockRows, held: Held) -> list[Convoy]:
 
 def _in_order(rows: LockRows, held: Held) -> tuple[Ints, Ints]:
     """The waits queue by queue, each begun with the first: a lock that nobody waited for meanwhile is another queue."""
-    order = np.lexsort((rows.starts, held.queue))
-    lane = held.queue[order]
+    noticed = np.flatnonzero(rows.noticed)
+    order = noticed[np.lexsort((rows.starts[noticed], held.queue[noticed]))]
+    lane = held.queue[order].astype(np.int64)
     reached = running_max(lane, rows.ends[order])
     apart = np.append(True, (lane[1:] != lane[:-1]) | (rows.starts[order][1:] > reached[:-1]))[: len(order)]
     return np.cumsum(apart), order

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.frames import Floats
 from reports.lockledger import LockLedger, together_known
-from reports.waits import A_WAIT_NS, sampled_interval_s
+from reports.waits import sampled_interval_s
 
 EDGES_S: Floats = np.geomspace(1e-4, 1e3, 71)
 """Ten bins for each power of ten; what is shorter or longer counts in the first or the last."""
@@ -42,9 +42,7 @@ def durations_of(ledger: LockLedger) -> WaitDurations:
     counts, sampled_s, hits, unended = np.zeros(len(EDGES_S) - 1), 0.0, 0, 0
     for rows in (part.rows for part in ledger.parts):
         sampled = rows.judged & (rows.hits >= 0)
-        lasted = (rows.ends - rows.starts)[rows.judged & (rows.hits < 0)]
-        if rows.statement is None:  # the pod's own: asking for a free lock takes time too
-            lasted = lasted[lasted > A_WAIT_NS]
+        lasted = (rows.ends - rows.starts)[rows.judged & rows.noticed & (rows.hits < 0)]
         counts += np.histogram(np.clip(lasted / 1e9, EDGES_S[0], EDGES_S[-1]), EDGES_S)[0]
         sampled_s += float(rows.weight[sampled].sum()) / 1e9
         hits += int(rows.hits[sampled].sum())

@@ -18,6 +18,7 @@ from reports.gather import FROM_STAMP, Axis, axis_for, gather
 from reports.ledgerchecks import orphans
 from reports.lockfigures import lock_figures
 from reports.measures import Measure, Pool, StageFigures, measured
+from reports.memory import give_back
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
 from reports.signals import LIMITS_S
@@ -149,6 +150,7 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
     planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
     whole, by_pod, told = measured(Pool(runs, axis, judged_s, limits_s, pods), gathered)
+    give_back()
     locks = lock_figures(runs, axis, told, [g.under_way for g in gathered])
     return StorageFindings(
         storage,

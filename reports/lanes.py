@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from reports.frames import Floats, Ints
 
+AnyInts = npt.NDArray[np.integer[Any]]
 Cuts = tuple[Ints, Ints, Ints, Ints]
 """Pieces of spans: whose, from, to, and which span of the lane lies there (-1: none)."""
 
@@ -18,7 +21,7 @@ class Lanes:
     `order` are the places of the spans as given, in the order of the line.
     """
 
-    def __init__(self, lane: Ints, starts: Ints, ends: Ints, lanes: int) -> None:
+    def __init__(self, lane: AnyInts, starts: Ints, ends: Ints, lanes: int) -> None:
         self.count = lanes
         self.order = np.lexsort((starts, lane))
         self.lane, starts, ends = lane[self.order], starts[self.order], ends[self.order]
@@ -34,18 +37,18 @@ class Lanes:
         self.starts_at = np.maximum(self._place(self.lane, starts), np.concatenate(([0], until[:-1]))[: len(until)])
         self.ends_at = np.maximum(until, self.starts_at)
 
-    def _place(self, lane: Ints, moments: Ints) -> Ints:
+    def _place(self, lane: AnyInts, moments: Ints) -> Ints:
         past = np.clip(moments - self._begins[lane], 0, self._lengths[lane])
         return np.asarray(self._offsets[lane] + past, dtype=np.int64)
 
-    def _moment(self, lane: Ints, places: Ints) -> Ints:
+    def _moment(self, lane: AnyInts, places: Ints) -> Ints:
         return np.asarray(places - self._offsets[lane] + self._begins[lane], dtype=np.int64)
 
     def moments(self) -> tuple[Ints, Ints]:
         """When each span begins and ends, in the order of the line."""
         return self._moment(self.lane, self.starts_at), self._moment(self.lane, self.ends_at)
 
-    def at(self, lane: Ints, moments: Ints) -> Ints:
+    def at(self, lane: AnyInts, moments: Ints) -> Ints:
         """Which span (its place on the line) lies at each moment of a lane; -1 for none, and for lane -1."""
         known = lane >= 0
         found = np.full(len(lane), -1, dtype=np.int64)
@@ -71,15 +74,15 @@ class Lanes:
         hi = np.minimum(self._moment(mine[whose], self.ends_at[which]), ends[whose])
         return _with_gaps((whose, lo, np.maximum(hi, lo), which), starts, ends)
 
-    def behind(self, labels: Ints, lane: Ints, starts: Ints, ends: Ints) -> Iterator[tuple[int, Floats]]:
+    def behind(self, labels: AnyInts, lane: AnyInts, starts: Ints, ends: Ints) -> Iterator[tuple[int, Floats]]:
         """By label of the spans (in the order of the line): how long, in ns, its spans cover of what is asked for."""
         begin, end = (self._place(lane, moments) for moments in (starts, ends))
         for label in np.unique(labels):
             mine = labels == label
-            corners = np.stack([self.starts_at[mine], self.ends_at[mine]], axis=1).ravel().astype(np.float64)
-            lengths = np.diff(corners, prepend=corners[0])
-            lengths[::2] = 0
-            held = np.cumsum(lengths)
+            corners, held = np.zeros((2, 2 * int(mine.sum())))
+            corners[::2], corners[1::2] = self.starts_at[mine], self.ends_at[mine]
+            np.cumsum(corners[1::2] - corners[::2], out=held[1::2])
+            held[2::2] = held[1:-1:2]
             yield int(label), np.interp(end, corners, held) - np.interp(begin, corners, held)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from reports.blame import Blame, blame_of, blame_together
 from reports.causes import Causes, OverTime, RunCauses, Told, over_time_together, run_causes, splits_together
 from reports.durations import WaitDurations, durations_of, durations_together
-from reports.frames import Floats, Run
+from reports.frames import MISSING, Floats, Run
 from reports.gather import Axis
 from reports.lockledger import read_ledger
+from reports.memory import give_back
 from reports.waits import Waits, together, waits_of
 
 
@@ -27,6 +28,8 @@ class _Round:
     durations: WaitDurations
     causes: RunCauses
     transactions: int
+    asks: bool
+    """Whether its pods say when they asked for a session."""
 
 
 def lock_figures(
@@ -49,6 +52,7 @@ def lock_figures(
 def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
     ledger = read_ledger(run)
     charges = [part.charged() for part in ledger.parts]
+    give_back()
     tails = {
         name: {figure: by_run[run.name] for figure, by_run in its.tails.items() if run.name in by_run}
         for name, its in told.items()
@@ -59,6 +63,7 @@ def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
         durations_of(ledger),
         run_causes(ledger, charges, axis, tails),
         len(ledger.transactions),
+        bool((ledger.transactions.asked != MISSING).any()),
     )
 
 
@@ -70,4 +75,5 @@ def _causes(
     if waits.known is None:
         return Causes(None, "nothing could see who waited for locks")
     parts = [one.causes for one in rounds]
-    return Causes(waits.known, "", splits_together(told, parts), over_time_together(parts, over_time, axis))
+    folded = "" if all(one.asks for one in rounds) else "the pods did not say when they asked for sessions"
+    return Causes(waits.known, folded, splits_together(told, parts), over_time_together(parts, over_time, axis))

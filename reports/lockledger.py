@@ -14,7 +14,7 @@ from reports.frames import Run, table
 from reports.lockrows import LockRows, observed_rows, pod_rows
 from reports.looks import sampling, ticks_of, too_blind
 from reports.queues import Held, held_by_writers, held_in_queues
-from reports.transactions import Sessions, Transactions, engine, read_transactions
+from reports.transactions import Transactions, engine, read_transactions
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_ledger(run: Run) -> LockLedger:
         mine = transactions if timed.all() else transactions.where(timed)
         rows = pod_rows(run, mine, np.flatnonzero(timed))
         parts.append(Part(rows, held_by_writers(rows, mine)))
-    rows = observed_rows(run, Sessions(transactions), transactions)
+    rows = observed_rows(run, transactions)
     if len(rows):
         parts.append(Part(rows, held_in_queues(rows, transactions)))
     pods = {transactions.databases[code] for code in np.unique(transactions.database[timed])}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,11 @@ from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactio
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
 WRITE_LOCK = "write lock"
+_A_WAIT_NS = 1_000_000
 _CALIBRATION = "calibration"
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 class Names:
@@ -84,6 +87,15 @@ class LockRows:
         """Who certainly had the lock afterwards."""
         return np.asarray((self.outcome == _ACQUIRED) & (self.hits < 0))
 
+    @property
+    def timed_by_pod(self) -> bool:
+        return self.statement is None
+
+    @property
+    def noticed(self) -> Mask:
+        """What counts as a wait: asking for a free lock takes time too, where the pod times it."""
+        return np.asarray(self.weight > _A_WAIT_NS) if self.timed_by_pod else np.ones(len(self), dtype=np.bool_)
+
     def where(self, mask: Mask | Ints) -> "LockRows":
         arrays = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in _NO_ARRAYS}
         statement = None if self.statement is None else self.statement.take(pa.array(_places(mask)))
@@ -106,7 +118,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
     are those of the transactions among all of the run."""
     known, n = names(), len(rows)
     ends = np.maximum(rows.begun, rows.waiting)
-    nobody, none = np.full(n, known.code(NOBODY), dtype=np.int16), np.full(n, MISSING)
+    nobody, none = _all(n, known.code(NOBODY), np.int16), _all(n, MISSING, np.int64)
     return LockRows(
         names=known,
         objects=Names((WRITE_LOCK,)),
@@ -114,33 +126,40 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         starts=rows.waiting,
         ends=ends,
         weight=(ends - rows.waiting).astype(np.float64),
-        hits=np.full(n, -1),
+        hits=_all(n, -1, np.int64),
         session=rows.session,
         blocker_session=none,
         root_session=none,
-        root_ended=np.full(n, FOR_EVER),
+        root_ended=_all(n, FOR_EVER, np.int64),
         transaction=places,
-        lock=rows.database.astype(np.int64),
+        lock=_all(n, 0, np.int64),
         database=rows.database,
         waiter=rows.operation.astype(np.int16) + np.int16(known.code(OPERATION_NAMES[0])),
         blocker=nobody,
         root=nobody,
-        depth=np.ones(n, dtype=np.int16),
-        object=np.zeros(n, dtype=np.int32),
-        known=np.full(n, _POD, dtype=np.uint8),
-        outcome=np.full(n, _ACQUIRED, dtype=np.uint8),
-        open=np.zeros(n, dtype=np.bool_),
+        depth=_all(n, 1, np.int16),
+        object=_all(n, 0, np.int32),
+        known=_all(n, _POD, np.uint8),
+        outcome=_all(n, _ACQUIRED, np.uint8),
+        open=_all(n, False, np.bool_),
         judged=inside(rows.waiting, run.judged),
     )
 
 
-def observed_rows(run: Run, sessions: Sessions, transactions: Transactions) -> LockRows:
+def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
+    """The same n times, without the memory for it."""
+    return np.broadcast_to(np.array(value, dtype=kind), n)
+
+
+def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
     rows = _without_calibration(table(run.directory, "lock_waits"))
     words, objects = Names(), Names()
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     ends = np.maximum(ends, starts)
+    # Nobody is looked for where nobody waited: a big table is not sorted in vain.
+    sessions = Sessions(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
     who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, names())
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
@@ -211,8 +230,9 @@ def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
 
 
 def _without_calibration(rows: pa.Table) -> pa.Table:
-    made = pc.starts_with(pc.fill_null(rows["waiter_operation"], ""), _CALIBRATION)
-    return rows.filter(pc.invert(made))
+    """Locks that were held to measure the observer are nobody's waits."""
+    names = (pc.starts_with(pc.fill_null(rows[column], ""), _CALIBRATION) for column in ("waiter_operation", "pod"))
+    return rows.filter(pc.invert(pc.or_(*names)))
 
 
 def _weights(run: Run, who: _Who, hits: Ints) -> Floats:

@@ -4,12 +4,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
+from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
 from reports.frames import Floats, Ints, Run
 from reports.judged_time import blind_times, length_ns, merged, overlap_ns
 
 TOO_BLIND = 0.5
 """A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
+
+
+LOG = "/log"
+"""How the name of a probe ends that follows a server's log. While it is blind, the sampler still sees every wait."""
 
 
 def ticks_of(ticks: pa.Table, database: str) -> pa.Table:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -16,6 +17,8 @@ _LONGEST = 16
 _MOST = 4_000_000
 """Pieces of chains before the rest is left to what the rows say of their roots."""
 
+Places = npt.NDArray[np.int16]
+
 
 @dataclass(frozen=True)
 class Held:
@@ -23,19 +26,19 @@ class Held:
     `direct` (who held it), `root` (whom that one waited for then) and `depth`, in the lanes' order. What no span covers
     of a wait is told by its own row."""
 
-    queue: Ints
+    queue: Ints | Places
     lanes: Lanes
-    direct: Ints
-    root: Ints
+    direct: Ints | Places
+    root: Ints | Places
     depth: Ints
 
 
 def held_by_writers(rows: LockRows, transactions: Transactions) -> Held:
     """The one lock of each database, which every transaction holds from its beginning to its end."""
-    queue = transactions.database.astype(np.int64)
+    queue = transactions.database
     lanes = Lanes(queue, transactions.begun, transactions.ended, max(len(rows.databases), 1))
-    holder = rows.waiter.astype(np.int64)[lanes.order]
-    return Held(queue, lanes, holder, holder, np.ones(len(holder), dtype=np.int64))
+    holder = rows.waiter[lanes.order]
+    return Held(queue, lanes, holder, holder, np.broadcast_to(np.int64(1), len(holder)))
 
 
 def held_in_queues(rows: LockRows, transactions: Transactions) -> Held:

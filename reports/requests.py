@@ -35,8 +35,8 @@ def requests(rows: Transactions) -> Requests:
     had: Ints = np.where(rows.waiting != MISSING, rows.waiting, rows.begun)
     told = rows.asked != MISSING
     asked = np.where(told, np.minimum(rows.asked, had), had)
-    mine = np.flatnonzero(rows.key != 0)
-    order = mine[np.lexsort((asked[mine], rows.key[mine]))]
+    order = np.lexsort((asked, rows.key))
+    order = order[np.searchsorted(rows.key, 1, sorter=order) :]  # key 0 is nobody's
     key, asked, had, ended = rows.key[order], asked[order], had[order], rows.ended[order]
     first = np.append(True, key[1:] != key[:-1])[: len(key)]
     before = _before(first, ended, np.where(rows.received[order] != MISSING, rows.received[order], asked))
@@ -48,7 +48,9 @@ def requests(rows: Transactions) -> Requests:
 
 def _before(first: npt.NDArray[np.bool_], ended: Ints, received: Ints) -> Ints:
     """When the one before was over, or the request was taken up: whichever came last."""
-    if not len(ended):
-        return ended
-    over = running_max(np.cumsum(first), ended)
-    return np.where(first, received, np.maximum(np.append(0, over[:-1]), received))
+    again = np.flatnonzero(~(first & np.append(first[1:], True)[: len(first)]))
+    if len(again):  # few requests have more than one transaction
+        over = running_max(np.cumsum(first[again]), ended[again])
+        over = np.where(first[again], received[again], np.append(0, over[:-1]))
+        received[again] = np.maximum(over, received[again])
+    return received

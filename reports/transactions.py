@@ -10,6 +10,7 @@ import pyarrow as pa
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
 from reports.frames import MISSING, Ints, Mask, Run, flat_batches
 from reports.lanes import Lanes, Pairs
+from reports.memory import give_back
 
 OPERATION_NAMES = TRANSACTION_OPERATIONS
 FOR_EVER = int(np.iinfo(np.int64).max)
@@ -56,6 +57,8 @@ def read_transactions(run: Run) -> Transactions:
         small = none.astype(np.int16), none.astype(np.uint8), none, none.astype(np.uint64)
         return Transactions((), *small, none, none, none, none, none)
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+    del pieces
+    give_back()
     return Transactions(tuple(databases), *columns)
 
 

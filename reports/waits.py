@@ -15,9 +15,6 @@ from reports.lockrows import NOBODY, UNTOLD
 
 __all__ = ["NOBODY", "UNTOLD", "Waits", "read_waits", "sampled_interval_s", "together", "waits_of"]
 
-A_WAIT_NS = 1_000_000
-"""What the pod times itself is no wait below this: asking for a free lock takes time too."""
-
 
 @dataclass
 class Waits:
@@ -107,14 +104,14 @@ def _of_database(ledger: LockLedger, charges: Sequence[Charged], axis: Axis, nam
 
 def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) -> None:
     rows = part.rows
-    least = A_WAIT_NS if rows.statement is None else 0
+    noticed = rows.noticed
     for code in np.unique(rows.waiter[rows.database == database]):
         mine = (rows.database == database) & (rows.waiter == code)
         name, starts, ends, weight = rows.names.all[code], rows.starts[mine], rows.ends[mine], rows.weight[mine]
         waits.sessions[name] = waits.sessions.get(name, 0.0) + density(bins, starts, ends, weight)
         waits.stages += density(stages, starts, ends, weight)[::2]
         judged, hits = rows.judged[mine], rows.hits[mine]
-        waits.waits[name] += int((judged & (weight > least)).sum())
+        waits.waits[name] += int((judged & noticed[mine]).sum())
         waits.hits[name] += int(hits[judged & (hits > 0)].sum())
         waits.sampled[name] += float(weight[judged & (hits >= 0)].sum()) / 1e9
 

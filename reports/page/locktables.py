@@ -87,7 +87,7 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
         "statement",
     ]
     texts = len(columns)
-    return Table(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1})
+    return Table(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True)
 
 
 def _wait(w: Worst) -> list[str]:
@@ -161,27 +161,15 @@ def _interval(seconds: float, bounds: tuple[float, float] | None) -> str:
 
 def calibration(findings: Findings) -> Table:
     """Every figure; those that did not pass come first."""
-    found = [row for s in findings.storages for row in s.calibration]
+    found = sorted((row for s in findings.storages for row in s.calibration), key=lambda row: row.verdict == "pass")
     rows = [
-        [
-            c.verdict,
-            c.run,
-            c.database,
-            c.engine,
-            c.source,
-            c.figure,
-            c.reason or NONE,
-            _measured(c, c.value),
-            _measured(c, c.bar),
-            f"{c.n:,}",
-        ]
-        for c in sorted(
-            found, key=lambda c: ("fail", "unknown", "pass").index(c.verdict) if c.verdict in ("fail", "pass") else 1
-        )
-    ]
+        [c.verdict, c.run, c.engine, c.database, c.source, c.figure, _measured(c, c.value), _measured(c, c.bar), f"{c.n:,}",
+         c.reason or NONE]
+        for c in found
+    ]  # fmt: skip
     caption = "Locks held for known times before the load began, against what the probes made of them. Bar: what the figure must reach, or, of an error, keep below."
-    columns = ["verdict", "run", "database", "engine", "source", "figure", "why", "found", "bar", "n"]
-    return Table(caption, columns, rows, 7, alarms=("fail", "unknown"))
+    columns = ["verdict", "run", "engine", "database", "source", "figure", "found", "bar", "n", "why"]
+    return Table(caption, columns, rows, len(columns), alarms=("fail", "unknown"), packed=True)
 
 
 def _measured(row: Calibrated, figure: float | None) -> str:

@@ -11,7 +11,8 @@ class Table:
     """The first `texts` columns are words, aligned left; the first of a row is its header.
 
     One with a `title` has a heading, and is there without rows too: then `empty` says what that means. `codes` are the
-    columns that hold statements, `alarms` words that stand out where they are all of a cell.
+    columns that hold statements, `alarms` words that stand out where they are all of a cell. A `packed` one has narrow
+    columns.
     """
 
     caption: str
@@ -22,6 +23,7 @@ class Table:
     empty: str = ""
     codes: Collection[int] = ()
     alarms: Collection[str] = ()
+    packed: bool = False
 
     @property
     def shown(self) -> bool:

@@ -5,72 +5,27 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reports.causes import Split
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.headline import ACCEPT
 from reports.lockrows import NOBODY
 from reports.page import locktables, waittables
 from reports.page.section import Section, each
+from reports.sentence import figures_of, sentence
 from reports.wording import NONE, digits, duration, listed, value
-
-_FELT = ("chat.accept", "subscription.create", "connection.create", "message.send")
-"""What people notice at once."""
-_RARE = ("p99", "p95", "p50")
-_MUCH = 0.05
-"""A smaller share of locks is not what made it slow."""
 
 
 def _causes(findings: Findings) -> list[str]:
-    return each(findings, _causes_of)
+    return [f"{sentence(s)}{_meanwhile(s)}" for s in findings.storages]
 
 
-def _causes_of(storage: StorageFindings) -> str:
-    """Of the operation that lost most to locks, else of Accept chat."""
-    if storage.causes.known is None:
-        return f"unknown ({storage.causes.reason})" if storage.causes.reason else "unknown"
-    found = {(o, figure): split for o in _FELT if (by := storage.causes.splits.get(o)) for figure, split in _rarest(by)}
-    if not found:
-        return "too few operations could be joined with their transactions"
-    (operation, figure), split = max(found.items(), key=lambda pair: pair[1].parts.get("lock", 0.0))
-    if split.parts.get("lock", 0.0) < _MUCH * split.value_ns:
-        (operation, figure), split = next(iter(found.items()))
-    return f"of the {_took(split)} that {figure} of {operation} took, {_mostly(split)}"
-
-
-def _rarest(splits: Mapping[str, Split]) -> list[tuple[str, Split]]:
-    return [(figure, splits[figure]) for figure in _RARE if figure in splits][:1]
-
-
-def _took(split: Split) -> str:
-    return ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)
-
-
-def _mostly(split: Split) -> str:
-    lock = split.parts.get("lock", 0.0)
-    if lock >= _MUCH * split.value_ns and lock > 0:
-        return f"{duration(lock / 1e9)} ({lock / split.value_ns:.0%}) was a wait for locks{_behind(split)}"
-    cause, part = max(split.parts.items(), key=lambda pair: pair[1], default=("rest", 0.0))
-    return f"next to nothing was a wait for locks; most was {_IN_WORDS.get(cause, cause)}, {duration(part / 1e9)}"
-
-
-_IN_WORDS = {
-    "held back": "held back by an earlier call of the same user",
-    "session": "a wait for a session of the pod's pool",
-    "database": "work of the database",
-    "pod": "work of the pod",
-    "rest": "the network and the pod's queue",
-}
-
-
-def _behind(split: Split) -> str:
-    """The holder and lock with most of it: ` behind message.send on accounts, 338 ms of it`."""
-    if not split.locks:
+def _meanwhile(storage: StorageFindings) -> str:
+    """Who waits for a session waits, at one remove, for what the sessions wait for."""
+    busy = storage.sessions.judged
+    queued = any(max(f.split.parts, key=lambda c: f.split.parts[c]) == "session" for f in figures_of(storage.causes))
+    if not queued or not busy or busy["lock"] < sum(busy.values()) / 2:
         return ""
-    (holder, on), waited = max(split.locks.items(), key=lambda pair: pair[1])
-    share = "" if waited > 0.995 * split.parts["lock"] else f", {duration(waited / 1e9)} of it"
-    where = f" on the {on}" if on and holder != NOBODY else ""
-    return f"{share} {_whom(holder)}{where}"
+    return f" Meanwhile {digits(busy['lock'])} of {digits(sum(busy.values()))} busy sessions waited for locks."
 
 
 def _whom(holder: str) -> str:
@@ -103,6 +58,8 @@ def _at_work(storage: StorageFindings, place: int) -> str:
     ranked = sorted(((float(mean[place]), state) for state, mean in sessions.states.items()), reverse=True)
     busy = sum(mean for mean, _ in ranked)
     most = listed([f"{name}: {operation} {digits(mean)}" for mean, (name, operation) in ranked[:2] if mean >= 0.05])
+    if busy < 0.05:
+        return "when hardly any session was at work"
     against = f" against {sessions.cores} cores" if sessions.cores else ""
     return f"when {digits(busy)} sessions were at work{against}{f', most of them {most}' if most else ''}"
 
@@ -180,7 +137,7 @@ WAITING: Mapping[str, Section] = {
             "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations about it. All bars are equally long, "
             "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. In red words: how much of it was "
             "waits for locks, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
-            "statements and commit. Rest: the network and the pod's queue."
+            "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
         ),
         waittables.causes,
     ),
@@ -240,8 +197,9 @@ def _calibrated_of(storage: StorageFindings) -> str:
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
         sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
-        return f"{len(rows):,} figures of {sources}, all within their bars"
-    told = listed(
+        told = f"{len(rows):,} figures of {sources}, all within their bars"
+        return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
+    missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
-    return f"NOT to be relied on: {told}; what this storage waited for locks is unknown, and is no evidence"
+    return f"NOT to be relied on: {missed}; what this storage waited for locks is unknown, and is no evidence"

@@ -18,6 +18,8 @@ FIRST = ("chat.accept", "subscription.create", "connection.create", "message.sen
 _FIGURES = ("p50", "p95", "p99")
 _WIDTH_IN, _LEFT_IN, _PANEL_IN, _BETWEEN_IN, _BAR_IN = 13.0, 1.6, 3.66, 0.15, 1.5
 _ROW_IN, _HEAD_IN, _TOP_IN = 0.27, 0.42, 0.3
+_MANY = 6
+"""Of more storages than these, only the important operations are drawn; the table has all of them."""
 _LITTLE = 0.005
 """A smaller share of locks is not worth a word."""
 
@@ -32,7 +34,8 @@ def split_operations(findings: Findings) -> list[str]:
 def where_time_went(findings: Findings, looks: dict[str, Look]) -> Figure:
     """A row of panels for each operation, a panel for each percentile, a bar for each storage. Every bar is as long as
     the others and shows shares, so that 10 ms can be read beside 2.5 s; the line beneath it shows how long it took."""
-    operations, storages = split_operations(findings), findings.storages
+    storages = findings.storages
+    operations = split_operations(findings)[: len(FIRST) if len(storages) > _MANY else None]
     panel_in = _ROW_IN * max(len(storages), 1)
     height = _TOP_IN + (_HEAD_IN + panel_in) * max(len(operations), 1) + 0.1
     whole = figure(_WIDTH_IN, height)

@@ -10,10 +10,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.durations import WaitDurations
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import GRID, MUTED, Look, figure, short
+from reports.plots.style import GRID, MUTED, Look, beside, figure, short
 from reports.wording import digits, duration
 
-_COLUMNS = 3
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
 _PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55
 _NARROW_S = (1e-3, 1.0)
@@ -24,7 +23,7 @@ def wait_durations(findings: Findings, looks: dict[str, Look]) -> Figure:
     """A panel for each storage with one pair of axes: the number of waits that lasted longer; those of the others thin
     behind it. Hatched: shorter than what was timed, where only the sum is known."""
     storages = findings.storages
-    columns = min(max(len(storages), 1), _COLUMNS)
+    columns = beside(len(storages))
     blocks = -(-max(len(storages), 1) // columns)
     block_in = _HEAD_IN + _PANEL_IN + _FOOT_IN
     height = block_in * blocks
@@ -104,7 +103,7 @@ def told(durations: WaitDurations) -> list[str]:
     ended = f"; {durations.open:,} not seen to end (▸: at least so long)" if durations.open else ""
     if durations.threshold_s:
         below = f"below {duration(durations.threshold_s)} not timed, by sampling {_sampled(durations)} in all"
-        return [f"{timed:,} timed{ended}", below]
+        return [f"{timed:,} timed{ended}" if timed else f"none was longer{ended}", below]
     if not timed and durations.sampled_s:
         return [f"none timed{ended}", f"by sampling they lasted {_sampled(durations)} in all"]
     return [f"{timed:,} timed, every one{ended}" if timed else f"no lock waits{ended}"]

@@ -11,11 +11,10 @@ from matplotlib.patches import Patch
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats
 from reports.plots.states import folded, legend_states, session_states, state_label, state_looks
-from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, figure, latency_axis, short
+from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, beside, figure, latency_axis, short
 from reports.plots.timeaxis import mark
 from reports.sessions import CLASSES, State
 
-_COLUMNS = 3
 AT_LEAST = "^"
 """Marks a percentile among waits whose end nobody saw: it lasted at least so long."""
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.35, 0.4
@@ -37,14 +36,14 @@ def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figur
         if len(axes) > 2:
             _under_way(axes[1], findings, storage, measure, tops[0])
         _sessions(axes[-1], findings, storage, legend, tops[1])
-        _edges(axes, measure, first=place % _COLUMNS == 0)
+        _edges(axes, measure, first=place % beside(len(panels)) == 0)
     _legends(whole, entries, causes=causes)
     return whole
 
 
 def _grid(count: int, heights: Sequence[float], legend_in: float) -> tuple[Figure, list[list[Any]]]:
     """A column of panels for each storage, block beneath block. A plain grid: fitting takes seconds."""
-    columns = min(max(count, 1), _COLUMNS)
+    columns = beside(count)
     blocks = -(-max(count, 1) // columns)
     block_in = _HEAD_IN + sum(heights) + 0.1 * len(heights) + _FOOT_IN
     height = block_in * blocks + legend_in

@@ -211,6 +211,11 @@ def styled() -> Iterator[None]:
         yield
 
 
+def beside(panels: int) -> int:
+    """How many of so many panels stand beside each other: three, but four are two by two."""
+    return 2 if panels == 4 else min(max(panels, 1), 3)
+
+
 def figure(width: float, height: float) -> Figure:
     """A figure without pyplot's global state."""
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
