@@ -133,11 +133,11 @@ def _writers(part: Part, place: int) -> tuple[str, ...]:
 
 
 def _chain(rows: LockRows, place: int) -> tuple[str, ...]:
-    """From blocker to blocker as the rows name them, as of the middle of the wait; the root it says at the end."""
+    """From blocker to blocker as the rows name them, as of the middle of the wait; the root at the end."""
     told: list[str] = []
     passed, at = {int(rows.session[place])}, place
     moment = int(rows.starts[place] + rows.ends[place]) // 2
-    while len(told) < rows.depth[place]:
+    while len(told) < rows.depth[place] - 1:
         session = int(rows.blocker_session[at])
         if session in passed:
             break
@@ -148,6 +148,4 @@ def _chain(rows: LockRows, place: int) -> tuple[str, ...]:
         if session == MISSING or not len(waiting):
             break
         at = int(waiting[0])
-    root = rows.names.all[rows.root[place]]
-    found = int(rows.root_session[place]) in passed or rows.depth[place] <= 1
-    return tuple(told) if told and found else (*told, root)
+    return (*told, rows.names.all[rows.root[place]])

@@ -139,7 +139,9 @@ class _Chains:
             done.append(free)
             if not len(pieces.span):
                 break
-        found = _joined([*done, pieces])
+        # What goes on without an end is a ring, which has no head.
+        ring = replace(pieces, root=direct[pieces.span], depth=np.ones(len(pieces.span), dtype=np.int64))
+        found = _joined([*done, ring])
         whole = Lanes(lanes.lane[found.span], found.start, found.end, lanes.count)
         order = whole.order
         return Held(self._queue, whole, direct[found.span][order], found.root[order], found.depth[order])
