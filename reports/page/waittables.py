@@ -3,12 +3,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from reports.causes import CAUSES, FIGURES, Split
 from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.page.figures import title
 from reports.page.table import Table, number
 from reports.sessions import CLASSES
+from reports.splits import CAUSES, FIGURES, Split
 from reports.wording import NONE, digits, duration, value
 
 

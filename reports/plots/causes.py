@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
-from reports.causes import Split
 from reports.findings import Findings, StorageFindings
 from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, figure, holder_name, short
+from reports.splits import Split
 from reports.wording import duration
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")

@@ -8,9 +8,9 @@ from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import OUTCOMES
-from reports.causes import CAUSES
 from reports.lanes import Lanes, running_max
 from reports.sentence import sentence
+from reports.splits import CAUSES
 
 ACCEPT, SEND = "chat.accept", "message.send"
 HOLDER = transaction(1, "subscription.create", 0, 9_000)

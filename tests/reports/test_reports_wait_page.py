@@ -9,7 +9,7 @@ from studies import session
 from waitings import HOSTILE, study, waiting, with_waits
 
 from reports.blame import Blame
-from reports.causes import CAUSES, Causes, Split
+from reports.causes import Causes
 from reports.durations import WaitDurations
 from reports.figures import figures
 from reports.findings import find
@@ -19,6 +19,7 @@ from reports.page import locktables, waittables
 from reports.page.render import render
 from reports.page.waiting import WAITING, calibrated
 from reports.plots.drawing import Drawn
+from reports.splits import CAUSES, Split
 
 FIGURE = {"engine": "postgres", "database": "postgres", "source": "event", "unit": "ratio", "n": 412, "reason": ""}
 PASSED = [FIGURE | {"figure": "waits found", "value": 0.998, "bar": 0.995, "verdict": "pass"}]

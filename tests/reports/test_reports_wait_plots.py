@@ -12,7 +12,7 @@ from studies import lock_wait, session, write_run
 from waitings import HOSTILE, split, study, waiting, with_waits
 
 from reports.blame import Blame
-from reports.causes import Causes, Split
+from reports.causes import Causes
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
@@ -23,6 +23,7 @@ from reports.plots.durations import told, wait_durations
 from reports.plots.overtime import over_time
 from reports.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_looks
 from reports.plots.style import CAUSE_LOOKS, CLASS_LOOKS, PAPER, contrast, shades, storage_looks, styled
+from reports.splits import Split
 
 MAKES = {
     "where-the-time-went": where_time_went,

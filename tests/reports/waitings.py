@@ -6,11 +6,12 @@ import numpy as np
 from studies import Op, write_run
 
 from reports.blame import Blame, Convoy, Worst
-from reports.causes import CAUSES, Causes, Split
+from reports.causes import Causes
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
 from reports.lockrows import NOBODY
+from reports.splits import CAUSES, Split
 
 HOSTILE = "<b>&\u202e`$x$" + "y" * 5_000
 
