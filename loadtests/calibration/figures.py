@@ -1,0 +1,154 @@
+"""What a calibration found: figures with a bar and a verdict. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import comb, sqrt
+from typing import Literal
+
+from loadtests.calibration.bars import BARS, CHANCE, FEWEST, Bars
+from loadtests.calibration.matching import Matched, Told, match
+from loadtests.calibration.plan import Form
+from loadtests.calibration.timekeeping import percentile
+from loadtests.calibration.truth import Expected
+
+Verdict = Literal["pass", "fail", "unknown"]
+Pair = tuple[Expected, Told]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of `calibration.json`. `value` is a share (`unit` "ratio") or in ms; None when there was nothing to see."""
+
+    engine: str
+    database: str
+    source: str
+    figure: str
+    value: float | None
+    unit: str
+    bar: float
+    verdict: Verdict
+    n: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One source, what there was to see, and what it told. `known`: its words, the best first; times in ns.
+
+    `error_ns`: how far the truth of one wait may be off.
+    """
+
+    engine: str
+    database: str
+    form: Form
+    known: Sequence[str]
+    period_ns: int
+    threshold_ns: int | None
+    error_ns: int
+    expected: Sequence[Expected]
+    told: Sequence[Told]
+
+    @property
+    def bars(self) -> Bars:
+        return BARS[self.engine, self.known[0]]
+
+    @property
+    def from_ns(self) -> int:
+        """Waits that are certainly longer than this must be found."""
+        from_ms = self.bars.from_ms
+        return ((self.threshold_ns or 0) if from_ms is None else round(from_ms * 1e6)) + self.error_ns
+
+    def figure(self, name: str, value: float | None, bar: float, verdict: Verdict, n: int, reason: str) -> Figure:
+        unit = "ms" if name == "wait error p95" else "ratio"
+        source = " and ".join(self.known) if name == "total recovered" else self.known[0]
+        return Figure(self.engine, self.database, source, name, value, unit, bar, verdict, n, reason)
+
+
+def figures(case: Case) -> list[Figure]:
+    """Everything that can be said of a source."""
+    matched = match(case.expected, case.told, case.error_ns)
+    due = [(wait, row) for wait, row in matched.pairs if wait.lasted_ns > case.from_ns]
+    found = [(wait, row) for wait, row in due if row is not None]
+    first = [_found(case, due), _total(case, matched), _error(case, found)]
+    return [*first, *_culprits(case, found)]
+
+
+def _found(case: Case, due: Sequence[tuple[Expected, Told | None]]) -> Figure:
+    found = sum(row is not None for _, row in due)
+    what = f"waits longer than {case.from_ns / 1e6:.0f} ms"
+    return _share(case, "waits found", case.bars.found, found, len(due), what)
+
+
+def _culprits(case: Case, found: Sequence[Pair]) -> Iterator[Figure]:
+    right: dict[str, tuple[float | None, Callable[[Pair], bool]]] = {
+        "blocker right": (case.bars.blocker, lambda pair: pair[1].blocker in pair[0].blocker),
+        "root right": (case.bars.root, lambda pair: pair[1].root in pair[0].root),
+    }
+    for name, (bar, is_right) in right.items():
+        if bar is not None:
+            yield _share(case, name, bar, sum(map(is_right, found)), len(found), "waits found")
+
+
+def _share(case: Case, name: str, bar: float, good: int, n: int, what: str) -> Figure:
+    if n < FEWEST:
+        return case.figure(name, None, bar, "unknown", n, f"{n} {what} are too few to judge by")
+    value, verdict, reason = good / n, "pass", f"{good} of {n} {what}"
+    if value < bar:
+        excused = case.form == "short" and chance_of(n - good, n, 1 - bar) >= CHANCE
+        verdict = "pass" if excused else "fail"
+        reason += ", which chance may do to a source that keeps its bar" if excused else ""
+    return case.figure(name, value, bar, verdict, n, reason)
+
+
+def chance_of(misses: int, n: int, rate: float) -> float:
+    """How likely so many misses or more are among n when each is as likely as `rate`."""
+    return 1 - sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(misses))
+
+
+def _total(case: Case, matched: Matched) -> Figure:
+    """What was told of the sessions, rows about no wait included: what is told twice counts twice."""
+    sessions = {wait.session for wait in case.expected}
+    rows = [row for row in case.told if row.session in sessions]
+    truth_ns = sum(wait.lasted_ns for wait in case.expected)
+    bar, n = case.bars.total, len(case.expected)
+    if n < FEWEST or not truth_ns:
+        return case.figure("total recovered", None, bar, "unknown", n, f"{n} waits are too few to judge by")
+    told_ns = sum(row.worth_ns(case.period_ns) for row in rows)
+    value = told_ns / truth_ns
+    reason = f"{told_ns / 1e9:.3f} s told of {truth_ns / 1e9:.3f} s"
+    reason += f", {len(matched.left)} rows about none of these waits" if matched.left else ""
+    good = abs(value - 1) <= bar
+    if not good and case.form == "short" and _within_interval(case, rows, truth_ns):
+        good, reason = True, f"{reason}; the sights' 95 % interval holds the truth"
+    return case.figure("total recovered", value, bar, "pass" if good else "fail", n, reason)
+
+
+def _within_interval(case: Case, rows: Sequence[Told], truth_ns: int) -> bool:
+    """Whether the truth is what was timed, give or take its bar, and the interval of what was sampled."""
+    sampled = [row for row in rows if row.known == "sampled" and row.hits is not None]
+    if "sampled" not in case.known:
+        return False
+    timed_ns = sum(row.worth_ns(case.period_ns) for row in rows if row not in sampled)
+    low, high = sights_interval(sum(row.hits or 0 for row in sampled))
+    least_ns = timed_ns * (1 - case.bars.total) + low * case.period_ns
+    most_ns = timed_ns * (1 + case.bars.total) + high * case.period_ns
+    return least_ns <= truth_ns <= most_ns
+
+
+def sights_interval(hits: int) -> tuple[float, float]:
+    """A 95 % interval of a number of sights, which are Poisson; Byar's approximation of it."""
+    high = (hits + 1) * (1 - 1 / (9 * (hits + 1)) + 1.96 / (3 * sqrt(hits + 1))) ** 3
+    low = hits * (1 - 1 / (9 * hits) - 1.96 / (3 * sqrt(hits))) ** 3 if hits else 0.0
+    return max(low, 0.0), high
+
+
+def _error(case: Case, found: Sequence[Pair]) -> Figure:
+    """Unknown where the truth itself is not good enough to judge by, or only its error could make the difference."""
+    bar, n, error_ms = case.bars.error_ms, len(found), case.error_ns / 1e6
+    if n < FEWEST:
+        return case.figure("wait error p95", None, bar, "unknown", n, f"{n} waits found are too few to judge by")
+    off_ns = [abs(row.ended_ns - row.started_ns - wait.lasted_ns) for wait, row in found]
+    value = percentile(off_ns, 0.95) / 1e6
+    reason = f"the truth itself is good to {error_ms:.1f} ms"
+    verdict: Verdict = "pass" if value <= bar else "unknown" if value <= bar + error_ms else "fail"
+    return case.figure("wait error p95", value, bar, verdict, n, reason)
