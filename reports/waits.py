@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
+from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
 from loadtests.records.vocabulary import KNOWN
 from reports.frames import MISSING, Floats, Ints, Run, table, times
@@ -223,8 +223,9 @@ def _names(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
 
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:
-    """Those of the probes that look into the database."""
-    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if "resource" not in p and "process" not in p]
+    """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
+    others = ("resource", "process", LOG)
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if not any(word in p for word in others)]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
 
 

@@ -2,8 +2,14 @@
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 _LONGEST = 240
+_LONGEST_NAME = 100
+_COMMENT = 2000
+_PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
+_PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
+_KEYS = ("action", "route", "controller", "job")
 _PATTERNS = (
     (re.compile(r"/\*.*?(\*/|$)", re.DOTALL), " "),
     (re.compile(r"--[^\n]*"), " "),
@@ -36,6 +42,36 @@ def pod(application: str | None) -> str | None:
     """`chat.accept@pod-1` → `pod-1`."""
     _, at, name = (application or "").rpartition("@")
     return (name or None) if at else None
+
+
+def is_own(application: str | None, backend: str | None = None) -> bool:
+    """Whether a session bears its name in all of its transactions: a stranger's, or a process of the server's."""
+    return bool(backend and backend != "client backend") or "@" not in (application or "@")
+
+
+def comment(statement: str | None) -> str | None:
+    """The operation that a comment at the statement's end or beginning names; None where none does.
+
+    `/* chat.accept */`, or pairs as sqlcommenter writes them, `/*action='accept',controller='chats'*/`: of these
+    `controller.action`, else the action, the route, the controller, the job, whichever comes first.
+    """
+    if not statement or "*/" not in statement:
+        return None
+    at_end = statement[-_COMMENT:].rstrip(" \t\r\n;")
+    if at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
+        return told
+    at_beginning = statement[:_COMMENT].lstrip()
+    return _told(at_beginning[2:].partition("*/")[0]) if at_beginning.startswith("/*") else None
+
+
+def _told(text: str) -> str | None:
+    text = text.strip()
+    if plain := _PLAIN.fullmatch(text):
+        return plain[1]
+    pairs = {key: unquote(value)[:_LONGEST_NAME] for key, value in _PAIR.findall(text)}
+    if pairs.get("controller") and pairs.get("action"):
+        return f"{pairs['controller']}.{pairs['action']}"[:_LONGEST_NAME]
+    return next((pairs[key] for key in _KEYS if pairs.get(key)), None)
 
 
 @lru_cache(maxsize=4096)
