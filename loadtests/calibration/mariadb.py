@@ -83,6 +83,7 @@ class MariadbHolds:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._control: Any = None
+        self._asking = asyncio.Lock()
         self._connections: list[Any] = []
         self._tables: list[str] = []
 
@@ -114,7 +115,7 @@ class MariadbHolds:
             db=url.path.lstrip("/"),
             autocommit=True,
             connect_timeout=5,
-            init_command="SET SESSION transaction_isolation = 'READ-COMMITTED'",
+            init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         )
 
     async def waiting(self, session: Session) -> None:
@@ -122,7 +123,7 @@ class MariadbHolds:
         has begun, and most likely waits. Who waits first for a row is of no account."""
 
         async def is_waiting() -> bool:
-            async with self._control.cursor() as cursor:
+            async with self._asking, self._control.cursor() as cursor:
                 await cursor.execute(_WAITING, (session.number,))
                 return bool((await cursor.fetchone())[0])
 

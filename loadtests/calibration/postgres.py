@@ -59,6 +59,7 @@ class PostgresHolds:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._control: Any = None
+        self._asking = asyncio.Lock()
         self._connections: list[Any] = []
 
     async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
@@ -79,7 +80,8 @@ class PostgresHolds:
     async def waiting(self, session: Session) -> None:
         async def is_waiting() -> bool:
             asked = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)"
-            return bool(await self._control.fetchval(asked, session.number))
+            async with self._asking:
+                return bool(await self._control.fetchval(asked, session.number))
 
         await until(is_waiting)
 
