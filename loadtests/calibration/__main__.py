@@ -19,16 +19,10 @@ import uvloop
 
 from loadtests.calibration.calibrating import Calibration, Database
 from loadtests.calibration.outcome import sentence, verdict
+from loadtests.calibration.places import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.commandline import EX_INTERRUPTED, EX_USAGE, Parser
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
-
-DSNS = "LOADTESTS_DSNS"
-HOLDERS_DSNS = "LOADTESTS_HOLDERS_DSNS"
-"""Environment variables: JSON objects, database → the observer's way to it, and that of the sessions that hold."""
-
-SCRATCH = "calibrating"
-"""A directory in the run's for as long as it lasts."""
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -57,7 +51,7 @@ async def _calibrate(arguments: argparse.Namespace, databases: Sequence[Database
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     scratch = arguments.run_directory / SCRATCH
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     try:
         made = Calibration(databases, arguments.form, scratch, lambda text: tell(progress=text))
         found = await made.make()

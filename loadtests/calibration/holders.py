@@ -77,5 +77,3 @@ async def hold(engine: str, ground: Ground, holds: Sequence[Hold]) -> Made:
     begun_ns = ground.clock.now_ns()
     done, told = await HOLDERS[engine](ground, holds)
     return Made(begun_ns, ground.clock.now_ns(), ground.clock.error_ns, expected(engine, done), told)
-
-

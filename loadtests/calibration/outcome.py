@@ -16,7 +16,9 @@ def sentence(figures: Sequence[Figure]) -> str:
     bad = [figure for figure in figures if figure.verdict != "pass"]
     if not bad:
         names = " and ".join(dict.fromkeys(figure.database for figure in figures))
-        return f"calibration: lock waits of {names} are known as well as they must be" if names else "nothing to calibrate"
+        return (
+            f"calibration: lock waits of {names} are known as well as they must be" if names else "nothing to calibrate"
+        )
     first = next((figure for figure in bad if figure.verdict == "fail"), bad[0])
     return f"calibration: lock waits of {first.database} are no evidence: {told(first)}"
 

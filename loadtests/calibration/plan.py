@@ -75,7 +75,11 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(2, lock, 2.0) for lock in ("row", "advisory", "relation")),
         *(S(2, "row", seconds, depth, "chain") for seconds in (0.1, 0.5, 1.0) for depth in (2, 3, 4)),
         *(S(3, lock, seconds, 3) for lock in ("row", "relation", "advisory") for seconds in (0.05, 0.3, 1.0)),
-        *(S(2, lock, seconds, ending="timed_out") for lock in ("row", "advisory", "relation") for seconds in (0.1, 0.5)),
+        *(
+            S(2, lock, seconds, ending="timed_out")
+            for lock in ("row", "advisory", "relation")
+            for seconds in (0.1, 0.5)
+        ),
         *(S(3, "row", seconds, ending="deadlock") for seconds in (0.02, 0.1, 0.5)),
         *(S(20, lock, seconds) for lock in ("row", "advisory", "relation") for seconds in (0.012, 0.02, 0.05, 0.1)),
         *(S(6, lock, 0.3) for lock in ("row", "advisory", "relation")),
@@ -118,7 +122,6 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         S(20, "write lock", 0.02, 2),
         *(S(15, "write lock", seconds) for seconds in (0.0005, 0.002, 0.005)),
     ),
-    ("redis", "short"): (S(4, "thread", 0.1), S(10, "thread", 0.01)),
     ("redis", "full"): (
         S(1, "thread", 1.0),
         S(5, "thread", 0.3),
@@ -136,6 +139,6 @@ def plan(engine: str, form: Form) -> list[Hold]:
     return [replace(hold, number=number) for number, hold in enumerate(holds)]
 
 
-def calibrated(engine: str) -> bool:
+def calibrated(engine: str, form: Form) -> bool:
     """Whether there is something to hold in this engine."""
-    return (engine, "short") in PLANS
+    return (engine, form) in PLANS
