@@ -23,7 +23,8 @@ examples:
   loadtests calibrate --storage postgres
   loadtests export runs/…/01-sqlite --format csv --to tables
 
-exit codes: 0 done, 1 a calibration's figure failed, 2 one is unknown, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted"""
+exit codes: 0 done, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted; of calibrate also
+1 when a figure failed, 2 when one is unknown"""
 
 
 def positive(text: str) -> int:

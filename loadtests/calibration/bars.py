@@ -9,7 +9,7 @@ class Bars:
     """What is asked of a source.
 
     `from_ms`: shorter waits it may miss, and their errors do not count; None: the threshold that it states itself.
-    `found`, `blocker`, `root`: the least share; None where the source names nobody. `total`: how far the recovered total
+    `found`, `blocker`, `root`: the least share; None where the source names nobody. `total`: how far what was recovered
     may be off the truth, as a share of it. `error_ms`: the error of one wait, in 19 of 20.
     """
 

@@ -1,9 +1,9 @@
 """What a calibration found: figures with a bar and a verdict. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import comb, sqrt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from loadtests.calibration.bars import BARS, CHANCE, FEWEST, Bars
 from loadtests.calibration.matching import Matched, Told, match
@@ -17,7 +17,7 @@ Pair = tuple[Expected, Told]
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of `calibration.json`. `value` is a share (`unit` "ratio") or in ms; None when there was nothing to see."""
+    """One row of `calibration.json`. `value` is a share (unit: ratio) or in ms; None when there was nothing to see."""
 
     engine: str
     database: str
@@ -29,6 +29,19 @@ class Figure:
     verdict: Verdict
     n: int
     reason: str
+
+
+class Said(NamedTuple):
+    """What is said of a figure, but for its name and its bar."""
+
+    value: float | None
+    verdict: Verdict
+    n: int
+    reason: str
+
+
+def _too_few(n: int, what: str) -> Said:
+    return Said(None, "unknown", n, f"{n} {what} are too few to judge by")
 
 
 @dataclass(frozen=True)
@@ -58,10 +71,12 @@ class Case:
         from_ms = self.bars.from_ms
         return ((self.threshold_ns or 0) if from_ms is None else round(from_ms * 1e6)) + self.error_ns
 
-    def figure(self, name: str, value: float | None, bar: float, verdict: Verdict, n: int, reason: str) -> Figure:
+    def figure(self, name: str, bar: float, said: Said) -> Figure:
         unit = "ms" if name == "wait error p95" else "ratio"
         source = " and ".join(self.known) if name == "total recovered" else self.known[0]
-        return Figure(self.engine, self.database, source, name, value, unit, bar, verdict, n, reason)
+        return Figure(
+            self.engine, self.database, source, name, said.value, unit, bar, said.verdict, said.n, said.reason
+        )
 
 
 def figures(case: Case) -> list[Figure]:
@@ -74,30 +89,33 @@ def figures(case: Case) -> list[Figure]:
 
 
 def _found(case: Case, due: Sequence[tuple[Expected, Told | None]]) -> Figure:
-    found = sum(row is not None for _, row in due)
     what = f"waits longer than {case.from_ns / 1e6:.0f} ms"
-    return _share(case, "waits found", case.bars.found, found, len(due), what)
+    return _share(case, "waits found", case.bars.found, [row is not None for _, row in due], what)
 
 
 def _culprits(case: Case, found: Sequence[Pair]) -> Iterator[Figure]:
-    right: dict[str, tuple[float | None, Callable[[Pair], bool]]] = {
-        "blocker right": (case.bars.blocker, lambda pair: pair[1].blocker in pair[0].blocker),
-        "root right": (case.bars.root, lambda pair: pair[1].root in pair[0].root),
-    }
-    for name, (bar, is_right) in right.items():
-        if bar is not None:
-            yield _share(case, name, bar, sum(map(is_right, found)), len(found), "waits found")
+    blockers = [row.blocker in wait.blocker for wait, row in found]
+    roots = [row.root in wait.root for wait, row in found]
+    if case.bars.blocker is not None:
+        yield _share(case, "blocker right", case.bars.blocker, blockers, "waits found")
+    if case.bars.root is not None:
+        yield _share(case, "root right", case.bars.root, roots, "waits found")
 
 
-def _share(case: Case, name: str, bar: float, good: int, n: int, what: str) -> Figure:
+def _share(case: Case, name: str, bar: float, good: Sequence[bool], what: str) -> Figure:
+    return case.figure(name, bar, _said_of_share(case.form, bar, good, what))
+
+
+def _said_of_share(form: Form, bar: float, good: Sequence[bool], what: str) -> Said:
+    n = len(good)
     if n < FEWEST:
-        return case.figure(name, None, bar, "unknown", n, f"{n} {what} are too few to judge by")
-    value, verdict, reason = good / n, "pass", f"{good} of {n} {what}"
-    if value < bar:
-        excused = case.form == "short" and chance_of(n - good, n, 1 - bar) >= CHANCE
-        verdict = "pass" if excused else "fail"
-        reason += ", which chance may do to a source that keeps its bar" if excused else ""
-    return case.figure(name, value, bar, verdict, n, reason)
+        return _too_few(n, what)
+    value, reason = sum(good) / n, f"{sum(good)} of {n} {what}"
+    if value >= bar:
+        return Said(value, "pass", n, reason)
+    if form == "short" and chance_of(n - sum(good), n, 1 - bar) >= CHANCE:
+        return Said(value, "pass", n, f"{reason}, which chance may do to a source that keeps its bar")
+    return Said(value, "fail", n, reason)
 
 
 def chance_of(misses: int, n: int, rate: float) -> float:
@@ -112,7 +130,7 @@ def _total(case: Case, matched: Matched) -> Figure:
     truth_ns = sum(wait.lasted_ns for wait in case.expected)
     bar, n = case.bars.total, len(case.expected)
     if n < FEWEST or not truth_ns:
-        return case.figure("total recovered", None, bar, "unknown", n, f"{n} waits are too few to judge by")
+        return case.figure("total recovered", bar, _too_few(n, "waits"))
     told_ns = sum(row.worth_ns(case.period_ns) for row in rows)
     value = told_ns / truth_ns
     reason = f"{told_ns / 1e9:.3f} s told of {truth_ns / 1e9:.3f} s"
@@ -120,7 +138,7 @@ def _total(case: Case, matched: Matched) -> Figure:
     good = abs(value - 1) <= bar
     if not good and case.form == "short" and _within_interval(case, rows, truth_ns):
         good, reason = True, f"{reason}; the sights' 95 % interval holds the truth"
-    return case.figure("total recovered", value, bar, "pass" if good else "fail", n, reason)
+    return case.figure("total recovered", bar, Said(value, "pass" if good else "fail", n, reason))
 
 
 def _within_interval(case: Case, rows: Sequence[Told], truth_ns: int) -> bool:
@@ -146,9 +164,9 @@ def _error(case: Case, found: Sequence[Pair]) -> Figure:
     """Unknown where the truth itself is not good enough to judge by, or only its error could make the difference."""
     bar, n, error_ms = case.bars.error_ms, len(found), case.error_ns / 1e6
     if n < FEWEST:
-        return case.figure("wait error p95", None, bar, "unknown", n, f"{n} waits found are too few to judge by")
+        return case.figure("wait error p95", bar, _too_few(n, "waits found"))
     off_ns = [abs(row.ended_ns - row.started_ns - wait.lasted_ns) for wait, row in found]
     value = percentile(off_ns, 0.95) / 1e6
     reason = f"the truth itself is good to {error_ms:.1f} ms"
     verdict: Verdict = "pass" if value <= bar else "unknown" if value <= bar + error_ms else "fail"
-    return case.figure("wait error p95", value, bar, verdict, n, reason)
+    return case.figure("wait error p95", bar, Said(value, verdict, n, reason))

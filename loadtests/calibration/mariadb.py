@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from asyncmy.errors import MySQLError
 
 from loadtests.calibration.holding import KEYS, Refused, Session, until
 from loadtests.calibration.plan import Hold
+from loadtests.pod.storage.statements import load
 
 ROWS = "loadtests_calibration"
 """The scratch table; those for changes of a table are called after it."""
@@ -17,28 +19,14 @@ ROWS = "loadtests_calibration"
 _OUTCOMES: Mapping[int, str] = {1205: "timed_out", 1213: "deadlock", 1317: "cancelled"}
 """Error → how the wait ended."""
 
-_ROW = f"UPDATE {ROWS} SET n = n + 1 WHERE id = {{key}}"  # noqa: S608  numbers of our own
-_USER = f"SELECT GET_LOCK('{ROWS}_{{key}}', {{patience_s}})"
-_READ = f"SELECT count(*) FROM {ROWS}_{{hold}}"  # noqa: S608
-_TAKES: Mapping[tuple[str, int], str] = {
-    ("row", 0): _ROW,
-    ("row", 1): _ROW,
-    ("row", 2): _ROW,
-    ("user lock", 0): _USER,
-    ("user lock", 1): _USER,
-    ("user lock", 2): _USER,
-    # A reader's transaction, a change of the table behind it, and readers behind that one.
-    ("metadata", 0): _READ,
-    ("metadata", 1): f"ALTER TABLE {ROWS}_{{hold}} COMMENT 'calibration'",
-    ("metadata", 2): _READ,
-}
-"""Lock and place (2: every later one) → the statement that takes it."""
+_SQL = load(Path(__file__).parent / "sql" / "mariadb.sql")
+_FIRST = {"row": "row", "user lock": "user_lock", "metadata": "change_relation"}
+_OTHERS = {"row": "row", "user lock": "user_lock", "metadata": "read_relation"}
+"""Lock → the statement that takes it: the first waiter's, and that of the holder and of later ones. A table's metadata
+have a reader's transaction, a change behind it, and readers behind that one."""
 
 _LONG_S = 50
-_WAITING = (
-    "SELECT EXISTS (SELECT 1 FROM information_schema.processlist WHERE id = %s"
-    " AND (state LIKE 'Waiting for %% lock' OR state IN ('User lock', 'Updating')))"
-)
+"""As long as it must."""
 
 
 class MariadbSession:
@@ -52,11 +40,12 @@ class MariadbSession:
     async def begin(self, name: str, patience_s: float | None) -> None:
         """The server counts its patience in whole seconds."""
         self._name, self._patience_s = name, max(round(patience_s), 1) if patience_s else _LONG_S
-        await self._run(f"SET innodb_lock_wait_timeout = {self._patience_s}, lock_wait_timeout = {self._patience_s}")
+        await self._run(_SQL["patience"].format(patience_s=self._patience_s))
         await self._run("BEGIN")
 
     async def take(self, lock: str, key: int, place: int) -> None:
-        statement = _TAKES[lock, min(place, 2)].format(key=key, hold=key // KEYS, patience_s=self._patience_s)
+        text = _SQL[(_FIRST if place == 1 else _OTHERS)[lock]]
+        statement = text.format(key=key, hold=key // KEYS, patience_s=self._patience_s)
         try:
             taken = await self._run(statement)
         except MySQLError as error:
@@ -68,7 +57,7 @@ class MariadbSession:
 
     async def end(self, *, keep: bool) -> None:
         await self._run("COMMIT" if keep else "ROLLBACK")
-        await self._run("DO RELEASE_ALL_LOCKS()")
+        await self._run(_SQL["release"])
 
     async def _run(self, statement: str) -> Any:
         async with self._connection.cursor() as cursor:
@@ -94,16 +83,15 @@ class MariadbHolds:
         await self._drop()
         async with self._control.cursor() as cursor:
             for table in self._tables:
-                await cursor.execute(f"CREATE TABLE {table} (id INT PRIMARY KEY, n INT NOT NULL) ENGINE=InnoDB")
-            rows = ", ".join(f"({key}, 0)" for key in range(KEYS * (len(holds) + 1)))
-            await cursor.execute(f"INSERT INTO {ROWS} VALUES {rows}")  # noqa: S608
+                await cursor.execute(_SQL["scratch"].format(table=table))
+            await cursor.execute(_SQL["rows"].format(keys=KEYS * len(holds)))
         self._connections = await asyncio.gather(*(self._connect() for _ in range(sessions)))
         return [MariadbSession(connection) for connection in self._connections]
 
     async def _drop(self) -> None:
         async with self._control.cursor() as cursor:
             await cursor.execute("SET lock_wait_timeout = 5, sql_notes = 0")
-            await cursor.execute(f"DROP TABLE IF EXISTS {', '.join(self._tables)}")
+            await cursor.execute(_SQL["drop"].format(tables=", ".join(self._tables)))
 
     async def _connect(self) -> Any:
         url = urlsplit(self._dsn)
@@ -124,7 +112,7 @@ class MariadbHolds:
 
         async def is_waiting() -> bool:
             async with self._asking, self._control.cursor() as cursor:
-                await cursor.execute(_WAITING, (session.number,))
+                await cursor.execute(_SQL["waiting"], (session.number,))
                 return bool((await cursor.fetchone())[0])
 
         await until(is_waiting)

@@ -52,8 +52,16 @@ class Observed:
 
 def _told(row: Mapping[str, Any], until_ns: int) -> Told:
     ended_ns = until_ns if row["ended_ns"] is None else row["ended_ns"]
-    sessions = (row[f"{who}_session"] for who in ("waiter", "blocker", "root"))
-    return Told(*sessions, row["started_ns"], ended_ns, row["known"], row["hits"], row["outcome"])
+    return Told(
+        session=row["waiter_session"],
+        blocker=row["blocker_session"],
+        root=row["root_session"],
+        started_ns=row["started_ns"],
+        ended_ns=ended_ns,
+        known=row["known"],
+        hits=row["hits"],
+        outcome=row["outcome"],
+    )
 
 
 @asynccontextmanager

@@ -2,32 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from loadtests.calibration.holding import KEYS, Refused, Session, until
 from loadtests.calibration.plan import Hold
+from loadtests.pod.storage.statements import load
 
-SCHEMA = "loadtests_calibration"
 _OUTCOMES: Mapping[str, str] = {"55P03": "timed_out", "40P01": "deadlock", "57014": "cancelled"}
 """SQLSTATE → how the wait ended."""
 
-_ROW = f"UPDATE {SCHEMA}.rows SET n = n + 1 WHERE id = {{key}}"  # noqa: S608  numbers of our own
-_ADVISORY = "SELECT pg_advisory_xact_lock(711, {key})"
-_TAKES: Mapping[tuple[str, int], str] = {
-    ("row", 0): _ROW,
-    ("row", 1): _ROW,
-    ("row", 2): _ROW,
-    ("advisory", 0): _ADVISORY,
-    ("advisory", 1): _ADVISORY,
-    ("advisory", 2): _ADVISORY,
-    # A reader, a change of the table behind it, and readers behind that one.
-    ("relation", 0): f"LOCK TABLE {SCHEMA}.relation_{{hold}} IN ACCESS SHARE MODE",
-    ("relation", 1): f"LOCK TABLE {SCHEMA}.relation_{{hold}} IN ACCESS EXCLUSIVE MODE",
-    ("relation", 2): f"LOCK TABLE {SCHEMA}.relation_{{hold}} IN ACCESS SHARE MODE",
-}
-"""Lock and place (2: every later one) → the statement that takes it."""
+_SQL = load(Path(__file__).parent / "sql" / "postgres.sql")
+_FIRST = {"row": "row", "advisory": "advisory", "relation": "change_relation"}
+_OTHERS = {"row": "row", "advisory": "advisory", "relation": "read_relation"}
+"""Lock → the statement that takes it: the first waiter's, and that of the holder and of later ones. A relation has a
+reader, a change behind it, and readers behind that one."""
 
 
 class PostgresSession:
@@ -38,12 +29,13 @@ class PostgresSession:
         self.number: int = connection.get_server_pid()
 
     async def begin(self, name: str, patience_s: float | None) -> None:
-        patience = f"SET LOCAL lock_timeout = '{patience_s * 1000:.0f}ms';" if patience_s else ""
-        await self._connection.execute(f"BEGIN; SET LOCAL application_name = '{name}@calibration'; {patience}")
+        patience_ms = round((patience_s or 0) * 1000)  # 0: as long as it must
+        await self._connection.execute(_SQL["begin"].format(name=name, patience_ms=patience_ms))
 
     async def take(self, lock: str, key: int, place: int) -> None:
+        statement = _SQL[(_FIRST if place == 1 else _OTHERS)[lock]].format(key=key, hold=key // KEYS)
         try:
-            await self._connection.execute(_TAKES[lock, min(place, 2)].format(key=key, hold=key // KEYS))
+            await self._connection.execute(statement)
         except asyncpg.PostgresError as error:
             if outcome := _OUTCOMES.get(error.sqlstate):
                 raise Refused(outcome) from error
@@ -65,12 +57,8 @@ class PostgresHolds:
     async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
         self._control = await self._connect("calibration")
         relations = {0, *(hold.number for hold in holds if hold.lock == "relation")}
-        await self._control.execute(
-            f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA};"
-            f"CREATE TABLE {SCHEMA}.rows (id int PRIMARY KEY, n int NOT NULL);"
-            f"INSERT INTO {SCHEMA}.rows SELECT id, 0 FROM generate_series(0, {KEYS * len(holds)}) AS id;"
-            + "".join(f"CREATE TABLE {SCHEMA}.relation_{n} ();" for n in relations)
-        )
+        await self._control.execute(_SQL["scratch"].format(keys=KEYS * len(holds)))
+        await self._control.execute(";".join(_SQL["scratch_relation"].format(hold=hold) for hold in relations))
         self._connections = await asyncio.gather(*(self._connect("idle@calibration") for _ in range(sessions)))
         return [PostgresSession(connection) for connection in self._connections]
 
@@ -79,9 +67,8 @@ class PostgresHolds:
 
     async def waiting(self, session: Session) -> None:
         async def is_waiting() -> bool:
-            asked = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)"
             async with self._asking:
-                return bool(await self._control.fetchval(asked, session.number))
+                return bool(await self._control.fetchval(_SQL["waiting"], session.number))
 
         await until(is_waiting)
 
@@ -90,5 +77,5 @@ class PostgresHolds:
             connection.terminate()
         control, self._control, self._connections = self._control, None, []
         if control is not None and not control.is_closed():
-            await control.execute(f"SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+            await control.execute(_SQL["drop"])
             await control.close()
