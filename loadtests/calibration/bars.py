@@ -44,3 +44,6 @@ CHANCE = 0.05
 """In the short form, where one miss of ten says little, a source fails when it would do as badly or worse in fewer
 calibrations than this while it just keeps its bar; and a total of sights, when its 95 % interval does not hold the
 truth."""
+
+HIDES = 4
+"""Where the truth itself is off by more than so many times the bar, an error that it would explain is unknown."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loadtests.calibration.figures import Figure
 from loadtests.calibration.holders import Ground, Made, hold
+from loadtests.calibration.holding import Ready
 from loadtests.calibration.judging import Look, judged, undone
 from loadtests.calibration.observer import Observed, ObserverFailed, observing
 from loadtests.calibration.plan import Form, plan
@@ -52,7 +53,7 @@ class Calibration:
         """What was found; what could not be done is told as unknown."""
         found = await self._observed() if self._seen else []
         for database in self._own:
-            made, (look,) = await self._hold(database), database.looks(self._form)
+            made, (look,) = await self._hold(database, _at_once), database.looks(self._form)
             found += [undone(look, made)] if isinstance(made, str) else judged(look, made, None)
         return found
 
@@ -61,7 +62,8 @@ class Calibration:
         addresses = {look.database: (look.engine, dsn) for look, (_, dsn) in looks.items()}
         try:
             async with observing(addresses, self._scratch, self._origin_ns) as observed:
-                made = dict(zip(self._seen, await asyncio.gather(*map(self._hold, self._seen)), strict=True))
+                holding = [self._hold(database, observed.ready) for database in self._seen]
+                made = dict(zip(self._seen, await asyncio.gather(*holding), strict=True))
                 await asyncio.sleep(self._settling_s(observed))
                 observed.until_ns = time.monotonic_ns() - self._origin_ns
         except ObserverFailed as error:
@@ -76,15 +78,21 @@ class Calibration:
         """Until whatever there was has been looked at for the last time, in the full form by counters as well."""
         return max(_LAST_LOOKS * observed.longest_period_s, 1.1 * _COUNTED_EVERY_S if self._form == "full" else 0.0)
 
-    async def _hold(self, database: Database) -> Made | str:
+    async def _hold(self, database: Database, ready: Ready) -> Made | str:
         """What was done, or why nothing could be."""
         holds = plan(database.engine, self._form)
         self._say(f"{database.name}: holding {len(holds)} locks")
         try:
-            ground = Ground(database.holders_dsn, self._scratch, Timekeeper(self._origin_ns))
+            ground = Ground(database.holders_dsn, self._scratch, Timekeeper(self._origin_ns), ready)
             return await hold(database.engine, ground, holds)
+        except ObserverFailed:
+            raise
         except Exception as error:
             return _first(error)
+
+
+async def _at_once() -> None:
+    """Nobody else looks."""
 
 
 def _first(error: BaseException) -> str:

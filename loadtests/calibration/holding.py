@@ -16,6 +16,10 @@ _QUIET_READINGS = 9
 _WAITS_WITHIN_S = 5.0
 
 
+Ready = Callable[[], Awaitable[None]]
+"""Returns when whoever looks is there."""
+
+
 class Refused(Exception):
     """The server would not let a session wait any longer. `outcome` is a word of WAIT_OUTCOMES."""
 
@@ -63,11 +67,12 @@ class Holding:
         self._changed = asyncio.Condition()
         self._quiet_ns: dict[tuple[str, bool], int] = {}
 
-    async def make(self, holds: Sequence[Hold], sessions: int) -> list[Done]:
+    async def make(self, holds: Sequence[Hold], sessions: int, ready: Ready) -> list[Done]:
         """What was done, the longest first. Nothing of it is left in the server, also after a failure."""
         try:
             self._free = list(await self._engine.open(sessions, holds))
             await self._measure_quiet(sorted({(h.lock, place) for h in holds for place in (1, 2)}))
+            await ready()
             order = sorted(holds, key=lambda h: (-h.seconds, -h.sessions))
             async with self._clock.beating(), asyncio.TaskGroup() as group:
                 made = [group.create_task(self._make(hold)) for hold in order]

@@ -1,6 +1,6 @@
 """From what was done and what was told to figures, by engine. Pure but for reading the observer's tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from loadtests.calibration.figures import Case, Figure, figures
 from loadtests.calibration.holders import Made
 from loadtests.calibration.observer import Observed
 from loadtests.calibration.plan import Form
+from loadtests.calibration.truth import Expected
 
 _COUNTS = {"mariadb": ("lock_wait_ms", 1.0, "row"), "redis": ("command_us:evalsha", 1000.0, "thread")}
 """Engine → its counter of waited or busy time, how much of it a millisecond is, and the lock that it is about."""
@@ -53,9 +54,12 @@ def _waits(look: Look, made: Made, observed: Observed | None, source: Mapping[st
 def _counter(look: Look, made: Made, observed: Observed) -> list[Figure]:
     """In the short form there is no time for the counters to be read once more."""
     name, per_ms, lock = _COUNTS[look.engine]
-    rows = observed.rows("counters", look.database)
-    grown = growth(rows, name, made.begun_ns, made.ended_ns)
+    waits = [wait for wait in made.waits if wait.lock == lock]
+    grown = growth(observed.rows("counters", look.database), name, *_span_ns(waits))
     if grown is None and look.form == "short":
         return []
-    waits = [wait for wait in made.waits if wait.lock == lock]
     return [counter_agrees(look.engine, look.database, waits, None if grown is None else grown / per_ms)]
+
+
+def _span_ns(waits: Sequence[Expected]) -> tuple[int, int]:
+    return min((w.started_ns for w in waits), default=0), max((w.ended_ns for w in waits), default=0)

@@ -25,12 +25,17 @@ class ObserverFailed(Exception):
 
 @dataclass
 class Observed:
-    """What an observer said: its sources of lock waits by database when it was ready, its tables when it had ended."""
+    """What an observer says: its sources of lock waits by database when it is ready, its tables when it has ended."""
 
     directory: RunDirectory
+    _starting: asyncio.Future[Mapping[str, Any]]
     sources: Mapping[str, Any] = field(default_factory=dict)
     until_ns: int = 0
     """When it was about to be ended: waits that it did not see end lasted until then."""
+
+    async def ready(self) -> None:
+        """Returns when it is. Raises ObserverFailed."""
+        self.sources = (await asyncio.shield(self._starting)).get("lock_sources", {})
 
     @property
     def longest_period_s(self) -> float:
@@ -68,7 +73,7 @@ def _told(row: Mapping[str, Any], until_ns: int) -> Told:
 async def observing(
     databases: Mapping[str, tuple[str, str]], directory: Path, origin_ns: int
 ) -> AsyncIterator[Observed]:
-    """An observer of databases (name → engine and DSN), ready; it has written everything when this is left.
+    """An observer of databases (name → engine and DSN), starting; it has written everything when this is left.
 
     Raises ObserverFailed.
     """
@@ -85,12 +90,12 @@ async def observing(
         )
     finally:
         os.close(write_end)
+    starting = asyncio.ensure_future(_ready_line(read_end))
     try:
-        observed = Observed(RunDirectory(directory))
-        observed.sources = (await _ready_line(read_end)).get("lock_sources", {})
-        yield observed
+        yield Observed(RunDirectory(directory), starting)
         await _end(process)
     finally:
+        starting.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()

@@ -81,7 +81,7 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
             for seconds in (0.1, 0.5)
         ),
         *(S(3, "row", seconds, ending="deadlock") for seconds in (0.02, 0.1, 0.5)),
-        *(S(20, lock, seconds) for lock in ("row", "advisory", "relation") for seconds in (0.012, 0.02, 0.05, 0.1)),
+        *(S(20, lock, seconds) for lock in ("row", "advisory", "relation") for seconds in (0.015, 0.025, 0.05, 0.1)),
         *(S(6, lock, 0.3) for lock in ("row", "advisory", "relation")),
         *(S(20, lock, seconds) for lock in ("row", "advisory") for seconds in (0.0005, 0.002, 0.005)),
     ),

@@ -5,6 +5,7 @@ from typing import Any
 
 import redis.asyncio
 
+from loadtests.calibration.holding import Ready
 from loadtests.calibration.plan import Hold
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import Ask, Done
@@ -25,13 +26,14 @@ class RedisHolds:
         self._client: Any = None
         self._script = ""
 
-    async def make(self, holds: Sequence[Hold]) -> list[Done]:
+    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
         """One hold after another: there is one thread."""
         self._client = redis.asyncio.Redis.from_url(self._dsn, single_connection_client=True)
         try:
             session = int(await self._client.client_id())
             self._script = str(await self._client.script_load(_BUSY))
             quiet_ns = self._clock.quiet_ns([await self._run(0) for _ in range(_QUIET_READINGS)])
+            await ready()
             turns_per_s = _TRIAL_TURNS / max(await self._run(_TRIAL_TURNS) - quiet_ns, 1) * 1e9
             async with self._clock.beating():
                 return [await self._make(hold, session, quiet_ns, turns_per_s) for hold in holds]

@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from loadtests.calibration.holding import Ready
 from loadtests.calibration.matching import Told
 from loadtests.calibration.plan import Hold
 from loadtests.calibration.timekeeping import Timekeeper
@@ -33,12 +34,13 @@ class SqliteHolds:
         self._keys = count(_HOLDER + 1)
         self._database = Database(str(self._path), self._transactions.append)
 
-    async def make(self, holds: Sequence[Hold]) -> list[Done]:
+    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
         """One hold after another: there is one write lock. Leaves no file behind."""
         try:
             await self._database.start()
             readings = [await self._write(_HOLDER, "calibration.quiet") for _ in range(_QUIET_READINGS)]
             quiet_ns = self._clock.quiet_ns([got - asked for asked, got, _ in readings])
+            await ready()
             self._transactions.clear()
             with ThreadPoolExecutor(1) as thread:
                 holder = Holder(thread, self._path)

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -15,6 +16,7 @@ class Timekeeper:
     def __init__(self, origin_ns: int) -> None:
         self._origin_ns = origin_ns
         self._scatter_ns: list[int] = []
+        self._beats_ns: list[int] = []
         self._late_ns: list[int] = []
 
     def now_ns(self) -> int:
@@ -41,17 +43,23 @@ class Timekeeper:
         while True:
             due_ns = self.now_ns() + round(_BEAT_S * 1e9)
             await asyncio.sleep(_BEAT_S)
+            self._beats_ns.append(due_ns)
             self._late_ns.append(max(self.now_ns() - due_ns, 0))
 
     @property
     def error_ns(self) -> int:
-        """How far one wait's truth may be off, in 19 of 20: the statement's own scatter, and a late awakening."""
+        """How far a wait's truth may be off, in 19 of 20: the statement's own scatter, and a late awakening."""
         return percentile(self._scatter_ns, 0.95) + percentile(self._late_ns, 0.95)
 
-    @property
-    def bias_ns(self) -> int:
-        """How much longer than it was a wait is told to be, on average."""
-        return percentile(self._late_ns, 0.5)
+    def error_of_ns(self, started_ns: int, ended_ns: int) -> int:
+        """The same of one wait, by how late this process was when it began and when it ended."""
+        return percentile(self._scatter_ns, 0.95) + self._late_around_ns(started_ns) + self._late_around_ns(ended_ns)
+
+    def _late_around_ns(self, moment_ns: int) -> int:
+        around_ns = round(2 * _BEAT_S * 1e9)
+        first = bisect_left(self._beats_ns, moment_ns - around_ns)
+        past = bisect_right(self._beats_ns, moment_ns + around_ns)
+        return max(self._late_ns[first:past], default=0)
 
 
 def percentile(values: Sequence[int], share: float) -> int:

@@ -1,6 +1,6 @@
 """Which waits there must have been, told from what the sessions of a calibration did themselves. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from loadtests.calibration.plan import Hold
@@ -45,18 +45,20 @@ class Expected:
     outcome: str
     blocker: frozenset[int]
     root: frozenset[int]
+    error_ns: int = 0
+    """How far `lasted_ns` itself may be off."""
 
     @property
     def lasted_ns(self) -> int:
         return self.ended_ns - self.started_ns
 
 
-def expected(engine: str, done: Iterable[Done]) -> list[Expected]:
-    """Every wait of what was done."""
-    return [_wait(engine, one, ask) for one in done for ask in one.asks]
+def expected(engine: str, done: Iterable[Done], error_of_ns: Callable[[int, int], int]) -> list[Expected]:
+    """Every wait of what was done. `error_of_ns`: how well this process kept the time between two moments."""
+    return [_wait(engine, one, ask, error_of_ns(ask.sent_ns, ask.answered_ns)) for one in done for ask in one.asks]
 
 
-def _wait(engine: str, done: Done, ask: Ask) -> Expected:
+def _wait(engine: str, done: Done, ask: Ask, error_ns: int) -> Expected:
     lasted_ns = max(ask.answered_ns - ask.sent_ns - ask.quiet_ns, 0)
     # What the statement takes besides is before the wait as well as after it.
     started_ns = ask.sent_ns + min(ask.quiet_ns, ask.answered_ns - ask.sent_ns) // 2
@@ -69,6 +71,7 @@ def _wait(engine: str, done: Done, ask: Ask) -> Expected:
         ask.outcome,
         frozenset(blocker),
         frozenset(root),
+        error_ns,
     )
 
 
