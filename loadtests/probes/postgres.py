@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,6 @@ class PostgresProbe:
             self._dsn,
             server_settings={
                 "application_name": "loadtests observer",
-                "statement_timeout": str(int(self.period_s * 800)),  # ms: four fifths of a period
                 "jit": "off",
             },
         )
@@ -83,6 +83,7 @@ class PostgresProbe:
         self._begin_life(await connection.fetchrow(_LIFE))
         await self._follow_log()
         await self._hear_log()
+        await connection.execute(f"SET statement_timeout = {int(self.period_s * 800)}")  # ms: four fifths of a period
 
     async def _read_clock(self) -> None:
         """Now and then: clocks drift, and a reading in a quiet moment is surer than one under load."""
@@ -147,10 +148,13 @@ class PostgresProbe:
     async def sample(self) -> Rows:
         """Lock rows are asked for only when a session waits: the quiet server is asked one cheap question."""
         try:
-            rows = [await self._look(), await self._look_slowly()]
+            seen = await self._look()
         except asyncpg.QueryCanceledError as error:
             raise BlindError("the server took longer than the statement timeout") from error
-        return {**rows[0], **rows[1], **self._wait_rows(self._log.over())}
+        counters: Rows = {}
+        with suppress(asyncpg.QueryCanceledError):  # this look has seen; what else there is to ask has time
+            counters = await self._look_slowly()
+        return {**seen, **counters, **self._wait_rows(self._log.over())}
 
     async def _look(self) -> Rows:
         now_ns = self._clock()
@@ -165,16 +169,17 @@ class PostgresProbe:
 
     def _compare(self, at_ns: int, error_ns: int, rows: Sequence[Any]) -> None:
         """What was seen, held against what the log tells."""
+        locks = [_lock(row) for row in rows]
         ours = {row["pid"] for row in rows if row["ours"]}
-        seen = [s for s in waits_in([_lock(row) for row in rows]) if s.lock.session in ours]
+        seen = [s for s in waits_in(locks) if s.lock.session in ours]
         self._log.ledger.sampled(self._waits.observe(at_ns, error_ns, seen))
         there_ns = self._server_clock.there(at_ns)
         self._log.looked(there_ns, {s.lock.session for s in seen})
-        for row in rows:
-            if row["pid"] is not None and row["began"] is not None:
+        for lock, row in {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True)}.values():
+            if lock.session is not None and lock.began is not None:
                 own = naming.is_own(row["application_name"], row["backend_type"])
-                sight = Sight(row["began"], row["began"] * 1000, there_ns, _operation(row), own)
-                self._log.names.see(row["pid"], sight)
+                sight = Sight(lock.began, lock.began * 1000, there_ns, lock.operation, own)
+                self._log.names.see(lock.session, sight)
 
     async def _look_slowly(self) -> Rows:
         """Once a second: totals, what became of the log, and names that the log gave as numbers."""
@@ -214,16 +219,12 @@ def _lock(row: Any) -> Lock:
         relation=row["relation"],
         since=row["since"],
         age_ns=row["age_ns"],
-        operation=_operation(row),
+        operation=naming.operation(row["application_name"], naming.comment(row["statement"]), row["backend_type"]),
         pod=naming.pod(row["application_name"]),
         statement=None if row["granted"] else naming.fingerprint(row["statement"]),
         named=_named(row),
         began=row["began"],
     )
-
-
-def _operation(row: Any) -> str | None:
-    return naming.operation(row["application_name"], naming.comment(row["statement"]), row["backend_type"])
 
 
 def _named(row: Any) -> Named:

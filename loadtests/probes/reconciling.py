@@ -6,11 +6,10 @@ are the sampler's.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from loadtests.probes.waits import Wait
 
-_STAMPS_NS = 2_000_000
 _KEPT_NS = 300 * 10**9
 FOR_EVER = 1 << 62
 
@@ -38,21 +37,27 @@ class Ledger:
             sights = [sight for sight in sampled.get(session, ()) if _within(sight, *span)]
             self._logged.append(_completed(wait, sights, queue))
 
-    def settled(self, until_ns: int, unsettled: Iterable[tuple[int, int, int]] = ()) -> list[Wait]:
+    def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
         """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
-        `unsettled`: session, beginning and end of what the log has not told to its end."""
+        `unsettled` tells session, beginning and end of what the log has not told to its end."""
         out, self._logged = self._logged, []
         due = [wait for wait in self._sampled if (wait.ended_ns or 0) < until_ns]
         if not due:
             return out
         self._sampled = [wait for wait in self._sampled if (wait.ended_ns or 0) >= until_ns]
         spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
-        for session, *span in unsettled:
+        for session, *span in unsettled():
             spans[session].append((span[0], span[1]))
-        known = (self._spans, spans)
-        return out + [
-            w for w in due if not any(_within(w, *span) for of in known for span in of.get(w.lock.session, ()))
-        ]
+        return out + [w for w in due if not (self._told(w) or any(_within(w, *s) for s in spans[w.lock.session]))]
+
+    def _told(self, wait: Wait) -> bool:
+        """Whether the log told it to its end."""
+        for begin_ns, end_ns in reversed(self._spans.get(wait.lock.session, ())):
+            if _within(wait, begin_ns, end_ns):
+                return True
+            if end_ns < wait.started_ns:
+                break
+        return False
 
     def forget(self, now_ns: int) -> None:
         """Spans too old for any wait that is not settled."""
@@ -64,12 +69,9 @@ class Ledger:
 
 
 def _within(wait: Wait, begin_ns: int, end_ns: int) -> bool:
-    """Whether what was sampled is in that span. Where the server told when it began, that decides: what began before
-    was another part, too short to be logged."""
-    error_ns = _STAMPS_NS + wait.error_ns
-    if wait.lock.age_ns is not None:
-        return begin_ns - error_ns <= wait.started_ns < end_ns
-    return begin_ns - error_ns <= wait.last_ns <= end_ns + error_ns
+    """Whether a sampled wait is that one. A session waits for one lock at a time; what it was seen to wait for before
+    that was another part, too short to be logged."""
+    return begin_ns - wait.error_ns <= wait.last_ns and wait.started_ns < end_ns
 
 
 def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:

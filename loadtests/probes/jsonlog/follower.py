@@ -178,7 +178,10 @@ class Follower:
         if self.why is not None:
             return self.ledger.settled(FOR_EVER)
         here = self.clock.here
-        spans = [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
+
+        def spans() -> list[tuple[int, int, int]]:
+            return [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
+
         until_ns = here(self._known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns)
         self.ledger.forget(until_ns)
         return self.ledger.settled(until_ns, spans)

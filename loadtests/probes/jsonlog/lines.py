@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from loadtests.probes import naming
+
 BEAT = "loadtests observer"
 """How a line begins that the observer itself has the server write, to know that the log is still this server's."""
 
@@ -57,6 +59,8 @@ class Event:
     application: str | None = None
     backend: str | None = None
     statement: str | None = None
+    comment: str | None = None
+    """The operation that a comment of the statement names."""
     mode: str = ""
     lock: str = ""
     after_ns: int = 0
@@ -65,6 +69,10 @@ class Event:
     row: Row | None = None
     outcome: str = "unknown"
     said: str = ""
+
+    @property
+    def operation(self) -> str | None:
+        return naming.operation(self.application, self.comment, self.backend)
 
     @property
     def began_ns(self) -> int:
@@ -103,6 +111,7 @@ def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
 def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:
     pid, did, mode, lock, whole_ms, thousandths = found.groups()
     holders, queue = _queue(told.get("detail") or "")
+    statement = told.get("statement") or ""
     return Event(
         kind="acquired" if did == "acquired" else "failed" if did == "failed to acquire" else "waiting",
         at_ns=_unix_ns(told, zone_s),
@@ -112,7 +121,8 @@ def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:
         transaction=told.get("vxid"),
         application=told.get("application_name"),
         backend=told.get("backend_type"),
-        statement=(told.get("statement") or told.get("internal_query") or "")[:LONGEST_STATEMENT] or None,
+        statement=statement[:LONGEST_STATEMENT] or None,
+        comment=naming.comment(statement[:LONGEST_STATEMENT] + statement[LONGEST_STATEMENT:][-LONGEST_STATEMENT:]),
         mode=mode,
         lock=lock,
         after_ns=int(whole_ms) * 1_000_000 + int(thousandths) * 1000,

@@ -1,6 +1,6 @@
 """A wait from the log in the words of the table: object, chain, names. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from loadtests.probes import locknames, naming
@@ -17,10 +17,9 @@ _STAMP_NS = 500_000
 def see(event: Event, names: Names) -> None:
     """A line of a session's own tells what it is doing, in all of its transaction."""
     if event.kind in ("waiting", "acquired"):
-        operation = naming.operation(event.application, naming.comment(event.statement), event.backend)
         own = naming.is_own(event.application, event.backend)
         transaction = event.session, event.transaction
-        names.see(event.pid, Sight(transaction, event.began_ns, event.at_ns, operation, own))
+        names.see(event.pid, Sight(transaction, event.began_ns, event.at_ns, event.operation, own))
 
 
 def told(
@@ -36,7 +35,7 @@ def told(
         kind=part.lock.split(" ", 1)[0],
         mode=part.mode,
         granted=False,
-        operation=naming.operation(event.application, naming.comment(event.statement), event.backend),
+        operation=event.operation,
         pod=naming.pod(event.application),
         statement=naming.fingerprint(event.statement),
     )
@@ -66,12 +65,17 @@ def _named(part: Part, relations: Relations) -> Named:
 
 
 def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until_ns: int) -> Chain | None:
-    """The chain that stood in the way for most of the longest part."""
-    chains: dict[tuple[int, ...], list[int]] = {}
+    """The chain that stood in the way for most of the longest part. Who was named as a holder, held the lock before
+    it was waited for: that moment tells of its transaction as well."""
+    chains: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    since: dict[int, set[int]] = defaultdict(set)
     for at_ns in looks(part, until_ns):
-        chains.setdefault(waits.chain(wait, at_ns), []).append(at_ns)
+        holders = waits.chain(wait, at_ns)
+        chains[tuple(holder.pid for holder in holders)].append(at_ns)
+        for holder in holders:
+            since[holder.pid].add(holder.since_ns)
     found = max(chains, key=lambda chain: len(chains[chain]))
     if not found:
         return None
-    blocker, root = (Party(pid, names.operation(pid, chains[found])) for pid in (found[0], found[-1]))
+    blocker, root = (Party(p, names.operation(p, [*chains[found], *since[p]])) for p in (found[0], found[-1]))
     return Chain(blocker, root, len(found))

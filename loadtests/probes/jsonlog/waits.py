@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from loadtests.probes.jsonlog.lines import Event, Row
 
@@ -29,6 +29,8 @@ class Part:
     started_ns: int
     row: Row | None = None
     ended_ns: int | None = None
+    logged_ns: int = 0
+    """When a line last said that it lasts."""
     holders: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     queue: tuple[int, ...] = ()
 
@@ -38,6 +40,13 @@ class Part:
 
     def length_ns(self, until_ns: int) -> int:
         return (until_ns if self.ended_ns is None else self.ended_ns) - self.started_ns
+
+
+class Holder(NamedTuple):
+    """Who held a lock, and from when on that is known."""
+
+    pid: int
+    since_ns: int
 
 
 @dataclass(slots=True)
@@ -111,27 +120,31 @@ class LoggedWaits:
         self.now_ns = max(self.now_ns, event.at_ns)
 
     def _waiting(self, event: Event) -> None:
-        part = self._open_part(event) or self._begin(event)
+        part = self._open_part(event)
+        # A reload has it said again. What began after it was last said is another wait, and how this one ended was not.
+        if part is None or event.began_ns > part.logged_ns + _STAMPS_NS:
+            part = self._begin(event)
+        part.started_ns, part.logged_ns = min(part.started_ns, event.began_ns), event.at_ns
         if event.holders:
             part.holders.append((event.at_ns if part.holders else part.started_ns, event.holders))
         part.queue = part.queue or event.queue
 
     def _acquired(self, event: Event) -> None:
-        """Its word on how long it was is exact, as far as its stamp is."""
+        """Its word on how long it was is exact. Stamps may come late, when the server is busy, but never early: the
+        line that tells of the earliest beginning is right."""
         part = self._open_part(event) or self._begin(event)
-        part.started_ns, part.ended_ns = event.began_ns, event.at_ns
+        part.started_ns = min(part.started_ns, event.began_ns)
+        part.ended_ns = part.started_ns + event.after_ns
         self._last[event.session].outcome = "acquired"
         if not event.lock.startswith("transaction "):
-            self._got[self._life, event.lock].append((event.at_ns, event.pid))
+            self._got[self._life, event.lock].append((part.ended_ns, event.pid))
 
     def _open_part(self, event: Event) -> Part | None:
-        """The part that the event goes on about: it was logged before, when the server was reloaded also again."""
+        """The part of that lock that the session waits for, as far as the log told."""
         wait = self._last.get(event.session)
-        if wait is None or wait.ended_ns is not None:
+        if wait is None or wait.ended_ns is not None or wait.parts[-1].lock != event.lock:
             return None
-        part = wait.parts[-1]
-        same = part.lock == event.lock and abs(part.started_ns - event.began_ns) <= 2 * _STAMPS_NS
-        return part if same else None
+        return wait.parts[-1]
 
     def _begin(self, event: Event) -> Part:
         part = Part(event.lock, event.mode, event.began_ns, event.row)
@@ -200,15 +213,17 @@ class LoggedWaits:
         _prune(self._got, lambda got: got[0] >= oldest_ns)
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
-    def chain(self, wait: LoggedWait, at_ns: int) -> tuple[int, ...]:
+    def chain(self, wait: LoggedWait, at_ns: int) -> tuple[Holder, ...]:
         """Who stood in the way at that moment: the direct blocker first, the head of the chain last."""
+        found: list[Holder] = []
         passed = [wait.pid]
         while (part := self._waiting_for(wait.life, passed[-1], at_ns)) is not None:
             holder = self._holder(wait.life, part, passed[-1], at_ns)
-            if holder is None or holder in passed:
+            if holder is None or holder.pid in passed:
                 break
-            passed.append(holder)
-        return tuple(passed[1:])
+            found.append(holder)
+            passed.append(holder.pid)
+        return tuple(found)
 
     def _waiting_for(self, life: int, pid: int, at_ns: int) -> Part | None:
         for part in reversed(self._parts.get((life, pid), ())):
@@ -216,7 +231,7 @@ class LoggedWaits:
                 return part if part.ended_ns is None or part.ended_ns > at_ns else None
         return None
 
-    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> int | None:
+    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
         """Who held at that moment what `pid` waited for: the one that got it last, else the one that was logged."""
         got = self._got.get((life, part.lock), [])
         place = bisect_right(got, (at_ns, 1 << 62))
@@ -224,9 +239,9 @@ class LoggedWaits:
             if since_ns < part.started_ns:
                 break
             if other != pid:
-                return other
-        named = [pids for since_ns, pids in part.holders if since_ns <= at_ns] or [p for _, p in part.holders[:1]]
-        return named[-1][0] if named else None
+                return Holder(other, since_ns)
+        named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
+        return Holder(named[-1][1][0], named[-1][0]) if named else None
 
 
 def looks(part: Part, until_ns: int, most: int = 9) -> list[int]:

@@ -37,7 +37,7 @@ SELECT
     (extract(EPOCH FROM a.xact_start) * 1000000)::bigint AS began,
     a.backend_type,
     a.application_name,
-    left(a.query, 1000) AS statement
+    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement
 FROM locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE
