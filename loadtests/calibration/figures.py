@@ -66,6 +66,11 @@ class Case:
         return BARS[self.engine, self.known[0]]
 
     @property
+    def rows(self) -> list[str]:
+        """The words that rows have; a counter makes none."""
+        return [word for word in self.known if word != "counter"]
+
+    @property
     def from_ns(self) -> int:
         """Waits that are certainly longer than this must be found."""
         from_ms = self.bars.from_ms
@@ -73,7 +78,7 @@ class Case:
 
     def figure(self, name: str, bar: float, said: Said) -> Figure:
         unit = "ms" if name == "wait error p95" else "ratio"
-        source = " and ".join(self.known) if name == "total recovered" else self.known[0]
+        source = " and ".join(self.rows) if name == "total recovered" else self.known[0]
         return Figure(
             self.engine, self.database, source, name, said.value, unit, bar, said.verdict, said.n, said.reason
         )
