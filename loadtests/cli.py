@@ -154,6 +154,7 @@ def _add_calibrate(calibrate: argparse.ArgumentParser) -> None:
         default=[],
         help="a storage system; may be repeated (default: every engine that is found here)",
     )
+    calibrate.add_argument("--short", action="store_true", help="the few seconds that every run begins with")
     calibrate.add_argument(
         "--runs", metavar="DIR", type=Path, default=Path("runs"), help="where calibrations go (default: runs)"
     )
@@ -163,7 +164,7 @@ def _add_calibrate(calibrate: argparse.ArgumentParser) -> None:
 def _calibrate(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.calibrate import calibrate
 
-    return calibrate(arguments.storage, arguments.runs)
+    return calibrate(arguments.storage, arguments.runs, "short" if arguments.short else "full")
 
 
 def _add_clean(clean: argparse.ArgumentParser) -> None:

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from loadtests.calibration.plan import PLANS, calibrated
+from loadtests.calibration.plan import PLANS, Form, calibrated
 from loadtests.commandline import EX_OK
 from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.calibrationtable import show
@@ -27,10 +28,20 @@ _FAILED, _UNKNOWN = 1, 2
 _CODES = {"pass": EX_OK, "fail": _FAILED, "unknown": _UNKNOWN}
 
 
-def calibrate(storages: Sequence[str], runs: Path) -> int:
+@dataclass(frozen=True)
+class Around:
+    """What every storage's calibration shares."""
+
+    form: Form
+    interrupts: Interrupts
+    guardian: Guardian
+    progress: Progress
+
+
+def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
     """Prints every figure, and the directory as the last line of standard output. Returns the exit code."""
     try:
-        chosen = _chosen(storages)
+        chosen = _chosen(storages, form)
         runs.mkdir(parents=True, exist_ok=True)
         for done in remove_leftovers(runs):
             print(f"left by a harness that was killed: {done}", file=sys.stderr)
@@ -41,32 +52,32 @@ def calibrate(storages: Sequence[str], runs: Path) -> int:
     except OSError as error:
         print(f"loadtests calibrate: --runs {runs}: cannot write there: {_words(error, runs)}", file=sys.stderr)
         return Unavailable.exit_code
-    return _calibrate_all(directory, chosen)
+    return _calibrate_all(directory, chosen, form)
 
 
 def _words(error: OSError, runs: Path) -> str:
     return full_message(runs) if means_full(error) else str(error.strerror)
 
 
-def _chosen(storages: Sequence[str]) -> list[str]:
+def _chosen(storages: Sequence[str], form: Form) -> list[str]:
     """Every engine that is found here, unless some are named. Raises BadInput, Unavailable."""
-    engines = [engine for engine, form in PLANS if form == "full"]
+    engines = [engine for engine, of in PLANS if of == form]
     if not storages:
         for engine, why in ((engine, missing(engine)) for engine in engines):
             if why is not None:
                 print(f"{engine} is left out: {why}", file=sys.stderr)
         return [engine for engine in engines if missing(engine) is None]
     for name in storages:
-        _check(name)
+        _check(name, form)
     return list(dict.fromkeys(storages))
 
 
-def _check(name: str) -> None:
+def _check(name: str, form: Form) -> None:
     try:
         needed = {storage.engine for storage in registry.databases(name).values()}
     except registry.StorageNameError as error:
         raise BadInput(str(error)) from None
-    if not any(calibrated(engine, "full") for engine in needed):
+    if not any(calibrated(engine, form) for engine in needed):
         raise BadInput(f"--storage {name}: nobody waits for a lock of a database there")
     if gone := [f"{engine}: {why}" for engine in sorted(needed) if (why := missing(engine)) is not None]:
         raise Unavailable("\n".join(gone))
@@ -85,13 +96,14 @@ def _create(runs: Path, now: datetime) -> Path:
     raise AssertionError
 
 
-def _calibrate_all(directory: Path, storages: Sequence[str]) -> int:
+def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
     progress, codes = progress_for(sys.stderr), [EX_OK]
     try:
         with Interrupts() as interrupts, Guardian() as guardian:
+            around = Around(form, interrupts, guardian, progress)
             for number, storage in enumerate(storages, 1):
                 progress.run(number, len(storages), storage)
-                codes.append(_calibrate(directory, number, storage, (interrupts, guardian, progress)))
+                codes.append(_calibrate(directory, number, storage, around))
     except RunEnded as ended:
         progress.say(str(ended.reason))
         codes.append(EXIT_CODES[ended.reason.code])
@@ -110,35 +122,35 @@ def _worst(codes: Sequence[int]) -> int:
     return EX_OK
 
 
-def _calibrate(directory: Path, number: int, storage: str, around: tuple[Interrupts, Guardian, Progress]) -> int:
+def _calibrate(directory: Path, number: int, storage: str, around: Around) -> int:
     """Raises RunEnded when somebody asks to stop."""
-    interrupts, guardian, progress = around
     run = RunDirectory((directory / f"{number:02d}-{safe_name(storage)}").absolute())
     (run.path / "log").mkdir(parents=True)
     with ExitStack() as servers:
         try:
-            places = _places(servers, directory, run, registry.databases(storage))
+            places = _places(servers, run, registry.databases(storage), around.form)
         except ServerUnavailable as error:
-            interrupts.check()
-            progress.say(str(error))
+            around.interrupts.check()
+            around.progress.say(str(error))
             return Unavailable.exit_code
-        interrupts.check()
-        outcome = Calibrating(run, places, "full", guardian).finish(interrupts, progress.say)
-    progress.say(outcome.sentence)
+        around.interrupts.check()
+        under_way = Calibrating(run, places, around.form, around.guardian)
+        outcome = under_way.finish(around.interrupts, around.progress.say)
+    around.progress.say(outcome.sentence)
     return _CODES[outcome.verdict]
 
 
 def _places(
-    servers: ExitStack, directory: Path, run: RunDirectory, databases: Mapping[str, StorageName]
+    servers: ExitStack, run: RunDirectory, databases: Mapping[str, StorageName], form: Form
 ) -> dict[str, Place]:
     """Each database with a private server that lasts as long as `servers`. Raises ServerUnavailable."""
     places = {}
     for name, storage in databases.items():
-        if not calibrated(storage.engine, "full"):
+        if not calibrated(storage.engine, form):
             continue
         places[name] = Place(storage.engine)
         if storage.engine in SERVERS:
-            home = directory.absolute() / f"server-{run.name}-{name}"
+            home = run.path.parent / f"server-{run.name}-{name}"
             server = servers.enter_context(create_server(storage.engine, home, choices=storage.choices))
             places[name] = Place(storage.engine, server.dsn, server.pod_dsn)
     return places
