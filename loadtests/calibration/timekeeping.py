@@ -6,6 +6,9 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Literal, TypeVar
+
+T = TypeVar("T", int, float)
 
 _BEAT_S = 0.005
 
@@ -62,6 +65,6 @@ class Timekeeper:
         return max(self._late_ns[first:past], default=0)
 
 
-def percentile(values: Sequence[int], share: float) -> int:
+def percentile(values: Sequence[T], share: float) -> T | Literal[0]:
     """The value that so large a share of the values does not exceed; 0 of none."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)] if values else 0

@@ -124,4 +124,3 @@ def test_holds_that_are_called_off_are_dropped(engine, request, tmp_path):
         assert not [row for row in found if "calibration" in row["nspname"]]
     else:
         assert not ask_mariadb(database.pod_dsn, "SHOW TABLES")
-

@@ -59,6 +59,15 @@ def test_waits_at_the_wrong_length_fail():
     assert (found["wait error p95"].verdict, found["wait error p95"].value) == ("fail", 8.0)
 
 
+def test_in_the_short_form_one_wait_or_two_may_be_far_off():
+    def off(number: int) -> Case:
+        late = [replace(row, ended_ns=row.ended_ns + 8 * MS) for row in ROWS[:number]]
+        return case(form="short", expected=WAITS[:20], told=[*late, *ROWS[number:20]])
+
+    assert [by_name(off(n))["wait error p95"].verdict for n in (1, 3, 4)] == ["pass", "pass", "fail"]
+    assert by_name(replace(off(3), form="full"))["wait error p95"].verdict == "fail"
+
+
 def test_too_few_waits_say_nothing():
     found = figures(case(expected=WAITS[:2], told=ROWS[:2]))
     assert {figure.verdict for figure in found} == {"unknown"}
