@@ -109,9 +109,9 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(10, "row", seconds) for seconds in (0.0005, 0.005)),
     ),
     ("sqlite", "short"): (
-        S(1, "write lock", 0.25, 3),
-        S(2, "write lock", 0.1, 2),
-        S(3, "write lock", 0.03),
+        S(1, "write lock", 0.15, 3),
+        S(1, "write lock", 0.1, 2),
+        S(3, "write lock", 0.02),
         S(2, "write lock", 0.005),
     ),
     ("sqlite", "full"): (

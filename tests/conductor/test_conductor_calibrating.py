@@ -46,7 +46,7 @@ def test_its_outcome_is_waited_for(calibrating, run, interrupts):
     outcome = calibrating.finish(interrupts, said.append)
     document = run.read("calibration")
     assert "sqlite" in outcome.sentence
-    assert said == ["sqlite: holding 8 locks"]
+    assert said == ["sqlite: holding 7 locks"]
     assert (document["format"], document["form"], len(document["figures"])) == (1, "short", 3)
     assert left(run) == {"log", "calibration.json"}
 
