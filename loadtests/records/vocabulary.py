@@ -69,7 +69,7 @@ TRANSACTION_OUTCOMES: tuple[str, ...] = (
     "unknown",
     "busy_snapshot",
 )
-"""`conflict`: an optimistic transaction that was overtaken. `busy_snapshot`: SQLite's, of one that may not write because
+"""`conflict`: an optimistic transaction that was overtaken. `busy_snapshot`: SQLite's, of one that may not write as
 another has changed since what it read; it waited for nobody."""
 
 WAIT_OUTCOMES: tuple[str, ...] = ("unknown", "acquired", "timed_out", "deadlock", "cancelled")
