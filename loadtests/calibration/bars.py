@@ -34,8 +34,8 @@ COUNTED: Mapping[str, float] = {"mariadb": 0.02, "redis": 0.02}
 """Engine → how far the server's own counter of waited (Redis: busy) time may be off, as a share of the truth; a share
 smaller than the counter's resolution is not asked for."""
 
-COUNTER_RESOLUTION_MS = 1.0
-"""Of one wait in a counter of milliseconds."""
+COUNTER_RESOLUTION_MS: Mapping[str, float] = {"mariadb": 1.0, "redis": 0.001}
+"""Engine → by how much its counter cuts each wait short."""
 
 FEWEST = 3
 """Of fewer waits than that nothing is said."""

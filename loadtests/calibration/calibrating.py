@@ -62,7 +62,7 @@ class Calibration:
         addresses = {look.database: (look.engine, dsn) for look, (_, dsn) in looks.items()}
         try:
             async with observing(addresses, self._scratch, self._origin_ns) as observed:
-                holding = [self._hold(database, observed.ready) for database in self._seen]
+                holding = [self._hold(database, self._ready(observed)) for database in self._seen]
                 made = dict(zip(self._seen, await asyncio.gather(*holding), strict=True))
                 await asyncio.sleep(self._settling_s(observed))
                 observed.until_ns = time.monotonic_ns() - self._origin_ns
@@ -74,9 +74,22 @@ class Calibration:
             found += [undone(look, what)] if isinstance(what, str) else judged(look, what, observed)
         return found
 
+    def _ready(self, observed: Observed) -> Ready:
+        """In the full form counters are read once more before the first hold."""
+
+        async def ready() -> None:
+            await observed.ready()
+            await asyncio.sleep(self._counting_s)
+
+        return ready
+
     def _settling_s(self, observed: Observed) -> float:
         """Until whatever there was has been looked at for the last time, in the full form by counters as well."""
-        return max(_LAST_LOOKS * observed.longest_period_s, 1.1 * _COUNTED_EVERY_S if self._form == "full" else 0.0)
+        return max(_LAST_LOOKS * observed.longest_period_s, self._counting_s)
+
+    @property
+    def _counting_s(self) -> float:
+        return 1.2 * _COUNTED_EVERY_S if self._form == "full" else 0.0
 
     async def _hold(self, database: Database, ready: Ready) -> Made | str:
         """What was done, or why nothing could be."""

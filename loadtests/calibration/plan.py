@@ -123,11 +123,10 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(15, "write lock", seconds) for seconds in (0.0005, 0.002, 0.005)),
     ),
     ("redis", "full"): (
-        S(1, "thread", 1.0),
-        S(5, "thread", 0.3),
-        S(20, "thread", 0.05),
-        S(50, "thread", 0.01),
-        S(100, "thread", 0.001),
+        S(3, "thread", 1.0),
+        S(8, "thread", 0.3),
+        S(10, "thread", 0.05),
+        *(S(10, "thread", seconds) for seconds in (0.01, 0.001)),
     ),
 }
 """Engine and form → what is held."""
