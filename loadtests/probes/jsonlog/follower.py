@@ -117,7 +117,7 @@ class Follower:
             path = self._tail.path
             self._leave_file()
             self._tail = Tail(path, from_start=True)
-        self._end_unseen()
+        self._end_unseen(self._known_ns - _GRACE_NS)
         self._settle(self._known_ns - _GRACE_NS - self.waits.gap_ns)
 
     def _leave_file(self) -> None:
@@ -156,10 +156,10 @@ class Follower:
             if wait.started_ns < at_ns:
                 wait.look(at_ns, wait.pid in waiting)
 
-    def _end_unseen(self) -> None:
+    def _end_unseen(self, until_ns: int) -> None:
         """An error that was caught is in no log: the wait is over once the sampler has not seen it for long enough."""
         for wait in self.waits.open():
-            if wait.unseen_ns is not None and wait.unseen_ns < self._known_ns - _GRACE_NS:
+            if wait.unseen_ns is not None and wait.unseen_ns < until_ns:
                 last_ns = max(wait.seen_ns, wait.parts[-1].started_ns + self.waits.threshold_ns)
                 self.waits.end_unseen(wait, (last_ns + wait.unseen_ns) // 2)
 
@@ -192,6 +192,7 @@ class Follower:
         if len(self._ended) < 2:
             return []
         if self.why is None:
+            self._end_unseen(FOR_EVER)
             self._settle(FOR_EVER)
             self._tell(self.waits.open())
         if self._tail is not None:
