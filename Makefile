@@ -1,6 +1,6 @@
 # Verbs only: what each does is in the programs that it calls. Variables are quoted wherever they are used.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate pod ui test test-all lint bench lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -50,6 +50,9 @@ report: .venv/ready  ## make the page of STUDY (default: the newest)
 gate: .venv/ready  ## judge STUDY by OBJECTIVES: exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
 	$(need_study)
 	@$(BIN)/loadtests-gate "$(STUDY)" --objectives "$(OBJECTIVES)"
+
+calibrate: .venv/ready  ## hold known locks on each engine found here, or of STORAGES, and see how well waits are told: two minutes
+	@$(BIN)/loadtests calibrate $(foreach s,$(STORAGES),--storage "$(s)") --runs "$(RUNS)"
 
 pod: .venv/ready  ## run the reference pod alone on STORAGE (default: sqlite), with a database of its own
 	@$(BIN)/loadtests pod --storage "$(STORAGE)" --runs "$(RUNS)"
