@@ -16,6 +16,8 @@ _MATTERS = 0.1
 """Share of a figure below which a cause is not told, except the largest one."""
 _ONE = 0.8
 """Share of the lock time from which on one holder and object stand for all of it."""
+_SAME = 1.05
+"""Bounds this near to a figure are not told beside it."""
 
 _WORDS = {
     "held back": "passed before it began, its user still in an earlier call",
@@ -97,7 +99,7 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
         if place and split.parts[cause] < _MATTERS * split.value_ns:
             continue
         if cause == "lock":
-            yield _queue(storage, split)
+            yield _queue(split)
         else:
             folded = cause == "rest" and storage.causes.reason
             yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
@@ -105,16 +107,26 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
             return
 
 
-def _queue(storage: StorageFindings, split: Split) -> str:
-    about = "about " if storage.waits.known == "sampled" else ""
+def _queue(split: Split) -> str:
     lock_ns = split.parts["lock"]
-    whole = f"{about}{duration(lock_ns / 1e9)}"
+    about, bounds = ("about ", _bounds(split)) if _rough(split) else ("", "")
+    whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
     if not split.locks:
         return f"{whole} was waiting for locks"
     (holder, object_), most = max(split.locks.items(), key=lambda pair: pair[1])
     if most >= _ONE * lock_ns:
         return f"{whole} was {_behind(holder)} on {object_}"
     return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
+
+
+def _rough(split: Split) -> bool:
+    """Whether sampling leaves the lock time open by more than people would take for the same."""
+    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
+
+
+def _bounds(split: Split) -> str:
+    low, high = split.bounds or (0.0, 0.0)
+    return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
 
 
 def _behind(holder: str) -> str:

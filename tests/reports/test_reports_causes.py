@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
-from loadtests.records.vocabulary import OUTCOMES
+from loadtests.records.vocabulary import KNOWN, OUTCOMES
 from reports.causes import CAUSES
 from reports.lanes import Lanes, running_max
-from reports.sentence import sentence
+from reports.sentence import sentence, sentence_of
 
 ACCEPT, SEND = "chat.accept", "message.send"
 HOLDER = transaction(1, "subscription.create", 0, 9_000)
@@ -161,6 +161,16 @@ def test_operations_that_hardly_any_transaction_served_are_not_split(tmp_path):
 def test_fewer_rows_than_the_rule_asks_for_have_no_percentile(tmp_path):
     operations, transactions, waits = accepts(n=15)
     assert set(study_of(tmp_path, operations, transactions, waits).causes.splits[ACCEPT]) == {"mean"}
+
+
+def test_a_lock_time_of_few_sights_has_wide_bounds_and_is_about(tmp_path):
+    operations, transactions, waits = accepts()
+    seen = [{**w, "known": KNOWN.index("sampled"), "hits": 1, "outcome": 0} for w in waits[::2]]
+    storage = study_of(tmp_path, operations, transactions, seen)
+    split = storage.causes.splits[ACCEPT]["mean"]
+    assert split.parts["lock"] == pytest.approx(25 * MS)  # 50 sights of 50 ms each, of 100 operations
+    assert split.bounds == pytest.approx((18.6 * MS, 33 * MS), rel=0.02)
+    assert "about 25 ms (19 ms … 33 ms) was a queue" in sentence_of(storage, ACCEPT, "mean")
 
 
 def test_over_time_the_states_of_all_requests_add_up(tmp_path):
