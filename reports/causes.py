@@ -8,42 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from reports.charges import Asked, Charged, charge
+from reports.earlier import earlier_calls
 from reports.frames import Floats, Ints
 from reports.gather import Axis
 from reports.judged_time import inside
 from reports.lockledger import LockLedger, Part
+from reports.pools import Pools
 from reports.requests import Requests, by_operation, requests
 from reports.requeststates import States, over_time
+from reports.splits import FIGURES, Split, Sums
 from reports.tails import Tail, Tails
-from reports.waits import sampled_interval_s
-
-CAUSES: tuple[str, ...] = ("held back", "lock", "session", "database", "pod", "rest")
-"""In the order shown. `held back`: planned → started, its user still in an earlier call. `lock`: waits for locks inside
-its transactions, and for SQLite's write lock before them. `session`: the pod asked its pool → had one. `database`: the
-rest of its transactions: statements, commit, round trips between pod and database. `pod`: from taking the request up to
-asking for a session, and between its transactions. `rest`: the network, the pod's socket before it took the request up,
-the way back of the reply."""
-FIGURES: tuple[str, ...] = ("mean", "p50", "p95", "p99")
-"""The figures of a response that are split, in the order shown."""
-JOINED = 0.5
-"""Where fewer of the operations looked into had a transaction, nothing is said of where their time went."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """One figure of an operation's response, in ns, by cause: `parts` add up to `value_ns`.
-
-    `n` operations were looked into. `locks` is `parts["lock"]` by who held the lock and what it was on; `bounds` are
-    its 95 % interval, None where all of it was timed: few sights of few operations do not tell much.
-    """
-
-    value_ns: float
-    n: int
-    parts: Mapping[str, float]
-    locks: Mapping[tuple[str, str], float]
-    at_least: bool = False
-    """The figure falls among waits whose end nobody saw."""
-    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,48 +36,6 @@ class Causes:
     over_time: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
 
 
-@dataclass
-class Sums:
-    """Of several operations together, in ns: what a split is made of. `own` is the time of their transactions, with
-    the lock waits inside; `joined` of `n` had any."""
-
-    n: int = 0
-    joined: int = 0
-    response: float = 0.0
-    held_back: float = 0.0
-    session: float = 0.0
-    pod: float = 0.0
-    own: float = 0.0
-    hits: int = 0
-    """Ticks behind `sampled`, the part of the locks that was."""
-    sampled: float = 0.0
-    locks: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-
-    def add(self, other: "Sums") -> None:
-        for name in ("n", "joined", "response", "held_back", "session", "pod", "own", "hits", "sampled"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for pair, ns in other.locks.items():
-            self.locks[pair] += ns
-
-    def split(self, value_ns: float, at_least: bool, period_s: float | None) -> Split | None:
-        """Scaled to a figure; None where too few of them had a transaction."""
-        if not self.n or self.joined < JOINED * self.n or self.response <= 0:
-            return None
-        lock = min(sum(self.locks.values()), self.own)
-        parts = {"held back": self.held_back, "lock": lock, "session": self.session, "database": self.own - lock}
-        parts["pod"] = self.pod
-        parts["rest"] = max(self.response - sum(parts.values()), 0.0)
-        scale, told = value_ns / sum(parts.values()), max(sum(self.locks.values()), 1e-9)
-        locks = {pair: ns * lock / told * scale for pair, ns in self.locks.items() if ns > 0}
-        bounds = None if period_s is None else self._bounds(period_s, scale, value_ns)
-        return Split(value_ns, self.n, {cause: parts[cause] * scale for cause in CAUSES}, locks, at_least, bounds)
-
-    def _bounds(self, period_s: float, scale: float, most: float) -> tuple[float, float]:
-        timed = max(sum(self.locks.values()) - self.sampled, 0.0)
-        low, high = sampled_interval_s(self.hits, self.sampled / 1e9, period_s)
-        return min((timed + low * 1e9) * scale, most), min((timed + high * 1e9) * scale, most)
-
-
 @dataclass(frozen=True)
 class RunCauses:
     """One run's part: sums by operation and figure (`mean`: without what the operations' rows tell), and how many
@@ -120,11 +52,13 @@ def run_causes(
     served = requests(ledger.transactions)
     sums = {name: {"mean": total} for name, total in _totals(ledger, charges, served).items()}
     flat = {(name, figure): tail for name, figures in tails.items() for figure, tail in figures.items()}
-    looked = [_around(served, tail) for tail in flat.values()]
-    for part in ledger.parts:
-        _add_locks([found for found, _ in looked], _joined([spans for _, spans in looked]), part)
-    for (name, figure), (found, _) in zip(flat, looked, strict=True):
+    earlier = earlier_calls(ledger.run, flat)
+    looked = [_around(served, tail) for tail in (*flat.values(), *earlier.values())]
+    _add_lock_time([found for found, _ in looked], _joined([spans for _, spans in looked]), ledger)
+    for (name, figure), (found, _) in zip(flat, looked, strict=False):
         sums.setdefault(name, {})[figure] = found
+    for (name, figure), (before, _) in zip(earlier, looked[len(flat) :], strict=True):
+        sums[name][figure].through["held back"] = before.felt()
     return RunCauses(sums, over_time(ledger.run, served, axis))
 
 
@@ -158,6 +92,7 @@ class _Spans(NamedTuple):
 
     place: Ints
     row: Ints
+    asked: Ints
     since: Ints
     until: Ints
 
@@ -179,14 +114,14 @@ def _around(served: Requests, tail: Tail) -> tuple[Sums, _Spans]:
         float((asked - since).sum()),
         float((ended - had).sum()),
     )
-    return found, _Spans(np.zeros(len(which), dtype=np.int64), served.row[which], had, ended)
+    return found, _Spans(np.zeros(len(which), dtype=np.int64), served.row[which], asked, had, ended)
 
 
 def _joined(parts: Sequence[_Spans]) -> _Spans:
     numbered = [spans._replace(place=spans.place + place) for place, spans in enumerate(parts)]
     none = np.zeros(0, dtype=np.int64)
     return (
-        _Spans(*(np.concatenate(columns) for columns in zip(*numbered, strict=True))) if parts else _Spans(*[none] * 4)
+        _Spans(*(np.concatenate(columns) for columns in zip(*numbered, strict=True))) if parts else _Spans(*[none] * 5)
     )
 
 
@@ -195,6 +130,22 @@ def _expanded(first: Ints, past: Ints) -> tuple[Ints, Ints]:
     counts = past - first
     whose = np.repeat(np.arange(len(first)), counts)
     return whose, first[whose] + np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> None:
+    """What was waited for locks, inside the transactions and by the sessions that were waited for."""
+    for part in ledger.parts:
+        _add_locks(sums, spans, part)
+    if not (spans.since > spans.asked).any():
+        return
+    pools, database = Pools(ledger), ledger.transactions.database[spans.row]
+    for code in np.unique(database):
+        mine = database == code
+        for pair, ns in pools.behind(int(code), spans.asked[mine], spans.since[mine]).items():
+            for place, waited in enumerate(np.bincount(spans.place[mine], ns, len(sums))):
+                if waited > 0:
+                    through = sums[place].through.setdefault("session", {})
+                    through[pair] = through.get(pair, 0.0) + float(waited)
 
 
 def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:

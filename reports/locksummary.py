@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.blame import Blame
-from reports.causes import Split
 from reports.durations import WaitDurations
 from reports.findings import StorageFindings
 from reports.sentence import sentence
+from reports.splits import Split
 
 
 def lock_summary(storage: StorageFindings) -> dict[str, Any]:

@@ -23,10 +23,9 @@ def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
 
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:
-    """Those of the probes that look into the database."""
-    others = ("resource", "process")
-    names = [p for p in pc.unique(ticks["probe"]).to_pylist() if not p.endswith(LOG)]
-    probes = [p for p in names if not any(word in p for word in others)]
+    """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
+    others = ("resource", "process", LOG)
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if not any(word in p for word in others)]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
 
 

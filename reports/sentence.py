@@ -1,11 +1,13 @@
 """Where the time went, in a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reports.causes import Causes, Split
+from reports.causes import Causes
 from reports.findings import StorageFindings
 from reports.lockrows import NOBODY, UNTOLD
+from reports.pools import Pair
+from reports.splits import Split
 from reports.wording import duration, listed
 
 _PERCENTILES = ("p99", "p95", "p50")
@@ -26,6 +28,12 @@ _WORDS = {
     "pod": "was work of the pod",
     "rest": "was the network and the pod's socket",
 }
+_FELT = {
+    "lock": "in its own transactions",
+    "held back": "in its user's earlier calls",
+    "session": "in the sessions of the pool, all taken, that it waited for",
+}
+"""Where locks were felt."""
 _FOLDED = "was the pod, its queues and the network"
 """Older pods do not say when they took a request up and asked for a session: all that is in the rest."""
 
@@ -40,7 +48,8 @@ class Figure:
 
     @property
     def lock_ns(self) -> float:
-        return self.split.parts["lock"]
+        """All that is locks' doing: its own waits, those of its user's earlier calls, of the sessions it waited for."""
+        return sum(self.split.locked.values()) or self.split.parts["lock"]
 
     @property
     def locked(self) -> bool:
@@ -84,7 +93,7 @@ def told(storage: StorageFindings, figure: Figure) -> str:
     least = "at least " if split.at_least else ""
     name = "the mean" if figure.name == "mean" else figure.name
     parts = list(_parts(storage, figure))
-    known = f" ({_known(storage)})" if split.parts["lock"] >= _MATTERS * split.value_ns or not figure.lock_ns else ""
+    known = f" ({_known(storage)})" if figure.lock_ns >= _MATTERS * split.value_ns or not figure.lock_ns else ""
     return (
         f"Of the {least}{duration(split.value_ns / 1e9)} that {name} of {figure.operation} took on {storage.storage}, "
         f"{listed(parts)}{known}."
@@ -94,26 +103,41 @@ def told(storage: StorageFindings, figure: Figure) -> str:
 def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
     """The causes that matter, the largest first; a lock that matters before all others."""
     split = figure.split
-    ranked = sorted(split.parts, key=lambda cause: (-(cause == "lock" and figure.locked), -split.parts[cause]))
+    if figure.locked:
+        yield _queue(figure)
+        return
+    ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
     for place, cause in enumerate(ranked):
         if place and split.parts[cause] < _MATTERS * split.value_ns:
             continue
         if cause == "lock":
-            yield _queue(split)
+            yield _behind_all(split, split.parts["lock"], split.locks)
         else:
             folded = cause == "rest" and storage.causes.reason
             yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
-        if figure.locked:
-            return
 
 
-def _queue(split: Split) -> str:
-    lock_ns = split.parts["lock"]
-    about, bounds = ("about ", _bounds(split)) if _rough(split) else ("", "")
+def _queue(figure: Figure) -> str:
+    """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
+    split = figure.split
+    whole = _behind_all(split, figure.lock_ns, split.locked)
+    felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
+    where = [
+        f"{duration(ns / 1e9)} {_FELT[cause]}"
+        for cause, ns in sorted(felt.items(), key=lambda one: -one[1])
+        if ns >= _MATTERS * figure.lock_ns
+    ]
+    alone = where and felt["lock"] >= (1 - _MATTERS) * figure.lock_ns
+    return whole if alone or not where else f"{whole}: {listed(where)}"
+
+
+def _behind_all(split: Split, lock_ns: float, locks: Mapping[Pair, float]) -> str:
+    about = "about " if _rough(split) else ""
+    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] else ""
     whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
-    if not split.locks:
+    if not locks:
         return f"{whole} was waiting for locks"
-    (holder, object_), most = max(split.locks.items(), key=lambda pair: pair[1])
+    (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
     if most >= _ONE * lock_ns:
         return f"{whole} was {_behind(holder)} on {object_}"
     return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
