@@ -9,7 +9,7 @@ import numpy as np
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 from reports.charges import Charged
 from reports.convoys import LONGEST, Convoy, convoys
-from reports.frames import MISSING
+from reports.frames import MISSING, Ints
 from reports.lockledger import LockLedger, Part, together_known
 from reports.lockrows import LockRows
 
@@ -20,7 +20,7 @@ WORST = 10
 @dataclass(frozen=True)
 class Worst:
     """One wait. `started_s` is since the load began. `chain` are the operations from the direct blocker to the root;
-    `at_least`: it was not seen to end."""
+    `at_least`: its end was not seen, as that of a sampled wait never is."""
 
     run: str
     database: str
@@ -99,22 +99,29 @@ def _longest_waits(waits: Sequence[Worst]) -> tuple[Worst, ...]:
 
 
 def _worst(ledger: LockLedger, part: Part) -> list[Worst]:
-    rows = part.rows
-    judged = np.flatnonzero(rows.judged & rows.noticed)
-    lasted = (rows.ends - rows.starts)[judged]
-    longest = judged[np.argsort(-lasted, kind="stable")[:WORST]]
-    return [_wait(ledger, part, int(place)) for place in longest if rows.ends[place] > rows.starts[place]]
+    rows, seen = part.rows, _seen(ledger, part.rows)
+    judged = np.flatnonzero(rows.judged & rows.noticed & (seen > 0))
+    longest = judged[np.argsort(-seen[judged], kind="stable")[:WORST]]
+    return [_wait(ledger, part, int(place), int(seen[place])) for place in longest]
 
 
-def _wait(ledger: LockLedger, part: Part, place: int) -> Worst:
+def _seen(ledger: LockLedger, rows: LockRows) -> Ints:
+    """How long each wait certainly lasted: a sampled one until its last sight, half a period before what is told as its
+    end."""
+    period_s = [sight.period_s or 0.0 for sight in map(ledger.sights.get, rows.databases) if sight is not None]
+    half_ns = round(max(period_s, default=0.0) * 0.5e9)
+    return np.asarray(rows.ends - rows.starts - np.where(rows.hits >= 0, half_ns, 0), dtype=np.int64)
+
+
+def _wait(ledger: LockLedger, part: Part, place: int, waited_ns: int) -> Worst:
     rows = part.rows
     statement = None if rows.statement is None else rows.statement[place].as_py()
     return Worst(
         run=ledger.run.name,
         database=rows.databases[rows.database[place]],
         started_s=float(rows.starts[place] - ledger.run.started_ns) / 1e9,
-        waited_ns=int(rows.ends[place] - rows.starts[place]),
-        at_least=bool(rows.open[place]),
+        waited_ns=waited_ns,
+        at_least=bool(rows.open[place] or rows.hits[place] >= 0),
         known=KNOWN[rows.known[place]],
         waiter=rows.names.all[rows.waiter[place]],
         object=rows.objects.all[rows.object[place]],

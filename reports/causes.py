@@ -1,25 +1,23 @@
 """Where the time went that people waited: for each operation, how much of its response each cause took."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from reports.charges import Asked, Charged, charge
-from reports.density import density
 from reports.earlier import earlier_calls
-from reports.frames import Floats, Ints, Mask, Run
+from reports.frames import Floats, Ints
 from reports.gather import Axis
 from reports.judged_time import inside
 from reports.lockledger import LockLedger, Part
 from reports.pools import Pools
-from reports.requests import Requests, requests
+from reports.requests import Requests, by_operation, requests
+from reports.requeststates import States, over_time
 from reports.splits import FIGURES, Split, Sums
 from reports.tails import Tail, Tails
-from reports.transactions import OPERATION_NAMES
-from reports.waits import mean_over_time
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class RunCauses:
     requests were in the pod's hands, by operation and cause."""
 
     sums: Mapping[str, Mapping[str, Sums]]
-    over_time: Mapping[str, Mapping[str, Floats]]
+    over_time: States
 
 
 def run_causes(
@@ -61,13 +59,7 @@ def run_causes(
         sums.setdefault(name, {})[figure] = found
     for (name, figure), (before, _) in zip(earlier, looked[len(flat) :], strict=True):
         sums[name][figure].through["held back"] = before.felt()
-    return RunCauses(sums, _over_time(ledger.run, served, axis))
-
-
-def _operations(served: Requests) -> Iterable[tuple[str, Mask]]:
-    for code in np.unique(served.operation):
-        if code < len(OPERATION_NAMES):
-            yield OPERATION_NAMES[code], served.operation == code
+    return RunCauses(sums, over_time(ledger.run, served, axis))
 
 
 def _totals(ledger: LockLedger, charges: Sequence[Charged], served: Requests) -> dict[str, Sums]:
@@ -75,27 +67,24 @@ def _totals(ledger: LockLedger, charges: Sequence[Charged], served: Requests) ->
     found: dict[str, Sums] = defaultdict(Sums)
     judged = inside(served.since, ledger.run.judged)
     new = np.append(True, served.key[1:] != served.key[:-1])[: len(served)]
-    for name, its in _operations(served):
+    for name, its in by_operation(served):
         mine = its & judged
         found[name].joined = int((mine & new).sum())
         found[name].session = float((served.had - served.asked)[mine].sum())
         found[name].pod = float((served.asked - served.since)[mine].sum())
         found[name].own = float((served.ended - served.had)[mine].sum())
+    for rows in (part.rows for part in ledger.parts):
+        mine = rows.judged & (rows.hits > 0)
+        hits, weight = (np.bincount(rows.waiter[mine], values[mine]) for values in (rows.hits, rows.weight))
+        for code in np.flatnonzero(hits):
+            if rows.names.all[code] in found:
+                found[rows.names.all[code]].hits += int(hits[code])
+                found[rows.names.all[code]].sampled += float(weight[code])
     for charged in charges:
         for (kind, holder), seconds in charged.direct.items():
             if kind.waiter in found:
                 found[kind.waiter].locks[holder, kind.object] += seconds * 1e9
     return found
-
-
-def _over_time(run: Run, served: Requests, axis: Axis) -> dict[str, dict[str, Floats]]:
-    edges = axis.edges_ns(run)
-    spans = {"session": (served.asked, served.had), "pod": (served.since, served.asked)}
-    spans["database"] = (served.had, served.ended)
-    return {
-        name: {cause: density(edges, start[mine], end[mine]) for cause, (start, end) in spans.items()}
-        for name, mine in _operations(served)
-    }
 
 
 class _Spans(NamedTuple):
@@ -170,22 +159,16 @@ def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
     timed = rows.hits[which] < 0
     starts = np.where(timed, np.maximum(rows.starts[which], spans.since[whose]), rows.starts[which])
     ends = np.where(timed, np.minimum(rows.ends[which], spans.until[whose]), rows.ends[which])
+    for number, found in enumerate(sums):
+        mine = which[~timed & (spans.place[whose] == number)]
+        found.hits += int(rows.hits[mine].sum())
+        found.sampled += float(rows.weight[mine].sum())
     objects = len(rows.objects.all)
     group = spans.place[whose] * objects + rows.object[which]
     for (code, label), ns in charge(
         rows, part.held, Asked(which, starts, np.maximum(ends, starts), group), "direct"
     ).items():
         sums[code // objects].locks[rows.names.all[label], rows.objects.all[code % objects]] += ns
-
-
-@dataclass(frozen=True)
-class OverTime:
-    """What else is known of a run, by operation and bin: requests `under_way` ([whole, not begun yet]), and how many of
-    them were `waiting` for locks."""
-
-    run: Run
-    under_way: Mapping[str, Floats]
-    waiting: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -201,8 +184,10 @@ class Told:
     tails: Tails
 
 
-def splits_together(told: Mapping[str, Told], rounds: Sequence[RunCauses]) -> dict[str, dict[str, Split]]:
-    """Of each operation, the rounds pooled."""
+def splits_together(
+    told: Mapping[str, Told], rounds: Sequence[RunCauses], period_s: float | None
+) -> dict[str, dict[str, Split]]:
+    """Of each operation, the rounds pooled. `period_s` is that of the sampling, None where there was none."""
     found: dict[str, dict[str, Split]] = {}
     for name, its in told.items():
         for figure in FIGURES:
@@ -212,30 +197,7 @@ def splits_together(told: Mapping[str, Told], rounds: Sequence[RunCauses]) -> di
             if figure == "mean":
                 sums.n, sums.response, sums.held_back = its.n, its.response, its.held_back
             value = (its.response / its.n, its.at_least) if figure == "mean" and its.n else its.values.get(figure)
-            split = sums.split(*value) if value is not None else None
+            split = sums.split(*value, period_s) if value is not None else None
             if split is not None:
                 found.setdefault(name, {})[figure] = split
     return found
-
-
-def over_time_together(
-    rounds: Sequence[RunCauses], told: Sequence[OverTime], axis: Axis
-) -> dict[str, dict[str, Floats]]:
-    """Mean number of requests by operation and cause, over the rounds."""
-    found: dict[str, dict[str, Floats]] = {}
-    named = {name for its in told for name in its.under_way}
-    for name in dict.fromkeys(name for one in rounds for name in one.over_time if name in named):
-        parts = [_states(name, one, its, axis) for one, its in zip(rounds, told, strict=True)]
-        found[name] = mean_over_time([its.run for its in told], parts, axis)
-    return found
-
-
-def _states(name: str, one: RunCauses, its: OverTime, axis: Axis) -> dict[str, Floats]:
-    none, served = np.zeros(axis.count), one.over_time.get(name, {})
-    whole, held_back = its.under_way.get(name, np.zeros((2, axis.count)))
-    own = served.get("database", none)
-    lock = np.minimum(its.waiting.get(name, none), own)
-    states = {"held back": held_back, "lock": lock, "session": served.get("session", none)}
-    states |= {"database": own - lock, "pod": served.get("pod", none)}
-    states["rest"] = np.maximum(whole - sum(states.values()), 0.0)
-    return states

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.blame import Blame, blame_of, blame_together
-from reports.causes import Causes, OverTime, RunCauses, Told, over_time_together, run_causes, splits_together
+from reports.causes import Causes, RunCauses, Told, run_causes, splits_together
 from reports.durations import WaitDurations, durations_of, durations_together
 from reports.frames import MISSING, Floats, Run
 from reports.gather import Axis
 from reports.lockledger import read_ledger
 from reports.memory import give_back
+from reports.requeststates import OverTime, over_time_together
 from reports.waits import Waits, together, waits_of
 
 
@@ -76,4 +77,9 @@ def _causes(
         return Causes(None, "nothing could see who waited for locks")
     parts = [one.causes for one in rounds]
     folded = "" if all(one.asks for one in rounds) else "the pods did not say when they asked for sessions"
-    return Causes(waits.known, folded, splits_together(told, parts), over_time_together(parts, over_time, axis))
+    return Causes(
+        waits.known,
+        folded,
+        splits_together(told, parts, waits.period_s if waits.by_sampling else None),
+        over_time_together([one.over_time for one in parts], over_time, axis),
+    )

@@ -31,6 +31,7 @@ def _split(split: Split) -> dict[str, Any]:
         "at_least": split.at_least,
         "n": split.n,
         "parts_ms": {cause: ns / 1e6 for cause, ns in split.parts.items()},
+        "lock_bounds_ms": None if split.bounds is None else [bound / 1e6 for bound in split.bounds],
         "locks": _behind(split.locks),
         "locks_felt_through": {cause: _behind(pairs) for cause, pairs in split.through.items()},
     }

@@ -1,13 +1,14 @@
 """What a pod did for each request: its transactions in order, each moment of them told once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from reports.frames import MISSING, Ints
+from reports.frames import MISSING, Ints, Mask
 from reports.lanes import running_max
-from reports.transactions import Transactions
+from reports.transactions import OPERATION_NAMES, Transactions
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,9 @@ def _before(first: npt.NDArray[np.bool_], ended: Ints, received: Ints) -> Ints:
         over = np.where(first[again], received[again], np.append(0, over[:-1]))
         received[again] = np.maximum(over, received[again])
     return received
+
+
+def by_operation(served: Requests) -> Iterable[tuple[str, Mask]]:
+    for code in np.unique(served.operation):
+        if code < len(OPERATION_NAMES):
+            yield OPERATION_NAMES[code], served.operation == code

@@ -19,6 +19,8 @@ _MATTERS = 0.1
 """Share of a figure below which a cause is not told, except the largest one."""
 _ONE = 0.8
 """Share of the lock time from which on one holder and object stand for all of it."""
+_SAME = 1.05
+"""Bounds this near to a figure are not told beside it."""
 
 _WORDS = {
     "held back": "passed before it began, its user still in an earlier call",
@@ -103,23 +105,23 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
     """The causes that matter, the largest first; a lock that matters before all others."""
     split = figure.split
     if figure.locked:
-        yield _queue(storage, figure)
+        yield _queue(figure)
         return
     ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
     for place, cause in enumerate(ranked):
         if place and split.parts[cause] < _MATTERS * split.value_ns:
             continue
         if cause == "lock":
-            yield _behind_all(storage, split.parts["lock"], split.locks)
+            yield _behind_all(split, split.parts["lock"], split.locks)
         else:
             folded = cause == "rest" and storage.causes.reason
             yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
 
 
-def _queue(storage: StorageFindings, figure: Figure) -> str:
+def _queue(figure: Figure) -> str:
     """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
     split = figure.split
-    whole = _behind_all(storage, figure.lock_ns, split.locked)
+    whole = _behind_all(split, figure.lock_ns, split.locked)
     felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
     where = [
         f"{duration(ns / 1e9)} {_FELT[cause]}"
@@ -130,9 +132,10 @@ def _queue(storage: StorageFindings, figure: Figure) -> str:
     return whole if alone or not where else f"{whole}: {listed(where)}"
 
 
-def _behind_all(storage: StorageFindings, lock_ns: float, locks: Mapping[Pair, float]) -> str:
-    about = "about " if storage.waits.known == "sampled" else ""
-    whole = f"{about}{duration(lock_ns / 1e9)}"
+def _behind_all(split: Split, lock_ns: float, locks: Mapping[Pair, float]) -> str:
+    about = "about " if _rough(split) else ""
+    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] else ""
+    whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
     if not locks:
         return f"{whole} was waiting for locks"
     (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
@@ -151,6 +154,16 @@ def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
     for pair, ns in locks.items():
         totals[pair[place]] += ns
     return max(totals.items(), key=lambda one: one[1])
+
+
+def _rough(split: Split) -> bool:
+    """Whether sampling leaves the lock time open by more than people would take for the same."""
+    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
+
+
+def _bounds(split: Split) -> str:
+    low, high = split.bounds or (0.0, 0.0)
+    return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
 
 
 def _behind(holder: str) -> str:

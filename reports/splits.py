@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reports.pools import Pair
+from reports.waits import sampled_interval_s
 
 CAUSES: tuple[str, ...] = ("held back", "lock", "session", "database", "pod", "rest")
 """In the order shown. `held back`: planned → started, its user still in an earlier call. `lock`: waits for locks inside
@@ -24,7 +25,8 @@ class Split:
 
     `n` operations were looked into. `locks` is `parts["lock"]` by who held the lock and what it was on. `through` is
     what of other parts is locks' doing all the same: of `held back`, what its user's earlier calls waited for locks; of
-    `session`, what the sessions that it waited for did (see `pools`).
+    `session`, what the sessions that it waited for did (see `pools`). `bounds` are the 95 % interval of
+    `parts["lock"]`, None where all of it was timed: few sights of few operations do not tell much.
     """
 
     value_ns: float
@@ -34,6 +36,7 @@ class Split:
     through: Mapping[str, Mapping[Pair, float]] = field(default_factory=dict)
     at_least: bool = False
     """The figure falls among waits whose end nobody saw."""
+    bounds: tuple[float, float] | None = None
 
     @property
     def locked(self) -> Mapping[Pair, float]:
@@ -61,11 +64,14 @@ class Sums:
     session: float = 0.0
     pod: float = 0.0
     own: float = 0.0
+    hits: int = 0
+    """Ticks behind `sampled`, the part of the locks that was."""
+    sampled: float = 0.0
     locks: dict[Pair, float] = field(default_factory=lambda: defaultdict(float))
     through: dict[str, dict[Pair, float]] = field(default_factory=dict)
 
     def add(self, other: "Sums") -> None:
-        for name in ("n", "joined", "response", "held_back", "session", "pod", "own"):
+        for name in ("n", "joined", "response", "held_back", "session", "pod", "own", "hits", "sampled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for pair, ns in other.locks.items():
             self.locks[pair] += ns
@@ -76,8 +82,8 @@ class Sums:
         """Waits for locks, its own and of the sessions that it waited for."""
         return added(self.locks, self.through.get("session", {}))
 
-    def split(self, value_ns: float, at_least: bool) -> Split | None:
-        """Scaled to a figure; None where too few of them had a transaction."""
+    def split(self, value_ns: float, at_least: bool, period_s: float | None = None) -> Split | None:
+        """Scaled to a figure; None where too few of them had a transaction. `period_s` is that of the sampling."""
         if not self.n or self.joined < JOINED * self.n or self.response <= 0:
             return None
         lock = min(sum(self.locks.values()), self.own)
@@ -88,7 +94,13 @@ class Sums:
         locks = {pair: ns * lock / told * scale for pair, ns in self.locks.items() if ns > 0}
         parts = {cause: parts[cause] * scale for cause in CAUSES}
         through = {cause: _within(parts[cause], pairs, scale) for cause, pairs in self.through.items()}
-        return Split(value_ns, self.n, parts, locks, through, at_least)
+        bounds = None if period_s is None else self._bounds(period_s, scale, value_ns)
+        return Split(value_ns, self.n, parts, locks, through, at_least, bounds)
+
+    def _bounds(self, period_s: float, scale: float, most: float) -> tuple[float, float]:
+        timed = max(sum(self.locks.values()) - self.sampled, 0.0)
+        low, high = sampled_interval_s(self.hits, self.sampled / 1e9, period_s)
+        return min((timed + low * 1e9) * scale, most), min((timed + high * 1e9) * scale, most)
 
 
 def _within(part_ns: float, pairs: Mapping[Pair, float], scale: float) -> dict[Pair, float]:

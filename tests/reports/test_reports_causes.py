@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
-from loadtests.records.vocabulary import OUTCOMES
+from loadtests.records.vocabulary import KNOWN, OUTCOMES
 from reports.lanes import Lanes, running_max
 from reports.sentence import sentence, sentence_of
 from reports.splits import CAUSES, Sums
@@ -66,8 +66,8 @@ def test_around_a_percentile_are_the_nearest_ranks(tmp_path):
 
 
 def test_the_sentence_says_who_held_what(tmp_path):
+    """60 ms of its own, and what the sessions that it waited for waited themselves."""
     storage = study_of(tmp_path, *accepts())
-    # 60 ms itself, and 4 of the 10 for which it waited for a session: of two, one was in its queue for a good part.
     assert sentence(storage) == (
         "Of the 92 ms that p99 of chat.accept took on postgres, 64 ms was a queue behind subscription.create on row of "
         "accounts (lock waits known: event)."
@@ -162,6 +162,16 @@ def test_operations_that_hardly_any_transaction_served_are_not_split(tmp_path):
 def test_fewer_rows_than_the_rule_asks_for_have_no_percentile(tmp_path):
     operations, transactions, waits = accepts(n=15)
     assert set(study_of(tmp_path, operations, transactions, waits).causes.splits[ACCEPT]) == {"mean"}
+
+
+def test_a_lock_time_of_few_sights_has_wide_bounds_and_is_about(tmp_path):
+    operations, transactions, waits = accepts()
+    seen = [{**w, "known": KNOWN.index("sampled"), "hits": 1, "outcome": 0} for w in waits[::2]]
+    storage = study_of(tmp_path, operations, transactions, seen)
+    split = storage.causes.splits[ACCEPT]["mean"]
+    assert split.parts["lock"] == pytest.approx(25 * MS)  # 50 sights of 50 ms each, of 100 operations
+    assert split.bounds == pytest.approx((18.6 * MS, 33 * MS), rel=0.02)
+    assert "about 25 ms (19 ms … 33 ms) was a queue" in sentence_of(storage, ACCEPT, "mean")
 
 
 def test_over_time_the_states_of_all_requests_add_up(tmp_path):
