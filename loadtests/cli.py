@@ -74,7 +74,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET"
     )
     target.add_argument("--label", metavar="NAME", help="what it is called in reports")
-    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target on that host")
+    target.add_argument(
+        "--database",
+        metavar="NAME:ENGINE",
+        action="append",
+        default=[],
+        help="a database behind it to watch; its address from LOADTESTS_DSNS, a JSON object: NAME → DSN",
+    )
+    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target or database there")
     hosts = run.add_argument_group("workers on several hosts")
     hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
     hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
@@ -96,6 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
             storages=arguments.storage,
             target=arguments.target,
             label=arguments.label,
+            databases=arguments.database,
             i_own=arguments.i_own,
             rounds=arguments.rounds,
             runs=arguments.runs,

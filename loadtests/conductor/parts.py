@@ -22,6 +22,7 @@ from loadtests.conductor.processes import Child, Command, Ready, start_until_rea
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName
+from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Cut, Scenario
 from loadtests.servers.contract import Server
@@ -73,8 +74,17 @@ class Parts:
             raise RunEnded("database_died", str(error)) from None
         self.interrupts.check()
 
+    @property
+    def databases(self) -> Mapping[str, str]:
+        """Database of the run → its engine: those of the storage, or those behind a target that may be watched."""
+        if self.subject.target is not None:
+            return {database.name: database.engine for database in self.subject.target.databases}
+        return {name: storage.engine for name, storage in self.layout.databases.items()}
+
     def dsns(self) -> Mapping[str, str]:
         """Database → the observer's and the ledger's way to it; a secret when it is a server's."""
+        if self.subject.target is not None:
+            return dsns_by_name(os.environ.get(DSNS)) if self.databases else {}
         return {name: self._dsn(name, storage) for name, storage in self.layout.databases.items()}
 
     def _dsn(self, name: str, storage: StorageName) -> str:
@@ -127,17 +137,16 @@ class Parts:
     def start_observer(self) -> Mapping[str, Any]:
         """Returns what it told when it was ready. Raises RunEnded(observer_died).
 
-        Behind a target that we did not start there is no database that it could ask: it watches the generator then.
+        Behind a target that we did not start it watches the databases that were named, if any, and the generator.
         """
-        databases = self.layout.databases.items()
         argv = [
             *(sys.executable, "-m", "loadtests.probes"),
-            *(part for name, storage in databases for part in ("--database", f"{name}:{storage.engine}")),
+            *(part for name, engine in self.databases.items() for part in ("--database", f"{name}:{engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for watched in self._watched() for part in ("--watch", watched)),
             *("--ready-fd", "{ready}"),
         ]
-        environment = {"LOADTESTS_DSNS": json.dumps(self.dsns())}
+        environment = {DSNS: json.dumps(self.dsns())}
         orders, self._orders = os.pipe()
         try:
             command = Command("observer", argv, environment, self.log("observer"))

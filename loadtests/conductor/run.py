@@ -146,7 +146,8 @@ class Run:
     def observe_and_declare(self, pods: tuple[PodTarget, ...]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
         settings = {name: dict(pod.settings) for name, pod in self.parts.pods.items()}
-        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer())
+        behind = tuple(self.parts.databases) if self.identity.subject.target else ()
+        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer(), behind)
         if self.around.choices.generator.expect_workers is None:
             self._declare(Load())
 
