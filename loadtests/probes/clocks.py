@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from loadtests.probes.contract import ClockOffset
+from loadtests.probes.contract import Clock, ClockOffset
 
 _READINGS = 15
 
@@ -18,3 +18,23 @@ async def _reading(read_us: Callable[[], Awaitable[int]]) -> ClockOffset:
     theirs_us = await read_us()
     half_ns = (time.time_ns() - before_ns) // 2
     return ClockOffset(theirs_us * 1000 - before_ns - half_ns, half_ns)
+
+
+class ServerClock:
+    """Converts moments between a server's clock (Unix ns) and ours (ns since the run's origin)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.offset = ClockOffset(0, 1 << 62)
+
+    def learn(self, offset: ClockOffset) -> None:
+        """The surer of two readings that agree counts, else the newer."""
+        apart_ns = abs(offset.offset_ns - self.offset.offset_ns)
+        if offset.error_ns <= self.offset.error_ns or apart_ns > offset.error_ns + self.offset.error_ns:
+            self.offset = offset
+
+    def here(self, server_ns: int) -> int:
+        return server_ns - self.offset.offset_ns + self._clock() - time.time_ns()
+
+    def there(self, here_ns: int) -> int:
+        return here_ns + self.offset.offset_ns + time.time_ns() - self._clock()

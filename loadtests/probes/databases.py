@@ -60,12 +60,16 @@ PROBES: Mapping[str, Callable[[Database, str, Clock], Probe]] = {
 
 
 def database_probes(databases: Sequence[Database], dsns: str | None, clock: Clock) -> list[Probe]:
-    """A probe for each database that can be looked into. Raises ValueError when an address is missing."""
+    """A probe for each database that can be looked into, followed by those that look beside it (its `beside`).
+
+    Raises ValueError when an address is missing.
+    """
     addresses = dsns_by_name(dsns)
     seen = [database for database in databases if database.engine in PROBES]
     if missing := [d.name for d in seen if not isinstance(addresses.get(d.name), str)]:
         raise ValueError(f"{DSNS} has no address of {', '.join(missing)}: expected a JSON object, name → DSN")
-    return [PROBES[database.engine](database, addresses[database.name], clock) for database in seen]
+    probes = [PROBES[database.engine](database, addresses[database.name], clock) for database in seen]
+    return [one for probe in probes for one in (probe, *getattr(probe, "beside", ()))]
 
 
 def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:

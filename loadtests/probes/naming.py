@@ -2,8 +2,44 @@
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 _LONGEST = 240
+_READ = 4000
+"""How much of a statement is looked at: with what is cut off, literals of megabytes cost nothing."""
+_STRING = r"[eE]'(?:[^'\\]|\\.|'')*+'?|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+'?"
+_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?(?:\$(?P=tag)\$|\Z)"
+_MARIADB_STRING = r"[bBxXnN]?'(?:[^'\\]|\\.|'')*+'?|\"(?:[^\"\\]|\\.|\"\")*+\"?"
+
+
+def _tokens(comment: str, value: str, quoted: str) -> re.Pattern[str]:
+    """One look at each character: no text can pass for another kind than it is. A comment in a comment takes the rest
+    with it."""
+    kinds = (
+        rf"(?P<drop>/\*(?:[^*/]|\*(?!/)|/(?!\*))*+(?:\*/|/\*.*|\Z)|{comment}|\s++)",
+        rf"(?P<value>{value})",
+        rf"(?P<name>{quoted}|\$\d++|[^\W\d][\w$]*+)",
+        r"(?P<number>\.?\d[\w.]*+(?:(?<=[eE])[-+]\d++)?+)",
+    )
+    return re.compile("|".join(kinds), re.DOTALL)
+
+
+_POSTGRES = _tokens(r"--[^\n]*+", rf"{_STRING}|{_DOLLARS}", r"\"(?:[^\"]|\"\")*+\"?")
+_MARIADB = _tokens(r"--[^\n]*+|#[^\n]*+", _MARIADB_STRING, r"`(?:[^`]|``)*+`?")
+_LISTS = (
+    re.compile(r"\( ?(?:\?|\$\d++|%s)(?: ?, ?(?:\?|\$\d++|%s))++ ?\)"),
+    re.compile(r"\(…\)(?: ?, ?\(…\))++"),
+)
+_LONGEST_NAME = 100
+_COMMENT = 2000
+_PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
+_PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
+_KEYS = ("action", "route", "controller", "job")
+_LONGEST_NAME = 100
+_COMMENT = 2000
+_PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
+_PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
+_KEYS = ("action", "route", "controller", "job")
 _PATTERNS = (
     (re.compile(r"/\*.*?(\*/|$)", re.DOTALL), " "),
     (re.compile(r"--[^\n]*"), " "),
@@ -38,11 +74,51 @@ def pod(application: str | None) -> str | None:
     return (name or None) if at else None
 
 
+def is_own(application: str | None, backend: str | None = None) -> bool:
+    """Whether a session bears its name in all of its transactions: a stranger's, or a process of the server's."""
+    return bool(backend and backend != "client backend") or "@" not in (application or "@")
+
+
 @lru_cache(maxsize=4096)
-def fingerprint(statement: str | None) -> str | None:
-    """The statement without comments and values, cut to a readable length: what tells one from another, no data."""
+def comment(statement: str | None) -> str | None:
+    """The operation that a comment at the statement's end or beginning names; None where none does.
+
+    `/* chat.accept */`, or pairs as sqlcommenter writes them, `/*action='accept',controller='chats'*/`: of these
+    `controller.action`, else the action, the route, the controller, the job, whichever comes first.
+    """
+    if not statement or "*/" not in statement:
+        return None
+    at_end = statement[-_COMMENT:].rstrip(" \t\r\n;")
+    if at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
+        return told
+    at_beginning = statement[:_COMMENT].lstrip()
+    return _told(at_beginning[2:].partition("*/")[0]) if at_beginning.startswith("/*") else None
+
+
+def _told(text: str) -> str | None:
+    text = text.strip()
+    if plain := _PLAIN.fullmatch(text):
+        return plain[1]
+    pairs = {key: unquote(value)[:_LONGEST_NAME] for key, value in _PAIR.findall(text)}
+    if pairs.get("controller") and pairs.get("action"):
+        return f"{pairs['controller']}.{pairs['action']}"[:_LONGEST_NAME]
+    return next((pairs[key] for key in _KEYS if pairs.get(key)), None)
+
+
+@lru_cache(maxsize=4096)
+def fingerprint(statement: str | None, mariadb: bool = False) -> str | None:
+    """The statement without comments and values, cut to a readable length: what tells one from another, no data.
+
+    In `mariadb`'s dialect backslashes escape, and double quotes are around values.
+    """
     if statement is None:
         return None
-    for pattern, put in _PATTERNS:
-        statement = pattern.sub(put, statement)
-    return statement.strip(" ;")[:_LONGEST] or None
+    text = (_MARIADB if mariadb else _POSTGRES).sub(_shown, statement[:_READ])
+    for pattern in _LISTS:
+        text = pattern.sub("(…)", " ".join(text.split()))
+    return text.strip(" ;")[:_LONGEST] or None
+
+
+def _shown(token: re.Match[str]) -> str:
+    kind = token.lastgroup
+    return token[0] if kind == "name" else " " if kind == "drop" else "?"

@@ -3,41 +3,61 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from loadtests.probes import naming
-from loadtests.probes.clocks import clock_offset
+from loadtests.probes import locknames, naming
+from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
 from loadtests.probes.databases import Database
-from loadtests.probes.rows import session_rows, wait_rows
-from loadtests.probes.waits import Lock, Waits, waits_in
+from loadtests.probes.jsonlog.follower import Follower
+from loadtests.probes.jsonlog.names import Sight
+from loadtests.probes.locknames import Named
+from loadtests.probes.postgres_log import LogProbe
+from loadtests.probes.postgres_source import FIRST_WITH_JSONLOG, LogSettings, source
+from loadtests.probes.rows import counter_rows, session_rows, wait_rows
+from loadtests.probes.waits import Lock, Wait, Waits, waits_in
 
 _OLDEST = 13
 _SQL = Path(__file__).parent / "sql"
 _OPEN_S = 2.0
+_LOG_ANSWERS_S = 1.0
+_SLOWLY_NS = 1_000_000_000
+_CLOCK_LASTS_NS = 30_000_000_000
 _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+_LIFE = "SELECT current_database() AS database, pg_postmaster_start_time() AS started"
+_SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
+_QUERIES = ("sessions", "relations", "postgres-counters")
 
 
 class PostgresProbe:
-    """One connection, opened before the load on a slot reserved for superusers, so that a full server still has it."""
+    """One connection, opened before the load on a slot reserved for superusers, so that a full server still has it.
+
+    Beside it looks a probe that follows the server's log: this one asks the server about that, and the two tell each
+    wait once.
+    """
 
     def __init__(self, database: Database, dsn: str, clock: Clock, period_s: float = 0.05) -> None:
         self.name = database.probe
         self._database = database
         self.period_s, self.deadline_s = period_s, 5 * period_s
         self.offset: ClockOffset | None = None
-        self.source = Source(("sampled",), int(period_s * 1e9))
+        self.source = Source(("sampled",), int(period_s * 1e9), reason="not opened yet")
         self._dsn, self._clock = dsn, clock
         self._connection: Any = None
-        self._sessions: Any = None
-        self._locks: Any = None
+        self._asked: dict[str, Any] = {}
+        self._server_clock = ServerClock(clock)
+        self._log = Follower(self._server_clock)
         self._waits = Waits(int(period_s * 1e9))
         self._numbers = count()
         self._life: Any = None
+        self._sees_all = False
+        self._slowly_ns = self._clock_ns = 0
+        self.beside = (LogProbe(f"{self.name}/log", self._log, self._wait_rows),)
 
     async def open(self) -> None:
         async with asyncio.timeout(_OPEN_S):
@@ -48,7 +68,6 @@ class PostgresProbe:
             self._dsn,
             server_settings={
                 "application_name": "loadtests observer",
-                "statement_timeout": str(int(self.period_s * 800)),  # ms: four fifths of a period
                 "jit": "off",
             },
         )
@@ -56,34 +75,129 @@ class PostgresProbe:
         version = connection.get_server_version().major
         if version < _OLDEST:
             raise RuntimeError(f"PostgreSQL {version} is older than {_OLDEST}, the oldest that can be watched")
-        self._sessions = await connection.prepare((_SQL / "sessions.sql").read_text())
-        self._locks = await connection.prepare((_SQL / f"locks-{14 if version >= 14 else 13}.sql").read_text())
-        self.offset = await clock_offset(lambda: connection.fetchval(_CLOCK))
-        self._begin_life(await connection.fetchval("SELECT pg_postmaster_start_time()"))
+        names = {name: name for name in _QUERIES} | {"locks": f"locks-{14 if version >= 14 else 13}"}
+        if version >= FIRST_WITH_JSONLOG:
+            names["log"] = "postgres-log"
+        self._asked = {k: await connection.prepare((_SQL / f"{name}.sql").read_text()) for k, name in names.items()}
+        await self._read_clock()
+        self._begin_life(await connection.fetchrow(_LIFE))
+        await self._follow_log()
+        await self._hear_log()
+        await connection.execute(f"SET statement_timeout = {int(self.period_s * 800)}")  # ms: four fifths of a period
 
-    def _begin_life(self, life: Any) -> None:
+    async def _read_clock(self) -> None:
+        """Now and then: clocks drift, and a reading in a quiet moment is surer than one under load."""
+        self._clock_ns = self._clock() + _CLOCK_LASTS_NS
+        self._server_clock.learn(await clock_offset(lambda: self._connection.fetchval(_CLOCK)))
+        self.offset = self._server_clock.offset
+
+    def _begin_life(self, told: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
-        if life != self._life:
-            self._life = life
+        self._log.database = told["database"]
+        if told["started"] != self._life:
+            self._life = told["started"]
             self._waits.cut()
+            self._log.relations.forget()
+
+    async def _follow_log(self) -> None:
+        """Asks what there is to know of waits, and with which privileges."""
+        self._sees_all = await self._connection.fetchval(_SEES_ALL)
+        try:
+            why = await self._find_log()
+        except asyncpg.InsufficientPrivilegeError as error:
+            why = f"{error}: grant the observer's role pg_monitor, so that it may ask for the log"
+        except OSError as error:
+            why = f"the server's log cannot be read from here: {error}"
+        if why is not None:
+            self._log.stop(why)
+
+    async def _find_log(self) -> str | None:
+        """Why it is not followed."""
+        if "log" not in self._asked:
+            return f"PostgreSQL writes its log as JSON from version {FIRST_WITH_JSONLOG} on only"
+        settings = LogSettings.of(await self._asked["log"].fetchrow())
+        first_ns = self.source.threshold_ns
+        if first_ns not in (None, settings.threshold_ns):
+            return f"deadlock_timeout is {settings.threshold_ns / 1e6:g} ms now, and was {first_ns / 1e6:g} ms at first"
+        if settings.why_not is None and settings.path is not None:
+            self._log.follow(settings.path, settings.threshold_ns, settings.zone_s)
+        return settings.why_not
+
+    async def _hear_log(self) -> None:
+        """The file that was found is this server's, and no other's of the same name, when a word of ours comes
+        through it."""
+        await self._beat()
+        until_ns = self._clock() + int(_LOG_ANSWERS_S * 1e9)
+        while self._log.why is not None and self._log.followed and self._clock() < until_ns:
+            await asyncio.sleep(0.01)
+            self._log.read()
+        if self.source.threshold_ns is None:
+            threshold_ns = self._log.waits.threshold_ns
+            self.source = source(int(self.period_s * 1e9), threshold_ns, self._log.why, self._sees_all)
+
+    async def _beat(self) -> None:
+        if not self._log.followed:
+            return
+        words = self._log.beat(self._server_clock.there(self._clock()))
+        try:
+            await self._connection.execute(f"DO $$BEGIN RAISE LOG '{words}'; END$$")
+        except BaseException:
+            self._log.not_sent(words)
+            raise
 
     async def sample(self) -> Rows:
         """Lock rows are asked for only when a session waits: the quiet server is asked one cheap question."""
         try:
-            now_ns = self._clock()
-            sessions = await self._sessions.fetch()
-            asked_ns = self._clock()
-            waiting = any(r["wait_class"] == "lock" for r in sessions)
-            locks = await self._locks.fetch() if waiting else []
+            seen = await self._look()
         except asyncpg.QueryCanceledError as error:
             raise BlindError("the server took longer than the statement timeout") from error
+        counters: Rows = {}
+        with suppress(asyncpg.QueryCanceledError):  # this look has seen; what else there is to ask has time
+            counters = await self._look_slowly()
+        return {**seen, **counters, **self._wait_rows(self._log.over())}
+
+    async def _look(self) -> Rows:
+        now_ns = self._clock()
+        sessions = await self._asked["sessions"].fetch()
+        asked_ns = self._clock()
+        waiting = not self._sees_all or any(r["wait_class"] == "lock" for r in sessions)
+        rows = await self._asked["locks"].fetch() if waiting else []
         # The ages were read somewhere between question and answer: in the middle, give or take half of that.
         half_ns = (self._clock() - asked_ns) // 2
-        over = self._waits.observe(asked_ns + half_ns, half_ns, waits_in([_lock(r) for r in locks]))
-        return {
-            "sessions": session_rows(now_ns, self._database, _sessions(sessions)),
-            "lock_waits": wait_rows(self._database, self._numbers, over),
-        }
+        self._compare(asked_ns + half_ns, half_ns, rows)
+        return {"sessions": session_rows(now_ns, self._database, _sessions(sessions))}
+
+    def _compare(self, at_ns: int, error_ns: int, rows: Sequence[Any]) -> None:
+        """What was seen, held against what the log tells."""
+        locks = [_lock(row) for row in rows]
+        ours = {row["pid"] for row in rows if row["ours"]}
+        seen = [s for s in waits_in(locks) if s.lock.session in ours]
+        self._log.ledger.sampled(self._waits.observe(at_ns, error_ns, seen))
+        there_ns = self._server_clock.there(at_ns)
+        self._log.looked(there_ns, {s.lock.session for s in seen})
+        for lock, row in {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True)}.values():
+            if lock.session is not None and lock.began is not None:
+                own = naming.is_own(row["application_name"], row["backend_type"])
+                sight = Sight(lock.began, lock.began * 1000, there_ns, lock.operation, own)
+                self._log.names.see(lock.session, sight)
+
+    async def _look_slowly(self) -> Rows:
+        """Once a second: totals, what became of the log, and names that the log gave as numbers."""
+        now_ns = self._clock()
+        if any(wanted := self._log.relations.wanted()):
+            self._log.relations.learn(await self._asked["relations"].fetch(*wanted))
+        if now_ns < self._slowly_ns:
+            return {}
+        self._slowly_ns = now_ns + _SLOWLY_NS
+        counters = await self._asked["postgres-counters"].fetchrow()
+        await self._follow_log()
+        await self._beat()
+        if now_ns > self._clock_ns:
+            await self._read_clock()
+        return {"counters": counter_rows(now_ns, self._database, dict(counters))}
+
+    def _wait_rows(self, waits: Sequence[Wait]) -> Rows:
+        return {"lock_waits": wait_rows(self._database, self._numbers, waits)}
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -91,7 +205,8 @@ class PostgresProbe:
             connection.terminate()
 
     def rest(self) -> Rows:
-        return {"lock_waits": wait_rows(self._database, self._numbers, self._waits.rest())}
+        self._log.ledger.sampled(self._waits.rest())
+        return self._wait_rows(self._log.end(self.name))
 
 
 def _lock(row: Any) -> Lock:
@@ -102,19 +217,36 @@ def _lock(row: Any) -> Lock:
         mode=row["mode"],
         granted=row["granted"],
         relation=row["relation"],
-        detail=row["detail"],
         since=row["since"],
         age_ns=row["age_ns"],
-        operation=naming.operation(row["application_name"], row["comment"], row["backend_type"]),
+        operation=naming.operation(row["application_name"], naming.comment(row["statement"]), row["backend_type"]),
         pod=naming.pod(row["application_name"]),
-        statement=naming.fingerprint(row["statement"]),
+        statement=None if row["granted"] else naming.fingerprint(row["statement"]),
+        named=_named(row),
+        began=row["began"],
     )
+
+
+def _named(row: Any) -> Named:
+    kind, relation = row["locktype"], row["relation"]
+    if kind == "tuple":
+        return locknames.row(relation, f"({row['page']},{row['tuple']})")
+    if kind == "relation":
+        return locknames.relation(relation)
+    if kind == "transactionid":
+        return locknames.transaction(row["number"])
+    if kind == "advisory":
+        return locknames.advisory(row["class_id"], row["object_id"], row["keys"])
+    if kind == "object":
+        return locknames.of_class(row["class_id"], row["object_id"], row["class_name"])
+    words = " ".join(str(w) for w in (kind, row["page"], row["number"], relation and f"of {relation}") if w is not None)
+    return Named(f"{kind} of {relation}" if relation else kind, words)
 
 
 def _sessions(rows: Sequence[Any]) -> Counter[tuple[str, str | None]]:
     """Sessions by class and operation; several pods and statements may share both."""
     totals: Counter[tuple[str, str | None]] = Counter()
     for row in rows:
-        name = naming.operation(row["application_name"], row["comment"], row["backend_type"])
+        name = naming.operation(row["application_name"], naming.comment(row["comment"]), row["backend_type"])
         totals[row["wait_class"], name] += row["sessions"]
     return totals

@@ -46,6 +46,11 @@ def _wait_row(database: Database, number: int, wait: Wait) -> tuple[Any, ...]:
         lock.mode,
         lock.statement,
         wait.hits,
-        lock.tag,
+        wait.name or lock.tag,
         WAIT_OUTCOMES.index(wait.outcome),
     )
+
+
+def counter_rows(t_ns: int, database: Database, counters: Mapping[str, int]) -> list[tuple[Any, ...]]:
+    """Counter → the server's own total."""
+    return [(t_ns, database.engine, database.name, counter, value) for counter, value in counters.items()]

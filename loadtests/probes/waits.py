@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from loadtests.probes.locknames import Named
+
 _MODES = (
     "AccessShareLock",
     "RowShareLock",
@@ -31,6 +33,7 @@ class Lock:
 
     `tag` tells locks apart; `since` tells one wait for a lock from the next by the same session; `age_ns` is how long
     it has waited, None where the server does not say. `session` is None for a transaction that no session serves.
+    `named` says in words which lock it is, where a tag does not; `began` when the session's transaction began.
     """
 
     session: int | None
@@ -45,6 +48,8 @@ class Lock:
     operation: str | None = None
     pod: str | None = None
     statement: str | None = None
+    named: Named | None = None
+    began: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Seen:
     lock: Lock
     object: str
     chain: Chain | None
+    name: str | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +93,8 @@ class Wait:
     known: str = "sampled"
     outcome: str = "unknown"
     chains: Counter[Chain | None] = field(default_factory=Counter)
+    name: str | None = None
+    """Which lock, in words; None where its tag says so."""
 
     @property
     def chain(self) -> Chain | None:
@@ -102,13 +110,19 @@ def waits_in(locks: Sequence[Lock]) -> list[Seen]:
     waiting = [lock for lock in locks if not lock.granted and lock.session is not None]
     blockers = {w.session: blocker for w in waiting if (blocker := _blocker(w, by_tag[w.tag]))}
     rows = {lock.session: lock for lock in locks if lock.granted and lock.kind == "tuple"}
-    return [Seen(w, _object(w, rows), _chain(w, blockers)) for w in waiting]
+    return [_seen(w, rows, _chain(w, blockers)) for w in waiting]
+
+
+def _seen(waiter: Lock, rows: Mapping[int | None, Lock], chain: Chain | None) -> Seen:
+    row = rows.get(waiter.session) if waiter.kind == "transactionid" else None
+    named = (row or waiter).named
+    return Seen(waiter, named.object, chain, named.lock) if named else Seen(waiter, _object(waiter, rows), chain)
 
 
 def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
     """As `waits_in`, where the server itself says who stands in whose way: waiters, each with its blocker."""
     blockers = {waiter.session: blocker for waiter, blocker in waits if blocker}
-    return [Seen(waiter, _object(waiter, {}), _chain(waiter, blockers)) for waiter, _ in waits]
+    return [_seen(waiter, {}, _chain(waiter, blockers)) for waiter, _ in waits]
 
 
 def _blocker(waiter: Lock, others: Iterable[Lock]) -> Lock | None:
@@ -190,9 +204,11 @@ class Waits:
         age_ns = sight.lock.age_ns
         if wait is None:
             started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
-            wait = Wait(sight.lock, sight.object, started_ns, error_ns, at_ns)
+            wait = Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name)
         elif age_ns is not None and (error_ns < wait.error_ns or wait.lock.age_ns is None):
             wait.started_ns, wait.error_ns = at_ns - age_ns, error_ns
         wait.lock, wait.last_ns, wait.hits = sight.lock, at_ns, (wait.hits or 0) + 1
+        if sight.lock.named is None or sight.name != sight.lock.named.lock:  # a row is known by its queue's head only
+            wait.object, wait.name = sight.object, sight.name
         wait.chains[sight.chain] += 1
         return wait

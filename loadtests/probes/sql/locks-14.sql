@@ -10,7 +10,12 @@ WITH locks AS MATERIALIZED (
     FROM pg_locks
 ),
 
-waiting AS MATERIALIZED (SELECT DISTINCT pid, tag FROM locks WHERE NOT granted)
+waiting AS MATERIALIZED (
+    SELECT DISTINCT l.pid, l.tag
+    FROM locks AS l
+    INNER JOIN pg_stat_activity AS a ON l.pid = a.pid AND a.datname = current_database()
+    WHERE NOT l.granted
+)
 
 SELECT
     l.pid,
@@ -18,17 +23,21 @@ SELECT
     l.locktype,
     l.mode,
     l.granted,
+    coalesce(a.datname = current_database(), FALSE) AS ours,
     l.relation::regclass::text AS relation,
-    CASE l.locktype
-        WHEN 'advisory' THEN ((l.classid::bigint << 32) | l.objid::bigint)::text
-        WHEN 'object' THEN l.classid::regclass::text
-    END AS detail,
+    l.page,
+    l.tuple,
+    coalesce(l.transactionid::text, l.virtualxid) AS number,
+    l.classid::bigint AS class_id,
+    l.objid::bigint AS object_id,
+    l.objsubid::int AS keys,
+    CASE WHEN l.locktype = 'object' THEN l.classid::regclass::text END AS class_name,
     (extract(EPOCH FROM l.waitstart) * 1000000)::bigint AS since,
     (extract(EPOCH FROM clock_timestamp() - l.waitstart) * 1000000000)::bigint AS age_ns,
+    (extract(EPOCH FROM a.xact_start) * 1000000)::bigint AS began,
     a.backend_type,
     a.application_name,
-    substring(a.query FROM '^\s*/\*\s*([a-z_.]+)\s*\*/') AS comment,
-    CASE WHEN NOT l.granted THEN left(a.query, 1000) END AS statement
+    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement
 FROM locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE

@@ -1,8 +1,10 @@
--- Sessions by what they do and what they wait for. Application and comment name the operation.
+-- Sessions of this database by what they do and what they wait for. Application and comment name the operation: a
+-- comment of pairs (sqlcommenter) at the end, else the one at the beginning. What may not be seen is null.
 SELECT
     CASE
         WHEN state = 'idle' THEN 'client'
         WHEN state LIKE 'idle in transaction%' THEN 'idle in transaction'
+        WHEN state IS NULL AND query IS NOT NULL AND backend_type IS NULL THEN 'other'
         WHEN wait_event_type IS NULL THEN 'running'
         WHEN wait_event_type = 'Lock' THEN 'lock'
         WHEN wait_event_type = 'IO' THEN 'io'
@@ -11,8 +13,16 @@ SELECT
     END AS wait_class,
     backend_type,
     application_name,
-    CASE WHEN state <> 'idle' THEN substring(query FROM '^\s*/\*\s*([a-z_.]+)\s*\*/') END AS comment,
+    CASE
+        WHEN state = 'idle' THEN NULL
+        WHEN right(query, 8) LIKE '%*/%'
+            THEN coalesce(substring(query FROM '/\*[^*]*=''[^*]*\*/\s*;?\s*$'), substring(query FROM '^\s*/\*.*?\*/'))
+        ELSE substring(query FROM '^\s*/\*.*?\*/')
+    END AS comment,
     count(*)::int AS sessions
 FROM pg_stat_activity
-WHERE backend_type IN ('client backend', 'autovacuum worker', 'parallel worker') AND pid <> pg_backend_pid()
+WHERE
+    datname = current_database()
+    AND (backend_type IS NULL OR backend_type IN ('client backend', 'autovacuum worker', 'parallel worker'))
+    AND pid <> pg_backend_pid()
 GROUP BY 1, 2, 3, 4

@@ -1,0 +1,207 @@
+"""The log of one server, followed: read, understood, and held against what the sampler sees. A thin shell."""
+
+import secrets
+from collections.abc import Container
+from pathlib import Path
+
+from loadtests.probes.clocks import ServerClock
+from loadtests.probes.jsonlog.lines import BEAT, Event, event
+from loadtests.probes.jsonlog.names import Names
+from loadtests.probes.jsonlog.tail import Tail
+from loadtests.probes.jsonlog.telling import see, told
+from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
+from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.relations import Relations
+from loadtests.probes.waits import Wait
+
+_GRACE_NS = 500_000_000
+"""How long after a moment all that was written before it is in the log."""
+_BEAT_LATE_NS = 3_000_000_000
+_SILENT = "the server's log does not come here: what the server was asked to write there is not in {}"
+
+
+class Follower:
+    """What is known of a server's waits, from its log and from the sampler, by our own clock.
+
+    `bad` counts lines that should have told something and could not be read, `lost` how often something was passed
+    over.
+    """
+
+    def __init__(self, clock: ServerClock) -> None:
+        self.database: str | None = None
+        self.clock = clock
+        self.names, self.relations, self.ledger = Names(), Relations(), Ledger()
+        self.waits = LoggedWaits(0)
+        self.bad = self._lost = 0
+        self._tail: Tail | None = None
+        self._zone_s = 0
+        self._stopped: str | None = "not opened yet"
+        self._heard = False
+        self._token = secrets.token_hex(8)
+        self._beats: dict[str, int] = {}
+        self._number = 0
+        self._known_ns = 0
+        self._told: tuple[int, int] = (0, 0)
+        self._ended: set[str] = set()
+
+    @property
+    def why(self) -> str | None:
+        """Why the log tells nothing; None while it does."""
+        if self._stopped is not None or self._heard:
+            return self._stopped
+        return _SILENT.format(self._tail.path if self._tail else "it")
+
+    @property
+    def followed(self) -> bool:
+        """Whether there is a file to read, be it that of another server."""
+        return self._stopped is None
+
+    @property
+    def lost(self) -> int:
+        return self._lost + (self._tail.lost if self._tail else 0)
+
+    def news(self) -> str | None:
+        """What became unreadable since it was last asked."""
+        before, self._told = self._told, (self.lost, self.bad)
+        lost, bad = self.lost - before[0], self.bad - before[1]
+        words = [f"the log was cut, or a line of it too long, {lost} times"] if lost else []
+        words += [f"{bad} lines of the log could not be read"] if bad else []
+        return "; ".join(words) or None
+
+    def follow(self, path: Path, threshold_ns: int, zone_s: int) -> None:
+        """Begins, or goes on, perhaps in another file. Raises OSError when the file cannot be read."""
+        if self._tail is None or self._tail.path != path:
+            following = Tail(path, from_start=self._tail is not None)
+            self._leave_file()
+            self._tail = following
+        if self._stopped is not None or threshold_ns != self.waits.threshold_ns:
+            self._heard = False
+            self._begin(threshold_ns)
+        self._zone_s, self._stopped = zone_s, None
+
+    def stop(self, why: str) -> None:
+        """From now on waits are the sampler's to tell, those too that the log had open."""
+        self._give_up()
+        self._stopped = why
+
+    def _give_up(self) -> None:
+        if self.why is None:
+            self._settle(FOR_EVER)
+        self._heard = False
+        self._begin(self.waits.threshold_ns)
+
+    def _begin(self, threshold_ns: int) -> None:
+        self.waits = LoggedWaits(threshold_ns, self.relations.bare)
+        self._beats.clear()
+
+    def beat(self, now_ns: int) -> str:
+        """What to have the server write to its log, now by its clock."""
+        if any(now_ns - sent_ns > _BEAT_LATE_NS for sent_ns in self._beats.values()):
+            self._give_up()
+        self._number += 1
+        words = f"{BEAT} {self._token} {self._number}"
+        self._beats[words] = now_ns
+        return words
+
+    def not_sent(self, words: str) -> None:
+        self._beats.pop(words, None)
+
+    def read(self) -> None:
+        """Takes what was logged since. Raises OSError when the file cannot be read any more."""
+        if self._stopped is not None or self._tail is None:
+            return
+        moved = self._tail.moved()  # asked first: what was written before then is still read from the old file
+        while lines := self._tail.lines():
+            self._take(lines)
+        if moved:
+            path = self._tail.path
+            self._leave_file()
+            self._tail = Tail(path, from_start=True)
+        self._end_unseen()
+        self._settle(self._known_ns - _GRACE_NS - self.waits.gap_ns)
+
+    def _leave_file(self) -> None:
+        """Its writer is done with it: what is left is read."""
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            self._take(tail.lines())
+            self._lost += tail.lost
+            tail.close()
+
+    def _take(self, lines: list[bytes]) -> None:
+        for line in lines:
+            try:
+                found = event(line, self._zone_s)
+            except ValueError:
+                self.bad += 1
+                continue
+            if found is not None:
+                self._understand(found)
+
+    def _understand(self, found: Event) -> None:
+        if found.kind == "beat":
+            if (sent_ns := self._beats.pop(found.said, None)) is not None:
+                self._heard, self._known_ns = True, max(self._known_ns, sent_ns)
+            return
+        if found.kind == "started":
+            self.names.cut(found.at_ns)
+        if self._heard:
+            see(found, self.names)
+            self.relations.want(found.row.relation if found.row else relation_of(found.lock))
+            self.waits.take(found)
+
+    def looked(self, at_ns: int, waiting: Container[int | None]) -> None:
+        """The sampler's look, at a moment by the server's clock: who waited."""
+        for wait in self.waits.open():
+            if wait.started_ns < at_ns:
+                wait.look(at_ns, wait.pid in waiting)
+
+    def _end_unseen(self) -> None:
+        """An error that was caught is in no log: the wait is over once the sampler has not seen it for long enough."""
+        for wait in self.waits.open():
+            if wait.unseen_ns is not None and wait.unseen_ns < self._known_ns - _GRACE_NS:
+                last_ns = max(wait.seen_ns, wait.parts[-1].started_ns + self.waits.threshold_ns)
+                self.waits.end_unseen(wait, (last_ns + wait.unseen_ns) // 2)
+
+    def _settle(self, until_ns: int) -> None:
+        self._tell(self.waits.settled(until_ns))
+        self.waits.forget()
+
+    def _tell(self, waits: list[LoggedWait]) -> None:
+        """Hands on those of our database."""
+        ours = [wait for wait in waits if wait.told.database == self.database]
+        tell = [told(wait, self.waits, self.names, self.relations, self.clock.here) for wait in ours]
+        self.ledger.logged(tell, [_queue(wait, self.waits) for wait in ours])
+
+    def over(self) -> list[Wait]:
+        """Waits to be written now."""
+        if self.why is not None:
+            return self.ledger.settled(FOR_EVER)
+        here = self.clock.here
+
+        def spans() -> list[tuple[int, int, int]]:
+            return [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
+
+        until_ns = here(self._known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns)
+        self.ledger.forget(until_ns)
+        return self.ledger.settled(until_ns, spans)
+
+    def end(self, probe: str) -> list[Wait]:
+        """All that is left, once both probes have come to their end: waits that last are written without one."""
+        self._ended.add(probe)
+        if len(self._ended) < 2:
+            return []
+        if self.why is None:
+            self._settle(FOR_EVER)
+            self._tell(self.waits.open())
+        if self._tail is not None:
+            self._tail.close()
+        return self.ledger.settled(FOR_EVER)
+
+
+def _queue(wait: LoggedWait, waits: LoggedWaits) -> frozenset[int]:
+    """Who queued before the wait for a lock that may be shared: the one in the way may be among them."""
+    part = wait.longest(wait.ended_ns or waits.now_ns)
+    if not part.lock.startswith("relation ") or wait.pid not in part.queue:
+        return frozenset()
+    return frozenset(part.queue[: part.queue.index(wait.pid)])

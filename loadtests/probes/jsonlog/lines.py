@@ -1,0 +1,155 @@
+"""Lines of PostgreSQL's jsonlog → what they tell of lock waits. Pure.
+
+Most lines tell nothing of them, and a busy server writes many: a line is parsed only when its head looks like one that
+does. Quotes inside of values are escaped, so no text that a client sends can look like that.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from loadtests.probes import naming
+
+BEAT = "loadtests observer"
+"""How a line begins that the observer itself has the server write, to know that the log is still this server's."""
+
+LONGEST_STATEMENT = 1000
+_HEAD = 4096
+_TOLD = re.compile(
+    rb'"message":"(?:process \d|loadtests observer|starting PostgreSQL|all server processes terminated)'
+    rb'|"error_severity":"(?:ERROR|FATAL|PANIC)"'
+)
+_WAIT = re.compile(
+    r"process (\d+) "
+    r"(still waiting for|acquired|avoided deadlock for|detected deadlock while waiting for|failed to acquire) "
+    r"(\w+) on (.{1,200}?)(?: by rearranging queue order)? after (\d+)\.(\d{3}) ms"
+)
+_HOLDERS = re.compile(r"Process(?:es)? holding the lock: ([\d, ]*)\. Wait queue: ([\d, ]*)\.")
+_ROW = re.compile(r'^while ([a-z ]{1,60}) tuple (\(\d+,\d+\)) in relation "(.{1,200})"$', re.MULTILINE)
+_OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The row that a context names: what was done with it, its place, and the bare name of its relation."""
+
+    doing: str
+    place: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What one line tells. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
+
+    `kind`: `waiting` and `acquired` of a lock after `after_ns`; `failed`, an error of the session; `started`, the
+    server began anew and its sessions are no more; `beat`, the observer's own line, which `said` so.
+    """
+
+    kind: str
+    at_ns: int
+    session: str
+    pid: int
+    database: str | None = None
+    transaction: str | None = None
+    application: str | None = None
+    backend: str | None = None
+    statement: str | None = None
+    comment: str | None = None
+    """The operation that a comment of the statement names."""
+    mode: str = ""
+    lock: str = ""
+    after_ns: int = 0
+    holders: tuple[int, ...] = ()
+    queue: tuple[int, ...] = ()
+    row: Row | None = None
+    outcome: str = "unknown"
+    said: str = ""
+
+    @property
+    def operation(self) -> str | None:
+        return naming.operation(self.application, self.comment, self.backend)
+
+    @property
+    def began_ns(self) -> int:
+        """When the wait began that it tells of."""
+        return self.at_ns - self.after_ns
+
+
+def event(line: bytes, zone_s: int = 0) -> Event | None:
+    """What the line tells of lock waits; None when nothing.
+
+    `zone_s`: how far the log's time zone is ahead of UTC. Raises ValueError for a line that should tell and cannot
+    be read.
+    """
+    if not _TOLD.search(line, 0, _HEAD):
+        return None
+    told = orjson.loads(line)  # its JSONDecodeError is a ValueError
+    try:
+        return _event(told, str(told["message"]), zone_s)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"a log line without {error}") from None
+
+
+def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
+    if found := _WAIT.fullmatch(message):
+        return _wait(told, found, zone_s)
+    if message.startswith(BEAT):
+        return Event("beat", _unix_ns(told, zone_s), told["session_id"], told["pid"], said=message)
+    if told["error_severity"] == "LOG":
+        began = message.startswith(("starting PostgreSQL", "all server processes terminated"))
+        return Event("started", _unix_ns(told, zone_s), told["session_id"], told["pid"]) if began else None
+    code = told.get("state_code", "")
+    outcome = "timed_out" if code == "57014" and "timeout" in message else _OUTCOMES.get(code, "unknown")
+    return Event("failed", _unix_ns(told, zone_s), told["session_id"], told["pid"], outcome=outcome)
+
+
+def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:
+    pid, did, mode, lock, whole_ms, thousandths = found.groups()
+    holders, queue = _queue(told.get("detail") or "")
+    statement = told.get("statement") or ""
+    return Event(
+        kind="acquired" if did == "acquired" else "failed" if did == "failed to acquire" else "waiting",
+        at_ns=_unix_ns(told, zone_s),
+        session=told["session_id"],
+        pid=int(pid),
+        database=told.get("dbname"),
+        transaction=told.get("vxid"),
+        application=told.get("application_name"),
+        backend=told.get("backend_type"),
+        statement=statement[:LONGEST_STATEMENT] or None,
+        comment=naming.comment(statement[:LONGEST_STATEMENT] + statement[LONGEST_STATEMENT:][-LONGEST_STATEMENT:]),
+        mode=mode,
+        lock=lock,
+        after_ns=int(whole_ms) * 1_000_000 + int(thousandths) * 1000,
+        holders=holders,
+        queue=queue,
+        row=_row(told.get("context") or ""),
+    )
+
+
+def _queue(detail: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    found = _HOLDERS.search(detail, 0, 100_000)
+    if not found:
+        return (), ()
+    holders, queue = (tuple(int(pid) for pid in text.split(",") if pid.strip()) for text in found.groups())
+    return holders, queue
+
+
+def _row(context: str) -> Row | None:
+    found = _ROW.search(context[:2000])
+    return Row(*found.groups()) if found else None
+
+
+def _unix_ns(told: dict[str, Any], zone_s: int) -> int:
+    stamp = told["timestamp"]  # 2026-11-24 15:28:20.498 UTC
+    return (_unix_s(stamp[:19]) - zone_s) * 1_000_000_000 + int(stamp[20:23]) * 1_000_000 + 500_000
+
+
+@lru_cache(maxsize=8)
+def _unix_s(stamp: str) -> int:
+    return int(datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp())

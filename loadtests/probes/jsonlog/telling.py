@@ -1,0 +1,81 @@
+"""A wait from the log in the words of the table: object, chain, names. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+
+from loadtests.probes import locknames, naming
+from loadtests.probes.jsonlog.lines import Event
+from loadtests.probes.jsonlog.names import Names, Sight
+from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, Part, looks
+from loadtests.probes.locknames import Named
+from loadtests.probes.relations import Relations
+from loadtests.probes.waits import Chain, Lock, Party, Wait
+
+_STAMP_NS = 500_000
+
+
+def see(event: Event, names: Names) -> None:
+    """A line of a session's own tells what it is doing, in all of its transaction."""
+    if event.kind in ("waiting", "acquired"):
+        own = naming.is_own(event.application, event.backend)
+        transaction = event.session, event.transaction
+        names.see(event.pid, Sight(transaction, event.began_ns, event.at_ns, event.operation, own))
+
+
+def told(
+    wait: LoggedWait, waits: LoggedWaits, names: Names, relations: Relations, here_ns: Callable[[int], int]
+) -> Wait:
+    """`here_ns` converts a moment from the server's clock. A wait that lasts is told as of the log's last word."""
+    until_ns = wait.ended_ns or waits.now_ns
+    event, part = wait.told, wait.longest(until_ns)
+    named = _named(wait.parts[0], relations)
+    lock = Lock(
+        session=wait.pid,
+        tag=part.lock,
+        kind=part.lock.split(" ", 1)[0],
+        mode=part.mode,
+        granted=False,
+        operation=event.operation,
+        pod=naming.pod(event.application),
+        statement=naming.fingerprint(event.statement),
+    )
+    return Wait(
+        lock=lock,
+        object=named.object,
+        name=named.lock,
+        started_ns=here_ns(wait.started_ns),
+        error_ns=_STAMP_NS,
+        last_ns=here_ns(until_ns),
+        hits=None,
+        ended_ns=None if wait.ended_ns is None else here_ns(wait.ended_ns),
+        known="event",
+        outcome=wait.outcome,
+        chains=Counter([_chain(wait, part, waits, names, until_ns)]),
+    )
+
+
+def _named(part: Part, relations: Relations) -> Named:
+    """Who waits for a transaction to end because of a row waits for that row."""
+    if part.row and part.lock.startswith("transaction "):
+        relation = relations.of_name(part.row.relation)
+        if "index" in part.row.doing or "uniqueness" in part.row.doing:
+            return locknames.key_of(relation, part.lock.split(" ", 1)[1])
+        return locknames.row(relation, part.row.place)
+    return locknames.logged(part.lock, relations.of_id)
+
+
+def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until_ns: int) -> Chain | None:
+    """The chain that stood in the way for most of the longest part. Who was named as a holder, held the lock before
+    it was waited for: that moment tells of its transaction as well."""
+    chains: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    since: dict[int, set[int]] = defaultdict(set)
+    for at_ns in looks(part, until_ns):
+        holders = waits.chain(wait, at_ns)
+        chains[tuple(holder.pid for holder in holders)].append(at_ns)
+        for holder in holders:
+            since[holder.pid].add(holder.since_ns)
+    found = max(chains, key=lambda chain: len(chains[chain]))
+    if not found:
+        return None
+    blocker, root = (Party(p, names.operation(p, [*chains[found], *since[p]])) for p in (found[0], found[-1]))
+    return Chain(blocker, root, len(found))

@@ -1,0 +1,268 @@
+"""From what the log tells to waits: each with its parts, its beginning and its end. Pure.
+
+A statement that wants a hot row waits in parts: for the row's queue, then for the transaction of whoever changed it,
+then again, for the row has moved. They follow each other without a gap (but for a part too short to be logged) and are
+one wait.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from loadtests.probes.jsonlog.lines import Event, Row
+
+_STAMPS_NS = 2_000_000
+"""How far apart two moments may seem that are one: each stamp is cut to a millisecond."""
+_LONGEST_GAP_NS = 50_000_000
+_FIRST_OF_A_ROW = ("updating", "deleting")
+"""What a statement does with a row that it has not waited for yet; a row that moved is locked or rechecked."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A wait for one lock, as the server's lock manager knows it. `holders`: from when on, who held it."""
+
+    lock: str
+    mode: str
+    started_ns: int
+    row: Row | None = None
+    ended_ns: int | None = None
+    logged_ns: int = 0
+    """When a line last said that it lasts."""
+    holders: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    queue: tuple[int, ...] = ()
+
+    @property
+    def of_row(self) -> bool:
+        return self.lock.startswith("tuple ") or (self.row is not None and self.lock.startswith("transaction "))
+
+    def length_ns(self, until_ns: int) -> int:
+        return (until_ns if self.ended_ns is None else self.ended_ns) - self.started_ns
+
+
+class Holder(NamedTuple):
+    """Who held a lock, and from when on that is known."""
+
+    pid: int
+    since_ns: int
+
+
+@dataclass(slots=True)
+class LoggedWait:
+    """One wait of one statement. Times by the server's clock."""
+
+    told: Event
+    """The first line about it: who waits, in which statement."""
+    parts: list[Part]
+    life: int
+    """Of the server: another one gives the same numbers to other processes and rows."""
+    outcome: str = "unknown"
+    seen_ns: int = 0
+    unseen_ns: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.told.pid
+
+    @property
+    def started_ns(self) -> int:
+        return self.parts[0].started_ns
+
+    @property
+    def ended_ns(self) -> int | None:
+        return self.parts[-1].ended_ns
+
+    def look(self, at_ns: int, waits: bool) -> None:
+        """Somebody else looked whether it still waits."""
+        if waits:
+            self.seen_ns, self.unseen_ns = at_ns, None
+        elif self.unseen_ns is None:
+            self.unseen_ns = at_ns
+
+    def longest(self, until_ns: int) -> Part:
+        return max(self.parts, key=lambda part: part.length_ns(until_ns))
+
+
+class LoggedWaits:
+    """Takes events in the order of the log.
+
+    `threshold_ns`: how long a wait lasts before it is logged. `relations`: object id → bare name, of those known.
+    """
+
+    def __init__(self, threshold_ns: int, relations: Mapping[int, str] | None = None) -> None:
+        self.threshold_ns = threshold_ns
+        self.now_ns = 0
+        """The stamp of the last event."""
+        self._relations = relations or {}
+        self._life = 0
+        self._last: dict[str, LoggedWait] = {}
+        self.unsettled: list[LoggedWait] = []
+        """Waits that last, or whose next part may still come."""
+        self._parts: dict[tuple[int, int], list[Part]] = defaultdict(list)
+        self._got: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+
+    @property
+    def gap_ns(self) -> int:
+        """The longest time between two parts of one wait."""
+        return min(self.threshold_ns, _LONGEST_GAP_NS) + _STAMPS_NS
+
+    def take(self, event: Event) -> None:
+        if event.kind == "waiting":
+            self._waiting(event)
+        elif event.kind == "acquired":
+            self._acquired(event)
+        elif event.kind == "failed":
+            self._end(event.session, event.at_ns, event.outcome)
+        elif event.kind == "started":
+            self.cut()
+        self.now_ns = max(self.now_ns, event.at_ns)
+
+    def _waiting(self, event: Event) -> None:
+        part = self._open_part(event)
+        # A reload has it said again. What began after it was last said is another wait, and how this one ended was not.
+        if part is None or event.began_ns > part.logged_ns + _STAMPS_NS:
+            part = self._begin(event)
+        part.started_ns, part.logged_ns = min(part.started_ns, event.began_ns), event.at_ns
+        if event.holders:
+            part.holders.append((event.at_ns if part.holders else part.started_ns, event.holders))
+        part.queue = part.queue or event.queue
+
+    def _acquired(self, event: Event) -> None:
+        """Its word on how long it was is exact. Stamps may come late, when the server is busy, but never early: the
+        line that tells of the earliest beginning is right."""
+        part = self._open_part(event) or self._begin(event)
+        part.started_ns = min(part.started_ns, event.began_ns)
+        part.ended_ns = part.started_ns + event.after_ns
+        self._last[event.session].outcome = "acquired"
+        if not event.lock.startswith("transaction "):
+            self._got[self._life, event.lock].append((part.ended_ns, event.pid))
+
+    def _open_part(self, event: Event) -> Part | None:
+        """The part of that lock that the session waits for, as far as the log told."""
+        wait = self._last.get(event.session)
+        if wait is None or wait.ended_ns is not None or wait.parts[-1].lock != event.lock:
+            return None
+        return wait.parts[-1]
+
+    def _begin(self, event: Event) -> Part:
+        part = Part(event.lock, event.mode, event.began_ns, event.row)
+        self._end(event.session, min(event.began_ns, self.now_ns), "unknown")
+        wait = self._last.get(event.session)
+        if wait is not None and self._goes_on(wait, event, part):
+            wait.parts.append(part)
+            wait.outcome = "unknown"
+        else:
+            wait = self._last[event.session] = LoggedWait(event, [part], self._life)
+            self.unsettled.append(wait)
+        self._parts[self._life, event.pid].append(part)
+        return part
+
+    def _goes_on(self, wait: LoggedWait, event: Event, part: Part) -> bool:
+        before, told = wait.parts[-1], wait.told
+        if before.ended_ns is None or wait.outcome != "acquired" or part.started_ns - before.ended_ns > self.gap_ns:
+            return False
+        if (told.transaction, told.statement) != (event.transaction, event.statement):
+            return False
+        return before.of_row and part.of_row and not self._another_row(wait.parts, part)
+
+    def _another_row(self, before: list[Part], part: Part) -> bool:
+        """Whether it can only be a row that the statement came to next."""
+        relations = {name for p in (before[-1], part) if (name := self._relation(p))}
+        places = {p.row.place for p in before if p.row}
+        first = part.row.place if part.row and part.row.doing in _FIRST_OF_A_ROW else None
+        return len(relations) > 1 or (first is not None and bool(places) and first not in places)
+
+    def _relation(self, part: Part) -> str | None:
+        if part.row:
+            return part.row.relation
+        found = relation_of(part.lock)
+        return self._relations.get(found) if found else None
+
+    def _end(self, session: str, at_ns: int, outcome: str) -> None:
+        wait = self._last.get(session)
+        if wait is not None and wait.ended_ns is None:
+            wait.parts[-1].ended_ns = max(at_ns, wait.parts[-1].started_ns)
+            wait.outcome = outcome
+
+    def end_unseen(self, wait: LoggedWait, at_ns: int) -> None:
+        """The log does not say how it ended, and it is known otherwise that it did."""
+        self._end(wait.told.session, at_ns, "unknown")
+
+    def cut(self) -> None:
+        """The server is another one now: nobody waits any more, and its numbers begin anew."""
+        for wait in self.open():
+            self._end(wait.told.session, max(self.now_ns, wait.seen_ns), "unknown")
+        self._last.clear()
+        self._life += 1
+
+    def open(self) -> list[LoggedWait]:
+        return [wait for wait in self.unsettled if wait.ended_ns is None]
+
+    def settled(self, until_ns: int) -> list[LoggedWait]:
+        """Waits that ended before that moment, by the server's clock, and whose next part would be known by now."""
+        done = [w for w in self.unsettled if w.ended_ns is not None and w.ended_ns < until_ns]
+        self.unsettled = [w for w in self.unsettled if w.ended_ns is None or w.ended_ns >= until_ns]
+        return done
+
+    def forget(self) -> None:
+        """What can no longer be in the way of any wait that is not settled."""
+        oldest_ns = min((w.started_ns for w in self.unsettled), default=self.now_ns)
+        _prune(self._parts, lambda part: part.ended_ns is None or part.ended_ns >= oldest_ns)
+        _prune(self._got, lambda got: got[0] >= oldest_ns)
+        self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
+
+    def chain(self, wait: LoggedWait, at_ns: int) -> tuple[Holder, ...]:
+        """Who stood in the way at that moment: the direct blocker first, the head of the chain last."""
+        found: list[Holder] = []
+        passed = [wait.pid]
+        while (part := self._waiting_for(wait.life, passed[-1], at_ns)) is not None:
+            holder = self._holder(wait.life, part, passed[-1], at_ns)
+            if holder is None or holder.pid in passed:
+                break
+            found.append(holder)
+            passed.append(holder.pid)
+        return tuple(found)
+
+    def _waiting_for(self, life: int, pid: int, at_ns: int) -> Part | None:
+        for part in reversed(self._parts.get((life, pid), ())):
+            if part.started_ns <= at_ns:
+                return part if part.ended_ns is None or part.ended_ns > at_ns else None
+        return None
+
+    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
+        """Who held at that moment what `pid` waited for: the one that got it last, else the one that was logged."""
+        got = self._got.get((life, part.lock), [])
+        place = bisect_right(got, (at_ns, 1 << 62))
+        for since_ns, other in reversed(got[max(place - 8, 0) : place]):
+            if since_ns < part.started_ns:
+                break
+            if other != pid:
+                return Holder(other, since_ns)
+        named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
+        return Holder(named[-1][1][0], named[-1][0]) if named else None
+
+
+def looks(part: Part, until_ns: int, most: int = 9) -> list[int]:
+    """Moments evenly spread over the part."""
+    length_ns = max(part.length_ns(until_ns), 0)
+    return [part.started_ns + length_ns * (2 * i + 1) // (2 * most) for i in range(most)]
+
+
+def relation_of(lock: str) -> int | None:
+    """The object id in the log's words for a lock: `tuple (0,1) of relation 16384 of database 13573`."""
+    _, relation, after = lock.partition("relation ")
+    return int(number) if relation and (number := after.split(" ", 1)[0]).isdecimal() else None
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def _prune(lists: dict[_Key, list[_Value]], keep: Callable[[_Value], bool]) -> None:
+    for key, values in list(lists.items()):
+        if kept := [value for value in values if keep(value)]:
+            lists[key] = kept
+        else:
+            del lists[key]

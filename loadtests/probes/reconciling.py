@@ -1,0 +1,89 @@
+"""What the log tells and what the sampler sees of the same waits, nothing counted twice. Pure.
+
+A wait longer than the threshold is the log's to tell, exactly. What the sampler saw of it is left out; what is left of
+its sights are waits too short for the log, which samples times period count without bias. While there is no log, all
+are the sampler's.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+
+from loadtests.probes.waits import Wait
+
+_KEPT_NS = 300 * 10**9
+FOR_EVER = 1 << 62
+
+
+class Ledger:
+    """Waits of one database, by our own clock."""
+
+    def __init__(self) -> None:
+        self._sampled: list[Wait] = []
+        self._logged: list[Wait] = []
+        self._spans: dict[int | None, deque[tuple[int, int]]] = defaultdict(deque)
+
+    def sampled(self, waits: Iterable[Wait]) -> None:
+        """Waits that the sampler sees no more."""
+        self._sampled += waits
+
+    def logged(self, waits: Iterable[Wait], queues: Iterable[frozenset[int]]) -> None:
+        """Waits that the log told to their end, or that last at the end of the run; with the queue before each."""
+        sampled: dict[int | None, list[Wait]] = defaultdict(list)
+        for sight in self._sampled:
+            sampled[sight.lock.session].append(sight)
+        for wait, queue in zip(waits, queues, strict=True):
+            session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
+            self._spans[session].append(span)
+            sights = [sight for sight in sampled.get(session, ()) if _within(sight, *span)]
+            self._logged.append(_completed(wait, sights, queue))
+
+    def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
+        """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
+        `unsettled` tells session, beginning and end of what the log has not told to its end."""
+        out, self._logged = self._logged, []
+        due = [wait for wait in self._sampled if (wait.ended_ns or 0) < until_ns]
+        if not due:
+            return out
+        self._sampled = [wait for wait in self._sampled if (wait.ended_ns or 0) >= until_ns]
+        spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
+        for session, *span in unsettled():
+            spans[session].append((span[0], span[1]))
+        return out + [w for w in due if not (self._told(w) or any(_within(w, *s) for s in spans[w.lock.session]))]
+
+    def _told(self, wait: Wait) -> bool:
+        """Whether the log told it to its end."""
+        for begin_ns, end_ns in reversed(self._spans.get(wait.lock.session, ())):
+            if _within(wait, begin_ns, end_ns):
+                return True
+            if end_ns < wait.started_ns:
+                break
+        return False
+
+    def forget(self, now_ns: int) -> None:
+        """Spans too old for any wait that is not settled."""
+        for session, spans in list(self._spans.items()):
+            while spans and spans[0][1] < now_ns - _KEPT_NS:
+                spans.popleft()
+            if not spans:
+                del self._spans[session]
+
+
+def _within(wait: Wait, begin_ns: int, end_ns: int) -> bool:
+    """Whether a sampled wait is that one. A session waits for one lock at a time; what it was seen to wait for before
+    that was another part, too short to be logged."""
+    return begin_ns - wait.error_ns <= wait.last_ns and wait.started_ns < end_ns
+
+
+def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:
+    """The log's wait with what only the sampler knows: whom the server named nobody for, and who of the queue before
+    it was in its way, when the holders were not."""
+    best = max(sights, key=lambda s: s.hits or 0, default=None)
+    if best is None:
+        return wait
+    if wait.object == "transaction" and best.object != "transaction":
+        wait.object, wait.name = best.object, best.name
+    seen = best.chain
+    if seen is not None and (wait.chain is None or seen.blocker.session in queue):
+        wait.chains.clear()
+        wait.chains[seen] += 1
+    return wait

@@ -1,0 +1,131 @@
+"""Where the time went, in a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reports.causes import Causes, Split
+from reports.findings import StorageFindings
+from reports.lockrows import NOBODY, UNTOLD
+from reports.wording import duration, listed
+
+_PERCENTILES = ("p99", "p95", "p50")
+"""From the one that tells most."""
+_CAUSE = 0.5
+"""Share of a figure from which on locks are its cause."""
+_MATTERS = 0.1
+"""Share of a figure below which a cause is not told, except the largest one."""
+_ONE = 0.8
+"""Share of the lock time from which on one holder and object stand for all of it."""
+
+_WORDS = {
+    "held back": "passed before it began, its user still in an earlier call",
+    "session": "was waiting for a free session of the pod's pool",
+    "database": "was work of the database",
+    "pod": "was work of the pod",
+    "rest": "was the network and the pod's socket",
+}
+_FOLDED = "was the pod, its queues and the network"
+"""Older pods do not say when they took a request up and asked for a session: all that is in the rest."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one operation, and where its time went."""
+
+    operation: str
+    name: str
+    split: Split
+
+    @property
+    def lock_ns(self) -> float:
+        return self.split.parts["lock"]
+
+    @property
+    def locked(self) -> bool:
+        """Whether locks are its cause."""
+        return self.lock_ns >= _CAUSE * self.split.value_ns
+
+
+def sentence(storage: StorageFindings) -> str:
+    """Of the figure with the most lock time where that is its cause, else of the slowest one and what that is made of;
+    why, where nothing is known."""
+    found = figures_of(storage.causes)
+    if not found:
+        return f"Where the time went on {storage.storage} is unknown: {storage.causes.reason or 'too few operations'}."
+    return most_locked(storage) or told(storage, max(found, key=lambda f: f.split.value_ns))
+
+
+def most_locked(storage: StorageFindings) -> str:
+    """Of the figure with the most lock time among those whose cause it is; empty where there is none."""
+    found = [figure for figure in figures_of(storage.causes) if figure.locked]
+    return told(storage, max(found, key=lambda f: f.lock_ns)) if found else ""
+
+
+def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
+    """Of one figure; empty where it is not split."""
+    split = storage.causes.splits.get(operation, {}).get(name)
+    return "" if split is None else told(storage, Figure(operation, name, split))
+
+
+def figures_of(causes: Causes) -> list[Figure]:
+    """Of each operation the rarest percentile that is split, else its mean."""
+    found = []
+    for operation, splits in causes.splits.items():
+        name = next((name for name in (*_PERCENTILES, "mean") if name in splits), None)
+        if name is not None:
+            found.append(Figure(operation, name, splits[name]))
+    return found
+
+
+def told(storage: StorageFindings, figure: Figure) -> str:
+    split = figure.split
+    least = "at least " if split.at_least else ""
+    name = "the mean" if figure.name == "mean" else figure.name
+    parts = list(_parts(storage, figure))
+    known = f" ({_known(storage)})" if split.parts["lock"] >= _MATTERS * split.value_ns or not figure.lock_ns else ""
+    return (
+        f"Of the {least}{duration(split.value_ns / 1e9)} that {name} of {figure.operation} took on {storage.storage}, "
+        f"{listed(parts)}{known}."
+    )
+
+
+def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
+    """The causes that matter, the largest first; a lock that matters before all others."""
+    split = figure.split
+    ranked = sorted(split.parts, key=lambda cause: (-(cause == "lock" and figure.locked), -split.parts[cause]))
+    for place, cause in enumerate(ranked):
+        if place and split.parts[cause] < _MATTERS * split.value_ns:
+            continue
+        if cause == "lock":
+            yield _queue(storage, split)
+        else:
+            folded = cause == "rest" and storage.causes.reason
+            yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
+        if figure.locked:
+            return
+
+
+def _queue(storage: StorageFindings, split: Split) -> str:
+    about = "about " if storage.waits.known == "sampled" else ""
+    lock_ns = split.parts["lock"]
+    whole = f"{about}{duration(lock_ns / 1e9)}"
+    if not split.locks:
+        return f"{whole} was waiting for locks"
+    (holder, object_), most = max(split.locks.items(), key=lambda pair: pair[1])
+    if most >= _ONE * lock_ns:
+        return f"{whole} was {_behind(holder)} on {object_}"
+    return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
+
+
+def _behind(holder: str) -> str:
+    if holder == NOBODY:
+        return "a queue that nobody was ahead of, between two retries,"
+    return "a queue behind somebody who is not told" if holder == UNTOLD else f"a queue behind {holder}"
+
+
+def _known(storage: StorageFindings) -> str:
+    """How lock waits are known, and from what length on they were timed."""
+    known, threshold_s = storage.waits.known, storage.durations.threshold_s
+    if known == "event and sampled" and threshold_s:
+        return f"waits above {duration(threshold_s)} known by event, shorter ones sampled"
+    return f"lock waits known: {known}"

@@ -1,0 +1,135 @@
+"""The log's waits and the sampler's: each wait once."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.probes.postgres_source import LogSettings, source
+from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.waits import Chain, Lock, Party, Wait
+
+
+def sampled(session: int, started: int, last: int, hits: int = 1, chain: Chain | None = None) -> Wait:
+    lock = Lock(session, "tag", "transactionid", "ShareLock", False, age_ns=5)
+    return Wait(lock, "row of t", started, 0, last, hits, last + 25, chains=Counter([chain]), name="t (0,1)")
+
+
+def logged(session: int, started: int, ended: int | None, chain: Chain | None = None, of: str = "row of t") -> Wait:
+    lock = Lock(session, "transaction 9", "transaction", "ShareLock", False)
+    last = started if ended is None else ended
+    return Wait(lock, of, started, 0, last, None, ended, "event", "acquired", Counter([chain]), name="transaction 9")
+
+
+def tell(ledger: Ledger, *waits: Wait, queue: frozenset[int] = frozenset()) -> None:
+    ledger.logged(waits, [queue for _ in waits])
+
+
+def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
+    return [(w.known, w.lock.session, w.started_ns) for w in waits]
+
+
+def test_what_the_log_tells_is_not_counted_twice() -> None:
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 100, 150), sampled(2, 100, 150)])
+    tell(ledger, logged(1, 100, 190))
+    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 2, 100)]
+    ledger.sampled([sampled(1, 100, 160)])
+    assert ledger.settled(1000) == []
+
+
+def test_a_sight_waits_for_what_the_log_will_tell() -> None:
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 100, 150)])
+    assert ledger.settled(120) == []
+    assert ledger.settled(1000, lambda: [(1, 99, FOR_EVER)]) == []
+    ledger.sampled([sampled(2, 100, 150)])
+    assert known(ledger.settled(FOR_EVER)) == [("sampled", 2, 100)]
+
+
+def test_parts_too_short_to_be_logged_are_sampled() -> None:
+    """Before the wait that was logged, and after it; a part in its midst is in its span."""
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 90, 95), sampled(1, 140, 141), sampled(1, 200, 203)])
+    tell(ledger, logged(1, 100, 200))
+    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 1, 90), ("sampled", 1, 200)]
+
+
+def test_stamps_that_come_late_do_not_part_them() -> None:
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 90, 150)])
+    tell(ledger, logged(1, 100, 195))
+    assert known(ledger.settled(1000)) == [("event", 1, 100)]
+
+
+def test_the_sampler_knows_what_the_log_does_not() -> None:
+    """Who of the queue is in the way; who was, where the beginning was not logged; which row."""
+    holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
+    behind_ddl = Chain(ddl, holder, 2)
+    ledger = Ledger()
+    ledger.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
+    direct = Chain(holder, holder, 1)
+    tell(ledger, logged(1, 100, 200, direct), queue=frozenset({6}))
+    tell(ledger, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
+    waits = ledger.settled(1000)
+    assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
+    assert (waits[2].object, waits[2].name) == ("row of t", "t (0,1)")
+
+
+def test_spans_are_forgotten_in_time() -> None:
+    ledger = Ledger()
+    tell(ledger, logged(1, 100, 200))
+    ledger.forget(200 + 301 * 10**9)
+    ledger.sampled([sampled(1, 100, 150)])
+    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 1, 100)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(0, 30)), max_size=30))
+def test_every_wait_is_told_once(gaps: list[tuple[int, int, int]]) -> None:
+    """Waits one after another in three sessions, those from 10 on logged, all of them seen once."""
+    ledger, now, expected = Ledger(), dict.fromkeys((1, 2, 3), 0), 0
+    for session, gap, length in gaps:
+        started = now[session] + gap
+        now[session] = started + length
+        expected += 1
+        ledger.sampled([sampled(session, started, started + length // 2)])
+        if length >= 10:
+            tell(ledger, logged(session, started, started + length))
+    assert len(ledger.settled(FOR_EVER)) == expected
+
+
+ROW = {
+    "lock_waits": True,
+    "language": "en_US.UTF-8",
+    "threshold_us": 10_000,
+    "directory": "/data",
+    "file": "log/postgres.json",
+    "zone_s": 0,
+    "own_settings": False,
+}
+
+
+def test_settings_that_tell_of_every_wait() -> None:
+    settings = LogSettings.of(ROW)
+    assert (settings.why_not, settings.threshold_ns, str(settings.path)) == (
+        None,
+        10_000_000,
+        "/data/log/postgres.json",
+    )
+    assert str(LogSettings.of(ROW | {"file": "/log/p.json"}).path) == "/log/p.json"
+    assert [LogSettings.of(ROW | {"language": word}).why_not for word in ("C", "POSIX", "en_GB")] == [None] * 3
+
+
+def test_settings_that_do_not_say_what_to_change() -> None:
+    changes = ({"file": None}, {"lock_waits": False}, {"language": "de_DE.UTF-8"}, {"own_settings": True})
+    words = ("log_destination", "log_lock_waits", "lc_messages", "reset")
+    for change, word in zip(changes, words, strict=True):
+        assert word in (LogSettings.of(ROW | change).why_not or "")
+
+
+def test_sources() -> None:
+    best = source(50, 10, None, sees_all=True)
+    assert (best.known, best.threshold_ns, best.reason) == (("event", "sampled"), 10, "")
+    alone = source(50, 10, "no log", sees_all=False)
+    assert (alone.known, alone.threshold_ns) == (("sampled",), None)
+    assert alone.reason.startswith("no log; other roles' statements are hidden")
