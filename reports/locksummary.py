@@ -26,15 +26,20 @@ def lock_summary(storage: StorageFindings) -> dict[str, Any]:
 
 
 def _split(split: Split) -> dict[str, Any]:
-    locks = sorted(split.locks.items(), key=lambda pair: -pair[1])
     return {
         "value_ms": split.value_ns / 1e6,
         "at_least": split.at_least,
         "n": split.n,
         "parts_ms": {cause: ns / 1e6 for cause, ns in split.parts.items()},
         "lock_bounds_ms": None if split.bounds is None else [bound / 1e6 for bound in split.bounds],
-        "locks": [{"behind": holder, "on": on, "ms": ns / 1e6} for (holder, on), ns in locks],
+        "locks": _behind(split.locks),
+        "locks_felt_through": {cause: _behind(pairs) for cause, pairs in split.through.items()},
     }
+
+
+def _behind(locks: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
+    ranked = sorted(locks.items(), key=lambda pair: -pair[1])
+    return [{"behind": holder, "on": on, "ms": ns / 1e6} for (holder, on), ns in ranked]
 
 
 def _blame(blame: Blame) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Where the time went, in a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -140,9 +141,21 @@ def _behind_all(storage: StorageFindings, split: Split, locks: Mapping[Pair, flo
     if not locks:
         return f"{whole} was waiting for locks"
     (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
+    told = f"{about}{duration(most / 1e9)} of it"
     if most >= _ONE * lock_ns:
         return f"{whole} was {_behind(holder)} on {object_}"
-    return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
+    (queue, _), holders = _largest(locks, 1), _largest(locks, 0)
+    if sum(ns for (_, on), ns in locks.items() if on == queue) >= _ONE * lock_ns:
+        return f"{whole} was a queue on {queue}, {about}{duration(holders[1] / 1e9)} of it {_after(holders[0])}"
+    return f"{whole} was waiting for locks, {told} {_behind(holder)} on {object_}"
+
+
+def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
+    """The holder (0) or the object (1) with most time, and that time."""
+    totals: dict[str, float] = defaultdict(float)
+    for pair, ns in locks.items():
+        totals[pair[place]] += ns
+    return max(totals.items(), key=lambda one: one[1])
 
 
 def _rough(storage: StorageFindings, split: Split) -> bool:
@@ -162,7 +175,13 @@ def _bounds(split: Split) -> str:
 def _behind(holder: str) -> str:
     if holder == NOBODY:
         return "a queue that nobody was ahead of, between two retries,"
-    return "a queue behind somebody who is not told" if holder == UNTOLD else f"a queue behind {holder}"
+    return f"a queue {_after(holder)}"
+
+
+def _after(holder: str) -> str:
+    if holder == NOBODY:
+        return "with nobody ahead, between two retries"
+    return "behind somebody who is not told" if holder == UNTOLD else f"behind {holder}"
 
 
 def _known(storage: StorageFindings) -> str:

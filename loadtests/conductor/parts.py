@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtests.calibration.plan import calibrated
+from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
@@ -48,6 +50,7 @@ class Parts:
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By pod and database."""
     observer: Child | None = None
+    calibration: Calibrating | None = None
     stricken: Counter[str] = field(default_factory=Counter)
     """Pods and databases that may die, because so many actions of the timeline have their hands on them."""
     _orders: int | None = None
@@ -94,6 +97,16 @@ class Parts:
 
     def _pod_dsn(self, name: str) -> str:
         return self.servers[name].pod_dsn if name in self.servers else self.dsns()[name]
+
+    def start_calibration(self) -> None:
+        """Of the databases that there are, the servers being up; nothing where there is nothing to calibrate."""
+        places = {
+            name: Place(storage.engine, self.dsns()[name], self._pod_dsn(name))
+            for name, storage in self.layout.databases.items()
+            if calibrated(storage.engine, "short")
+        }
+        if places:
+            self.calibration = Calibrating(self.directory, places, "short", self.guardian)
 
     def start_pods(self) -> None:
         """Raises RunEnded(pod_died)."""
@@ -178,6 +191,8 @@ class Parts:
         for child in (self.observer, *(pod.child for pod in self.pods.values())):
             if child is not None:
                 child.stop(signal.SIGTERM, STOP_WITHIN_S)
+        if self.calibration is not None:
+            self.calibration.stop()
         for proxy in self.proxies.values():
             proxy.stop()
         if self._orders is not None:

@@ -129,8 +129,16 @@ class Run:
         for name, server in self.parts.servers.items():
             for note in server.notes:
                 self.around.progress.say(f"the database server {name} {note}")
+        self.parts.start_calibration()
+        self._calibrated()
         self.parts.start_pods()
         return tuple(pod.target for pod in self.parts.pods.values())
+
+    def _calibrated(self) -> None:
+        """A calibration that failed ends no run: lock waits are no evidence then, which its figures say."""
+        if self.parts.calibration is not None:
+            outcome = self.parts.calibration.finish(self.around.interrupts, lambda _: None)
+            self.around.progress.say(outcome.sentence)
 
     def plan(self, pods: tuple[PodTarget, ...]) -> RunPlan:
         return RunPlan(

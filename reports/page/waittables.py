@@ -88,5 +88,5 @@ def _part(split: Split, cause: str) -> str:
 
 def held_by(split: Split, most: int = 2) -> str:
     """`chat.accept on accounts 300 ms, message.send on chats 38 ms`."""
-    ranked = sorted(split.locks.items(), key=lambda pair: -pair[1])[:most]
+    ranked = sorted(split.locked.items(), key=lambda pair: -pair[1])[:most]
     return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns > 0) or NONE

@@ -14,6 +14,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("sampled", "a look at the server now and then: looks that saw it, times their period, with a 95 % interval. Single waits are not timed."),
     ("censored", "too short for what times waits to see it. Its length is unknown; of all such together, a sum is known by sampling."),
     ("cause", "what a part of a response was spent on: held back, waits for locks, for a session, database, pod, rest. They add up to the response."),
+    ("locks' doing", "waits for locks in its own transactions, in its user's earlier calls while it was held back, and in the sessions of the pool while it waited for one."),
     ("directly behind", "who held the lock at that moment. It may itself have waited for another."),
     ("root", "the head of a queue: it waited for nobody, so all of the queue waited for it."),
     ("sessions ahead", "how many were between a waiter and the root, the root included: the depth of the queue."),

@@ -55,7 +55,7 @@ def where_time_went(findings: Findings, looks: dict[str, Look]) -> Figure:
     handles = [Patch(facecolor=look.light, label=cause) for cause, look in CAUSE_LOOKS.items()]
     at = (_LEFT_IN / _WIDTH_IN, 1 - 0.08 / height)
     whole.legend(handles=handles, loc="upper left", bbox_to_anchor=at, ncols=6, handlelength=1.2, borderaxespad=0)
-    note = "thin line: how long, beside the slowest; red words: of that for locks, and who held most of them"
+    note = "red under another colour: locks' doing there; red words: for locks in all, and who held most of them"
     whole.text(1 - 0.1 / _WIDTH_IN, 1 - 0.1 / height, note, ha="right", va="top", fontsize=8, color=MUTED)
     return whole
 
@@ -82,12 +82,15 @@ def _panel(axis: Any, storages: Sequence[StorageFindings], looks: dict[str, Look
 
 def _bar(axis: Any, place: int, split: Split) -> None:
     """Shares of the whole, and beside them in words what it took and, in the colour of locks, who held them."""
-    base, lock = 0.0, split.parts.get("lock", 0.0)
+    base, lock, whole_ns = 0.0, sum(split.locked.values()) or split.parts.get("lock", 0.0), split.value_ns or 1.0
     for cause, look in CAUSE_LOOKS.items():
-        share = max(split.parts.get(cause, 0.0), 0.0) / (split.value_ns or 1.0)
+        share = max(split.parts.get(cause, 0.0), 0.0) / whole_ns
         axis.add_patch(
             Rectangle((base, place - 0.32), share, 0.5, facecolor=look.light, edgecolor=PAPER, linewidth=0.3)
         )
+        through = sum(split.through.get(cause, {}).values()) / whole_ns
+        red = CAUSE_LOOKS["lock"].light
+        axis.add_patch(Rectangle((base, place - 0.02), through, 0.2, facecolor=red, linewidth=0))
         base += share
     whole = ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)
     _word(axis, 1.04, place, whole, color=INK, fontweight="bold")
@@ -96,9 +99,9 @@ def _bar(axis: Any, place: int, split: Split) -> None:
 
 
 def holder_of(split: Split) -> str:
-    """Who held the locks for most of the lock part; empty when nobody could tell."""
+    """Who held the locks for most of what is their doing; empty when nobody could tell."""
     held: Counter[str] = Counter()
-    for (holder, _), waited in split.locks.items():
+    for (holder, _), waited in split.locked.items():
         held[holder_name(holder)] += round(waited)
     return held.most_common(1)[0][0] if held else ""
 

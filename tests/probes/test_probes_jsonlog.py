@@ -247,6 +247,16 @@ def test_waits_that_end_in_an_error(end: bytes, outcome: str) -> None:
     assert (lengths_ms([wait]), wait.outcome) == ([60], outcome)
 
 
+def test_an_error_shortly_after_the_last_part_that_was_logged_is_its_end() -> None:
+    """It had the row's queue, and waited for its holder for less than the threshold when its time was over."""
+    (wait,) = told_of(
+        waiting(110, 2, tuple_lock("(0,1)"), 1),
+        acquired(160, 2, tuple_lock("(0,1)"), "60.000"),
+        failed(168, 2, "55P03", "canceling statement due to lock timeout"),
+    )
+    assert (lengths_ms([wait]), wait.outcome) == ([68], "timed_out")
+
+
 def test_errors_of_others_end_nothing() -> None:
     lines = [waiting(110, 2, "transaction 9", 1), failed(120, 3, "55P03", "canceling statement due to lock timeout")]
     assert len(follow(*lines).open()) == 1
@@ -355,23 +365,26 @@ def test_hardly_anything_is_kept_of_what_is_over() -> None:
     assert [len(getattr(waits, name)) for name in ("_parts", "_got", "_last", "unsettled")] == [1, 0, 1, 0]
 
 
+def sight(transaction: str, since_ms: int, until_ms: int, operation: str | None, own: bool = False) -> Sight:
+    return Sight(transaction, since_ms * MS, until_ms * MS, operation, own)
+
+
 def test_names_are_those_of_the_transaction_that_held_the_lock() -> None:
     names = Names()
-    names.see(1, Sight("a", 100, 200, "chat.accept", own=False))
-    names.see(1, Sight("b", 300, 300, "chat.close", own=False))
-    names.see(1, Sight("b", 300, 400, None, own=False))
-    assert [names.operation(1, [moment]) for moment in (150, 250, 350, 500)] == [
-        *("chat.accept", None, "chat.close", None)
-    ]
-    assert names.operation(2, [150]) is None
+    names.see(1, sight("a", 100, 200, "chat.accept"))
+    names.see(1, sight("b", 300, 300, "chat.close"))
+    names.see(1, sight("b", 300, 400, None))
+    found = [names.operation(1, [ms * MS]) for ms in (150, 250, 350, 500)]
+    assert found == ["chat.accept", None, "chat.close", None]
+    assert names.operation(2, [150 * MS]) is None
 
 
 def test_strangers_bear_one_name_until_the_server_is_another() -> None:
     names = Names()
-    names.see(1, Sight("a", 100, 200, "pg_dump", own=True))
-    names.cut(1000)
-    names.see(1, Sight("b", 1100, 1200, "psql", own=True))
-    assert [names.operation(1, [moment]) for moment in (300, 999, 1050)] == ["pg_dump", "pg_dump", "psql"]
+    names.see(1, sight("a", 100, 200, "pg_dump", own=True))
+    names.cut(1000 * MS)
+    names.see(1, sight("b", 1100, 1200, "psql", own=True))
+    assert [names.operation(1, [ms * MS]) for ms in (300, 999, 1050)] == ["pg_dump", "pg_dump", "psql"]
 
 
 def test_relations_are_asked_for_once() -> None:

@@ -10,7 +10,7 @@ from waiting import MS, only, ticks, transaction, wait
 from loadtests.records.vocabulary import KNOWN, OUTCOMES
 from reports.lanes import Lanes, running_max
 from reports.sentence import sentence, sentence_of
-from reports.splits import CAUSES
+from reports.splits import CAUSES, Sums
 
 ACCEPT, SEND = "chat.accept", "message.send"
 HOLDER = transaction(1, "subscription.create", 0, 9_000)
@@ -251,3 +251,60 @@ def test_the_largest_so_far_is_that_of_the_group(pairs):
     group, values = (np.array(c, dtype=np.int64) for c in (zip(*pairs, strict=True) if pairs else [(), ()]))
     told = [max(v for g, v in pairs[: i + 1] if g == group[i]) for i in range(len(pairs))]
     assert running_max(group, values).tolist() == told
+
+
+CREATE = "subscription.create"
+
+
+def test_locks_of_an_earlier_call_are_felt_by_whom_it_held_back(tmp_path):
+    """The agent subscribes, waiting 60 ms for the account; its accept was due 20 ms after that began."""
+    operations, transactions, waits = [], [HOLDER], []
+    for i in range(40):
+        t, key, user = 90.0 * i, 2 * i + 1, {"user": i % 3}
+        times = {"planned_s": 5 + t / 1000, "response_s": 0.07}
+        operations += [Op(CREATE, key=key, **times, **user), op(key + 1, t + 20, t + 80, lag_ms=50, **user)]
+        operations.append(Op("event.deliver", key=key, planned_s=5 + t / 1000, response_s=0.09, **user))
+        transactions.append(transaction(100 + i, CREATE, t + 2, t + 68, key=key))
+        transactions.append(transaction(100 + i, ACCEPT, t + 72, t + 78, key=key + 1))
+        waits.append(wait(100 + i, 1, t + 4, t + 64, lock=f"accounts (0,{i})"))
+    storage = study_of(tmp_path, operations, transactions, waits)
+    split = storage.causes.splits[ACCEPT]["p50"]
+    assert parts_ms(split)["held back"] == 50
+    assert split.through["held back"] == {(CREATE, "row of accounts"): pytest.approx(44 * MS)}
+    assert "44 ms was a queue behind subscription.create on row of accounts: 44 ms in its user's earlier calls" in (
+        sentence_of(storage, ACCEPT, "p50")
+    )
+
+
+def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
+    """Both sessions of the pool spend three quarters of their time in a queue; accepts wait 80 ms for one of them."""
+    operations, transactions, waits = [], [HOLDER], []
+    for i in range(40):
+        t = 200.0 * i
+        operations.append(op(i + 1, t, t + 90))
+        transactions.append(transaction(9, ACCEPT, t + 80, t + 90, key=i + 1, received=t, asked=t))
+        for session in (2, 3):
+            transactions.append(transaction(session, SEND, t, t + 200))
+            waits.append(wait(session, 1, t, t + 150, lock=f"accounts ({session},{i})"))
+    storage = study_of(tmp_path, operations, [t for t in transactions if t is not HOLDER], waits)
+    split = storage.causes.splits[ACCEPT]["p50"]
+    assert parts_ms(split)["session"] == 80
+    # Of the first tenth of a second, in which both wait and the accept works for a tenth of that.
+    assert sum(split.through["session"].values()) == pytest.approx(80 * MS * 200 / 210, rel=0.02)
+    assert sum(split.through["session"].values()) <= split.parts["session"]
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(st.sampled_from(CAUSES), st.floats(0, 1e9), min_size=1),
+    st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), st.floats(0, 1e9)),
+    st.floats(1, 1e12),
+)
+def test_what_is_felt_through_a_part_is_never_more_than_the_part(parts, pairs, value_ns):
+    sums = Sums(n=1, joined=1, response=sum(parts.values()) + 1, held_back=parts.get("held back", 0.0))
+    sums.session, sums.through = parts.get("session", 0.0), {"session": pairs, "held back": pairs}
+    split = sums.split(value_ns, at_least=False)
+    assert split is not None
+    assert sum(split.parts.values()) == pytest.approx(value_ns)
+    for cause in ("session", "held back"):
+        assert sum(split.through[cause].values()) <= split.parts[cause] * (1 + 1e-9)

@@ -24,7 +24,7 @@ class Follower:
     """What is known of a server's waits, from its log and from the sampler, by our own clock.
 
     `bad` counts lines that should have told something and could not be read, `lost` how often something was passed
-    over.
+    over; `clock_off_ns` is how far the last beat's stamp was from when it was sent: far, when the clock was set anew.
     """
 
     def __init__(self, clock: ServerClock) -> None:
@@ -32,7 +32,7 @@ class Follower:
         self.clock = clock
         self.names, self.relations, self.ledger = Names(), Relations(), Ledger()
         self.waits = LoggedWaits(0)
-        self.bad = self._lost = 0
+        self.bad = self._lost = self.clock_off_ns = 0
         self._tail: Tail | None = None
         self._zone_s = 0
         self._stopped: str | None = "not opened yet"
@@ -117,7 +117,7 @@ class Follower:
             path = self._tail.path
             self._leave_file()
             self._tail = Tail(path, from_start=True)
-        self._end_unseen()
+        self._end_unseen(self._known_ns - _GRACE_NS)
         self._settle(self._known_ns - _GRACE_NS - self.waits.gap_ns)
 
     def _leave_file(self) -> None:
@@ -141,7 +141,9 @@ class Follower:
     def _understand(self, found: Event) -> None:
         if found.kind == "beat":
             if (sent_ns := self._beats.pop(found.said, None)) is not None:
-                self._heard, self._known_ns = True, max(self._known_ns, sent_ns)
+                self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
+                self._heard, self._known_ns = True, found.at_ns
+                self.clock_off_ns = found.at_ns - sent_ns
             return
         if found.kind == "started":
             self.names.cut(found.at_ns)
@@ -156,10 +158,10 @@ class Follower:
             if wait.started_ns < at_ns:
                 wait.look(at_ns, wait.pid in waiting)
 
-    def _end_unseen(self) -> None:
+    def _end_unseen(self, until_ns: int) -> None:
         """An error that was caught is in no log: the wait is over once the sampler has not seen it for long enough."""
         for wait in self.waits.open():
-            if wait.unseen_ns is not None and wait.unseen_ns < self._known_ns - _GRACE_NS:
+            if wait.unseen_ns is not None and wait.unseen_ns < until_ns:
                 last_ns = max(wait.seen_ns, wait.parts[-1].started_ns + self.waits.threshold_ns)
                 self.waits.end_unseen(wait, (last_ns + wait.unseen_ns) // 2)
 
@@ -192,6 +194,7 @@ class Follower:
         if len(self._ended) < 2:
             return []
         if self.why is None:
+            self._end_unseen(FOR_EVER)
             self._settle(FOR_EVER)
             self._tell(self.waits.open())
         if self._tail is not None:

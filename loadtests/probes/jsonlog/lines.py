@@ -105,7 +105,8 @@ def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
         return Event("started", _unix_ns(told, zone_s), told["session_id"], told["pid"]) if began else None
     code = told.get("state_code", "")
     outcome = "timed_out" if code == "57014" and "timeout" in message else _OUTCOMES.get(code, "unknown")
-    return Event("failed", _unix_ns(told, zone_s), told["session_id"], told["pid"], outcome=outcome)
+    at_ns, transaction = _unix_ns(told, zone_s), told.get("vxid")
+    return Event("failed", at_ns, told["session_id"], told["pid"], transaction=transaction, outcome=outcome)
 
 
 def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _KEPT = 64
+_STAMPS_NS = 2_000_000
+"""How far apart two moments may seem that are one."""
 
 
 @dataclass(slots=True)
@@ -44,9 +46,10 @@ class Names:
         sight nearest to them; None when nothing tells."""
         first_ns, last_ns = min(moments), max(moments)
         sights = list(self._sights.get(pid, {}).values())
-        for sight in reversed(sights):
-            if sight.since_ns <= last_ns and sight.until_ns >= first_ns:
-                return sight.operation
+        for slack_ns in (0, _STAMPS_NS):
+            for sight in reversed(sights):
+                if sight.since_ns - slack_ns <= last_ns and sight.until_ns + slack_ns >= first_ns:
+                    return sight.operation
         own = [s for s in sights if s.own and self._life(s.until_ns) == self._life(first_ns)]
         return min(own, key=lambda s: abs(s.until_ns - first_ns), default=_NOBODY).operation
 

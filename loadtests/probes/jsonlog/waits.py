@@ -114,7 +114,7 @@ class LoggedWaits:
         elif event.kind == "acquired":
             self._acquired(event)
         elif event.kind == "failed":
-            self._end(event.session, event.at_ns, event.outcome)
+            self._failed(event)
         elif event.kind == "started":
             self.cut()
         self.now_ns = max(self.now_ns, event.at_ns)
@@ -179,6 +179,17 @@ class LoggedWaits:
             return part.row.relation
         found = relation_of(part.lock)
         return self._relations.get(found) if found else None
+
+    def _failed(self, event: Event) -> None:
+        """Ends what the session waited for; also when a part too short to be logged had come behind those that were."""
+        wait = self._last.get(event.session)
+        ended_ns = wait.ended_ns if wait else None
+        if wait is None or ended_ns is None or event.outcome == "unknown" or not wait.parts[-1].of_row:
+            self._end(event.session, event.at_ns, event.outcome)
+        elif wait.told.transaction == event.transaction and 0 <= event.at_ns - ended_ns <= self.gap_ns:
+            last = wait.parts[-1]
+            wait.parts.append(Part(last.lock, last.mode, ended_ns, last.row, event.at_ns))
+            wait.outcome = event.outcome
 
     def _end(self, session: str, at_ns: int, outcome: str) -> None:
         wait = self._last.get(session)

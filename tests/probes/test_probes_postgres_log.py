@@ -1,0 +1,421 @@
+"""The observer beside a server that logs its lock waits: real contention of every kind, and a log that goes away."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from observers import Observer, observing
+
+from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
+from loadtests.servers.postgres import PostgresServer
+
+MS = 1_000_000
+HOLD_S = 0.12
+ERROR_NS = 5 * MS
+"""How far a wait may be from what its client saw, in either direction; the client sees the way there and back too."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One of its own: its settings change, and its log is taken away."""
+    with PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres") as server:
+        if not log_of(server).exists():
+            pytest.skip("this PostgreSQL is older than 15: it writes no log as JSON")
+        yield server
+
+
+def log_of(server: PostgresServer) -> Path:
+    return server.directory / "log" / "postgres.json"
+
+
+@dataclass
+class Sessions:
+    """Connections by what they are called, and what happened to them by our own clock."""
+
+    server: PostgresServer
+    observer: Observer
+    pids: dict[str, int] = field(default_factory=dict)
+    waited: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def open(self, *names: str, dsn: str = "", application: str = "") -> Any:
+        """Named as a pod's sessions, unless they have an application's own name."""
+        connections = []
+        for name in names:
+            settings = {"application_name": application or f"{name}@pod-1"}
+            connections.append(await asyncpg.connect(dsn or self.server.pod_dsn, server_settings=settings))
+            self.pids[name] = connections[-1].get_server_pid()
+        yield connections if len(names) > 1 else connections[0]
+        for connection in connections:
+            connection.terminate()
+
+    async def wait(self, name: str, connection: Any, sql: str) -> None:
+        """A statement that waits; errors are part of the story."""
+        begun_ns = self.observer.now_ns()
+        with suppress(asyncpg.PostgresError, OSError):
+            await connection.execute(sql)
+        self.waited[name] = begun_ns, self.observer.now_ns()
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        return [w for w in self.observer.rows("lock_waits") if w["waiter_session"] == self.pids[name]]
+
+
+UPDATE = "UPDATE hot SET n = n + 1 WHERE id = {}"
+
+
+async def execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def hot_row(s: Sessions) -> None:
+    """One holds a row, four want it and hold it a while themselves."""
+
+    async def one(name: str, connection: Any, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        async with connection.transaction():
+            await s.wait(name, connection, UPDATE.format(1))
+            await asyncio.sleep(HOLD_S / 2)
+
+    names = ["hot.0", "hot.1", "hot.2", "hot.3", "hot.4"]
+    async with s.open(*names) as connections:
+        await asyncio.gather(*(one(*each, 0.02 * n) for n, each in enumerate(zip(names, connections, strict=True))))
+
+
+async def errors(s: Sessions) -> None:
+    """One holds a row; those who want it are timed out, cancelled and terminated."""
+    async with s.open("holder", "lock.timeout", "statement.timeout", "cancelled", "terminated", "caught") as all_of:
+        holder, *waiters = all_of
+        await holder.execute("BEGIN; " + UPDATE.format(2))
+        await waiters[0].execute("SET lock_timeout = 100")
+        await waiters[1].execute("SET statement_timeout = 100")
+        await waiters[4].execute("SET lock_timeout = 100")
+        caught = "DO $$ BEGIN UPDATE hot SET n = 0 WHERE id = 2; EXCEPTION WHEN lock_not_available THEN END $$"
+        texts = [UPDATE.format(2)] * 4 + [caught]
+        names = ["lock.timeout", "statement.timeout", "cancelled", "terminated", "caught"]
+        tasks = [asyncio.create_task(s.wait(*each)) for each in zip(names, waiters, texts, strict=True)]
+        await asyncio.sleep(HOLD_S)
+        await holder.execute("SELECT pg_cancel_backend($1)", s.pids["cancelled"])
+        await holder.execute("SELECT pg_terminate_backend($1)", s.pids["terminated"])
+        await asyncio.gather(*tasks)
+
+
+async def deadlock(s: Sessions) -> None:
+    async with s.open("dead.a", "dead.b") as (a, b):
+        await a.execute("BEGIN; " + UPDATE.format(3))
+        await b.execute("BEGIN; " + UPDATE.format(4))
+        first = asyncio.create_task(s.wait("dead.a", a, UPDATE.format(4)))
+        await asyncio.sleep(0.05)
+        await s.wait("dead.b", b, UPDATE.format(3))
+        await b.execute("ROLLBACK")
+        await first
+
+
+async def reloaded(s: Sessions) -> None:
+    """The server says again what it said: once for each reload."""
+    async with s.open("reload.holder", "reload.waiter") as (holder, waiter):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(-1)")
+        task = asyncio.create_task(s.wait("reload.waiter", waiter, "SELECT pg_advisory_lock(-1)"))
+        for _ in range(3):
+            await asyncio.sleep(HOLD_S / 3)
+            await execute(s.server.dsn, "SELECT pg_reload_conf()")
+        await holder.execute("COMMIT")
+        await task
+
+
+async def relations(s: Sessions) -> None:
+    """A reader behind a migration behind a long reader, each by a name of its own."""
+    async with (
+        s.open("dump", application="pg_dump") as dump,
+        s.open("ddl", application="flyway") as ddl,
+        s.open("reader", application="uvicorn") as reader,
+    ):
+        await dump.execute("BEGIN; SELECT count(*) FROM hot")
+        altered = asyncio.create_task(s.wait("ddl", ddl, "ALTER TABLE hot ADD COLUMN IF NOT EXISTS extra int"))
+        await asyncio.sleep(0.05)
+        text = "SELECT count(*) FROM hot WHERE n = 4711 /*controller='chats',action='index',traceparent='00-1'*/"
+        read = asyncio.create_task(s.wait("reader", reader, text))
+        await asyncio.sleep(2 * HOLD_S)
+        await dump.execute("COMMIT")
+        await asyncio.gather(altered, read)
+
+
+async def notify(s: Sessions) -> None:
+    """A commit that waits for a standby that is not there holds the lock that all commits with notifications take."""
+    standby = "ALTER SYSTEM {} synchronous_standby_names"
+    async with s.open("notify.1", "notify.2") as (first, second):
+        await execute(s.server.dsn, standby.format("SET") + " = 'nobody'", "SELECT pg_reload_conf()")
+        await asyncio.sleep(0.1)
+        one = asyncio.create_task(s.wait("notify.1", first, f"BEGIN; {UPDATE.format(8)}; NOTIFY events; COMMIT"))
+        await asyncio.sleep(0.05)
+        two = asyncio.create_task(s.wait("notify.2", second, "NOTIFY events"))
+        await asyncio.sleep(HOLD_S)
+        await execute(s.server.dsn, "SET synchronous_commit = local", "ALTER SYSTEM RESET synchronous_standby_names")
+        await execute(s.server.dsn, "SELECT pg_reload_conf()")
+        await asyncio.gather(one, two)
+
+
+async def elsewhere(s: Sessions) -> None:
+    """What waits in another database of the server is not ours."""
+    dsn = s.server.dsn.rpartition("/")[0] + "/postgres"
+    async with s.open("other.1", "other.2", dsn=dsn) as (holder, waiter):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(9)")
+        task = asyncio.create_task(s.wait("other.2", waiter, "SELECT pg_advisory_lock(9)"))
+        await asyncio.sleep(HOLD_S)
+        await holder.execute("COMMIT")
+        await task
+
+
+SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
+    *(hot_row, errors, deadlock, reloaded, relations, notify, elsewhere)
+]
+
+
+@pytest.fixture(scope="module")
+def told(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
+    """Everything happens once, under one observer; the tests look at what it wrote."""
+
+    async def play(sessions: Sessions) -> None:
+        create = "CREATE TABLE hot (id int PRIMARY KEY, n int)"
+        await execute(server.pod_dsn, create, "INSERT INTO hot SELECT i, 0 FROM generate_series(1, 9) AS i")
+        for scene in SCENES:
+            await scene(sessions)
+        await asyncio.to_thread(sessions.observer.until_tick, lambda t: True, probe="postgres/log")
+
+    with observing(tmp_path_factory.mktemp("run"), {"postgres:postgres": server.dsn}) as observer:
+        sessions = Sessions(server, observer)
+        asyncio.run(play(sessions))
+        observer.stop()
+    return sessions
+
+
+def expect(told: Sessions, name: str, **expected: Any) -> dict[str, Any]:
+    """The one wait of the session, which lasted as long as its client waited, as far as its statement did nothing
+    else."""
+    (wait,) = told.rows(name)
+    begun_ns, ended_ns = told.waited[name]
+    assert wait["known"] == KNOWN.index("event")
+    assert wait["hits"] is None
+    assert begun_ns - ERROR_NS <= wait["started_ns"] <= wait["ended_ns"] <= ended_ns + ERROR_NS
+    assert {key: wait[key] for key in expected} == expected
+    return wait
+
+
+def outcome(wait: dict[str, Any]) -> str:
+    return WAIT_OUTCOMES[wait["outcome"]]
+
+
+def test_the_source_says_what_it_knows(told: Sessions) -> None:
+    assert told.observer.ready["lock_sources"]["postgres"] == {
+        "known": ["event", "sampled"],
+        "period_ns": 50 * MS,
+        "threshold_ns": 10 * MS,
+        "reason": "",
+    }
+    assert {t["error"] for t in told.observer.ticks("postgres/log")} == {None}
+
+
+def test_everyone_who_wants_a_hot_row_waits_once(told: Sessions) -> None:
+    assert told.rows("hot.0") == []
+    waits = [expect(told, f"hot.{n}", object="row of hot", depth=max(1, n - 1)) for n in (1, 2)]
+    waits += [expect(told, f"hot.{n}", object="row of hot") for n in (3, 4)]
+    lasted = sum(w["ended_ns"] - w["started_ns"] for w in waits)
+    seen = sum(end - begin for begin, end in (told.waited[f"hot.{n}"] for n in (1, 2, 3, 4)))
+    assert lasted == pytest.approx(seen, rel=0.05)
+    assert {outcome(w) for w in waits} == {"acquired"}
+    assert {w["lock"] for w in waits[:2]} == {"hot (0,1)"}
+    names = {told.pids[f"hot.{n}"]: f"hot.{n}" for n in range(5)}
+    assert all(w["root_operation"] in (names[w["root_session"]], None) for w in waits)
+    assert waits[0]["root_session"] == told.pids["hot.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("lock.timeout", "timed_out"),
+        ("statement.timeout", "timed_out"),
+        ("cancelled", "cancelled"),
+        ("terminated", "cancelled"),
+        ("caught", "unknown"),
+    ],
+)
+def test_waits_that_come_to_nothing(told: Sessions, name: str, ending: str) -> None:
+    if name == "caught":  # in no log: the sampler saw it end
+        (wait,) = told.rows(name)
+        assert 60 * MS <= wait["ended_ns"] - wait["started_ns"] <= 250 * MS
+    else:
+        wait = expect(told, name)
+        lasted = told.waited[name][1] - told.waited[name][0]
+        assert lasted - 4 * ERROR_NS <= wait["ended_ns"] - wait["started_ns"] <= lasted + ERROR_NS
+    assert outcome(wait) == ending
+    assert (wait["root_session"], wait["root_operation"]) == (told.pids["holder"], "holder")
+
+
+def test_a_deadlock_is_two_waits(told: Sessions) -> None:
+    survivor = expect(told, "dead.a", root_session=told.pids["dead.b"], depth=1)
+    victim = expect(told, "dead.b", blocker_session=told.pids["dead.a"], depth=1)
+    assert (outcome(survivor), outcome(victim)) == ("acquired", "deadlock")
+
+
+def test_a_reload_is_not_another_wait(told: Sessions) -> None:
+    wait = expect(told, "reload.waiter", object="advisory -1", lock="advisory -1", blocker_operation="reload.holder")
+    assert wait["ended_ns"] - wait["started_ns"] >= HOLD_S * 1e9
+
+
+def test_a_queue_for_a_table_is_told_by_names(told: Sessions) -> None:
+    dump = told.pids["dump"]
+    expect(told, "ddl", blocker_session=dump, blocker_operation="pg_dump", waiter_operation="flyway", depth=1)
+    reader = expect(told, "reader", object="relation hot", lock="relation hot", waiter_operation="chats.index")
+    assert (reader["blocker_operation"], reader["root_operation"], reader["depth"]) == ("flyway", "pg_dump", 2)
+    assert reader["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
+
+
+def test_the_lock_of_notifications(told: Sessions) -> None:
+    assert told.rows("notify.1") == []
+    expect(told, "notify.2", object="commit of NOTIFY", lock="commit of NOTIFY", blocker_session=told.pids["notify.1"])
+
+
+def test_other_databases_are_not_ours(told: Sessions) -> None:
+    assert told.rows("other.2") == []
+
+
+def test_totals_once_a_second(told: Sessions) -> None:
+    rows = told.observer.rows("counters")
+    assert {r["counter"] for r in rows} == {"commits", "rollbacks", "deadlocks"}
+    deadlocks = [r["value"] for r in rows if r["counter"] == "deadlocks"]
+    assert deadlocks[-1] - deadlocks[0] <= 1
+    assert all(later - earlier > 900 * MS for earlier, later in zip(times(rows), times(rows)[1:], strict=False))
+
+
+def times(rows: list[dict[str, Any]]) -> list[int]:
+    return sorted({r["t_ns"] for r in rows})
+
+
+async def contend(sessions: Sessions, name: str) -> None:
+    """One known wait."""
+    async with sessions.open("holds", name) as (holder, waiter):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(5)")
+        task = asyncio.create_task(sessions.wait(name, waiter, "SELECT pg_advisory_xact_lock(5)"))
+        await asyncio.sleep(HOLD_S)
+        await holder.execute("COMMIT")
+        await task
+
+
+def test_a_log_that_goes_away_and_comes_back(server: PostgresServer, tmp_path: Path) -> None:
+    """Cut, rotated, switched off and on, and the server started anew: waits are known as well as they can be."""
+    log = log_of(server)
+
+    def until(error: str | None) -> None:
+        observer.until_tick(lambda t: t["error"] is None if error is None else error in (t["error"] or ""), probe=LOG)
+
+    def asked() -> None:
+        """Until the server was asked once more where its log is."""
+        known, end = len(times(observer.rows("counters"))), time.monotonic() + 30
+        while len(times(observer.rows("counters"))) < known + 2 and time.monotonic() < end:
+            time.sleep(0.05)
+
+    def go(name: str) -> None:
+        asyncio.run(contend(sessions, name))
+
+    def alter(*statements: str) -> None:
+        asyncio.run(execute(server.dsn, *statements, "SELECT pg_reload_conf()"))
+
+    with observing(tmp_path, {"postgres:postgres": server.dsn}) as observer:
+        sessions = Sessions(server, observer)
+        os.truncate(log, 0)
+        until("was cut")
+        until(None)
+        go("cut")
+        log.rename(log.with_name("old.json"))
+        go("renamed")
+        asyncio.run(execute(server.dsn, "SELECT pg_rotate_logfile()"))
+        go("rotated")
+        alter("ALTER SYSTEM SET log_filename = 'other.log'")
+        go("elsewhere")
+        asked()
+        alter("ALTER SYSTEM RESET log_filename", "ALTER SYSTEM SET log_lock_waits = off")
+        until("log_lock_waits = on")
+        go("switched.off")
+        alter("ALTER SYSTEM RESET log_lock_waits", "ALTER SYSTEM SET deadlock_timeout = '20ms'")
+        until("deadlock_timeout is 20 ms now")
+        alter("ALTER SYSTEM RESET deadlock_timeout")
+        until(None)
+        server.stop()
+        server.start()
+        until(None)
+        go("anew")
+        observer.stop()
+    waits = {name: sessions.rows(name) for name in sessions.waited}
+    assert {name: [KNOWN[w["known"]] for w in of] for name, of in waits.items()} == {
+        **{name: ["event"] for name in ("cut", "renamed", "rotated", "elsewhere", "anew")},
+        "switched.off": ["sampled"],
+    }
+    assert {w["object"] for of in waits.values() for w in of} == {"advisory 5"}
+    blind = [t["error"] for t in observer.ticks("postgres") if t["error"]]
+    assert all("Connect" in why or "Cannot" in why or "closed" in why or "shutting" in why for why in blind)
+
+
+LOG = "postgres/log"
+
+
+def watcher(server: PostgresServer, *grants: str) -> str:
+    """The address for a role with those privileges only."""
+    create = ("DROP ROLE IF EXISTS watcher", "CREATE ROLE watcher LOGIN PASSWORD 'secret'")
+    revoke = ("REVOKE CONNECT ON DATABASE pod FROM watcher",) if exists(server) else ()
+    connect = "GRANT CONNECT ON DATABASE pod TO watcher"
+    asyncio.run(execute(server.dsn, *revoke, *create, connect, *grants))
+    return server.dsn.replace(server.dsn.split("@")[0], "postgresql://watcher:secret")
+
+
+def exists(server: PostgresServer) -> bool:
+    async def ask() -> bool:
+        connection = await asyncpg.connect(server.dsn)
+        found = await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = 'watcher'")
+        await connection.close()
+        return bool(found)
+
+    return asyncio.run(ask())
+
+
+def test_a_role_with_few_privileges_samples_what_it_may_see(server: PostgresServer, tmp_path: Path) -> None:
+    """It sees who waits for whom, and their applications' names; statements and the log are not for it."""
+    with observing(tmp_path, {"postgres:postgres": watcher(server)}) as observer:
+        sessions = Sessions(server, observer)
+        asyncio.run(contend(sessions, "watched"))
+        observer.until_tick(lambda t: True)
+        observer.stop()
+    source = observer.ready["lock_sources"]["postgres"]
+    assert (source["known"], source["threshold_ns"]) == (["sampled"], None)
+    assert "pg_monitor" in source["reason"]
+    assert "pg_read_all_stats" in source["reason"]
+    (wait,) = sessions.rows("watched")
+    assert (wait["waiter_operation"], wait["root_operation"]) == ("watched", "holds")
+    assert (wait["statement"], wait["object"], KNOWN[wait["known"]]) == (None, "advisory 5", "sampled")
+    assert wait["hits"] >= 1
+    assert {t["error"] for t in observer.ticks("postgres")} == {None}
+    assert all("pg_monitor" in t["error"] for t in observer.ticks(LOG))
+
+
+def test_privileges_that_are_withdrawn_leave_the_sampler(server: PostgresServer, tmp_path: Path) -> None:
+    with observing(tmp_path, {"postgres:postgres": watcher(server, "GRANT pg_monitor TO watcher")}) as observer:
+        sessions = Sessions(server, observer)
+        asyncio.run(contend(sessions, "granted"))
+        asyncio.run(execute(server.dsn, "REVOKE pg_monitor FROM watcher"))
+        blind = observer.until_tick(lambda t: t["error"] is not None, probe=LOG)
+        asyncio.run(contend(sessions, "withdrawn"))
+        observer.until_tick(lambda t: True)
+        observer.stop()
+    assert observer.ready["lock_sources"]["postgres"]["known"] == ["event", "sampled"]
+    assert "pg_monitor" in blind["error"]
+    waits = {name: [KNOWN[w["known"]] for w in sessions.rows(name)] for name in ("granted", "withdrawn")}
+    assert waits == {"granted": ["event"], "withdrawn": ["sampled"]}
+    assert {t["error"] for t in observer.ticks("postgres")} == {None}
