@@ -1,7 +1,7 @@
 """The sampler alone, as on a server whose log cannot be read: its total of lock waits, against that of the waiters.
 
-On each of several databases of one PostgreSQL about two sessions wait at any moment, for a minute; an observer of its own
-looks into each, as the pod's own role, which may not read the log. That is done again until there are twenty such minutes.
+On each of several databases of one PostgreSQL about two sessions wait at any moment, for a minute; an observer of its
+own looks into each, as the pod's own role, which may not read the log. That is done until there are twenty minutes.
 """
 
 import json
