@@ -111,23 +111,23 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
     """The causes that matter, the largest first; a lock that matters before all others."""
     split = figure.split
     if figure.locked:
-        yield _queue(storage, figure)
+        yield _queue(figure)
         return
     ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
     for place, cause in enumerate(ranked):
         if place and split.parts[cause] < _MATTERS * split.value_ns:
             continue
         if cause == "lock":
-            yield _behind_all(storage, split, split.locks)
+            yield _behind_all(split, split.locks)
         else:
             folded = cause == "rest" and storage.causes.reason
             yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
 
 
-def _queue(storage: StorageFindings, figure: Figure) -> str:
+def _queue(figure: Figure) -> str:
     """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
     split = figure.split
-    whole = _behind_all(storage, split, split.locked)
+    whole = _behind_all(split, split.locked)
     felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
     where = [
         f"{duration(ns / 1e9)} {_FELT[cause]}"
@@ -138,22 +138,21 @@ def _queue(storage: StorageFindings, figure: Figure) -> str:
     return whole if alone or not where else f"{whole}: {listed(where)}"
 
 
-def _behind_all(storage: StorageFindings, split: Split, locks: Mapping[Pair, float]) -> str:
+def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
     """`locks` are its own ones, or all that is locks' doing."""
     lock_ns = max(sum(locks.values()), split.parts["lock"])
-    about = "about " if _rough(storage, split) else ""
+    about = "about " if _rough(split) else ""
     bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] * _SAME else ""
     whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
     if not locks:
         return f"{whole} was waiting for locks"
     (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
-    told = f"{about}{duration(most / 1e9)} of it"
     if most >= _ONE * lock_ns:
         return f"{whole} was {_behind(holder)} on {object_}"
     (queue, _), holders = _largest(locks, 1), _largest(locks, 0)
     if sum(ns for (_, on), ns in locks.items() if on == queue) >= _ONE * lock_ns:
         return f"{whole} was a queue on {queue}, {about}{duration(holders[1] / 1e9)} of it {_after(holders[0])}"
-    return f"{whole} was waiting for locks, {told} {_behind(holder)} on {object_}"
+    return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
 
 
 def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
@@ -164,11 +163,9 @@ def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
     return max(totals.items(), key=lambda one: one[1])
 
 
-def _rough(storage: StorageFindings, split: Split) -> bool:
+def _rough(split: Split) -> bool:
     """Whether sampling leaves the lock time open by more than people would take for the same."""
-    if split.bounds is None:
-        return storage.waits.known == "sampled"
-    return split.bounds[1] > _SAME * split.parts["lock"]
+    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
 
 
 def _bounds(split: Split) -> str:
