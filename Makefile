@@ -1,6 +1,6 @@
 # Verbs only: what each does is in the programs that it calls. Variables are quoted wherever they are used.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate pod ui test test-all lint bench lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -13,6 +13,13 @@ STUDY ?= $(shell ls -1d "$(RUNS)"/[0-9]*Z-*/ 2>/dev/null | tail -n 1)
 SHELL := /bin/bash
 BIN := .venv/bin
 CHOICES = $(foreach s,$(STORAGES),--storage "$(s)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
+
+# Modules run side by side, in the order of their names; what measures time has the machine to itself afterwards. Both
+# parts run, whatever becomes of the first.
+define pytest
+@$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
+$(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
+endef
 
 define need_study
 @[ -n "$(STUDY)" ] || { echo 'no study in "$(RUNS)" yet: make one with "make run" or "make compare", or name one with STUDY=…' >&2; exit 69; }
@@ -51,6 +58,9 @@ gate: .venv/ready  ## judge STUDY by OBJECTIVES: exit code 0 pass, 1 fail, 2 unk
 	$(need_study)
 	@$(BIN)/loadtests-gate "$(STUDY)" --objectives "$(OBJECTIVES)"
 
+calibrate: .venv/ready  ## hold known locks on each engine found here, or of STORAGES, and see how well waits are told: two minutes
+	@$(BIN)/loadtests calibrate $(foreach s,$(STORAGES),--storage "$(s)") --runs "$(RUNS)"
+
 pod: .venv/ready  ## run the reference pod alone on STORAGE (default: sqlite), with a database of its own
 	@$(BIN)/loadtests pod --storage "$(STORAGE)" --runs "$(RUNS)"
 
@@ -60,12 +70,12 @@ ui: .venv/ready  ## open the Locust web UI, its start form filled in with SCENAR
 test: .venv/ready  ## lint, then run every test
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	$(call pytest)
 
 test-all: .venv/ready  ## as test, with the storage contract asked of every storage system rather than one of each kind
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest --every-storage
+	$(call pytest,--every-storage)
 
 lint: .venv/ready  ## format check, lint, types, directions between rooms
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -20,9 +20,11 @@ examples:
   loadtests run smoke --storage sqlite
   loadtests run agent-workday --storage postgres:pessimistic --storage postgres:optimistic --rounds 2
   loadtests run smoke --target ws://127.0.0.1:8080 --label candidate
+  loadtests calibrate --storage postgres
   loadtests export runs/…/01-sqlite --format csv --to tables
 
-exit codes: 0 done, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted"""
+exit codes: 0 done, 64 bad input, 69 target or server unavailable, 70 our own fault, 130 interrupted; of calibrate also
+1 when a figure failed, 2 when one is unknown"""
 
 
 def positive(text: str) -> int:
@@ -55,6 +57,9 @@ def parser() -> Parser:
         "doctor", help="say what was found on this machine, and what each missing thing disables"
     )
     doctor.set_defaults(do=_doctor)
+    _add_calibrate(
+        commands.add_parser("calibrate", help="hold locks for known times, and see whether the observer finds them")
+    )
     _add_clean(commands.add_parser("clean", help="end and remove database servers that killed runs left behind"))
     _add_ui(commands.add_parser("ui", help="the Locust web UI, with our scenarios and storage systems"))
     schema = commands.add_parser("schema", help="print the JSON Schema of scenarios, for editors")
@@ -74,7 +79,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET"
     )
     target.add_argument("--label", metavar="NAME", help="what it is called in reports")
-    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target on that host")
+    target.add_argument(
+        "--database",
+        metavar="NAME:ENGINE",
+        action="append",
+        default=[],
+        help="a database behind it to watch; its address from LOADTESTS_DSNS, a JSON object: NAME → DSN",
+    )
+    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target or database there")
     hosts = run.add_argument_group("workers on several hosts")
     hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
     hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
@@ -96,6 +108,7 @@ def _run(arguments: argparse.Namespace) -> int:
             storages=arguments.storage,
             target=arguments.target,
             label=arguments.label,
+            databases=arguments.database,
             i_own=arguments.i_own,
             rounds=arguments.rounds,
             runs=arguments.runs,
@@ -131,6 +144,27 @@ def _export(arguments: argparse.Namespace) -> int:
     from loadtests.export import export_run
 
     return export_run(arguments.run, arguments.format, arguments.to)
+
+
+def _add_calibrate(calibrate: argparse.ArgumentParser) -> None:
+    calibrate.add_argument(
+        "--storage",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a storage system; may be repeated (default: every engine that is found here)",
+    )
+    calibrate.add_argument("--short", action="store_true", help="the few seconds that every run begins with")
+    calibrate.add_argument(
+        "--runs", metavar="DIR", type=Path, default=Path("runs"), help="where calibrations go (default: runs)"
+    )
+    calibrate.set_defaults(do=_calibrate)
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.calibrate import calibrate
+
+    return calibrate(arguments.storage, arguments.runs, "short" if arguments.short else "full")
 
 
 def _add_clean(clean: argparse.ArgumentParser) -> None:

@@ -69,6 +69,7 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
     parser.add_argument("--storage", metavar="NAME")
     parser.add_argument("--target", metavar="URL")
     parser.add_argument("--label", metavar="NAME")
+    parser.add_argument("--database", metavar="NAME:ENGINE", action="append", default=[])
     parser.add_argument("--i-own", metavar="HOST", action="append", default=[])
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
     parser.add_argument("--seed", metavar="N", type=int)
@@ -77,7 +78,18 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
     storages = [asked.storage] if asked.storage else []
     generator = Generator(workers_of(os.getppid()))
     return (
-        Asked(asked.scenario, storages, asked.target, asked.label, asked.i_own, 1, asked.runs, asked.seed, generator),
+        Asked(
+            scenario=asked.scenario,
+            storages=storages,
+            target=asked.target,
+            label=asked.label,
+            databases=asked.database,
+            i_own=asked.i_own,
+            rounds=1,
+            runs=asked.runs,
+            seed=asked.seed,
+            generator=generator,
+        ),
         asked.ready_fd,
     )
 

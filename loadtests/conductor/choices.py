@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.probes.databases import Database
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario
 
 
 @dataclass(frozen=True)
 class Target:
-    """A pod that we did not start: its address and the name it has in reports."""
+    """A pod that we did not start: its address, the name it has in reports, and the databases behind it that may be
+    watched."""
 
     url: str
     label: str
+    databases: tuple[Database, ...] = ()
 
 
 @dataclass(frozen=True)

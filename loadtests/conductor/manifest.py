@@ -55,6 +55,8 @@ class Found:
     layout: Layout
     observer: Mapping[str, Any]
     """Its ready line."""
+    behind: tuple[str, ...] = ()
+    """The databases behind a target that are watched."""
     remote_workers: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -91,7 +93,8 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
 def pods(found: Found) -> list[dict[str, Any]]:
     """The pods, and which of the run's databases each one uses."""
     used = {pod.name: dict(pod.databases) for pod in found.layout.pods}
-    return [{**asdict(pod), "databases": used.get(pod.name, {})} for pod in found.pods]
+    behind = {name: name for name in found.behind}
+    return [{**asdict(pod), "databases": used.get(pod.name) or behind} for pod in found.pods]
 
 
 def planned_actions(scenario: Scenario) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtests.calibration.plan import calibrated
+from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
@@ -22,6 +24,7 @@ from loadtests.conductor.processes import Child, Command, Ready, start_until_rea
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName
+from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Cut, Scenario
 from loadtests.servers.contract import Server
@@ -47,6 +50,7 @@ class Parts:
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By pod and database."""
     observer: Child | None = None
+    calibration: Calibrating | None = None
     stricken: Counter[str] = field(default_factory=Counter)
     """Pods and databases that may die, because so many actions of the timeline have their hands on them."""
     _orders: int | None = None
@@ -73,8 +77,17 @@ class Parts:
             raise RunEnded("database_died", str(error)) from None
         self.interrupts.check()
 
+    @property
+    def databases(self) -> Mapping[str, str]:
+        """Database of the run → its engine: those of the storage, or those behind a target that may be watched."""
+        if self.subject.target is not None:
+            return {database.name: database.engine for database in self.subject.target.databases}
+        return {name: storage.engine for name, storage in self.layout.databases.items()}
+
     def dsns(self) -> Mapping[str, str]:
         """Database → the observer's and the ledger's way to it; a secret when it is a server's."""
+        if self.subject.target is not None:
+            return dsns_by_name(os.environ.get(DSNS)) if self.databases else {}
         return {name: self._dsn(name, storage) for name, storage in self.layout.databases.items()}
 
     def _dsn(self, name: str, storage: StorageName) -> str:
@@ -84,6 +97,16 @@ class Parts:
 
     def _pod_dsn(self, name: str) -> str:
         return self.servers[name].pod_dsn if name in self.servers else self.dsns()[name]
+
+    def start_calibration(self) -> None:
+        """Of the databases that there are, the servers being up; nothing where there is nothing to calibrate."""
+        places = {
+            name: Place(storage.engine, self.dsns()[name], self._pod_dsn(name))
+            for name, storage in self.layout.databases.items()
+            if calibrated(storage.engine, "short")
+        }
+        if places:
+            self.calibration = Calibrating(self.directory, places, "short", self.guardian)
 
     def start_pods(self) -> None:
         """Raises RunEnded(pod_died)."""
@@ -127,17 +150,16 @@ class Parts:
     def start_observer(self) -> Mapping[str, Any]:
         """Returns what it told when it was ready. Raises RunEnded(observer_died).
 
-        Behind a target that we did not start there is no database that it could ask: it watches the generator then.
+        Behind a target that we did not start it watches the databases that were named, if any, and the generator.
         """
-        databases = self.layout.databases.items()
         argv = [
             *(sys.executable, "-m", "loadtests.probes"),
-            *(part for name, storage in databases for part in ("--database", f"{name}:{storage.engine}")),
+            *(part for name, engine in self.databases.items() for part in ("--database", f"{name}:{engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for watched in self._watched() for part in ("--watch", watched)),
             *("--ready-fd", "{ready}"),
         ]
-        environment = {"LOADTESTS_DSNS": json.dumps(self.dsns())}
+        environment = {DSNS: json.dumps(self.dsns())}
         orders, self._orders = os.pipe()
         try:
             command = Command("observer", argv, environment, self.log("observer"))
@@ -169,6 +191,8 @@ class Parts:
         for child in (self.observer, *(pod.child for pod in self.pods.values())):
             if child is not None:
                 child.stop(signal.SIGTERM, STOP_WITHIN_S)
+        if self.calibration is not None:
+            self.calibration.stop()
         for proxy in self.proxies.values():
             proxy.stop()
         if self._orders is not None:

@@ -13,8 +13,9 @@ from loadtests.conductor.feasibility import problems_of_timeline
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.run import TOKEN_SECRET
-from loadtests.conductor.target import check_target, is_loopback, problems_of_target
+from loadtests.conductor.target import check_target, databases_behind, is_loopback, problems_of_target
 from loadtests.pod.storage import registry
+from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source
 from loadtests.servers.registry import missing
@@ -28,6 +29,8 @@ class Asked:
     storages: Sequence[str]
     target: str | None
     label: str | None
+    databases: Sequence[str]
+    """Behind the target: `NAME:ENGINE`."""
     i_own: Sequence[str]
     rounds: int | None
     runs: Path
@@ -101,13 +104,16 @@ def _target(asked: Asked, problems: list[str]) -> list[Subject]:
         problems.append("--target needs --label NAME: what this pod is called in the report")
     if not os.environ.get(TOKEN_SECRET):
         problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
-    return [Subject(target=Target(asked.target, asked.label or ""))]
+    databases = databases_behind(asked.databases, os.environ.get(DSNS), tuple(asked.i_own), problems)
+    return [Subject(target=Target(asked.target, asked.label or "", databases))]
 
 
 def _problems_of_generator(asked: Asked) -> list[str]:
     bind, problems = asked.generator.bind, []
     if asked.label and not asked.target:
         problems.append("--label names the pod of --target: say --target too")
+    if asked.databases and not asked.target:
+        problems.append("--database names what is behind --target: the storages' own databases are watched anyway")
     if bind is None:
         return problems
     host, _, port = bind.rpartition(":")

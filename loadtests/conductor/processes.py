@@ -21,7 +21,17 @@ READY_WITHIN_S = 30.0
 _PR_SET_PDEATHSIG = 1
 _NOT_INHERITED = frozenset(
     f"LOADTESTS_{name}"
-    for name in ("DSN", "DSN_LEGACY", "DSN_UPGRADED", "DSNS", "TOKEN_SECRET", "CONTROL_TOKEN", "PLAN", "LIVE_FD")
+    for name in (
+        "DSN",
+        "DSN_LEGACY",
+        "DSN_UPGRADED",
+        "DSNS",
+        "HOLDERS_DSNS",
+        "TOKEN_SECRET",
+        "CONTROL_TOKEN",
+        "PLAN",
+        "LIVE_FD",
+    )
 )
 _LIBC = ctypes.CDLL(None)
 

@@ -129,8 +129,16 @@ class Run:
         for name, server in self.parts.servers.items():
             for note in server.notes:
                 self.around.progress.say(f"the database server {name} {note}")
+        self.parts.start_calibration()
+        self._calibrated()
         self.parts.start_pods()
         return tuple(pod.target for pod in self.parts.pods.values())
+
+    def _calibrated(self) -> None:
+        """A calibration that failed ends no run: lock waits are no evidence then, which its figures say."""
+        if self.parts.calibration is not None:
+            outcome = self.parts.calibration.finish(self.around.interrupts, lambda _: None)
+            self.around.progress.say(outcome.sentence)
 
     def plan(self, pods: tuple[PodTarget, ...]) -> RunPlan:
         return RunPlan(
@@ -146,7 +154,8 @@ class Run:
     def observe_and_declare(self, pods: tuple[PodTarget, ...]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
         settings = {name: dict(pod.settings) for name, pod in self.parts.pods.items()}
-        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer())
+        behind = tuple(self.parts.databases) if self.identity.subject.target else ()
+        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer(), behind)
         if self.around.choices.generator.expect_workers is None:
             self._declare(Load())
 

@@ -97,7 +97,9 @@ async def _open(watches: Sequence[Watch]) -> None:
         try:
             await watch.open()
         except Exception as error:
-            sys.stderr.write(f"the observer cannot see {watch.probe.name}: {type(error).__name__}: {error}\n")
+            # A driver that cannot make out an address may quote it, with the password in it.
+            said = "its address was not understood" if isinstance(error, ValueError) else str(error)
+            sys.stderr.write(f"the observer cannot see {watch.probe.name}: {type(error).__name__}: {said}\n")
             raise SystemExit(EX_UNAVAILABLE) from None
 
 

@@ -21,11 +21,11 @@ class Database:
 
     @classmethod
     def parse(cls, text: str) -> "Database":
-        """Raises ValueError saying what was expected."""
+        """`upgraded:postgres`, or an engine, which is its name then too. Raises ValueError: what was expected."""
         name, colon, engine = text.rpartition(":")
-        if not (name and colon and engine):
-            raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres")
-        return cls(name, engine)
+        if not engine or (colon and not name):
+            raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres, or ENGINE")
+        return cls(name or engine, engine)
 
     @property
     def probe(self) -> str:
@@ -54,6 +54,7 @@ def _redis(database: Database, dsn: str, clock: Clock) -> Probe:
 PROBES: Mapping[str, Callable[[Database, str, Clock], Probe]] = {
     "postgres": _postgres,
     "mariadb": _mariadb,
+    "mysql": _mariadb,
     "redis": _redis,
 }
 """Engine → what looks into it. Of others, their processes are all that can be watched."""
@@ -64,7 +65,7 @@ def database_probes(databases: Sequence[Database], dsns: str | None, clock: Cloc
 
     Raises ValueError when an address is missing.
     """
-    addresses = _addresses(dsns)
+    addresses = dsns_by_name(dsns)
     seen = [database for database in databases if database.engine in PROBES]
     if missing := [d.name for d in seen if not isinstance(addresses.get(d.name), str)]:
         raise ValueError(f"{DSNS} has no address of {', '.join(missing)}: expected a JSON object, name → DSN")
@@ -72,7 +73,8 @@ def database_probes(databases: Sequence[Database], dsns: str | None, clock: Cloc
     return [one for probe in probes for one in (probe, *getattr(probe, "beside", ()))]
 
 
-def _addresses(dsns: str | None) -> Mapping[str, Any]:
+def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:
+    """What the environment variable holds. Raises ValueError, which quotes nothing of it."""
     with suppress(ValueError):  # its words would quote passwords
         addresses = json.loads(dsns or "{}")
         if isinstance(addresses, dict):

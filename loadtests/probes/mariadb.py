@@ -1,67 +1,54 @@
-"""MariaDB as a probe sees it: who waits for whom, and what sessions do. The one module that knows asyncmy here.
+"""MariaDB as a probe sees it, and MySQL 8 by its documentation: who waits for whom, what sessions do, and the server's
+totals. The one module that knows asyncmy here.
 
 InnoDB answers from a copy of its lock tables, which it makes anew only when nobody has read them for 100 ms: the one
-reader waits that long between two looks, and whoever else reads them makes this one see old waits.
+reader waits that long between two looks, and whoever else reads them makes this one see old waits, which shows against
+the counters. So waits are sampled, at 200 ms; their number times the period is their time, without bias. A wait's
+beginning is its statement's, whose work before it is counted in, when the statement began since the last look; else it
+lies somewhere in the last period. Its end does. How it ended cannot be seen.
+
+What the counters count, by experiment on 10.11. `lock_waits`: waits for a lock of InnoDB's, when they begin.
+`lock_wait_ms`: their time, when they end, each one cut to whole milliseconds: the truth lies up to one millisecond a
+wait above it. Both count waits that were granted, that timed out, that were killed and that a deadlock ended; neither
+NOWAIT, nor metadata and user-level locks. FLUSH STATUS leaves them as they are, a start begins at nothing. `commits`
+and `rollbacks` are statements: neither what commits by itself nor what is rolled back by an error.
 """
 
 import asyncio
-import re
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncmy
 from asyncmy.errors import MySQLError
 
-from loadtests.probes import naming
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
 from loadtests.probes.databases import Database
-from loadtests.probes.rows import session_rows, wait_rows
-from loadtests.probes.waits import Lock, Waits, waits_behind
+from loadtests.probes.innodb.freshness import OLD, Freshness
+from loadtests.probes.innodb.looks import InTheWay, Look
+from loadtests.probes.innodb.servers import NO_PROCESS, Product, source
+from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.innodb.tickets import Ticket
+from loadtests.probes.rows import counter_rows, session_rows, wait_rows
+from loadtests.probes.waits import Waits, waits_behind
 
 SHORTEST_PERIOD_S = 0.15
-_OLDEST = (10, 6)
 _SQL = Path(__file__).parent / "sql"
 _OPEN_S = 2.0
 _COPY_LASTS_S = 0.11
-_TIMED_OUT = 1969
+_SLOWLY_NS = 1_000_000_000
+_TIMED_OUT = (1969, 3024)
+_DENIED = (1044, 1142, 1143, 1227)
 _STARTED_WITHIN_S = 2
 """Uptime is told in whole seconds: how far two readings of one server's start may be apart."""
 _CLOCK = "SELECT CAST(unix_timestamp(sysdate(6)) * 1000000 AS SIGNED)"
-_STARTED = (
-    "SELECT CAST(unix_timestamp(sysdate()) AS SIGNED) - CAST(variable_value AS SIGNED)"
-    " FROM information_schema.global_status WHERE variable_name = 'Uptime'"
-)
-
-
-class Session(NamedTuple):
-    """One client's session at a look. `transaction` None: in none that InnoDB knows of."""
-
-    session: int
-    wait_class: str
-    transaction: int | None
-    state: str | None
-    said: str | None
-    query: int
-    age_ns: int
-    statement: str | None
-
-
-class InTheWay(NamedTuple):
-    """One who waits and one whom it waits for; `queues`: that one only asked before. `blocker` 0: nobody's session."""
-
-    waiter: int
-    blocker: int
-    queues: int
-    tag: str
-    mode: str
-    type: str
-    relation: str
+_UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
+_WAITING_NOW = "lock_waits_now"
+_LISTS = {"metadata": "metadata-locks", "plugin": "metadata-plugin"}
 
 
 class MariadbProbe:
@@ -74,15 +61,19 @@ class MariadbProbe:
         self.name = database.probe
         self.period_s, self.deadline_s = period_s, 5 * period_s
         self.offset: ClockOffset | None = None
-        self.source = Source(("sampled",), int(period_s * 1e9))
+        self.source: Source | None = None
         self._database, self._dsn, self._clock = database, dsn, clock
         self._connection: Any = None
         self._read_s = 0.0
         self._started_s = 0
+        self._asked: dict[str, str] = {}
+        self._holders: str | None = None
         self._names = Names()
         self._waits = Waits(int(period_s * 1e9))
+        self._freshness = Freshness()
         self._numbers = count()
-        self._texts = {name: (_SQL / f"mariadb-{name}.sql").read_text() for name in ("sessions", "locks")}
+        self._looked_ns: int | None = None
+        self._slowly_ns = 0
 
     async def open(self) -> None:
         async with asyncio.timeout(_OPEN_S):
@@ -96,12 +87,15 @@ class MariadbProbe:
             user=unquote(url.username or ""),
             password=unquote(url.password or ""),
             autocommit=True,
-            # Seconds: four fifths of a period.
-            init_command=f"SET time_zone = '+00:00', max_statement_time = {self.period_s * 0.8:.3f}",
+            program_name="loadtests observer",
+            init_command="SET time_zone = '+00:00'",
         )
-        _check((await self._fetch("SELECT version()"))[0][0])
+        product = Product.of((await self._fetch("SELECT version()"))[0][0])
+        await self._fetch(f"SET SESSION {product.limited(self.period_s * 0.8)}")  # four fifths of a period
         self.offset = await clock_offset(self._now_us)
-        self._begin_life((await self._fetch(_STARTED))[0][0])
+        uptime_s = int((await self._fetch(_UPTIME))[0][1])
+        self._begin_life(await self._now_us() // 1_000_000 - uptime_s)
+        await self._find_source(product)
 
     async def _now_us(self) -> int:
         return int((await self._fetch(_CLOCK))[0][0])
@@ -112,29 +106,95 @@ class MariadbProbe:
             self._waits.cut()
             self._names = Names()
         self._started_s = started_s
+        self._looked_ns, self._freshness = None, Freshness()
+
+    async def _find_source(self, product: Product) -> None:
+        """What this role may see, and by which lists. Raises RuntimeError when it is less than at first."""
+        questions = ("sessions", "locks", "counters")
+        self._asked = {name: (_SQL / f"{product.flavour}-{name}.sql").read_text() for name in questions}
+        self._asked["programs"] = (_SQL / "programs.sql").read_text()
+        sees_sessions = all([await self._may(self._asked[name]) is not None for name in ("sessions", "locks")])
+        self._holders = await self._find_holders(product) if sees_sessions else None
+        found = source(product, int(self.period_s * 1e9), _SLOWLY_NS, sees_sessions, self._holders)
+        if self.source is None:
+            self.source = found
+        elif found.known[0] != self.source.known[0]:
+            raise RuntimeError(f"privileges are not what they were: {found.reason or 'there are more of them now'}")
+
+    async def _find_holders(self, product: Product) -> str | None:
+        """The best list of who holds metadata locks, of those that there are and that this role may read."""
+        lists = await self._may((_SQL / f"{product.flavour}-holders.sql").read_text()) or ()
+        for (name,) in lists:
+            self._asked["held"] = (_SQL / f"{_LISTS[name]}.sql").read_text()
+            if await self._may(self._asked["held"]) is not None:
+                return str(name)
+        return None
+
+    async def _may(self, statement: str) -> Sequence[Any] | None:
+        """Its rows; None when it is forbidden."""
+        try:
+            return await self._fetch(statement)
+        except MySQLError as error:
+            if error.args and error.args[0] in _DENIED:
+                return None
+            raise
 
     async def sample(self) -> Rows:
         """Locks are asked for only when a session waits: both questions are answered from one copy of the tables."""
+        sees_sessions = self.source is not None and self.source.known[0] == "sampled"
+        try:
+            rows, waiting = await self._look() if sees_sessions else ({}, None)
+            rows = {**rows, **await self._look_slowly(waiting)}
+        except MySQLError as error:
+            if error.args and error.args[0] in _TIMED_OUT:
+                raise BlindError("the server took longer than the statement timeout") from error
+            if error.args and error.args[0] in _DENIED:
+                raise RuntimeError(f"{error.args[-1]}: {NO_PROCESS}") from error
+            raise
+        if self._freshness.stale:
+            raise BlindError(OLD)
+        return rows
+
+    async def _look(self) -> tuple[Rows, int | None]:
+        """With how many wait for a lock of InnoDB's."""
         await asyncio.sleep(self._read_s + _COPY_LASTS_S - time.monotonic())
         try:
             now_ns = self._clock()
-            sessions = [Session(*row) for row in await self._fetch(self._texts["sessions"])]
+            sessions = [Session(*row) for row in await self._fetch(self._asked["sessions"])]
             asked_ns = self._clock()
             waiting = any(s.wait_class == "lock" for s in sessions)
-            ways = [InTheWay(*row) for row in await self._fetch(self._texts["locks"])] if waiting else []
-        except MySQLError as error:
-            if error.args and error.args[0] == _TIMED_OUT:
-                raise BlindError("the server took longer than the statement timeout") from error
-            raise
+            ways = [InTheWay(*row) for row in await self._fetch(self._asked["locks"])] if waiting else []
         finally:
             self._read_s = time.monotonic()
+        held = [Ticket(*row) for row in await self._fetch(self._asked["held"])] if waiting and self._holders else None
         self._names.note(sessions)
-        looks = Looks({s.session: s for s in sessions}, self._names, int(self.period_s * 1e9))
-        over = self._waits.observe(asked_ns, asked_ns - now_ns, waits_behind(looks.waits(ways)))
+        look = Look(sessions, self._names, self._since_last_ns(now_ns))
+        seen = waits_behind(look.waits(ways, held, self._holders == "metadata"))
+        over = self._waits.observe(asked_ns, asked_ns - now_ns, seen)
         return {
-            "sessions": session_rows(now_ns, self._database, looks.totals()),
+            "sessions": session_rows(now_ns, self._database, look.totals()),
             "lock_waits": wait_rows(self._database, self._numbers, over),
-        }
+        }, len({way.waiter for way in ways})
+
+    def _since_last_ns(self, now_ns: int) -> int:
+        """A period, or longer where looks were missed."""
+        before_ns, self._looked_ns = self._looked_ns, now_ns
+        period_ns = int(self.period_s * 1e9)
+        return period_ns if before_ns is None else max(period_ns, now_ns - before_ns)
+
+    async def _look_slowly(self, waiting: int | None) -> Rows:
+        """Once a second: totals, and what programs there are. `waiting`: by the look that was just made; None without
+        one."""
+        now_ns = self._clock()
+        if now_ns < self._slowly_ns:
+            return {}
+        self._slowly_ns = now_ns + _SLOWLY_NS
+        counters = {name: int(value) for name, value in await self._fetch(self._asked["counters"])}
+        counted = counters.pop(_WAITING_NOW, 0)
+        if waiting is not None:
+            self._names.programs = dict(await self._may(self._asked["programs"]) or ())
+            self._freshness.note(waiting, counted)
+        return {"counters": counter_rows(now_ns, self._database, counters)}
 
     async def _fetch(self, statement: str) -> Sequence[Any]:
         async with self._connection.cursor() as cursor:
@@ -149,89 +209,3 @@ class MariadbProbe:
 
     def rest(self) -> Rows:
         return {"lock_waits": wait_rows(self._database, self._numbers, self._waits.rest())}
-
-
-def _check(version: str) -> None:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if "MariaDB" not in version or not found or tuple(map(int, found.groups())) < _OLDEST:
-        raise RuntimeError(f"{version} cannot be watched: MariaDB {'.'.join(map(str, _OLDEST))} or newer can")
-
-
-class Names:
-    """What sessions last said that they do, for as long as their transaction lasts: who is idle in it says nothing."""
-
-    def __init__(self) -> None:
-        self._said: dict[int, tuple[int | None, str]] = {}
-
-    def note(self, sessions: Sequence[Session]) -> None:
-        before, self._said = self._said, {}
-        for s in sessions:
-            if s.said:
-                self._said[s.session] = s.transaction, s.said
-            elif (known := before.get(s.session)) and s.transaction is not None and s.transaction == known[0]:
-                self._said[s.session] = known
-
-    def of(self, session: int) -> str | None:
-        """`chat.accept@pod-1`, or None."""
-        known = self._said.get(session)
-        return known and known[1]
-
-
-class Looks:
-    """One look at the server: sessions by number, and what is known of them from before."""
-
-    def __init__(self, sessions: Mapping[int, Session], names: Names, period_ns: int) -> None:
-        self._sessions, self._names, self._period_ns = sessions, names, period_ns
-
-    def totals(self) -> Counter[tuple[str, str | None]]:
-        """(wait class, operation) → sessions."""
-        return Counter((s.wait_class, self._operation(s.session)) for s in self._sessions.values())
-
-    def waits(self, ways: Sequence[InTheWay]) -> list[tuple[Lock, Lock | None]]:
-        """Every waiter with its blocker: a holder, else the one who asked before. Waits for a table's metadata do not
-        say who is in the way."""
-        blockers: dict[int, InTheWay] = {}
-        for way in sorted(ways, key=lambda w: (w.queues, w.blocker)):
-            blockers.setdefault(way.waiter, way)
-        rows = [(self._row(way), self._blocker(way)) for way in blockers.values() if way.waiter in self._sessions]
-        metadata = [
-            (self._metadata(s), None)
-            for s in self._sessions.values()
-            if s.wait_class == "lock" and s.session not in blockers and (s.state or "").startswith("Waiting for")
-        ]
-        return [*rows, *metadata]
-
-    def _row(self, way: InTheWay) -> Lock:
-        kind = "row" if way.type == "RECORD" else "relation"
-        return self._lock(self._sessions[way.waiter], way.tag, kind, way.mode, way.relation)
-
-    def _blocker(self, way: InTheWay) -> Lock:
-        """A transaction that no session serves has none."""
-        session = way.blocker or None
-        return Lock(session, way.tag, "row", "", not way.queues, operation=self._operation(way.blocker))
-
-    def _metadata(self, s: Session) -> Lock:
-        kind = (s.state or "").removeprefix("Waiting for ")
-        return self._lock(s, kind, kind, "", None)
-
-    def _lock(self, s: Session, tag: str, kind: str, mode: str, relation: str | None) -> Lock:
-        """A statement that began since the last look has waited since then, but for its own work; of an older one
-        only the looks can tell."""
-        age_ns = s.age_ns if s.age_ns < self._period_ns else None
-        said = self._names.of(s.session)
-        return Lock(
-            s.session,
-            tag,
-            kind,
-            mode,
-            granted=False,
-            relation=relation,
-            since=s.query,
-            age_ns=age_ns,
-            operation=self._operation(s.session),
-            pod=naming.pod(said),
-            statement=naming.fingerprint(s.statement),
-        )
-
-    def _operation(self, session: int) -> str | None:
-        return naming.operation(self._names.of(session), None)

@@ -1,21 +1,39 @@
 """Redis as a probe sees it: its clients, and what its one thread is busy with. The one module that knows redis-py here.
 
-Redis has no locks to wait for, so there are no lock waits; whoever waits, waits for that thread.
+Redis has no locks to wait for, so there are no lock waits: everybody waits for that thread, and a command that keeps
+it for long is what they wait for. That is no wait of one session for another, and no row of `lock_waits` says so: it is
+told by `counters`. `command_us:COMMAND` and `command_calls:COMMAND` are the server's totals; `slow_us:OPERATION` and
+`slow_calls:OPERATION` add up the commands that its SLOWLOG names, to the microsecond, by who sent them. Both count a
+command when it is over.
+
+A look waits for the thread like everybody else. One that came late makes up for those that were left out meanwhile: the
+totals tell what the thread was busy with. BUSY, which a script is answered with that has lasted longer than
+`busy-reply-threshold` (`lua-time-limit`), is an observation: the server runs that script, and tells when it is over.
 """
 
 import asyncio
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import redis.asyncio
+from redis.exceptions import NoPermissionError, ResponseError
 
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import Clock, ClockOffset, Rows
+from loadtests.probes.contract import Clock, ClockOffset, Rows, Source
 from loadtests.probes.databases import Database
-from loadtests.probes.rows import session_rows
+from loadtests.probes.redis_thread import Busy, Slow, SlowLog, counters, spread
+from loadtests.probes.rows import counter_rows, session_rows
 
 _OPEN_S = 2.0
-_COMMAND = "cmdstat_"
+_DEADLINE_S = 6.0
+"""Longer than what Redis lets a script run before it answers everybody else with BUSY, which is 5 s by default."""
+_SLOWLY_NS = 1_000_000_000
+_MOST_ENTRIES = 1024
+_MEANWHILE = 16
+"""Entries that may come between the question for the newest one and that for the others."""
+NO_SLOWLOG = (
+    "commands that keep the thread for long are not told by name: the observer's user needs SLOWLOG (+slowlog|get)"
+)
 
 
 class RedisProbe:
@@ -23,34 +41,83 @@ class RedisProbe:
 
     def __init__(self, database: Database, dsn: str, clock: Clock, period_s: float = 0.1) -> None:
         self.name = database.probe
-        self.period_s, self.deadline_s = period_s, 5 * period_s
+        self.period_s, self.deadline_s = period_s, _DEADLINE_S
         self.offset: ClockOffset | None = None
+        self.source: Source | None = None
         self._database, self._dsn, self._clock = database, dsn, clock
+        self._period_ns = round(period_s * 1e9)
         self._client: Any = None
         self._busy = Busy(round(period_s * 1e6))
+        self._slow = SlowLog()
+        self._looked_ns: int | None = None
+        self._slowly_ns = 0
 
     async def open(self) -> None:
         async with asyncio.timeout(_OPEN_S):
             self._client = redis.asyncio.Redis.from_url(self._dsn, single_connection_client=True)
             await self._client.initialize()
             self.offset = await clock_offset(self._now_us)
+            self._slow.serve((await self._client.info("server"))["run_id"])
+            reason = "" if await self._read_slowlog() else NO_SLOWLOG
+            self.source = self.source or Source(("counter",), _SLOWLY_NS, None, reason)
+        self._looked_ns = None
 
     async def _now_us(self) -> int:
         seconds, microseconds = await self._client.time()
         return int(seconds) * 1_000_000 + int(microseconds)
 
     async def sample(self) -> Rows:
-        now_ns = self._clock()
-        told = await self._client.info("everything")
-        return {"sessions": session_rows(now_ns, self._database, self._sessions(told))}
+        asked_ns = self._clock()
+        try:
+            told = await self._client.info("everything")
+            now_ns = self._clock()
+            slowly = await self._look_slowly(now_ns, told)
+        except ResponseError as error:
+            if str(error).startswith("BUSY"):
+                return {}  # what it was busy with, a later look tells
+            raise
+        moments = self._moments(now_ns)
+        made_up = [(self.name, at, at, now_ns, 0, None, self._period_ns) for at in moments[:-1] if at > asked_ns]
+        return {"sessions": self._sessions(moments, told), "ticks": made_up, **slowly}
 
-    def _sessions(self, told: dict[str, Any]) -> Counter[tuple[str, str | None]]:
-        """All clients but this one: blocked by a command that waits, or idle, but for who is being served."""
-        totals = self._busy.since(told)
+    def _moments(self, now_ns: int) -> list[int]:
+        """When there should have been looks since the one before: now, and those that were left out or saw nothing."""
+        last_ns, self._looked_ns = self._looked_ns or now_ns - self._period_ns, now_ns
+        periods = max(round((now_ns - last_ns) / self._period_ns), 1)
+        return [now_ns - n * self._period_ns for n in range(periods - 1, -1, -1)]
+
+    def _sessions(self, moments: Sequence[int], told: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """All clients but this one: blocked by a command that waits, or idle, but for who is being served. Of looks
+        that were left out only who was served."""
+        looks = spread(self._busy.since(told), len(moments))
         blocked = told["blocked_clients"]
-        totals["other", None] = blocked
-        totals["client", None] = max(told["connected_clients"] - 1 - blocked - totals.total(), 0)
-        return totals
+        looks[-1]["client", None] = max(told["connected_clients"] - 1 - blocked - looks[-1].total(), 0)
+        looks[-1]["other", None] = blocked
+        return [row for at, look in zip(moments, looks, strict=True) for row in session_rows(at, self._database, look)]
+
+    async def _look_slowly(self, now_ns: int, told: dict[str, Any]) -> Rows:
+        """Once a second: totals."""
+        if now_ns < self._slowly_ns:
+            return {}
+        self._slowly_ns = now_ns + _SLOWLY_NS
+        await self._read_slowlog()
+        totals = {**counters(told), **self._slow.totals}
+        return {"counters": counter_rows(now_ns, self._database, totals)}
+
+    async def _read_slowlog(self) -> bool:
+        """False when this user may not."""
+        try:
+            newest = await self._slow_entries(1)
+            if news := self._slow.news(newest[0].number if newest else None):
+                self._slow.add(await self._slow_entries(min(news + _MEANWHILE, _MOST_ENTRIES)))
+        except NoPermissionError:
+            return False
+        return True
+
+    async def _slow_entries(self, most: int) -> list[Slow]:
+        """The newest first."""
+        entries = await self._client.slowlog_get(most)
+        return [Slow(e["id"], e["duration"], _text(e["command"]), _text(e.get("client_name", b""))) for e in entries]
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -61,31 +128,5 @@ class RedisProbe:
         return {}
 
 
-class Busy:
-    """Which commands the server was busy with, told from the time that each has taken so far.
-
-    A command counts as one session that runs at a look when its time has grown by a whole period since it last
-    counted: added up over the looks, sessions times period is the time that it took.
-    """
-
-    def __init__(self, period_us: int) -> None:
-        self._period_us = period_us
-        self._server: Any = None
-        self._counted_us: dict[str, int] = {}
-
-    def since(self, told: dict[str, Any]) -> Counter[tuple[str, str | None]]:
-        spent = {
-            key.removeprefix(_COMMAND): int(figures["usec"])
-            for key, figures in told.items()
-            if key.startswith(_COMMAND)
-        }
-        if told["run_id"] != self._server:  # started anew: its counters begin at nothing, and so does what we know
-            first, self._server = self._server is None, told["run_id"]
-            self._counted_us = dict(spent) if first else {}
-        totals: Counter[tuple[str, str | None]] = Counter()
-        for command, used_us in spent.items():
-            before_us = self._counted_us.setdefault(command, 0)
-            periods = max(used_us - before_us, 0) // self._period_us
-            totals["running", command] = periods
-            self._counted_us[command] = min(before_us, used_us) + periods * self._period_us
-        return totals
+def _text(said: bytes) -> str:
+    return said.decode(errors="replace")

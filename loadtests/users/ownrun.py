@@ -26,6 +26,7 @@ def conductor_arguments(options: Any) -> list[str]:
     chosen = [("--scenario", options.scenario), ("--runs", options.runs_dir)]
     if options.target:
         chosen += [("--target", options.target), ("--label", options.label), ("--i-own", options.i_own)]
+        chosen.append(("--database", options.database))
     else:
         chosen.append(("--storage", options.storage))
     # One word each, so that a value that begins with a dash stays a value.

@@ -33,6 +33,7 @@ def add_options(parser: Any) -> None:
     for name, metavar, text in (
         ("--target", "URL", "A pod that runs already, instead of one of ours"),
         ("--label", "NAME", "The target's name in reports"),
+        ("--database", "NAME:ENGINE", "A database behind the target to watch; its address from LOADTESTS_DSNS"),
         ("--i-own", "HOST", "Needed for a target that is not on this host: says that you may load it"),
     ):
         parser.add_argument(name, metavar=metavar, default="", help=text, include_in_web_ui=False)

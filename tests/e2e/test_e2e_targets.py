@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from e2e_harness import Harness, loadtests, wait_for, write_scenario
@@ -24,14 +25,14 @@ SECRET = "signed-with-this"
 
 
 @contextmanager
-def their_pod() -> Iterator[str]:
+def their_pod(storage: str = "memory", dsn: str = "") -> Iterator[str]:
     """The URL of a reference pod that was started by somebody else."""
-    command = [sys.executable, "-m", "loadtests", "pod", "--storage", "memory", "--name", "theirs"]
+    command = [sys.executable, "-m", "loadtests", "pod", "--storage", storage, "--name", "theirs"]
     reading, writing = os.pipe()
     process = subprocess.Popen(
         [*command, "--ready-fd", str(writing)],
         pass_fds=[writing],
-        env={**os.environ, "LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_CONTROL_TOKEN": "x"},
+        env={**os.environ, "LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_CONTROL_TOKEN": "x", "LOADTESTS_DSN": dsn},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -181,3 +182,25 @@ def test_a_wrong_token_is_told_before_the_load(pod, tmp_path):
     assert "LOADTESTS_TOKEN_SECRET" in harness.stderr
     assert "mine-alone" not in harness.stderr
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.server
+def test_the_database_behind_a_target_is_watched_where_its_owner_lets_us(postgres_database, tmp_path):
+    with their_pod("postgres", postgres_database.pod_dsn) as url:
+        asked = ("run", str(write_scenario(tmp_path, 3)), "--target", url, "--label", "candidate")
+        dsns = json.dumps({"chats": postgres_database.dsn})
+        environment = {"LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_DSNS": dsns}
+        with loadtests(*asked, "--database", "chats:postgres", runs=tmp_path / "runs", **environment) as harness:
+            assert harness.finish(60) == 0, harness.stderr
+        (run_,) = run_directories(harness.study())
+        manifest = run_.read("manifest")
+        assert manifest["target"]["pods"][0]["databases"] == {"chats": "chats"}
+        assert manifest["lock_sources"]["chats"]["known"]
+        seen = [row for b in run_.batches("sessions") for row in b.to_pylist()]
+        assert {row["database"] for row in seen} == {"chats"}
+        assert "chat.accept" in {row["operation"] for row in seen}  # as the pod's transactions call themselves
+        assert run_.read("end")["observer"]["blind_s"] < 1
+        password = urlsplit(postgres_database.dsn).password
+        files = [p.read_bytes() for p in harness.study().rglob("*") if p.is_file()]
+        assert not any(password.encode() in content for content in files)
+        assert password not in harness.stdout + harness.stderr

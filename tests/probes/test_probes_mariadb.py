@@ -1,6 +1,7 @@
 """The observer beside real contention in a real MariaDB."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -133,16 +134,32 @@ async def queue(dsn: str, observer: Observer, story: Story) -> None:
 
 
 async def metadata(dsn: str, observer: Observer, story: Story) -> None:
-    """Somebody changes a table that a transaction still uses."""
-    reader, changer = await opened(dsn, story, reader="chat.accept", changer="migration")
+    """Somebody changes a table that a transaction still uses; who only reads it then waits for that change."""
+    reader, changer, late = await opened(dsn, story, reader="chat.accept", changer="migration", late="chat.close")
     await reader.run("BEGIN")
-    await reader.run("SELECT n FROM hot WHERE id = 20")
+    await reader.run("SELECT n, sleep(0.3) FROM hot WHERE id = 20")
     changing = asyncio.create_task(changer.run("ALTER TABLE hot ADD COLUMN m int"))
+    await looked(observer, 1)
+    reading = asyncio.create_task(late.run("SELECT n FROM hot WHERE id = 19"))
     await looked(observer, 3)
     await reader.run("COMMIT")
-    await changing
-    reader.close()
-    changer.close()
+    await asyncio.gather(changing, reading)
+    for session in (reader, changer, late):
+        session.close()
+
+
+async def user_level(dsn: str, observer: Observer, story: Story) -> None:
+    """A lock that the application names, held outside of any transaction by a session that has fallen idle."""
+    keeper, asker = await opened(dsn, story, keeper="billing.close", asker="billing.open")
+    held = asyncio.create_task(keeper.run("SELECT get_lock('invoice:4711', 5), sleep(0.3)"))
+    await looked(observer, 1)
+    await held
+    asking = asyncio.create_task(asker.run("SELECT get_lock('invoice:4711', 5)"))
+    await looked(observer, 3)
+    await keeper.run("DO release_lock('invoice:4711')")
+    await asking
+    keeper.close()
+    asker.close()
 
 
 async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
@@ -163,7 +180,14 @@ async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
 def told(mariadb_server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
     """Everything happens once, under one observer; the tests look at what it wrote."""
     dsn, story = mariadb_server.pod_dsn, Story()
-    scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [known_hold, chain, queue, metadata, unfinished]
+    scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [
+        known_hold,
+        chain,
+        queue,
+        metadata,
+        user_level,
+        unfinished,
+    ]
 
     async def play(observer: Observer) -> None:
         setup = await Session.open(dsn, "setup")
@@ -244,9 +268,53 @@ def test_who_asked_before_is_not_who_holds(told: tuple[Observer, Story]) -> None
 
 def test_waits_for_a_table_itself_are_seen(told: tuple[Observer, Story]) -> None:
     (wait,) = waits_of(told, "changer")
-    assert (wait["object"], wait["waiter_operation"]) == ("table metadata lock", "migration")
-    assert (wait["blocker_session"], wait["depth"]) == (None, 0)
-    assert wait["statement"] == "ALTER TABLE hot ADD COLUMN m int"
+    assert (wait["object"], wait["lock"], wait["waiter_operation"]) == ("relation hot", "relation hot", "migration")
+    assert (wait["blocker_session"], wait["depth"]) == (told[1].sessions["reader"], 1)
+    assert wait["blocker_operation"] == "chat.accept"
+    assert (wait["mode"], wait["statement"]) == ("EXCLUSIVE", "ALTER TABLE hot ADD COLUMN m int")
+
+
+def test_who_waits_behind_a_change_of_the_table_has_its_reader_as_root(told: tuple[Observer, Story]) -> None:
+    _, story = told
+    (wait,) = waits_of(told, "late")
+    assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["changer"], "migration")
+    assert (wait["root_session"], wait["root_operation"]) == (story.sessions["reader"], "chat.accept")
+    assert (wait["depth"], wait["mode"]) == (2, "SHARED_READ")
+
+
+def test_locks_that_the_application_names_have_a_holder(told: tuple[Observer, Story]) -> None:
+    """Who holds one is in no transaction: it does what it said last. The name may be a customer's."""
+    _, story = told
+    (wait,) = waits_of(told, "asker")
+    assert (wait["object"], wait["depth"]) == ("advisory invoice:", 1)
+    assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["keeper"], "billing.close")
+    assert "4711" not in "".join(map(str, wait.values()))
+
+
+def test_counters_grow_by_what_was_waited(told: tuple[Observer, Story]) -> None:
+    """Each wait is cut to whole milliseconds; those for tables and of the application's own names are not in it."""
+    observer, story = told
+    rows = observer.rows("counters")
+    assert {(r["engine"], r["database"]) for r in rows} == {("mariadb", "mariadb")}
+    values = {name: [r["value"] for r in rows if r["counter"] == name] for name in {r["counter"] for r in rows}}
+    assert values.keys() == {"lock_waits", "lock_wait_ms", "deadlocks", "commits", "rollbacks"}
+    assert values["lock_waits"][-1] - values["lock_waits"][0] in {5, 6}  # the one that outlasts the observer, perhaps
+    rows_waited = [w for w in observer.rows("lock_waits") if w["object"] == "row of hot" and w["ended_ns"]]
+    seen_ms = sum(w["ended_ns"] - w["started_ns"] for w in rows_waited) / 1e6
+    grown_ms = values["lock_wait_ms"][-1] - values["lock_wait_ms"][0]
+    assert grown_ms >= (story.released_ns - story.asked_ns) / 1e6 - 1
+    assert abs(grown_ms - seen_ms) <= len(rows_waited) * PERIOD_NS / 1e6
+
+
+def test_a_row_is_the_same_one_whoever_waits_for_it(told: tuple[Observer, Story]) -> None:
+    first, second, elsewhere = (waits_of(told, name)[0]["lock"] for name in ("first", "second", "waiter"))
+    assert re.fullmatch(r"hot \d+:\d+", first)
+    assert first == second != elsewhere
+
+
+def test_source_names_sampling_and_counters(told: tuple[Observer, Story]) -> None:
+    found = told[0].ready["lock_sources"]["mariadb"]
+    assert found == {"known": ["sampled", "counter"], "period_ns": PERIOD_NS, "threshold_ns": None, "reason": ""}
 
 
 def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(told: tuple[Observer, Story]) -> None:

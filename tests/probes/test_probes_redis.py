@@ -1,15 +1,26 @@
 """The observer beside a real Redis."""
 
+import asyncio
 import threading
+import time
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
 import redis
 from observers import observing
 
-from loadtests.probes.redis import Busy
+from loadtests.probes.databases import Database
+from loadtests.probes.redis import NO_SLOWLOG, RedisProbe
+from loadtests.probes.redis_thread import Busy, Slow, SlowLog, operation, spread
 from loadtests.servers.contract import Server
 
 PERIOD_S = 0.1
+WORK = """-- count_up
+local function us() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
+local ends = us() + ARGV[1] repeat until us() >= ends return 1"""
+"""Keeps the thread busy for so many microseconds."""
 
 
 def test_clients_are_told_by_what_they_wait_for(tmp_path: Path, redis_server: Server) -> None:
@@ -40,6 +51,75 @@ def test_clients_are_told_by_what_they_wait_for(tmp_path: Path, redis_server: Se
     assert observer.rows("lock_waits") == []
 
 
+def test_who_keeps_the_thread_is_told_to_the_microsecond_and_nobody_was_blind(
+    tmp_path: Path, redis_server: Server
+) -> None:
+    """The pod's way: EVALSHA with its operation in a key that nobody uses. A stranger's script names itself."""
+    with redis.Redis.from_url(redis_server.dsn) as client:
+        sha = client.script_load(WORK)
+        client.evalsha(sha, 0, 20_000)  # from before anybody looked
+        with observing(tmp_path, {"redis:redis": redis_server.dsn}) as observer:
+            observer.until_tick(lambda t: t["error"] is None, probe="redis")
+            client.evalsha(sha, 2, "{a}:", "{a}:/*chat.accept@pod-1*/", 700_000)
+            client.eval(WORK, 0, 50_000)
+            took_us = {entry["id"]: entry["duration"] for entry in client.slowlog_get(2)}
+            observer.until_tick(lambda t: t["rows"] > 10, probe="redis")  # the next second's totals
+            observer.stop()
+    eval_us, accept_us = took_us.values()
+    values = {name: [r["value"] for r in observer.rows("counters") if r["counter"] == name] for name in COUNTED}
+    assert [v[-1] for v in values.values()] == [accept_us, 1, eval_us, 1]
+    spent = [r["value"] for r in observer.rows("counters") if r["counter"] == "command_us:evalsha"]
+    assert spent[-1] - spent[0] == accept_us
+    assert observer.ready["lock_sources"]["redis"]["known"] == ["counter"]
+    running = [r for r in observer.rows("sessions") if (r["wait_class"], r["operation"]) == ("running", "evalsha")]
+    assert [r["sessions"] for r in running] == [1] * (accept_us // 100_000)
+    ticks = observer.ticks("redis")
+    starts = sorted(t["started_ns"] for t in ticks)
+    assert [t["error"] for t in ticks] == [None] * len(ticks)
+    assert max(after - before for before, after in pairwise(starts)) <= 3 * PERIOD_S * 1e9
+
+
+COUNTED = ("slow_us:chat.accept", "slow_calls:chat.accept", "slow_us:count_up", "slow_calls:count_up")
+
+
+def test_a_server_that_answers_busy_is_seen_to_be_busy(tmp_path: Path, redis_server: Server) -> None:
+    with redis.Redis.from_url(redis_server.dsn) as client:
+        before = client.config_get("lua-time-limit")["lua-time-limit"]
+        client.config_set("lua-time-limit", 100)
+        try:
+            with observing(tmp_path, {"redis:redis": redis_server.dsn}) as observer:
+                observer.until_tick(lambda t: t["error"] is None, probe="redis")
+                client.eval(WORK, 0, 800_000)
+                observer.until_tick(lambda t: t["error"] is None, probe="redis")
+                observer.stop()
+        finally:
+            client.config_set("lua-time-limit", before)
+    running = [r for r in observer.rows("sessions") if (r["wait_class"], r["operation"]) == ("running", "eval")]
+    assert [r["sessions"] for r in running] == [1] * 8
+    assert [t["error"] for t in observer.ticks("redis") if t["error"]] == []
+
+
+def test_without_the_slow_log_the_source_says_what_is_missing(redis_server: Server) -> None:
+    async def look() -> tuple[RedisProbe, set[str]]:
+        probe = RedisProbe(Database("redis", "redis"), limited, time.monotonic_ns)
+        await probe.open()
+        rows = await probe.sample()
+        await probe.close()
+        return probe, {name for _, _, _, name, _ in rows["counters"]}
+
+    at = urlsplit(redis_server.dsn)
+    limited = f"redis://limited:secret@{at.hostname}:{at.port}/0"
+    with redis.Redis.from_url(redis_server.dsn) as client:
+        client.acl_setuser("limited", enabled=True, passwords="+secret", commands=["+@all", "-slowlog"], keys=["*"])
+        try:
+            probe, counted = asyncio.run(look())
+        finally:
+            client.acl_deluser("limited")
+    assert probe.source is not None
+    assert probe.source.reason == NO_SLOWLOG
+    assert {"command_us:info", "command_calls:info"} <= counted
+
+
 def told(run_id: str, **usec: int) -> dict[str, object]:
     return {"run_id": run_id, **{f"cmdstat_{name}": {"usec": used} for name, used in usec.items()}}
 
@@ -55,3 +135,51 @@ def test_a_server_that_was_started_anew_begins_at_nothing() -> None:
     busy.since(told("a", evalsha=5000))
     assert busy.since(told("b", evalsha=250))["running", "evalsha"] == 2
     assert busy.since(told("b", evalsha=310))["running", "evalsha"] == 1
+
+
+def test_periods_are_spread_over_the_looks_that_waited_for_the_thread() -> None:
+    looks = spread({("running", "evalsha"): 2, ("running", "get"): 0, ("running", "eval"): 5}, 3)
+    assert [look["running", "evalsha"] for look in looks] == [0, 1, 1]
+    assert [look["running", "eval"] for look in looks] == [1, 1, 3]
+    assert [look["running", "get"] for look in looks] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("command", "client", "operation_"),
+    [
+        ("EVALSHA 6c795dd975c3 2 {a}: {a}:/*chat.accept@pod-1*/ x", "pod-1", "chat.accept"),
+        ("EVALSHA 6c795dd975c3 0 50000", "chat.close@pod-2", "chat.close"),
+        ("EVALSHA 6c795dd975c3 0 50000", "pod-1", "evalsha 6c795dd9"),
+        ("EVAL -- accept_chat\nlocal x 0", "", "accept_chat"),
+        ("EVAL return 1 0", "", "eval"),
+        ("FCALL accept 0 30000", "", "accept"),
+        ("CONFIG GET *", "", "config get"),
+        ("KEYS *", "redis-cli", "keys"),
+        ("SET k /*", "", "set"),
+        ("", "", "untold"),
+    ],
+)
+def test_commands_are_told_by_what_they_say_of_themselves(command: str, client: str, operation_: str) -> None:
+    assert operation(command, client) == operation_
+
+
+def slow(*numbers: int) -> list[Slow]:
+    return [Slow(number, 1000 + number, "KEYS *", "") for number in numbers]
+
+
+def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
+    log = SlowLog()
+    log.serve("a")
+    assert log.news(7) == 0  # from before we looked
+    assert log.news(9) == 2
+    log.add(slow(10, 9, 8, 7))
+    assert log.totals == {"slow_us:keys": 3027, "slow_calls:keys": 3}
+    assert log.news(None) == 0  # somebody has emptied it
+    assert log.news(14) == 4
+    log.add(slow(14, 13))
+    assert log.totals["slow_calls_unread"] == 2
+    assert log.totals["slow_calls:keys"] == 5
+    log.serve("b")  # started anew: its numbers begin at nothing
+    assert log.news(0) == 1
+    log.add(slow(0))
+    assert log.totals["slow_calls:keys"] == 6

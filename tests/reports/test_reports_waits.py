@@ -15,7 +15,7 @@ PERIOD = 20 * MS
 
 def transaction(operation, waiting_ms, begun_ms, ended_ms):
     times = (None if waiting_ms is None else 6 * NS + waiting_ms * MS, 6 * NS + begun_ms * MS, 6 * NS + ended_ms * MS)
-    return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"), "sqlite")
+    return (1, OPERATIONS.index(operation), None, *times, TRANSACTION_OUTCOMES.index("committed"), "sqlite", None, None)
 
 
 def wait(number, waiter, root, at_s=6.0, lasts_ms=50, hits=None, known="sampled"):  # noqa: PLR0917  a row

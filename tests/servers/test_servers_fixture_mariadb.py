@@ -16,7 +16,7 @@ SETTINGS = {
     "bind_address": "127.0.0.1",
     "socket": "",
     "skip_name_resolve": "ON",
-    "performance_schema": "OFF",
+    "performance_schema": "ON",
     "innodb_print_all_deadlocks": "ON",
     "character_set_server": "utf8mb4",
     "max_connections": "200",

@@ -3,7 +3,7 @@ SELECT
     r.trx_mysql_thread_id AS waiter,
     b.trx_mysql_thread_id AS blocker,
     b.trx_requested_lock_id <=> w.blocking_lock_id AS queues,
-    w.requested_lock_id AS tag,
+    w.requested_lock_id AS locked,
     l.lock_mode AS mode,
     l.lock_type AS type,
     replace(substring_index(l.lock_table, '.', -1), '`', '') AS relation

@@ -14,10 +14,11 @@ SELECT
     END AS wait_class,
     t.trx_id AS transaction,
     p.state,
-    regexp_substr(p.info, '^\\s*/\\*\\s*\\K[\\w.@-]+(?=\\s*\\*/)') AS said,
+    left(p.info, 1000) AS head,
+    CASE WHEN char_length(p.info) > 1000 THEN right(p.info, 1000) END AS tail,
     p.query_id AS query,
     CAST(p.time_ms * 1000000 AS SIGNED) AS age_ns,
-    CASE WHEN p.state LIKE 'Waiting for % lock' OR t.trx_state = 'LOCK WAIT' THEN left(p.info, 1000) END AS statement
+    p.user
 FROM information_schema.processlist AS p
 LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.id
 WHERE p.id <> connection_id() AND p.command NOT IN ('Daemon', 'Binlog Dump') AND p.user <> 'system user'

@@ -90,7 +90,7 @@ class Database:
 
     async def look(self, script: str, key: str, *values: str | int) -> Any:
         """One script that changes nothing. Raises StorageUnavailable."""
-        return await self._finished(self._look(SCRIPTS[script], key, values))
+        return await self._finished(self._look(script, key, values))
 
     async def write(self, call: Call, script: str, key: str, *values: str | int) -> Sequence[Any]:
         """One script. Emits a Transaction."""
@@ -111,10 +111,10 @@ class Database:
             except DRIVER_ERRORS as error:
                 raise StorageUnavailable(f"Redis: {reason(error)}") from error
 
-    async def _look(self, script: Script, key: str, values: Sequence[str | int]) -> Any:
+    async def _look(self, script: str, key: str, values: Sequence[str | int]) -> Any:
         async with self._session() as connection:
             try:
-                return await _evaluate(connection, script, key, values)
+                return await _evaluate(connection, SCRIPTS[script], self._keys(script, key), values)
             except DRIVER_ERRORS as error:
                 raise StorageUnavailable(f"Redis: {reason(error)}") from error
 
@@ -123,7 +123,7 @@ class Database:
         async with self._session() as connection:
             begun_ns, outcome = time.monotonic_ns(), "unknown"
             try:
-                answer: Sequence[Any] = await _evaluate(connection, script, key, values)
+                answer: Sequence[Any] = await _evaluate(connection, script, self._keys(call.operation, key), values)
                 outcome = "rolled_back" if answer[0] in CHANGED_NOTHING else "committed"
             except BaseException as error:
                 outcome, raised = classify(error, sent=True)
@@ -134,6 +134,13 @@ class Database:
                 session, ended_ns = connection.client_id, time.monotonic_ns()
                 self._record(Transaction(session, call, None, begun_ns, ended_ns, outcome, asked_ns=asked_ns))
             return answer
+
+    def _keys(self, doing: str, key: str) -> tuple[str, str]:
+        """The key, and one that no script uses: it says what the session does, which the server's slow log shows, where
+        EVALSHA names nothing. In a cluster it is where the first one is. A name of the session's own, set anew in the
+        same round trip, cost 130 µs where the script took 330."""
+        tagged = key if "{" in key else f"{{{key}}}"
+        return key, f"{tagged}/*{_name(f'{doing}@{self._pod}')}*/"
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Any]:
@@ -158,7 +165,7 @@ def _pool(dsn: str, pod: str) -> BlockingConnectionPool:
         timeout=ACQUIRE_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=COMMAND_TIMEOUT_S,
-        client_name=re.sub(r"[^\w.@-]", "_", pod),
+        client_name=_name(pod),
         redis_connect_func=_introduce,
         # A script is never sent twice: without an answer nobody knows whether the first one ran.
         retry=Retry(NoBackoff(), 0),
@@ -166,6 +173,10 @@ def _pool(dsn: str, pod: str) -> BlockingConnectionPool:
         driver_info=None,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+
+
+def _name(said: str) -> str:
+    return re.sub(r"[^\w.@-]", "_", said)[:100]
 
 
 async def _introduce(connection: Any) -> None:
@@ -178,8 +189,8 @@ async def _ask(connection: Any, *command: str | int) -> Any:
     return await connection.read_response()
 
 
-async def _evaluate(connection: Any, script: Script, key: str, values: Sequence[str | int]) -> Any:
+async def _evaluate(connection: Any, script: Script, keys: Sequence[str], values: Sequence[str | int]) -> Any:
     try:
-        return await _ask(connection, "EVALSHA", script.sha, 1, key, *values)
+        return await _ask(connection, "EVALSHA", script.sha, len(keys), *keys, *values)
     except exceptions.NoScriptError:  # a server that was restarted has forgotten it
-        return await _ask(connection, "EVAL", script.text, 1, key, *values)
+        return await _ask(connection, "EVAL", script.text, len(keys), *keys, *values)

@@ -48,7 +48,7 @@ class Session:
         self._operation = "maintenance"
         self._connection = apsw.Connection(path)
         self._connection.set_busy_handler(self._busy)
-        self._deadline = time.monotonic() + BUSY_TIMEOUT_S
+        self.ask_patiently()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
 
@@ -81,10 +81,15 @@ class Session:
         """What is read until the rollback is of one moment."""
         self._connection.execute("BEGIN")
 
+    def ask_patiently(self) -> None:
+        """Whatever is busy from now on is asked for again for BUSY_TIMEOUT_S. Readers wait for no writer: only while
+        the file is recovered after a crash."""
+        self._deadline = time.monotonic() + BUSY_TIMEOUT_S
+
     def begin(self, operation: str) -> None:
         """Takes the write lock. Raises apsw.BusyError when it was not free for BUSY_TIMEOUT_S."""
         self._operation = operation
-        self._deadline = time.monotonic() + BUSY_TIMEOUT_S
+        self.ask_patiently()
         self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -191,6 +196,7 @@ class Database:
         return sessions
 
     def _reading(self, session: Session, job: Callable[[Session], T]) -> T:
+        session.ask_patiently()
         try:
             return job(session)
         except apsw.Error as error:
@@ -233,9 +239,20 @@ class _Attempt:
 def classify(error: Exception, committing: bool) -> tuple[str, StorageError]:
     """What an error of SQLite means: the transaction's outcome, and what its caller is told."""
     if isinstance(error, apsw.BusyError):
-        return "lock_timeout", StorageConflict(f"the write lock was not free for {BUSY_TIMEOUT_S:g} s")
+        return _busy(getattr(error, "extendedresult", apsw.SQLITE_BUSY), committing)
     if committing and isinstance(error, apsw.IOError):
         return "unknown", OutcomeUnknown(f"SQLite could not tell whether it committed: {error}")
     if isinstance(error, apsw.ConstraintError):
         return "rolled_back", StorageError(f"SQLite does not take it: {error}")
     return "rolled_back", StorageUnavailable(f"SQLite: {error}")
+
+
+def _busy(extended: int, committing: bool) -> tuple[str, StorageError]:
+    """SQLite has one word for several things: only some of them are waits for the write lock."""
+    if extended == apsw.SQLITE_BUSY_SNAPSHOT:  # told at once: no waiting would help
+        return "busy_snapshot", StorageConflict("another writer has changed the file since this transaction read it")
+    if extended == apsw.SQLITE_BUSY_RECOVERY:
+        return "lock_timeout", StorageUnavailable(f"SQLite was recovering its log for {BUSY_TIMEOUT_S:g} s and more")
+    if committing:  # not in WAL mode, where a commit waits for no reader
+        return "lock_timeout", StorageConflict(f"readers kept the commit waiting for {BUSY_TIMEOUT_S:g} s")
+    return "lock_timeout", StorageConflict(f"the write lock was not free for {BUSY_TIMEOUT_S:g} s")

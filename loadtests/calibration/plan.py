@@ -1,0 +1,143 @@
+"""What is held, for how long, and how it ends: the plan of a calibration. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Lock = Literal["row", "advisory", "relation", "metadata", "user lock", "write lock", "thread"]
+Shape = Literal["chain", "queue"]
+Ending = Literal["released", "timed_out", "deadlock"]
+Form = Literal["full", "short"]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One lock, held for `seconds` after its last waiter has begun to wait.
+
+    `waiters` sessions wait: in a `chain` each for the one before it, in a `queue` all for the same lock. Of a
+    `deadlock` both sessions wait; the second one begins `seconds` after the first.
+    """
+
+    number: int
+    lock: Lock
+    seconds: float
+    waiters: int = 1
+    shape: Shape = "queue"
+    ending: Ending = "released"
+
+    @property
+    def name(self) -> str:
+        """The operation that its sessions call themselves."""
+        return f"calibration.hold-{self.number}"
+
+    @property
+    def sessions(self) -> int:
+        return 2 if self.ending == "deadlock" else self.waiters + 1
+
+
+@dataclass(frozen=True)
+class Several:
+    """A hold of the plan, and how many of it."""
+
+    times: int
+    lock: Lock
+    seconds: float
+    waiters: int = 1
+    shape: Shape = "queue"
+    ending: Ending = "released"
+
+    def holds(self) -> Iterator[Hold]:
+        for _ in range(self.times):
+            yield Hold(0, self.lock, self.seconds, self.waiters, self.shape, self.ending)
+
+
+S = Several
+
+PLANS: dict[tuple[str, Form], Sequence[Several]] = {
+    ("postgres", "short"): (
+        S(1, "row", 0.45, 3, "chain"),
+        S(1, "row", 0.4, 3),
+        S(1, "relation", 0.3, 2),
+        S(1, "row", 0.25, ending="timed_out"),
+        S(1, "advisory", 0.25),
+        S(2, "advisory", 0.12),
+        S(4, "row", 0.06),
+        S(8, "row", 0.025),
+        S(1, "row", 0.02, ending="deadlock"),
+        S(1, "row", 0.005),
+        S(1, "advisory", 0.002),
+        S(1, "advisory", 0.0005),
+    ),
+    ("postgres", "full"): (
+        S(2, "row", 5.0),
+        S(1, "advisory", 5.0),
+        S(1, "relation", 5.0),
+        *(S(2, lock, 2.0) for lock in ("row", "advisory", "relation")),
+        *(S(2, "row", seconds, depth, "chain") for seconds in (0.1, 0.5, 1.0) for depth in (2, 3, 4)),
+        *(S(3, lock, seconds, 3) for lock in ("row", "relation", "advisory") for seconds in (0.05, 0.3, 1.0)),
+        *(
+            S(2, lock, seconds, ending="timed_out")
+            for lock in ("row", "advisory", "relation")
+            for seconds in (0.1, 0.5)
+        ),
+        *(S(3, "row", seconds, ending="deadlock") for seconds in (0.02, 0.1, 0.5)),
+        *(S(20, lock, seconds) for lock in ("row", "advisory", "relation") for seconds in (0.015, 0.025, 0.05, 0.1)),
+        *(S(6, lock, 0.3) for lock in ("row", "advisory", "relation")),
+        *(S(20, lock, seconds) for lock in ("row", "advisory") for seconds in (0.0005, 0.002, 0.005)),
+    ),
+    ("mariadb", "short"): (
+        S(1, "row", 1.1, 2, "chain"),
+        S(1, "row", 1.0),
+        S(1, "metadata", 0.8),
+        S(1, "row", 0.3, ending="deadlock"),
+        S(2, "row", 0.05),
+    ),
+    ("mariadb", "full"): (
+        S(2, "row", 5.0),
+        S(1, "metadata", 5.0),
+        S(1, "user lock", 5.0),
+        *(S(2, "row", 1.0, depth, "chain") for depth in (2, 3, 4)),
+        *(S(2, "row", seconds, 3) for seconds in (0.6, 1.0)),
+        *(S(2, lock, 1.0, ending="timed_out") for lock in ("row", "metadata", "user lock")),
+        *(S(2, "row", seconds, ending="deadlock") for seconds in (0.1, 1.0)),
+        S(4, "metadata", 0.7, 2),
+        S(6, "metadata", 0.7),
+        S(6, "user lock", 0.7),
+        S(20, "row", 0.6),
+        S(10, "row", 2.0),
+        *(S(15, "row", seconds) for seconds in (0.02, 0.1, 0.3)),
+        *(S(10, "row", seconds) for seconds in (0.0005, 0.005)),
+    ),
+    ("sqlite", "short"): (
+        S(1, "write lock", 0.15, 3),
+        S(1, "write lock", 0.1, 2),
+        S(3, "write lock", 0.02),
+        S(2, "write lock", 0.005),
+    ),
+    ("sqlite", "full"): (
+        S(1, "write lock", 4.5, ending="timed_out"),
+        S(1, "write lock", 2.0, 2),
+        S(3, "write lock", 0.5, 3),
+        S(20, "write lock", 0.1, 3),
+        S(20, "write lock", 0.02, 2),
+        *(S(15, "write lock", seconds) for seconds in (0.0005, 0.002, 0.005)),
+    ),
+    ("redis", "full"): (
+        S(3, "thread", 1.0),
+        S(8, "thread", 0.3),
+        S(10, "thread", 0.05),
+        *(S(10, "thread", seconds) for seconds in (0.01, 0.001)),
+    ),
+}
+"""Engine and form → what is held."""
+
+
+def plan(engine: str, form: Form) -> list[Hold]:
+    """The holds of an engine, numbered in the order of the plan. Raises KeyError for one that is not calibrated."""
+    holds = [hold for several in PLANS[engine, form] for hold in several.holds()]
+    return [replace(hold, number=number) for number, hold in enumerate(holds)]
+
+
+def calibrated(engine: str, form: Form) -> bool:
+    """Whether there is something to hold in this engine."""
+    return (engine, form) in PLANS

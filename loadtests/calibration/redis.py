@@ -1,0 +1,52 @@
+"""Redis's one thread, kept busy by scripts for known times. The one module that knows redis-py here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+
+from loadtests.calibration.holding import Ready
+from loadtests.calibration.plan import Hold
+from loadtests.calibration.timekeeping import Timekeeper
+from loadtests.calibration.truth import Ask, Done
+
+COMMAND = "evalsha"
+"""What the server calls that which keeps it busy."""
+
+_BUSY = "for i = 1, tonumber(ARGV[1]) do end return 0"
+_QUIET_READINGS = 25
+_TRIAL_TURNS = 200_000
+
+
+class RedisHolds:
+    """Scripts that touch no key. The truth of an occupancy is how long its caller waited for the answer."""
+
+    def __init__(self, dsn: str, clock: Timekeeper) -> None:
+        self._dsn, self._clock = dsn, clock
+        self._client: Any = None
+        self._script = ""
+
+    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
+        """One hold after another: there is one thread."""
+        self._client = redis.asyncio.Redis.from_url(self._dsn, single_connection_client=True)
+        try:
+            session = int(await self._client.client_id())
+            self._script = str(await self._client.script_load(_BUSY))
+            quiet_ns = self._clock.quiet_ns([await self._run(0) for _ in range(_QUIET_READINGS)])
+            await ready()
+            turns_per_s = _TRIAL_TURNS / max(await self._run(_TRIAL_TURNS) - quiet_ns, 1) * 1e9
+            async with self._clock.beating():
+                return [await self._make(hold, session, quiet_ns, turns_per_s) for hold in holds]
+        finally:
+            await self._client.aclose()
+
+    async def _make(self, hold: Hold, session: int, quiet_ns: int, turns_per_s: float) -> Done:
+        sent_ns = self._clock.now_ns()
+        took_ns = await self._run(round(hold.seconds * turns_per_s))
+        return Done(hold, [session], [Ask(0, sent_ns, sent_ns + took_ns, quiet_ns, "acquired")])
+
+    async def _run(self, turns: int) -> int:
+        """How long a script of so many turns took, in ns."""
+        sent_ns = self._clock.now_ns()
+        await self._client.evalsha(self._script, 0, turns)
+        return self._clock.now_ns() - sent_ns

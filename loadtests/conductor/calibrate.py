@@ -1,0 +1,156 @@
+"""`loadtests calibrate`: every engine's sources of lock waits, against locks that were held for known times."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+from loadtests.calibration.plan import PLANS, Form, calibrated
+from loadtests.commandline import EX_OK
+from loadtests.conductor.calibrating import Calibrating, Place
+from loadtests.conductor.calibrationtable import show
+from loadtests.conductor.disk import full_message, means_full
+from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.progress import Progress, progress_for
+from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.registry import StorageName
+from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.leftovers import remove_leftovers
+from loadtests.servers.registry import SERVERS, create_server, missing
+
+_FAILED, _UNKNOWN = 1, 2
+_CODES = {"pass": EX_OK, "fail": _FAILED, "unknown": _UNKNOWN}
+
+
+@dataclass(frozen=True)
+class Around:
+    """What every storage's calibration shares."""
+
+    form: Form
+    interrupts: Interrupts
+    guardian: Guardian
+    progress: Progress
+
+
+def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
+    """Prints every figure, and the directory as the last line of standard output. Returns the exit code."""
+    try:
+        chosen = _chosen(storages, form)
+        runs.mkdir(parents=True, exist_ok=True)
+        for done in remove_leftovers(runs):
+            print(f"left by a harness that was killed: {done}", file=sys.stderr)
+        directory = _create(runs, datetime.now(UTC))
+    except CannotRun as error:
+        print(f"loadtests calibrate: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"loadtests calibrate: --runs {runs}: cannot write there: {_words(error, runs)}", file=sys.stderr)
+        return Unavailable.exit_code
+    return _calibrate_all(directory, chosen, form)
+
+
+def _words(error: OSError, runs: Path) -> str:
+    return full_message(runs) if means_full(error) else str(error.strerror)
+
+
+def _chosen(storages: Sequence[str], form: Form) -> list[str]:
+    """Every engine that is found here, unless some are named. Raises BadInput, Unavailable."""
+    engines = [engine for engine, of in PLANS if of == form]
+    if not storages:
+        for engine, why in ((engine, missing(engine)) for engine in engines):
+            if why is not None:
+                print(f"{engine} is left out: {why}", file=sys.stderr)
+        return [engine for engine in engines if missing(engine) is None]
+    for name in storages:
+        _check(name, form)
+    return list(dict.fromkeys(storages))
+
+
+def _check(name: str, form: Form) -> None:
+    try:
+        needed = {storage.engine for storage in registry.databases(name).values()}
+    except registry.StorageNameError as error:
+        raise BadInput(str(error)) from None
+    if not any(calibrated(engine, form) for engine in needed):
+        raise BadInput(f"--storage {name}: nobody waits for a lock of a database there")
+    if gone := [f"{engine}: {why}" for engine in sorted(needed) if (why := missing(engine)) is not None]:
+        raise Unavailable("\n".join(gone))
+
+
+def _create(runs: Path, now: datetime) -> Path:
+    """`calibration-<utc>`, which no study is called: reports pass it over. Raises OSError."""
+    name = f"calibration-{now:%Y%m%dT%H%M%SZ}"
+    for number in count(1):
+        directory = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            continue
+        return directory
+    raise AssertionError
+
+
+def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
+    progress, codes = progress_for(sys.stderr), [EX_OK]
+    try:
+        with Interrupts() as interrupts, Guardian() as guardian:
+            around = Around(form, interrupts, guardian, progress)
+            for number, storage in enumerate(storages, 1):
+                progress.run(number, len(storages), storage)
+                codes.append(_calibrate(directory, number, storage, around))
+    except RunEnded as ended:
+        progress.say(str(ended.reason))
+        codes.append(EXIT_CODES[ended.reason.code])
+    finally:
+        progress.close()
+        show([run.read("calibration") or {} for run in run_directories(directory)])
+        print(directory, flush=True)
+    return _worst(codes)
+
+
+def _worst(codes: Sequence[int]) -> int:
+    """What kept us from calibrating comes before what was found; and what failed before what nobody knows."""
+    for code in (*(c for c in codes if c > _UNKNOWN), _FAILED, _UNKNOWN):
+        if code in codes:
+            return code
+    return EX_OK
+
+
+def _calibrate(directory: Path, number: int, storage: str, around: Around) -> int:
+    """Raises RunEnded when somebody asks to stop."""
+    run = RunDirectory((directory / f"{number:02d}-{safe_name(storage)}").absolute())
+    (run.path / "log").mkdir(parents=True)
+    with ExitStack() as servers:
+        try:
+            places = _places(servers, run, registry.databases(storage), around.form)
+        except ServerUnavailable as error:
+            around.interrupts.check()
+            around.progress.say(str(error))
+            return Unavailable.exit_code
+        around.interrupts.check()
+        under_way = Calibrating(run, places, around.form, around.guardian)
+        outcome = under_way.finish(around.interrupts, around.progress.say)
+    around.progress.say(outcome.sentence)
+    return _CODES[outcome.verdict]
+
+
+def _places(
+    servers: ExitStack, run: RunDirectory, databases: Mapping[str, StorageName], form: Form
+) -> dict[str, Place]:
+    """Each database with a private server that lasts as long as `servers`. Raises ServerUnavailable."""
+    places = {}
+    for name, storage in databases.items():
+        if not calibrated(storage.engine, form):
+            continue
+        places[name] = Place(storage.engine)
+        if storage.engine in SERVERS:
+            home = run.path.parent / f"server-{run.name}-{name}"
+            server = servers.enter_context(create_server(storage.engine, home, choices=storage.choices))
+            places[name] = Place(storage.engine, server.dsn, server.pod_dsn)
+    return places

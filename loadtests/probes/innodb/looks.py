@@ -1,0 +1,136 @@
+"""One look at a MariaDB or MySQL server: its sessions, and who of them waits for whom. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from loadtests.probes import locknames, naming
+from loadtests.probes.innodb import tickets
+from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.locknames import Named
+from loadtests.probes.waits import Lock
+
+_LISTED = (
+    "Waiting for table metadata lock",
+    "Waiting for schema metadata lock",
+    "Waiting for backup lock",
+    "User lock",
+)
+"""States of sessions whose request is in the server's list of metadata locks, where it keeps one."""
+
+
+class InTheWay(NamedTuple):
+    """One who waits for InnoDB and one whom it waits for; `queues`: that one only asked before. `blocker` 0: nobody's
+    session. `lock` as InnoDB calls it, which begins with the transaction: `TRANSACTION:SPACE:PAGE:HEAP`."""
+
+    waiter: int
+    blocker: int
+    queues: int
+    lock: str
+    mode: str
+    type: str
+    relation: str
+
+    @property
+    def named(self) -> Named:
+        """A row by its place in the table's file, PAGE:HEAP, which it shares with nobody."""
+        place = self.lock.split(":")[2:4]
+        if self.type == "RECORD" and len(place) == 2:
+            return locknames.row(self.relation, ":".join(place))
+        return locknames.relation(self.relation)
+
+
+class Look:
+    """Sessions by number, and what is known of them from before. `fresh_ns`: how long ago one looked before."""
+
+    def __init__(self, sessions: Sequence[Session], names: Names, fresh_ns: int) -> None:
+        self._sessions = {s.session: s for s in sessions}
+        self._names, self._fresh_ns = names, fresh_ns
+
+    def totals(self) -> Counter[tuple[str, str | None]]:
+        """(wait class, operation) → sessions."""
+        return Counter((s.wait_class, self._operation(s.session)) for s in self._sessions.values())
+
+    def waits(
+        self, ways: Sequence[InTheWay], held: Sequence[tickets.Ticket] | None, lists_requests: bool
+    ) -> list[tuple[Lock, Lock | None]]:
+        """Every waiter with its blocker, which is None where the server does not tell.
+
+        `held`: its list of metadata locks; None where it keeps none. `lists_requests`: those not granted are in it.
+        """
+        rows = self._row_waits(ways)
+        known = {waiter.session for waiter, _ in rows}
+        listed = self._listed_waits(held, lists_requests) if held is not None else []
+        known |= {waiter.session for waiter, _ in listed}
+        told = _LISTED if held is not None and lists_requests else ()
+        silent = [s for s in self._sessions.values() if s.session not in known and _waits_elsewhere(s, told)]
+        return [*rows, *listed, *((self._silent_wait(s), None) for s in silent)]
+
+    def _row_waits(self, ways: Sequence[InTheWay]) -> list[tuple[Lock, Lock | None]]:
+        """A holder counts before one who only asked before."""
+        blockers: dict[int, InTheWay] = {}
+        for way in sorted(ways, key=lambda w: (w.queues, w.blocker)):
+            blockers.setdefault(way.waiter, way)
+        return [
+            (
+                self._lock(self._sessions[way.waiter], "row", way.mode, way.named),
+                # A transaction that no session serves has none.
+                self._blocker(way.blocker or None, not way.queues, way.named),
+            )
+            for way in blockers.values()
+            if way.waiter in self._sessions
+        ]
+
+    def _listed_waits(self, held: Sequence[tickets.Ticket], lists_requests: bool) -> list[tuple[Lock, Lock | None]]:
+        if not lists_requests:
+            states = {s.session: (s.state or "", s.head) for s in self._sessions.values() if s.state in _LISTED}
+            held = [*held, *tickets.guessed(held, states)]
+        ages_ns = {s.session: s.age_ns for s in self._sessions.values()}
+        return [
+            (
+                self._lock(
+                    self._sessions[w.ticket.session],
+                    w.ticket.kind,
+                    w.ticket.mode if lists_requests else "",  # a guess is not told as one
+                    w.ticket.named,
+                ),
+                None if w.blocker is None else self._blocker(w.blocker, not w.queues, w.ticket.named),
+            )
+            for w in tickets.waits(held, ages_ns)
+            if w.ticket.session in self._sessions
+        ]
+
+    def _silent_wait(self, s: Session) -> Lock:
+        kind = (s.state or "").removeprefix("Waiting for ").lower()
+        return self._lock(s, kind, "", Named(kind, kind))
+
+    def _blocker(self, session: int | None, holds: bool, named: Named) -> Lock:
+        operation = None if session is None else self._operation(session)
+        return Lock(session, named.lock, "", "", holds, operation=operation)
+
+    def _lock(self, s: Session, kind: str, mode: str, named: Named) -> Lock:
+        """A statement that began since the last look has waited since then, but for its own work; of an older one
+        only the looks can tell."""
+        said = self._names.of(s.session)
+        return Lock(
+            s.session,
+            named.lock,
+            kind,
+            mode,
+            granted=False,
+            since=s.query,
+            age_ns=s.age_ns if s.age_ns < self._fresh_ns else None,
+            operation=self._operation(s.session),
+            pod=naming.pod(said),
+            statement=naming.fingerprint(s.head),
+            named=named,
+        )
+
+    def _operation(self, session: int) -> str | None:
+        return naming.operation(self._names.of(session), None)
+
+
+def _waits_elsewhere(s: Session, told: Sequence[str]) -> bool:
+    """By its own state, and not in a list that would have told of it."""
+    state = s.state or ""
+    return s.wait_class == "lock" and (state.startswith("Waiting for") or state == "User lock") and state not in told

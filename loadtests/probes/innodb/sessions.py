@@ -1,0 +1,78 @@
+"""Sessions of MariaDB and MySQL, and what they call themselves. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from loadtests.probes import naming
+
+_LONGEST = 100
+_LABEL = re.compile(r"\s*/\*\s*([\w.-]{1,100}@[\w.-]{1,100})\s*\*/")
+
+
+class Session(NamedTuple):
+    """One client's session at a look.
+
+    `transaction` None: in none that InnoDB knows of. `head` and `tail`: how the statement that it runs begins, and how
+    it ends where `head` is not all of it. `query` is another one for each statement, and stays while one is idle.
+    `age_ns`: since the statement began, or since the session fell idle.
+    """
+
+    session: int
+    wait_class: str
+    transaction: int | None
+    state: str | None
+    head: str | None
+    tail: str | None
+    query: int
+    age_ns: int
+    user: str
+
+    @property
+    def said(self) -> str | None:
+        """`chat.accept@pod-1`, or the operation that a comment names otherwise."""
+        label = _LABEL.match(self.head or "")
+        return label[1] if label else naming.comment(self.tail or self.head)
+
+
+class Names:
+    """What sessions last said that they do: while their transaction lasts, or as long as they say nothing else.
+
+    Who never says anything, as a backup, a migration tool or a person, goes by the program that connected, where the
+    server knows of it, or by the user. Of those who do say what they do, silence tells nothing.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[int, tuple[int | None, int, str]] = {}
+        self._strangers: dict[int, str] = {}
+        self._speakers: set[tuple[str, str | None]] = set()
+        self.programs: Mapping[int, str] = {}
+
+    def note(self, sessions: Sequence[Session]) -> None:
+        before, self._said = self._said, {}
+        for s in sessions:
+            if said := s.said:
+                self._said[s.session] = s.transaction, s.query, said
+                self._speakers.add(self._who(s))
+            elif (known := before.get(s.session)) and _goes_on(s, known):
+                self._said[s.session] = known
+        self._strangers = {s.session: self._own_name(s) for s in sessions if self._is_stranger(s)}
+
+    def _who(self, s: Session) -> tuple[str, str | None]:
+        return s.user, self.programs.get(s.session)
+
+    def _is_stranger(self, s: Session) -> bool:
+        return s.wait_class != "client" and s.session not in self._said and self._who(s) not in self._speakers
+
+    def _own_name(self, s: Session) -> str:
+        return (self.programs.get(s.session) or s.user)[:_LONGEST]
+
+    def of(self, session: int) -> str | None:
+        """`chat.accept@pod-1`, `mariadb-dump`, or None."""
+        known = self._said.get(session)
+        return known[2] if known else self._strangers.get(session)
+
+
+def _goes_on(s: Session, known: tuple[int | None, int, str]) -> bool:
+    transaction, query, _ = known
+    return s.query == query or (s.transaction is not None and s.transaction == transaction)

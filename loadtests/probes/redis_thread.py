@@ -1,0 +1,136 @@
+"""What the one thread of a Redis was busy with, by the server's totals and its SLOWLOG. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from loadtests.probes import naming
+
+COMMAND = "cmdstat_"
+_LONGEST = 80
+_COMMENT = re.compile(r"\s*--\s*([A-Za-z_][\w.-]{0,60})\s*(?:\n|$)")
+_SAID = re.compile(r"/\*\s*([A-Za-z_][\w.-]{0,99}(?:@[\w.-]{1,100})?)\s*\*/")
+_CONTAINERS = frozenset({"client", "config", "function", "script", "xgroup", "object", "memory", "cluster", "acl"})
+
+
+class Busy:
+    """Which commands the server was busy with, told from the time that each has taken so far.
+
+    A command counts as one session that runs at a moment when its time has grown by a whole period since it last
+    counted: added up over the moments, sessions times period is the time that it took. What a script calls is counted
+    by the server on its own as well.
+    """
+
+    def __init__(self, period_us: int) -> None:
+        self._period_us = period_us
+        self._server: Any = None
+        self._counted_us: dict[str, int] = {}
+
+    def since(self, told: Mapping[str, Any]) -> Counter[tuple[str, str | None]]:
+        """(`running`, command) → periods since the look before."""
+        spent = {name: int(figures["usec"]) for name, figures in _commands(told)}
+        if told["run_id"] != self._server:  # started anew: its counters begin at nothing, and so does what we know
+            first, self._server = self._server is None, told["run_id"]
+            self._counted_us = dict(spent) if first else {}
+        totals: Counter[tuple[str, str | None]] = Counter()
+        for command, used_us in spent.items():
+            before_us = self._counted_us.setdefault(command, 0)
+            periods = max(used_us - before_us, 0) // self._period_us
+            totals["running", command] = periods
+            self._counted_us[command] = min(before_us, used_us) + periods * self._period_us
+        return totals
+
+
+def spread(totals: Mapping[tuple[str, str | None], int], moments: int) -> list[Counter[tuple[str, str | None]]]:
+    """The periods of each command over so many moments, the last ones first: a look that had to wait for the thread
+    tells what kept it, and that was just before. What is left over is of the last moment."""
+    looks: list[Counter[tuple[str, str | None]]] = [Counter() for _ in range(moments)]
+    for who, periods in totals.items():
+        for look in looks[max(moments - periods, 0) :]:
+            look[who] += 1
+        looks[-1][who] += max(periods - moments, 0)
+    return looks
+
+
+def counters(told: Mapping[str, Any]) -> dict[str, int]:
+    """The server's own totals, by command."""
+    found: dict[str, int] = {}
+    for command, figures in _commands(told):
+        found[f"command_us:{command}"] = int(figures["usec"])
+        found[f"command_calls:{command}"] = int(figures["calls"])
+        for kind in ("rejected", "failed"):  # most have none: these appear when they happen
+            if number := int(figures.get(f"{kind}_calls", 0)):
+                found[f"command_{kind}:{command}"] = number
+    return found
+
+
+def _commands(told: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    return ((key.removeprefix(COMMAND), figures) for key, figures in told.items() if key.startswith(COMMAND))
+
+
+class Slow(NamedTuple):
+    """A command that took longer than the server's `slowlog-log-slower-than`."""
+
+    number: int
+    duration_us: int
+    command: str
+    client: str
+
+
+class SlowLog:
+    """Adds up what is new in SLOWLOG. It numbers its entries, so that none counts twice; those that it dropped before
+    they were read are counted under no name."""
+
+    def __init__(self) -> None:
+        self._server: str | None = None
+        self._next: int | None = None
+        self.totals: Counter[str] = Counter()
+
+    def serve(self, server: str) -> None:
+        """Another one begins to count at nothing. Of the first one only what happens from now on is told."""
+        if self._server not in (None, server):
+            self._next = 0
+        self._server = server
+
+    def news(self, newest: int | None) -> int:
+        """How many entries have come, when that is the number of the newest; None: there are none."""
+        if self._next is None:
+            self._next = 0 if newest is None else newest + 1
+        return 0 if newest is None else max(newest + 1 - self._next, 0)
+
+    def add(self, entries: Sequence[Slow]) -> None:
+        """The newest first, and as many as there was news of or fewer."""
+        first = self._next or 0
+        new = [entry for entry in entries if entry.number >= first]
+        for entry in new:
+            name = operation(entry.command, entry.client)
+            self.totals[f"slow_us:{name}"] += entry.duration_us
+            self.totals[f"slow_calls:{name}"] += 1
+        if new:
+            self._next = new[0].number + 1
+            if unread := self._next - first - len(new):
+                self.totals["slow_calls_unread"] += unread
+
+
+def operation(command: str, client: str) -> str:
+    """What a client was doing. Its command says so in a comment, as `/*chat.accept@pod-1*/`, which may stand in an
+    argument or a key that nobody uses; else the client in its name, `chat.accept@pod-1`; else a function is told by
+    its name, a script by the comment in its first line, another command by itself. EVALSHA hides the text of its
+    script, whose first digits are all there is then."""
+    said = _SAID.search(command)
+    name = naming.operation(said[1], None) if said else naming.operation(client or None, _told(command))
+    return (name or "untold")[:_LONGEST]
+
+
+def _told(command: str) -> str:
+    word, _, rest = command.partition(" ")
+    word, first = word.lower(), rest.split(" ", 1)[0]
+    if word in ("eval", "eval_ro"):
+        comment = _COMMENT.match(rest)
+        return comment[1] if comment else word
+    if word in ("evalsha", "evalsha_ro"):
+        return f"{word} {first[:8]}"
+    if word in ("fcall", "fcall_ro"):
+        return first or word
+    return f"{word} {first.lower()}" if word in _CONTAINERS and first else word

@@ -1,0 +1,126 @@
+"""The short form on real servers: it passes, leaves nothing behind, and finds out an observer that is wrong."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from loadtests.calibration import holders
+from loadtests.calibration.calibrating import Calibration, Database
+from loadtests.calibration.figures import Figure
+from loadtests.calibration.mariadb import MariadbHolds
+from loadtests.calibration.outcome import verdict
+from loadtests.calibration.plan import plan
+
+OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"
+
+
+def calibrate(database: Database, scratch: Path) -> dict[str, Figure]:
+    """By figure; short calibrations of a host that has no time for them are made once more."""
+    found: list[Figure] = []
+    for attempt in range(3):
+        directory = scratch / f"scratch-{attempt}"
+        directory.mkdir()
+        found = asyncio.run(Calibration([database], "short", directory, lambda _: None).make())
+        if verdict(found) != "unknown" or any(figure.value is None for figure in found):
+            break
+    return {figure.figure: figure for figure in found}
+
+
+async def ask(dsn: str, statement: str) -> list[Any]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return list(await connection.fetch(statement))
+    finally:
+        await connection.close()
+
+
+def ask_mariadb(dsn: str, statement: str) -> Any:
+    async def asked() -> Any:
+        holds = MariadbHolds(dsn)
+        connection = await holds._connect()
+        async with connection.cursor() as cursor:
+            await cursor.execute(statement)
+            return await cursor.fetchall()
+
+    return asyncio.run(asked())
+
+
+def verdicts(found: dict[str, Figure]) -> dict[str, str]:
+    return {name: figure.verdict for name, figure in found.items()}
+
+
+def told(found: dict[str, Figure]) -> str:
+    return "\n".join(map(str, found.values()))
+
+
+@pytest.mark.server
+def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
+    before = asyncio.run(ask(postgres_database.dsn, OBJECTS))
+    found = calibrate(Database("upgraded", "postgres", postgres_database.dsn, postgres_database.pod_dsn), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    assert {"waits found", "total recovered", "wait error p95", "blocker right", "root right"} == set(found)
+    assert {figure.database for figure in found.values()} == {"upgraded"}
+    assert found["waits found"].n >= 20
+    assert asyncio.run(ask(postgres_database.dsn, OBJECTS)) == before
+
+
+@pytest.mark.server
+def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres_database, tmp_path):
+    silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
+    found = calibrate(Database("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
+    assert found["waits found"].source == "event"
+    assert "fail" in verdicts(found).values(), told(found)
+
+
+@pytest.mark.server
+def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
+    found = calibrate(Database("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    assert found["blocker right"].n >= 3
+    assert not ask_mariadb(mariadb_database.pod_dsn, "SHOW TABLES")
+
+
+def test_sqlite_passes_and_leaves_no_file(tmp_path):
+    found = calibrate(Database("sqlite", "sqlite", "", ""), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    assert found["total recovered"].source == "pod"
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+
+def test_a_database_that_is_not_there_is_unknown(tmp_path):
+    dsn = "postgresql://nobody:s3cret@127.0.0.1:1/none"
+    found = calibrate(Database("postgres", "postgres", dsn, dsn), tmp_path)
+    assert verdicts(found) == {"waits found": "unknown"}
+    assert "s3cret" not in str([asdict(figure) for figure in found.values()])
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_holds_that_are_called_off_are_dropped(engine, request, tmp_path):
+    database = request.getfixturevalue(f"{engine}_database")
+
+    async def called_off() -> None:
+        ready = asyncio.Event()
+
+        async def begun() -> None:
+            ready.set()
+
+        clock = holders.Timekeeper(0)
+        ground = holders.Ground(database.pod_dsn, tmp_path, clock, begun)
+        task = asyncio.create_task(holders.hold(engine, ground, plan(engine, "short")))
+        await ready.wait()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(called_off())
+    if engine == "postgres":
+        found = asyncio.run(ask(database.dsn, OBJECTS))
+        assert not [row for row in found if "calibration" in row["nspname"]]
+    else:
+        assert not ask_mariadb(database.pod_dsn, "SHOW TABLES")

@@ -1,0 +1,65 @@
+"""Rows and waits are brought together: each at most once, by session and time."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.calibration.matching import Told, match
+from loadtests.calibration.truth import Expected
+
+MS = 1_000_000
+
+
+def wait(session: int, started_ms: float, lasted_ms: float, blocker: int = 1) -> Expected:
+    started_ns = round(started_ms * MS)
+    ended_ns = started_ns + round(lasted_ms * MS)
+    return Expected(session, started_ns, ended_ns, "row", "acquired", frozenset({blocker}), frozenset({blocker}))
+
+
+def told(session: int, started_ms: float, lasted_ms: float, known: str = "event", hits: int | None = None) -> Told:
+    started_ns = round(started_ms * MS)
+    return Told(session, 1, 1, started_ns, started_ns + round(lasted_ms * MS), known, hits)
+
+
+spans = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 500), st.integers(0, 200)), max_size=25)
+
+
+@given(spans, spans, st.integers(0, 20))
+def test_each_is_matched_at_most_once_and_nothing_is_lost(waits, rows, slack_ms):
+    expected, sources = [wait(*w) for w in waits], [told(*r) for r in rows]
+    matched = match(expected, sources, slack_ms * MS)
+    used = [row for _, row in matched.pairs if row is not None]
+    assert [w for w, _ in matched.pairs] == expected
+    assert sorted(map(str, [*used, *matched.left])) == sorted(map(str, sources))
+    assert all(w.session == row.session for w, row in matched.pairs if row is not None)
+
+
+@given(spans)
+def test_what_is_told_as_it_was_is_matched_with_itself(spans):
+    """Waits of one session that follow each other, as they do."""
+    at_ms: dict[int, float] = {}
+    expected = []
+    for session, gap, lasted in spans:
+        started = at_ms.get(session, 0) + gap + 1
+        at_ms[session] = started + lasted + 1
+        expected.append(wait(session, started, lasted + 1))
+    rows = [told(w.session, w.started_ns / MS, w.lasted_ns / MS) for w in expected]
+    matched = match(expected, rows)
+    assert all(row and (row.started_ns, row.ended_ns) == (w.started_ns, w.ended_ns) for w, row in matched.pairs)
+    assert not matched.left
+
+
+def test_a_short_wait_keeps_its_row_although_that_reaches_into_the_next_wait():
+    short, long = wait(7, 100, 2), wait(7, 110, 200)
+    sight, event = told(7, 100, 27, "sampled", 1), told(7, 110, 200)
+    assert [row for _, row in match([short, long], [sight, event]).pairs] == [sight, event]
+
+
+def test_a_row_that_lies_a_clock_s_error_beside_its_wait_is_about_it():
+    apart = [wait(7, 100, 2)], [told(7, 103, 2)]
+    assert match(*apart).pairs[0][1] is None
+    assert match(*apart, 2 * MS).pairs[0][1] is not None
+
+
+def test_a_sight_is_worth_its_period_and_an_event_its_span():
+    assert told(7, 0, 80, "sampled", 3).worth_ns(50 * MS) == 150 * MS
+    assert told(7, 0, 80).worth_ns(50 * MS) == 80 * MS
