@@ -14,6 +14,13 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHOICES = $(foreach s,$(STORAGES),--storage "$(s)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
+# Modules run side by side, in the order of their names; what measures time has the machine to itself afterwards. Both
+# parts run, whatever becomes of the first.
+define pytest
+@$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
+$(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
+endef
+
 define need_study
 @[ -n "$(STUDY)" ] || { echo 'no study in "$(RUNS)" yet: make one with "make run" or "make compare", or name one with STUDY=…' >&2; exit 69; }
 endef
@@ -63,12 +70,12 @@ ui: .venv/ready  ## open the Locust web UI, its start form filled in with SCENAR
 test: .venv/ready  ## lint, then run every test
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	$(call pytest)
 
 test-all: .venv/ready  ## as test, with the storage contract asked of every storage system rather than one of each kind
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest --every-storage
+	$(call pytest,--every-storage)
 
 lint: .venv/ready  ## format check, lint, types, directions between rooms
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

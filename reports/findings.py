@@ -1,71 +1,30 @@
 """A study's figures: small values only, whatever the number of rows behind them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
+from reports.blame import Blame
 from reports.blast import Blast, blast
+from reports.calibration import Calibrated, read_calibration
+from reports.causes import Causes
 from reports.comparability import durability
+from reports.durations import WaitDurations
 from reports.frames import Floats, Ints, Run
-from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered, axis_for, gather
+from reports.gather import FROM_STAMP, Axis, axis_for, gather
 from reports.ledgerchecks import orphans
+from reports.lockfigures import lock_figures
+from reports.measures import Measure, Pool, StageFigures, measured
+from reports.memory import give_back
 from reports.resources import Usage, read_usage
 from reports.sessions import Sessions, read_sessions
 from reports.signals import LIMITS_S
-from reports.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
-from reports.waits import Waits, read_waits, together
+from reports.waits import Waits
 
-_OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
-
-
-STAGED = ("chat.accept", "connection.create")
-"""Operations whose figures are told stage by stage."""
-
-
-@dataclass(frozen=True)
-class StageFigures:
-    """One operation in one stage: how many ended how, and percentiles in ns."""
-
-    outcomes: Mapping[str, int]
-    p50: Estimate | None
-    p99: Estimate | None
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One storage's figures of one operation, rounds pooled, over the judged stages. Durations in ns.
-
-    Percentiles are of those that were done or whose end nobody saw; failures and refusals are counted beside.
-    """
-
-    name: str
-    outcomes: Mapping[str, int]
-    errors: Mapping[str, int]
-    rate_per_s: float | None
-    response: Mapping[str, Estimate | None]
-    service: Mapping[str, Estimate | None]
-    rounds: Mapping[str, Mapping[str, Estimate | None]]
-    """The response's figures by run."""
-    waited_s: float
-    """All responses together, refusals too."""
-    held_back_s: float
-    """How much of it passed before they began: whoever was to begin them was still in an earlier call."""
-    curve: tuple[list[float], list[int]]
-    over_time: Sequence[Bin | None]
-    failed: Floats
-    """Failed or unknown attempts planned in each bin, all rounds together."""
-    good: int | None
-    """Those that ended ok within the limit of their operation; None where it has none."""
-    stages: Sequence[StageFigures]
-    """By the stages of the run; empty for operations that are not told stage by stage."""
-
-    @property
-    def n(self) -> int:
-        """Attempts: a refusal is an answer, and apart."""
-        return sum(n for outcome, n in self.outcomes.items() if outcome != "refused")
+__all__ = ["Findings", "Measure", "StageFigures", "StorageFindings", "find", "pooled"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +47,11 @@ class StorageFindings:
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
+    causes: Causes
+    blame: Blame
+    durations: WaitDurations
+    calibration: tuple[Calibrated, ...]
+    """Of all rounds."""
 
     @property
     def rows(self) -> int:
@@ -185,7 +149,9 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
     planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
-    whole, by_pod = _measures(_Pool(runs, axis, judged_s, limits_s, pods), gathered)
+    whole, by_pod, told = measured(Pool(runs, axis, judged_s, limits_s, pods), gathered)
+    give_back()
+    locks = lock_figures(runs, axis, told, [g.under_way for g in gathered])
     return StorageFindings(
         storage,
         tuple(runs),
@@ -193,99 +159,19 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         whole,
         by_pod,
         tuple(blast(r, pods, g.signals) for r, g in zip(runs, gathered, strict=True)) if len(pods) > 1 else (),
-        together(runs, [read_waits(run, axis) for run in runs], axis),
+        locks.waits,
         read_usage(runs, axis),
         read_sessions(runs, axis),
         bin_s,
         _per_s(planned, bin_s),
         {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
         orphans(runs),
+        locks.causes,
+        locks.blame,
+        locks.durations,
+        tuple(row for run in runs for row in read_calibration(run)),
     )
 
 
 def _per_s(counts: Ints | Floats, bin_s: Floats) -> Floats:
     return np.divide(counts, bin_s, out=np.zeros(len(counts)), where=bin_s > 0)
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """What the measures of one storage share."""
-
-    runs: Sequence[Run]
-    axis: Axis
-    judged_s: float
-    limits_s: Mapping[str, float]
-    pods: tuple[str, ...]
-
-
-def _measures(pool: _Pool, gathered: Sequence[Gathered]) -> tuple[dict[str, Measure], dict[str, dict[str, Measure]]]:
-    """All pods together, and each of them where there are several. Takes the columns: no two measures are in memory."""
-    whole: dict[str, Measure] = {}
-    by_pod: dict[str, dict[str, Measure]] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
-    for name in MEASURES:
-        columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
-        if not columns:
-            continue
-        operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
-        errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
-        whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
-        apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
-        for place, pod in enumerate(by_pod):
-            mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
-            if mine:
-                by_pod[pod][name] = _measure(pool, name, mine, errors[place])
-    return whole, by_pod
-
-
-def _measure(pool: _Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
-    samples = {run: _sample(c, c.response) for run, c in columns.items()}
-    whole = _pooled(list(columns.values()))
-    counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
-    response = next(iter(samples.values())) if len(samples) == 1 else _sample(whole, whole.response)
-    counted = ~np.isin(whole.outcome, (_REFUSED, _FAIL))
-    bad = whole.bin[((whole.outcome == _FAIL) | (whole.outcome == _UNKNOWN)) & (whole.bin >= 0)]
-    bins = by_bin(whole.response[counted], whole.outcome[counted] == _UNKNOWN, whole.bin[counted], pool.axis.count)
-    return Measure(
-        name,
-        {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)},
-        {e: int(n) for e, n in zip(ERRORS, errors, strict=True) if n},
-        float(counts.sum() - counts[_REFUSED]) / pool.judged_s if pool.judged_s else None,
-        percentiles(response),
-        percentiles(_sample(whole, whole.service)),
-        {run: percentiles(one) for run, one in samples.items()},
-        float(whole.response[whole.judged].sum()) / 1e9,
-        float((whole.response - whole.service)[whole.judged].sum()) / 1e9,
-        curve(response),
-        bins,
-        np.bincount(bad, minlength=pool.axis.count).astype(np.float64),
-        _good(whole, pool.limits_s.get(name)),
-        _stage_figures(whole, len(pool.runs[0].stages)) if name in STAGED else (),
-    )
-
-
-def _good(column: Column, limit_s: float | None) -> int | None:
-    if limit_s is None:
-        return None
-    return int((column.judged & (column.outcome == _OK) & (column.response <= round(limit_s * 1e9))).sum())
-
-
-def _stage_figures(column: Column, stages: int) -> list[StageFigures]:
-    figures = []
-    for place in range(stages):
-        mine = column.stage == place
-        counts = np.bincount(column.outcome[mine], minlength=len(OUTCOMES))
-        rows = _sample(replace(column, judged=mine), column.response)
-        outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
-        figures.append(StageFigures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
-    return figures
-
-
-def _sample(column: Column, durations: Ints) -> Sample:
-    counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
-    return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
-
-
-def _pooled(columns: Sequence[Column]) -> Column:
-    if len(columns) == 1:
-        return columns[0]
-    return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))

@@ -55,6 +55,8 @@ class Run:
     events: tuple[Event, ...] = ()
     pods: tuple[str, ...] = ()
     """As the manifest names them; those that only the operations name follow."""
+    calibration: Mapping[str, Any] | None = None
+    """None when nothing was calibrated."""
 
     @property
     def name(self) -> str:
@@ -110,12 +112,14 @@ def read_study(study: Path) -> list[Run]:
 
 
 def read_run(directory: RunDirectory) -> Run:
-    manifest, end, ledger = (_document(directory, name) for name in ("manifest", "end", "ledger"))
+    documents = ("manifest", "end", "ledger", "calibration")
+    manifest, end, ledger, calibration = (_document(directory, name) for name in documents)
     told = manifest or {}
     storage = by_run({directory: asked(told)})[directory]
     timeline = table(directory, "timeline").to_pylist()
     happened = stages(timeline, told, end or {})
-    return Run(directory, storage, told, end, ledger, happened, events(timeline), _pods(directory, told))
+    pods = _pods(directory, told)
+    return Run(directory, storage, told, end, ledger, happened, events(timeline), pods, calibration)
 
 
 def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -150,7 +154,7 @@ def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
     pieces = [
         [_times(batch.column(c)) for c in columns]
         for path in run.directory.table_files(name)
-        for batch in _flat_batches(path)
+        for batch in flat_batches(path)
     ]
     if not pieces:
         return [np.empty(0, dtype=np.int64) for _ in columns]
@@ -166,7 +170,7 @@ def operations(run: Run, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterato
 def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     held = 0
-    for batch in _flat_batches(path):
+    for batch in flat_batches(path):
         waiting.append(_rows(batch, pods))
         held += batch.num_rows
         if held >= rows:
@@ -176,7 +180,7 @@ def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
         yield _joined(waiting)
 
 
-def _flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Every full batch, by memory map; pages already read are given back, so that a big file is not counted as ours."""
     if path.stat().st_size == 0:
         return

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.density import density
 from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
 from reports.judged_time import inside
 from reports.signals import SIGNALS, Signals
@@ -85,10 +86,22 @@ class Column:
 
 
 @dataclass
+class Identity:
+    """What joins requests to what a pod did for them: key, and when each was planned, row by row as in the column."""
+
+    key: npt.NDArray[np.uint64]
+    planned: Ints
+
+
+@dataclass
 class Gathered:
     """A run's rows by measure; errors and outcomes counted; requests planned and ended in each bin of the axis."""
 
     columns: dict[str, Column]
+    identities: dict[str, Identity]
+    """Of requests: pushes have none."""
+    under_way: dict[str, npt.NDArray[np.float64]]
+    """Requests of each operation that were planned and not ended, mean number, [whole or not begun yet, bin]."""
     errors: npt.NDArray[np.int64]
     """Judged rows, [pod, operation, error]; the last pod stands for those that nobody named."""
     planned: npt.NDArray[np.int64]
@@ -119,6 +132,8 @@ class _Gathering:
     pieces: dict[str, list[Column]] = field(default_factory=dict)
     loose: list[tuple[npt.NDArray[np.uint64], Ints, Codes, Codes]] = field(default_factory=list)
     causes: list[tuple[npt.NDArray[np.uint64], Ints]] = field(default_factory=list)
+    identities: dict[str, list[Identity]] = field(default_factory=dict)
+    under_way: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.errors = np.zeros((len(self.pods) + 1, len(OPERATIONS), len(ERRORS)), dtype=np.int64)
@@ -135,6 +150,15 @@ class _Gathering:
             self.signals.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
         return judged
 
+    def identify(self, operation: str, rows: Rows, planned: Ints, started: Ints) -> None:
+        """Keeps what requests are joined by; copies, because a piece of an array keeps all of it in memory."""
+        key = rows.key.copy()
+        self.causes.append((key, started.copy()))
+        self.identities.setdefault(operation, []).append(Identity(key, planned.copy()))
+        edges = self.axis.edges_ns(self.run)
+        lasting = np.stack([density(edges, planned, ends) for ends in (rows.ended_ns, started)])
+        self.under_way[operation] = self.under_way.get(operation, 0.0) + lasting
+
     def count(self, bins: npt.NDArray[np.int16], into: npt.NDArray[np.int64]) -> None:
         into += np.bincount(bins[bins >= 0], minlength=self.axis.count)
 
@@ -148,8 +172,10 @@ def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, flo
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
     _join_loose(state)
+    state.loose, state.causes = [], []
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
-    return Gathered(columns, state.errors, state.planned, state.ended, signals)
+    identities = {name: _identities(state.identities.pop(name)) for name in MEASURES if name in state.identities}
+    return Gathered(columns, identities, state.under_way, state.errors, state.planned, state.ended, signals)
 
 
 def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
@@ -177,7 +203,7 @@ def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
     _count_errors(state, code, rows, state.add(OPERATIONS[code], timed))
     if OPERATIONS[code] in PUSHES:
         return
-    state.causes.append((rows.key, started))
+    state.identify(OPERATIONS[code], rows, planned, started)
     state.count(state.axis.bins(planned, state.run), state.planned)
     ended = state.axis.bins(rows.ended_ns, state.run)
     for outcome in range(len(OUTCOMES)):
@@ -234,3 +260,7 @@ def _first(*times: Ints) -> Ints:
 
 def _whole(pieces: list[Column]) -> Column:
     return Column(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Column.__dataclass_fields__))
+
+
+def _identities(pieces: list[Identity]) -> Identity:
+    return Identity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("key", "planned")))

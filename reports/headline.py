@@ -9,6 +9,8 @@ from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Run
 from reports.generator import strain
 from reports.ledgerchecks import ledger_checks
+from reports.lockdoubts import lock_doubts
+from reports.sentence import most_locked, sentence_of
 from reports.statistics import Estimate
 from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval
@@ -108,7 +110,7 @@ def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple
     """The sentence, and what is behind it. `ranked` from the slowest to the fastest."""
     (worst, slow), (best, fast) = ranked[0], ranked[-1]
     slowest, fastest = _of(slow, figure), _of(fast, figure)
-    reason = _reason(worst, slow)
+    reason = _causes(worst, figure) or _reason(worst, slow)
     if len(ranked) == 1:
         return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", reason
     if _fails(fast):
@@ -147,6 +149,12 @@ def _of(measure: Measure, figure: str) -> Estimate:
     if estimate is None:
         raise KeyError(figure)
     return estimate
+
+
+def _causes(storage: StorageFindings, figure: str) -> str:
+    """Where the time of that figure went and, where locks are worse for another operation, where its went."""
+    accept, worst = sentence_of(storage, ACCEPT, figure), most_locked(storage)
+    return f"{accept} {worst}".strip() if accept and worst != accept else accept
 
 
 def _reason(storage: StorageFindings, accept: Measure) -> str:
@@ -235,6 +243,7 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
     if run.end is not None:
         yield from _end_caveats(run, run.end)
         yield from (f"{run.name}: {short}" for short in short_files(run.directory, run.end))
+    yield from lock_doubts(run)
     yield from _ledger_caveats(run)
     for check in ledger_checks(run):
         if check.get("verdict") == "fail":

@@ -1,56 +1,97 @@
-"""What database sessions were doing over time: running, waiting for what, or holding a transaction open."""
+"""What database sessions were doing over time: running, waiting for what, or holding a transaction open; and for which
+operation."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.frames import Floats, Run, table
+from reports.frames import Floats, Mask, Run, table
 from reports.gather import Axis
 from reports.judged_time import inside
-from reports.waits import seeing_ticks, ticks_of
+from reports.lockrows import UNTOLD
+from reports.looks import seeing_ticks, ticks_of
 
-CLASSES: tuple[str, ...] = ("running", "io", "lock", "idle in transaction", "other")
-"""In the order shown. Sessions that wait for their client do nothing, and are left out."""
+CLASSES: tuple[str, ...] = ("running", "io", "idle in transaction", "other", "lock")
+"""In the order stacked: work beneath, waits for locks on top of it. Sessions that wait for their client do nothing, and
+are left out."""
+
+State = tuple[str, str]
+"""Wait class and operation."""
+_Look = tuple[pa.Table, pa.Table]
+"""Rows of sessions, and the ticks behind them."""
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """Mean number of sessions in each bin (NaN where no tick looked), by wait class; empty when nobody looked.
+    """Mean number of sessions in each bin (NaN where no tick looked), by wait class and operation. `looked` tells the
+    bins in which a tick did; None when nobody ever looked.
 
-    `judged` is the mean over the judged time, by wait class; empty when nobody looked then. `databases` is the same
-    for each database, where there are several. `cores` is how many processors the host has; None when the manifest
-    does not say.
+    `judged_states` is the mean over the judged time; None when nobody looked then. `databases` is the same by wait
+    class for each database, where there are several; empty for one that nobody looked at. `cores` is how many
+    processors the host has; None when the manifest does not say.
     """
 
-    by_class: Mapping[str, Floats] = field(default_factory=dict)
-    judged: Mapping[str, float] = field(default_factory=dict)
+    states: Mapping[State, Floats] = field(default_factory=dict)
+    looked: Mask | None = None
+    judged_states: Mapping[State, float] | None = None
     databases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cores: int | None = None
 
     @property
     def seen(self) -> bool:
-        return bool(self.by_class)
+        return self.looked is not None
+
+    @property
+    def by_class(self) -> dict[str, Floats]:
+        """Every class; empty when nobody looked."""
+        if self.looked is None:
+            return {}
+        none = np.where(self.looked, 0.0, np.nan)
+        return {name: none + sum(mean for (c, _), mean in self.states.items() if c == name) for name in CLASSES}
+
+    @property
+    def judged(self) -> dict[str, float]:
+        """Every class; empty when nobody looked in the judged time."""
+        return _by_class(self.judged_states)
+
+    @property
+    def total(self) -> Floats:
+        """Sessions at work in each bin; none where no tick looked, or nobody ever did."""
+        return np.asarray(np.nan_to_num(sum(self.by_class.values(), np.zeros(1))))
 
 
 def read_sessions(runs: Sequence[Run], axis: Axis) -> Sessions:
     """The mean over all ticks of all rounds that saw something; where there are several databases, their sum."""
     looks = {name: [_look(run, name) for run in runs] for name in _databases(runs)}
-    means = [mean for mine in looks.values() if (mean := _means(runs, mine, axis)) is not None]
-    if not means:
+    seen = [found for mine in looks.values() if (found := _means(runs, mine, axis)) is not None]
+    if not seen:
         return Sessions()
     judged = {name: _judged(runs, mine) for name, mine in looks.items()}
-    whole = {c: sum(by[c] for by in judged.values() if by) for c in CLASSES} if any(judged.values()) else {}
+    told = [by for by in judged.values() if by is not None]
+    several = {str(name): _by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
-    several = {str(name): mine for name, mine in judged.items()} if len(judged) > 1 else {}
-    return Sessions(dict(zip(CLASSES, _summed(means), strict=True)), whole, several, host.get("cores"))
+    looked = np.any([ticked for _, ticked in seen], axis=0)
+    whole = {state: _summed(mine, looked) for state, mine in _grouped([by for by, _ in seen]).items()}
+    means = {state: sum(mine) for state, mine in _grouped(told).items()} if told else None
+    return Sessions(whole, looked, means, several, host.get("cores"))
 
 
-Look = tuple[pa.Table, pa.Table]
-"""Rows of sessions, and the ticks behind them."""
+def _grouped(tables: Sequence[Mapping[State, Any]]) -> dict[State, list[Any]]:
+    """What each table has of a state; those that lack it are left out."""
+    states = dict.fromkeys(state for by in tables for state in by)
+    return {state: [by[state] for by in tables if state in by] for state in states}
+
+
+def _by_class(judged: Mapping[State, float] | None) -> dict[str, float]:
+    if judged is None:
+        return {}
+    return {name: sum(mean for (c, _), mean in judged.items() if c == name) for name in CLASSES}
 
 
 def _databases(runs: Sequence[Run]) -> list[str | None]:
@@ -63,7 +104,7 @@ def _databases(runs: Sequence[Run]) -> list[str | None]:
     return list(found) if len(found) > 1 else [None]
 
 
-def _look(run: Run, database: str | None) -> Look:
+def _look(run: Run, database: str | None) -> _Look:
     rows, ticks = table(run.directory, "sessions"), table(run.directory, "ticks")
     return (
         (rows, ticks)
@@ -72,49 +113,60 @@ def _look(run: Run, database: str | None) -> Look:
     )
 
 
-def _summed(means: Sequence[Floats]) -> Floats:
-    stacked = np.stack(means)
-    return np.where(np.isnan(stacked).all(axis=0), np.nan, np.nansum(stacked, axis=0))
+def _summed(means: Sequence[Floats], looked: Mask) -> Floats:
+    return np.where(looked, np.nansum(np.stack(means), axis=0), np.nan)
 
 
-def _means(runs: Sequence[Run], looks: Sequence[Look], axis: Axis) -> Floats | None:
-    """[class, bin]; None when nobody looked."""
-    seen = [_run_sessions(run, *look, axis) for run, look in zip(runs, looks, strict=True) if look[0].num_rows]
+def _means(runs: Sequence[Run], looks: Sequence[_Look], axis: Axis) -> tuple[dict[State, Floats], Mask] | None:
+    """By state, with the bins in which a tick looked; None when nobody did."""
+    seen = [(run, look) for run, look in zip(runs, looks, strict=True) if look[0].num_rows]
     if not seen:
         return None
-    counts, ticks = sum(c for c, _ in seen), sum(t for _, t in seen)
+    counts: dict[State, Floats] = {}
+    for run, (rows, _) in seen:
+        for state, count in _counts(rows, run, axis).items():
+            counts[state] = counts.get(state, np.zeros(axis.count)) + count
+    ticks = np.sum([_ticked(run, ticks, axis) for run, (_, ticks) in seen], axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(ticks > 0, counts / ticks, np.nan)
+        return {state: np.where(ticks > 0, count / ticks, np.nan) for state, count in counts.items()}, ticks > 0
 
 
-def _judged(runs: Sequence[Run], looks: Sequence[Look]) -> dict[str, float]:
-    seen, times = dict.fromkeys(CLASSES, 0), 0
+def _judged(runs: Sequence[Run], looks: Sequence[_Look]) -> dict[State, float] | None:
+    seen: Counter[State] = Counter()
+    times = 0
     for run, (rows, ticks) in zip(runs, looks, strict=True):
         frame = _at_work(rows)
         frame = frame[inside(frame["t_ns"].to_numpy(), run.judged)]
-        for name, count in frame.groupby("wait_class")["sessions"].sum().items():
-            seen[str(name)] += int(count)
+        seen.update({state: int(mine["sessions"].sum()) for state, mine in _apart(frame)})
         times += int(inside(seeing_ticks(ticks), run.judged).sum())
-    return {name: count / times for name, count in seen.items()} if times else {}
+    return {state: count / times for state, count in seen.items()} if times else None
 
 
-def _run_sessions(run: Run, rows: pa.Table, ticks: pa.Table, axis: Axis) -> tuple[Floats, Floats]:
-    """Sessions seen, [class, bin], and ticks that looked, [bin]."""
+def _ticked(run: Run, ticks: pa.Table, axis: Axis) -> Floats:
+    """How many ticks looked in each bin."""
     bins = axis.bins(seeing_ticks(ticks), run)
-    looked = np.bincount(bins[bins >= 0], minlength=axis.count).astype(np.float64)
-    return _counts(rows, run, axis), looked
+    return np.bincount(bins[bins >= 0], minlength=axis.count).astype(np.float64)
 
 
 def _at_work(rows: pa.Table) -> pd.DataFrame:
-    """When, class and number of the sessions that did not wait for their client."""
-    frame: pd.DataFrame = rows.select(["t_ns", "wait_class", "sessions"]).to_pandas()
+    """When, class, operation and number of the sessions that did not wait for their client."""
+    frame: pd.DataFrame = rows.select(["t_ns", "wait_class", "operation", "sessions"]).to_pandas()
     frame = frame[frame["wait_class"] != "client"]
-    return frame.assign(wait_class=frame["wait_class"].where(frame["wait_class"].isin(CLASSES), "other"))
+    known = frame["wait_class"].where(frame["wait_class"].isin(CLASSES), "other")
+    return frame.assign(wait_class=known, operation=frame["operation"].fillna(UNTOLD))
 
 
-def _counts(rows: pa.Table, run: Run, axis: Axis) -> Floats:
+def _counts(rows: pa.Table, run: Run, axis: Axis) -> dict[State, Floats]:
+    """Sessions seen by all ticks of a bin together."""
     frame = _at_work(rows)
     frame["bin"] = axis.bins(frame["t_ns"].to_numpy(), run)
-    whole = frame.pivot_table(index="wait_class", columns="bin", values="sessions", aggfunc="sum", fill_value=0)
-    whole = whole.reindex(index=list(CLASSES), columns=range(axis.count), fill_value=0)
-    return whole.to_numpy(dtype=np.float64)
+    frame = frame[frame["bin"] >= 0]
+    return {
+        state: np.asarray(np.bincount(mine["bin"], mine["sessions"], axis.count), dtype=np.float64)
+        for state, mine in _apart(frame)
+    }
+
+
+def _apart(frame: pd.DataFrame) -> Iterator[tuple[State, pd.DataFrame]]:
+    for state, mine in frame.groupby(["wait_class", "operation"]):
+        yield (str(state[0]), str(state[1])), mine

@@ -13,10 +13,12 @@ from reports.findings import Findings, Measure, StageFigures, StorageFindings
 from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
 from reports.ledgerchecks import ledger_checks
+from reports.locksummary import lock_summary
 from reports.phases import Phase, phases
+from reports.sentence import sentence
 from reports.signals import SIGNALS
 from reports.statistics import CONFIDENCE, Estimate
-from reports.wording import NONE, one_line
+from reports.wording import NONE, duration, one_line
 
 FORMAT = 1
 
@@ -55,12 +57,13 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
         "operations": {name: _measure(storage, measure) for name, measure in storage.measures.items()},
         "lock_waits": {
             "known": waits.known or "unknown",
-            "sampling_period_s": waits.period_s if waits.known == "sampled" else None,
+            "sampling_period_s": waits.period_s if waits.by_sampling else None,
             "seconds": [
                 {"waited": waiter, "behind": holder, "seconds": round(seconds, 6)}
                 for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
             ],
         },
+        **lock_summary(storage),
         "cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")},
         "orphans": {"count": storage.orphans, "known": "ledger" if storage.orphans is not None else "unknown"},
         "pods": {pod: {n: _by_pod(m) for n, m in by.items()} for pod, by in storage.pods.items()},
@@ -156,10 +159,19 @@ def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
     lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
     lines += [f"\n**Blast radius:** {escaped(head.radius)}"] if head.radius else []
     lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
+    lines += ["", *(f"- {escaped(told)}" for told in _where(findings))]
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
     lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]
     lines += ["", *(f"- {escaped(caveat)}" for caveat in head.caveats)] if head.caveats else []
     return "\n".join(lines) + "\n"
+
+
+def _where(findings: Findings) -> Iterator[str]:
+    """Where the time went on each storage, and who made whom wait most."""
+    for storage in findings.storages:
+        blamed = max(storage.blame.root.items(), key=lambda pair: pair[1], default=None)
+        who = f" Most lock time: {blamed[0][0]} behind {blamed[0][1]}, {duration(blamed[1])}." if blamed else ""
+        yield f"{sentence(storage)}{who}"
 
 
 _COLUMNS = (

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncmy
@@ -21,6 +22,8 @@ from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"
+_LEFT = pytest.StashKey[list[str]]()
+_LEFT_BY_WORKER = "left behind"
 
 settings.register_profile("any-host", deadline=None)  # how long an example takes says something of the host only
 settings.load_profile("any-host")
@@ -118,21 +121,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Each worker has a mark of its own, as each answers for what its tests started."""
     os.environ[_MARK] = secrets.token_hex(8)
+    config.stash[_LEFT] = []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many `-n auto` means: one more than cores, as the long tests wait more than they work."""
+    return min(len(os.sched_getaffinity(0)) + 1, 4)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Takes over what a worker found; one that crashed says nothing, and has failed the session already."""
+    node.config.stash[_LEFT] += getattr(node, "workeroutput", {}).get(_LEFT_BY_WORKER, [])
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fails the session when processes that tests started are still there; ends them."""
-    _, left = psutil.wait_procs(_left_behind(), timeout=3)
-    if left:
-        names = [f"  {p.pid} {' '.join(_command(p))[:160]}" for p in left]
-        for process in left:  # asked first: a server's guardian then removes what it owns
-            process.terminate()
-        for process in psutil.wait_procs(left, timeout=3)[1]:
-            process.kill()
+    told = session.config.stash[_LEFT]
+    told += _end_left_behind()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_LEFT_BY_WORKER] = told
+    elif told:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print("\nprocesses left behind by tests, now killed:", *names, sep="\n")
+        print("\nprocesses left behind by tests, now killed:", *told, sep="\n")
+
+
+def _end_left_behind() -> list[str]:
+    """The commands of those that did not go by themselves within three seconds."""
+    _, left = psutil.wait_procs(_left_behind(), timeout=3)
+    told = [f"  {p.pid} {' '.join(_command(p))[:160]}" for p in left]
+    for process in left:  # asked first: a server's guardian then removes what it owns
+        process.terminate()
+    for process in psutil.wait_procs(left, timeout=3)[1]:
+        process.kill()
+    return told
 
 
 def _left_behind() -> list[psutil.Process]:

@@ -92,14 +92,14 @@ def write_run(
     ledger: Any = HEALTHY,
     timeline: Sequence[Sequence[Any]] | None = HEALTHY,
     tables: Mapping[str, Sequence[Sequence[Any] | Mapping[str, Any]]] = {},
-    transactions: Sequence[Sequence[Any]] | None = None,
+    transactions: Sequence[Sequence[Any] | Mapping[str, Any]] | None = None,
 ) -> RunDirectory:
     """Writes a run into `study` and returns it.
 
     `manifest` and `end` (a mapping) replace top-level keys of the healthy documents; None leaves `end`, `ledger` or
     `timeline` out. `operations` are dealt to the workers in turn; None writes no file of them. `pods` are those that
     `Op.pod` counts. `tables` holds rows of `lock_waits`, `sessions`, `resources`, `ticks` (healthy ones by default), in
-    column order or by column; `transactions` the pod's rows.
+    column order or by column; `transactions` the pod's rows, likewise.
     """
     run = RunDirectory(study / name)
     run.path.mkdir(parents=True)
@@ -115,7 +115,8 @@ def write_run(
         rows[table] = _write_table(run, table, content)
     if transactions is not None:
         with run.create_table("transactions", "pod-1") as writer:
-            writer.write(transactions)
+            names = writer.schema.names
+            writer.write([[t.get(n) for n in names] if isinstance(t, Mapping) else t for t in transactions])
             rows["transactions-pod-1"] = writer.rows
     if end is not None:
         run.write("end", {**healthy_end(rows), **({} if end is HEALTHY else end)})

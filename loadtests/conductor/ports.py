@@ -1,14 +1,22 @@
-"""Ports: one that is free, and whether one that was asked for is."""
+"""Ports: one that is free and stays so, and whether one that was asked for is."""
 
 import socket
 
+_HELD: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """A port that nobody had a moment ago: Locust cannot choose one itself and tell us."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of this host for whom we start: Locust cannot choose one itself and tell us.
+
+    The kernel gives it to nobody else while this process lives: we keep a socket there that allows reuse and never
+    listens, so that one that allows it too, as Locust's do, can.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    port: int = held.getsockname()[1]
+    return port
 
 
 def problems_of_port(option: str, host: str, port: int) -> list[str]:

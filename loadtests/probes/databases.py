@@ -54,6 +54,7 @@ def _redis(database: Database, dsn: str, clock: Clock) -> Probe:
 PROBES: Mapping[str, Callable[[Database, str, Clock], Probe]] = {
     "postgres": _postgres,
     "mariadb": _mariadb,
+    "mysql": _mariadb,
     "redis": _redis,
 }
 """Engine → what looks into it. Of others, their processes are all that can be watched."""

@@ -28,6 +28,7 @@ _OPEN_S = 2.0
 _LOG_ANSWERS_S = 1.0
 _SLOWLY_NS = 1_000_000_000
 _CLOCK_LASTS_NS = 30_000_000_000
+_CLOCK_SET_NS = 250_000_000
 _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
 _LIFE = "SELECT current_database() AS database, pg_postmaster_start_time() AS started"
 _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
@@ -192,7 +193,7 @@ class PostgresProbe:
         counters = await self._asked["postgres-counters"].fetchrow()
         await self._follow_log()
         await self._beat()
-        if now_ns > self._clock_ns:
+        if now_ns > self._clock_ns or abs(self._log.clock_off_ns) > _CLOCK_SET_NS:
             await self._read_clock()
         return {"counters": counter_rows(now_ns, self._database, dict(counters))}
 

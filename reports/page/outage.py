@@ -7,7 +7,7 @@ from typing import Any
 from reports.blast import Blast, PodBlast, after_another
 from reports.findings import Findings, Measure, StorageFindings
 from reports.lockcosts import lock_costs
-from reports.page.tables import Table, number
+from reports.page.table import Table, number
 from reports.phases import Phase, phases
 from reports.timeline import Event
 from reports.wording import FAILED, NONE, digits, duration, listed, value, with_interval

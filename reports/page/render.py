@@ -1,7 +1,9 @@
 """Figures and drawn plots → one HTML file that opens offline: no scripts, nothing fetched, every word escaped."""
 
+import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports.findings import Findings
 from reports.headline import Headline
-from reports.page import outage, tables
+from reports.page import locktables, outage, tables
 from reports.page.figures import SHOWN, groups
 from reports.page.ledger import ledger
-from reports.page.sections import SECTIONS, WORDS
+from reports.page.sections import SECTIONS
+from reports.page.waiting import calibrated
+from reports.page.words import WORDS
 from reports.wording import one_line
 
 _HERE = Path(__file__).parent
@@ -33,7 +37,8 @@ class DrawnPlot(Protocol):
     def wide(self) -> bool: ...
 
 
-FIRST = ("story", "blast-radius")
+FIRST = ("story", "blast-radius", "where-the-time-went", "accept-over-time", "who-waited-for-whom")
+"""Before the figures: what was done, where the time went, when, and who made whom wait."""
 
 Plots = tuple[Sequence[DrawnPlot], str]
 """Plots in the order shown, and the CSS that they need."""
@@ -85,6 +90,9 @@ def _page(
     host = manifest.get("host") or {}
     machine = f"{host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores"
     judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
+    # What was done to a run explains its figures, so it comes before them; so does what they waited for.
+    first = [_plot(findings, drawn) for drawn in plots if drawn.name in FIRST]
+    others = [_plot(findings, drawn) for drawn in plots if drawn.name not in FIRST]
     return {
         "title": f"{scenario}: {', '.join(s.storage for s in findings.storages)}",
         "kicker": " · ".join(
@@ -97,9 +105,9 @@ def _page(
         ),
         "percentiles": SHOWN,
         "groups": groups(findings, frame, swatches),
-        # What was done to a run explains its figures, so it comes before them.
-        "first_plots": [_plot(findings, drawn) for drawn in plots if drawn.name in FIRST],
-        "plots": [_plot(findings, drawn) for drawn in plots if drawn.name not in FIRST],
+        "first_plots": first,
+        "plots": others,
+        "contents": [*_contents(first), ("figures", "Figures"), *_contents(others), *_LAST],
         "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
         "words": WORDS,
         **{
@@ -107,6 +115,31 @@ def _page(
             for name in ("overview", "service", "errors", "rounds", "runs", "settings", "versions")
         },
         "ledger": ledger(findings),
+        **_calibration(findings),
+    }
+
+
+_LAST = (
+    ("calibration", "How well lock waits are known"),
+    ("how-to-read", "How to read this page"),
+    ("runs", "Runs"),
+    ("ledger", "Ledger"),
+    ("settings", "Settings"),
+)
+
+
+def _contents(plots: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What to jump to: the first words of each title."""
+    return [(plot["name"], re.split("[,:]", plot["title"])[0]) for plot in plots]
+
+
+def _calibration(findings: Findings) -> dict[str, Any]:
+    whole = locktables.calibration(findings)
+    wrong = [row for row in whole.rows if row[0] != "pass"]
+    return {
+        "calibration": whole,
+        "doubted": replace(whole, rows=wrong) if wrong else None,
+        "calibrated": calibrated(findings),
     }
 
 
@@ -121,7 +154,8 @@ def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
         "title": section.title,
         "finding": section.finding(findings),
         "how": section.how(findings),
-        "beside": [table for make in section.beside if (table := make(findings)).rows],
+        "beside": [table for make in section.beside if (table := make(findings)).shown],
+        "folded": [table for make in section.folded if (table := make(findings)).rows],
         "table": None if section.table in section.beside else section.table(findings),
         "events": outage.events(findings) if section.timed and _eventful(findings) else None,
         "drawn": drawn,

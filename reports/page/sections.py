@@ -1,10 +1,7 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """What each plot shows, in words: the line above it, and what a screen reader says of it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Mapping
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.blast import words
@@ -13,37 +10,15 @@ from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.lockcosts import LockCost, lock_costs
 from reports.page import outage, tables
+from reports.page.section import Section, each
+from reports.page.table import number
+from reports.page.waiting import WAITING
 from reports.signals import SIGNALS
-from reports.wording import NONE, digits, duration, listed, value
-
-
-@dataclass(frozen=True)
-class Section:
-    """`timed`: its plot has the actions and faults on its time axis. `beside` are tables that are always open."""
-
-    title: str
-    finding: Callable[[Findings], list[str]]
-    how: Callable[[Findings], str]
-    table: Callable[[Findings], tables.Table]
-    timed: bool = False
-    beside: Sequence[Callable[[Findings], tables.Table]] = ()
-
-
-def _over_time(findings: Findings) -> list[str]:
-    return _each(findings, _over_time_of)
-
-
-def _over_time_of(storage: StorageFindings) -> str:
-    accept = storage.measures.get(ACCEPT)
-    p50, p99 = (value(accept.response[p]) if accept else NONE for p in ("p50", "p99"))
-    if storage.waits.known is None:
-        return f"p50 {p50}, p99 {p99}; what it waited for could not be seen"
-    peak = float(sum(storage.waits.sessions.values(), np.zeros(1)).max())
-    return f"p50 {p50}, p99 {p99}; at most {digits(peak)} sessions waiting for a lock"
+from reports.wording import digits, duration, listed, value
 
 
 def _slowest(findings: Findings) -> list[str]:
-    return _each(findings, _slowest_of)
+    return each(findings, _slowest_of)
 
 
 def _slowest_of(storage: StorageFindings) -> str:
@@ -56,7 +31,7 @@ def _slowest_of(storage: StorageFindings) -> str:
 
 
 def _distribution(findings: Findings) -> list[str]:
-    return _each(findings, _distribution_of)
+    return each(findings, _distribution_of)
 
 
 def _distribution_of(storage: StorageFindings) -> str:
@@ -67,23 +42,8 @@ def _distribution_of(storage: StorageFindings) -> str:
     return f"half of all Accept chats take {half} or less, one in a hundred {rare} or more, the slowest {worst}"
 
 
-def _blockers(findings: Findings) -> list[str]:
-    return _each(findings, _blockers_of)
-
-
-def _blockers_of(storage: StorageFindings) -> str:
-    if storage.waits.known is None:
-        return "unknown"
-    ranked = sorted(storage.waits.seconds.items(), key=lambda pair: -pair[1])
-    if not ranked or ranked[0][1] <= 0:
-        return "no lock waits"
-    (waiter, holder), seconds = ranked[0]
-    whole = sum(storage.waits.seconds.values())
-    return f"{duration(whole)} of lock waits, most of all {waiter} behind {holder}, {duration(seconds)}"
-
-
 def _throughput(findings: Findings) -> list[str]:
-    return _each(findings, _throughput_of)
+    return each(findings, _throughput_of)
 
 
 def _throughput_of(storage: StorageFindings) -> str:
@@ -93,17 +53,13 @@ def _throughput_of(storage: StorageFindings) -> str:
 
 
 def _resources(findings: Findings) -> list[str]:
-    return _each(findings, _resources_of)
+    return each(findings, _resources_of)
 
 
 def _resources_of(storage: StorageFindings) -> str:
     spent = storage.usage.judged_cpu_s
     told = [f"{role} {digits(seconds / storage.judged_s)}" for role, seconds in spent.items() if storage.judged_s]
     return f"cores used in the judged stages: {', '.join(told)}" if told else "nobody looked"
-
-
-def _each(findings: Findings, say: Callable[[StorageFindings], str]) -> list[str]:
-    return [f"{s.storage}: {say(s)}." for s in findings.storages]
 
 
 def _story(findings: Findings) -> list[str]:
@@ -165,11 +121,12 @@ def _locks(findings: Findings) -> list[str]:
 
 
 def _lock_cost(cost: LockCost) -> str:
-    told = (tables.number(cost.waited_s), tables.number(cost.cpu_s), tables.number(cost.orphans))
+    told = (number(cost.waited_s), number(cost.cpu_s), number(cost.orphans))
     return f"{cost.storage} {told[0]} s of waiting, {told[1]} CPU-seconds, {told[2]} orphans"
 
 
 SECTIONS: Mapping[str, Section] = {
+    **WAITING,
     "story": Section(
         "What was done, and what came of it",
         _story,
@@ -212,19 +169,6 @@ SECTIONS: Mapping[str, Section] = {
         outage.locks,
         beside=(outage.locks,),
     ),
-    "accept-over-time": Section(
-        "Accept chat over time, and who was waiting for a lock",
-        _over_time,
-        lambda _: (
-            "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
-            "p99 (in a bin of fewer than 100 that is the slowest), ▲ where it is at least that. Middle, same time axis: mean number of sessions "
-            "waiting for a lock, stacked by what they were doing. Lower: mean number of database sessions at work, by what they "
-            "were at; many of them far above the dashed line (the processors of the host) wait for one another. Shaded: the judged stages. Rounds pooled. Scales are shared."
-        ),
-        tables.over_time,
-        timed=True,
-        beside=(tables.sessions_by_database,),
-    ),
     "operations-over-time": Section(
         "Every operation over time",
         _slowest,
@@ -247,16 +191,6 @@ SECTIONS: Mapping[str, Section] = {
         ),
         tables.curves,
     ),
-    "who-waited-for-whom": Section(
-        "Who waited for whom",
-        _blockers,
-        lambda _: (
-            "Each row waited for a lock that the column held, at the head of the queue: seconds waited in each judged second, "
-            "which is the mean number of sessions waiting. The darker, the more, on one scale for all storages; a panel for "
-            "each database where there are several."
-        ),
-        tables.blockers,
-    ),
     "throughput": Section(
         "Throughput and outcomes",
         _throughput,
@@ -277,16 +211,3 @@ SECTIONS: Mapping[str, Section] = {
         timed=True,
     ),
 }
-
-WORDS: tuple[tuple[str, str], ...] = (
-    ("response", "from the moment when an operation should have begun to its end: what a person waits. Judged stages only, by planned start."),
-    ("service", "from the moment when it really began."),
-    ("n", "attempts that were ok, failed or unknown. Percentiles are of the ok and the unknown; failures are counted beside."),
-    ("unknown", "timed out or cut off: it may have happened. It counts as at least the wait that was seen; a percentile among such waits shows ≥."),
-    ("refused", "a correct, definite no, such as losing the race for a chat. Counted apart."),
-    ("10 … 14 ms", "a 95 % interval by the order of the rows, for independent rows; — is a bound, or a percentile, that so few rows cannot give."),
-    ("lock wait", "seconds that sessions waited for a lock, for each 1,000 operations of that kind. Known by event (logged by the server), pod (timed where it happened), counter, or sampled (ticks times period, with an interval)."),
-    ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it."),
-    ("event.deliver, failed", "a push that never came leaves no row, so that failed and unknown are dashes, not noughts; the ledger's lost pushes tell of them."),
-    ("orphan", "a subscription whose connection is closed, or silent for longer than it may resume."),
-)  # fmt: skip

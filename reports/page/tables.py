@@ -1,9 +1,7 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """The plain tables of the page: what is behind each plot, and what was run."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reports.findings import Findings, Measure, StorageFindings
@@ -11,18 +9,8 @@ from reports.gather import FROM_STAMP, MEASURES
 from reports.headline import ACCEPT
 from reports.ledgerchecks import ledger_checks
 from reports.page.figures import SHOWN, title
-from reports.sessions import CLASSES
+from reports.page.table import Table, number
 from reports.wording import NONE, digits, duration, value, with_interval
-
-
-@dataclass(frozen=True)
-class Table:
-    """The first `texts` columns are words, aligned left; the first of a row is its header."""
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    texts: int = 1
 
 
 def overview(findings: Findings) -> Table:
@@ -110,16 +98,6 @@ def rounds(findings: Findings) -> Table:
 _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 
 
-def over_time(findings: Findings) -> Table:
-    """Latency of accepts and sessions waiting, a row for each storage and bin."""
-    return Table(
-        f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
-        f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
-        ["storage", "from, s", "n", "p50", "p95", "p99", "waiting", *CLASSES],
-        [_bin_row(findings, storage, i) for storage in findings.storages for i in range(findings.axis.count)],
-    )
-
-
 def operations_over_time(findings: Findings) -> Table:
     """Latency of every operation, a row for each operation, storage and bin that has any."""
     rows = [
@@ -135,31 +113,6 @@ def operations_over_time(findings: Findings) -> Table:
     return Table(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
 
 
-def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[str]:
-    accept = storage.measures.get(ACCEPT)
-    found = accept.over_time[place] if accept else None
-    waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
-    classes = storage.sessions.by_class
-    return [
-        storage.storage,
-        digits(place * findings.axis.width_s),
-        *((f"{found.n:,}", *map(value, found.percentiles)) if found else ("0", NONE, NONE, NONE)),
-        "unknown" if storage.waits.known is None else digits(waiting),
-        *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
-    ]
-
-
-def sessions_by_database(findings: Findings) -> Table:
-    """Empty where no run has several databases."""
-    rows = [
-        [s.storage, database, *(number(by.get(name)) for name in CLASSES)]
-        for s in findings.storages
-        for database, by in s.sessions.databases.items()
-    ]
-    caption = "Mean number of sessions by database and by what they were at, judged stages; a dash where nobody looked."
-    return Table(caption, ["storage", "database", *CLASSES], rows, 2)
-
-
 def curves(findings: Findings) -> Table:
     """The distribution at round percentiles."""
     rows = [
@@ -170,21 +123,6 @@ def curves(findings: Findings) -> Table:
     return Table(
         "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
     )
-
-
-def blockers(findings: Findings) -> Table:
-    rows = [
-        [s.storage, database, waiter, holder, f"{seconds:,.3f}", number(seconds / (s.judged_s or 1)), str(waits.known)]
-        for s in findings.storages
-        for database, waits in s.waits.databases.items()
-        for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
-    ]
-    caption = (
-        "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together; and in each judged "
-        "second, which is the mean number of sessions waiting."
-    )
-    columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
-    return Table(caption, columns, rows, 4)
 
 
 def throughput(findings: Findings) -> Table:
@@ -280,11 +218,6 @@ def _written(end: Mapping[str, Any] | None) -> str:
     lost = operations.get("lost")
     told = f"at most {operations.get('lost_at_most')}" if lost is None else str(lost)
     return f"{operations.get('written', 0):,}; {told}"
-
-
-def number(figure: float | None) -> str:
-    """The figure, or a dash where there is none."""
-    return NONE if figure is None or isnan(figure) else digits(figure)
 
 
 def _text(found: Any) -> str:

@@ -1,9 +1,7 @@
-"""Who waited for whom."""
+"""Who made whom wait: directly, and at the root of the queue; and how long the queues were."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.colors import LinearSegmentedColormap, to_hex
@@ -11,127 +9,210 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import INK, MUTED, PAPER, Look, contrast, figure, short
+from reports.plots.style import INK, MUTED, Look, contrast, figure, holder_name, short
+from reports.wording import digits, duration
 
 Pairs = Mapping[tuple[str, str], float]
 _SHOWN = 6
-_LEAST = 0.00005
-"""Sessions: fewer are drawn as none."""
 _OTHERS = "others"
-_WIDTH_IN = 12.5
+_DEEPEST = 5
+_WIDTH_IN, _LEFT_IN, _BETWEEN_IN, _DEPTH_IN, _RIGHT_IN = 13.0, 1.75, 0.25, 2.0, 0.55
+_CELL_IN, _HEAD_IN, _NAMES_IN, _EMPTY_IN = 0.29, 0.62, 1.0, 0.3
+_LEAST_S = 0.005
+"""What is less is drawn as none."""
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fdf0dd", "#f6b26b", "#c0562f", "#6b1d12"])
 
 
 @dataclass(frozen=True)
-class _Panel:
-    """The waits of a storage or, where it has several databases, of one of them."""
+class _Row:
+    """The waits of a storage or, where it has several databases, of one of them: there, by the root only."""
 
     storage: str
     database: str
     known: str | None
-    per_s: Pairs
-    """Seconds waited in each judged second: rounds and storages that were judged for longer do not look worse."""
+    judged_s: float
+    root: Pairs
+    direct: Pairs | None = None
+    depth_s: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def waited_s(self) -> float:
+        return sum(self.root.values())
 
     @property
     def title(self) -> str:
-        return f"{short(self.storage, 20)}: {short(self.database, 16)}" if self.database else short(self.storage)
+        """The storage, what it waited in all, and how that is known."""
+        name = f"{short(self.storage, 40)}: {short(self.database, 20)}" if self.database else short(self.storage, 60)
+        if self.known is None:
+            return f"{name}: unknown who waited for whom"
+        if self.waited_s < _LEAST_S:
+            return f"{name}: no lock waits"
+        return f"{name}: {duration(self.waited_s)} of waiting in {digits(self.judged_s)} s (known: {self.known})"
 
 
 def blockers(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """A heat map for each storage and database: rows waited, columns held the lock; as many side by side as fit."""
-    panels = [panel for storage in findings.storages for panel in _panels(storage)]
-    panels = [replace(p, per_s=_folded(p.per_s, panels)) for p in panels]
-    pairs = [pair for panel in panels for pair, waited in panel.per_s.items() if waited >= _LEAST]
-    waiters, holders = (sorted({p[i] for p in pairs}, key=lambda name: (name == _OTHERS, name)) for i in (0, 1))
-    panel_in = 0.75 * len(holders) + 0.6
-    columns = min(max(int((_WIDTH_IN - 2.4) / panel_in), 1), max(len(panels), 1), 6)
-    rows = -(-max(len(panels), 1) // columns)
-    whole = figure(max(2.4 + panel_in * columns, 7), (2.1 + 0.4 * max(len(waiters), 1)) * rows)
-    axes = whole.subplots(rows, columns, sharey=True, squeeze=False)
-    for axis, panel in zip_longest(axes.flat, panels):
-        if panel is None:
-            axis.set_visible(False)
-        else:
-            _panel(axis, panel, (waiters, holders), max((v for p in panels for v in p.per_s.values()), default=0.0))
-            axis.set_title(panel.title, color=looks[panel.storage].text)
-    for row in axes:
-        row[0].set_ylabel("waited")
+    """For each storage two heat maps, rows waited and columns held the lock: directly, and at the head of the queue;
+    beside them the seconds by length of the queue. One scale of seconds for each judged second for all."""
+    rows = [row for storage in findings.storages for row in _rows(storage)]
+    names = _names(rows)
+    most = max(
+        (s / r.judged_s for r in rows for p in (r.direct, r.root) for s in _folded(p, names).values()), default=0
+    )
+    heights = [_row_in(row, names) for row in rows]
+    height = sum(heights) + 0.1
+    whole = figure(_WIDTH_IN, max(height, 0.6))
+    whole.set_layout_engine(None)
+    top = height
+    for row, row_in in zip(rows, heights, strict=True):
+        whole.text(
+            0.15 / _WIDTH_IN,
+            (top - 0.2) / height,
+            row.title,
+            color=looks[row.storage].text,
+            fontweight="bold",
+            va="center",
+        )
+        if _has_waits(row):
+            _draw(_Place(whole, height, top - _HEAD_IN), row, names, most)
+        top -= row_in
     return whole
 
 
-def _panels(storage: StorageFindings) -> Iterator[_Panel]:
-    several = len(storage.waits.databases) > 1
-    for database, waits in storage.waits.databases.items() if several else [("", storage.waits)]:
-        per_s = {pair: seconds / (storage.judged_s or 1) for pair, seconds in waits.seconds.items()}
-        yield _Panel(storage.storage, database, waits.known, per_s)
+def _rows(storage: StorageFindings) -> Iterator[_Row]:
+    blame, judged_s = storage.blame, storage.judged_s or 1.0
+    yield _Row(storage.storage, "", blame.known, judged_s, blame.root, blame.direct, blame.depth_s)
+    if len(storage.waits.databases) > 1 and blame.known is not None:
+        for database, waits in storage.waits.databases.items():
+            yield _Row(storage.storage, database, waits.known, judged_s, waits.seconds)
 
 
-def _panel(axis: Any, panel: _Panel, names: tuple[list[str], list[str]], most: float) -> None:
-    axis.grid(False)
-    if not names[0] or panel.known is None:
-        _nothing(axis, "no lock waits seen" if panel.known else "nothing could see lock waits")
-        return
-    _heat(axis, panel.per_s, names, most)
-    axis.set_xlabel(f"held the lock; known: {panel.known}")
+def _has_waits(row: _Row) -> bool:
+    return row.known is not None and row.waited_s >= _LEAST_S
 
 
-def _folded(per_s: Pairs, panels: Sequence[_Panel]) -> Pairs:
-    """The same table with all but the busiest operations of the study, as waiters and as holders, put together."""
-    kept = [_busiest(panels, side) for side in (0, 1)]
-    folded: dict[tuple[str, str], float] = defaultdict(float)
-    for (waiter, holder), waited in per_s.items():
-        folded[waiter if waiter in kept[0] else _OTHERS, holder if holder in kept[1] else _OTHERS] += waited
+def _row_in(row: _Row, names: tuple[list[str], list[str]]) -> float:
+    return _HEAD_IN + _CELL_IN * len(names[0]) + _NAMES_IN if _has_waits(row) else _EMPTY_IN
+
+
+def _names(rows: Sequence[_Row]) -> tuple[list[str], list[str]]:
+    """Waiters and holders, the same for all rows so that they compare: the busiest of the study, and the others."""
+    found = []
+    for side in (0, 1):
+        kept = _busiest(rows, side)
+        left = any(
+            p[side] not in kept for r in rows for pairs in (r.root, r.direct or {}) for p, s in pairs.items() if s
+        )
+        found.append([*sorted(kept), *([_OTHERS] if left else [])])
+    return found[0], found[1]
+
+
+def _busiest(rows: Sequence[_Row], side: int) -> list[str]:
+    """The first of each row, whatever the others have, and then those with most in all."""
+    totals: dict[str, float] = {}
+    firsts: dict[str, None] = {}
+    for row in rows:
+        own: dict[str, float] = {}
+        for pairs in (row.root, row.direct or {}):
+            for pair, seconds in pairs.items():
+                own[pair[side]] = own.get(pair[side], 0.0) + seconds / row.judged_s
+        totals |= {name: totals.get(name, 0.0) + share for name, share in own.items()}
+        firsts |= dict.fromkeys(_largest(own)[:1])
+    return list(dict.fromkeys([*firsts, *_largest(totals)]))[: max(_SHOWN, len(firsts))]
+
+
+def _largest(shares: Mapping[str, float]) -> list[str]:
+    return sorted((name for name, share in shares.items() if share > 0), key=lambda name: -shares[name])
+
+
+def _folded(pairs: Pairs | None, names: tuple[list[str], list[str]]) -> dict[tuple[str, str], float]:
+    """The same table with all that have no row or column of their own put together."""
+    folded: dict[tuple[str, str], float] = {}
+    for (waiter, holder), seconds in (pairs or {}).items():
+        place = waiter if waiter in names[0] else _OTHERS, holder if holder in names[1] else _OTHERS
+        folded[place] = folded.get(place, 0.0) + seconds
     return folded
 
 
-def _busiest(panels: Sequence[_Panel], side: int) -> set[str]:
-    """The first of each panel, whatever the others have, and then those with most in all."""
-    totals: dict[str, float] = defaultdict(float)
-    firsts: dict[str, None] = {}
-    for panel in panels:
-        own: dict[str, float] = defaultdict(float)
-        for pair, waited in panel.per_s.items():
-            own[pair[side]] += waited
-            totals[pair[side]] += waited
-        firsts |= dict.fromkeys(sorted(own, key=lambda name: -own[name])[:1])
-    ranked = [*firsts, *sorted(totals.keys() - firsts.keys(), key=lambda name: -totals[name])]
-    return set(ranked[: max(_SHOWN, len(firsts))])
+@dataclass(frozen=True)
+class _Place:
+    """Where a row of panels goes: inches from the figure's lower edge."""
+
+    whole: Figure
+    height: float
+    top: float
+
+    def axes(self, left_in: float, width_in: float, height_in: float) -> Any:
+        box = (left_in / _WIDTH_IN, (self.top - height_in) / self.height, width_in / _WIDTH_IN, height_in / self.height)
+        return self.whole.add_axes(box)
 
 
-def _heat(axis: Any, table: Pairs, names: tuple[list[str], list[str]], most: float) -> None:
+def _draw(place: _Place, row: _Row, names: tuple[list[str], list[str]], most: float) -> None:
+    table_in = _CELL_IN * len(names[0])
+    panel_in = min((_WIDTH_IN - _LEFT_IN - _DEPTH_IN - _RIGHT_IN - 3 * _BETWEEN_IN) / 2, 0.8 * len(names[1]))
+    tables = {"blocked directly by": row.direct, "at the root, who waited for nobody": row.root}
+    left = _LEFT_IN
+    for title, pairs in tables.items():
+        if pairs is not None:
+            axis = place.axes(left, panel_in, table_in)
+            per_s = {pair: seconds / row.judged_s for pair, seconds in _folded(pairs, names).items()}
+            _heat(axis, per_s, names, (most, row.judged_s), named=left == _LEFT_IN)
+            axis.set_title(title, fontsize=8.5, fontweight="normal", color=MUTED)
+            left += panel_in + _BETWEEN_IN
+    if row.depth_s:
+        _depth(place.axes(left + 0.3, _DEPTH_IN - 0.3, min(table_in, 0.26 * (_DEEPEST + 1))), row.depth_s)
+
+
+def _heat(
+    axis: Any, per_s: Pairs, names: tuple[list[str], list[str]], scale: tuple[float, float], *, named: bool
+) -> None:
+    most, judged_s = scale
     waiters, holders = names
     for row, waiter in enumerate(waiters):
         for column, holder in enumerate(holders):
-            seconds = table.get((waiter, holder), 0.0)
-            fill = to_hex(HEAT((seconds / most) ** 0.5 if most else 0.0))
-            if seconds >= _LEAST:
-                axis.add_patch(_cell(column, row, fill))
-                axis.text(column, row, _number(seconds), ha="center", va="center", fontsize=8.5, color=_on(fill))
-            else:
+            share = per_s.get((waiter, holder), 0.0)
+            if share * judged_s < _LEAST_S:
                 axis.text(column, row, "·", ha="center", va="center", color=MUTED)
+                continue
+            fill = to_hex(HEAT((share / most) ** 0.5))
+            axis.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=fill, linewidth=0))
+            look = {"ha": "center", "va": "center", "fontsize": 8, "color": _on(fill)}
+            axis.text(column, row, _seconds(share * judged_s), **look)
+    axis.grid(False)
     axis.set_xlim(-0.5, len(holders) - 0.5)
     axis.set_ylim(len(waiters) - 0.5, -0.5)
-    axis.set_xticks(range(len(holders)), [short(h) for h in holders], rotation=40, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(waiters)), [short(w) for w in waiters])
+    look = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
+    axis.set_xticks(range(len(holders)), [holder_name(h) for h in holders], **look)
+    axis.set_yticks(range(len(waiters)), [short(w, 24) for w in waiters] if named else [])
     axis.tick_params(length=0, colors=INK)
+    if named:
+        axis.set_ylabel("waited, s")
 
 
-def _cell(column: int, row: int, fill: Any) -> Rectangle:
-    return Rectangle((column - 0.47, row - 0.46), 0.94, 0.92, facecolor=fill, linewidth=0)
+def _seconds(waited: float) -> str:
+    return f"{waited:.2f}" if waited < 0.995 else digits(waited)
 
 
-def _number(sessions: float) -> str:
-    if sessions >= 9.95:
-        return f"{sessions:,.0f}"
-    return f"{sessions:.1f}" if sessions >= 0.995 else f"{sessions:.2f}" if sessions >= 0.095 else f"{sessions:.1g}"
+def _depth(axis: Any, depth_s: Mapping[int, float]) -> None:
+    """Seconds by the number of sessions ahead, the root included."""
+    deep = {f"{d}": s for d, s in sorted(depth_s.items()) if d < _DEEPEST}
+    deeper = sum(s for d, s in depth_s.items() if d >= _DEEPEST)
+    deep |= {f"{_DEEPEST} or more": deeper} if deeper else {}
+    longest = max(deep.values(), default=0.0)
+    for place, (_, seconds) in enumerate(deep.items()):
+        axis.barh(place, seconds, height=0.7, color=to_hex(HEAT(0.62)), linewidth=0)
+        axis.annotate(
+            duration(seconds), (seconds, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7.5
+        )
+    axis.set_title("by sessions ahead", fontsize=8.5, fontweight="normal", color=MUTED)
+    axis.grid(False)
+    axis.set_xticks([])
+    axis.spines["bottom"].set_visible(False)
+    axis.set_xlim(0, longest * 1.5 or 1)
+    axis.set_ylim(_DEEPEST + 0.5, -0.5)
+    axis.set_yticks(range(len(deep)), list(deep))
+    axis.tick_params(length=0, colors=INK)
 
 
 def _on(fill: str) -> str:
     """Words on a cell, in whichever can be read better: the same in either theme, because the cells are."""
     return max("#fffffe", "#000001", key=lambda ink: contrast(ink, fill))
-
-
-def _nothing(axis: Any, text: str) -> None:
-    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", color=MUTED)
-    axis.set_xticks([])
-    axis.set_facecolor(PAPER)

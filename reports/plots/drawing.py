@@ -14,7 +14,9 @@ from reports.findings import Findings
 from reports.lockcosts import differing
 from reports.plots.blast import blast_radius
 from reports.plots.blockers import blockers
+from reports.plots.causes import where_time_went
 from reports.plots.distribution import distribution
+from reports.plots.durations import wait_durations
 from reports.plots.locks import lock_for_cpu
 from reports.plots.operations import operations
 from reports.plots.overtime import over_time
@@ -33,10 +35,12 @@ PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
 }
 """Plots that only some studies have, and of which: they come first, because such a study was made to show them."""
 PLOTS: Mapping[str, Make] = {
+    "where-the-time-went": where_time_went,
     "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
-    "operations-over-time": operations,
-    "distribution": distribution,
     "who-waited-for-whom": blockers,
+    "wait-durations": wait_durations,
+    "distribution": distribution,
+    "operations-over-time": operations,
     "throughput": throughput,
     "resources": resources,
 }

@@ -1,62 +1,87 @@
-"""Latency over time, and beneath it, on the same axis, who was waiting for a lock."""
+"""Latency over time, and beneath it, on the same axis, what accepts and the database's sessions were waiting for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import (
-    CLASS_LOOKS,
-    INK,
-    MUTED,
-    OPERATION_LOOKS,
-    OTHER,
-    Look,
-    figure,
-    latency_axis,
-    short,
-)
+from reports.plots.states import folded, legend_states, session_states, state_label, state_looks
+from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, beside, figure, latency_axis, short
 from reports.plots.timeaxis import mark
+from reports.sessions import CLASSES, State
 
-_COLUMNS = 3
 AT_LEAST = "^"
 """Marks a percentile among waits whose end nobody saw: it lasted at least so long."""
-_SHOWN = 5
+_WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.35, 0.4
+_HEAD_IN, _FOOT_IN, _LINE_IN = 0.5, 0.5, 0.19
+_LATENCY_IN, _CAUSES_IN, _SESSIONS_IN = 2.5, 1.0, 1.75
+_CORES = (0, (3, 1.5))
 
 
 def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figure:
-    """For each storage: bands of p50, p95, p99 of `measure`; sessions waiting for a lock, by operation; all active
-    sessions by what they wait for, against the processors that there are."""
-    columns = min(len(findings.storages), _COLUMNS)
-    blocks = -(-len(findings.storages) // columns)
-    whole = figure(max(4.1 * columns, 6), 6.3 * blocks)
-    grid = whole.subplots(3 * blocks, columns, sharex=True, squeeze=False, height_ratios=[2.2, 1, 1] * blocks)
-    top = max([float(sum(s.waits.sessions.values(), np.zeros(1)).max()) for s in findings.storages] or [0.0])
-    busiest = max([float(np.nanmax(_total(s))) for s in findings.storages if s.sessions.seen] or [0.0])
-    for place, storage in enumerate(findings.storages):
-        row, column = divmod(place, columns)
-        upper, middle, lower = grid[3 * row : 3 * row + 3, column]
-        _latency(upper, findings, storage, measure, looks[storage.storage])
-        _waiting(middle, findings, storage, max(top * 1.4, 0.1))
-        _sessions(lower, findings, storage, max(busiest, storage.sessions.cores or 0) * 1.45 or 1.0)
-        if column == 0:
-            upper.set_ylabel(f"{measure} response")
-            middle.set_ylabel("sessions waiting\nfor a lock (mean)")
-            lower.set_ylabel("active sessions\nby state (mean)")
-        lower.set_xlabel("seconds since the load began")
-        lower.tick_params(labelbottom=True)
-    for place in range(len(findings.storages), blocks * columns):
-        row, column = divmod(place, columns)
-        for axis in grid[3 * row : 3 * row + 3, column]:
-            axis.set_visible(False)
+    """For each storage: bands of p50, p95, p99 of `measure`; how many of them were under way, by what they waited for,
+    where that is known; sessions at work by wait class and operation, against the processors that there are."""
+    legend = legend_states(findings)
+    causes = any(s.causes.over_time.get(measure) for s in findings.storages)
+    heights, entries = [_LATENCY_IN, *([_CAUSES_IN] if causes else []), _SESSIONS_IN], _legend_columns(findings, legend)
+    whole, panels = _grid(len(findings.storages), heights, (max(map(len, entries), default=0) + causes) * _LINE_IN)
+    tops = [_most_under_way(findings, measure), _most_sessions(findings)]
+    for place, (axes, storage) in enumerate(zip(panels, findings.storages, strict=True)):
+        _latency(axes[0], findings, storage, measure, looks[storage.storage])
+        if len(axes) > 2:
+            _under_way(axes[1], findings, storage, measure, tops[0])
+        _sessions(axes[-1], findings, storage, legend, tops[1])
+        _edges(axes, measure, first=place % beside(len(panels)) == 0)
+    _legends(whole, entries, causes=causes)
     return whole
 
 
+def _grid(count: int, heights: Sequence[float], legend_in: float) -> tuple[Figure, list[list[Any]]]:
+    """A column of panels for each storage, block beneath block. A plain grid: fitting takes seconds."""
+    columns = beside(count)
+    blocks = -(-max(count, 1) // columns)
+    block_in = _HEAD_IN + sum(heights) + 0.1 * len(heights) + _FOOT_IN
+    height = block_in * blocks + legend_in
+    whole = figure(_WIDTH_IN, height)
+    whole.set_layout_engine(None)
+    column_in = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _BETWEEN_IN * (columns - 1)) / columns
+    panels: list[list[Any]] = []
+    for place in range(count):
+        block, column = divmod(place, columns)
+        left, top = _LEFT_IN + column * (column_in + _BETWEEN_IN), height - block * block_in - _HEAD_IN
+        axes: list[Any] = []
+        for panel_in in heights:
+            box = (left / _WIDTH_IN, (top - panel_in) / height, column_in / _WIDTH_IN, panel_in / height)
+            axes.append(whole.add_axes(box, sharex=axes[0] if axes else None))
+            top -= panel_in + 0.1
+        panels.append(axes)
+    return whole, panels
+
+
+def _edges(axes: Sequence[Any], measure: str, *, first: bool) -> None:
+    """Words at the left and beneath; figures on the left of the first column only, because scales are shared."""
+    names = (f"{measure} response", "under way,\nby cause (mean)", "sessions at work\n(mean)")
+    for axis, name in zip(axes, (names[0], *names[3 - len(axes) + 1 :]), strict=True):
+        axis.tick_params(labelbottom=axis is axes[-1], labelleft=first)
+        if first:
+            _label(axis, name)
+    axes[-1].set_xlabel("seconds since the load began")
+
+
+def _label(axis: Any, text: str) -> None:
+    """Along the left edge of the figure: those of all panels stand in a line."""
+    box = axis.get_position()
+    middle = (box.y0 + box.y1) / 2
+    axis.figure.text(0.15 / _WIDTH_IN, middle, text, rotation=90, va="center", ha="left", ma="center", color=MUTED)
+
+
 def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: str, look: Look) -> None:
-    _title(axis, storage.storage, look)
+    axis.set_title(short(storage.storage), color=look.text, pad=14)
     mark(axis, storage, names=True)
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
     latency_axis(axis, min((b.p50 for b in seen), default=1e6) / 1e9, max((b.p99 for b in seen), default=1e9) / 1e9)
@@ -111,65 +136,87 @@ def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
         previous = y
 
 
-def _waiting(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
-    mark(axis, storage, names=False)
-    axis.set_ylim(0, top)
-    sessions = storage.waits.sessions
-    if storage.waits.known is None:
-        axis.text(0.5, 0.5, "nothing could see lock waits", transform=axis.transAxes, ha="center", color=MUTED)
-        return
-    ranked = sorted(sessions, key=lambda op: -float(sessions[op].sum()))
-    shown = {op: sessions[op] for op in ranked[:_SHOWN]}
-    if ranked[_SHOWN:]:
-        shown["others"] = sum((sessions[op] for op in ranked[_SHOWN:]), np.zeros(findings.axis.count))
-    looks = {op: OPERATION_LOOKS.get(op, OTHER) for op in shown}
-    if float(_stack(axis, findings, shown, looks).max(initial=0.0)) > 0.005 * top:
-        _legend(axis)
-    else:
-        axis.text(0.5, 0.5, "next to no lock waits", transform=axis.transAxes, ha="center", color=MUTED, fontsize=8)
+def _most_under_way(findings: Findings, measure: str) -> float:
+    by_storage = [s.causes.over_time.get(measure) or {} for s in findings.storages]
+    return max((float(sum(by.values(), np.zeros(1)).max()) for by in by_storage), default=0.0) * 1.15 or 1.0
 
 
-def _sessions(axis: Any, findings: Findings, storage: StorageFindings, top: float) -> None:
+def _under_way(axis: Any, findings: Findings, storage: StorageFindings, measure: str, top: float) -> None:
     mark(axis, storage, names=False)
     axis.set_ylim(0, top)
-    found = storage.sessions
-    if not found.seen:
-        axis.text(
-            0.5, 0.5, _unseen(storage), transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8
-        )
-        axis.set_yticks([])
+    found = storage.causes.over_time.get(measure)
+    if not found:
+        _say(axis, "unknown what they waited for")
         return
-    _stack(axis, findings, {name: np.nan_to_num(mean) for name, mean in found.by_class.items()}, CLASS_LOOKS)
-    if found.cores:
-        axis.axhline(found.cores, color=INK, linewidth=0.9, linestyle=(0, (3, 1.5)), label=f"{found.cores} cores")
-    _legend(axis)
+    _stack(axis, findings, {c: np.nan_to_num(found[c]) for c in CAUSE_LOOKS if c in found}, CAUSE_LOOKS)
+
+
+def _most_sessions(findings: Findings) -> float:
+    sums = [float(sum(session_states(s).values(), np.zeros(1)).max()) for s in findings.storages]
+    return max([*sums, *(s.sessions.cores or 0 for s in findings.storages if s.sessions.seen)], default=0.0) * 1.12 or 1
+
+
+def _sessions(axis: Any, findings: Findings, storage: StorageFindings, legend: Sequence[State], top: float) -> None:
+    mark(axis, storage, names=False)
+    axis.set_ylim(0, top)
+    found = folded(session_states(storage), legend)
+    _stack(axis, findings, found, state_looks(legend))
+    if storage.sessions.cores and storage.sessions.seen:
+        axis.axhline(storage.sessions.cores, color=INK, linewidth=0.9, linestyle=_CORES)
+    if not storage.sessions.seen:
+        _say(axis, _unseen(storage))
+
+
+def _say(axis: Any, text: str) -> None:
+    axis.text(0.5, 0.78, text, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8)
 
 
 def _unseen(storage: StorageFindings) -> str:
     engine = (storage.pooled[0].manifest.get("engine") or {}).get("name")
     if engine in ("sqlite", "memory"):
-        return f"{engine} lives inside the pod:\nit has no sessions to look at"
+        inside = f"{engine} lives inside the pod: it has no sessions to look at"
+        return (
+            inside if storage.waits.known is None else f"{inside}.\nDrawn: who waited for its lock, as the pod timed it"
+        )
     return "nobody looked at its sessions"
 
 
-def _total(storage: StorageFindings) -> Floats:
-    return np.asarray(np.nan_to_num(np.stack(list(storage.sessions.by_class.values()))).sum(axis=0))
-
-
-def _stack(axis: Any, findings: Findings, shown: Mapping[str, Floats], looks: Mapping[str, Look]) -> Floats:
-    """Steps on top of each other; returns the uppermost edge."""
+def _stack(axis: Any, findings: Findings, shown: Mapping[Any, Floats], looks: Mapping[Any, Look]) -> None:
+    """Steps on top of each other, a thread of paper between them."""
     edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
     base = np.zeros(findings.axis.count)
     for name, density in shown.items():
         fill = looks[name].light
-        axis.stairs(base + density, edges, baseline=base, fill=True, color=fill, linewidth=0, label=short(name))
+        axis.stairs(base + density, edges, baseline=base, fill=True, facecolor=fill, edgecolor=PAPER, linewidth=0.3)
         base = base + density
-    return base
 
 
-def _legend(axis: Any) -> None:
-    axis.legend(loc="upper left", ncols=3, fontsize=6.5, handlelength=0.8, columnspacing=0.9, borderaxespad=0.1)
+def _legend_columns(findings: Findings, legend: Sequence[State]) -> list[list[Any]]:
+    """A column for each class, those on top of the stack first; then the processors."""
+    looks = state_looks(legend)
+    columns: list[list[Any]] = [
+        [Patch(facecolor=looks[s].light, label=state_label(s, legend)) for s in legend if s[0] == name]
+        for name in reversed(CLASSES)
+    ]
+    cores = next((s.sessions.cores for s in findings.storages if s.sessions.cores and s.sessions.seen), None)
+    if cores:
+        columns.append([Line2D([], [], color=INK, linewidth=0.9, linestyle=_CORES, label=f"{cores} cores of the host")])
+    return [column for column in columns if column]
 
 
-def _title(axis: Any, text: str, look: Look) -> None:
-    axis.set_title(short(text), color=look.text, pad=14)
+def _legends(whole: Figure, columns: Sequence[Sequence[Any]], *, causes: bool) -> None:
+    """At the foot: the causes on a line, the classes of sessions in columns."""
+    height, left = whole.get_size_inches()[1], _LEFT_IN / _WIDTH_IN
+    lines = max(map(len, columns), default=0)
+    plain = {"columnspacing": 1.6, "borderaxespad": 0.0, "borderpad": 0.0}
+    if causes:
+        handles = [Patch(facecolor=look.light, label=name) for name, look in CAUSE_LOOKS.items()]
+        at, head = (left, (lines + 0.9) * _LINE_IN / height), Patch(alpha=0, label="under way:")
+        whole.legend(handles=[head, *handles], loc="lower left", bbox_to_anchor=at, ncols=7, handlelength=0.9, **plain)
+    if columns:
+        blank = Patch(alpha=0, label=" ")
+        handles = [h for column in columns for h in (*column, *[blank] * (lines - len(column)))]
+        at = (left, 0.08 / height)
+        whole.legend(
+            handles=handles, loc="lower left", bbox_to_anchor=at, ncols=len(columns), handlelength=1.3, **plain
+        )

@@ -11,9 +11,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from reports.lockrows import NOBODY
 from reports.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
+_DARK_INK, _DARK_PAPER = "#e8ebef", "#12161b"
 
 Dash = str | tuple[int, tuple[float, ...]]
 
@@ -57,17 +59,6 @@ _SPARE = (
     Look("#8c4a2f", "#d39a7c", (0, (10, 2))),
 )
 
-OPERATION_LOOKS = {
-    "connection.create": Look("#88ccee", "#88ccee"),
-    "subscription.create": Look("#44aa99", "#44aa99"),
-    "subscription.delete": Look("#999933", "#b5b54a"),
-    "chat.offer": Look("#ddcc77", "#ddcc77"),
-    "chat.accept": Look("#cc6677", "#e07f8f"),
-    "message.send": Look("#6a5acd", "#9a8df0"),
-    "chat.close": Look("#aa4499", "#c86bb8"),
-    "connection.close": Look("#9aa5b1", "#9aa5b1"),
-}
-OTHER = Look("#b8bec6", "#79828e")
 OUTCOME_LOOKS = {
     "ok": Look("#4f9da6", "#5fb6c0"),
     "refused": Look("#c3d3d6", "#5b6d72"),
@@ -81,6 +72,15 @@ CLASS_LOOKS = {
     "idle in transaction": Look("#e1a23b", "#f0bf6a"),
     "other": Look("#8a8f96", "#a0a7b0"),
 }
+CAUSE_LOOKS = {
+    "lock": CLASS_LOOKS["lock"],
+    "session": Look("#c8851d", "#f0b45a"),
+    "database": Look("#3f6fb0", "#7fa9e6"),
+    "pod": Look("#2f8f83", "#5fc9bb"),
+    "held back": Look("#8467b3", "#b79be6"),
+    "rest": Look("#a8a29a", "#857f77"),
+}
+"""In the order stacked: locks first, so that they compare between storages."""
 ROLE_LOOKS = {
     "pod": Look("#0f6e84", "#4fc3dd"),
     "database": Look("#a0522d", "#e39b72", (0, (6, 1.6))),
@@ -99,6 +99,23 @@ SERIES_LOOKS = (
     Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4))),
 )
 """For pods and databases, in the order shown; whoever comes after the last begins anew."""
+
+
+_TINTS = (-0.32, 0.0, 0.28, 0.48, 0.64)
+"""From a fuller colour to a paler one: below nought towards the ink, above towards the paper."""
+
+
+@lru_cache(32)
+def shades(look: Look) -> tuple[Look, ...]:
+    """Five of one hue, the fullest first, the last next to the paper."""
+    mixed = ((_mixed(look.light, INK, PAPER, t), _mixed(look.dark, _DARK_INK, _DARK_PAPER, t)) for t in _TINTS)
+    return tuple(Look(light, dark) for light, dark in mixed)
+
+
+def _mixed(colour: str, ink: str, paper: str, share: float) -> str:
+    other, part = (ink, -share) if share < 0 else (paper, share)
+    pairs = ((int(c[place : place + 2], 16) for c in (colour, other)) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(a * (1 - part) + b * part):02x}" for a, b in pairs)
 
 
 def series_looks(names: Sequence[str]) -> dict[str, Look]:
@@ -144,13 +161,14 @@ def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
 
 
 def all_looks() -> list[Look]:
-    tables = (_STORAGES, OPERATION_LOOKS, OUTCOME_LOOKS, CLASS_LOOKS, ROLE_LOOKS)
-    return [look for table in tables for look in table.values()] + [*_SPARE, *SERIES_LOOKS, OTHER]
+    tables = (_STORAGES, OUTCOME_LOOKS, CAUSE_LOOKS, ROLE_LOOKS)
+    classes = [shade for look in CLASS_LOOKS.values() for shade in shades(look)]
+    return [look for table in tables for look in table.values()] + [*classes, *_SPARE, *SERIES_LOOKS]
 
 
 def inks() -> dict[str, tuple[str, str]]:
     """Every colour that follows the theme: as drawn → name of the page's variable, and its value in the dark."""
-    pairs = {INK: "#e8ebef", MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: "#12161b"}
+    pairs = {INK: _DARK_INK, MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: _DARK_PAPER}
     pairs |= {ACTED: "#bba8f7", WRONG: "#ff8a7a"}
     for look in all_looks():
         pairs |= {look.light: look.dark, look.text: look.dark}
@@ -193,6 +211,11 @@ def styled() -> Iterator[None]:
         yield
 
 
+def beside(panels: int) -> int:
+    """How many of so many panels stand beside each other: three, but four are two by two."""
+    return 2 if panels == 4 else min(max(panels, 1), 3)
+
+
 def figure(width: float, height: float) -> Figure:
     """A figure without pyplot's global state."""
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
@@ -216,6 +239,11 @@ def latency_axis(axis: Any, low_s: float, high_s: float, most: int = 10) -> None
 
 def _tick(seconds: float) -> str:
     return duration(seconds).replace(".0 ", " ")
+
+
+def holder_name(name: str, most: int = 20) -> str:
+    """Who held a lock, as short as it can be told."""
+    return "nobody" if name == NOBODY else short(name, most)
 
 
 def short(name: str, most: int = 30) -> str:

@@ -40,3 +40,13 @@ def test_what_keeps_us_from_a_port(taken):
     assert problems_of_port("--port", "*", free_port()) == []
     assert "Address already in use" in problems_of_port("--port", "127.0.0.1", taken)[0]
     assert "Cannot assign" in problems_of_port("--bind", "192.0.2.1", 0)[0]
+
+
+def test_a_free_port_is_for_whom_we_start_and_nobody_else():
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    with socket.socket() as locusts:
+        locusts.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        locusts.bind(("127.0.0.1", port))
+        locusts.listen()

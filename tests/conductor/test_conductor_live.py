@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 
@@ -61,6 +62,16 @@ def test_figures_that_are_not_known_are_dashes():
     assert figures({"accept_p99_ms": 12.34, "left_s": -1})["accept p99"] == "12.3 ms"
 
 
+def _all_of(terminal: int) -> str:
+    """What was written to a terminal that is closed at its other end, in however many pieces it comes."""
+    drawn = b""
+    with contextlib.suppress(OSError):  # how a terminal says that nobody is there any more
+        while piece := os.read(terminal, 65536):
+            drawn += piece
+    os.close(terminal)
+    return drawn.decode()
+
+
 def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "w") as terminal:
@@ -70,8 +81,7 @@ def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
         progress.tick({"stage": "steady", "users": 61, "accept_p99_ms": 7.5})
         print("runs/study")
         progress.close()
-    drawn = os.read(ours, 65536).decode()
-    os.close(ours)
+    drawn = _all_of(ours)
     assert capsys.readouterr().out == "runs/study\n"
     assert "run 1 of 2: sqlite" in drawn
     assert "7.5 ms" in drawn

@@ -299,7 +299,7 @@ def _nobody(name: str, scheme: str) -> str:
     [
         (["--database", "legacy:postgres"], None, 64, "LOADTESTS_DSNS has no address of legacy"),
         (["--database", "legacy:postgres"], "postgresql://pod:hidden-word@127.0.0.1:1/pod", 64, "is not a JSON object"),
-        (["--database", "postgres"], None, 64, "expected NAME:ENGINE"),
+        (["--database", ":postgres"], None, 64, "expected NAME:ENGINE"),
         (["--watch", "cat:a:1"], None, 64, "expected ROLE:NAME:PID"),
         (["--nonsense"], None, 64, "--nonsense"),
         (["--database", "old:postgres"], _nobody("old", "postgresql"), 69, "cannot see postgres:old"),

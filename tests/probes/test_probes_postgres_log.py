@@ -367,12 +367,28 @@ def test_a_log_that_goes_away_and_comes_back(server: PostgresServer, tmp_path: P
 LOG = "postgres/log"
 
 
+def watcher(server: PostgresServer, *grants: str) -> str:
+    """The address for a role with those privileges only."""
+    create = ("DROP ROLE IF EXISTS watcher", "CREATE ROLE watcher LOGIN PASSWORD 'secret'")
+    revoke = ("REVOKE CONNECT ON DATABASE pod FROM watcher",) if exists(server) else ()
+    connect = "GRANT CONNECT ON DATABASE pod TO watcher"
+    asyncio.run(execute(server.dsn, *revoke, *create, connect, *grants))
+    return server.dsn.replace(server.dsn.split("@")[0], "postgresql://watcher:secret")
+
+
+def exists(server: PostgresServer) -> bool:
+    async def ask() -> bool:
+        connection = await asyncpg.connect(server.dsn)
+        found = await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = 'watcher'")
+        await connection.close()
+        return bool(found)
+
+    return asyncio.run(ask())
+
+
 def test_a_role_with_few_privileges_samples_what_it_may_see(server: PostgresServer, tmp_path: Path) -> None:
     """It sees who waits for whom, and their applications' names; statements and the log are not for it."""
-    dsn = server.dsn.replace(server.dsn.split("@")[0], "postgresql://watcher:secret")
-    grants = ("CREATE ROLE watcher LOGIN PASSWORD 'secret'", "GRANT CONNECT ON DATABASE pod TO watcher")
-    asyncio.run(execute(server.dsn, *grants))
-    with observing(tmp_path, {"postgres:postgres": dsn}) as observer:
+    with observing(tmp_path, {"postgres:postgres": watcher(server)}) as observer:
         sessions = Sessions(server, observer)
         asyncio.run(contend(sessions, "watched"))
         observer.until_tick(lambda t: True)
@@ -387,3 +403,19 @@ def test_a_role_with_few_privileges_samples_what_it_may_see(server: PostgresServ
     assert wait["hits"] >= 1
     assert {t["error"] for t in observer.ticks("postgres")} == {None}
     assert all("pg_monitor" in t["error"] for t in observer.ticks(LOG))
+
+
+def test_privileges_that_are_withdrawn_leave_the_sampler(server: PostgresServer, tmp_path: Path) -> None:
+    with observing(tmp_path, {"postgres:postgres": watcher(server, "GRANT pg_monitor TO watcher")}) as observer:
+        sessions = Sessions(server, observer)
+        asyncio.run(contend(sessions, "granted"))
+        asyncio.run(execute(server.dsn, "REVOKE pg_monitor FROM watcher"))
+        blind = observer.until_tick(lambda t: t["error"] is not None, probe=LOG)
+        asyncio.run(contend(sessions, "withdrawn"))
+        observer.until_tick(lambda t: True)
+        observer.stop()
+    assert observer.ready["lock_sources"]["postgres"]["known"] == ["event", "sampled"]
+    assert "pg_monitor" in blind["error"]
+    waits = {name: [KNOWN[w["known"]] for w in sessions.rows(name)] for name in ("granted", "withdrawn")}
+    assert waits == {"granted": ["event"], "withdrawn": ["sampled"]}
+    assert {t["error"] for t in observer.ticks("postgres")} == {None}

@@ -9,7 +9,7 @@ from studies import NS, Op, lock_wait, write_run
 from reports.findings import find
 from reports.frames import read_study
 from reports.gather import axis_for
-from reports.plots.blockers import _busiest, _panels
+from reports.plots.blockers import _busiest, _rows
 
 
 def study_of(tmp_path, ends_s, **more):
@@ -58,7 +58,7 @@ def test_the_heat_map_keeps_the_worst_of_each_storage(tmp_path):
     loud = [lock_wait(6.0, 5.0, root_operation=f"loud {n}") for n in range(9)]
     write_run(tmp_path, "01-sqlite", tables={"lock_waits": loud})
     write_run(tmp_path, "02-memory", tables={"lock_waits": [lock_wait(6.0, 0.01, root_operation="quiet")]})
-    panels = [p for s in find("study", read_study(tmp_path)).storages for p in _panels(s)]
-    assert "quiet" in _busiest(panels, 1)
-    assert len(_busiest(panels, 1)) == 6
-    assert panels[0].per_s["chat.accept", "loud 1"] == pytest.approx(0.5), "5 s in 10 judged seconds"
+    rows = [row for s in find("study", read_study(tmp_path)).storages for row in _rows(s)]
+    assert "quiet" in _busiest(rows, 1)
+    assert len(_busiest(rows, 1)) == 6
+    assert rows[0].root["chat.accept", "loud 1"] / rows[0].judged_s == pytest.approx(0.5), "5 s in 10 judged seconds"

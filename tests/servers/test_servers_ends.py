@@ -150,7 +150,9 @@ def _described(process: psutil.Process) -> dict[str, Any]:
     return {"pid": process.pid, "started": process.create_time(), "argv": process.cmdline()}
 
 
-@pytest.mark.parametrize("other", [{"started": time.time() - 3600}, {"argv": ["redis-server", "/gone"]}], ids=str)
+@pytest.mark.parametrize(
+    "other", [{"started": time.time() - 3600}, {"argv": ["redis-server", "/gone"]}], ids=["its start", "its command"]
+)
 def test_a_process_that_got_the_number_of_a_dead_server_lives(tmp_path: Path, other: dict[str, Any]) -> None:
     with subprocess.Popen(["sleep", "600"]) as stranger:
         _left_record(tmp_path / "server", _described(psutil.Process(stranger.pid)) | other)

@@ -44,6 +44,7 @@ async def test_wait_for_the_write_lock_is_timed(tmp_path: Path) -> None:
     assert asked_ns <= recorded.waiting_ns <= released_ns <= recorded.begun_ns <= released_ns + ERROR_NS
 
 
+@pytest.mark.alone
 async def test_total_of_the_waits_is_what_others_held_the_lock(tmp_path: Path) -> None:
     """Within 2 %, in the best of three rounds: whoever waits may be woken late by a busy machine."""
     system = System("sqlite", str(tmp_path / "pod.db"))

@@ -237,6 +237,7 @@ def test_a_move_that_one_pod_does_not_answer_is_in_doubt_and_the_others_are_told
     assert sorted(hands.done) == ["17 in doubt", "18 in doubt"]
 
 
+@pytest.mark.alone
 def test_several_go_on_at_once(surroundings):
     played = Played(surroundings, 'do: pause, pods: ["17"], for: 300ms', 'do: pause, pods: ["18"], for: 300ms')
     one, other = played.until(2)

@@ -4,7 +4,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtests.conductor.ports import free_port
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import codes_of
 from loadtests.scenario import PodTarget, RunPlan
@@ -42,12 +42,6 @@ stages:
   - {name: steady, duration: 2s, agents: 6, arrivals_per_s: 10, judge: true}
   - {name: storm, duration: 1s, agents: 6, arrivals_per_s: 10, reconnect: 1.0, reconnect_within: 500ms}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def end(process: subprocess.Popen[Any]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from locust_runs import LOCUSTFILE, SECRET, TINY, LocustRun, free_port, locust, memory_pod, plan_for
+from locust_runs import LOCUSTFILE, SECRET, TINY, LocustRun, locust, memory_pod, plan_for
 
+from loadtests.conductor.ports import free_port
 from loadtests.records.streams import read_batches
 
 pytestmark = pytest.mark.e2e

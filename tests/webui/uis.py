@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from loadtests.conductor.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,12 +34,6 @@ stages:
   - {name: warm-up, duration: 1s, agents: 2, arrivals_per_s: 5}
   - {name: steady, duration: 1s, agents: 2, arrivals_per_s: 5, judge: true}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Ui:

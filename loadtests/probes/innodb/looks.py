@@ -88,7 +88,12 @@ class Look:
         ages_ns = {s.session: s.age_ns for s in self._sessions.values()}
         return [
             (
-                self._lock(self._sessions[w.ticket.session], w.ticket.kind, w.ticket.mode, w.ticket.named),
+                self._lock(
+                    self._sessions[w.ticket.session],
+                    w.ticket.kind,
+                    w.ticket.mode if lists_requests else "",  # a guess is not told as one
+                    w.ticket.named,
+                ),
                 None if w.blocker is None else self._blocker(w.blocker, not w.queues, w.ticket.named),
             )
             for w in tickets.waits(held, ages_ns)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from loadtests.probes import naming
 
+_LONGEST = 100
 _LABEL = re.compile(r"\s*/\*\s*([\w.-]{1,100}@[\w.-]{1,100})\s*\*/")
 
 
@@ -64,7 +65,7 @@ class Names:
         return s.wait_class != "client" and s.session not in self._said and self._who(s) not in self._speakers
 
     def _own_name(self, s: Session) -> str:
-        return self.programs.get(s.session) or s.user
+        return (self.programs.get(s.session) or s.user)[:_LONGEST]
 
     def of(self, session: int) -> str | None:
         """`chat.accept@pod-1`, `mariadb-dump`, or None."""

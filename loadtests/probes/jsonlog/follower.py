@@ -24,7 +24,7 @@ class Follower:
     """What is known of a server's waits, from its log and from the sampler, by our own clock.
 
     `bad` counts lines that should have told something and could not be read, `lost` how often something was passed
-    over.
+    over; `clock_off_ns` is how far the last beat's stamp was from when it was sent: far, when the clock was set anew.
     """
 
     def __init__(self, clock: ServerClock) -> None:
@@ -32,7 +32,7 @@ class Follower:
         self.clock = clock
         self.names, self.relations, self.ledger = Names(), Relations(), Ledger()
         self.waits = LoggedWaits(0)
-        self.bad = self._lost = 0
+        self.bad = self._lost = self.clock_off_ns = 0
         self._tail: Tail | None = None
         self._zone_s = 0
         self._stopped: str | None = "not opened yet"
@@ -141,7 +141,9 @@ class Follower:
     def _understand(self, found: Event) -> None:
         if found.kind == "beat":
             if (sent_ns := self._beats.pop(found.said, None)) is not None:
-                self._heard, self._known_ns = True, max(self._known_ns, sent_ns)
+                self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
+                self._heard, self._known_ns = True, found.at_ns
+                self.clock_off_ns = found.at_ns - sent_ns
             return
         if found.kind == "started":
             self.names.cut(found.at_ns)

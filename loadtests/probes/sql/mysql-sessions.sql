@@ -1,5 +1,6 @@
 -- What every client's session does, with the InnoDB transaction that it is in. The age of a statement is in
--- performance_schema in picoseconds, that of an idle session in whole seconds.
+-- performance_schema in picoseconds, that of an idle session in whole seconds. Who is idle in a transaction shows the
+-- statement that it ran last.
 SELECT
     p.processlist_id AS session,
     CASE
@@ -14,7 +15,7 @@ SELECT
     END AS wait_class,
     t.trx_id AS transaction,
     p.processlist_state AS state,
-    left(p.processlist_info, 1000) AS head,
+    left(CASE WHEN t.trx_id IS NULL THEN p.processlist_info ELSE coalesce(p.processlist_info, e.sql_text) END, 1000) AS head,
     CASE WHEN char_length(p.processlist_info) > 1000 THEN right(p.processlist_info, 1000) END AS tail,
     coalesce(e.event_id, 0) AS query,
     CASE
@@ -22,7 +23,7 @@ SELECT
             THEN CAST(e.timer_wait DIV 1000 AS SIGNED)
         ELSE coalesce(p.processlist_time, 0) * 1000000000
     END AS age_ns,
-    p.processlist_user AS user
+    coalesce(p.processlist_user, '') AS user
 FROM performance_schema.threads AS p
 LEFT JOIN information_schema.innodb_trx AS t ON t.trx_mysql_thread_id = p.processlist_id
 LEFT JOIN performance_schema.events_statements_current AS e

@@ -1,0 +1,94 @@
+"""Waits charged to those who held what was waited for: each one's time, moment by moment."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reports.frames import Ints
+from reports.lockrows import LockRows
+from reports.queues import Held
+
+
+class Kind(NamedTuple):
+    """What waits are told apart by."""
+
+    database: str
+    waiter: str
+    object: str
+
+
+@dataclass(frozen=True)
+class Charged:
+    """Seconds of waits of judged stages by kind and holder: `direct` who held the lock then, `root` the head of the
+    chain then; `depth` by database and length of the chain."""
+
+    direct: Mapping[tuple[Kind, str], float]
+    root: Mapping[tuple[Kind, str], float]
+    depth: Mapping[tuple[str, int], float]
+
+
+class Asked(NamedTuple):
+    """Waits by their places among the rows, what of each is asked for, and the group that it counts in."""
+
+    which: Ints
+    starts: Ints
+    ends: Ints
+    group: Ints
+
+
+def charged(rows: LockRows, held: Held) -> Charged:
+    which = np.flatnonzero(rows.judged)
+    told, kind = _kinds(rows, which)
+    asked = Asked(which, rows.starts[which], rows.ends[which], kind)
+    direct = _seconds(charge(rows, held, asked, "direct"), told, rows.names.all)
+    alike = held.root is held.direct and rows.root is rows.blocker
+    root = direct if alike else _seconds(charge(rows, held, asked, "root"), told, rows.names.all)
+    depth: dict[tuple[str, int], float] = defaultdict(float)
+    for (k, label), ns in charge(rows, held, asked, "depth").items():
+        depth[told[k].database, label] += ns / 1e9
+    return Charged(direct, root, depth)
+
+
+def _seconds(
+    found: Mapping[tuple[int, int], float], told: Sequence[Kind], names: Sequence[str]
+) -> dict[tuple[Kind, str], float]:
+    return {(told[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
+
+
+def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:
+    """The kinds that there are, and the place of each wait's among them."""
+    shape = len(rows.databases), len(rows.names.all), max(len(rows.objects.all), 1)
+    columns = [column[which].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
+    codes = (columns[0] * shape[1] + columns[1]) * shape[2] + columns[2]
+    kinds, kind = np.unique(codes, return_inverse=True)
+    parts = zip(*np.unravel_index(kinds, shape), strict=True) if len(kinds) else ()
+    return [Kind(rows.databases[d], rows.names.all[w], rows.objects.all[o]) for d, w, o in parts], kind
+
+
+def charge(rows: LockRows, held: Held, asked: Asked, by: str) -> dict[tuple[int, int], float]:
+    """Nanoseconds by group and label of the holders: `direct`, `root` or `depth`. What nobody is known to have held is
+    charged to whom the wait's own row names."""
+    which, starts, ends, group = asked
+    groups = int(group.max(initial=-1)) + 1
+    whole = rows.ends[which] - rows.starts[which]
+    worth = rows.weight[which] / np.maximum(whole, 1)
+    free = np.where(whole > 0, np.maximum(ends - starts, 0) * worth, rows.weight[which])
+    sums: dict[tuple[int, int], float] = defaultdict(float)
+    for label, behind in held.lanes.behind(getattr(held, by), held.queue[which], starts, ends):
+        free -= behind * worth
+        _add(sums, np.bincount(group, behind * worth, groups), label)
+    own = {"direct": rows.blocker, "root": rows.root, "depth": rows.depth}[by][which].astype(np.int64)
+    free = np.maximum(free, 0.0)
+    for label in np.unique(own):
+        mine = own == label
+        _add(sums, np.bincount(group[mine], free[mine], groups), int(label))
+    return sums
+
+
+def _add(sums: dict[tuple[int, int], float], found: npt.NDArray[np.number[Any]], label: int) -> None:
+    for place in np.flatnonzero(found > 0):
+        sums[int(place), label] += float(found[place])

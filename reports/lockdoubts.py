@@ -1,0 +1,57 @@
+"""What to doubt about a run's lock waits: sources worse than the best, blind logs, calibrations that did not pass."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.compute as pc
+
+from reports.calibration import Calibrated, doubted, read_calibration
+from reports.frames import Run, table
+from reports.looks import LOG
+from reports.wording import digits, duration
+
+
+def lock_doubts(run: Run) -> Iterator[str]:
+    sources = run.manifest.get("lock_sources")
+    told = {str(name): source for name, source in (sources or {}).items() if isinstance(source, dict)}
+    calibrated = {row.database for row in read_calibration(run)}
+    for name in sorted({*told, *calibrated}):
+        bad = doubted(run, name)
+        if bad is not None:
+            yield f"{run.name}: lock waits of {name} are unknown: its calibration did not pass ({_why(bad)})."
+        elif name not in calibrated:
+            yield f"{run.name}: how well lock waits of {name} are seen was not calibrated."
+        yield from _source(run, name, told.get(name) or {})
+    yield from _blind_logs(run)
+
+
+def _why(bad: Calibrated) -> str:
+    value = "unknown" if bad.value is None else _figure(bad.value, bad.unit)
+    bar = "" if bad.bar is None else f", the bar is {_figure(bad.bar, bad.unit)}"
+    return f"{bad.figure} by {bad.source}: {value}{bar}{f'; {bad.reason}' if bad.reason else ''}"
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{digits(value)} {unit}" if unit and unit != "ratio" else f"{value:.2%}"
+
+
+def _source(run: Run, name: str, source: dict[str, Any]) -> Iterator[str]:
+    if source.get("reason"):
+        words = " and ".join(str(word) for word in source.get("known") or ()) or "unknown"
+        yield f"{run.name}: lock waits of {name} are known by less than the best source ({words}): {source['reason']}."
+
+
+def _blind_logs(run: Run) -> Iterator[str]:
+    """How long a server's log told nothing: the sampler saw the waits of that time, if less exactly."""
+    ticks = table(run.directory, "ticks")
+    mine = ticks.filter(pc.ends_with(ticks["probe"], LOG))
+    for probe in pc.unique(mine["probe"]).to_pylist():
+        its = mine.filter(pc.equal(mine["probe"], probe))
+        failed = its.filter(pc.is_valid(its["error"]))
+        if failed.num_rows:
+            blind_s = failed.num_rows * its["period_ns"][0].as_py() / 1e9
+            since_s = (failed["started_ns"][0].as_py() - run.started_ns) / 1e9
+            yield (
+                f"{run.name}: {probe.removesuffix(LOG)}'s log told nothing for about {duration(blind_s)}, first "
+                f"{digits(since_s)} s into the load ({failed['error'][0].as_py()}); waits of that time are sampled."
+            )

@@ -1,0 +1,85 @@
+"""What a storage's lock waits and transactions come to, its rounds pooled: one run at a time is in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.blame import Blame, blame_of, blame_together
+from reports.causes import Causes, RunCauses, Told, run_causes, splits_together
+from reports.durations import WaitDurations, durations_of, durations_together
+from reports.frames import MISSING, Floats, Run
+from reports.gather import Axis
+from reports.lockledger import read_ledger
+from reports.memory import give_back
+from reports.requeststates import OverTime, over_time_together
+from reports.waits import Waits, together, waits_of
+
+
+@dataclass(frozen=True)
+class LockFigures:
+    waits: Waits
+    blame: Blame
+    durations: WaitDurations
+    causes: Causes
+
+
+@dataclass(frozen=True)
+class _Round:
+    waits: Waits
+    blame: Blame
+    durations: WaitDurations
+    causes: RunCauses
+    transactions: int
+    asks: bool
+    """Whether its pods say when they asked for a session."""
+
+
+def lock_figures(
+    runs: Sequence[Run], axis: Axis, told: Mapping[str, Told], under_way: Sequence[Mapping[str, Floats]]
+) -> LockFigures:
+    """`told` is what the operations' rows say, by operation; `under_way` how many there were at a time, by run."""
+    rounds = [_round(run, axis, told) for run in runs]
+    waits = together(runs, [one.waits for one in rounds], axis)
+    over_time = [
+        OverTime(run, lasting, one.waits.sessions) for run, lasting, one in zip(runs, under_way, rounds, strict=True)
+    ]
+    return LockFigures(
+        waits,
+        blame_together([one.blame for one in rounds]),
+        durations_together([one.durations for one in rounds]),
+        _causes(waits, rounds, told, over_time, axis),
+    )
+
+
+def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
+    ledger = read_ledger(run)
+    charges = [part.charged() for part in ledger.parts]
+    give_back()
+    tails = {
+        name: {figure: by_run[run.name] for figure, by_run in its.tails.items() if run.name in by_run}
+        for name, its in told.items()
+    }
+    return _Round(
+        waits_of(ledger, charges, axis),
+        blame_of(ledger, charges),
+        durations_of(ledger),
+        run_causes(ledger, charges, axis, tails),
+        len(ledger.transactions),
+        bool((ledger.transactions.asked != MISSING).any()),
+    )
+
+
+def _causes(
+    waits: Waits, rounds: Sequence[_Round], told: Mapping[str, Told], over_time: Sequence[OverTime], axis: Axis
+) -> Causes:
+    if not any(one.transactions for one in rounds):
+        return Causes(None, "no pod wrote a table of its transactions")
+    if waits.known is None:
+        return Causes(None, "nothing could see who waited for locks")
+    parts = [one.causes for one in rounds]
+    folded = "" if all(one.asks for one in rounds) else "the pods did not say when they asked for sessions"
+    return Causes(
+        waits.known,
+        folded,
+        splits_together(told, parts, waits.period_s if waits.by_sampling else None),
+        over_time_together([one.over_time for one in parts], over_time, axis),
+    )

@@ -1,0 +1,103 @@
+"""What a run tells of lock waits: the rows, who held what they waited for, how each database is known."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtests.records.vocabulary import KNOWN
+from reports.calibration import doubted
+from reports.charges import Charged, charged
+from reports.frames import Run, table
+from reports.lockrows import LockRows, observed_rows, pod_rows
+from reports.looks import sampling, ticks_of, too_blind
+from reports.queues import Held, held_by_writers, held_in_queues
+from reports.transactions import Transactions, engine, read_transactions
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How the lock waits of a database are known: words, or None when nothing could see them; the sampling's period."""
+
+    known: str | None
+    period_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Waits that are known in one way: those that the pod timed, or those that the observer saw."""
+
+    rows: LockRows
+    held: Held
+
+    def charged(self) -> Charged:
+        return charged(self.rows, self.held)
+
+
+@dataclass(frozen=True)
+class LockLedger:
+    run: Run
+    transactions: Transactions
+    parts: tuple[Part, ...]
+    sights: Mapping[str, Sight]
+    """By database."""
+
+    @property
+    def known(self) -> str | None:
+        """None when one of the databases could not be seen."""
+        words = [sight.known for sight in self.sights.values()]
+        return together_known([w for w in words if w]) if words and all(words) else None
+
+
+def together_known(words: list[str]) -> str:
+    return " and ".join(sorted({one for word in words for one in word.split(" and ")}))
+
+
+def read_ledger(run: Run) -> LockLedger:
+    """What the pod timed where it waited for the write lock itself; of the other databases what the observer saw."""
+    transactions = read_transactions(run)
+    timed = transactions.timed
+    parts = []
+    if timed.any():
+        mine = transactions if timed.all() else transactions.where(timed)
+        rows = pod_rows(run, mine, np.flatnonzero(timed))
+        parts.append(Part(rows, held_by_writers(rows, mine)))
+    rows = observed_rows(run, transactions)
+    if len(rows):
+        parts.append(Part(rows, held_in_queues(rows, transactions)))
+    pods = {transactions.databases[code] for code in np.unique(transactions.database[timed])}
+    return LockLedger(run, transactions, tuple(parts), _sights(run, pods, rows))
+
+
+def _sights(run: Run, pods: set[str], rows: LockRows) -> dict[str, Sight]:
+    sights = {name: Sight("pod") for name in sorted(pods)}
+    ticks = table(run.directory, "ticks")
+    others = [name for name in _databases(run, rows) if name not in pods]
+    for name in others or ([] if pods else [engine(run)]):
+        mine = ticks_of(ticks, name) if len(others) > 1 else ticks
+        sights[name] = _observed(run, name, rows, mine)
+    return {name: Sight(None) if doubted(run, name) else sight for name, sight in sights.items()}
+
+
+def _databases(run: Run, rows: LockRows) -> list[str]:
+    watched = table(run.directory, "resources").filter(pc.field("role") == "database")["name"]
+    seen = {rows.databases[code] for code in np.unique(rows.database)}
+    several = sorted({*seen, *(str(name) for name in pc.unique(watched).to_pylist())})
+    return several if len(several) > 1 else sorted(seen)
+
+
+def _observed(run: Run, name: str, rows: LockRows, ticks: pa.Table) -> Sight:
+    period_s, seeing = sampling(ticks)
+    mine = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
+    if (not seeing and not mine.any()) or too_blind(run, ticks):
+        return Sight(None)
+    words = {*(KNOWN[code] for code in np.unique(rows.known[mine])), *_sources(run, name)}
+    return Sight(together_known(list(words)) if words else "sampled", period_s)
+
+
+def _sources(run: Run, name: str) -> Iterator[str]:
+    """How rows of this database would be known, if there were any."""
+    source = (run.manifest.get("lock_sources") or {}).get(name) or {}
+    yield from (word for word in source.get("known") or () if word in ("event", "sampled"))

@@ -1,0 +1,67 @@
+"""How an observer looked for lock waits: when, how often, how much of the time that counts it missed."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
+from reports.frames import Floats, Ints, Run
+from reports.judged_time import blind_times, length_ns, merged, overlap_ns
+
+TOO_BLIND = 0.5
+"""A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
+
+
+LOG = "/log"
+"""How the name of a probe ends that follows a server's log. While it is blind, the sampler still sees every wait."""
+
+
+def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
+    """The ticks of the probes that are named after the database; all of them where none is."""
+    names = [p for p in pc.unique(ticks["probe"]).to_pylist() if database in p.replace(":", " ").split()]
+    return ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))) if names else ticks
+
+
+def _database_ticks(ticks: pa.Table) -> pa.Table:
+    """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
+    others = ("resource", "process", LOG)
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if not any(word in p for word in others)]
+    return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
+
+
+def seeing_ticks(ticks: pa.Table) -> Ints:
+    """When a look into the database began that saw something."""
+    mine = _database_ticks(ticks)
+    return np.asarray(mine.filter(pc.is_null(mine["error"]))["started_ns"].to_numpy(), dtype=np.int64)
+
+
+def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
+    """The period of the probe that looks for waits, in s, and whether it ever saw anything."""
+    mine = _database_ticks(ticks)
+    if not mine.num_rows:
+        return None, False
+    return mine["period_ns"][0].as_py() / 1e9, mine["error"].null_count > 0
+
+
+def too_blind(run: Run, ticks: pa.Table) -> bool:
+    """Whether the blindest look into the database missed too much of the judged time."""
+    looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
+    judged = merged(run.judged)
+    blind = blind_times(looks.values(), run.started_ns, run.ended_ns)
+    missed = max((overlap_ns(windows, judged) for windows in blind), default=0)
+    return missed / max(length_ns(judged), 1) > TOO_BLIND
+
+
+def worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:
+    """How long one sight of each wait stands for: until the next look that saw something, on average while the wait
+    lasted. A probe that fails now and then sees less often, and each sight is worth more; time for which it was blind
+    is not guessed at."""
+    mine = _database_ticks(ticks)
+    if not mine.num_rows:
+        return np.zeros(len(starts))
+    period_ns, seen = mine["period_ns"][0].as_py(), np.sort(seeing_ticks(ticks))
+    until_next = np.minimum(np.diff(seen, append=seen[-1:] + period_ns), MISSED_PERIODS * period_ns)
+    summed = np.concatenate(([0.0], np.cumsum(until_next)))
+    first, past = np.searchsorted(seen, starts), np.searchsorted(seen, ends, side="right")
+    looks = past - first
+    return np.where(looks > 0, (summed[past] - summed[first]) / np.maximum(looks, 1), float(period_ns))

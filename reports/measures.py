@@ -1,0 +1,169 @@
+"""A storage's figures of each operation, its rounds pooled, over the judged stages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.causes import Told
+from reports.frames import Floats, Ints, Run
+from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered
+from reports.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
+from reports.tails import tails
+
+_OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
+
+
+STAGED = ("chat.accept", "connection.create")
+"""Operations whose figures are told stage by stage."""
+
+
+@dataclass(frozen=True)
+class StageFigures:
+    """One operation in one stage: how many ended how, and percentiles in ns."""
+
+    outcomes: Mapping[str, int]
+    p50: Estimate | None
+    p99: Estimate | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One storage's figures of one operation, rounds pooled, over the judged stages. Durations in ns.
+
+    Percentiles are of those that were done or whose end nobody saw; failures and refusals are counted beside.
+    """
+
+    name: str
+    outcomes: Mapping[str, int]
+    errors: Mapping[str, int]
+    rate_per_s: float | None
+    response: Mapping[str, Estimate | None]
+    service: Mapping[str, Estimate | None]
+    rounds: Mapping[str, Mapping[str, Estimate | None]]
+    """The response's figures by run."""
+    waited_s: float
+    """All responses together, refusals too."""
+    held_back_s: float
+    """How much of it passed before they began: whoever was to begin them was still in an earlier call."""
+    curve: tuple[list[float], list[int]]
+    over_time: Sequence[Bin | None]
+    failed: Floats
+    """Failed or unknown attempts planned in each bin, all rounds together."""
+    good: int | None
+    """Those that ended ok within the limit of their operation; None where it has none."""
+    stages: Sequence[StageFigures]
+    """By the stages of the run; empty for operations that are not told stage by stage."""
+
+    @property
+    def n(self) -> int:
+        """Attempts: a refusal is an answer, and apart."""
+        return sum(n for outcome, n in self.outcomes.items() if outcome != "refused")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What the measures of one storage share."""
+
+    runs: Sequence[Run]
+    axis: Axis
+    judged_s: float
+    limits_s: Mapping[str, float]
+    pods: tuple[str, ...]
+
+
+Measures = dict[str, Measure]
+
+
+def measured(pool: Pool, gathered: Sequence[Gathered]) -> tuple[Measures, dict[str, Measures], dict[str, Told]]:
+    """All pods together, each of them where there are several, and what is to be asked of the pods about the requests.
+    Takes the columns: no two measures are in memory."""
+    whole: Measures = {}
+    by_pod: dict[str, Measures] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
+    told: dict[str, Told] = {}
+    for name in MEASURES:
+        columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
+        if not columns:
+            continue
+        operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
+        errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
+        whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
+        if name in OPERATIONS and name not in PUSHES:
+            told[name] = _told(pool, whole[name], columns, gathered)
+        apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
+        for place, pod in enumerate(by_pod):
+            mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
+            if mine:
+                by_pod[pod][name] = _measure(pool, name, mine, errors[place])
+    return whole, by_pod, told
+
+
+def _told(pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered: Sequence[Gathered]) -> Told:
+    identities = {
+        run.name: g.identities.pop(measure.name)
+        for run, g in zip(pool.runs, gathered, strict=True)
+        if measure.name in g.identities
+    }
+    return Told(
+        sum(measure.outcomes.values()),
+        measure.waited_s * 1e9,
+        measure.held_back_s * 1e9,
+        measure.outcomes["unknown"] > 0,
+        {name: (float(e.value), e.at_least) for name, e in measure.response.items() if e is not None},
+        tails(measure.response, columns, identities),
+    )
+
+
+def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
+    samples = {run: _sample(c, c.response) for run, c in columns.items()}
+    whole = _pooled(list(columns.values()))
+    counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
+    response = next(iter(samples.values())) if len(samples) == 1 else _sample(whole, whole.response)
+    counted = ~np.isin(whole.outcome, (_REFUSED, _FAIL))
+    bad = whole.bin[((whole.outcome == _FAIL) | (whole.outcome == _UNKNOWN)) & (whole.bin >= 0)]
+    bins = by_bin(whole.response[counted], whole.outcome[counted] == _UNKNOWN, whole.bin[counted], pool.axis.count)
+    return Measure(
+        name,
+        {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)},
+        {e: int(n) for e, n in zip(ERRORS, errors, strict=True) if n},
+        float(counts.sum() - counts[_REFUSED]) / pool.judged_s if pool.judged_s else None,
+        percentiles(response),
+        percentiles(_sample(whole, whole.service)),
+        {run: percentiles(one) for run, one in samples.items()},
+        float(whole.response[whole.judged].sum()) / 1e9,
+        float((whole.response - whole.service)[whole.judged].sum()) / 1e9,
+        curve(response),
+        bins,
+        np.bincount(bad, minlength=pool.axis.count).astype(np.float64),
+        _good(whole, pool.limits_s.get(name)),
+        _stage_figures(whole, len(pool.runs[0].stages)) if name in STAGED else (),
+    )
+
+
+def _good(column: Column, limit_s: float | None) -> int | None:
+    if limit_s is None:
+        return None
+    return int((column.judged & (column.outcome == _OK) & (column.response <= round(limit_s * 1e9))).sum())
+
+
+def _stage_figures(column: Column, stages: int) -> list[StageFigures]:
+    figures = []
+    for place in range(stages):
+        mine = column.stage == place
+        counts = np.bincount(column.outcome[mine], minlength=len(OUTCOMES))
+        rows = _sample(replace(column, judged=mine), column.response)
+        outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
+        figures.append(StageFigures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
+    return figures
+
+
+def _sample(column: Column, durations: Ints) -> Sample:
+    counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
+    return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
+
+
+def _pooled(columns: Sequence[Column]) -> Column:
+    if len(columns) == 1:
+        return columns[0]
+    return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))

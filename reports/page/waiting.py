@@ -1,0 +1,205 @@
+# ruff: noqa: E501  sentences of the page are kept whole
+"""What the plots of waiting show, in words: where the time went, what was under way when, who made whom wait."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from reports.findings import Findings, StorageFindings
+from reports.frames import Floats
+from reports.headline import ACCEPT
+from reports.lockrows import NOBODY
+from reports.page import locktables, waittables
+from reports.page.section import Section, each
+from reports.sentence import figures_of, sentence
+from reports.wording import NONE, digits, duration, listed, value
+
+
+def _causes(findings: Findings) -> list[str]:
+    return [f"{sentence(s)}{_meanwhile(s)}" for s in findings.storages]
+
+
+def _meanwhile(storage: StorageFindings) -> str:
+    """Who waits for a session waits, at one remove, for what the sessions wait for."""
+    busy = storage.sessions.judged
+    queued = any(max(f.split.parts, key=lambda c: f.split.parts[c]) == "session" for f in figures_of(storage.causes))
+    if not queued or not busy or busy["lock"] < sum(busy.values()) / 2:
+        return ""
+    return f" Meanwhile {digits(busy['lock'])} of {digits(sum(busy.values()))} busy sessions waited for locks."
+
+
+def _whom(holder: str) -> str:
+    return "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
+
+
+def _over_time(findings: Findings) -> list[str]:
+    return each(findings, lambda storage: _over_time_of(storage, findings.axis.centres_s))
+
+
+def _over_time_of(storage: StorageFindings, centres_s: Floats) -> str:
+    """The slowest moment of Accept chat, and who was at work then."""
+    accept = storage.measures.get(ACCEPT)
+    bins = [] if accept is None else [(b.p99, place, b) for place, b in enumerate(accept.over_time) if b]
+    if accept is None or not bins:
+        return "no Accept chat"
+    slow, place, found = max(bins, key=lambda one: one[0])
+    p50, p99 = (value(accept.response[p]) for p in ("p50", "p99"))
+    least = "≥ " if found.at_least[2] else ""
+    return f"p50 {p50}, p99 {p99}; slowest about {digits(float(centres_s[place]))} s in ({least}{duration(slow / 1e9)}), {_at_work(storage, place)}"
+
+
+def _at_work(storage: StorageFindings, place: int) -> str:
+    sessions = storage.sessions
+    if not sessions.seen or sessions.looked is None or not sessions.looked[place]:
+        if storage.waits.known is None:
+            return "when nobody could see what it waited for"
+        waiting = float(sum(storage.waits.sessions.values(), np.zeros(len(storage.bin_s)))[place])
+        return f"when {digits(waiting) if waiting >= 0.005 else 'next to no'} requests waited for a lock"
+    ranked = sorted(((float(mean[place]), state) for state, mean in sessions.states.items()), reverse=True)
+    busy = sum(mean for mean, _ in ranked)
+    most = listed([f"{name}: {operation} {digits(mean)}" for mean, (name, operation) in ranked[:2] if mean >= 0.05])
+    if busy < 0.05:
+        return "when hardly any session was at work"
+    against = f" against {sessions.cores} cores" if sessions.cores else ""
+    return f"when {digits(busy)} sessions were at work{against}{f', most of them {most}' if most else ''}"
+
+
+def _blockers(findings: Findings) -> list[str]:
+    return each(findings, _blockers_of)
+
+
+def _blockers_of(storage: StorageFindings) -> str:
+    blame = storage.blame
+    if blame.known is None:
+        return "unknown who waited for whom"
+    whole = sum(blame.root.values())
+    if whole <= 0:
+        return "no lock waits"
+    roots = _summed(blame.root, 1)
+    holder = max(roots, key=lambda name: roots[name])
+    waiter, behind = max(blame.root, key=lambda pair: blame.root[pair])
+    deep = sum(seconds for depth, seconds in blame.depth_s.items() if depth > 1)
+    queued = f"; {deep / whole:.0%} of it in queues with others ahead" if deep >= 0.01 * whole else ""
+    convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
+    return (
+        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {_whom(holder)}{_at_the_root(holder)}; "
+        f"most of all {waiter} {_whom(behind)}, {duration(blame.root[waiter, behind])}{queued}{convoys}"
+    )
+
+
+def _at_the_root(holder: str) -> str:
+    return "" if holder == NOBODY else " at the root"
+
+
+def _summed(pairs: Mapping[tuple[str, str], float], side: int) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for pair, seconds in pairs.items():
+        totals[pair[side]] = totals.get(pair[side], 0.0) + seconds
+    return totals
+
+
+def _durations(findings: Findings) -> list[str]:
+    return each(findings, _durations_of)
+
+
+def _durations_of(storage: StorageFindings) -> str:
+    d = storage.durations
+    if d.known is None:
+        return "unknown: nothing could see lock waits"
+    timed, ended = int(d.counts.sum()), f"; {d.open:,} were not seen to end" if d.open else ""
+    if not timed:
+        seen = f"none was timed; by sampling they lasted {_sampled(storage)} in all" if d.sampled_s else "no lock waits"
+        return f"{seen}{ended}"
+    longest = d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]
+    below = (
+        f"; those below {duration(d.threshold_s)} lasted {_sampled(storage)} in all, by sampling"
+        if d.threshold_s
+        else ""
+    )
+    return f"{timed:,} waits timed, none longer than {duration(float(longest))}{below}{ended}"
+
+
+def _sampled(storage: StorageFindings) -> str:
+    d = storage.durations
+    bounds = d.sampled_interval_s
+    return (
+        duration(d.sampled_s)
+        if bounds is None
+        else f"{digits(d.sampled_s)} s ({digits(bounds[0])} … {digits(bounds[1])} s)"
+    )
+
+
+WAITING: Mapping[str, Section] = {
+    "where-the-time-went": Section(
+        "Where the time went",
+        _causes,
+        lambda _: (
+            "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations about it. All bars are equally long, "
+            "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. In red words: how much of it was "
+            "waits for locks, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
+            "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
+        ),
+        waittables.causes,
+    ),
+    "accept-over-time": Section(
+        "Accept chat over time, and what was at work then",
+        _over_time,
+        lambda findings: (
+            "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
+            "p99 (in a bin of fewer than 100 that is the slowest), ▲ where it is at least that. "
+            f"{_under_way(findings)}Lowest, same time axis: mean number of database sessions at work; the colour tells what they were at, its shade for which operation. "
+            "What rises above the dashed line (the processors of the host) waits; in red, for one another. Shaded: the judged stages. Rounds pooled. Scales are shared."
+        ),
+        waittables.over_time,
+        timed=True,
+        beside=(waittables.sessions_by_database,),
+        folded=(waittables.states,),
+    ),
+    "who-waited-for-whom": Section(
+        "Who waited for whom",
+        _blockers,
+        lambda _: (
+            "Each row waited for a lock that the column held: seconds, rounds pooled. To the left by who held the lock itself then; in the middle by the root of the "
+            "queue, who waited for nobody: that is whom to speed up. To the right, how many sessions were ahead. The darker, the more in each judged second, on one scale "
+            "for all storages; a row of its own for each database where there are several."
+        ),
+        locktables.blame,
+        beside=(locktables.worst, locktables.convoys),
+        folded=(locktables.worst_by_storage, locktables.depths, locktables.by_database),
+    ),
+    "wait-durations": Section(
+        "How long waits for locks lasted",
+        _durations,
+        lambda _: (
+            "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storages. Hatched: too short to be timed by that source (or not timed at "
+            "all), known only as a sum, by sampling, with its 95 % interval. ▸ the longest were not seen to end."
+        ),
+        locktables.durations,
+    ),
+}
+
+
+def _under_way(findings: Findings) -> str:
+    if not any(s.causes.over_time.get(ACCEPT) for s in findings.storages):
+        return ""
+    return "Middle: how many Accept chats were under way, by what they waited for. "
+
+
+def calibrated(findings: Findings) -> list[str]:
+    """A line for each storage: which sources were found true; and which were not, so that nothing is said of its locks."""
+    return each(findings, _calibrated_of)
+
+
+def _calibrated_of(storage: StorageFindings) -> str:
+    rows = storage.calibration
+    if not rows:
+        return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are taken as they are"
+    wrong = [row for row in rows if row.verdict != "pass"]
+    if not wrong:
+        sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
+        told = f"{len(rows):,} figures of {sources}, all within their bars"
+        return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
+    missed = listed(
+        list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
+    )
+    return f"NOT to be relied on: {missed}; what this storage waited for locks is unknown, and is no evidence"

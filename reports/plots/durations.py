@@ -1,0 +1,135 @@
+"""How long waits for locks lasted: how many lasted longer than that; and what could not be timed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from reports.durations import WaitDurations
+from reports.findings import Findings, StorageFindings
+from reports.frames import Floats
+from reports.plots.style import GRID, MUTED, Look, beside, figure, short
+from reports.wording import digits, duration
+
+_WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
+_PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55
+_NARROW_S = (1e-3, 1.0)
+"""Where nothing was timed, the axis has these ends."""
+
+
+def wait_durations(findings: Findings, looks: dict[str, Look]) -> Figure:
+    """A panel for each storage with one pair of axes: the number of waits that lasted longer; those of the others thin
+    behind it. Hatched: shorter than what was timed, where only the sum is known."""
+    storages = findings.storages
+    columns = beside(len(storages))
+    blocks = -(-max(len(storages), 1) // columns)
+    block_in = _HEAD_IN + _PANEL_IN + _FOOT_IN
+    height = block_in * blocks
+    whole = figure(_WIDTH_IN, height)
+    whole.set_layout_engine(None)
+    width_in = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _BETWEEN_IN * (columns - 1)) / columns
+    ends, most = _reach(storages), max((float(s.durations.counts.sum()) for s in storages), default=0.0)
+    for place, storage in enumerate(storages):
+        block, column = divmod(place, columns)
+        left, top = _LEFT_IN + column * (width_in + _BETWEEN_IN), height - block * block_in - _HEAD_IN
+        axis = whole.add_axes((left / _WIDTH_IN, (top - _PANEL_IN) / height, width_in / _WIDTH_IN, _PANEL_IN / height))
+        axis.set_title(short(storage.storage), color=looks[storage.storage].text, pad=31)
+        _axes(axis, ends, most, first=column == 0)
+        for other in storages:
+            if other is not storage:
+                _curve(axis, other.durations, GRID, 1.0)
+        _panel(axis, storage.durations, looks[storage.storage], ends)
+    return whole
+
+
+def _reach(storages: Sequence[StorageFindings]) -> tuple[float, float]:
+    """Both ends of the axis of lengths, in s."""
+    edges = [float(e) for s in storages for e in _within(s.durations)]
+    thresholds = [s.durations.threshold_s for s in storages if s.durations.threshold_s]
+    low, high = min([*edges, *thresholds], default=_NARROW_S[0]), max([*edges, *thresholds], default=_NARROW_S[1])
+    return low / (4 if thresholds else 1.3), max(high, low * 10) * 1.3
+
+
+def _within(durations: WaitDurations) -> Floats:
+    """The edges between which there are any waits."""
+    filled = np.flatnonzero(durations.counts)
+    return durations.edges_s[filled[0] : filled[-1] + 2] if len(filled) else np.zeros(0)
+
+
+def _axes(axis: Any, ends: tuple[float, float], most: float, *, first: bool) -> None:
+    axis.set_xscale("log")
+    axis.set_xlim(*ends)
+    steps = (1, 3) if ends[1] / ends[0] < 3e3 else (1,)
+    ticks = [m * 10.0**e for e in range(-6, 5) for m in steps if ends[0] <= m * 10.0**e <= ends[1]]
+    axis.xaxis.set_major_locator(FixedLocator(ticks))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda s, _: duration(s).replace(".0 ", " ")))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xlabel("a wait for a lock lasted longer than")
+    axis.set_yscale("log")
+    axis.set_ylim(0.8, max(most, 10.0) * 3)
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.tick_params(labelleft=first)
+    if first:
+        axis.set_ylabel("waits")
+
+
+def _panel(axis: Any, durations: WaitDurations, look: Look, ends: tuple[float, float]) -> None:
+    _curve(axis, durations, look.light, 2.0, fill=True)
+    if durations.known is None:
+        axis.text(0.5, 0.5, "unknown", transform=axis.transAxes, ha="center", va="center", color=MUTED)
+    elif durations.threshold_s:
+        _censored(axis, ends[0], durations.threshold_s, look)
+    elif durations.sampled_s and not durations.counts.any():
+        _censored(axis, *ends, look)
+    for line, text in enumerate(told(durations)):
+        axis.annotate(
+            text,
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 15.5 - 11.5 * line),
+            textcoords="offset points",
+            fontsize=8,
+        )
+
+
+def told(durations: WaitDurations) -> list[str]:
+    """What the curve does not show, in at most two lines."""
+    if durations.known is None:
+        return ["nothing could see lock waits"]
+    timed = int(durations.counts.sum())
+    ended = f"; {durations.open:,} not seen to end (▸: at least so long)" if durations.open else ""
+    if durations.threshold_s:
+        below = f"below {duration(durations.threshold_s)} not timed, by sampling {_sampled(durations)} in all"
+        return [f"{timed:,} timed{ended}" if timed else f"none was longer{ended}", below]
+    if not timed and durations.sampled_s:
+        return [f"none timed{ended}", f"by sampling they lasted {_sampled(durations)} in all"]
+    return [f"{timed:,} timed, every one{ended}" if timed else f"no lock waits{ended}"]
+
+
+def _curve(axis: Any, durations: WaitDurations, colour: str, width: float, *, fill: bool = False) -> None:
+    """Steps down: at each length, how many lasted longer."""
+    if not durations.counts.any():
+        return
+    edges = _within(durations)
+    counts = durations.counts[durations.counts.nonzero()[0][0] :][: len(edges) - 1]
+    longer = counts[::-1].cumsum()[::-1]
+    if fill:
+        axis.stairs(longer, edges, baseline=0.8, fill=True, color=colour, alpha=0.16, linewidth=0)
+    axis.stairs(longer, edges, baseline=None, color=colour, linewidth=width)
+    if fill and durations.open:
+        axis.plot(edges[-1], max(longer[-1], 1.0), marker=">", color=colour, markersize=7, mew=0)
+
+
+def _censored(axis: Any, low_s: float, high_s: float, look: Look) -> None:
+    axis.axvspan(low_s, high_s, facecolor="none", edgecolor=look.light, hatch="////", alpha=0.35, linewidth=0)
+    axis.axvline(high_s, color=look.light, linewidth=1.0, linestyle=(0, (2, 1.5)))
+
+
+def _sampled(durations: WaitDurations) -> str:
+    if durations.sampled_interval_s is None:
+        return f"{digits(durations.sampled_s)} s"
+    low, high = durations.sampled_interval_s
+    return f"{digits(durations.sampled_s)} s ({digits(low)} … {digits(high)} s)"

@@ -1,0 +1,186 @@
+"""Where the time went, in a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reports.causes import Causes
+from reports.findings import StorageFindings
+from reports.lockrows import NOBODY, UNTOLD
+from reports.pools import Pair
+from reports.splits import Split
+from reports.wording import duration, listed
+
+_PERCENTILES = ("p99", "p95", "p50")
+"""From the one that tells most."""
+_CAUSE = 0.5
+"""Share of a figure from which on locks are its cause."""
+_MATTERS = 0.1
+"""Share of a figure below which a cause is not told, except the largest one."""
+_ONE = 0.8
+"""Share of the lock time from which on one holder and object stand for all of it."""
+_SAME = 1.05
+"""Bounds this near to a figure are not told beside it."""
+
+_WORDS = {
+    "held back": "passed before it began, its user still in an earlier call",
+    "session": "was waiting for a free session of the pod's pool",
+    "database": "was work of the database",
+    "pod": "was work of the pod",
+    "rest": "was the network and the pod's socket",
+}
+_FELT = {
+    "lock": "in its own transactions",
+    "held back": "in its user's earlier calls",
+    "session": "in the sessions of the pool, all taken, that it waited for",
+}
+"""Where locks were felt."""
+_FOLDED = "was the pod, its queues and the network"
+"""Older pods do not say when they took a request up and asked for a session: all that is in the rest."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one operation, and where its time went."""
+
+    operation: str
+    name: str
+    split: Split
+
+    @property
+    def lock_ns(self) -> float:
+        """All that is locks' doing: its own waits, those of its user's earlier calls, of the sessions it waited for."""
+        return sum(self.split.locked.values()) or self.split.parts["lock"]
+
+    @property
+    def locked(self) -> bool:
+        """Whether locks are its cause."""
+        return self.lock_ns >= _CAUSE * self.split.value_ns
+
+
+def sentence(storage: StorageFindings) -> str:
+    """Of the figure with the most lock time where that is its cause, else of the slowest one and what that is made of;
+    why, where nothing is known."""
+    found = figures_of(storage.causes)
+    if not found:
+        return f"Where the time went on {storage.storage} is unknown: {storage.causes.reason or 'too few operations'}."
+    return most_locked(storage) or told(storage, max(found, key=lambda f: f.split.value_ns))
+
+
+def most_locked(storage: StorageFindings) -> str:
+    """Of the figure with the most lock time among those whose cause it is; empty where there is none."""
+    found = [figure for figure in figures_of(storage.causes) if figure.locked]
+    return told(storage, max(found, key=lambda f: f.lock_ns)) if found else ""
+
+
+def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
+    """Of one figure; empty where it is not split."""
+    split = storage.causes.splits.get(operation, {}).get(name)
+    return "" if split is None else told(storage, Figure(operation, name, split))
+
+
+def figures_of(causes: Causes) -> list[Figure]:
+    """Of each operation the rarest percentile that is split, else its mean."""
+    found = []
+    for operation, splits in causes.splits.items():
+        name = next((name for name in (*_PERCENTILES, "mean") if name in splits), None)
+        if name is not None:
+            found.append(Figure(operation, name, splits[name]))
+    return found
+
+
+def told(storage: StorageFindings, figure: Figure) -> str:
+    split = figure.split
+    least = "at least " if split.at_least else ""
+    name = "the mean" if figure.name == "mean" else figure.name
+    parts = list(_parts(storage, figure))
+    known = f" ({_known(storage)})" if figure.lock_ns >= _MATTERS * split.value_ns or not figure.lock_ns else ""
+    return (
+        f"Of the {least}{duration(split.value_ns / 1e9)} that {name} of {figure.operation} took on {storage.storage}, "
+        f"{listed(parts)}{known}."
+    )
+
+
+def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
+    """The causes that matter, the largest first; a lock that matters before all others."""
+    split = figure.split
+    if figure.locked:
+        yield _queue(figure)
+        return
+    ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
+    for place, cause in enumerate(ranked):
+        if place and split.parts[cause] < _MATTERS * split.value_ns:
+            continue
+        if cause == "lock":
+            yield _behind_all(split, split.parts["lock"], split.locks)
+        else:
+            folded = cause == "rest" and storage.causes.reason
+            yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
+
+
+def _queue(figure: Figure) -> str:
+    """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
+    split = figure.split
+    whole = _behind_all(split, figure.lock_ns, split.locked)
+    felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
+    where = [
+        f"{duration(ns / 1e9)} {_FELT[cause]}"
+        for cause, ns in sorted(felt.items(), key=lambda one: -one[1])
+        if ns >= _MATTERS * figure.lock_ns
+    ]
+    alone = where and felt["lock"] >= (1 - _MATTERS) * figure.lock_ns
+    return whole if alone or not where else f"{whole}: {listed(where)}"
+
+
+def _behind_all(split: Split, lock_ns: float, locks: Mapping[Pair, float]) -> str:
+    about = "about " if _rough(split) else ""
+    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] else ""
+    whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
+    if not locks:
+        return f"{whole} was waiting for locks"
+    (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
+    told = f"{about}{duration(most / 1e9)} of it"
+    if most >= _ONE * lock_ns:
+        return f"{whole} was {_behind(holder)} on {object_}"
+    (queue, _), holders = _largest(locks, 1), _largest(locks, 0)
+    if sum(ns for (_, on), ns in locks.items() if on == queue) >= _ONE * lock_ns:
+        return f"{whole} was a queue on {queue}, {about}{duration(holders[1] / 1e9)} of it {_after(holders[0])}"
+    return f"{whole} was waiting for locks, {told} {_behind(holder)} on {object_}"
+
+
+def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
+    """The holder (0) or the object (1) with most time, and that time."""
+    totals: dict[str, float] = defaultdict(float)
+    for pair, ns in locks.items():
+        totals[pair[place]] += ns
+    return max(totals.items(), key=lambda one: one[1])
+
+
+def _rough(split: Split) -> bool:
+    """Whether sampling leaves the lock time open by more than people would take for the same."""
+    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
+
+
+def _bounds(split: Split) -> str:
+    low, high = split.bounds or (0.0, 0.0)
+    return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
+
+
+def _behind(holder: str) -> str:
+    if holder == NOBODY:
+        return "a queue that nobody was ahead of, between two retries,"
+    return f"a queue {_after(holder)}"
+
+
+def _after(holder: str) -> str:
+    if holder == NOBODY:
+        return "with nobody ahead, between two retries"
+    return "behind somebody who is not told" if holder == UNTOLD else f"behind {holder}"
+
+
+def _known(storage: StorageFindings) -> str:
+    """How lock waits are known, and from what length on they were timed."""
+    known, threshold_s = storage.waits.known, storage.durations.threshold_s
+    if known == "event and sampled" and threshold_s:
+        return f"waits above {duration(threshold_s)} known by event, shorter ones sampled"
+    return f"lock waits known: {known}"

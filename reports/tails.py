@@ -1,0 +1,71 @@
+"""The operations around a percentile: those that made it what it is, to be looked into one by one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from loadtests.records.vocabulary import OUTCOMES
+from reports.frames import Ints
+from reports.gather import Column, Identity
+from reports.statistics import PERCENTILES, Estimate, rank_of
+
+AROUND = 0.01
+AT_LEAST = 20
+"""The rule: the nearest ranks, one in a hundred of all, at least twenty. Fewer rows than that have none."""
+_COUNTED = tuple(OUTCOMES.index(name) for name in ("ok", "unknown"))
+_FIGURES = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Operations of one run, one array a column, times in ns."""
+
+    key: npt.NDArray[np.uint64]
+    planned: Ints
+    started: Ints
+    ended: Ints
+
+
+Tails = Mapping[str, Mapping[str, Tail]]
+"""Figure → run → those of its operations that are around it."""
+
+
+def tails(
+    response: Mapping[str, Estimate | None], columns: Mapping[str, Column], identities: Mapping[str, Identity]
+) -> Tails:
+    """Of one operation. `columns` and `identities` by run."""
+    counted = {run: column.judged & np.isin(column.outcome, _COUNTED) for run, column in columns.items()}
+    durations = np.concatenate([columns[run].response[mask] for run, mask in counted.items()])
+    shares = {name: p for name, p in PERCENTILES if name in _FIGURES and response.get(name)}
+    if len(durations) < AT_LEAST:
+        return {}
+    found = {}
+    for name, share in shares.items():
+        low, high = _bounds(durations, share)
+        found[name] = {
+            run: _tail(column, identities[run], np.flatnonzero(counted[run] & _between(column, low, high)))
+            for run, column in columns.items()
+        }
+    return found
+
+
+def _bounds(durations: Ints, share: float) -> tuple[int, int]:
+    """The shortest and the longest of the ranks around."""
+    n = len(durations)
+    some = min(max(AT_LEAST, ceil(AROUND * n)), n)
+    first = min(max(rank_of(share, n) - 1 - some // 2, 0), n - some)
+    edges = np.partition(durations, [first, first + some - 1])
+    return int(edges[first]), int(edges[first + some - 1])
+
+
+def _between(column: Column, low: int, high: int) -> npt.NDArray[np.bool_]:
+    return np.asarray((column.response >= low) & (column.response <= high))
+
+
+def _tail(column: Column, identity: Identity, places: Ints) -> Tail:
+    planned, response, service = identity.planned[places], column.response[places], column.service[places]
+    ended = planned + response
+    return Tail(identity.key[places], planned, ended - service, ended)

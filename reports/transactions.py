@@ -1,0 +1,107 @@
+"""A run's transactions, as its pods wrote them: what a session was doing at a moment, and what a request did when."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
+from reports.frames import MISSING, Ints, Mask, Run, flat_batches
+from reports.lanes import Lanes, Pairs
+from reports.memory import give_back
+
+OPERATION_NAMES = TRANSACTION_OPERATIONS
+FOR_EVER = int(np.iinfo(np.int64).max)
+_TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """One array a column, null is MISSING; `key` 0 is nobody's. `database` are places in `databases`; rows of before
+    there were several have the name of the engine."""
+
+    databases: tuple[str, ...]
+    database: npt.NDArray[np.int16]
+    operation: npt.NDArray[np.uint8]
+    session: Ints
+    key: npt.NDArray[np.uint64]
+    waiting: Ints
+    begun: Ints
+    ended: Ints
+    received: Ints
+    asked: Ints
+
+    def __len__(self) -> int:
+        return len(self.begun)
+
+    @property
+    def timed(self) -> Mask:
+        """Whose wait for the write lock the pod timed itself."""
+        return np.asarray(self.waiting != MISSING)
+
+    def ended_at(self, places: Ints) -> Ints:
+        """When those transactions ended; FOR_EVER for none."""
+        return np.where(places >= 0, self.ended[places], FOR_EVER) if len(self) else np.full(len(places), FOR_EVER)
+
+    def where(self, mask: Mask) -> "Transactions":
+        return Transactions(self.databases, *(getattr(self, f.name)[mask] for f in fields(self)[1:]))
+
+
+def read_transactions(run: Run) -> Transactions:
+    databases: dict[str, int] = {}
+    pieces = [_piece(b, databases, engine(run)) for b in _batches(run)]
+    if not pieces:
+        none = np.zeros(0, dtype=np.int64)
+        small = none.astype(np.int16), none.astype(np.uint8), none, none.astype(np.uint64)
+        return Transactions((), *small, none, none, none, none, none)
+    columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+    del pieces
+    give_back()
+    return Transactions(tuple(databases), *columns)
+
+
+def engine(run: Run) -> str:
+    """What the one database of a run is called where its rows do not say."""
+    return str((run.manifest.get("engine") or {}).get("name") or "database")
+
+
+def _batches(run: Run) -> Iterator[pa.RecordBatch]:
+    for path in run.directory.table_files("transactions"):
+        yield from flat_batches(path)
+
+
+def _piece(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> list[npt.NDArray[np.generic]]:
+    def number(name: str, missing: int, kind: type[np.generic]) -> npt.NDArray[np.generic]:
+        if name not in batch.schema.names:
+            return np.full(batch.num_rows, missing, dtype=kind)
+        column = batch.column(name)
+        return np.array(column.fill_null(missing) if column.null_count else column, dtype=kind)
+
+    who = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
+    return [_database(batch, databases, otherwise), *who, *(number(name, MISSING, np.int64) for name in _TIMES)]
+
+
+def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> npt.NDArray[np.int16]:
+    if "database" not in batch.schema.names:
+        return np.full(batch.num_rows, databases.setdefault(otherwise, len(databases)), dtype=np.int16)
+    words = batch.column("database").dictionary_encode()
+    codes = [databases.setdefault(str(w), len(databases)) for w in words.dictionary.to_pylist()]
+    return np.asarray(np.array(codes or [0], dtype=np.int16)[np.asarray(words.indices.fill_null(0))], dtype=np.int16)
+
+
+class Sessions:
+    """Which transaction a session was in at a moment: server processes are numbered anew, so time decides."""
+
+    def __init__(self, rows: Transactions) -> None:
+        self._databases = {name: code for code, name in enumerate(rows.databases)}
+        self._pairs = Pairs(np.unique(rows.session), len(rows.databases))
+        lane = self._pairs.of(rows.database.astype(np.int64), rows.session)
+        self._lanes = Lanes(lane, rows.begun, rows.ended, self._pairs.count)
+
+    def at(self, databases: tuple[str, ...], database: Ints, session: Ints, moments: Ints) -> Ints:
+        """The row of the transaction; -1 where there is none. `database` are places in `databases`."""
+        ours = np.array([self._databases.get(name, -1) for name in databases] or [-1], dtype=np.int64)
+        found = self._lanes.at(self._pairs.of(ours[database], session), moments)
+        return np.where(found >= 0, self._lanes.order[found], -1) if len(self._lanes.order) else found

@@ -1,0 +1,178 @@
+"""A log that is followed: by its clock, through silence and rotation, with bad lines, beside a sampler."""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from log_lines import T0_NS, acquired, at, line, waiting
+
+from loadtests.probes.clocks import ServerClock
+from loadtests.probes.contract import ClockOffset
+from loadtests.probes.jsonlog.follower import Follower
+from loadtests.probes.waits import Lock, Wait
+
+MS = 1_000_000
+MINUTES_NS = 7 * 60 * 10**9
+
+
+class Scene:
+    """A follower beside a server whose clock stands at T0 at our moment 0, and is wrong by minutes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+        clock = ServerClock(lambda: time.time_ns() - T0_NS + MINUTES_NS)
+        clock.learn(ClockOffset(MINUTES_NS, 1000))
+        self.log = Follower(clock)
+        self.log.database = "pod"
+
+    def follow(self) -> None:
+        self.log.follow(self.path, 10 * MS, 0)
+
+    def write(self, *lines: bytes, to: Path | None = None) -> None:
+        with (to or self.path).open("ab") as file:
+            file.writelines(one + b"\n" for one in lines)
+
+    def beat(self, ms: int, arrives: bool = True, to: Path | None = None) -> None:
+        words = self.log.beat(at(ms))
+        if arrives:
+            self.write(line(ms, 99, words), to=to)
+
+    def told(self) -> list[tuple[str, int | None, int]]:
+        """How known, by whom, how long in ms."""
+        waits = self.log.over()
+        return [(w.known, w.lock.session, round(((w.ended_ns or 0) - w.started_ns) / MS)) for w in waits]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    made = Scene(tmp_path / "postgres.json")
+    made.follow()
+    made.beat(0)
+    made.log.read()
+    assert made.log.why is None
+    return made
+
+
+WAIT = (waiting(110, 2, "transaction 9", 1), acquired(160, 2, "transaction 9", "60.000"))
+
+
+def sampled(started_ns: int, last_ns: int) -> Wait:
+    lock = Lock(2, "x", "transactionid", "ShareLock", False)
+    return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]))
+
+
+def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:
+    scene.write(*WAIT)
+    scene.beat(3000)
+    scene.log.read()
+    (wait,) = scene.log.over()
+    assert abs(wait.started_ns - (at(100) - T0_NS)) < 5 * MS
+
+
+def test_a_wait_is_told_once_the_log_is_known_past_it(scene: Scene) -> None:
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.write(WAIT[0])
+    scene.beat(120)
+    scene.log.read()
+    assert scene.told() == []
+    scene.write(WAIT[1])
+    scene.log.read()
+    assert scene.told() == []
+    scene.beat(2000)
+    scene.log.read()
+    assert scene.told() == [("event", 2, 60)]
+
+
+def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None:
+    scene.write(WAIT[0])
+    scene.beat(1000, arrives=False)
+    scene.beat(5000, arrives=False)
+    assert "does not come here" in (scene.log.why or "")
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    assert scene.told() == [("sampled", 2, 50)]
+    scene.beat(6000)
+    scene.log.read()
+    assert scene.log.why is None
+    scene.write(waiting(6110, 3, "transaction 9", 1), acquired(6160, 3, "transaction 9", "60.000"))
+    scene.beat(9000)
+    scene.log.read()
+    assert scene.told() == [("event", 3, 60)]
+
+
+def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None:
+    stranger = Scene(tmp_path / "postgres.json")
+    stranger.follow()
+    stranger.beat(0, arrives=False)
+    stranger.write(*WAIT, line(5, 9, "loadtests observer of-another 1"))
+    stranger.log.read()
+    assert "does not come here" in (stranger.log.why or "")
+    assert stranger.told() == []
+
+
+def test_rotation_loses_nothing(scene: Scene) -> None:
+    scene.write(WAIT[0])
+    old = scene.path.rename(scene.path.with_name("old.json"))
+    scene.log.read()
+    scene.write(b"", to=old)
+    scene.write(WAIT[1])
+    scene.beat(3000)
+    scene.log.read()
+    scene.log.read()
+    assert scene.told() == [("event", 2, 60)]
+
+
+def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -> None:
+    scene.write(WAIT[0])
+    other = scene.path.with_name("other.json")
+    scene.write(WAIT[1], to=other)
+    scene.path = other
+    scene.follow()
+    scene.beat(3000)
+    scene.log.read()
+    assert scene.told() == [("event", 2, 60)]
+
+
+def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
+    scene.write(WAIT[0], WAIT[1][:80] + b'"message":"process 1', WAIT[1])
+    scene.beat(3000)
+    scene.log.read()
+    assert scene.log.news() == "1 lines of the log could not be read"
+    assert scene.log.news() is None
+    assert scene.told() == [("event", 2, 60)]
+
+
+def test_other_databases_are_not_ours(scene: Scene) -> None:
+    scene.log.database = "another"
+    scene.write(*WAIT)
+    scene.beat(3000)
+    scene.log.read()
+    assert scene.told() == []
+
+
+def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene) -> None:
+    scene.write(WAIT[0])
+    scene.log.read()
+    scene.log.looked(at(200), {2})
+    for ms in (250, 300, 350):
+        scene.log.looked(at(ms), set())
+    scene.beat(3000)
+    scene.log.read()
+    assert scene.told() == [("event", 2, 125)]
+
+
+def test_what_lasts_at_the_end_has_none(scene: Scene) -> None:
+    scene.write(WAIT[0])
+    scene.log.read()
+    scene.log.looked(at(200), {2})
+    assert scene.log.end("sampler") == []
+    (wait,) = scene.log.end("log")
+    assert (wait.known, wait.ended_ns) == ("event", None)
+
+
+def test_a_clock_that_was_set_anew_is_noticed(scene: Scene) -> None:
+    words = scene.log.beat(at(1000))
+    scene.write(line(61_000, 99, words))
+    scene.log.read()
+    assert scene.log.clock_off_ns == 60_000 * MS

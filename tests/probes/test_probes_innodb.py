@@ -1,0 +1,233 @@
+"""What MariaDB and MySQL say of themselves, made out: rows made by hand, MySQL's after its manual."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.probes.innodb.freshness import Freshness
+from loadtests.probes.innodb.looks import InTheWay, Look
+from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, Product, source
+from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.innodb.tickets import Ticket, Wait, guessed, waits
+
+PERIOD_NS = 200
+
+
+def session(number: int, head: str | None = None, **other: object) -> Session:
+    known: dict[str, object] = {
+        "transaction": None,
+        "state": None,
+        "tail": None,
+        "query": 1,
+        "age_ns": 50,
+        "user": "pod",
+    }
+    wait_class = "client" if head is None else "running"
+    return Session(number, **{"wait_class": wait_class, "head": head, **known, **other})  # type: ignore[arg-type]
+
+
+def test_sessions_say_what_they_do() -> None:
+    assert session(1, "/* chat.accept@pod-1 */ SELECT 1").said == "chat.accept@pod-1"
+    assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").said == "chats.accept"
+    assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").said == "chat.offer"
+    assert session(1).said is None
+
+
+def test_who_is_idle_does_what_it_said_last() -> None:
+    """In its transaction, or since the statement that said it; not in another one."""
+    names = Names()
+    names.note([session(n, "/* chat.accept@pod-1 */ SELECT 1", transaction=7, query=n) for n in (1, 2, 3)])
+    idle = {"wait_class": "idle in transaction"}
+    names.note([session(1, transaction=7, query=9, **idle), session(2, query=2), session(3, transaction=8, query=9)])
+    assert [names.of(n) for n in (1, 2, 3)] == ["chat.accept@pod-1", "chat.accept@pod-1", None]
+
+
+def test_strangers_go_by_their_program_or_user_and_the_pods_by_nothing() -> None:
+    names = Names()
+    names.programs = {3: "mariadb-dump"}
+    working = {"wait_class": "running"}
+    names.note([session(1, "/* chat.accept@pod-1 */ SELECT 1"), session(2, "SELECT 2"), session(5)])
+    names.note(
+        [
+            session(2, "SELECT 2"),  # the pod's: others of its user do say what they do
+            session(3, "SELECT 3", user="pod", **working),
+            session(4, "SELECT 4", user="backup", **working),
+            session(5, user="backup"),
+        ]
+    )
+    assert [names.of(n) for n in (2, 3, 4, 5)] == [None, "mariadb-dump", "backup", None]
+
+
+HOLDER = session(1, transaction=23)
+
+
+def way(waiter: int, blocker: int, lock: str = "24:5:3:2", queues: int = 0, type: str = "RECORD") -> InTheWay:
+    return InTheWay(waiter, blocker, queues, lock, "X", type, "accounts")
+
+
+def look(*sessions: Session) -> Look:
+    names = Names()
+    names.note(sessions)
+    return Look(sessions, names, PERIOD_NS)
+
+
+@pytest.mark.parametrize(
+    ("lock", "type", "name"),
+    [
+        ("24:5:3:2", "RECORD", "accounts 3:2"),  # MariaDB: transaction, space, page, heap
+        ("140211201964816:2:4:7:140211086465800", "RECORD", "accounts 4:7"),  # MySQL adds the lock's address
+        ("139664434886512:1059:139664350547912", "TABLE", "relation accounts"),
+        ("24:17", "TABLE", "relation accounts"),
+        ("something new", "RECORD", "relation accounts"),
+    ],
+)
+def test_a_lock_is_called_by_its_place_whoever_asks_for_it(lock: str, type: str, name: str) -> None:
+    assert way(2, 1, lock, type=type).named.lock == name
+
+
+def test_a_holder_counts_before_one_who_only_asked_before() -> None:
+    waiting = {"wait_class": "lock", "transaction": 25}
+    seen = look(HOLDER, session(2, "SELECT 1", **waiting), session(3, "SELECT 2", **waiting))
+    found = seen.waits([way(3, 2, queues=1), way(3, 1), way(2, 1)], None, False)
+    assert {(w.session, b and b.session) for w, b in found} == {(2, 1), (3, 1)}
+
+
+def test_a_transaction_that_no_session_serves_is_nobody() -> None:
+    ((_, blocker),) = look(session(2, "SELECT 1", wait_class="lock")).waits([way(2, 0)], None, False)
+    assert blocker is not None
+    assert blocker.session is None
+
+
+def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning() -> None:
+    young, old = (session(n, "SELECT 1", wait_class="lock", age_ns=age) for n, age in ((2, 199), (3, 200)))
+    found = look(HOLDER, young, old).waits([way(2, 1), way(3, 1)], None, False)
+    assert [w.age_ns for w, _ in found] == [199, None]
+
+
+def test_waits_that_no_list_tells_of_are_known_by_the_session_s_state() -> None:
+    sessions = [
+        session(2, "ALTER TABLE t", wait_class="lock", state="Waiting for table metadata lock"),
+        session(3, "SELECT 1", wait_class="lock", state="User lock"),
+        session(4, "INSERT", wait_class="lock", state="Waiting for table level lock"),
+    ]
+    found = look(*sessions).waits([], None, False)
+    assert [(w.session, w.tag, b) for w, b in found] == [
+        (2, "table metadata lock", None),
+        (3, "user lock", None),
+        (4, "table level lock", None),
+    ]
+    listed = look(*sessions).waits([], [], True)  # what the list does not show is over by now
+    assert [w.session for w, _ in listed] == [4]
+
+
+def table(session: int, mode: str, granted: bool = True, name: str = "t") -> Ticket:
+    return Ticket(session, "TABLE", "pod", name, mode, granted)
+
+
+def test_a_change_of_a_table_waits_for_its_readers_and_later_readers_for_the_change() -> None:
+    reader, upgradable = table(1, "SHARED_READ"), table(2, "SHARED_UPGRADABLE")
+    change, late = table(2, "EXCLUSIVE", False), table(3, "SHARED_READ", False)
+    elsewhere = table(4, "EXCLUSIVE", name="other")
+    found = waits([late, elsewhere, change, upgradable, reader], {2: 900, 3: 100})
+    assert found == [Wait(late, 2, True), Wait(change, 1)]
+
+
+def test_of_several_holders_one_that_waits_for_nobody_is_named() -> None:
+    other = Ticket(1, "SCHEMA", None, "s", "EXCLUSIVE", False)
+    found = waits([table(1, "SHARED_READ"), table(2, "SHARED_WRITE"), table(3, "EXCLUSIVE", False), other], {})
+    assert found[0].blocker == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "waits_for_it"),
+    [
+        ("SHARED_READ", "SHARED_WRITE", False),
+        ("SHARED_WRITE", "SHARED_NO_WRITE", True),
+        ("SHARED_UPGRADABLE", "SHARED_UPGRADABLE", True),
+        ("SHARED_HIGH_PRIO", "SHARED_NO_READ_WRITE", False),
+        ("INTENTION_EXCLUSIVE", "SHARED", True),
+        ("INTENTION_EXCLUSIVE", "INTENTION_EXCLUSIVE", False),
+        ("BACKUP_TRANS_DML", "BACKUP_FTWRL1", True),
+        ("BACKUP_TRANS_DML", "BACKUP_DDL", False),
+        ("BACKUP_FTWRL1", "BACKUP_DDL", True),
+        ("A_NEW_MODE", "SHARED", True),
+    ],
+)
+def test_modes_that_cannot_be_held_beside_each_other(asked: str, held: str, waits_for_it: bool) -> None:
+    (wait,) = waits([table(1, held), table(2, asked, False)], {})
+    assert wait.blocker == (1 if waits_for_it else None)
+
+
+def user_level(session: int, name: str, granted: bool) -> Ticket:
+    return Ticket(session, "USER LEVEL LOCK", None, name, "SHARED_NO_WRITE", granted)
+
+
+def test_user_level_locks_are_told_apart_without_their_data() -> None:
+    assert user_level(1, "nightly-job", True).named == ("advisory nightly-job", "advisory nightly-job")
+    first, second = (user_level(1, f"invoice:{n}", True).named for n in (4711, 4712))
+    assert first.object == second.object == "advisory invoice:"
+    assert first.lock != second.lock
+    assert "4711" not in first.lock
+    assert waits([user_level(1, "a", True), user_level(2, "a", False)], {})[0].blocker == 1
+
+
+def test_the_plugin_lists_holders_only_and_the_statement_says_what_is_asked_for() -> None:
+    held = [table(1, "SHARED_READ"), table(2, "SHARED_UPGRADABLE"), table(9, "SHARED_READ", name="tt")]
+    state = "Waiting for table metadata lock"
+    asked = guessed(
+        held, {2: (state, "/* x */ alter table t add c int"), 3: (state, "SELECT * FROM t"), 4: (state, None)}
+    )
+    found = waits([*held, *asked], {2: 900, 3: 100})
+    assert {(w.ticket.session, w.blocker) for w in found} == {(2, 1), (3, 2)}
+    assert guessed(held, {3: (state, "SELECT * FROM t JOIN tt")}) == []  # which one of them?
+    key = [user_level(1, "job", True)]
+    assert [t.session for t in guessed(key, {2: ("User lock", "SELECT get_lock('job', 5)")})] == [2]
+
+
+@given(st.text(max_size=60), st.text(max_size=200))
+def test_whatever_a_lock_s_name_and_a_statement_are_there_is_a_row(name: str, statement: str) -> None:
+    ticket = user_level(1, name, True)
+    assert ticket.named.lock.startswith("advisory")
+    waiter = session(2, statement, wait_class="lock", state="User lock")
+    ((lock, _),) = look(session(1), waiter).waits([], [ticket], False)
+    assert lock.session == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "flavour", "limit"),
+    [
+        ("10.11.19-MariaDB-0+deb12u1", "mariadb", "max_statement_time = 0.160"),
+        ("11.4.2-MariaDB", "mariadb", "max_statement_time = 0.160"),
+        ("8.0.36", "mysql", "max_execution_time = 160"),
+        ("8.4.0-commercial", "mysql", "max_execution_time = 160"),
+    ],
+)
+def test_servers_are_asked_in_their_own_words(version: str, flavour: str, limit: str) -> None:
+    product = Product.of(version)
+    assert (product.flavour, product.limited(0.16)) == (flavour, limit)
+
+
+@pytest.mark.parametrize("version", ["10.5.9-MariaDB", "5.7.44", "what?", ""])
+def test_older_servers_are_refused(version: str) -> None:
+    with pytest.raises(RuntimeError, match="cannot be watched"):
+        Product.of(version)
+
+
+def test_sources_say_why_they_are_not_better() -> None:
+    ours, theirs = Product.of("10.11.1-MariaDB"), Product.of("8.0.36")
+    assert source(ours, 200, 1000, True, "metadata").reason == ""
+    assert source(ours, 200, 1000, True, "plugin").reason == GUESSED_HOLDERS
+    assert source(theirs, 200, 1000, True, None).reason == f"{UNTESTED}; {NO_HOLDERS}"
+    blind = source(ours, 200, 1000, False, None)
+    assert (blind.known, blind.period_ns, blind.reason) == (("counter",), 1000, NO_PROCESS)
+
+
+def test_an_old_copy_is_known_by_the_third_difference() -> None:
+    freshness = Freshness()
+    for shown, counted in ((0, 1), (0, 2), (1, 1), (0, 1), (0, 1)):
+        freshness.note(shown, counted)
+    assert not freshness.stale
+    freshness.note(2, 0)
+    assert freshness.stale
+    freshness.note(2, 3)
+    assert not freshness.stale

@@ -1,0 +1,202 @@
+"""Who made whom wait, moment by moment, on rows whose answer is known."""
+
+import pytest
+from studies import write_run
+from waiting import MS, only, ticks, transaction, wait
+
+from reports.frames import read_study
+from reports.lockdoubts import lock_doubts
+
+ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
+
+
+def storage_of(study, waits, transactions=(), **more):
+    tables = {"lock_waits": waits, "ticks": ticks()}
+    write_run(study, "01-postgres", tables=tables, transactions=list(transactions), **more)
+    return only(study)
+
+
+def seconds(pairs):
+    return {pair: pytest.approx(s) for pair, s in pairs.items()}
+
+
+def told(blame):
+    return {pair: s for pair, s in blame.items() if s > 1e-12}
+
+
+def hot_row(moved=False):
+    """Session 1 has the row until 100 ms; 2 until 160, 3 until 200, 4 after that. The log names each one's first
+    blocker only. The row moves when 2 has changed it."""
+    after = {"lock": "accounts (0,9)"} if moved else {}
+    transactions = [
+        transaction(1, SEND, 0, 100),
+        transaction(2, ACCEPT, 5, 160),
+        transaction(3, OFFER, 10, 200),
+        transaction(4, CLOSE, 20, 230),
+    ]
+    late = [transaction(5, OFFER, 110, 260)] if moved else []
+    waits = [wait(2, 1, 10, 100), wait(3, 1, 10, 160), wait(4, 1, 20, 200)]
+    waits += [wait(5, 2, 120, 230, **after)] if moved else []
+    return waits, transactions + late
+
+
+def test_each_moment_of_a_wait_is_charged_to_who_held_the_row_then(tmp_path):
+    blame = storage_of(tmp_path, *hot_row()).blame
+    assert blame.known == "event"
+    assert told(blame.direct) == seconds(
+        {
+            (ACCEPT, SEND): 0.090,
+            (OFFER, SEND): 0.090,
+            (OFFER, ACCEPT): 0.060,
+            (CLOSE, SEND): 0.080,
+            (CLOSE, ACCEPT): 0.060,
+            (CLOSE, OFFER): 0.040,
+        }
+    )
+    assert told(blame.root) == told(blame.direct)
+    assert blame.depth_s == {1: pytest.approx(0.42)}
+
+
+def test_who_waits_where_a_row_has_gone_is_in_the_same_queue(tmp_path):
+    direct = told(storage_of(tmp_path, *hot_row(moved=True)).blame.direct)
+    # Session 5 began at the new place behind 2, and saw 2, 3 and 4 have the row.
+    assert direct[OFFER, ACCEPT] == pytest.approx(0.060 + 0.040)
+    assert direct[OFFER, OFFER] == pytest.approx(0.040)
+    assert direct[OFFER, CLOSE] == pytest.approx(0.030)
+
+
+def test_the_root_is_whom_the_holder_waited_for_at_that_moment(tmp_path):
+    transactions = [
+        transaction(1, SEND, 0, 80),
+        transaction(2, ACCEPT, 0, 200),
+        transaction(3, CLOSE, 20, 220),
+    ]
+    chats = {"object": "row of chats", "lock": "chats (0,1)"}
+    # 2 gets the chat at 30 and waits for the account from 40 to 80; 3 waits for the chat from 25 to 200.
+    waits = [wait(2, 9, 10, 30, **chats), wait(3, 9, 25, 200, **chats), wait(2, 1, 40, 80)]
+    blame = storage_of(tmp_path, waits, transactions).blame
+    assert blame.direct[CLOSE, ACCEPT] == pytest.approx(0.170)
+    assert blame.root[CLOSE, ACCEPT] == pytest.approx(0.130)
+    assert blame.root[CLOSE, SEND] == pytest.approx(0.040)
+    assert blame.depth_s[2] == pytest.approx(0.040)
+
+
+def test_what_nobody_got_by_waiting_is_charged_as_the_row_says(tmp_path):
+    row = wait(2, 3, 0, 100, root_session=7, root_operation="pg_dump", blocker_operation="alter", depth=2)
+    blame = storage_of(tmp_path, [row], [transaction(2, ACCEPT, 0, 120)]).blame
+    assert told(blame.direct) == seconds({(ACCEPT, "alter"): 0.1})
+    assert told(blame.root) == seconds({(ACCEPT, "pg_dump"): 0.1})
+    assert blame.depth_s == {2: pytest.approx(0.1)}
+
+
+def test_a_wait_that_timed_out_counts_and_hands_nobody_the_lock(tmp_path):
+    waits = [wait(2, 1, 0, 50, outcome="timed_out"), wait(3, 1, 10, 110)]
+    transactions = [transaction(1, SEND, 0, 110), transaction(2, ACCEPT, 0, 300), transaction(3, CLOSE, 5, 120)]
+    blame = storage_of(tmp_path, waits, transactions).blame
+    assert told(blame.direct) == seconds({(ACCEPT, SEND): 0.05, (CLOSE, SEND): 0.1})
+
+
+def test_a_process_id_that_is_used_again_is_told_by_time(tmp_path):
+    transactions = [transaction(1, SEND, 0, 100), transaction(1, CLOSE, 500, 600), transaction(2, ACCEPT, 0, 700)]
+    waits = [wait(2, 1, 10, 90), wait(2, 1, 510, 600, lock="accounts (0,2)")]
+    blame = storage_of(tmp_path, waits, transactions).blame
+    assert told(blame.direct) == seconds({(ACCEPT, SEND): 0.08, (ACCEPT, CLOSE): 0.09})
+
+
+def test_a_session_of_another_database_is_not_taken_for_ours(tmp_path):
+    waits = [wait(2, 1, 10, 60, waiter_operation="psql", blocker_operation="backup", root_operation="backup")]
+    transactions = [transaction(n, SEND, 0, 100, database="legacy") for n in (1, 2)]
+    assert told(storage_of(tmp_path, waits, transactions).blame.direct) == seconds({("psql", "backup"): 0.05})
+
+
+def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(tmp_path):
+    waits = [wait(2, 1, 0, 100), wait(2, 1, 200, 250, known="sampled", hits=1, outcome="unknown")]
+    transactions = [transaction(1, SEND, 0, 260), transaction(2, ACCEPT, 0, 260)]
+    storage = storage_of(tmp_path, waits, transactions)
+    assert storage.waits.known == storage.blame.known == storage.durations.known == "event and sampled"
+    assert storage.waits.of(ACCEPT) == pytest.approx(0.15)
+    low, high = storage.waits.interval_s(ACCEPT)
+    assert low == pytest.approx(0.1 + 0.05 * 0.0253, rel=0.01)
+    assert high == pytest.approx(0.1 + 0.05 * 5.572, rel=0.01)
+    assert storage.durations.counts.sum() == 1
+    assert storage.durations.sampled_s == pytest.approx(0.05)
+
+
+def test_calibration_never_counts(tmp_path):
+    waits = [
+        wait(2, 1, 0, 100, waiter_operation="calibration hold"),
+        wait(3, 1, 0, 100, waiter_operation="idle", pod="calibration"),
+    ]
+    assert told(storage_of(tmp_path, waits).blame.direct) == {}
+
+
+def calibration(verdict):
+    row = {"engine": "postgres", "database": "postgres", "source": "event", "figure": "waits found", "value": 0.8}
+    return {"format": 1, "figures": [{**row, "unit": "ratio", "bar": 0.995, "verdict": verdict, "n": 40, "reason": ""}]}
+
+
+@pytest.mark.parametrize(("verdict", "known"), [("pass", "event"), ("fail", None), ("unknown", None)])
+def test_waits_of_a_source_that_did_not_pass_its_calibration_are_unknown(tmp_path, verdict, known):
+    run = write_run(tmp_path, "01-postgres", tables={"lock_waits": [wait(2, 1, 0, 100)], "ticks": ticks()})
+    run.write("calibration", calibration(verdict))
+    storage = only(tmp_path)
+    assert (storage.waits.known, storage.blame.known, storage.durations.known) == (known, known, known)
+    doubts = " ".join(lock_doubts(read_study(tmp_path)[0]))
+    assert ("waits found by event: 80.00%, the bar is 99.50%" in doubts) == (known is None)
+
+
+def test_a_source_worse_than_the_best_and_a_silent_log_are_doubts(tmp_path):
+    source = {"known": ["sampled"], "period_ns": 50 * MS, "threshold_ns": None, "reason": "the log is CSV"}
+    log = [
+        ("postgres/log", t[1], t[2], t[3], 0, "rotated away" if i < 4 else None, t[6]) for i, t in enumerate(ticks())
+    ]
+    tables = {"lock_waits": [], "ticks": [*ticks(), *log]}
+    write_run(tmp_path, "01-postgres", tables=tables, manifest={"lock_sources": {"postgres": source}})
+    calibrated, worse, silent = lock_doubts(read_study(tmp_path)[0])
+    assert "was not calibrated" in calibrated
+    assert worse.endswith("known by less than the best source (sampled): the log is CSV.")
+    assert "log told nothing for about 200 ms" in silent
+    assert only(tmp_path).waits.known == "sampled"
+
+
+def test_a_queue_that_outlives_its_cause_is_a_convoy(tmp_path):
+    sessions = range(2, 8)
+    transactions = [transaction(1, "maintenance", 0, 100)]
+    transactions += [transaction(n, ACCEPT, 50, 100 + 60 * (n - 1)) for n in sessions]
+    waits = [wait(n, 1, 50 + n, 100 + 60 * (n - 2)) for n in sessions]
+    (convoy,) = storage_of(tmp_path, waits, transactions).blame.convoys
+    assert (convoy.cause, convoy.object, convoy.sessions) == ("maintenance", "row of accounts", 6)
+    moments = convoy.began_s, convoy.cause_over_s, convoy.over_s
+    assert moments == pytest.approx((5.052, 5.100, 5.400))
+    assert convoy.waited_s == pytest.approx(sum(50 + 60 * (n - 2) - n for n in sessions) / 1000)
+
+
+def test_a_queue_that_goes_with_its_cause_is_no_convoy(tmp_path):
+    transactions = [transaction(1, "maintenance", 0, 500), *(transaction(n, ACCEPT, 50, 520) for n in range(2, 8))]
+    waits = [wait(n, 1, 50 + n, 500 + n) for n in range(2, 8)]
+    assert storage_of(tmp_path, waits, transactions).blame.convoys == ()
+
+
+def test_the_worst_waits_are_told_with_their_chains(tmp_path):
+    waits = [
+        wait(3, 2, 0, 900, root_session=1, root_operation="pg_dump", depth=2, statement="SELECT … FOR UPDATE"),
+        wait(2, 1, 100, 800, lock="relation accounts", object="relation accounts", root_operation="pg_dump"),
+        wait(4, 1, 100, None, lock="relation accounts", object="relation accounts", root_operation="pg_dump"),
+    ]
+    transactions = [transaction(2, CLOSE, 0, 900), transaction(3, ACCEPT, 0, 950)]
+    open_one, longest, other = storage_of(tmp_path, waits, transactions).blame.worst
+    assert (open_one.at_least, longest.at_least) == (True, False)
+    assert longest.chain == (CLOSE, "pg_dump")
+    assert (longest.waiter, longest.statement, longest.waited_ns) == (ACCEPT, "SELECT … FOR UPDATE", 900 * MS)
+    assert other.chain == ("pg_dump",)
+    assert open_one.started_s == pytest.approx(5.1)
+
+
+def test_rounds_are_added_and_one_blind_round_makes_all_unknown(tmp_path):
+    waits, transactions = hot_row()
+    for number in (1, 2):
+        tables = {"lock_waits": waits, "ticks": ticks()}
+        write_run(tmp_path, f"0{number}-postgres", tables=tables, transactions=transactions)
+    assert only(tmp_path).blame.direct[CLOSE, OFFER] == pytest.approx(0.080)
+    write_run(tmp_path, "03-postgres", tables={"ticks": []})
+    assert only(tmp_path).blame.known is None

@@ -1,0 +1,154 @@
+"""The page of waiting: its words, its tables, and what it says where a probe missed its bar."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from studies import session
+from waitings import HOSTILE, study, waiting, with_waits
+
+from reports.blame import Blame
+from reports.causes import Causes
+from reports.durations import WaitDurations
+from reports.figures import figures
+from reports.findings import find
+from reports.frames import read_study
+from reports.headline import headline
+from reports.page import locktables, waittables
+from reports.page.render import render
+from reports.page.waiting import WAITING, calibrated
+from reports.plots.drawing import Drawn
+from reports.splits import CAUSES, Split
+
+FIGURE = {"engine": "postgres", "database": "postgres", "source": "event", "unit": "ratio", "n": 412, "reason": ""}
+PASSED = [FIGURE | {"figure": "waits found", "value": 0.998, "bar": 0.995, "verdict": "pass"}]
+FAILED = [*PASSED, FIGURE | {"figure": "root right", "value": 0.971, "bar": 0.99, "verdict": "fail", "reason": "<i>12"}]
+
+
+def page_of(findings):
+    plots = [Drawn(name, "0 0 900 100", "") for name in WAITING]
+    colours = {s.storage: "red" for s in findings.storages}
+    return render(findings, headline(findings), figures(findings), (plots, ""), colours)
+
+
+def calibrate(tmp_path, rows):
+    findings = study(tmp_path)
+    for run in findings.runs:
+        (run.directory.path / "calibration.json").write_text(json.dumps({"format": 1, "figures": rows}))
+    return find("study", read_study(tmp_path))
+
+
+def words_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+def test_sections_stand_in_the_order_of_the_questions(tmp_path):
+    page = page_of(with_waits(study(tmp_path)))
+    asked = ("glance", "where-the-time-went", "accept-over-time", "who-waited-for-whom", "figures", "calibration")
+    told = [page.index(f'<h2 id="{name}"') for name in asked]
+    assert told == sorted(told)
+    assert all(f'<a href="#{name}">' in page for name in WAITING)
+
+
+def test_the_finding_is_a_sentence_with_holder_and_lock(tmp_path):
+    told = words_of(page_of(with_waits(study(tmp_path))))
+    assert "Of the 412 ms that p99 of chat.accept took on storage1, 338 ms was a queue behind chat.accept" in told
+    assert "4.0 s of lock waits, 75% of it behind message.send at the root" in told
+
+
+def test_worst_waits_have_chain_and_statement_and_convoys_their_afterlife(tmp_path):
+    page = page_of(with_waits(study(tmp_path)))
+    assert "<code>SELECT 1 FROM accounts</code>" in page
+    told = words_of(page)
+    assert "≥ 2.5 s chat.accept chat.close ← message.send row of accounts timed out" in told
+    assert "6.0 s 6.5 s 9.0 s 2.5 s 12 30 s" in told
+
+
+def test_without_waits_the_tables_say_that_there_were_none_or_that_it_is_unknown(tmp_path):
+    storage = study(tmp_path).storages[0]
+    findings = replace(find("study", read_study(tmp_path)), storages=(replace(storage, blame=Blame("pod")),))
+    assert "None: no wait for a lock was seen." in words_of(page_of(findings))
+    assert "None: no queue was seen to outlive its cause." in words_of(page_of(findings))
+    blind = replace(findings, storages=(replace(storage, blame=Blame()),))
+    assert f"unknown on {storage.storage}" in words_of(page_of(blind))
+
+
+def test_hostile_words_are_shown_not_obeyed(tmp_path):
+    page = page_of(with_waits(study(tmp_path), HOSTILE))
+    assert "<b>" not in page
+    assert "&lt;b&gt;&amp;" in page
+    assert "\u202e" not in page
+    assert not re.search("y{200}", page)
+
+
+def test_a_long_statement_is_cut(tmp_path):
+    storage = waiting(study(tmp_path).storages[0])
+    worst = replace(storage.blame.worst[0], statement="SELECT a, b " * 100_000)
+    findings = replace(
+        find("study", read_study(tmp_path)), storages=(replace(storage, blame=replace(storage.blame, worst=(worst,))),)
+    )
+    assert len(locktables.worst(findings).rows[0][-1]) == 601
+
+
+def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_path):
+    findings = calibrate(tmp_path, FAILED)
+    page = page_of(findings)
+    assert "NOT to be relied on: root right by event on postgres (fail)" in words_of(page)
+    assert "A probe missed its bar" in page
+    assert '<th scope="row" class="bad">fail</th>' in page
+    assert "&lt;i&gt;12" in page
+    assert [row[0] for row in locktables.calibration(findings).rows] == ["fail", "pass"]
+
+
+def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
+    findings = calibrate(tmp_path, PASSED)
+    assert calibrated(findings) == ["storage1: 1 figure of event on postgres, within its bar."]
+    assert "A probe missed its bar" not in page_of(findings)
+    assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
+
+
+def test_what_was_not_calibrated_says_so(tmp_path):
+    assert calibrated(study(tmp_path))[0].startswith("storage1: not calibrated")
+
+
+# --- words ---
+
+
+def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
+    locked = [session(tick / 10, "lock", 9) for tick in range(160)]
+    storage = study(tmp_path, tables={"sessions": locked}).storages[0]
+    pooled = Split(1e9, 9, dict.fromkeys(CAUSES, 0.0) | {"session": 0.9e9, "database": 0.1e9}, {})
+    storage = replace(storage, causes=Causes("event", "", {"chat.accept": {"p99": pooled}}))
+    findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
+    assert "Meanwhile 9.0 of 9.0 busy sessions waited" in WAITING["where-the-time-went"].finding(findings)[0]
+
+
+def test_where_the_time_went_is_unknown_with_its_reason(tmp_path):
+    storage = replace(study(tmp_path).storages[0], causes=Causes(None, "no transactions"))
+    findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
+    assert "unknown: no transactions" in WAITING["where-the-time-went"].finding(findings)[0]
+
+
+@pytest.mark.parametrize(
+    ("durations", "says"),
+    [
+        (WaitDurations(), "unknown"),
+        (WaitDurations("pod"), "no lock waits"),
+        (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0)), "lasted 4.0 s (3.0 … 5.0 s) in all"),
+    ],
+)
+def test_how_long_they_lasted_in_words(tmp_path, durations, says):
+    storage = replace(study(tmp_path).storages[0], durations=durations)
+    assert (
+        says in WAITING["wait-durations"].finding(replace(find("study", read_study(tmp_path)), storages=(storage,)))[0]
+    )
+
+
+def test_tables_of_causes_add_up_and_tell_how_many_lasted_longer(tmp_path):
+    findings = with_waits(study(tmp_path))
+    row = waittables.causes(findings).rows[-1]
+    assert row[:4] == ["chat.accept", "storage1", "p99", "412 ms"]
+    assert row[4 + CAUSES.index("lock")] == "338 ms (82%)"
+    assert row[-2].startswith("chat.accept on row of accounts 304 ms")
+    assert locktables.durations(findings).rows[0][3:8] == ["—", "66", "60", "38", "0"]

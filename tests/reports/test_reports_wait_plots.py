@@ -1,0 +1,204 @@
+"""Pictures of waiting: what they draw at the edges, and that they say unknown where nothing is known."""
+
+import io
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_hex
+from studies import lock_wait, session, write_run
+from waitings import HOSTILE, split, study, waiting, with_waits
+
+from reports.blame import Blame
+from reports.causes import Causes
+from reports.durations import WaitDurations
+from reports.findings import find
+from reports.frames import read_study
+from reports.lockrows import NOBODY
+from reports.plots.blockers import blockers
+from reports.plots.causes import holder_of, split_operations, where_time_went
+from reports.plots.durations import told, wait_durations
+from reports.plots.overtime import over_time
+from reports.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_looks
+from reports.plots.style import CAUSE_LOOKS, CLASS_LOOKS, PAPER, contrast, shades, storage_looks, styled
+from reports.splits import Split
+
+MAKES = {
+    "where-the-time-went": where_time_went,
+    "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
+    "who-waited-for-whom": blockers,
+    "wait-durations": wait_durations,
+}
+
+
+def svg(findings, name):
+    """What the picture has in words and as a document."""
+    text = io.StringIO()
+    with styled():
+        figure = MAKES[name](findings, storage_looks([s.storage for s in findings.storages]))
+        FigureCanvasSVG(figure).print_svg(text)
+    return text.getvalue()
+
+
+def words(document):
+    return " | ".join("".join(e.itertext()) for e in ET.fromstring(document).iter() if e.tag.endswith("}text"))
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_study_without_rows_or_runs_has_a_picture_that_says_so(tmp_path, name):
+    write_run(tmp_path, operations=None, tables={"ticks": []})
+    nothing = find("study", read_study(tmp_path))
+    assert "<svg" in svg(nothing, name)
+    assert "<svg" in svg(replace(nothing, storages=()), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("where-the-time-went", "unknown"),
+        ("who-waited-for-whom", "unknown who waited for whom"),
+        ("wait-durations", "nothing could see lock waits"),
+    ],
+)
+def test_what_is_unknown_is_said_beside_what_is_known(tmp_path, name, says):
+    known, unknown = study(tmp_path, 2).storages
+    blind = replace(unknown, causes=Causes(None, "no transactions"), blame=Blame(), durations=WaitDurations())
+    both = replace(find("study", read_study(tmp_path)), storages=(waiting(known), blind))
+    assert says in words(svg(both, name))
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_a_dozen_storages_with_hostile_names_stay_on_the_paper(tmp_path, name):
+    one = study(tmp_path).storages[0]
+    many = tuple(waiting(replace(one, storage=f"{n} {HOSTILE}"), HOSTILE) for n in range(12))
+    document = svg(replace(find("study", read_study(tmp_path)), storages=many), name)
+    drawn = {e.tag.rpartition("}")[2] for e in ET.fromstring(document).iter()}
+    assert "b" not in drawn
+    assert "\u202e" not in document
+    assert "y" * 60 not in document
+
+
+def test_the_split_names_whole_lock_and_holder(tmp_path):
+    told_ = words(svg(with_waits(study(tmp_path)), "where-the-time-went"))
+    assert "412 ms" in told_
+    assert "338 ms chat.accept" in told_
+    assert "too few rows" in told_, "p95 was not joined"
+
+
+def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
+    storage = study(tmp_path).storages[0]
+    splits = {name: {"p99": split()} for name in ("strange", "chat.close", "message.send", "chat.accept")}
+    found = replace(find("study", read_study(tmp_path)), storages=(replace(storage, causes=Causes("pod", "", splits)),))
+    assert split_operations(found) == ["chat.accept", "message.send", "chat.close", "strange"]
+
+
+def test_the_holder_of_most_is_named():
+    assert holder_of(split()) == "chat.accept"
+    assert holder_of(split(holder=NOBODY)) == "nobody"
+    assert holder_of(Split(1.0, 1, {}, {})) == ""
+
+
+def test_a_percentile_among_cut_waits_is_at_least(tmp_path):
+    storage = waiting(study(tmp_path).storages[0])
+    cut = {"chat.accept": {"p99": split(at_least=True)}}
+    found = replace(find("study", read_study(tmp_path)), storages=(replace(storage, causes=Causes("pod", "", cut)),))
+    assert "≥ 412 ms" in words(svg(found, "where-the-time-went"))
+
+
+def test_the_blame_matrix_tells_direct_from_root_and_folds_deep_queues(tmp_path):
+    storage = waiting(study(tmp_path).storages[0])
+    other = replace(storage, blame=replace(storage.blame, root={("chat.accept", "chat.close"): 4.0}))
+    found = replace(find("study", read_study(tmp_path)), storages=(other,))
+    told_ = words(svg(found, "who-waited-for-whom"))
+    assert {"blocked directly by", "at the root, who waited for nobody", "5 or more", "nobody"} <= set(
+        told_.split(" | ")
+    )
+
+
+def test_each_of_several_databases_has_a_row(tmp_path):
+    waits = [lock_wait(6.0, 1.0, database=name) for name in ("legacy", "upgraded")]
+    found = study(tmp_path, tables={"lock_waits": waits})
+    assert "legacy: 1.0 s of waiting" in words(svg(with_waits(found), "who-waited-for-whom"))
+
+
+# --- how long they lasted ---
+
+
+@pytest.mark.parametrize(
+    ("durations", "says"),
+    [
+        (WaitDurations(), ["nothing could see lock waits"]),
+        (WaitDurations("pod"), ["no lock waits"]),
+        (WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])), ["7 timed, every one"]),
+        (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0), open=1),
+         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 4.0 s (3.0 … 5.0 s) in all"]),
+        (WaitDurations("event", 0.01, sampled_s=0.2),
+         ["none was longer", "below 10 ms not timed, by sampling 0.2 s in all"]),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_timed_is_told(durations, says):
+    assert told(durations) == says
+
+
+def test_what_could_not_be_timed_is_hatched(tmp_path):
+    storage = waiting(study(tmp_path).storages[0])
+    assert "pattern" in svg(replace(find("s", read_study(tmp_path)), storages=(storage,)), "wait-durations")
+    timed = replace(storage, durations=WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])))
+    assert "pattern" not in svg(replace(find("s", read_study(tmp_path)), storages=(timed,)), "wait-durations")
+
+
+# --- sessions ---
+
+
+def test_sessions_are_told_by_class_and_operation(tmp_path):
+    rows = [
+        row
+        for tick in range(160)
+        for row in (
+            session(tick / 10, "lock", 3, operation="chat.accept"),
+            session(tick / 10, "lock", 1, operation=None),
+            session(tick / 10, "client", 9, operation="chat.accept"),
+            session(tick / 10, "strange", 2, operation="chat.accept"),
+        )
+    ]
+    sessions = study(tmp_path, tables={"sessions": rows}).storages[0].sessions
+    assert sessions.judged_states == pytest.approx(
+        {("lock", "chat.accept"): 3, ("lock", "not told"): 1, ("other", "chat.accept"): 2}
+    )
+    assert sessions.judged["lock"] == pytest.approx(4)
+    assert float(sessions.by_class["running"].max()) == 0
+
+
+def test_small_states_are_put_together_and_nothing_is_lost(tmp_path):
+    rows = [session(6.0, c, 9 - n, operation=f"op {n}") for c in ("lock", "running") for n in range(8)]
+    found = study(tmp_path, tables={"sessions": rows})
+    legend, states = legend_states(found), session_states(found.storages[0])
+    shown = folded(states, legend)
+    assert [s for s in legend if s[0] == "lock"] == [*(("lock", f"op {n}") for n in range(4)), ("lock", OTHERS)]
+    assert sum(shown.values()).sum() == pytest.approx(sum(states.values()).sum())
+    assert len({look.light for look in state_looks(legend).values()}) == len(legend)
+
+
+def test_a_class_that_is_all_others_is_called_by_its_name():
+    assert state_label(("io", OTHERS), [("io", OTHERS), ("lock", "chat.accept")]) == "io"
+    assert state_label(("io", OTHERS), [("io", "chat.accept"), ("io", OTHERS)]) == "io: others"
+
+
+def test_of_a_storage_inside_the_pod_its_waiters_are_drawn(tmp_path):
+    findings = study(tmp_path, manifest={"engine": {"name": "sqlite"}}, tables={"lock_waits": [lock_wait(6.0, 1.0)]})
+    assert list(session_states(findings.storages[0])) == [("lock", "chat.accept")]
+    assert "who waited for its lock" in words(svg(findings, "accept-over-time"))
+
+
+# --- colours ---
+
+
+def test_causes_and_shades_can_be_told_from_the_paper_and_from_each_other():
+    assert all(contrast(look.light, PAPER) >= 2.4 for look in CAUSE_LOOKS.values())
+    for look in CLASS_LOOKS.values():
+        ladder = [to_hex(shade.light) for shade in shades(look)]
+        assert len(set(ladder)) == 5
+        brightness = [contrast(colour, "#000000") for colour in ladder]
+        assert brightness == sorted(brightness)
