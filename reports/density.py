@@ -4,14 +4,25 @@ import numpy as np
 
 from reports.frames import Floats, Ints
 
+PIECE = 1 << 19
+"""Rows at a time, so that many rows take no more memory on the way."""
+
 
 def density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats | None = None) -> Floats:
     """Mean number in each bin, every span's weight (ns; its length where none is given) spread evenly over it."""
-    span = np.maximum(ends - starts, 1)
-    rates = np.maximum(ends - starts, 0) / span if weights is None else weights / span
-    gone = _ramps(edges, starts, rates) - _ramps(edges, starts + span, rates)
+    gone = np.zeros(len(edges))
+    for first in range(0, len(starts), PIECE):
+        part = slice(first, first + PIECE)
+        gone += _gone(edges, starts[part], ends[part], None if weights is None else weights[part])
     width = np.diff(edges)  # no run lasts as long as the longest; past its end there is nothing to divide by
     return np.where(width > 0, np.maximum(np.diff(gone) / np.maximum(width, 1) * 1e9, 0.0), 0.0)
+
+
+def _gone(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats | None) -> Floats:
+    """How much of the weights has gone by at each edge, in s."""
+    span = np.maximum(ends - starts, 1)
+    rates = np.maximum(ends - starts, 0) / span if weights is None else weights / span
+    return _ramps(edges, starts, rates) - _ramps(edges, starts + span, rates)
 
 
 def _ramps(edges: Ints, corners: Ints, rates: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """What a user was doing while its next operation was already due: its earlier calls, found by user and time."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUSHES
-from reports.frames import Ints, Run, flat_batches
+from reports.frames import CHUNK_ROWS, Ints, Run, flat_batches
 from reports.lanes import Lanes
 from reports.tails import Tail
 
@@ -25,11 +25,20 @@ def earlier_calls(run: Run, tails: Mapping[K, Tail]) -> dict[K, Tail]:
     """For each group of operations the calls that held them back: `started` to `ended` is what of a call lay between
     due and begun. The operations table is read again, for the users of those operations only."""
     held = {name: _late(tail) for name, tail in tails.items()}
-    wanted = np.unique(np.concatenate([tail.key for tail in held.values()] or [np.zeros(0, dtype=np.uint64)]))
-    if not len(wanted):
+    late = _joined(list(held.values()))
+    if not len(late.key):
         return {}
-    files = [_File(path, wanted) for path in run.directory.table_files("operations")]
+    files = [_File(path, late) for path in run.directory.table_files("operations")]
     return {name: _calls(tail, files) for name, tail in held.items()}
+
+
+def _joined(tails: Sequence[Tail]) -> Tail:
+    """Each operation once."""
+    none = np.zeros(0, dtype=np.int64)
+    key = np.concatenate([none.astype(np.uint64), *(tail.key for tail in tails)])
+    _, once = np.unique(key, return_index=True)
+    columns = ([none, *(getattr(tail, name) for tail in tails)] for name in ("planned", "started", "ended"))
+    return Tail(key[once], *(np.concatenate(column)[once] for column in columns))
 
 
 def _late(tail: Tail) -> Tail:
@@ -38,35 +47,37 @@ def _late(tail: Tail) -> Tail:
 
 
 class _File:
-    """One worker's operations, of the users who were late with any of the wanted ones."""
+    """One worker's operations: whose the late ones are, and what those users did while they were due. Little of a big
+    table is kept."""
 
-    def __init__(self, path: Path, wanted: _Keys) -> None:
-        late = [user[np.isin(key, wanted)] for key, user in _columns(path, "key", "user")]
-        users = np.unique(np.concatenate(late)) if late else np.zeros(0, dtype=np.int32)
-        pieces = (
-            [
-                [column[np.isin(columns[0], users)] for column in columns]
-                for columns in _columns(path, "user", "key", "started_ns", "ended_ns")
-            ]
-            if len(users)
-            else []
-        )
-        user, key, started, ended = (
-            (np.concatenate(parts) for parts in zip(*pieces, strict=True)) if pieces else [np.zeros(0, np.int64)] * 4
-        )
-        lane = np.searchsorted(users, user)
-        self.key = key.astype(np.uint64)
-        self._order = np.argsort(self.key, kind="stable")
-        self._lane = lane
-        self._calls = Lanes(lane, started, ended, len(users))
+    def __init__(self, path: Path, late: Tail) -> None:
+        found = [
+            (user[mine], key[mine]) for user, key in _columns(path, "user", "key") if (mine := _in(key, late.key)).any()
+        ]
+        user, key = _whole(found, np.int32, np.uint64)
+        order = np.argsort(key, kind="stable")
+        self._users, self._late = np.unique(user), key[order]
+        self._lane = np.searchsorted(self._users, user[order])
+        self.key, self._calls = self._meanwhile(path, late)
 
     def lanes(self, keys: _Keys) -> Ints:
         """Whose operation each is; -1 for none of this worker's."""
-        if not len(self.key):
+        if not len(self._late):
             return np.full(len(keys), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.key, keys, sorter=self._order), len(self.key) - 1)
-        found = self._order[places]
-        return np.where(self.key[found] == keys, self._lane[found], -1).astype(np.int64)
+        places = np.minimum(np.searchsorted(self._late, keys), len(self._late) - 1)
+        return np.where(self._late[places] == keys, self._lane[places], -1).astype(np.int64)
+
+    def _meanwhile(self, path: Path, late: Tail) -> tuple[_Keys, Lanes]:
+        lane = self.lanes(late.key)
+        mine = lane >= 0
+        due = Lanes(lane[mine], late.planned[mine], late.started[mine], len(self._users))
+        pieces = []
+        for user, key, started, ended in _columns(path, "user", "key", "started_ns", "ended_ns") if mine.any() else ():
+            theirs = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
+            some = (self._users[theirs] == user) & due.touched(theirs, started, ended)
+            pieces.append((theirs[some], key[some], started[some], ended[some]))
+        theirs, key, started, ended = _whole(pieces, np.int64, np.uint64, np.int64, np.int64)
+        return key, Lanes(theirs, started, ended, len(self._users))
 
     def calls(self, tail: Tail) -> tuple[_Keys, Ints, Ints]:
         """Key, from, to."""
@@ -77,13 +88,33 @@ class _File:
         return self.key[self._calls.order[which[some]]], lo[some], hi[some]
 
 
+def _in(keys: _Keys, wanted: _Keys) -> npt.NDArray[np.bool_]:
+    """Which of the keys are wanted; those are sorted."""
+    places = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+    return np.asarray(wanted[places] == keys)
+
+
+def _whole(pieces: Sequence[Sequence[npt.NDArray[Any]]], *kinds: type[np.generic]) -> list[npt.NDArray[Any]]:
+    """Columns from pieces of them."""
+    return [np.concatenate([np.zeros(0, kind), *(p[place] for p in pieces)]) for place, kind in enumerate(kinds)]
+
+
 def _columns(path: Path, *names: str) -> Iterator[list[npt.NDArray[Any]]]:
-    """These columns of each batch, without pushes: nobody is kept by one."""
+    """These columns, without pushes: nobody is kept by one. In big pieces, because a file has many small batches."""
+    waiting: list[list[npt.NDArray[Any]]] = []
+    held = 0
     for batch in flat_batches(path):
         codes = codes_of(batch.schema).get("operation", [])
-        pushes = [code for code, name in enumerate(codes) if name in PUSHES]
-        requests = ~np.isin(batch.column("operation").to_numpy(zero_copy_only=False), pushes)
-        yield [_filled(batch.column(name))[requests] for name in names]
+        request = np.ones(256, dtype=np.bool_)
+        request[[code for code, name in enumerate(codes) if name in PUSHES]] = False
+        requests = request[batch.column("operation").to_numpy(zero_copy_only=False)]
+        waiting.append([_filled(batch.column(name))[requests] for name in names])
+        held += batch.num_rows
+        if held >= CHUNK_ROWS:
+            yield [np.concatenate(column) for column in zip(*waiting, strict=True)]
+            waiting, held = [], 0
+    if waiting:
+        yield [np.concatenate(column) for column in zip(*waiting, strict=True)]
 
 
 def _filled(column: pa.Array) -> npt.NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reports.frames import Floats, Ints
+from reports.frames import Floats, Ints, Mask
 
 AnyInts = npt.NDArray[np.integer[Any]]
 Cuts = tuple[Ints, Ints, Ints, Ints]
@@ -60,6 +60,12 @@ class Lanes:
             hit = (last >= 0) & inside & (self.lane[last] == mine) & (at <= self.ends_at[last])
             found[known] = np.where(hit, last, -1)
         return found
+
+    def touched(self, lane: Ints, starts: Ints, ends: Ints) -> Mask:
+        """Whether a span of its lane lies anywhere in what is asked for."""
+        begin, end = self._place(lane, starts), self._place(lane, ends)
+        first = np.searchsorted(self.ends_at, begin, side="right")
+        return np.asarray(np.searchsorted(self.starts_at, end) > first)
 
     def cut(self, lane: Ints, starts: Ints, ends: Ints) -> Cuts:
         """Cuts what is asked for where the spans of its lane begin and end; lane -1 has none."""

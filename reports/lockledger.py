@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
 from reports.charges import Charged, charged
+from reports.density import PIECE
 from reports.frames import Run, table
 from reports.lockrows import LockRows, observed_rows, pod_rows
 from reports.looks import sampling, ticks_of, too_blind
@@ -34,6 +36,17 @@ class Part:
 
     def charged(self) -> Charged:
         return charged(self.rows, self.held)
+
+    def holders(self) -> npt.NDArray[np.int16]:
+        """Who held the lock in the middle of each wait."""
+        rows, held = self.rows, self.held
+        found = rows.blocker.copy()
+        for first in range(0, len(rows) if len(held.direct) else 0, PIECE):
+            some = slice(first, first + PIECE)
+            middle = rows.starts[some] + (rows.ends[some] - rows.starts[some]) // 2
+            at = held.lanes.at(held.queue[some], middle)
+            found[some] = np.where(at >= 0, held.direct[at], found[some])
+        return found
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,11 @@ class Pools:
 
     def _waiting(self, part: Part, transactions: Transactions) -> Iterator[tuple[int, Pair, Floats]]:
         rows = part.rows
+        kinds = part.holders() * np.int32(max(len(rows.objects.all), 1)) + rows.object
         for code, name in enumerate(rows.databases):
             if name not in transactions.databases:
                 continue
             database, mine = transactions.databases.index(name), rows.database == code
-            kinds = rows.blocker.astype(np.int64) * max(len(rows.objects.all), 1) + rows.object
             for kind in np.unique(kinds[mine]):
                 its = mine & (kinds == kind)
                 holder, what = divmod(int(kind), max(len(rows.objects.all), 1))

@@ -79,6 +79,12 @@ def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
     return "" if split is None else told(storage, Figure(operation, name, split))
 
 
+def locked_at(storage: StorageFindings, operation: str, name: str) -> bool:
+    """Whether locks are the cause of that figure, as far as it is known."""
+    split = storage.causes.splits.get(operation, {}).get(name)
+    return split is not None and Figure(operation, name, split).locked
+
+
 def figures_of(causes: Causes) -> list[Figure]:
     """Of each operation the rarest percentile that is split, else its mean."""
     found = []
@@ -105,23 +111,23 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
     """The causes that matter, the largest first; a lock that matters before all others."""
     split = figure.split
     if figure.locked:
-        yield _queue(figure)
+        yield _queue(storage, figure)
         return
     ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
     for place, cause in enumerate(ranked):
         if place and split.parts[cause] < _MATTERS * split.value_ns:
             continue
         if cause == "lock":
-            yield _behind_all(split, split.parts["lock"], split.locks)
+            yield _behind_all(storage, split, split.locks)
         else:
             folded = cause == "rest" and storage.causes.reason
             yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
 
 
-def _queue(figure: Figure) -> str:
+def _queue(storage: StorageFindings, figure: Figure) -> str:
     """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
     split = figure.split
-    whole = _behind_all(split, figure.lock_ns, split.locked)
+    whole = _behind_all(storage, split, split.locked)
     felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
     where = [
         f"{duration(ns / 1e9)} {_FELT[cause]}"
@@ -132,9 +138,11 @@ def _queue(figure: Figure) -> str:
     return whole if alone or not where else f"{whole}: {listed(where)}"
 
 
-def _behind_all(split: Split, lock_ns: float, locks: Mapping[Pair, float]) -> str:
-    about = "about " if _rough(split) else ""
-    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] else ""
+def _behind_all(storage: StorageFindings, split: Split, locks: Mapping[Pair, float]) -> str:
+    """`locks` are its own ones, or all that is locks' doing."""
+    lock_ns = max(sum(locks.values()), split.parts["lock"])
+    about = "about " if _rough(storage, split) else ""
+    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] * _SAME else ""
     whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
     if not locks:
         return f"{whole} was waiting for locks"
@@ -156,13 +164,17 @@ def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
     return max(totals.items(), key=lambda one: one[1])
 
 
-def _rough(split: Split) -> bool:
+def _rough(storage: StorageFindings, split: Split) -> bool:
     """Whether sampling leaves the lock time open by more than people would take for the same."""
-    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
+    if split.bounds is None:
+        return storage.waits.known == "sampled"
+    return split.bounds[1] > _SAME * split.parts["lock"]
 
 
 def _bounds(split: Split) -> str:
-    low, high = split.bounds or (0.0, 0.0)
+    if split.bounds is None:
+        return ""
+    low, high = split.bounds
     return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
 
 

@@ -19,6 +19,7 @@ TRY_FOR_S = 5.0
 _SCHEMES: Mapping[str, tuple[str, ...]] = {
     "postgres": ("postgresql", "postgres"),
     "mariadb": ("mariadb", "mysql"),
+    "mysql": ("mysql", "mariadb"),
     "mysql": ("mysql",),
     "redis": ("redis", "rediss"),
 }

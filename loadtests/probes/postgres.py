@@ -30,6 +30,9 @@ _SLOWLY_NS = 1_000_000_000
 _CLOCK_LASTS_NS = 30_000_000_000
 _CLOCK_SET_NS = 250_000_000
 _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+_GRANTS = (
+    "grant the observer's role pg_monitor, and EXECUTE on pg_current_logfile(text), so that it may ask for the log"
+)
 _LIFE = "SELECT current_database() AS database, pg_postmaster_start_time() AS started"
 _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 _QUERIES = ("sessions", "relations", "postgres-counters")
@@ -106,7 +109,7 @@ class PostgresProbe:
         try:
             why = await self._find_log()
         except asyncpg.InsufficientPrivilegeError as error:
-            why = f"{error}: grant the observer's role pg_monitor, so that it may ask for the log"
+            why = f"{error}: {_GRANTS}"
         except OSError as error:
             why = f"the server's log cannot be read from here: {error}"
         if why is not None:
@@ -225,6 +228,7 @@ def _lock(row: Any) -> Lock:
         statement=None if row["granted"] else naming.fingerprint(row["statement"]),
         named=_named(row),
         began=row["began"],
+        asked=row["asked"],
     )
 
 

@@ -8,7 +8,7 @@ are the sampler's.
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
-from loadtests.probes.waits import Wait
+from loadtests.probes.waits import Sight, Wait
 
 _KEPT_NS = 300 * 10**9
 FOR_EVER = 1 << 62
@@ -34,7 +34,7 @@ class Ledger:
         for wait, queue in zip(waits, queues, strict=True):
             session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
             self._spans[session].append(span)
-            sights = [sight for sight in sampled.get(session, ()) if _within(sight, *span)]
+            sights = [s for s in sampled.get(session, ()) if any(_covers(span, one) for one in s.sights)]
             self._logged.append(_completed(wait, sights, queue))
 
     def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
@@ -48,14 +48,18 @@ class Ledger:
         spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
         for session, *span in unsettled():
             spans[session].append((span[0], span[1]))
-        return out + [w for w in due if not (self._told(w) or any(_within(w, *s) for s in spans[w.lock.session]))]
+        for wait in due:
+            mine = spans[wait.lock.session]
+            left = [s for s in wait.sights if not (self._told(wait, s) or any(_covers(span, s) for span in mine))]
+            out += [_of_sights(wait, left)] if left else []
+        return out
 
-    def _told(self, wait: Wait) -> bool:
-        """Whether the log told it to its end."""
-        for begin_ns, end_ns in reversed(self._spans.get(wait.lock.session, ())):
-            if _within(wait, begin_ns, end_ns):
+    def _told(self, wait: Wait, sight: Sight) -> bool:
+        """Whether the log told to its end what was seen."""
+        for span in reversed(self._spans.get(wait.lock.session, ())):
+            if _covers(span, sight):
                 return True
-            if end_ns < wait.started_ns:
+            if span[1] < sight.since_ns:
                 break
         return False
 
@@ -68,10 +72,22 @@ class Ledger:
                 del self._spans[session]
 
 
-def _within(wait: Wait, begin_ns: int, end_ns: int) -> bool:
-    """Whether a sampled wait is that one. A session waits for one lock at a time; what it was seen to wait for before
-    that was another part, too short to be logged."""
-    return begin_ns - wait.error_ns <= wait.last_ns and wait.started_ns < end_ns
+def _covers(span: tuple[int, int], sight: Sight) -> bool:
+    """Whether what was seen is in the logged wait. A session waits for one lock at a time; what it was seen to wait for
+    before that was another part, too short to be logged."""
+    begin_ns, end_ns = span
+    return begin_ns - sight.error_ns <= sight.at_ns and sight.since_ns < end_ns
+
+
+def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
+    """As much of the wait as the log does not tell."""
+    if len(left) < len(wait.sights):
+        half_ns = (wait.ended_ns or wait.last_ns) - wait.last_ns
+        if left[0] is not wait.sights[0]:
+            wait.started_ns = left[0].since_ns
+        wait.ended_ns = left[-1].at_ns + half_ns
+        wait.hits, wait.last_ns, wait.sights = len(left), left[-1].at_ns, left
+    return wait
 
 
 def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from loadtests.probes.locknames import Named
 
@@ -33,7 +34,8 @@ class Lock:
 
     `tag` tells locks apart; `since` tells one wait for a lock from the next by the same session; `age_ns` is how long
     it has waited, None where the server does not say. `session` is None for a transaction that no session serves.
-    `named` says in words which lock it is, where a tag does not; `began` when the session's transaction began.
+    `named` says in words which lock it is, where a tag does not; `began` when the session's transaction began, `asked`
+    when its statement did.
     """
 
     session: int | None
@@ -50,6 +52,7 @@ class Lock:
     statement: str | None = None
     named: Named | None = None
     began: int | None = None
+    asked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ class Seen:
     name: str | None = None
 
 
+class Sight(NamedTuple):
+    """One look that showed a wait, at a moment give or take an error, and since when it lasted by the server's word."""
+
+    since_ns: int
+    at_ns: int
+    error_ns: int
+
+
 @dataclass(slots=True)
 class Wait:
     """One wait, from its first sight to its last. `ended_ns` is None while it lasts; `hits` when it was not sampled."""
@@ -95,6 +106,9 @@ class Wait:
     chains: Counter[Chain | None] = field(default_factory=Counter)
     name: str | None = None
     """Which lock, in words; None where its tag says so."""
+    sights: list[Sight] = field(default_factory=list)
+    since: int | None = None
+    """As its first lock says, where the server tells for how long that was waited for."""
 
     @property
     def chain(self) -> Chain | None:
@@ -165,20 +179,34 @@ def _object(waiter: Lock, rows: Mapping[int | None, Lock]) -> str:
     return " ".join(word for word in words if word)
 
 
+_Key = tuple[int | None, str, str, int | None]
+
+
 class Waits:
-    """Follows waits from snapshot to snapshot. A sampled wait ends half a period after its last sight, on average."""
+    """Follows waits from snapshot to snapshot. A sampled wait ends half a period after its last sight, on average.
+
+    A statement that wants a hot row waits for its queue, for the transaction of whoever holds it, for the row's new
+    version: that is one wait.
+    """
 
     def __init__(self, period_ns: int) -> None:
         self._half_ns = period_ns // 2
-        self._open: dict[tuple[int | None, str, str, int | None], Wait] = {}
+        self._open: dict[_Key, Wait] = {}
         self._ended: list[Wait] = []
 
     def observe(self, at_ns: int, error_ns: int, seen: Iterable[Seen]) -> list[Wait]:
         """Takes a snapshot made at `at_ns` ± `error_ns`; returns the waits that it no longer shows."""
         still = {}
+        statements = {(w.lock.session, w.lock.asked): key for key, w in self._open.items() if _of_row(w.lock)}
         for sight in seen:
-            key = (sight.lock.session, sight.lock.tag, sight.lock.mode, sight.lock.since)
+            lock = sight.lock
+            key = (lock.session, lock.tag, lock.mode, lock.since)
             wait = self._open.pop(key, None) or self._open.pop((*key[:3], None), None)
+            if wait is not None:
+                self._same(wait, lock, at_ns, error_ns)
+            else:
+                before = statements.get((lock.session, lock.asked))
+                wait = self._gone_on(before, sight) or self._new(sight, at_ns, error_ns)
             still[key] = self._again(wait, sight, at_ns, error_ns)
         over, self._open = self._open, still
         self._end(over.values())
@@ -200,15 +228,40 @@ class Waits:
         over, self._open, self._ended = [*self._ended, *self._open.values()], {}, []
         return over
 
-    def _again(self, wait: Wait | None, sight: Seen, at_ns: int, error_ns: int) -> Wait:
+    def _new(self, sight: Seen, at_ns: int, error_ns: int) -> Wait:
         age_ns = sight.lock.age_ns
-        if wait is None:
-            started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
-            wait = Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name)
-        elif age_ns is not None and (error_ns < wait.error_ns or wait.lock.age_ns is None):
-            wait.started_ns, wait.error_ns = at_ns - age_ns, error_ns
+        started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
+        since = None if age_ns is None else sight.lock.since
+        return Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name, since=since)
+
+    def _gone_on(self, before: _Key | None, sight: Seen) -> Wait | None:
+        """The wait of the same statement that goes on for another lock of the row."""
+        wait = self._open.get(before) if before else None
+        if wait is None or not _of_row(sight.lock):
+            return None
+        same = wait.object == sight.object or _UNTOLD in (wait.object, sight.object)
+        return self._open.pop(before) if before and same else None
+
+    def _same(self, wait: Wait, lock: Lock, at_ns: int, error_ns: int) -> None:
+        """The surest reading of the beginning counts, which only the first part tells."""
+        if lock.age_ns is None or wait.since not in (None, lock.since):
+            return
+        if error_ns < wait.error_ns or wait.since is None:
+            wait.started_ns, wait.error_ns, wait.since = at_ns - lock.age_ns, error_ns, lock.since
+
+    def _again(self, wait: Wait, sight: Seen, at_ns: int, error_ns: int) -> Wait:
         wait.lock, wait.last_ns, wait.hits = sight.lock, at_ns, (wait.hits or 0) + 1
-        if sight.lock.named is None or sight.name != sight.lock.named.lock:  # a row is known by its queue's head only
+        if wait.object == _UNTOLD:
             wait.object, wait.name = sight.object, sight.name
         wait.chains[sight.chain] += 1
+        wait.sights.append(Sight(at_ns - (sight.lock.age_ns or 0), at_ns, error_ns))
         return wait
+
+
+_UNTOLD = "transaction"
+"""What is waited for, when nothing tells for which row."""
+
+
+def _of_row(lock: Lock) -> bool:
+    """Whether it is one of those that a statement waits for one after another; where it is known which one that is."""
+    return lock.asked is not None and lock.kind in ("tuple", "transactionid")

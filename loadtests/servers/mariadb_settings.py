@@ -75,7 +75,8 @@ def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size)
 def _metadata_locks() -> dict[str, int | str]:
     """Waits for rows are in INNODB_TRX and INNODB_LOCK_WAITS, which cost only who reads them. Those for tables and for
     user-level locks are in performance_schema alone: on, with the one instrument that lists them, and no room for what
-    the others would keep. Measured beside none at all: 9 MB, and no difference in transactions a second."""
+    the others would keep. Measured beside none at all: 9 MB, 2 µs of processor time where a point select alone takes
+    58, and no difference in transactions a second."""
     return {
         "performance_schema": 1,
         "performance_schema_instrument": "'%=OFF'",

@@ -10,7 +10,7 @@ from log_lines import T0_NS, acquired, at, line, waiting
 from loadtests.probes.clocks import ServerClock
 from loadtests.probes.contract import ClockOffset
 from loadtests.probes.jsonlog.follower import Follower
-from loadtests.probes.waits import Lock, Wait
+from loadtests.probes.waits import Lock, Sight, Wait
 
 MS = 1_000_000
 MINUTES_NS = 7 * 60 * 10**9
@@ -59,8 +59,8 @@ WAIT = (waiting(110, 2, "transaction 9", 1), acquired(160, 2, "transaction 9", "
 
 
 def sampled(started_ns: int, last_ns: int) -> Wait:
-    lock = Lock(2, "x", "transactionid", "ShareLock", False)
-    return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]))
+    lock, sights = Lock(2, "x", "transactionid", "ShareLock", False), [Sight(started_ns, last_ns, 0)]
+    return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]), sights=sights)
 
 
 def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:

@@ -63,6 +63,14 @@ class Sessions:
             await connection.execute(sql)
         self.waited[name] = begun_ns, self.observer.now_ns()
 
+    async def until_waiting(self, name: str) -> None:
+        """Until the server says that the session waits for a lock."""
+        connection = await asyncpg.connect(self.server.dsn)
+        asked, end = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $1", time.monotonic() + 20
+        while await connection.fetchval(asked, self.pids[name]) != "Lock":
+            assert time.monotonic() < end, f"{name} never waited"
+        await connection.close()
+
     def rows(self, name: str) -> list[dict[str, Any]]:
         return [w for w in self.observer.rows("lock_waits") if w["waiter_session"] == self.pids[name]]
 
@@ -78,23 +86,29 @@ async def execute(dsn: str, *statements: str) -> None:
 
 
 async def hot_row(s: Sessions) -> None:
-    """One holds a row, four want it and hold it a while themselves."""
+    """One holds a row, four want it, one after another, and hold it a while themselves."""
+    names = [f"hot.{n}" for n in range(5)]
+    async with s.open(*names) as (holder, *waiters):
 
-    async def one(name: str, connection: Any, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        async with connection.transaction():
-            await s.wait(name, connection, UPDATE.format(1))
-            await asyncio.sleep(HOLD_S / 2)
+        async def one(name: str, connection: Any) -> None:
+            async with connection.transaction():
+                await s.wait(name, connection, UPDATE.format(1))
+                await asyncio.sleep(HOLD_S / 2)
 
-    names = ["hot.0", "hot.1", "hot.2", "hot.3", "hot.4"]
-    async with s.open(*names) as connections:
-        await asyncio.gather(*(one(*each, 0.02 * n) for n, each in enumerate(zip(names, connections, strict=True))))
+        await holder.execute("BEGIN; " + UPDATE.format(1))
+        tasks = []
+        for name, connection in zip(names[1:], waiters, strict=True):
+            tasks.append(asyncio.create_task(one(name, connection)))
+            await s.until_waiting(name)
+        await asyncio.sleep(HOLD_S / 2)
+        await holder.execute("COMMIT")
+        await asyncio.gather(*tasks)
 
 
 async def errors(s: Sessions) -> None:
     """One holds a row; those who want it are timed out, cancelled and terminated."""
-    async with s.open("holder", "lock.timeout", "statement.timeout", "cancelled", "terminated", "caught") as all_of:
-        holder, *waiters = all_of
+    async with s.open("holder", "lock.timeout", "statement.timeout", "cancelled", "terminated", "caught") as several:
+        holder, *waiters = several
         await holder.execute("BEGIN; " + UPDATE.format(2))
         await waiters[0].execute("SET lock_timeout = 100")
         await waiters[1].execute("SET statement_timeout = 100")
@@ -103,6 +117,8 @@ async def errors(s: Sessions) -> None:
         texts = [UPDATE.format(2)] * 4 + [caught]
         names = ["lock.timeout", "statement.timeout", "cancelled", "terminated", "caught"]
         tasks = [asyncio.create_task(s.wait(*each)) for each in zip(names, waiters, texts, strict=True)]
+        await s.until_waiting("cancelled")
+        await s.until_waiting("terminated")
         await asyncio.sleep(HOLD_S)
         await holder.execute("SELECT pg_cancel_backend($1)", s.pids["cancelled"])
         await holder.execute("SELECT pg_terminate_backend($1)", s.pids["terminated"])
@@ -114,6 +130,7 @@ async def deadlock(s: Sessions) -> None:
         await a.execute("BEGIN; " + UPDATE.format(3))
         await b.execute("BEGIN; " + UPDATE.format(4))
         first = asyncio.create_task(s.wait("dead.a", a, UPDATE.format(4)))
+        await s.until_waiting("dead.a")
         await asyncio.sleep(0.05)
         await s.wait("dead.b", b, UPDATE.format(3))
         await b.execute("ROLLBACK")
@@ -125,6 +142,7 @@ async def reloaded(s: Sessions) -> None:
     async with s.open("reload.holder", "reload.waiter") as (holder, waiter):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(-1)")
         task = asyncio.create_task(s.wait("reload.waiter", waiter, "SELECT pg_advisory_lock(-1)"))
+        await s.until_waiting("reload.waiter")
         for _ in range(3):
             await asyncio.sleep(HOLD_S / 3)
             await execute(s.server.dsn, "SELECT pg_reload_conf()")
@@ -141,9 +159,10 @@ async def relations(s: Sessions) -> None:
     ):
         await dump.execute("BEGIN; SELECT count(*) FROM hot")
         altered = asyncio.create_task(s.wait("ddl", ddl, "ALTER TABLE hot ADD COLUMN IF NOT EXISTS extra int"))
-        await asyncio.sleep(0.05)
+        await s.until_waiting("ddl")
         text = "SELECT count(*) FROM hot WHERE n = 4711 /*controller='chats',action='index',traceparent='00-1'*/"
         read = asyncio.create_task(s.wait("reader", reader, text))
+        await s.until_waiting("reader")
         await asyncio.sleep(2 * HOLD_S)
         await dump.execute("COMMIT")
         await asyncio.gather(altered, read)
@@ -158,6 +177,7 @@ async def notify(s: Sessions) -> None:
         one = asyncio.create_task(s.wait("notify.1", first, f"BEGIN; {UPDATE.format(8)}; NOTIFY events; COMMIT"))
         await asyncio.sleep(0.05)
         two = asyncio.create_task(s.wait("notify.2", second, "NOTIFY events"))
+        await s.until_waiting("notify.2")
         await asyncio.sleep(HOLD_S)
         await execute(s.server.dsn, "SET synchronous_commit = local", "ALTER SYSTEM RESET synchronous_standby_names")
         await execute(s.server.dsn, "SELECT pg_reload_conf()")
@@ -170,6 +190,7 @@ async def elsewhere(s: Sessions) -> None:
     async with s.open("other.1", "other.2", dsn=dsn) as (holder, waiter):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(9)")
         task = asyncio.create_task(s.wait("other.2", waiter, "SELECT pg_advisory_lock(9)"))
+        await s.until_waiting("other.2")
         await asyncio.sleep(HOLD_S)
         await holder.execute("COMMIT")
         await task
@@ -226,16 +247,15 @@ def test_the_source_says_what_it_knows(told: Sessions) -> None:
 
 def test_everyone_who_wants_a_hot_row_waits_once(told: Sessions) -> None:
     assert told.rows("hot.0") == []
-    waits = [expect(told, f"hot.{n}", object="row of hot", depth=max(1, n - 1)) for n in (1, 2)]
-    waits += [expect(told, f"hot.{n}", object="row of hot") for n in (3, 4)]
+    waits = [expect(told, f"hot.{n}", object="row of hot") for n in (1, 2, 3, 4)]
     lasted = sum(w["ended_ns"] - w["started_ns"] for w in waits)
     seen = sum(end - begin for begin, end in (told.waited[f"hot.{n}"] for n in (1, 2, 3, 4)))
-    assert lasted == pytest.approx(seen, rel=0.05)
+    assert 0.5 * seen <= lasted <= seen + 4 * ERROR_NS
     assert {outcome(w) for w in waits} == {"acquired"}
     assert {w["lock"] for w in waits[:2]} == {"hot (0,1)"}
     names = {told.pids[f"hot.{n}"]: f"hot.{n}" for n in range(5)}
     assert all(w["root_operation"] in (names[w["root_session"]], None) for w in waits)
-    assert waits[0]["root_session"] == told.pids["hot.0"]
+    assert (waits[0]["root_session"], waits[0]["depth"]) == (told.pids["hot.0"], 1)
 
 
 @pytest.mark.parametrize(
@@ -249,15 +269,13 @@ def test_everyone_who_wants_a_hot_row_waits_once(told: Sessions) -> None:
     ],
 )
 def test_waits_that_come_to_nothing(told: Sessions, name: str, ending: str) -> None:
-    if name == "caught":  # in no log: the sampler saw it end
-        (wait,) = told.rows(name)
-        assert 60 * MS <= wait["ended_ns"] - wait["started_ns"] <= 250 * MS
-    else:
-        wait = expect(told, name)
-        lasted = told.waited[name][1] - told.waited[name][0]
-        assert lasted - 4 * ERROR_NS <= wait["ended_ns"] - wait["started_ns"] <= lasted + ERROR_NS
+    (wait,) = told.rows(name)
+    begun_ns, ended_ns = told.waited[name]
+    shortest_ns = 60 * MS if name == "caught" else 90 * MS  # in no log: the sampler saw it end
+    assert shortest_ns <= wait["ended_ns"] - wait["started_ns"] <= ended_ns - begun_ns + 60 * MS
     assert outcome(wait) == ending
-    assert (wait["root_session"], wait["root_operation"]) == (told.pids["holder"], "holder")
+    assert (wait["known"], wait["root_session"]) == (KNOWN.index("event"), told.pids["holder"])
+    assert wait["root_operation"] == "holder"
 
 
 def test_a_deadlock_is_two_waits(told: Sessions) -> None:
@@ -305,6 +323,7 @@ async def contend(sessions: Sessions, name: str) -> None:
     async with sessions.open("holds", name) as (holder, waiter):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(5)")
         task = asyncio.create_task(sessions.wait(name, waiter, "SELECT pg_advisory_xact_lock(5)"))
+        await sessions.until_waiting(name)
         await asyncio.sleep(HOLD_S)
         await holder.execute("COMMIT")
         await task
@@ -332,8 +351,7 @@ def test_a_log_that_goes_away_and_comes_back(server: PostgresServer, tmp_path: P
     with observing(tmp_path, {"postgres:postgres": server.dsn}) as observer:
         sessions = Sessions(server, observer)
         os.truncate(log, 0)
-        until("was cut")
-        until(None)
+        asked()
         go("cut")
         log.rename(log.with_name("old.json"))
         go("renamed")
@@ -360,8 +378,7 @@ def test_a_log_that_goes_away_and_comes_back(server: PostgresServer, tmp_path: P
         "switched.off": ["sampled"],
     }
     assert {w["object"] for of in waits.values() for w in of} == {"advisory 5"}
-    blind = [t["error"] for t in observer.ticks("postgres") if t["error"]]
-    assert all("Connect" in why or "Cannot" in why or "closed" in why or "shutting" in why for why in blind)
+    assert any("was cut" in (t["error"] or "") for t in observer.ticks(LOG))
 
 
 LOG = "postgres/log"
@@ -370,7 +387,7 @@ LOG = "postgres/log"
 def watcher(server: PostgresServer, *grants: str) -> str:
     """The address for a role with those privileges only."""
     create = ("DROP ROLE IF EXISTS watcher", "CREATE ROLE watcher LOGIN PASSWORD 'secret'")
-    revoke = ("REVOKE CONNECT ON DATABASE pod FROM watcher",) if exists(server) else ()
+    revoke = ("DROP OWNED BY watcher",) if exists(server) else ()
     connect = "GRANT CONNECT ON DATABASE pod TO watcher"
     asyncio.run(execute(server.dsn, *revoke, *create, connect, *grants))
     return server.dsn.replace(server.dsn.split("@")[0], "postgresql://watcher:secret")
@@ -406,7 +423,8 @@ def test_a_role_with_few_privileges_samples_what_it_may_see(server: PostgresServ
 
 
 def test_privileges_that_are_withdrawn_leave_the_sampler(server: PostgresServer, tmp_path: Path) -> None:
-    with observing(tmp_path, {"postgres:postgres": watcher(server, "GRANT pg_monitor TO watcher")}) as observer:
+    grants = ("GRANT pg_monitor TO watcher", "GRANT EXECUTE ON FUNCTION pg_current_logfile(text) TO watcher")
+    with observing(tmp_path, {"postgres:postgres": watcher(server, *grants)}) as observer:
         sessions = Sessions(server, observer)
         asyncio.run(contend(sessions, "granted"))
         asyncio.run(execute(server.dsn, "REVOKE pg_monitor FROM watcher"))

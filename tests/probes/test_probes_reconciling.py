@@ -7,12 +7,15 @@ from hypothesis import strategies as st
 
 from loadtests.probes.postgres_source import LogSettings, source
 from loadtests.probes.reconciling import FOR_EVER, Ledger
-from loadtests.probes.waits import Chain, Lock, Party, Wait
+from loadtests.probes.waits import Chain, Lock, Party, Sight, Wait
 
 
 def sampled(session: int, started: int, last: int, hits: int = 1, chain: Chain | None = None) -> Wait:
     lock = Lock(session, "tag", "transactionid", "ShareLock", False, age_ns=5)
-    return Wait(lock, "row of t", started, 0, last, hits, last + 25, chains=Counter([chain]), name="t (0,1)")
+    sights = [Sight(started, last, 0)] * hits
+    return Wait(
+        lock, "row of t", started, 0, last, hits, last + 25, chains=Counter([chain]), name="t (0,1)", sights=sights
+    )
 
 
 def logged(session: int, started: int, ended: int | None, chain: Chain | None = None, of: str = "row of t") -> Wait:
@@ -53,6 +56,17 @@ def test_parts_too_short_to_be_logged_are_sampled() -> None:
     ledger.sampled([sampled(1, 90, 95), sampled(1, 140, 141), sampled(1, 200, 203)])
     tell(ledger, logged(1, 100, 200))
     assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 1, 90), ("sampled", 1, 200)]
+
+
+def test_sights_that_the_log_does_not_cover_are_left() -> None:
+    """A statement waited in parts, and one of them was long enough to be logged."""
+    wait = sampled(1, 90, 395, hits=0)
+    wait.sights = [Sight(90, 95, 0), Sight(100, 145, 0), Sight(100, 195, 0), Sight(390, 395, 0)]
+    ledger = Ledger()
+    ledger.sampled([wait])
+    tell(ledger, logged(1, 100, 200))
+    event, left = ledger.settled(1000)
+    assert (event.known, left.hits, left.started_ns, left.ended_ns) == ("event", 2, 90, 420)
 
 
 def test_stamps_that_come_late_do_not_part_them() -> None:

@@ -90,6 +90,20 @@ def test_a_wait_whose_beginning_is_told_late_is_one() -> None:
     assert [(w.started_ns, w.hits, w.ended_ns) for w in waits.rest()] == [(800, 2, None)]
 
 
+def test_the_parts_of_a_statement_are_one_wait() -> None:
+    """For the row's queue, for its holder, and for the next one's: a statement on one row; not the statement after."""
+    first = replace(SECOND, asked=7, since=600, age_ns=20)
+    second = replace(FIRST, session=3, asked=7, since=680, age_ns=30)
+    third = replace(second, tag="xid.10", since=790, age_ns=15)
+    waits = Waits(100)
+    waits.observe(1000, 5, waits_in([HOLDER, FIRST, QUEUE_HEAD, first]))
+    assert [w.lock.session for w in waits.observe(1100, 5, waits_in([HOLDER, second]))] == [2]
+    assert waits.observe(1200, 1, waits_in([replace(HOLDER, tag="xid.10"), third])) == []
+    (over,) = waits.observe(1300, 5, waits_in([replace(HOLDER, tag="xid.10"), replace(third, asked=8, since=950)]))
+    assert (over.started_ns, over.ended_ns, over.hits, over.object) == (980, 1250, 3, "row of chats")
+    assert [s.since_ns for s in over.sights] == [980, 1070, 1185]
+
+
 def test_servers_that_do_not_tell_the_beginning() -> None:
     waits = Waits(100)
     waits.observe(1000, 5, waits_in([HOLDER, replace(FIRST, age_ns=None)]))

@@ -33,6 +33,7 @@ SELECT
     (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS since,
     NULL::bigint AS age_ns,
     (extract(EPOCH FROM a.xact_start) * 1000000)::bigint AS began,
+    (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS asked,
     a.backend_type,
     a.application_name,
     left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement

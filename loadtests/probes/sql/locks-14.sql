@@ -35,6 +35,7 @@ SELECT
     (extract(EPOCH FROM l.waitstart) * 1000000)::bigint AS since,
     (extract(EPOCH FROM clock_timestamp() - l.waitstart) * 1000000000)::bigint AS age_ns,
     (extract(EPOCH FROM a.xact_start) * 1000000)::bigint AS began,
+    (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS asked,
     a.backend_type,
     a.application_name,
     left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement

@@ -1,0 +1,91 @@
+"""The sampler alone, as on a server whose log cannot be read: its total of lock waits, against that of the waiters.
+
+On each of several databases of one PostgreSQL about two sessions wait at any moment, for a minute; an observer of its
+own looks into each, as the pod's own role, which may not read the log. That is done until there are twenty minutes.
+"""
+
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import asyncpg
+import uvloop
+
+from benchmarks._figures import measure, show
+from benchmarks._observer import observing
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.servers.contract import Server
+from loadtests.servers.registry import create_server
+from reports.waits import sampled_interval_s
+
+DATABASES = 4
+ROUNDS = 5
+SECONDS = 60
+PERIOD_S = 0.05
+
+
+class Minute(NamedTuple):
+    waited_s: float
+    told_s: float
+    interval_s: tuple[float, float]
+
+    @property
+    def recovered(self) -> float:
+        return self.told_s / self.waited_s
+
+    @property
+    def held(self) -> bool:
+        return self.interval_s[0] <= self.waited_s <= self.interval_s[1]
+
+
+def told(directory: RunDirectory, waited_s: float) -> Minute:
+    hits = [hit for b in directory.batches("lock_waits") for hit in b["hits"].to_pylist()]
+    seconds = sum(hits) * PERIOD_S
+    return Minute(waited_s, seconds, sampled_interval_s(sum(hits), seconds, PERIOD_S))
+
+
+async def make_databases(server: Server) -> list[str]:
+    connection = await asyncpg.connect(server.dsn)
+    names = [f"queue_{secrets.token_hex(4)}" for _ in range(DATABASES)]
+    for name in names:
+        await connection.execute(f"CREATE DATABASE {name} OWNER pod")
+    await connection.close()
+    return [urlsplit(server.pod_dsn)._replace(path=f"/{name}").geturl() for name in names]
+
+
+def minutes(dsns: Sequence[str]) -> list[Minute]:
+    with ExitStack() as stack:
+        directories = [stack.enter_context(observing("postgres", dsn))[1] for dsn in dsns]
+        waited = measure("_queue", SECONDS)["waited_s"]
+        # Everything is written within a quarter of a second; closing would take the directories away.
+        time.sleep(1)
+        return [told(directory, seconds) for directory, seconds in zip(directories, waited, strict=True)]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        with create_server("postgres", Path(directory) / "server") as server:
+            dsns = uvloop.run(make_databases(server))
+            os.environ["LOADTESTS_DSNS"] = json.dumps(dsns)
+            found = [minute for _ in range(ROUNDS) for minute in minutes(dsns)]
+    off = [abs(minute.recovered - 1) for minute in found]
+    show("sessions waiting at a time", median(m.waited_s for m in found) / SECONDS, "sessions", "2", True)
+    show("total recovered by the sampler alone, median", median(m.recovered for m in found), "x", "-", True)
+    within = show("the minute that was off by most", max(off), "x", "≤ 0.05", max(off) <= 0.05)
+    held = sum(minute.held for minute in found) / len(found)
+    kept = show(f"minutes of {len(found)} whose interval held the truth", held, "x", "≥ 0.95", held >= 0.95)
+    return 0 if within and kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
