@@ -15,7 +15,7 @@ COMMAND = "evalsha"
 
 _BUSY = "for i = 1, tonumber(ARGV[1]) do end return 0"
 _QUIET_READINGS = 25
-_TRIAL_TURNS = 200_000
+_TRIALS, _TRIAL_TURNS = 5, 200_000
 
 
 class RedisHolds:
@@ -34,7 +34,8 @@ class RedisHolds:
             self._script = str(await self._client.script_load(_BUSY))
             quiet_ns = self._clock.quiet_ns([await self._run(0) for _ in range(_QUIET_READINGS)])
             await ready()
-            turns_per_s = _TRIAL_TURNS / max(await self._run(_TRIAL_TURNS) - quiet_ns, 1) * 1e9
+            quickest_ns = min([await self._run(_TRIAL_TURNS) for _ in range(_TRIALS)])
+            turns_per_s = _TRIAL_TURNS / max(quickest_ns - quiet_ns, 1) * 1e9
             async with self._clock.beating():
                 return [await self._make(hold, session, quiet_ns, turns_per_s) for hold in holds]
         finally:
