@@ -24,7 +24,7 @@ from benchmarks._observed import Observed, observed
 from loadtests.records.vocabulary import KNOWN
 from loadtests.servers.postgres import PostgresServer
 
-ROUNDS, SECONDS = 5, 1.5
+ROUNDS, SECONDS = 3, 1.5
 THRESHOLDS_MS = (1, 2, 5, 10, 50)
 CHOSEN_MS = 10
 PAIRS, WAITS = 8, 40

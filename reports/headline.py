@@ -10,7 +10,7 @@ from reports.frames import Run
 from reports.generator import strain
 from reports.ledgerchecks import ledger_checks
 from reports.lockdoubts import lock_doubts
-from reports.sentence import most_locked, sentence_of
+from reports.sentence import locked_at, most_locked, sentence_of
 from reports.statistics import Estimate
 from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval
@@ -152,9 +152,11 @@ def _of(measure: Measure, figure: str) -> Estimate:
 
 
 def _causes(storage: StorageFindings, figure: str) -> str:
-    """Where the time of that figure went and, where locks are worse for another operation, where its went."""
-    accept, worst = sentence_of(storage, ACCEPT, figure), most_locked(storage)
-    return f"{accept} {worst}".strip() if accept and worst != accept else accept
+    """Where the time of that figure went and, where that was not locks, of what locks are worst for."""
+    accept = sentence_of(storage, ACCEPT, figure)
+    if not accept or locked_at(storage, ACCEPT, figure):
+        return accept
+    return f"{accept} {most_locked(storage)}".strip()
 
 
 def _reason(storage: StorageFindings, accept: Measure) -> str:

@@ -79,6 +79,12 @@ def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
     return "" if split is None else told(storage, Figure(operation, name, split))
 
 
+def locked_at(storage: StorageFindings, operation: str, name: str) -> bool:
+    """Whether locks are the cause of that figure, as far as it is known."""
+    split = storage.causes.splits.get(operation, {}).get(name)
+    return split is not None and Figure(operation, name, split).locked
+
+
 def figures_of(causes: Causes) -> list[Figure]:
     """Of each operation the rarest percentile that is split, else its mean."""
     found = []

@@ -45,5 +45,5 @@ CHANCE = 0.05
 calibrations than this while it just keeps its bar; and a total of sights, when its 95 % interval does not hold the
 truth."""
 
-HIDES = 4
-"""Where the truth itself is off by more than so many times the bar, an error that it would explain is unknown."""
+HIDES = 2
+"""A wait whose truth may be off by more than so many times the bar of its error says nothing of that error."""

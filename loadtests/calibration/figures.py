@@ -171,18 +171,19 @@ def sights_interval(hits: int) -> tuple[float, float]:
 
 
 def _error(case: Case, found: Sequence[Pair]) -> Figure:
-    """What the truth's own error does not explain. Unknown where so much of it would be explained that a source far out
-    of its bar could hide behind it."""
-    bar, n, error_ms = case.bars.error_ms, len(found), case.error_ns / 1e6
+    """Of waits whose truth is good enough to judge by: what its own error does not explain."""
+    bar = case.bars.error_ms
+    off_ms = [
+        max(abs(row.ended_ns - row.started_ns - wait.lasted_ns) - wait.error_ns, 0) / 1e6
+        for wait, row in found
+        if wait.error_ns / 1e6 <= HIDES * bar
+    ]
+    n, truth = len(off_ms), f"the truth itself is good to {case.error_ns / 1e6:.1f} ms"
     if n < FEWEST:
-        return case.figure("wait error p95", bar, _too_few(n, "waits found"))
-    off_ns = [(abs(row.ended_ns - row.started_ns - wait.lasted_ns), wait.error_ns) for wait, row in found]
-    beyond_ms = [max(off - error, 0) / 1e6 for off, error in off_ns]
-    agree = sum(off / 1e6 <= bar for off, _ in off_ns) >= _P95 * n
-    reason = f"the truth itself is good to {error_ms:.1f} ms"
-    said = Said(percentile(beyond_ms, _P95), "pass" if agree or error_ms <= HIDES * bar else "unknown", n, reason)
-    if said.value is not None and said.value > bar:
-        late = sum(beyond > bar for beyond in beyond_ms)
-        excused = case.form == "short" and chance_of(late, n, 1 - _P95) >= CHANCE
-        said = said._replace(verdict="pass" if excused else "fail", reason=f"{late} are further off; {reason}")
-    return case.figure("wait error p95", bar, said)
+        return case.figure("wait error p95", bar, _too_few(n, f"waits whose truth is good to {HIDES * bar:g} ms"))
+    value, late = percentile(off_ms, _P95), sum(off > bar for off in off_ms)
+    if value <= bar:
+        return case.figure("wait error p95", bar, Said(value, "pass", n, truth))
+    excused = case.form == "short" and chance_of(late, n, 1 - _P95) >= CHANCE
+    verdict: Verdict = "pass" if excused else "fail"
+    return case.figure("wait error p95", bar, Said(value, verdict, n, f"{late} are further off; {truth}"))

@@ -12,7 +12,7 @@ from loadtests.calibration.truth import Ask, Done
 KEYS = 8
 """How many keys a hold has of its own: a chain's sessions hold one each."""
 
-_QUIET_READINGS = 9
+_QUIET_READINGS = 5
 _WAITS_WITHIN_S = 5.0
 
 

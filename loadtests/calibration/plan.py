@@ -55,14 +55,14 @@ S = Several
 
 PLANS: dict[tuple[str, Form], Sequence[Several]] = {
     ("postgres", "short"): (
-        S(1, "row", 0.45, 3, "chain"),
-        S(1, "row", 0.4, 3),
-        S(1, "relation", 0.3, 2),
-        S(1, "row", 0.25, ending="timed_out"),
-        S(1, "advisory", 0.25),
-        S(2, "advisory", 0.12),
-        S(4, "row", 0.06),
-        S(8, "row", 0.025),
+        S(1, "row", 0.35, 3, "chain"),
+        S(1, "row", 0.35, 3),
+        S(1, "relation", 0.25, 2),
+        S(1, "row", 0.2, ending="timed_out"),
+        S(1, "advisory", 0.2),
+        S(2, "advisory", 0.1),
+        S(4, "row", 0.05),
+        S(8, "row", 0.02),
         S(1, "row", 0.02, ending="deadlock"),
         S(1, "row", 0.005),
         S(1, "advisory", 0.002),
@@ -86,10 +86,10 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(20, lock, seconds) for lock in ("row", "advisory") for seconds in (0.0005, 0.002, 0.005)),
     ),
     ("mariadb", "short"): (
-        S(1, "row", 1.1, 2, "chain"),
-        S(1, "row", 1.0),
-        S(1, "metadata", 0.8),
-        S(1, "row", 0.3, ending="deadlock"),
+        S(1, "row", 0.85, 2, "chain"),
+        S(1, "row", 0.8),
+        S(1, "metadata", 0.65),
+        S(1, "row", 0.2, ending="deadlock"),
         S(2, "row", 0.05),
     ),
     ("mariadb", "full"): (

@@ -52,11 +52,16 @@ class Timekeeper:
     @property
     def error_ns(self) -> int:
         """How far a wait's truth may be off, in 19 of 20: the statement's own scatter, and a late awakening."""
-        return percentile(self._scatter_ns, 0.95) + percentile(self._late_ns, 0.95)
+        return self._usual_scatter_ns + percentile(self._late_ns, 0.95)
+
+    @property
+    def _usual_scatter_ns(self) -> int:
+        """Without the readings in which this process was late itself, which the heart-beat tells for each wait."""
+        return percentile(self._scatter_ns, 0.75)
 
     def error_of_ns(self, started_ns: int, ended_ns: int) -> int:
         """The same of one wait, by how late this process was when it began and when it ended."""
-        return percentile(self._scatter_ns, 0.95) + self._late_around_ns(started_ns) + self._late_around_ns(ended_ns)
+        return self._usual_scatter_ns + self._late_around_ns(started_ns) + self._late_around_ns(ended_ns)
 
     def _late_around_ns(self, moment_ns: int) -> int:
         around_ns = round(2 * _BEAT_S * 1e9)

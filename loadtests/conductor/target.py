@@ -20,7 +20,6 @@ _SCHEMES: Mapping[str, tuple[str, ...]] = {
     "postgres": ("postgresql", "postgres"),
     "mariadb": ("mariadb", "mysql"),
     "mysql": ("mysql", "mariadb"),
-    "mysql": ("mysql",),
     "redis": ("redis", "rediss"),
 }
 

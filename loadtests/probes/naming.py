@@ -74,9 +74,9 @@ def pod(application: str | None) -> str | None:
     return (name or None) if at else None
 
 
-def is_own(application: str | None, backend: str | None = None) -> bool:
-    """Whether a session bears its name in all of its transactions: a stranger's, or a process of the server's."""
-    return bool(backend and backend != "client backend") or "@" not in (application or "@")
+def is_own(operation: str | None, application: str | None, backend: str | None = None) -> bool:
+    """Whether a session goes by that name in all of its transactions: a stranger's, or a process of the server's."""
+    return operation is not None and operation in (application, backend)
 
 
 @lru_cache(maxsize=4096)

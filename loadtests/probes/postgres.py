@@ -181,7 +181,7 @@ class PostgresProbe:
         self._log.looked(there_ns, {s.lock.session for s in seen})
         for lock, row in {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True)}.values():
             if lock.session is not None and lock.began is not None:
-                own = naming.is_own(row["application_name"], row["backend_type"])
+                own = naming.is_own(lock.operation, row["application_name"], row["backend_type"])
                 sight = Sight(lock.began, lock.began * 1000, there_ns, lock.operation, own)
                 self._log.names.see(lock.session, sight)
 

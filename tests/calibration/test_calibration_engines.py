@@ -12,21 +12,14 @@ from loadtests.calibration import holders
 from loadtests.calibration.calibrating import Calibration, Database
 from loadtests.calibration.figures import Figure
 from loadtests.calibration.mariadb import MariadbHolds
-from loadtests.calibration.outcome import verdict
 from loadtests.calibration.plan import plan
 
 OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"
 
 
 def calibrate(database: Database, scratch: Path) -> dict[str, Figure]:
-    """By figure; short calibrations of a host that has no time for them are made once more."""
-    found: list[Figure] = []
-    for attempt in range(3):
-        directory = scratch / f"scratch-{attempt}"
-        directory.mkdir()
-        found = asyncio.run(Calibration([database], "short", directory, lambda _: None).make())
-        if verdict(found) != "unknown" or any(figure.value is None for figure in found):
-            break
+    """By figure."""
+    found = asyncio.run(Calibration([database], "short", scratch, lambda _: None).make())
     return {figure.figure: figure for figure in found}
 
 

@@ -81,12 +81,15 @@ def test_waits_at_the_threshold_need_not_be_found_but_those_certainly_above_must
 
 
 def test_what_the_truth_s_own_error_explains_is_no_error_but_hides_none():
-    late = [replace(row, ended_ns=row.ended_ns + 20 * MS) for row in ROWS]
-    vague = [replace(w, error_ns=18 * MS) for w in WAITS]
-    assert by_name(case(expected=vague, told=late, error_ns=18 * MS))["wait error p95"].verdict == "pass"
-    vaguer = [replace(w, error_ns=25 * MS) for w in WAITS]
-    found = by_name(case(expected=vaguer, told=late, error_ns=25 * MS))
+    late = [replace(row, ended_ns=row.ended_ns + 12 * MS) for row in ROWS]
+    vague = [replace(w, error_ns=9 * MS) for w in WAITS]
+    assert by_name(case(expected=vague, told=late))["wait error p95"].verdict == "pass"
+    vaguer = [replace(w, error_ns=12 * MS) for w in WAITS]
+    found = by_name(case(expected=vaguer, told=late))
     assert (found["wait error p95"].verdict, found["total recovered"].verdict) == ("unknown", "unknown")
+    some = [*WAITS[:20], *vaguer[20:]]
+    found = by_name(case(expected=some, told=late))
+    assert (found["wait error p95"].verdict, found["wait error p95"].n) == ("fail", 20)
 
 
 SIGHTS = [told(10 + n, 500 * n, 100, "sampled", 2) for n in range(30)]

@@ -1,4 +1,4 @@
-"""A calibration as a process: waited for, killed, called off; what happens there is a document, and nothing else."""
+"""A calibration as a process: waited for, killed, called off; whatever happens, a document is all that it leaves."""
 
 import json
 import os

@@ -145,12 +145,21 @@ def test_postgres_comes_and_goes_without_a_secret_left(tmp_path, postgres_server
         assert harness.finish() == 0, harness.stderr
         assert_whole(run)
         assert run.read("manifest")["engine"]["settings"]["fsync"] == "on"
+        calibration = run.read("calibration")
+        assert {(f["engine"], f["database"]) for f in calibration["figures"]} == {("postgres", "postgres")}
+        assert f"calibration: lock waits of postgres are {'known' if passed(calibration) else 'no evidence'}" in (
+            harness.stderr
+        )
         assert harness.left_behind() == []
         assert not list(harness.study().glob("server-*"))
     written = [p.read_bytes() for p in runs.rglob("*") if p.is_file()]
     for secret in secrets:
         assert not any(secret.encode() in content for content in written)
         assert secret not in harness.stderr + harness.stdout + "".join(commands)
+
+
+def passed(calibration) -> bool:
+    return {figure["verdict"] for figure in calibration["figures"]} == {"pass"}
 
 
 def _password(dsn: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.naming import fingerprint, operation, pod
+from loadtests.probes.naming import comment, fingerprint, is_own, operation, pod
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,39 @@ def test_operation(application: str | None, comment: str | None, backend: str | 
     assert operation(application, comment, backend) == expected
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("/* chat.accept */ SELECT 1", "chat.accept"),
+        ("/* chat.accept@pod-1 */ SELECT 1", "chat.accept"),
+        ("SELECT 1 /* chat.accept */ ;\n", "chat.accept"),
+        ("SELECT 1 /*action='index',controller='chats',traceparent='00-5b'*/", "chats.index"),
+        ("SELECT 1 /*action='chat%2Eaccept',route='%2Fchats'*/", "chat.accept"),
+        ("SELECT 1 /*route='%2Fchats%2F%7Bid%7D',framework='fastapi'*/;", "/chats/{id}"),
+        ("SELECT 1 /*controller='chats'*/", "chats"),
+        ("SELECT 1 /*job='sweep'*/", "sweep"),
+        ("SELECT 1 /*db_driver='asyncpg'*/", None),
+        ("/* chat.accept */ SELECT 1 /*db_driver='asyncpg'*/", "chat.accept"),
+        ("/* load the chats of an account */ SELECT 1", None),
+        ("/*+ SeqScan(chats) */ SELECT 1", None),
+        ("SELECT '/* chat.accept */'", None),
+        ("/* cut off", None),
+        ("*/", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_comments_at_either_end_name_the_operation(statement: str | None, expected: str | None) -> None:
+    assert comment(statement) == expected
+
+
+def test_names_that_sessions_bear_in_all_their_transactions() -> None:
+    asked = (("pg_dump", None), ("chat.accept@pod-1", None), ("", None), (None, None), ("", "autovacuum worker"))
+    own = [is_own(operation(a, None, backend), a, backend) for a, backend in asked]
+    assert own == [True, False, False, False, True]
+    assert not is_own(operation("uvicorn", "chats.index"), "uvicorn")
+
+
 def test_pod() -> None:
     assert [pod(a) for a in ("chat.accept@pod-1", "idle@p@2", "psql", "", None)] == ["pod-1", "2", None, None, None]
 
@@ -41,6 +74,14 @@ def test_pod() -> None:
         ("update t set a = 'cut off in the mid", "update t set a = ?"),
         ("/* cut off", None),
         (None, None),
+        ("select '--', 'secret'\n, 'more'", "select ?, ? , ?"),
+        ("select '/*', name, '*/ secret'", "select ?, name, ?"),
+        ('select "it\'s", t1.c2 from t where a in ($1, $2)', 'select "it\'s", t1.c2 from t where a in (…)'),
+        ("insert into t values (1, 'a'), (2, 'b'),\n(3, 'c')", "insert into t values (…)"),
+        (
+            "select 0x1F, 1_000, 1e-5, .5, U&'x', E'\\'secret', B'01' /* a /* b */ secret */",
+            "select ?, ?, ?, ?, ?, ?, ?",
+        ),
     ],
 )
 def test_fingerprint(statement: str | None, expected: str | None) -> None:
@@ -53,3 +94,35 @@ def test_no_value_survives(secret: str, number: int) -> None:
     assert fingerprint(f"select x from t where a = '{quoted}' and b = {number}") == (
         "select x from t where a = ? and b = ?"
     )
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ('select "secret", `na"me` from t', 'select ?, `na"me` from t'),
+        ("select 'it\\'s secret', 5 # secret", "select ?, ?"),
+    ],
+)
+def test_fingerprint_of_mariadb(statement: str, expected: str) -> None:
+    assert fingerprint(statement, mariadb=True) == expected
+
+
+PIECES = ("'", '"', "$$", "$a$", "/*", "*/", "--", "\n", "\\", "E'", "(", ",", ")", " ", "x", "é", "$1", ".")
+
+
+@given(st.lists(st.sampled_from(PIECES)), st.text(alphabet="'\\$/*-\n a\"", max_size=12), st.integers(10**6, 10**9))
+def test_no_literal_survives_whatever_is_around_it(pieces: list[str], around: str, secret: int) -> None:
+    """A number that begins nowhere in a name."""
+    literal = "'" + (around + f" {secret} ").replace("'", "''") + "'"
+    whole = ["select ", literal, ", ", str(secret), " from t ", *pieces]
+    assert str(secret) not in (fingerprint("".join(whole)) or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 10**6 + "a", "'" * 10**6, "$a" * 10**6, "/*" * 10**6, "(?," * 10**6, "E'\\" * 10**6, " " * 10**6]
+)
+def test_statements_of_megabytes_are_looked_at_in_no_time(text: str) -> None:
+    """Would take minutes with anything quadratic; a deadline of pytest's is the judge."""
+    for n in range(50):
+        fingerprint(text + str(n))
+        comment(text + f"/*a='{n}" + text + "*/")

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _KEPT = 64
@@ -20,38 +20,44 @@ class Sight:
     operation: str | None
     own: bool
 
+    def join(self, other: "Sight") -> None:
+        self.since_ns = min(self.since_ns, other.since_ns)
+        self.until_ns = max(self.until_ns, other.until_ns)
+        self.operation = other.operation or self.operation
+
 
 class Names:
     """What processes were doing. A lock is held to the end of a transaction: one sight tells for all of it."""
 
     def __init__(self) -> None:
         self._cuts: list[int] = []
-        self._sights: dict[int, dict[object, Sight]] = defaultdict(dict)
+        self._transactions: dict[int, dict[object, Sight]] = defaultdict(dict)
+        self._own: dict[int, dict[object, Sight]] = defaultdict(dict)
 
     def see(self, pid: int, sight: Sight) -> None:
         """Joins it to the other sights of that transaction."""
-        sights = self._sights[pid]
-        known = sights.get(sight.transaction)
-        if known is None:
-            sights[sight.transaction] = sight
-            if len(sights) > _KEPT:
-                del sights[next(iter(sights))]
-        else:
-            known.since_ns = min(known.since_ns, sight.since_ns)
-            known.until_ns = max(known.until_ns, sight.until_ns)
-            known.operation = sight.operation or known.operation
+        if sight.own:
+            life = self._life(sight.until_ns)
+            own = Sight((sight.operation, life), sight.since_ns, sight.until_ns, sight.operation, own=True)
+            _keep(self._own[pid], own)
+        _keep(self._transactions[pid], sight)
 
     def operation(self, pid: int, moments: Sequence[int]) -> str | None:
         """What it was doing at one of the moments, of which there is one at least; else a name of its own, that of the
         sight nearest to them; None when nothing tells."""
         first_ns, last_ns = min(moments), max(moments)
-        sights = list(self._sights.get(pid, {}).values())
-        for slack_ns in (0, _STAMPS_NS):
-            for sight in reversed(sights):
-                if sight.since_ns - slack_ns <= last_ns and sight.until_ns + slack_ns >= first_ns:
-                    return sight.operation
-        own = [s for s in sights if s.own and self._life(s.until_ns) == self._life(first_ns)]
-        return min(own, key=lambda s: abs(s.until_ns - first_ns), default=_NOBODY).operation
+        nearly = None
+        for sight in reversed(self._transactions.get(pid, {}).values()):
+            if sight.since_ns <= last_ns and sight.until_ns >= first_ns:
+                return sight.operation
+            if sight.since_ns - _STAMPS_NS <= last_ns and sight.until_ns + _STAMPS_NS >= first_ns:
+                nearly = nearly or sight
+        return nearly.operation if nearly else self._own_name(self._own.get(pid, {}).values(), first_ns)
+
+    def _own_name(self, own: Iterable[Sight], at_ns: int) -> str | None:
+        life = self._life(at_ns)
+        same = [sight for sight in own if self._life(sight.until_ns) == life]
+        return min(same, key=lambda sight: abs(sight.until_ns - at_ns)).operation if same else None
 
     def cut(self, at_ns: int) -> None:
         """From then on the server is another one, and gives old numbers to new processes."""
@@ -61,4 +67,11 @@ class Names:
         return bisect_right(self._cuts, at_ns)
 
 
-_NOBODY = Sight(None, 0, 0, None, True)
+def _keep(sights: dict[object, Sight], sight: Sight) -> None:
+    known = sights.get(sight.transaction)
+    if known is not None:
+        known.join(sight)
+        return
+    sights[sight.transaction] = sight
+    if len(sights) > _KEPT:
+        del sights[next(iter(sights))]

@@ -17,7 +17,7 @@ _STAMP_NS = 500_000
 def see(event: Event, names: Names) -> None:
     """A line of a session's own tells what it is doing, in all of its transaction."""
     if event.kind in ("waiting", "acquired"):
-        own = naming.is_own(event.application, event.backend)
+        own = naming.is_own(event.operation, event.application, event.backend)
         transaction = event.session, event.transaction
         names.see(event.pid, Sight(transaction, event.began_ns, event.at_ns, event.operation, own))
 

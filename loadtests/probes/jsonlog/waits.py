@@ -255,7 +255,7 @@ class LoggedWaits:
         return Holder(named[-1][1][0], named[-1][0]) if named else None
 
 
-def looks(part: Part, until_ns: int, most: int = 9) -> list[int]:
+def looks(part: Part, until_ns: int, most: int = 5) -> list[int]:
     """Moments evenly spread over the part."""
     length_ns = max(part.length_ns(until_ns), 0)
     return [part.started_ns + length_ns * (2 * i + 1) // (2 * most) for i in range(most)]
