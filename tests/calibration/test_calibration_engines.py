@@ -50,6 +50,7 @@ def told(found: dict[str, Figure]) -> str:
     return "\n".join(map(str, found.values()))
 
 
+@pytest.mark.alone
 @pytest.mark.server
 def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
     before = asyncio.run(ask(postgres_database.dsn, OBJECTS))
@@ -61,6 +62,7 @@ def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
     assert asyncio.run(ask(postgres_database.dsn, OBJECTS)) == before
 
 
+@pytest.mark.alone
 @pytest.mark.server
 def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres_database, tmp_path):
     silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
@@ -69,6 +71,7 @@ def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres
     assert "fail" in verdicts(found).values(), told(found)
 
 
+@pytest.mark.alone
 @pytest.mark.server
 def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
     found = calibrate(Database("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path)
@@ -77,6 +80,7 @@ def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
     assert not ask_mariadb(mariadb_database.pod_dsn, "SHOW TABLES")
 
 
+@pytest.mark.alone
 def test_sqlite_passes_and_leaves_no_file(tmp_path):
     found = calibrate(Database("sqlite", "sqlite", "", ""), tmp_path)
     assert set(verdicts(found).values()) == {"pass"}, told(found)

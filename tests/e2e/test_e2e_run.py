@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow.csv
@@ -60,34 +59,6 @@ def outcomes(run: RunDirectory) -> dict[str, int]:
     return {name: codes.count(code) for code, name in enumerate(OUTCOMES)}
 
 
-@dataclass
-class Started:
-    """Runs that are under way at the same time: each waits more than it works."""
-
-    compared: Harness
-    master: Harness
-    worker: Harness
-    locust: subprocess.Popen[str]
-    locust_runs: Path
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory) -> Iterator[Started]:
-    directory = tmp_path_factory.mktemp("started")
-    scenario = str(write_scenario(directory, 2))
-    compare = ("--rounds", "2", "--processes", "2", "--storage", "memory", "--storage", "sqlite")
-    address = f"127.0.0.1:{free_port()}"
-    master = ("--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
-    with ExitStack() as stack:
-        yield Started(
-            stack.enter_context(loadtests("run", scenario, *compare, runs=directory / "compared")),
-            stack.enter_context(loadtests("run", scenario, *master, runs=directory / "master")),
-            stack.enter_context(loadtests("run", "--worker", address, runs=directory / "worker")),
-            stack.enter_context(locusts_own(scenario, directory / "own")),
-            directory / "own",
-        )
-
-
 @contextmanager
 def locusts_own(scenario: str, runs: Path) -> Iterator[subprocess.Popen[str]]:
     """The run as Locust's own command makes it."""
@@ -109,10 +80,13 @@ def locusts_own(scenario: str, runs: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="module")
-def compared(started) -> Harness:
+def compared(tmp_path_factory) -> Iterator[Harness]:
     """Two storages, two workers, two rounds."""
-    assert started.compared.finish(90) == 0, started.compared.stderr
-    return started.compared
+    directory = tmp_path_factory.mktemp("compared")
+    options = ("--rounds", "2", "--processes", "2", "--storage", "memory", "--storage", "sqlite")
+    with loadtests("run", str(write_scenario(directory, 2)), *options, runs=directory / "runs") as harness:
+        assert harness.finish(90) == 0, harness.stderr
+        yield harness
 
 
 def test_a_study_is_whole_and_named_in_the_last_line(compared):
@@ -192,16 +166,24 @@ def _password(dsn: str) -> str:
     return dsn.split(":")[2].partition("@")[0]
 
 
-def test_master_and_worker_started_apart(started):
-    assert started.master.finish() == 0, started.master.stderr
-    started.worker.finish()
-    assert_whole(run_directories(started.master.study())[0])
+def test_master_and_worker_started_apart(tmp_path):
+    scenario = str(write_scenario(tmp_path, 2))
+    address = f"127.0.0.1:{free_port()}"
+    options = ("--storage", "memory", "--master", "--expect-workers", "1", "--bind", address)
+    with (
+        loadtests("run", scenario, *options, runs=tmp_path / "master") as master,
+        loadtests("run", "--worker", address, runs=tmp_path / "worker") as worker,
+    ):
+        assert master.finish() == 0, master.stderr
+        worker.finish()
+        assert_whole(run_directories(master.study())[0])
 
 
-def test_locusts_own_command_makes_the_same_run(started):
-    _, errors = started.locust.communicate(timeout=60)
-    assert started.locust.returncode == 0, errors
-    (study,) = started.locust_runs.iterdir()
+def test_locusts_own_command_makes_the_same_run(tmp_path):
+    with locusts_own(str(write_scenario(tmp_path, 2)), tmp_path / "runs") as locust:
+        _, errors = locust.communicate(timeout=60)
+    assert locust.returncode == 0, errors
+    (study,) = (tmp_path / "runs").iterdir()
     (run,) = run_directories(study)
     assert_whole(run)
     assert run.read("manifest")["generator"]["processes"] == 2

@@ -131,7 +131,8 @@ def test_a_database_may_be_killed_resized_and_recover_under_a_run_that_goes_on(t
         steady_s=8,
     ) as harness:
         run = done(harness)
-    assert [(a["do"], a["result"]) for a in acts(run)] == [("kill", "ok"), ("resize", "ok"), ("maintain", "ok")]
+    results = [(a["do"], a["result"]) for a in acts(run)]
+    assert results == [("kill", "ok"), ("resize", "ok"), ("maintain", "ok")], acts(run)
     assert run.read("end")["reason"] == "completed"
     last = pods_of(run, after_ns=acts(run)[-1]["ended_ns"], before_ns=2**62, outcomes=OK)
     assert set(last) == {"canary", "17"}
