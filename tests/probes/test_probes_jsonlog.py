@@ -218,7 +218,18 @@ def test_other_rows_of_a_statement_are_waits_of_their_own() -> None:
     assert two(here, {"context": row("(0,1)", relation="child")}) == 2
     assert two(here, {"context": row("(0,1)"), "vxid": "2/99"}) == 2
     assert two(here, {"context": row("(0,1)"), "statement": "SELECT 2"}) == 2
-    assert two({}, {}) == 2
+    assert two(here, {}) == 1
+    assert two({}, {"vxid": "2/99"}) == 2
+
+
+def test_a_row_is_told_by_the_part_that_knows_it() -> None:
+    (wait,) = told_of(
+        waiting(110, 2, "transaction 9", 1),
+        acquired(160, 2, "transaction 9", "60.000"),
+        waiting(171, 2, tuple_lock("(0,7)"), 3),
+        acquired(200, 2, tuple_lock("(0,7)"), "39.900"),
+    )
+    assert (wait.object, wait.name) == ("row of t", "t (0,7)")
 
 
 def test_a_queue_of_another_table_is_another_wait() -> None:

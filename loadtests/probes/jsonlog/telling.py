@@ -28,7 +28,7 @@ def told(
     """`here_ns` converts a moment from the server's clock. A wait that lasts is told as of the log's last word."""
     until_ns = wait.ended_ns or waits.now_ns
     event, part = wait.told, wait.longest(until_ns)
-    named = _named(wait.parts[0], relations)
+    named = _named(next((p for p in wait.parts if p.tells_row), wait.parts[0]), relations)
     lock = Lock(
         session=wait.pid,
         tag=part.lock,

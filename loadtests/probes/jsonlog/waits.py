@@ -36,7 +36,13 @@ class Part:
 
     @property
     def of_row(self) -> bool:
-        return self.lock.startswith("tuple ") or (self.row is not None and self.lock.startswith("transaction "))
+        """Whether it is one of those that a statement waits for one after another because of a row."""
+        return self.lock.startswith(("tuple ", "transaction "))
+
+    @property
+    def tells_row(self) -> bool:
+        """The server does not always say which row it is."""
+        return self.row is not None or self.lock.startswith("tuple ")
 
     def length_ns(self, until_ns: int) -> int:
         return (until_ns if self.ended_ns is None else self.ended_ns) - self.started_ns
