@@ -35,21 +35,6 @@ _COMMENT = 2000
 _PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
 _PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
 _KEYS = ("action", "route", "controller", "job")
-_LONGEST_NAME = 100
-_COMMENT = 2000
-_PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
-_PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
-_KEYS = ("action", "route", "controller", "job")
-_PATTERNS = (
-    (re.compile(r"/\*.*?(\*/|$)", re.DOTALL), " "),
-    (re.compile(r"--[^\n]*"), " "),
-    (re.compile(r"\$([A-Za-z_]\w*|)\$.*?(\$\1\$|$)", re.DOTALL), "?"),
-    (re.compile(r"\b[eE]'(?:[^'\\]|\\.|'')*('|$)"), "?"),
-    (re.compile(r"\b[bBxXuU]?&?'(?:[^']|'')*('|$)|'(?:[^']|'')*('|$)"), "?"),
-    (re.compile(r"(?<![\w$\".])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\b"), "?"),
-    (re.compile(r"\(\s*(?:\?|\$\d+)(?:\s*,\s*(?:\?|\$\d+))+\s*\)"), "(…)"),
-    (re.compile(r"\s+"), " "),
-)
 
 
 @lru_cache(maxsize=4096)
