@@ -36,7 +36,8 @@ def test_postgres_is_set_as_the_private_one() -> None:
 
 def test_mariadb_is_set_as_the_private_one() -> None:
     lines = configuration(Path("/home"), Path("/usr"), (3306, 3307), Size()).splitlines()[1:]
-    private = {name.replace("_", "-"): value for name, _, value in (line.partition("=") for line in lines)}
+    parts = [line.partition("=") for line in lines]
+    private = {name.replace("_", "-"): value.strip("'") for name, _, value in parts}
     words = [word.removeprefix("--").partition("=") for word in SERVICES["mariadb"]["command"]]
     given = {name: value or "1" for name, _, value in words}
     given["innodb-buffer-pool-size"] = given["innodb-buffer-pool-size"].replace("128M", str(128 * 2**20))
