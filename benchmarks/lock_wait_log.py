@@ -1,7 +1,8 @@
 """Lock waits of PostgreSQL from its log: what is found of known waits, what the observer uses, what the log costs.
 
 Costs are ratios to the same server with the log of waits off, side by side in every round, medians over the rounds. The
-bar is for the threshold that private servers are given; the other thresholds show why it is that one.
+bar is for the threshold that private servers are given; the other thresholds show why it is that one. A bar is missed
+when the whole interval of the median is below it: the second to the eighth of nine rounds, which holds it in 96 of 100.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from benchmarks._observed import Observed, observed
 from loadtests.records.vocabulary import KNOWN
 from loadtests.servers.postgres import PostgresServer
 
-ROUNDS, SECONDS = 3, 1.5
+ROUNDS, FEW, SECONDS = 9, 3, 1.5
 THRESHOLDS_MS = (1, 2, 5, 10, 50)
 CHOSEN_MS = 10
 PAIRS, WAITS = 8, 40
@@ -82,22 +83,29 @@ def load(server: PostgresServer, name: str) -> tuple[float, float]:
     return float(done["per_s"]), (log.stat().st_size - before) / (time.monotonic() - began)
 
 
+def show_ratio(figure: str, ratios: list[float]) -> bool:
+    low, high = sorted(ratios)[1], sorted(ratios)[-2]
+    return show(f"{figure} ({low:.2f} … {high:.2f})", median(ratios), "x", "≥ 0.95", high >= 0.95)
+
+
 def log_costs(server: PostgresServer) -> bool:
     """Each threshold beside none, one right after the other, which is first by turns."""
     reached = True
     for name in LOADS:
         for ms in THRESHOLDS_MS:
             ratios, sizes = [], []
-            for number in range(ROUNDS):
+            for number in range(ROUNDS if ms == CHOSEN_MS else FEW):
                 seen: dict[int | None, tuple[float, float]] = {}
                 for threshold_ms in (None, ms) if number % 2 else (ms, None):
                     with log_of_waits(server, threshold_ms):
                         seen[threshold_ms] = load(server, name)
                 ratios.append(seen[ms][0] / seen[None][0])
                 sizes.append(seen[ms][1] / seen[ms][0])
-            chosen, ratio = ms == CHOSEN_MS, median(ratios)
             figure = f"{name}: throughput with waits above {ms} ms logged, against none"
-            reached &= show(figure, ratio, "x", "≥ 0.95" if chosen else "shown", ratio >= 0.95 or not chosen)
+            if ms == CHOSEN_MS:
+                reached &= show_ratio(figure, ratios)
+            else:
+                show(figure, median(ratios), "x", "shown", True)
             show(f"{name}: log, waits above {ms} ms", median(sizes), "bytes/transaction", "shown", True)
     return reached
 
@@ -133,13 +141,15 @@ def coverage(server: PostgresServer, directory: Path) -> bool:
         time.sleep(0.3)
         observer.stop()
         rows = [r for r in observer.rows("lock_waits") if r["known"] == KNOWN.index("event")]
-    made = [known for known in made if known.lasted_ns >= CHOSEN_MS * 1_000_000]
+    every = sum(known.lasted_ns for known in made)
+    certainly_ns = (CHOSEN_MS + 1) * 1_000_000  # the function does a little more than wait
+    made = [known for known in made if known.lasted_ns >= certainly_ns]
     found = [[r for r in rows if r["waiter_session"] == k.waiter and _overlap(r, k)] for k in made]
     once = sum(len(of) == 1 for of in found) / len(made)
     right = sum(len(of) == 1 and of[0]["root_session"] == k.holder for of, k in zip(found, made, strict=True)) / len(
         made
     )
-    recovered = sum(r["ended_ns"] - r["started_ns"] for r in rows) / sum(known.lasted_ns for known in made)
+    recovered = sum(r["ended_ns"] - r["started_ns"] for r in rows) / every
     reached = show("known waits of 10 to 200 ms found, each once", once, "ratio", "≥ 0.995", once >= 0.995)
     reached &= show("blocker and root right", right, "ratio", "≥ 0.99", right >= 0.99)
     off = abs(recovered - 1)
@@ -167,7 +177,7 @@ def observer_cpu(server: PostgresServer, directory: Path, rows: int) -> float:
 def beside(server: PostgresServer, directory: Path) -> list[float]:
     """Throughput with the observer against without, of rounds side by side, which is first by turns."""
     ratios = []
-    for number in range(2 * ROUNDS):
+    for number in range(ROUNDS):
         before = 0.0 if number % 2 else load(server, "uncontended")[0]
         with observed(directory / f"beside-{number}", server.dsn):
             watched, _ = load(server, "uncontended")
@@ -184,8 +194,7 @@ def main() -> int:
             used = median(observer_cpu(server, directory / f"cpu-{rows}-{n}", rows) for n in range(3))
             figure = f"observer at 1,000 transactions/s over {rows:,} rows"
             reached &= show(figure, used, "% of a core", "≤ 2", used <= 2)
-        ratio = median(beside(server, directory))
-        reached &= show("throughput with the observer, against without", ratio, "x", "≥ 0.95", ratio >= 0.95)
+        reached &= show_ratio("throughput with the observer, against without", beside(server, directory))
         reached &= log_costs(server)
     return 0 if reached else 1
 
