@@ -9,7 +9,6 @@ import os
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +20,7 @@ import asyncpg
 import uvloop
 
 from benchmarks._figures import measure, show
-from benchmarks._observer import observing
-from loadtests.records.rundirectory import RunDirectory
+from benchmarks._observed import Observed, observed
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
 from reports.waits import sampled_interval_s
@@ -47,8 +45,8 @@ class Minute(NamedTuple):
         return self.interval_s[0] <= self.waited_s <= self.interval_s[1]
 
 
-def told(directory: RunDirectory, waited_s: float) -> Minute:
-    hits = [hit for b in directory.batches("lock_waits") for hit in b["hits"].to_pylist()]
+def told(observer: Observed, waited_s: float) -> Minute:
+    hits = [row["hits"] for row in observer.rows("lock_waits")]
     seconds = sum(hits) * PERIOD_S
     return Minute(waited_s, seconds, sampled_interval_s(sum(hits), seconds, PERIOD_S))
 
@@ -62,13 +60,14 @@ async def make_databases(server: Server) -> list[str]:
     return [urlsplit(server.pod_dsn)._replace(path=f"/{name}").geturl() for name in names]
 
 
-def minutes(dsns: Sequence[str]) -> list[Minute]:
+def minutes(dsns: Sequence[str], place: Path) -> list[Minute]:
+    place.mkdir()
     with ExitStack() as stack:
-        directories = [stack.enter_context(observing("postgres", dsn))[1] for dsn in dsns]
+        observers = [stack.enter_context(observed(place / str(n), dsn)) for n, dsn in enumerate(dsns)]
         waited = measure("_queue", SECONDS)["waited_s"]
-        # Everything is written within a quarter of a second; closing would take the directories away.
-        time.sleep(1)
-        return [told(directory, seconds) for directory, seconds in zip(directories, waited, strict=True)]
+        for observer in observers:
+            observer.stop()
+        return [told(observer, seconds) for observer, seconds in zip(observers, waited, strict=True)]
 
 
 def main() -> int:
@@ -77,7 +76,7 @@ def main() -> int:
         with create_server("postgres", Path(directory) / "server") as server:
             dsns = uvloop.run(make_databases(server))
             os.environ["LOADTESTS_DSNS"] = json.dumps(dsns)
-            found = [minute for _ in range(ROUNDS) for minute in minutes(dsns)]
+            found = [minute for n in range(ROUNDS) for minute in minutes(dsns, Path(directory) / str(n))]
     off = [abs(minute.recovered - 1) for minute in found]
     show("sessions waiting at a time", median(m.waited_s for m in found) / SECONDS, "sessions", "2", True)
     show("total recovered by the sampler alone, median", median(m.recovered for m in found), "x", "-", True)

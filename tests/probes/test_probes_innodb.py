@@ -104,6 +104,12 @@ def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning()
     assert [w.age_ns for w, _ in found] == [199, None]
 
 
+def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them() -> None:
+    waiter = session(2, "UPDATE t SET a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", wait_class="lock")
+    ((wait, _),) = look(HOLDER, waiter).waits([way(2, 1)], None, False)
+    assert wait.statement == "UPDATE t SET a = ?, b = ? WHERE id = ?"
+
+
 def test_waits_that_no_list_tells_of_are_known_by_the_session_s_state() -> None:
     sessions = [
         session(2, "ALTER TABLE t", wait_class="lock", state="Waiting for table metadata lock"),

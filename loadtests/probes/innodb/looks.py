@@ -122,7 +122,7 @@ class Look:
             age_ns=s.age_ns if s.age_ns < self._fresh_ns else None,
             operation=self._operation(s.session),
             pod=naming.pod(said),
-            statement=naming.fingerprint(s.head),
+            statement=naming.fingerprint(s.head, mariadb=True),
             named=named,
         )
 
