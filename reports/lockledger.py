@@ -1,6 +1,6 @@
 """What a run tells of lock waits: the rows, who held what they waited for, how each database is known."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from reports.lockrows import LockRows, observed_rows, pod_rows
 from reports.looks import sampling, ticks_of, too_blind
 from reports.queues import Held, held_by_writers, held_in_queues
 from reports.transactions import Transactions, engine, read_transactions
+
+_WITHOUT_LOCKS = frozenset({"redis"})
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,15 @@ def _sights(run: Run, pods: set[str], rows: LockRows) -> dict[str, Sight]:
     ticks = table(run.directory, "ticks")
     others = [name for name in _databases(run, rows) if name not in pods]
     for name in others or ([] if pods else [engine(run)]):
-        mine = ticks_of(ticks, name) if len(others) > 1 else ticks
-        sights[name] = _observed(run, name, rows, mine)
+        sights[name] = _observed(run, name, rows, ticks_of(ticks, name))
     return {name: Sight(None) if doubted(run, name) else sight for name, sight in sights.items()}
 
 
 def _databases(run: Run, rows: LockRows) -> list[str]:
     watched = table(run.directory, "resources").filter(pc.field("role") == "database")["name"]
     seen = {rows.databases[code] for code in np.unique(rows.database)}
-    several = sorted({*seen, *(str(name) for name in pc.unique(watched).to_pylist())})
-    return several if len(several) > 1 else sorted(seen)
+    looked_into = run.manifest.get("lock_sources") or {}
+    return sorted({*seen, *looked_into, *(str(name) for name in pc.unique(watched).to_pylist())})
 
 
 def _observed(run: Run, name: str, rows: LockRows, ticks: pa.Table) -> Sight:
@@ -106,11 +107,14 @@ def _observed(run: Run, name: str, rows: LockRows, ticks: pa.Table) -> Sight:
     mine = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
     if (not seeing and not mine.any()) or too_blind(run, ticks):
         return Sight(None)
-    words = {*(KNOWN[code] for code in np.unique(rows.known[mine])), *_sources(run, name)}
+    source = ((run.manifest.get("lock_sources") or {}).get(name) or {}).get("known")
+    if source == ["counter"] and not mine.any():
+        # Totals alone do not say who waited; where there are no locks at all, there is nothing else to say.
+        return Sight("counter", period_s) if _without_locks(ticks) else Sight(None)
+    words = {*(KNOWN[code] for code in np.unique(rows.known[mine])), *(source or ())} - {"counter"}
     return Sight(together_known(list(words)) if words else "sampled", period_s)
 
 
-def _sources(run: Run, name: str) -> Iterator[str]:
-    """How rows of this database would be known, if there were any."""
-    source = (run.manifest.get("lock_sources") or {}).get(name) or {}
-    yield from (word for word in source.get("known") or () if word in ("event", "sampled"))
+def _without_locks(ticks: pa.Table) -> bool:
+    probes = {str(probe).partition(":")[0] for probe in pc.unique(ticks["probe"]).to_pylist()}
+    return bool(probes & _WITHOUT_LOCKS)

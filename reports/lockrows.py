@@ -186,7 +186,7 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
         blocker=blocker.astype(np.int16),
         root=root.astype(np.int16),
         depth=depth.astype(np.int16),
-        object=objects.codes(_column(rows, "object", None), UNTOLD).astype(np.int32),
+        object=objects.codes(_objects(rows), UNTOLD).astype(np.int32),
         known=_codes(rows, "known", KNOWN),
         outcome=_codes(rows, "outcome", WAIT_OUTCOMES),
         open=rows["ended_ns"].is_null().to_numpy(),
@@ -239,7 +239,7 @@ def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
     weight = (who.ends - who.starts).astype(np.float64)
     ticks = table(run.directory, "ticks")
     for code, name in enumerate(who.databases):
-        mine = ticks_of(ticks, name) if len(who.databases) > 1 else ticks
+        mine = ticks_of(ticks, name)
         sampled = (who.database == code) & (hits >= 0)
         if sampled.any() and sampling(mine)[0] is not None:
             weight[sampled] = hits[sampled] * worth_ns(mine, who.starts[sampled], who.ends[sampled])
@@ -250,6 +250,11 @@ def _locks(rows: pa.Table, database: Ints) -> Ints:
     words = Names([""])
     lock = words.codes(_column(rows, "lock", None), "")
     return np.where(lock > 0, database * len(words.all) + lock, -1)
+
+
+def _objects(rows: pa.Table) -> pa.ChunkedArray:
+    """Keys of advisory locks are mostly somebody's numbers, as many as there are customers: one object for all."""
+    return pc.replace_substring_regex(_column(rows, "object", None), r"^advisory -?\d.*", "advisory lock")
 
 
 def _column(rows: pa.Table, name: str, otherwise: pa.ChunkedArray | None) -> pa.ChunkedArray:

@@ -12,20 +12,22 @@ TOO_BLIND = 0.5
 """A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
 
 
+_PROCESSES = ("resources", "processes")
+"""Probes that look at no database."""
 LOG = "/log"
 """How the name of a probe ends that follows a server's log. While it is blind, the sampler still sees every wait."""
 
 
 def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
     """The ticks of the probes that are named after the database; all of them where none is."""
-    names = [p for p in pc.unique(ticks["probe"]).to_pylist() if database in p.replace(":", " ").split()]
+    probes = pc.unique(ticks["probe"]).to_pylist()
+    names = [probe for probe in probes if database in (probe, probe.partition(":")[2])]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))) if names else ticks
 
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:
     """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
-    others = ("resource", "process", LOG)
-    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if not any(word in p for word in others)]
+    probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if p not in _PROCESSES and not p.endswith(LOG)]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
 
 

@@ -45,14 +45,16 @@ class Pools:
 
     def _waiting(self, part: Part, transactions: Transactions) -> Iterator[tuple[int, Pair, Floats]]:
         rows = part.rows
-        kinds = part.holders() * np.int32(max(len(rows.objects.all), 1)) + rows.object
+        objects = max(len(rows.objects.all), 1)
+        kinds = part.holders().astype(np.int64) * objects + rows.object
         for code, name in enumerate(rows.databases):
             if name not in transactions.databases:
                 continue
             database, mine = transactions.databases.index(name), rows.database == code
+            mine &= rows.transaction >= 0  # strangers' sessions are in no pool
             for kind in np.unique(kinds[mine]):
                 its = mine & (kinds == kind)
-                holder, what = divmod(int(kind), max(len(rows.objects.all), 1))
+                holder, what = divmod(int(kind), objects)
                 waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
                 yield database, (rows.names.all[holder], rows.objects.all[what]), waiting
 

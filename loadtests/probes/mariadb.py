@@ -34,7 +34,7 @@ from loadtests.probes.innodb.servers import NO_PROCESS, Product, source
 from loadtests.probes.innodb.sessions import Names, Session
 from loadtests.probes.innodb.tickets import Ticket
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
-from loadtests.probes.waits import Waits, waits_behind
+from loadtests.probes.waits import Wait, Waits, waits_behind
 
 SHORTEST_PERIOD_S = 0.15
 _SQL = Path(__file__).parent / "sql"
@@ -66,6 +66,7 @@ class MariadbProbe:
         self._connection: Any = None
         self._read_s = 0.0
         self._started_s = 0
+        self._over: list[Wait] = []  # kept until a whole look was good
         self._asked: dict[str, str] = {}
         self._holders: str | None = None
         self._names = Names()
@@ -153,7 +154,8 @@ class MariadbProbe:
             raise
         if self._freshness.stale:
             raise BlindError(OLD)
-        return rows
+        over, self._over = self._over, []
+        return {**rows, "lock_waits": wait_rows(self._database, self._numbers, over)} if over else rows
 
     async def _look(self) -> tuple[Rows, int | None]:
         """With how many wait for a lock of InnoDB's."""
@@ -170,11 +172,9 @@ class MariadbProbe:
         self._names.note(sessions)
         look = Look(sessions, self._names, self._since_last_ns(now_ns))
         seen = waits_behind(look.waits(ways, held, self._holders == "metadata"))
-        over = self._waits.observe(asked_ns, asked_ns - now_ns, seen)
-        return {
-            "sessions": session_rows(now_ns, self._database, look.totals()),
-            "lock_waits": wait_rows(self._database, self._numbers, over),
-        }, len({way.waiter for way in ways})
+        self._over += self._waits.observe(asked_ns, asked_ns - now_ns, seen)
+        rows = {"sessions": session_rows(now_ns, self._database, look.totals())}
+        return rows, len({way.waiter for way in ways})
 
     def _since_last_ns(self, now_ns: int) -> int:
         """A period, or longer where looks were missed."""
@@ -208,4 +208,4 @@ class MariadbProbe:
             connection.close()
 
     def rest(self) -> Rows:
-        return {"lock_waits": wait_rows(self._database, self._numbers, self._waits.rest())}
+        return {"lock_waits": wait_rows(self._database, self._numbers, [*self._over, *self._waits.rest()])}

@@ -145,6 +145,9 @@ class PostgresProbe:
         words = self._log.beat(self._server_clock.there(self._clock()))
         try:
             await self._connection.execute(f"DO $$BEGIN RAISE LOG '{words}'; END$$")
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedObjectError) as error:
+            self._log.not_sent(words)
+            self._log.stop(f"nothing can be written to the server's log to find it by: {error}")
         except BaseException:
             self._log.not_sent(words)
             raise

@@ -183,3 +183,8 @@ def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
     assert log.news(0) == 1
     log.add(slow(0))
     assert log.totals["slow_calls:keys"] == 6
+
+
+@pytest.mark.parametrize("text", ["/*carol.smith*/", "please/*carol.smith@example.com*/", "/*carol@home*/x"])
+def test_what_people_write_is_no_operation(text: str) -> None:
+    assert operation(f"SET chat:1 {text}", "") == "set"

@@ -17,6 +17,10 @@ from loadtests.probes.waits import Wait
 _GRACE_NS = 500_000_000
 """How long after a moment all that was written before it is in the log."""
 _BEAT_LATE_NS = 3_000_000_000
+_OLD_NS = 60_000_000_000
+"""A file that the log goes on in may have been there for a week: what is older than this is not of now."""
+_PIECES = 4
+"""Of eight megabytes, at one reading: the sampler wants its turn."""
 _SILENT = "the server's log does not come here: what the server was asked to write there is not in {}"
 
 
@@ -111,8 +115,8 @@ class Follower:
         if self._stopped is not None or self._tail is None:
             return
         moved = self._tail.moved()  # asked first: what was written before then is still read from the old file
-        while lines := self._tail.lines():
-            self._take(lines)
+        for _ in range(_PIECES):
+            self._take(self._tail.lines())
         if moved:
             path = self._tail.path
             self._leave_file()
@@ -124,7 +128,8 @@ class Follower:
         """Its writer is done with it: what is left is read."""
         tail, self._tail = self._tail, None
         if tail is not None:
-            self._take(tail.lines())
+            while lines := tail.lines():
+                self._take(lines)
             self._lost += tail.lost
             tail.close()
 
@@ -144,6 +149,8 @@ class Follower:
                 self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
                 self._heard, self._known_ns = True, found.at_ns
                 self.clock_off_ns = found.at_ns - sent_ns
+            return
+        if self._heard and found.at_ns < self._known_ns - _OLD_NS:
             return
         if found.kind == "started":
             self.names.cut(found.at_ns)

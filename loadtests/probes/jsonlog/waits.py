@@ -19,6 +19,8 @@ _LONGEST_GAP_NS = 50_000_000
 _FIRST_OF_A_ROW = ("updating", "deleting")
 """What a statement does with a row that it has not waited for yet; a row that moved is locked or rechecked."""
 
+_FORGETS_EVERY_NS = 2_000_000_000
+
 
 @dataclass(slots=True)
 class Part:
@@ -99,7 +101,7 @@ class LoggedWaits:
 
     def __init__(self, threshold_ns: int, relations: Mapping[int, str] | None = None) -> None:
         self.threshold_ns = threshold_ns
-        self.now_ns = 0
+        self.now_ns = self._forgot_ns = 0
         """The stamp of the last event."""
         self._relations = relations or {}
         self._life = 0
@@ -224,7 +226,10 @@ class LoggedWaits:
         return done
 
     def forget(self) -> None:
-        """What can no longer be in the way of any wait that is not settled."""
+        """What can no longer be in the way of any wait that is not settled; now and then, as one of them may last."""
+        if abs(self.now_ns - self._forgot_ns) < _FORGETS_EVERY_NS:
+            return
+        self._forgot_ns = self.now_ns
         oldest_ns = min((w.started_ns for w in self.unsettled), default=self.now_ns)
         _prune(self._parts, lambda part: part.ended_ns is None or part.ended_ns >= oldest_ns)
         _prune(self._got, lambda got: got[0] >= oldest_ns)
