@@ -88,7 +88,10 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _threads(pid: int) -> list[int]:
-    return [int(path.name) for path in Path(f"/proc/{pid}/task").glob("*")]
+    try:
+        return [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:  # it has just ended
+        return []
 
 
 def _stands(thread: int) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -148,9 +149,14 @@ def _size(server: Server) -> tuple[int, int, int]:
 
 
 def _cores(server: Server) -> set[int]:
-    """Of every thread of every process."""
-    threads = [int(t.name) for p in family(server) for t in Path(f"/proc/{p.pid}/task").iterdir()]
-    return set().union(*(os.sched_getaffinity(thread) for thread in threads))
+    """Of every thread of every process; one may end while we look."""
+    cores: set[int] = set()
+    for process in family(server):
+        with suppress(FileNotFoundError):
+            for thread in Path(f"/proc/{process.pid}/task").iterdir():
+                with suppress(ProcessLookupError):
+                    cores |= os.sched_getaffinity(int(thread.name))
+    return cores
 
 
 def test_cores_are_taken_and_given_back_while_it_runs(server: Server) -> None:
