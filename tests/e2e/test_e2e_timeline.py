@@ -126,9 +126,9 @@ def test_a_database_may_be_killed_resized_and_recover_under_a_run_that_goes_on(t
         tmp_path,
         "postgres:optimistic",
         "after: 500ms, do: kill, database: postgres, for: 500ms",
-        "after: 3s, do: resize, connections: 60, memory_mb: 64",
-        "after: 5s, do: maintain, what: analyze, statements: {postgres: ANALYZE}",
-        steady_s=8,
+        "after: 6500ms, do: resize, connections: 60, memory_mb: 64",  # a busy machine takes seconds to start it again
+        "after: 10s, do: maintain, what: analyze, statements: {postgres: ANALYZE}",
+        steady_s=13,
     ) as harness:
         run = done(harness)
     results = [(a["do"], a["result"]) for a in acts(run)]
