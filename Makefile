@@ -14,8 +14,8 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHOICES = $(foreach s,$(STORAGES),--storage "$(s)") $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
-# Modules run side by side, in the order of their names; what measures time has the machine to itself afterwards. Both
-# parts run, whatever becomes of the first.
+# Modules run side by side, in the order in which they are collected; what measures time has the machine to itself
+# afterwards. Both parts run, whatever becomes of the first.
 define pytest
 @$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
 $(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
