@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from loadtests.records.sight import LOG
 from reports.calibration import Calibrated, doubted, read_calibration
 from reports.frames import Run, table
-from reports.looks import LOG
 from reports.wording import digits, duration
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import MISSED_PERIODS, Tick, by_probe
+from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.frames import Floats, Ints, Run
 from reports.judged_time import blind_times, length_ns, merged, overlap_ns
 
@@ -14,8 +14,6 @@ TOO_BLIND = 0.5
 
 _PROCESSES = ("resources", "processes")
 """Probes that look at no database."""
-LOG = "/log"
-"""How the name of a probe ends that follows a server's log. While it is blind, the sampler still sees every wait."""
 
 
 def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
