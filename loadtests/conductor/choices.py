@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Database
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario
 

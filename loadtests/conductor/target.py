@@ -11,7 +11,8 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from loadtests.conductor.failures import BadInput, RunEnded, Unavailable
-from loadtests.probes.databases import DSNS, PROBES, Database, dsns_by_name
+from loadtests.probes.contract import Database
+from loadtests.probes.databases import DSNS, PROBES, dsns_by_name
 from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.codecs.tokens import token_for
 

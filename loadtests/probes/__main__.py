@@ -15,8 +15,8 @@ from pathlib import Path
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
-from loadtests.probes.contract import Clock, Probe
-from loadtests.probes.databases import DSNS, Database, database_probes, offsets, sources
+from loadtests.probes.contract import Clock, Database, Probe
+from loadtests.probes.databases import DSNS, database_probes, offsets, sources
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
 from loadtests.probes.resources import ResourcesProbe, Watched

@@ -12,6 +12,27 @@ Clock = Callable[[], int]
 
 
 @dataclass(frozen=True)
+class Database:
+    """One database of the run: `name:engine`."""
+
+    name: str
+    engine: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Database":
+        """`upgraded:postgres`, or an engine, which is its name then too. Raises ValueError: what was expected."""
+        name, colon, engine = text.rpartition(":")
+        if not engine or (colon and not name):
+            raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres, or ENGINE")
+        return cls(name or engine, engine)
+
+    @property
+    def probe(self) -> str:
+        """The name of the probe that looks into it."""
+        return self.engine if self.name == self.engine else f"{self.engine}:{self.name}"
+
+
+@dataclass(frozen=True)
 class ClockOffset:
     """How far the database's clock is ahead of ours, and at most how far that is wrong."""
 

@@ -3,34 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from loadtests.probes.contract import Clock, ClockOffset, Probe, Source
+from loadtests.probes.contract import Clock, ClockOffset, Database, Probe, Source
 
 DSNS = "LOADTESTS_DSNS"
 """Environment variable: the databases' addresses, a JSON object by name."""
-
-
-@dataclass(frozen=True)
-class Database:
-    """One database of the run: `name:engine`."""
-
-    name: str
-    engine: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Database":
-        """`upgraded:postgres`, or an engine, which is its name then too. Raises ValueError: what was expected."""
-        name, colon, engine = text.rpartition(":")
-        if not engine or (colon and not name):
-            raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres, or ENGINE")
-        return cls(name or engine, engine)
-
-    @property
-    def probe(self) -> str:
-        """The name of the probe that looks into it."""
-        return self.engine if self.name == self.engine else f"{self.engine}:{self.name}"
 
 
 def _postgres(database: Database, dsn: str, clock: Clock) -> Probe:

@@ -26,8 +26,7 @@ import asyncmy
 from asyncmy.errors import MySQLError
 
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
 from loadtests.probes.innodb.looks import InTheWay, Look
 from loadtests.probes.innodb.servers import NO_PROCESS, Product, source

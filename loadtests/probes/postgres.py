@@ -12,8 +12,7 @@ import asyncpg
 
 from loadtests.probes import locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Rows, Source
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.jsonlog.follower import Follower
 from loadtests.probes.jsonlog.names import Sight
 from loadtests.probes.locknames import Named

@@ -19,8 +19,7 @@ import redis.asyncio
 from redis.exceptions import NoPermissionError, ResponseError
 
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import Clock, ClockOffset, Rows, Source
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.redis_thread import Busy, Slow, SlowLog, counters, spread
 from loadtests.probes.rows import counter_rows, session_rows
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Database
 from loadtests.probes.waits import Wait
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loadtests.conductor.target import databases_behind
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Database
 
 SECRET = "hunter2"
 DSN = f"postgresql://watcher:{SECRET}@127.0.0.1:5432/chats"

@@ -16,7 +16,7 @@ from asyncmy.errors import MySQLError
 from availability import unavailable
 from observers import Observer, observing
 
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Database
 from loadtests.probes.mariadb import MariadbProbe
 from loadtests.records.vocabulary import KNOWN
 from loadtests.servers.contract import Server

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import asyncmy
 import pytest
 
-from loadtests.probes.contract import BlindError
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import BlindError, Database
 from loadtests.probes.innodb.freshness import OLD
 from loadtests.probes.innodb.servers import NO_HOLDERS, NO_PROCESS
 from loadtests.probes.mariadb import MariadbProbe

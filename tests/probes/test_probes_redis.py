@@ -11,7 +11,7 @@ import pytest
 import redis
 from observers import observing
 
-from loadtests.probes.databases import Database
+from loadtests.probes.contract import Database
 from loadtests.probes.redis import NO_SLOWLOG, RedisProbe
 from loadtests.probes.redis_thread import Busy, Slow, SlowLog, operation, spread
 from loadtests.servers.contract import Server
