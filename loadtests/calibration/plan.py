@@ -1,8 +1,8 @@
 """What is held, for how long, and how it ends: the plan of a calibration. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 Lock = Literal["row", "advisory", "relation", "metadata", "user lock", "write lock", "thread"]
 Shape = Literal["chain", "queue"]
@@ -35,23 +35,17 @@ class Hold:
         return 2 if self.ending == "deadlock" else self.waiters + 1
 
 
-@dataclass(frozen=True)
-class Several:
-    """A hold of the plan, and how many of it."""
+class Several(NamedTuple):
+    """A hold of the plan, and how many of it; their numbers come with the plan."""
 
     times: int
-    lock: Lock
-    seconds: float
-    waiters: int = 1
-    shape: Shape = "queue"
-    ending: Ending = "released"
-
-    def holds(self) -> Iterator[Hold]:
-        for _ in range(self.times):
-            yield Hold(0, self.lock, self.seconds, self.waiters, self.shape, self.ending)
+    hold: Hold
 
 
-S = Several
+def S(times: int, *what: Any, **how: Any) -> Several:  # noqa: N802  the tables below are read like one
+    """So many holds: `what` and `how` are what a Hold is made of, but for its number."""
+    return Several(times, Hold(0, *what, **how))
+
 
 PLANS: dict[tuple[str, Form], Sequence[Several]] = {
     ("postgres", "short"): (
@@ -134,7 +128,7 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
 
 def plan(engine: str, form: Form) -> list[Hold]:
     """The holds of an engine, numbered in the order of the plan. Raises KeyError for one that is not calibrated."""
-    holds = [hold for several in PLANS[engine, form] for hold in several.holds()]
+    holds = [hold for times, hold in PLANS[engine, form] for _ in range(times)]
     return [replace(hold, number=number) for number, hold in enumerate(holds)]
 
 
