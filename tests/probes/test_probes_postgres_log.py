@@ -43,6 +43,7 @@ class Sessions:
     observer: Observer
     pids: dict[str, int] = field(default_factory=dict)
     waited: dict[str, tuple[int, int]] = field(default_factory=dict)
+    reset_ns: int = 0
 
     @asynccontextmanager
     async def open(self, *names: str, dsn: str = "", application: str = "") -> Any:
@@ -196,8 +197,22 @@ async def elsewhere(s: Sessions) -> None:
         await task
 
 
+async def statistics_reset(s: Sessions) -> None:
+    """Somebody sets the server's totals back, amid a wait."""
+    async with s.open("reset.holder", "reset.waiter") as (holder, waiter):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(11)")
+        task = asyncio.create_task(s.wait("reset.waiter", waiter, "SELECT pg_advisory_lock(11)"))
+        await s.until_waiting("reset.waiter")
+        await execute(s.server.dsn, "SELECT pg_stat_reset()")
+        s.reset_ns = s.observer.now_ns()
+        await asyncio.to_thread(s.observer.until_tick, lambda t: t["rows"] > 2)
+        await asyncio.sleep(HOLD_S)
+        await holder.execute("COMMIT")
+        await task
+
+
 SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
-    *(hot_row, errors, deadlock, reloaded, relations, notify, elsewhere)
+    *(hot_row, errors, deadlock, reloaded, relations, notify, elsewhere, statistics_reset)
 ]
 
 
@@ -312,6 +327,14 @@ def test_totals_once_a_second(told: Sessions) -> None:
     deadlocks = [r["value"] for r in rows if r["counter"] == "deadlocks"]
     assert deadlocks[-1] - deadlocks[0] <= 1
     assert all(later - earlier > 900 * MS for earlier, later in zip(times(rows), times(rows)[1:], strict=False))
+
+
+def test_totals_that_were_set_back_blind_nobody(told: Sessions) -> None:
+    commits = [(r["t_ns"], r["value"]) for r in told.observer.rows("counters") if r["counter"] == "commits"]
+    before = max(value for t_ns, value in commits if t_ns < told.reset_ns)
+    assert min(value for t_ns, value in commits if t_ns > told.reset_ns) < before
+    assert {t["error"] for t in told.observer.ticks("postgres/log")} == {None}
+    expect(told, "reset.waiter", object="advisory 11", blocker_operation="reset.holder")
 
 
 def times(rows: list[dict[str, Any]]) -> list[int]:
