@@ -1,10 +1,10 @@
 """The process that stands between an owner and its server, so that the server never outlives the owner.
 
-Started by file name, by `Guard`; needs the standard library only. Reads one JSON order a line from standard input,
-answers each with one JSON line on standard output. When its standard input closes, because the owner let go or was
-killed, it ends the server at once and removes every path it was told to own. A parent-death signal alone would not
-do: the kernel clears it when a process changes to another user. Should the guardian itself be killed, the server gets
-one, set after that change.
+Started by file name, by `Guard`: one file, though a long one, that needs the standard library only. Reads one JSON
+order a line from standard input, answers each with one JSON line on standard output. When its standard input closes,
+because the owner let go or was killed, it ends the server at once and removes every path it was told to own. A
+parent-death signal alone would not do: the kernel clears it when a process changes to another user. Should the guardian
+itself be killed, the server gets one, set after that change.
 
 | order | fields | answer |
 |---|---|---|

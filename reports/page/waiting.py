@@ -135,8 +135,9 @@ WAITING: Mapping[str, Section] = {
         _causes,
         lambda _: (
             "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations about it. All bars are equally long, "
-            "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. In red words: how much of it was "
-            "waits for locks, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
+            "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. Red under another "
+            "colour: what of it is locks' doing all the same, in its user's earlier calls or in the sessions of the pool that it waited for. In red words: all that is "
+            "locks' doing, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
             "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
         ),
         waittables.causes,
