@@ -20,7 +20,7 @@ from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.scenario import Action
 from loadtests.timeline.actor import Act, Actor
-from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings, named_databases
 
 START_WITHIN_S = 60.0
 START_AGAIN_S = 1.0
@@ -140,8 +140,8 @@ class Acting:
 
     def _attend(self) -> None:
         self._errands.run()
-        for words in self._actor.begun():
-            self._progress.say(f"action: {words}")
+        for words in self._actor.said():
+            self._progress.say(words)
         for act in self._actor.take():
             self._write(act)
 
@@ -187,15 +187,22 @@ def row(act: Act, layout: Layout, origin_ns: int) -> Row:
     """The action as the timeline has it."""
     detail = {
         "do": act.action.do,
-        "words": act.action.words,
+        "words": _words(act),
         "stage": act.action.stage,
         "pods": touched_pods(act.action, layout),
         "databases": touched_databases(act.action, layout),
         "found": act.found,
+        **({"waited_s": round(act.waited_ns / 1e9, 3)} if act.waited_ns else {}),
         **({"error": act.error} if act.error else {}),
     }
     started_ns, ended_ns = act.started_ns - origin_ns, act.ended_ns - origin_ns
     return Row(started_ns, ended_ns, "action", act.action.subject, act.result, json.dumps(detail))
+
+
+def _words(act: Act) -> str:
+    """What was done; how late, where it had to wait for another action."""
+    waited = f", after waiting {act.waited_ns / 1e9:.1f} s for its turn" if act.waited_ns else ""
+    return f"{act.action.words}{waited}"
 
 
 def touched_pods(action: Action, layout: Layout) -> list[str]:
@@ -213,5 +220,4 @@ def touched_databases(action: Action, layout: Layout) -> list[str]:
     wanted = getattr(action, "database", None)
     if wanted is None:
         return [] if action.do in ("kill", "pause") else list(layout.databases)
-    roles = {own for pod in layout.pods for role, own in pod.databases.items() if role == wanted}
-    return [name for name in layout.databases if name == wanted or name in roles]
+    return named_databases(wanted, layout.pods, layout.databases)
