@@ -14,6 +14,8 @@ from loadtests.conductor.errands import Errands
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
 from loadtests.conductor.parts import Parts
+from loadtests.conductor.pods import OwnPod
+from loadtests.conductor.processes import READY_WITHIN_S, Starting
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
@@ -24,7 +26,7 @@ from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroun
 
 START_WITHIN_S = 60.0
 START_AGAIN_S = 1.0
-"""How long, and how often, a pod is started again that does not come up."""
+"""How long, and how often, a pod that does not come up is started again."""
 
 MEND_WITHIN_S = 60.0
 """How long what was broken may take to be mended at the run's end: a database server starts in that time."""
@@ -69,15 +71,24 @@ class RunHands:
         await self._errands.ask(child.kill)
 
     async def start_pod(self, name: str) -> None:
-        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble."""
+        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble. Not to be
+        cancelled."""
         deadline = Deadline(START_WITHIN_S)
         while True:
             try:
-                return await self._errands.ask(self._parts.pods[name].start_again)
+                return await self._start(self._parts.pods[name])
             except RunEnded as ended:
                 if deadline.passed:
                     raise ActionFailed(ended.reason.detail) from None
             await asyncio.sleep(START_AGAIN_S)
+
+    async def _start(self, pod: OwnPod) -> None:
+        """The run is followed while the pod gets ready: that is waited for here. Raises RunEnded."""
+        starting = await self._errands.ask(pod.launch)
+        with suppress(TimeoutError):  # which `settle` tells
+            async with asyncio.timeout(READY_WITHIN_S):
+                await _heard(starting)
+        await self._errands.ask(lambda: pod.serves(starting.settle()))
 
     async def signal_pod(self, name: str, number: int) -> None:
         child = self._parts.pods[name].child
@@ -113,6 +124,17 @@ class RunHands:
             await self._errands.ask(lambda: proxy.order(how))
         except RunEnded as ended:
             raise ActionFailed(ended.reason.detail) from None
+
+
+async def _heard(starting: Starting) -> None:
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(starting.descriptor, came.set)
+    try:
+        while not starting.heard():
+            came.clear()
+            await came.wait()
+    finally:
+        loop.remove_reader(starting.descriptor)
 
 
 class Acting:
