@@ -206,6 +206,15 @@ def test_an_action_that_fails_is_told_and_the_run_goes_on(tmp_path):
     assert "action failed: nonsense on database" in harness.stderr
 
 
+def test_a_worker_that_stands_still_makes_a_saturated_generator_and_no_lost_worker(tmp_path):
+    with play(tmp_path, "memory", "after: 1s, do: pause, worker: true, for: 5s", steady_s=8) as harness:
+        run = done(harness)
+    end = run.read("end")
+    assert (end["reason"], end["operations"]["lost"]) == ("completed", 0)
+    assert end["generator"]["saturated"] is True
+    assert max(w["stood_still_s"] for w in end["generator"]["workers"]) > 4
+
+
 def test_ctrl_c_mends_what_was_broken(tmp_path):
     with play(tmp_path, "postgres:optimistic", "do: pause, database: postgres, for: 50s", steady_s=60) as harness:
         harness.wait_for_rows()
