@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from e2e_harness import Harness, Somebody, loadtests, wait_for, write_scenario
 
-import reports
+from loadtests import commandline
 from loadtests.records.rundirectory import run_directories
 
 pytestmark = pytest.mark.e2e
@@ -108,7 +108,7 @@ def ordinary():
     home = Path(tempfile.mkdtemp(prefix="e2e-home-", dir="/tmp"))
     os.chown(home, account.pw_uid, account.pw_gid)
     become = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    packages = [str(Path(reports.__file__).parents[1]), sysconfig.get_path("purelib")]
+    packages = [str(Path(commandline.__file__).parents[1]), sysconfig.get_path("purelib")]
     environment = {"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": os.pathsep.join(packages)}
     try:
         python = python_for(become, environment)
