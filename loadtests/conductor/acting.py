@@ -14,17 +14,19 @@ from loadtests.conductor.errands import Errands
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
 from loadtests.conductor.parts import Parts
+from loadtests.conductor.pods import OwnPod
+from loadtests.conductor.processes import READY_WITHIN_S, Starting
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.timeline import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.scenario import Action
 from loadtests.timeline.actor import Act, Actor
-from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings, named_databases
 
 START_WITHIN_S = 60.0
 START_AGAIN_S = 1.0
-"""How long, and how often, a pod is started again that does not come up."""
+"""How long, and how often, a pod that does not come up is started again."""
 
 MEND_WITHIN_S = 60.0
 """How long what was broken may take to be mended at the run's end: a database server starts in that time."""
@@ -69,15 +71,24 @@ class RunHands:
         await self._errands.ask(child.kill)
 
     async def start_pod(self, name: str) -> None:
-        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble."""
+        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble. Not to be
+        cancelled."""
         deadline = Deadline(START_WITHIN_S)
         while True:
             try:
-                return await self._errands.ask(self._parts.pods[name].start_again)
+                return await self._start(self._parts.pods[name])
             except RunEnded as ended:
                 if deadline.passed:
                     raise ActionFailed(ended.reason.detail) from None
             await asyncio.sleep(START_AGAIN_S)
+
+    async def _start(self, pod: OwnPod) -> None:
+        """The run is followed while the pod gets ready: that is waited for here. Raises RunEnded."""
+        starting = await self._errands.ask(pod.launch)
+        with suppress(TimeoutError):  # which `settle` tells
+            async with asyncio.timeout(READY_WITHIN_S):
+                await _heard(starting)
+        await self._errands.ask(lambda: pod.serves(starting.settle()))
 
     async def signal_pod(self, name: str, number: int) -> None:
         child = self._parts.pods[name].child
@@ -115,6 +126,17 @@ class RunHands:
             raise ActionFailed(ended.reason.detail) from None
 
 
+async def _heard(starting: Starting) -> None:
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(starting.descriptor, came.set)
+    try:
+        while not starting.heard():
+            came.clear()
+            await came.wait()
+    finally:
+        loop.remove_reader(starting.descriptor)
+
+
 class Acting:
     """The timeline of one run, from its beginning to its end. A run without actions has none."""
 
@@ -140,8 +162,8 @@ class Acting:
 
     def _attend(self) -> None:
         self._errands.run()
-        for words in self._actor.begun():
-            self._progress.say(f"action: {words}")
+        for words in self._actor.said():
+            self._progress.say(words)
         for act in self._actor.take():
             self._write(act)
 
@@ -187,15 +209,22 @@ def row(act: Act, layout: Layout, origin_ns: int) -> Row:
     """The action as the timeline has it."""
     detail = {
         "do": act.action.do,
-        "words": act.action.words,
+        "words": _words(act),
         "stage": act.action.stage,
         "pods": touched_pods(act.action, layout),
         "databases": touched_databases(act.action, layout),
         "found": act.found,
+        **({"waited_s": round(act.waited_ns / 1e9, 3)} if act.waited_ns else {}),
         **({"error": act.error} if act.error else {}),
     }
     started_ns, ended_ns = act.started_ns - origin_ns, act.ended_ns - origin_ns
     return Row(started_ns, ended_ns, "action", act.action.subject, act.result, json.dumps(detail))
+
+
+def _words(act: Act) -> str:
+    """What was done; how late, where it had to wait for another action."""
+    waited = f", after waiting {act.waited_ns / 1e9:.1f} s for its turn" if act.waited_ns else ""
+    return f"{act.action.words}{waited}"
 
 
 def touched_pods(action: Action, layout: Layout) -> list[str]:
@@ -213,5 +242,4 @@ def touched_databases(action: Action, layout: Layout) -> list[str]:
     wanted = getattr(action, "database", None)
     if wanted is None:
         return [] if action.do in ("kill", "pause") else list(layout.databases)
-    roles = {own for pod in layout.pods for role, own in pod.databases.items() if role == wanted}
-    return [name for name in layout.databases if name == wanted or name in roles]
+    return named_databases(wanted, layout.pods, layout.databases)

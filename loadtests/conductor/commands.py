@@ -12,7 +12,7 @@ from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import CannotRun, Unavailable
 from loadtests.conductor.locust import locust_argv, worker_argv
-from loadtests.conductor.ports import free_port, problems_of_port
+from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.preflight import Asked, check_form, check_surroundings, choose
 from loadtests.conductor.progress import progress_for
 from loadtests.conductor.study import create_study, run_study
@@ -93,12 +93,10 @@ def _become(argv: list[str]) -> NoReturn:
 
 
 def web_ui_argv(asked: WebUi) -> list[str]:
-    master_port = str(free_port())
+    """The master chooses its own private port: one that we kept for it would be free once it has taken our place."""
     return [
         *(*locust_argv(), "--processes", str(asked.processes)),
         *("--web-host", "127.0.0.1", "--web-port", str(asked.port)),
-        *("--master-bind-host", "127.0.0.1", "--master-bind-port", master_port),
-        *("--master-host", "127.0.0.1", "--master-port", master_port),
         *("--runs-dir", str(asked.runs)),
         *(("--scenario", asked.scenario) if asked.scenario else ()),
         *(("--storage", str(registry.parse(asked.storage))) if asked.storage else ()),

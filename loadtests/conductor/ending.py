@@ -14,6 +14,7 @@ from loadtests.records.tables import FORMAT
 
 SATURATED_CPU_SHARE = 0.9
 SATURATED_LATE_SHARE = 0.01
+SATURATED_STANDSTILL_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[s
 
 def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:
     workers = list(workers)
-    told = [{"worker": w.worker, "cpu_share": w.cpu_share, "late_starts": w.late_starts} for w in workers]
+    names = ("worker", "cpu_share", "late_starts", "stood_still_s")
+    told = [{name: getattr(worker, name) for name in names} for worker in workers]
     return {"saturated": saturated(workers, drained), "workers": told}
 
 
@@ -70,7 +72,8 @@ def saturated(workers: Iterable[Worker], drained: bool) -> bool | None:
     workers = list(workers)
     starts = sum(w.starts for w in workers)
     late = sum(w.late_starts for w in workers) > SATURATED_LATE_SHARE * starts
-    if late or any((w.cpu_share or 0.0) > SATURATED_CPU_SHARE for w in workers):
+    busy = any((w.cpu_share or 0.0) > SATURATED_CPU_SHARE for w in workers)
+    if late or busy or any(w.stood_still_s > SATURATED_STANDSTILL_S for w in workers):
         return True
     told = drained and bool(workers) and all(w.drained and w.cpu_share is not None for w in workers)
     return False if told else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Subject
+from loadtests.conductor.collisions import collisions
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.target import is_loopback
 from loadtests.pod.storage import registry
@@ -29,6 +30,7 @@ from loadtests.scenario.source import Document, Place, read_documents
 from loadtests.servers.registry import SERVERS
 from loadtests.timeline.control import references
 from loadtests.timeline.sessions import DRIVERS
+from loadtests.timeline.surroundings import named_databases
 
 _ON_SERVERS = (Resize, Recreate, Cut)
 _ON_ONE = (Hold, Resize, Recreate, Cut)
@@ -68,6 +70,9 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
     for number, action in enumerate(scenario.timeline):
         for place, got, expected, near in _of_action(action, scenario, subject, plan, hosts_owned):
             yield str(document.problem(("timeline", number, *place), got, expected, near))
+    for too_soon in collisions(scenario, plan):
+        after = document.data["timeline"][too_soon.number].get("after", "0s")
+        yield str(document.problem(("timeline", too_soon.number, "after"), shown(after), too_soon.expected))
 
 
 def _of_action(
@@ -96,20 +101,15 @@ def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Wrong]:
     if isinstance(action, Migrate) and not dual:
         yield ("do",), action.do, f"a dual storage to migrate, such as dual(sqlite,postgres): {storage} is one", ""
     wanted = getattr(action, "database", None)
-    if wanted is not None and not (chosen := _databases(wanted, plan)):
+    chosen = named_databases(wanted, plan.pods, plan.databases)
+    if wanted is not None and not chosen:
         known = sorted({role for pod in plan.pods for role in pod.databases} | set(plan.databases))
         expected = f"{one_of(known)} (of {storage})" if known else f"no such action: {storage} has no database"
         yield ("database",), shown(wanted), expected, nearest(wanted, known)
         return
-    chosen = _databases(wanted, plan)
     if isinstance(action, _ON_ONE) and wanted is None and dual:
         yield ("database",), "nothing", "legacy or upgraded: a dual storage has both", ""
     yield from _of_engines(action, storage, [plan.databases[name].engine for name in chosen])
-
-
-def _databases(wanted: str | None, plan: Layout) -> list[str]:
-    named = {own for pod in plan.pods for role, own in pod.databases.items() if wanted in (None, role, own)}
-    return [name for name in plan.databases if name in named or name == wanted]
 
 
 def _of_engines(action: Action, storage: str, engines: Sequence[str]) -> Iterator[Wrong]:

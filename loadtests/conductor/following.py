@@ -214,7 +214,7 @@ class Follower:
                 self._ended_ns = self._clock.since_ns()
 
     def _watch_workers(self) -> None:
-        """Local workers are seen to die at once; a master takes seconds to miss one."""
+        """Local workers are seen to die at once; a master takes most of a second to miss one."""
         with contextlib.suppress(psutil.Error):
             for worker in psutil.Process(self._engine.pid).children():
                 self._watch.on_death(worker.pid, self._died("worker_lost", Silent("a Locust worker died")))

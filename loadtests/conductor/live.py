@@ -4,6 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+_COUNTED = (
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s", "error",
+)  # fmt: skip
+
 
 @dataclass
 class Worker:
@@ -18,6 +22,8 @@ class Worker:
     late_starts: int = 0
     starts: int = 0
     cpu_share: float | None = None
+    stood_still_s: float = 0.0
+    """The longest time in which it did nothing at all."""
     error: str = ""
     lost: bool = False
     drained: bool = False
@@ -68,7 +74,7 @@ class Load:
 
     def _known(self, told: dict[str, Any]) -> Worker:
         worker = self.workers.setdefault(str(told["worker"]), Worker(str(told["worker"])))
-        for name in ("begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "error"):
+        for name in _COUNTED:
             if told.get(name) is not None:
                 setattr(worker, name, told[name])
         return worker

@@ -20,7 +20,7 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.manifest import Clock
 from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
-from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
+from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName
@@ -163,11 +163,11 @@ class Parts:
         orders, self._orders = os.pipe()
         try:
             command = Command("observer", argv, environment, self.log("observer"))
-            ready_for = Ready(self.guardian, self.interrupts, "observer_died", orders)
-            self.observer, ready = start_until_ready(command, ready_for)
+            starting = Starting(command, self.guardian, "observer_died", orders)
         finally:
             os.close(orders)
-        told: Mapping[str, Any] = ready
+        told: Mapping[str, Any] = wait_until_ready(starting, self.interrupts)
+        self.observer = starting.child
         return told
 
     def _watched(self) -> Sequence[str]:

@@ -12,13 +12,11 @@ from urllib.parse import urlsplit
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import PodLayout
-from loadtests.conductor.processes import Child, Command, Ready, start_until_ready
+from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan
 from loadtests.pod.storage.registry import dsn_variable
 from loadtests.scenario import PodTarget
-
-AGAIN_WITHIN_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class PodCommand:
 
 
 class OwnPod:
-    """A pod that this run started. `start` may be called again after its process has ended: same ports, same name."""
+    """A pod that this run started, and may start again after its process has ended: same ports, same name."""
 
     def __init__(self, command: PodCommand, layout: PodLayout, dsns: Mapping[str, str]) -> None:
         self.layout = layout
@@ -61,14 +59,22 @@ class OwnPod:
 
     def start(self) -> None:
         """Returns when it serves. Raises RunEnded(pod_died)."""
-        self._start(Ready(self._command.guardian, self._command.interrupts, "pod_died"))
+        self.serves(wait_until_ready(self.launch(), self._command.interrupts))
 
-    def start_again(self) -> None:
-        """As `start`, in less time, since nobody else is served meanwhile; also for somebody who has asked to stop
-        once: what was broken is mended then."""
-        ready = Ready(self._command.guardian, self._command.interrupts, "pod_died", within_s=AGAIN_WITHIN_S, patience=1)
-        self._start(ready)
+    def launch(self) -> Starting:
+        """Starts its process; whoever waits for it calls `serves` then. Raises RunEnded(pod_died)."""
         self.plan = Plan(self._mode())  # it knows of no wave
+        log = self._command.logs / f"{self.name}.log"
+        name = self.name if self.name.startswith("pod") else f"pod {self.name}"
+        command = Command(name, self._argv(), self._environment(), log)
+        starting = Starting(command, self._command.guardian, "pod_died")
+        self.child = starting.child
+        return starting
+
+    def serves(self, told: Mapping[str, Any]) -> None:
+        """`told` is its ready line."""
+        self._url, self.control_url = told["url"], told["control"]
+        self.settings = told.get("settings") or {}
 
     def moved(self, to: Mode, share: int) -> None:
         """It has said that a share of its accounts is there now."""
@@ -78,20 +84,15 @@ class OwnPod:
         """Nobody knows where its accounts are."""
         self.in_doubt = True
 
-    def _start(self, ready: Ready) -> None:
+    def _argv(self) -> list[str]:
         command = self._command
-        argv = [
+        return [
             *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
             *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
             *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
             *(("--starts-on", self._mode()) if self.layout.databases.keys() & SIDES else ()),
             *("--ready-fd", "{ready}"),
         ]
-        log = command.logs / f"{self.name}.log"
-        name = self.name if self.name.startswith("pod") else f"pod {self.name}"
-        self.child, told = start_until_ready(Command(name, argv, self._environment(), log), ready)
-        self._url, self.control_url = told["url"], told["control"]
-        self.settings = told.get("settings") or {}
 
     def _mode(self) -> Mode:
         """Where all of its accounts are: a pod that is started again knows of no move. Raises RunEnded(pod_died) when
@@ -128,10 +129,11 @@ class Proxy:
         ]
         given, self._orders = os.pipe()
         try:
-            ready = Ready(command.guardian, command.interrupts, "internal", given)
-            self.child, told = start_until_ready(Command(f"proxy of {pod}", argv, {}, log), ready)
+            starting = Starting(Command(f"proxy of {pod}", argv, {}, log), command.guardian, "internal", given)
         finally:
             os.close(given)
+        told = wait_until_ready(starting, command.interrupts)
+        self.child = starting.child
         self.dsn = _through(dsn, int(told["port"]))
 
     def order(self, word: str) -> None:

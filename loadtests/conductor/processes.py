@@ -136,53 +136,72 @@ class Child:
         return f"{self.name} {how}; its log is {self.log.parent.name}/{self.log.name}"
 
 
-@dataclass(frozen=True)
-class Ready:
-    """How a process is waited for: `died` is the run's reason when no ready line comes."""
+class Starting:
+    """A process that has been started and is to say in one line that it is ready. Whoever waits for that asks `heard`
+    whenever `descriptor` can be read, and in the end calls `settle` or `abandon`."""
 
-    guardian: Guardian
-    interrupts: Interrupts
-    died: str
-    stdin: int | None = None
-    within_s: float = READY_WITHIN_S
-    patience: int = 0
-    """So many requests to stop do not end the waiting."""
+    def __init__(self, command: Command, guardian: Guardian, died: str, stdin: int | None = None) -> None:
+        """`died` is the run's reason when no line comes."""
+        self._died = died
+        self._said: list[bytes] = []
+        read_end, write_end = os.pipe()
+        argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
+        self._lines = Lines(read_end)
+        try:
+            self.child = Child(replace(command, argv=argv), guardian, [write_end], stdin)
+        except BaseException:
+            self._lines.close()
+            raise
+        finally:
+            os.close(write_end)
+
+    @property
+    def descriptor(self) -> int:
+        return self._lines.descriptor
+
+    def heard(self) -> bool:
+        """Whether it is known by now if it gets ready."""
+        self._said += self._lines.read()
+        return bool(self._said) or self._lines.ended
+
+    def settle(self) -> Any:
+        """What it said. Raises RunEnded, the process gone, when it has said nothing by now."""
+        try:
+            said = self._told()
+        except BaseException:
+            self.abandon()
+            raise
+        self._lines.close()
+        return said
+
+    def abandon(self) -> None:
+        self.child.kill()
+        self._lines.close()
+
+    def _told(self) -> Any:
+        child = self.child
+        if not self.heard():
+            detail = f"{child.name} was not ready within {READY_WITHIN_S:.0f} s"
+            raise RunEnded(self._died, detail, child.last_words())
+        if not self._said:
+            raise RunEnded(self._died, f"before it was ready, {child.obituary()}", child.last_words())
+        try:
+            return json.loads(self._said[0])
+        except ValueError:
+            detail = f"{child.name} should have said in one line of JSON that it is ready"
+            raise RunEnded(self._died, detail) from None
 
 
-def start_until_ready(command: Command, ready: Ready) -> tuple[Child, Any]:
-    """Starts a process and waits for its ready line. Raises RunEnded when none comes."""
-    read_end, write_end = os.pipe()
-    argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
-    lines = Lines(read_end)
+def wait_until_ready(starting: Starting, interrupts: Interrupts) -> Any:
+    """What it said. Raises RunEnded when it says nothing in time, or somebody asks to stop meanwhile."""
+    deadline = Deadline(READY_WITHIN_S)
     try:
-        child = Child(replace(command, argv=argv), ready.guardian, [write_end], ready.stdin)
-    finally:
-        os.close(write_end)
-    try:
-        return child, _ready_line(child, lines, ready)
+        with watching(interrupts) as watch:
+            watch.on_readable(starting.descriptor, lambda: None)
+            while not (starting.heard() or deadline.passed):
+                interrupts.check()
+                watch.wait(deadline.left_s)
     except BaseException:
-        child.kill()
+        starting.abandon()
         raise
-    finally:
-        lines.close()
-
-
-def _ready_line(child: Child, lines: Lines, ready: Ready) -> Any:
-    deadline = Deadline(ready.within_s)
-    with watching(ready.interrupts) as watch:
-        watch.on_readable(lines.descriptor, lambda: None)
-        while not deadline.passed:
-            ready.interrupts.check(ready.patience)
-            if got := lines.read():
-                return _parsed(child, got[0], ready.died)
-            if lines.ended:
-                raise RunEnded(ready.died, f"before it was ready, {child.obituary()}", child.last_words())
-            watch.wait(deadline.left_s)
-    raise RunEnded(ready.died, f"{child.name} was not ready within {ready.within_s:.0f} s", child.last_words())
-
-
-def _parsed(child: Child, line: bytes, died: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        raise RunEnded(died, f"{child.name} should have said in one line of JSON that it is ready") from None
+    return starting.settle()

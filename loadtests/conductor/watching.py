@@ -45,9 +45,9 @@ class Interrupts:
         self.wakes.close()
         self._waker.close()
 
-    def check(self, patience: int = 0) -> None:
-        """Raises RunEnded when somebody asked to stop, more often than `patience`."""
-        if self.count > patience:
+    def check(self) -> None:
+        """Raises RunEnded when somebody asked to stop."""
+        if self.count:
             raise RunEnded("interrupted", "stopped by hand")
 
 

@@ -198,7 +198,7 @@ TIMELINE_TABLE = Table(
         _text("kind", "stage, action, fault"),
         _text("subject", "the stage's name, or what was acted on"),
         _text("result", "ok, failed, or the fault's short code"),
-        _text("detail", "JSON: a stage's agents, arrivals_per_s and judge; an action's words"),
+        _text("detail", "JSON: a stage's agents, arrivals_per_s and judge; an action's words, error, waited_s"),
     ),
 )
 

@@ -5,19 +5,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from loadtests.scenario import Action, Kill, Scenario
 from loadtests.timeline.acts import carry_out
 from loadtests.timeline.surroundings import ActionFailed, Surroundings
+from loadtests.timeline.turns import Turns, subjects
 
 Result = Literal["ok", "failed", "unfinished"]
 
 
 @dataclass(frozen=True)
 class Act:
-    """An action as it went; times are CLOCK_MONOTONIC in ns."""
+    """An action as it went; times are CLOCK_MONOTONIC in ns. `started_ns`: when it began to act, its turn having come;
+    of one whose turn never came, its end."""
 
     action: Action
     started_ns: int
@@ -25,18 +27,22 @@ class Act:
     result: Result
     found: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    waited_ns: int = 0
+    """For its turn, before `started_ns`."""
 
 
 class Actor:
     """Begun with `begin`, ended with `ask_to_stop`; `wake` is called from the actor's thread when `take` has something.
 
-    Each action waits for its moment and then runs by itself, so several may go on at once.
+    Each action waits for its moment and then runs by itself, so several may go on at once; those that lay hands on
+    the same processes wait for each other.
     """
 
     def __init__(self, scenario: Scenario, around: Surroundings, wake: Callable[[], None]) -> None:
         self._scenario, self._around, self._wake = scenario, around, wake
         self._done: deque[Act] = deque()
-        self._begun: deque[str] = deque()
+        self._said: deque[str] = deque()
+        self._turns = Turns()
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
@@ -53,9 +59,9 @@ class Actor:
         """The actions that have ended since the last call, and not yet been taken."""
         return [self._done.popleft() for _ in range(len(self._done))]
 
-    def begun(self) -> list[str]:
-        """In words, the actions that have begun since the last call."""
-        return [self._begun.popleft() for _ in range(len(self._begun))]
+    def said(self) -> list[str]:
+        """For people: what has begun, or has to wait, since the last call."""
+        return [self._said.popleft() for _ in range(len(self._said))]
 
     def ask_to_stop(self) -> None:
         """Cancels what is under way, which mends what it broke; the thread then ends."""
@@ -88,11 +94,27 @@ class Actor:
 
     async def _act(self, action: Action, due_ns: int) -> None:
         await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
-        self._begun.append(action.words)
+        wanted = subjects(action, self._around.pods.values(), self._around.databases)
+        if busy := self._turns.busy(wanted):
+            self._say(f"action waits: {action.words}: another one has its hands on {', '.join(busy)}")
+        asked_ns = time.monotonic_ns()
+        try:
+            async with self._turns.taken(wanted):
+                act = await self._carried_out(action)
+        except asyncio.CancelledError:  # one that has begun is told of in any case
+            now_ns = time.monotonic_ns()
+            act = Act(action, now_ns, now_ns, "unfinished", error="the run ended before its turn came")
+        self._done.append(replace(act, waited_ns=act.started_ns - asked_ns if busy else 0))
         self._wake()
+
+    async def _carried_out(self, action: Action) -> Act:
+        self._say(f"action: {action.words}")
         started_ns = time.monotonic_ns()
         result, found, error = await _outcome(action, self._around)
-        self._done.append(Act(action, started_ns, time.monotonic_ns(), result, found, error))
+        return Act(action, started_ns, time.monotonic_ns(), result, found, error)
+
+    def _say(self, words: str) -> None:
+        self._said.append(words)
         self._wake()
 
 

@@ -39,7 +39,7 @@ async def carry_out(action: Action, around: Surroundings) -> Found:
     try:
         return await ACTS[type(action)](action, around)
     except ServerUnavailable as error:
-        raise ActionFailed(str(error).splitlines()[0]) from error
+        raise ActionFailed(str(error).splitlines()[0].rstrip(":")) from error  # its log is not for a table
     except TimeoutError as error:
         raise ActionFailed("it was not done in time and was cut off") from error
 
@@ -127,12 +127,14 @@ async def _recreate_one(database: Database, around: Surroundings) -> None:
 
 
 async def wholly(doing: Awaitable[T]) -> T:
-    """Awaits what cannot be stopped half-way; a cancel that comes meanwhile has to wait for its end."""
+    """Awaits what cannot be stopped half-way; a cancel that comes meanwhile has to wait for its end, and gives way to
+    what went wrong with it."""
     task = asyncio.ensure_future(doing)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        task.result()
         raise
 
 
@@ -162,7 +164,7 @@ async def _dead_pod(name: str, around: Surroundings) -> AsyncIterator[None]:
             await around.hands.kill_pod(name)
             yield
         finally:
-            await around.hands.start_pod(name)
+            await wholly(around.hands.start_pod(name))
 
 
 @asynccontextmanager
@@ -173,7 +175,7 @@ async def _dead_server(database: Database, around: Surroundings) -> AsyncIterato
             await wholly(asyncio.to_thread(server.kill))
             yield
         finally:
-            await asyncio.to_thread(server.start)
+            await wholly(asyncio.to_thread(server.start))  # which includes the recovery from its log
 
 
 async def _pause(action: Pause, around: Surroundings) -> Found:
@@ -209,7 +211,7 @@ async def _paused_server(database: Database) -> AsyncIterator[None]:
         await wholly(asyncio.to_thread(server.pause))
         yield
     finally:
-        await asyncio.to_thread(server.resume)
+        await wholly(asyncio.to_thread(server.resume))
 
 
 def _named(database: str | None, around: Surroundings) -> list[Database]:

@@ -1,6 +1,6 @@
 """What actions act on: the run's pods and databases, and what only the conductor can do to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +10,14 @@ from loadtests.servers.contract import Server
 
 class ActionFailed(Exception):
     """An action could not be carried out; the message says why, for people, without secrets."""
+
+
+class UsesDatabases(Protocol):
+    """A pod, as far as its databases are concerned."""
+
+    @property
+    def databases(self) -> Mapping[str, str]:
+        """What its storage calls a database (`postgres`, or `legacy` and `upgraded`) → which of the run's it is."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,14 @@ class Surroundings:
 
     def chosen_databases(self, name: str | None, pods: Sequence[Pod]) -> list[Database]:
         """The databases that these pods know by that name, or that have it in the run; all of theirs without a name."""
-        names = {own for pod in pods for role, own in pod.databases.items() if name in (None, role, own)}
-        if name is not None and name in self.databases:
-            names.add(name)
-        return [self.databases[n] for n in self.databases if n in names]
+        return [self.databases[n] for n in named_databases(name, pods, self.databases)]
+
+
+def named_databases(name: str | None, pods: Collection[UsesDatabases], databases: Iterable[str]) -> list[str]:
+    """Of the run's databases those that are meant by a name: what pods call them, or their own; all that the pods use
+    without one. Pure."""
+    meant = {own for pod in pods for role, own in pod.databases.items() if name in (None, role, own)}
+    return [own for own in databases if own in meant or own == name]
 
 
 Found = dict[str, Any]

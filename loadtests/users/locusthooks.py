@@ -4,7 +4,6 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.scenario import RunPlan
+from loadtests.users.connections import be_patient
 from loadtests.users.livelines import LiveLines
 from loadtests.users.master import MasterSide
 from loadtests.users.ownrun import OwnConductor
@@ -24,7 +24,7 @@ from loadtests.users.worker import WorkerSide
 STOP_TIMEOUT_S = 2.0
 """How long an agent may take to leave when a stage needs fewer of them."""
 
-MASTER_SILENT_S = 10.0
+MASTER_SILENT_S = 10
 """A worker on another host that hears nothing from its master for so long ends."""
 
 _LOADED_BY = os.getpid()
@@ -54,6 +54,7 @@ def _refuse(message: str, code: int) -> NoReturn:
 
 def _become_master(environment: Environment, runner: MasterRunner) -> None:
     environment.stop_timeout = STOP_TIMEOUT_S
+    be_patient()
     given = os.environ.get("LOADTESTS_PLAN")
 
     def gone() -> None:
@@ -156,11 +157,13 @@ def _watch_parent(_runner: WorkerRunner, side: WorkerSide) -> None:
 
 
 def _watch_master(runner: WorkerRunner, side: WorkerSide) -> None:
-    while True:
+    """Counts the seconds in which it listened: one that stood still itself has heard nothing, either."""
+    heard, silent_s = None, 0
+    while silent_s < MASTER_SILENT_S:
         gevent.sleep(1.0)
-        heard = runner.last_heartbeat_timestamp
-        if heard is not None and heard < time.time() - MASTER_SILENT_S:
-            _end(side)
+        before, heard = heard, runner.last_heartbeat_timestamp
+        silent_s = silent_s + 1 if heard is not None and heard == before else 0
+    _end(side)
 
 
 def _end(side: WorkerSide) -> NoReturn:

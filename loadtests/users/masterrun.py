@@ -15,6 +15,7 @@ from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario import parse_scenario
 from loadtests.users import talk
+from loadtests.users.connections import connected
 from loadtests.users.live import Counts, LiveWindow
 from loadtests.users.prepared import CannotRunError, Prepared
 from loadtests.users.sinks import FileSink, RemoteReceiver
@@ -26,7 +27,11 @@ PREPARE_S = 30.0
 
 _ASKED_EVERY_S = 1.0
 
-_LAST_WORDS_S = 0.2
+_SILENT_S = 0.4
+"""Workers say something four times a second."""
+
+_CUT_S = 0.4
+"""One whose connection is gone for so long is: its last words have come by then, and it has not connected again."""
 
 _LEAD_NS = 300_000_000
 """From the word to begin to the beginning: time for the word to arrive."""
@@ -148,6 +153,7 @@ class MasterRun:
         worker = self.workers.get(int(body["worker"]))
         if worker is None or (message == talk.READY and body["run"] != self.plan.run):
             return
+        worker.heard_at = time.monotonic()
         if message == talk.READY:
             worker.ready = body
             if self.starts_ns is not None:
@@ -188,14 +194,15 @@ class MasterRun:
                 self._tell_state(worker, "lost", begun=begun, written=written)
 
     def _is_missing(self, worker: WorkerState) -> bool:
-        """A dead process is known at once, but its last words may still be on their way: it is missing when it was
-        dead a moment ago already. Locust misses one after seconds of silence."""
-        node = self._runner.clients.get(worker.client)
+        """Of a silent one its connection tells; one that has a connection is starved, and comes back."""
+        node, now = self._runner.clients.get(worker.client), time.monotonic()
         if node is None or node.state == STATE_MISSING:
             return True
-        if worker.died_at is None and worker.process_died:
-            worker.died_at = time.monotonic()
-        return worker.died_at is not None and time.monotonic() - worker.died_at > _LAST_WORDS_S
+        if now - worker.heard_at < _SILENT_S or connected(self._runner, worker.client):
+            worker.cut_at = None
+        elif worker.cut_at is None:
+            worker.cut_at = now
+        return worker.cut_at is not None and now - worker.cut_at > _CUT_S
 
     # While it goes.
 

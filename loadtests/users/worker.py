@@ -64,6 +64,7 @@ class WorkerRun:
         self._live = LiveStatistics(runner.stats)
         self._failures = 0
         self._cpu = CpuShare()
+        self._stood_still_s = 0.0
         self._buffer: RemoteBuffer | None = None
         origin_ns = plan.origin_ns + offset.offset_ns
         monotonic_ns, unix_ns = asked["clock"]
@@ -107,7 +108,9 @@ class WorkerRun:
         """Tells the master four times a second how far this worker is."""
         turn = 0
         while True:
+            asleep_at = time.monotonic()
             gevent.sleep(_PROGRESS_S)
+            self._stood_still_s = max(self._stood_still_s, time.monotonic() - asleep_at - _PROGRESS_S)
             turn += 1
             each_second = turn % 4 == 0
             if each_second:
@@ -137,6 +140,7 @@ class WorkerRun:
             "late_starts": self.load.late_starts,
             "users": len(self.load.agents) + len(self.load.customers),
             "cpu_share": round(self._cpu.busiest, 3),
+            "stood_still_s": round(self._stood_still_s, 3),
         }
 
     def _send(self, message: str, **body: Any) -> None:
@@ -224,7 +228,6 @@ class WorkerSide:
             "run": asked["run"],
             "error": "",
             "node": os.uname().nodename,
-            "process": [os.getppid(), os.getpid()],
         }
         try:
             self.end()

@@ -1,13 +1,15 @@
 """What the master knows of a worker."""
 
-import os
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 DRAIN_S = 20.0
 """How long the master waits for every worker's rows; a worker's own graces end before."""
+
+_SUMMARY = (
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s", "error",
+)  # fmt: skip
 
 
 @dataclass
@@ -20,19 +22,10 @@ class WorkerState:
     told: dict[str, Any] = field(default_factory=dict)
     drained: bool = False
     lost: bool = False
-    died_at: float | None = None
-    """When its process was first seen to be dead (CLOCK_MONOTONIC, s)."""
-
-    @property
-    def process_died(self) -> bool:
-        """Whether it was forked by this process, and its process has ended; of others only Locust can tell."""
-        parent, pid = (self.ready or {}).get("process", (0, 0))
-        if parent != os.getpid():
-            return False
-        try:
-            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return True
+    heard_at: float = field(default_factory=time.monotonic)
+    """When it last said something (CLOCK_MONOTONIC, s)."""
+    cut_at: float | None = None
+    """When its connection was first seen to be gone, since it last said something."""
 
     @property
     def reserved(self) -> int:
@@ -46,8 +39,7 @@ class WorkerState:
 
     def summary(self) -> dict[str, Any]:
         """The worker's part of the `drained` line."""
-        names = ("begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "error")
-        told = {name: self.told.get(name) for name in names}
+        told = {name: self.told.get(name) for name in _SUMMARY}
         if self.drained:
             return {"worker": self.worker, **told}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"

@@ -1,12 +1,13 @@
 """Our arguments of Locust's command line; scenario and storage are fields of the web UI's start form, too."""
 
 import os
-import socket
 import sys
 from collections.abc import Iterable
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from loadtests.conductor.ports import free_port
 from loadtests.pod.storage import registry
 from loadtests.scenario import scenario_files
 
@@ -55,14 +56,13 @@ def _private_master() -> dict[str, Any]:
     on a port of its own, so that two tests do not get each other's workers."""
     if {"--master", "--worker"} & set(sys.argv) or {"LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER"} & set(os.environ):
         return {}
-    port = _free_port()
+    return {"master_bind_host": "127.0.0.1", "master_bind_port": _port(), "master_port": _port()}
+
+
+@cache
+def _port() -> int:
+    """Kept from everybody else until this process ends; one, however often arguments are parsed."""
+    port = free_port()
     while str(port) in sys.argv:  # somebody wants it for something else
-        port = _free_port()
-    return {"master_bind_host": "127.0.0.1", "master_bind_port": port, "master_port": port}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        port = free_port()
+    return port

@@ -15,7 +15,8 @@ def test_scenario_storage_and_runs_are_handed_to_the_form():
     given = dict(pairwise(argv))
     assert (given["--scenario"], given["--storage"]) == ("my own.yaml", "postgres:pessimistic")
     assert (given["--runs-dir"], given["--processes"], given["--web-port"]) == ("my runs", "2", "8090")
-    assert given["--web-host"] == given["--master-bind-host"] == "127.0.0.1"
+    assert given["--web-host"] == "127.0.0.1"
+    assert not {"--master-port", "--master-bind-port"} & set(argv), "the master keeps a port of its own"
 
 
 def test_what_was_not_asked_for_is_left_to_the_form():

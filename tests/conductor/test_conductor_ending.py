@@ -45,6 +45,8 @@ def test_a_load_that_never_drained_cannot_say_what_it_lost():
         ({"cpu_share": 0.91}, True),
         ({"late_starts": 1}, False),
         ({"late_starts": 2}, True),
+        ({"stood_still_s": 2.9}, False),
+        ({"stood_still_s": 3.1}, True),
         ({"drained": False, "lost": True}, None),
         ({"cpu_share": None}, None),
         ({"cpu_share": 0.95, "drained": False, "lost": True}, True),

@@ -131,6 +131,72 @@ def test_what_several_storages_cannot_do_is_told_for_each():
     assert len(problems("do: resize, cores: 1", on("sqlite"), on("memory"))) == 2
 
 
+def collisions(*actions, storage="postgres:optimistic", more=""):
+    lines = "".join(f"  - {{stage: steady, {action}}}\n" for action in actions)
+    text = f"{SCENARIO}{more}timeline:\n{lines}"
+    return problems_of_timeline(parse_scenario(text, "x.yaml"), text, "x.yaml", [on(storage)], ())
+
+
+KILL = "after: 1s, do: kill, database: postgres, for: 2s"
+PODS = "pods: [{name: a}, {name: b, cluster: eu}]\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (
+            "after: 2s, do: resize, cores: 1",
+            "x.yaml:9: timeline[1].after: got '2s', expected 3s or more: until then timeline[0] (database postgres "
+            "killed) has database postgres",
+        ),
+        (
+            "do: pause, database: postgres, for: 1001ms",
+            "x.yaml:8: timeline[0].after: got '1s', expected 1.001s or more: until then timeline[1] (database postgres "
+            "paused) has database postgres",
+        ),
+        (
+            "do: kill, database: postgres",
+            "x.yaml:8: timeline[0].after: got '1s', expected no such action: timeline[1] (database postgres killed) has"
+            " database postgres for the rest of the run; give it a for",
+        ),
+        (
+            "after: 1s, do: recreate",
+            "x.yaml:9: timeline[1].after: got '1s', expected 3s or more: until then timeline[0] (database postgres",
+        ),
+    ],
+)
+def test_what_lays_hands_on_what_another_one_has_in_hand_is_told(other, told):
+    (line,) = collisions(KILL, other)
+    assert line.startswith(told), line
+
+
+def test_two_at_one_moment_are_told():
+    (line,) = collisions("do: resize, cores: 1", "do: recreate")
+    assert line == (
+        "x.yaml:9: timeline[1].after: got '0s', expected another moment: timeline[0] (database resized: 1 core) lays "
+        "hands on database postgres at this one"
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "after: 3s, do: resize, cores: 1",  # a recovery may take longer: they queue
+        "after: 2s, do: kill, pods: [a], for: 1s",
+        "after: 2s, do: hold, operation: chat.accept, for: 1s",
+        "after: 2s, do: pause, database: postgres-eu, for: 1s",
+    ],
+)
+def test_what_lays_hands_on_something_else_is_taken(other):
+    kill = KILL if "postgres-eu" not in other else "after: 1s, do: pause, pods: [a], for: 2s"
+    assert collisions(kill, other, more=PODS) == []
+
+
+def test_a_name_means_the_database_of_every_cluster():
+    (line,) = collisions(KILL, "after: 2s, do: pause, database: postgres-eu, for: 1s", more=PODS)
+    assert "has database postgres-eu" in line
+
+
 def test_pods_of_a_cluster_share_its_databases():
     text = SCENARIO + 'pods: [{name: a}, {name: b, accounts: 2, cluster: eu}, {name: "17", weight: 3}]\n'
     plan = layout(parse_scenario(text, "x.yaml"), "postgres:optimistic")

@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
-from loadtests.conductor.processes import Command, Ready, start_until_ready
+from loadtests.conductor.processes import Command, Starting, wait_until_ready
 from loadtests.conductor.watching import Interrupts, Lines, watching
 
 
@@ -42,7 +42,8 @@ def gone(pid: int, within_s: float = 5.0) -> bool:
 
 def test_a_ready_line_is_waited_for(tmp_path, guardian, interrupts):
     code = 'import os,sys,time; os.write(int(sys.argv[1]), b\'{"url": "ws://x"}\\n\'); time.sleep(60)'
-    child, ready = start_until_ready(python(tmp_path, code), Ready(guardian, interrupts, "pod_died"))
+    starting = Starting(python(tmp_path, code), guardian, "pod_died")
+    child, ready = starting.child, wait_until_ready(starting, interrupts)
     child.kill()
     assert ready == {"url": "ws://x"}
     assert child.exit_code() == -9
@@ -50,7 +51,9 @@ def test_a_ready_line_is_waited_for(tmp_path, guardian, interrupts):
 
 def test_a_child_that_dies_first_is_quoted(tmp_path, guardian, interrupts):
     with pytest.raises(RunEnded) as ended:
-        start_until_ready(python(tmp_path, "raise SystemExit('no port left')"), Ready(guardian, interrupts, "pod_died"))
+        wait_until_ready(
+            Starting(python(tmp_path, "raise SystemExit('no port left')"), guardian, "pod_died"), interrupts
+        )
     assert ended.value.reason.code == "pod_died"
     assert "no port left" in ended.value.reason.last_words
     assert "exit code 1" in ended.value.reason.detail
@@ -58,9 +61,11 @@ def test_a_child_that_dies_first_is_quoted(tmp_path, guardian, interrupts):
 
 def test_an_interrupt_ends_the_waiting(tmp_path, guardian, interrupts):
     os.kill(os.getpid(), 2)
+    starting = Starting(python(tmp_path, "import time; time.sleep(60)"), guardian, "pod_died")
     with pytest.raises(RunEnded) as ended:
-        start_until_ready(python(tmp_path, "import time; time.sleep(60)"), Ready(guardian, interrupts, "pod_died"))
+        wait_until_ready(starting, interrupts)
     assert ended.value.reason.code == "interrupted"
+    assert starting.child.exit_code() == -9
 
 
 def test_the_death_of_any_process_is_seen(interrupts):

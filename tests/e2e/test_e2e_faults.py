@@ -1,5 +1,6 @@
 """Everything that a run stands on is killed under it: it ends soon, says why, and stays readable."""
 
+import ctypes
 import os
 import pwd
 import shutil
@@ -12,11 +13,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from e2e_harness import Harness, Somebody, loadtests, wait_for, write_scenario
 
-import reports
+from loadtests import commandline
 from loadtests.records.rundirectory import run_directories
 
 pytestmark = pytest.mark.e2e
@@ -108,7 +108,7 @@ def ordinary():
     home = Path(tempfile.mkdtemp(prefix="e2e-home-", dir="/tmp"))
     os.chown(home, account.pw_uid, account.pw_gid)
     become = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    packages = [str(Path(reports.__file__).parents[1]), sysconfig.get_path("purelib")]
+    packages = [str(Path(commandline.__file__).parents[1]), sysconfig.get_path("purelib")]
     environment = {"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": os.pathsep.join(packages)}
     try:
         python = python_for(become, environment)
@@ -191,20 +191,36 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
         assert harness.left_behind() == []
 
 
+CLONE_NEWNS = 0x00020000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
 @pytest.fixture
-def small_disk(tmp_path):
+def own_mounts():
+    """What is mounted meanwhile is seen by this test and its children only, and gone with the last of them, however
+    they end."""
+    here = Path.cwd()
+    with Path("/proc/thread-self/ns/mnt").open("rb") as everybodys:
+        if LIBC.unshare(CLONE_NEWNS) != 0:
+            pytest.skip(f"no mounts of our own: {os.strerror(ctypes.get_errno())}")
+        try:
+            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+            yield
+        finally:
+            assert LIBC.setns(everybodys.fileno(), CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+            os.chdir(here)  # going back leads to the root
+
+
+@pytest.fixture
+def small_disk(tmp_path, own_mounts):
     """A file system of a few megabytes."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", place]
     mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
-    yield place
-    with suppress(psutil.Error):
-        subprocess.run(["umount", "--lazy", place], check=True)
+    return place
 
 
 def test_a_full_disk_ends_the_run_and_names_the_place(tmp_path, small_disk):

@@ -94,7 +94,8 @@ def test_pods_have_accounts_of_their_own(tmp_path):
 
 
 def test_a_killed_pod_hurts_its_own_people_and_comes_back(tmp_path):
-    with play(tmp_path, "sqlite", 'after: 1s, do: kill, pods: ["17"], for: 1s') as harness:
+    # A busy machine takes seconds to start it again.
+    with play(tmp_path, "sqlite", 'after: 1s, do: kill, pods: ["17"], for: 1s', steady_s=10) as harness:
         run = done(harness)
     (act,) = acts(run)
     assert (act["result"], act["subject"], act["pods"]) == ("ok", "pod 17", ["17"])
@@ -126,13 +127,17 @@ def test_a_database_may_be_killed_resized_and_recover_under_a_run_that_goes_on(t
         tmp_path,
         "postgres:optimistic",
         "after: 500ms, do: kill, database: postgres, for: 500ms",
-        "after: 6500ms, do: resize, connections: 60, memory_mb: 64",  # a busy machine takes seconds to start it again
+        "after: 1s, do: resize, connections: 60, memory_mb: 64",  # before it has recovered
         "after: 10s, do: maintain, what: analyze, statements: {postgres: ANALYZE}",
         steady_s=13,
     ) as harness:
         run = done(harness)
     results = [(a["do"], a["result"]) for a in acts(run)]
     assert results == [("kill", "ok"), ("resize", "ok"), ("maintain", "ok")], acts(run)
+    kill, resize, _ = acts(run)
+    assert resize["started_ns"] >= kill["ended_ns"]
+    assert resize["waited_s"] > 0
+    assert resize["words"].endswith(" s for its turn")
     assert run.read("end")["reason"] == "completed"
     last = pods_of(run, after_ns=acts(run)[-1]["ended_ns"], before_ns=2**62, outcomes=OK)
     assert set(last) == {"canary", "17"}
@@ -173,8 +178,8 @@ def test_a_dual_storage_migrates_there_and_back_without_losing_anything(tmp_path
 def test_a_pod_that_dies_amid_a_move_leaves_the_others_moved_and_the_ledger_in_doubt(tmp_path):
     with play(
         tmp_path,
-        "dual(sqlite,sqlite)",
-        'after: 1s, do: pause, pods: ["17"], for: 3s',
+        "dual(sqlite,postgres:optimistic)",
+        "after: 1s, do: pause, database: upgraded, for: 3s",
         "after: 1500ms, do: migrate, to: dual",
         'after: 2s, do: kill, pods: ["17"], for: 500ms',
         head="starts_on: legacy",
@@ -200,6 +205,15 @@ def test_an_action_that_fails_is_told_and_the_run_goes_on(tmp_path):
     assert act["result"] == "failed"
     assert act["error"] == 'PostgreSQL: relation "x" does not exist'
     assert "action failed: nonsense on database" in harness.stderr
+
+
+def test_a_worker_that_stands_still_makes_a_saturated_generator_and_no_lost_worker(tmp_path):
+    with play(tmp_path, "memory", "after: 1s, do: pause, worker: true, for: 5s", steady_s=8) as harness:
+        run = done(harness)
+    end = run.read("end")
+    assert (end["reason"], end["operations"]["lost"]) == ("completed", 0)
+    assert end["generator"]["saturated"] is True
+    assert max(w["stood_still_s"] for w in end["generator"]["workers"]) > 4
 
 
 def test_ctrl_c_mends_what_was_broken(tmp_path):

@@ -76,10 +76,17 @@ class Hands:
 
 
 class Server:
-    """Notes what it is asked to do."""
+    """Notes what it is asked to do. `start` takes until `recovered` is set."""
 
     def __init__(self):
         self.done: list[str] = []
+        self.recovered = threading.Event()
+        self.recovered.set()
+
+    def start(self):
+        self.done.append("start")
+        assert self.recovered.wait(10)
+        self.done.append("started")
 
     def __getattr__(self, name):
         return lambda *_: self.done.append(name)
@@ -144,7 +151,7 @@ def test_actions_of_a_stage_to_come_wait_for_it(surroundings):
     actor = Actor(playing("do: run, command: [sh, -c, exit 0]"), surroundings, lambda: None)
     actor.begin(time.monotonic_ns())
     time.sleep(0.3)
-    assert actor.begun() == []
+    assert actor.said() == []
     actor.ask_to_stop()
     while actor.alive:
         time.sleep(0.01)
@@ -171,7 +178,7 @@ def test_the_end_mends_what_is_broken(surroundings, hands):
     played = Played(
         surroundings,
         'do: kill, pods: ["17"], for: 50s',
-        'do: pause, pods: ["17"], for: 50s',
+        'do: pause, pods: ["18"], for: 50s',
         "do: cut, how: blackhole, for: 50s",
         "do: kill, database: postgres",
     )
@@ -184,9 +191,9 @@ def test_the_end_mends_what_is_broken(surroundings, hands):
     assert {(a.action.do, a.result) for a in acts} == {
         ("kill", "unfinished"), ("pause", "unfinished"), ("cut", "unfinished"), ("kill", "ok"),
     }  # fmt: skip
-    assert server.done == ["kill", "start"]
+    assert server.done == ["kill", "start", "started"]
     assert hands.done[-1] != "kill 17"
-    for mended in ("start 17", "18 17", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
+    for mended in ("start 17", "18 18", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
         assert mended in hands.done
 
 
@@ -243,6 +250,56 @@ def test_several_go_on_at_once(surroundings):
     one, other = played.until(2)
     played.stop()
     assert abs(one.started_ns - other.started_ns) < 200_000_000
+
+
+class Busy(Played):
+    """One whose killed server does not come up yet, while another action has come."""
+
+    def __init__(self, around, *more):
+        self.server = around.databases["postgres"].server
+        self.server.recovered.clear()
+        super().__init__(around, "do: kill, database: postgres, for: 50ms", *more)
+        self.said: list[str] = []
+        end = time.monotonic() + 10
+        while not any(words.startswith("action waits") for words in self.said):
+            assert time.monotonic() < end, self.said
+            time.sleep(0.01)
+            self.said += self.actor.said()
+
+
+def test_who_finds_a_server_in_other_hands_waits_and_says_so(surroundings):
+    played = Busy(surroundings, "after: 100ms, do: resize, cores: 1")
+    assert played.said[-1] == ("action waits: database resized: 1 core: another one has its hands on database postgres")
+    assert played.server.done == ["kill", "start"]
+    played.server.recovered.set()
+    kill, resize = played.until(2)
+    played.stop()
+    assert played.server.done == ["kill", "start", "started", "resize"]
+    assert (kill.result, kill.waited_ns) == ("ok", 0)
+    assert resize.result == "ok"
+    assert resize.started_ns >= kill.ended_ns
+    assert 0 < resize.waited_ns <= resize.started_ns - played.began_ns - 100_000_000
+
+
+def test_who_still_waits_at_the_end_has_done_nothing(surroundings):
+    played = Busy(surroundings, "after: 100ms, do: kill, database: postgres, for: 1s")
+    played.actor.ask_to_stop()
+    (waiting,) = played.until(1)
+    assert (waiting.result, waiting.error) == ("unfinished", "the run ended before its turn came")
+    assert waiting.waited_ns > 0
+    played.server.recovered.set()
+    assert [act.result for act in played.stop()] == ["unfinished", "unfinished"]
+    assert played.server.done == ["kill", "start", "started"], "what was broken is mended, and no more is"
+
+
+def test_what_is_in_nobodys_hands_is_not_waited_for(surroundings):
+    played = Busy(
+        surroundings, "after: 100ms, do: resize, cores: 1", 'after: 150ms, do: pause, pods: ["17"], for: 10ms'
+    )
+    (pause,) = played.until(1)
+    assert (pause.result, pause.waited_ns) == ("ok", 0)
+    played.server.recovered.set()
+    played.stop()
 
 
 def test_what_pods_tell_is_added_up():

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-from locust_runs import LOCUSTFILE, SECRET, TINY, LocustRun, locust, memory_pod, plan_for
+from locust_runs import LOCUSTFILE, SECRET, TINY, Locust, LocustRun, locust, memory_pod, plan_for
 
 from loadtests.conductor.ports import free_port
 from loadtests.records.streams import read_batches
+from loadtests.users.locusthooks import MASTER_SILENT_S
 
 pytestmark = pytest.mark.e2e
 
@@ -24,10 +26,11 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def assert_nothing_lost(run: LocustRun) -> None:
-    """Rows written, those in flight at the end among them, are the operations begun."""
+    """Rows written, those in flight at the end among them, are the operations begun. People who leave at the end write
+    that theirs was cut short as well."""
     rows = run.rows()
     assert sum(w["begun"] for w in run.drained) == sum(w["written"] for w in run.drained) == len(rows) > 0
-    assert sum(w["in_flight"] for w in run.drained) == sum(
+    assert sum(w["in_flight"] for w in run.drained) <= sum(
         r["error"] == "run_ended" for r in rows if r["outcome"] == "unknown"
     )
     assert all(w["error"] == "" for w in run.drained)
@@ -160,6 +163,30 @@ def test_a_killed_worker_is_named_and_leaves_an_upper_bound(pod: str, tmp_path: 
     assert kept["begun"] == kept["written"]
 
 
+def test_a_starved_worker_is_not_lost(pod: str, tmp_path: Path) -> None:
+    """Locust alone would give it up after three seconds."""
+    with locust(plan_for(tmp_path, pod, TINY.replace("duration: 2s", "duration: 8s")), ["--processes", "2"]) as running:
+        running.until("stage")
+        starved = psutil.Process(running.process.pid).children()[-1]
+        run = ticks_without(starved, 6, running)
+    assert_nothing_lost(run)
+    assert {line["state"] for line in run.events("worker")} == {"joined"}
+    slow, fast = sorted((w["stood_still_s"] for w in run.drained), reverse=True)
+    assert slow > 4
+    assert fast < slow - 1
+
+
+def ticks_without(worker: psutil.Process, ticks: int, running: Locust) -> LocustRun:
+    """So many seconds of a run in which a worker stands still, and the rest of it."""
+    worker.suspend()
+    try:
+        for _ in range(ticks):
+            running.until("tick")
+    finally:
+        worker.resume()
+    return running.finish()
+
+
 def test_workers_end_when_their_master_is_killed(pod: str, tmp_path: Path) -> None:
     with locust(
         plan_for(tmp_path, pod, TINY.replace("duration: 2s", "duration: 60s")), ["--processes", "2"]
@@ -175,22 +202,56 @@ def test_workers_end_when_their_master_is_killed(pod: str, tmp_path: Path) -> No
 
 
 def test_a_remote_worker_sends_its_rows_to_the_master(pod: str, tmp_path: Path) -> None:
-    with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"]) as running:
-        environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_REMOTE_WORKER": "1"}
-        worker = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--worker", "--master-port", running.port]
-        with (
-            (tmp_path / "worker.log").open("w") as log,
-            subprocess.Popen(worker, env=environment, stderr=log, stdout=log) as process,
-        ):
-            try:
-                run = running.finish()
-            finally:
-                process.kill()
+    with (
+        locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"]) as running,
+        remote_worker(running, tmp_path / "worker.log"),
+    ):
+        run = running.finish()
     (told,) = run.drained
     assert told["begun"] == told["written"] == len(run.rows()) > 0
     (joined,) = [line for line in run.events("worker") if "remote" in line]
     assert joined["remote"] is True
     assert abs(joined["offset_ns"]) <= joined["error_ns"] + 1_000_000  # the same clock, in truth
+
+
+@contextmanager
+def remote_worker(running: Locust, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": SECRET, "LOADTESTS_REMOTE_WORKER": "1"}
+    worker = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--worker", "--master-port", running.port]
+    with log.open("w") as output, subprocess.Popen(worker, env=environment, stderr=output, stdout=output) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_remote_worker_that_is_starved_for_long_comes_back(pod: str, tmp_path: Path) -> None:
+    """For longer than it waits for a master that is silent."""
+    scenario = TINY.replace("duration: 2s", "duration: 15s")
+    with (
+        locust(plan_for(tmp_path, pod, scenario), ["--master", "--expect-workers", "1"]) as running,
+        remote_worker(running, tmp_path / "worker.log") as worker,
+    ):
+        running.until("stage")
+        run = ticks_without(psutil.Process(worker.pid), MASTER_SILENT_S + 2, running)
+    assert_nothing_lost(run)
+    assert {line["state"] for line in run.events("worker")} == {"joined"}
+
+
+def test_a_killed_remote_worker_is_missed_before_locust_misses_it(pod: str, tmp_path: Path) -> None:
+    scenario = TINY.replace("duration: 2s", "duration: 60s")
+    with (
+        locust(plan_for(tmp_path, pod, scenario), ["--master", "--expect-workers", "1"]) as running,
+        remote_worker(running, tmp_path / "worker.log") as worker,
+    ):
+        running.until("stage")
+        running.until("tick")
+        worker.kill()
+        ticks = len(running.run.events("tick"))
+        while not any(line["state"] == "lost" for line in running.run.events("worker")):
+            running.until("worker")
+        assert len(running.run.events("tick")) - ticks <= 2
+        assert "failed to send heartbeat" not in running.log.read_text()
 
 
 def test_a_remote_worker_without_the_secret_is_told(pod: str, tmp_path: Path) -> None:

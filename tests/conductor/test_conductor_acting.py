@@ -1,0 +1,109 @@
+"""A real pod that the timeline starts again, while the conductor's thread goes on."""
+
+import asyncio
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from loadtests.conductor.acting import RunHands
+from loadtests.conductor.errands import Errands
+from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.layout import PodLayout
+from loadtests.conductor.pods import OwnPod, PodCommand
+from loadtests.conductor.watching import Interrupts, watching
+from loadtests.timeline.surroundings import ActionFailed
+
+
+class Conductor:
+    """A pod, and the thread that attends to errands while an action goes on in an event loop of another one."""
+
+    def __init__(self, pod, interrupts):
+        self.pod, self.errands, self._interrupts = pod, Errands(), interrupts
+        self.hands = RunHands(SimpleNamespace(pods={pod.name: pod}), self.errands)
+
+    def during(self, acting):
+        """What the action came to."""
+        outcome = []
+
+        def act():
+            try:
+                outcome.append(asyncio.run(acting))
+            except Exception as error:
+                outcome.append(error)
+            self.errands.wake()
+
+        threading.Thread(target=act, daemon=True).start()
+        end = time.monotonic() + 30
+        with watching(self._interrupts) as watch:
+            watch.on_readable(self.errands.descriptor, self.errands.run)
+            while not outcome:
+                assert time.monotonic() < end
+                watch.wait(0.2)
+        return outcome[0]
+
+
+@pytest.fixture
+def conducting(tmp_path):
+    """Makes a conductor with a pod on a storage."""
+    conductors = []
+    with Guardian() as guardian, Interrupts() as interrupts:
+
+        def conduct(storage):
+            command = PodCommand(storage, "dual", tmp_path, time.monotonic_ns(), tmp_path, guardian, interrupts, "x")
+            conductors.append(Conductor(OwnPod(command, PodLayout("pod-1", ("account-0001",)), {}), interrupts))
+            return conductors[-1]
+
+        yield conduct
+        for conductor in conductors:
+            conductor.pod.child.kill()
+            conductor.errands.close()
+
+
+def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
+    conductor = conducting("memory")
+    pod, hands = conductor.pod, conductor.hands
+    pod.start()
+    address, launch = pod.target.url, pod.launch
+
+    def launch_and_stop():
+        starting = launch()
+        starting.child.send(signal.SIGSTOP)  # it cannot get ready by itself
+        return starting
+
+    monkeypatch.setattr(pod, "launch", launch_and_stop)
+
+    async def restart():
+        await hands.kill_pod("pod-1")
+        starting = asyncio.ensure_future(hands.start_pod("pod-1"))
+        await asyncio.sleep(0)  # it asks first
+        heard, still_starting = await conductor.errands.ask(lambda: "heard"), not starting.done()
+        await hands.signal_pod("pod-1", signal.SIGCONT)
+        await starting
+        return heard, still_starting
+
+    assert conductor.during(restart()) == ("heard", True)
+    assert pod.target.url == address
+    assert pod.child.exit_code() is None
+
+
+def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conducting, monkeypatch):
+    monkeypatch.setattr("loadtests.conductor.acting.START_WITHIN_S", 1.5)
+    conductor = conducting("no-such-storage")
+    failed = conductor.during(conductor.hands.start_pod("pod-1"))
+    assert isinstance(failed, ActionFailed), failed
+    assert str(failed) == "before it was ready, pod-1 ended with exit code 64; its log is " + (
+        f"{conductor.pod.child.log.parent.name}/pod-1.log"
+    )
+    assert conductor.pod.child.log.read_text().count("no-such-storage") >= 2
+
+
+def test_a_pod_that_says_nothing_is_ended(conducting, monkeypatch):
+    monkeypatch.setattr("loadtests.conductor.acting.START_WITHIN_S", 0.0)
+    monkeypatch.setattr("loadtests.conductor.acting.READY_WITHIN_S", 0.0)
+    conductor = conducting("memory")
+    failed = conductor.during(conductor.hands.start_pod("pod-1"))
+    assert str(failed) == "pod-1 was not ready within 30 s"
+    assert conductor.pod.child.exit_code() == -signal.SIGKILL

@@ -1,0 +1,99 @@
+"""Actions on one real PostgreSQL: each is over when the server answers again, and the next one waits for that."""
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from test_timeline_actor import Hands, Played
+
+from loadtests.servers.contract import Server
+from loadtests.servers.registry import create_server
+from loadtests.timeline.surroundings import Database, Pod, Surroundings
+
+pytestmark = pytest.mark.server
+
+ROWS = 200_000
+
+
+@pytest.fixture
+def server(postgres_server, tmp_path):
+    """One that may be hurt."""
+    with create_server("postgres", tmp_path / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def around(server):
+    pods = {"17": Pod("17", "http://127.0.0.1:1", "token", (), {"postgres": "postgres"})}
+    return Surroundings(pods, {"postgres": Database("postgres", "postgres", server.dsn, server)}, Hands())
+
+
+def asked(server: Server, *statements: str):
+    """The last one's value, by the first connection that is tried."""
+
+    async def ask():
+        connection = await asyncpg.connect(server.dsn)
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def write(server: Server) -> None:
+    """Leaves a log to recover from."""
+    asked(server, f"CREATE TABLE t AS SELECT generate_series(1, {ROWS}) AS n")
+    asked(server, "UPDATE t SET n = n + 1")
+
+
+def test_a_kill_is_over_when_the_server_has_recovered(server, around):
+    write(server)
+    played = Played(around, "do: kill, database: postgres, for: 50ms")
+    (kill,) = played.until(1)
+    assert (kill.result, kill.error) == ("ok", "")
+    assert asked(server, "SELECT count(*) FROM t") == ROWS
+    played.stop()
+
+
+def test_a_resize_that_comes_amid_a_recovery_waits_for_it(server, around):
+    write(server)
+    played = Played(
+        around,
+        "do: kill, database: postgres, for: 200ms",
+        "after: 200ms, do: resize, connections: 60, memory_mb: 64",
+        "after: 201ms, do: resize, connections: 70",
+    )
+    kill, *resizes = played.until(3)
+    assert asked(server, "SELECT current_setting('max_connections')::int") >= 70
+    assert asked(server, "SELECT count(*) FROM t") == ROWS
+    played.stop()
+    assert [(a.result, a.error) for a in (kill, *resizes)] == [("ok", "")] * 3
+    assert kill.waited_ns == 0 < resizes[0].waited_ns < resizes[1].waited_ns
+    assert kill.ended_ns <= resizes[0].started_ns <= resizes[0].ended_ns <= resizes[1].started_ns
+
+
+def test_the_end_of_the_run_waits_for_the_recovery_and_for_nobody_in_the_queue(server, around):
+    write(server)
+    played = Played(
+        around, "do: kill, database: postgres, for: 50s", "after: 20ms, do: pause, database: postgres, for: 50s"
+    )
+    end = time.monotonic() + 10
+    while not any(words.startswith("action waits") for words in played.actor.said()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    acts = {act.action.do: act for act in played.stop()}
+    assert asked(server, "SELECT count(*) FROM t") == ROWS
+    assert acts["kill"].error == "the run ended before it"
+    assert acts["pause"].error == "the run ended before its turn came"
+
+
+def test_a_server_that_does_not_come_back_is_told_in_one_line(server, around):
+    (server.directory / "data" / "postgresql.conf").write_text("nonsense")
+    played = Played(around, "do: kill, database: postgres, for: 50ms")
+    (kill,) = played.until(1)
+    played.stop()
+    assert kill.result == "failed"
+    assert kill.error == f"PostgreSQL {server.version} on port {urlsplit(server.dsn).port} ended"

@@ -1,0 +1,36 @@
+"""Where a master listens that starts its workers itself."""
+
+import socket
+
+import pytest
+from locust.argument_parser import LocustArgumentParser
+
+from loadtests.webui.options import add_options
+
+
+def master_ports() -> tuple[int, int]:
+    parser = LocustArgumentParser(add_help=False)
+    add_options(parser)
+    assert parser.get_default("master_bind_host") == "127.0.0.1"
+    return parser.get_default("master_bind_port"), parser.get_default("master_port")
+
+
+def test_arguments_that_are_parsed_anew_name_the_same_private_port():
+    bound, connected = master_ports()
+    assert bound == connected
+    assert master_ports() == (bound, connected)
+
+
+def test_the_private_port_is_kept_until_the_master_listens_there():
+    port, _ = master_ports()
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with socket.create_server(("127.0.0.1", port)) as master:  # allows reuse, as Locust's does
+        assert master.getsockname()[1] == port
+
+
+def test_a_master_for_workers_elsewhere_listens_where_it_is_told(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["locust", "--master"])
+    parser = LocustArgumentParser(add_help=False)
+    add_options(parser)
+    assert parser.get_default("master_bind_port") is None
