@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from loadtests.calibration.holding import KEYS, Refused, Session, until
+from loadtests.calibration.holding import KEYS, Refused, Session, Silent, in_time, until
 from loadtests.calibration.plan import Hold
 from loadtests.pod.storage.statements import load
 
@@ -54,8 +55,14 @@ class PostgresHolds:
         self._asking = asyncio.Lock()
         self._connections: list[Any] = []
 
-    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
+    async def connect(self) -> None:
         self._control = await self._connect("calibration")
+
+    async def answer(self) -> None:
+        async with self._asking:
+            await self._control.execute("SELECT 1")
+
+    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
         relations = {0, *(hold.number for hold in holds if hold.lock == "relation")}
         await self._control.execute(_SQL["scratch"].format(keys=KEYS * len(holds)))
         await self._control.execute(";".join(_SQL["scratch_relation"].format(hold=hold) for hold in relations))
@@ -77,5 +84,7 @@ class PostgresHolds:
             connection.terminate()
         control, self._control, self._connections = self._control, None, []
         if control is not None and not control.is_closed():
-            await control.execute(_SQL["drop"])
-            await control.close()
+            with suppress(Silent):
+                async with in_time():
+                    await control.execute(_SQL["drop"])
+            control.terminate()

@@ -1,18 +1,24 @@
 """The short form on real servers: it passes, leaves nothing behind, and finds out an observer that is wrong."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from availability import unavailable
 
-from loadtests.calibration import holders
+from loadtests.calibration import holders, holding
 from loadtests.calibration.calibrating import Calibration, Database
 from loadtests.calibration.figures import Figure
+from loadtests.calibration.holding import Ready, Silent
 from loadtests.calibration.mariadb import MariadbHolds
-from loadtests.calibration.plan import plan
+from loadtests.calibration.plan import Hold, plan
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import create_server
 
 OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"
 
@@ -93,6 +99,57 @@ def test_a_database_that_is_not_there_is_unknown(tmp_path):
     found = calibrate(Database("postgres", "postgres", dsn, dsn), tmp_path)
     assert verdicts(found) == {"waits found": "unknown"}
     assert "s3cret" not in str([asdict(figure) for figure in found.values()])
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def own_server(request, tmp_path) -> Iterator[Server]:
+    """One that may be stopped."""
+    try:
+        server = create_server(request.param, tmp_path / "server")
+    except ServerUnavailable as error:
+        unavailable(str(error))
+    with server:
+        yield server
+        server.resume()
+
+
+@pytest.mark.server
+def test_a_server_that_hangs_is_not_waited_for(own_server, tmp_path):
+    own_server.pause()
+    found = calibrate(Database("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
+    assert verdicts(found) == {"waits found": "unknown"}
+    assert found["waits found"].reason == str(Silent())
+
+
+@pytest.mark.server
+def test_a_server_that_hangs_amid_the_holds_is_left_and_can_be_calibrated_when_it_is_back(own_server, tmp_path):
+    async def hangs() -> None:
+        own_server.pause()
+
+    async def is_well() -> None:
+        pass
+
+    def made(ready: Ready, holds: Sequence[Hold]) -> holders.Made:
+        ground = holders.Ground(own_server.pod_dsn, tmp_path, holders.Timekeeper(0), ready)
+        return asyncio.run(holders.hold(own_server.engine, ground, holds))
+
+    holds = plan(own_server.engine, "short")
+    with pytest.raises(ExceptionGroup) as raised:
+        made(hangs, holds)
+    assert raised.value.subgroup(Silent)
+    own_server.resume()
+    assert len(made(is_well, holds[:2]).waits) == sum(hold.waiters for hold in holds[:2])
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_asking_whether_the_server_answers_is_in_no_hold_s_way(engine, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "_ASKED_EVERY_S", 0)
+    database = request.getfixturevalue(f"{engine}_database")
+    ground = holders.Ground(database.pod_dsn, database.dsn, tmp_path, holders.Timekeeper(0), at_once)
+    holds = [Hold(n, "row", 0.005, 2) for n in range(20)]
+    made = asyncio.run(asyncio.wait_for(holders.hold(engine, ground, holds), 60))
+    assert len(made.waits) == 40
 
 
 @pytest.mark.server
