@@ -118,7 +118,8 @@ class Calibration:
         holds = plan(database.engine, self._form)
         self._say(f"{database.name}: holding {len(holds)} locks")
         try:
-            ground = Ground(database.holders_dsn, self._scratch, Timekeeper(self._origin_ns), ready)
+            dsns = (database.holders_dsn, database.dsn)
+            ground = Ground(*dsns, self._scratch, Timekeeper(self._origin_ns), ready)
             return await hold(database.engine, ground, holds)
         except ObserverFailed:
             raise

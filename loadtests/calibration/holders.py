@@ -16,12 +16,13 @@ SESSIONS = 8
 
 @dataclass(frozen=True)
 class Ground:
-    """Where holds are made: the address of their sessions, a directory for scratch files, the clock.
+    """Where holds are made: the address of their sessions, a superuser's, a directory for scratch files, the clock.
 
     `ready` is awaited before the first one: whoever looks may be starting still while sessions are opened.
     """
 
     dsn: str
+    server_dsn: str
     scratch: Path
     clock: Timekeeper
     ready: Ready
@@ -40,25 +41,25 @@ class Made:
 Work = tuple[Sequence[Done], Sequence[Told]]
 
 
-def _postgres(dsn: str) -> Engine:
+def _postgres(dsn: str, server_dsn: str) -> Engine:
     from loadtests.calibration.postgres import PostgresHolds
 
-    return PostgresHolds(dsn)
+    return PostgresHolds(dsn, server_dsn)
 
 
-def _mariadb(dsn: str) -> Engine:
+def _mariadb(dsn: str, _server_dsn: str) -> Engine:
     from loadtests.calibration.mariadb import MariadbHolds
 
     return MariadbHolds(dsn)
 
 
-ENGINES: Mapping[str, Callable[[str], Engine]] = {"postgres": _postgres, "mariadb": _mariadb}
-"""Those whose sessions hold locks and wait for them, by an address."""
+ENGINES: Mapping[str, Callable[[str, str], Engine]] = {"postgres": _postgres, "mariadb": _mariadb}
+"""Those whose sessions hold locks and wait for them, by the sessions' address and a superuser's."""
 
 
 async def ask(engine: str, dsn: str) -> None:
     """Raises Silent when a server of ENGINES hangs, and whatever the driver does."""
-    asked = ENGINES[engine](dsn)
+    asked = ENGINES[engine](dsn, "")
     try:
         async with in_time():
             await asked.connect()
@@ -93,5 +94,6 @@ async def hold(engine: str, ground: Ground, holds: Sequence[Hold]) -> Made:
 
 async def _work(engine: str, ground: Ground, holds: Sequence[Hold]) -> Work:
     if engine in ENGINES:
-        return await Holding(ENGINES[engine](ground.dsn), ground.clock).make(holds, SESSIONS, ground.ready), ()
+        server = ENGINES[engine](ground.dsn, ground.server_dsn)
+        return await Holding(server, ground.clock).make(holds, SESSIONS, ground.ready), ()
     return await OTHERS[engine](ground, holds)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
 from loadtests.calibration.plan import Hold
@@ -50,10 +50,10 @@ class Session(Protocol):
         """A transaction under that name, which waits for a lock as long as that, or as long as it must."""
 
     async def take(self, lock: str, key: int, place: int) -> None:
-        """One statement that takes a lock. `place` in the queue: 0 the holder. Raises Refused."""
+        """Takes a lock, by one statement where it has to wait. `place` in the queue: 0 the holder. Raises Refused."""
 
     async def end(self, *, keep: bool) -> None:
-        """Commits, or rolls back, which releases sooner. Harmless after Refused."""
+        """Commits, or rolls back, which releases sooner. Harmless after Refused, and when that is done."""
 
 
 class Engine(Protocol):
@@ -82,6 +82,7 @@ class Holding:
         self._engine, self._clock = engine, clock
         self._free: list[Session] = []
         self._changed = asyncio.Condition()
+        self._alone = asyncio.Lock()
         self._quiet_ns: dict[tuple[str, bool], int] = {}
 
     async def make(self, holds: Sequence[Hold], sessions: int, ready: Ready) -> list[Done]:
@@ -130,7 +131,7 @@ class Holding:
         return took_ns
 
     async def _make(self, hold: Hold) -> Done:
-        async with self._sessions(hold.sessions) as sessions:
+        async with self._alone if hold.alone else nullcontext(), self._sessions(hold.sessions) as sessions:
             patience_s = hold.seconds if hold.ending == "timed_out" else None
             for place, session in enumerate(sessions):
                 await session.begin(hold.name, patience_s if place else None)

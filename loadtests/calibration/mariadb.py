@@ -134,5 +134,5 @@ class MariadbHolds:
         with suppress(Silent):
             async with in_time():
                 connection = await self._connect()
-                await self._drop(connection)
-                connection.close()
+            await self._drop(connection)
+            connection.close()

@@ -25,7 +25,7 @@ def test_what_nobody_holds_is_not_calibrated():
 
 def test_the_full_form_has_every_kind_of_wait_from_half_a_millisecond_to_five_seconds():
     holds = plan("postgres", "full")
-    assert {hold.lock for hold in holds} == {"row", "advisory", "relation"}
+    assert {hold.lock for hold in holds} == {"row", "advisory", "relation", "notify"}
     assert {hold.ending for hold in holds} == {"released", "timed_out", "deadlock"}
     assert {hold.waiters for hold in holds if hold.shape == "chain"} == {2, 3, 4}
     assert (min(hold.seconds for hold in holds), max(hold.seconds for hold in holds)) == (0.0005, 5.0)
