@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.calibration.figures import Figure
-from loadtests.calibration.holders import Ground, Made, hold
-from loadtests.calibration.holding import Ready
+from loadtests.calibration.holders import ENGINES, Ground, Made, ask, hold
+from loadtests.calibration.holding import Ready, Silent
 from loadtests.calibration.judging import Look, judged, undone
 from loadtests.calibration.observer import Observed, ObserverFailed, observing
 from loadtests.calibration.outcome import verdict
@@ -56,11 +56,19 @@ class Calibration:
 
         A short form that is unknown because the host had no time for the truth is made once more.
         """
+        gone = await self._leave_out_who_is_gone()
         found = await self._make("first")
         if self._form == "short" and verdict(found) == "unknown" and any(f.value is not None for f in found):
             self._say("the host was too busy to tell: once more")
             found = await self._make("second")
-        return found
+        return [*gone, *found]
+
+    async def _leave_out_who_is_gone(self) -> list[Figure]:
+        """Nobody looks into a database that does not answer, and the others are calibrated without it."""
+        reasons = await asyncio.gather(*(_why_not(database) for database in self._seen))
+        gone = {database: why for database, why in zip(self._seen, reasons, strict=True) if why}
+        self._seen = [database for database in self._seen if database not in gone]
+        return [undone(look, why) for database, why in gone.items() for look in database.looks(self._form)]
 
     async def _make(self, attempt: str) -> list[Figure]:
         self._scratch = self._place / attempt
@@ -110,12 +118,24 @@ class Calibration:
         holds = plan(database.engine, self._form)
         self._say(f"{database.name}: holding {len(holds)} locks")
         try:
-            ground = Ground(database.holders_dsn, self._scratch, Timekeeper(self._origin_ns), ready)
+            dsns = (database.holders_dsn, database.dsn)
+            ground = Ground(*dsns, self._scratch, Timekeeper(self._origin_ns), ready)
             return await hold(database.engine, ground, holds)
         except ObserverFailed:
             raise
         except Exception as error:
             return _first(error)
+
+
+async def _why_not(database: Database) -> str:
+    """Why there is nothing to hold there; empty where there is."""
+    if database.engine not in ENGINES:
+        return ""
+    try:
+        await ask(database.engine, database.holders_dsn)
+    except Exception as error:
+        return _first(error)
+    return ""
 
 
 async def _at_once() -> None:
@@ -126,4 +146,6 @@ def _first(error: BaseException) -> str:
     """The first cause, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, Silent):
+        return str(error)
     return f"{type(error).__name__}: {error}".splitlines()[0]

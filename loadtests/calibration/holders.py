@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.calibration.holding import Engine, Holding, Ready
+from loadtests.calibration.holding import Engine, Holding, Ready, in_time
 from loadtests.calibration.matching import Told
 from loadtests.calibration.plan import Hold
 from loadtests.calibration.timekeeping import Timekeeper
@@ -16,12 +16,13 @@ SESSIONS = 8
 
 @dataclass(frozen=True)
 class Ground:
-    """Where holds are made: the address of their sessions, a directory for scratch files, the clock.
+    """Where holds are made: the address of their sessions, a superuser's, a directory for scratch files, the clock.
 
     `ready` is awaited before the first one: whoever looks may be starting still while sessions are opened.
     """
 
     dsn: str
+    server_dsn: str
     scratch: Path
     clock: Timekeeper
     ready: Ready
@@ -40,20 +41,30 @@ class Made:
 Work = tuple[Sequence[Done], Sequence[Told]]
 
 
-async def _postgres(ground: Ground, holds: Sequence[Hold]) -> Work:
+def _postgres(dsn: str, server_dsn: str) -> Engine:
     from loadtests.calibration.postgres import PostgresHolds
 
-    return await _sessions(PostgresHolds(ground.dsn), ground, holds)
+    return PostgresHolds(dsn, server_dsn)
 
 
-async def _mariadb(ground: Ground, holds: Sequence[Hold]) -> Work:
+def _mariadb(dsn: str, _server_dsn: str) -> Engine:
     from loadtests.calibration.mariadb import MariadbHolds
 
-    return await _sessions(MariadbHolds(ground.dsn), ground, holds)
+    return MariadbHolds(dsn)
 
 
-async def _sessions(engine: Engine, ground: Ground, holds: Sequence[Hold]) -> Work:
-    return await Holding(engine, ground.clock).make(holds, SESSIONS, ground.ready), ()
+ENGINES: Mapping[str, Callable[[str, str], Engine]] = {"postgres": _postgres, "mariadb": _mariadb}
+"""Those whose sessions hold locks and wait for them, by the sessions' address and a superuser's."""
+
+
+async def ask(engine: str, dsn: str) -> None:
+    """Raises Silent when a server of ENGINES hangs, and whatever the driver does."""
+    asked = ENGINES[engine](dsn, "")
+    try:
+        async with in_time():
+            await asked.connect()
+    finally:
+        await asked.close()
 
 
 async def _sqlite(ground: Ground, holds: Sequence[Hold]) -> Work:
@@ -70,17 +81,19 @@ async def _redis(ground: Ground, holds: Sequence[Hold]) -> Work:
     return await RedisHolds(ground.dsn, ground.clock).make(holds, ground.ready), ()
 
 
-HOLDERS: Mapping[str, Callable[[Ground, Sequence[Hold]], Awaitable[Work]]] = {
-    "postgres": _postgres,
-    "mariadb": _mariadb,
-    "sqlite": _sqlite,
-    "redis": _redis,
-}
-"""Engine → who holds its locks. Of others there are none."""
+OTHERS: Mapping[str, Callable[[Ground, Sequence[Hold]], Awaitable[Work]]] = {"sqlite": _sqlite, "redis": _redis}
+"""Who holds the locks of engines without sessions that wait in the server."""
 
 
 async def hold(engine: str, ground: Ground, holds: Sequence[Hold]) -> Made:
     """Makes the holds. Raises whatever the driver does; scratch objects are gone then, too."""
-    done, told = await HOLDERS[engine](ground, holds)
+    done, told = await _work(engine, ground, holds)
     clock = ground.clock
     return Made(clock.error_ns, expected(engine, done, clock.error_of_ns), told)
+
+
+async def _work(engine: str, ground: Ground, holds: Sequence[Hold]) -> Work:
+    if engine in ENGINES:
+        server = ENGINES[engine](ground.dsn, ground.server_dsn)
+        return await Holding(server, ground.clock).make(holds, SESSIONS, ground.ready), ()
+    return await OTHERS[engine](ground, holds)

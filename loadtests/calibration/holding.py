@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
 from loadtests.calibration.plan import Hold
@@ -12,8 +12,12 @@ from loadtests.calibration.truth import Ask, Done
 KEYS = 8
 """How many keys a hold has of its own: a chain's sessions hold one each."""
 
+ANSWERS_WITHIN_S = 2.0
+"""A server that takes longer for a trivial statement hangs, and is not waited for."""
+
 _QUIET_READINGS = 5
 _WAITS_WITHIN_S = 5.0
+_ASKED_EVERY_S = 1.0
 
 
 Ready = Callable[[], Awaitable[None]]
@@ -28,6 +32,13 @@ class Refused(Exception):
         self.outcome = outcome
 
 
+class Silent(Exception):
+    """The server does not answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the server has not answered a trivial statement within {ANSWERS_WITHIN_S:g} s")
+
+
 class Session(Protocol):
     """One session of the server, in one transaction at a time."""
 
@@ -39,14 +50,20 @@ class Session(Protocol):
         """A transaction under that name, which waits for a lock as long as that, or as long as it must."""
 
     async def take(self, lock: str, key: int, place: int) -> None:
-        """One statement that takes a lock. `place` in the queue: 0 the holder. Raises Refused."""
+        """Takes a lock, by one statement where it has to wait. `place` in the queue: 0 the holder. Raises Refused."""
 
     async def end(self, *, keep: bool) -> None:
-        """Commits, or rolls back, which releases sooner. Harmless after Refused."""
+        """Commits, or rolls back, which releases sooner. Harmless after Refused, and when that is done."""
 
 
 class Engine(Protocol):
     """A server that holds are made on, with scratch objects of its own."""
+
+    async def connect(self) -> None:
+        """Makes the session that looks after the others."""
+
+    async def answer(self) -> None:
+        """One trivial statement, also while `waiting` is asked; not while `open` or `close` are at work."""
 
     async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
         """Makes sessions, and scratch objects with KEYS keys for each hold, from KEYS times its number on."""
@@ -55,7 +72,7 @@ class Engine(Protocol):
         """Returns when the server shows that the session waits."""
 
     async def close(self) -> None:
-        """Drops what `open` made. Harmless when nothing was."""
+        """Drops what `open` made, unless the server is silent. Harmless when nothing was."""
 
 
 class Holding:
@@ -65,20 +82,39 @@ class Holding:
         self._engine, self._clock = engine, clock
         self._free: list[Session] = []
         self._changed = asyncio.Condition()
+        self._alone = asyncio.Lock()
         self._quiet_ns: dict[tuple[str, bool], int] = {}
 
     async def make(self, holds: Sequence[Hold], sessions: int, ready: Ready) -> list[Done]:
-        """What was done, the longest first. Nothing of it is left in the server, also after a failure."""
+        """What was done, the longest first. Nothing of it is left in the server, also after a failure.
+
+        Raises Silent, in a group or alone, when the server hangs."""
         try:
+            async with in_time():
+                await self._engine.connect()
             self._free = list(await self._engine.open(sessions, holds))
-            await self._measure_quiet(sorted({(h.lock, place) for h in holds for place in (1, 2)}))
-            await ready()
-            order = sorted(holds, key=lambda h: (-h.seconds, -h.sessions))
-            async with self._clock.beating(), asyncio.TaskGroup() as group:
-                made = [group.create_task(self._make(hold)) for hold in order]
-            return [task.result() for task in made]
+            async with asyncio.TaskGroup() as group:
+                asking = group.create_task(self._keep_asking())
+                done = await self._make_all(holds, ready)
+                asking.cancel()
+            return done
         finally:
             await self._engine.close()
+
+    async def _keep_asking(self) -> None:
+        """Whether the server still answers."""
+        while True:
+            await asyncio.sleep(_ASKED_EVERY_S)
+            async with in_time():
+                await self._engine.answer()
+
+    async def _make_all(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
+        await self._measure_quiet(sorted({(h.lock, place) for h in holds for place in (1, 2)}))
+        await ready()
+        order = sorted(holds, key=lambda h: (-h.seconds, -h.sessions))
+        async with self._clock.beating(), asyncio.TaskGroup() as group:
+            made = [group.create_task(self._make(hold)) for hold in order]
+        return [task.result() for task in made]
 
     async def _measure_quiet(self, takes: Sequence[tuple[str, int]]) -> None:
         session = self._free[0]
@@ -95,7 +131,7 @@ class Holding:
         return took_ns
 
     async def _make(self, hold: Hold) -> Done:
-        async with self._sessions(hold.sessions) as sessions:
+        async with self._alone if hold.alone else nullcontext(), self._sessions(hold.sessions) as sessions:
             patience_s = hold.seconds if hold.ending == "timed_out" else None
             for place, session in enumerate(sessions):
                 await session.begin(hold.name, patience_s if place else None)
@@ -161,6 +197,16 @@ class Holding:
 def _kept(hold: Hold) -> bool:
     """Long holds are committed, as transactions are; a commit is synced, which would make short ones longer."""
     return hold.seconds >= 0.01
+
+
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """Around what any server that is well does at once. Raises Silent."""
+    try:
+        async with asyncio.timeout(ANSWERS_WITHIN_S):
+            yield
+    except TimeoutError:
+        raise Silent from None
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:

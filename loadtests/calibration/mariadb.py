@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import asyncmy
 from asyncmy.errors import MySQLError
 
-from loadtests.calibration.holding import KEYS, Refused, Session, until
+from loadtests.calibration.holding import KEYS, Refused, Session, Silent, in_time, until
 from loadtests.calibration.plan import Hold
 from loadtests.pod.storage.statements import load
 
@@ -74,13 +75,19 @@ class MariadbHolds:
         self._control: Any = None
         self._asking = asyncio.Lock()
         self._connections: list[Any] = []
-        self._tables: list[str] = []
+        self._tables = [ROWS]
+
+    async def connect(self) -> None:
+        self._control = await self._connect()
+
+    async def answer(self) -> None:
+        async with self._asking, self._control.cursor() as cursor:
+            await cursor.execute("SELECT 1")
 
     async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
-        self._control = await self._connect()
         changed = {0, *(hold.number for hold in holds if hold.lock == "metadata")}
         self._tables = [ROWS, *(f"{ROWS}_{number}" for number in sorted(changed))]
-        await self._drop()
+        await self._drop(self._control)
         async with self._control.cursor() as cursor:
             for table in self._tables:
                 await cursor.execute(_SQL["scratch"].format(table=table))
@@ -88,8 +95,8 @@ class MariadbHolds:
         self._connections = await asyncio.gather(*(self._connect() for _ in range(sessions)))
         return [MariadbSession(connection) for connection in self._connections]
 
-    async def _drop(self) -> None:
-        async with self._control.cursor() as cursor:
+    async def _drop(self, connection: Any) -> None:
+        async with connection.cursor() as cursor:
             await cursor.execute("SET lock_wait_timeout = 5, sql_notes = 0")
             await cursor.execute(_SQL["drop"].format(tables=", ".join(self._tables)))
 
@@ -118,10 +125,14 @@ class MariadbHolds:
         await until(is_waiting)
 
     async def close(self) -> None:
-        for connection in self._connections:
+        """By a session of its own: one that was called off in the middle of a question is of no use any more."""
+        if self._control is None:
+            return
+        for connection in (self._control, *self._connections):
             connection.close()
-        control, self._connections = self._control, []
-        if control is not None:
-            await self._drop()
-            self._control = None
-            control.close()
+        self._control, self._connections = None, []
+        with suppress(Silent):
+            async with in_time():
+                connection = await self._connect()
+            await self._drop(connection)
+            connection.close()

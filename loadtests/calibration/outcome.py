@@ -20,16 +20,12 @@ def sentence(figures: Sequence[Figure]) -> str:
             f"calibration: lock waits of {names} are known as well as they must be" if names else "nothing to calibrate"
         )
     first = next((figure for figure in bad if figure.verdict == "fail"), bad[0])
-    return f"calibration: lock waits of {first.database} are no evidence: {told(first)}"
+    return f"calibration: lock waits of {first.database} are no evidence: {_told(first)}"
 
 
-def told(figure: Figure) -> str:
-    """A figure in words."""
-    value = "" if figure.value is None else f" {value_of(figure)}"
-    return f"{figure.figure} ({figure.source}){value}: {figure.verdict}, {figure.reason}"
-
-
-def value_of(figure: Figure) -> str:
+def _told(figure: Figure) -> str:
+    """In words; of one without a value there is a reason only."""
     if figure.value is None:
-        return "-"
-    return f"{figure.value:.1f} ms" if figure.unit == "ms" else f"{figure.value:.2%}"
+        return figure.reason
+    value = f"{figure.value:.1f} ms" if figure.unit == "ms" else f"{figure.value:.2%}"
+    return f"{figure.figure} ({figure.source}) {value}: {figure.verdict}, {figure.reason}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-Lock = Literal["row", "advisory", "relation", "metadata", "user lock", "write lock", "thread"]
+Lock = Literal["row", "advisory", "relation", "notify", "metadata", "user lock", "write lock", "thread"]
 Shape = Literal["chain", "queue"]
 Ending = Literal["released", "timed_out", "deadlock"]
 Form = Literal["full", "short"]
@@ -29,6 +29,11 @@ class Hold:
     def name(self) -> str:
         """The operation that its sessions call themselves."""
         return f"calibration.hold-{self.number}"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is of a lock that there is once in the server: two at a time would wait for each other."""
+        return self.lock == "notify"
 
     @property
     def sessions(self) -> int:
@@ -77,6 +82,10 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(3, "row", seconds, ending="deadlock") for seconds in (0.02, 0.1, 0.5)),
         *(S(20, lock, seconds) for lock in ("row", "advisory", "relation") for seconds in (0.015, 0.025, 0.05, 0.1)),
         *(S(6, lock, 0.3) for lock in ("row", "advisory", "relation")),
+        S(1, "notify", 2.0),
+        S(2, "notify", 0.3, 3),
+        S(2, "notify", 0.1, ending="timed_out"),
+        *(S(6, "notify", seconds) for seconds in (0.2, 0.1, 0.02)),
         *(S(20, lock, seconds) for lock in ("row", "advisory") for seconds in (0.0005, 0.002, 0.005)),
     ),
     ("mariadb", "short"): (

@@ -1,20 +1,33 @@
 """The short form on real servers: it passes, leaves nothing behind, and finds out an observer that is wrong."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from availability import unavailable
 
-from loadtests.calibration import holders
+from loadtests.calibration import holders, holding
 from loadtests.calibration.calibrating import Calibration, Database
 from loadtests.calibration.figures import Figure
+from loadtests.calibration.holding import Ready, Silent, until
 from loadtests.calibration.mariadb import MariadbHolds
-from loadtests.calibration.plan import plan
+from loadtests.calibration.plan import PLANS, Hold, S, plan
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.servers.contract import Server
+from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.registry import create_server
 
 OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"
+
+STANDBYS = "SELECT setting FROM pg_settings WHERE name = 'synchronous_standby_names'"
+
+
+async def at_once() -> None:
+    """Nobody has to be waited for."""
 
 
 def calibrate(database: Database, scratch: Path) -> dict[str, Figure]:
@@ -64,6 +77,43 @@ def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
 
 @pytest.mark.alone
 @pytest.mark.server
+@pytest.mark.parametrize("own_server", ["postgres"], indirect=True)
+def test_the_lock_of_notifications_is_held_and_the_server_s_settings_are_as_before(own_server, tmp_path, monkeypatch):
+    holds = (S(3, "notify", 0.05), S(2, "notify", 0.2, 2), S(1, "notify", 0.1, ending="timed_out"))
+    monkeypatch.setitem(PLANS, ("postgres", "short"), holds)
+    found = calibrate(Database("postgres", "postgres", own_server.dsn, own_server.pod_dsn), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    assert (found["waits found"].n, found["waits found"].value) == (8, 1), told(found)
+    rows = [row for batch in RunDirectory(tmp_path / "first").batches("lock_waits") for row in batch.to_pylist()]
+    assert {row["object"] for row in rows} == {"commit of NOTIFY"}
+    assert asyncio.run(ask(own_server.dsn, STANDBYS)) == [("",)]
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("own_server", ["postgres"], indirect=True)
+def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_server, tmp_path):
+    async def stuck() -> bool:
+        return bool(await ask(own_server.dsn, "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
+    async def over() -> bool:
+        return not await stuck()
+
+    async def called_off() -> None:
+        ground = holders.Ground(own_server.pod_dsn, own_server.dsn, tmp_path, holders.Timekeeper(0), at_once)
+        task = asyncio.create_task(holders.hold("postgres", ground, [Hold(0, "notify", 600)]))
+        await until(stuck)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(over)
+
+    asyncio.run(called_off())
+    assert asyncio.run(ask(own_server.dsn, STANDBYS)) == [("",)]
+    assert not [row for row in asyncio.run(ask(own_server.pod_dsn, OBJECTS)) if "calibration" in row["nspname"]]
+
+
+@pytest.mark.alone
+@pytest.mark.server
 def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres_database, tmp_path):
     silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
     found = calibrate(Database("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
@@ -95,6 +145,54 @@ def test_a_database_that_is_not_there_is_unknown(tmp_path):
     assert "s3cret" not in str([asdict(figure) for figure in found.values()])
 
 
+@pytest.fixture(params=["postgres", "mariadb"])
+def own_server(request, tmp_path) -> Iterator[Server]:
+    """One that may be stopped."""
+    try:
+        server = create_server(request.param, tmp_path / "server")
+    except ServerUnavailable as error:
+        unavailable(str(error))
+    with server:
+        yield server
+        server.resume()
+
+
+@pytest.mark.server
+def test_a_server_that_hangs_is_not_waited_for(own_server, tmp_path):
+    own_server.pause()
+    found = calibrate(Database("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
+    assert verdicts(found) == {"waits found": "unknown"}
+    assert found["waits found"].reason == str(Silent())
+
+
+@pytest.mark.server
+def test_a_server_that_hangs_amid_the_holds_is_left_and_can_be_calibrated_when_it_is_back(own_server, tmp_path):
+    async def hangs() -> None:
+        own_server.pause()
+
+    def made(ready: Ready, holds: Sequence[Hold]) -> holders.Made:
+        ground = holders.Ground(own_server.pod_dsn, own_server.dsn, tmp_path, holders.Timekeeper(0), ready)
+        return asyncio.run(holders.hold(own_server.engine, ground, holds))
+
+    holds = plan(own_server.engine, "short")
+    with pytest.raises(ExceptionGroup) as raised:
+        made(hangs, holds)
+    assert raised.value.subgroup(Silent)
+    own_server.resume()
+    assert len(made(at_once, holds[:2]).waits) == sum(hold.waiters for hold in holds[:2])
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_asking_whether_the_server_answers_is_in_no_hold_s_way(engine, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "_ASKED_EVERY_S", 0)
+    database = request.getfixturevalue(f"{engine}_database")
+    ground = holders.Ground(database.pod_dsn, database.dsn, tmp_path, holders.Timekeeper(0), at_once)
+    holds = [Hold(n, "row", 0.005, 2) for n in range(20)]
+    made = asyncio.run(asyncio.wait_for(holders.hold(engine, ground, holds), 60))
+    assert len(made.waits) == 40
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
 def test_holds_that_are_called_off_are_dropped(engine, request, tmp_path):
@@ -107,7 +205,7 @@ def test_holds_that_are_called_off_are_dropped(engine, request, tmp_path):
             ready.set()
 
         clock = holders.Timekeeper(0)
-        ground = holders.Ground(database.pod_dsn, tmp_path, clock, begun)
+        ground = holders.Ground(database.pod_dsn, database.dsn, tmp_path, clock, begun)
         task = asyncio.create_task(holders.hold(engine, ground, plan(engine, "short")))
         await ready.wait()
         await asyncio.sleep(0.1)
