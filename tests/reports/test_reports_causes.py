@@ -69,17 +69,17 @@ def test_the_sentence_says_who_held_what(tmp_path):
     """60 ms of its own, and what the sessions that it waited for waited themselves."""
     storage = study_of(tmp_path, *accepts())
     assert sentence(storage) == (
-        "Of the 92 ms that p99 of chat.accept took on postgres, 64 ms was a queue behind subscription.create on row of "
-        "accounts (lock waits known: event)."
+        "Of the 92 ms that p99 of chat.accept took on postgres, 64 ms was a queue behind subscription.create on a row "
+        "of accounts (lock waits known: event)."
     )
 
 
 def test_the_sentence_says_what_it_is_where_locks_are_not_the_cause(tmp_path):
     storage = study_of(tmp_path, *accepts(wait_ms=0))
     assert sentence(storage) == (
-        "Of the 32 ms that p99 of chat.accept took on postgres, 10 ms was waiting for a free session of the pod's "
-        "pool, 10 ms was work of the database, 5.0 ms passed before it began, its user still in an earlier call and "
-        "5.0 ms was the network and the pod's socket (lock waits known: sampled)."
+        "Of the 32 ms that p99 of chat.accept took on postgres, 10 ms was spent waiting for a free session of the "
+        "pod's pool, 10 ms was database work, 5.0 ms passed while its user was still in an earlier call and 5.0 ms was "
+        "the network and the pod's socket (lock waits known: sampled)."
     )
 
 
@@ -271,7 +271,7 @@ def test_locks_of_an_earlier_call_are_felt_by_whom_it_held_back(tmp_path):
     split = storage.causes.splits[ACCEPT]["p50"]
     assert parts_ms(split)["held back"] == 50
     assert split.through["held back"] == {(CREATE, "row of accounts"): pytest.approx(44 * MS)}
-    assert "44 ms was a queue behind subscription.create on row of accounts: 44 ms in its user's earlier calls" in (
+    assert "44 ms was a queue behind subscription.create on a row of accounts: 44 ms in its user's earlier calls" in (
         sentence_of(storage, ACCEPT, "p50")
     )
 
