@@ -1,19 +1,21 @@
-"""What the sessions of a database were waiting for while somebody waited for one of them.
+"""What the sessions of a pool were waiting for while somebody waited for one of them.
 
 Who waits for a free session waits for no lock, but the sessions are taken by those who do. How much of that time is
-theirs is told by what all sessions of the database were at meanwhile: the share of their time that they waited for
+theirs is told by what all sessions of that pod's pool were at meanwhile: the share of their time that they waited for
 locks, behind whom and on what, in steps of a tenth of a second.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-from reports.density import density
-from reports.frames import MISSING, Floats, Ints, Mask
-from reports.lockledger import LockLedger, Part
-from reports.transactions import Transactions
+from reports.density import density, pieces
+from reports.frames import MISSING, Floats, Ints
+from reports.lockledger import LockLedger
+from reports.lockrows import LockRows
+from reports.transactions import Pods, Transactions
 
 STEP_NS = 100_000_000
 
@@ -22,47 +24,51 @@ Pair = tuple[str, str]
 
 
 class Pools:
-    """A run's databases."""
+    """A run's pools: of each pod and database one."""
 
     def __init__(self, ledger: LockLedger) -> None:
         run, rows = ledger.run, ledger.transactions
         self._edges: Ints = np.arange(run.started_ns, run.ended_ns + 2 * STEP_NS, STEP_NS)
-        self._busy = {code: self._summed(rows, rows.database == code) for code in range(len(rows.databases))}
-        self._locked: dict[int, dict[Pair, Floats]] = defaultdict(dict)
+        self._busy: dict[int, Floats] = defaultdict(self._none)
+        self._locked: dict[int, dict[Pair, Floats]] = defaultdict(lambda: defaultdict(self._none))
+        pools = rows.pool
+        for some in pieces(len(rows)):
+            self._add_busy(rows, pools[some], some)
         for part in ledger.parts:
-            for database, pair, waiting in self._waiting(part, rows):
-                before = self._locked[database].get(pair, np.zeros(len(self._edges)))
-                self._locked[database][pair] = before + waiting
+            holders = part.holders()
+            for some in pieces(len(holders)):
+                self._add_locked(part.rows, holders[some], pools, some)
 
-    def _summed(self, rows: Transactions, mine: Mask) -> Floats:
-        had = np.where(rows.waiting != MISSING, rows.waiting, rows.begun)
-        return self._over_time(had[mine], rows.ended[mine], None)
+    def _none(self) -> Floats:
+        return np.zeros(len(self._edges))
+
+    def _add_busy(self, rows: Transactions, pools: Pods, some: slice) -> None:
+        had = np.where(rows.waiting[some] != MISSING, rows.waiting[some], rows.begun[some])
+        for pool in np.unique(pools):
+            mine = pools == pool
+            self._busy[int(pool)] += self._over_time(had[mine], rows.ended[some][mine], None)
+
+    def _add_locked(self, rows: LockRows, holders: npt.NDArray[np.int16], pools: Pods, some: slice) -> None:
+        mine = np.flatnonzero(rows.transaction[some] >= 0)  # strangers' sessions are in no pool
+        shape = int(pools.max(initial=0)) + 1, len(rows.names.all), len(rows.objects.all)
+        columns = pools[rows.transaction[some][mine]], holders[mine], rows.object[some][mine]
+        kinds = np.ravel_multi_index(columns, shape) if len(mine) else mine
+        for kind in np.unique(kinds):
+            its = mine[kinds == kind] + some.start
+            pool, holder, what = map(int, np.unravel_index(kind, shape))
+            waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
+            self._locked[pool][rows.names.all[holder], rows.objects.all[what]] += waiting
 
     def _over_time(self, starts: Ints, ends: Ints, weights: Floats | None) -> Floats:
         """Session-nanoseconds up to each edge."""
         mean = density(self._edges, starts, np.maximum(starts, ends), weights)
         return np.concatenate(([0.0], np.cumsum(mean * STEP_NS)))
 
-    def _waiting(self, part: Part, transactions: Transactions) -> Iterator[tuple[int, Pair, Floats]]:
-        rows = part.rows
-        objects = max(len(rows.objects.all), 1)
-        kinds = part.holders().astype(np.int64) * objects + rows.object
-        for code, name in enumerate(rows.databases):
-            if name not in transactions.databases:
-                continue
-            database, mine = transactions.databases.index(name), rows.database == code
-            mine &= rows.transaction >= 0  # strangers' sessions are in no pool
-            for kind in np.unique(kinds[mine]):
-                its = mine & (kinds == kind)
-                holder, what = divmod(int(kind), objects)
-                waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
-                yield database, (rows.names.all[holder], rows.objects.all[what]), waiting
-
-    def behind(self, database: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
-        """How much of each span of time, in ns, a session of the database on average waited behind whom."""
-        busy = self._between(self._busy[database], starts, ends)
+    def behind(self, pool: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
+        """How much of each span of time, in ns, a session of the pool on average waited behind whom."""
+        busy = self._between(self._busy[pool], starts, ends)
         share = np.divide(ends - starts, busy, out=np.zeros(len(starts)), where=busy > 0)
-        found = {pair: self._between(waiting, starts, ends) * share for pair, waiting in self._locked[database].items()}
+        found = {pair: self._between(waiting, starts, ends) * share for pair, waiting in self._locked[pool].items()}
         whole = sum(found.values(), np.zeros(len(starts)))
         most = np.divide(ends - starts, whole, out=np.ones(len(starts)), where=whole > ends - starts)
         return {pair: ns * most for pair, ns in found.items()}
