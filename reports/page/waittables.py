@@ -29,7 +29,7 @@ def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[s
     classes = storage.sessions.by_class
     return [
         storage.storage,
-        digits(place * findings.axis.width_s),
+        f"{place * findings.axis.width_s:g}",
         *((f"{found.n:,}", *map(value, found.percentiles)) if found else ("0", NONE, NONE, NONE)),
         "unknown" if storage.waits.known is None else digits(waiting),
         *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
@@ -63,9 +63,10 @@ def states(findings: Findings) -> Table:
 
 def causes(findings: Findings) -> Table:
     rows = [
-        [title(operation), s.storage, figure, ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
+        [title(operation), s.storage, figure, held_by(split)]
+        + [("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
         + [_part(split, cause) for cause in CAUSES]
-        + [held_by(split), f"{split.n:,}"]
+        + [f"{split.n:,}"]
         for operation in dict.fromkeys(o for s in findings.storages for o in s.causes.splits)
         for s in findings.storages
         for figure, split in _in_order(s.causes.splits.get(operation) or {})
@@ -74,7 +75,7 @@ def causes(findings: Findings) -> Table:
         "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations about it. "
         "n: operations looked into; behind: who held the locks, and on what."
     )
-    return Table(caption, ["operation", "storage", "figure", "took", *CAUSES, "behind", "n"], rows, 3)
+    return Table(caption, ["operation", "storage", "figure", "behind", "took", *CAUSES, "n"], rows, 4, packed=True)
 
 
 def _in_order(splits: Mapping[str, Split]) -> Iterator[tuple[str, Split]]:
