@@ -73,7 +73,7 @@ def causes(findings: Findings) -> Table:
     ]
     caption = (
         "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations about it. "
-        "n: operations looked into; behind: who held the locks, and on what."
+        "n: operations looked into; behind: who held the locks, and on what, where they were felt elsewhere too."
     )
     return Table(caption, ["operation", "storage", "figure", "behind", "took", *CAUSES, "n"], rows, 4, packed=True)
 
@@ -90,4 +90,4 @@ def _part(split: Split, cause: str) -> str:
 def held_by(split: Split, most: int = 2) -> str:
     """`chat.accept on accounts 300 ms, message.send on chats 38 ms`."""
     ranked = sorted(split.locked.items(), key=lambda pair: -pair[1])[:most]
-    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns > 0) or NONE
+    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000) or NONE
