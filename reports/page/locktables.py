@@ -9,6 +9,7 @@ from reports.page.table import Table, number
 from reports.wording import NONE, digits, duration
 
 _WORST = 10
+_LEAST_S = 0.001
 _STATEMENT = 600
 """Characters of a statement that are shown."""
 
@@ -19,12 +20,15 @@ def blame(findings: Findings) -> Table:
         for s in findings.storages
         for tables in [(s.blame.direct, s.blame.root)]
         for waiter, holder in sorted({*s.blame.direct, *s.blame.root}, key=lambda pair: -s.blame.root.get(pair, 0.0))
+        if any(table.get((waiter, holder), 0.0) >= _LEAST_S for table in tables)
     ]
     caption = (
         "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together: behind the one who held it "
-        "then, and behind the root of the queue."
+        "then, and behind the root of the queue. Less than a millisecond is left out."
     )
-    return Table(caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3)
+    return Table(
+        caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
+    )
 
 
 def _seconds(waited: float | None) -> str:
@@ -52,7 +56,7 @@ def by_database(findings: Findings) -> Table:
     ]
     caption = "Seconds waited, and in each judged second, which is the mean number of sessions waiting; judged stages."
     columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
-    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "")
+    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
 
 
 def worst(findings: Findings) -> Table:
@@ -77,8 +81,8 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
     columns = [
         "run",
         *(["database"] if several else []),
-        "for",
-        "waited",
+        "lasted",
+        "who waited",
         "behind",
         "on",
         "ended",
@@ -114,7 +118,7 @@ def convoys(findings: Findings) -> Table:
                "outlived it by", "sessions", "waited together"]  # fmt: skip
     caption = "Queues for one lock that went on after whoever made them had let go; the longest afterlife first."
     empty = "None: no queue was seen to outlive its cause." if _blame_known(findings) else nothing_seen(findings)
-    return Table(caption, columns, rows, 4, "Convoys", empty)
+    return Table(caption, columns, rows, 4, "Convoys", empty, packed=True)
 
 
 def _blame_known(findings: Findings) -> bool:

@@ -103,7 +103,7 @@ def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_pa
 
 def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
-    assert calibrated(findings) == ["storage1: 1 figure of event on postgres, within its bar."]
+    assert calibrated(findings) == ["storage1: 1 figure, within its bar (postgres, event)."]
     assert "A probe missed its bar" not in page_of(findings)
     assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
@@ -148,7 +148,8 @@ def test_how_long_they_lasted_in_words(tmp_path, durations, says):
 def test_tables_of_causes_add_up_and_tell_how_many_lasted_longer(tmp_path):
     findings = with_waits(study(tmp_path))
     row = waittables.causes(findings).rows[-1]
-    assert row[:4] == ["chat.accept", "storage1", "p99", "412 ms"]
-    assert row[4 + CAUSES.index("lock")] == "338 ms (82%)"
-    assert row[-2].startswith("chat.accept on row of accounts 304 ms")
+    assert row[:3] == ["chat.accept", "storage1", "p99"]
+    assert row[3].startswith("chat.accept on row of accounts 304 ms")
+    assert row[4:5] == ["412 ms"]
+    assert row[5 + CAUSES.index("lock")] == "338 ms (82%)"
     assert locktables.durations(findings).rows[0][3:8] == ["—", "66", "60", "38", "0"]
