@@ -20,7 +20,6 @@ UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
 WRITE_LOCK = "write lock"
 _A_WAIT_NS = 1_000_000
-_CALIBRATION = "calibration"
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -153,7 +152,7 @@ def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
 
 def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
-    rows = _without_calibration(table(run.directory, "lock_waits"))
+    rows = table(run.directory, "lock_waits")
     words, objects = Names(), Names()
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
@@ -227,12 +226,6 @@ class _Who:
 def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     """Who is not told is the other one, where that may be: code 0 is nobody's name."""
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
-
-
-def _without_calibration(rows: pa.Table) -> pa.Table:
-    """Locks that were held to measure the observer are nobody's waits."""
-    names = (pc.starts_with(pc.fill_null(rows[column], ""), _CALIBRATION) for column in ("waiter_operation", "pod"))
-    return rows.filter(pc.invert(pc.or_(*names)))
 
 
 def _weights(run: Run, who: _Who, hits: Ints) -> Floats:

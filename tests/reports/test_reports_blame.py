@@ -122,12 +122,15 @@ def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(
     assert storage.durations.sampled_s == pytest.approx(0.05)
 
 
-def test_calibration_never_counts(tmp_path):
+def test_waits_count_whatever_they_are_called(tmp_path):
     waits = [
-        wait(2, 1, 0, 100, waiter_operation="calibration hold"),
-        wait(3, 1, 0, 100, waiter_operation="idle", pod="calibration"),
+        wait(2, 1, 0, 100, waiter_operation="calibration.upload", blocker_operation="nightly"),
+        wait(3, 1, 0, 100, waiter_operation="idle", blocker_operation="nightly", pod="calibration"),
     ]
-    assert told(storage_of(tmp_path, waits).blame.direct) == {}
+    assert told(storage_of(tmp_path, waits).blame.direct) == {
+        ("calibration.upload", "nightly"): 0.1,
+        ("idle", "nightly"): 0.1,
+    }
 
 
 def calibration(verdict):
