@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
-from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
+from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
 from reports.looks import sampling, ticks_of, worth_ns
@@ -22,6 +22,9 @@ WRITE_LOCK = "write lock"
 _A_WAIT_NS = 1_000_000
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
+_ENDS = {"committed": "acquired", "rolled_back": "acquired", "lock_timeout": "timed_out", "deadlock": "deadlock"}
+_WAIT_ENDS = np.array([WAIT_OUTCOMES.index(_ENDS.get(name, "unknown")) for name in TRANSACTION_OUTCOMES], np.uint8)
+"""By a transaction's outcome, how its wait for the write lock ended."""
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
@@ -139,7 +142,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         depth=_all(n, 1, np.int16),
         object=_all(n, 0, np.int32),
         known=_all(n, _POD, np.uint8),
-        outcome=_all(n, _ACQUIRED, np.uint8),
+        outcome=_WAIT_ENDS[np.minimum(rows.outcome, len(_WAIT_ENDS) - 1)],
         open=_all(n, False, np.bool_),
         judged=inside(rows.waiting, run.judged),
     )

@@ -4,6 +4,7 @@ import pytest
 from studies import write_run
 from waiting import MS, only, ticks, transaction, wait
 
+from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.frames import read_study
 from reports.lockdoubts import lock_doubts
 
@@ -94,6 +95,39 @@ def test_a_wait_that_timed_out_counts_and_hands_nobody_the_lock(tmp_path):
     transactions = [transaction(1, SEND, 0, 110), transaction(2, ACCEPT, 0, 300), transaction(3, CLOSE, 5, 120)]
     blame = storage_of(tmp_path, waits, transactions).blame
     assert told(blame.direct) == seconds({(ACCEPT, SEND): 0.05, (CLOSE, SEND): 0.1})
+
+
+def writers(study, *rows):
+    """Transactions of one SQLite: session, operation, asked for the write lock, had it, ended, outcome."""
+    transactions = [
+        transaction(session, operation, had, ended, waiting=asked, database="sqlite", outcome=code(outcome))
+        for session, operation, asked, had, ended, outcome in rows
+    ]
+    write_run(study, "01-sqlite", transactions=transactions)
+    return only(study).blame
+
+
+code = TRANSACTION_OUTCOMES.index
+
+
+def test_who_gave_up_on_the_write_lock_did_not_get_it(tmp_path):
+    """One held it for 9 s, and whoever asked meanwhile gave up after 4 s: that is no queue which outlived its cause."""
+    blame = writers(
+        tmp_path,
+        (1, CLOSE, 0, 0, 9000, "committed"),
+        (2, ACCEPT, 10, 4010, 4010, "lock_timeout"),
+        (3, SEND, 100, 4100, 4100, "lock_timeout"),
+        (4, SEND, 4050, 8050, 8050, "lock_timeout"),
+        (5, OFFER, 8000, 9000, 9001, "rolled_back"),
+        (6, OFFER, 8500, 8600, 8600, "busy_snapshot"),
+    )
+    assert [(w.waiter, w.outcome) for w in blame.worst] == [
+        *((who, "timed_out") for who in (ACCEPT, SEND, SEND)),
+        (OFFER, "acquired"),
+        (OFFER, "unknown"),
+    ]
+    assert blame.convoys == ()
+    assert {w.chain for w in blame.worst} == {(CLOSE,)}
 
 
 def test_a_process_id_that_is_used_again_is_told_by_time(tmp_path):
