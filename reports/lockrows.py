@@ -18,7 +18,10 @@ from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactio
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
+OTHERS = "others"
 WRITE_LOCK = "write lock"
+MOST = 1_000
+"""Different names that are told apart: nobody reads more, and small integers hold them."""
 _A_WAIT_NS = 1_000_000
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
@@ -29,7 +32,10 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 class Names:
-    """Names ↔ small numbers, in the order in which they came."""
+    """Names ↔ small numbers, in the order in which they came; OTHERS is the name of all that came after `MOST`.
+
+    Who names sessions or locks by what they are for, `GET /chats/17`, has as many names as customers.
+    """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.all = list(names)
@@ -37,9 +43,18 @@ class Names:
 
     def code(self, name: str) -> int:
         if name not in self._codes:
+            if len(self.all) >= MOST and name != OTHERS:
+                return self.code(OTHERS)
             self._codes[name] = len(self.all)
             self.all.append(name)
         return self._codes[name]
+
+    def come(self, *columns: pa.ChunkedArray) -> None:
+        """Names that are about to, the most frequent first: so the rare ones are among the others."""
+        words = pc.value_counts(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
+        counts = {one["values"]: one["counts"] for one in words.to_pylist() if one["values"] is not None}
+        for name in sorted(counts, key=lambda name: -counts[name]):
+            self.code(name)
 
     def codes(self, column: pa.ChunkedArray, null: str) -> Ints:
         words = pc.fill_null(column, null).combine_chunks().dictionary_encode()
@@ -156,13 +171,15 @@ def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
 def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
     rows = table(run.directory, "lock_waits")
-    words, objects = Names(), Names()
+    words, objects, known = Names(), Names((UNTOLD,)), names()
+    objects.come(_objects(rows))
+    known.come(*(rows[f"{party}_operation"] for party in ("waiter", "blocker", "root")))
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     ends = np.maximum(ends, starts)
     # Nobody is looked for where nobody waited: a big table is not sorted in vain.
     sessions = Sessions(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
-    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, names())
+    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, known)
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
     told = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
@@ -243,9 +260,10 @@ def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
 
 
 def _locks(rows: pa.Table, database: Ints) -> Ints:
-    words = Names([""])
-    lock = words.codes(_column(rows, "lock", None), "")
-    return np.where(lock > 0, database * len(words.all) + lock, -1)
+    words = pc.fill_null(_column(rows, "lock", None), "").combine_chunks().dictionary_encode()
+    named = np.array([bool(word) for word in words.dictionary.to_pylist()] or [False], dtype=np.bool_)
+    lock = np.asarray(words.indices, dtype=np.int64)
+    return np.where(named[lock], database * len(named) + lock, -1)
 
 
 def _objects(rows: pa.Table) -> pa.ChunkedArray:

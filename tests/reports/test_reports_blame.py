@@ -7,6 +7,7 @@ from waiting import MS, only, ticks, transaction, wait
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.frames import read_study
 from reports.lockdoubts import lock_doubts
+from reports.lockrows import MOST, OTHERS
 
 ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
 
@@ -237,3 +238,27 @@ def test_rounds_are_added_and_one_blind_round_makes_all_unknown(tmp_path):
     assert only(tmp_path).blame.direct[CLOSE, OFFER] == pytest.approx(0.080)
     write_run(tmp_path, "03-postgres", tables={"ticks": []})
     assert only(tmp_path).blame.known is None
+
+
+def test_names_that_are_as_many_as_customers_are_put_together(tmp_path):
+    """Whoever names sessions so may: a backup that blocks them all is told, however late its name comes."""
+    n, many = 33_000, {"blocker_operation": "pg_dump", "root_operation": "pg_dump"}
+    waits = [
+        wait(i, 1, i * 0.2, i * 0.2 + 5, waiter_operation=f"GET /chats/{i}", lock=f"chats {i}", **many)
+        for i in range(10, n + 10)
+    ]
+    storage = storage_of(tmp_path, waits)
+    root = told(storage.blame.root)
+    assert sum(root.values()) == pytest.approx(n * 0.005)
+    assert {holder for _, holder in root} == {"pg_dump"}
+    assert len(root) <= MOST
+    assert root[OTHERS, "pg_dump"] > 0.9 * n * 0.005
+    assert {w.chain for w in storage.blame.worst} == {("pg_dump",)}
+
+
+def test_locks_are_told_apart_however_many_there_are(tmp_path):
+    """Each of these has a queue of its own, which nobody in another one holds up."""
+    n = 2 * MOST
+    waits = [wait(i, 1, i, i + 5, lock=f"accounts (0,{i})", root_operation="pg_dump") for i in range(10, n + 10)]
+    transactions = [transaction(i, ACCEPT, i, i + 100) for i in range(10, n + 10)]
+    assert set(told(storage_of(tmp_path, waits, transactions).blame.direct)) == {(ACCEPT, "pg_dump")}
