@@ -12,7 +12,7 @@ from loadtests.records.sight import Tick, blind_windows
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
 from reports.charges import Charged, charged
-from reports.density import PIECE
+from reports.density import pieces
 from reports.frames import Run, table
 from reports.judged_time import Window, inside, merged, overlap_ns
 from reports.lockrows import LockRows, observed_rows, pod_rows
@@ -59,8 +59,7 @@ class Part:
         """Who held the lock in the middle of each wait."""
         rows, held = self.rows, self.held
         found = rows.blocker.copy()
-        for first in range(0, len(rows) if len(held.direct) else 0, PIECE):
-            some = slice(first, first + PIECE)
+        for some in pieces(len(rows) if len(held.direct) else 0):
             middle = rows.starts[some] + (rows.ends[some] - rows.starts[some]) // 2
             at = held.lanes.at(held.queue[some], middle)
             found[some] = np.where(at >= 0, held.direct[at], found[some])

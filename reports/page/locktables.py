@@ -26,7 +26,9 @@ def blame(findings: Findings) -> Table:
         "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together: behind the one who held it "
         "then, and behind the root of the queue."
     )
-    return Table(caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3)
+    return Table(
+        caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
+    )
 
 
 def _seconds(waited: float | None) -> str:
@@ -54,7 +56,7 @@ def by_database(findings: Findings) -> Table:
     ]
     caption = "Seconds waited, and in each judged second, which is the mean number of sessions waiting; judged stages."
     columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
-    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "")
+    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
 
 
 def worst(findings: Findings) -> Table:
@@ -79,8 +81,8 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
     columns = [
         "run",
         *(["database"] if several else []),
-        "for",
-        "waited",
+        "lasted",
+        "who waited",
         "behind",
         "on",
         "ended",
@@ -116,7 +118,7 @@ def convoys(findings: Findings) -> Table:
                "outlived it by", "sessions", "waited together"]  # fmt: skip
     caption = "Queues for one lock that went on after whoever made them had let go; the longest afterlife first."
     empty = "None: no queue was seen to outlive its cause." if _blame_known(findings) else nothing_seen(findings)
-    return Table(caption, columns, rows, 4, "Convoys", empty)
+    return Table(caption, columns, rows, 4, "Convoys", empty, packed=True)
 
 
 def _blame_known(findings: Findings) -> bool:

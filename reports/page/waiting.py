@@ -198,9 +198,9 @@ def _calibrated_of(storage: StorageFindings) -> str:
         return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are taken as they are"
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
-        sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
-        told = f"{len(rows):,} figures of {sources}, all within their bars"
-        return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
+        sources = "; ".join(dict.fromkeys(f"{row.database}, {row.source}" for row in rows))
+        told = f"{len(rows):,} figures, all within their bars" if len(rows) > 1 else "1 figure, within its bar"
+        return f"{told} ({sources})"
     missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )

@@ -104,7 +104,7 @@ def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_pa
 
 def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
-    assert calibrated(findings) == ["storage1: 1 figure of event on postgres, within its bar."]
+    assert calibrated(findings) == ["storage1: 1 figure, within its bar (postgres, event)."]
     assert "A probe missed its bar" not in page_of(findings)
     assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
