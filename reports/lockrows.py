@@ -10,39 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
-from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
+from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
-from reports.looks import sampling, ticks_of, worth_ns
+from reports.looks import first_looks, sampling, ticks_of, worth_ns
+from reports.names import Names
 from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactions, engine
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
 WRITE_LOCK = "write lock"
 _A_WAIT_NS = 1_000_000
-_CALIBRATION = "calibration"
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
+_ENDS = {"committed": "acquired", "rolled_back": "acquired", "lock_timeout": "timed_out", "deadlock": "deadlock"}
+_WAIT_ENDS = np.array([WAIT_OUTCOMES.index(_ENDS.get(name, "unknown")) for name in TRANSACTION_OUTCOMES], np.uint8)
+"""By a transaction's outcome, how its wait for the write lock ended."""
 _Kind = TypeVar("_Kind", bound=np.generic)
-
-
-class Names:
-    """Names ↔ small numbers, in the order in which they came."""
-
-    def __init__(self, names: Sequence[str] = ()) -> None:
-        self.all = list(names)
-        self._codes = {name: code for code, name in enumerate(self.all)}
-
-    def code(self, name: str) -> int:
-        if name not in self._codes:
-            self._codes[name] = len(self.all)
-            self.all.append(name)
-        return self._codes[name]
-
-    def codes(self, column: pa.ChunkedArray, null: str) -> Ints:
-        words = pc.fill_null(column, null).combine_chunks().dictionary_encode()
-        places = np.array([self.code(word) for word in words.dictionary.to_pylist()] or [0], dtype=np.int64)
-        return places[np.asarray(words.indices, dtype=np.int64)]
 
 
 @dataclass(frozen=True)
@@ -50,8 +34,9 @@ class LockRows:
     """One array a column; names, objects and databases are places in the lists of the same name.
 
     `weight` is what a wait counts, in ns: its length or, where it was sampled, its hits times what a look is worth.
-    `transaction` is the waiter's row of the pods' table, `root_ended` when that of the root ended. `lock` tells locks
-    apart. Where there is none: `hits`, `transaction` and `lock` are -1, sessions MISSING, `root_ended` FOR_EVER.
+    `look` numbers the first look that saw it. `transaction` is the waiter's row of the pods' table, `root_ended` when
+    that of the root ended. `lock` tells locks apart. Where there is none: `hits`, `look`, `transaction` and `lock` are
+    -1, sessions MISSING, `root_ended` FOR_EVER.
     """
 
     names: Names
@@ -61,6 +46,7 @@ class LockRows:
     ends: Ints
     weight: Floats
     hits: Ints
+    look: Ints
     session: Ints
     blocker_session: Ints
     root_session: Ints
@@ -127,6 +113,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         ends=ends,
         weight=(ends - rows.waiting).astype(np.float64),
         hits=_all(n, -1, np.int64),
+        look=_all(n, -1, np.int64),
         session=rows.session,
         blocker_session=none,
         root_session=none,
@@ -140,7 +127,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         depth=_all(n, 1, np.int16),
         object=_all(n, 0, np.int32),
         known=_all(n, _POD, np.uint8),
-        outcome=_all(n, _ACQUIRED, np.uint8),
+        outcome=_WAIT_ENDS[np.minimum(rows.outcome, len(_WAIT_ENDS) - 1)],
         open=_all(n, False, np.bool_),
         judged=inside(rows.waiting, run.judged),
     )
@@ -153,28 +140,32 @@ def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
 
 def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
-    rows = _without_calibration(table(run.directory, "lock_waits"))
-    words, objects = Names(), Names()
+    rows = table(run.directory, "lock_waits")
+    words, objects, known = Names(), Names((UNTOLD,)), names()
+    objects.come(_objects(rows))
+    known.come(*(rows[f"{party}_operation"] for party in ("waiter", "blocker", "root")))
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     ends = np.maximum(ends, starts)
     # Nobody is looked for where nobody waited: a big table is not sorted in vain.
     sessions = Sessions(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
-    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, names())
+    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, known)
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
     told = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
     depth = np.maximum(_ints(rows["depth"]), 1)
     blocker, root = _told(told["blocker"][0], told["root"][0], depth)
     hits = _ints(pc.fill_null(rows["hits"], -1))
+    weight, look = _sampled(run, who, hits)
     return LockRows(
         names=who.names,
         objects=objects,
         databases=who.databases,
         starts=starts,
         ends=ends,
-        weight=_weights(run, who, hits),
+        weight=weight,
         hits=hits,
+        look=look,
         session=_ints(rows["waiter_session"]),
         blocker_session=behind["blocker"],
         root_session=behind["root"],
@@ -229,27 +220,25 @@ def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
-def _without_calibration(rows: pa.Table) -> pa.Table:
-    """Locks that were held to measure the observer are nobody's waits."""
-    names = (pc.starts_with(pc.fill_null(rows[column], ""), _CALIBRATION) for column in ("waiter_operation", "pod"))
-    return rows.filter(pc.invert(pc.or_(*names)))
-
-
-def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
-    weight = (who.ends - who.starts).astype(np.float64)
-    ticks = table(run.directory, "ticks")
+def _sampled(run: Run, who: _Who, hits: Ints) -> tuple[Floats, Ints]:
+    """What each wait counts, and the first look that saw it. Each database has looks of its own."""
+    weight, look = (who.ends - who.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
+    ticks, before = table(run.directory, "ticks"), 0
     for code, name in enumerate(who.databases):
         mine = ticks_of(ticks, name)
         sampled = (who.database == code) & (hits >= 0)
         if sampled.any() and sampling(mine)[0] is not None:
             weight[sampled] = hits[sampled] * worth_ns(mine, who.starts[sampled], who.ends[sampled])
-    return weight
+        look[sampled] = before + first_looks(mine, who.starts[sampled])
+        before += mine.num_rows + int(hits.max(initial=0)) + 1
+    return weight, look
 
 
 def _locks(rows: pa.Table, database: Ints) -> Ints:
-    words = Names([""])
-    lock = words.codes(_column(rows, "lock", None), "")
-    return np.where(lock > 0, database * len(words.all) + lock, -1)
+    words = pc.fill_null(_column(rows, "lock", None), "").combine_chunks().dictionary_encode()
+    named = np.array([bool(word) for word in words.dictionary.to_pylist()] or [False], dtype=np.bool_)
+    lock = np.asarray(words.indices, dtype=np.int64)
+    return np.where(named[lock], database * len(named) + lock, -1)
 
 
 def _objects(rows: pa.Table) -> pa.ChunkedArray:

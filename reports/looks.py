@@ -1,12 +1,14 @@
 """How an observer looked for lock waits: when, how often, how much of the time that counts it missed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.frames import Floats, Ints, Run
-from reports.judged_time import blind_times, length_ns, merged, overlap_ns
+from reports.judged_time import Window, blind_times, length_ns, merged, overlap_ns
 
 TOO_BLIND = 0.5
 """A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
@@ -23,6 +25,28 @@ def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))) if names else ticks
 
 
+def log_looks(ticks: pa.Table, database: str) -> list[Tick]:
+    """Those of the probe that follows the log of the database's server."""
+    probes = [str(probe) for probe in pc.unique(ticks["probe"]).to_pylist() if probe.endswith(LOG)]
+    names = [p for p in probes if database in (p.removesuffix(LOG), p.removesuffix(LOG).partition(":")[2])]
+    return _looks(ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))))
+
+
+def deaf_times(looks: Sequence[Tick], ends_ns: int) -> tuple[Window, ...]:
+    """When a log told nothing: around each look that failed, from the one before to the one after, and once nobody
+    looked any more. A look that comes late misses nothing: what was written before it is still there."""
+    order = sorted(looks, key=lambda look: look.started_ns)
+    failed = [place for place, look in enumerate(order) if look.error is not None]
+    moments = [*(look.started_ns for look in order), ends_ns]
+    windows = [(moments[max(place - 1, 0)], moments[place + 1]) for place in failed]
+    silent = moments[-2] + MISSED_PERIODS * order[-1].period_ns
+    return merged([*windows, (silent, ends_ns)])
+
+
+def _looks(ticks: pa.Table) -> list[Tick]:
+    return [Tick(*(row[name] for name in Tick._fields)) for row in ticks.to_pylist()]
+
+
 def _database_ticks(ticks: pa.Table) -> pa.Table:
     """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
     probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if p not in _PROCESSES and not p.endswith(LOG)]
@@ -35,6 +59,13 @@ def seeing_ticks(ticks: pa.Table) -> Ints:
     return np.asarray(mine.filter(pc.is_null(mine["error"]))["started_ns"].to_numpy(), dtype=np.int64)
 
 
+def first_looks(ticks: pa.Table, starts: Ints) -> Ints:
+    """Which of the looks that saw something was the first that can have seen each wait."""
+    mine = _database_ticks(ticks)
+    over = mine.filter(pc.is_null(mine["error"]))["ended_ns"].to_numpy()
+    return np.searchsorted(np.sort(np.asarray(over, dtype=np.int64)), starts)
+
+
 def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     """The period of the probe that looks for waits, in s, and whether it ever saw anything."""
     mine = _database_ticks(ticks)
@@ -45,7 +76,7 @@ def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
 
 def too_blind(run: Run, ticks: pa.Table) -> bool:
     """Whether the blindest look into the database missed too much of the judged time."""
-    looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
+    looks = by_probe(_looks(_database_ticks(ticks)))
     judged = merged(run.judged)
     blind = blind_times(looks.values(), run.started_ns, run.ended_ns)
     missed = max((overlap_ns(windows, judged) for windows in blind), default=0)

@@ -3,9 +3,11 @@
 
 from reports.blame import Worst
 from reports.calibration import Calibrated
+from reports.durations import WaitDurations
 from reports.findings import Findings
 from reports.frames import Floats
 from reports.page.table import Table, number
+from reports.sampled import Sampled
 from reports.wording import NONE, digits, duration
 
 _WORST = 10
@@ -132,10 +134,8 @@ def durations(findings: Findings) -> Table:
         d = s.durations
         longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
         below = NONE if d.threshold_s is None else duration(d.threshold_s)
-        sampled = _interval(d.sampled_s, d.sampled_interval_s) if d.threshold_s or d.sampled_s else NONE
-        rows.append(
-            [s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, sampled]
-        )
+        sums = _sampled(d, d.below, shown=d.threshold_s is not None), _sampled(d, d.sampled, shown=d.sampled.ns > 0)
+        rows.append([s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, *sums])
     caption = "Waits that began in the judged stages, all rounds together: how many were timed, how many of those lasted at least so long."
     columns = [
         "storage",
@@ -144,7 +144,8 @@ def durations(findings: Findings) -> Table:
         *(duration(edge).replace(".0 ", " ") for edge in _EDGES_S),
         "not seen to end",
         "not timed below",
-        "sampled, s",
+        "those sampled, s",
+        "others sampled, s",
     ]
     return Table(caption, columns, rows, 2)
 
@@ -159,8 +160,11 @@ def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
     return f"{int(counts[edges[:-1] >= edge_s * 0.999].sum()):,}"
 
 
-def _interval(seconds: float, bounds: tuple[float, float] | None) -> str:
-    return digits(seconds) if bounds is None else f"{digits(seconds)} ({digits(bounds[0])} … {digits(bounds[1])})"
+def _sampled(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
+    if not shown:
+        return NONE
+    bounds, told = d.interval_s(part), digits(part.seconds)
+    return told if bounds is None else f"{told} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
 def calibration(findings: Findings) -> Table:

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
-from waitings import HOSTILE, split, study, waiting, with_waits
+from waitings import HOSTILE, SHORT, split, study, waiting, with_waits
 
 from reports.blame import Blame
 from reports.causes import Causes
@@ -132,10 +132,14 @@ def test_each_of_several_databases_has_a_row(tmp_path):
         (WaitDurations(), ["nothing could see lock waits"]),
         (WaitDurations("pod"), ["no lock waits"]),
         (WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])), ["7 timed, every one"]),
-        (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0), open=1),
-         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 4.0 s (3.0 … 5.0 s) in all"]),
-        (WaitDurations("event", 0.01, sampled_s=0.2),
-         ["none was longer", "below 10 ms not timed, by sampling 0.2 s in all"]),
+        (WaitDurations("sampled", sampled=SHORT, period_s=0.05, open=1),
+         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 1.5 s (1.0 … 2.1 s) in all"]),
+        (WaitDurations("event", 0.01, below=SHORT),
+         ["none was longer", "below 10 ms not timed, by sampling 1.5 s in all"]),
+        (WaitDurations("event and sampled", 0.01, sampled=SHORT, in_part=True),
+         ["none timed", "below 10 ms not timed, by sampling 0 s in all; others 1.5 s"]),
+        (WaitDurations("pod and sampled", None, np.array([0.1, 1.0]), np.array([7.0]), sampled=SHORT),
+         ["7 timed", "others not timed, by sampling 1.5 s in all"]),
     ],
 )  # fmt: skip
 def test_what_could_not_be_timed_is_told(durations, says):
