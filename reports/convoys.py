@@ -1,14 +1,14 @@
-"""Queues that outlived their cause: whoever began them had let go, and still people waited, behind each other."""
+"""Queues that outlived their cause: whoever made them had let go, and still people waited, behind each other."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from reports.frames import Ints, Run
 from reports.lanes import running_max
-from reports.lockrows import LockRows
+from reports.lockrows import UNTOLD, LockRows
 from reports.queues import Held
-from reports.transactions import FOR_EVER
 
 LONGEST = 10
 """So many of the longest are told."""
@@ -22,8 +22,9 @@ _LASTED_NS = 100_000_000
 class Convoy:
     """A queue that outlived its cause.
 
-    Moments in s since the load began: `cause` held the lock when the queue began, and let go at `cause_over_s`; the
-    queue went on until `over_s`. `sessions` different ones were in it, and waited `waited_s` together.
+    Moments in s since the load began: of all who held the lock while the queue lasted `cause` held it longest, and let
+    go at `cause_over_s`; the queue went on until `over_s`. `sessions` different ones were in it, and waited `waited_s`
+    together.
     """
 
     run: str
@@ -37,33 +38,68 @@ class Convoy:
     waited_s: float
 
 
-def convoys(run: Run, rows: LockRows, held: Held) -> list[Convoy]:
-    """The longest queues that went on, after their cause had let go, for longer than it took that one to do so.
+class _Queues(NamedTuple):
+    """Waits for one lock that follow each other without a gap: those of a queue lie one after another in `order`, from
+    `first` to before `past`. Its `longest` hold began at `held` and is how long nobody of it got the lock."""
 
-    A queue are waits for one lock that follow each other without a gap, at least one of them begun in a judged stage.
-    Its cause is whoever held the lock when the first one began to wait; it let go when its transaction ended or the
-    first of the queue got the lock, whatever was earlier.
-    """
-    queue, order = _in_order(rows, held)
-    if not len(order):
+    order: Ints
+    first: Ints
+    past: Ints
+    began: Ints
+    over: Ints
+    held: Ints
+    longest: Ints
+
+
+def convoys(run: Run, rows: LockRows, held: Held) -> list[Convoy]:
+    """The longest queues that went on, after their cause had let go, for longer than that one had held the lock; at
+    least one wait of each begun in a judged stage."""
+    queues = _queues(rows, held)
+    if not len(queues.order):
         return []
-    first = np.flatnonzero(np.append(True, queue[1:] != queue[:-1]))
-    began, over = rows.starts[order][first], np.maximum.reduceat(rows.ends[order], first)
-    judged = np.logical_or.reduceat(rows.judged[order], first)
-    got = np.where(rows.acquired, rows.ends, FOR_EVER)[order]
-    let_go = np.minimum(np.minimum.reduceat(got, first), rows.root_ended[order][first])
-    lasted = over - began
-    outlived = judged & (lasted >= _LASTED_NS) & (let_go > began) & (over - let_go > let_go - began)
-    past = np.append(first[1:], len(order))
+    judged = np.logical_or.reduceat(rows.judged[queues.order], queues.first)
+    lasted = queues.over - queues.began
+    after = queues.over - queues.held - queues.longest
+    outlived = np.flatnonzero(judged & (lasted >= _LASTED_NS) & (queues.longest > 0) & (after > queues.longest))
     found = []
-    for place in np.flatnonzero(outlived)[np.argsort(-lasted[outlived], kind="stable")]:
-        members = order[first[place] : past[place]]
-        moments = began[place], let_go[place], over[place]
+    for number in outlived[np.argsort(-lasted[outlived], kind="stable")]:
+        members = queues.order[queues.first[number] : queues.past[number]]
         if len(np.unique(rows.session[members])) >= _SESSIONS:
-            found.append(_convoy(run, rows, held, members, moments))
+            cause = _cause(rows, held, members, queues.held[number], queues.longest[number])
+            let_go = queues.held[number] + queues.longest[number]
+            found.append(_convoy(run, rows, members, cause, (queues.began[number], let_go, queues.over[number])))
         if len(found) == LONGEST:
             break
     return found
+
+
+def _queues(rows: LockRows, held: Held) -> _Queues:
+    queue, order = _in_order(rows, held)
+    first = np.flatnonzero(np.append(True, queue[1:] != queue[:-1]))[: len(order)]
+    if not len(order):
+        return _Queues(order, first, *[first] * 5)
+    began, over = rows.starts[order][first], np.maximum.reduceat(rows.ends[order], first)
+    past = np.append(first[1:], len(order))
+    of_each = np.repeat(np.arange(len(first)), past - first)
+    # Who was only looked at and is seen to wait no more has got it, as far as is known.
+    got = (rows.acquired | (rows.hits >= 0))[order]
+    at_first = np.clip(rows.root_ended[order][first], began, over)
+    each = np.arange(len(first))
+    where = np.concatenate((each, each, each, of_each[got]))
+    moments = np.concatenate((began, at_first, over, rows.ends[order][got]))
+    return _Queues(order, first, past, began, over, *_longest(where, moments))
+
+
+def _longest(where: Ints, moments: Ints) -> tuple[Ints, Ints]:
+    """The longest time between two moments of each group: since when, and how long. Groups are 0, 1, 2, …"""
+    order = np.lexsort((moments, where))
+    where, moments = where[order], moments[order]
+    length = np.diff(moments, append=moments[-1:])
+    length[np.append(where[1:] != where[:-1], True)] = 0
+    longest = np.maximum.reduceat(length, np.searchsorted(where, np.arange(where[-1] + 1)))
+    places = np.flatnonzero(length == longest[where])
+    _, firsts = np.unique(where[places], return_index=True)
+    return moments[places[firsts]], longest
 
 
 def _in_order(rows: LockRows, held: Held) -> tuple[Ints, Ints]:
@@ -76,15 +112,14 @@ def _in_order(rows: LockRows, held: Held) -> tuple[Ints, Ints]:
     return np.cumsum(apart), order
 
 
-def _convoy(run: Run, rows: LockRows, held: Held, members: Ints, moments: tuple[int, int, int]) -> Convoy:
+def _convoy(run: Run, rows: LockRows, members: Ints, cause: str, moments: tuple[int, int, int]) -> Convoy:
     began_s, let_go_s, over_s = (float(moment - run.started_ns) / 1e9 for moment in moments)
-    first = members[:1]
     return Convoy(
         run=run.name,
-        database=rows.databases[rows.database[first[0]]],
+        database=rows.databases[rows.database[members[0]]],
         object=_object(rows, members),
         began_s=began_s,
-        cause=rows.names.all[_cause(rows, held, first)],
+        cause=cause,
         cause_over_s=let_go_s,
         over_s=over_s,
         sessions=len(np.unique(rows.session[members])),
@@ -97,7 +132,13 @@ def _object(rows: LockRows, members: Ints) -> str:
     return rows.objects.all[int(np.bincount(rows.object[members]).argmax())]
 
 
-def _cause(rows: LockRows, held: Held, first: Ints) -> int:
-    """Who held it when the first one began to wait; the head of the chain."""
-    found = held.lanes.at(held.queue[first], rows.starts[first])
-    return int(held.root[found[0]] if found[0] >= 0 else rows.root[first[0]])
+def _cause(rows: LockRows, held: Held, members: Ints, since: int, length: int) -> str:
+    """Who held it meanwhile; the head of the chain. Else who had just got it, or whom the first one of all found."""
+    name = rows.names.all.__getitem__
+    found = int(held.lanes.at(held.queue[members[:1]], np.array([since + length // 2]))[0])
+    if found >= 0:
+        return name(int(held.root[found]))
+    if since == rows.starts[members[0]]:
+        return name(int(rows.root[members[0]]))
+    got = members[rows.ends[members] == since]
+    return name(int(rows.waiter[got[0]])) if len(got) else UNTOLD

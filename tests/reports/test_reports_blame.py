@@ -200,19 +200,40 @@ def test_a_source_worse_than_the_best_and_a_silent_log_are_doubts(tmp_path):
 def test_a_queue_that_outlives_its_cause_is_a_convoy(tmp_path):
     sessions = range(2, 8)
     transactions = [transaction(1, "maintenance", 0, 100)]
-    transactions += [transaction(n, ACCEPT, 50, 100 + 60 * (n - 1)) for n in sessions]
-    waits = [wait(n, 1, 50 + n, 100 + 60 * (n - 2)) for n in sessions]
+    transactions += [transaction(n, ACCEPT, 0, 100 + 60 * (n - 1)) for n in sessions]
+    waits = [wait(n, 1, n, 100 + 60 * (n - 2)) for n in sessions]
     (convoy,) = storage_of(tmp_path, waits, transactions).blame.convoys
     assert (convoy.cause, convoy.object, convoy.sessions) == ("maintenance", "row of accounts", 6)
     moments = convoy.began_s, convoy.cause_over_s, convoy.over_s
-    assert moments == pytest.approx((5.052, 5.100, 5.400))
-    assert convoy.waited_s == pytest.approx(sum(50 + 60 * (n - 2) - n for n in sessions) / 1000)
+    assert moments == pytest.approx((5.002, 5.100, 5.400))
+    assert convoy.waited_s == pytest.approx(sum(100 + 60 * (n - 2) - n for n in sessions) / 1000)
 
 
 def test_a_queue_that_goes_with_its_cause_is_no_convoy(tmp_path):
     transactions = [transaction(1, "maintenance", 0, 500), *(transaction(n, ACCEPT, 50, 520) for n in range(2, 8))]
     waits = [wait(n, 1, 50 + n, 500 + n) for n in range(2, 8)]
     assert storage_of(tmp_path, waits, transactions).blame.convoys == ()
+
+
+def test_the_cause_of_a_queue_is_who_held_longest_not_who_was_first(tmp_path):
+    """Two are quick, the third gets stuck: its queue goes when it lets go, so it made the queue and no convoy."""
+    sessions = range(2, 8)
+    gets = {2: 100, 3: 110, 4: 700, 5: 710, 6: 720, 7: 730}
+    transactions = [transaction(1, "maintenance", 0, 100), transaction(2, ACCEPT, 50, 110)]
+    transactions += [transaction(3, CLOSE, 50, 700), *(transaction(n, ACCEPT, 50, 740) for n in range(4, 8))]
+    waits = [wait(n, 1, 50 + n, gets[n]) for n in sessions]
+    assert storage_of(tmp_path, waits, transactions).blame.convoys == ()
+
+
+def test_a_convoy_is_blamed_on_who_held_longest(tmp_path):
+    sessions = range(2, 8)
+    gets = {n: 100 + 10 * (n == 3) + (n > 3) * (210 + 90 * (n - 4)) for n in sessions}
+    transactions = [transaction(1, "maintenance", 0, 100), transaction(2, ACCEPT, 50, 110)]
+    transactions += [transaction(3, CLOSE, 50, 310), *(transaction(n, ACCEPT, 50, 900) for n in range(4, 8))]
+    waits = [wait(n, 1, 50 + n, gets[n]) for n in sessions]
+    (convoy,) = storage_of(tmp_path, waits, transactions).blame.convoys
+    moments = convoy.began_s, convoy.cause_over_s, convoy.over_s
+    assert (convoy.cause, *moments) == (CLOSE, *map(pytest.approx, (5.052, 5.310, 5.580)))
 
 
 def test_the_worst_waits_are_told_with_their_chains(tmp_path):
