@@ -29,6 +29,10 @@ _CONFLICTS = {
 """Lock mode → the modes that cannot be held beside it (PostgreSQL's own table, chapter Explicit Locking)."""
 
 
+def conflicting(mode: str) -> frozenset[str]:
+    return _CONFLICTS.get(mode, frozenset(_MODES))
+
+
 class Lock(NamedTuple):
     """One session and one lock that it holds or waits for, as a snapshot shows them.
 
@@ -130,7 +134,7 @@ def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
 
 def _blocker(waiter: Lock, others: Iterable[Lock]) -> Lock | None:
     """A holder in a conflicting mode; else the foremost of those who queue before the waiter and would conflict."""
-    conflicts = _CONFLICTS.get(waiter.mode, frozenset(_MODES))
+    conflicts = conflicting(waiter.mode)
     against = [o for o in others if o.session != waiter.session and o.mode in conflicts]
     for other in against:
         if other.granted:
