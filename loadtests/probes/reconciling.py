@@ -92,15 +92,15 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
 
 
 def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:
-    """The log's wait with what only the sampler knows: whom the server named nobody for, and who of the queue before
-    it was in its way, when the holders were not."""
+    """The log's wait with what only the sampler knows: whom the server named nobody for, and which row; where others
+    queued before it, whether one of those or a holder was in its way, since it sees in which mode a lock is held."""
     best = max(sights, key=lambda s: s.hits or 0, default=None)
     if best is None:
         return wait
     if wait.object == "transaction" and best.object != "transaction":
         wait.object, wait.name = best.object, best.name
-    seen = best.chain
-    if seen is not None and (wait.chain is None or seen.blocker.session in queue):
+    seen, told = best.chain, wait.chain
+    if seen is not None and (told is None or (seen.blocker.session in queue) != (told.blocker.session in queue)):
         wait.chains.clear()
         wait.chains[seen] += 1
     return wait

@@ -91,6 +91,17 @@ def test_the_sampler_knows_what_the_log_does_not() -> None:
     assert (waits[2].object, waits[2].name) == ("row of t", "t (0,1)")
 
 
+def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
+    """By the log, who queues before it is in its way; so is the holder, by the sampler, and comes first. Where they
+    agree the log counts, which knows of all of the wait."""
+    holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
+    behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
+    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue=frozenset({6}))
+    assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
+
+
 def test_spans_are_forgotten_in_time() -> None:
     ledger = Ledger()
     tell(ledger, logged(1, 100, 200))

@@ -5,10 +5,9 @@ does. Quotes inside of values are escaped, so no text that a client sends can lo
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,8 +32,7 @@ _ROW = re.compile(r'^while ([a-z ]{1,60}) tuple (\(\d+,\d+\)) in relation "(.{1,
 _OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The row that a context names: what was done with it, its place, and the bare name of its relation."""
 
     doing: str
@@ -42,8 +40,7 @@ class Row:
     relation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What one line tells. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
 
     `kind`: `waiting` and `acquired` of a lock after `after_ns`; `failed`, an error of the session; `started`, the
