@@ -181,6 +181,8 @@ class PostgresProbe:
         self._log.ledger.sampled(self._waits.observe(at_ns, error_ns, seen))
         there_ns = self._server_clock.there(at_ns)
         self._log.looked(there_ns, {s.lock.session for s in seen})
+        if self._log.why is not None:
+            return
         for lock, row in {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True)}.values():
             if lock.session is not None and lock.began is not None:
                 own = naming.is_own(lock.operation, row["application_name"], row["backend_type"])

@@ -8,7 +8,8 @@ are the sampler's.
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
-from loadtests.probes.waits import Sight, Wait
+from loadtests.probes.sights import Sight
+from loadtests.probes.waits import Wait
 
 _KEPT_NS = 300 * 10**9
 FOR_EVER = 1 << 62
@@ -86,7 +87,7 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
         if left[0] is not wait.sights[0]:
             wait.started_ns = left[0].since_ns
         wait.ended_ns = left[-1].at_ns + half_ns
-        wait.hits, wait.last_ns, wait.sights = len(left), left[-1].at_ns, left
+        wait.hits, wait.last_ns, wait.sights = sum(sight.hits for sight in left), left[-1].at_ns, left
     return wait
 
 

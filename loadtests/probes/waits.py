@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loadtests.probes.locknames import Named
+from loadtests.probes.sights import Sight, add
 
 _MODES = (
     "AccessShareLock",
@@ -28,8 +29,7 @@ _CONFLICTS = {
 """Lock mode → the modes that cannot be held beside it (PostgreSQL's own table, chapter Explicit Locking)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(NamedTuple):
     """One session and one lock that it holds or waits for, as a snapshot shows them.
 
     `tag` tells locks apart; `since` tells one wait for a lock from the next by the same session; `age_ns` is how long
@@ -55,16 +55,14 @@ class Lock:
     asked: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """A session and what it was doing."""
 
     session: int | None
     operation: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """Who stood in the way: directly, and at the head of the queue, `depth` sessions on."""
 
     blocker: Party
@@ -72,22 +70,13 @@ class Chain:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A wait as one snapshot shows it. `chain` is None when nobody could be found to hold the lock."""
 
     lock: Lock
     object: str
     chain: Chain | None
     name: str | None = None
-
-
-class Sight(NamedTuple):
-    """One look that showed a wait, at a moment give or take an error, and since when it lasted by the server's word."""
-
-    since_ns: int
-    at_ns: int
-    error_ns: int
 
 
 @dataclass(slots=True)
@@ -231,8 +220,7 @@ class Waits:
     def _new(self, sight: Seen, at_ns: int, error_ns: int) -> Wait:
         age_ns = sight.lock.age_ns
         started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
-        since = None if age_ns is None else sight.lock.since
-        return Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name, since=since)
+        return Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name, since=_since(sight.lock))
 
     def _gone_on(self, before: _Key | None, sight: Seen) -> Wait | None:
         """The wait of the same statement that goes on for another lock of the row."""
@@ -254,8 +242,19 @@ class Waits:
         if wait.object == _UNTOLD:
             wait.object, wait.name = sight.object, sight.name
         wait.chains[sight.chain] += 1
-        wait.sights.append(Sight(at_ns - (sight.lock.age_ns or 0), at_ns, error_ns))
+        if len(wait.chains) > _MOST_CHAINS:
+            wait.chains = Counter(dict(wait.chains.most_common(_MOST_CHAINS // 2)))
+        add(wait.sights, Sight(at_ns - (sight.lock.age_ns or 0), at_ns, error_ns, _since(sight.lock)))
         return wait
+
+
+_MOST_CHAINS = 64
+"""Of which the one that most looks show is one, unless it is no more than its share."""
+
+
+def _since(lock: Lock) -> int | None:
+    """Where the server tells for how long the lock has been waited for."""
+    return None if lock.age_ns is None else lock.since
 
 
 _UNTOLD = "transaction"

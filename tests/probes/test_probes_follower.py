@@ -10,7 +10,8 @@ from log_lines import T0_NS, acquired, at, line, waiting
 from loadtests.probes.clocks import ServerClock
 from loadtests.probes.contract import ClockOffset
 from loadtests.probes.jsonlog.follower import Follower
-from loadtests.probes.waits import Lock, Sight, Wait
+from loadtests.probes.sights import Sight
+from loadtests.probes.waits import Lock, Wait
 
 MS = 1_000_000
 MINUTES_NS = 7 * 60 * 10**9

@@ -1,5 +1,6 @@
 """What the log tells: literal lines → events → waits with their parts, ends and chains."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from loadtests.probes.waits import Chain, Party, Wait
 
 MS = 1_000_000
 FOR_EVER = 1 << 62
+LOCK = "advisory lock [1,2,3,4]"
 
 
 def follow(*lines: bytes, threshold_ms: int = 10, relations: dict[int, str] | None = None) -> LoggedWaits:
@@ -373,7 +375,28 @@ def test_hardly_anything_is_kept_of_what_is_over() -> None:
             waits.take(found)
         waits.settled(FOR_EVER)
         waits.forget()
-    assert [len(getattr(waits, name)) for name in ("_parts", "_got", "_last", "unsettled")] == [1, 0, 1, 0]
+    assert [len(getattr(waits, name)) for name in ("_history", "_last", "unsettled")] == [1, 1, 0]
+
+
+def test_a_wait_that_lasts_does_not_keep_all_others() -> None:
+    """One session is stuck for an hour behind a lock that changes hands, while others wait by the second."""
+    waits = follow(waiting(10, 2, LOCK, 100, queue="101, 2"), waiting(10, 50, "transaction 8", 2))
+    for n in range(1, 3600):
+        holder, others = 100 + n // 1000, events(waiting(1000 * n, 7, f"transaction {n}", 6))
+        if n % 1000 == 0:
+            others += events(acquired(1000 * n, holder, LOCK, "500.000"))
+        for found in [*others, *events(acquired(1000 * n + 20, 7, f"transaction {n}", "30.000"))]:
+            waits.take(found)
+        waits.settled(FOR_EVER)
+        waits.forget()
+    assert len(waits._history) < 200
+    lasting = {wait.pid: waits.looks(wait, wait.parts[-1], at(3_600_000)) for wait in waits.open()}
+    assert [len(looks) <= 16 for looks in lasting.values()] == [True, True]
+    apart = [after - before for (before, _), (after, _) in pairwise(lasting[2])]
+    assert max(apart) < 1.3 * min(apart)
+    assert {holders[0].pid for _, holders in lasting[2]} == {100, 101, 102, 103}
+    assert {tuple(h.pid for h in holders[:1]) for _, holders in lasting[50]} == {(2,)}
+    assert {holders[-1].pid for _, holders in lasting[50]} == {100, 101, 102, 103}
 
 
 def sight(transaction: str, since_ms: int, until_ms: int, operation: str | None, own: bool = False) -> Sight:
@@ -410,6 +433,16 @@ def test_relations_are_asked_for_once() -> None:
     relations.forget()
     relations.want(16384)
     assert relations.wanted() == ([16384], [])
+
+
+def test_names_of_processes_long_gone_are_forgotten() -> None:
+    names = Names()
+    for pid in range(5000):
+        names.see(pid, sight("a", 1000 * pid, 1000 * pid + 1, "pg_dump", own=True))
+        names.see(9, sight("b", 0, 1000 * pid, "chat.accept"))
+        names.forget((1000 * pid - 300_000) * MS)
+    assert len(names) < 320
+    assert [names.operation(pid, [4_998_000 * MS]) for pid in (5, 9, 4800)] == [None, "chat.accept", "pg_dump"]
 
 
 def test_moments() -> None:

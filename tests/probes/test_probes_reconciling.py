@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from loadtests.probes.postgres_source import LogSettings, source
 from loadtests.probes.reconciling import FOR_EVER, Ledger
-from loadtests.probes.waits import Chain, Lock, Party, Sight, Wait
+from loadtests.probes.sights import Sight
+from loadtests.probes.waits import Chain, Lock, Party, Wait
 
 
 def sampled(session: int, started: int, last: int, hits: int = 1, chain: Chain | None = None) -> Wait:

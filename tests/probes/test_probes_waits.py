@@ -1,7 +1,5 @@
 """Chains and the following of waits, from snapshots made by hand."""
 
-from dataclasses import replace
-
 from loadtests.probes.waits import Chain, Lock, Party, Waits, waits_behind, waits_in
 
 ROW = "tuple.1"
@@ -46,7 +44,7 @@ def test_deadlock_ends() -> None:
 
 
 def test_holder_without_a_session_is_still_a_holder() -> None:
-    prepared = replace(HOLDER, session=None, operation=None)
+    prepared = HOLDER._replace(session=None, operation=None)
     (sight,) = waits_in([prepared, FIRST])
     assert sight.chain == Chain(Party(None, None), Party(None, None), 1)
 
@@ -54,14 +52,14 @@ def test_holder_without_a_session_is_still_a_holder() -> None:
 def test_objects_in_words() -> None:
     advisory = Lock(5, "adv", "advisory", "ExclusiveLock", False, detail="42")
     extend = Lock(6, "ext", "extend", "ExclusiveLock", False, relation="chats")
-    alone = replace(FIRST, session=7)
+    alone = FIRST._replace(session=7)
     assert [s.object for s in waits_in([advisory, extend, alone])] == ["advisory 42", "extend of chats", "transaction"]
 
 
 def test_a_wait_is_followed_from_first_to_last_sight() -> None:
     waits = Waits(period_ns=100)
     assert waits.observe(1000, 5, waits_in([HOLDER, FIRST])) == []
-    assert waits.observe(1100, 5, waits_in([HOLDER, replace(FIRST, age_ns=400)])) == []
+    assert waits.observe(1100, 5, waits_in([HOLDER, FIRST._replace(age_ns=400)])) == []
     (over,) = waits.observe(1200, 5, [])
     assert (over.started_ns, over.last_ns, over.ended_ns, over.hits) == (700, 1100, 1150, 2)
     assert waits.rest() == []
@@ -70,50 +68,50 @@ def test_a_wait_is_followed_from_first_to_last_sight() -> None:
 def test_the_surest_reading_of_the_beginning_counts() -> None:
     waits = Waits(100)
     waits.observe(1000, 50, waits_in([HOLDER, FIRST]))
-    waits.observe(1100, 2, waits_in([HOLDER, replace(FIRST, age_ns=370)]))
-    waits.observe(1200, 90, waits_in([HOLDER, replace(FIRST, age_ns=550)]))
+    waits.observe(1100, 2, waits_in([HOLDER, FIRST._replace(age_ns=370)]))
+    waits.observe(1200, 90, waits_in([HOLDER, FIRST._replace(age_ns=550)]))
     assert [(w.started_ns, w.error_ns) for w in waits.rest()] == [(730, 2)]
 
 
 def test_two_waits_in_a_row_are_two() -> None:
     waits = Waits(100)
     waits.observe(1000, 5, waits_in([HOLDER, FIRST]))
-    (over,) = waits.observe(1100, 5, waits_in([HOLDER, replace(FIRST, since=501, age_ns=50)]))
+    (over,) = waits.observe(1100, 5, waits_in([HOLDER, FIRST._replace(since=501, age_ns=50)]))
     assert (over.started_ns, over.hits) == (700, 1)
     assert [w.started_ns for w in waits.rest()] == [1050]
 
 
 def test_a_wait_whose_beginning_is_told_late_is_one() -> None:
     waits = Waits(100)
-    waits.observe(1000, 5, waits_in([HOLDER, replace(FIRST, since=None, age_ns=None)]))
+    waits.observe(1000, 5, waits_in([HOLDER, FIRST._replace(since=None, age_ns=None)]))
     assert waits.observe(1100, 5, waits_in([HOLDER, FIRST])) == []
     assert [(w.started_ns, w.hits, w.ended_ns) for w in waits.rest()] == [(800, 2, None)]
 
 
 def test_the_parts_of_a_statement_are_one_wait() -> None:
     """For the row's queue, for its holder, and for the next one's: a statement on one row; not the statement after."""
-    first = replace(SECOND, asked=7, since=600, age_ns=20)
-    second = replace(FIRST, session=3, asked=7, since=680, age_ns=30)
-    third = replace(second, tag="xid.10", since=790, age_ns=15)
+    first = SECOND._replace(asked=7, since=600, age_ns=20)
+    second = FIRST._replace(session=3, asked=7, since=680, age_ns=30)
+    third = second._replace(tag="xid.10", since=790, age_ns=15)
     waits = Waits(100)
     waits.observe(1000, 5, waits_in([HOLDER, FIRST, QUEUE_HEAD, first]))
     assert [w.lock.session for w in waits.observe(1100, 5, waits_in([HOLDER, second]))] == [2]
-    assert waits.observe(1200, 1, waits_in([replace(HOLDER, tag="xid.10"), third])) == []
-    (over,) = waits.observe(1300, 5, waits_in([replace(HOLDER, tag="xid.10"), replace(third, asked=8, since=950)]))
+    assert waits.observe(1200, 1, waits_in([HOLDER._replace(tag="xid.10"), third])) == []
+    (over,) = waits.observe(1300, 5, waits_in([HOLDER._replace(tag="xid.10"), third._replace(asked=8, since=950)]))
     assert (over.started_ns, over.ended_ns, over.hits, over.object) == (980, 1250, 3, "row of chats")
     assert [s.since_ns for s in over.sights] == [980, 1070, 1185]
 
 
 def test_servers_that_do_not_tell_the_beginning() -> None:
     waits = Waits(100)
-    waits.observe(1000, 5, waits_in([HOLDER, replace(FIRST, age_ns=None)]))
+    waits.observe(1000, 5, waits_in([HOLDER, FIRST._replace(age_ns=None)]))
     (over,) = waits.observe(1100, 5, [])
     assert (over.started_ns, over.ended_ns) == (950, 1050)
 
 
 def test_the_usual_blocker_is_named() -> None:
     waits = Waits(100)
-    other = replace(HOLDER, session=8, operation="chat.close")
+    other = HOLDER._replace(session=8, operation="chat.close")
     for at, holder in ((1000, other), (1100, HOLDER), (1200, HOLDER)):
         waits.observe(at, 5, waits_in([holder, FIRST]))
     assert [w.chain and w.chain.blocker.operation for w in waits.rest()] == ["chat.accept"]
@@ -131,9 +129,9 @@ def test_a_server_that_names_the_blockers_is_believed() -> None:
 def test_a_wait_does_not_outlive_its_server() -> None:
     """Process ids and lock names begin anew: the same ones are another wait's."""
     waits = Waits(100)
-    waits.observe(1000, 5, waits_in([HOLDER, replace(FIRST, since=None, age_ns=None)]))
+    waits.observe(1000, 5, waits_in([HOLDER, FIRST._replace(since=None, age_ns=None)]))
     waits.cut()
-    (over,) = waits.observe(9000, 5, waits_in([HOLDER, replace(FIRST, since=None, age_ns=None)]))
+    (over,) = waits.observe(9000, 5, waits_in([HOLDER, FIRST._replace(since=None, age_ns=None)]))
     assert (over.started_ns, over.ended_ns, over.hits) == (950, 1050, 1)
     waits.cut()
     assert [(w.started_ns, w.ended_ns) for w in waits.rest()] == [(8950, 9050)]

@@ -19,6 +19,7 @@ _GRACE_NS = 500_000_000
 _BEAT_LATE_NS = 3_000_000_000
 _OLD_NS = 60_000_000_000
 """A file that the log goes on in may have been there for a week: what is older than this is not of now."""
+_NAMES_LAST_NS = 300_000_000_000
 _PIECES = 4
 """Of eight megabytes, at one reading: the sampler wants its turn."""
 _SILENT = "the server's log does not come here: what the server was asked to write there is not in {}"
@@ -193,6 +194,7 @@ class Follower:
 
         until_ns = here(self._known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns)
         self.ledger.forget(until_ns)
+        self.names.forget(self._known_ns - _NAMES_LAST_NS)
         return self.ledger.settled(until_ns, spans)
 
     def end(self, probe: str) -> list[Wait]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _KEPT = 64
+_FORGETS_EVERY_NS = 10_000_000_000
 _STAMPS_NS = 2_000_000
 """How far apart two moments may seem that are one."""
 
@@ -30,6 +31,7 @@ class Names:
     """What processes were doing. A lock is held to the end of a transaction: one sight tells for all of it."""
 
     def __init__(self) -> None:
+        self._forgot_ns = 0
         self._cuts: list[int] = []
         self._transactions: dict[int, dict[object, Sight]] = defaultdict(dict)
         self._own: dict[int, dict[object, Sight]] = defaultdict(dict)
@@ -63,8 +65,24 @@ class Names:
         """From then on the server is another one, and gives old numbers to new processes."""
         insort(self._cuts, at_ns)
 
+    def forget(self, before_ns: int) -> None:
+        """Processes that were not seen since, now and then: a pod that connects anew all the time has many."""
+        if abs(before_ns - self._forgot_ns) < _FORGETS_EVERY_NS:
+            return
+        self._forgot_ns = before_ns
+        for known in (self._transactions, self._own):
+            for pid in [pid for pid, sights in known.items() if _last_ns(sights) < before_ns]:
+                del known[pid]
+
+    def __len__(self) -> int:
+        return len(self._transactions)
+
     def _life(self, at_ns: int) -> int:
         return bisect_right(self._cuts, at_ns)
+
+
+def _last_ns(sights: dict[object, Sight]) -> int:
+    return next(reversed(sights.values())).until_ns
 
 
 def _keep(sights: dict[object, Sight], sight: Sight) -> None:

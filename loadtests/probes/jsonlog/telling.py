@@ -4,9 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from loadtests.probes import locknames, naming
+from loadtests.probes.jsonlog.history import Part
 from loadtests.probes.jsonlog.lines import Event
 from loadtests.probes.jsonlog.names import Names, Sight
-from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, Part, looks
+from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits
 from loadtests.probes.locknames import Named
 from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Chain, Lock, Party, Wait
@@ -69,8 +70,7 @@ def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until
     it was waited for: that moment tells of its transaction as well."""
     chains: dict[tuple[int, ...], list[int]] = defaultdict(list)
     since: dict[int, set[int]] = defaultdict(set)
-    for at_ns in looks(part, until_ns):
-        holders = waits.chain(wait, at_ns)
+    for at_ns, holders in waits.looks(wait, part, until_ns):
         chains[tuple(holder.pid for holder in holders)].append(at_ns)
         for holder in holders:
             since[holder.pid].add(holder.since_ns)

@@ -5,13 +5,11 @@ then again, for the row has moved. They follow each other without a gap (but for
 one wait.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from loadtests.probes.jsonlog.lines import Event, Row
+from loadtests.probes.jsonlog.history import History, Holder, Look, Part
+from loadtests.probes.jsonlog.lines import Event
 
 _STAMPS_NS = 2_000_000
 """How far apart two moments may seem that are one: each stamp is cut to a millisecond."""
@@ -20,41 +18,8 @@ _FIRST_OF_A_ROW = ("updating", "deleting")
 """What a statement does with a row that it has not waited for yet; a row that moved is locked or rechecked."""
 
 _FORGETS_EVERY_NS = 2_000_000_000
-
-
-@dataclass(slots=True)
-class Part:
-    """A wait for one lock, as the server's lock manager knows it. `holders`: from when on, who held it."""
-
-    lock: str
-    mode: str
-    started_ns: int
-    row: Row | None = None
-    ended_ns: int | None = None
-    logged_ns: int = 0
-    """When a line last said that it lasts."""
-    holders: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
-    queue: tuple[int, ...] = ()
-
-    @property
-    def of_row(self) -> bool:
-        """Whether it is one of those that a statement waits for one after another because of a row."""
-        return self.lock.startswith(("tuple ", "transaction "))
-
-    @property
-    def tells_row(self) -> bool:
-        """The server does not always say which row it is."""
-        return self.row is not None or self.lock.startswith("tuple ")
-
-    def length_ns(self, until_ns: int) -> int:
-        return (until_ns if self.ended_ns is None else self.ended_ns) - self.started_ns
-
-
-class Holder(NamedTuple):
-    """Who held a lock, and from when on that is known."""
-
-    pid: int
-    since_ns: int
+_ASKED_BACK_NS = 60_000_000_000
+"""How far back into a wait that lasts chains are made out when it is over."""
 
 
 @dataclass(slots=True)
@@ -108,8 +73,7 @@ class LoggedWaits:
         self._last: dict[str, LoggedWait] = {}
         self.unsettled: list[LoggedWait] = []
         """Waits that last, or whose next part may still come."""
-        self._parts: dict[tuple[int, int], list[Part]] = defaultdict(list)
-        self._got: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+        self._history = History()
 
     @property
     def gap_ns(self) -> int:
@@ -133,8 +97,7 @@ class LoggedWaits:
         if part is None or event.began_ns > part.logged_ns + _STAMPS_NS:
             part = self._begin(event)
         part.started_ns, part.logged_ns = min(part.started_ns, event.began_ns), event.at_ns
-        if event.holders:
-            part.holders.append((event.at_ns if part.holders else part.started_ns, event.holders))
+        part.hold(event.at_ns, event.holders)
         part.queue = part.queue or event.queue
 
     def _acquired(self, event: Event) -> None:
@@ -144,8 +107,7 @@ class LoggedWaits:
         part.started_ns = min(part.started_ns, event.began_ns)
         part.ended_ns = part.started_ns + event.after_ns
         self._last[event.session].outcome = "acquired"
-        if not event.lock.startswith("transaction "):
-            self._got[self._life, event.lock].append((part.ended_ns, event.pid))
+        self._history.got(self._life, event.lock, part.ended_ns, event.pid)
 
     def _open_part(self, event: Event) -> Part | None:
         """The part of that lock that the session waits for, as far as the log told."""
@@ -164,7 +126,7 @@ class LoggedWaits:
         else:
             wait = self._last[event.session] = LoggedWait(event, [part], self._life)
             self.unsettled.append(wait)
-        self._parts[self._life, event.pid].append(part)
+        self._history.began(self._life, event.pid, part)
         return part
 
     def _goes_on(self, wait: LoggedWait, event: Event, part: Part) -> bool:
@@ -226,48 +188,31 @@ class LoggedWaits:
         return done
 
     def forget(self) -> None:
-        """What can no longer be in the way of any wait that is not settled; now and then, as one of them may last."""
+        """What can no longer be in the way of any wait that is not settled; now and then, as one of them may last. What
+        was in the way of that one long ago is noted with it."""
         if abs(self.now_ns - self._forgot_ns) < _FORGETS_EVERY_NS:
             return
-        self._forgot_ns = self.now_ns
+        self._forgot_ns, lasting = self.now_ns, self.open()
+        sure_ns = self.now_ns - self.gap_ns - self.threshold_ns
+        for wait in lasting:
+            if wait.parts[-1].started_ns < sure_ns:
+                wait.parts[-1].note((sure_ns, self.chain(wait, sure_ns)))
         oldest_ns = min((w.started_ns for w in self.unsettled), default=self.now_ns)
-        _prune(self._parts, lambda part: part.ended_ns is None or part.ended_ns >= oldest_ns)
-        _prune(self._got, lambda got: got[0] >= oldest_ns)
+        waited_for = {(wait.life, wait.parts[-1].lock) for wait in lasting}
+        self._history.forget(max(oldest_ns, sure_ns - _ASKED_BACK_NS), waited_for)
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
+    def looks(self, wait: LoggedWait, part: Part, until_ns: int) -> list[Look]:
+        """Evenly spread over a part of it."""
+        if part.noted and part.started_ns < self._history.since_ns:
+            return part.noted
+        return [(at_ns, self._history.chain(wait.life, wait.pid, at_ns)) for at_ns in _moments(part, until_ns)]
+
     def chain(self, wait: LoggedWait, at_ns: int) -> tuple[Holder, ...]:
-        """Who stood in the way at that moment: the direct blocker first, the head of the chain last."""
-        found: list[Holder] = []
-        passed = [wait.pid]
-        while (part := self._waiting_for(wait.life, passed[-1], at_ns)) is not None:
-            holder = self._holder(wait.life, part, passed[-1], at_ns)
-            if holder is None or holder.pid in passed:
-                break
-            found.append(holder)
-            passed.append(holder.pid)
-        return tuple(found)
-
-    def _waiting_for(self, life: int, pid: int, at_ns: int) -> Part | None:
-        for part in reversed(self._parts.get((life, pid), ())):
-            if part.started_ns <= at_ns:
-                return part if part.ended_ns is None or part.ended_ns > at_ns else None
-        return None
-
-    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
-        """Who held at that moment what `pid` waited for: the one that got it last, else the one that was logged."""
-        got = self._got.get((life, part.lock), [])
-        place = bisect_right(got, (at_ns, 1 << 62))
-        for since_ns, other in reversed(got[max(place - 8, 0) : place]):
-            if since_ns < part.started_ns:
-                break
-            if other != pid:
-                return Holder(other, since_ns)
-        named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
-        return Holder(named[-1][1][0], named[-1][0]) if named else None
+        return self._history.chain(wait.life, wait.pid, at_ns)
 
 
-def looks(part: Part, until_ns: int, most: int = 5) -> list[int]:
-    """Moments evenly spread over the part."""
+def _moments(part: Part, until_ns: int, most: int = 5) -> list[int]:
     length_ns = max(part.length_ns(until_ns), 0)
     return [part.started_ns + length_ns * (2 * i + 1) // (2 * most) for i in range(most)]
 
@@ -276,15 +221,3 @@ def relation_of(lock: str) -> int | None:
     """The object id in the log's words for a lock: `tuple (0,1) of relation 16384 of database 13573`."""
     _, relation, after = lock.partition("relation ")
     return int(number) if relation and (number := after.split(" ", 1)[0]).isdecimal() else None
-
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-def _prune(lists: dict[_Key, list[_Value]], keep: Callable[[_Value], bool]) -> None:
-    for key, values in list(lists.items()):
-        if kept := [value for value in values if keep(value)]:
-            lists[key] = kept
-        else:
-            del lists[key]

@@ -1,0 +1,136 @@
+"""Who waited for which lock when, and who got it, as far back as anybody asks: chains of blockers. Pure."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from loadtests.probes.jsonlog.lines import Row
+
+_NOTED = 16
+_PASSED_OVER = 8
+"""How many that got a lock one after another are looked through for one that is not the waiter."""
+
+
+class Holder(NamedTuple):
+    """Who held a lock, and from when on that is known."""
+
+    pid: int
+    since_ns: int
+
+
+Look = tuple[int, tuple[Holder, ...]]
+"""A moment, and who stood in the way then: the direct blocker first, the head of the chain last."""
+
+
+@dataclass(slots=True)
+class Part:
+    """A wait for one lock, as the server's lock manager knows it. `holders`: from when on, who held it."""
+
+    lock: str
+    mode: str
+    started_ns: int
+    row: Row | None = None
+    ended_ns: int | None = None
+    logged_ns: int = 0
+    """When a line last said that it lasts."""
+    holders: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    queue: tuple[int, ...] = ()
+    noted: list[Look] = field(default_factory=list)
+    """Looks that were made while it lasted, evenly spread."""
+
+    @property
+    def of_row(self) -> bool:
+        """Whether it is one of those that a statement waits for one after another because of a row."""
+        return self.lock.startswith(("tuple ", "transaction "))
+
+    @property
+    def tells_row(self) -> bool:
+        """The server does not always say which row it is."""
+        return self.row is not None or self.lock.startswith("tuple ")
+
+    def length_ns(self, until_ns: int) -> int:
+        return (until_ns if self.ended_ns is None else self.ended_ns) - self.started_ns
+
+    def hold(self, at_ns: int, holders: tuple[int, ...]) -> None:
+        """A line says who held it then; who did at first, did so before it was waited for."""
+        if holders and not (self.holders and self.holders[-1][1] == holders):
+            self.holders.append((at_ns if self.holders else self.started_ns, holders))
+
+    def note(self, look: Look) -> None:
+        """One that comes too soon after the last is passed over: the longer it lasts, the farther they are apart."""
+        if len(self.noted) > 1:
+            apart_ns = self.noted[1][0] - self.noted[0][0]
+            if look[0] - self.noted[-1][0] < apart_ns * 7 // 8:
+                return
+        self.noted.append(look)
+        if len(self.noted) == _NOTED:
+            del self.noted[::2]
+
+
+class History:
+    """Of all lives of a server: another one gives the same numbers to other processes and locks.
+
+    Chains can be asked for from `since_ns` on.
+    """
+
+    def __init__(self) -> None:
+        self.since_ns = 0
+        self._parts: dict[tuple[int, int], list[Part]] = defaultdict(list)
+        self._got: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts.values())) + sum(map(len, self._got.values()))
+
+    def began(self, life: int, pid: int, part: Part) -> None:
+        self._parts[life, pid].append(part)
+
+    def got(self, life: int, lock: str, at_ns: int, pid: int) -> None:
+        """A transaction's end is nobody's to hold."""
+        if not lock.startswith("transaction "):
+            self._got[life, lock].append((at_ns, pid))
+
+    def chain(self, life: int, pid: int, at_ns: int) -> tuple[Holder, ...]:
+        """Who stood in its way at that moment."""
+        found: list[Holder] = []
+        passed = [pid]
+        while (part := self._waiting_for(life, passed[-1], at_ns)) is not None:
+            holder = self._holder(life, part, passed[-1], at_ns)
+            if holder is None or holder.pid in passed:
+                break
+            found.append(holder)
+            passed.append(holder.pid)
+        return tuple(found)
+
+    def _waiting_for(self, life: int, pid: int, at_ns: int) -> Part | None:
+        for part in reversed(self._parts.get((life, pid), ())):
+            if part.started_ns <= at_ns:
+                return part if part.ended_ns is None or part.ended_ns > at_ns else None
+        return None
+
+    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
+        """Who held at that moment what `pid` waited for: the one that got it last, else the one that was logged."""
+        got = self._got.get((life, part.lock), [])
+        place = bisect_right(got, (at_ns, 1 << 62))
+        for since_ns, other in reversed(got[max(place - _PASSED_OVER, 0) : place]):
+            if since_ns < part.started_ns:
+                break
+            if other != pid:
+                return Holder(other, since_ns)
+        named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
+        return Holder(named[-1][1][0], named[-1][0]) if named else None
+
+    def forget(self, before_ns: int, waited_for: Collection[tuple[int, str]]) -> None:
+        """All but what tells of later moments: of locks that somebody waits for, who had got them before, too."""
+        self.since_ns = before_ns
+        for pid, parts in list(self._parts.items()):
+            if kept := [part for part in parts if part.ended_ns is None or part.ended_ns >= before_ns]:
+                self._parts[pid] = kept
+            else:
+                del self._parts[pid]
+        for lock, got in list(self._got.items()):
+            place = bisect_left(got, (before_ns, 0))
+            del got[: max(place - _PASSED_OVER, 0) if lock in waited_for else place]
+            if not got:
+                del self._got[lock]
