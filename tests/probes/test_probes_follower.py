@@ -102,6 +102,30 @@ def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None
     assert scene.told() == [("event", 3, 60)]
 
 
+def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Scene) -> None:
+    """The wait ends behind a beat that is out: until that is read, nobody knows whether the log will tell it."""
+    for ms in (1000, 2000, 3000, 4100):
+        scene.beat(ms, arrives=False)
+    assert "does not come here" in (scene.log.why or "")
+    scene.beat(5100)
+    scene.write(acquired(5200, 2, "transaction 9", "5000.000"))
+    scene.log.ledger.sampled([sampled(200 * MS, 5190 * MS)])
+    assert scene.told() == []
+    scene.log.read()
+    scene.beat(9000)
+    scene.log.read()
+    assert scene.told() == [("event", 2, 5000)]
+
+
+def test_a_beat_that_never_comes_keeps_no_wait_back_for_long(scene: Scene) -> None:
+    for ms in (1000, 5000, 6000):
+        scene.beat(ms, arrives=False)
+    scene.log.ledger.sampled([sampled(5200 * MS, 5300 * MS)])
+    assert scene.told() == []
+    scene.beat(9000, arrives=False)
+    assert scene.told() == [("sampled", 2, 100)]
+
+
 def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None:
     stranger = Scene(tmp_path / "postgres.json")
     stranger.follow()

@@ -185,17 +185,23 @@ class Follower:
 
     def over(self) -> list[Wait]:
         """Waits to be written now."""
-        if self.why is not None:
-            return self.ledger.settled(FOR_EVER)
         here = self.clock.here
+        if self.why is not None:
+            # Should the oldest beat come after all, what is logged behind it is the log's to tell.
+            sent_ns = min(self._beats.values(), default=None)
+            return self.ledger.settled(FOR_EVER if sent_ns is None else here(self._told_before(sent_ns)))
 
         def spans() -> list[tuple[int, int, int]]:
             return [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
 
-        until_ns = here(self._known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns)
+        until_ns = here(self._told_before(self._known_ns))
         self.ledger.forget(until_ns)
         self.names.forget(self._known_ns - _NAMES_LAST_NS)
         return self.ledger.settled(until_ns, spans)
+
+    def _told_before(self, known_ns: int) -> int:
+        """Up to when all is told, once the log is known up to that moment."""
+        return known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns
 
     def end(self, probe: str) -> list[Wait]:
         """All that is left, once both probes have come to their end: waits that last are written without one."""
