@@ -196,8 +196,67 @@ def test_what_lasts_at_the_end_has_none(scene: Scene) -> None:
     assert (wait.known, wait.ended_ns) == ("event", None)
 
 
-def test_a_clock_that_was_set_anew_is_noticed(scene: Scene) -> None:
-    words = scene.log.beat(at(1000))
-    scene.write(line(61_000, 99, words))
+BACK_MS = -300_000
+
+
+def after_the_clock_was_set_back(scene: Scene) -> list[tuple[str, float, float]]:
+    """The server's clock goes back at our second 1, and is read anew at 2. All that was told: how known, from and to
+    which second."""
+    scene.write(line(1000 + BACK_MS, 99, scene.log.beat(at(1000))))
     scene.log.read()
-    assert scene.log.clock_off_ns == 60_000 * MS
+    assert scene.log.doubts_clock
+    scene.log.learn_clock(ClockOffset(MINUTES_NS + BACK_MS * MS, 1000))
+    assert not scene.log.doubts_clock
+    waits = scene.log.over()
+    scene.beat(2000 + BACK_MS)
+    scene.log.read()
+    scene.beat(9000 + BACK_MS)
+    scene.log.read()
+    waits += scene.log.over()
+    return [(w.known, round(w.started_ns / 1e9, 2), round((w.ended_ns or 0) / 1e9, 2)) for w in waits]
+
+
+def test_a_wait_from_before_the_clock_was_set_is_where_it_was(scene: Scene) -> None:
+    scene.write(*WAIT)
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.beat(500)
+    scene.log.read()
+    assert scene.told() == []
+    assert after_the_clock_was_set_back(scene) == [("event", 0.1, 0.16)]
+    assert "clock" in (scene.log.news() or "")
+
+
+def test_a_wait_while_the_clock_was_set_is_the_samplers(scene: Scene) -> None:
+    """Its lines may be of either clock."""
+    scene.write(WAIT[0])
+    scene.log.read()
+    scene.beat(115)
+    scene.log.read()
+    scene.write(acquired(160 + BACK_MS, 2, "transaction 9", "60.000"))
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    assert after_the_clock_was_set_back(scene) == [("sampled", 0.1, 0.15)]
+
+
+def test_what_comes_late_was_not_set(scene: Scene) -> None:
+    """A beat of a busy server: the next reading of its clock says so."""
+    scene.write(*WAIT)
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.write(line(2000, 99, scene.log.beat(at(1000))))
+    scene.log.read()
+    assert (scene.log.doubts_clock, scene.told()) == (True, [])
+    scene.log.learn_clock(ClockOffset(MINUTES_NS, 2000))
+    scene.log.read()
+    assert (scene.log.doubts_clock, scene.told()) == (False, [("event", 2, 60)])
+
+
+def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two agree as before, and both are off from ours."""
+    now_ns, clock = time.time_ns(), ServerClock(lambda: 0)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    clock.learn(ClockOffset(5, 1000))
+    there_ns = clock.there(7)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + BACK_MS * MS)
+    assert clock.here(there_ns) == 7
+    assert clock.was_set(ClockOffset(5, 1000))
+    clock.learn(ClockOffset(5, 1000))
+    assert clock.there(7) == there_ns + BACK_MS * MS

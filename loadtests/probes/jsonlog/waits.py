@@ -32,6 +32,8 @@ class LoggedWait:
     life: int
     """Of the server: another one gives the same numbers to other processes and rows."""
     outcome: str = "unknown"
+    sure: bool = True
+    """Whether the server's clock is known to have stood until after its last line."""
     seen_ns: int = 0
     unseen_ns: int | None = None
 
@@ -181,10 +183,20 @@ class LoggedWaits:
     def open(self) -> list[LoggedWait]:
         return [wait for wait in self.unsettled if wait.ended_ns is None]
 
+    def doubt(self, session: str) -> None:
+        """Nobody knows yet whether the stamp of its last line is right."""
+        if wait := self._last.get(session):
+            wait.sure = False
+
+    def confirm(self) -> None:
+        """All stamps were right so far."""
+        for wait in self.unsettled:
+            wait.sure = True
+
     def settled(self, until_ns: int) -> list[LoggedWait]:
-        """Waits that ended before that moment, by the server's clock, and whose next part would be known by now."""
-        done = [w for w in self.unsettled if w.ended_ns is not None and w.ended_ns < until_ns]
-        self.unsettled = [w for w in self.unsettled if w.ended_ns is None or w.ended_ns >= until_ns]
+        """Sure ones that ended before that moment, by the server's clock, and whose next part would be known by now."""
+        done = [w for w in self.unsettled if w.sure and w.ended_ns is not None and w.ended_ns < until_ns]
+        self.unsettled = [w for w in self.unsettled if not w.sure or w.ended_ns is None or w.ended_ns >= until_ns]
         return done
 
     def forget(self) -> None:
