@@ -27,16 +27,17 @@ class Ledger:
         """Waits that the sampler sees no more."""
         self._sampled += waits
 
-    def logged(self, waits: Iterable[Wait], queues: Iterable[frozenset[int]]) -> None:
-        """Waits that the log told to their end, or that last at the end of the run; with the queue before each."""
+    def logged(self, waits: Iterable[Wait], rivals: Iterable[frozenset[int]]) -> None:
+        """Waits that the log told to their end, or that last at the end of the run; with those who may have been in the
+        way of each, as far as the log can tell."""
         sampled: dict[int | None, list[Wait]] = defaultdict(list)
         for sight in self._sampled:
             sampled[sight.lock.session].append(sight)
-        for wait, queue in zip(waits, queues, strict=True):
+        for wait, others in zip(waits, rivals, strict=True):
             session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
             self._spans[session].append(span)
             sights = [s for s in sampled.get(session, ()) if any(_covers(span, one) for one in s.sights)]
-            self._logged.append(_completed(wait, sights, queue))
+            self._logged.append(_completed(wait, sights, others))
 
     def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
         """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
@@ -91,16 +92,16 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
     return wait
 
 
-def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:
-    """The log's wait with what only the sampler knows: whom the server named nobody for, and who of the queue before
-    it was in its way, when the holders were not."""
+def _completed(wait: Wait, sights: list[Wait], rivals: frozenset[int]) -> Wait:
+    """The log's wait with what only the sampler knows: whom the server named nobody for, and who of several was in its
+    way for longest."""
     best = max(sights, key=lambda s: s.hits or 0, default=None)
     if best is None:
         return wait
     if wait.object == "transaction" and best.object != "transaction":
         wait.object, wait.name = best.object, best.name
     seen = best.chain
-    if seen is not None and (wait.chain is None or seen.blocker.session in queue):
+    if seen is not None and (wait.chain is None or seen.blocker.session in rivals):
         wait.chains.clear()
         wait.chains[seen] += 1
     return wait

@@ -169,6 +169,34 @@ async def relations(s: Sessions) -> None:
         await asyncio.gather(altered, read)
 
 
+SHARED = {
+    "table": ("SELECT count(*) FROM shared", "LOCK TABLE shared IN ACCESS EXCLUSIVE MODE"),
+    "advisory": ("SELECT pg_advisory_xact_lock_shared(12)", "SELECT pg_advisory_xact_lock(12)"),
+}
+"""What several may hold, and who wants it alone."""
+
+
+async def shared(s: Sessions) -> None:
+    """One of two holders soon lets go, and does something else; the other one is in the way for most of the wait. The
+    server names them in the same order whichever it is."""
+    await execute(s.server.pod_dsn, "CREATE TABLE shared ()")
+    for lock, (share, alone) in SHARED.items():
+        names = [f"{lock}.{name}" for name in ("a", "b", "behind.a", "behind.b")]
+        async with s.open(*names) as (a, b, *waiters):
+            for name, brief, long, waiter in ((names[2], b, a, waiters[0]), (names[3], a, b, waiters[1])):
+                await a.execute(f"BEGIN; {share}")
+                await b.execute(f"BEGIN; {share}")
+                task = asyncio.create_task(s.wait(name, waiter, f"BEGIN; {alone}; COMMIT"))
+                await s.until_waiting(name)
+                await asyncio.sleep(HOLD_S / 2)
+                await brief.execute("COMMIT; SET application_name = 'next@pod-1'")
+                await brief.execute("BEGIN; SELECT 1")
+                await asyncio.sleep(3 * HOLD_S)
+                await brief.execute("COMMIT; RESET application_name")
+                await long.execute("COMMIT")
+                await task
+
+
 async def notify(s: Sessions) -> None:
     """A commit that waits for a standby that is not there holds the lock that all commits with notifications take."""
     standby = "ALTER SYSTEM {} synchronous_standby_names"
@@ -212,7 +240,7 @@ async def statistics_reset(s: Sessions) -> None:
 
 
 SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
-    *(hot_row, errors, deadlock, reloaded, relations, notify, elsewhere, statistics_reset)
+    *(hot_row, errors, deadlock, reloaded, relations, shared, notify, elsewhere, statistics_reset)
 ]
 
 
@@ -322,6 +350,14 @@ def test_a_queue_for_a_table_is_told_by_names(told: Sessions) -> None:
     reader = expect(told, "reader", object="relation hot", lock="relation hot", waiter_operation="chats.index")
     assert (reader["blocker_operation"], reader["root_operation"], reader["depth"]) == ("flyway", "pg_dump", 2)
     assert reader["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
+
+
+@pytest.mark.parametrize("lock", list(SHARED))
+def test_of_several_holders_the_one_in_the_way_for_longest_is_blamed(told: Sessions, lock: str) -> None:
+    for name in (f"{lock}.a", f"{lock}.b"):
+        pid = told.pids[name]
+        waiter = name.replace(".", ".behind.")
+        expect(told, waiter, blocker_session=pid, root_session=pid, blocker_operation=name, depth=1)
 
 
 def test_the_lock_of_notifications(told: Sessions) -> None:

@@ -215,7 +215,7 @@ class Follower:
         """Hands on those of our database."""
         ours = [wait for wait in waits if wait.told.database == self.database]
         tell = [told(wait, self.waits, self.names, self.relations, self.clock.here) for wait in ours]
-        self.ledger.logged(tell, [_queue(wait, self.waits) for wait in ours])
+        self.ledger.logged(tell, [_rivals(wait, self.waits) for wait in ours])
 
     def over(self) -> list[Wait]:
         """Waits to be written now."""
@@ -253,9 +253,12 @@ class Follower:
         return self.ledger.settled(FOR_EVER)
 
 
-def _queue(wait: LoggedWait, waits: LoggedWaits) -> frozenset[int]:
-    """Who queued before the wait for a lock that may be shared: the one in the way may be among them."""
+def _rivals(wait: LoggedWait, waits: LoggedWaits) -> frozenset[int]:
+    """Who may have been in the way as well as the one that the log blames: of several holders it says which there were
+    when the wait began, not who let go last; and for a lock that may be shared, who queued before the wait."""
     part = wait.longest(wait.ended_ns or waits.now_ns)
-    if not part.lock.startswith("relation ") or wait.pid not in part.queue:
-        return frozenset()
-    return frozenset(part.queue[: part.queue.index(wait.pid)])
+    holders = {pid for _, pids in part.holders for pid in pids}
+    rivals = holders if len(holders) > 1 else set()
+    if part.lock.startswith("relation ") and wait.pid in part.queue:
+        rivals |= set(part.queue[: part.queue.index(wait.pid)])
+    return frozenset(rivals)
