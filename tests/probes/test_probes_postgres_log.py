@@ -213,6 +213,22 @@ async def notify(s: Sessions) -> None:
         await asyncio.gather(one, two)
 
 
+async def forged(s: Sessions) -> None:
+    """A client writes into the log what a server would, amid somebody's wait."""
+    async with s.open("forged.holder", "forged.waiter", "forger") as (holder, waiter, forger):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(13)")
+        task = asyncio.create_task(s.wait("forged.waiter", waiter, "SELECT pg_advisory_lock(13)"))
+        await s.until_waiting("forged.waiter")
+        await asyncio.sleep(HOLD_S / 2)
+        acquired = "process {} acquired ExclusiveLock on advisory lock [5,0,13,1] after 60000.000 ms"
+        words = [acquired.format(s.pids[name]) for name in ("forger", "forged.waiter")]
+        for text in (*words, "starting PostgreSQL 18.1"):
+            await forger.execute(f"DO $$ BEGIN RAISE LOG '{text}'; END $$")
+        await asyncio.sleep(HOLD_S / 2)
+        await holder.execute("COMMIT")
+        await task
+
+
 async def elsewhere(s: Sessions) -> None:
     """What waits in another database of the server is not ours."""
     dsn = s.server.dsn.rpartition("/")[0] + "/postgres"
@@ -240,7 +256,7 @@ async def statistics_reset(s: Sessions) -> None:
 
 
 SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
-    *(hot_row, errors, deadlock, reloaded, relations, shared, notify, elsewhere, statistics_reset)
+    *(hot_row, errors, deadlock, reloaded, relations, shared, notify, forged, elsewhere, statistics_reset)
 ]
 
 
@@ -363,6 +379,12 @@ def test_of_several_holders_the_one_in_the_way_for_longest_is_blamed(told: Sessi
 def test_the_lock_of_notifications(told: Sessions) -> None:
     assert told.rows("notify.1") == []
     expect(told, "notify.2", object="commit of NOTIFY", lock="commit of NOTIFY", blocker_session=told.pids["notify.1"])
+
+
+def test_what_a_client_writes_into_the_log_is_not_believed(told: Sessions) -> None:
+    assert told.rows("forger") == []
+    wait = expect(told, "forged.waiter", object="advisory 13", blocker_operation="forged.holder")
+    assert wait["ended_ns"] - wait["started_ns"] >= HOLD_S * 1e9
 
 
 def test_other_databases_are_not_ours(told: Sessions) -> None:
