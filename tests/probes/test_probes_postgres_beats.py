@@ -1,4 +1,5 @@
-"""A PostgreSQL server whose clock is set while it is watched: every wait once, and where it was."""
+"""A PostgreSQL server whose clock is set while it is watched, or whose log is not read for a while: every wait is told
+once, and where it was."""
 
 import asyncio
 import time
@@ -38,12 +39,13 @@ class Watched:
         self.clock = clock
         self.probe = PostgresProbe(Database("postgres", "postgres"), dsn, clock)
         (self.log,) = self.probe.beside
+        self.follower = self.probe._log
         self.rows: list[Any] = []
         self.blind: list[str] = []
         self.beats = 0
 
-    async def look(self) -> None:
-        for probe in (self.probe, self.log):
+    async def look(self, log: bool = True) -> None:
+        for probe in (self.probe, self.log) if log else (self.probe,):
             try:
                 rows = await probe.sample()
             except BlindError as error:
@@ -70,34 +72,45 @@ async def watching(dsn: str, clock: OurClock) -> AsyncIterator[Watched]:
     watched = Watched(dsn, clock)
     await watched.probe.open()
     try:
+        if watched.probe.source.threshold_ns is None:
+            pytest.skip("this PostgreSQL is older than 15: it writes no log as JSON")
+        await watched.look_for_beats(1)
         yield watched
     finally:
         await watched.close()
 
 
-async def wait_once(dsn: str, watched: Watched) -> tuple[int, int, int]:
-    """One wait for a lock: whose, and from when to when."""
+@asynccontextmanager
+async def waiting(dsn: str, watched: Watched) -> AsyncIterator[int]:
+    """One session that waits for a lock, for as long as one likes and HOLD_S at least."""
     holder, waiter = [await asyncpg.connect(dsn) for _ in range(2)]
     await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(5)")
-    begun_ns = watched.clock()
     task = asyncio.create_task(waiter.execute("SELECT pg_advisory_xact_lock(5)"))
-    while watched.clock() < begun_ns + int(HOLD_S * 1e9):
-        await watched.look()
-    await holder.execute("COMMIT")
-    await task
-    told = waiter.get_server_pid(), begun_ns, watched.clock()
+    try:
+        until_ns = watched.clock() + int(HOLD_S * 1e9)
+        while watched.clock() < until_ns:
+            await watched.look()
+        yield waiter.get_server_pid()
+        await holder.execute("COMMIT")
+        await task
+    finally:
+        for connection in (holder, waiter):
+            connection.terminate()
+
+
+async def wait_once(dsn: str, watched: Watched) -> tuple[int, int, int]:
+    """Whose wait, and from when to when."""
+    begun_ns = watched.clock()
+    async with waiting(dsn, watched) as session:
+        pass
+    ended_ns = watched.clock()
     await watched.look()
-    for connection in (holder, waiter):
-        await connection.close()
-    return told
+    return session, begun_ns, ended_ns
 
 
-def test_every_wait_is_told_once_and_where_it_was(postgres_server: Server) -> None:
+def test_a_clock_that_is_set_moves_no_wait(postgres_server: Server) -> None:
     async def story() -> Watched:
         async with watching(postgres_server.dsn, clock) as watched:
-            if watched.probe.source.threshold_ns is None:
-                pytest.skip("this PostgreSQL is older than 15: it writes no log as JSON")
-            await watched.look_for_beats(1)
             waits.append(await wait_once(postgres_server.dsn, watched))
             await watched.look_for_beats(1)
             waits.append(await wait_once(postgres_server.dsn, watched))
@@ -118,3 +131,21 @@ def test_every_wait_is_told_once_and_where_it_was(postgres_server: Server) -> No
         assert begun_ns - ERROR_NS <= row[1] <= row[2] <= ended_ns + ERROR_NS
     first, _, last = (rows[0][3] for rows in mine.values())
     assert {KNOWN[first], KNOWN[last]} == {"event"}
+
+
+def test_a_wait_that_ends_before_a_late_beat_is_read_is_told_once(postgres_server: Server) -> None:
+    """The log is not read for so long that it is given up; the beat after that is in it before the wait's end is."""
+
+    async def story() -> tuple[Watched, int]:
+        async with watching(postgres_server.dsn, OurClock(time.monotonic_ns)) as watched:
+            async with waiting(postgres_server.dsn, watched) as session:
+                while watched.follower.why is None:
+                    await watched.look(log=False)
+            for _ in range(2):
+                await watched.look(log=False)
+            assert watched.follower.why is not None
+            await watched.look_for_beats(2)
+        return watched, session
+
+    watched, session = asyncio.run(story())
+    assert len([row for row in watched.rows if row[7] == session]) == 1
