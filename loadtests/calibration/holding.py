@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
-from loadtests.calibration.plan import Hold
+from loadtests.calibration.plan import BRIEFLY, Hold
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import Ask, Done
 
@@ -140,13 +140,17 @@ class Holding:
             return Done(hold, [s.number for s in sessions], asks)
 
     async def _hold(self, hold: Hold, sessions: Sequence[Session]) -> list[Ask]:
-        """The first one holds. In a chain everybody holds a key of his own, and waits for the one before."""
+        """The first one holds, the last ones beside him. In a chain everybody holds a key of his own, and waits for the
+        one before."""
         chain, first = hold.shape == "chain", KEYS * hold.number
+        waiters, beside = sessions[1 : hold.waiters + 1], sessions[hold.waiters + 1 :]
+        for session in beside:
+            await session.take(hold.lock, first, 0)
         for place, session in enumerate(sessions if chain else sessions[:1]):
             await session.take(hold.lock, first + place, 0)
         async with asyncio.TaskGroup() as group:
             asked = []
-            for place, session in enumerate(sessions[1:], 1):
+            for place, session in enumerate(waiters, 1):
                 key = first + (place - 1 if chain else 0)
                 asked.append(group.create_task(self._ask(session, hold, key, place)))
                 if place < hold.waiters:
@@ -154,6 +158,7 @@ class Holding:
             if hold.ending == "timed_out":
                 await asyncio.wait(asked)
             else:
+                await _let_go(hold, beside)
                 await asyncio.sleep(hold.seconds)
             await sessions[0].end(keep=_kept(hold))
         return [task.result() for task in asked]
@@ -192,6 +197,14 @@ class Holding:
             async with self._changed:
                 self._free += taken
                 self._changed.notify_all()
+
+
+async def _let_go(hold: Hold, beside: Sequence[Session]) -> None:
+    """Of several holders all but the first one do so soon."""
+    if beside:
+        await asyncio.sleep(hold.seconds * BRIEFLY)
+    for session in beside:
+        await session.end(keep=_kept(hold))
 
 
 def _kept(hold: Hold) -> bool:

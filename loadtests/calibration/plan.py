@@ -10,12 +10,17 @@ Ending = Literal["released", "timed_out", "deadlock"]
 Form = Literal["full", "short"]
 
 
+BRIEFLY = 0.2
+"""As a share: the one who stays is in the way for most of the wait."""
+
+
 @dataclass(frozen=True)
 class Hold:
     """One lock, held for `seconds` after its last waiter has begun to wait.
 
     `waiters` sessions wait: in a `chain` each for the one before it, in a `queue` all for the same lock. Of a
-    `deadlock` both sessions wait; the second one begins `seconds` after the first.
+    `deadlock` both sessions wait; the second one begins `seconds` after the first. Of several `holders` of a lock
+    that may be shared, all but one let go before that time begins, BRIEFLY of `seconds` after somebody waits for it.
     """
 
     number: int
@@ -24,6 +29,7 @@ class Hold:
     waiters: int = 1
     shape: Shape = "queue"
     ending: Ending = "released"
+    holders: int = 1
 
     @property
     def name(self) -> str:
@@ -37,7 +43,7 @@ class Hold:
 
     @property
     def sessions(self) -> int:
-        return 2 if self.ending == "deadlock" else self.waiters + 1
+        return 2 if self.ending == "deadlock" else self.waiters + self.holders
 
 
 class Several(NamedTuple):
@@ -57,6 +63,7 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         S(1, "row", 0.35, 3, "chain"),
         S(1, "row", 0.35, 3),
         S(1, "relation", 0.25, 2),
+        S(1, "relation", 0.3, holders=2),
         S(1, "row", 0.2, ending="timed_out"),
         S(1, "advisory", 0.2),
         S(2, "advisory", 0.1),
@@ -74,6 +81,7 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(2, lock, 2.0) for lock in ("row", "advisory", "relation")),
         *(S(2, "row", seconds, depth, "chain") for seconds in (0.1, 0.5, 1.0) for depth in (2, 3, 4)),
         *(S(3, lock, seconds, 3) for lock in ("row", "relation", "advisory") for seconds in (0.05, 0.3, 1.0)),
+        *(S(3, "relation", seconds, holders=2) for seconds in (0.3, 1.0)),
         *(
             S(2, lock, seconds, ending="timed_out")
             for lock in ("row", "advisory", "relation")
@@ -104,6 +112,7 @@ PLANS: dict[tuple[str, Form], Sequence[Several]] = {
         *(S(2, lock, 1.0, ending="timed_out") for lock in ("row", "metadata", "user lock")),
         *(S(2, "row", seconds, ending="deadlock") for seconds in (0.1, 1.0)),
         S(4, "metadata", 0.7, 2),
+        S(3, "metadata", 1.0, holders=2),
         S(6, "metadata", 0.7),
         S(6, "user lock", 0.7),
         S(20, "row", 0.6),

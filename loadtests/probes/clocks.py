@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from loadtests.probes.contract import Clock, ClockOffset
 
 _READINGS = 15
+CLOCK_SET_NS = 250_000_000
+"""A clock that differs by more than that from what is expected of it may have been set."""
 
 
 async def clock_offset(read_us: Callable[[], Awaitable[int]]) -> ClockOffset:
@@ -21,20 +23,35 @@ async def _reading(read_us: Callable[[], Awaitable[int]]) -> ClockOffset:
 
 
 class ServerClock:
-    """Converts moments between a server's clock (Unix ns) and ours (ns since the run's origin)."""
+    """Converts moments between a server's clock (Unix ns) and ours (ns since the run's origin).
+
+    Ours cannot be set. Where this host's Unix clock is, and it is the server's as well, the two agree as before.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.offset = ClockOffset(0, 1 << 62)
+        self._ahead = ClockOffset(0, 1 << 62)
 
     def learn(self, offset: ClockOffset) -> None:
-        """The surer of two readings that agree counts, else the newer."""
-        apart_ns = abs(offset.offset_ns - self.offset.offset_ns)
-        if offset.error_ns <= self.offset.error_ns or apart_ns > offset.error_ns + self.offset.error_ns:
-            self.offset = offset
+        """A reading against this host's Unix clock. The surer of two that agree counts, else the newer."""
+        ahead = self._of_ours(offset)
+        apart_ns, errors_ns = self._apart_ns(ahead)
+        if ahead.error_ns <= self._ahead.error_ns or apart_ns > errors_ns:
+            self._ahead = ahead
+
+    def was_set(self, offset: ClockOffset) -> bool:
+        """Whether neither errors nor drift explain how far the reading is from what was learnt before."""
+        apart_ns, errors_ns = self._apart_ns(self._of_ours(offset))
+        return apart_ns > errors_ns + CLOCK_SET_NS
+
+    def _of_ours(self, offset: ClockOffset) -> ClockOffset:
+        return ClockOffset(offset.offset_ns + time.time_ns() - self._clock(), offset.error_ns)
+
+    def _apart_ns(self, ahead: ClockOffset) -> tuple[int, int]:
+        return abs(ahead.offset_ns - self._ahead.offset_ns), ahead.error_ns + self._ahead.error_ns
 
     def here(self, server_ns: int) -> int:
-        return server_ns - self.offset.offset_ns + self._clock() - time.time_ns()
+        return server_ns - self._ahead.offset_ns
 
     def there(self, here_ns: int) -> int:
-        return here_ns + self.offset.offset_ns + time.time_ns() - self._clock()
+        return here_ns + self._ahead.offset_ns

@@ -27,7 +27,6 @@ _OPEN_S = 2.0
 _LOG_ANSWERS_S = 1.0
 _SLOWLY_NS = 1_000_000_000
 _CLOCK_LASTS_NS = 30_000_000_000
-_CLOCK_SET_NS = 250_000_000
 _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
 _GRANTS = (
     "grant the observer's role pg_monitor, and EXECUTE on pg_current_logfile(text), so that it may ask for the log"
@@ -91,8 +90,8 @@ class PostgresProbe:
     async def _read_clock(self) -> None:
         """Now and then: clocks drift, and a reading in a quiet moment is surer than one under load."""
         self._clock_ns = self._clock() + _CLOCK_LASTS_NS
-        self._server_clock.learn(await clock_offset(lambda: self._connection.fetchval(_CLOCK)))
-        self.offset = self._server_clock.offset
+        self.offset = await clock_offset(lambda: self._connection.fetchval(_CLOCK))
+        self._log.learn_clock(self.offset)
 
     def _begin_life(self, told: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
@@ -134,6 +133,8 @@ class PostgresProbe:
         while self._log.why is not None and self._log.followed and self._clock() < until_ns:
             await asyncio.sleep(0.01)
             self._log.read()
+            if self._log.doubts_clock:
+                await self._read_clock()
         if self.source.threshold_ns is None:
             threshold_ns = self._log.waits.threshold_ns
             self.source = source(int(self.period_s * 1e9), threshold_ns, self._log.why, self._sees_all)
@@ -203,10 +204,10 @@ class PostgresProbe:
             return {}
         self._slowly_ns = now_ns + _SLOWLY_NS
         counters = await self._asked["postgres-counters"].fetchrow()
+        if now_ns > self._clock_ns or self._log.doubts_clock:
+            await self._read_clock()
         await self._follow_log()
         await self._beat()
-        if now_ns > self._clock_ns or abs(self._log.clock_off_ns) > _CLOCK_SET_NS:
-            await self._read_clock()
         return {"counters": counter_rows(now_ns, self._database, dict(counters))}
 
     def _wait_rows(self, waits: Sequence[Wait]) -> Rows:

@@ -7,12 +7,21 @@ are the sampler's.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from loadtests.probes.sights import Sight
-from loadtests.probes.waits import Wait
+from loadtests.probes.waits import Chain, Wait
 
 _KEPT_NS = 300 * 10**9
 FOR_EVER = 1 << 62
+
+
+class Rivals(NamedTuple):
+    """Who may have been in a wait's way, as far as the log can tell: who held the lock when it began, and, for a lock
+    that may be shared, who queued before it."""
+
+    holders: frozenset[int] = frozenset()
+    queue: frozenset[int] = frozenset()
 
 
 class Ledger:
@@ -27,16 +36,17 @@ class Ledger:
         """Waits that the sampler sees no more."""
         self._sampled += waits
 
-    def logged(self, waits: Iterable[Wait], queues: Iterable[frozenset[int]]) -> None:
-        """Waits that the log told to their end, or that last at the end of the run; with the queue before each."""
+    def logged(self, waits: Iterable[Wait], rivals: Iterable[Rivals]) -> None:
+        """Waits that the log told to their end, or that last at the end of the run; with those who may have been in the
+        way of each, as far as the log can tell."""
         sampled: dict[int | None, list[Wait]] = defaultdict(list)
         for sight in self._sampled:
             sampled[sight.lock.session].append(sight)
-        for wait, queue in zip(waits, queues, strict=True):
+        for wait, others in zip(waits, rivals, strict=True):
             session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
             self._spans[session].append(span)
             sights = [s for s in sampled.get(session, ()) if any(_covers(span, one) for one in s.sights)]
-            self._logged.append(_completed(wait, sights, queue))
+            self._logged.append(_completed(wait, sights, others))
 
     def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
         """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
@@ -91,16 +101,25 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
     return wait
 
 
-def _completed(wait: Wait, sights: list[Wait], queue: frozenset[int]) -> Wait:
-    """The log's wait with what only the sampler knows: whom the server named nobody for, and which row; where others
-    queued before it, whether one of those or a holder was in its way, since it sees in which mode a lock is held."""
+def _completed(wait: Wait, sights: list[Wait], rivals: Rivals) -> Wait:
+    """The log's wait with what only the sampler knows: whom the server named nobody for, which row, and who of several
+    was in its way for longest."""
     best = max(sights, key=lambda s: s.hits or 0, default=None)
     if best is None:
         return wait
     if wait.object == "transaction" and best.object != "transaction":
         wait.object, wait.name = best.object, best.name
-    seen, told = best.chain, wait.chain
-    if seen is not None and (told is None or (seen.blocker.session in queue) != (told.blocker.session in queue)):
+    seen = best.chain
+    if seen is not None and (wait.chain is None or _corrected(wait.chain, seen, rivals)):
         wait.chains.clear()
         wait.chains[seen] += 1
     return wait
+
+
+def _corrected(told: Chain, seen: Chain, rivals: Rivals) -> bool:
+    """Whether looks know better than the log: they see in which mode a lock is held, so whether a holder was in the way
+    or one of the queue; and who of several holders let go last. Else the log counts, which knows of all of the wait."""
+    queued = seen.blocker.session in rivals.queue
+    if queued != (told.blocker.session in rivals.queue):
+        return True
+    return not queued and len(rivals.holders) > 1 and seen.blocker.session in rivals.holders

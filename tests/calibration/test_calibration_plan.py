@@ -57,6 +57,12 @@ def test_readers_behind_a_change_of_the_table_wait_for_the_change():
     assert culprits("postgres", Hold(0, "advisory", 1, 3), 2) == ({10}, {10})
 
 
+def test_of_several_holders_the_one_who_stays_is_to_blame():
+    held = Hold(0, "relation", 1, holders=2)
+    assert held.sessions == 3
+    assert culprits("postgres", held, 1) == ({10}, {10})
+
+
 def test_of_a_deadlock_the_other_one_is_to_blame_and_either_is_the_root():
     circle = Hold(0, "row", 1, ending="deadlock")
     done = Done(circle, [10, 11], [Ask(place, 0, 100, 10, "acquired") for place in (0, 1)])

@@ -102,6 +102,30 @@ def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None
     assert scene.told() == [("event", 3, 60)]
 
 
+def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Scene) -> None:
+    """The wait ends behind a beat that is out: until that is read, nobody knows whether the log will tell it."""
+    for ms in (1000, 2000, 3000, 4100):
+        scene.beat(ms, arrives=False)
+    assert "does not come here" in (scene.log.why or "")
+    scene.beat(5100)
+    scene.write(acquired(5200, 2, "transaction 9", "5000.000"))
+    scene.log.ledger.sampled([sampled(200 * MS, 5190 * MS)])
+    assert scene.told() == []
+    scene.log.read()
+    scene.beat(9000)
+    scene.log.read()
+    assert scene.told() == [("event", 2, 5000)]
+
+
+def test_a_beat_that_never_comes_keeps_no_wait_back_for_long(scene: Scene) -> None:
+    for ms in (1000, 5000, 6000):
+        scene.beat(ms, arrives=False)
+    scene.log.ledger.sampled([sampled(5200 * MS, 5300 * MS)])
+    assert scene.told() == []
+    scene.beat(9000, arrives=False)
+    assert scene.told() == [("sampled", 2, 100)]
+
+
 def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None:
     stranger = Scene(tmp_path / "postgres.json")
     stranger.follow()
@@ -172,8 +196,67 @@ def test_what_lasts_at_the_end_has_none(scene: Scene) -> None:
     assert (wait.known, wait.ended_ns) == ("event", None)
 
 
-def test_a_clock_that_was_set_anew_is_noticed(scene: Scene) -> None:
-    words = scene.log.beat(at(1000))
-    scene.write(line(61_000, 99, words))
+BACK_MS = -300_000
+
+
+def after_the_clock_was_set_back(scene: Scene) -> list[tuple[str, float, float]]:
+    """The server's clock goes back at our second 1, and is read anew at 2. All that was told: how known, from and to
+    which second."""
+    scene.write(line(1000 + BACK_MS, 99, scene.log.beat(at(1000))))
     scene.log.read()
-    assert scene.log.clock_off_ns == 60_000 * MS
+    assert scene.log.doubts_clock
+    scene.log.learn_clock(ClockOffset(MINUTES_NS + BACK_MS * MS, 1000))
+    assert not scene.log.doubts_clock
+    waits = scene.log.over()
+    scene.beat(2000 + BACK_MS)
+    scene.log.read()
+    scene.beat(9000 + BACK_MS)
+    scene.log.read()
+    waits += scene.log.over()
+    return [(w.known, round(w.started_ns / 1e9, 2), round((w.ended_ns or 0) / 1e9, 2)) for w in waits]
+
+
+def test_a_wait_from_before_the_clock_was_set_is_where_it_was(scene: Scene) -> None:
+    scene.write(*WAIT)
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.beat(500)
+    scene.log.read()
+    assert scene.told() == []
+    assert after_the_clock_was_set_back(scene) == [("event", 0.1, 0.16)]
+    assert "clock" in (scene.log.news() or "")
+
+
+def test_a_wait_while_the_clock_was_set_is_the_samplers(scene: Scene) -> None:
+    """Its lines may be of either clock."""
+    scene.write(WAIT[0])
+    scene.log.read()
+    scene.beat(115)
+    scene.log.read()
+    scene.write(acquired(160 + BACK_MS, 2, "transaction 9", "60.000"))
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    assert after_the_clock_was_set_back(scene) == [("sampled", 0.1, 0.15)]
+
+
+def test_what_comes_late_was_not_set(scene: Scene) -> None:
+    """A beat of a busy server: the next reading of its clock says so."""
+    scene.write(*WAIT)
+    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.write(line(2000, 99, scene.log.beat(at(1000))))
+    scene.log.read()
+    assert (scene.log.doubts_clock, scene.told()) == (True, [])
+    scene.log.learn_clock(ClockOffset(MINUTES_NS, 2000))
+    scene.log.read()
+    assert (scene.log.doubts_clock, scene.told()) == (False, [("event", 2, 60)])
+
+
+def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two agree as before, and both are off from ours."""
+    now_ns, clock = time.time_ns(), ServerClock(lambda: 0)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    clock.learn(ClockOffset(5, 1000))
+    there_ns = clock.there(7)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + BACK_MS * MS)
+    assert clock.here(there_ns) == 7
+    assert clock.was_set(ClockOffset(5, 1000))
+    clock.learn(ClockOffset(5, 1000))
+    assert clock.there(7) == there_ns + BACK_MS * MS

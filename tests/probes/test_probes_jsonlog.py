@@ -62,6 +62,34 @@ def test_a_line_of_a_wait() -> None:
     assert (event(literal, 3600) or found).at_ns == found.at_ns - 3600 * 10**9
 
 
+ACQUIRED = "process {} acquired ExclusiveLock on advisory lock [5,0,9,1] after 60000.000 ms"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        line(0, 7, ACQUIRED.format(7), context="PL/pgSQL function inline_code_block line 1 at RAISE"),
+        line(
+            0, 7, ACQUIRED.format(7), context='PL/pgSQL function "f\n at"() line 1 at RAISE\nSQL statement "SELECT f()"'
+        ),
+        line(0, 7, ACQUIRED.format(7), context="PL/Perl anonymous code block"),
+        line(0, 7, ACQUIRED.format(8)),
+        line(0, 7, ACQUIRED.format(7), error_severity="WARNING"),
+        line(0, 7, "starting PostgreSQL 18.1"),
+        line(0, 7, "all server processes terminated; reinitializing"),
+    ],
+)
+def test_what_a_client_writes_into_the_log_is_not_believed(forged: bytes) -> None:
+    assert events(forged) == []
+
+
+def test_waits_within_functions_are_believed() -> None:
+    statement = 'SQL statement "SELECT pg_advisory_xact_lock(7)"\nPL/pgSQL function f() line 1 at PERFORM'
+    for context in (statement, "PL/pgSQL function f(integer) line 3 at assignment"):
+        (found,) = events(line(0, 7, ACQUIRED.format(7), context=context))
+        assert (found.kind, found.pid) == ("acquired", 7)
+
+
 @pytest.mark.parametrize(
     ("context", "expected"),
     [

@@ -169,6 +169,34 @@ async def relations(s: Sessions) -> None:
         await asyncio.gather(altered, read)
 
 
+SHARED = {
+    "table": ("SELECT count(*) FROM shared", "LOCK TABLE shared IN ACCESS EXCLUSIVE MODE"),
+    "advisory": ("SELECT pg_advisory_xact_lock_shared(12)", "SELECT pg_advisory_xact_lock(12)"),
+}
+"""What several may hold, and who wants it alone."""
+
+
+async def shared(s: Sessions) -> None:
+    """One of two holders soon lets go, and does something else; the other one is in the way for most of the wait. The
+    server names them in the same order whichever it is."""
+    await execute(s.server.pod_dsn, "CREATE TABLE shared ()")
+    for lock, (share, alone) in SHARED.items():
+        names = [f"{lock}.{name}" for name in ("a", "b", "behind.a", "behind.b")]
+        async with s.open(*names) as (a, b, *waiters):
+            for name, brief, long, waiter in ((names[2], b, a, waiters[0]), (names[3], a, b, waiters[1])):
+                await a.execute(f"BEGIN; {share}")
+                await b.execute(f"BEGIN; {share}")
+                task = asyncio.create_task(s.wait(name, waiter, f"BEGIN; {alone}; COMMIT"))
+                await s.until_waiting(name)
+                await asyncio.sleep(HOLD_S / 2)
+                await brief.execute("COMMIT; SET application_name = 'next@pod-1'")
+                await brief.execute("BEGIN; SELECT 1")
+                await asyncio.sleep(3 * HOLD_S)
+                await brief.execute("COMMIT; RESET application_name")
+                await long.execute("COMMIT")
+                await task
+
+
 async def notify(s: Sessions) -> None:
     """A commit that waits for a standby that is not there holds the lock that all commits with notifications take."""
     standby = "ALTER SYSTEM {} synchronous_standby_names"
@@ -183,6 +211,22 @@ async def notify(s: Sessions) -> None:
         await execute(s.server.dsn, "SET synchronous_commit = local", "ALTER SYSTEM RESET synchronous_standby_names")
         await execute(s.server.dsn, "SELECT pg_reload_conf()")
         await asyncio.gather(one, two)
+
+
+async def forged(s: Sessions) -> None:
+    """A client writes into the log what a server would, amid somebody's wait."""
+    async with s.open("forged.holder", "forged.waiter", "forger") as (holder, waiter, forger):
+        await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(13)")
+        task = asyncio.create_task(s.wait("forged.waiter", waiter, "SELECT pg_advisory_lock(13)"))
+        await s.until_waiting("forged.waiter")
+        await asyncio.sleep(HOLD_S / 2)
+        acquired = "process {} acquired ExclusiveLock on advisory lock [5,0,13,1] after 60000.000 ms"
+        words = [acquired.format(s.pids[name]) for name in ("forger", "forged.waiter")]
+        for text in (*words, "starting PostgreSQL 18.1"):
+            await forger.execute(f"DO $$ BEGIN RAISE LOG '{text}'; END $$")
+        await asyncio.sleep(HOLD_S / 2)
+        await holder.execute("COMMIT")
+        await task
 
 
 async def elsewhere(s: Sessions) -> None:
@@ -212,7 +256,7 @@ async def statistics_reset(s: Sessions) -> None:
 
 
 SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
-    *(hot_row, errors, deadlock, reloaded, relations, notify, elsewhere, statistics_reset)
+    *(hot_row, errors, deadlock, reloaded, relations, shared, notify, forged, elsewhere, statistics_reset)
 ]
 
 
@@ -324,9 +368,23 @@ def test_a_queue_for_a_table_is_told_by_names(told: Sessions) -> None:
     assert reader["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
 
 
+@pytest.mark.parametrize("lock", list(SHARED))
+def test_of_several_holders_the_one_in_the_way_for_longest_is_blamed(told: Sessions, lock: str) -> None:
+    for name in (f"{lock}.a", f"{lock}.b"):
+        pid = told.pids[name]
+        waiter = name.replace(".", ".behind.")
+        expect(told, waiter, blocker_session=pid, root_session=pid, blocker_operation=name, depth=1)
+
+
 def test_the_lock_of_notifications(told: Sessions) -> None:
     assert told.rows("notify.1") == []
     expect(told, "notify.2", object="commit of NOTIFY", lock="commit of NOTIFY", blocker_session=told.pids["notify.1"])
+
+
+def test_what_a_client_writes_into_the_log_is_not_believed(told: Sessions) -> None:
+    assert told.rows("forger") == []
+    wait = expect(told, "forged.waiter", object="advisory 13", blocker_operation="forged.holder")
+    assert wait["ended_ns"] - wait["started_ns"] >= HOLD_S * 1e9
 
 
 def test_other_databases_are_not_ours(told: Sessions) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.probes.postgres_source import LogSettings, source
-from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
 from loadtests.probes.sights import Sight
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
@@ -25,8 +25,11 @@ def logged(session: int, started: int, ended: int | None, chain: Chain | None = 
     return Wait(lock, of, started, 0, last, None, ended, "event", "acquired", Counter([chain]), name="transaction 9")
 
 
-def tell(ledger: Ledger, *waits: Wait, queue: frozenset[int] = frozenset()) -> None:
-    ledger.logged(waits, [queue for _ in waits])
+NONE = Rivals()
+
+
+def tell(ledger: Ledger, *waits: Wait, rivals: Rivals = NONE) -> None:
+    ledger.logged(waits, [rivals for _ in waits])
 
 
 def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
@@ -84,7 +87,7 @@ def test_the_sampler_knows_what_the_log_does_not() -> None:
     ledger = Ledger()
     ledger.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
     direct = Chain(holder, holder, 1)
-    tell(ledger, logged(1, 100, 200, direct), queue=frozenset({6}))
+    tell(ledger, logged(1, 100, 200, direct), rivals=Rivals(queue=frozenset({6})))
     tell(ledger, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
     waits = ledger.settled(1000)
     assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
@@ -98,8 +101,20 @@ def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
     behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
     ledger = Ledger()
     ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
-    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue=frozenset({6}))
+    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), rivals=Rivals(queue=frozenset({6})))
     assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
+
+
+def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> None:
+    """But for sights of somebody whom the log knows nothing of."""
+    brief, long, other = (Chain(Party(n, None), Party(n, None), 1) for n in (5, 6, 7))
+    ledger = Ledger()
+    for session, seen in ((1, long), (2, other)):
+        wait = sampled(session, 100, 150, hits=3)
+        wait.chains = Counter({brief: 1, seen: 2})
+        ledger.sampled([wait])
+        tell(ledger, logged(session, 100, 200, brief), rivals=Rivals(holders=frozenset({5, 6})))
+    assert [wait.chain for wait in ledger.settled(1000)] == [long, brief]
 
 
 def test_spans_are_forgotten_in_time() -> None:

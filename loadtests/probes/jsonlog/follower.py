@@ -4,13 +4,14 @@ import secrets
 from collections.abc import Container
 from pathlib import Path
 
-from loadtests.probes.clocks import ServerClock
+from loadtests.probes.clocks import CLOCK_SET_NS, ServerClock
+from loadtests.probes.contract import ClockOffset
 from loadtests.probes.jsonlog.lines import BEAT, Event, event
 from loadtests.probes.jsonlog.names import Names
 from loadtests.probes.jsonlog.tail import Tail
 from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
-from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
 from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Wait
 
@@ -29,7 +30,8 @@ class Follower:
     """What is known of a server's waits, from its log and from the sampler, by our own clock.
 
     `bad` counts lines that should have told something and could not be read, `lost` how often something was passed
-    over; `clock_off_ns` is how far the last beat's stamp was from when it was sent: far, when the clock was set anew.
+    over. A beat whose stamp is far from when it was sent came late, or the server's clock was set: until that is read
+    anew, what was logged since the beat before is not believed.
     """
 
     def __init__(self, clock: ServerClock) -> None:
@@ -37,7 +39,7 @@ class Follower:
         self.clock = clock
         self.names, self.relations, self.ledger = Names(), Relations(), Ledger()
         self.waits = LoggedWaits(0)
-        self.bad = self._lost = self.clock_off_ns = 0
+        self.bad = self._lost = 0
         self._tail: Tail | None = None
         self._zone_s = 0
         self._stopped: str | None = "not opened yet"
@@ -46,6 +48,7 @@ class Follower:
         self._beats: dict[str, int] = {}
         self._number = 0
         self._known_ns = 0
+        self._doubted_ns: int | None = None
         self._told: tuple[int, int] = (0, 0)
         self._ended: set[str] = set()
 
@@ -62,6 +65,10 @@ class Follower:
         return self._stopped is None
 
     @property
+    def doubts_clock(self) -> bool:
+        return self._doubted_ns is not None
+
+    @property
     def lost(self) -> int:
         return self._lost + (self._tail.lost if self._tail else 0)
 
@@ -69,7 +76,7 @@ class Follower:
         """What became unreadable since it was last asked."""
         before, self._told = self._told, (self.lost, self.bad)
         lost, bad = self.lost - before[0], self.bad - before[1]
-        words = [f"the log was cut, or a line of it too long, {lost} times"] if lost else []
+        words = [f"the log was cut, a line of it too long, or the server's clock set, {lost} times"] if lost else []
         words += [f"{bad} lines of the log could not be read"] if bad else []
         return "; ".join(words) or None
 
@@ -89,10 +96,25 @@ class Follower:
         self._give_up()
         self._stopped = why
 
+    def learn_clock(self, offset: ClockOffset) -> None:
+        """A reading of the server's clock. What was logged by the old one is told by the old one."""
+        if self.clock.was_set(offset):
+            self._lost += 1
+            self._begin_anew()
+            self.names = Names()
+        elif self._doubted_ns is not None:
+            self._hear(self._doubted_ns)
+        self.clock.learn(offset)
+
     def _give_up(self) -> None:
-        if self.why is None:
-            self._settle(FOR_EVER)
-        self._heard = False
+        if self._doubted_ns is None:
+            self.waits.confirm()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """What the log told to its end is told; the rest is the sampler's."""
+        self._settle(FOR_EVER)
+        self._heard, self._doubted_ns = False, None
         self._begin(self.waits.threshold_ns)
 
     def _begin(self, threshold_ns: int) -> None:
@@ -146,10 +168,7 @@ class Follower:
 
     def _understand(self, found: Event) -> None:
         if found.kind == "beat":
-            if (sent_ns := self._beats.pop(found.said, None)) is not None:
-                self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
-                self._heard, self._known_ns = True, found.at_ns
-                self.clock_off_ns = found.at_ns - sent_ns
+            self._take_beat(found)
             return
         if self._heard and found.at_ns < self._known_ns - _OLD_NS:
             return
@@ -159,6 +178,21 @@ class Follower:
             see(found, self.names)
             self.relations.want(found.row.relation if found.row else relation_of(found.lock))
             self.waits.take(found)
+            self.waits.doubt(found.session)
+
+    def _take_beat(self, found: Event) -> None:
+        if (sent_ns := self._beats.pop(found.said, None)) is None:
+            return
+        self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
+        if abs(found.at_ns - sent_ns) > CLOCK_SET_NS:
+            self._doubted_ns = found.at_ns
+        else:
+            self._hear(found.at_ns)
+
+    def _hear(self, at_ns: int) -> None:
+        """The log is known up to that moment, and its stamps are of a clock that stands."""
+        self._heard, self._known_ns, self._doubted_ns = True, at_ns, None
+        self.waits.confirm()
 
     def looked(self, at_ns: int, waiting: Container[int | None]) -> None:
         """The sampler's look, at a moment by the server's clock: who waited."""
@@ -181,21 +215,27 @@ class Follower:
         """Hands on those of our database."""
         ours = [wait for wait in waits if wait.told.database == self.database]
         tell = [told(wait, self.waits, self.names, self.relations, self.clock.here) for wait in ours]
-        self.ledger.logged(tell, [_queue(wait, self.waits) for wait in ours])
+        self.ledger.logged(tell, [_rivals(wait, self.waits) for wait in ours])
 
     def over(self) -> list[Wait]:
         """Waits to be written now."""
-        if self.why is not None:
-            return self.ledger.settled(FOR_EVER)
         here = self.clock.here
+        if self.why is not None:
+            # Should the oldest beat come after all, what is logged behind it is the log's to tell.
+            sent_ns = min(self._beats.values(), default=None)
+            return self.ledger.settled(FOR_EVER if sent_ns is None else here(self._told_before(sent_ns)))
 
         def spans() -> list[tuple[int, int, int]]:
             return [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
 
-        until_ns = here(self._known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns)
+        until_ns = here(self._told_before(self._known_ns))
         self.ledger.forget(until_ns)
         self.names.forget(self._known_ns - _NAMES_LAST_NS)
         return self.ledger.settled(until_ns, spans)
+
+    def _told_before(self, known_ns: int) -> int:
+        """Up to when all is told, once the log is known up to that moment."""
+        return known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns
 
     def end(self, probe: str) -> list[Wait]:
         """All that is left, once both probes have come to their end: waits that last are written without one."""
@@ -204,6 +244,8 @@ class Follower:
             return []
         if self.why is None:
             self._end_unseen(FOR_EVER)
+            if self._doubted_ns is None:
+                self.waits.confirm()
             self._settle(FOR_EVER)
             self._tell(self.waits.open())
         if self._tail is not None:
@@ -211,9 +253,8 @@ class Follower:
         return self.ledger.settled(FOR_EVER)
 
 
-def _queue(wait: LoggedWait, waits: LoggedWaits) -> frozenset[int]:
-    """Who queued before the wait for a lock that may be shared: the one in the way may be among them."""
+def _rivals(wait: LoggedWait, waits: LoggedWaits) -> Rivals:
     part = wait.longest(wait.ended_ns or waits.now_ns)
-    if not part.lock.startswith("relation ") or wait.pid not in part.queue:
-        return frozenset()
-    return frozenset(part.queue[: part.queue.index(wait.pid)])
+    holders = frozenset(pid for _, pids in part.holders for pid in pids)
+    before = part.queue[: part.queue.index(wait.pid)] if wait.pid in part.queue else ()
+    return Rivals(holders, frozenset(before) if part.lock.startswith("relation ") else frozenset())

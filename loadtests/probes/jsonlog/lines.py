@@ -1,7 +1,8 @@
 """Lines of PostgreSQL's jsonlog → what they tell of lock waits. Pure.
 
 Most lines tell nothing of them, and a busy server writes many: a line is parsed only when its head looks like one that
-does. Quotes inside of values are escaped, so no text that a client sends can look like that.
+does. Quotes inside of values are escaped, so no statement that a client sends can look like that;
+what it has the server write there can.
 """
 
 import re
@@ -27,8 +28,12 @@ _WAIT = re.compile(
     r"(still waiting for|acquired|avoided deadlock for|detected deadlock while waiting for|failed to acquire) "
     r"(\w+) on (.{1,200}?)(?: by rearranging queue order)? after (\d+)\.(\d{3}) ms"
 )
+_STARTED = ("starting PostgreSQL", "all server processes terminated")
 _HOLDERS = re.compile(r"Process(?:es)? holding the lock: ([\d, ]*)\. Wait queue: ([\d, ]*)\.")
 _ROW = re.compile(r'^while ([a-z ]{1,60}) tuple (\(\d+,\d+\)) in relation "(.{1,200})"$', re.MULTILINE)
+_SAID = re.compile(r"PL/(?!pgSQL )|PL/pgSQL function .*? at RAISE", re.DOTALL)
+"""How the context of a line begins that somebody's function wrote, in whatever words it liked. Who waits for a lock as
+he makes up such a line has the same one: that wait is the sampler's to tell."""
 _OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
 
 
@@ -93,17 +98,27 @@ def event(line: bytes, zone_s: int = 0) -> Event | None:
 
 
 def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
-    if found := _WAIT.fullmatch(message):
-        return _wait(told, found, zone_s)
     if message.startswith(BEAT):
         return Event("beat", _unix_ns(told, zone_s), told["session_id"], told["pid"], said=message)
     if told["error_severity"] == "LOG":
-        began = message.startswith(("starting PostgreSQL", "all server processes terminated"))
-        return Event("started", _unix_ns(told, zone_s), told["session_id"], told["pid"]) if began else None
+        return _of_the_servers_own(told, message, zone_s)
+    if told["error_severity"] not in ("ERROR", "FATAL", "PANIC"):
+        return None
     code = told.get("state_code", "")
     outcome = "timed_out" if code == "57014" and "timeout" in message else _OUTCOMES.get(code, "unknown")
     at_ns, transaction = _unix_ns(told, zone_s), told.get("vxid")
     return Event("failed", at_ns, told["session_id"], told["pid"], transaction=transaction, outcome=outcome)
+
+
+def _of_the_servers_own(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
+    """Any client can write the same words there. A process tells of its own waits only; that the server began anew, the
+    postmaster alone."""
+    if found := _WAIT.fullmatch(message):
+        own = int(found[1]) == told["pid"] and not _SAID.match(told.get("context") or "")
+        return _wait(told, found, zone_s) if own else None
+    if told.get("backend_type") != "postmaster" or not message.startswith(_STARTED):
+        return None
+    return Event("started", _unix_ns(told, zone_s), told["session_id"], told["pid"])
 
 
 def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:

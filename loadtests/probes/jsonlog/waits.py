@@ -32,6 +32,8 @@ class LoggedWait:
     life: int
     """Of the server: another one gives the same numbers to other processes and rows."""
     outcome: str = "unknown"
+    sure: bool = True
+    """Whether the server's clock is known to have stood until after its last line."""
     seen_ns: int = 0
     unseen_ns: int | None = None
 
@@ -181,13 +183,23 @@ class LoggedWaits:
     def open(self) -> list[LoggedWait]:
         return [wait for wait in self._last.values() if wait.ended_ns is None]
 
+    def doubt(self, session: str) -> None:
+        """Nobody knows yet whether the stamp of its last line is right."""
+        if wait := self._last.get(session):
+            wait.sure = False
+
+    def confirm(self) -> None:
+        """All stamps were right so far."""
+        for wait in self.unsettled:
+            wait.sure = True
+
     def settled(self, until_ns: int) -> list[LoggedWait]:
-        """Waits that ended before that moment, by the server's clock, and whose next part would be known by now."""
+        """Sure ones that ended before that moment, by the server's clock, and whose next part would be known by now."""
         done: list[LoggedWait] = []
         left: list[LoggedWait] = []
         for wait in self.unsettled:
             ended_ns = wait.ended_ns
-            (left if ended_ns is None or ended_ns >= until_ns else done).append(wait)
+            (left if not wait.sure or ended_ns is None or ended_ns >= until_ns else done).append(wait)
         self.unsettled = left
         return done
 
