@@ -1,5 +1,7 @@
 """What MariaDB and MySQL say of themselves, made out: rows made by hand, MySQL's after its manual."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,10 +106,17 @@ def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning()
     assert [w.age_ns for w, _ in found] == [199, None]
 
 
-def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them() -> None:
-    waiter = session(2, "UPDATE t SET a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", wait_class="lock")
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ("a = \"hunter2\", b = 'it''s hunter3' WHERE id = 4", "a = ?, b = ? WHERE id = ?"),
+        ("a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", "a = ?"),  # or did it end at the backslash?
+    ],
+)
+def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them(values: str, told: str) -> None:
+    waiter = session(2, f"UPDATE t SET {values}", wait_class="lock")
     ((wait, _),) = look(HOLDER, waiter).waits([way(2, 1)], None, False)
-    assert wait.statement == "UPDATE t SET a = ?, b = ? WHERE id = ?"
+    assert wait.statement == f"UPDATE t SET {told}"
 
 
 def test_waits_that_no_list_tells_of_are_known_by_the_session_s_state() -> None:
@@ -169,12 +178,31 @@ def user_level(session: int, name: str, granted: bool) -> Ticket:
 
 
 def test_user_level_locks_are_told_apart_without_their_data() -> None:
-    assert user_level(1, "nightly-job", True).named == ("advisory nightly-job", "advisory nightly-job")
     first, second = (user_level(1, f"invoice:{n}", True).named for n in (4711, 4712))
-    assert first.object == second.object == "advisory invoice:"
+    assert first.object == second.object == "advisory invoice"
     assert first.lock != second.lock
+    assert user_level(2, "invoice:4711", False).named == first
     assert "4711" not in first.lock
     assert waits([user_level(1, "a", True), user_level(2, "a", False)], {})[0].blocker == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "object_"),
+    [
+        ("inbox/jane-doe", "advisory inbox"),
+        ("user:jane_doe", "advisory user"),
+        ("jane.doe@example.org", "advisory"),
+        ("jane", "advisory"),
+        ("jane doe: inbox", "advisory"),
+        ("lock_jane_doe", "advisory"),
+        ("", "advisory"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["USER LEVEL LOCK", "LOCKING SERVICE"])
+def test_a_name_that_may_be_a_customer_s_is_an_object_of_its_kind(kind: str, name: str, object_: str) -> None:
+    named = Ticket(1, kind, None, name, "EXCLUSIVE", True).named
+    assert named.object == object_
+    assert re.fullmatch(rf"{object_} #[0-9a-f]{{8}}", named.lock)
 
 
 def test_the_plugin_lists_holders_only_and_the_statement_says_what_is_asked_for() -> None:
