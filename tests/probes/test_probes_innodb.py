@@ -256,12 +256,9 @@ def test_sources_say_why_they_are_not_better() -> None:
     assert (blind.known, blind.period_ns, blind.reason) == (("counter",), 1000, NO_PROCESS)
 
 
-def test_an_old_copy_is_known_by_the_third_difference() -> None:
+def test_a_copy_is_of_now_when_it_was_made_for_the_look_or_for_somebody_since_the_last_one() -> None:
     freshness = Freshness()
-    for shown, counted in ((0, 1), (0, 2), (1, 1), (0, 1), (0, 1)):
-        freshness.note(shown, counted)
-    assert not freshness.stale
-    freshness.note(2, 0)
-    assert freshness.stale
-    freshness.note(2, 3)
-    assert not freshness.stale
+    looks = (None, "/* look 1 */ SELECT", None, None, "/* look 4 */ SELECT", "/* look 4 */ SELECT", None)
+    found = [freshness.fresh(f"/* look {number} */", shown) for number, shown in enumerate(looks)]
+    assert found == [False, True, True, False, True, False, False]
+    assert not freshness.fresh("/* look 7 */", "/* look 70 */ SELECT")
