@@ -1,10 +1,11 @@
 -- Sessions of this database by what they do and what they wait for. Application and comment name the operation: a
--- comment of pairs (sqlcommenter) at the end, else the one at the beginning. What may not be seen is null.
+-- comment of pairs (sqlcommenter) at the end, else the one at the beginning. Of a session that this role may not see
+-- even the kind is null.
 SELECT
     CASE
+        WHEN backend_type IS NULL THEN 'hidden'
         WHEN state = 'idle' THEN 'client'
         WHEN state LIKE 'idle in transaction%' THEN 'idle in transaction'
-        WHEN state IS NULL AND query IS NOT NULL AND backend_type IS NULL THEN 'other'
         WHEN wait_event_type IS NULL THEN 'running'
         WHEN wait_event_type = 'Lock' THEN 'lock'
         WHEN wait_event_type = 'IO' THEN 'io'
