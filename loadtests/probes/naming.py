@@ -75,16 +75,17 @@ def is_own(operation: str | None, application: str | None, backend: str | None =
 
 
 @lru_cache(maxsize=4096)
-def comment(statement: str | None) -> str | None:
+def comment(statement: str | None, whole: bool = True) -> str | None:
     """The operation that a comment at the statement's end or beginning names; None where none does.
 
+    One that is not `whole` may end within a value, in what somebody wrote: its beginning alone tells.
     `/* chat.accept */`, or pairs as sqlcommenter writes them, `/*action='accept',controller='chats'*/`: of these
     `controller.action`, else the action, the route, the controller, the job, whichever comes first.
     """
     if not statement or "*/" not in statement:
         return None
     at_end = statement[-_COMMENT:].rstrip(" \t\r\n;")
-    if at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
+    if whole and at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
         return told
     at_beginning = statement[:_COMMENT].lstrip()
     return _told(at_beginning[2:].partition("*/")[0]) if at_beginning.startswith("/*") else None

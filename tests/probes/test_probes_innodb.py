@@ -32,7 +32,13 @@ def test_sessions_say_what_they_do() -> None:
     assert session(1, "/* chat.accept@pod-1 */ SELECT 1").said == "chat.accept@pod-1"
     assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").said == "chats.accept"
     assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").said == "chat.offer"
+    assert session(1, "/* chat.close */ INSERT " + "x" * 976, tail="xxx'").said == "chat.close"
     assert session(1).said is None
+
+
+@pytest.mark.parametrize("pad", ["x" * 981, "é" * 491])
+def test_a_statement_that_is_cut_does_not_say_what_somebody_wrote(pad: str) -> None:
+    assert session(1, f"INSERT '{pad} /* jane */").said is None
 
 
 def test_who_is_idle_does_what_it_said_last() -> None:
@@ -92,6 +98,11 @@ def test_a_holder_counts_before_one_who_only_asked_before() -> None:
     seen = look(HOLDER, session(2, "SELECT 1", **waiting), session(3, "SELECT 2", **waiting))
     found = seen.waits([way(3, 2, queues=1), way(3, 1), way(2, 1)], None, False)
     assert {(w.session, b and b.session) for w, b in found} == {(2, 1), (3, 1)}
+
+
+def test_who_is_in_no_statement_any_more_does_not_wait() -> None:
+    over = session(2, wait_class="idle in transaction", transaction=25)
+    assert look(HOLDER, over).waits([way(2, 1)], None, False) == []
 
 
 def test_a_transaction_that_no_session_serves_is_nobody() -> None:

@@ -50,6 +50,11 @@ def test_comments_at_either_end_name_the_operation(statement: str | None, expect
     assert comment(statement) == expected
 
 
+def test_a_statement_that_is_cut_tells_by_its_beginning_only() -> None:
+    assert comment("/* chat.accept */ SELECT '/* jane */", whole=False) == "chat.accept"
+    assert comment("SELECT 'call me /*action='jane'*/", whole=False) is None
+
+
 def test_names_that_sessions_bear_in_all_their_transactions() -> None:
     asked = (("pg_dump", None), ("chat.accept@pod-1", None), ("", None), (None, None), ("", "autovacuum worker"))
     own = [is_own(operation(a, None, backend), a, backend) for a, backend in asked]
