@@ -42,16 +42,14 @@ def _source(run: Run, name: str, source: dict[str, Any]) -> Iterator[str]:
 
 
 def _blind_logs(run: Run) -> Iterator[str]:
-    """How long a server's log told nothing: the sampler saw the waits of that time, if less exactly."""
+    """How long a server's log told nothing, and why: the sampler saw the waits of that time, if less exactly."""
     ticks = table(run.directory, "ticks")
-    mine = ticks.filter(pc.ends_with(ticks["probe"], LOG))
-    for probe in pc.unique(mine["probe"]).to_pylist():
-        its = mine.filter(pc.equal(mine["probe"], probe))
-        failed = its.filter(pc.is_valid(its["error"]))
-        if failed.num_rows:
-            blind_s = failed.num_rows * its["period_ns"][0].as_py() / 1e9
-            since_s = (failed["started_ns"][0].as_py() - run.started_ns) / 1e9
-            yield (
-                f"{run.name}: {probe.removesuffix(LOG)}'s log told nothing for about {duration(blind_s)}, first "
-                f"{digits(since_s)} s into the load ({failed['error'][0].as_py()}); waits of that time are sampled."
-            )
+    failed = ticks.filter(pc.and_(pc.ends_with(ticks["probe"], LOG), pc.is_valid(ticks["error"])))
+    for probe, error in dict.fromkeys(zip(failed["probe"].to_pylist(), failed["error"].to_pylist(), strict=True)):
+        its = failed.filter(pc.and_(pc.equal(failed["probe"], probe), pc.equal(failed["error"], error)))
+        blind_s = its.num_rows * its["period_ns"][0].as_py() / 1e9
+        since_s = (its["started_ns"][0].as_py() - run.started_ns) / 1e9
+        yield (
+            f"{run.name}: {probe.removesuffix(LOG)}'s log told nothing for about {duration(blind_s)}, first "
+            f"{digits(since_s)} s into the load ({error}); waits of that time are sampled."
+        )

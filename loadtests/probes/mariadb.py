@@ -2,10 +2,11 @@
 totals. The one module that knows asyncmy here.
 
 InnoDB answers from a copy of its lock tables, which it makes anew only when nobody has read them for 100 ms: the one
-reader waits that long between two looks, and whoever else reads them makes this one see old waits, which shows against
-the counters. So waits are sampled, at 200 ms; their number times the period is their time, without bias. A wait's
-beginning is its statement's, whose work before it is counted in, when the statement began since the last look; else it
-lies somewhere in the last period. Its end does. How it ended cannot be seen.
+reader waits that long between two looks. Whoever else reads them makes this one see old waits: a look is answered in a
+transaction of its own, which the copy shows, and one that was answered from an old copy sees nothing. So waits are
+sampled, at 200 ms; their number times the period is their time, without bias. A wait's beginning is its statement's,
+whose work before it is counted in, when the statement began since the last look; else it lies somewhere in the last
+period. Its end does. How it ended cannot be seen.
 
 What the counters count, by experiment on 10.11. `lock_waits`: waits for a lock of InnoDB's, when they begin.
 `lock_wait_ms`: their time, when they end, each one cut to whole milliseconds: the truth lies up to one millisecond a
@@ -46,7 +47,9 @@ _STARTED_WITHIN_S = 2
 """Uptime is told in whole seconds: how far two readings of one server's start may be apart."""
 _CLOCK = "SELECT CAST(unix_timestamp(sysdate(6)) * 1000000 AS SIGNED)"
 _UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
-_WAITING_NOW = "lock_waits_now"
+_SHOW_US = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+_HIDE_US = "BEGIN"
+"""Ends the transaction and begins none of InnoDB's. COMMIT would be counted among the pod's."""
 _LISTS = {"metadata": "metadata-locks", "plugin": "metadata-plugin"}
 
 
@@ -71,7 +74,7 @@ class MariadbProbe:
         self._names = Names()
         self._waits = Waits(int(period_s * 1e9))
         self._freshness = Freshness()
-        self._numbers = count()
+        self._numbers, self._looks = count(), count()
         self._looked_ns: int | None = None
         self._slowly_ns = 0
 
@@ -96,6 +99,7 @@ class MariadbProbe:
         uptime_s = int((await self._fetch(_UPTIME))[0][1])
         self._begin_life(await self._now_us() // 1_000_000 - uptime_s)
         await self._find_source(product)
+        self._read_s = time.monotonic()
 
     async def _now_us(self) -> int:
         return int((await self._fetch(_CLOCK))[0][0])
@@ -112,7 +116,7 @@ class MariadbProbe:
         """What this role may see, and by which lists. Raises RuntimeError when it is less than at first."""
         questions = ("sessions", "locks", "counters")
         self._asked = {name: (_SQL / f"{product.flavour}-{name}.sql").read_text() for name in questions}
-        self._asked["programs"] = (_SQL / "programs.sql").read_text()
+        self._asked |= {"programs": (_SQL / "programs.sql").read_text(), "us": (_SQL / "innodb-us.sql").read_text()}
         sees_sessions = all([await self._may(self._asked[name]) is not None for name in ("sessions", "locks")])
         self._holders = await self._find_holders(product) if sees_sessions else None
         found = source(product, int(self.period_s * 1e9), _SLOWLY_NS, sees_sessions, self._holders)
@@ -140,40 +144,42 @@ class MariadbProbe:
             raise
 
     async def sample(self) -> Rows:
-        """Locks are asked for only when a session waits: both questions are answered from one copy of the tables."""
         sees_sessions = self.source is not None and self.source.known[0] == "sampled"
         try:
-            rows, waiting = await self._look() if sees_sessions else ({}, None)
-            rows = {**rows, **await self._look_slowly(waiting)}
+            rows = await self._look() if sees_sessions else {}
+            rows = {**rows, **await self._look_slowly(sees_sessions)}
         except MySQLError as error:
             if error.args and error.args[0] in _TIMED_OUT:
                 raise BlindError("the server took longer than the statement timeout") from error
             if error.args and error.args[0] in _DENIED:
                 raise RuntimeError(f"{error.args[-1]}: {NO_PROCESS}") from error
             raise
-        if self._freshness.stale:
-            raise BlindError(OLD)
         over, self._over = self._over, []
         return {**rows, "lock_waits": wait_rows(self._database, self._numbers, over)} if over else rows
 
-    async def _look(self) -> tuple[Rows, int | None]:
-        """With how many wait for a lock of InnoDB's."""
+    async def _look(self) -> Rows:
+        """Locks are asked for only when a session waits. Raises BlindError when the answers are not of now."""
         await asyncio.sleep(self._read_s + _COPY_LASTS_S - time.monotonic())
+        mark = f"/* look {next(self._looks)} */"
         try:
+            await self._fetch(_SHOW_US)
             now_ns = self._clock()
-            sessions = [Session(*row) for row in await self._fetch(self._asked["sessions"])]
+            sessions = [Session(*row) for row in await self._fetch(f"{mark} {self._asked['sessions']}")]
             asked_ns = self._clock()
             waiting = any(s.wait_class == "lock" for s in sessions)
             ways = [InTheWay(*row) for row in await self._fetch(self._asked["locks"])] if waiting else []
+            us = await self._fetch(self._asked["us"])
+            await self._fetch(_HIDE_US)
         finally:
             self._read_s = time.monotonic()
+        if not self._freshness.fresh(mark, us[0][0] if us else None):
+            raise BlindError(OLD)
         held = [Ticket(*row) for row in await self._fetch(self._asked["held"])] if waiting and self._holders else None
         self._names.note(sessions)
         look = Look(sessions, self._names, self._since_last_ns(now_ns))
         seen = waits_behind(look.waits(ways, held, self._holders == "metadata"))
         self._over += self._waits.observe(asked_ns, asked_ns - now_ns, seen)
-        rows = {"sessions": session_rows(now_ns, self._database, look.totals())}
-        return rows, len({way.waiter for way in ways})
+        return {"sessions": session_rows(now_ns, self._database, look.totals())}
 
     def _since_last_ns(self, now_ns: int) -> int:
         """A period, or longer where looks were missed."""
@@ -181,18 +187,15 @@ class MariadbProbe:
         period_ns = int(self.period_s * 1e9)
         return period_ns if before_ns is None else max(period_ns, now_ns - before_ns)
 
-    async def _look_slowly(self, waiting: int | None) -> Rows:
-        """Once a second: totals, and what programs there are. `waiting`: by the look that was just made; None without
-        one."""
+    async def _look_slowly(self, sees_sessions: bool) -> Rows:
+        """Once a second: totals, and what programs there are."""
         now_ns = self._clock()
         if now_ns < self._slowly_ns:
             return {}
         self._slowly_ns = now_ns + _SLOWLY_NS
         counters = {name: int(value) for name, value in await self._fetch(self._asked["counters"])}
-        counted = counters.pop(_WAITING_NOW, 0)
-        if waiting is not None:
+        if sees_sessions:
             self._names.programs = dict(await self._may(self._asked["programs"]) or ())
-            self._freshness.note(waiting, counted)
         return {"counters": counter_rows(now_ns, self._database, counters)}
 
     async def _fetch(self, statement: str) -> Sequence[Any]:

@@ -7,25 +7,35 @@ from urllib.parse import unquote
 _LONGEST = 240
 _READ = 4000
 """How much of a statement is looked at: with what is cut off, literals of megabytes cost nothing."""
-_STRING = r"[eE]'(?:[^'\\]|\\.|'')*+'?|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+'?"
-_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?(?:\$(?P=tag)\$|\Z)"
-_MARIADB_STRING = r"[bBxXnN]?'(?:[^'\\]|\\.|'')*+'?|\"(?:[^\"\\]|\\.|\"\")*+\"?"
+_QUOTED = r"Q(?:[^Q\\]|QQ|\\[^Q])*+(?:Q|.*)"
+"""Between quotes Q. Whether a backslash escapes is a setting of each session, which nothing tells: by both readings
+the string ends at the same place, unless a backslash stands before a quote, which then takes the rest with it."""
+_SINGLE, _DOUBLE = (_QUOTED.replace("Q", quote) for quote in "'\"")
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+_POSTGRES_STRING = rf"[eE]'(?:[^'\\]|\\.|'')*+'?|(?:[bBxXnN]|[uU]&)?{_SINGLE}"
+_DOLLARS = rf"\$(?P<tag>(?:{_LETTER}(?:{_LETTER}|\d)*+)?)\$.*?(?:\$(?P=tag)\$|\Z)"
+_PERHAPS_CODE = r"/\*(?:M?!|\+)[^'\"`/*#-]*+(?:\*/|.*)"
+"""What some versions of MariaDB and MySQL execute, and others do not, takes the rest with it if it has quotes."""
 
 
 def _tokens(comment: str, value: str, quoted: str) -> re.Pattern[str]:
     """One look at each character: no text can pass for another kind than it is. A comment in a comment takes the rest
     with it."""
     kinds = (
-        rf"(?P<drop>/\*(?:[^*/]|\*(?!/)|/(?!\*))*+(?:\*/|/\*.*|\Z)|{comment}|\s++)",
+        rf"(?P<drop>{comment}|/\*(?:[^*/]|\*(?!/)|/(?!\*))*+(?:\*/|/\*.*|\Z)|\s++)",
         rf"(?P<value>{value})",
-        rf"(?P<name>{quoted}|\$\d++|[^\W\d][\w$]*+)",
+        rf"(?P<name>{quoted}|\$\d++|{_LETTER}(?:{_LETTER}|[\d$])*+)",
         r"(?P<number>\.?\d[\w.]*+(?:(?<=[eE])[-+]\d++)?+)",
     )
     return re.compile("|".join(kinds), re.DOTALL)
 
 
-_POSTGRES = _tokens(r"--[^\n]*+", rf"{_STRING}|{_DOLLARS}", r"\"(?:[^\"]|\"\")*+\"?")
-_MARIADB = _tokens(r"--[^\n]*+|#[^\n]*+", _MARIADB_STRING, r"`(?:[^`]|``)*+`?")
+_POSTGRES = _tokens(r"--[^\n\r]*+", rf"{_POSTGRES_STRING}|{_DOLLARS}", r"\"(?:[^\"]|\"\")*+\"?")
+_MARIADB = _tokens(
+    rf"(?:#|--(?=[\x00-\x20\x7f]|\Z))[^\n\x00]*+|{_PERHAPS_CODE}",
+    rf"[bBxXnN]?{_SINGLE}|{_DOUBLE}",
+    r"`(?:[^`]|``)*+`?",
+)
 _LISTS = (
     re.compile(r"\( ?(?:\?|\$\d++|%s)(?: ?, ?(?:\?|\$\d++|%s))++ ?\)"),
     re.compile(r"\(…\)(?: ?, ?\(…\))++"),
@@ -65,16 +75,17 @@ def is_own(operation: str | None, application: str | None, backend: str | None =
 
 
 @lru_cache(maxsize=4096)
-def comment(statement: str | None) -> str | None:
+def comment(statement: str | None, whole: bool = True) -> str | None:
     """The operation that a comment at the statement's end or beginning names; None where none does.
 
+    One that is not `whole` may end within a value, in what somebody wrote: its beginning alone tells.
     `/* chat.accept */`, or pairs as sqlcommenter writes them, `/*action='accept',controller='chats'*/`: of these
     `controller.action`, else the action, the route, the controller, the job, whichever comes first.
     """
     if not statement or "*/" not in statement:
         return None
     at_end = statement[-_COMMENT:].rstrip(" \t\r\n;")
-    if at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
+    if whole and at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
         return told
     at_beginning = statement[:_COMMENT].lstrip()
     return _told(at_beginning[2:].partition("*/")[0]) if at_beginning.startswith("/*") else None
@@ -94,7 +105,8 @@ def _told(text: str) -> str | None:
 def fingerprint(statement: str | None, mariadb: bool = False) -> str | None:
     """The statement without comments and values, cut to a readable length: what tells one from another, no data.
 
-    In `mariadb`'s dialect backslashes escape, and double quotes are around values.
+    In `mariadb`'s dialect double quotes are around values, as they mostly are. What cannot be told apart from a value
+    takes the rest of the statement with it.
     """
     if statement is None:
         return None

@@ -17,7 +17,7 @@ from loadtests.probes.jsonlog.follower import Follower
 from loadtests.probes.jsonlog.names import Sight
 from loadtests.probes.locknames import Named
 from loadtests.probes.postgres_log import LogProbe
-from loadtests.probes.postgres_source import FIRST_WITH_JSONLOG, LogSettings, source
+from loadtests.probes.postgres_source import FIRST_WITH_JSONLOG, WITHDRAWN, LogSettings, source
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Lock, Wait, Waits, waits_in
 
@@ -31,7 +31,13 @@ _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
 _GRANTS = (
     "grant the observer's role pg_monitor, and EXECUTE on pg_current_logfile(text), so that it may ask for the log"
 )
-_LIFE = "SELECT current_database() AS database, pg_postmaster_start_time() AS started"
+_LIFE = """
+SELECT current_database() AS database, pg_postmaster_start_time() AS started, setting::int - 4 AS whole
+FROM pg_settings WHERE name = 'track_activity_query_size'
+"""
+"""Statements are cut to fewer bytes than that setting, and between two characters."""
+_HIDDEN = "hidden"
+"""What sessions.sql says of those that this role may not see."""
 _SEES_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 _QUERIES = ("sessions", "relations", "postgres-counters")
 
@@ -57,7 +63,8 @@ class PostgresProbe:
         self._waits = Waits(int(period_s * 1e9))
         self._numbers = count()
         self._life: Any = None
-        self._sees_all = False
+        self._whole = 0
+        self._sees_all = self._saw_all = False
         self._slowly_ns = self._clock_ns = 0
         self.beside = (LogProbe(f"{self.name}/log", self._log, self._wait_rows),)
 
@@ -95,7 +102,7 @@ class PostgresProbe:
 
     def _begin_life(self, told: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
-        self._log.database = told["database"]
+        self._log.database, self._whole = told["database"], told["whole"]
         if told["started"] != self._life:
             self._life = told["started"]
             self._waits.cut()
@@ -104,8 +111,9 @@ class PostgresProbe:
     async def _follow_log(self) -> None:
         """Asks what there is to know of waits, and with which privileges."""
         self._sees_all = await self._connection.fetchval(_SEES_ALL)
+        self._saw_all |= self._sees_all
         try:
-            why = await self._find_log()
+            why = await self._find_log() if self._sees_all or not self._saw_all else WITHDRAWN
         except asyncpg.InsufficientPrivilegeError as error:
             why = f"{error}: {_GRANTS}"
         except OSError as error:
@@ -166,10 +174,10 @@ class PostgresProbe:
 
     async def _look(self) -> Rows:
         now_ns = self._clock()
-        sessions = await self._asked["sessions"].fetch()
+        sessions = await self._asked["sessions"].fetch(self._whole)
         asked_ns = self._clock()
-        waiting = not self._sees_all or any(r["wait_class"] == "lock" for r in sessions)
-        rows = await self._asked["locks"].fetch() if waiting else []
+        waiting = any(r["wait_class"] in ("lock", _HIDDEN) for r in sessions)
+        rows = await self._asked["locks"].fetch(self._whole) if waiting else []
         # The ages were read somewhere between question and answer: in the middle, give or take half of that.
         half_ns = (self._clock() - asked_ns) // 2
         self._compare(asked_ns + half_ns, half_ns, rows)
@@ -224,6 +232,7 @@ class PostgresProbe:
 
 
 def _lock(row: Any) -> Lock:
+    comment = naming.comment(row["statement"], row["whole"])
     return Lock(
         session=row["pid"],
         tag=row["tag"],
@@ -233,7 +242,7 @@ def _lock(row: Any) -> Lock:
         relation=row["relation"],
         since=row["since"],
         age_ns=row["age_ns"],
-        operation=naming.operation(row["application_name"], naming.comment(row["statement"]), row["backend_type"]),
+        operation=naming.operation(row["application_name"], comment, row["backend_type"]),
         pod=naming.pod(row["application_name"]),
         statement=None if row["granted"] else naming.fingerprint(row["statement"]),
         named=_named(row),
@@ -259,9 +268,10 @@ def _named(row: Any) -> Named:
 
 
 def _sessions(rows: Sequence[Any]) -> Counter[tuple[str, str | None]]:
-    """Sessions by class and operation; several pods and statements may share both."""
+    """Sessions by class and operation; several pods and statements may share both. Hidden ones may be idle or at work:
+    they are none."""
     totals: Counter[tuple[str, str | None]] = Counter()
-    for row in rows:
+    for row in (row for row in rows if row["wait_class"] != _HIDDEN):
         name = naming.operation(row["application_name"], naming.comment(row["comment"]), row["backend_type"])
         totals[row["wait_class"], name] += row["sessions"]
     return totals

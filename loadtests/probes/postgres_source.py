@@ -9,6 +9,7 @@ from loadtests.probes.contract import Source
 
 FIRST_WITH_JSONLOG = 15
 _HIDDEN = "other roles' statements are hidden from this one: grant it pg_read_all_stats"
+WITHDRAWN = f"privileges are not what they were: {_HIDDEN}, or pg_monitor, again"
 
 
 @dataclass(frozen=True)

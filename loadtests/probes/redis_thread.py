@@ -10,8 +10,8 @@ from loadtests.probes import naming
 COMMAND = "cmdstat_"
 _LONGEST = 80
 _COMMENT = re.compile(r"\s*--\s*([A-Za-z_][\w.-]{0,60})\s*(?:\n|$)")
-_SAID = re.compile(r"(?:^|\s)(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/(?=\s|$)")
-"""A whole argument or key, with the pod's name: what people write may look like a comment, too."""
+_SAID = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
+"""A whole argument or key, with the pod's name: what people write may have comments in it, too."""
 _NAMES = 200
 _CONTAINERS = frozenset({"client", "config", "function", "script", "xgroup", "object", "memory", "cluster", "acl"})
 
@@ -76,7 +76,7 @@ class Slow(NamedTuple):
 
     number: int
     duration_us: int
-    command: str
+    command: tuple[str, ...]
     client: str
 
 
@@ -117,21 +117,20 @@ class SlowLog:
                 self.totals["slow_calls_unread"] += unread
 
 
-def operation(command: str, client: str) -> str:
+def operation(command: Sequence[str], client: str) -> str:
     """What a client was doing. Its command says so in a comment, as `/*chat.accept@pod-1*/`, which may stand in an
     argument or a key that nobody uses; else the client in its name, `chat.accept@pod-1`; else a function is told by
     its name, a script by the comment in its first line, another command by itself. EVALSHA hides the text of its
     script, whose first digits are all there is then."""
-    said = _SAID.search(command)
-    name = naming.operation(said[1], None) if said else naming.operation(client or None, _told(command))
+    said = next((found[1] for word in command if (found := _SAID.fullmatch(word))), None)
+    name = naming.operation(said, None) if said else naming.operation(client or None, _told(*command[:2]))
     return (name or "untold")[:_LONGEST]
 
 
-def _told(command: str) -> str:
-    word, _, rest = command.partition(" ")
-    word, first = word.lower(), rest.split(" ", 1)[0]
+def _told(word: str = "", first: str = "") -> str:
+    word = word.lower()
     if word in ("eval", "eval_ro"):
-        comment = _COMMENT.match(rest)
+        comment = _COMMENT.match(first)
         return comment[1] if comment else word
     if word in ("evalsha", "evalsha_ro"):
         return f"{word} {first[:8]}"

@@ -1,5 +1,7 @@
 """What MariaDB and MySQL say of themselves, made out: rows made by hand, MySQL's after its manual."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,13 @@ def test_sessions_say_what_they_do() -> None:
     assert session(1, "/* chat.accept@pod-1 */ SELECT 1").said == "chat.accept@pod-1"
     assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").said == "chats.accept"
     assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").said == "chat.offer"
+    assert session(1, "/* chat.close */ INSERT " + "x" * 976, tail="xxx'").said == "chat.close"
     assert session(1).said is None
+
+
+@pytest.mark.parametrize("pad", ["x" * 981, "é" * 491])
+def test_a_statement_that_is_cut_does_not_say_what_somebody_wrote(pad: str) -> None:
+    assert session(1, f"INSERT '{pad} /* jane */").said is None
 
 
 def test_who_is_idle_does_what_it_said_last() -> None:
@@ -92,6 +100,11 @@ def test_a_holder_counts_before_one_who_only_asked_before() -> None:
     assert {(w.session, b and b.session) for w, b in found} == {(2, 1), (3, 1)}
 
 
+def test_who_is_in_no_statement_any_more_does_not_wait() -> None:
+    over = session(2, wait_class="idle in transaction", transaction=25)
+    assert look(HOLDER, over).waits([way(2, 1)], None, False) == []
+
+
 def test_a_transaction_that_no_session_serves_is_nobody() -> None:
     ((_, blocker),) = look(session(2, "SELECT 1", wait_class="lock")).waits([way(2, 0)], None, False)
     assert blocker is not None
@@ -104,10 +117,17 @@ def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning()
     assert [w.age_ns for w, _ in found] == [199, None]
 
 
-def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them() -> None:
-    waiter = session(2, "UPDATE t SET a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", wait_class="lock")
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ("a = \"hunter2\", b = 'it''s hunter3' WHERE id = 4", "a = ?, b = ? WHERE id = ?"),
+        ("a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", "a = ?"),  # or did it end at the backslash?
+    ],
+)
+def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them(values: str, told: str) -> None:
+    waiter = session(2, f"UPDATE t SET {values}", wait_class="lock")
     ((wait, _),) = look(HOLDER, waiter).waits([way(2, 1)], None, False)
-    assert wait.statement == "UPDATE t SET a = ?, b = ? WHERE id = ?"
+    assert wait.statement == f"UPDATE t SET {told}"
 
 
 def test_waits_that_no_list_tells_of_are_known_by_the_session_s_state() -> None:
@@ -169,12 +189,31 @@ def user_level(session: int, name: str, granted: bool) -> Ticket:
 
 
 def test_user_level_locks_are_told_apart_without_their_data() -> None:
-    assert user_level(1, "nightly-job", True).named == ("advisory nightly-job", "advisory nightly-job")
     first, second = (user_level(1, f"invoice:{n}", True).named for n in (4711, 4712))
-    assert first.object == second.object == "advisory invoice:"
+    assert first.object == second.object == "advisory invoice"
     assert first.lock != second.lock
+    assert user_level(2, "invoice:4711", False).named == first
     assert "4711" not in first.lock
     assert waits([user_level(1, "a", True), user_level(2, "a", False)], {})[0].blocker == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "object_"),
+    [
+        ("inbox/jane-doe", "advisory inbox"),
+        ("user:jane_doe", "advisory user"),
+        ("jane.doe@example.org", "advisory"),
+        ("jane", "advisory"),
+        ("jane doe: inbox", "advisory"),
+        ("lock_jane_doe", "advisory"),
+        ("", "advisory"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["USER LEVEL LOCK", "LOCKING SERVICE"])
+def test_a_name_that_may_be_a_customer_s_is_an_object_of_its_kind(kind: str, name: str, object_: str) -> None:
+    named = Ticket(1, kind, None, name, "EXCLUSIVE", True).named
+    assert named.object == object_
+    assert re.fullmatch(rf"{object_} #[0-9a-f]{{8}}", named.lock)
 
 
 def test_the_plugin_lists_holders_only_and_the_statement_says_what_is_asked_for() -> None:
@@ -228,12 +267,9 @@ def test_sources_say_why_they_are_not_better() -> None:
     assert (blind.known, blind.period_ns, blind.reason) == (("counter",), 1000, NO_PROCESS)
 
 
-def test_an_old_copy_is_known_by_the_third_difference() -> None:
+def test_a_copy_is_of_now_when_it_was_made_for_the_look_or_for_somebody_since_the_last_one() -> None:
     freshness = Freshness()
-    for shown, counted in ((0, 1), (0, 2), (1, 1), (0, 1), (0, 1)):
-        freshness.note(shown, counted)
-    assert not freshness.stale
-    freshness.note(2, 0)
-    assert freshness.stale
-    freshness.note(2, 3)
-    assert not freshness.stale
+    looks = (None, "/* look 1 */ SELECT", None, None, "/* look 4 */ SELECT", "/* look 4 */ SELECT", None)
+    found = [freshness.fresh(f"/* look {number} */", shown) for number, shown in enumerate(looks)]
+    assert found == [False, True, True, False, True, False, False]
+    assert not freshness.fresh("/* look 7 */", "/* look 70 */ SELECT")

@@ -286,7 +286,7 @@ def test_locks_that_the_application_names_have_a_holder(told: tuple[Observer, St
     """Who holds one is in no transaction: it does what it said last. The name may be a customer's."""
     _, story = told
     (wait,) = waits_of(told, "asker")
-    assert (wait["object"], wait["depth"]) == ("advisory invoice:", 1)
+    assert (wait["object"], wait["depth"]) == ("advisory invoice", 1)
     assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["keeper"], "billing.close")
     assert "4711" not in "".join(map(str, wait.values()))
 

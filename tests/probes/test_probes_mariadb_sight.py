@@ -15,7 +15,10 @@ from loadtests.probes.contract import BlindError, Database
 from loadtests.probes.innodb.freshness import OLD
 from loadtests.probes.innodb.servers import NO_HOLDERS, NO_PROCESS
 from loadtests.probes.mariadb import MariadbProbe
+from loadtests.records.tables import LOCK_WAITS_TABLE
 from loadtests.servers.contract import Server
+
+PERIOD_NS = 200_000_000
 
 
 async def run(dsn: str, *statements: str) -> Any:
@@ -89,36 +92,105 @@ async def test_privileges_that_were_withdrawn_are_not_seen_as_quiet(mariadb_serv
         await probe.close()
 
 
-@to_its_end
-async def test_who_else_reads_the_lock_tables_blinds_the_observer_and_it_says_so(mariadb_server: Server) -> None:
-    """InnoDB's copy is never made anew while somebody reads it all along."""
+READ = "SELECT count(*) FROM information_schema.innodb_trx"
+
+
+@asynccontextmanager
+async def session(dsn: str) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Any]]]:
+    """What runs statements in one session."""
+    at = urlsplit(dsn)
+    login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
+    async with asyncmy.connect(**login, autocommit=True) as connection, connection.cursor() as cursor:
+
+        async def run_here(*statements: str) -> Any:
+            for statement in statements:
+                await cursor.execute(statement)
+            return await cursor.fetchall()
+
+        yield run_here
+
+
+@asynccontextmanager
+async def read_all_along(dsn: str) -> AsyncIterator[None]:
+    """By somebody else, so that InnoDB never makes its copy anew."""
 
     async def reads() -> None:
-        at = urlsplit(mariadb_server.dsn)
-        login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
-        async with asyncmy.connect(**login, autocommit=True) as connection, connection.cursor() as cursor:
+        async with session(dsn) as run_here:
             while True:
-                await cursor.execute("SELECT count(*) FROM information_schema.innodb_trx")
-                await cursor.fetchall()
+                await run_here(READ)
+                begun.set()
                 await asyncio.sleep(0.02)
 
-    async def holds() -> None:
-        await run(mariadb_server.pod_dsn, "SET autocommit = 0", "SELECT n FROM pod.kept FOR UPDATE", "DO sleep(30)")
+    begun = asyncio.Event()
+    task = asyncio.create_task(reads())
+    await begun.wait()
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
-    await run(mariadb_server.pod_dsn, "CREATE OR REPLACE TABLE pod.kept (n int PRIMARY KEY) ENGINE = InnoDB")
-    await run(mariadb_server.pod_dsn, "INSERT INTO pod.kept VALUES (1)")
+
+async def look(probe: MariadbProbe) -> dict[str, Any] | None:
+    """What one look sees; None when it is blind."""
+    try:
+        return dict(await probe.sample())
+    except BlindError as error:
+        assert str(error) == OLD
+        return None
+
+
+def lock_waiters(rows: dict[str, Any]) -> int:
+    return sum(sessions for *_, wait_class, _, sessions in rows.get("sessions", ()) if wait_class == "lock")
+
+
+def commits_of(rows: dict[str, Any]) -> int:
+    return sum(value for *_, name, value in rows["counters"] if name == "commits")
+
+
+@to_its_end
+async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_server: Server) -> None:
+    """It ends while somebody else has InnoDB keep its copy, which shows it still: looks are blind, and none of them
+    counts. The totals go on, and looking adds nothing to them."""
+    dsn = mariadb_server.pod_dsn
+    await run(dsn, "CREATE OR REPLACE TABLE pod.kept (n int PRIMARY KEY) ENGINE = InnoDB")
+    await run(dsn, "INSERT INTO pod.kept VALUES (1)")
     probe = probe_of(mariadb_server.dsn)
     await probe.open()
-    tasks = [asyncio.create_task(reads())]
-    await asyncio.sleep(0.2)
-    tasks += [asyncio.create_task(holds()) for _ in range(2)]
-    with pytest.raises(BlindError, match=OLD):
-        for _ in range(40):
-            await probe.sample()
-            await asyncio.sleep(0.1)
-    for task in tasks:
-        task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+    first = await look(probe)
+    async with session(dsn) as holder, session(dsn) as waiter:
+        await holder("BEGIN", "SELECT n FROM pod.kept FOR UPDATE")
+        waiting = asyncio.create_task(waiter("BEGIN", "SELECT n FROM pod.kept FOR UPDATE"))
+        seen = [await look(probe) for _ in range(4)]
+        async with read_all_along(mariadb_server.dsn):
+            seen += [await look(probe) for _ in range(2)]  # the first one may be answered from a copy made just before
+            released_ns = time.monotonic_ns()
+            await holder("ROLLBACK")
+            await waiting
+            blind = [await look(probe) for _ in range(8)]
+        await asyncio.sleep(0.2)
+        rows = [await look(probe) for _ in range(5)]
+        await waiter("ROLLBACK")
     await probe.close()
-    await run(mariadb_server.dsn, "KILL USER pod", "DROP TABLE pod.kept")
+    await run(dsn, "DROP TABLE pod.kept")
+    assert blind == [None] * 8
+    assert [lock_waiters(each or {}) for each in rows] == [0] * 5
+    (wait,) = [wait for each in rows if each for wait in each.get("lock_waits", ())]
+    columns = dict(zip((column.name for column in LOCK_WAITS_TABLE.columns), wait, strict=True))
+    assert columns["hits"] == sum(lock_waiters(each) for each in seen if each) >= 3
+    assert columns["ended_ns"] < released_ns + PERIOD_NS
+    commits = [commits_of(each) for each in (first, *rows) if each and "counters" in each]
+    assert len(commits) >= 2
+    assert len(set(commits)) == 1
+
+
+@to_its_end
+async def test_who_reads_the_lock_tables_now_and_then_blinds_nobody(mariadb_server: Server) -> None:
+    probe = probe_of(mariadb_server.dsn)
+    await probe.open()
+    async with session(mariadb_server.dsn) as somebody:
+        for _ in range(3):
+            assert await look(probe) is not None
+            await asyncio.sleep(0.15)
+            await somebody(READ)
+            assert await look(probe) is not None
+    await probe.close()

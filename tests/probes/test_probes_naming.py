@@ -50,6 +50,11 @@ def test_comments_at_either_end_name_the_operation(statement: str | None, expect
     assert comment(statement) == expected
 
 
+def test_a_statement_that_is_cut_tells_by_its_beginning_only() -> None:
+    assert comment("/* chat.accept */ SELECT '/* jane */", whole=False) == "chat.accept"
+    assert comment("SELECT 'call me /*action='jane'*/", whole=False) is None
+
+
 def test_names_that_sessions_bear_in_all_their_transactions() -> None:
     asked = (("pg_dump", None), ("chat.accept@pod-1", None), ("", None), (None, None), ("", "autovacuum worker"))
     own = [is_own(operation(a, None, backend), a, backend) for a, backend in asked]
@@ -100,11 +105,69 @@ def test_no_value_survives(secret: str, number: int) -> None:
     ("statement", "expected"),
     [
         ('select "secret", `na"me` from t', 'select ?, `na"me` from t'),
-        ("select 'it\\'s secret', 5 # secret", "select ?, ?"),
+        ("select 'its \\\\ secret', 'C:\\\\', 5 # secret", "select ?, ?, ?"),
+        ("select 'it\\'s secret', 5", "select ?"),
+        ('select "C:\\", a = "secret"', "select ?"),
+        ("select 5--'it\n secret' -- secret\n, 6", "select ?--? , ?"),
+        ("select /*+ BKA(t) */ /*!40001 SQL_NO_CACHE */ a from t", "select a from t"),
+        ("select /*! 'it*/ secret' */ from t", "select"),
+        ("select /*M!100100 `it*/ secret` */ from t", "select"),
+        ("select 1 # it's\x00'secret'", "select ? \x00?"),
     ],
 )
 def test_fingerprint_of_mariadb(statement: str, expected: str) -> None:
     assert fingerprint(statement, mariadb=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("update t set p = 'C:\\' where n = 'secret'", "update t set p = ?"),
+        ("update t set p = 'it\\'s secret' where n = 4", "update t set p = ?"),
+        ("update t set p = 'it''s \\\\' where n = 'secret'", "update t set p = ? where n = ?"),
+        ("update t set p = 'a\\b' where n = 'secret'", "update t set p = ? where n = ?"),
+        ("update t set p = U&'C:\\0041\\' where n = 'secret'", "update t set p = ?"),
+        ("update t set p = E'it\\'s secret' where n = 4", "update t set p = ? where n = ?"),
+        ("select E'a'\n'it\\'s secret'", "select ? ?"),
+        ("select 1 -- it\r, 'is secret'", "select ? , ?"),
+        ("select $😀$ it's secret $😀$, 5", "select ?, ?"),
+        ("select 😀$$, 'a$$ secret'", "select 😀$$, ?"),
+    ],
+)
+def test_what_may_end_in_two_places_takes_the_rest(statement: str, expected: str) -> None:
+    """A backslash escapes by the session's settings, which nothing tells."""
+    assert fingerprint(statement) == expected
+
+
+VALUES = st.text(alphabet="'\"\\\\\\$/*-#;,() \n\x00aé😀", max_size=12).map(lambda text: text + "JAW'S" + text[::-1])
+"""A customer's, with what could be taken for the end of something."""
+
+
+@st.composite
+def literals(draw: st.DrawFn, mariadb: bool, escapes: bool) -> str:
+    """As a client writes them, by the reading of backslashes that its session has."""
+    value = draw(VALUES)
+    quote = draw(st.sampled_from("'\"")) if mariadb else "'"
+    prefix = draw(st.sampled_from(("", "n", "_utf8mb4 ") if mariadb else ("", "n", "E", "$$")))
+    if prefix == "$$":
+        tag = draw(st.sampled_from(("$$", "$a$", "$é😀1$")))
+        return tag + value.replace("$", "") + tag
+    if prefix == "E" or escapes:
+        value = value.replace("\\", "\\\\")
+        return prefix + quote + value.replace(quote, draw(st.sampled_from(("\\" + quote, quote * 2)))) + quote
+    return prefix + quote + value.replace(quote, quote * 2) + quote
+
+
+@pytest.mark.parametrize("mariadb", [False, True])
+@given(st.data(), st.booleans())
+def test_no_value_survives_whatever_backslashes_mean_and_wherever_it_is_cut(
+    mariadb: bool, data: st.DataObject, escapes: bool
+) -> None:
+    values = [data.draw(literals(mariadb, escapes)) for _ in range(3)]
+    comment = data.draw(st.sampled_from(("", "/* it's */", "-- it's\n", "# it's\n" if mariadb else "--it's\r")))
+    statement = "update t set a = {}, b = {} {} where c = {}".format(*values[:2], comment, values[2])
+    for cut in {len(statement), data.draw(st.integers(0, len(statement)))}:
+        assert not set("JAWS") & set(fingerprint(statement[:cut], mariadb) or "")
 
 
 PIECES = ("'", '"', "$$", "$a$", "/*", "*/", "--", "\n", "\\", "E'", "(", ",", ")", " ", "x", "é", "$1", ".")

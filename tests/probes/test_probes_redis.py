@@ -147,24 +147,26 @@ def test_periods_are_spread_over_the_looks_that_waited_for_the_thread() -> None:
 @pytest.mark.parametrize(
     ("command", "client", "operation_"),
     [
-        ("EVALSHA 6c795dd975c3 2 {a}: {a}:/*chat.accept@pod-1*/ x", "pod-1", "chat.accept"),
-        ("EVALSHA 6c795dd975c3 0 50000", "chat.close@pod-2", "chat.close"),
-        ("EVALSHA 6c795dd975c3 0 50000", "pod-1", "evalsha 6c795dd9"),
-        ("EVAL -- accept_chat\nlocal x 0", "", "accept_chat"),
-        ("EVAL return 1 0", "", "eval"),
-        ("FCALL accept 0 30000", "", "accept"),
-        ("CONFIG GET *", "", "config get"),
-        ("KEYS *", "redis-cli", "keys"),
-        ("SET k /*", "", "set"),
-        ("", "", "untold"),
+        (("EVALSHA", "6c795dd975c3", "2", "{a}:", "{a}:/*chat.accept@pod-1*/", "x"), "pod-1", "chat.accept"),
+        (("EVALSHA", "6c795dd975c3", "0", "50000"), "chat.close@pod-2", "chat.close"),
+        (("EVALSHA", "6c795dd975c3", "0", "50000"), "pod-1", "evalsha 6c795dd9"),
+        (("EVAL", "-- accept_chat\nlocal x", "0"), "", "accept_chat"),
+        (("EVAL", "return 1", "0"), "", "eval"),
+        (("FCALL", "accept", "0", "30000"), "", "accept"),
+        (("CONFIG", "GET", "*"), "", "config get"),
+        (("KEYS", "*"), "redis-cli", "keys"),
+        (("SET", "k", "/*"), "", "set"),
+        ((), "", "untold"),
     ],
 )
-def test_commands_are_told_by_what_they_say_of_themselves(command: str, client: str, operation_: str) -> None:
+def test_commands_are_told_by_what_they_say_of_themselves(
+    command: tuple[str, ...], client: str, operation_: str
+) -> None:
     assert operation(command, client) == operation_
 
 
 def slow(*numbers: int) -> list[Slow]:
-    return [Slow(number, 1000 + number, "KEYS *", "") for number in numbers]
+    return [Slow(number, 1000 + number, ("KEYS", "*"), "") for number in numbers]
 
 
 def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
@@ -185,6 +187,22 @@ def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
     assert log.totals["slow_calls:keys"] == 6
 
 
-@pytest.mark.parametrize("text", ["/*carol.smith*/", "please/*carol.smith@example.com*/", "/*carol@home*/x"])
+@pytest.mark.parametrize(
+    "text",
+    ["/*carol.smith*/", "please/*carol.smith@example.com*/", "/*carol@home*/x", "please /*carol@home*/ x", "-- carol"],
+)
 def test_what_people_write_is_no_operation(text: str) -> None:
-    assert operation(f"SET chat:1 {text}", "") == "set"
+    assert operation(("SET", "chat:1", text), "") == "set"
+
+
+def test_what_people_write_is_no_operation_of_a_real_server(tmp_path: Path, redis_server: Server) -> None:
+    """A message among the arguments of a script that lasts."""
+    with redis.Redis.from_url(redis_server.dsn) as client, observing(tmp_path, {"redis:redis": redis_server.dsn}) as o:
+        o.until_tick(lambda t: t["error"] is None, probe="redis")
+        client.eval(WORK, 1, "chat:carol", 50_000, "call /*carol@home*/ please")
+        o.until_tick(lambda t: t["rows"] > 10, probe="redis")
+        o.until_tick(lambda t: t["rows"] > 10, probe="redis")
+        o.stop()
+    counted = {r["counter"] for r in o.rows("counters")}
+    assert "slow_us:count_up" in counted
+    assert not [name for name in counted if "carol" in name]

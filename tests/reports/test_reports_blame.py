@@ -185,15 +185,17 @@ def test_waits_of_a_source_that_did_not_pass_its_calibration_are_unknown(tmp_pat
 
 def test_a_source_worse_than_the_best_and_a_silent_log_are_doubts(tmp_path):
     source = {"known": ["sampled"], "period_ns": 50 * MS, "threshold_ns": None, "reason": "the log is CSV"}
-    log = [
-        ("postgres/log", t[1], t[2], t[3], 0, "rotated away" if i < 4 else None, t[6]) for i, t in enumerate(ticks())
-    ]
+    why = {**dict.fromkeys(range(4), "rotated away"), 6: "withdrawn"}
+    log = [("postgres/log", t[1], t[2], t[3], 0, why.get(i), t[6]) for i, t in enumerate(ticks())]
     tables = {"lock_waits": [], "ticks": [*ticks(), *log]}
     write_run(tmp_path, "01-postgres", tables=tables, manifest={"lock_sources": {"postgres": source}})
-    calibrated, worse, silent = lock_doubts(read_study(tmp_path)[0])
+    calibrated, worse, silent, again = lock_doubts(read_study(tmp_path)[0])
     assert "was not calibrated" in calibrated
     assert worse.endswith("known by less than the best source (sampled): the log is CSV.")
     assert "log told nothing for about 200 ms" in silent
+    assert "(rotated away)" in silent
+    assert "log told nothing for about 50 ms" in again
+    assert "(withdrawn)" in again
     assert only(tmp_path).waits.known == "sampled"
 
 

@@ -1,22 +1,18 @@
 """Whether InnoDB's copy of its lock tables is of now. Pure."""
 
-_STALE_AFTER = 3
-OLD = (
-    "InnoDB's copy of its lock tables is old: somebody else reads it more than ten times a second, or does so all along"
-)
+OLD = "InnoDB's copy of its lock tables is not of now: somebody else reads it again and again"
 
 
 class Freshness:
-    """Holds what looks show against a counter that is never old. One difference may be chance, three in a row are not:
-    InnoDB makes its copy anew only when nobody has read it for 100 ms."""
+    """InnoDB makes its copy anew only when nobody has read it for 100 ms. It shows the looking session, too, in the
+    statement that it was in when the copy was made: that tells for which look it was made, or for somebody else."""
 
     def __init__(self) -> None:
-        self._differ = 0
+        self._made_for_us = False
 
-    def note(self, shown: int, counted: int) -> None:
-        """Of one moment: how many sessions wait for a row by the copy, and by the counter."""
-        self._differ = self._differ + 1 if bool(shown) != bool(counted) else 0
-
-    @property
-    def stale(self) -> bool:
-        return self._differ >= _STALE_AFTER
+    def fresh(self, mark: str, shown: str | None) -> bool:
+        """`mark`: how the statement begins that the look began with. `shown`: in which one the copy shows us; None: in
+        none, so it was made between two looks. That is of now, unless the copy before was not made for us either: then
+        it may be that one still."""
+        before, self._made_for_us = self._made_for_us, shown is not None and shown.startswith(mark)
+        return self._made_for_us or (shown is None and before)

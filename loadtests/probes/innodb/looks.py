@@ -67,7 +67,8 @@ class Look:
         return [*rows, *listed, *((self._silent_wait(s), None) for s in silent)]
 
     def _row_waits(self, ways: Sequence[InTheWay]) -> list[tuple[Lock, Lock | None]]:
-        """A holder counts before one who only asked before."""
+        """A holder counts before one who only asked before. Sessions are not read at the very moment of the copy: one
+        that is in no statement any more, or not yet, does not wait."""
         blockers: dict[int, InTheWay] = {}
         for way in sorted(ways, key=lambda w: (w.queues, w.blocker)):
             blockers.setdefault(way.waiter, way)
@@ -78,7 +79,7 @@ class Look:
                 self._blocker(way.blocker or None, not way.queues, way.named),
             )
             for way in blockers.values()
-            if way.waiter in self._sessions
+            if way.waiter in self._sessions and self._sessions[way.waiter].head is not None
         ]
 
     def _listed_waits(self, held: Sequence[tickets.Ticket], lists_requests: bool) -> list[tuple[Lock, Lock | None]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from loadtests.probes import naming
 
 _LONGEST = 100
+_WHOLE = 1000
 _LABEL = re.compile(r"\s*/\*\s*([\w.-]{1,100}@[\w.-]{1,100})\s*\*/")
 
 
@@ -14,8 +15,8 @@ class Session(NamedTuple):
     """One client's session at a look.
 
     `transaction` None: in none that InnoDB knows of. `head` and `tail`: how the statement that it runs begins, and how
-    it ends where `head` is not all of it. `query` is another one for each statement, and stays while one is idle.
-    `age_ns`: since the statement began, or since the session fell idle.
+    it ends where it has a thousand bytes or more; None: that is not known. `query` is another one for each statement,
+    and stays while one is idle. `age_ns`: since the statement began, or since the session fell idle.
     """
 
     session: int
@@ -31,8 +32,10 @@ class Session(NamedTuple):
     @property
     def said(self) -> str | None:
         """`chat.accept@pod-1`, or the operation that a comment names otherwise."""
-        label = _LABEL.match(self.head or "")
-        return label[1] if label else naming.comment(self.tail or self.head)
+        head = self.head or ""
+        if label := _LABEL.match(head):
+            return label[1]
+        return naming.comment(head + (self.tail or ""), self.tail is not None or len(head.encode()) < _WHOLE)
 
 
 class Names:

@@ -1,9 +1,10 @@
 """Metadata locks, of tables and schemas, and user-level locks (GET_LOCK): who waits for whom. Pure."""
 
-import hashlib
 import re
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 from loadtests.probes import locknames
@@ -28,8 +29,11 @@ _CONFLICTS: Mapping[str, frozenset[str]] = {
 _GENTLE = frozenset({f"BACKUP_{mode}" for mode in ("DML", "TRANS_DML", "SYS_DML", "DDL", "ALTER_COPY", "COMMIT")})
 """Of MariaDB's backup lock, what ordinary statements take: these do not stand in each other's way."""
 
-_PLAIN = re.compile(r"[A-Za-z_.:/-]{1,40}")
+_KIND = re.compile(r"([A-Za-z]{1,40})[:/]")
+_HASHED_BY = secrets.token_bytes(16)
+"""Another one in each run: nobody can try names until one fits."""
 _USER_LEVEL = "USER LEVEL LOCK"
+_NAMED_BY_APPLICATIONS = (_USER_LEVEL, "LOCKING SERVICE")
 _CHANGES_TABLES = re.compile(
     r"(?:/\*.*?\*/|\s)*(?:alter|create|drop|lock|optimize|rename|repair|truncate)\b", re.I | re.S
 )
@@ -51,15 +55,15 @@ class Ticket(NamedTuple):
 
     @property
     def named(self) -> Named:
-        """In words. A user-level lock's name may hold a customer's: what follows its first word is hashed."""
+        """In words. The name of a user-level lock may be a customer's: told is what stands before a colon or a slash,
+        as in `invoice:17`; the whole is hashed, and tells the lock only."""
         name = self.name or ""
         if self.kind == "TABLE":
             return locknames.relation(name)
-        if self.kind == _USER_LEVEL:
-            word = _PLAIN.match(name)
-            shown = f"advisory {word[0]}" if word else "advisory"
-            digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-            return Named(shown, shown if word and word[0] == name else f"{shown} #{digest}")
+        if self.kind in _NAMED_BY_APPLICATIONS:
+            kind = _KIND.match(name)
+            shown = f"advisory {kind[1]}" if kind else "advisory"
+            return Named(shown, f"{shown} #{blake2b(name.encode(), digest_size=4, key=_HASHED_BY).hexdigest()}")
         words = f"{self.kind.lower()} {name or self.schema or ''}".strip()
         return Named(words, words)
 

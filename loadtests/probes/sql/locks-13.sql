@@ -36,7 +36,8 @@ SELECT
     (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS asked,
     a.backend_type,
     a.application_name,
-    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement
+    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement,
+    octet_length(a.query) < least($1::int, 1000) AS whole
 FROM locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE

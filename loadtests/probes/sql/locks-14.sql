@@ -1,6 +1,6 @@
 -- Who waits for which lock, and who holds it. One copy of the lock table (pg_blocking_pids would take all of its
 -- partitions once more for every waiter), cut down to the locks that somebody waits for, and to the rows that waiters
--- queue for.
+-- queue for. $1: statements of fewer bytes are there to their end.
 WITH locks AS MATERIALIZED (
     SELECT
         *,
@@ -38,7 +38,8 @@ SELECT
     (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS asked,
     a.backend_type,
     a.application_name,
-    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement
+    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement,
+    octet_length(a.query) < least($1::int, 1000) AS whole
 FROM locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE

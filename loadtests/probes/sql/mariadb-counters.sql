@@ -6,11 +6,9 @@ SELECT
         WHEN 'INNODB_DEADLOCKS' THEN 'deadlocks'
         WHEN 'COM_COMMIT' THEN 'commits'
         WHEN 'COM_ROLLBACK' THEN 'rollbacks'
-        WHEN 'INNODB_ROW_LOCK_CURRENT_WAITS' THEN 'lock_waits_now'
     END AS counter,
     CAST(variable_value AS SIGNED) AS value
 FROM information_schema.global_status
 WHERE variable_name IN (
-    'INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'COM_COMMIT', 'COM_ROLLBACK',
-    'INNODB_ROW_LOCK_CURRENT_WAITS'
+    'INNODB_ROW_LOCK_WAITS', 'INNODB_ROW_LOCK_TIME', 'INNODB_DEADLOCKS', 'COM_COMMIT', 'COM_ROLLBACK'
 )

@@ -1,9 +1,10 @@
 -- What every client's session does, with the InnoDB transaction that it is in. A session that waits for a row's lock
--- shows no state of its own: its transaction does. Commit is where InnoDB writes its log and has it synced.
+-- shows no state of its own: its transaction does, which may be of a moment when the session was in another statement
+-- or in none. Commit is where InnoDB writes its log and has it synced.
 SELECT
     p.id AS session,
     CASE
-        WHEN t.trx_state = 'LOCK WAIT' THEN 'lock'
+        WHEN t.trx_state = 'LOCK WAIT' AND p.info IS NOT NULL THEN 'lock'
         WHEN p.state LIKE 'Waiting for % lock' OR p.state = 'User lock' THEN 'lock'
         WHEN p.command = 'Sleep' AND t.trx_id IS NOT NULL THEN 'idle in transaction'
         WHEN p.command = 'Sleep' THEN 'client'
@@ -15,7 +16,7 @@ SELECT
     t.trx_id AS transaction,
     p.state,
     left(p.info, 1000) AS head,
-    CASE WHEN char_length(p.info) > 1000 THEN right(p.info, 1000) END AS tail,
+    CASE WHEN octet_length(p.info) >= 1000 THEN right(p.info, 1000) END AS tail,
     p.query_id AS query,
     CAST(p.time_ms * 1000000 AS SIGNED) AS age_ns,
     p.user

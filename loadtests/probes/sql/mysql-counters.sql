@@ -5,12 +5,11 @@ SELECT
         WHEN 'Innodb_row_lock_time' THEN 'lock_wait_ms'
         WHEN 'Com_commit' THEN 'commits'
         WHEN 'Com_rollback' THEN 'rollbacks'
-        WHEN 'Innodb_row_lock_current_waits' THEN 'lock_waits_now'
     END AS counter,
     CAST(variable_value AS SIGNED) AS value
 FROM performance_schema.global_status
 WHERE variable_name IN (
-    'Innodb_row_lock_waits', 'Innodb_row_lock_time', 'Com_commit', 'Com_rollback', 'Innodb_row_lock_current_waits'
+    'Innodb_row_lock_waits', 'Innodb_row_lock_time', 'Com_commit', 'Com_rollback'
 )
 UNION ALL
 SELECT 'deadlocks', CAST(count AS SIGNED)

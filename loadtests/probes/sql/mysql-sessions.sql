@@ -1,6 +1,6 @@
 -- What every client's session does, with the InnoDB transaction that it is in. The age of a statement is in
 -- performance_schema in picoseconds, that of an idle session in whole seconds. Who is idle in a transaction shows the
--- statement that it ran last.
+-- statement that it ran last. Statements are cut to about a thousand bytes: how longer ones end, nothing tells.
 SELECT
     p.processlist_id AS session,
     CASE
@@ -16,7 +16,7 @@ SELECT
     t.trx_id AS transaction,
     p.processlist_state AS state,
     left(CASE WHEN t.trx_id IS NULL THEN p.processlist_info ELSE coalesce(p.processlist_info, e.sql_text) END, 1000) AS head,
-    CASE WHEN char_length(p.processlist_info) > 1000 THEN right(p.processlist_info, 1000) END AS tail,
+    NULL AS tail,
     coalesce(e.event_id, 0) AS query,
     CASE
         WHEN p.processlist_command <> 'Sleep' AND e.end_event_id IS NULL AND e.timer_wait IS NOT NULL

@@ -1,10 +1,11 @@
 -- Sessions of this database by what they do and what they wait for. Application and comment name the operation: a
--- comment of pairs (sqlcommenter) at the end, else the one at the beginning. What may not be seen is null.
+-- comment of pairs (sqlcommenter) at the end, else the one at the beginning. Of a session that this role may not see
+-- even the kind is null. $1: statements of fewer bytes are there to their end; a longer one may be cut within a value.
 SELECT
     CASE
+        WHEN backend_type IS NULL THEN 'hidden'
         WHEN state = 'idle' THEN 'client'
         WHEN state LIKE 'idle in transaction%' THEN 'idle in transaction'
-        WHEN state IS NULL AND query IS NOT NULL AND backend_type IS NULL THEN 'other'
         WHEN wait_event_type IS NULL THEN 'running'
         WHEN wait_event_type = 'Lock' THEN 'lock'
         WHEN wait_event_type = 'IO' THEN 'io'
@@ -15,7 +16,7 @@ SELECT
     application_name,
     CASE
         WHEN state = 'idle' THEN NULL
-        WHEN right(query, 8) LIKE '%*/%'
+        WHEN octet_length(query) < $1::int AND right(query, 8) LIKE '%*/%'
             THEN coalesce(substring(query FROM '/\*[^*]*=''[^*]*\*/\s*;?\s*$'), substring(query FROM '^\s*/\*.*?\*/'))
         ELSE substring(query FROM '^\s*/\*.*?\*/')
     END AS comment,
