@@ -45,8 +45,7 @@ class Calibration:
     """The databases of one run, all at the same time. `scratch` is a directory of its own."""
 
     def __init__(self, databases: Sequence[Database], form: Form, scratch: Path, say: Callable[[str], None]) -> None:
-        self._form, self._place, self._say = form, scratch, say
-        self._scratch = scratch
+        self._form, self._scratch, self._say = form, scratch, say
         self._origin_ns = time.monotonic_ns()
         self._own = [database for database in databases if database.engine in OWN_TIMING]
         self._seen = [database for database in databases if database.engine not in OWN_TIMING]
@@ -57,10 +56,10 @@ class Calibration:
         A short form that is unknown because the host had no time for the truth is made once more.
         """
         gone = await self._leave_out_who_is_gone()
-        found = await self._make("first")
+        found = await self._make(self._directory("first"))
         if self._form == "short" and verdict(found) == "unknown" and any(f.value is not None for f in found):
             self._say("the host was too busy to tell: once more")
-            found = await self._make("second")
+            found = await self._make(self._directory("second"))
         return [*gone, *found]
 
     async def _leave_out_who_is_gone(self) -> list[Figure]:
@@ -70,21 +69,24 @@ class Calibration:
         self._seen = [database for database in self._seen if database not in gone]
         return [undone(look, why) for database, why in gone.items() for look in database.looks(self._form)]
 
-    async def _make(self, attempt: str) -> list[Figure]:
-        self._scratch = self._place / attempt
-        self._scratch.mkdir()
-        found = await self._observed() if self._seen else []
+    def _directory(self, attempt: str) -> Path:
+        directory = self._scratch / attempt
+        directory.mkdir()
+        return directory
+
+    async def _make(self, scratch: Path) -> list[Figure]:
+        found = await self._observed(scratch) if self._seen else []
         for database in self._own:
-            made, (look,) = await self._hold(database, _at_once), database.looks(self._form)
+            made, (look,) = await self._hold(database, scratch, _at_once), database.looks(self._form)
             found += [undone(look, made)] if isinstance(made, str) else judged(look, made, None)
         return found
 
-    async def _observed(self) -> list[Figure]:
+    async def _observed(self, scratch: Path) -> list[Figure]:
         looks = {look: (database, dsn) for database in self._seen for look, dsn in database.looks(self._form).items()}
         addresses = {look.database: (look.engine, dsn) for look, (_, dsn) in looks.items()}
         try:
-            async with observing(addresses, self._scratch, self._origin_ns) as observed:
-                holding = [self._hold(database, self._ready(observed)) for database in self._seen]
+            async with observing(addresses, scratch, self._origin_ns) as observed:
+                holding = [self._hold(database, scratch, self._ready(observed)) for database in self._seen]
                 made = dict(zip(self._seen, await asyncio.gather(*holding), strict=True))
                 await asyncio.sleep(self._settling_s(observed))
                 observed.until_ns = time.monotonic_ns() - self._origin_ns
@@ -113,16 +115,14 @@ class Calibration:
     def _counting_s(self) -> float:
         return 1.2 * _COUNTED_EVERY_S if self._form == "full" else 0.0
 
-    async def _hold(self, database: Database, ready: Ready) -> Made | str:
+    async def _hold(self, database: Database, scratch: Path, ready: Ready) -> Made | str:
         """What was done, or why nothing could be."""
         holds = plan(database.engine, self._form)
         self._say(f"{database.name}: holding {len(holds)} locks")
         try:
-            dsns = (database.holders_dsn, database.dsn)
-            ground = Ground(*dsns, self._scratch, Timekeeper(self._origin_ns), ready)
+            clock = Timekeeper(self._origin_ns)
+            ground = Ground(database.holders_dsn, database.dsn, scratch, clock, ready)
             return await hold(database.engine, ground, holds)
-        except ObserverFailed:
-            raise
         except Exception as error:
             return _first(error)
 
@@ -146,6 +146,6 @@ def _first(error: BaseException) -> str:
     """The first cause, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, Silent):
+    if isinstance(error, Silent | ObserverFailed):  # whose words are our own
         return str(error)
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -45,6 +45,7 @@ class Calibrating:
 
     def __init__(self, directory: RunDirectory, places: Mapping[str, Place], form: Form, guardian: Guardian) -> None:
         self._directory, self._places, self._form = directory, places, form
+        self._closed = False
         reading_end, writing_end = os.pipe()
         argv = [
             *(sys.executable, "-m", "loadtests.calibration", "--form", form),
@@ -104,5 +105,3 @@ class Calibrating:
         if not self._closed:
             self._lines.close()
             self._closed = True
-
-    _closed = False

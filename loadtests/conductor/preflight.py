@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.conductor.behind import check_databases, databases_behind
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import BadInput, Unavailable
@@ -13,7 +14,7 @@ from loadtests.conductor.feasibility import problems_of_timeline
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.run import TOKEN_SECRET
-from loadtests.conductor.target import check_target, databases_behind, is_loopback, problems_of_target
+from loadtests.conductor.target import check_target, is_loopback, problems_of_target
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
@@ -125,7 +126,7 @@ def _problems_of_generator(asked: Asked) -> list[str]:
 
 
 def check_surroundings(choices: Choices) -> None:
-    """Servers, target, and whether there is somewhere to write. Raises Unavailable or BadInput."""
+    """Servers, target and the databases behind it, and somewhere to write. Raises Unavailable or BadInput."""
     problems = [
         *_problems_of_servers(choices),
         *_problems_of_directory(choices.runs),
@@ -138,6 +139,7 @@ def check_surroundings(choices: Choices) -> None:
             check_target(
                 subject.target.url, layout(choices.scenario, None).pods[0].accounts[0], os.environ[TOKEN_SECRET]
             )
+            check_databases(subject.target.databases, os.environ.get(DSNS))
 
 
 def _problems_of_servers(choices: Choices) -> list[str]:

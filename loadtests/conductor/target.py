@@ -2,8 +2,6 @@
 
 import ipaddress
 import socket
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
@@ -11,18 +9,10 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from loadtests.conductor.failures import BadInput, RunEnded, Unavailable
-from loadtests.probes.contract import Database
-from loadtests.probes.databases import DSNS, PROBES, dsns_by_name
 from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.codecs.tokens import token_for
 
 TRY_FOR_S = 5.0
-_SCHEMES: Mapping[str, tuple[str, ...]] = {
-    "postgres": ("postgresql", "postgres"),
-    "mariadb": ("mariadb", "mysql"),
-    "mysql": ("mysql", "mariadb"),
-    "redis": ("redis", "rediss"),
-}
 
 
 def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
@@ -43,43 +33,6 @@ def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
         f"--target {url}: {parts.hostname} is not this machine. Load may only go to hosts that you own: "
         f"if it is yours, say --i-own {parts.hostname}"
     ]
-
-
-def databases_behind(
-    named: Sequence[str], dsns: str | None, hosts_owned: tuple[str, ...], problems: list[str]
-) -> tuple[Database, ...]:
-    """Those that are to be watched. Adds to `problems` what is wrong with them; no word of it is of an address, which
-    holds a password."""
-    databases: list[Database] = []
-    try:
-        databases = [Database.parse(text) for text in named]
-        addresses = dsns_by_name(dsns) if named else {}
-    except ValueError as error:
-        problems.append(f"--database: {error}")
-        return ()
-    for database in databases:
-        wrong = _problem_of_database(database, addresses.get(database.name), hosts_owned)
-        problems += [f"--database {database.name}:{database.engine}: {wrong}"] if wrong else []
-    twice = sorted(name for name, n in Counter(d.name for d in databases).items() if n > 1)
-    problems += [f"--database {name}: named twice" for name in twice]
-    return tuple(databases)
-
-
-def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str, ...]) -> str:
-    if database.engine not in PROBES:
-        return f"nothing can look into {database.engine}; what can be watched: {', '.join(PROBES)}"
-    if not isinstance(dsn, str):
-        return f'its address is missing: set {DSNS} to a JSON object, such as {{"{database.name}": "…"}}'
-    try:
-        parts = urlsplit(dsn)
-        host, valid = parts.hostname, parts.scheme in _SCHEMES[database.engine] and parts.port != 0
-    except ValueError:
-        host, valid = None, False
-    if not (valid and host):
-        return f"its address in {DSNS} is no {_SCHEMES[database.engine][0]}://USER:PASSWORD@HOST:PORT/…"
-    if is_loopback(host) or host in hosts_owned:
-        return ""
-    return f"{host} is not this machine. If it is yours, and may be looked into, say --i-own {host}"
 
 
 def is_loopback(host: str) -> bool:

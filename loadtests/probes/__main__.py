@@ -17,7 +17,7 @@ import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
 from loadtests.probes.contract import Clock, Database, Probe
-from loadtests.probes.databases import DSNS, database_probes, offsets, sources
+from loadtests.probes.databases import DSNS, database_probes, offsets, sources, why_not
 from loadtests.probes.loop import Watch, run
 from loadtests.probes.recorder import Recorder
 from loadtests.probes.resources import ResourcesProbe, Watched
@@ -98,9 +98,7 @@ async def _open(watches: Sequence[Watch]) -> None:
         try:
             await watch.open()
         except Exception as error:
-            # A driver that cannot make out an address may quote it, with the password in it.
-            said = "its address was not understood" if isinstance(error, ValueError) else str(error)
-            sys.stderr.write(f"the observer cannot see {watch.probe.name}: {type(error).__name__}: {said}\n")
+            sys.stderr.write(f"the observer cannot see {watch.probe.name}: {why_not(error)}\n")
             raise SystemExit(EX_UNAVAILABLE) from None
 
 

@@ -61,6 +61,16 @@ def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:
     raise ValueError(f"{DSNS} is not a JSON object, name → DSN")
 
 
+def why_not(error: Exception) -> str:
+    """Why a database cannot be looked into, in one line."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, ValueError):  # a driver that cannot make out an address may quote it, with the password in it
+        return "its address was not understood"
+    coded = len(error.args) > 1 and isinstance(error.args[0], int)  # a number, and what it means
+    return " ".join(str(error.args[-1] if coded else error).split()).rstrip(".") or type(error).__name__
+
+
 def sources(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, Any]]:
     """By database: how its waits for locks are known; without those that nobody looks into."""
     told: dict[str, Source | None] = {probe.name: getattr(probe, "source", None) for probe in probes}

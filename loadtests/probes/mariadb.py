@@ -88,7 +88,7 @@ class MariadbProbe:
             host=url.hostname or "127.0.0.1",
             port=url.port or 3306,
             user=unquote(url.username or ""),
-            password=unquote(url.password or ""),
+            password=unquote(url.password or "").encode(),  # as it is: the driver would make Latin-1 of it
             autocommit=True,
             program_name="loadtests observer",
             init_command="SET time_zone = '+00:00'",

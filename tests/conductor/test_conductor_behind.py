@@ -1,10 +1,15 @@
-"""Databases behind a target: what is refused before anybody looks, in words that quote no address."""
+"""Databases behind a target: what is refused before a study begins, in words that quote no address."""
 
+import asyncio
 import json
+from urllib.parse import quote, urlsplit
 
+import asyncmy
 import pytest
+import redis
 
-from loadtests.conductor.target import databases_behind
+from loadtests.conductor.behind import check_databases, databases_behind
+from loadtests.conductor.failures import Unavailable
 from loadtests.probes.contract import Database
 
 SECRET = "hunter2"
@@ -53,3 +58,78 @@ def test_a_host_that_is_owned_may_be_looked_into():
 def test_one_name_is_one_database():
     _, problems = problems_of(["chats:postgres", "chats:postgres"], json.dumps({"chats": DSN}))
     assert problems == ["--database chats: named twice"]
+
+
+def as_role(dsn, role, password=SECRET):
+    at = urlsplit(dsn)
+    return at._replace(netloc=f"{role}:{quote(password, safe='')}@{at.hostname}:{at.port}").geturl()
+
+
+def refusal(engine, dsn):
+    with pytest.raises(Unavailable) as refused:
+        check_databases([Database("chats", engine)], json.dumps({"chats": dsn}))
+    assert SECRET not in str(refused.value)
+    assert refused.value.exit_code == 69
+    return str(refused.value)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [
+        ("postgres", 'password authentication failed for user "pod"'),
+        ("mariadb", "Access denied for user 'pod'@'127.0.0.1' (using password: YES)"),
+        ("redis", "invalid username-password pair or user is disabled"),
+    ],
+)
+def test_a_wrong_password_is_told_before_anything_is_sent(engine, told, request):
+    database = request.getfixturevalue(f"{engine}_database")
+    check_databases([Database("chats", engine)], json.dumps({"chats": database.pod_dsn}))
+    said = refusal(engine, as_role(database.pod_dsn, "pod"))
+    assert said.startswith(f"--database chats:{engine} cannot be looked into: {told}. Check its address")
+
+
+@pytest.mark.server
+def test_a_password_may_have_any_letters(mariadb_database):
+    async def execute(statement):
+        at = urlsplit(mariadb_database.dsn)
+        login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
+        async with asyncmy.connect(**login) as connection, connection.cursor() as cursor:
+            await cursor.execute(statement)
+
+    asyncio.run(execute("CREATE USER watcher@'127.0.0.1' IDENTIFIED BY 'пароль€'"))
+    try:
+        dsn = as_role(mariadb_database.pod_dsn, "watcher", "пароль€")
+        check_databases([Database("chats", "mariadb")], json.dumps({"chats": dsn}))
+    finally:
+        asyncio.run(execute("DROP USER watcher@'127.0.0.1'"))
+
+
+@pytest.mark.server
+def test_what_a_role_must_not_do_is_told(redis_database):
+    with redis.Redis.from_url(redis_database.dsn) as server:
+        server.acl_setuser("watcher", enabled=True, passwords=[f"+{SECRET}"], commands=["+time"])
+        try:
+            assert "no permissions to run the 'info' command" in refusal(
+                "redis", as_role(redis_database.dsn, "watcher")
+            )
+        finally:
+            server.acl_deluser("watcher")
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb", "redis"])
+def test_nobody_there_is_told(engine):
+    said = refusal(engine.removesuffix("ql"), f"{engine}://pod:{SECRET}@127.0.0.1:1/x")
+    assert "127.0.0.1" in said
+
+
+def test_every_database_that_cannot_be_looked_into_is_told():
+    both = [Database("one", "redis"), Database("two", "redis")]
+    dsns = json.dumps(dict.fromkeys(("one", "two"), f"redis://:{SECRET}@127.0.0.1:1/0"))
+    with pytest.raises(Unavailable) as refused:
+        check_databases(both, dsns)
+    assert [line.split()[1] for line in str(refused.value).splitlines()] == ["one:redis", "two:redis"]
+
+
+def test_where_no_database_is_named_nobody_looks():
+    check_databases([], None)

@@ -1,0 +1,86 @@
+"""The databases behind a pod that we did not start: named by people, and looked into before a study begins."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.target import is_loopback
+from loadtests.probes.contract import Database, Probe
+from loadtests.probes.databases import DSNS, PROBES, database_probes, dsns_by_name, why_not
+
+_SCHEMES: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("postgresql", "postgres"),
+    "mariadb": ("mariadb", "mysql"),
+    "mysql": ("mysql", "mariadb"),
+    "redis": ("redis", "rediss"),
+}
+
+
+def databases_behind(
+    named: Sequence[str], dsns: str | None, hosts_owned: tuple[str, ...], problems: list[str]
+) -> tuple[Database, ...]:
+    """Those that are to be watched. Adds to `problems` what is wrong with them; no word of it is of an address, which
+    holds a password."""
+    databases: list[Database] = []
+    try:
+        databases = [Database.parse(text) for text in named]
+        addresses = dsns_by_name(dsns) if named else {}
+    except ValueError as error:
+        problems.append(f"--database: {error}")
+        return ()
+    for database in databases:
+        wrong = _problem_of_database(database, addresses.get(database.name), hosts_owned)
+        problems += [f"--database {database.name}:{database.engine}: {wrong}"] if wrong else []
+    twice = sorted(name for name, n in Counter(d.name for d in databases).items() if n > 1)
+    problems += [f"--database {name}: named twice" for name in twice]
+    return tuple(databases)
+
+
+def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str, ...]) -> str:
+    if database.engine not in PROBES:
+        return f"nothing can look into {database.engine}; what can be watched: {', '.join(PROBES)}"
+    if not isinstance(dsn, str):
+        return f'its address is missing: set {DSNS} to a JSON object, such as {{"{database.name}": "…"}}'
+    try:
+        parts = urlsplit(dsn)
+        host, valid = parts.hostname, parts.scheme in _SCHEMES[database.engine] and parts.port != 0
+    except ValueError:
+        host, valid = None, False
+    if not (valid and host):
+        return f"its address in {DSNS} is no {_SCHEMES[database.engine][0]}://USER:PASSWORD@HOST:PORT/…"
+    if is_loopback(host) or host in hosts_owned:
+        return ""
+    return f"{host} is not this machine. If it is yours, and may be looked into, say --i-own {host}"
+
+
+def check_databases(databases: Sequence[Database], dsns: str | None) -> None:
+    """Looks into each as the observer will. Raises Unavailable with every one that does not let us."""
+    probes = database_probes(databases, dsns, time.monotonic_ns)
+    reasons = asyncio.run(_try_all([next(p for p in probes if p.name == d.probe) for d in databases]))
+    if problems := [_shut(database, why) for database, why in zip(databases, reasons, strict=True) if why]:
+        raise Unavailable("\n".join(problems))
+
+
+async def _try_all(probes: Sequence[Probe]) -> list[str]:
+    return await asyncio.gather(*map(_try, probes))
+
+
+async def _try(probe: Probe) -> str:
+    """Why it cannot be opened; empty when it can."""
+    try:
+        await probe.open()
+    except Exception as error:
+        return why_not(error)
+    finally:
+        await probe.close()
+    return ""
+
+
+def _shut(database: Database, why: str) -> str:
+    return (
+        f"--database {database.name}:{database.engine} cannot be looked into: {why}. Check its address in {DSNS}, and "
+        "what its role may do (docs/waits.md)"
+    )
