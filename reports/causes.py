@@ -55,10 +55,15 @@ def run_causes(
     earlier = earlier_calls(ledger.run, flat)
     looked = [_around(served, tail) for tail in (*flat.values(), *earlier.values())]
     _add_lock_time([found for found, _ in looked], _joined([spans for _, spans in looked]), ledger)
-    for (name, figure), (found, _) in zip(flat, looked, strict=False):
-        sums.setdefault(name, {})[figure] = found
-    for (name, figure), (before, _) in zip(earlier, looked[len(flat) :], strict=True):
-        sums[name][figure].through["held back"] = before.felt()
+    found = {place: its for place, (its, _) in zip(flat, looked, strict=False)}
+    for place, (before, _) in zip(earlier, looked[len(flat) :], strict=True):
+        found[place].through["held back"] = before.felt()
+    for (name, figure), its in found.items():
+        figures = sums.setdefault(name, {})
+        if figure == "mean":  # told in full by totals, but for what single operations were waiting for
+            figures.setdefault(figure, Sums()).through = its.felt_times(flat[name, figure].worth)
+        else:
+            figures[figure] = its
     return RunCauses(sums, over_time(ledger.run, served, axis))
 
 
@@ -138,10 +143,10 @@ def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> N
         _add_locks(sums, spans, part)
     if not (spans.since > spans.asked).any():
         return
-    pools, database = Pools(ledger), ledger.transactions.database[spans.row]
-    for code in np.unique(database):
-        mine = database == code
-        for pair, ns in pools.behind(int(code), spans.asked[mine], spans.since[mine]).items():
+    pools, pool = Pools(ledger), ledger.transactions.pool[spans.row]
+    for one in np.unique(pool):
+        mine = pool == one
+        for pair, ns in pools.behind(int(one), spans.asked[mine], spans.since[mine]).items():
             for place, waited in enumerate(np.bincount(spans.place[mine], ns, len(sums))):
                 if waited > 0:
                     through = sums[place].through.setdefault("session", {})

@@ -37,8 +37,11 @@ def _joined(tails: Sequence[Tail]) -> Tail:
     none = np.zeros(0, dtype=np.int64)
     key = np.concatenate([none.astype(np.uint64), *(tail.key for tail in tails)])
     _, once = np.unique(key, return_index=True)
-    columns = ([none, *(getattr(tail, name) for tail in tails)] for name in ("planned", "started", "ended"))
-    return Tail(key[once], *(np.concatenate(column)[once] for column in columns))
+    planned, started, ended = (
+        np.concatenate([none, *(getattr(tail, name) for tail in tails)])[once]
+        for name in ("planned", "started", "ended")
+    )
+    return Tail(key[once], planned, started, ended)
 
 
 def _late(tail: Tail) -> Tail:

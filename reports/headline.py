@@ -10,9 +10,9 @@ from reports.frames import Run
 from reports.generator import strain
 from reports.ledgerchecks import ledger_checks
 from reports.lockdoubts import lock_doubts
+from reports.lockwords import behind
 from reports.sentence import locked_at, most_locked, sentence_of
 from reports.statistics import Estimate
-from reports.waits import NOBODY
 from reports.wording import digits, duration, interval, listed, value, with_interval
 
 ACCEPT = "chat.accept"
@@ -66,7 +66,7 @@ def headline(findings: Findings) -> Headline:
     first = f"Every Accept chat on {dead} failed. " if dead else ""
     # Percentiles are of those that did not fail: a storage must not look quick because it refuses the work.
     first += f"Accept chat failed: {failing}. " if failing else ""
-    first += f"For that, {listed(beaten)} {'is' if len(beaten) == 1 else 'are'} not called fast. " if beaten else ""
+    first += f"So {listed(beaten)} {'is' if len(beaten) == 1 else 'are'} not called fast. " if beaten else ""
     return Headline(True, f"{first}{answer}", reason, *doubts)
 
 
@@ -168,17 +168,17 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
     if share < _LITTLE:
         told = f"Locks are {share:.1%} of its accepts' waiting (known: {waits.known})."
     else:
-        holder, behind = waits.behind(ACCEPT)[0]
+        holder, its_s = waits.behind(ACCEPT)[0]
         told = (
             f"Locks are {min(share, 1):.0%} of its accepts' waiting ({duration(seconds)}, known: {waits.known}), "
-            f"{behind / seconds:.0%} of it {_behind(holder)}."
+            f"{its_s / seconds:.0%} of it {behind(holder)}."
         )
     return f"{told} {_held_back(accept)}{_meanwhile(storage)}" if share < _MOST else told
 
 
 def _held_back(accept: Measure) -> str:
     share = accept.held_back_s / accept.waited_s if accept.waited_s else 0.0
-    return f"{share:.0%} passed before they began, their agents still in an earlier call. " if share >= _LITTLE else ""
+    return f"{share:.0%} passed while their agents were still in an earlier call. " if share >= _LITTLE else ""
 
 
 def _meanwhile(storage: StorageFindings) -> str:
@@ -186,19 +186,14 @@ def _meanwhile(storage: StorageFindings) -> str:
     pairs = storage.waits.seconds
     mean = sum(pairs.values()) / storage.judged_s if storage.judged_s else 0.0
     if mean < _LITTLE:
-        return "The rest passes in queues and work; hardly any session waited for a lock."
+        return "The rest was queues and work; hardly any session waited for a lock."
     waiter, holder = max(pairs, key=lambda pair: pairs[pair])
     busy = storage.sessions.judged
     at_work = digits(sum(busy.values()))
     who = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
     return (
-        f"The rest passes in queues and work, while on average {who} waited for locks, "
-        f"most of all {waiter} {_behind(holder)}."
+        f"The rest was queues and work, while on average {who} waited for locks, most of all {waiter} {behind(holder)}."
     )
-
-
-def _behind(holder: str) -> str:
-    return "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
 
 
 def _durability(findings: Findings) -> str:

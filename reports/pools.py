@@ -1,7 +1,7 @@
-"""What the sessions of a database were waiting for while somebody waited for one of them.
+"""What the sessions of a pool were waiting for while somebody waited for one of them.
 
 Who waits for a free session waits for no lock, but the sessions are taken by those who do. How much of that time is
-theirs is told by what all sessions of the database were at meanwhile: the share of their time that they waited for
+theirs is told by what all sessions of that pod's pool were at meanwhile: the share of their time that they waited for
 locks, behind whom and on what, in steps of a tenth of a second.
 """
 
@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from reports.density import density
 from reports.frames import MISSING, Floats, Ints, Mask
@@ -22,17 +23,18 @@ Pair = tuple[str, str]
 
 
 class Pools:
-    """A run's databases."""
+    """A run's pools: of each pod and database one."""
 
     def __init__(self, ledger: LockLedger) -> None:
         run, rows = ledger.run, ledger.transactions
         self._edges: Ints = np.arange(run.started_ns, run.ended_ns + 2 * STEP_NS, STEP_NS)
-        self._busy = {code: self._summed(rows, rows.database == code) for code in range(len(rows.databases))}
+        pools = rows.pool
+        self._busy = {int(pool): self._summed(rows, pools == pool) for pool in np.unique(pools)}
         self._locked: dict[int, dict[Pair, Floats]] = defaultdict(dict)
         for part in ledger.parts:
-            for database, pair, waiting in self._waiting(part, rows):
-                before = self._locked[database].get(pair, np.zeros(len(self._edges)))
-                self._locked[database][pair] = before + waiting
+            for pool, pair, waiting in self._waiting(part, pools):
+                before = self._locked[pool].get(pair, np.zeros(len(self._edges)))
+                self._locked[pool][pair] = before + waiting
 
     def _summed(self, rows: Transactions, mine: Mask) -> Floats:
         had = np.where(rows.waiting != MISSING, rows.waiting, rows.begun)
@@ -43,26 +45,25 @@ class Pools:
         mean = density(self._edges, starts, np.maximum(starts, ends), weights)
         return np.concatenate(([0.0], np.cumsum(mean * STEP_NS)))
 
-    def _waiting(self, part: Part, transactions: Transactions) -> Iterator[tuple[int, Pair, Floats]]:
+    def _waiting(self, part: Part, pools: npt.NDArray[np.int32]) -> Iterator[tuple[int, Pair, Floats]]:
         rows = part.rows
-        objects = max(len(rows.objects.all), 1)
-        kinds = part.holders().astype(np.int64) * objects + rows.object
-        for code, name in enumerate(rows.databases):
-            if name not in transactions.databases:
-                continue
-            database, mine = transactions.databases.index(name), rows.database == code
-            mine &= rows.transaction >= 0  # strangers' sessions are in no pool
-            for kind in np.unique(kinds[mine]):
-                its = mine & (kinds == kind)
-                holder, what = divmod(int(kind), objects)
-                waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
-                yield database, (rows.names.all[holder], rows.objects.all[what]), waiting
+        mine = np.flatnonzero(rows.transaction >= 0)  # strangers' sessions are in no pool
+        if not len(mine):
+            return
+        columns = pools[rows.transaction[mine]].astype(np.int64), part.holders()[mine], rows.object[mine]
+        shape = int(pools.max()) + 1, len(rows.names.all), len(rows.objects.all)
+        kinds = np.ravel_multi_index(columns, shape)
+        for kind in np.unique(kinds):
+            its = mine[kinds == kind]
+            pool, holder, what = map(int, np.unravel_index(kind, shape))
+            waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
+            yield pool, (rows.names.all[holder], rows.objects.all[what]), waiting
 
-    def behind(self, database: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
-        """How much of each span of time, in ns, a session of the database on average waited behind whom."""
-        busy = self._between(self._busy[database], starts, ends)
+    def behind(self, pool: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
+        """How much of each span of time, in ns, a session of the pool on average waited behind whom."""
+        busy = self._between(self._busy[pool], starts, ends)
         share = np.divide(ends - starts, busy, out=np.zeros(len(starts)), where=busy > 0)
-        found = {pair: self._between(waiting, starts, ends) * share for pair, waiting in self._locked[database].items()}
+        found = {pair: self._between(waiting, starts, ends) * share for pair, waiting in self._locked[pool].items()}
         whole = sum(found.values(), np.zeros(len(starts)))
         most = np.divide(ends - starts, whole, out=np.ones(len(starts)), where=whole > ends - starts)
         return {pair: ns * most for pair, ns in found.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reports.causes import Causes
 from reports.findings import StorageFindings
-from reports.lockrows import NOBODY, UNTOLD
+from reports.lockwords import behind, lock_of, queue
 from reports.pools import Pair
 from reports.splits import Split
 from reports.wording import duration, listed
@@ -23,16 +23,16 @@ _SAME = 1.05
 """Bounds this near to a figure are not told beside it."""
 
 _WORDS = {
-    "held back": "passed before it began, its user still in an earlier call",
-    "session": "was waiting for a free session of the pod's pool",
-    "database": "was work of the database",
-    "pod": "was work of the pod",
+    "held back": "passed while its user was still in an earlier call",
+    "session": "was spent waiting for a free session of the pod's pool",
+    "database": "was database work",
+    "pod": "was the pod's own work",
     "rest": "was the network and the pod's socket",
 }
 _FELT = {
     "lock": "in its own transactions",
     "held back": "in its user's earlier calls",
-    "session": "in the sessions of the pool, all taken, that it waited for",
+    "session": "while it waited for a session of the pool",
 }
 """Where locks were felt."""
 _FOLDED = "was the pod, its queues and the network"
@@ -97,14 +97,12 @@ def figures_of(causes: Causes) -> list[Figure]:
 
 def told(storage: StorageFindings, figure: Figure) -> str:
     split = figure.split
-    least = "at least " if split.at_least else ""
+    or_more = " or more" if split.at_least else ""
     name = "the mean" if figure.name == "mean" else figure.name
     parts = list(_parts(storage, figure))
     known = f" ({_known(storage)})" if figure.lock_ns >= _MATTERS * split.value_ns or not figure.lock_ns else ""
-    return (
-        f"Of the {least}{duration(split.value_ns / 1e9)} that {name} of {figure.operation} took on {storage.storage}, "
-        f"{listed(parts)}{known}."
-    )
+    took = f"{duration(split.value_ns / 1e9)}{or_more}"
+    return f"Of the {took} that {name} of {figure.operation} took on {storage.storage}, {listed(parts)}{known}."
 
 
 def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
@@ -145,14 +143,15 @@ def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
     bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] * _SAME else ""
     whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
     if not locks:
-        return f"{whole} was waiting for locks"
-    (holder, object_), most = max(locks.items(), key=lambda pair: pair[1])
+        return f"{whole} was spent waiting for locks"
+    (holder, on), most = max(locks.items(), key=lambda pair: pair[1])
     if most >= _ONE * lock_ns:
-        return f"{whole} was {_behind(holder)} on {object_}"
-    (queue, _), holders = _largest(locks, 1), _largest(locks, 0)
-    if sum(ns for (_, on), ns in locks.items() if on == queue) >= _ONE * lock_ns:
-        return f"{whole} was a queue on {queue}, {about}{duration(holders[1] / 1e9)} of it {_after(holders[0])}"
-    return f"{whole} was waiting for locks, {about}{duration(most / 1e9)} of it {_behind(holder)} on {object_}"
+        return f"{whole} was {queue(holder, on)}"
+    (one_lock, _), holders = _largest(locks, 1), _largest(locks, 0)
+    if sum(ns for (_, on), ns in locks.items() if on == one_lock) >= _ONE * lock_ns:
+        its = f"{about}{duration(holders[1] / 1e9)} of it {behind(holders[0])}"
+        return f"{whole} was a queue on {lock_of(one_lock)}, {its}"
+    return f"{whole} was spent waiting for locks, {about}{duration(most / 1e9)} of it in {queue(holder, on)}"
 
 
 def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
@@ -175,21 +174,9 @@ def _bounds(split: Split) -> str:
     return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
 
 
-def _behind(holder: str) -> str:
-    if holder == NOBODY:
-        return "a queue that nobody was ahead of, between two retries,"
-    return f"a queue {_after(holder)}"
-
-
-def _after(holder: str) -> str:
-    if holder == NOBODY:
-        return "with nobody ahead, between two retries"
-    return "behind somebody who is not told" if holder == UNTOLD else f"behind {holder}"
-
-
 def _known(storage: StorageFindings) -> str:
     """How lock waits are known, and from what length on they were timed."""
     known, threshold_s = storage.waits.known, storage.durations.threshold_s
     if known == "event and sampled" and threshold_s:
-        return f"waits above {duration(threshold_s)} known by event, shorter ones sampled"
+        return f"waits above {duration(threshold_s)} timed by the server, shorter ones sampled"
     return f"lock waits known: {known}"

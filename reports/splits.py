@@ -82,6 +82,10 @@ class Sums:
         """Waits for locks, its own and of the sessions that it waited for."""
         return added(self.locks, self.through.get("session", {}))
 
+    def felt_times(self, worth: float) -> dict[str, dict[Pair, float]]:
+        """`through`, where each of these operations stands for so many."""
+        return {cause: {pair: ns * worth for pair, ns in pairs.items()} for cause, pairs in self.through.items()}
+
     def split(self, value_ns: float, at_least: bool, period_s: float | None = None) -> Split | None:
         """Scaled to a figure; None where too few of them had a transaction. `period_s` is that of the sampling."""
         if not self.n or self.joined < JOINED * self.n or self.response <= 0:

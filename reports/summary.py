@@ -14,6 +14,7 @@ from reports.gather import FROM_STAMP
 from reports.headline import ACCEPT, Headline
 from reports.ledgerchecks import ledger_checks
 from reports.locksummary import lock_summary
+from reports.lockwords import behind
 from reports.phases import Phase, phases
 from reports.sentence import sentence
 from reports.signals import SIGNALS
@@ -170,8 +171,11 @@ def _where(findings: Findings) -> Iterator[str]:
     """Where the time went on each storage, and who made whom wait most."""
     for storage in findings.storages:
         blamed = max(storage.blame.root.items(), key=lambda pair: pair[1], default=None)
-        who = f" Most lock time: {blamed[0][0]} behind {blamed[0][1]}, {duration(blamed[1])}." if blamed else ""
-        yield f"{sentence(storage)}{who}"
+        yield f"{sentence(storage)}{_blamed(*blamed) if blamed else ''}"
+
+
+def _blamed(pair: tuple[str, str], seconds: float) -> str:
+    return f" Most lock time: {pair[0]}, {duration(seconds)} {behind(pair[1])}."
 
 
 _COLUMNS = (

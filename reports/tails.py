@@ -1,7 +1,7 @@
-"""The operations around a percentile: those that made it what it is, to be looked into one by one."""
+"""The operations around a figure: those that made it what it is, to be looked into one by one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -15,22 +15,25 @@ from reports.statistics import PERCENTILES, Estimate, rank_of
 AROUND = 0.01
 AT_LEAST = 20
 """The rule: the nearest ranks, one in a hundred of all, at least twenty. Fewer rows than that have none."""
+OF_MEAN = 5_000
+"""Of so many of each run, evenly spread, the mean is asked what only single operations can tell."""
 _COUNTED = tuple(OUTCOMES.index(name) for name in ("ok", "unknown"))
 _FIGURES = ("p50", "p95", "p99")
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Operations of one run, one array a column, times in ns."""
+    """Operations of one run, one array a column, times in ns. Each stands for `worth` of them."""
 
     key: npt.NDArray[np.uint64]
     planned: Ints
     started: Ints
     ended: Ints
+    worth: float = 1.0
 
 
 Tails = Mapping[str, Mapping[str, Tail]]
-"""Figure → run → those of its operations that are around it."""
+"""Figure → run → those of its operations that are around it; around the mean are all of them."""
 
 
 def tails(
@@ -40,9 +43,9 @@ def tails(
     counted = {run: column.judged & np.isin(column.outcome, _COUNTED) for run, column in columns.items()}
     durations = np.concatenate([columns[run].response[mask] for run, mask in counted.items()])
     shares = {name: p for name, p in PERCENTILES if name in _FIGURES and response.get(name)}
+    found = {"mean": {run: _spread(column, identities[run]) for run, column in columns.items()}}
     if len(durations) < AT_LEAST:
-        return {}
-    found = {}
+        return found
     for name, share in shares.items():
         low, high = _bounds(durations, share)
         found[name] = {
@@ -50,6 +53,12 @@ def tails(
             for run, column in columns.items()
         }
     return found
+
+
+def _spread(column: Column, identity: Identity) -> Tail:
+    places = np.flatnonzero(column.judged)
+    some = places[np.linspace(0, len(places) - 1, min(len(places), OF_MEAN)).astype(np.int64)]
+    return replace(_tail(column, identity, some), worth=len(places) / max(len(some), 1))
 
 
 def _bounds(durations: Ints, share: float) -> tuple[int, int]:

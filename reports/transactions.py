@@ -1,6 +1,5 @@
 """A run's transactions, as its pods wrote them: what a session was doing at a moment, and what a request did when."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,10 +19,12 @@ _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 @dataclass(frozen=True)
 class Transactions:
     """One array a column, null is MISSING; `key` 0 is nobody's. `database` are places in `databases`; rows of before
-    there were several have the name of the engine."""
+    there were several have the name of the engine. `pod` tells apart who wrote the rows: a pod that was started again
+    is another one."""
 
     databases: tuple[str, ...]
     database: npt.NDArray[np.int16]
+    pod: npt.NDArray[np.int16]
     operation: npt.NDArray[np.uint8]
     session: Ints
     key: npt.NDArray[np.uint64]
@@ -35,6 +36,11 @@ class Transactions:
 
     def __len__(self) -> int:
         return len(self.begun)
+
+    @property
+    def pool(self) -> npt.NDArray[np.int32]:
+        """Whose sessions of which database each was in."""
+        return np.asarray(self.pod.astype(np.int32) * len(self.databases) + self.database)
 
     @property
     def timed(self) -> Mask:
@@ -51,10 +57,12 @@ class Transactions:
 
 def read_transactions(run: Run) -> Transactions:
     databases: dict[str, int] = {}
-    pieces = [_piece(b, databases, engine(run)) for b in _batches(run)]
+    files = run.directory.table_files("transactions")
+    pieces = [_piece(b, pod, databases, engine(run)) for pod, file in enumerate(files) for b in flat_batches(file)]
     if not pieces:
         none = np.zeros(0, dtype=np.int64)
-        small = none.astype(np.int16), none.astype(np.uint8), none, none.astype(np.uint64)
+        places = none.astype(np.int16)
+        small = places, places, none.astype(np.uint8), none, none.astype(np.uint64)
         return Transactions((), *small, none, none, none, none, none)
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     del pieces
@@ -67,12 +75,7 @@ def engine(run: Run) -> str:
     return str((run.manifest.get("engine") or {}).get("name") or "database")
 
 
-def _batches(run: Run) -> Iterator[pa.RecordBatch]:
-    for path in run.directory.table_files("transactions"):
-        yield from flat_batches(path)
-
-
-def _piece(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> list[npt.NDArray[np.generic]]:
+def _piece(batch: pa.RecordBatch, pod: int, databases: dict[str, int], otherwise: str) -> list[npt.NDArray[np.generic]]:
     def number(name: str, missing: int, kind: type[np.generic]) -> npt.NDArray[np.generic]:
         if name not in batch.schema.names:
             return np.full(batch.num_rows, missing, dtype=kind)
@@ -80,7 +83,8 @@ def _piece(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> 
         return np.array(column.fill_null(missing) if column.null_count else column, dtype=kind)
 
     who = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
-    return [_database(batch, databases, otherwise), *who, *(number(name, MISSING, np.int64) for name in _TIMES)]
+    where = _database(batch, databases, otherwise), np.full(batch.num_rows, pod, dtype=np.int16)
+    return [*where, *who, *(number(name, MISSING, np.int64) for name in _TIMES)]
 
 
 def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> npt.NDArray[np.int16]:

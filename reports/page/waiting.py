@@ -9,6 +9,7 @@ from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.headline import ACCEPT
 from reports.lockrows import NOBODY
+from reports.lockwords import behind
 from reports.page import locktables, waittables
 from reports.page.section import Section, each
 from reports.sentence import figures_of, sentence
@@ -26,10 +27,6 @@ def _meanwhile(storage: StorageFindings) -> str:
     if not queued or not busy or busy["lock"] < sum(busy.values()) / 2:
         return ""
     return f" Meanwhile {digits(busy['lock'])} of {digits(sum(busy.values()))} busy sessions waited for locks."
-
-
-def _whom(holder: str) -> str:
-    return "with nobody holding the lock, between two retries" if holder == NOBODY else f"behind {holder}"
 
 
 def _over_time(findings: Findings) -> list[str]:
@@ -77,13 +74,13 @@ def _blockers_of(storage: StorageFindings) -> str:
         return "no lock waits"
     roots = _summed(blame.root, 1)
     holder = max(roots, key=lambda name: roots[name])
-    waiter, behind = max(blame.root, key=lambda pair: blame.root[pair])
+    waiter, its = max(blame.root, key=lambda pair: blame.root[pair])
     deep = sum(seconds for depth, seconds in blame.depth_s.items() if depth > 1)
     queued = f"; {deep / whole:.0%} of it in queues with others ahead" if deep >= 0.01 * whole else ""
     convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
     return (
-        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {_whom(holder)}{_at_the_root(holder)}; "
-        f"most of all {waiter} {_whom(behind)}, {duration(blame.root[waiter, behind])}{queued}{convoys}"
+        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {behind(holder)}{_at_the_root(holder)}; "
+        f"most of all {waiter} {behind(its)}, {duration(blame.root[waiter, its])}{queued}{convoys}"
     )
 
 

@@ -69,7 +69,7 @@ def test_what_passed_before_accepts_began_is_told(tmp_path):
     late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
     tables = {"lock_waits": [wait(0, "message.send", 5.0)]}
     write_run(tmp_path, "01-postgres", operations=late, tables=tables)
-    assert "75% passed before they began, their agents still in an earlier call." in head(tmp_path).reason
+    assert "75% passed while their agents were still in an earlier call." in head(tmp_path).reason
 
 
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
@@ -107,7 +107,7 @@ def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
     write_run(tmp_path, "02-memory", operations=accepts(0.005, 400) + failed)
     answer = head(tmp_path).answer
-    assert answer.startswith("Accept chat failed: 90% on memory. For that, memory is not called fast. On sqlite, ")
+    assert answer.startswith("Accept chat failed: 90% on memory. So memory is not called fast. On sqlite, ")
 
 
 def test_a_storage_that_fails_some_of_its_accepts_may_still_be_the_slowest(tmp_path):
