@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
+from loadtests.records.vocabulary import TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES
 from reports.frames import MISSING, Ints, Mask, Run, flat_batches
 from reports.lanes import Lanes, Pairs
 from reports.memory import give_back
 
 OPERATION_NAMES = TRANSACTION_OPERATIONS
+OUTCOME_NAMES = TRANSACTION_OUTCOMES
+_UNKNOWN = OUTCOME_NAMES.index("unknown")
 FOR_EVER = int(np.iinfo(np.int64).max)
 _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 
@@ -33,6 +35,7 @@ class Transactions:
     ended: Ints
     received: Ints
     asked: Ints
+    outcome: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.begun)
@@ -63,7 +66,7 @@ def read_transactions(run: Run) -> Transactions:
         none = np.zeros(0, dtype=np.int64)
         places = none.astype(np.int16)
         small = places, places, none.astype(np.uint8), none, none.astype(np.uint64)
-        return Transactions((), *small, none, none, none, none, none)
+        return Transactions((), *small, none, none, none, none, none, none.astype(np.uint8))
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     del pieces
     give_back()
@@ -84,7 +87,8 @@ def _piece(batch: pa.RecordBatch, pod: int, databases: dict[str, int], otherwise
 
     who = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
     where = _database(batch, databases, otherwise), np.full(batch.num_rows, pod, dtype=np.int16)
-    return [*where, *who, *(number(name, MISSING, np.int64) for name in _TIMES)]
+    times = (number(name, MISSING, np.int64) for name in _TIMES)
+    return [*where, *who, *times, number("outcome", _UNKNOWN, np.uint8)]
 
 
 def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> npt.NDArray[np.int16]:

@@ -24,7 +24,9 @@ def transactions(*rows, databases=("postgres",)):
     none = np.full(len(rows), MISSING)
     places = database.astype(np.int16), pod.astype(np.int16), np.zeros(len(rows), np.uint8)
     keys = np.arange(len(rows)), np.arange(len(rows), dtype=np.uint64)
-    return Transactions(databases, *places, *keys, none, begun * MS, ended * MS, none, none)
+    return Transactions(
+        databases, *places, *keys, none, begun * MS, ended * MS, none, none, np.zeros(len(begun), np.uint8)
+    )
 
 
 def pools(rows, *waits, ends_ms=1_000):
