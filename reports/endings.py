@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.frames import Ints, Mask, Run
 from reports.judged_time import inside
-from reports.transactions import OPERATION_NAMES, OUTCOME_NAMES, Transactions
+from reports.transactions import OPERATION_NAMES, Transactions
 
 LOST: tuple[str, ...] = ("conflict", "busy_snapshot", "deadlock", "lock_timeout")
 """An attempt that came to nothing because of another transaction."""
-_LOST = [OUTCOME_NAMES.index(name) for name in LOST]
+_LOST = [TRANSACTION_OUTCOMES.index(name) for name in LOST]
 
 Kind = tuple[str, str]
 """Database and operation."""
@@ -45,7 +46,7 @@ def endings(run: Run, rows: Transactions) -> dict[Kind, Ended]:
     again = _again(rows) & judged
     return {
         (rows.databases[database], OPERATION_NAMES[operation]): Ended(
-            {OUTCOME_NAMES[code]: int(n) for code, n in enumerate(np.bincount(rows.outcome[mine])) if n},
+            {TRANSACTION_OUTCOMES[code]: int(n) for code, n in enumerate(np.bincount(rows.outcome[mine])) if n},
             int(again[mine].sum()) if rows.key[mine].any() else None,
         )
         for database, operation, mine in _kinds(rows, judged)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
-from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
+from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
 from reports.looks import sampling, ticks_of, worth_ns
@@ -18,16 +18,24 @@ from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactio
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
+OTHERS = "others"
 WRITE_LOCK = "write lock"
+MOST = 1_000
+"""Different names that are told apart: nobody reads more, and small integers hold them."""
 _A_WAIT_NS = 1_000_000
-_CALIBRATION = "calibration"
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
+_ENDS = {"committed": "acquired", "rolled_back": "acquired", "lock_timeout": "timed_out", "deadlock": "deadlock"}
+_WAIT_ENDS = np.array([WAIT_OUTCOMES.index(_ENDS.get(name, "unknown")) for name in TRANSACTION_OUTCOMES], np.uint8)
+"""By a transaction's outcome, how its wait for the write lock ended."""
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 class Names:
-    """Names ↔ small numbers, in the order in which they came."""
+    """Names ↔ small numbers, in the order in which they came; OTHERS is the name of all that came after `MOST`.
+
+    Who names sessions or locks by what they are for, `GET /chats/17`, has as many names as customers.
+    """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.all = list(names)
@@ -35,9 +43,18 @@ class Names:
 
     def code(self, name: str) -> int:
         if name not in self._codes:
+            if len(self.all) >= MOST and name != OTHERS:
+                return self.code(OTHERS)
             self._codes[name] = len(self.all)
             self.all.append(name)
         return self._codes[name]
+
+    def come(self, *columns: pa.ChunkedArray) -> None:
+        """Names that are about to, the most frequent first: so the rare ones are among the others."""
+        words = pc.value_counts(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
+        counts = {one["values"]: one["counts"] for one in words.to_pylist() if one["values"] is not None}
+        for name in sorted(counts, key=lambda name: -counts[name]):
+            self.code(name)
 
     def codes(self, column: pa.ChunkedArray, null: str) -> Ints:
         words = pc.fill_null(column, null).combine_chunks().dictionary_encode()
@@ -140,7 +157,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         depth=_all(n, 1, np.int16),
         object=_all(n, 0, np.int32),
         known=_all(n, _POD, np.uint8),
-        outcome=_all(n, _ACQUIRED, np.uint8),
+        outcome=_WAIT_ENDS[np.minimum(rows.outcome, len(_WAIT_ENDS) - 1)],
         open=_all(n, False, np.bool_),
         judged=inside(rows.waiting, run.judged),
     )
@@ -153,14 +170,16 @@ def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
 
 def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
-    rows = _without_calibration(table(run.directory, "lock_waits"))
-    words, objects = Names(), Names()
+    rows = table(run.directory, "lock_waits")
+    words, objects, known = Names(), Names((UNTOLD,)), names()
+    objects.come(_objects(rows))
+    known.come(*(rows[f"{party}_operation"] for party in ("waiter", "blocker", "root")))
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     ends = np.maximum(ends, starts)
     # Nobody is looked for where nobody waited: a big table is not sorted in vain.
     sessions = Sessions(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
-    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, names())
+    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, known)
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
     told = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
@@ -229,12 +248,6 @@ def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
-def _without_calibration(rows: pa.Table) -> pa.Table:
-    """Locks that were held to measure the observer are nobody's waits."""
-    names = (pc.starts_with(pc.fill_null(rows[column], ""), _CALIBRATION) for column in ("waiter_operation", "pod"))
-    return rows.filter(pc.invert(pc.or_(*names)))
-
-
 def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
     weight = (who.ends - who.starts).astype(np.float64)
     ticks = table(run.directory, "ticks")
@@ -247,9 +260,10 @@ def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
 
 
 def _locks(rows: pa.Table, database: Ints) -> Ints:
-    words = Names([""])
-    lock = words.codes(_column(rows, "lock", None), "")
-    return np.where(lock > 0, database * len(words.all) + lock, -1)
+    words = pc.fill_null(_column(rows, "lock", None), "").combine_chunks().dictionary_encode()
+    named = np.array([bool(word) for word in words.dictionary.to_pylist()] or [False], dtype=np.bool_)
+    lock = np.asarray(words.indices, dtype=np.int64)
+    return np.where(named[lock], database * len(named) + lock, -1)
 
 
 def _objects(rows: pa.Table) -> pa.ChunkedArray:

@@ -1,6 +1,6 @@
 """How a sentence says what a lock was on and who held it; tables keep the short names of the rows."""
 
-from reports.lockrows import NOBODY, UNTOLD
+from reports.lockrows import NOBODY, OTHERS, UNTOLD
 
 _ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": "an"}
 """By the first word of those kinds of which there are many. A lock is on one of them, and nothing tells which."""
@@ -9,6 +9,8 @@ _ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": 
 def lock_of(name: str) -> str:
     """`row of accounts` → `a row of accounts`."""
     kind = name.partition(" ")[0]
+    if name == OTHERS:
+        return "other locks"
     if kind == "advisory":
         return "an advisory lock"
     return "an unknown lock" if name == UNTOLD else f"{_ARTICLES.get(kind, 'the')} {name}"

@@ -12,9 +12,8 @@ from reports.lanes import Lanes, Pairs
 from reports.memory import give_back
 
 OPERATION_NAMES = TRANSACTION_OPERATIONS
-OUTCOME_NAMES = TRANSACTION_OUTCOMES
-_UNKNOWN = OUTCOME_NAMES.index("unknown")
 FOR_EVER = int(np.iinfo(np.int64).max)
+_UNKNOWN = TRANSACTION_OUTCOMES.index("unknown")
 _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 
 
@@ -22,7 +21,7 @@ _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 class Transactions:
     """One array a column, null is MISSING; `key` 0 is nobody's. `database` are places in `databases`; rows of before
     there were several have the name of the engine. `pod` tells apart who wrote the rows: a pod that was started again
-    is another one."""
+    is another one. `outcome` are places in TRANSACTION_OUTCOMES."""
 
     databases: tuple[str, ...]
     database: npt.NDArray[np.int16]
@@ -65,8 +64,9 @@ def read_transactions(run: Run) -> Transactions:
     if not pieces:
         none = np.zeros(0, dtype=np.int64)
         places = none.astype(np.int16)
-        small = places, places, none.astype(np.uint8), none, none.astype(np.uint64)
-        return Transactions((), *small, none, none, none, none, none, none.astype(np.uint8))
+        codes = none.astype(np.uint8)
+        small = places, places, codes, none, none.astype(np.uint64)
+        return Transactions((), *small, none, none, none, none, none, codes)
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     del pieces
     give_back()
@@ -87,7 +87,7 @@ def _piece(batch: pa.RecordBatch, pod: int, databases: dict[str, int], otherwise
 
     who = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
     where = _database(batch, databases, otherwise), np.full(batch.num_rows, pod, dtype=np.int16)
-    times = (number(name, MISSING, np.int64) for name in _TIMES)
+    times = [number(name, MISSING, np.int64) for name in _TIMES]
     return [*where, *who, *times, number("outcome", _UNKNOWN, np.uint8)]
 
 

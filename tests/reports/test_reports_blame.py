@@ -4,8 +4,10 @@ import pytest
 from studies import write_run
 from waiting import MS, only, ticks, transaction, wait
 
+from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.frames import read_study
 from reports.lockdoubts import lock_doubts
+from reports.lockrows import MOST, OTHERS
 
 ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
 
@@ -96,6 +98,39 @@ def test_a_wait_that_timed_out_counts_and_hands_nobody_the_lock(tmp_path):
     assert told(blame.direct) == seconds({(ACCEPT, SEND): 0.05, (CLOSE, SEND): 0.1})
 
 
+def writers(study, *rows):
+    """Transactions of one SQLite: session, operation, asked for the write lock, had it, ended, outcome."""
+    transactions = [
+        transaction(session, operation, had, ended, waiting=asked, database="sqlite", outcome=code(outcome))
+        for session, operation, asked, had, ended, outcome in rows
+    ]
+    write_run(study, "01-sqlite", transactions=transactions)
+    return only(study).blame
+
+
+code = TRANSACTION_OUTCOMES.index
+
+
+def test_who_gave_up_on_the_write_lock_did_not_get_it(tmp_path):
+    """One held it for 9 s, and whoever asked meanwhile gave up after 4 s: that is no queue which outlived its cause."""
+    blame = writers(
+        tmp_path,
+        (1, CLOSE, 0, 0, 9000, "committed"),
+        (2, ACCEPT, 10, 4010, 4010, "lock_timeout"),
+        (3, SEND, 100, 4100, 4100, "lock_timeout"),
+        (4, SEND, 4050, 8050, 8050, "lock_timeout"),
+        (5, OFFER, 8000, 9000, 9001, "rolled_back"),
+        (6, OFFER, 8500, 8600, 8600, "busy_snapshot"),
+    )
+    assert [(w.waiter, w.outcome) for w in blame.worst] == [
+        *((who, "timed_out") for who in (ACCEPT, SEND, SEND)),
+        (OFFER, "acquired"),
+        (OFFER, "unknown"),
+    ]
+    assert blame.convoys == ()
+    assert {w.chain for w in blame.worst} == {(CLOSE,)}
+
+
 def test_a_process_id_that_is_used_again_is_told_by_time(tmp_path):
     transactions = [transaction(1, SEND, 0, 100), transaction(1, CLOSE, 500, 600), transaction(2, ACCEPT, 0, 700)]
     waits = [wait(2, 1, 10, 90), wait(2, 1, 510, 600, lock="accounts (0,2)")]
@@ -122,12 +157,15 @@ def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(
     assert storage.durations.sampled_s == pytest.approx(0.05)
 
 
-def test_calibration_never_counts(tmp_path):
+def test_waits_count_whatever_they_are_called(tmp_path):
     waits = [
-        wait(2, 1, 0, 100, waiter_operation="calibration hold"),
-        wait(3, 1, 0, 100, waiter_operation="idle", pod="calibration"),
+        wait(2, 1, 0, 100, waiter_operation="calibration.upload", blocker_operation="nightly"),
+        wait(3, 1, 0, 100, waiter_operation="idle", blocker_operation="nightly", pod="calibration"),
     ]
-    assert told(storage_of(tmp_path, waits).blame.direct) == {}
+    assert told(storage_of(tmp_path, waits).blame.direct) == {
+        ("calibration.upload", "nightly"): 0.1,
+        ("idle", "nightly"): 0.1,
+    }
 
 
 def calibration(verdict):
@@ -200,3 +238,27 @@ def test_rounds_are_added_and_one_blind_round_makes_all_unknown(tmp_path):
     assert only(tmp_path).blame.direct[CLOSE, OFFER] == pytest.approx(0.080)
     write_run(tmp_path, "03-postgres", tables={"ticks": []})
     assert only(tmp_path).blame.known is None
+
+
+def test_names_that_are_as_many_as_customers_are_put_together(tmp_path):
+    """Whoever names sessions so may: a backup that blocks them all is told, however late its name comes."""
+    n, many = 33_000, {"blocker_operation": "pg_dump", "root_operation": "pg_dump"}
+    waits = [
+        wait(i, 1, i * 0.2, i * 0.2 + 5, waiter_operation=f"GET /chats/{i}", lock=f"chats {i}", **many)
+        for i in range(10, n + 10)
+    ]
+    storage = storage_of(tmp_path, waits)
+    root = told(storage.blame.root)
+    assert sum(root.values()) == pytest.approx(n * 0.005)
+    assert {holder for _, holder in root} == {"pg_dump"}
+    assert len(root) <= MOST
+    assert root[OTHERS, "pg_dump"] > 0.9 * n * 0.005
+    assert {w.chain for w in storage.blame.worst} == {("pg_dump",)}
+
+
+def test_locks_are_told_apart_however_many_there_are(tmp_path):
+    """Each of these has a queue of its own, which nobody in another one holds up."""
+    n = 2 * MOST
+    waits = [wait(i, 1, i, i + 5, lock=f"accounts (0,{i})", root_operation="pg_dump") for i in range(10, n + 10)]
+    transactions = [transaction(i, ACCEPT, i, i + 100) for i in range(10, n + 10)]
+    assert set(told(storage_of(tmp_path, waits, transactions).blame.direct)) == {(ACCEPT, "pg_dump")}

@@ -25,7 +25,7 @@ def transactions(*rows, databases=("postgres",)):
     places = database.astype(np.int16), pod.astype(np.int16), np.zeros(len(rows), np.uint8)
     keys = np.arange(len(rows)), np.arange(len(rows), dtype=np.uint64)
     return Transactions(
-        databases, *places, *keys, none, begun * MS, ended * MS, none, none, np.zeros(len(begun), np.uint8)
+        databases, *places, *keys, none, begun * MS, ended * MS, none, none, np.zeros(len(rows), np.uint8)
     )
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.lockrows import NOBODY, UNTOLD, WRITE_LOCK
+from reports.lockrows import NOBODY, OTHERS, UNTOLD, WRITE_LOCK
 from reports.lockwords import behind, lock_of, queue
 from reports.sentence import Figure, told
 from reports.splits import CAUSES, Split
@@ -43,6 +43,7 @@ def said(locks, through=(), parts=(), **more):
         ("metadata lock", "the metadata lock"),
         (WRITE_LOCK, "the write lock"),
         (UNTOLD, "an unknown lock"),
+        (OTHERS, "other locks"),
     ],
 )
 def test_what_a_lock_is_on_has_its_article(name, words):
