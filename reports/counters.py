@@ -12,6 +12,8 @@ import numpy as np
 from reports.frames import Floats, Ints, Mask, Run, table
 from reports.judged_time import Window, length_ns, merged
 
+_NEAR_NS = 600_000_000
+"""Readings so near to where judged time begins or ends stand for that moment: one a second, each a look late at most."""
 WHOLE = 0.9
 """Of the judged time: growth in less than that is of a part of it only."""
 
@@ -77,11 +79,9 @@ def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Wind
 
 def _between(at: Ints, judged: Sequence[Window]) -> Mask:
     """Which intervals between readings are judged time, to the reading nearest to its beginning and its end."""
-    apart = np.diff(at)
-    near = int(np.median(apart)) // 2 + 1 if len(apart) else 0
-    inside = np.zeros(len(apart), dtype=np.bool_)
+    inside = np.zeros(max(len(at) - 1, 0), dtype=np.bool_)
     for begin, end in judged:
-        inside |= (at[:-1] >= begin - near) & (at[1:] <= end + near)
+        inside |= (at[:-1] >= begin - _NEAR_NS) & (at[1:] <= end + _NEAR_NS)
     return inside
 
 

@@ -11,7 +11,7 @@ from reports.calibration import Calibrated, doubted, read_calibration
 from reports.countedwaits import Sampled, counted_wait_s, disagree
 from reports.counters import Counted
 from reports.frames import Run, table
-from reports.wording import digits, duration
+from reports.wording import digits, duration, times
 
 
 def lock_doubts(run: Run) -> Iterator[str]:
@@ -65,7 +65,7 @@ def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mappin
     for name, its in counted.items():
         if its.resets:
             yield (
-                f"{storage}: totals of {name} were set back {its.resets} times in the judged time, or the server was "
+                f"{storage}: totals of {name} were set back {times(its.resets)} in the judged time, or the server was "
                 f"started anew; what it counted is known of {its.seen:.0%} of that time."
             )
         told, seen = counted_wait_s(its), sampled.get(name)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reports.counters import Counted
 from reports.redisthread import Thread, threads
-from reports.wording import digits, duration
+from reports.wording import digits, duration, times
 
 _BUSY = 0.5
 """Share of the time from which on who comes mostly finds the thread busy with another."""
@@ -35,5 +35,4 @@ def database_words(counted: Mapping[str, Counted], part_ns: float) -> str:
     if not blocking:
         return ""
     worst = max(blocking, key=lambda slow: slow.seconds)
-    often = "once" if worst.calls == 1 else f"{worst.calls:,} times"
-    return f"was {whose} {worst.operation} kept {often}, for {duration(worst.mean_s)} each"
+    return f"was {whose} {worst.operation} kept {times(worst.calls)}, for {duration(worst.mean_s)} each"

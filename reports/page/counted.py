@@ -1,4 +1,4 @@
-# ruff: noqa: E501, RUF001  sentences of the page are kept whole, and a ratio is written as people write it
+# ruff: noqa: E501  sentences of the page are kept whole
 """How transactions ended and what the servers counted themselves, in words and tables."""
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from reports.page.section import Section
 from reports.page.table import Table
 from reports.redisthread import Command, threads
 from reports.threadwords import busy_words
-from reports.wording import NONE, digits, duration
+from reports.wording import NONE, digits, duration, times
 
 _OUTCOMES = ("committed", "rolled_back", *LOST, "unknown")
 _LITTLE = 0.0005
@@ -138,7 +138,7 @@ def _totals(counted: Counted, sampled: Sampled | None) -> list[str]:
 
 
 def _seen(counted: Counted) -> str:
-    resets = f", set back {counted.resets}×" if counted.resets else ""
+    resets = f", set back {times(counted.resets)}" if counted.resets else ""
     return f"{counted.seen:.0%}{resets}"
 
 
