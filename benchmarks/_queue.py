@@ -1,9 +1,9 @@
-"""Sessions that queue for one row in each of several databases: `python -m benchmarks._queue SECONDS`.
+"""Sessions that queue for one row in each of several databases: `python -m benchmarks._queue SECONDS SESSIONS`.
 
-`LOADTESTS_DSNS` is a JSON list of addresses. In each database `SESSIONS` sessions take the row, keep it for a random
-time, let it go, and pause for a random time: about two of them wait for it at any moment. The last line has, for
-each database, the seconds that its sessions waited: the time of the statement that takes the row, less what it takes
-where nobody is in the way.
+`LOADTESTS_DSNS` is a JSON list of addresses. In each database so many sessions take the row, keep it for a random time,
+let it go, and pause for a random time: of four about two wait for it at any moment, of twenty nearly all. The last line
+has, for each database, the seconds that its sessions waited: the time of the statement that takes the row, less what it
+takes where nobody is in the way.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from statistics import median
 import asyncpg
 import uvloop
 
-SESSIONS = 4
 HOLD_S = 0.02
 PAUSE_S = 0.02
 TAKE = "UPDATE queue SET n = n + 1 WHERE id = $1"
@@ -49,8 +48,8 @@ async def session(connection: asyncpg.Connection, until_s: float, waits: Waits) 
         await asyncio.sleep(random.expovariate(1 / PAUSE_S))
 
 
-async def database(dsn: str, seconds: float) -> float:
-    connections = [await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off"}) for _ in range(SESSIONS)]
+async def database(dsn: str, seconds: float, sessions: int) -> float:
+    connections = [await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off"}) for _ in range(sessions)]
     await connections[0].execute(
         "CREATE TABLE IF NOT EXISTS queue (id int PRIMARY KEY, n int NOT NULL);"
         "INSERT INTO queue VALUES (0, 0), (1, 0) ON CONFLICT DO NOTHING"
@@ -63,10 +62,10 @@ async def database(dsn: str, seconds: float) -> float:
     return waits.total_s
 
 
-async def main(seconds: float) -> None:
+async def main(seconds: float, sessions: int) -> None:
     dsns = json.loads(os.environ["LOADTESTS_DSNS"])
-    print(json.dumps({"waited_s": await asyncio.gather(*(database(dsn, seconds) for dsn in dsns))}))
+    print(json.dumps({"waited_s": await asyncio.gather(*(database(dsn, seconds, sessions) for dsn in dsns))}))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(float(sys.argv[1])))
+    uvloop.run(main(float(sys.argv[1]), int(sys.argv[2])))

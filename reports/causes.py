@@ -16,6 +16,7 @@ from reports.lockledger import LockLedger, Part
 from reports.pools import Pools
 from reports.requests import Requests, by_operation, requests
 from reports.requeststates import States, over_time
+from reports.sampled import sampled
 from reports.splits import FIGURES, Split, Sums
 from reports.tails import Tail, Tails
 
@@ -80,11 +81,9 @@ def _totals(ledger: LockLedger, charges: Sequence[Charged], served: Requests) ->
         found[name].own = float((served.ended - served.had)[mine].sum())
     for rows in (part.rows for part in ledger.parts):
         mine = rows.judged & (rows.hits > 0)
-        hits, weight = (np.bincount(rows.waiter[mine], values[mine]) for values in (rows.hits, rows.weight))
-        for code in np.flatnonzero(hits):
+        for code in np.unique(rows.waiter[mine]):
             if rows.names.all[code] in found:
-                found[rows.names.all[code]].hits += int(hits[code])
-                found[rows.names.all[code]].sampled += float(weight[code])
+                found[rows.names.all[code]].sampled += sampled(rows, mine & (rows.waiter == code))
     for charged in charges:
         for (kind, holder), seconds in charged.direct.items():
             if kind.waiter in found:
@@ -165,9 +164,7 @@ def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
     starts = np.where(timed, np.maximum(rows.starts[which], spans.since[whose]), rows.starts[which])
     ends = np.where(timed, np.minimum(rows.ends[which], spans.until[whose]), rows.ends[which])
     for number, found in enumerate(sums):
-        mine = which[~timed & (spans.place[whose] == number)]
-        found.hits += int(rows.hits[mine].sum())
-        found.sampled += float(rows.weight[mine].sum())
+        found.sampled += sampled(rows, which[~timed & (spans.place[whose] == number)])
     objects = len(rows.objects.all)
     group = spans.place[whose] * objects + rows.object[which]
     for (code, label), ns in charge(

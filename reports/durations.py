@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.frames import Floats
 from reports.lockledger import LockLedger, together_known
-from reports.waits import sampled_interval_s
+from reports.sampled import Sampled, sampled
 
 EDGES_S: Floats = np.geomspace(1e-4, 1e3, 71)
 """Ten bins for each power of ten; what is shorter or longer counts in the first or the last."""
@@ -30,8 +30,8 @@ class WaitDurations:
     sampled_s: float = 0.0
     sampled_interval_s: tuple[float, float] | None = None
     open: int = 0
-    hits: int = 0
-    """Ticks behind what was sampled."""
+    sampled: Sampled = field(default_factory=Sampled)
+    """The same as `sampled_s`, by looks."""
     period_s: float | None = None
 
 
@@ -39,18 +39,16 @@ def durations_of(ledger: LockLedger) -> WaitDurations:
     """Of one run."""
     if ledger.known is None:
         return WaitDurations()
-    counts, sampled_s, hits, unended = np.zeros(len(EDGES_S) - 1), 0.0, 0, 0
+    counts, seen, unended = np.zeros(len(EDGES_S) - 1), Sampled(), 0
     for rows in (part.rows for part in ledger.parts):
-        sampled = rows.judged & (rows.hits >= 0)
         lasted = (rows.ends - rows.starts)[rows.judged & rows.noticed & (rows.hits < 0)]
         counts += np.histogram(np.clip(lasted / 1e9, EDGES_S[0], EDGES_S[-1]), EDGES_S)[0]
-        sampled_s += float(rows.weight[sampled].sum()) / 1e9
-        hits += int(rows.hits[sampled].sum())
+        seen += sampled(rows, rows.judged)
         unended += int((rows.judged & rows.open).sum())
-    period_s = next((sight.period_s for sight in ledger.sights.values() if sight.period_s is not None), None)
-    interval = _interval(ledger.known, hits, sampled_s, period_s)
+    period_s = max((sight.period_s for sight in ledger.sights.values() if sight.period_s is not None), default=None)
+    interval = _interval(ledger.known, seen, period_s)
     return WaitDurations(
-        ledger.known, _threshold_s(ledger), EDGES_S, counts, sampled_s, interval, unended, hits, period_s
+        ledger.known, _threshold_s(ledger), EDGES_S, counts, seen.seconds, interval, unended, seen, period_s
     )
 
 
@@ -59,23 +57,23 @@ def durations_together(rounds: Sequence[WaitDurations]) -> WaitDurations:
     words = [found.known for found in rounds if found.known is not None]
     if not rounds or len(words) < len(rounds):
         return WaitDurations()
-    known, sampled_s, hits = together_known(words), sum(r.sampled_s for r in rounds), sum(r.hits for r in rounds)
-    period_s = next((r.period_s for r in rounds if r.period_s is not None), None)
+    known, seen = together_known(words), sum((r.sampled for r in rounds), Sampled())
+    period_s = max((r.period_s for r in rounds if r.period_s is not None), default=None)
     return WaitDurations(
         known,
         max((r.threshold_s for r in rounds if r.threshold_s is not None), default=None),
         EDGES_S,
         np.sum([r.counts for r in rounds], axis=0),
-        sampled_s,
-        _interval(known, hits, sampled_s, period_s),
+        seen.seconds,
+        _interval(known, seen, period_s),
         sum(r.open for r in rounds),
-        hits,
+        seen,
         period_s,
     )
 
 
-def _interval(known: str, hits: int, sampled_s: float, period_s: float | None) -> tuple[float, float] | None:
-    return sampled_interval_s(hits, sampled_s, period_s) if "sampled" in known and period_s is not None else None
+def _interval(known: str, seen: Sampled, period_s: float | None) -> tuple[float, float] | None:
+    return seen.interval_s(period_s) if "sampled" in known and period_s is not None else None
 
 
 def _threshold_s(ledger: LockLedger) -> float | None:

@@ -13,15 +13,13 @@ from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
-from reports.looks import sampling, ticks_of, worth_ns
+from reports.looks import first_looks, sampling, ticks_of, worth_ns
+from reports.names import Names
 from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactions, engine
 
 UNTOLD = "not told"
 NOBODY = "nobody (between retries)"
-OTHERS = "others"
 WRITE_LOCK = "write lock"
-MOST = 1_000
-"""Different names that are told apart: nobody reads more, and small integers hold them."""
 _A_WAIT_NS = 1_000_000
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
@@ -31,44 +29,14 @@ _WAIT_ENDS = np.array([WAIT_OUTCOMES.index(_ENDS.get(name, "unknown")) for name 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
-class Names:
-    """Names ↔ small numbers, in the order in which they came; OTHERS is the name of all that came after `MOST`.
-
-    Who names sessions or locks by what they are for, `GET /chats/17`, has as many names as customers.
-    """
-
-    def __init__(self, names: Sequence[str] = ()) -> None:
-        self.all = list(names)
-        self._codes = {name: code for code, name in enumerate(self.all)}
-
-    def code(self, name: str) -> int:
-        if name not in self._codes:
-            if len(self.all) >= MOST and name != OTHERS:
-                return self.code(OTHERS)
-            self._codes[name] = len(self.all)
-            self.all.append(name)
-        return self._codes[name]
-
-    def come(self, *columns: pa.ChunkedArray) -> None:
-        """Names that are about to, the most frequent first: so the rare ones are among the others."""
-        words = pc.value_counts(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
-        counts = {one["values"]: one["counts"] for one in words.to_pylist() if one["values"] is not None}
-        for name in sorted(counts, key=lambda name: -counts[name]):
-            self.code(name)
-
-    def codes(self, column: pa.ChunkedArray, null: str) -> Ints:
-        words = pc.fill_null(column, null).combine_chunks().dictionary_encode()
-        places = np.array([self.code(word) for word in words.dictionary.to_pylist()] or [0], dtype=np.int64)
-        return places[np.asarray(words.indices, dtype=np.int64)]
-
-
 @dataclass(frozen=True)
 class LockRows:
     """One array a column; names, objects and databases are places in the lists of the same name.
 
     `weight` is what a wait counts, in ns: its length or, where it was sampled, its hits times what a look is worth.
-    `transaction` is the waiter's row of the pods' table, `root_ended` when that of the root ended. `lock` tells locks
-    apart. Where there is none: `hits`, `transaction` and `lock` are -1, sessions MISSING, `root_ended` FOR_EVER.
+    `look` numbers the first look that saw it. `transaction` is the waiter's row of the pods' table, `root_ended` when
+    that of the root ended. `lock` tells locks apart. Where there is none: `hits`, `look`, `transaction` and `lock` are
+    -1, sessions MISSING, `root_ended` FOR_EVER.
     """
 
     names: Names
@@ -78,6 +46,7 @@ class LockRows:
     ends: Ints
     weight: Floats
     hits: Ints
+    look: Ints
     session: Ints
     blocker_session: Ints
     root_session: Ints
@@ -144,6 +113,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         ends=ends,
         weight=(ends - rows.waiting).astype(np.float64),
         hits=_all(n, -1, np.int64),
+        look=_all(n, -1, np.int64),
         session=rows.session,
         blocker_session=none,
         root_session=none,
@@ -186,14 +156,16 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     depth = np.maximum(_ints(rows["depth"]), 1)
     blocker, root = _told(told["blocker"][0], told["root"][0], depth)
     hits = _ints(pc.fill_null(rows["hits"], -1))
+    weight, look = _sampled(run, who, hits)
     return LockRows(
         names=who.names,
         objects=objects,
         databases=who.databases,
         starts=starts,
         ends=ends,
-        weight=_weights(run, who, hits),
+        weight=weight,
         hits=hits,
+        look=look,
         session=_ints(rows["waiter_session"]),
         blocker_session=behind["blocker"],
         root_session=behind["root"],
@@ -248,15 +220,18 @@ def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
-def _weights(run: Run, who: _Who, hits: Ints) -> Floats:
-    weight = (who.ends - who.starts).astype(np.float64)
-    ticks = table(run.directory, "ticks")
+def _sampled(run: Run, who: _Who, hits: Ints) -> tuple[Floats, Ints]:
+    """What each wait counts, and the first look that saw it. Each database has looks of its own."""
+    weight, look = (who.ends - who.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
+    ticks, before = table(run.directory, "ticks"), 0
     for code, name in enumerate(who.databases):
         mine = ticks_of(ticks, name)
         sampled = (who.database == code) & (hits >= 0)
         if sampled.any() and sampling(mine)[0] is not None:
             weight[sampled] = hits[sampled] * worth_ns(mine, who.starts[sampled], who.ends[sampled])
-    return weight
+        look[sampled] = before + first_looks(mine, who.starts[sampled])
+        before += mine.num_rows + int(hits.max(initial=0)) + 1
+    return weight, look
 
 
 def _locks(rows: pa.Table, database: Ints) -> Ints:

@@ -1,6 +1,7 @@
 """How a sentence says what a lock was on and who held it; tables keep the short names of the rows."""
 
-from reports.lockrows import NOBODY, OTHERS, UNTOLD
+from reports.lockrows import NOBODY, UNTOLD
+from reports.names import OTHERS
 
 _ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": "an"}
 """By the first word of those kinds of which there are many. A lock is on one of them, and nothing tells which."""

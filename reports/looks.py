@@ -35,6 +35,13 @@ def seeing_ticks(ticks: pa.Table) -> Ints:
     return np.asarray(mine.filter(pc.is_null(mine["error"]))["started_ns"].to_numpy(), dtype=np.int64)
 
 
+def first_looks(ticks: pa.Table, starts: Ints) -> Ints:
+    """Which of the looks that saw something was the first that can have seen each wait."""
+    mine = _database_ticks(ticks)
+    over = mine.filter(pc.is_null(mine["error"]))["ended_ns"].to_numpy()
+    return np.searchsorted(np.sort(np.asarray(over, dtype=np.int64)), starts)
+
+
 def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     """The period of the probe that looks for waits, in s, and whether it ever saw anything."""
     mine = _database_ticks(ticks)

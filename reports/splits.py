@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reports.pools import Pair
-from reports.waits import sampled_interval_s
+from reports.sampled import Sampled
 
 CAUSES: tuple[str, ...] = ("held back", "lock", "session", "database", "pod", "rest")
 """In the order shown. `held back`: planned → started, its user still in an earlier call. `lock`: waits for locks inside
@@ -64,14 +64,13 @@ class Sums:
     session: float = 0.0
     pod: float = 0.0
     own: float = 0.0
-    hits: int = 0
-    """Ticks behind `sampled`, the part of the locks that was."""
-    sampled: float = 0.0
+    sampled: Sampled = field(default_factory=Sampled)
+    """What of the locks was."""
     locks: dict[Pair, float] = field(default_factory=lambda: defaultdict(float))
     through: dict[str, dict[Pair, float]] = field(default_factory=dict)
 
     def add(self, other: "Sums") -> None:
-        for name in ("n", "joined", "response", "held_back", "session", "pod", "own", "hits", "sampled"):
+        for name in ("n", "joined", "response", "held_back", "session", "pod", "own", "sampled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for pair, ns in other.locks.items():
             self.locks[pair] += ns
@@ -102,8 +101,8 @@ class Sums:
         return Split(value_ns, self.n, parts, locks, through, at_least, bounds)
 
     def _bounds(self, period_s: float, scale: float, most: float) -> tuple[float, float]:
-        timed = max(sum(self.locks.values()) - self.sampled, 0.0)
-        low, high = sampled_interval_s(self.hits, self.sampled / 1e9, period_s)
+        timed = max(sum(self.locks.values()) - self.sampled.ns, 0.0)
+        low, high = self.sampled.interval_s(period_s)
         return min((timed + low * 1e9) * scale, most), min((timed + high * 1e9) * scale, most)
 
 

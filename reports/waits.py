@@ -12,16 +12,17 @@ from reports.frames import Floats, Ints, Run
 from reports.gather import Axis
 from reports.lockledger import LockLedger, Part, Sight, read_ledger, together_known
 from reports.lockrows import NOBODY, UNTOLD
+from reports.sampled import Sampled, sampled
 
-__all__ = ["NOBODY", "UNTOLD", "Waits", "read_waits", "sampled_interval_s", "together", "waits_of"]
+__all__ = ["NOBODY", "UNTOLD", "Waits", "read_waits", "together", "waits_of"]
 
 
 @dataclass
 class Waits:
     """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when nothing could see them.
 
-    `seconds` counts waits that began in judged stages, by (waiter, holder at the head of its queue); `sampled` is how
-    much of it is by sampling, by waiter, and `hits` are the ticks behind that: its error falls with their number.
+    `seconds` counts waits that began in judged stages, by (waiter, holder at the head of its queue); `sampled` is what
+    of it is by sampling, by waiter.
     `sessions` is the mean number of sessions waiting in each bin of the whole run, by waiter.
     """
 
@@ -29,8 +30,7 @@ class Waits:
     period_s: float | None = None
     seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     waits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    hits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    sampled: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    sampled: dict[str, Sampled] = field(default_factory=lambda: defaultdict(Sampled))
     sessions: dict[str, Floats] = field(default_factory=dict)
     stages: Floats = field(default_factory=lambda: np.zeros(0))
     """The mean number of sessions waiting in each stage: seconds waited in each second."""
@@ -58,19 +58,10 @@ class Waits:
         """A 95 % interval of a figure that is sampled, or in part: what was timed is exact. None where all was."""
         if not self.by_sampling or self.period_s is None:
             return None
-        sampled = self.sampled.get(waiter, 0.0)
-        timed = max(self.of(waiter) - sampled, 0.0)
-        low, high = sampled_interval_s(self.hits.get(waiter, 0), sampled, self.period_s)
+        by_looks = self.sampled.get(waiter, Sampled())
+        timed = max(self.of(waiter) - by_looks.seconds, 0.0)
+        low, high = by_looks.interval_s(self.period_s)
         return timed + low, timed + high
-
-
-def sampled_interval_s(hits: int, seconds: float, period_s: float) -> tuple[float, float]:
-    """95 %: hits are Poisson."""
-    from scipy.special import chdtri
-
-    low = chdtri(2 * hits, 0.975) / 2 if hits else 0.0
-    worth_s = seconds / hits if hits else period_s
-    return float(low) * worth_s, float(chdtri(2 * hits + 2, 0.025) / 2) * worth_s
 
 
 def read_waits(run: Run, axis: Axis) -> Waits:
@@ -110,18 +101,15 @@ def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) ->
         name, starts, ends, weight = rows.names.all[code], rows.starts[mine], rows.ends[mine], rows.weight[mine]
         waits.sessions[name] = waits.sessions.get(name, 0.0) + density(bins, starts, ends, weight)
         waits.stages += density(stages, starts, ends, weight)[::2]
-        judged, hits = rows.judged[mine], rows.hits[mine]
-        waits.waits[name] += int((judged & noticed[mine]).sum())
-        waits.hits[name] += int(hits[judged & (hits > 0)].sum())
-        waits.sampled[name] += float(weight[judged & (hits >= 0)].sum()) / 1e9
+        waits.waits[name] += int((rows.judged & noticed & mine).sum())
+        waits.sampled[name] += sampled(rows, rows.judged & mine)
 
 
 def _added(parts: Sequence[Waits]) -> Waits:
     """What several databases saw at the same time."""
     if not parts or any(part.known is None for part in parts):
         return Waits(None)
-    period_s = next((part.period_s for part in parts if part.period_s is not None), None)
-    whole = Waits(_known_together(parts), period_s, stages=np.sum([part.stages for part in parts], axis=0))
+    whole = Waits(_known_together(parts), _longest_s(parts), stages=np.sum([part.stages for part in parts], axis=0))
     for part in parts:
         _count_in(whole, part)
         for waiter, seen in part.sessions.items():
@@ -141,7 +129,7 @@ def together(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
 def _averaged(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
     if not rounds or any(w.known is None for w in rounds):
         return Waits(None)
-    whole = Waits(_known_together(rounds), rounds[0].period_s, stages=_mean([w.stages for w in rounds]))
+    whole = Waits(_known_together(rounds), _longest_s(rounds), stages=_mean([w.stages for w in rounds]))
     for part in rounds:
         _count_in(whole, part)
     whole.sessions = mean_over_time(runs, [part.sessions for part in rounds], axis)
@@ -165,6 +153,10 @@ def _mean(parts: Sequence[Floats]) -> Floats:
     return np.asarray(np.mean([part[:shared] for part in parts], axis=0), dtype=np.float64)
 
 
+def _longest_s(parts: Sequence[Waits]) -> float | None:
+    return max((part.period_s for part in parts if part.period_s is not None), default=None)
+
+
 def _known_together(parts: Sequence[Waits]) -> str:
     return together_known([part.known for part in parts if part.known])
 
@@ -174,7 +166,6 @@ def _count_in(whole: Waits, part: Waits) -> None:
         whole.seconds[pair] += seconds
     for waiter in part.sessions:
         whole.waits[waiter] += part.waits[waiter]
-        whole.hits[waiter] += part.hits[waiter]
         whole.sampled[waiter] += part.sampled[waiter]
 
 

@@ -7,7 +7,7 @@ from waiting import MS, only, ticks, transaction, wait
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.frames import read_study
 from reports.lockdoubts import lock_doubts
-from reports.lockrows import MOST, OTHERS
+from reports.names import MOST, OTHERS
 
 ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
 

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.lockrows import NOBODY, OTHERS, UNTOLD, WRITE_LOCK
+from reports.lockrows import NOBODY, UNTOLD, WRITE_LOCK
 from reports.lockwords import behind, lock_of, queue
+from reports.names import OTHERS
 from reports.sentence import Figure, told
 from reports.splits import CAUSES, Split
 
