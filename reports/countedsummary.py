@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.countedwaits import Sampled, counted_wait_s
+from reports.countedwaits import SampledRows, counted_wait_s
 from reports.counters import Counted
 from reports.endings import Ended, Endings
 from reports.redisthread import Thread, thread_of
 
 
-def counted_summary(counted: Mapping[str, Counted], sampled: Mapping[str, Sampled], ended: Endings) -> dict[str, Any]:
+def counted_summary(
+    counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows], ended: Endings
+) -> dict[str, Any]:
     return {
         "counted": {name: _counted(its, sampled.get(name)) for name, its in counted.items()},
         "transactions": [
@@ -20,7 +22,7 @@ def counted_summary(counted: Mapping[str, Counted], sampled: Mapping[str, Sample
     }
 
 
-def _counted(its: Counted, sampled: Sampled | None) -> dict[str, Any]:
+def _counted(its: Counted, sampled: SampledRows | None) -> dict[str, Any]:
     thread = thread_of(its)
     return {
         "engine": its.engine or None,
@@ -34,7 +36,7 @@ def _counted(its: Counted, sampled: Sampled | None) -> dict[str, Any]:
     }
 
 
-def _sampled(sampled: Sampled) -> dict[str, Any]:
+def _sampled(sampled: SampledRows) -> dict[str, Any]:
     return {"seconds": sampled.seconds, "interval_s": sampled.interval_s}
 
 

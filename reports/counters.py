@@ -13,7 +13,7 @@ from reports.frames import Floats, Ints, Mask, Run, table
 from reports.judged_time import Window, length_ns, merged
 
 _NEAR_NS = 600_000_000
-"""Readings so near to where judged time begins or ends stand for that moment: one a second, each a look late at most."""
+"""Readings so near to where judged time begins or ends stand for that moment: one a second, a look late at most."""
 WHOLE = 0.9
 """Of the judged time: growth in less than that is of a part of it only."""
 

@@ -12,7 +12,7 @@ from reports.blast import Blast, blast
 from reports.calibration import Calibrated, read_calibration
 from reports.causes import Causes
 from reports.comparability import durability
-from reports.countedwaits import Sampled
+from reports.countedwaits import SampledRows
 from reports.counters import Counted
 from reports.durations import WaitDurations
 from reports.endings import Endings
@@ -57,7 +57,7 @@ class StorageFindings:
     """Of all rounds."""
     counted: Mapping[str, Counted]
     """By database, of those that were asked for their own totals."""
-    sampled: Mapping[str, Sampled]
+    sampled: Mapping[str, SampledRows]
     """The same waits as some of those totals are of, by database, as sampling saw them."""
     endings: Endings
 

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from loadtests.records.sight import LOG
 from reports.calibration import Calibrated, doubted, read_calibration
-from reports.countedwaits import Sampled, counted_wait_s, disagree
+from reports.countedwaits import SampledRows, counted_wait_s, disagree
 from reports.counters import Counted
 from reports.frames import Run, table
 from reports.wording import digits, duration, times
@@ -60,7 +60,7 @@ def _blind_logs(run: Run) -> Iterator[str]:
             )
 
 
-def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, Sampled]) -> Iterator[str]:
+def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows]) -> Iterator[str]:
     """Of all rounds of a storage."""
     for name, its in counted.items():
         if its.resets:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reports.blame import Blame, blame_of, blame_together
 from reports.causes import Causes, RunCauses, Told, run_causes, splits_together
-from reports.countedwaits import Sampled, sampled_together, sampled_waits
+from reports.countedwaits import SampledRows, sampled_rows, sampled_together
 from reports.counters import Counted, counted, counted_together
 from reports.durations import WaitDurations, durations_of, durations_together
 from reports.endings import Endings, endings, endings_together
@@ -25,7 +25,7 @@ class LockFigures:
     durations: WaitDurations
     causes: Causes
     counted: Mapping[str, Counted]
-    sampled: Mapping[str, Sampled]
+    sampled: Mapping[str, SampledRows]
     endings: Endings
 
 
@@ -36,7 +36,7 @@ class _Round:
     durations: WaitDurations
     causes: RunCauses
     counted: Mapping[str, Counted]
-    sampled: Mapping[str, Sampled]
+    sampled: Mapping[str, SampledRows]
     endings: Endings
     transactions: int
     asks: bool
@@ -58,7 +58,7 @@ def lock_figures(
         durations_together([one.durations for one in rounds]),
         _causes(waits, rounds, told, over_time, axis),
         counted_together([one.counted for one in rounds], [length_ns(run.judged) / 1e9 for run in runs]),
-        sampled_together([one.sampled for one in rounds]),
+        sampled_together([one.sampled for one in rounds], [one.counted for one in rounds]),
         endings_together([one.endings for one in rounds]),
     )
 
@@ -78,7 +78,7 @@ def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
         durations_of(ledger),
         run_causes(ledger, charges, axis, tails),
         totals,
-        sampled_waits(ledger, totals),
+        sampled_rows(ledger, totals),
         endings(run, ledger.transactions),
         len(ledger.transactions),
         bool((ledger.transactions.asked != MISSING).any()),

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from reports.countedwaits import Sampled, counted_wait_s
+from reports.countedwaits import SampledRows, counted_wait_s
 from reports.counters import Counted
 from reports.endings import LOST, Ended, endings_by_operation
 from reports.findings import Findings, StorageFindings
@@ -124,7 +124,7 @@ def totals(findings: Findings) -> Table:
     return Table(caption, columns, rows, 2, "What the servers counted" if rows else "")
 
 
-def _totals(counted: Counted, sampled: Sampled | None) -> list[str]:
+def _totals(counted: Counted, sampled: SampledRows | None) -> list[str]:
     if not counted.seen_s:
         return [_seen(counted), *["unknown"] * 6]
 

@@ -34,7 +34,7 @@ def storage_of(study, *rows, name="01-postgres", **more):
 
 def test_attempts_are_counted_by_how_they_ended_in_the_judged_time(tmp_path):
     rows = [
-        attempt(-1_000, "conflict"),
+        attempt(-1_000, "conflict", 3),
         attempt(10, "committed"),
         attempt(20, "rolled_back", 2),
         attempt(11_000, "deadlock"),
@@ -127,7 +127,7 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
     write_run(tmp_path, "01-mariadb", tables={"counters": part})
     write_run(tmp_path, "02-mariadb-optimistic", manifest=sources)
     assert counted.totals(find("study", read_study(tmp_path))).rows == [
-        ["mariadb", "mariadb", "90%, set back 1×", "—", "—", "—", "≥ 9", "≥ 900", "—"],
+        ["mariadb", "mariadb", "90%, set back once", "—", "—", "—", "≥ 9", "≥ 900", "—"],
         ["mariadb:optimistic", "mariadb", "0%", *["unknown"] * 6],
     ]
 
@@ -162,9 +162,8 @@ def test_a_busy_thread_is_said_to_be_where_the_time_went(tmp_path):
 def test_an_idle_thread_is_not_worth_a_word_unless_one_command_kept_it(tmp_path):
     storage = storage_of(tmp_path, tables={"counters": thread(evalsha=100_000)})
     assert database_words(storage.counted, 100e6) == ""
-    rows = counters(
-        {"command_us:eval": 9, "slow_us:report.build": 90_000, "slow_calls:report.build": 1}, "redis", "redis"
-    )
+    blocked = {"command_us:eval": 9, "slow_us:report.build": 90_000, "slow_calls:report.build": 1}
+    rows = counters(blocked, "redis", "redis")
     write_run(tmp_path / "slow", "01-redis", tables={"counters": rows})
     slow = only(tmp_path / "slow").counted
     assert database_words(slow, 100e6) == (
