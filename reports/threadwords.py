@@ -13,10 +13,13 @@ _BLOCKS = 0.5
 
 
 def busy_words(thread: Thread) -> str:
-    """`90 % busy, most with evalsha`."""
-    most = f", most with {thread.commands[0].name}" if thread.commands else ""
+    """`90 % busy (most with evalsha)`; by whom, where single slow commands of one are most of it."""
     low, high = (digits(share * 100) for share in (thread.low, thread.high))
-    return f"{low if low == high else f'{low} … {high}'} % busy{most}"
+    busy = f"{low if low == high else f'{low} … {high}'} % busy"
+    if not thread.commands:
+        return busy
+    who = f" by {thread.slow[0].operation}" if thread.slow and thread.slow[0].share > thread.low / 2 else ""
+    return f"{busy} (most with {thread.commands[0].name}{who})"
 
 
 def database_words(counted: Mapping[str, Counted], part_ns: float) -> str:
@@ -35,4 +38,5 @@ def database_words(counted: Mapping[str, Counted], part_ns: float) -> str:
     if not blocking:
         return ""
     worst = max(blocking, key=lambda slow: slow.seconds)
-    return f"was {whose} {worst.operation} kept {times(worst.calls)}, for {duration(worst.mean_s)} each"
+    each = " each" if worst.calls > 1 else ""
+    return f"was {whose} {worst.operation} kept {times(worst.calls)} for {duration(worst.mean_s)}{each}"

@@ -98,8 +98,8 @@ def test_storages_stand_beside_each_other(compared):
     assert finding(compared) == [
         "postgres:optimistic: 10 of 100 transactions were lost to others (10 %), most of all of chat.accept: 10 %; "
         "10 were tried again.",
-        "redis: none of 1 transactions was lost to another; the one thread of redis was 90 … 100 % busy, most with "
-        "evalsha.",
+        "redis: none of 1 transactions was lost to another; the one thread of redis was 90 … 100 % busy (most with "
+        "evalsha).",
         "sqlite: unknown how transactions ended: no pod wrote a table of them.",
     ]
     with styled():
@@ -155,7 +155,7 @@ def test_a_busy_thread_is_said_to_be_where_the_time_went(tmp_path):
     write_run(tmp_path, "01-redis", operations=ops, transactions=rows, tables=tables, manifest=sources)
     assert sentence(only(tmp_path)).startswith(
         "Of the 100 ms that p99 of chat.accept took on redis, 100 ms was work of the database, whose one thread was "
-        "90 % busy, most with evalsha"
+        "90 % busy (most with evalsha)"
     )
 
 
@@ -167,7 +167,7 @@ def test_an_idle_thread_is_not_worth_a_word_unless_one_command_kept_it(tmp_path)
     write_run(tmp_path / "slow", "01-redis", tables={"counters": rows})
     slow = only(tmp_path / "slow").counted
     assert database_words(slow, 100e6) == (
-        "was work of the database, whose one thread report.build kept 10 times, for 90 ms each"
+        "was work of the database, whose one thread report.build kept 10 times for 90 ms each"
     )
     assert database_words(slow, 1e9) == ""
 
@@ -176,12 +176,18 @@ def test_of_several_databases_the_busy_one_is_named(tmp_path):
     rows = [*thread(evalsha=600_000), *counters({"commits": 5})]
     storage = storage_of(tmp_path, tables={"counters": rows})
     assert database_words(storage.counted, 100e6) == (
-        "was database work; the one thread of redis was 60 % busy, most with evalsha"
+        "was database work; the one thread of redis was 60 % busy (most with evalsha)"
     )
 
 
 def test_bounds_that_are_the_same_are_one_figure():
     command = Command("evalsha", 0.9, 1, 0.1, 0)
-    assert busy_words(Thread(0.9, 0.902, (command,), (), 0)) == "90 % busy, most with evalsha"
+    assert busy_words(Thread(0.9, 0.902, (command,), (), 0)) == "90 % busy (most with evalsha)"
     assert busy_words(Thread(0.0, 0.0, (), (), 0)) == "0 % busy"
-    assert Slow("a", 0, 1.0, 0.1).mean_s == 0.0
+
+
+def test_whose_slow_commands_kept_it_busy_is_told():
+    eval_, slow = Command("eval", 0.8, 100, 0.08, 0), Slow("report_build", 100, 8.0, 0.8)
+    assert busy_words(Thread(0.8, 0.8, (eval_,), (slow,), 0)) == "80 % busy (most with eval by report_build)"
+    seldom = Slow("report_build", 1, 0.1, 0.01)
+    assert busy_words(Thread(0.8, 0.8, (eval_,), (seldom,), 0)) == "80 % busy (most with eval)"
