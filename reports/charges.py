@@ -1,7 +1,7 @@
 """Waits charged to those who held what was waited for: each one's time, moment by moment."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -45,12 +45,18 @@ def charged(rows: LockRows, held: Held) -> Charged:
     told, kind = _kinds(rows, which)
     asked = Asked(which, rows.starts[which], rows.ends[which], kind)
     direct = _seconds(charge(rows, held, asked, "direct"), told, rows.names.all)
-    alike = held.root is held.direct and rows.root is rows.blocker
-    root = direct if alike else _seconds(charge(rows, held, asked, "root"), told, rows.names.all)
-    depth: dict[tuple[str, int], float] = defaultdict(float)
-    for (k, label), ns in charge(rows, held, asked, "depth").items():
-        depth[told[k].database, label] += ns / 1e9
-    return Charged(direct, root, depth)
+    if held.root is held.direct and rows.root is rows.blocker:  # nobody who holds the lock waits for another
+        return Charged(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
+    root = _seconds(charge(rows, held, asked, "root"), told, rows.names.all)
+    depth = charge(rows, held, asked, "depth").items()
+    return Charged(direct, root, _summed(((told[k].database, label), ns / 1e9) for (k, label), ns in depth))
+
+
+def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, int], float]:
+    sums: dict[tuple[str, int], float] = defaultdict(float)
+    for place, seconds in found:
+        sums[place] += seconds
+    return sums
 
 
 def _seconds(

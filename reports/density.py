@@ -1,5 +1,7 @@
 """How many there were of something at a time, on average over each bin. Arrays in, arrays out."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from reports.frames import Floats, Ints
@@ -8,11 +10,15 @@ PIECE = 1 << 19
 """Rows at a time, so that many rows take no more memory on the way."""
 
 
+def pieces(rows: int) -> Iterator[slice]:
+    for first in range(0, rows, PIECE):
+        yield slice(first, first + PIECE)
+
+
 def density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats | None = None) -> Floats:
     """Mean number in each bin, every span's weight (ns; its length where none is given) spread evenly over it."""
     gone = np.zeros(len(edges))
-    for first in range(0, len(starts), PIECE):
-        part = slice(first, first + PIECE)
+    for part in pieces(len(starts)):
         gone += _gone(edges, starts[part], ends[part], None if weights is None else weights[part])
     width = np.diff(edges)  # no run lasts as long as the longest; past its end there is nothing to divide by
     return np.where(width > 0, np.maximum(np.diff(gone) / np.maximum(width, 1) * 1e9, 0.0), 0.0)

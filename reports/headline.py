@@ -54,7 +54,8 @@ def headline(findings: Findings) -> Headline:
     found: list[Pair] = [pair for pair in findings.of(ACCEPT) if pair[1].n]
     answered = [pair for pair in found if pair[1].response["max"]]
     dead = listed([storage.storage for storage, accept in found if not accept.response["max"]])
-    failing = listed([f"{m.outcomes['fail'] / m.n:.0%} on {s.storage}" for s, m in answered if _fails(m)])
+    shares = {s.storage: f"{m.outcomes['fail'] / m.n:.0%}" for s, m in answered if _fails(m)}
+    failing = listed([f"{share} on {name}" if len(found) > 1 else share for name, share in shares.items()])
     contenders, beaten = _contenders(answered)
     figure = _figure([m for _, m in contenders])
     doubts = _durability(findings), tuple(_caveats(findings)), _radius(findings)

@@ -36,6 +36,14 @@ def inside(times: Int64s, windows: Sequence[Window]) -> Bools:
     return hit
 
 
+def touching(starts: Int64s, ends: Int64s, windows: Sequence[Window]) -> Bools:
+    """Which of the spans have any time in any of the windows."""
+    hit = np.zeros(len(starts), dtype=np.bool_)
+    for begin, end in windows:
+        hit |= (starts < end) & (ends > begin)
+    return hit
+
+
 def blind_times(probes: Iterable[Sequence[Tick]], begins_ns: int, ends_ns: int) -> list[tuple[Window, ...]]:
     """For the ticks of each probe: when it saw nothing between the two moments."""
     return [merged(blind_windows(ticks, begins_ns, ends_ns)) for ticks in probes]

@@ -85,11 +85,16 @@ class Lanes:
         begin, end = (self._place(lane, moments) for moments in (starts, ends))
         for label in np.unique(labels):
             mine = labels == label
-            corners, held = np.zeros((2, 2 * int(mine.sum())))
-            corners[::2], corners[1::2] = self.starts_at[mine], self.ends_at[mine]
-            np.cumsum(corners[1::2] - corners[::2], out=held[1::2])
-            held[2::2] = held[1:-1:2]
-            yield int(label), np.interp(end, corners, held) - np.interp(begin, corners, held)
+            since, until = self.starts_at[mine], self.ends_at[mine]
+            before = np.cumsum(until - since) - (until - since)
+            yield int(label), _covered(since, until, before, end) - _covered(since, until, before, begin)
+
+
+def _covered(since: Ints, until: Ints, before: Ints, places: Ints) -> Floats:
+    """How much of the line up to each place those spans cover; `before` is how much of it those before each span do."""
+    last = np.searchsorted(since, places, side="right") - 1
+    covered = before[last] + np.minimum(places, until[last]) - since[last]
+    return np.where(last >= 0, covered, 0).astype(np.float64)
 
 
 def running_max(group: Ints, values: Ints) -> Ints:

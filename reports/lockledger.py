@@ -1,6 +1,6 @@
 """What a run tells of lock waits: the rows, who held what they waited for, how each database is known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loadtests.records.sight import Tick, blind_windows
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
 from reports.charges import Charged, charged
-from reports.density import PIECE
+from reports.density import pieces
 from reports.frames import Run, table
+from reports.judged_time import Window, inside, merged, overlap_ns
 from reports.lockrows import LockRows, observed_rows, pod_rows
-from reports.looks import sampling, ticks_of, too_blind
+from reports.looks import log_looks, sampling, ticks_of, too_blind
 from reports.queues import Held, held_by_writers, held_in_queues
 from reports.transactions import Transactions, engine, read_transactions
 
@@ -22,11 +24,25 @@ _WITHOUT_LOCKS = frozenset({"redis"})
 
 
 @dataclass(frozen=True)
+class Log:
+    """A server's log in which waits longer than the threshold are, but for the times when it told nothing."""
+
+    threshold_s: float | None
+    deaf: tuple[Window, ...]
+
+    def tells_all(self, run: Run) -> bool:
+        """Whether it told something in all of the judged time."""
+        return not overlap_ns(self.deaf, merged(run.judged))
+
+
+@dataclass(frozen=True)
 class Sight:
-    """How the lock waits of a database are known: words, or None when nothing could see them; the sampling's period."""
+    """How the lock waits of a database are known: words, or None when nothing could see them; the sampling's period;
+    its server's log, where that told of any in judged time."""
 
     known: str | None
     period_s: float | None = None
+    log: Log | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,7 @@ class Part:
         """Who held the lock in the middle of each wait."""
         rows, held = self.rows, self.held
         found = rows.blocker.copy()
-        for first in range(0, len(rows) if len(held.direct) else 0, PIECE):
-            some = slice(first, first + PIECE)
+        for some in pieces(len(rows) if len(held.direct) else 0):
             middle = rows.starts[some] + (rows.ends[some] - rows.starts[some]) // 2
             at = held.lanes.at(held.queue[some], middle)
             found[some] = np.where(at >= 0, held.direct[at], found[some])
@@ -91,7 +106,7 @@ def _sights(run: Run, pods: set[str], rows: LockRows) -> dict[str, Sight]:
     ticks = table(run.directory, "ticks")
     others = [name for name in _databases(run, rows) if name not in pods]
     for name in others or ([] if pods else [engine(run)]):
-        sights[name] = _observed(run, name, rows, ticks_of(ticks, name))
+        sights[name] = _observed(run, name, rows, ticks)
     return {name: Sight(None) if doubted(run, name) else sight for name, sight in sights.items()}
 
 
@@ -102,17 +117,30 @@ def _databases(run: Run, rows: LockRows) -> list[str]:
     return sorted({*seen, *looked_into, *(str(name) for name in pc.unique(watched).to_pylist())})
 
 
-def _observed(run: Run, name: str, rows: LockRows, ticks: pa.Table) -> Sight:
+def _observed(run: Run, name: str, rows: LockRows, all_ticks: pa.Table) -> Sight:
+    ticks = ticks_of(all_ticks, name)
     period_s, seeing = sampling(ticks)
     mine = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
     if (not seeing and not mine.any()) or too_blind(run, ticks):
         return Sight(None)
-    source = ((run.manifest.get("lock_sources") or {}).get(name) or {}).get("known")
-    if source == ["counter"] and not mine.any():
+    source = (run.manifest.get("lock_sources") or {}).get(name) or {}
+    told = set(source.get("known") or ())
+    if told == {"counter"} and not mine.any():
         # Totals alone do not say who waited; where there are no locks at all, there is nothing else to say.
         return Sight("counter", period_s) if _without_locks(ticks) else Sight(None)
-    words = {*(KNOWN[code] for code in np.unique(rows.known[mine])), *(source or ())} - {"counter"}
-    return Sight(together_known(list(words)) if words else "sampled", period_s)
+    log = _log(run, source.get("threshold_ns"), log_looks(all_ticks, name)) if "event" in told else None
+    # What a source was to tell it told only where it was heard in the time that is judged.
+    seen = mine & rows.judged if told else mine
+    words = {*(KNOWN[code] for code in np.unique(rows.known[seen])), *(told - {"event"}), *(["event"] if log else [])}
+    return Sight(together_known(list(words - {"counter"})) or "sampled", period_s, log)
+
+
+def _log(run: Run, threshold_ns: object, looks: Sequence[Tick]) -> Log | None:
+    heard = np.array([look.started_ns for look in looks if look.error is None], dtype=np.int64)
+    if not inside(heard, run.judged).any():
+        return None
+    threshold_s = threshold_ns / 1e9 if isinstance(threshold_ns, int | float) else None
+    return Log(threshold_s, merged(blind_windows(looks, run.started_ns, run.ended_ns)))
 
 
 def _without_locks(ticks: pa.Table) -> bool:

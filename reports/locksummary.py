@@ -67,7 +67,10 @@ def _durations(found: WaitDurations) -> dict[str, Any]:
             for low, high, n in zip(found.edges_s[:-1].tolist(), found.edges_s[1:].tolist(), found.counts, strict=True)
             if n
         ],
-        "sampled_s": found.sampled_s,
-        "sampled_interval_s": found.sampled_interval_s,
+        "threshold_in_part": found.in_part,
+        "below_threshold_s": found.below.seconds,
+        "below_threshold_interval_s": found.interval_s(found.below),
+        "sampled_s": found.sampled.seconds,
+        "sampled_interval_s": found.interval_s(found.sampled),
         "open": found.open,
     }

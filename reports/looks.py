@@ -23,6 +23,17 @@ def ticks_of(ticks: pa.Table, database: str) -> pa.Table:
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))) if names else ticks
 
 
+def log_looks(ticks: pa.Table, database: str) -> list[Tick]:
+    """Those of the probe that follows the log of the database's server."""
+    probes = [str(probe) for probe in pc.unique(ticks["probe"]).to_pylist() if probe.endswith(LOG)]
+    names = [p for p in probes if database in (p.removesuffix(LOG), p.removesuffix(LOG).partition(":")[2])]
+    return _looks(ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))))
+
+
+def _looks(ticks: pa.Table) -> list[Tick]:
+    return [Tick(*(row[name] for name in Tick._fields)) for row in ticks.to_pylist()]
+
+
 def _database_ticks(ticks: pa.Table) -> pa.Table:
     """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
     probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if p not in _PROCESSES and not p.endswith(LOG)]
@@ -52,7 +63,7 @@ def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
 
 def too_blind(run: Run, ticks: pa.Table) -> bool:
     """Whether the blindest look into the database missed too much of the judged time."""
-    looks = by_probe(Tick(*(row[name] for name in Tick._fields)) for row in _database_ticks(ticks).to_pylist())
+    looks = by_probe(_looks(_database_ticks(ticks)))
     judged = merged(run.judged)
     blind = blind_times(looks.values(), run.started_ns, run.ended_ns)
     missed = max((overlap_ns(windows, judged) for windows in blind), default=0)

@@ -6,15 +6,16 @@ locks, behind whom and on what, in steps of a tenth of a second.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from reports.density import density
-from reports.frames import MISSING, Floats, Ints, Mask
-from reports.lockledger import LockLedger, Part
-from reports.transactions import Transactions
+from reports.density import density, pieces
+from reports.frames import MISSING, Floats, Ints
+from reports.lockledger import LockLedger
+from reports.lockrows import LockRows
+from reports.transactions import Pods, Transactions
 
 STEP_NS = 100_000_000
 
@@ -28,36 +29,40 @@ class Pools:
     def __init__(self, ledger: LockLedger) -> None:
         run, rows = ledger.run, ledger.transactions
         self._edges: Ints = np.arange(run.started_ns, run.ended_ns + 2 * STEP_NS, STEP_NS)
+        self._busy: dict[int, Floats] = defaultdict(self._none)
+        self._locked: dict[int, dict[Pair, Floats]] = defaultdict(lambda: defaultdict(self._none))
         pools = rows.pool
-        self._busy = {int(pool): self._summed(rows, pools == pool) for pool in np.unique(pools)}
-        self._locked: dict[int, dict[Pair, Floats]] = defaultdict(dict)
+        for some in pieces(len(rows)):
+            self._add_busy(rows, pools[some], some)
         for part in ledger.parts:
-            for pool, pair, waiting in self._waiting(part, pools):
-                before = self._locked[pool].get(pair, np.zeros(len(self._edges)))
-                self._locked[pool][pair] = before + waiting
+            holders = part.holders()
+            for some in pieces(len(holders)):
+                self._add_locked(part.rows, holders[some], pools, some)
 
-    def _summed(self, rows: Transactions, mine: Mask) -> Floats:
-        had = np.where(rows.waiting != MISSING, rows.waiting, rows.begun)
-        return self._over_time(had[mine], rows.ended[mine], None)
+    def _none(self) -> Floats:
+        return np.zeros(len(self._edges))
+
+    def _add_busy(self, rows: Transactions, pools: Pods, some: slice) -> None:
+        had = np.where(rows.waiting[some] != MISSING, rows.waiting[some], rows.begun[some])
+        for pool in np.unique(pools):
+            mine = pools == pool
+            self._busy[int(pool)] += self._over_time(had[mine], rows.ended[some][mine], None)
+
+    def _add_locked(self, rows: LockRows, holders: npt.NDArray[np.int16], pools: Pods, some: slice) -> None:
+        mine = np.flatnonzero(rows.transaction[some] >= 0)  # strangers' sessions are in no pool
+        shape = int(pools.max(initial=0)) + 1, len(rows.names.all), len(rows.objects.all)
+        columns = pools[rows.transaction[some][mine]], holders[mine], rows.object[some][mine]
+        kinds = np.ravel_multi_index(columns, shape) if len(mine) else mine
+        for kind in np.unique(kinds):
+            its = mine[kinds == kind] + some.start
+            pool, holder, what = map(int, np.unravel_index(kind, shape))
+            waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
+            self._locked[pool][rows.names.all[holder], rows.objects.all[what]] += waiting
 
     def _over_time(self, starts: Ints, ends: Ints, weights: Floats | None) -> Floats:
         """Session-nanoseconds up to each edge."""
         mean = density(self._edges, starts, np.maximum(starts, ends), weights)
         return np.concatenate(([0.0], np.cumsum(mean * STEP_NS)))
-
-    def _waiting(self, part: Part, pools: npt.NDArray[np.int32]) -> Iterator[tuple[int, Pair, Floats]]:
-        rows = part.rows
-        mine = np.flatnonzero(rows.transaction >= 0)  # strangers' sessions are in no pool
-        if not len(mine):
-            return
-        columns = pools[rows.transaction[mine]].astype(np.int64), part.holders()[mine], rows.object[mine]
-        shape = int(pools.max()) + 1, len(rows.names.all), len(rows.objects.all)
-        kinds = np.ravel_multi_index(columns, shape)
-        for kind in np.unique(kinds):
-            its = mine[kinds == kind]
-            pool, holder, what = map(int, np.unravel_index(kind, shape))
-            waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
-            yield pool, (rows.names.all[holder], rows.objects.all[what]), waiting
 
     def behind(self, pool: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
         """How much of each span of time, in ns, a session of the pool on average waited behind whom."""

@@ -185,5 +185,6 @@ def _known(storage: StorageFindings) -> str:
     """How lock waits are known, and from what length on they were timed."""
     known, threshold_s = storage.waits.known, storage.durations.threshold_s
     if known == "event and sampled" and threshold_s:
-        return f"waits above {duration(threshold_s)} timed by the server, shorter ones sampled"
+        how = " in part, all others" if storage.durations.in_part else ", shorter ones"
+        return f"waits above {duration(threshold_s)} timed by the server{how} sampled"
     return f"lock waits known: {known}"

@@ -13,6 +13,7 @@ from reports.memory import give_back
 
 OPERATION_NAMES = TRANSACTION_OPERATIONS
 FOR_EVER = int(np.iinfo(np.int64).max)
+Pods = npt.NDArray[np.int16]
 _UNKNOWN = TRANSACTION_OUTCOMES.index("unknown")
 _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 
@@ -25,7 +26,7 @@ class Transactions:
 
     databases: tuple[str, ...]
     database: npt.NDArray[np.int16]
-    pod: npt.NDArray[np.int16]
+    pod: Pods
     operation: npt.NDArray[np.uint8]
     session: Ints
     key: npt.NDArray[np.uint64]
@@ -40,9 +41,9 @@ class Transactions:
         return len(self.begun)
 
     @property
-    def pool(self) -> npt.NDArray[np.int32]:
+    def pool(self) -> Pods:
         """Whose sessions of which database each was in."""
-        return np.asarray(self.pod.astype(np.int32) * len(self.databases) + self.database)
+        return np.asarray(self.pod * np.int16(len(self.databases)) + self.database)
 
     @property
     def timed(self) -> Mask:

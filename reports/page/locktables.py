@@ -3,9 +3,11 @@
 
 from reports.blame import Worst
 from reports.calibration import Calibrated
+from reports.durations import WaitDurations
 from reports.findings import Findings
 from reports.frames import Floats
 from reports.page.table import Table, number
+from reports.sampled import Sampled
 from reports.wording import NONE, digits, duration
 
 _WORST = 10
@@ -24,7 +26,9 @@ def blame(findings: Findings) -> Table:
         "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together: behind the one who held it "
         "then, and behind the root of the queue."
     )
-    return Table(caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3)
+    return Table(
+        caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
+    )
 
 
 def _seconds(waited: float | None) -> str:
@@ -52,7 +56,7 @@ def by_database(findings: Findings) -> Table:
     ]
     caption = "Seconds waited, and in each judged second, which is the mean number of sessions waiting; judged stages."
     columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
-    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "")
+    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
 
 
 def worst(findings: Findings) -> Table:
@@ -77,8 +81,8 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
     columns = [
         "run",
         *(["database"] if several else []),
-        "for",
-        "waited",
+        "lasted",
+        "who waited",
         "behind",
         "on",
         "ended",
@@ -114,7 +118,7 @@ def convoys(findings: Findings) -> Table:
                "outlived it by", "sessions", "waited together"]  # fmt: skip
     caption = "Queues for one lock that went on after whoever made them had let go; the longest afterlife first."
     empty = "None: no queue was seen to outlive its cause." if _blame_known(findings) else nothing_seen(findings)
-    return Table(caption, columns, rows, 4, "Convoys", empty)
+    return Table(caption, columns, rows, 4, "Convoys", empty, packed=True)
 
 
 def _blame_known(findings: Findings) -> bool:
@@ -128,10 +132,8 @@ def durations(findings: Findings) -> Table:
         d = s.durations
         longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
         below = NONE if d.threshold_s is None else duration(d.threshold_s)
-        sampled = _interval(d.sampled_s, d.sampled_interval_s) if d.threshold_s or d.sampled_s else NONE
-        rows.append(
-            [s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, sampled]
-        )
+        sums = _sampled(d, d.below, shown=d.threshold_s is not None), _sampled(d, d.sampled, shown=d.sampled.ns > 0)
+        rows.append([s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, *sums])
     caption = "Waits that began in the judged stages, all rounds together: how many were timed, how many of those lasted at least so long."
     columns = [
         "storage",
@@ -140,7 +142,8 @@ def durations(findings: Findings) -> Table:
         *(duration(edge).replace(".0 ", " ") for edge in _EDGES_S),
         "not seen to end",
         "not timed below",
-        "sampled, s",
+        "those sampled, s",
+        "others sampled, s",
     ]
     return Table(caption, columns, rows, 2)
 
@@ -155,8 +158,11 @@ def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
     return f"{int(counts[edges[:-1] >= edge_s * 0.999].sum()):,}"
 
 
-def _interval(seconds: float, bounds: tuple[float, float] | None) -> str:
-    return digits(seconds) if bounds is None else f"{digits(seconds)} ({digits(bounds[0])} … {digits(bounds[1])})"
+def _sampled(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
+    if not shown:
+        return NONE
+    bounds, told = d.interval_s(part), digits(part.seconds)
+    return told if bounds is None else f"{told} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
 def calibration(findings: Findings) -> Table:

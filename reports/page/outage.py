@@ -31,7 +31,7 @@ def events(findings: Findings) -> Table:
     ]
     columns = ["number", "run", "at", "what", "on", "result", "took", "found"]
     caption = f"What the numbers stand for: actions and faults; {FAILED} marks those that did not go well."
-    return Table(caption, columns, rows, 8)
+    return Table(caption, columns, rows, 8, packed=True)
 
 
 def _found(found: Any) -> str:
@@ -60,7 +60,7 @@ def by_pod(findings: Findings) -> Table:
     columns = ["storage", "pod", "accepts", "p50", "p99", "good", "failed", "connections", "of them failed"]
     limit = duration(findings.limits_s["chat.accept"])
     caption = f"By pod, judged stages, rounds pooled, with 95 % intervals. Good: accepted within {limit}. Failed: unknown too."
-    return Table(caption, columns, rows, 2)
+    return Table(caption, columns, rows, 2, packed=True)
 
 
 def _accepts(accept: Measure | None) -> list[str]:
@@ -95,7 +95,7 @@ def pod_operations(findings: Findings) -> Table:
         if (m := by.get(name)) is not None
     ]
     columns = ["storage", "operation", "pod", "n", "p50", "p95", "p99", "max", "failed or unknown"]
-    return Table("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3)
+    return Table("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True)
 
 
 def blast(findings: Findings) -> Table:
@@ -111,11 +111,11 @@ def blast(findings: Findings) -> Table:
         "Burns that lasted into the time from the first action on (without one: the first judged stage). Burnt for: "
         "all signals together. Seen: for how much of that time it was known whether it burnt, by the signal known best."
     )
-    return Table(caption, columns, rows, 3)
+    return Table(caption, columns, rows, 3, packed=True)
 
 
 def _done(pod: PodBlast) -> str:
-    return "; ".join(f"{e.number} {e.words}" for e in pod.done_to_it) or "nothing"
+    return "; ".join(f"{e.number}: {e.words}" for e in pod.done_to_it) or "nothing"
 
 
 def _burnt(found: Blast, pod: PodBlast) -> list[str]:
@@ -149,7 +149,7 @@ def _story(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[
     told = phases(storage)
     first = next((phase for phase in told if phase.judge), None)
     for phase in told:
-        done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'} {e.words}" for e in phase.events)
+        done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'}: {e.words}" for e in phase.events)
         figures = [*_FIGURES, *_by_database(databases)]
         cells = [_cell(figure, phase, first) for figure in figures]
         yield [storage.storage, phase.name, done or NONE, *cells, f"{phase.swept:,}" if phase.swept else NONE]

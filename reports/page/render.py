@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from reports.findings import Findings
 from reports.headline import Headline
@@ -57,6 +58,7 @@ def render(findings: Findings, head: Headline, frame: pd.DataFrame, drawn: Plots
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     environment.globals["style"] = _Trusted(style)
     page = _page(findings, head, frame, drawn[0], swatches)
     return environment.get_template("page.html.j2").render(page=page, style_hash=_hash(style))
@@ -78,6 +80,11 @@ def _legible(value: Any) -> Any:
     return "\n".join(one_line(line) for line in value.split("\n"))
 
 
+def _breakable(name: str) -> Markup:
+    """A storage of two parts has a long name, which may go on in a line of its own after the comma."""
+    return Markup(",<wbr>").join(escape(part) for part in str(_legible(name)).split(","))
+
+
 def _hash(style: str) -> str:
     return b64encode(sha256(style.encode()).digest()).decode()
 
@@ -96,7 +103,12 @@ def _page(
     return {
         "title": f"{scenario}: {', '.join(s.storage for s in findings.storages)}",
         "kicker": " · ".join(
-            (f"Load test {findings.study}", f"scenario {scenario}", f"{len(findings.runs)} runs", machine)
+            (
+                f"Load test {findings.study}",
+                f"scenario {scenario}",
+                f"{len(findings.runs)} run{'s' if len(findings.runs) > 1 else ''}",
+                machine,
+            )
         ),
         "head": head,
         "figures_caption": (

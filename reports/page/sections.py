@@ -40,7 +40,7 @@ def _distribution_of(storage: StorageFindings) -> str:
     if accept is None:
         return "no Accept chat"
     half, rare, worst = (value(accept.response[p]) for p in ("p50", "p99", "max"))
-    return f"half of all Accept chats take {half} or less, one in a hundred {rare} or more, the slowest {worst}"
+    return f"the median Accept chat takes {half}, the slowest one in a hundred {rare}, the slowest of all {worst}"
 
 
 def _throughput(findings: Findings) -> list[str]:
@@ -69,7 +69,7 @@ def _story(findings: Findings) -> list[str]:
 
 def _story_of(storage: StorageFindings) -> list[str]:
     events = [event for run in storage.pooled for event in run.events]
-    failed = dict.fromkeys(f"{e.number} {e.words} ({e.error or e.result})" for e in events if not e.ok)
+    failed = dict.fromkeys(f"{e.number}: {e.words} ({e.error or e.result})" for e in events if not e.ok)
     told = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
     return [f"{told}; did not go well: {'; '.join(failed)}." if failed else f"{told}; all went well."]
 
@@ -116,7 +116,7 @@ def _connections_of(storage: StorageFindings) -> str:
 def _locks(findings: Findings) -> list[str]:
     costs = lock_costs(findings)
     return [
-        f"{engine}: {'; '.join(_lock_cost(c) for c in costs if c.storage.partition(':')[0] == engine)}."
+        f"{engine}, for each 1,000 accepts: {'; '.join(_lock_cost(c) for c in costs if c.storage.partition(':')[0] == engine)}."
         for engine in dict.fromkeys(c.storage.partition(":")[0] for c in costs)
     ]
 

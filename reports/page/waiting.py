@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from reports.durations import WaitDurations
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.headline import ACCEPT
@@ -12,6 +13,7 @@ from reports.lockrows import NOBODY
 from reports.lockwords import behind
 from reports.page import locktables, waittables
 from reports.page.section import Section, each
+from reports.sampled import Sampled
 from reports.sentence import figures_of, sentence
 from reports.wording import NONE, digits, duration, listed, value
 
@@ -105,25 +107,27 @@ def _durations_of(storage: StorageFindings) -> str:
         return "unknown: nothing could see lock waits"
     timed, ended = int(d.counts.sum()), f"; {d.open:,} were not seen to end" if d.open else ""
     if not timed:
-        seen = f"none was timed; by sampling they lasted {_sampled(storage)} in all" if d.sampled_s else "no lock waits"
+        untimed = d.below + d.sampled
+        seen = (
+            f"none was timed; by sampling they lasted {_sampled(d, untimed)} in all" if untimed.ns else "no lock waits"
+        )
         return f"{seen}{ended}"
     longest = d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]
-    below = (
-        f"; those below {duration(d.threshold_s)} lasted {_sampled(storage)} in all, by sampling"
-        if d.threshold_s
-        else ""
-    )
-    return f"{timed:,} waits timed, none longer than {duration(float(longest))}{below}{ended}"
+    return f"{timed:,} waits timed, none longer than {duration(float(longest))}{_untimed(d)}{ended}"
 
 
-def _sampled(storage: StorageFindings) -> str:
-    d = storage.durations
-    bounds = d.sampled_interval_s
-    return (
-        duration(d.sampled_s)
-        if bounds is None
-        else f"{digits(d.sampled_s)} s ({digits(bounds[0])} … {digits(bounds[1])} s)"
-    )
+def _untimed(d: WaitDurations) -> str:
+    below = f"; those below {duration(d.threshold_s)} lasted {_sampled(d, d.below)} in all" if d.threshold_s else ""
+    joined = ", others that nothing timed" if below else "; others that nothing timed lasted"
+    others = f"{joined} {_sampled(d, d.sampled)}" if d.sampled.ns else ""
+    return f"{below}{others}, by sampling" if below or others else ""
+
+
+def _sampled(d: WaitDurations, part: Sampled) -> str:
+    bounds = d.interval_s(part)
+    if bounds is None:
+        return duration(part.seconds)
+    return f"{digits(part.seconds)} s ({digits(bounds[0])} … {digits(bounds[1])} s)"
 
 
 WAITING: Mapping[str, Section] = {
@@ -194,9 +198,9 @@ def _calibrated_of(storage: StorageFindings) -> str:
         return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are taken as they are"
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
-        sources = listed(list(dict.fromkeys(f"{row.source} on {row.database}" for row in rows)))
-        told = f"{len(rows):,} figures of {sources}, all within their bars"
-        return told if len(rows) > 1 else f"1 figure of {sources}, within its bar"
+        sources = "; ".join(dict.fromkeys(f"{row.database}, {row.source}" for row in rows))
+        told = f"{len(rows):,} figures, all within their bars" if len(rows) > 1 else "1 figure, within its bar"
+        return f"{told} ({sources})"
     missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )

@@ -44,7 +44,7 @@ def sessions_by_database(findings: Findings) -> Table:
         for database, by in s.sessions.databases.items()
     ]
     caption = "Mean number of sessions by database and by what they were at, judged stages; a dash where nobody looked."
-    return Table(caption, ["storage", "database", *CLASSES], rows, 2)
+    return Table(caption, ["storage", "database", *CLASSES], rows, 2, packed=True)
 
 
 def states(findings: Findings) -> Table:

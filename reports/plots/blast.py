@@ -17,6 +17,8 @@ _BURNING, _UNSEEN = OUTCOME_LOOKS["fail"].light, "#c9cfd7"
 _LANES = {"connection.create": 0.19, "subscription.create": 0.0, "chat.accept": -0.19}
 """Each signal has a lane of its own in a pod's row, from above: how far its middle is from that of the row."""
 _LANE = 0.17
+_BESIDE = 0.015
+"""Where the number of an action is nearer than this share of the time, it stands between the burn and its moment."""
 
 
 def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
@@ -36,7 +38,7 @@ def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
         axis.set_yticks(range(len(names)), [short(name, 24) for name in names])
         axis.tick_params(axis="y", length=0, labelcolor=INK)
         for row, pod in enumerate(blast.pods):
-            _pod(axis, row, pod)
+            _pod(axis, row, blast, pod)
         for event in blast.run.events:
             _event(axis, blast, event, names)
     axes[-1].set_xlabel("seconds since the load began")
@@ -60,7 +62,7 @@ def _acted_on(event: Event, rows: list[str]) -> list[int]:
     return [place for place, name in enumerate(rows) if name in named or event.subject == f"pod {name}"]
 
 
-def _pod(axis: Any, row: int, pod: PodBlast) -> None:
+def _pod(axis: Any, row: int, blast: Blast, pod: PodBlast) -> None:
     axis.axhline(row, color=MUTED, linewidth=0.4, alpha=0.5, zorder=1)
     for one in pod.signals:
         middle = row - _LANES[one.signal]
@@ -74,10 +76,14 @@ def _pod(axis: Any, row: int, pod: PodBlast) -> None:
                       ha="right", va="bottom", fontsize=8, color=MUTED)  # fmt: skip
     else:
         first = pod.spans[0].begin_s
+        beside = any(
+            abs(blast.moment_s(e) - first) < _BESIDE * (blast.run.ended_ns - blast.run.started_ns) / 1e9
+            for e in pod.done_to_it
+        )
         axis.annotate(
             f"{first:.0f} s",
             (first, row),
-            xytext=(-3, 0),
+            xytext=(-16 if beside else -3, 0),
             textcoords="offset points",
             ha="right",
             va="center",

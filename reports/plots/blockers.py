@@ -196,7 +196,7 @@ def _depth(axis: Any, depth_s: Mapping[int, float]) -> None:
     """Seconds by the number of sessions ahead, the root included."""
     deep = {f"{d}": s for d, s in sorted(depth_s.items()) if d < _DEEPEST}
     deeper = sum(s for d, s in depth_s.items() if d >= _DEEPEST)
-    deep |= {f"{_DEEPEST} or more": deeper} if deeper else {}
+    deep |= {f"{_DEEPEST}+": deeper} if deeper else {}
     longest = max(deep.values(), default=0.0)
     for place, (_, seconds) in enumerate(deep.items()):
         axis.barh(place, seconds, height=0.7, color=to_hex(HEAT(0.62)), linewidth=0)

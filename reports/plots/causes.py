@@ -95,7 +95,7 @@ def _bar(axis: Any, place: int, split: Split) -> None:
     whole = ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)
     _word(axis, 1.04, place, whole, color=INK, fontweight="bold")
     if lock >= _LITTLE * split.value_ns and lock > 0:
-        _word(axis, 1.43, place, f"{duration(lock / 1e9)} {holder_of(split)}", color=CAUSE_LOOKS["lock"].text)
+        _word(axis, 1.48, place, f"{duration(lock / 1e9)} {holder_of(split)}", color=CAUSE_LOOKS["lock"].text)
 
 
 def holder_of(split: Split) -> str:

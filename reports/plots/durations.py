@@ -11,6 +11,7 @@ from reports.durations import WaitDurations
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.plots.style import GRID, MUTED, Look, beside, figure, short
+from reports.sampled import Sampled
 from reports.wording import digits, duration
 
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
@@ -82,7 +83,7 @@ def _panel(axis: Any, durations: WaitDurations, look: Look, ends: tuple[float, f
         axis.text(0.5, 0.5, "unknown", transform=axis.transAxes, ha="center", va="center", color=MUTED)
     elif durations.threshold_s:
         _censored(axis, ends[0], durations.threshold_s, look)
-    elif durations.sampled_s and not durations.counts.any():
+    elif durations.sampled.ns and not durations.counts.any():
         _censored(axis, *ends, look)
     for line, text in enumerate(told(durations)):
         axis.annotate(
@@ -99,14 +100,29 @@ def told(durations: WaitDurations) -> list[str]:
     """What the curve does not show, in at most two lines."""
     if durations.known is None:
         return ["nothing could see lock waits"]
-    timed = int(durations.counts.sum())
     ended = f"; {durations.open:,} not seen to end (▸: at least so long)" if durations.open else ""
+    untimed = _untimed(durations)
+    timed = f"{_timed(durations)}{'' if untimed or not durations.counts.any() else ', every one'}{ended}"
+    return [timed, untimed] if untimed else [timed]
+
+
+def _timed(durations: WaitDurations) -> str:
+    if durations.counts.any():
+        return f"{int(durations.counts.sum()):,} timed"
+    if durations.sampled.ns:
+        return "none timed"
+    return "none was longer" if durations.threshold_s else "no lock waits"
+
+
+def _untimed(durations: WaitDurations) -> str:
     if durations.threshold_s:
-        below = f"below {duration(durations.threshold_s)} not timed, by sampling {_sampled(durations)} in all"
-        return [f"{timed:,} timed{ended}" if timed else f"none was longer{ended}", below]
-    if not timed and durations.sampled_s:
-        return [f"none timed{ended}", f"by sampling they lasted {_sampled(durations)} in all"]
-    return [f"{timed:,} timed, every one{ended}" if timed else f"no lock waits{ended}"]
+        below, others = _sampled(durations, durations.below), f"{digits(durations.sampled.seconds)} s"
+        more = f"; others {others}" if durations.sampled.ns else ""
+        return f"below {duration(durations.threshold_s)} not timed, by sampling {below} in all{more}"
+    if not durations.sampled.ns:
+        return ""
+    who = "others not timed, by sampling" if durations.counts.any() else "by sampling they lasted"
+    return f"{who} {_sampled(durations, durations.sampled)} in all"
 
 
 def _curve(axis: Any, durations: WaitDurations, colour: str, width: float, *, fill: bool = False) -> None:
@@ -128,8 +144,7 @@ def _censored(axis: Any, low_s: float, high_s: float, look: Look) -> None:
     axis.axvline(high_s, color=look.light, linewidth=1.0, linestyle=(0, (2, 1.5)))
 
 
-def _sampled(durations: WaitDurations) -> str:
-    if durations.sampled_interval_s is None:
-        return f"{digits(durations.sampled_s)} s"
-    low, high = durations.sampled_interval_s
-    return f"{digits(durations.sampled_s)} s ({digits(low)} … {digits(high)} s)"
+def _sampled(durations: WaitDurations, part: Sampled) -> str:
+    bounds = durations.interval_s(part)
+    told = f"{digits(part.seconds)} s"
+    return told if bounds is None else f"{told} ({digits(bounds[0])} … {digits(bounds[1])} s)"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.findings import Findings, StorageFindings
 from reports.gather import FROM_STAMP, MEASURES
 from reports.plots.overtime import bands
-from reports.plots.style import MUTED, Look, figure, latency_axis, short
+from reports.plots.style import MUTED, PAGE_IN, Look, figure, latency_axis, short
 from reports.plots.timeaxis import mark
 
 _ROW_IN, _COLUMN_IN, _HEAD_IN, _FOOT_IN, _LEFT_IN, _RIGHT_IN = 1.15, 3.9, 0.5, 0.5, 2.35, 0.15
@@ -22,7 +22,7 @@ def operations(findings: Findings, looks: dict[str, Look]) -> Figure:
     columns = min(max(len(findings.storages), 1), _COLUMNS)
     blocks = -(-max(len(findings.storages), 1) // columns)
     block_in = _HEAD_IN + _ROW_IN * len(shown) + _FOOT_IN
-    whole = figure(_LEFT_IN + _COLUMN_IN * columns + _RIGHT_IN, block_in * blocks)
+    whole = figure(max(_LEFT_IN + _COLUMN_IN * columns + _RIGHT_IN, PAGE_IN), block_in * blocks)
     whole.set_layout_engine(None)  # a plain grid: fitting thirty panels would take seconds
     for block in range(blocks):
         storages = findings.storages[block * columns : (block + 1) * columns]
@@ -52,6 +52,7 @@ def _edges(
             axis.set_visible(column < len(storages))
             axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
             axis.tick_params(labelleft=column == 0, labelbottom=row == len(grid) - 1)
+            axis.xaxis.set_major_formatter("{x:g}")
     for column, storage in enumerate(storages):
         grid[0][column].set_title(short(storage.storage), color=looks[storage.storage].text, pad=14)
         grid[-1][column].set_xlabel("seconds since the load began")

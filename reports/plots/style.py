@@ -223,6 +223,10 @@ def beside(panels: int) -> int:
     return 2 if panels == 4 else min(max(panels, 1), 3)
 
 
+PAGE_IN = 12.5
+"""A narrower plot would be blown up to the page's width, words and all."""
+
+
 def figure(width: float, height: float) -> Figure:
     """A figure without pyplot's global state."""
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
@@ -250,7 +254,7 @@ def _tick(seconds: float) -> str:
 
 def holder_name(name: str, most: int = 20) -> str:
     """Who held a lock, as short as it can be told."""
-    return "nobody" if name == NOBODY else short(name, most)
+    return "between retries" if name == NOBODY else short(name, most)
 
 
 def short(name: str, most: int = 30) -> str:

@@ -9,9 +9,11 @@ from reports.stages import Stage
 from reports.timeline import Event
 from reports.wording import FAILED
 
-_NEAR = 0.022
-"""Numbers nearer to each other than this share of the axis are set one below the other."""
-_LEVELS, _LEVEL_PT = 3, 10.5
+_NEAR_PT = 14
+"""Numbers nearer to each other than that are set one below the other."""
+_LETTER = 0.62
+"""How wide a letter is, as a share of its size."""
+_LEVELS, _LEVEL_PT, _NAME_PT = 3, 10.5, 6.5
 
 
 def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
@@ -23,24 +25,40 @@ def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
 
 def mark_stages(axis: Any, run: Run, *, names: bool) -> None:
     """Shades the judged stages and draws a line where each stage begins."""
-    for stage in run.stages:
+    for place, stage in enumerate(run.stages):
         start, end = span_s(run, stage)
         if stage.judge:
             axis.axvspan(start, end, color=SHADE, zorder=0, linewidth=0)
         axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
         if names:
-            name_stage(axis, run, stage, fontsize=6.5)
+            name_stage(axis, run, stage, most=_letters(axis, run, place), fontsize=_NAME_PT)
+
+
+def _letters(axis: Any, run: Run, place: int) -> int:
+    """How many letters of a stage's name there is room for: where it would meet a neighbour's, as the stage has."""
+    per_s = _pt_per_s(axis, run) / (_NAME_PT * _LETTER)
+    start, end = span_s(run, run.stages[place])
+    for other in run.stages[max(place - 1, 0) : place] + run.stages[place + 1 : place + 2]:
+        apart = abs(sum(span_s(run, other)) - start - end) / 2 * per_s
+        if apart < (len(short(other.name)) + len(short(run.stages[place].name))) / 2:
+            return int((end - start) * per_s)
+    return 30
+
+
+def _pt_per_s(axis: Any, run: Run) -> float:
+    width_pt = axis.get_position().width * axis.figure.get_size_inches()[0] * 72
+    return float(width_pt / (max(run.ended_ns - run.started_ns, 1) / 1e9))
 
 
 def span_s(run: Run, stage: Stage) -> tuple[float, float]:
     return (stage.started_ns - run.started_ns) / 1e9, (stage.ended_ns - run.started_ns) / 1e9
 
 
-def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, **look: Any) -> None:
-    """Writes the stage's name above the axis, so many points above."""
+def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 30, **look: Any) -> None:
+    """Writes the stage's name above the axis, so many points above; cut to the letters that there is room for."""
     start, end = span_s(run, stage)
     axis.annotate(
-        short(stage.name),
+        short(stage.name, most) if most > 2 else "",
         ((start + end) / 2, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(0, up_pt),
@@ -54,7 +72,7 @@ def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, **look: Any)
 
 def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
     """A line where each action and fault began, a tint for as long as it lasted; its number, where that is wanted."""
-    near_s = _NEAR * max(run.ended_ns - run.started_ns, 1) / 1e9
+    near_s = _NEAR_PT / _pt_per_s(axis, run)
     last_s, level = -near_s, 0
     for event in run.events:
         start_s = (event.started_ns - run.started_ns) / 1e9

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, ROLE_LOOKS, Look, figure, short
+from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, PAGE_IN, ROLE_LOOKS, Look, figure, short
 from reports.plots.timeaxis import mark
 
 _COLUMNS = 4
@@ -29,8 +29,8 @@ def throughput(findings: Findings, looks: dict[str, Look]) -> Figure:
         if wrong == 0:
             lower.text(0.5, 0.5, "none", transform=lower.transAxes, ha="center", va="center", color=MUTED)
     if pairs:
-        pairs[0][0].legend(loc="lower left", ncols=3, handlelength=1.4)
-        pairs[0][1].legend(loc="upper left", ncols=2, handlelength=1.4)
+        handles = [handle for axis in pairs[0] for handle in axis.get_legend_handles_labels()[0]]
+        whole.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=1.4)
     return whole
 
 
@@ -55,7 +55,7 @@ def _pairs(
     count = max(len(findings.storages), 1)
     columns = min(count, _COLUMNS)
     blocks = -(-count // columns)
-    whole = figure(max(4.1 * columns, 6), 4.3 * blocks)
+    whole = figure(max(4.1 * columns, PAGE_IN), 4.3 * blocks)
     grid = whole.subplots(2 * blocks, columns, sharex=True, squeeze=False, height_ratios=heights * blocks)
     pairs = [grid[2 * (place // columns) : 2 * (place // columns) + 2, place % columns] for place in range(count)]
     for axis in set(grid.flat) - {axis for pair in pairs for axis in pair}:

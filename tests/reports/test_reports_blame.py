@@ -154,7 +154,7 @@ def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(
     assert low == pytest.approx(0.1 + 0.05 * 0.0253, rel=0.01)
     assert high == pytest.approx(0.1 + 0.05 * 5.572, rel=0.01)
     assert storage.durations.counts.sum() == 1
-    assert storage.durations.sampled_s == pytest.approx(0.05)
+    assert storage.durations.sampled.seconds == pytest.approx(0.05)
 
 
 def test_waits_count_whatever_they_are_called(tmp_path):

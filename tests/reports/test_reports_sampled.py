@@ -110,7 +110,8 @@ def test_more_that_wait_at_once_make_nothing_that_is_told_of_a_run_surer(tmp_pat
     storage = only(tmp_path)
     low, high = 1.856 * sessions, 3.296 * sessions  # s, of 50 that weigh 50 ms each
     assert storage.waits.interval_s("chat.accept") == pytest.approx((low, high), rel=0.01)
-    assert storage.durations.sampled_interval_s == pytest.approx((low, high), rel=0.01)
+    durations = storage.durations
+    assert durations.interval_s(durations.sampled) == pytest.approx((low, high), rel=0.01)
     assert storage.lock_wait_interval_s("chat.accept") == pytest.approx((18.56, 32.96), rel=0.01)
     assert storage.causes.splits["chat.accept"]["mean"].bounds == pytest.approx((18.56 * MS, 32.96 * MS), rel=0.01)
     assert "about 25 ms (19 ms … 33 ms) was a queue" in sentence_of(storage, "chat.accept", "mean")

@@ -27,7 +27,7 @@ def sampled(database, hits):
 
 
 def test_a_sight_is_worth_the_period_of_its_own_probe(tmp_path):
-    looks = [ticks_of("postgres", 50_000_000), ticks_of("mariadb", SLOW_NS)]
+    looks = [ticks_of("postgres", 50_000_000), ticks_of("postgres/log", SLOW_NS), ticks_of("mariadb", SLOW_NS)]
     sources = {"postgres": ("event", "sampled"), "mariadb": ("sampled", "counter")}
     waits = waits_of(tmp_path, [sampled("mariadb", 5)], looks, sources)
     assert waits.total_s == pytest.approx(5 * 0.2)

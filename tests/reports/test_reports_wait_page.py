@@ -4,13 +4,14 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from studies import session
-from waitings import HOSTILE, study, waiting, with_waits
+from waitings import HOSTILE, SHORT, study, waiting, with_waits
 
 from reports.blame import Blame
 from reports.causes import Causes
-from reports.durations import WaitDurations
+from reports.durations import EDGES_S, WaitDurations
 from reports.figures import figures
 from reports.findings import find
 from reports.frames import read_study
@@ -103,7 +104,7 @@ def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_pa
 
 def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
-    assert calibrated(findings) == ["storage1: 1 figure of event on postgres, within its bar."]
+    assert calibrated(findings) == ["storage1: 1 figure, within its bar (postgres, event)."]
     assert "A probe missed its bar" not in page_of(findings)
     assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
@@ -130,12 +131,31 @@ def test_where_the_time_went_is_unknown_with_its_reason(tmp_path):
     assert "unknown: no transactions" in WAITING["where-the-time-went"].finding(findings)[0]
 
 
+ONE = np.histogram([0.09], EDGES_S)[0].astype(float)
+"""One wait of 90 ms."""
+
+
 @pytest.mark.parametrize(
     ("durations", "says"),
     [
         (WaitDurations(), "unknown"),
         (WaitDurations("pod"), "no lock waits"),
-        (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0)), "lasted 4.0 s (3.0 … 5.0 s) in all"),
+        (
+            WaitDurations("sampled", sampled=SHORT, period_s=0.05),
+            "none was timed; by sampling they lasted 1.5 s (1.0 … 2.1 s) in all",
+        ),
+        (
+            WaitDurations("event and sampled", 0.01, below=SHORT, period_s=0.05, counts=ONE),
+            "than 100 ms; those below 10 ms lasted 1.5 s (1.0 … 2.1 s) in all, by sampling",
+        ),
+        (
+            WaitDurations("event and sampled", 0.01, sampled=SHORT, period_s=0.05, counts=ONE, in_part=True),
+            "lasted 0 s (0 … 0.18 s) in all, others that nothing timed 1.5 s (1.0 … 2.1 s), by sampling",
+        ),
+        (
+            WaitDurations("pod and sampled", sampled=SHORT, period_s=0.05, counts=ONE),
+            "than 100 ms; others that nothing timed lasted 1.5 s (1.0 … 2.1 s), by sampling",
+        ),
     ],
 )
 def test_how_long_they_lasted_in_words(tmp_path, durations, says):

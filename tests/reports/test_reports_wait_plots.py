@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
-from waitings import HOSTILE, split, study, waiting, with_waits
+from waitings import HOSTILE, SHORT, split, study, waiting, with_waits
 
 from reports.blame import Blame
 from reports.causes import Causes
@@ -96,7 +96,7 @@ def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
 
 def test_the_holder_of_most_is_named():
     assert holder_of(split()) == "chat.accept"
-    assert holder_of(split(holder=NOBODY)) == "nobody"
+    assert holder_of(split(holder=NOBODY)) == "between retries"
     assert holder_of(Split(1.0, 1, {}, {})) == ""
 
 
@@ -112,7 +112,7 @@ def test_the_blame_matrix_tells_direct_from_root_and_folds_deep_queues(tmp_path)
     other = replace(storage, blame=replace(storage.blame, root={("chat.accept", "chat.close"): 4.0}))
     found = replace(find("study", read_study(tmp_path)), storages=(other,))
     told_ = words(svg(found, "who-waited-for-whom"))
-    assert {"blocked directly by", "at the root, who waited for nobody", "5 or more", "nobody"} <= set(
+    assert {"blocked directly by", "at the root, who waited for nobody", "5+", "between retries"} <= set(
         told_.split(" | ")
     )
 
@@ -132,10 +132,14 @@ def test_each_of_several_databases_has_a_row(tmp_path):
         (WaitDurations(), ["nothing could see lock waits"]),
         (WaitDurations("pod"), ["no lock waits"]),
         (WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])), ["7 timed, every one"]),
-        (WaitDurations("sampled", sampled_s=4.0, sampled_interval_s=(3.0, 5.0), open=1),
-         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 4.0 s (3.0 … 5.0 s) in all"]),
-        (WaitDurations("event", 0.01, sampled_s=0.2),
-         ["none was longer", "below 10 ms not timed, by sampling 0.2 s in all"]),
+        (WaitDurations("sampled", sampled=SHORT, period_s=0.05, open=1),
+         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 1.5 s (1.0 … 2.1 s) in all"]),
+        (WaitDurations("event", 0.01, below=SHORT),
+         ["none was longer", "below 10 ms not timed, by sampling 1.5 s in all"]),
+        (WaitDurations("event and sampled", 0.01, sampled=SHORT, in_part=True),
+         ["none timed", "below 10 ms not timed, by sampling 0 s in all; others 1.5 s"]),
+        (WaitDurations("pod and sampled", None, np.array([0.1, 1.0]), np.array([7.0]), sampled=SHORT),
+         ["7 timed", "others not timed, by sampling 1.5 s in all"]),
     ],
 )  # fmt: skip
 def test_what_could_not_be_timed_is_told(durations, says):

@@ -11,8 +11,11 @@ from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
 from reports.lockrows import NOBODY
+from reports.sampled import Sampled
 from reports.splits import CAUSES, Split
 
+SHORT = Sampled(1.5e9, 1.5e9 * 5e7, 5e7)
+"""Thirty sights of 50 ms each: 1.5 s (1.0 … 2.1 s)."""
 HOSTILE = "<b>&\u202e`$x$" + "y" * 5_000
 
 
@@ -41,7 +44,9 @@ def waiting(storage, word=""):
         storage,
         causes=Causes("event", "", splits, over),
         blame=Blame("event", pairs, pairs, {1: 3.0, 2: 0.5, 9: 0.5}, (convoy,), (worst,)),
-        durations=WaitDurations("event and sampled", 0.01, np.logspace(-2, 1, 13), np.arange(12.0), 1.5, (1.0, 2.0), 2),
+        durations=WaitDurations(
+            "event and sampled", 0.01, np.logspace(-2, 1, 13), np.arange(12.0), SHORT, open=2, period_s=0.05
+        ),
     )
 
 
