@@ -9,7 +9,7 @@ from reports.endings import LOST, Ended, endings_by_operation
 from reports.findings import Findings, StorageFindings
 from reports.page.section import Section
 from reports.page.table import Table
-from reports.redisthread import Command, threads
+from reports.redisthread import Thread, threads
 from reports.threadwords import busy_words
 from reports.wording import NONE, digits, duration, times
 
@@ -152,26 +152,10 @@ def _between(low: float, high: float) -> str:
 
 def commands(findings: Findings) -> Table:
     rows = [
-        row
+        [s.storage, name, *row]
         for s in findings.storages
         for name, thread in threads(s.counted).items()
-        for row in (
-            [
-                s.storage,
-                name,
-                _seen(s.counted[name]),
-                "all commands",
-                _between(thread.low * 100, thread.high * 100),
-                "",
-                "",
-                "",
-            ],
-            *(
-                [s.storage, name, "", *_command(c, s.counted[name])]
-                for c in thread.commands
-                if c.share >= _LITTLE or c.wrong
-            ),
-        )
+        for row in _commands(thread, s.counted[name])
     ]
     caption = (
         "Share of the seen time for which each command kept Redis's one thread, as the server counts it. What a script calls counts by itself as well, so that all commands "
@@ -180,19 +164,23 @@ def commands(findings: Findings) -> Table:
     columns = [
         "storage",
         "database",
-        "seen",
         "command",
         "of the time, %",
         "calls a second",
         "mean",
         "rejected or failed",
+        "seen",
     ]
-    return Table(caption, columns, rows, 4, "What Redis's one thread was busy with" if rows else "")
+    return Table(caption, columns, rows, 3, "What Redis's one thread was busy with" if rows else "")
 
 
-def _command(command: Command, counted: Counted) -> list[str]:
-    rate = digits(command.calls / counted.seen_s)
-    return [command.name, digits(command.share * 100), rate, duration(command.mean_s), f"{command.wrong:,}"]
+def _commands(thread: Thread, counted: Counted) -> Iterator[list[str]]:
+    """All together, then one by one."""
+    yield ["all commands", _between(thread.low * 100, thread.high * 100), NONE, NONE, NONE, _seen(counted)]
+    for command in thread.commands:
+        if command.share >= _LITTLE or command.wrong:
+            rate, mean = digits(command.calls / counted.seen_s), duration(command.mean_s)
+            yield [command.name, digits(command.share * 100), rate, mean, f"{command.wrong:,}", _seen(counted)]
 
 
 def slow(findings: Findings) -> Table:

@@ -115,9 +115,9 @@ def test_storages_stand_beside_each_other(compared):
 def test_what_kept_the_thread_is_in_a_table(compared):
     rows = counted.commands(find("study", read_study(compared))).rows
     assert rows == [
-        ["redis", "redis", "100%", "all commands", "90 … 100", "", "", ""],
-        ["redis", "redis", "", "evalsha", "90", "100", "9.0 ms", "0"],
-        ["redis", "redis", "", "hset", "10", "100", "1.0 ms", "0"],
+        ["redis", "redis", "all commands", "90 … 100", "—", "—", "—", "100%"],
+        ["redis", "redis", "evalsha", "90", "100", "9.0 ms", "0", "100%"],
+        ["redis", "redis", "hset", "10", "100", "1.0 ms", "0", "100%"],
     ]
 
 
