@@ -16,10 +16,12 @@ def duration(seconds: float) -> str:
 
 
 def digits(value: float) -> str:
-    """Two digits below ten, three below a thousand, all above; no exponents."""
+    """Two digits below ten, three below a thousand, all above; no exponents: less than a millionth is nothing."""
     if abs(value) >= 9.95:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+    if abs(value) >= 1e-4:
+        return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+    return f"{value:.6f}".rstrip("0") if abs(value) >= 1e-6 else "0"
 
 
 def value(estimate: Estimate | None) -> str:

@@ -11,6 +11,7 @@ from reports.sampled import Sampled
 from reports.wording import NONE, digits, duration
 
 _WORST = 10
+_LEAST_S = 0.001
 _STATEMENT = 600
 """Characters of a statement that are shown."""
 
@@ -21,10 +22,11 @@ def blame(findings: Findings) -> Table:
         for s in findings.storages
         for tables in [(s.blame.direct, s.blame.root)]
         for waiter, holder in sorted({*s.blame.direct, *s.blame.root}, key=lambda pair: -s.blame.root.get(pair, 0.0))
+        if any(table.get((waiter, holder), 0.0) >= _LEAST_S for table in tables)
     ]
     caption = (
         "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together: behind the one who held it "
-        "then, and behind the root of the queue."
+        "then, and behind the root of the queue. Less than a millisecond is left out."
     )
     return Table(
         caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True

@@ -101,7 +101,7 @@ _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 def operations_over_time(findings: Findings) -> Table:
     """Latency of every operation, a row for each operation, storage and bin that has any."""
     rows = [
-        [title(m.name), s.storage, digits(place * findings.axis.width_s), f"{found[0]:,}"]
+        [title(m.name), s.storage, f"{place * findings.axis.width_s:g}", f"{found[0]:,}"]
         + [value(percentile) for percentile in found.percentiles]
         for name in MEASURES
         for s, m in findings.of(name)
@@ -128,7 +128,7 @@ def curves(findings: Findings) -> Table:
 def throughput(findings: Findings) -> Table:
     whats = ("ok", "refused", "fail", "unknown")
     rows = [
-        [s.storage, digits(i * findings.axis.width_s), digits(float(s.planned_per_s[i]))]
+        [s.storage, f"{i * findings.axis.width_s:g}", digits(float(s.planned_per_s[i]))]
         + [digits(float(s.ended_per_s[what][i])) for what in whats]
         for s in findings.storages
         for i in range(findings.axis.count)
@@ -140,7 +140,7 @@ def throughput(findings: Findings) -> Table:
 def resources(findings: Findings) -> Table:
     roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
     rows = [
-        [s.storage, digits(i * findings.axis.width_s)]
+        [s.storage, f"{i * findings.axis.width_s:g}"]
         + [
             number(float(series[role][i]) / scale if role in series else None)
             for role in roles

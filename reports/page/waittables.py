@@ -29,7 +29,7 @@ def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[s
     classes = storage.sessions.by_class
     return [
         storage.storage,
-        digits(place * findings.axis.width_s),
+        f"{place * findings.axis.width_s:g}",
         *((f"{found.n:,}", *map(value, found.percentiles)) if found else ("0", NONE, NONE, NONE)),
         "unknown" if storage.waits.known is None else digits(waiting),
         *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
@@ -63,18 +63,19 @@ def states(findings: Findings) -> Table:
 
 def causes(findings: Findings) -> Table:
     rows = [
-        [title(operation), s.storage, figure, ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
+        [title(operation), s.storage, figure, held_by(split)]
+        + [("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
         + [_part(split, cause) for cause in CAUSES]
-        + [held_by(split), f"{split.n:,}"]
+        + [f"{split.n:,}"]
         for operation in dict.fromkeys(o for s in findings.storages for o in s.causes.splits)
         for s in findings.storages
         for figure, split in _in_order(s.causes.splits.get(operation) or {})
     ]
     caption = (
         "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations about it. "
-        "n: operations looked into; behind: who held the locks, and on what."
+        "n: operations looked into; behind: who held the locks, and on what, where they were felt elsewhere too."
     )
-    return Table(caption, ["operation", "storage", "figure", "took", *CAUSES, "behind", "n"], rows, 3)
+    return Table(caption, ["operation", "storage", "figure", "behind", "took", *CAUSES, "n"], rows, 4, packed=True)
 
 
 def _in_order(splits: Mapping[str, Split]) -> Iterator[tuple[str, Split]]:
@@ -89,4 +90,4 @@ def _part(split: Split, cause: str) -> str:
 def held_by(split: Split, most: int = 2) -> str:
     """`chat.accept on accounts 300 ms, message.send on chats 38 ms`."""
     ranked = sorted(split.locked.items(), key=lambda pair: -pair[1])[:most]
-    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns > 0) or NONE
+    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000) or NONE

@@ -1,6 +1,5 @@
 """Where the time of operations went, on rows whose answer is known; and what must hold for any rows."""
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -8,7 +7,6 @@ from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import KNOWN, OUTCOMES
-from reports.lanes import Lanes, running_max
 from reports.sentence import sentence, sentence_of
 from reports.splits import CAUSES, Sums
 
@@ -222,35 +220,6 @@ def test_whatever_the_rows_parts_add_up_and_nothing_is_negative(tmp_path_factory
     for pairs in (blame.direct, blame.root, blame.depth_s):
         assert sum(pairs.values()) == pytest.approx(whole, rel=1e-6, abs=1e-6)
         assert min(pairs.values(), default=0) >= 0
-
-
-spans = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0, 20)), max_size=25)
-
-
-@given(spans=spans, asked=spans)
-def test_what_is_cut_is_what_was_asked_for(spans, asked):
-    lane, start, length = (
-        np.array(column, dtype=np.int64) for column in (zip(*spans, strict=True) if spans else [()] * 3)
-    )
-    lanes = Lanes(lane, start, start + length, 4)
-    mine, since, lasts = (np.array(c, dtype=np.int64) for c in (zip(*asked, strict=True) if asked else [()] * 3))
-    whose, lo, hi, which = lanes.cut(mine, since, since + lasts)
-    assert np.array_equal(np.bincount(whose, hi - lo, len(mine)), lasts)
-    order = np.lexsort((lo, whose))
-    same = whose[order][1:] == whose[order][:-1]
-    assert (lo[order][1:][same] == hi[order][:-1][same]).all()
-    held = sum(
-        (ns for _, ns in lanes.behind(np.zeros(len(lane), np.int64), mine, since, since + lasts)), np.zeros(len(mine))
-    )
-    covered = np.bincount(whose[which >= 0], (hi - lo)[which >= 0], len(mine))
-    assert held == pytest.approx(covered)
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-50, 50)), max_size=30).map(sorted))
-def test_the_largest_so_far_is_that_of_the_group(pairs):
-    group, values = (np.array(c, dtype=np.int64) for c in (zip(*pairs, strict=True) if pairs else [(), ()]))
-    told = [max(v for g, v in pairs[: i + 1] if g == group[i]) for i in range(len(pairs))]
-    assert running_max(group, values).tolist() == told
 
 
 CREATE = "subscription.create"
