@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import Tick, blind_windows
+from loadtests.records.sight import Tick
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
 from reports.charges import Charged, charged
@@ -16,7 +16,7 @@ from reports.density import pieces
 from reports.frames import Run, table
 from reports.judged_time import Window, inside, merged, overlap_ns
 from reports.lockrows import LockRows, observed_rows, pod_rows
-from reports.looks import log_looks, sampling, ticks_of, too_blind
+from reports.looks import deaf_times, log_looks, sampling, ticks_of, too_blind
 from reports.queues import Held, held_by_writers, held_in_queues
 from reports.transactions import Transactions, engine, read_transactions
 
@@ -140,7 +140,7 @@ def _log(run: Run, threshold_ns: object, looks: Sequence[Tick]) -> Log | None:
     if not inside(heard, run.judged).any():
         return None
     threshold_s = threshold_ns / 1e9 if isinstance(threshold_ns, int | float) else None
-    return Log(threshold_s, merged(blind_windows(looks, run.started_ns, run.ended_ns)))
+    return Log(threshold_s, deaf_times(looks, run.ended_ns))
 
 
 def _without_locks(ticks: pa.Table) -> bool:

@@ -1,12 +1,14 @@
 """How an observer looked for lock waits: when, how often, how much of the time that counts it missed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.frames import Floats, Ints, Run
-from reports.judged_time import blind_times, length_ns, merged, overlap_ns
+from reports.judged_time import Window, blind_times, length_ns, merged, overlap_ns
 
 TOO_BLIND = 0.5
 """A probe that missed more of the judged time than this has nothing to tell; less is told at the top of the page."""
@@ -28,6 +30,17 @@ def log_looks(ticks: pa.Table, database: str) -> list[Tick]:
     probes = [str(probe) for probe in pc.unique(ticks["probe"]).to_pylist() if probe.endswith(LOG)]
     names = [p for p in probes if database in (p.removesuffix(LOG), p.removesuffix(LOG).partition(":")[2])]
     return _looks(ticks.filter(pc.is_in(ticks["probe"], pa.array(names, pa.string()))))
+
+
+def deaf_times(looks: Sequence[Tick], ends_ns: int) -> tuple[Window, ...]:
+    """When a log told nothing: around each look that failed, from the one before to the one after, and once nobody
+    looked any more. A look that comes late misses nothing: what was written before it is still there."""
+    order = sorted(looks, key=lambda look: look.started_ns)
+    failed = [place for place, look in enumerate(order) if look.error is not None]
+    moments = [*(look.started_ns for look in order), ends_ns]
+    windows = [(moments[max(place - 1, 0)], moments[place + 1]) for place in failed]
+    silent = moments[-2] + MISSED_PERIODS * order[-1].period_ns
+    return merged([*windows, (silent, ends_ns)])
 
 
 def _looks(ticks: pa.Table) -> list[Tick]:

@@ -4,6 +4,8 @@ import pytest
 from studies import NS, Op, write_run
 from waiting import MS, at, only, ticks, transaction, wait
 
+from loadtests.records.sight import Tick
+from reports.looks import deaf_times
 from reports.sentence import sentence_of
 
 EXACT = {"known": ["event", "sampled"], "period_ns": 50 * MS, "threshold_ns": 10 * MS, "reason": ""}
@@ -93,6 +95,20 @@ def test_while_the_log_told_nothing_waits_have_any_length(tmp_path):
 def test_time_that_is_not_judged_does_not_count(tmp_path):
     storage = study_of(tmp_path, log((-5000, -1000)), list(map(timed, range(1, 101))))
     assert known(storage) == "waits above 10 ms timed by the server, shorter ones sampled"
+
+
+def test_a_log_misses_nothing_while_nobody_reads_it_but_what_is_never_read(tmp_path):
+    """A starved observer reads late; one that dies reads no more."""
+    waits = list(map(timed, range(1, 101)))
+    late = [tick for tick in log() if not at(2000) <= tick[1] < at(5000)]
+    assert not study_of(tmp_path / "late", late, waits).durations.in_part
+    gone = [tick for tick in log() if tick[1] < at(5000)]
+    assert study_of(tmp_path / "gone", gone, waits).durations.in_part
+
+
+def test_what_a_look_says_was_lost_was_lost_since_the_one_before(tmp_path):
+    found = deaf_times([Tick("postgres/log", t, LOG_NS, "cut" if t == 3 else None) for t in range(6)], 6)
+    assert found == ((2, 4),)
 
 
 def test_one_deaf_round_makes_it_in_part(tmp_path):
