@@ -12,7 +12,10 @@ from reports.blast import Blast, blast
 from reports.calibration import Calibrated, read_calibration
 from reports.causes import Causes
 from reports.comparability import durability
+from reports.countedwaits import SampledRows
+from reports.counters import Counted
 from reports.durations import WaitDurations
+from reports.endings import Endings
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_STAMP, Axis, axis_for, gather
 from reports.ledgerchecks import orphans
@@ -52,6 +55,11 @@ class StorageFindings:
     durations: WaitDurations
     calibration: tuple[Calibrated, ...]
     """Of all rounds."""
+    counted: Mapping[str, Counted]
+    """By database, of those that were asked for their own totals."""
+    sampled: Mapping[str, SampledRows]
+    """The same waits as some of those totals are of, by database, as sampling saw them."""
+    endings: Endings
 
     @property
     def rows(self) -> int:
@@ -170,6 +178,9 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
         locks.blame,
         locks.durations,
         tuple(row for run in runs for row in read_calibration(run)),
+        locks.counted,
+        locks.sampled,
+        locks.endings,
     )
 
 

@@ -9,7 +9,7 @@ from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Run
 from reports.generator import strain
 from reports.ledgerchecks import ledger_checks
-from reports.lockdoubts import lock_doubts
+from reports.lockdoubts import counter_doubts, lock_doubts
 from reports.lockwords import behind
 from reports.sentence import locked_at, most_locked, sentence_of
 from reports.statistics import Estimate
@@ -219,6 +219,7 @@ def _caveats(findings: Findings) -> Iterator[str]:
     if len(commits) > 1:
         yield f"The harness changed between runs: commits {listed([c[:10] for c in commits])}."
     for storage in findings.storages:
+        yield from counter_doubts(storage.storage, storage.counted, storage.sampled)
         unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
         if unknown:
             told = listed([f"{count:,} {name}" for name, count in unknown.items()])

@@ -1,14 +1,17 @@
-"""What to doubt about a run's lock waits: sources worse than the best, blind logs, calibrations that did not pass."""
+"""What to doubt about lock waits: sources worse than the best, blind logs, calibrations that did not pass, and servers
+that counted something else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow.compute as pc
 
 from loadtests.records.sight import LOG
 from reports.calibration import Calibrated, doubted, read_calibration
+from reports.countedwaits import SampledRows, counted_wait_s, disagree
+from reports.counters import Counted
 from reports.frames import Run, table
-from reports.wording import digits, duration
+from reports.wording import digits, duration, times
 
 
 def lock_doubts(run: Run) -> Iterator[str]:
@@ -53,3 +56,21 @@ def _blind_logs(run: Run) -> Iterator[str]:
             f"{run.name}: {probe.removesuffix(LOG)}'s log told nothing for about {duration(blind_s)}, first "
             f"{digits(since_s)} s into the load ({error}); waits of that time are sampled."
         )
+
+
+def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows]) -> Iterator[str]:
+    """Of all rounds of a storage."""
+    for name, its in counted.items():
+        if its.resets:
+            yield (
+                f"{storage}: totals of {name} were set back {times(its.resets)} in the judged time, or the server was "
+                f"started anew; what it counted is known of {its.seen:.0%} of that time."
+            )
+        told, seen = counted_wait_s(its), sampled.get(name)
+        if told is not None and seen is not None and disagree(its, seen):
+            low, high = seen.interval_s
+            yield (
+                f"{storage}: sampled waits for rows of {name} come to {digits(seen.seconds)} s ({digits(low)} … "
+                f"{digits(high)} s), but the server counted {digits(told[0])} … {digits(told[1])} s of the same ones: "
+                "how long was waited behind whom is that far off."
+            )

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from reports.blame import Blame, blame_of, blame_together
 from reports.causes import Causes, RunCauses, Told, run_causes, splits_together
+from reports.countedwaits import SampledRows, sampled_rows, sampled_together
+from reports.counters import Counted, counted, counted_together
 from reports.durations import WaitDurations, durations_of, durations_together
+from reports.endings import Endings, endings, endings_together
 from reports.frames import MISSING, Floats, Run
 from reports.gather import Axis
+from reports.judged_time import length_ns
 from reports.lockledger import read_ledger
 from reports.memory import give_back
 from reports.requeststates import OverTime, over_time_together
@@ -20,6 +24,9 @@ class LockFigures:
     blame: Blame
     durations: WaitDurations
     causes: Causes
+    counted: Mapping[str, Counted]
+    sampled: Mapping[str, SampledRows]
+    endings: Endings
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,9 @@ class _Round:
     blame: Blame
     durations: WaitDurations
     causes: RunCauses
+    counted: Mapping[str, Counted]
+    sampled: Mapping[str, SampledRows]
+    endings: Endings
     transactions: int
     asks: bool
     """Whether its pods say when they asked for a session."""
@@ -47,6 +57,9 @@ def lock_figures(
         blame_together([one.blame for one in rounds]),
         durations_together([one.durations for one in rounds]),
         _causes(waits, rounds, told, over_time, axis),
+        counted_together([one.counted for one in rounds], [length_ns(run.judged) / 1e9 for run in runs]),
+        sampled_together([one.sampled for one in rounds], [one.counted for one in rounds]),
+        endings_together([one.endings for one in rounds]),
     )
 
 
@@ -54,6 +67,7 @@ def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
     ledger = read_ledger(run)
     charges = [part.charged() for part in ledger.parts]
     give_back()
+    totals = counted(run)
     tails = {
         name: {figure: by_run[run.name] for figure, by_run in its.tails.items() if run.name in by_run}
         for name, its in told.items()
@@ -63,6 +77,9 @@ def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
         blame_of(ledger, charges),
         durations_of(ledger),
         run_causes(ledger, charges, axis, tails),
+        totals,
+        sampled_rows(ledger, totals),
+        endings(run, ledger.transactions),
         len(ledger.transactions),
         bool((ledger.transactions.asked != MISSING).any()),
     )

@@ -9,6 +9,7 @@ from reports.findings import StorageFindings
 from reports.lockwords import behind, lock_of, queue
 from reports.pools import Pair
 from reports.splits import Split
+from reports.threadwords import database_words
 from reports.wording import duration, listed
 
 _PERCENTILES = ("p99", "p95", "p50")
@@ -118,8 +119,14 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
         if cause == "lock":
             yield _behind_all(split, split.locks)
         else:
-            folded = cause == "rest" and storage.causes.reason
-            yield f"{duration(split.parts[cause] / 1e9)} {_FOLDED if folded else _WORDS[cause]}"
+            yield f"{duration(split.parts[cause] / 1e9)} {_words(storage, cause, split.parts[cause])}"
+
+
+def _words(storage: StorageFindings, cause: str, part_ns: float) -> str:
+    if cause == "rest" and storage.causes.reason:
+        return _FOLDED
+    told = database_words(storage.counted, part_ns) if cause == "database" else ""
+    return told or _WORDS[cause]
 
 
 def _queue(figure: Figure) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from loadtests.records.vocabulary import PUSHES
 from reports.blast import Blast, PodBlast, words
 from reports.burning import RULE
+from reports.countedsummary import counted_summary
 from reports.figures import LOCK_WAIT, WHOLE, shown, told_outcomes, waits_known
 from reports.findings import Findings, Measure, StageFigures, StorageFindings
 from reports.gather import FROM_STAMP
@@ -65,6 +66,7 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
             ],
         },
         **lock_summary(storage),
+        **counted_summary(storage.counted, storage.sampled, storage.endings),
         "cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")},
         "orphans": {"count": storage.orphans, "known": "ledger" if storage.orphans is not None else "unknown"},
         "pods": {pod: {n: _by_pod(m) for n, m in by.items()} for pod, by in storage.pods.items()},

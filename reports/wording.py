@@ -49,6 +49,11 @@ def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def times(number: int) -> str:
+    """How often."""
+    return "once" if number == 1 else f"{number:,} times"
+
+
 def one_line(text: str, word: int = 100) -> str:
     """Someone's words, on one line: no control or direction marks, over-long words cut."""
     line = "".join(c if c.isprintable() else " " for c in text)

@@ -10,6 +10,7 @@ from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.lockcosts import LockCost, lock_costs
 from reports.page import outage, tables
+from reports.page.counted import COUNTED
 from reports.page.section import Section, each
 from reports.page.table import number
 from reports.page.waiting import WAITING
@@ -127,6 +128,7 @@ def _lock_cost(cost: LockCost) -> str:
 
 SECTIONS: Mapping[str, Section] = {
     **WAITING,
+    **COUNTED,
     "story": Section(
         "What was done, and what came of it",
         _story,

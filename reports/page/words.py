@@ -22,5 +22,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("calibration", "locks that were held for known times before the load began, to see what the probes make of them. Where a figure misses its bar, lock waits are unknown."),
     ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it."),
     ("event.deliver, failed", "a push that never came leaves no row, so that failed and unknown are dashes, not noughts; the ledger's lost pushes tell of them."),
+    ("attempt", "one transaction of an operation. It is lost where another one overtook it (conflict, stale snapshot), closed a circle with it (deadlock), or held a lock for too long."),
+    ("counted", "the server's own total, read once a second: it knows how much, but not whose it was."),
     ("orphan", "a subscription whose connection is closed, or silent for longer than it may resume."),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from reports.plots.blockers import blockers
 from reports.plots.causes import where_time_went
 from reports.plots.distribution import distribution
 from reports.plots.durations import wait_durations
+from reports.plots.endings import lost_attempts
 from reports.plots.locks import lock_for_cpu
 from reports.plots.operations import operations
 from reports.plots.overtime import over_time
@@ -32,6 +33,7 @@ PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
     "blast-radius": (lambda findings: any(s.blasts for s in findings.storages), blast_radius),
     "by-pod": (lambda findings: any(s.pods for s in findings.storages), pods),
     "lock-for-cpu": (lambda findings: bool(differing(findings)), lock_for_cpu),
+    "endings": (lambda findings: any(s.endings or s.counted for s in findings.storages), lost_attempts),
 }
 """Plots that only some studies have, and of which: they come first, because such a study was made to show them."""
 PLOTS: Mapping[str, Make] = {

@@ -81,6 +81,13 @@ CAUSE_LOOKS = {
     "rest": Look("#a8a29a", "#857f77"),
 }
 """In the order stacked: locks first, so that they compare between storages."""
+LOSS_LOOKS = {
+    "conflict": Look("#d08a12", "#f0bf6a"),
+    "busy_snapshot": Look("#7b5ea7", "#b79be6"),
+    "deadlock": Look("#7a2e2e", "#d98f86"),
+    "lock_timeout": CLASS_LOOKS["lock"],
+}
+"""How transactions were lost to others, in the order stacked."""
 ROLE_LOOKS = {
     "pod": Look("#0f6e84", "#4fc3dd"),
     "database": Look("#a0522d", "#e39b72", (0, (6, 1.6))),
@@ -161,7 +168,7 @@ def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
 
 
 def all_looks() -> list[Look]:
-    tables = (_STORAGES, OUTCOME_LOOKS, CAUSE_LOOKS, ROLE_LOOKS)
+    tables = (_STORAGES, OUTCOME_LOOKS, CAUSE_LOOKS, LOSS_LOOKS, ROLE_LOOKS)
     classes = [shade for look in CLASS_LOOKS.values() for shade in shades(look)]
     return [look for table in tables for look in table.values()] + [*classes, *_SPARE, *SERIES_LOOKS]
 

@@ -59,6 +59,12 @@ def study(request, tmp_path_factory):
         tables={
             "lock_waits": waits,
             "sessions": [session(6.0, word, 1, operation=word, engine=word, database=word)],
+            "counters": [
+                (t * 10**9, engine, f"{place} {word}", f"{counter}:{word}", t)
+                for t in range(9)
+                for place, engine in enumerate(("redis", word))
+                for counter in ("command_us", "command_calls", "slow_us", "slow_calls", "deadlocks")
+            ],
             "ticks": [(word, 6 * 10**9, 6 * 10**9, 6 * 10**9, 1, word, 10**8)],
             "resources": [(t * 10**9, word, word, t, 1) for t in range(9)],
         },

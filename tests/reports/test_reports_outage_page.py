@@ -65,7 +65,7 @@ def test_a_study_without_actions_pods_or_lockings_has_the_usual_plots_only(tmp_p
 
 
 def test_the_outage_is_told_in_pictures_tables_and_words(study):
-    assert {path.stem for path in (study / "report").glob("*.svg")} == set(PLOTS) | OURS - {"lock-for-cpu"}
+    assert {path.stem for path in (study / "report").glob("*.svg")} == set(PLOTS) | OURS - {"lock-for-cpu", "endings"}
     told = text_of(study)
     assert "17 and 18 began to burn 3.0 s after “move 17 and 18 to dual writing (100 %)”" in told
     assert "a pod begins to burn with the first of 2 bins in a row" in told

@@ -13,6 +13,7 @@ from reports.splits import CAUSES, Split
 ROW, OTHER = "row of accounts", "row of chats"
 KNOWN = SimpleNamespace(
     storage="postgres",
+    counted={},
     causes=SimpleNamespace(reason=""),
     waits=SimpleNamespace(known="event"),
     durations=SimpleNamespace(threshold_s=None),

@@ -1,0 +1,105 @@
+"""What the servers counted themselves: how much their totals grew in the judged time, read about once a second.
+
+Growth is told between readings, of one server in one life: where any total of a database fell or went away between two
+of them, it was set back or started anew, and what it counted in between is not known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reports.frames import Floats, Ints, Mask, Run, table
+from reports.judged_time import Window, length_ns, merged
+
+_NEAR_NS = 600_000_000
+"""Readings so near to where judged time begins or ends stand for that moment: one a second, a look late at most."""
+WHOLE = 0.9
+"""Of the judged time: growth in less than that is of a part of it only."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Of one database. `grown` is by counter, in `seen_s` of the `judged_s`; one that the server does not have is not
+    there, and of no time there is nothing. `spans` are when, in a run; `resets` how often totals were set back."""
+
+    engine: str
+    judged_s: float
+    seen_s: float = 0.0
+    resets: int = 0
+    grown: Mapping[str, int] = field(default_factory=dict)
+    spans: tuple[Window, ...] = ()
+
+    @property
+    def seen(self) -> float:
+        """The share of the judged time that the growth is of."""
+        return min(self.seen_s / self.judged_s, 1.0) if self.judged_s else 0.0
+
+    @property
+    def whole(self) -> bool:
+        return self.seen >= WHOLE and not self.resets
+
+    def per_s(self, counter: str) -> float | None:
+        grown = self.grown.get(counter)
+        return None if grown is None or not self.seen_s else grown / self.seen_s
+
+
+def counted(run: Run) -> dict[str, Counted]:
+    """By database; those that nobody asked for their totals are not there, and of those that nobody reached nothing is
+    seen."""
+    rows = table(run.directory, "counters").to_pandas()
+    asked = {str(name): Counted("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}}
+    return asked | {
+        str(database): growth(
+            np.asarray(readings.index, dtype=np.int64), readings.to_numpy(), list(readings), run.judged, engine
+        )
+        for (database, engine), its in rows.groupby(["database", "engine"])
+        for readings in [its.pivot_table(index="t_ns", columns="counter", values="value", aggfunc="last")]
+    }
+
+
+def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Window], engine: str = "") -> Counted:
+    """`totals`: [reading, counter], NaN for one that was not there, which has counted nothing yet."""
+    judged_s = length_ns(judged) / 1e9
+    here, there = totals[:-1], totals[1:]
+    fell = ((there < here) | (np.isnan(there) & ~np.isnan(here))).any(axis=1)
+    mine = _between(at, judged)
+    good = mine & ~fell
+    grew = np.nan_to_num(there[good]) - np.nan_to_num(here[good])
+    told = np.asarray((~np.isnan(there[good])).any(axis=0))
+    return Counted(
+        engine,
+        judged_s,
+        float(np.diff(at)[good].sum()) / 1e9,
+        int((mine & fell).sum()),
+        {name: int(grew[:, place].sum()) for place, name in enumerate(names) if told[place]},
+        merged((int(at[place]), int(at[place + 1])) for place in np.flatnonzero(good)),
+    )
+
+
+def _between(at: Ints, judged: Sequence[Window]) -> Mask:
+    """Which intervals between readings are judged time, to the reading nearest to its beginning and its end."""
+    inside = np.zeros(max(len(at) - 1, 0), dtype=np.bool_)
+    for begin, end in judged:
+        inside |= (at[:-1] >= begin - _NEAR_NS) & (at[1:] <= end + _NEAR_NS)
+    return inside
+
+
+def counted_together(rounds: Sequence[Mapping[str, Counted]], judged_s: Sequence[float]) -> dict[str, Counted]:
+    """Rounds added; one that has no counters of a database adds its judged time alone."""
+    names = dict.fromkeys(name for found in rounds for name in found)
+    return {
+        name: _added([found.get(name, Counted("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])
+        for name in names
+    }
+
+
+def _added(parts: Sequence[Counted]) -> Counted:
+    counters = dict.fromkeys(name for part in parts for name in part.grown)
+    return Counted(
+        next((part.engine for part in parts if part.engine), ""),
+        sum(part.judged_s for part in parts),
+        sum(part.seen_s for part in parts),
+        sum(part.resets for part in parts),
+        {name: sum(part.grown.get(name, 0) for part in parts) for name in counters},
+    )

@@ -1,0 +1,103 @@
+"""How transactions ended, and how often those that were lost to others were tried again."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
+from reports.frames import Ints, Mask, Run
+from reports.judged_time import inside
+from reports.transactions import OPERATION_NAMES, Transactions
+
+LOST: tuple[str, ...] = ("conflict", "busy_snapshot", "deadlock", "lock_timeout")
+"""An attempt that came to nothing because of another transaction."""
+_LOST = [TRANSACTION_OUTCOMES.index(name) for name in LOST]
+
+Kind = tuple[str, str]
+"""Database and operation."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Attempts of one operation on one database that began in the judged time, by outcome. `retries` are those of them
+    that the same request made after one that was lost; None where requests cannot be told apart."""
+
+    outcomes: Mapping[str, int]
+    retries: int | None
+
+    @property
+    def attempts(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def lost(self) -> int:
+        return sum(self.outcomes.get(name, 0) for name in LOST)
+
+
+Endings = Mapping[Kind, Ended]
+"""In the order of databases and operations. Empty: no pod wrote a table of its transactions, and nothing is known."""
+
+
+def endings(run: Run, rows: Transactions) -> dict[Kind, Ended]:
+    """Of one run."""
+    judged = inside(rows.begun, run.judged)
+    again = _again(rows) & judged
+    return {
+        (rows.databases[database], OPERATION_NAMES[operation]): Ended(
+            {TRANSACTION_OUTCOMES[code]: int(n) for code, n in enumerate(np.bincount(rows.outcome[mine])) if n},
+            int(again[mine].sum()) if rows.key[mine].any() else None,
+        )
+        for database, operation, mine in _kinds(rows, judged)
+    }
+
+
+def _kinds(rows: Transactions, judged: Mask) -> Iterator[tuple[int, int, Ints]]:
+    """Database, operation and the rows of each."""
+    for database in range(len(rows.databases)):
+        here = judged & (rows.database == database)
+        for operation in range(len(OPERATION_NAMES)):
+            mine = np.flatnonzero(here & (rows.operation == operation))
+            if len(mine):
+                yield database, operation, mine
+
+
+def _again(rows: Transactions) -> Mask:
+    """Which rows are the next attempt of a request on a database after one that was lost there."""
+    found = np.zeros(len(rows), dtype=np.bool_)
+    lost = np.isin(rows.outcome, _LOST) & (rows.key != 0)
+    some = np.flatnonzero(np.isin(rows.key, rows.key[lost])) if lost.any() else np.zeros(0, dtype=np.int64)
+    some = some[np.lexsort((rows.begun[some], rows.key[some], rows.database[some]))]
+    before, after = some[:-1], some[1:]
+    same = (rows.key[before] == rows.key[after]) & (rows.database[before] == rows.database[after])
+    found[after] = same & lost[before]
+    return found
+
+
+def endings_together(rounds: Sequence[Endings]) -> dict[Kind, Ended]:
+    """Rounds added; nothing when one of them is unknown."""
+    if not all(rounds):
+        return {}
+    kinds = dict.fromkeys(kind for found in rounds for kind in found)
+    return {kind: _added([found[kind] for found in rounds if kind in found]) for kind in sorted(kinds, key=_place)}
+
+
+def _place(kind: Kind) -> tuple[str, int]:
+    return kind[0], OPERATION_NAMES.index(kind[1])
+
+
+def _added(parts: Sequence[Ended]) -> Ended:
+    outcomes: Counter[str] = Counter()
+    for part in parts:
+        outcomes.update(part.outcomes)
+    told = [part.retries for part in parts if part.retries is not None]
+    return Ended(dict(outcomes), sum(told) if told else None)
+
+
+def endings_by_operation(found: Endings) -> dict[str, Ended]:
+    """All databases of a storage together."""
+    parts: dict[str, list[Ended]] = {}
+    for (_, operation), its in found.items():
+        parts.setdefault(operation, []).append(its)
+    return {operation: _added(its) for operation, its in parts.items()}

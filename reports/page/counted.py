@@ -1,0 +1,222 @@
+# ruff: noqa: E501  sentences of the page are kept whole
+"""How transactions ended and what the servers counted themselves, in words and tables."""
+
+from collections.abc import Iterator, Mapping
+
+from reports.countedwaits import SampledRows, counted_wait_s
+from reports.counters import Counted
+from reports.endings import LOST, Ended, endings_by_operation
+from reports.findings import Findings, StorageFindings
+from reports.page.section import Section
+from reports.page.table import Table
+from reports.redisthread import Thread, threads
+from reports.threadwords import busy_words
+from reports.wording import NONE, digits, duration, times
+
+_OUTCOMES = ("committed", "rolled_back", *LOST, "unknown")
+_LITTLE = 0.0005
+"""A command that kept the thread for less of the time is not in the table."""
+
+
+def _finding(findings: Findings) -> list[str]:
+    return [f"{s.storage}: {'; '.join((_lost_of(s), *_threads_of(s)))}." for s in findings.storages]
+
+
+def _lost_of(storage: StorageFindings) -> str:
+    by = endings_by_operation(storage.endings)
+    attempts, lost = (sum(getattr(its, name) for its in by.values()) for name in ("attempts", "lost"))
+    if not by:
+        return "unknown how transactions ended: no pod wrote a table of them"
+    if not lost:
+        return f"none of {attempts:,} transactions was lost to another"
+    operation, worst = max(by.items(), key=lambda one: one[1].lost / one[1].attempts)
+    again = sum(its.retries or 0 for its in by.values())
+    return (
+        f"{lost:,} of {attempts:,} transactions were lost to others ({_percent(lost / attempts)}), most of all of "
+        f"{operation}: {_percent(worst.lost / worst.attempts)}; {again:,} were tried again"
+    )
+
+
+def _threads_of(storage: StorageFindings) -> Iterator[str]:
+    for name, thread in threads(storage.counted).items():
+        kept = sum(slow.calls for slow in thread.slow) + thread.unread
+        slow = f", {kept:,} single commands kept it for long" if kept else ""
+        yield f"the one thread of {name} was {busy_words(thread)}{slow}"
+
+
+def _percent(share: float) -> str:
+    return f"{digits(share * 100)} %"
+
+
+def ended(findings: Findings) -> Table:
+    """By operation, storages beside each other."""
+    several = any(len({database for database, _ in s.endings}) > 1 for s in findings.storages)
+    kinds = sorted(
+        {kind for s in findings.storages for kind in s.endings}, key=lambda kind: (_order(findings, kind[1]), kind[0])
+    )
+    rows = [
+        [operation, s.storage, *([database] if several else []), *_ended(s, operation, s.endings[database, operation])]
+        for operation in dict.fromkeys(operation for _, operation in kinds)
+        for s in findings.storages
+        for database in dict.fromkeys(database for database, _ in kinds)
+        if (database, operation) in s.endings
+    ]
+    caption = (
+        "Transactions that began in the judged stages, rounds pooled; each attempt of an operation is one. Lost: to another transaction, by conflict, "
+        "stale snapshot, deadlock or lock timeout. Retries: attempts after a lost one, for each 1,000 operations; a dash where requests have no key."
+    )
+    where = ["database"] if several else []
+    columns = [
+        "operation",
+        "storage",
+        *where,
+        "attempts",
+        *(name.replace("_", " ") for name in _OUTCOMES),
+        "lost",
+        "retries per 1,000",
+    ]
+    return Table(
+        caption,
+        columns,
+        rows,
+        3 if several else 2,
+        empty="Unknown: no pod wrote a table of its transactions.",
+    )
+
+
+def _order(findings: Findings, operation: str) -> int:
+    found = [name for s in findings.storages for _, name in s.endings]
+    return found.index(operation)
+
+
+def _ended(storage: StorageFindings, operation: str, its: Ended) -> list[str]:
+    measure = storage.measures.get(operation)
+    asked = sum(measure.outcomes.values()) if measure else 0
+    retries = NONE if its.retries is None or not asked else digits(its.retries / asked * 1000) if its.retries else "0"
+    counts = (f"{its.outcomes.get(name, 0):,}" for name in _OUTCOMES)
+    return [f"{its.attempts:,}", *counts, _percent(its.lost / its.attempts) if its.lost else "0", retries]
+
+
+def totals(findings: Findings) -> Table:
+    """Of servers that count transactions and waits."""
+    rows = [
+        [s.storage, name, *_totals(its, s.sampled.get(name))]
+        for s in findings.storages
+        for name, its in s.counted.items()
+        if its.engine != "redis"
+    ]
+    caption = (
+        "How much the servers' own totals grew in the judged stages, rounds pooled. Seen: of how much of that time; totals that were set back, or a server "
+        "that was started anew, leave the rest unknown (≥). Waits for rows: as the server counts them, each cut to whole milliseconds, beside what sampling saw of the same waits, with its 95 % interval. "
+        "A dash: this server does not count it, or nothing is sampled."
+    )
+    columns = [
+        "storage",
+        "database",
+        "seen",
+        "waits for rows",
+        "counted, s",
+        "sampled, s",
+        "deadlocks",
+        "commits",
+        "rollbacks",
+    ]
+    return Table(caption, columns, rows, 2, "What the servers counted" if rows else "")
+
+
+def _totals(counted: Counted, sampled: SampledRows | None) -> list[str]:
+    if not counted.seen_s:
+        return [_seen(counted), *["unknown"] * 6]
+
+    def grown(name: str) -> str:
+        return NONE if name not in counted.grown else f"{_least(counted)}{counted.grown[name]:,}"
+
+    waited = counted_wait_s(counted)
+    seconds = NONE if waited is None else f"{_least(counted)}{_between(*waited)}"
+    told = NONE if sampled is None else f"{digits(sampled.seconds)} ({_between(*sampled.interval_s)})"
+    return [_seen(counted), grown("lock_waits"), seconds, told, *map(grown, ("deadlocks", "commits", "rollbacks"))]
+
+
+def _seen(counted: Counted) -> str:
+    resets = f", set back {times(counted.resets)}" if counted.resets else ""
+    return f"{counted.seen:.0%}{resets}"
+
+
+def _least(counted: Counted) -> str:
+    return "" if counted.whole else "≥ "
+
+
+def _between(low: float, high: float) -> str:
+    return digits(low) if digits(low) == digits(high) else f"{digits(low)} … {digits(high)}"
+
+
+def commands(findings: Findings) -> Table:
+    rows = [
+        [s.storage, name, *row]
+        for s in findings.storages
+        for name, thread in threads(s.counted).items()
+        for row in _commands(thread, s.counted[name])
+    ]
+    caption = (
+        "Share of the seen time for which each command kept Redis's one thread, as the server counts it. What a script calls counts by itself as well, so that all commands "
+        "together lie between two bounds. Reading and writing its sockets and the disk, which the thread does too, are not in it."
+    )
+    columns = [
+        "storage",
+        "database",
+        "command",
+        "of the time, %",
+        "calls a second",
+        "mean",
+        "rejected or failed",
+        "seen",
+    ]
+    return Table(caption, columns, rows, 3, "What Redis's one thread was busy with" if rows else "")
+
+
+def _commands(thread: Thread, counted: Counted) -> Iterator[list[str]]:
+    """All together, then one by one."""
+    yield ["all commands", _between(thread.low * 100, thread.high * 100), NONE, NONE, NONE, _seen(counted)]
+    for command in thread.commands:
+        if command.share >= _LITTLE or command.wrong:
+            rate, mean = digits(command.calls / counted.seen_s), duration(command.mean_s)
+            yield [command.name, digits(command.share * 100), rate, mean, f"{command.wrong:,}", _seen(counted)]
+
+
+def slow(findings: Findings) -> Table:
+    watched = [(s, name, thread) for s in findings.storages for name, thread in threads(s.counted).items()]
+    rows = [
+        [
+            s.storage,
+            name,
+            its.operation,
+            f"{its.calls:,}",
+            duration(its.seconds),
+            duration(its.mean_s),
+            digits(its.share * 100),
+        ]
+        for s, name, thread in watched
+        for its in thread.slow
+    ] + [
+        [s.storage, name, "not told", f"{thread.unread:,}", NONE, NONE, NONE]
+        for s, name, thread in watched
+        if thread.unread
+    ]
+    caption = "Single commands and scripts that took longer than the server's slowlog-log-slower-than, by who sent them: everybody else waited that long. Not told: SLOWLOG dropped them before they were read."
+    columns = ["storage", "database", "sent by", "times", "together", "each", "of the time, %"]
+    empty = "None that SLOWLOG told of: see what to doubt where it could not be read."
+    return Table(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
+
+
+COUNTED: Mapping[str, Section] = {
+    "endings": Section(
+        "How transactions ended, and what the servers counted",
+        _finding,
+        lambda _: (
+            "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by how: overtaken (conflict), SQLite's stale snapshot, "
+            "deadlock, or given up waiting for a lock. Work that was done in vain, and is mostly done again. Operations that no storage lost are left out. Rounds pooled."
+        ),
+        ended,
+        beside=(totals, commands, slow),
+    ),
+}

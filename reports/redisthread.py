@@ -1,0 +1,87 @@
+"""What the one thread of a Redis was busy with, by what it counted itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reports.counters import Counted
+
+_CARRIERS = frozenset({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "exec"})
+"""Commands that run others, which are counted on their own as well."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`share` of the time that was seen; `wrong`: calls that were rejected or failed."""
+
+    name: str
+    share: float
+    calls: int
+    mean_s: float
+    wrong: int
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Single commands that took longer than the server's `slowlog-log-slower-than`, by who sent them."""
+
+    operation: str
+    calls: int
+    seconds: float
+    share: float
+
+    @property
+    def mean_s(self) -> float:
+        return self.seconds / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True)
+class Thread:
+    """How busy the thread was with commands, as shares of the time seen: at least, and at most, because what a script
+    calls counts twice. Commands and slow ones by their time, the longest first. `unread` slow commands have no name."""
+
+    low: float
+    high: float
+    commands: tuple[Command, ...]
+    slow: tuple[Slow, ...]
+    unread: int
+
+
+def thread_of(counted: Counted) -> Thread | None:
+    """None of another server, and where nothing was seen of it."""
+    seen_us = counted.seen_s * 1e6
+    if counted.engine != "redis" or not seen_us:
+        return None
+    commands = [_command(counted, name, us / seen_us) for name, us in _named(counted, "command_us").items()]
+    inside = sum(c.share for c in commands if c.name in _CARRIERS)
+    others = sum(c.share for c in commands if c.name not in _CARRIERS)
+    slow = [
+        Slow(name, counted.grown.get(f"slow_calls:{name}", 0), us / 1e6, us / seen_us)
+        for name, us in _named(counted, "slow_us").items()
+    ]
+    return Thread(
+        min(max(inside, others), 1.0),
+        min(inside + others, 1.0),
+        tuple(sorted((c for c in commands if c.calls), key=lambda c: -c.share)),
+        tuple(sorted((s for s in slow if s.calls), key=lambda s: -s.seconds)),
+        counted.grown.get("slow_calls_unread", 0),
+    )
+
+
+def threads(counted: Mapping[str, Counted]) -> dict[str, Thread]:
+    """By database, of those that have one thread and were seen."""
+    return {name: thread for name, its in counted.items() if (thread := thread_of(its)) is not None}
+
+
+def _named(counted: Counted, counter: str) -> dict[str, int]:
+    """`command_us:get` → `get`."""
+    return {
+        name.partition(":")[2]: grown
+        for name, grown in counted.grown.items()
+        if name.startswith(f"{counter}:") and grown >= 0
+    }
+
+
+def _command(counted: Counted, name: str, share: float) -> Command:
+    calls = counted.grown.get(f"command_calls:{name}", 0)
+    wrong = sum(counted.grown.get(f"command_{kind}:{name}", 0) for kind in ("rejected", "failed"))
+    return Command(name, share, calls, share * counted.seen_s / calls if calls else 0.0, wrong)

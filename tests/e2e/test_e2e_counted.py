@@ -1,0 +1,71 @@
+"""What real servers count and how real transactions end, from the run to the report."""
+
+import json
+
+import pytest
+import redis
+from e2e_harness import loadtests, write_scenario
+
+from reports.report_command import main as report
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+BLOCK = """-- report_build
+local function us() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
+local ends = us() + 300000 repeat until us() >= ends return 1"""
+"""Keeps the thread for 0.3 s."""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, redis_server, mariadb_server):
+    """The summary of a run on each. Somebody's script blocks the run's Redis, whose totals are set back in mid-run.
+    `*_server`: such servers are here."""
+    directory = tmp_path_factory.mktemp("counted")
+    storages = ("--storage", "redis", "--storage", "mariadb")
+    with loadtests("run", str(write_scenario(directory, 8)), *storages, runs=directory / "runs") as harness:
+        harness.wait_for_rows(60)
+        dsns = json.loads(harness.child("loadtests.probes").environ()["LOADTESTS_DSNS"])
+        with redis.Redis.from_url(dsns["redis"]) as client:
+            for _ in range(5):
+                client.eval(BLOCK, 0)
+            client.config_resetstat()
+            for _ in range(5):
+                client.eval(BLOCK, 0)
+        assert harness.finish(110) == 0, harness.stderr
+        assert report([str(harness.study())]) == 0
+        return json.loads((harness.study() / "report" / "summary.json").read_text())
+
+
+def test_redis_tells_what_its_thread_was_busy_with_and_who_blocked_it(told):
+    found = told["storages"]["redis"]["counted"]["redis"]
+    thread = found["thread"]
+    assert 0 < thread["busy"][0] <= thread["busy"][1] <= 1
+    assert {"eval", "evalsha"} <= {command["name"] for command in thread["commands"] if command["calls"]}
+    (slow,) = [slow for slow in thread["slow"] if slow["operation"] == "report_build"]
+    assert 1 <= slow["calls"] <= 10
+    assert slow["seconds"] >= 0.3 * slow["calls"]
+
+
+def test_totals_that_were_set_back_are_of_a_part_and_never_negative(told):
+    found = told["storages"]["redis"]["counted"]["redis"]
+    assert (found["known"], found["resets"]) == ("counter", 1)
+    assert 0 < found["seen"] < 1
+    assert min(found["growth"].values()) >= 0
+    assert [caveat for caveat in told["caveats"] if "totals of redis were set back once" in caveat]
+
+
+def test_mariadb_tells_its_own_lock_waits_beside_those_that_were_sampled(told):
+    found = told["storages"]["mariadb"]["counted"]["mariadb"]
+    assert (found["known"], found["resets"]) == ("counter", 0)
+    assert found["growth"]["commits"] > 0
+    assert found["growth"]["deadlocks"] == 0
+    low, high = found["row_waits_s"]
+    assert high - low == pytest.approx(found["growth"]["lock_waits"] / 1000)
+    assert found["row_waits_sampled"]["interval_s"][1] > 0
+
+
+def test_how_transactions_ended_is_known_of_both(told):
+    for storage in ("redis", "mariadb"):
+        ended = {row["operation"]: row for row in told["storages"][storage]["transactions"]}
+        accept = ended["chat.accept"]
+        assert accept["outcomes"]["committed"] > 0
+        assert sum(accept["outcomes"].values()) == accept["attempts"]

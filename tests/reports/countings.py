@@ -1,0 +1,23 @@
+"""Rows of `counters`, once a second, of totals whose growth in the judged seconds, 5 to 15, is known."""
+
+from studies import NS
+
+
+def counters(totals, engine="mariadb", database="mariadb", at=range(17)):
+    """Each counter's total second by second: numbers a second, or a list of totals (None: not there)."""
+    told = {
+        name: [total * second for second in at] if isinstance(total, int) else list(total)
+        for name, total in totals.items()
+    }
+    return [
+        (second * NS, engine, database, name, values[place])
+        for place, second in enumerate(at)
+        for name, values in told.items()
+        if values[place] is not None
+    ]
+
+
+def thread(**busy_us_per_s):
+    """A Redis whose commands took so many microseconds of each second, 100 calls of each."""
+    calls = {f"command_calls:{name}": 100 for name in busy_us_per_s}
+    return counters({f"command_us:{name}": us for name, us in busy_us_per_s.items()} | calls, "redis", "redis")
