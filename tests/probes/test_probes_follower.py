@@ -260,3 +260,17 @@ def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPa
     assert clock.was_set(ClockOffset(5, 1000))
     clock.learn(ClockOffset(5, 1000))
     assert clock.there(7) == there_ns + BACK_MS * MS
+
+
+def test_a_host_that_is_too_busy_to_read_its_two_clocks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something comes between nearly every time; the one time that nothing does counts."""
+    now_ns, delays_ns = [0], iter([20 * MS] * 5 + [0] + [20 * MS] * 40)
+
+    def ours() -> int:
+        now_ns[0] += next(delays_ns)
+        return now_ns[0]
+
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns[0] + T0_NS)
+    clock = ServerClock(ours)
+    clock.learn(ClockOffset(0, 1000))
+    assert clock.there(0) == T0_NS

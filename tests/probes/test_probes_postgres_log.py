@@ -72,6 +72,17 @@ class Sessions:
             assert time.monotonic() < end, f"{name} never waited"
         await connection.close()
 
+    async def until_seen_for_most_of(self, begun_ns: int, changed_ns: int) -> None:
+        """Until the observer has looked far oftener since something changed than it had before."""
+        before, after, end = 0, 0, time.monotonic() + 20
+        while after <= 2 * before + 2:
+            assert time.monotonic() < end, f"the observer looked {after} times only"
+            await asyncio.sleep(0.05)
+            looks = [t["started_ns"] for t in self.observer.ticks("postgres") if t["error"] is None]
+            before, after = (
+                sum(a < ns < b for ns in looks) for a, b in ((begun_ns, changed_ns), (changed_ns, 1 << 62))
+            )
+
     def rows(self, name: str) -> list[dict[str, Any]]:
         return [w for w in self.observer.rows("lock_waits") if w["waiter_session"] == self.pids[name]]
 
@@ -186,12 +197,13 @@ async def shared(s: Sessions) -> None:
             for name, brief, long, waiter in ((names[2], b, a, waiters[0]), (names[3], a, b, waiters[1])):
                 await a.execute(f"BEGIN; {share}")
                 await b.execute(f"BEGIN; {share}")
+                begun_ns = s.observer.now_ns()
                 task = asyncio.create_task(s.wait(name, waiter, f"BEGIN; {alone}; COMMIT"))
                 await s.until_waiting(name)
                 await asyncio.sleep(HOLD_S / 2)
                 await brief.execute("COMMIT; SET application_name = 'next@pod-1'")
                 await brief.execute("BEGIN; SELECT 1")
-                await asyncio.sleep(3 * HOLD_S)
+                await s.until_seen_for_most_of(begun_ns, s.observer.now_ns())
                 await brief.execute("COMMIT; RESET application_name")
                 await long.execute("COMMIT")
                 await task
