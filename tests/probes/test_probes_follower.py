@@ -176,12 +176,14 @@ def test_other_databases_are_not_ours(scene: Scene) -> None:
     assert scene.told() == []
 
 
-def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene) -> None:
+@pytest.mark.parametrize("read_after", [0, 200, 250, 300], ids="the line is read {} ms after it was written".format)
+def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene, read_after: int) -> None:
     scene.write(WAIT[0])
-    scene.log.read()
-    scene.log.looked(at(200), {2})
-    for ms in (250, 300, 350):
-        scene.log.looked(at(ms), set())
+    looks: dict[int, set[int | None]] = {50: set(), 200: {2}, 250: set(), 300: set(), 350: set()}
+    for ms, waiting_then in looks.items():
+        if ms >= 110 + read_after:
+            scene.log.read()
+        scene.log.looked(at(ms), waiting_then)
     scene.beat(3000)
     scene.log.read()
     assert scene.told() == [("event", 2, 125)]

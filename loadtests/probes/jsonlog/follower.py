@@ -1,6 +1,7 @@
 """The log of one server, followed: read, understood, and held against what the sampler sees. A thin shell."""
 
 import secrets
+from collections import deque
 from collections.abc import Container
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _BEAT_LATE_NS = 3_000_000_000
 _OLD_NS = 60_000_000_000
 """A file that the log goes on in may have been there for a week: what is older than this is not of now."""
 _NAMES_LAST_NS = 300_000_000_000
+_LOOKS = 40
+"""So many of the last ones are kept, for a line that is read after them: two seconds of them."""
 _PIECES = 4
 """Of eight megabytes, at one reading: the sampler wants its turn."""
 _SILENT = "the server's log does not come here: what the server was asked to write there is not in {}"
@@ -51,6 +54,7 @@ class Follower:
         self._doubted_ns: int | None = None
         self._told: tuple[int, int] = (0, 0)
         self._ended: set[str] = set()
+        self._looks: deque[tuple[int, Container[int | None]]] = deque(maxlen=_LOOKS)
 
     @property
     def why(self) -> str | None:
@@ -101,6 +105,7 @@ class Follower:
         if self.clock.was_set(offset):
             self._lost += 1
             self._begin_anew()
+            self._looks.clear()
             self.names = Names()
         elif self._doubted_ns is not None:
             self._hear(self._doubted_ns)
@@ -165,6 +170,7 @@ class Follower:
                 continue
             if found is not None:
                 self._understand(found)
+        self._look_back()
 
     def _understand(self, found: Event) -> None:
         if found.kind == "beat":
@@ -196,9 +202,17 @@ class Follower:
 
     def looked(self, at_ns: int, waiting: Container[int | None]) -> None:
         """The sampler's look, at a moment by the server's clock: who waited."""
+        self._looks.append((at_ns, waiting))
         for wait in self.waits.open():
             if wait.started_ns < at_ns:
                 wait.look(at_ns, wait.pid in waiting)
+
+    def _look_back(self) -> None:
+        """A line is read some time after it was written: looks since then count for what it began."""
+        for wait in (w for w in self.waits.open() if not w.looked):
+            for at_ns, waiting in self._looks:
+                if wait.started_ns < at_ns:
+                    wait.look(at_ns, wait.pid in waiting)
 
     def _end_unseen(self, until_ns: int) -> None:
         """An error that was caught is in no log: the wait is over once the sampler has not seen it for long enough."""

@@ -49,6 +49,10 @@ class LoggedWait:
     def ended_ns(self) -> int | None:
         return self.parts[-1].ended_ns
 
+    @property
+    def looked(self) -> bool:
+        return self.seen_ns > 0 or self.unseen_ns is not None
+
     def look(self, at_ns: int, waits: bool) -> None:
         """Somebody else looked whether it still waits."""
         if waits:
