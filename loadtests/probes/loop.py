@@ -76,7 +76,8 @@ async def run(watch: Watch, clock: Clock, recorder: Recorder, stop: asyncio.Even
         number = recorder.add(rows)
         recorder.add({"ticks": [(name, planned_ns, started_ns, clock(), number, error, period_ns)]})
         planned_ns += period_ns * max(1, math.ceil((clock() - planned_ns) / period_ns))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), max(planned_ns - clock(), 0) / 1e9)
+        with contextlib.suppress(TimeoutError):  # `wait_for` would make a task of every pause
+            async with asyncio.timeout(max(planned_ns - clock(), 0) / 1e9):
+                await stop.wait()
     await watch.close()
     recorder.add(watch.probe.rest())

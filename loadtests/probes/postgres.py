@@ -161,7 +161,8 @@ class PostgresProbe:
         counters: Rows = {}
         with suppress(asyncpg.QueryCanceledError):  # this look has seen; what else there is to ask has time
             counters = await self._look_slowly()
-        return {**seen, **counters, **self._wait_rows(self._log.over())}
+        over = [] if self._log.why is None else self._log.over()  # the log's probe tells them while there is one
+        return {**seen, **counters, **self._wait_rows(over)}
 
     async def _look(self) -> Rows:
         now_ns = self._clock()
@@ -182,9 +183,13 @@ class PostgresProbe:
         self._log.ledger.sampled(self._waits.observe(at_ns, error_ns, seen))
         there_ns = self._server_clock.there(at_ns)
         self._log.looked(there_ns, {s.lock.session for s in seen})
-        if self._log.why is not None:
-            return
-        for lock, row in {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True)}.values():
+        if self._log.why is None:
+            self._note_holders(locks, rows, there_ns)
+
+    def _note_holders(self, locks: Sequence[Lock], rows: Sequence[Any], there_ns: int) -> None:
+        """What they are doing, which the log does not tell; who waits says so in its own lines there."""
+        holders = {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True) if lock.granted}
+        for lock, row in holders.values():
             if lock.session is not None and lock.began is not None:
                 own = naming.is_own(lock.operation, row["application_name"], row["backend_type"])
                 sight = Sight(lock.began, lock.began * 1000, there_ns, lock.operation, own)

@@ -7,12 +7,28 @@ are the sampler's.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from loadtests.probes.sights import Sight
-from loadtests.probes.waits import Wait
+from loadtests.probes.waits import Chain, Wait
 
 _KEPT_NS = 300 * 10**9
 FOR_EVER = 1 << 62
+
+
+class Rivals(NamedTuple):
+    """Sessions of which the log cannot tell who was in the way of a wait: those that queued before it for a lock that
+    may be shared, and those that held it together, none where one did."""
+
+    queue: frozenset[int]
+    holders: frozenset[int]
+
+    def decided_by(self, seen: Chain, told: Chain) -> bool:
+        """Whether the sampler decides. It sees in which mode a lock is held: a holder is in the way, or who queues. And
+        it sees who of several let go last: the log names them once, in no order."""
+        ours, theirs = seen.blocker.session, told.blocker.session
+        of_several = bool(self.holders) and ours in self.holders | self.queue
+        return of_several or (ours in self.queue) != (theirs in self.queue)
 
 
 class Ledger:
@@ -27,9 +43,8 @@ class Ledger:
         """Waits that the sampler sees no more."""
         self._sampled += waits
 
-    def logged(self, waits: Iterable[Wait], rivals: Iterable[frozenset[int]]) -> None:
-        """Waits that the log told to their end, or that last at the end of the run; with those who may have been in the
-        way of each, as far as the log can tell."""
+    def logged(self, waits: Iterable[Wait], rivals: Iterable[Rivals]) -> None:
+        """Waits that the log told to their end, or that last at the end of the run; with the rivals of each."""
         sampled: dict[int | None, list[Wait]] = defaultdict(list)
         for sight in self._sampled:
             sampled[sight.lock.session].append(sight)
@@ -92,16 +107,16 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
     return wait
 
 
-def _completed(wait: Wait, sights: list[Wait], rivals: frozenset[int]) -> Wait:
-    """The log's wait with what only the sampler knows: whom the server named nobody for, and who of several was in its
-    way for longest."""
+def _completed(wait: Wait, sights: list[Wait], rivals: Rivals) -> Wait:
+    """The log's wait with what only the sampler knows: whom the server named nobody for, and which row; which of
+    several was in its way."""
     best = max(sights, key=lambda s: s.hits or 0, default=None)
     if best is None:
         return wait
     if wait.object == "transaction" and best.object != "transaction":
         wait.object, wait.name = best.object, best.name
-    seen = best.chain
-    if seen is not None and (wait.chain is None or seen.blocker.session in rivals):
+    seen, told = best.chain, wait.chain
+    if seen is not None and (told is None or rivals.decided_by(seen, told)):
         wait.chains.clear()
         wait.chains[seen] += 1
     return wait

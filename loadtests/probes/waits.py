@@ -29,6 +29,10 @@ _CONFLICTS = {
 """Lock mode → the modes that cannot be held beside it (PostgreSQL's own table, chapter Explicit Locking)."""
 
 
+def conflicting(mode: str) -> frozenset[str]:
+    return _CONFLICTS.get(mode, frozenset(_MODES))
+
+
 class Lock(NamedTuple):
     """One session and one lock that it holds or waits for, as a snapshot shows them.
 
@@ -111,7 +115,8 @@ def waits_in(locks: Sequence[Lock]) -> list[Seen]:
     for lock in locks:
         by_tag[lock.tag].append(lock)
     waiting = [lock for lock in locks if not lock.granted and lock.session is not None]
-    blockers = {w.session: blocker for w in waiting if (blocker := _blocker(w, by_tag[w.tag]))}
+    against = {(tag, mode): _against(mode, by_tag[tag]) for tag, mode in {(w.tag, w.mode) for w in waiting}}
+    blockers = {w.session: blocker for w in waiting if (blocker := _blocker(w, *against[w.tag, w.mode]))}
     rows = {lock.session: lock for lock in locks if lock.granted and lock.kind == "tuple"}
     return [_seen(w, rows, _chain(w, blockers)) for w in waiting]
 
@@ -128,15 +133,21 @@ def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
     return [_seen(waiter, {}, _chain(waiter, blockers)) for waiter, _ in waits]
 
 
-def _blocker(waiter: Lock, others: Iterable[Lock]) -> Lock | None:
+def _against(mode: str, of_tag: Iterable[Lock]) -> tuple[list[Lock], list[Lock]]:
+    """Holders in a mode that conflicts with it, and those who wait for such a one, the foremost first."""
+    modes = conflicting(mode)
+    against = [lock for lock in of_tag if lock.mode in modes]
+    queue = sorted((lock for lock in against if not lock.granted), key=lambda lock: -(lock.age_ns or 0))
+    return [lock for lock in against if lock.granted], queue
+
+
+def _blocker(waiter: Lock, holders: Iterable[Lock], queue: Iterable[Lock]) -> Lock | None:
     """A holder in a conflicting mode; else the foremost of those who queue before the waiter and would conflict."""
-    conflicts = _CONFLICTS.get(waiter.mode, frozenset(_MODES))
-    against = [o for o in others if o.session != waiter.session and o.mode in conflicts]
-    for other in against:
-        if other.granted:
-            return other
-    ahead = [o for o in against if (o.age_ns or 0) > (waiter.age_ns or 0)]
-    return max(ahead, key=lambda o: o.age_ns or 0, default=None)
+    for holder in holders:
+        if holder.session != waiter.session:
+            return holder
+    ahead = next((lock for lock in queue if lock.session != waiter.session), None)
+    return ahead if ahead and (ahead.age_ns or 0) > (waiter.age_ns or 0) else None
 
 
 def _chain(waiter: Lock, blockers: Mapping[int | None, Lock]) -> Chain | None:

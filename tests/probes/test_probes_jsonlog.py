@@ -350,6 +350,28 @@ def test_the_head_is_the_one_who_was_it_for_longest() -> None:
     assert by_waiter[3] == Chain(Party(2, "op2"), Party(1, None), 2)
 
 
+@pytest.mark.parametrize(
+    ("change", "reader", "blocker"),
+    [
+        ("AccessExclusiveLock", "AccessShareLock", 2),
+        ("ShareLock", "RowExclusiveLock", 2),
+        ("ShareLock", "AccessShareLock", 1),
+        ("AccessExclusiveLock", "AccessExclusiveLock", 1),
+    ],
+)
+def test_who_queues_before_a_mode_that_the_holder_may_share(change: str, reader: str, blocker: int) -> None:
+    """The log names who holds a relation, whether or not that one is in the way: its queue tells who else is."""
+    lock = "relation 16384 of database 13573"
+    waits = told_of(
+        waiting(110, 2, lock, 1, queue="2", mode=change),
+        waiting(113, 3, lock, 1, queue="2, 3", mode=reader),
+        acquired(160, 2, lock, "60.000", mode=change),
+        acquired(161, 3, lock, "58.000", mode=reader),
+    )
+    chains = {w.lock.session: w.chain for w in waits}
+    assert [c and (c.blocker.session, c.root.session) for c in (chains[2], chains[3])] == [(1, 1), (blocker, 1)]
+
+
 def test_a_circle_ends() -> None:
     waits = follow(waiting(110, 1, "transaction 2", 2), waiting(111, 2, "transaction 1", 1))
     assert [[h.pid for h in waits.chain(w, at(112))] for w in waits.open()] == [[2], [1]]

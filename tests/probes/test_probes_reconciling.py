@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.probes.postgres_source import LogSettings, source
-from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
 from loadtests.probes.sights import Sight
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
@@ -25,8 +25,11 @@ def logged(session: int, started: int, ended: int | None, chain: Chain | None = 
     return Wait(lock, of, started, 0, last, None, ended, "event", "acquired", Counter([chain]), name="transaction 9")
 
 
-def tell(ledger: Ledger, *waits: Wait, rivals: frozenset[int] = frozenset()) -> None:
-    ledger.logged(waits, [rivals for _ in waits])
+NOBODY: set[int] = set()
+
+
+def tell(ledger: Ledger, *waits: Wait, queue: set[int] = NOBODY, holders: set[int] = NOBODY) -> None:
+    ledger.logged(waits, [Rivals(frozenset(queue), frozenset(holders)) for _ in waits])
 
 
 def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
@@ -84,7 +87,7 @@ def test_the_sampler_knows_what_the_log_does_not() -> None:
     ledger = Ledger()
     ledger.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
     direct = Chain(holder, holder, 1)
-    tell(ledger, logged(1, 100, 200, direct), rivals=frozenset({6}))
+    tell(ledger, logged(1, 100, 200, direct), queue={6})
     tell(ledger, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
     waits = ledger.settled(1000)
     assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
@@ -99,8 +102,19 @@ def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> Non
         wait = sampled(session, 100, 150, hits=3)
         wait.chains = Counter({brief: 1, seen: 2})
         ledger.sampled([wait])
-        tell(ledger, logged(session, 100, 200, brief), rivals=frozenset({5, 6}))
+        tell(ledger, logged(session, 100, 200, brief), holders={5, 6})
     assert [wait.chain for wait in ledger.settled(1000)] == [long, brief]
+
+
+def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
+    """By the log, who queues before it is in its way; so is the holder, by the sampler, and comes first. Where they
+    agree the log counts, which knows of all of the wait."""
+    holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
+    behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
+    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
+    assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
 
 
 def test_spans_are_forgotten_in_time() -> None:

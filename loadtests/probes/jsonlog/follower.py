@@ -11,7 +11,7 @@ from loadtests.probes.jsonlog.names import Names
 from loadtests.probes.jsonlog.tail import Tail
 from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
-from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
 from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Wait
 
@@ -253,12 +253,9 @@ class Follower:
         return self.ledger.settled(FOR_EVER)
 
 
-def _rivals(wait: LoggedWait, waits: LoggedWaits) -> frozenset[int]:
-    """Who may have been in the way as well as the one that the log blames: of several holders it says which there were
-    when the wait began, not who let go last; and for a lock that may be shared, who queued before the wait."""
+def _rivals(wait: LoggedWait, waits: LoggedWaits) -> Rivals:
     part = wait.longest(wait.ended_ns or waits.now_ns)
-    holders = {pid for _, pids in part.holders for pid in pids}
-    rivals = holders if len(holders) > 1 else set()
-    if part.lock.startswith("relation ") and wait.pid in part.queue:
-        rivals |= set(part.queue[: part.queue.index(wait.pid)])
-    return frozenset(rivals)
+    queued = part.lock.startswith("relation ") and wait.pid in part.queue
+    queue = part.queue[: part.queue.index(wait.pid)] if queued else ()
+    holders = frozenset(pid for _, pids in part.holders for pid in pids)
+    return Rivals(frozenset(queue), holders if len(holders) > 1 else frozenset())

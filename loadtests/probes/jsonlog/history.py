@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loadtests.probes.jsonlog.lines import Row
+from loadtests.probes.waits import conflicting
 
+_CONFLICTS_WITH_ALL = "AccessExclusiveLock"
 _NOTED = 16
 _PASSED_OVER = 8
 """How many that got a lock one after another are looked through for one that is not the waiter."""
@@ -118,8 +120,21 @@ class History:
                 break
             if other != pid:
                 return Holder(other, since_ns)
+        if ahead := self._ahead(life, part, pid, at_ns):
+            return ahead
         named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
         return Holder(named[-1][1][0], named[-1][0]) if named else None
+
+    def _ahead(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
+        """Who queued before `pid` for a relation, in a mode that is in its way, as a reader's behind a change of the
+        table. Who holds it may share it with `pid`: the log says that it is held, but not in which mode."""
+        if not part.lock.startswith("relation ") or part.mode == _CONFLICTS_WITH_ALL or pid not in part.queue:
+            return None
+        for other in part.queue[: part.queue.index(pid)]:
+            asked = self._waiting_for(life, other, at_ns)
+            if asked is not None and asked.lock == part.lock and asked.mode in conflicting(part.mode):
+                return Holder(other, asked.started_ns)
+        return None
 
     def forget(self, before_ns: int, waited_for: Collection[tuple[int, str]]) -> None:
         """All but what tells of later moments: of locks that somebody waits for, who had got them before, too."""

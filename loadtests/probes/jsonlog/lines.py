@@ -6,10 +6,9 @@ what it has the server write there can.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -38,8 +37,7 @@ he makes up such a line has the same one: that wait is the sampler's to tell."""
 _OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The row that a context names: what was done with it, its place, and the bare name of its relation."""
 
     doing: str
@@ -47,8 +45,7 @@ class Row:
     relation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What one line tells. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
 
     `kind`: `waiting` and `acquired` of a lock after `after_ns`; `failed`, an error of the session; `started`, the

@@ -77,5 +77,5 @@ def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until
     found = max(chains, key=lambda chain: len(chains[chain]))
     if not found:
         return None
-    blocker, root = (Party(p, names.operation(p, [*chains[found], *since[p]])) for p in (found[0], found[-1]))
-    return Chain(blocker, root, len(found))
+    ends = {pid: Party(pid, names.operation(pid, [*chains[found], *since[pid]])) for pid in {found[0], found[-1]}}
+    return Chain(ends[found[0]], ends[found[-1]], len(found))

@@ -181,7 +181,7 @@ class LoggedWaits:
         self._life += 1
 
     def open(self) -> list[LoggedWait]:
-        return [wait for wait in self.unsettled if wait.ended_ns is None]
+        return [wait for wait in self._last.values() if wait.ended_ns is None]
 
     def doubt(self, session: str) -> None:
         """Nobody knows yet whether the stamp of its last line is right."""
@@ -195,8 +195,12 @@ class LoggedWaits:
 
     def settled(self, until_ns: int) -> list[LoggedWait]:
         """Sure ones that ended before that moment, by the server's clock, and whose next part would be known by now."""
-        done = [w for w in self.unsettled if w.sure and w.ended_ns is not None and w.ended_ns < until_ns]
-        self.unsettled = [w for w in self.unsettled if not w.sure or w.ended_ns is None or w.ended_ns >= until_ns]
+        done: list[LoggedWait] = []
+        left: list[LoggedWait] = []
+        for wait in self.unsettled:
+            ended_ns = wait.ended_ns
+            (done if wait.sure and ended_ns is not None and ended_ns < until_ns else left).append(wait)
+        self.unsettled = left
         return done
 
     def forget(self) -> None:
@@ -215,10 +219,14 @@ class LoggedWaits:
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
     def looks(self, wait: LoggedWait, part: Part, until_ns: int) -> list[Look]:
-        """Evenly spread over a part of it."""
+        """Evenly spread over a part of it. Where most of them show the same chain, the others are left out."""
         if part.noted and part.started_ns < self._history.since_ns:
             return part.noted
-        return [(at_ns, self._history.chain(wait.life, wait.pid, at_ns)) for at_ns in _moments(part, until_ns)]
+        moments = _moments(part, until_ns)
+        found = [(at_ns, self.chain(wait, at_ns)) for at_ns in moments[::2]]
+        if len({tuple(holder.pid for holder in holders) for _, holders in found}) > 1:
+            found += [(at_ns, self.chain(wait, at_ns)) for at_ns in moments[1::2]]
+        return found
 
     def chain(self, wait: LoggedWait, at_ns: int) -> tuple[Holder, ...]:
         return self._history.chain(wait.life, wait.pid, at_ns)
