@@ -17,11 +17,18 @@ FOR_EVER = 1 << 62
 
 
 class Rivals(NamedTuple):
-    """Who may have been in a wait's way, as far as the log can tell: who held the lock when it began, and, for a lock
-    that may be shared, who queued before it."""
+    """Sessions of which the log cannot tell who was in the way of a wait: those that queued before it for a lock that
+    may be shared, and those that held it together, none where one did."""
 
-    holders: frozenset[int] = frozenset()
-    queue: frozenset[int] = frozenset()
+    queue: frozenset[int]
+    holders: frozenset[int]
+
+    def decided_by(self, seen: Chain, told: Chain) -> bool:
+        """Whether the sampler decides. It sees in which mode a lock is held: a holder is in the way, or who queues. And
+        it sees who of several let go last: the log names them once, in no order."""
+        ours, theirs = seen.blocker.session, told.blocker.session
+        of_several = bool(self.holders) and ours in self.holders | self.queue
+        return of_several or (ours in self.queue) != (theirs in self.queue)
 
 
 class Ledger:
@@ -37,8 +44,7 @@ class Ledger:
         self._sampled += waits
 
     def logged(self, waits: Iterable[Wait], rivals: Iterable[Rivals]) -> None:
-        """Waits that the log told to their end, or that last at the end of the run; with those who may have been in the
-        way of each, as far as the log can tell."""
+        """Waits that the log told to their end, or that last at the end of the run; with the rivals of each."""
         sampled: dict[int | None, list[Wait]] = defaultdict(list)
         for sight in self._sampled:
             sampled[sight.lock.session].append(sight)
@@ -102,24 +108,15 @@ def _of_sights(wait: Wait, left: list[Sight]) -> Wait:
 
 
 def _completed(wait: Wait, sights: list[Wait], rivals: Rivals) -> Wait:
-    """The log's wait with what only the sampler knows: whom the server named nobody for, which row, and who of several
-    was in its way for longest."""
+    """The log's wait with what only the sampler knows: whom the server named nobody for, and which row; which of
+    several was in its way."""
     best = max(sights, key=lambda s: s.hits or 0, default=None)
     if best is None:
         return wait
     if wait.object == "transaction" and best.object != "transaction":
         wait.object, wait.name = best.object, best.name
-    seen = best.chain
-    if seen is not None and (wait.chain is None or _corrected(wait.chain, seen, rivals)):
+    seen, told = best.chain, wait.chain
+    if seen is not None and (told is None or rivals.decided_by(seen, told)):
         wait.chains.clear()
         wait.chains[seen] += 1
     return wait
-
-
-def _corrected(told: Chain, seen: Chain, rivals: Rivals) -> bool:
-    """Whether looks know better than the log: they see in which mode a lock is held, so whether a holder was in the way
-    or one of the queue; and who of several holders let go last. Else the log counts, which knows of all of the wait."""
-    queued = seen.blocker.session in rivals.queue
-    if queued != (told.blocker.session in rivals.queue):
-        return True
-    return not queued and len(rivals.holders) > 1 and seen.blocker.session in rivals.holders

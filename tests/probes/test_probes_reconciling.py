@@ -25,11 +25,11 @@ def logged(session: int, started: int, ended: int | None, chain: Chain | None = 
     return Wait(lock, of, started, 0, last, None, ended, "event", "acquired", Counter([chain]), name="transaction 9")
 
 
-NONE = Rivals()
+NOBODY: set[int] = set()
 
 
-def tell(ledger: Ledger, *waits: Wait, rivals: Rivals = NONE) -> None:
-    ledger.logged(waits, [rivals for _ in waits])
+def tell(ledger: Ledger, *waits: Wait, queue: set[int] = NOBODY, holders: set[int] = NOBODY) -> None:
+    ledger.logged(waits, [Rivals(frozenset(queue), frozenset(holders)) for _ in waits])
 
 
 def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
@@ -87,22 +87,11 @@ def test_the_sampler_knows_what_the_log_does_not() -> None:
     ledger = Ledger()
     ledger.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
     direct = Chain(holder, holder, 1)
-    tell(ledger, logged(1, 100, 200, direct), rivals=Rivals(queue=frozenset({6})))
+    tell(ledger, logged(1, 100, 200, direct), queue={6})
     tell(ledger, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
     waits = ledger.settled(1000)
     assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
     assert (waits[2].object, waits[2].name) == ("row of t", "t (0,1)")
-
-
-def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
-    """By the log, who queues before it is in its way; so is the holder, by the sampler, and comes first. Where they
-    agree the log counts, which knows of all of the wait."""
-    holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
-    behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
-    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), rivals=Rivals(queue=frozenset({6})))
-    assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
 
 
 def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> None:
@@ -113,8 +102,19 @@ def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> Non
         wait = sampled(session, 100, 150, hits=3)
         wait.chains = Counter({brief: 1, seen: 2})
         ledger.sampled([wait])
-        tell(ledger, logged(session, 100, 200, brief), rivals=Rivals(holders=frozenset({5, 6})))
+        tell(ledger, logged(session, 100, 200, brief), holders={5, 6})
     assert [wait.chain for wait in ledger.settled(1000)] == [long, brief]
+
+
+def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
+    """By the log, who queues before it is in its way; so is the holder, by the sampler, and comes first. Where they
+    agree the log counts, which knows of all of the wait."""
+    holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
+    behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
+    ledger = Ledger()
+    ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
+    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
+    assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
 
 
 def test_spans_are_forgotten_in_time() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.reconciling import FOR_EVER, Ledger
+from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
 from loadtests.probes.sights import Sight, add
 from loadtests.probes.waits import Chain, Lock, Party, Wait, Waits, waits_in
 
@@ -67,7 +67,7 @@ def left(sights: list[Sight], spans: list[tuple[int, int]]) -> tuple[int | None,
     ledger = Ledger()
     ledger.sampled([wait])
     told = [Wait(lock, "row of t", b, 0, e, None, e, "event", chains=Counter([None])) for b, e in spans]
-    ledger.logged(told, [frozenset()] * len(told))
+    ledger.logged(told, [Rivals(frozenset(), frozenset())] * len(told))
     rest = [w for w in ledger.settled(FOR_EVER) if w.known == "sampled"]
     return (rest[0].hits, rest[0].last_ns, rest[0].ended_ns) if rest else None
 

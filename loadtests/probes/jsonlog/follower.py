@@ -269,6 +269,7 @@ class Follower:
 
 def _rivals(wait: LoggedWait, waits: LoggedWaits) -> Rivals:
     part = wait.longest(wait.ended_ns or waits.now_ns)
+    queued = part.lock.startswith("relation ") and wait.pid in part.queue
+    queue = part.queue[: part.queue.index(wait.pid)] if queued else ()
     holders = frozenset(pid for _, pids in part.holders for pid in pids)
-    before = part.queue[: part.queue.index(wait.pid)] if wait.pid in part.queue else ()
-    return Rivals(holders, frozenset(before) if part.lock.startswith("relation ") else frozenset())
+    return Rivals(frozenset(queue), holders if len(holders) > 1 else frozenset())

@@ -203,7 +203,7 @@ class LoggedWaits:
         left: list[LoggedWait] = []
         for wait in self.unsettled:
             ended_ns = wait.ended_ns
-            (left if not wait.sure or ended_ns is None or ended_ns >= until_ns else done).append(wait)
+            (done if wait.sure and ended_ns is not None and ended_ns < until_ns else left).append(wait)
         self.unsettled = left
         return done
 
