@@ -116,7 +116,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
     try:
         await _open(watches)
         _listen(loop, resources)
-        gc.freeze()  # what was imported stays: looking through it for garbage took a tenth of the observer's time
+        gc.freeze()  # what was imported stays: looking through it for garbage was 7 % of what the observer used
         _ready(arguments.ready_fd, arguments.database, probes)
         async with asyncio.TaskGroup() as tasks:
             for watch in watches:
