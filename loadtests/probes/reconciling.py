@@ -51,23 +51,23 @@ class Ledger:
         for wait, others in zip(waits, rivals, strict=True):
             session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
             self._spans[session].append(span)
-            sights = [s for s in sampled.get(session, ()) if any(_covers(span, one) for one in s.sights)]
+            sights = [s for s in sampled.get(session, ()) if _saw(s, span)]
             self._logged.append(_completed(wait, sights, others))
 
     def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
         """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
         `unsettled` tells session, beginning and end of what the log has not told to its end."""
         out, self._logged = self._logged, []
-        due = [wait for wait in self._sampled if (wait.ended_ns or 0) < until_ns]
-        if not due:
-            return out
-        self._sampled = [wait for wait in self._sampled if (wait.ended_ns or 0) >= until_ns]
-        spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
-        for session, *span in unsettled():
-            spans[session].append((span[0], span[1]))
+        due, self._sampled = _parted(self._sampled, lambda wait: (wait.ended_ns or 0) < until_ns)
+        if due:
+            spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
+            for session, *span in unsettled():
+                spans[session].append((span[0], span[1]))
+            # What the log has yet to tell is completed from what was seen of it: that is kept until then.
+            kept, due = _parted(due, lambda wait: any(_saw(wait, span) for span in spans[wait.lock.session]))
+            self._sampled += kept
         for wait in due:
-            mine = spans[wait.lock.session]
-            left = [s for s in wait.sights if not (self._told(wait, s) or any(_covers(span, s) for span in mine))]
+            left = [sight for sight in wait.sights if not self._told(wait, sight)]
             out += [_of_sights(wait, left)] if left else []
         return out
 
@@ -87,6 +87,19 @@ class Ledger:
                 spans.popleft()
             if not spans:
                 del self._spans[session]
+
+
+def _parted(waits: Iterable[Wait], those: Callable[[Wait], bool]) -> tuple[list[Wait], list[Wait]]:
+    """Those, and the others."""
+    found: tuple[list[Wait], list[Wait]] = [], []
+    for wait in waits:
+        found[not those(wait)].append(wait)
+    return found
+
+
+def _saw(wait: Wait, span: tuple[int, int]) -> bool:
+    """Whether looks at the wait saw the one that the log tells of."""
+    return any(_covers(span, sight) for sight in wait.sights)
 
 
 def _covers(span: tuple[int, int], sight: Sight) -> bool:

@@ -46,12 +46,22 @@ def test_what_the_log_tells_is_not_counted_twice() -> None:
 
 
 def test_a_sight_waits_for_what_the_log_will_tell() -> None:
+    """And completes it then, however late that is."""
+    ledger, holder = Ledger(), Party(5, "pg_dump")
+    ledger.sampled([sampled(1, 100, 150, chain=Chain(holder, holder, 1)), sampled(2, 100, 150)])
+    assert ledger.settled(120) == []
+    assert known(ledger.settled(1000, lambda: [(1, 99, FOR_EVER)])) == [("sampled", 2, 100)]
+    tell(ledger, logged(1, 99, 190))
+    (wait,) = ledger.settled(1000)
+    assert (wait.known, wait.chain) == ("event", Chain(holder, holder, 1))
+    assert ledger.settled(FOR_EVER) == []
+
+
+def test_a_sight_of_what_the_log_never_told_to_its_end_counts() -> None:
     ledger = Ledger()
     ledger.sampled([sampled(1, 100, 150)])
-    assert ledger.settled(120) == []
     assert ledger.settled(1000, lambda: [(1, 99, FOR_EVER)]) == []
-    ledger.sampled([sampled(2, 100, 150)])
-    assert known(ledger.settled(FOR_EVER)) == [("sampled", 2, 100)]
+    assert known(ledger.settled(2000)) == [("sampled", 1, 100)]
 
 
 def test_parts_too_short_to_be_logged_are_sampled() -> None:

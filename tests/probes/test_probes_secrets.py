@@ -96,7 +96,8 @@ def check(observer: Observer, scenes: tuple[Scene, ...]) -> None:
     waits = observer.rows("lock_waits")
     print(*waits, sep="\n")
     assert sorted(w["statement"] for w in waits) == sorted(scene.statement for scene in scenes)
-    told = " ".join(str(value) for name in TABLES for r in observer.rows(name) for value in r.values())
+    values = [value for name in TABLES for row in observer.rows(name) for value in row.values()]
+    told = " ".join(value for value in values if isinstance(value, str))  # moments have any digits
     assert [secret for secret in SECRETS if secret in told] == []
 
 
