@@ -62,7 +62,7 @@ def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[s
 
 def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:
     workers = list(workers)
-    names = ("worker", "cpu_share", "late_starts", "stood_still_s")
+    names = ("worker", "cpu_share", "late_starts", "stood_still_s", "unstamped_connections")
     told = [{name: getattr(worker, name) for name in names} for worker in workers]
     return {"saturated": saturated(workers, drained), "workers": told}
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _COUNTED = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s", "error",
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
+    "unstamped_connections", "error",
 )  # fmt: skip
 
 
@@ -24,6 +25,8 @@ class Worker:
     cpu_share: float | None = None
     stood_still_s: float = 0.0
     """The longest time in which it did nothing at all."""
+    unstamped_connections: int = 0
+    """Connections whose arrivals were timed on reading: the kernel did not stamp them."""
     error: str = ""
     lost: bool = False
     drained: bool = False

@@ -50,8 +50,17 @@ ERRORS: tuple[str, ...] = (
     "timeout",
     "cut_off",
     "run_ended",
+    # fail or unknown: this host had run out of something, and the pod is not to blame
+    "local_ports",
+    "local_descriptors",
+    "local_memory",
+    "local_threads",
 )
 """Why an operation was not `ok`; the empty name is the code of one that was."""
+
+LOCAL_ERRORS: frozenset[str] = frozenset({"local_ports", "local_descriptors", "local_memory", "local_threads"})
+"""Errors of the load generator's host: no free port, descriptor, memory or thread. `fail` when nothing was sent,
+else `unknown`."""
 
 TOPICS: tuple[str, ...] = ("", "queue", "chat", "other")
 """Which topic of its account a subscription or a push is about: the queue, that of the row's chat, or one on which

@@ -136,6 +136,8 @@ class Load:
         self.sessions: set[Beating] = set()
         self.causes = Causes()
         self.starts = self.late_starts = 0
+        self.unstamped_connections = 0
+        """Connections whose arrivals are timed on reading, as the kernel does not stamp them."""
         self.errors: list[str] = []
         self.ending = False
         self._users, self._agents, self._connections = count(), count(), count()

@@ -19,6 +19,7 @@ from loadtests.wire.codecs.messages import (
     key_text,
 )
 from loadtests.wire.connection import Answer, Connection, ConnectionFailed
+from loadtests.wire.failures import local_error
 
 Heard = Callable[[Event, int], None]
 """Gets every push and when it came (ns since the origin)."""
@@ -82,8 +83,8 @@ class Session:
         outcome, error, ended_ns = "unknown", "cut_off", None
         try:
             outcome, error, ended_ns = self._create(key, self._load.timeout_s("connection.create"))
-        except BaseException:  # we are being killed: nobody else knows of this connection yet
-            error = self._cut_short
+        except BaseException as fault:  # we are being killed: nobody else knows of this connection yet
+            error = local_error(fault) or self._cut_short
             self.drop()
             raise
         finally:
@@ -102,6 +103,7 @@ class Session:
             )
         except ConnectionFailed as failure:
             return failure.outcome, failure.error, None
+        self._load.unstamped_connections += not self._connection.kernel_times
         left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
         reply, ended_ns = self._connection.request("connection.create", key, self._introduction, left_s)
         every_s = reply.body.get("heartbeat_s")
@@ -126,8 +128,8 @@ class Session:
             reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
             sequence = _number(reply.body.get("sequence"))
-        except BaseException:
-            error = self._cut_short
+        except BaseException as fault:
+            error = local_error(fault) or self._cut_short
             raise
         finally:
             self._recorder.end(begun, outcome, error, ended_ns, Spot(topic, sequence))

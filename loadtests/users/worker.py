@@ -138,6 +138,7 @@ class WorkerRun:
             "counts": self._live.counts,
             "starts": self.load.starts,
             "late_starts": self.load.late_starts,
+            "unstamped_connections": self.load.unstamped_connections,
             "users": len(self.load.agents) + len(self.load.customers),
             "cpu_share": round(self._cpu.busiest, 3),
             "stood_still_s": round(self._stood_still_s, 3),

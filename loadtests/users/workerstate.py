@@ -8,7 +8,8 @@ DRAIN_S = 20.0
 """How long the master waits for every worker's rows; a worker's own graces end before."""
 
 _SUMMARY = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s", "error",
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
+    "unstamped_connections", "error",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from time import monotonic_ns
 from typing import NamedTuple
 
 from loadtests.wire.codecs.messages import Reply
+from loadtests.wire.failures import outcome_of
 
 
 class Answer(NamedTuple):
@@ -14,6 +15,6 @@ class Answer(NamedTuple):
     ended_ns: int
 
 
-def no_reply(key: str, error: str) -> Answer:
-    reply = Reply(key, "unknown" if error in {"cut_off", "timeout"} else "fail", error, {})
-    return Answer(reply, monotonic_ns())
+def no_reply(key: str, error: str, *, sent: bool = True) -> Answer:
+    """The answer to a request without a reply; `sent`: at least a part of it may have left this host."""
+    return Answer(Reply(key, outcome_of(error, sent=sent), error, {}), monotonic_ns())

@@ -7,15 +7,18 @@ pushes go to a callback.
 import logging
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from gevent import Greenlet, getcurrent
 from gevent.hub import get_hub
 
+from loadtests.records.vocabulary import LOCAL_ERRORS
 from loadtests.wire.answers import Answer, no_reply
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, decode_from_pod, encode_request, key_text
+from loadtests.wire.failures import ConnectionFailed, local_error
 from loadtests.wire.frames import Incoming, text_frame
-from loadtests.wire.handshake import RECEIVE_BYTES, ConnectionFailed, open_websocket
+from loadtests.wire.handshake import RECEIVE_BYTES, open_websocket
 from loadtests.wire.transport import Transport
 
 __all__ = ["Answer", "Connection", "ConnectionFailed"]
@@ -30,8 +33,8 @@ OnEvent = Callable[[Event, int], None]
 """Called in the hub with every push and the CLOCK_MONOTONIC ns of its arrival: quick, and it must not wait."""
 
 OnLost = Callable[[str, str], None]
-"""Called in the hub, once, with the error (`cut_off`, `bad_reply`, or `internal` for a bug of ours) and a sentence,
-when the pod ends the connection or breaks the protocol; never after `close` or `abort`."""
+"""Called in the hub, once, with the error (`cut_off`, `bad_reply`, one of LOCAL_ERRORS, or `internal` for a bug of
+ours) and a sentence, when the pod ends the connection or breaks the protocol; never after `close` or `abort`."""
 
 
 _log = logging.getLogger(__name__)
@@ -83,7 +86,17 @@ class Connection:
         tls: ssl.SSLContext | None = None,
     ) -> "Connection":
         """Connects to ws:// or wss:// within `timeout_s`. Raises ConnectionFailed; ValueError for another URL."""
-        return cls(*open_websocket(url, timeout_s, tls), on_event, on_lost)
+        transport, received = open_websocket(url, timeout_s, tls)
+        try:
+            return cls(transport, received, on_event, on_lost)
+        except MemoryError:
+            transport.close()
+            raise ConnectionFailed("local_memory", "no memory for an open connection", sent=True) from None
+
+    @property
+    def kernel_times(self) -> bool:
+        """Whether arrivals are timed by the kernel; else on reading, so that a busy generator measures itself."""
+        return self._transport.kernel_times
 
     @property
     def lost(self) -> tuple[str, str] | None:
@@ -99,19 +112,21 @@ class Connection:
         """Sends a request and waits for its reply.
 
         Never raises for what the pod does: a reply that does not come is `unknown` with `timeout` or `cut_off`, one
-        that breaks the protocol is `fail` with `bad_reply`. Raises ValueError when the key is already waited for.
+        that breaks the protocol is `fail` with `bad_reply`; where this host ran out of something it is one of
+        LOCAL_ERRORS, `fail` when nothing of the request was sent. Raises ValueError when the key is already waited for.
         """
         text = key_text(key)
         waiting = self._waiting
         if self._lost is not None:
-            return no_reply(text, self._lost[0])
+            return no_reply(text, self._lost[0], sent=False)
         if text in waiting:
             raise ValueError(f"key {text} is already waited for on this connection")
         waiting[text] = getcurrent()
         timer = self._hub.loop.timer(timeout_s)
         timer.start(self._on_timeout, text)
         try:
-            self._send(text_frame(encode_request(type, text, body)))
+            if not self._send(text_frame(encode_request(type, text, body))) and self._lost is not None:
+                return no_reply(text, self._lost[0], sent=False)
             answer: Answer = self._hub.switch()
         finally:
             timer.stop()
@@ -160,15 +175,15 @@ class Connection:
         except Exception as error:
             # The hub would stop the watcher, and the connection would be deaf without a word.
             _log.exception("internal error while reading from the pod")
-            self._break("internal", f"{type(error).__name__}: {error}")
+            self._break(local_error(error) or "internal", f"{type(error).__name__}: {error}")
 
     def _read(self) -> None:
         try:
             data = self._transport.recv(RECEIVE_BYTES)
         except BlockingIOError:
             return
-        except OSError as error:
-            self._break("cut_off", f"the connection broke: {error}")
+        except (OSError, MemoryError) as error:
+            self._break_by(error)
             return
         if self._lost is not None:
             if not data:
@@ -202,6 +217,8 @@ class Connection:
             self._break("bad_reply", f"not a message of the protocol: {error}")
             return
         if type(decoded) is Reply:
+            if decoded.error in LOCAL_ERRORS:
+                decoded = replace(decoded, error="bad_reply")  # no pod knows what this host lacks
             waiter = self._waiting.pop(decoded.key, None)
             if waiter is not None:  # nobody waits any more for a late one
                 waiter.switch(Answer(decoded, self._transport.received_ns))
@@ -229,26 +246,28 @@ class Connection:
 
     # In the hub or in a greenlet.
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> bool:
+        """False when the connection broke before any of it was taken."""
         if self._unsent:
             self._unsent += data
-            return
+            return True
         try:
             sent = self._transport.send(data)
         except BlockingIOError:
             sent = 0
-        except OSError as error:
-            self._break("cut_off", f"the connection broke: {error}")
-            return
+        except (OSError, MemoryError) as error:
+            self._break_by(error)
+            return False
         self._unsent = data[sent:]
         self._flush()
+        return True
 
     def _flush(self) -> None:
         """Watches for room as long as something is left to send, here or in the transport."""
         try:
             flushed = self._transport.flush()
-        except OSError as error:
-            self._break("cut_off", f"the connection broke: {error}")
+        except (OSError, MemoryError) as error:
+            self._break_by(error)
             return
         if self._unsent or not flushed:
             self._watch_writable()
@@ -257,6 +276,9 @@ class Connection:
         if self._writer is None:
             self._writer = self._hub.loop.io(self._transport.fileno(), _WRITE)
         self._writer.start(self._on_writable)
+
+    def _break_by(self, error: OSError | MemoryError) -> None:
+        self._break(local_error(error) or "cut_off", f"the connection broke: {error or type(error).__name__}")
 
     def _break(self, error: str, detail: str) -> None:
         """Ends the connection and gives its descriptor back at once."""

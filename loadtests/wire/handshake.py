@@ -17,24 +17,12 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from loadtests.wire.codecs.messages import SUBPROTOCOL
+from loadtests.wire.failures import ConnectionFailed, exhausted, local_error
 from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
 
 RECEIVE_BYTES: Final = 65536
 
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _native_socket = monkey.get_original("socket", "socket")
-
-
-class ConnectionFailed(Exception):
-    """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`,
-    `connect_refused`, `handshake_rejected`, `internal` (out of descriptors or ports) are `fail`; `timeout` and
-    `cut_off` are `unknown`."""
-
-    def __init__(self, error: str, detail: str) -> None:
-        super().__init__(f"{error}: {detail}")
-        self.error = error
-        self.outcome = "unknown" if error in {"timeout", "cut_off"} else "fail"
-        self.detail = detail
 
 
 def open_websocket(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> tuple[Transport, bytes]:
@@ -53,6 +41,11 @@ def open_websocket(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> tu
         if timeout is not deadline:
             raise
         raise ConnectionFailed("timeout", f"{uri.host}:{uri.port} did not answer within {timeout_s:g} s") from None
+    except Exception as error:
+        code = local_error(error)
+        if code is None:
+            raise
+        raise ConnectionFailed(code, f"{uri.host}:{uri.port}: {error}") from None
     finally:
         deadline.close()
 
@@ -74,7 +67,7 @@ def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     try:
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise ConnectionFailed("dns", f"{host}: {error}") from None
+        raise ConnectionFailed(local_error(error) or exhausted() or "dns", f"{host}: {error}") from None
     return [(family, address[:2]) for family, _, _, _, address in found]
 
 
@@ -84,11 +77,30 @@ def _connect(host: str, port: int) -> socket.socket:
         try:
             return _connect_to(family, address)
         except OSError as error:
-            if error.errno in _OUT_OF_RESOURCES:
-                raise ConnectionFailed("internal", f"this host cannot open more connections: {error}") from None
+            code = _local_error(error, family, address)
+            if code is not None:
+                raise ConnectionFailed(code, f"{host}:{port}: {error.strerror or error}") from None
             code = "timeout" if error.errno == errno.ETIMEDOUT else "connect_refused"
             refused = ConnectionFailed(code, f"{host}:{port}: {error.strerror or error}")
     raise refused or ConnectionFailed("dns", f"{host}: no address")
+
+
+def _local_error(error: OSError, family: int, address: tuple[str, int]) -> str | None:
+    code = local_error(error)
+    if code == "local_ports" and not _has_source(family, address):
+        return None
+    return code
+
+
+def _has_source(family: int, address: tuple[str, int]) -> bool:
+    """Whether this host has an address to reach that one from: without one (IPv6 is switched off, say) `connect` fails
+    with EADDRNOTAVAIL, too. A datagram socket needs no port of TCP's, and its `connect` sends nothing."""
+    try:
+        with _native_socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+    except OSError:
+        return False
+    return True
 
 
 def _connect_to(family: int, address: tuple[str, int]) -> socket.socket:
@@ -97,19 +109,18 @@ def _connect_to(family: int, address: tuple[str, int]) -> socket.socket:
     try:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with suppress(BlockingIOError):
-            connected.connect(address)
-            return connected
-        _wait(connected.fileno(), write=True)
-        _raise_socket_error(connected)
+        _finish_connecting(connected, connected.connect_ex(address))
     except BaseException:
         connected.close()
         raise
     return connected
 
 
-def _raise_socket_error(connected: socket.socket) -> None:
-    code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+def _finish_connecting(connected: socket.socket, code: int) -> None:
+    """Waits for a `connect` that answered `code`. Raises its OSError."""
+    if code == errno.EINPROGRESS:
+        _wait(connected.fileno(), write=True)
+        code = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
 
@@ -137,9 +148,11 @@ def _secure(connected: socket.socket, uri: WebSocketURI, tls: ssl.SSLContext | N
     except ssl.SSLEOFError as error:
         raise ConnectionFailed("cut_off", f"{uri.host} hung up during the TLS handshake: {error}") from None
     except ssl.SSLError as error:
-        raise ConnectionFailed("handshake_rejected", f"TLS with {uri.host}: {error}") from None
+        code = local_error(error) or exhausted() or "handshake_rejected"
+        raise ConnectionFailed(code, f"TLS with {uri.host}: {error}") from None
     except OSError as error:
-        raise ConnectionFailed("cut_off", f"{uri.host} hung up during the TLS handshake: {error}") from None
+        code = local_error(error) or "cut_off"
+        raise ConnectionFailed(code, f"{uri.host} hung up during the TLS handshake: {error}") from None
     return transport
 
 
@@ -150,8 +163,9 @@ def _upgrade(transport: Transport, uri: WebSocketURI) -> bytes:
     try:
         _send_all(transport, b"".join(protocol.data_to_send()))
         received = _read_response(transport, protocol)
-    except OSError as error:
-        raise ConnectionFailed("cut_off", f"connection lost during the handshake: {error}") from None
+    except (OSError, MemoryError) as error:
+        code = local_error(error) or "cut_off"
+        raise ConnectionFailed(code, f"connection lost during the handshake: {error}", sent=True) from None
     if protocol.handshake_exc is not None:
         raise ConnectionFailed("handshake_rejected", _rejection(protocol.handshake_exc))
     if protocol.subprotocol != SUBPROTOCOL:
@@ -165,6 +179,8 @@ def _send_all(transport: Transport, data: bytes) -> None:
             data = data[transport.send(data) :]
         except BlockingIOError:
             _wait(transport.fileno(), write=True)
+    while not transport.flush():
+        _wait(transport.fileno(), write=True)
 
 
 def _read_response(transport: Transport, protocol: ClientProtocol) -> bytes:

@@ -9,6 +9,8 @@ from typing import Final, Protocol
 
 from gevent import socket
 
+from loadtests.wire.failures import local_error
+
 _SO_TIMESTAMPNS: Final = 35
 """Of Linux, which Python does not name: the kernel stamps what comes with the Unix time, in its softirq."""
 
@@ -26,11 +28,16 @@ class Transport(Protocol):
     def received_ns(self) -> int:
         """When the last bytes that `recv` gave came to this host (CLOCK_MONOTONIC), however late they were read."""
 
+    @property
+    def kernel_times(self) -> bool:
+        """Whether the kernel was made to stamp what arrives; else `received_ns` is when the bytes were read."""
+
     def fileno(self) -> int: ...
 
     def recv(self, size: int) -> bytes: ...
 
-    def send(self, data: bytes) -> int: ...
+    def send(self, data: bytes) -> int:
+        """How many bytes were taken; an exception means that none was. Call `flush` afterwards."""
 
     def flush(self) -> bool:
         """Sends what `send` took and the socket did not; whether nothing of it is left. Never waits."""
@@ -41,11 +48,10 @@ class Transport(Protocol):
 class PlainTransport:
     """A native socket: its own methods, and the kernel's stamp of what comes."""
 
-    __slots__ = ("_recvmsg", "close", "fileno", "received_ns", "send")
+    __slots__ = ("_recvmsg", "close", "fileno", "kernel_times", "received_ns", "send")
 
     def __init__(self, connected: socket.socket) -> None:
-        if sys.platform == "linux":
-            connected.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.kernel_times: bool = _stamped(connected)
         self._recvmsg = connected.recvmsg
         self.fileno = connected.fileno
         self.send = connected.send
@@ -61,6 +67,23 @@ class PlainTransport:
     def flush() -> bool:
         """`send` takes no more than the socket does."""
         return True
+
+
+def _set_stamp(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+
+
+def _stamped(connected: socket.socket) -> bool:
+    """Asks the kernel to stamp what arrives; False where it cannot: gVisor, an old WSL, a seccomp filter, no Linux."""
+    if sys.platform != "linux":
+        return False
+    try:
+        _set_stamp(connected)
+    except OSError as error:
+        if local_error(error):
+            raise
+        return False
+    return True
 
 
 def _arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
@@ -88,6 +111,10 @@ class TlsTransport:
     @property
     def received_ns(self) -> int:
         return self._plain.received_ns
+
+    @property
+    def kernel_times(self) -> bool:
+        return self._plain.kernel_times
 
     def fileno(self) -> int:
         return int(self._plain.fileno())
@@ -124,7 +151,6 @@ class TlsTransport:
         if not self.flush():
             raise BlockingIOError
         self._tls.write(data)
-        self.flush()
         return len(data)
 
     def close(self) -> None:

@@ -1,0 +1,66 @@
+"""Why the wire failed, and which failures are this host's own."""
+
+import errno
+import os
+import socket
+import ssl
+from typing import Final
+
+from loadtests.records.vocabulary import LOCAL_ERRORS
+
+_CODES: Final = {
+    errno.EADDRNOTAVAIL: "local_ports",
+    errno.EADDRINUSE: "local_ports",
+    errno.EMFILE: "local_descriptors",
+    errno.ENFILE: "local_descriptors",
+    errno.ENOMEM: "local_memory",
+    errno.ENOBUFS: "local_memory",
+}
+_MAY_HAVE_HAPPENED: Final = frozenset({"timeout", "cut_off"})
+
+
+def outcome_of(error: str, *, sent: bool) -> str:
+    """The outcome of an operation without a reply; `sent`: at least a part of it may have left this host."""
+    return "unknown" if error in _MAY_HAVE_HAPPENED or (sent and error in LOCAL_ERRORS) else "fail"
+
+
+class ConnectionFailed(Exception):
+    """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`, `connect_refused`
+    and `handshake_rejected` are `fail`; `timeout` and `cut_off` are `unknown`; the local errors are `fail` before
+    the HTTP request was sent (`sent`), else `unknown`."""
+
+    def __init__(self, error: str, detail: str, *, sent: bool = False) -> None:
+        super().__init__(f"{error}: {detail}")
+        self.error = error
+        self.outcome = outcome_of(error, sent=sent)
+        self.detail = detail
+
+
+def local_error(error: BaseException) -> str | None:
+    """The code of an error whose cause is a limit of this host (one of LOCAL_ERRORS); None for any other error."""
+    if isinstance(error, MemoryError):
+        return "local_memory"
+    if isinstance(error, RuntimeError):
+        return "local_threads" if "can't start new thread" in str(error) else None
+    if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's, not the kernel's
+        return "local_memory" if getattr(error, "reason", None) == "MALLOC_FAILURE" else None
+    if isinstance(error, socket.gaierror):  # its errno is the resolver's
+        return "local_memory" if error.errno == socket.EAI_MEMORY else None
+    return _CODES.get(error.errno or 0) if isinstance(error, OSError) else None
+
+
+def exhausted() -> str | None:
+    """The local error that a library may have hidden: `local_descriptors` when no file can be opened now.
+
+    glibc's resolver reports EMFILE as "name not known", OpenSSL as "unknown issuer": neither could open its files.
+    """
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return local_error(error)
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """One line for a person: the kernel's words where there are any."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
