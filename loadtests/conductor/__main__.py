@@ -1,7 +1,8 @@
-"""`python -m loadtests.conductor`: attends one run of a Locust master that was started by hand or from its web UI.
+"""`python -m loadtests.conductor`: one run of a Locust master that was started by hand or from its web UI.
 
-Prepares a run, says `{"plan", "secret"}` on `--ready-fd`, reads live lines from standard input and finishes the run at
-`drained` or end of file. `{"stop", "detail"}` on the same descriptor asks for an early end.
+Checks what was asked, prepares a run, reads live lines from standard input and finishes the run at `drained` or end of
+file. Reports on `--ready-fd`, one JSON object a line, each known by its first key: `checked`, `refused`, `directory`,
+`step`, `plan`, `stop`, `ended`. SIGTERM before `plan` cancels the run.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +20,39 @@ import psutil
 
 from loadtests.commandline import EX_SOFTWARE, Parser
 from loadtests.conductor.choices import Choices, Generator
-from loadtests.conductor.failures import EXIT_CODES, CannotRun, Reason
+from loadtests.conductor.disk import full_message, means_full
+from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, Reason, Unavailable
 from loadtests.conductor.following import Followed
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.manifest import Identity
-from loadtests.conductor.preflight import Asked, check_surroundings, choose
+from loadtests.conductor.preflight import Asked, check_surroundings, choose, problems_of_servers
 from loadtests.conductor.progress import PlainProgress
 from loadtests.conductor.run import Around, Run
 from loadtests.conductor.study import create_run, create_study
 from loadtests.conductor.watching import Interrupts, Lines
+
+
+class Reports:
+    """Lines for the Locust master that started us; dropped when it is gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def send(self, **report: Any) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._descriptor, json.dumps(report).encode() + b"\n")
+
+
+class ReportedProgress(PlainProgress):
+    """Progress on standard error, and as `step` reports."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        super().__init__(sys.stderr)
+        self._send = send
+
+    def say(self, text: str) -> None:
+        super().say(text)
+        self._send(step=text)
 
 
 class Attended:
@@ -35,16 +61,12 @@ class Attended:
     attended = True
     takes_leave = False
 
-    def __init__(self, answers: int) -> None:
+    def __init__(self, reports: Reports) -> None:
         self.pid = os.getppid()
-        self._answers = answers
-
-    def tell(self, **answer: Any) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._answers, json.dumps(answer).encode() + b"\n")
+        self._reports = reports
 
     def ask_to_stop(self, reason: Reason) -> None:
-        self.tell(stop=reason.code, detail=reason.detail)
+        self._reports.send(stop=reason.code, detail=reason.detail)
 
     def kill(self) -> None:
         """Not ours to kill."""
@@ -94,45 +116,77 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
     )
 
 
-def attend(choices: Choices, ready_fd: int) -> int:
+def attend(choices: Choices, reports: Reports) -> int:
     """Makes one run, of the first storage system when several are chosen. Returns the exit code."""
-    study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
-    subject, progress = choices.subjects[0], PlainProgress(sys.stderr)
+    subject, progress = choices.subjects[0], ReportedProgress(reports.send)
     with Interrupts() as interrupts, Guardian() as guardian:
+        study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
         directory = create_run(study, 1, subject)
+        reports.send(directory=str(directory.path))
         around = Around(choices, guardian, interrupts, progress)
         run = Run(around, Identity(study.name, directory.name, 1, subject), directory)
-        reason = run.finish(_attended(run, Attended(ready_fd)))
-    # The sentence last: the master keeps the last line for people who look at its web UI.
+        followed = _attended(run, reports)
+        reports.send(step="reading the ledger and stopping servers" if run.parts.pods else "stopping")
+        reason = run.finish(followed)
     for line in filter(None, (reason.last_words, f"{study}: {reason.code}", reason.detail)):
-        progress.say(line)
-    return EXIT_CODES[reason.code]
+        print(line, file=sys.stderr)
+    code = EXIT_CODES[reason.code]
+    detail = "\n".join(filter(None, (reason.detail, reason.last_words)))
+    reports.send(ended=reason.code, detail=detail, exit_code=code)
+    return code
 
 
-def _attended(run: Run, engine: Attended) -> Followed:
+def _attended(run: Run, reports: Reports) -> Followed:
+    engine = Attended(reports)
     with run.ending_on_failure() as ended:
         run.prepare()
+        reports.send(step="starting servers, calibration and pods" if run.identity.subject.storage else "connecting")
         pods = run.start_pods()
+        reports.send(step="starting the observer")
         run.observe_and_declare(pods)
         run.parts.watch("generator", "locust", engine.pid)
-        engine.tell(plan=asdict(run.plan(pods)), secret=run.parts.token_secret)
+        reports.send(plan=asdict(run.plan(pods)), secret=run.parts.token_secret)
         return run.follow(engine, Lines(sys.stdin.fileno()))
     return ended()
 
 
-def main() -> NoReturn:
-    asked, ready_fd = parse(sys.argv[1:])
+def _check(asked: Asked, reports: Reports) -> Choices:
+    """Raises CannotRun with every problem that can be found."""
     try:
         choices = choose(asked)
-        check_surroundings(choices)
-        code = attend(choices, ready_fd)
+    except BadInput as error:
+        raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
+    check_surroundings(choices)
+    reports.send(checked=choices.scenario.name, subject=choices.subjects[0].name)
+    return choices
+
+
+def _make(asked: Asked, reports: Reports) -> int:
+    """Returns the exit code. Raises CannotRun before a run directory has been made."""
+    choices = _check(asked, reports)
+    try:
+        return attend(choices, reports)
+    except OSError as error:
+        if means_full(error):
+            raise Unavailable(full_message(choices.runs)) from None
+        raise
+
+
+def main() -> NoReturn:
+    asked, ready_fd = parse(sys.argv[1:])
+    reports = Reports(ready_fd)
+    try:
+        code = _make(asked, reports)
     except CannotRun as error:
         print(error, file=sys.stderr)
         code = error.exit_code
+        reports.send(refused=str(error).splitlines(), exit_code=code)
     except Exception as error:
         traceback.print_exc()
-        print(f"this is a fault of the harness: {type(error).__name__}: {error}", file=sys.stderr)
+        fault = f"this is a fault of the harness: {type(error).__name__}: {error}"
+        print(fault, file=sys.stderr)
         code = EX_SOFTWARE
+        reports.send(refused=fault.splitlines(), exit_code=code)
     raise SystemExit(code)
 
 

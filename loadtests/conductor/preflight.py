@@ -1,5 +1,6 @@
 """Everything that can be found out before the load starts, all at once."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -128,7 +129,7 @@ def _problems_of_generator(asked: Asked) -> list[str]:
 def check_surroundings(choices: Choices) -> None:
     """Servers, target and the databases behind it, and somewhere to write. Raises Unavailable or BadInput."""
     problems = [
-        *_problems_of_servers(choices),
+        *problems_of_servers([subject.storage for subject in choices.subjects if subject.storage is not None]),
         *_problems_of_directory(choices.runs),
         *_problems_of_bind(choices.generator.bind),
     ]
@@ -142,9 +143,12 @@ def check_surroundings(choices: Choices) -> None:
             check_databases(subject.target.databases, os.environ.get(DSNS))
 
 
-def _problems_of_servers(choices: Choices) -> list[str]:
-    storages = [subject.storage for subject in choices.subjects if subject.storage is not None]
-    engines = dict.fromkeys(needed.engine for storage in storages for needed in registry.databases(storage).values())
+def problems_of_servers(storages: Iterable[str]) -> list[str]:
+    """The engines that these storage systems need and that are missing here; names that are none are skipped."""
+    engines: dict[str, None] = {}
+    for storage in storages:
+        with contextlib.suppress(registry.StorageNameError):
+            engines |= dict.fromkeys(needed.engine for needed in registry.databases(storage).values())
     return [f"{engine}: {why}" for engine in engines if (why := missing(engine)) is not None]
 
 

@@ -61,9 +61,9 @@ def _become_master(environment: Environment, runner: MasterRunner) -> None:
         # Called in the greenlet that writes the lines, which ending the run kills.
         gevent.spawn(side.interrupt, 70) if given is not None else gevent.spawn(runner.stop)
 
-    prepare = OwnConductor(environment.parsed_options, gone).prepare if given is None else _given(given, gone).prepare
-    side = MasterSide(environment, runner, prepare)
-    StagesShape.master = side
+    own = OwnConductor(environment.parsed_options, gone) if given is None else None
+    side = MasterSide(environment, runner, own or _given(given or "", gone))
+    StagesShape.master, StagesShape.conductor = side, own
     interrupt = _Interrupt(side)
     for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust hears SIGTERM only when its test is over
         gevent.signal_handler(number, interrupt.on_signal)
@@ -99,6 +99,11 @@ class _Given:
         descriptor = os.environ.get("LOADTESTS_LIVE_FD")
         self._lines = LiveLines(int(descriptor), gone) if descriptor else None
         self._used = False
+
+    cancelled = False
+
+    def abandon(self, problem: CannotRunError) -> None:
+        """Nothing was prepared here."""
 
     def prepare(self) -> Prepared:
         secret = os.environ.get("LOADTESTS_TOKEN_SECRET")

@@ -3,7 +3,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -12,7 +11,7 @@ from locust.runners import STATE_INIT, MasterRunner
 
 from loadtests.users import talk
 from loadtests.users.masterrun import PREPARE_S, MasterRun
-from loadtests.users.prepared import CannotRunError, Prepared
+from loadtests.users.prepared import CannotRunError, RunSource
 
 _log = logging.getLogger(__name__)
 
@@ -20,13 +19,13 @@ _log = logging.getLogger(__name__)
 class MasterSide:
     """The master's part in Locust's life: what its shape, its events and its signals come down to."""
 
-    def __init__(self, environment: Environment, runner: MasterRunner, prepare: Callable[[], Prepared]) -> None:
+    def __init__(self, environment: Environment, runner: MasterRunner, source: RunSource) -> None:
         self.environment = environment
         self.runner = runner
         self.run: MasterRun | None = None
         self.last: MasterRun | None = None
         self.problem = ""
-        self._prepare = prepare
+        self._source = source
         self._wanted: tuple[int, float] | None = None
         for message in talk.MESSAGES_TO_MASTER:
             runner.register_message(message, self._on_ping if message == talk.PING else self._on_message)
@@ -48,8 +47,8 @@ class MasterSide:
         self.problem = ""
         try:
             clients = self._connected_workers()
-            self.run = self.last = MasterRun(self.runner, self._prepare())
-            self.run.begin(clients)
+            self.run = self.last = MasterRun(self.runner, self._source.prepare())
+            self.run.begin(clients, lambda: self._source.cancelled)
         except CannotRunError as problem:
             self._refuse(str(problem), problem.code)
         except Exception as error:
@@ -65,6 +64,7 @@ class MasterSide:
                 self.run.end()  # its workers' last words are heard while it is the run
         finally:
             self.run = None
+            self._source.abandon(CannotRunError(code, problem))
         self.environment.process_exit_code = code
 
     def _connected_workers(self) -> list[str]:
@@ -73,6 +73,8 @@ class MasterSide:
         expected = max(1, getattr(options, "expect_workers", 1) or 1)
         until = time.monotonic() + PREPARE_S
         while len(self.runner.clients.ready) < expected and time.monotonic() < until:
+            if self._source.cancelled:
+                raise CannotRunError(130, "the set-up was cancelled")
             gevent.sleep(0.05)
         ready = sorted(self.runner.clients.ready, key=lambda node: self.runner.get_worker_index(node.id))
         if len(ready) < expected:

@@ -87,12 +87,15 @@ class MasterRun:
 
     # The beginning.
 
-    def begin(self, clients: list[str]) -> None:
-        """Prepares every worker and tells them when the stages begin. Raises CannotRunError."""
+    def begin(self, clients: list[str], cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Prepares every worker and tells them when the stages begin. Raises CannotRunError, also when it is cancelled
+        meanwhile."""
         self._share = len(clients)
         for client in clients:
             self._invite(client)
-        self._await(lambda: all(w.ready is not None or w.lost for w in self.workers.values()), PREPARE_S)
+        self._await(lambda: cancelled() or all(w.ready or w.lost for w in self.workers.values()), PREPARE_S)
+        if cancelled():
+            raise CannotRunError(130, "the set-up was cancelled")
         self._check_ready()
         self.starts_ns = self.now_ns() + _LEAD_NS
         for worker in self.workers.values():

@@ -1,14 +1,20 @@
-"""A run that the master asks for itself: Locust's own command or its web UI, with a conductor for each test."""
+# mypy: disable-error-code="no-untyped-call"
+"""Runs that the master asks for itself, from Locust's own command or its web UI: a conductor process for each."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
 import gevent.os
 import orjson
 from gevent import subprocess
+from gevent.event import AsyncResult, Event
 
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
@@ -18,7 +24,12 @@ READY_S = 180.0
 """How long a conductor may take to have servers and pods ready."""
 
 FINISH_S = 180.0
-"""How long it may take afterwards, to read the ledger and take everything down."""
+"""How long it may take to end: to read the ledger and to stop what it started."""
+
+CANCELLED = "the set-up was cancelled"
+
+_LOG_TAIL = 20
+"""Lines of a conductor's standard error that explain its end when it has reported none."""
 
 
 def conductor_arguments(options: Any) -> list[str]:
@@ -33,87 +44,226 @@ def conductor_arguments(options: Any) -> list[str]:
     return [f"{name}={value}" for name, value in chosen if value]
 
 
+@dataclass
+class OwnRun:
+    """One run that was asked for here, as far as its conductor has reported."""
+
+    scenario: str
+    subject: str
+    """Storage system or target, by name."""
+    began_at: float = field(default_factory=time.time)
+    """Unix time, s."""
+    checked: bool = False
+    """Whether it passed every check; one that did not has no run directory."""
+    step: str = ""
+    """What is being set up, or ended."""
+    directory: str = ""
+    cancelled: bool = False
+    finishing: bool = False
+    """Whether the load has ended and the conductor reads the ledger and stops its servers."""
+    reason: str = ""
+    """Of the end, as in end.json; empty until then."""
+    detail: str = ""
+    problems: list[str] = field(default_factory=list)
+    """Why it did not begin."""
+    exit_code: int | None = None
+    ready: AsyncResult = field(default_factory=AsyncResult, repr=False)
+    """The conductor's `plan` report. Raises CannotRunError."""
+    accepted: AsyncResult = field(default_factory=AsyncResult, repr=False)
+    """Set when the checks have passed. Raises CannotRunError."""
+    over: Event = field(default_factory=Event, repr=False)
+    """Set when the conductor has ended."""
+
+    def take(self, report: dict[str, Any]) -> None:
+        """Applies one report of the conductor."""
+        self.step = report.get("step", self.step)
+        self.directory = report.get("directory", self.directory)
+        if "checked" in report:
+            self.scenario, self.subject, self.checked = report["checked"], report["subject"], True
+            self.accepted.set(None)
+        elif "plan" in report:
+            self.ready.set(report)
+        elif "refused" in report:
+            self.problems, self.exit_code = list(report["refused"]), int(report["exit_code"])
+        elif "ended" in report:
+            self.reason, self.detail = report["ended"], report["detail"]
+            self.exit_code = int(report["exit_code"])
+
+    def settle(self, exit_code: int, log_tail: str) -> None:
+        """The conductor has ended. Without a report of its end, its log explains it."""
+        if self.exit_code is None:
+            self.exit_code = exit_code if exit_code > 0 else 70
+            how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+            self.problems = [CANCELLED] if self.cancelled else log_tail.splitlines() or [f"the conductor {how}"]
+        if self.cancelled:
+            self.exit_code = 130
+        error = CannotRunError(self.exit_code, self.explanation)
+        for result in (self.accepted, self.ready):
+            if not result.ready():
+                result.set_exception(error)
+        self.over.set()
+
+    @property
+    def explanation(self) -> str:
+        """Why it ended or did not begin; several problems on several lines."""
+        if self.cancelled:
+            return CANCELLED
+        return "\n".join(self.problems) or ": ".join(filter(None, (self.reason, self.detail)))
+
+
 class OwnConductor:
-    """Starts a conductor for each test. `gone` is called when one ends in mid-run."""
+    """Starts a conductor for each run, one at a time. `gone` is called when one ends in mid-run."""
 
     def __init__(self, options: Any, gone: Callable[[], None]) -> None:
         self._options = options
         self._gone = gone
-        self._said = ""
+        self._child: subprocess.Popen | None = None
+        self._lines_end: int | None = None
+        """The conductor's standard input, until a run has it."""
+        self.runs: list[OwnRun] = []
+        """Every run of this session that passed its checks, in order."""
+        self.current: OwnRun | None = None
+        """The run that has not ended yet."""
+        self._latest: OwnRun | None = None
+        self._pending: OwnRun | None = None
+        """Started, and not yet taken by `prepare`."""
+        self.refused: OwnRun | None = None
+        """The last run that did not begin, until one does."""
+
+    @property
+    def cancelled(self) -> bool:
+        return self._latest is not None and self._latest.cancelled
+
+    def start(self, options: Any) -> OwnRun:
+        """Starts a conductor and returns when it has checked everything. Raises CannotRunError with every problem. One
+        at a time: `current` must be None."""
+        assert self.current is None
+        subject = options.label if options.target else options.storage
+        run = self.current = self._latest = self._pending = OwnRun(options.scenario, subject)
+        try:
+            self._start(run, options)
+        except OSError as error:
+            run.problems = [f"the conductor does not start: {error}"]
+            run.settle(70, "")
+            self._end(run)
+        try:
+            with gevent.Timeout(READY_S, CannotRunError(69, f"the checks took longer than {READY_S:g} s")):
+                run.accepted.get()
+        except BaseException as error:
+            self._pending, self.refused = None, run
+            self._terminate(run)
+            if isinstance(error, CannotRunError):
+                self.abandon(error)
+            raise
+        self.refused = None
+        return run
 
     def prepare(self) -> Prepared:
-        """Raises CannotRunError with the conductor's own words and exit code when it cannot."""
-        ready_end, ready_write = os.pipe()
-        stdin_read, lines_end = os.pipe()
+        """Waits until the run that was started, or a new one, is set up. Raises CannotRunError with the conductor's own
+        words and exit code."""
+        run = self._pending or self.start(self._options)
+        self._pending = None
+        timeout = CannotRunError(69, f"the conductor was not ready within {READY_S:g} s")
         try:
-            child = self._start(ready_write, stdin_read)
-        except OSError as error:
-            os.close(ready_end)
-            os.close(lines_end)
-            raise CannotRunError(70, f"the conductor does not start: {error}") from None
-        finally:
-            os.close(ready_write)
-            os.close(stdin_read)
-        try:
-            ready = self._await_ready(child, ready_end)
-            plan, secret = RunPlan.from_json(orjson.dumps(ready["plan"]).decode()), str(ready["secret"])
+            with gevent.Timeout(READY_S, timeout):
+                report = run.ready.get()
         except BaseException:
-            os.close(lines_end)  # the end of its input tells the conductor to finish
-            os.close(ready_end)
+            self._terminate(run)
             raise
-        gevent.spawn(self._heed, ready_end)
-        return Prepared(plan, secret, LiveLines(lines_end, self._gone), lambda: self._finish(child))
+        plan, secret = RunPlan.from_json(orjson.dumps(report["plan"]).decode()), str(report["secret"])
+        lines_end, self._lines_end = self._lines_end, None
+        assert lines_end is not None
+        return Prepared(plan, secret, LiveLines(lines_end, self._gone), lambda: self._finish(run))
 
-    def _start(self, ready_fd: int, stdin: int) -> subprocess.Popen:
-        argv = [sys.executable, "-m", "loadtests.conductor", *conductor_arguments(self._options)]
-        argv.append(f"--ready-fd={ready_fd}")
-        child = subprocess.Popen(argv, stdin=stdin, stderr=subprocess.PIPE, pass_fds=[ready_fd])
-        self._said = ""
-        gevent.spawn(self._relay, child.stderr)
-        return child
+    def cancel(self) -> None:
+        """Ends the set-up of the current run; returns at once. Its conductor stops what it has started."""
+        if (run := self.current) is not None and self._child is not None:
+            run.cancelled, run.step = True, "stopping what was started"
+            self._child.terminate()
 
-    def _relay(self, stderr: Any) -> None:
-        """Passes on what the conductor says, and keeps its last line for people who look at the web UI."""
-        for line in stderr:
-            text = line.decode(errors="replace")
-            self._said = text.strip() or self._said
-            sys.stderr.write(text)
-            sys.stderr.flush()
+    def abandon(self, problem: CannotRunError) -> None:
+        """The latest run cannot begin, for a reason that may have been found here."""
+        if (run := self._latest) is None:
+            return
+        self._pending = None
+        if not run.cancelled:
+            run.problems = str(problem).splitlines()
+        self._terminate(run)
 
-    def _await_ready(self, child: subprocess.Popen, descriptor: int) -> dict[str, Any]:
-        gevent.os.make_nonblocking(descriptor)
-        line = b""
-        with gevent.Timeout(READY_S, False):
-            while not line.endswith(b"\n") and (read := gevent.os.nb_read(descriptor, 65536)):
-                line += read
-        if line.endswith(b"\n"):
-            ready: dict[str, Any] = orjson.loads(line)
-            return ready
-        code = child.poll() if child.poll() is not None else self._give_up(child)
-        raise CannotRunError(code or 70, self._said or f"the conductor ended with exit code {code}")
+    def _terminate(self, run: OwnRun) -> None:
+        """Returns when its conductor has stopped what it had started."""
+        if run is self.current and self._child is not None:
+            self._child.terminate()
+            run.over.wait(FINISH_S)
 
-    def _heed(self, descriptor: int) -> None:
-        """Ends the run when the conductor says so, because its pod has died, say; until it closes the descriptor."""
+    def _start(self, run: OwnRun, options: Any) -> None:
+        """Raises OSError."""
+        with contextlib.ExitStack() as opened:
+            reports, reports_end = _pipe(opened)
+            stdin, lines_end = _pipe(opened)
+            argv = [sys.executable, "-m", "loadtests.conductor", *conductor_arguments(options)]
+            argv.append(f"--ready-fd={reports_end}")
+            child = subprocess.Popen(argv, stdin=stdin, stderr=subprocess.PIPE, pass_fds=[reports_end])
+            opened.pop_all()
+        os.close(reports_end)
+        os.close(stdin)
+        self._child, self._lines_end = child, lines_end
+        tail: deque[str] = deque(maxlen=_LOG_TAIL)
+        relay = gevent.spawn(_relay, child.stderr, tail)
+        gevent.spawn(self._follow, run, child, reports, lambda: relay.join(1.0) or "".join(tail))
+
+    def _follow(self, run: OwnRun, child: subprocess.Popen, reports: int, log_tail: Callable[[], str]) -> None:
+        """Applies the conductor's reports until it has ended."""
         try:
-            while said := gevent.os.nb_read(descriptor, 65536):
-                if b'"stop"' in said:
+            for line in _lines(reports):
+                report = orjson.loads(line)
+                run.take(report)
+                if run.checked and run not in self.runs:
+                    self.runs.append(run)
+                if "stop" in report:
                     self._gone()
         finally:
-            os.close(descriptor)
+            os.close(reports)
+        code = int(child.wait())
+        run.settle(code, log_tail())
+        self._end(run)
 
-    def _give_up(self, child: subprocess.Popen) -> int:
-        """Ends a conductor that did not get ready; one that closed the descriptor is about to end by itself."""
-        try:
-            return int(child.wait(timeout=5.0))
-        except subprocess.TimeoutExpired:
-            child.terminate()
-            self._said = f"the conductor was not ready within {READY_S:g} s"
-            return 69
+    def _end(self, run: OwnRun) -> None:
+        if run is self.current:
+            self.current = self._child = None
+            if self._lines_end is not None:
+                os.close(self._lines_end)
+                self._lines_end = None
 
-    def _finish(self, child: subprocess.Popen) -> int:
-        try:
-            code = int(child.wait(timeout=FINISH_S))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            return 70
-        return code if code >= 0 else 70  # it was killed
+    def _finish(self, run: OwnRun) -> int:
+        run.finishing = True
+        if not run.over.wait(FINISH_S) and self._child is not None:
+            run.problems = [f"the conductor did not end within {FINISH_S:g} s"]
+            self._child.kill()
+            run.over.wait()
+        return 70 if run.exit_code is None else run.exit_code
+
+
+def _pipe(opened: contextlib.ExitStack) -> tuple[int, int]:
+    ends = os.pipe()
+    for end in ends:
+        opened.callback(os.close, end)
+    return ends
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Whole lines until end of file."""
+    gevent.os.make_nonblocking(descriptor)
+    rest = b""
+    while chunk := gevent.os.nb_read(descriptor, 65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def _relay(stderr: Any, tail: deque[str]) -> None:
+    """Passes a conductor's standard error on and keeps its last lines."""
+    for line in stderr:
+        text = line.decode(errors="replace")
+        tail.append(text)
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -1,7 +1,8 @@
-"""What a master is given to run, and why it may not."""
+"""What a master is given to run, where it comes from, and why it cannot be run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
@@ -23,3 +24,17 @@ class Prepared:
     secret: str
     lines: LiveLines | None
     finish: Callable[[], int]
+
+
+class RunSource(Protocol):
+    """Where a master gets its runs: the conductor that started it, or one that it starts itself."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run that is being prepared is no longer wanted."""
+
+    def prepare(self) -> Prepared:
+        """Raises CannotRunError."""
+
+    def abandon(self, problem: CannotRunError) -> None:
+        """Releases what was prepared for a run that could not begin; waits for that."""
