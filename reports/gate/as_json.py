@@ -3,7 +3,7 @@
 from typing import Any
 
 from reports.gate.objectives import Objectives
-from reports.gate.verdicts import Check, Judgement, Share
+from reports.gate.verdicts import Check, Figure, Judgement
 
 FORMAT = 1
 
@@ -24,15 +24,15 @@ def as_document(judgement: Judgement, objectives: Objectives, study: str) -> dic
 def _check(check: Check) -> dict[str, Any]:
     return {
         **{"check": check.check, "storage": check.storage, "round": check.round, "run": check.run},
-        **{"verdict": check.verdict.value, "decides": check.decides},
+        **{"verdict": check.verdict.value, "decides": check.decides, "bias": str(check.bias) or None},
         **{"observed": check.observed, "limit": check.limit, "unit": check.unit, "n": check.n},
         **{"interval": list(check.interval) if check.interval else None, "reason": check.reason},
         "rounds": [_round(share) for share in check.rounds],
     }
 
 
-def _round(share: Share) -> dict[str, Any]:
+def _round(figure: Figure) -> dict[str, Any]:
     return {
-        **{"round": share.round, "run": share.run, "verdict": share.verdict.value},
-        **{"observed": share.share, "n": share.n, "interval": list(share.bounds) if share.n else None},
+        **{"round": figure.round, "run": figure.run, "verdict": figure.verdict.value},
+        **{"observed": figure.observed, "n": figure.n, "interval": list(figure.bounds) if figure.n else None},
     }

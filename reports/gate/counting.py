@@ -18,20 +18,25 @@ _NEVER = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Attempts:
-    """Attempts of one operation in judged time: outcome names by code, and the response of each in ns."""
+    """Attempts of one operation in judged time: outcome names by code, the response of each in ns, and which were cut
+    off by the end of the run (None: none)."""
 
     outcomes: Sequence[str]
     outcome: npt.NDArray[np.uint8]
     response_ns: npt.NDArray[np.int64]
+    cut_off: npt.NDArray[np.bool_] | None = None
 
 
 def count(attempts: Attempts, within_s: float) -> Counts:
-    """Good is ok within the time; a definite refusal counts for nothing; whatever else is bad."""
+    """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. Of the bad ones, those
+    that the end of the run cut off within the time might have become good."""
     code = {name: i for i, name in enumerate(attempts.outcomes)}
     ok = attempts.outcome == code["ok"]
     refused = int(np.count_nonzero(attempts.outcome == code["refused"]))
-    good = int(np.count_nonzero(ok & (attempts.response_ns <= round(within_s * 1e9))))
-    return Counts(good, len(attempts.outcome) - refused - good, refused)
+    in_time = attempts.response_ns <= round(within_s * 1e9)
+    good = int(np.count_nonzero(ok & in_time))
+    unfinished = 0 if attempts.cut_off is None else int(np.count_nonzero(attempts.cut_off & in_time))
+    return Counts(good, len(attempts.outcome) - refused - good, refused, unfinished)
 
 
 def count_batches(
@@ -54,4 +59,6 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window]) 
     at = batch.column("operation").to_numpy() == codes["operation"].index(operation)
     at &= inside(planned, windows)
     response = batch.column("ended_ns").to_numpy()[at] - planned[at]
-    return Attempts(codes["outcome"], batch.column("outcome").to_numpy()[at], response)
+    outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
+    cut_off = (outcome == codes["outcome"].index("unknown")) & (error == codes["error"].index("run_ended"))
+    return Attempts(codes["outcome"], outcome, response, cut_off)

@@ -8,18 +8,24 @@ from typing import Any
 @dataclass(frozen=True)
 class Counts:
     """Attempts of one objective planned in judged time: `good`, and `bad` (slow, failed or unknown). Refusals are in
-    neither."""
+    neither. `unfinished` of the bad ones were cut off by the end of the run before they were slow."""
 
     good: int
     bad: int
     refused: int = 0
+    unfinished: int = 0
 
     @property
     def n(self) -> int:
         return self.good + self.bad
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.good + other.good, self.bad + other.bad, self.refused + other.refused)
+        return Counts(
+            self.good + other.good,
+            self.bad + other.bad,
+            self.refused + other.refused,
+            self.unfinished + other.unfinished,
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,12 @@ class Kept:
     lost_at_most: int | None
     written: int
     found: int
+
+    @property
+    def missing_at_most(self) -> int:
+        """The most operations that have no row; 0 where no bound is known, which `soundness` reports."""
+        lost = self.lost if self.lost is not None else self.lost_at_most or 0
+        return max(lost, 0) + max(self.written - self.found, 0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.scenario.source import Document, read_documents, read_source
 from loadtests.scenario.validation import validate
-from reports.gate.openslo import ANNOTATIONS, KINDS, SLI, SLO, Service, SLISpec
+from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, Service, SLISpec
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Objective:
     operation: str
     within_s: float
     target: float
+    margin: float = DEFAULT_MARGIN
+    """By how much of the error budget, 1 - `target`, a candidate may be worse than its baseline."""
 
     def __str__(self) -> str:
         return f"{self.operation} within {self.within_s * 1000:g} ms"

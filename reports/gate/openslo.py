@@ -23,6 +23,9 @@ ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
 """Annotations of a Service that mean something here, with their values, the default first. Others are ignored."""
 
 
+DEFAULT_MARGIN = 0.1
+
+
 def _wrong(expected: str, near: str = "") -> PydanticCustomError:
     return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": near})
 

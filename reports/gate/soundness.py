@@ -1,13 +1,22 @@
-"""Whether a run can be believed: it ended as it should, kept every operation, its generator kept up, it was watched."""
+"""What can be wrong with a run, and which verdicts each fault still leaves standing.
 
-from collections.abc import Callable, Mapping
+To add a check: write a function from a run to a `Finding`, and give it one line in `SOUNDNESS`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 from reports.gate.evidence import RunEvidence
-from reports.gate.verdicts import Check, Verdict
+from reports.gate.objectives import Objectives
+from reports.gate.verdicts import Bias, Check, Verdict
 
 BLIND_SHARE = 0.05
-"""The observer may miss this much of the judged time: single ticks do time out on a busy machine."""
+"""Share of the judged time that the observer may miss: single samples time out on a busy machine."""
 
+CUT_SHORT = frozenset({"interrupted", "observer_died"})
+"""Reasons of an end that stop the load and leave pod, database and generator as they were."""
 
 _AGAIN = "RUN/log says more; make the run again"
 _LIGHTER = "give it more --processes or a host of its own, or ask for a lower arrival rate"
@@ -15,65 +24,159 @@ _UNWATCHED = "watch a pod that the harness starts itself, or let the objectives 
 _UNSEEING = "ask for less load on this host, or give the database one of its own"
 
 
-def check_completed(run: RunEvidence) -> Check:
-    if run.reason is None:
-        return _check(run, "completed", f"aborted: there is no end.json; {_AGAIN}")
-    if run.reason != "completed":
-        return _check(
-            run, "completed", f"ended early: {run.reason}{f' ({run.detail})' if run.detail else ''}; {_AGAIN}"
-        )
-    return _check(run, "completed")
+class Finding(NamedTuple):
+    """What a check found: `reason` is empty when nothing is wrong. `limit` and `unit` are those of `observed`."""
+
+    reason: str = ""
+    observed: float | None = None
+    limit: float | None = None
+    unit: str = ""
 
 
-def check_kept(run: RunEvidence) -> Check:
+def unreadable(run: RunEvidence) -> Finding:
+    return Finding(run.broken)
+
+
+def aborted(run: RunEvidence) -> Finding:
+    return Finding(f"aborted: there is no end.json; {_AGAIN}" if run.reason is None else "")
+
+
+def cut_short(run: RunEvidence) -> Finding:
+    return _ended_early(run) if run.reason in CUT_SHORT else Finding()
+
+
+def broke_down(run: RunEvidence) -> Finding:
+    return Finding() if run.reason in (None, "completed", *CUT_SHORT) else _ended_early(run)
+
+
+def _ended_early(run: RunEvidence) -> Finding:
+    detail = f" ({run.detail})" if run.detail else ""
+    return Finding(f"ended early: {run.reason}{detail}; {_AGAIN}")
+
+
+def not_counted(run: RunEvidence) -> Finding:
     kept = run.kept
     if kept is None:
-        return _check(run, "operations kept", f"nobody counted the operations: there is no end.json; {_AGAIN}")
-    if kept.lost is None:
-        at_most = "" if kept.lost_at_most is None else f", {kept.lost_at_most} at most"
-        return _check(run, "operations kept", f"it cannot be told how many operations were lost{at_most}; {_AGAIN}")
-    if kept.lost != 0:
-        return _check(run, "operations kept", f"{kept.lost} operations were lost; {_AGAIN}", kept.lost)
-    if kept.found != kept.written:
-        missing = kept.written - kept.found
-        reason = f"{kept.written} operations were written, {kept.found} are in the files: was the run copied whole?"
-        return _check(run, "operations kept", reason, missing)
-    return _check(run, "operations kept", observed=0)
+        return Finding(f"the number of lost operations is unknown: there is no end.json; {_AGAIN}")
+    if kept.lost is None and kept.lost_at_most is None:
+        return Finding(f"it cannot be told how many operations were lost; {_AGAIN}")
+    if kept.found > kept.written:
+        return Finding(
+            f"{kept.written} operations were written, {kept.found} are in the files: some are not of this run"
+        )
+    return Finding()
 
 
-def check_generator(run: RunEvidence) -> Check:
+def operations_lost(run: RunEvidence) -> Finding:
+    kept = run.kept
+    if kept is None:
+        return Finding()
+    found = partial(Finding, limit=0.0, unit="operations lost")
+    if kept.lost is None and kept.lost_at_most is not None:
+        return found(f"it cannot be told how many operations were lost, {kept.lost_at_most} at most; {_AGAIN}")
+    if kept.lost:
+        return found(f"{kept.lost} operations were lost; {_AGAIN}", kept.lost)
+    missing = kept.written - kept.found
+    if missing > 0:
+        files = f"{kept.written} operations were written, {kept.found} are in the files: was the run copied whole?"
+        return found(files, missing)
+    return found(observed=0)
+
+
+def saturated(run: RunEvidence) -> Finding:
     if run.saturated is None:
-        return _check(run, "generator", f"it cannot be told whether the generator kept up; {_AGAIN}")
-    if not run.saturated:
-        return _check(run, "generator")
-    told = f" ({run.strain})" if run.strain else ""
-    return _check(run, "generator", f"the generator was saturated: it made the latency itself{told}; {_LIGHTER}")
+        return Finding(f"it cannot be told whether the generator kept up; {_AGAIN}")
+    strain = f" ({run.strain})" if run.strain else ""
+    return Finding(
+        f"the generator was saturated: it made the latency itself{strain}; {_LIGHTER}" if run.saturated else ""
+    )
 
 
-def check_observer(run: RunEvidence) -> Check:
+def unobserved(run: RunEvidence) -> Finding:
     sight = run.sight
     if sight is None:
-        return _check(run, "observer", f"there was no observer; {_UNWATCHED}")
+        return Finding(f"there was no observer; {_UNWATCHED}")
+    found = partial(Finding, observed=sight.blind_s, limit=BLIND_SHARE * sight.judged_s, unit="s blind in judged time")
     if sight.blind_s <= BLIND_SHARE * sight.judged_s:
-        return _check(run, "observer", observed=sight.blind_s)
+        return found("")
     why = f": {sight.reason}" if sight.reason else ""
-    reason = f"blind for {sight.blind_s:.1f} s of {sight.judged_s:.1f} s of judged time{why}; {_UNSEEING}"
-    return _check(run, "observer", reason, sight.blind_s)
+    return found(f"blind for {sight.blind_s:.1f} s of {sight.judged_s:.1f} s of judged time{why}; {_UNSEEING}")
 
 
-SOUNDNESS: Mapping[str, Callable[[RunEvidence], Check]] = {
-    "completed": check_completed,
-    "operations kept": check_kept,
-    "generator": check_generator,
-}
-"""Asked of every run; the observer is asked for besides, where it is required."""
+class Soundness(NamedTuple):
+    """One way in which a run can be at fault. Several may share the name of a check: the first that finds a fault is
+    reported. `why` says why the fault biases the figures as `bias` says; the documentation quotes it."""
 
-_LIMITS = {"operations kept": (0.0, "operations lost"), "observer": (None, "s blind in judged time")}
+    check: str
+    find: Callable[[RunEvidence], Finding]
+    bias: Bias
+    why: str
 
 
-def _check(run: RunEvidence, name: str, wrong: str = "", observed: float | None = None) -> Check:
-    limit, unit = _LIMITS.get(name, (None, ""))
-    if name == "observer" and run.sight is not None:
-        limit = BLIND_SHARE * run.sight.judged_s
-    verdict = Verdict.UNKNOWN if wrong else Verdict.PASS
-    return Check(name, verdict, run.storage, run.round, run.run, observed, limit, unit, reason=wrong)
+SOUNDNESS: tuple[Soundness, ...] = (
+    Soundness("completed", aborted, Bias.EITHER, "how many operations were cut off unwritten is unknown"),
+    Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
+    Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
+    Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
+    Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
+    Soundness("generator", saturated, Bias.EITHER, "a slow generator delays operations, and makes fewer"),
+    Soundness("observer", unobserved, Bias.MISSING, "it only reads: no operation fails or succeeds by it"),
+)
+"""Every check of a run that can be read. `Bias` says which verdicts a fault leaves standing."""
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A run with its soundness checks."""
+
+    run: RunEvidence
+    checks: tuple[Check, ...]
+
+    @property
+    def faults(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.verdict is not Verdict.PASS)
+
+    @property
+    def bias(self) -> Bias:
+        """That of all faults together."""
+        together = Bias.NONE
+        for fault in self.faults:
+            together |= fault.bias
+        return together
+
+
+def check_run(run: RunEvidence, objectives: Objectives) -> CheckedRun:
+    """The run with the verdict of each soundness check: `pass` or `unknown`."""
+    if run.broken:
+        unread = Soundness("readable", unreadable, Bias.MISSING, "the run has no figures at all")
+        return CheckedRun(run, (_check(run, [unread]),))
+    optional = {"observer"} if run.sight is None and not objectives.observer_required else set()
+    names = [name for name in dict.fromkeys(line.check for line in SOUNDNESS) if name not in optional]
+    return CheckedRun(run, tuple(_check(run, [line for line in SOUNDNESS if line.check == name]) for name in names))
+
+
+def _check(run: RunEvidence, lines: Sequence[Soundness]) -> Check:
+    """One check of a run: the first fault of its lines, else a pass with the figure of the last line."""
+    found = Finding()
+    for line in lines:
+        try:
+            found = line.find(run)
+        except Exception as error:  # any error: a check that crashed must not become a pass
+            return _fault(run, line, Finding(f"the check crashed: {type(error).__name__}: {error}"), Bias.EITHER)
+        if found.reason:
+            return _fault(run, line, found, line.bias)
+    return _as_check(run, lines[0].check, found)
+
+
+def _fault(run: RunEvidence, line: Soundness, found: Finding, bias: Bias) -> Check:
+    """A fault that can only have caused failures leaves a pass as it is, so its check does not decide: it turns the
+    objectives that fail into `unknown`."""
+    check = replace(_as_check(run, line.check, found), verdict=Verdict.UNKNOWN, bias=bias)
+    if bias is not Bias.CAUSES:
+        return check
+    return replace(check, decides=False, reason=f"{found.reason}; this can only cause failures, so a pass stands")
+
+
+def _as_check(run: RunEvidence, name: str, found: Finding) -> Check:
+    figure = found.observed, found.limit, found.unit
+    return Check(name, Verdict.PASS, run.storage, run.round, run.run, *figure, reason=found.reason)

@@ -1,6 +1,7 @@
 """Intervals of shares. All are one-sided at 95 %: each bound alone is wrong at most once in twenty times."""
 
 import math
+from collections.abc import Callable
 
 from scipy import special
 
@@ -16,9 +17,34 @@ def exact_bounds(good: int, n: int) -> tuple[float, float]:
     return lower, upper
 
 
-def attempts_to_pass(target: float) -> int:
-    """How many attempts, all good, it takes for the exact lower bound to lie above `target`."""
-    return math.floor(math.log(ALPHA) / math.log(target)) + 1
+def attempts_to_pass(target: float, bad_share: float = 0.0) -> int | None:
+    """How many attempts are enough for the exact lower bound to lie above `target`, when `bad_share` of them, rounded
+    up to whole attempts, are bad; any larger number is enough too. None: no number is."""
+    if target >= 1 or 1 - bad_share <= target:
+        return None
+    if bad_share == 0:
+        n = 1 if target <= 0 else math.floor(math.log(ALPHA) / math.log(target)) + 1
+        return n if exact_bounds(n, n)[0] > target else n + 1
+    return least(lambda n: _lower(n, bad_share * n + 1) > target, math.ceil(2 / (1 - bad_share)))
+
+
+def _lower(n: float, bad: float) -> float:
+    """The exact lower bound for numbers that need not be whole."""
+    return float(special.betaincinv(n - bad, bad + 1, ALPHA)) if n > bad else 0.0
+
+
+def least(enough: Callable[[int], bool], start: int = 1, most: int = 1 << 40) -> int | None:
+    """The least number from `start` on that is enough, given that all larger ones are too; None above `most`."""
+    high = start
+    while not enough(high):
+        if high >= most:
+            return None
+        high *= 2
+    low = max(high // 2, start - 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def wilson_bounds(good: int, n: int) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, Flag
 
 
 class Verdict(Enum):
@@ -16,31 +16,57 @@ EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.U
 _RANK = {Verdict.PASS: 0, Verdict.UNKNOWN: 1, Verdict.FAIL: 2}
 
 
+class Bias(Flag):
+    """What a fault of a run may have done to its figures, and so which verdicts on them still stand.
+
+    | bias | `pass` stands | `fail` stands | as the baseline of a comparison |
+    |---|---|---|---|
+    | MISSING | no | yes | no pass; `fail` stands |
+    | HIDES | no | yes | neither stands: the baseline may be worse than it seems |
+    | CAUSES | yes | no | no pass; `fail` stands |
+    | EITHER | no | no | neither stands |
+    """
+
+    NONE = 0
+    MISSING = 1
+    """Evidence is missing that a pass needs; the figures that are there are right."""
+    HIDES = 2
+    """Failures may be missing from the figures, and nothing else."""
+    CAUSES = 4
+    """Failures in the figures may be the harness's or the host's, and nothing is hidden."""
+    EITHER = HIDES | CAUSES
+
+    @property
+    def lets_pass(self) -> bool:
+        return not self & (Bias.MISSING | Bias.HIDES)
+
+    @property
+    def lets_fail(self) -> bool:
+        return not self & Bias.CAUSES
+
+    def __str__(self) -> str:
+        return {Bias.NONE: "", Bias.MISSING: "missing", Bias.HIDES: "hides", Bias.CAUSES: "causes"}.get(self, "either")
+
+
 def compose(verdicts: Iterable[Verdict]) -> Verdict:
     """All must hold: fail beats unknown beats pass; nothing at all is unknown."""
     return max(verdicts, key=_RANK.__getitem__, default=Verdict.UNKNOWN)
 
 
-def agree(verdicts: Iterable[Verdict]) -> Verdict:
-    """What all of them say; unknown when they differ, or when there are none."""
-    said = set(verdicts)
-    return said.pop() if len(said) == 1 else Verdict.UNKNOWN
-
-
 @dataclass(frozen=True)
-class Share:
-    """Good attempts of all that count, with one-sided exact 95 % bounds and the verdict on them alone."""
+class Figure:
+    """A share of good attempts, or the difference of two, with one-sided 95 % bounds and the verdict on it alone.
 
-    good: int
+    `certain`: a fail that would be one if every operation whose outcome is not known had been good.
+    """
+
+    observed: float | None
     n: int
     bounds: tuple[float, float]
     verdict: Verdict
+    certain: bool = True
     round: int | None = None
     run: str | None = None
-
-    @property
-    def share(self) -> float | None:
-        return self.good / self.n if self.n else None
 
 
 @dataclass(frozen=True)
@@ -61,8 +87,10 @@ class Check:
     n: int | None = None
     interval: tuple[float, float] | None = None
     reason: str = ""
-    rounds: tuple[Share, ...] = ()
+    rounds: tuple[Figure, ...] = ()
     decides: bool = True
+    bias: Bias = Bias.NONE
+    """Of a run's fault: what it may have done to the figures of the run."""
 
 
 def objective_check(name: str) -> str:

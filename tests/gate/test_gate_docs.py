@@ -10,6 +10,7 @@ from reports.gate.command import main
 from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import parse_objectives
 from reports.gate.openslo import ANNOTATIONS, OPERATIONS
+from reports.gate.soundness import SOUNDNESS
 from reports.gate.statistics import attempts_to_pass
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -53,3 +54,9 @@ def test_the_keys_of_verdict_json_are_told(tmp_path):
     assert told == set(document) | set(document["checks"][0])
     names = {c["check"].partition(":")[0] for c in document["checks"]}
     assert all(f"`{name}" in section for name in names)
+
+
+def test_table_of_faults_is_that_of_the_code():
+    rows = re.findall(r"^\| `([\w ]+)` \| [^|]+ \| `(\w+)` \| ([^|]+) \|$", OBJECTIVES, re.MULTILINE)
+    assert rows[0][0] == "readable"
+    assert rows[1:] == [(line.check, str(line.bias), line.why) for line in SOUNDNESS]

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from reports.gate import judge as judging
 from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
-from reports.gate.judge import judge, judge_share
+from reports.gate.judge import judge
 from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import Objective, Objectives
+from reports.gate.shares import judge_share
 from reports.gate.verdicts import Comparison, Verdict
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
@@ -144,7 +145,7 @@ BLIND = Sight(10.0, 2.0, "statement timeout")
             "cannot be told how many operations were lost, 7 at most",
         ),
         ({"kept": Kept(0, 0, 1000, 900)}, "operations kept", "1000 operations were written, 900 are in the files"),
-        ({"kept": None}, "operations kept", "nobody counted the operations"),
+        ({"kept": None}, "operations kept", "the number of lost operations is unknown"),
         ({"sight": BLIND}, "observer", "blind for 2.0 s of 10.0 s of judged time: statement timeout"),
         ({"sight": None}, "observer", "there was no observer"),
         ({"saturated": True}, "generator", "the generator was saturated"),
@@ -173,8 +174,8 @@ def test_every_cause_of_unknown(changes, name, reason, share):
     assert found.verdict is UNKNOWN
     assert reason in found.reason
     assert judgement.overall in (UNKNOWN, FAIL)
-    if name in ("completed", "operations kept", "generator", "observer", "readable") or "counts" in changes:
-        assert check(judgement, "objective: accept").verdict is judgement.overall is UNKNOWN
+    if share is ALL_GOOD:
+        assert judgement.overall is UNKNOWN
 
 
 def test_no_run_is_unknown():
@@ -351,11 +352,6 @@ def test_an_unsound_baseline_leaves_the_comparison_unknown():
     judgement = judged(run(saturated=True), run(**POSTGRES), comparison=COMPARISON)
     assert check(judgement, "no worse: accept", "postgres").verdict is judgement.overall is UNKNOWN
     assert check(judgement, "objective: accept", "postgres").verdict is PASS
-
-
-def test_rounds_that_are_too_short_alone_are_not_said_to_hold_what_they_do_not_hold_together():
-    reason = check(judged(run(Counts(290, 0)), run(Counts(290, 0), "02-sqlite", number=2)), "objective: accept").reason
-    assert "all rounds together would pass, but the interval of each alone holds the target" in reason
 
 
 def test_another_commit_of_the_harness_makes_runs_unlike():

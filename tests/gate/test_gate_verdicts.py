@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.verdicts import EXIT_CODES, Check, Verdict, agree, compose, guarded
+from reports.gate.verdicts import EXIT_CODES, Check, Verdict, compose, guarded
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 verdicts = st.sampled_from(Verdict)
@@ -38,12 +38,6 @@ def test_pass_needs_all(some):
 
 def test_nothing_is_unknown():
     assert compose([]) is UNKNOWN
-    assert agree([]) is UNKNOWN
-
-
-@given(lists)
-def test_agreement_is_unanimous(some):
-    assert agree(some) is (some[0] if len(set(some)) == 1 else UNKNOWN)
 
 
 def test_exit_codes():

@@ -1,0 +1,48 @@
+"""Why a verdict is unknown, and what would change that. Advice is computed: it leads to a pass if the shares stay."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from reports.gate.rounds import Pool, Round, agreed
+from reports.gate.verdicts import Check, Figure, Verdict
+
+LONGER = "ask for longer judged stages or more load; more rounds do not help"
+
+
+def blocked(rounds: Sequence[Round], pool: Pool, faults: Iterable[Check]) -> str:
+    """What keeps the verdict of the figures from standing; empty when the figures alone are undecided."""
+
+    def certain(places: Sequence[int]) -> Figure:
+        return replace(pool(places), certain=True)
+
+    alone = agreed([Round(replace(r.figure, certain=True)) for r in rounds], certain)
+    if alone is Verdict.UNKNOWN:
+        return ""
+    against = [f for f in faults if not (f.bias.lets_pass if alone is Verdict.PASS else f.bias.lets_fail)]
+    names = ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in against))
+    if names:
+        return f"the figures alone would {alone.value}, but these checks found faults that may have caused it: {names}"
+    return "the figures alone would fail, but not if every operation whose outcome is unknown had been good"
+
+
+def contradiction(figures: Sequence[Figure]) -> str:
+    """Which rounds contradict each other; empty when none do."""
+    verdicts = [figure.verdict for figure in figures]
+    if not {Verdict.PASS, Verdict.FAIL} <= set(verdicts):
+        return ""
+    fewer = min((Verdict.FAIL, Verdict.PASS), key=verdicts.count)
+    odd = ", ".join(name(figure) for figure in figures if figure.verdict is fewer)
+    return f"{disagreement(figures)}; more data does not reconcile them: find what was different in {odd}"
+
+
+def disagreement(figures: Sequence[Figure]) -> str:
+    verdicts = [figure.verdict.value for figure in figures]
+    return f"the rounds do not agree: {', '.join(verdicts)}" if len(set(verdicts)) > 1 else ""
+
+
+def without_data(figures: Sequence[Figure]) -> str:
+    return ", ".join(name(figure) for figure in figures if not figure.n)
+
+
+def name(figure: Figure) -> str:
+    return figure.run or f"round {figure.round}"

@@ -1,0 +1,178 @@
+"""The candidate against the baseline, objective by objective, paired by round."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from reports.gate import advice
+from reports.gate.evidence import Counts
+from reports.gate.objectives import Objective
+from reports.gate.rounds import Round, agreed
+from reports.gate.shares import counts_of, missing_of
+from reports.gate.soundness import CheckedRun
+from reports.gate.statistics import difference_bounds, least
+from reports.gate.verdicts import Bias, Check, Comparison, Figure, Verdict
+
+_MANY = 1 << 24
+"""So many times the data leave no doubt about the shares."""
+
+
+class Side(NamedTuple):
+    """The attempts of one storage in one round, and how many more may have gone missing."""
+
+    counts: Counts = Counts(0, 0)
+    missing: int = 0
+    bias: Bias = Bias.NONE
+
+
+class Pair(NamedTuple):
+    """Both storages in one round. `run` is the candidate's."""
+
+    candidate: Side
+    baseline: Side
+    round: int | None = None
+
+    @property
+    def lets_pass(self) -> bool:
+        """A baseline with any fault may be better than its figures."""
+        return self.candidate.bias.lets_pass and self.baseline.bias is Bias.NONE
+
+    @property
+    def lets_fail(self) -> bool:
+        """A baseline whose failures are hidden may be worse than its figures."""
+        return self.candidate.bias.lets_fail and not self.baseline.bias & Bias.HIDES
+
+
+def check_no_worse(
+    objective: Objective,
+    storages: Mapping[str, Sequence[CheckedRun]],
+    comparison: Comparison,
+    unlike: str = "",
+) -> Check:
+    """The candidate's share of good attempts minus the baseline's. `unlike` says why the two cannot be
+    compared."""
+    pairs = paired(objective, storages[comparison.candidate], storages[comparison.baseline])
+    pool = partial(_pooled, objective, pairs)
+    figures = [judge_difference(objective, pair) for pair in pairs]
+    rounds = [Round(f, p.lets_pass, p.lets_fail) for f, p in zip(figures, pairs, strict=True)]
+    verdict, pooled = agreed(rounds, pool), pool(range(len(pairs)))
+    faults = [fault for runs in storages.values() for checked in runs for fault in checked.faults]
+    undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures) or _undecided(objective, pairs)
+    return Check(
+        f"no worse: {objective.name}",
+        Verdict.UNKNOWN if unlike else verdict,
+        comparison.candidate,
+        observed=pooled.observed,
+        limit=-objective.margin * (1 - objective.target),
+        unit=f"difference in the share of {objective}, {comparison.candidate} - {comparison.baseline}",
+        n=pooled.n,
+        interval=pooled.bounds if pooled.n else None,
+        reason=unlike or _reason(objective, verdict, pairs, undecided),
+        rounds=tuple(figures),
+    )
+
+
+def _pooled(objective: Objective, pairs: Sequence[Pair], places: Sequence[int]) -> Figure:
+    return judge_difference(objective, together([pairs[place] for place in places]))
+
+
+def paired(objective: Objective, candidate: Sequence[CheckedRun], baseline: Sequence[CheckedRun]) -> tuple[Pair, ...]:
+    """Both sides by the number of their round, in that order; a side that has no run in a round is empty."""
+    rounds = dict.fromkeys(checked.run.round for checked in (*candidate, *baseline))
+    return tuple(
+        Pair(_side(objective, candidate, number), _side(objective, baseline, number), number)
+        for number in sorted(rounds, key=lambda n: (n is None, n or 0))
+    )
+
+
+def together(pairs: Sequence[Pair]) -> Pair:
+    """The sum of the rounds that both sides have data of."""
+    whole = [pair for pair in pairs if pair.candidate.counts.n and pair.baseline.counts.n]
+    return Pair(_sum([pair.candidate for pair in whole]), _sum([pair.baseline for pair in whole]))
+
+
+def judge_difference(objective: Objective, pair: Pair) -> Figure:
+    """Fail when the candidate is worse by more than the margin, beyond the interval. Pass when it cannot be worse by
+    the whole error budget, unless it is shown to be worse and seems so by more than the margin. Else unknown."""
+    (new, old), budget = (side.counts for side in pair[:2]), 1 - objective.target
+    if not new.n or not old.n:
+        return Figure(None, 0, (-1.0, 1.0), Verdict.UNKNOWN, round=pair.round)
+    observed = new.good / new.n - old.good / old.n
+    bounds = difference_bounds(new.good, new.n, old.good, old.n)
+    lowest = difference_bounds(new.good, new.n, old.good + old.unfinished, old.n)[0]
+    margin = objective.margin * budget
+    alike = lowest > -budget and (bounds[1] >= 0 or observed >= -margin)
+    verdict = Verdict.FAIL if bounds[1] < -margin else Verdict.PASS if alike else Verdict.UNKNOWN
+    certain = _highest(pair) < -margin
+    return Figure(observed, new.n + old.n, bounds, verdict, certain, pair.round)
+
+
+def _highest(pair: Pair) -> float:
+    """The upper bound of the difference with every attempt whose outcome is unknown in the candidate's favour."""
+    (new, missing, _), (old, old_missing, _) = pair[:2]
+    good = new.good + new.unfinished + missing
+    return difference_bounds(good, new.n + missing, old.good, old.n + old_missing)[1]
+
+
+def _side(objective: Objective, runs: Sequence[CheckedRun], number: int | None) -> Side:
+    return _sum([_of_run(objective, checked) for checked in runs if checked.run.round == number])
+
+
+def _of_run(objective: Objective, checked: CheckedRun) -> Side:
+    return Side(counts_of(objective, checked.run), missing_of(checked.run), checked.bias)
+
+
+def _sum(sides: Sequence[Side]) -> Side:
+    bias = Bias.NONE
+    for side in sides:
+        bias |= side.bias
+    return Side(sum((s.counts for s in sides), Counts(0, 0)), sum(s.missing for s in sides), bias)
+
+
+def _reason(objective: Objective, verdict: Verdict, pairs: Sequence[Pair], undecided: str) -> str:
+    new, old = (side.counts for side in together(pairs)[:2])
+    if not new.n or not old.n:
+        return "no data of both storages in any round"
+    margin = f"{objective.margin:.3%}".replace(".000", "")
+    why = {
+        Verdict.PASS: f"worse by less than the whole error budget, and not shown to be worse by {margin} of it",
+        Verdict.FAIL: f"worse by more than {margin} of the error budget",
+        Verdict.UNKNOWN: undecided,
+    }
+    return f"{new.good} of {new.n} good against {old.good} of {old.n}; {why[verdict]}"
+
+
+def _undecided(objective: Objective, pairs: Sequence[Pair]) -> str:
+    """Why pairs that do not contradict each other are undecided, and what would make them pass."""
+    figures = [judge_difference(objective, pair) for pair in pairs]
+    if empty := advice.without_data(figures):
+        return f"no data of both storages in {empty}: a pass needs both in every round; make the study again"
+
+    def passes(times: int) -> bool:
+        scaled = [_scaled(pair, times) for pair in pairs]
+        rounds = [Round(judge_difference(objective, pair)) for pair in scaled]
+        return agreed(rounds, partial(_pooled, objective, scaled)) is Verdict.PASS
+
+    if not passes(_MANY) or (times := least(passes, 2)) is None:
+        return "; ".join(filter(None, [advice.disagreement(figures), _too_much_worse(objective, figures)]))
+    enough = f"{times:,} times as many attempts a round, with the same shares, are enough to pass"
+    return "; ".join(filter(None, [advice.disagreement(figures), enough, advice.LONGER]))
+
+
+def _too_much_worse(objective: Objective, figures: Sequence[Figure]) -> str:
+    margin = objective.margin * (1 - objective.target)
+    by = [(-f.observed, advice.name(f)) for f in figures if f.observed is not None and f.observed <= -margin]
+    where = ", ".join(f"{share:.3%} in {name}" for share, name in by) or "more than that in all rounds together"
+    return (
+        f"seems worse by {where}, where {margin:.3%} is the margin: "
+        "with the same shares more data does not make it pass"
+    )
+
+
+def _scaled(pair: Pair, times: int) -> Pair:
+    new, old = (
+        side._replace(counts=Counts(*(times * n for n in (c.good, c.bad, c.refused, c.unfinished))))
+        for side in pair[:2]
+        for c in [side.counts]
+    )
+    return pair._replace(candidate=new, baseline=old)
