@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
+from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.gate.evidence import Counts
 from reports.gate.objectives import Objective
 from reports.judged_time import Window, inside
@@ -19,24 +20,29 @@ _NEVER = np.iinfo(np.int64).min
 @dataclass(frozen=True)
 class Attempts:
     """Attempts of one operation in judged time: outcome names by code, the response of each in ns, and which were cut
-    off by the end of the run (None: none)."""
+    off by the end of the run or failed by a limit of the generator's host (None: none)."""
 
     outcomes: Sequence[str]
     outcome: npt.NDArray[np.uint8]
     response_ns: npt.NDArray[np.int64]
     cut_off: npt.NDArray[np.bool_] | None = None
+    local: npt.NDArray[np.bool_] | None = None
 
 
 def count(attempts: Attempts, within_s: float) -> Counts:
-    """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. Of the bad ones, those
-    that the end of the run cut off within the time might have become good."""
+    """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. The bad ones that the
+    end of the run cut off within the time, or that failed locally, might have become good."""
     code = {name: i for i, name in enumerate(attempts.outcomes)}
     ok = attempts.outcome == code["ok"]
     refused = int(np.count_nonzero(attempts.outcome == code["refused"]))
     in_time = attempts.response_ns <= round(within_s * 1e9)
     good = int(np.count_nonzero(ok & in_time))
-    unfinished = 0 if attempts.cut_off is None else int(np.count_nonzero(attempts.cut_off & in_time))
-    return Counts(good, len(attempts.outcome) - refused - good, refused, unfinished)
+    unattributed = np.zeros_like(ok)
+    if attempts.cut_off is not None:
+        unattributed |= attempts.cut_off & in_time
+    if attempts.local is not None:
+        unattributed |= attempts.local
+    return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed)))
 
 
 def count_batches(
@@ -60,5 +66,5 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window]) 
     at &= inside(planned, windows)
     response = batch.column("ended_ns").to_numpy()[at] - planned[at]
     outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
-    cut_off = (outcome == codes["outcome"].index("unknown")) & (error == codes["error"].index("run_ended"))
-    return Attempts(codes["outcome"], outcome, response, cut_off)
+    local = np.isin(error, [code for code, name in enumerate(codes["error"]) if name in LOCAL_ERRORS])
+    return Attempts(codes["outcome"], outcome, response, error == codes["error"].index("run_ended"), local)

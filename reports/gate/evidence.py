@@ -8,12 +8,13 @@ from typing import Any
 @dataclass(frozen=True)
 class Counts:
     """Attempts of one objective planned in judged time: `good`, and `bad` (slow, failed or unknown). Refusals are in
-    neither. `unfinished` of the bad ones were cut off by the end of the run before they were slow."""
+    neither. `unattributed` of the bad ones were cut off by the end of the run before they were slow, or failed by a
+    limit of the generator's host."""
 
     good: int
     bad: int
     refused: int = 0
-    unfinished: int = 0
+    unattributed: int = 0
 
     @property
     def n(self) -> int:
@@ -24,7 +25,7 @@ class Counts:
             self.good + other.good,
             self.bad + other.bad,
             self.refused + other.refused,
-            self.unfinished + other.unfinished,
+            self.unattributed + other.unattributed,
         )
 
 

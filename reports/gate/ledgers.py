@@ -19,6 +19,10 @@ NEED_NOT_BE_KNOWN = frozenset(
 )
 """What is not known of these is shown and decides nothing: not every run gives them something to look at."""
 
+NEEDS_EVERY_ROW = frozenset({"accepts_nobody_was_told", "never_offered", "lost_pushes", "diverged"})
+"""These compare with what the load did not see, or did not do: a row of the load that is missing can be their only
+cause. Of the others a missing row can only hide a failure."""
+
 _VERDICTS = {v.value: v for v in Verdict}
 
 
@@ -31,11 +35,18 @@ def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
         return
     for found in run.ledger:
         verdict, reason = _orphans(run, found) if found.check == "orphans" else _as_found(found)
+        if verdict is Verdict.FAIL and found.check in NEEDS_EVERY_ROW and not _has_every_row(run):
+            verdict = Verdict.UNKNOWN
+            reason = "; ".join(filter(None, [reason, "operations were lost, and that alone can be the cause"]))
         check = _check(run, f"ledger: {found.check}", verdict, found.count, reason)
         decides = verdict is not Verdict.UNKNOWN or (required and _must_be_known(found))
         yield check if decides else replace(check, decides=False)
     if required and not any(found.check == "orphans" for found in run.ledger):
         yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, f"the ledger did not look for orphans; {_OPTIONAL}")
+
+
+def _has_every_row(run: RunEvidence) -> bool:
+    return run.kept is not None and run.kept.lost == 0 and run.kept.found == run.kept.written
 
 
 def _must_be_known(found: LedgerCheck) -> bool:

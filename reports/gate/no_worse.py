@@ -99,7 +99,7 @@ def judge_difference(objective: Objective, pair: Pair) -> Figure:
         return Figure(None, 0, (-1.0, 1.0), Verdict.UNKNOWN, round=pair.round)
     observed = new.good / new.n - old.good / old.n
     bounds = difference_bounds(new.good, new.n, old.good, old.n)
-    lowest = difference_bounds(new.good, new.n, old.good + old.unfinished, old.n)[0]
+    lowest = difference_bounds(new.good, new.n, old.good + old.unattributed, old.n)[0]
     margin = objective.margin * budget
     alike = lowest > -budget and (bounds[1] >= 0 or observed >= -margin)
     verdict = Verdict.FAIL if bounds[1] < -margin else Verdict.PASS if alike else Verdict.UNKNOWN
@@ -110,7 +110,7 @@ def judge_difference(objective: Objective, pair: Pair) -> Figure:
 def _highest(pair: Pair) -> float:
     """The upper bound of the difference with every attempt whose outcome is unknown in the candidate's favour."""
     (new, missing, _), (old, old_missing, _) = pair[:2]
-    good = new.good + new.unfinished + missing
+    good = new.good + new.unattributed + missing
     return difference_bounds(good, new.n + missing, old.good, old.n + old_missing)[1]
 
 
@@ -171,7 +171,7 @@ def _too_much_worse(objective: Objective, figures: Sequence[Figure]) -> str:
 
 def _scaled(pair: Pair, times: int) -> Pair:
     new, old = (
-        side._replace(counts=Counts(*(times * n for n in (c.good, c.bad, c.refused, c.unfinished))))
+        side._replace(counts=Counts(*(times * n for n in (c.good, c.bad, c.refused, c.unattributed))))
         for side in pair[:2]
         for c in [side.counts]
     )

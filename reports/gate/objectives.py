@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.scenario.source import Document, read_documents, read_source
 from loadtests.scenario.validation import validate
-from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, Service, SLISpec
+from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, Service, SLISpec, margin_of
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,19 @@ class _File:
 
     def objectives(self) -> Iterator[Objective]:
         slis = {sli.metadata.name: sli.spec for _, sli in self.slis}
+        margins = [margin_of(service.metadata.annotations) for _, service in self.services]
+        default = next((m for m in margins if m is not None), DEFAULT_MARGIN)
         for _, slo in self.slos:
             inline, ref = slo.spec.indicator, slo.spec.indicator_ref
-            yield _objective(slo, inline.spec if inline is not None else slis[ref or ""])
+            yield _objective(slo, inline.spec if inline is not None else slis[ref or ""], default)
 
 
-def _objective(slo: SLO, sli: SLISpec) -> Objective:
+def _objective(slo: SLO, sli: SLISpec, default_margin: float) -> Objective:
     good = sli.ratio_metric.good.metric_source.spec
     name, title = slo.metadata.name, slo.metadata.display_name or slo.metadata.name
-    return Objective(name, title, good.operation, good.within_s, slo.spec.objectives[0].target)
+    own = margin_of(slo.metadata.annotations)
+    margin = default_margin if own is None else own
+    return Objective(name, title, good.operation, good.within_s, slo.spec.objectives[0].target, margin)
 
 
 def _duplicates(documents: Sequence[tuple[Document, SLO | SLI | Service]]) -> Iterator[Problem]:

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from loadtests.scenario import TIMED_OPERATIONS
-from loadtests.scenario.problems import nearest, one_of
-from loadtests.scenario.values import LongerThanNothing
+from loadtests.scenario.problems import nearest, one_of, shown
+from loadtests.scenario.values import LongerThanNothing, wrong
 
 OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
 """Those that leave a row whatever became of them: a customer notes an answer that never came. Of other pushes only
@@ -20,38 +21,85 @@ ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
     "loadtests/observer": ("required", "optional"),
     "loadtests/ledger": ("required", "optional"),
 }
-"""Annotations of a Service that mean something here, with their values, the default first. Others are ignored."""
+"""Annotations of a Service with their values, the default first. Those without the prefix `loadtests/` are ignored."""
 
-
+MARGIN = "loadtests/no-worse-margin"
+"""Annotation of a Service or an SLO: by how much of the error budget a candidate may be worse than its baseline."""
 DEFAULT_MARGIN = 0.1
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 
-
-def _wrong(expected: str, near: str = "") -> PydanticCustomError:
-    return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": near})
+DATE_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise _wrong("small letters, digits and inner dashes, 63 at most")
+        raise wrong("small letters, digits and inner dashes, 63 at most")
     return value
 
 
 def _operation(value: str) -> str:
     if value not in OPERATIONS:
-        raise _wrong(one_of(OPERATIONS), nearest(value, OPERATIONS))
+        raise wrong(one_of(OPERATIONS), nearest(value, OPERATIONS))
     return value
 
 
-def _annotations(value: dict[str, str]) -> dict[str, str]:
-    for key, given in value.items():
-        if key.startswith("loadtests/") and given not in ANNOTATIONS.get(key, ()):
-            known = [f"{k}: {' or '.join(values)}" for k, values in ANNOTATIONS.items()]
-            raise _wrong(one_of(known), nearest(key, ANNOTATIONS))
+def margin_of(annotations: Mapping[str, str]) -> float | None:
+    """The margin as a share of the error budget; None where there is none."""
+    match = _PERCENT.fullmatch(annotations.get(MARGIN, ""))
+    return float(match[1]) / 100 if match else None
+
+
+def _annotations(known: Mapping[str, tuple[str, ...]], value: dict[str, str]) -> dict[str, str]:
+    """Checks the annotations that are meant for this program: those that start with `loadtests/`."""
+    for key, given in ((k, v) for k, v in value.items() if k.startswith("loadtests/")):
+        got = f"{key}: {shown(given)}"
+        if key == MARGIN and MARGIN in known:
+            margin = margin_of(value)
+            if margin is None or margin > 1:
+                raise wrong(f'{MARGIN}: "0%" to "100%" of the error budget', got=got)
+        elif given not in known.get(key, ()):
+            names = [f"{k}: {' or '.join(values)}" for k, values in known.items()]
+            raise wrong(one_of(names) if names else "no annotation loadtests/… here", nearest(key, known), got)
     return value
 
 
-def _no_time_window(_value: Any) -> None:
-    raise _wrong("no timeWindow: the judged stages of the run are the window")
+def _of_service(value: dict[str, str]) -> dict[str, str]:
+    return _annotations({**ANNOTATIONS, MARGIN: ("10%",)}, value)
+
+
+def _of_slo(value: dict[str, str]) -> dict[str, str]:
+    return _annotations({MARGIN: ("10%",)}, value)
+
+
+def _of_others(value: dict[str, str]) -> dict[str, str]:
+    return _annotations({}, value)
+
+
+def _window_duration(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}[mhdwMQY]", value):
+        raise wrong("a number and one of m, h, d, w, M, Q, Y, such as 4w or 1M")
+    return value
+
+
+def _date_time(value: str) -> str:
+    try:
+        datetime.strptime(value, DATE_TIME)
+    except ValueError:
+        raise wrong("a date and a time, such as 2026-01-31 00:00:00") from None
+    return value
+
+
+def _time_zone(value: str) -> str:
+    known = available_timezones()
+    if value not in (known or {value}):
+        raise wrong("a name of the IANA time zone database, such as UTC or Europe/Berlin", nearest(value, known))
+    return value
+
+
+def _one_window(value: Any) -> Any:
+    if isinstance(value, list) and len(value) != 1:
+        raise wrong("exactly one time window, that of the SLO in production", got=f"{len(value)} items")
+    return value
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -66,7 +114,15 @@ class Metadata(_Model):
     name: Name
     display_name: str = Field(default="", alias="displayName", max_length=200)
     labels: dict[str, Any] = Field(default_factory=dict)
-    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(default_factory=dict)
+    annotations: Annotated[dict[str, str], AfterValidator(_of_others)] = Field(default_factory=dict)
+
+
+class ServiceMetadata(Metadata):
+    annotations: Annotated[dict[str, str], AfterValidator(_of_service)] = Field(default_factory=dict)
+
+
+class SLOMetadata(Metadata):
+    annotations: Annotated[dict[str, str], AfterValidator(_of_slo)] = Field(default_factory=dict)
 
 
 class Document(_Model):
@@ -82,6 +138,7 @@ class ServiceSpec(_Model):
 
 class Service(Document):
     kind: Literal["Service"]
+    metadata: ServiceMetadata
     spec: ServiceSpec
 
 
@@ -124,7 +181,7 @@ class RatioMetric(_Model):
     def _same_operation(self) -> "RatioMetric":
         good, total = self.good.metric_source.spec.operation, self.total.metric_source.spec.operation
         if good != total:
-            raise _wrong(f"good and total of one operation, not of {good} and {total}")
+            raise wrong(f"good and total of one operation, not of {good} and {total}")
         return self
 
 
@@ -150,6 +207,29 @@ class Target(_Model):
     target: float = Field(gt=0, lt=1)
 
 
+class Calendar(_Model):
+    """Where calendar-aligned windows start."""
+
+    start_time: Annotated[str, AfterValidator(_date_time)] = Field(alias="startTime")
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(alias="timeZone")
+
+
+class TimeWindow(_Model):
+    """The window of the SLO in production. The gate judges the judged stages of runs, and does not use it."""
+
+    duration: Annotated[str, AfterValidator(_window_duration)]
+    is_rolling: bool = Field(default=False, alias="isRolling")
+    calendar: Calendar | None = None
+
+    @model_validator(mode="after")
+    def _rolling_or_calendar(self) -> "TimeWindow":
+        if self.is_rolling and self.calendar is not None:
+            raise wrong("no calendar where isRolling is true")
+        if not self.is_rolling and self.calendar is None:
+            raise wrong("isRolling: true, or a calendar with startTime and timeZone")
+        return self
+
+
 class SLOSpec(_Model):
     description: Text = ""
     service: Name
@@ -157,17 +237,20 @@ class SLOSpec(_Model):
     indicator_ref: Name | None = Field(default=None, alias="indicatorRef")
     budgeting_method: Literal["Occurrences"] = Field(alias="budgetingMethod")
     objectives: tuple[Target, ...] = Field(min_length=1, max_length=1, strict=False)
-    time_window: Annotated[None, BeforeValidator(_no_time_window)] = Field(default=None, alias="timeWindow")
+    time_window: Annotated[tuple[TimeWindow, ...], BeforeValidator(_one_window)] = Field(
+        default=(), alias="timeWindow", strict=False
+    )
 
     @model_validator(mode="after")
     def _one_indicator(self) -> "SLOSpec":
         if (self.indicator is None) == (self.indicator_ref is None):
-            raise _wrong("either indicator or indicatorRef")
+            raise wrong("either indicator or indicatorRef")
         return self
 
 
 class SLO(Document):
     kind: Literal["SLO"]
+    metadata: SLOMetadata
     spec: SLOSpec
 
 

@@ -41,17 +41,17 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
 
 def judge_share(counts: Counts, target: float, run: RunEvidence | None = None, missing: int = 0) -> Figure:
     """Pass when the lower bound lies above the target, fail when the upper bound lies below it, else unknown. The fail
-    is certain when it stays one with every unfinished and every missing attempt counted as good."""
+    is certain when it stays one with every unattributed and every missing attempt counted as good."""
     good, n = counts.good, counts.n
     bounds = exact_bounds(good, n)
     verdict = Verdict.PASS if bounds[0] > target else Verdict.FAIL if bounds[1] < target else Verdict.UNKNOWN
-    at_best = exact_bounds(good + counts.unfinished + missing, n + missing)[1] if counts.unfinished or missing else None
+    at_best = exact_bounds(good + counts.unattributed + missing, n + missing)[1]
     return Figure(
         good / n if n else None,
         n,
         bounds,
         verdict,
-        certain=at_best is None or at_best < target,
+        certain=at_best < target,
         round=run.round if run else None,
         run=run.run if run else None,
     )

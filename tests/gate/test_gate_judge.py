@@ -243,6 +243,21 @@ def test_what_need_not_be_known_decides_only_when_it_is(name):
     assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "pass", 2)))).overall is UNKNOWN
 
 
+@pytest.mark.parametrize("kept", [None, Kept(1, 1, 1000, 1000), Kept(None, 5, 1000, 1000), Kept(0, 0, 1000, 999)])
+@pytest.mark.parametrize("name", ["accepts_nobody_was_told", "never_offered", "lost_pushes", "diverged"])
+def test_lost_row_may_be_the_cause_of_what_the_load_did_not_see(name, kept):
+    checks = (ORPHANS, LedgerCheck(name, "fail", 1, "1 of them"))
+    assert judged(run(ledger=checks)).overall is FAIL
+    lossy = judged(run(ledger=checks, kept=kept))
+    assert lossy.overall is check(lossy, f"ledger: {name}").verdict is UNKNOWN
+    assert check(lossy, f"ledger: {name}").reason == "1 of them; operations were lost, and that alone can be the cause"
+
+
+@pytest.mark.parametrize("name", ["accepted_twice", "lost_accepts", "lost_messages", "duplicated_messages"])
+def test_lost_rows_leave_what_the_ledger_found(name):
+    assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "fail", 1)), kept=Kept(1, 1, 1000, 1000))).overall is FAIL
+
+
 def test_what_an_optional_ledger_does_not_know_decides_nothing():
     loose = replace(OBJECTIVES, ledger_required=False)
     nobody_looked = LedgerCheck("orphans", "unknown", None, "memory cannot be read from outside")

@@ -126,12 +126,6 @@ def test_the_shipped_objectives():
             "o.yaml:3: metadata.name: got 'Fast accept', expected small letters, digits and inner dashes, 63 at most",
         ),
         (
-            "indicatorRef: fast-accept",
-            "indicatorRef: fast-accept\n  timeWindow: [{duration: 28d, isRolling: true}]",
-            "o.yaml:18: spec.timeWindow: got a list, "
-            "expected no timeWindow: the judged stages of the run are the window",
-        ),
-        (
             "  indicatorRef: fast-accept\n",
             "",
             "o.yaml:15: spec: got a mapping, expected either indicator or indicatorRef",
@@ -141,6 +135,97 @@ def test_the_shipped_objectives():
 def test_what_is_wrong_is_told_with_its_place(old, new, problem):
     assert old in SLI + SLO
     assert problem in problems((SLI + SLO).replace(old, new, 1))
+
+
+def with_window(window):
+    return (SLI + SLO).replace("  budgetingMethod", f"  timeWindow: {window}\n  budgetingMethod")
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "[{duration: 4w, isRolling: true}]",
+        "[{duration: 1Q, calendar: {startTime: 2026-01-31 12:30:00, timeZone: Europe/Berlin}}]",
+        '[{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-31 12:30:00", timeZone: UTC}}]',
+    ],
+)
+def test_one_time_window_changes_nothing(window):
+    assert parse_objectives(with_window(window), "o.yaml").objectives == parse_objectives(SLI + SLO, "").objectives
+
+
+@pytest.mark.parametrize(
+    ("window", "problem"),
+    [
+        ("[]", "spec.timeWindow: got 0 items, expected exactly one time window, that of the SLO in production"),
+        (
+            "[{duration: 1w, isRolling: true}, {duration: 4w, isRolling: true}]",
+            "spec.timeWindow: got 2 items, expected exactly one time window, that of the SLO in production",
+        ),
+        ("{duration: 1w}", "spec.timeWindow: got a mapping, expected a list"),
+        ("[{isRolling: true}]", "spec.timeWindow[0].duration: got nothing, expected a value: the key is required"),
+        (
+            "[{duration: 0d, isRolling: true}]",
+            "spec.timeWindow[0].duration: got '0d', expected a number and one of m, h, d, w, M, Q, Y, such as 4w or 1M",
+        ),
+        ("[{duration: 30, isRolling: true}]", "spec.timeWindow[0].duration: got 30, expected text"),
+        ("[{duration: 1w, isRolling: 1}]", "spec.timeWindow[0].isRolling: got 1, expected true or false"),
+        (
+            "[{duration: 1w}]",
+            "spec.timeWindow[0]: got a mapping, expected isRolling: true, or a calendar with startTime and timeZone",
+        ),
+        (
+            "[{duration: 1w, isRolling: true, calendar: {startTime: 2026-01-31 12:30:00, timeZone: UTC}}]",
+            "spec.timeWindow[0]: got a mapping, expected no calendar where isRolling is true",
+        ),
+        (
+            "[{duration: 1w, calendar: {startTime: 2026-02-31 12:30:00, timeZone: UTC}}]",
+            "spec.timeWindow[0].calendar.startTime: got '2026-02-31 12:30:00', "
+            "expected a date and a time, such as 2026-01-31 00:00:00",
+        ),
+        (
+            "[{duration: 1w, calendar: {startTime: 2026-01-31 12:30:00, timeZone: Europe/Berln}}]",
+            "spec.timeWindow[0].calendar.timeZone: got 'Europe/Berln', expected a name of the IANA time zone database, "
+            "such as UTC or Europe/Berlin; did you mean Europe/Berlin?",
+        ),
+        (
+            "[{duration: 1w, rolling: true}]",
+            "spec.timeWindow[0].rolling: got unknown key 'rolling', expected one of duration, isRolling, calendar",
+        ),
+    ],
+)
+def test_time_window_is_validated(window, problem):
+    assert any(told.startswith(f"o.yaml:18: {problem}") for told in problems(with_window(window)))
+
+
+def test_time_slices_are_refused():
+    slices = (SLI + SLO).replace("target: 0.99", "target: 0.99\n      timeSliceTarget: 0.9\n      timeSliceWindow: 1m")
+    assert "spec.objectives[0].timeSliceTarget: got unknown key" in problems(slices)[0]
+
+
+def test_margin_of_service_and_of_slo():
+    slo = SLO.replace("displayName: Accept chat", 'annotations: {loadtests/no-worse-margin: "2.5%"}')
+    service = SERVICE.replace("owner: me", 'loadtests/no-worse-margin: "50%"')
+    assert [o.margin for o in parse_objectives(SLI + SLO, "").objectives] == [0.1]
+    assert [o.margin for o in parse_objectives(service + SLI + SLO, "").objectives] == [0.5]
+    assert [o.margin for o in parse_objectives(service + SLI + slo, "").objectives] == [0.025]
+    nothing = SLO.replace("displayName: Accept chat", 'annotations: {loadtests/no-worse-margin: "0%"}')
+    assert [o.margin for o in parse_objectives(service + SLI + nothing, "").objectives] == [0.0]
+
+
+@pytest.mark.parametrize("margin", ["10", "0.1", "101%", "-1%", "1e1%", "ten", "", " 10%"])
+def test_margin_is_a_percentage(margin):
+    told = problems(SERVICE.replace("owner: me", f'loadtests/no-worse-margin: "{margin}"') + SLI + SLO)[0]
+    assert told == (
+        f"o.yaml:5: metadata.annotations: got loadtests/no-worse-margin: '{margin}', "
+        'expected loadtests/no-worse-margin: "0%" to "100%" of the error budget'
+    )
+
+
+def test_annotations_that_mean_nothing_where_they_are_are_refused():
+    slo = SLO.replace("displayName: Accept chat", "annotations: {loadtests/observer: optional}")
+    assert "got loadtests/observer: 'optional', expected loadtests/no-worse-margin: 10%" in problems(SLI + slo)[0]
+    sli = SLI.replace("name: fast-accept}", "name: fast-accept, annotations: {loadtests/ledger: optional}}")
+    assert "got loadtests/ledger: 'optional', expected no annotation loadtests/… here" in problems(sli + SLO)[0]
 
 
 def test_unknown_operations_list_the_known_ones():

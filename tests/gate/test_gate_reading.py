@@ -57,8 +57,10 @@ def test_a_healthy_run(study):
         (accept(lag_s=0.295, response_s=0.31), Counts(0, 1)),  # counted from planned, not from started
         (accept(outcome="fail", error="internal"), Counts(0, 1)),
         (accept(outcome="unknown", error="timeout"), Counts(0, 1)),
-        (accept(outcome="unknown", error="run_ended"), Counts(0, 1, unfinished=1)),
+        (accept(outcome="unknown", error="run_ended"), Counts(0, 1, unattributed=1)),
         (accept(outcome="unknown", error="run_ended", response_s=0.31), Counts(0, 1)),  # too late in any case
+        (accept(outcome="fail", error="local_ports"), Counts(0, 1, unattributed=1)),
+        (accept(outcome="unknown", error="local_memory", response_s=5), Counts(0, 1, unattributed=1)),
         (accept(outcome="refused", error="already_accepted"), Counts(0, 0, 1)),
         (accept(outcome="refused", error="already_accepted", response_s=9), Counts(0, 0, 1)),
         (accept(planned_s=5.0), Counts(1, 0)),

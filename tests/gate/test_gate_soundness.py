@@ -105,7 +105,7 @@ def test_crashed_check_lets_neither_verdict_stand(monkeypatch):
 # --- at random ---
 
 shares = st.builds(Counts, st.integers(0, 600), st.integers(0, 60), st.just(0), st.integers(0, 3)).filter(
-    lambda c: c.unfinished <= c.bad
+    lambda c: c.unattributed <= c.bad
 )
 rounds = st.lists(shares, min_size=1, max_size=4)
 faults = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(sorted(FAULTS))), min_size=1, max_size=4)
@@ -195,8 +195,8 @@ def test_lost_operations_of_one_round_do_not_hide_the_failure_of_others():
 
 
 def test_attempts_that_the_end_cut_off_count_against_both_verdicts():
-    """80 of 1,000 unfinished: neither the pass (all of them good) nor the fail (all of them bad) is certain."""
-    run = healthy(Counts(920, 80, unfinished=80))
+    """80 of 1,000 unattributed: neither the pass (all of them good) nor the fail (all of them bad) is certain."""
+    run = healthy(Counts(920, 80, unattributed=80))
     judgement = judge(OBJECTIVES, Evidence((run,)))
     assert judgement.overall is UNKNOWN
     (objective,) = [c for c in judgement.checks if c.check == "objective: accept"]
