@@ -1,15 +1,15 @@
 """`loadtests`: argument parsing and dispatch, nothing else."""
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, Parser
+from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser
 from loadtests.conductor.choices import Generator
+from loadtests.standardstreams import secure, written
 
 DESCRIPTION = """\
 Load tests for messaging pods. `run` makes a study (a directory of run directories); `loadtests-report STUDY` turns it
@@ -199,14 +199,19 @@ def _ui(arguments: argparse.Namespace) -> int:
 def _doctor(_: argparse.Namespace) -> int:
     from loadtests.conductor.doctor import doctor
 
-    return doctor()
+    return _all_written(doctor())
 
 
 def _schema(_: argparse.Namespace) -> int:
     from loadtests.scenario.schema import scenario_schema
 
     print(scenario_schema(), end="")
-    return 0
+    return _all_written(0)
+
+
+def _all_written(code: int) -> int:
+    """The exit code of a command whose only result is its standard output."""
+    return code if written() else EX_UNAVAILABLE
 
 
 def _pod(arguments: Sequence[str]) -> int:
@@ -226,13 +231,11 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command; always raises SystemExit."""
+    secure("loadtests")
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:
         code = EX_INTERRUPTED
-    except BrokenPipeError:  # whoever read what we print has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EX_OK
     except Exception:
         traceback.print_exc()
         print("loadtests: this is a fault of the harness, not of what it tests", file=sys.stderr)

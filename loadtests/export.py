@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.csv
@@ -13,6 +13,7 @@ from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
+from loadtests.standardstreams import print_path
 
 
 class Sink(Protocol):
@@ -31,7 +32,7 @@ def export_run(run: Path, format: str, to: Path) -> int:
         to.mkdir(parents=True, exist_ok=True)
         for table in tables:
             _tell_of(missing_columns(directory, table), table, run)
-            print(export_table(directory, table, format, to))
+            print_path(export_table(directory, table, format, to))
     except OSError as error:
         print(f"loadtests export: cannot write to {to}: {error.strerror or error}", file=sys.stderr)
         return EX_UNAVAILABLE
@@ -51,22 +52,23 @@ def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -
     draft = path.with_name(f".{path.name}.draft")
     schema = exported_schema(table, missing_columns(directory, table))
     try:
-        sink = _sink(format, draft, schema)
-        try:
-            for batch in exported_batches(directory, table, schema):
-                sink.write_batch(batch)
-        finally:
-            sink.close()
+        with draft.open("wb") as file:
+            sink = _sink(format, file, schema)
+            try:
+                for batch in exported_batches(directory, table, schema):
+                    sink.write_batch(batch)
+            finally:
+                sink.close()
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
     return path
 
 
-def _sink(format: str, path: Path, schema: pa.Schema) -> Sink:
+def _sink(format: str, file: BinaryIO, schema: pa.Schema) -> Sink:
     if format == "csv":
-        return pa.csv.CSVWriter(str(path), schema)  # type: ignore[no-any-return]
-    return pa.parquet.ParquetWriter(str(path), schema, compression="zstd")  # type: ignore[no-any-return]
+        return pa.csv.CSVWriter(file, schema)  # type: ignore[no-any-return]
+    return pa.parquet.ParquetWriter(file, schema, compression="zstd")  # type: ignore[no-any-return]
 
 
 def missing_columns(directory: RunDirectory, table: Table) -> set[str]:

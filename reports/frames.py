@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from loadtests.records.rundirectory import RunDirectory, run_directories
-from loadtests.records.streams import read_schema
+from loadtests.records.streams import opened, read_schema
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from reports.judged_time import Window, merged
@@ -184,19 +184,17 @@ def flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Every full batch, by memory map; pages already read are given back, so that a big file is not counted as ours."""
     if path.stat().st_size == 0:
         return
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    source = pa.BufferReader(pa.py_buffer(mapped))
     released = 0
-    try:
-        stream = pa.ipc.open_stream(source)
-        while True:
-            yield stream.read_next_batch()
-            if source.tell() - released > _RELEASE_BYTES:
-                released = source.tell() // mmap.PAGESIZE * mmap.PAGESIZE
-                mapped.madvise(mmap.MADV_DONTNEED, 0, released)
-    except (StopIteration, pa.ArrowInvalid, OSError):
-        return
+    with opened(path) as (source, mapped):
+        try:
+            stream = pa.ipc.open_stream(source)
+            while True:
+                yield stream.read_next_batch()
+                if mapped is not None and source.tell() - released > _RELEASE_BYTES:
+                    released = source.tell() // mmap.PAGESIZE * mmap.PAGESIZE
+                    mapped.madvise(mmap.MADV_DONTNEED, 0, released)
+        except (StopIteration, pa.ArrowInvalid, OSError):
+            return
 
 
 def _rows(batch: pa.RecordBatch, pods: tuple[str, ...]) -> Rows:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadtests.scenario.problems import SourceError
+from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
 from reports.figures import as_csv, figures
 from reports.findings import Findings, find
@@ -36,6 +37,7 @@ class _Arguments(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    secure("loadtests-report")
     parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
     parser.add_argument("study", type=Path, help="the study's directory, as `loadtests run` prints it")
     parser.add_argument("--objectives", type=Path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)")
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OUR_FAULT
     if not rows:
         print(f"loadtests-report: no operation was recorded in {study}: the answer is unknown", file=sys.stderr)
-    print(page)
+    print_path(page)
     return OK if rows else UNKNOWN
 
 

@@ -30,6 +30,7 @@ from loadtests.conductor.progress import PlainProgress
 from loadtests.conductor.run import Around, Run
 from loadtests.conductor.study import create_run, create_study
 from loadtests.conductor.watching import Interrupts, Lines
+from loadtests.standardstreams import secure
 
 
 class Reports:
@@ -173,6 +174,7 @@ def _make(asked: Asked, reports: Reports) -> int:
 
 
 def main() -> NoReturn:
+    secure("loadtests")
     asked, ready_fd = parse(sys.argv[1:])
     reports = Reports(ready_fd)
     try:

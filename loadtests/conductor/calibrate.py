@@ -23,6 +23,7 @@ from loadtests.records.rundirectory import RunDirectory, run_directories, safe_n
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.registry import SERVERS, create_server, missing
+from loadtests.standardstreams import print_path
 
 _FAILED, _UNKNOWN = 1, 2
 _CODES = {"pass": EX_OK, "fail": _FAILED, "unknown": _UNKNOWN}
@@ -110,7 +111,7 @@ def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
     finally:
         progress.close()
         show([run.read("calibration") or {} for run in run_directories(directory)])
-        print(directory, flush=True)
+        print_path(directory)
     return _worst(codes)
 
 

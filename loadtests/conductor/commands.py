@@ -20,6 +20,7 @@ from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage import registry
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.record import COULD_NOT
+from loadtests.standardstreams import print_path
 
 
 def run(asked: Asked) -> int:
@@ -49,7 +50,7 @@ def _run_study(choices: Choices, study: Path) -> int:
             return run_study(choices, study, interrupts, progress)
     finally:
         progress.close()
-        print(study, flush=True)
+        print_path(study)
 
 
 def clean(runs: Path) -> int:

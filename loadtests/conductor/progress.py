@@ -1,11 +1,8 @@
 """What a person sees while runs go on, on standard error: a live table on a terminal, plain lines elsewhere."""
 
-import contextlib
-import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -48,40 +45,11 @@ def figures(tick: dict[str, Any]) -> dict[str, str]:
     }
 
 
-class Unheard:
-    """A stream that nobody may be reading any more. A terminal that was hung up, or a closed pipe, raises at each
-    write, and a run must not end of that: the descriptor then leads to nowhere."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with self._heard():
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with self._heard():
-            self._stream.flush()
-
-    @contextlib.contextmanager
-    def _heard(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
 class PlainProgress:
     """One line a stage, and one every five seconds."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = cast(TextIO, Unheard(stream))
+        self._stream = stream
         self._title = ""
         self._said_at = 0.0
 
@@ -108,7 +76,7 @@ class TerminalProgress:
     """One table that is drawn again with every tick. Refreshed by hand: the conductor has one thread."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._console = Console(file=cast(TextIO, Unheard(stream)))
+        self._console = Console(file=stream)
         # Without redirection: the study's name belongs on standard output, whatever is drawn here.
         self._live = Live(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False

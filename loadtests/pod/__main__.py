@@ -20,6 +20,7 @@ from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.dual.modes import MODES
 from loadtests.pod.storage.registry import DUAL, STORAGES, StorageNameError, databases, dsn_variable, parse
+from loadtests.standardstreams import secure
 from loadtests.wire.codecs.tokens import token_for
 
 ACCOUNT: Final = "account-0001"
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the pod; returns the exit code."""
+    secure("pod")
     arguments = _parser().parse_args(argv)
     if arguments.ready_fd is not None:
         _die_with_parent()

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
+from loadtests.standardstreams import secure
 from reports.gate.as_json import as_document
 from reports.gate.judge import judge
 from reports.gate.junit import as_junit
@@ -42,6 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
+    secure("loadtests-gate")
     try:
         return _gate(_parser().parse_args(arguments))
     except _RefusedError as refused:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from loadtests.conductor.live import Load
 from loadtests.conductor.progress import PlainProgress, TerminalProgress, figures, progress_for
+from loadtests.standardstreams import stream_on
 
 
 def told(*lines: bytes) -> Load:
@@ -90,7 +91,7 @@ def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
 def test_a_reader_that_has_gone_ends_no_run(kind):
     theirs, ours = os.pipe() if kind == "pipe" else os.openpty()
-    with os.fdopen(ours, "w") as stream:
+    with stream_on(ours, "utf-8", by_line=True) as stream:
         progress = progress_for(stream)
         progress.run(1, 2, "sqlite")
         os.close(theirs)
