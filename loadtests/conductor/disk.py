@@ -1,7 +1,9 @@
 """The disk under a run directory: noticing that it is full while there is still room to say so."""
 
+import contextlib
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 NEARLY_FULL_BYTES = 512 * 1024
@@ -10,22 +12,25 @@ _FULL = "No space left on device"
 
 
 class Reserve:
-    """Room set aside at the start of a run for the documents of its end. Raises OSError when there is none."""
+    """Room set aside at the start of a run for the documents of its end. Raises OSError when there is none.
+
+    A file without a name: the kernel frees its room when this process ends, however it ends.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory / ".reserve"
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  open for as long as the run lasts
         try:
-            with self._path.open("xb") as file:
-                file.write(b"\1" * _RESERVE_BYTES)
-                file.flush()
-                os.fsync(file.fileno())
+            self._file.write(b"\1" * _RESERVE_BYTES)
+            self._file.flush()
+            os.fsync(self._file.fileno())
         except OSError:
             self.release()  # half a reserve would take the room that end.json needs
             raise
 
     def release(self) -> None:
         """Harmless when released before."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what could not be written is still buffered
+            self._file.close()
 
 
 def nearly_full(directory: Path) -> bool:

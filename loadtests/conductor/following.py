@@ -24,6 +24,10 @@ GRACE_S = 20.0
 FIRST_WORD_S = 90.0
 """How long a master of ours may say nothing at first: it waits for its workers, and they prepare."""
 
+SILENT_S = 10.0
+"""How long a master may send nothing while the load lasts: it reports every second, also when it drains. With the
+longest time-out and `GRACE_S` a stopped master kept its run for 44 s; a starved one was never silent for 4 s."""
+
 _EARLY_S = 1.0
 _NOTHING_BEGUN_S = 3.0
 
@@ -188,8 +192,8 @@ class Follower:
         for line in self._lines.read():
             workers = len(self.load.workers)
             if (event := self.load.take(line)) is not None:
-                self._deadline = Deadline(self._patience_s)
                 self._happened(event)
+                self._deadline = Deadline(self._silence_s)
             if len(self.load.workers) > workers and not self.load.drained:
                 self._watch_workers()
         if self._lines.ended and self._engine.attended and not self._gone:
@@ -246,11 +250,16 @@ class Follower:
         self._read()  # an errand may have kept us from listening
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
-            silent_s = self._patience_s if self.load.workers else FIRST_WORD_S
-            self._end("internal", f"the load said nothing for {silent_s:.0f} s")
+            silent_s = self._silence_s if self.load.workers else FIRST_WORD_S
+            self._end("internal", f"the Locust master sent nothing for {silent_s:.0f} s")
             if asked or self.load.drained:
                 self._engine.kill()
                 self._gone = True
+
+    @property
+    def _silence_s(self) -> float:
+        """How long the master may send nothing from now on."""
+        return SILENT_S if self.load.stages and not self.load.drained else self._patience_s
 
     def _check_disk(self) -> None:
         if self._reason is None and nearly_full(self._parts.directory.path):
@@ -264,7 +273,7 @@ class Follower:
             code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
         self._reason = Reason(code, detail, last_words)
         # Before the first stage there is nothing to drain, and Locust waits for workers without listening.
-        self._deadline = Deadline(self._patience_s if self.load.stages else _NOTHING_BEGUN_S)
+        self._deadline = Deadline(self._silence_s if self.load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self.load.drained):
             self._progress.say(f"ending early: {code}")
             if self._acting is not None:

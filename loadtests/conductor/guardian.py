@@ -13,6 +13,9 @@ import subprocess
 import sys
 from typing import Self
 
+_ENDS_WITHIN_S = 5.0
+"""How long it may take to end: it does so in milliseconds, unless it was stopped."""
+
 
 class Guardian:
     """The harness's end of the pipe. Raises OSError when the guardian cannot be started."""
@@ -39,9 +42,13 @@ class Guardian:
         self._tell(f"-{group}")
 
     def close(self) -> None:
-        """Ends the guardian; whatever is still named to it is killed."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.communicate(timeout=10)
+        """Ends the guardian, which kills the groups that are still named. A guardian that does not end is killed."""
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.communicate(timeout=_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def __enter__(self) -> Self:
         return self

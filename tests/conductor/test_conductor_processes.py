@@ -118,3 +118,12 @@ def test_nothing_survives_a_killed_harness_grandchildren_included(tmp_path):
     harness.communicate()
     assert gone(child)
     assert gone(grandchild)
+
+
+def test_a_stopped_guardian_is_killed_at_the_end():
+    children = set(psutil.Process().children())
+    guardian = Guardian()
+    (process,) = set(psutil.Process().children()) - children
+    process.suspend()
+    guardian.close()
+    assert not process.is_running()

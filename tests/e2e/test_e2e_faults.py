@@ -86,6 +86,18 @@ def test_a_killed_master_ends_the_run(tmp_path):
         assert_readable(harness)
 
 
+def test_a_stopped_master_ends_the_run(tmp_path):
+    with start(tmp_path, storage="memory") as harness:
+        harness.wait_for_rows()
+        harness.child("-m locust").suspend()
+        assert harness.finish(30) == 70, harness.stderr
+        end = harness.end()
+        assert end["reason"] == "internal"
+        assert end["detail"] == "the Locust master sent nothing for 10 s"
+        assert end["operations"]["lost"] is None
+        assert_readable(harness)
+
+
 @pytest.mark.server
 def test_a_killed_database_ends_the_run(tmp_path, postgres_server):
     with start(tmp_path, storage="postgres") as harness:
