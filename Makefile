@@ -1,6 +1,6 @@
 # Verbs only: what each does is in the programs that it calls. Variables are quoted wherever they are used.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench campaign lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -82,6 +82,9 @@ lint: .venv/ready  ## format check, lint, types, directions between rooms
 
 bench: .venv/ready  ## measure the harness itself, side by side with plain alternatives
 	@$(BIN)/python -m benchmarks
+
+campaign: .venv/ready  ## inject 300 faults into short runs, one in each, and check what must hold: about fifty minutes, as root
+	@$(BIN)/python -m benchmarks.campaign
 
 lock: .venv/ready  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock

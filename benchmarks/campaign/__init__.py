@@ -1,0 +1,1 @@
+"""The fault campaign: real runs, one fault in each, and what must hold afterwards."""
