@@ -16,7 +16,7 @@ from reports.gate.judge import judge
 from reports.gate.junit import as_junit
 from reports.gate.markdown import as_markdown
 from reports.gate.objectives import Objectives, load_objectives
-from reports.gate.reading import read_evidence, study_storages
+from reports.gate.reading import read_evidence, state, study_storages
 from reports.gate.verdicts import EXIT_CODES, Comparison
 
 BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 64, 69, 70, 130
@@ -76,7 +76,9 @@ def _gate(options: argparse.Namespace) -> int:
     storages = _storages(options.study)
     comparison = _comparison(options, storages)
     chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}
+    before = state(options.study)
     judgement = judge(objectives, read_evidence(chosen, objectives.objectives), comparison)
+    _refuse_changed(options.study, before)
     study = options.study.resolve().name
     document = json.dumps(as_document(judgement, objectives, study), indent=2, allow_nan=False, ensure_ascii=False)
     for path, text in zip(outputs, (f"{document}\n", as_junit(judgement, study)), strict=True):
@@ -99,6 +101,17 @@ def _storages(study: Path) -> Mapping[str, list[RunDirectory]]:
         raise _RefusedError(UNAVAILABLE, f"{study}: no such study; expected a directory of runs") from None
     except OSError as error:
         raise _RefusedError(UNAVAILABLE, f"{study}: cannot be read: {error.strerror}") from None
+
+
+def _refuse_changed(study: Path, before: Mapping[str, object]) -> None:
+    """Evidence that was read while it was written may be of no moment at all."""
+    after = state(study)
+    changed = sorted(run for run in before.keys() | after.keys() if before.get(run) != after.get(run))
+    if changed:
+        raise _RefusedError(
+            UNAVAILABLE,
+            f"{study}: {', '.join(changed)} changed while the study was judged; wait until its runs have ended",
+        )
 
 
 def _comparison(options: argparse.Namespace, storages: Iterable[str]) -> Comparison | None:

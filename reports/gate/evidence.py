@@ -87,6 +87,10 @@ class RunEvidence:
     """By the objective's name."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """As written: told apart from those of other runs."""
+    started_at: str | None = None
+    """ISO 8601, UTC."""
+    lasted_s: float | None = None
+    """From the start of the run to the end of its load."""
 
     @property
     def name(self) -> str:

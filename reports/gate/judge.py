@@ -27,7 +27,13 @@ def judge(objectives: Objectives, evidence: Evidence, comparison: Comparison | N
         checks += judged if decides else [replace(check, decides=False) for check in judged]
     if comparison is not None:
         checks += _comparison_checks(objectives, runs, comparison, study)
-    return Judgement(compose(c.verdict for c in checks if c.decides), own, tuple(checks), comparison)
+    overall = compose(c.verdict for c in checks if c.decides)
+    return Judgement(overall, own, tuple(checks), comparison, _started(runs))
+
+
+def _started(runs: Mapping[str, Sequence[CheckedRun]]) -> dict[str, str]:
+    starts = {storage: [c.run.started_at for c in of if c.run.started_at] for storage, of in runs.items()}
+    return {storage: min(known) for storage, known in starts.items() if known}
 
 
 def _study_checks(objectives: Objectives, runs: Sequence[RunEvidence], storages: int) -> Iterator[Check]:
@@ -45,7 +51,8 @@ def _storage_checks(objectives: Objectives, runs: Sequence[CheckedRun], storage:
         check = partial(check_objective, objective, runs, storage)
         yield guarded(objective_check(objective.name), storage, check)
     for checked in runs:
-        yield from checked.checks
+        first, *others = checked.checks
+        yield from (replace(first, lasted_s=checked.run.lasted_s or 0.0), *others)
     for checked in runs:
         yield from _ledger_checks(objectives, checked)
 

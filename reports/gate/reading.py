@@ -1,6 +1,7 @@
 """Run directories → evidence: the only place of the gate that opens a run's files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,21 @@ def study_storages(study: Path) -> dict[str, list[RunDirectory]]:
     return storages
 
 
+def state(study: Path) -> dict[str, tuple[tuple[str, int, int], ...]]:
+    """Run → name, size and time of change of each of its files. Two that are equal: nothing was written between."""
+    return {run.name: tuple(sorted(_files(run.path))) for run in run_directories(study)}
+
+
+def _files(directory: Path) -> Iterator[tuple[str, int, int]]:
+    for path in directory.iterdir():
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # the name of a draft that has got its own since
+            continue
+        if path.is_file():
+            yield path.name, found.st_size, found.st_mtime_ns
+
+
 def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Sequence[Objective]) -> Evidence:
     """The evidence of these runs. A run that cannot be read says why; nothing is raised."""
     made = sorted(((run, storage) for storage, runs in storages.items() for run in runs), key=lambda r: r[0].number)
@@ -58,16 +74,21 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
     ended = end or {}
-    timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]
-    if problem := _not_whole(run, timeline, end):
-        return RunEvidence(run.name, storage, broken=problem)
-    happened = stages(timeline, manifest, ended)
-    counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
-    promises = (manifest.get("engine") or {}).get("promises") or {}
-    return RunEvidence(
+    known = RunEvidence(
         run.name,
         storage,
         manifest["round"],
+        started_at=manifest.get("started_at"),
+        lasted_s=ended["ended_ns"] / _S if end is not None else None,
+    )
+    timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]
+    if problem := _not_whole(run, timeline, end):
+        return replace(known, broken=problem)
+    happened = stages(timeline, manifest, ended)
+    counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
+    promises = (manifest.get("engine") or {}).get("promises") or {}
+    return replace(
+        known,
         reason=ended.get("reason"),
         detail=ended.get("detail", ""),
         kept=_kept(ended["operations"], found) if end is not None else None,

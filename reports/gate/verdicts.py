@@ -1,7 +1,7 @@
 """Verdicts, how they compose, and what a judgement says."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, Flag
 
 
@@ -91,6 +91,8 @@ class Check:
     decides: bool = True
     bias: Bias = Bias.NONE
     """Of a run's fault: what it may have done to the figures of the run."""
+    lasted_s: float = 0.0
+    """The time of the run, on the first of its checks only, so that the sum over checks is the time of all runs."""
 
 
 def objective_check(name: str) -> str:
@@ -114,6 +116,8 @@ class Judgement:
     storages: Mapping[str, Verdict]
     checks: tuple[Check, ...]
     comparison: Comparison | None = None
+    started_at: Mapping[str, str] = field(default_factory=dict)
+    """When the first run of each storage started, ISO 8601, where that is known."""
 
 
 def guarded(name: str, storage: str | None, make: Callable[[], Check]) -> Check:

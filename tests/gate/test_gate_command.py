@@ -6,7 +6,7 @@ import sys
 from xml.etree import ElementTree as ET
 
 import pytest
-from studies import Op, ledger_check, write_run
+from studies import NS, Op, healthy_ticks, ledger_check, write_run
 
 from reports.gate import command
 from reports.gate.command import main
@@ -165,6 +165,47 @@ def test_a_crash_leaves_no_earlier_verdict_behind(study, monkeypatch, capsys):
     assert gate(study) == 70
     assert "our own fault: MemoryError: too much" in capsys.readouterr().err
     assert not (study / "verdict.json").exists()
+
+
+@pytest.mark.parametrize("change", ["a row more", "a run more", "a run less"])
+def test_study_that_changes_while_it_is_judged_has_no_verdict(study, monkeypatch, capsys, change):
+    run = write_run(study, operations=attempts())
+    read = command.read_evidence
+
+    def read_and_change(*arguments):
+        found = read(*arguments)
+        if change == "a row more":
+            with run.table_path("operations", "0").open("ab") as table:
+                table.write(b"x")
+        elif change == "a run more":
+            write_run(study, "02-sqlite")
+        else:
+            run.path.rename(study / "elsewhere")
+        return found
+
+    monkeypatch.setattr(command, "read_evidence", read_and_change)
+    assert gate(study) == 69
+    name = "02-sqlite" if change == "a run more" else "01-sqlite"
+    assert f"{name} changed while the study was judged" in capsys.readouterr().err
+    assert not (study / "verdict.json").exists()
+
+
+def blind(begins_s, ends_s):
+    return [tick for tick in healthy_ticks() if not begins_s * NS <= tick[1] < ends_s * NS]
+
+
+def test_observer_that_stood_still_leaves_a_fail(study):
+    """As in a replayed outage whose observer was stopped for a tenth of the judged time."""
+    write_run(study, operations=attempts(bad=50), tables={"ticks": blind(6, 7.5)})
+    assert gate(study) == 1
+    (observer,) = [c for c in verdict(study)["checks"] if c["check"] == "observer"]
+    assert (observer["verdict"], observer["bias"]) == ("unknown", "missing")
+    assert observer["observed"] == pytest.approx(1.5, abs=0.11)
+
+
+def test_observer_that_stood_still_keeps_a_pass_away(study):
+    write_run(study, operations=attempts(), tables={"ticks": blind(6, 7.5)})
+    assert gate(study) == 2
 
 
 def test_junit(study):
