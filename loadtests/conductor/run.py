@@ -199,7 +199,8 @@ class Run:
         try:
             require_target(target.url)
         except RunEnded as ended:
-            return replace(followed, reason=ended.reason)
+            if ended.reason.code == "target_unavailable":  # else this host could not find out, and the rows tell
+                return replace(followed, reason=ended.reason)
         return followed
 
     def _end_actions(self) -> None:

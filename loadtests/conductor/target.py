@@ -1,16 +1,14 @@
 """A pod that we did not start: whose it is, whether it is there, whether it takes our tokens."""
 
 import ipaddress
-import socket
 from urllib.parse import SplitResult, urlsplit
 
-from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
-from websockets.sync.client import connect
-from websockets.typing import Subprotocol
-
-from loadtests.conductor.failures import BadInput, RunEnded, Unavailable
-from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply, decode_from_pod, encode_request, key_text
+from loadtests.conductor.failures import BadInput, CannotRun, RunEnded, Unavailable
+from loadtests.records.vocabulary import LOCAL_ERRORS
+from loadtests.wire.blocking import BlockingConnection, reach
+from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply
 from loadtests.wire.codecs.tokens import token_for
+from loadtests.wire.failures import ConnectionFailed
 
 TRY_FOR_S = 5.0
 
@@ -49,47 +47,50 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def require_target(url: str) -> None:
-    """Raises RunEnded(target_unavailable) when nobody listens there."""
+    """Raises RunEnded(target_unavailable) when the target accepts no connection; RunEnded(internal) when this host had
+    no port, descriptor or memory to find out."""
     try:
-        _reach(*address_of(url))
-    except Unavailable as error:
-        raise RunEnded("target_unavailable", str(error)) from None
+        reach(*address_of(url), TRY_FOR_S)
+    except ConnectionFailed as failure:
+        code = "internal" if failure.error in LOCAL_ERRORS else "target_unavailable"
+        raise RunEnded(code, _unreachable(failure)) from None
 
 
 def check_target(url: str, account: str, secret: str) -> None:
-    """Connects once as `account`. Raises Unavailable when nobody is there or speaks the protocol, BadInput when the
-    pod does not take our token."""
+    """Connects once as `account`. Raises Unavailable when there is no server or it does not speak the protocol,
+    BadInput when the pod does not take our token, CannotRun when this host has no port, descriptor or memory left."""
     host, port = address_of(url)
     where = f"{host}:{port}"
-    _reach(host, port)
+    body = {"token": token_for(account, secret), "role": "customer", "name": "load test"}
     try:
-        with connect(
-            url, subprotocols=[Subprotocol(SUBPROTOCOL)], open_timeout=TRY_FOR_S, close_timeout=1, proxy=None
-        ) as pod:
-            body = {"token": token_for(account, secret), "role": "customer", "name": "load test"}
-            pod.send(encode_request("connection.create", key_text(1), body).decode())
-            reply = decode_from_pod(pod.recv(timeout=TRY_FOR_S))
+        with BlockingConnection.open(url, TRY_FOR_S) as pod:
+            reply = pod.ask("connection.create", 1, body)
             if isinstance(reply, Reply) and reply.outcome == "ok":
-                pod.send(encode_request("connection.close", key_text(2), {}).decode())
-    except (InvalidHandshake, InvalidURI) as error:
-        raise Unavailable(f"{where} does not speak {SUBPROTOCOL} at {url}: {error}") from None
+                pod.leave()
+    except ConnectionFailed as failure:
+        if failure.error in LOCAL_ERRORS:
+            raise CannotRun(_unreachable(failure)) from None
+        raise Unavailable(_unfit(failure, where, url)) from None
     except ProtocolError as error:
         raise Unavailable(f"{where} answered with something that is not {SUBPROTOCOL}: {error}") from None
-    except (OSError, WebSocketException) as error:
-        raise Unavailable(
-            f"{where} was reached but did not answer as a pod does: {error or type(error).__name__}"
-        ) from None
     _judge(reply, where, account)
 
 
-def _reach(host: str, port: int) -> None:
-    try:
-        socket.create_connection((host, port), timeout=TRY_FOR_S).close()
-    except socket.gaierror as error:
-        raise Unavailable(f"{host}:{port}: no such host ({error.strerror}): check --target") from None
-    except OSError as error:
-        why = error.strerror or "no answer in time"
-        raise Unavailable(f"nothing answers at {host}:{port} ({why}): start the pod, or correct --target") from None
+def _unfit(failure: ConnectionFailed, where: str, url: str) -> str:
+    if failure.error in ("dns", "connect_refused") or not failure.connected:
+        return _unreachable(failure)
+    if failure.error in ("handshake_rejected", "bad_reply"):
+        return f"no WebSocket with {SUBPROTOCOL} at {url}: {failure.detail}"
+    return f"{where} was reached but did not answer as a pod does: {failure.detail}"
+
+
+def _unreachable(failure: ConnectionFailed) -> str:
+    """What to do where not even TCP connected."""
+    if failure.error in LOCAL_ERRORS:
+        return f"this host has run out of {failure.error.removeprefix('local_')}: {failure.detail}"
+    if failure.error == "dns":
+        return f"no such host: {failure.detail}: check --target"
+    return f"nothing answers at {failure.detail}: start the pod, or correct --target"
 
 
 def _judge(reply: object, where: str, account: str) -> None:

@@ -18,7 +18,8 @@ from loadtests.wire.answers import Answer, no_reply
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.failures import ConnectionFailed, local_error
 from loadtests.wire.frames import Incoming, text_frame
-from loadtests.wire.handshake import RECEIVE_BYTES, open_websocket
+from loadtests.wire.handshake import open_websocket
+from loadtests.wire.opening import RECEIVE_BYTES
 from loadtests.wire.transport import Transport
 
 __all__ = ["Answer", "Connection", "ConnectionFailed"]

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 import ssl
-from typing import Final
+from typing import Final, NamedTuple
 
 from loadtests.records.vocabulary import LOCAL_ERRORS
 
@@ -24,16 +24,28 @@ def outcome_of(error: str, *, sent: bool) -> str:
     return "unknown" if error in _MAY_HAVE_HAPPENED or (sent and error in LOCAL_ERRORS) else "fail"
 
 
+class Refusal(NamedTuple):
+    """An HTTP response that refused an upgrade: its status and Retry-After, None where it has none."""
+
+    status: int
+    retry_after: str | None = None
+
+
 class ConnectionFailed(Exception):
     """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`, `connect_refused`
     and `handshake_rejected` are `fail`; `timeout` and `cut_off` are `unknown`; the local errors are `fail` before
-    the HTTP request was sent (`sent`), else `unknown`."""
+    the HTTP request was sent (`sent`), else `unknown`. `connected` says whether TCP did; `refusal` is set when there
+    was an HTTP status."""
 
-    def __init__(self, error: str, detail: str, *, sent: bool = False) -> None:
+    def __init__(
+        self, error: str, detail: str, *, connected: bool = True, sent: bool = False, refusal: Refusal | None = None
+    ) -> None:
         super().__init__(f"{error}: {detail}")
         self.error = error
         self.outcome = outcome_of(error, sent=sent)
         self.detail = detail
+        self.connected = connected
+        self.refusal = refusal
 
 
 def local_error(error: BaseException) -> str | None:
@@ -59,8 +71,3 @@ def exhausted() -> str | None:
     except OSError as error:
         return local_error(error)
     return None
-
-
-def describe(error: BaseException) -> str:
-    """One line for a person: the kernel's words where there are any."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

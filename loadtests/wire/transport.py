@@ -1,13 +1,12 @@
 """Bytes over a non-blocking socket, plain or TLS: `recv` and `send` raise BlockingIOError instead of waiting."""
 
+import socket
 import ssl
 import struct
 import sys
 from collections.abc import Sequence
 from time import monotonic_ns, time_ns
 from typing import Final, Protocol
-
-from gevent import socket
 
 from loadtests.wire.failures import local_error
 
@@ -61,7 +60,7 @@ class PlainTransport:
     def recv(self, size: int) -> bytes:
         data, ancillary, _, _ = self._recvmsg(size, _STAMP_BYTES)
         self.received_ns = _arrived_ns(ancillary)
-        return data  # type: ignore[no-any-return]
+        return data
 
     @staticmethod
     def flush() -> bool:
@@ -107,6 +106,8 @@ class TlsTransport:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._unsent = b""
+        self.first_bytes = b""
+        """What the server sent first, while the handshake goes on."""
 
     @property
     def received_ns(self) -> int:
@@ -163,6 +164,7 @@ class TlsTransport:
         except BlockingIOError:
             return False
         if data:
+            self.first_bytes = self.first_bytes or data[:64]
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

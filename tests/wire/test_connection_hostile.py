@@ -53,8 +53,8 @@ def test_what_is_no_websocket_address(url: str) -> None:
     [
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope", "HTTP 401 Unauthorized"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP 200 OK"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "valid HTTP"),
-        (b"\x16\x03\x01\x02\x00\x01" * 2000, "no more than 8192 bytes"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "the server sent SSH ('SSH-2.0-OpenSSH_9.2"),
+        (b"\x16\x03\x01\x02\x00\x01" * 2000, "the server sent TLS"),
         (b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n", "Accept"),
     ],
 )

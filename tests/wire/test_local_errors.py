@@ -137,7 +137,7 @@ def test_no_address_of_a_family_is_no_lack_of_ports(monkeypatch: pytest.MonkeyPa
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr("loadtests.wire.handshake._native_socket", Socket)
+    monkeypatch.setattr("loadtests.wire.greenlets._native_socket", Socket)
     assert failure("ws://[::1]:1/") == ("fail", "connect_refused")
 
 
@@ -147,7 +147,7 @@ def test_resolver_without_thread_or_memory_is_local(
     monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     monkeypatch.setattr("gevent.socket.getaddrinfo", raising(error))
-    assert failure("ws://localhost:1/") == ("fail", code)
+    assert failure(f"ws://{code}.invalid:1/") == ("fail", code)
 
 
 def test_memory_that_ends_in_the_handshake_is_local_and_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

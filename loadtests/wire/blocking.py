@@ -1,0 +1,124 @@
+"""A WebSocket without greenlets, for a process that asks a pod one thing and closes."""
+
+import select
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+from loadtests.wire.codecs.messages import Event, Reply, decode_from_pod, encode_request, key_text
+from loadtests.wire.failures import ConnectionFailed
+from loadtests.wire.frames import Incoming, text_frame
+from loadtests.wire.opening import WRITE, Opening, Waiting, parsed, receive_some, send_all
+from loadtests.wire.race import Address, Race, in_order, literal_address, resolution_failed
+from loadtests.wire.transport import Transport
+
+
+class TimeIsOver(Exception):
+    """Not an OSError: no part of the wire takes it for one of the server's."""
+
+
+class ThreadWaiting:
+    """Blocks the thread, until `timeout_s` after it was made at the latest; then every wait raises TimeIsOver."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._until = monotonic() + timeout_s
+
+    @staticmethod
+    def resolve(host: str, port: int) -> list[Address]:
+        try:
+            return in_order(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            raise resolution_failed(host, error) from None
+
+    @staticmethod
+    def new_socket(family: int, kind: int) -> socket.socket:
+        return socket.socket(family, kind)
+
+    def wait_writable(self, sockets: Sequence[socket.socket], timeout_s: float | None) -> list[socket.socket]:
+        ready = self._poll({s.fileno(): select.POLLOUT for s in sockets}, timeout_s)
+        return [s for s in sockets if s.fileno() in ready]
+
+    def wait(self, descriptor: int, event: int, timeout_s: float | None = None) -> bool:
+        return bool(self._poll({descriptor: select.POLLOUT if event == WRITE else select.POLLIN}, timeout_s))
+
+    def _poll(self, events: Mapping[int, int], timeout_s: float | None) -> list[int]:
+        left_s = self._until - monotonic()
+        poll = select.poll()
+        for descriptor, event in events.items():
+            poll.register(descriptor, event)
+        ready = poll.poll(max(0.0, left_s if timeout_s is None else min(left_s, timeout_s)) * 1000)
+        if not ready and (timeout_s is None or timeout_s >= left_s):
+            raise TimeIsOver
+        return [descriptor for descriptor, _ in ready]
+
+
+class BlockingConnection:
+    """An open WebSocket, to be used in `with`."""
+
+    def __init__(self, transport: Transport, received: bytes, waiting: Waiting) -> None:
+        self._transport = transport
+        self._waiting = waiting
+        self._incoming = Incoming()
+        self._messages = self._incoming.receive(received) if received else []
+
+    @classmethod
+    def open(cls, url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> "BlockingConnection":
+        """Raises ConnectionFailed; ValueError when the URL is not ws:// or wss://. `timeout_s` is for the whole life of
+        the connection."""
+        waiting = ThreadWaiting(timeout_s)
+        opening = Opening(parsed(url), tls, waiting)
+        try:
+            return cls(*opening.run(), waiting)
+        except TimeIsOver:
+            raise opening.timed_out(timeout_s) from None
+
+    def __enter__(self) -> "BlockingConnection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def ask(self, kind: str, key: int, body: Mapping[str, Any]) -> Reply | Event:
+        """Sends a request and returns the first message that arrives. Raises ConnectionFailed (`cut_off`, `timeout`);
+        ProtocolError for a message that is none."""
+        try:
+            send_all(self._transport, text_frame(encode_request(kind, key_text(key), body)), self._waiting)
+            while not self._messages:
+                self._receive()
+        except TimeIsOver:
+            raise ConnectionFailed("timeout", f"no reply to {kind}", sent=True) from None
+        except OSError as error:
+            raise ConnectionFailed("cut_off", f"the connection broke: {error}", sent=True) from None
+        return decode_from_pod(self._messages.pop(0))
+
+    def leave(self) -> None:
+        """Ends the pod's connection and the WebSocket, without waiting for the pod's part."""
+        try:
+            request = text_frame(encode_request("connection.close", key_text(0), {}))
+            send_all(self._transport, request + self._incoming.goodbye(), self._waiting)
+        except (OSError, TimeIsOver):
+            pass
+
+    def _receive(self) -> None:
+        data = receive_some(self._transport, self._waiting)
+        self._messages += self._incoming.receive(data)
+        if self._messages:
+            return
+        if self._incoming.broken:
+            raise ConnectionFailed("bad_reply", f"not WebSocket as agreed: {self._incoming.broken}", sent=True)
+        if self._incoming.closed or not data:
+            raise ConnectionFailed("cut_off", f"the pod closed it: {self._incoming.closed or 'hung up'}", sent=True)
+        if answers := self._incoming.answers():
+            send_all(self._transport, answers, self._waiting)
+
+
+def reach(host: str, port: int, timeout_s: float) -> None:
+    """Connects and closes. Raises ConnectionFailed when no address accepts a connection within `timeout_s`."""
+    waiting = ThreadWaiting(timeout_s)
+    race = Race(host, port, literal_address(host, port) or waiting.resolve(host, port), waiting.new_socket)
+    try:
+        race.run(waiting.wait_writable).close()
+    except TimeIsOver:
+        raise ConnectionFailed("timeout", f"{race.report()} within {timeout_s:g} s", connected=False) from None

@@ -1,0 +1,104 @@
+"""How greenlets resolve names and wait for sockets."""
+
+import socket
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+
+import gevent
+import gevent.socket
+from gevent import monkey
+from gevent.event import Event
+from gevent.hub import get_hub
+
+from loadtests.wire.opening import WRITE
+from loadtests.wire.race import Address, in_order, resolution_failed
+
+RESOLVE_AGAIN_S: Final = 5.0
+"""How long the answer of the resolver is used: a change in the DNS is seen that much later, and a reconnect storm asks
+the resolver once in that time, not once a connection."""
+
+# The native socket: gevent's own would add two watchers and a Python layer to every call.
+_native_socket = monkey.get_original("socket", "socket")
+
+
+class Resolver:
+    """Addresses by name. All who ask for one name at the same time share one look-up; its answer is used for
+    RESOLVE_AGAIN_S, an error only by those who waited for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
+        self._asked: dict[tuple[str, int], gevent.Greenlet] = {}
+
+    def addresses(self, host: str, port: int) -> list[Address]:
+        """Raises ConnectionFailed."""
+        asked_at, known = self._known.get((host, port), (0.0, []))
+        if known and monotonic() - asked_at < RESOLVE_AGAIN_S:
+            return known
+        # A greenlet of its own: a user that gives up or is killed does not take the answer from the others.
+        lookup = self._asked.get((host, port))
+        if lookup is None:
+            lookup = self._asked[host, port] = gevent.spawn(self._look_up, host, port)
+        answer = lookup.get()
+        if isinstance(answer, Exception):
+            raise resolution_failed(host, answer)
+        return answer  # type: ignore[no-any-return]
+
+    def _look_up(self, host: str, port: int) -> list[Address] | Exception:
+        asked_at = monotonic()
+        try:
+            found: list[Any] = gevent.socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        except Exception as error:
+            return error
+        finally:
+            del self._asked[host, port]
+        addresses = in_order(found)
+        self._known[host, port] = asked_at, addresses
+        return addresses
+
+
+class GreenletWaiting:
+    """Blocks the calling greenlet only."""
+
+    def __init__(self) -> None:
+        self._resolver = Resolver()
+
+    def resolve(self, host: str, port: int) -> list[Address]:
+        return self._resolver.addresses(host, port)
+
+    @staticmethod
+    def new_socket(family: int, kind: int) -> socket.socket:
+        return _native_socket(family, kind)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def wait(descriptor: int, event: int, timeout_s: float | None = None) -> bool:
+        hub = get_hub()
+        watcher = hub.loop.io(descriptor, event)
+        try:
+            with gevent.Timeout(timeout_s, False):
+                hub.wait(watcher)
+                return True
+            return False
+        finally:
+            watcher.close()
+
+    @staticmethod
+    def wait_writable(sockets: Sequence[socket.socket], timeout_s: float | None) -> list[socket.socket]:
+        ready: list[socket.socket] = []
+        news = Event()
+
+        def on_ready(one: socket.socket) -> None:
+            ready.append(one)
+            news.set()
+
+        watchers: list[Any] = []
+        try:
+            for one in sockets:
+                watchers.append(get_hub().loop.io(one.fileno(), WRITE))
+                watchers[-1].start(on_ready, one)
+            news.wait(timeout_s)
+        finally:
+            for watcher in watchers:
+                watcher.stop()
+                watcher.close()
+        return list(dict.fromkeys(ready))

@@ -1,0 +1,132 @@
+"""From a URL to an open WebSocket: name, TCP, TLS, HTTP upgrade. How to wait is the caller's: greenlets or a thread."""
+
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import WebSocketURI, parse_uri
+
+from loadtests.wire.failures import ConnectionFailed, local_error
+from loadtests.wire.race import Address, Race, literal_address
+from loadtests.wire.tls import default_tls, tls_failed
+from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
+from loadtests.wire.upgrade import Upgrade
+
+RECEIVE_BYTES: Final = 65536
+READ: Final = 1
+WRITE: Final = 2
+
+
+class Waiting(Protocol):
+    """What an opening needs of its surroundings. Whatever ends a wait too early is raised through the opening."""
+
+    def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Raises ConnectionFailed."""
+
+    def new_socket(self, family: int, kind: int) -> socket.socket: ...
+
+    def wait_writable(self, sockets: Sequence[socket.socket], timeout_s: float | None) -> Sequence[socket.socket]:
+        """Those that are writable or have failed, once there is one; none of them when `timeout_s` is over."""
+
+    def wait(self, descriptor: int, event: int, timeout_s: float | None = None) -> bool:
+        """Waits for READ or WRITE; False when `timeout_s` is over."""
+
+
+def parsed(url: str) -> WebSocketURI:
+    """Raises ValueError when the URL is not ws:// or wss://."""
+    try:
+        return parse_uri(url)
+    except InvalidURI as error:
+        raise ValueError(str(error)) from None
+
+
+class Opening:
+    """One attempt to open a WebSocket, and how far it is."""
+
+    def __init__(self, uri: WebSocketURI, tls: ssl.SSLContext | None, waiting: Waiting) -> None:
+        self._uri = uri
+        self._tls = tls
+        self._waiting = waiting
+        self._where = f"{uri.host}:{uri.port}"
+        self._race: Race | None = None
+        self._connected = False
+        self._sent = False
+        self._upgrade = Upgrade(uri)
+
+    def run(self) -> tuple[Transport, bytes]:
+        """A transport on which both sides have agreed to speak WebSocket, and the bytes that came behind the
+        agreement. Raises ConnectionFailed; leaves nothing open when it raises."""
+        try:
+            return self._run()
+        except Exception as error:
+            code = local_error(error)
+            if code is None:
+                raise
+            raise ConnectionFailed(code, f"{self._where}: {error or type(error).__name__}", sent=self._sent) from None
+
+    def _run(self) -> tuple[Transport, bytes]:
+        host, port = self._uri.host, self._uri.port
+        addresses = literal_address(host, port) or self._waiting.resolve(host, port)
+        self._race = Race(host, port, addresses, self._waiting.new_socket)
+        connected = self._race.run(self._waiting.wait_writable)
+        self._connected = True
+        try:
+            transport = self._secure(connected) if self._uri.secure else PlainTransport(connected)
+            return transport, self._shake_hands(transport)
+        except BaseException:
+            connected.close()
+            raise
+
+    def timed_out(self, timeout_s: float) -> ConnectionFailed:
+        """Why there is no WebSocket when the time is over: a refusal that has begun is one."""
+        within = f"within {timeout_s:g} s"
+        if self._race is None:
+            return ConnectionFailed(
+                "timeout", f"{self._uri.host}: no answer from the resolver {within}", connected=False
+            )
+        if not self._connected:
+            return ConnectionFailed("timeout", f"{self._race.report()} {within}", connected=False)
+        return self._upgrade.refusal() or ConnectionFailed("timeout", f"{self._where} did not answer {within}")
+
+    def _secure(self, connected: socket.socket) -> TlsTransport:
+        transport = TlsTransport(connected, self._tls or default_tls(), self._uri.host)
+        try:
+            while not transport.handshake():
+                self._waiting.wait(transport.fileno(), READ)
+        except OSError as error:
+            raise tls_failed(self._where, error, transport.first_bytes) from None
+        return transport
+
+    def _shake_hands(self, transport: Transport) -> bytes:
+        """Sends the HTTP upgrade and reads its answer; returns the bytes of frames that came with it."""
+
+        def send(data: bytes) -> None:
+            self._sent = True
+            send_all(transport, data, self._waiting)
+
+        def receive(patience_s: float | None) -> bytes:
+            return receive_some(transport, self._waiting, patience_s)
+
+        return self._upgrade.run(send, receive)
+
+
+def send_all(transport: Transport, data: bytes, waiting: Waiting) -> None:
+    while data:
+        try:
+            data = data[transport.send(data) :]
+        except BlockingIOError:
+            waiting.wait(transport.fileno(), WRITE)
+    while not transport.flush():
+        waiting.wait(transport.fileno(), WRITE)
+
+
+def receive_some(transport: Transport, waiting: Waiting, timeout_s: float | None = None) -> bytes:
+    """What arrives next; b"" at the end of the stream, and when nothing arrives for `timeout_s`."""
+    while True:
+        try:
+            return transport.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            if not waiting.wait(transport.fileno(), READ, timeout_s):
+                return b""
