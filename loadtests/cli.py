@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser
 from loadtests.conductor.choices import Generator
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
 DESCRIPTION = """\
@@ -232,6 +233,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command; always raises SystemExit."""
     secure("loadtests")
+    raise_soft_limit()  # all that is started from here inherits it
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:

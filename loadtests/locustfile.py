@@ -5,6 +5,7 @@ from typing import Any
 
 from locust import events
 
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.users import locusthooks
 from loadtests.users.agent import Agent
 from loadtests.users.shape import StagesShape
@@ -17,6 +18,7 @@ def _add_options(parser: Any) -> None:
     add_options(parser)
 
 
+raise_soft_limit()  # Locust itself stops at 10,000
 locusthooks.install()
 
 

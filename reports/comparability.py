@@ -16,7 +16,7 @@ ALIKE_EVERYWHERE = (
     "packages",
     "generator.processes",
 )
-ALIKE_IN_ROUNDS = ("engine", "target")
+ALIKE_IN_ROUNDS = ("engine", "target", "servers")
 PLACES = frozenset({"url", "port", "path", "data_directory", "socket", "file", "dsn", "directory"})
 """Where a server happened to be this time: no setting."""
 

@@ -21,6 +21,7 @@ from loadtests.calibration.calibrating import Calibration, Database
 from loadtests.calibration.outcome import sentence, verdict
 from loadtests.calibration.places import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.commandline import EX_INTERRUPTED, EX_USAGE, Parser
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 
@@ -64,6 +65,7 @@ async def _calibrate(arguments: argparse.Namespace, databases: Sequence[Database
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
+    raise_soft_limit()
     databases = _databases(arguments.database)
     with os.fdopen(arguments.ready_fd, "w") as lines:
 

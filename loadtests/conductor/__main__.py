@@ -30,6 +30,7 @@ from loadtests.conductor.progress import PlainProgress
 from loadtests.conductor.run import Around, Run
 from loadtests.conductor.study import create_run, create_study
 from loadtests.conductor.watching import Interrupts, Lines
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure
 
 
@@ -176,6 +177,7 @@ def _make(asked: Asked, reports: Reports) -> int:
 def main() -> NoReturn:
     secure("loadtests")
     asked, ready_fd = parse(sys.argv[1:])
+    raise_soft_limit()
     reports = Reports(ready_fd)
     try:
         code = _make(asked, reports)

@@ -10,6 +10,10 @@ from typing import Any
 
 import psutil
 
+from loadtests.limits import descriptors
+from loadtests.limits.memory import total_bytes
+from loadtests.limits.processors import allowed_cores
+
 DISTRIBUTION = "messaging-pod-loadtests"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +24,10 @@ def host() -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
+        "allowed_cores": allowed_cores(),
         "memory_bytes": psutil.virtual_memory().total,
+        "allowed_memory_bytes": total_bytes(),
+        "open_files": descriptors.limit(),
         "python": platform.python_version(),
     }
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,10 @@ class Found:
     behind: tuple[str, ...] = ()
     """The databases behind a target that are watched."""
     remote_workers: tuple[Mapping[str, Any], ...] = ()
+    servers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Database → what its private server takes, read back."""
+    notes: tuple[str, ...] = ()
+    """Sentences for people about what this run may lack."""
 
 
 def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -> dict[str, Any]:
@@ -80,7 +84,9 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
         "clock": asdict(clock),
         "target": {"owned": subject.target is None, "pods": pods(found)},
         "engine": engine(subject.storage, next(iter(found.settings.values()), {})) if subject.storage else None,
+        "servers": {name: dict(limits) for name, limits in found.servers.items()},
         "host": host(),
+        "notes": list(found.notes),
         "packages": packages(),
         "generator": {"processes": choices.generator.workers, "workers": list(found.remote_workers)},
         "database_offsets": found.observer.get("database_offsets", {}),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.conductor.behind import check_databases, databases_behind
+from loadtests.conductor.capacity import Host, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import BadInput, Unavailable
@@ -127,8 +128,10 @@ def _problems_of_generator(asked: Asked) -> list[str]:
 
 
 def check_surroundings(choices: Choices) -> None:
-    """Servers, target and the databases behind it, and somewhere to write. Raises Unavailable or BadInput."""
+    """This host's limits, servers, target and the databases behind it, and somewhere to write. Raises Unavailable or
+    BadInput."""
     problems = [
+        *shortfalls(choices, Host.here()),
         *problems_of_servers([subject.storage for subject in choices.subjects if subject.storage is not None]),
         *_problems_of_directory(choices.runs),
         *_problems_of_bind(choices.generator.bind),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from loadtests.conductor.acting import Acting
+from loadtests.conductor.capacity import Host, doubts
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, end_document
@@ -83,6 +84,7 @@ class Run:
         self._acting: Acting | None = None
         self._reserve: Reserve | None = None
         self._seen = Load()
+        self._notes: list[str] = []
 
     def execute(self) -> Reason:
         """Makes the run. Whatever happens, its parts are gone and its end is written when this returns."""
@@ -125,14 +127,21 @@ class Run:
             require_target(target.url)  # an earlier run of the study may have been its end
             (pod,) = layout(self.scenario, None).pods
             return (PodTarget(pod.name, target.url, pod.accounts, pod.weight),)
+        for doubt in doubts(self.around.choices, self.identity.subject, Host.here()):
+            self._note(doubt)
         self.parts.start_servers()
         for name, server in self.parts.servers.items():
             for note in server.notes:
-                self.around.progress.say(f"the database server {name} {note}")
+                self._note(f"the database server {name} {note}")
         self.parts.start_calibration()
         self._calibrated()
         self.parts.start_pods()
         return tuple(pod.target for pod in self.parts.pods.values())
+
+    def _note(self, sentence: str) -> None:
+        """Shows a sentence now and keeps it for the manifest."""
+        self._notes.append(sentence)
+        self.around.progress.say(sentence)
 
     def _calibrated(self) -> None:
         """A calibration that failed ends no run: lock waits are no evidence then, which its figures say."""
@@ -155,7 +164,15 @@ class Run:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
         settings = {name: dict(pod.settings) for name, pod in self.parts.pods.items()}
         behind = tuple(self.parts.databases) if self.identity.subject.target else ()
-        self._found = Found(pods, settings, self.parts.layout, self.parts.start_observer(), behind)
+        self._found = Found(
+            pods,
+            settings,
+            self.parts.layout,
+            self.parts.start_observer(),
+            behind,
+            servers={name: server.limits for name, server in self.parts.servers.items()},
+            notes=tuple(self._notes),
+        )
         if self.around.choices.generator.expect_workers is None:
             self._declare(Load())
 

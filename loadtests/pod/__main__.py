@@ -15,6 +15,7 @@ from typing import Final
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the pod; returns the exit code."""
     secure("pod")
     arguments = _parser().parse_args(argv)
+    raise_soft_limit()
     if arguments.ready_fd is not None:
         _die_with_parent()
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
+from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.probes.contract import Clock, Database, Probe
 from loadtests.probes.databases import DSNS, database_probes, offsets, sources, why_not
 from loadtests.probes.loop import Watch, run
@@ -128,6 +129,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
+    raise_soft_limit()
     try:
         uvloop.run(_observe(arguments))
     except* OSError as problems:

@@ -1,6 +1,6 @@
 """What every private database server is to those who use one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -37,6 +37,11 @@ class Server(Protocol):
     @property
     def directory(self) -> Path:
         """Where it really lives: its data and its log are in there."""
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """What the server takes, as it said itself when it was last started or resized: `connections` of pods,
+        `open_files`, and its own settings by their names."""
 
     @property
     def notes(self) -> Sequence[str]:

@@ -39,6 +39,7 @@ from typing import IO, Any
 _STEP_MS = 20
 _GRACE_S = 1.0
 _LAST_WORDS_S = 1.0
+_OPEN_FILES = 65_536
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -56,8 +57,18 @@ def _prepare_child(last_signal: int, cpus: set[int] | None) -> None:
     """Runs in the child after its change of user, which would have cleared the signal."""
     _prctl(_PR_SET_PDEATHSIG, last_signal)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would stay behind
+    _raise_open_files()
     if cpus:
         os.sched_setaffinity(0, cpus)
+
+
+def _raise_open_files() -> None:
+    """The soft limit up to the hard one, as far as a server can use it: each connection of it may be an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _wait(done: Callable[[], bool], timeout_s: float) -> bool:

@@ -1,6 +1,8 @@
 """A private PostgreSQL server, durable as in production."""
 
+import asyncio
 import signal
+from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -13,6 +15,8 @@ from loadtests.servers.postgres_settings import CLIENTS, bootstrap, configuratio
 from loadtests.servers.private import OWNER, POD, PrivateServer, runs
 
 __all__ = ["PostgresServer", "ServerUnavailable"]
+
+_ANSWER_S = 10.0
 
 
 class PostgresServer(PrivateServer):
@@ -68,6 +72,30 @@ class PostgresServer(PrivateServer):
     def _apply_size(self) -> None:
         self.stop()
         self.start()
+
+    @classmethod
+    def files_needed(cls, connections: int) -> int:  # noqa: ARG003  a connection is a process, with files of its own
+        """Each process needs 48 beside those that are open when it begins."""
+        return 128
+
+    def _read_limits(self) -> dict[str, int]:
+        names = ("max_connections", "superuser_reserved_connections", "max_files_per_process")
+        taken = dict(zip(names, asyncio.run(self._shown(names)), strict=True))
+        pods = taken["max_connections"] - taken["superuser_reserved_connections"]
+        taken["max_files_per_process"] = min(taken["max_files_per_process"], self._open_files())
+        return {"connections": pods, **taken}
+
+    async def _shown(self, names: Sequence[str]) -> list[int]:
+        import asyncpg
+
+        try:
+            connection = await asyncpg.connect(self.dsn, timeout=_ANSWER_S, command_timeout=_ANSWER_S)
+            try:
+                return [int(await connection.fetchval(f"SHOW {name}")) for name in names]
+            finally:
+                await connection.close(timeout=_ANSWER_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise ServerUnavailable(f"{self._title()} does not tell its limits: {error!r}") from None
 
     @classmethod
     def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:

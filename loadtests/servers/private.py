@@ -6,12 +6,13 @@ import shutil
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from loadtests.limits import descriptors
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.errors import ServerUnavailable
@@ -67,6 +68,8 @@ class PrivateServer(ABC):
         self._passwords = {OWNER: secrets.token_urlsafe(24), POD: secrets.token_urlsafe(24)}
         self._pid: int | None = None
         self._paused = False
+        self.limits: Mapping[str, int] = {}
+        """What the server takes, by its own account, since it was last started or resized."""
         self.notes = list(ground.home.notes)
         if ground.binaries.directory.is_relative_to(ground.home.directory):
             self.notes.append(f"runs {ground.binaries.source}, which its user cannot reach")
@@ -128,6 +131,15 @@ class PrivateServer(ABC):
     def _apply_size(self) -> None:
         """Brings the running server to the size that was configured."""
 
+    @classmethod
+    @abstractmethod
+    def files_needed(cls, connections: int) -> int:
+        """The fewest open files with which the server takes so many connections of pods."""
+
+    @abstractmethod
+    def _read_limits(self) -> dict[str, int]:
+        """Asks the running server what it takes: `connections` of pods, and its own settings by their names."""
+
     def _lock_file(self) -> str | None:
         return None
 
@@ -156,6 +168,7 @@ class PrivateServer(ABC):
         """Returns when connections are served. Raises ServerUnavailable with the end of the server's log."""
         if self.running:
             raise ServerUnavailable(f"the {self.product.name} server on port {self._port} is running already")
+        self._check_files(descriptors.limit())
         log = str(self._home.log / "start.log")
         order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
         self._pid = self._guard.order("start", **order)["pid"]
@@ -167,6 +180,11 @@ class PrivateServer(ABC):
                 self.kill()
                 raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
             time.sleep(0.02)
+        try:
+            self._check_limits()
+        except ServerUnavailable:
+            self.kill()
+            raise
 
     def stop(self) -> None:
         self.resume()
@@ -195,13 +213,19 @@ class PrivateServer(ABC):
     def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
         if self._paused:
             raise ServerUnavailable(f"the {self.product.name} server cannot be resized while it is paused")
-        self._size = self._size.changed(connections, memory_mb, cores)
+        before, self._size = self._size, self._size.changed(connections, memory_mb, cores)
+        try:
+            self._check_files(self._open_files() if self.running else descriptors.limit())
+        except ServerUnavailable:
+            self._size = before
+            raise
         if cores is not None:
             self._guard.order("cores", count=cores)
         if connections is not None or memory_mb is not None:
             self._configure()
             if self.running:
                 self._apply_size()
+                self._check_limits()
 
     def recreate(self) -> None:
         self.stop()
@@ -234,6 +258,32 @@ class PrivateServer(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.destroy()
+
+    def _check_files(self, available: int) -> None:
+        """Raises ServerUnavailable for a size that the limit on open files does not allow."""
+        asked = self._size.connections
+        needed = self.files_needed(asked)
+        if needed > available:
+            raise ServerUnavailable(
+                f"{self.product.name} {self.version}: {asked} connections need {needed} open files, and the hard limit "
+                f"allows {available}: raise it ({descriptors.HOW}), or ask for fewer connections"
+            )
+
+    def _check_limits(self) -> None:
+        """Reads back what the server takes. Raises ServerUnavailable when that is less than it was asked to."""
+        self.limits = {**self._read_limits(), "open_files": self._open_files()}
+        if (taken := self.limits["connections"]) < self._size.connections:
+            raise ServerUnavailable(
+                f"{self._title()} takes {taken} connections of the {self._size.connections} that were asked for; its "
+                f"limit on open files is {self.limits['open_files']}{self._explained(self._logged())}"
+            )
+
+    def _open_files(self) -> int:
+        """The running server's own limit, which it may have changed itself."""
+        for line in Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii").splitlines():
+            if line.startswith("Max open files") and (soft := line.split()[3]).isdigit():
+                return int(soft)
+        return descriptors.MOST
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.version} on 127.0.0.1:{self._port} in {self._home.directory}>"

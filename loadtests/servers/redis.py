@@ -14,7 +14,7 @@ from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
 from loadtests.servers.redis_settings import configuration, resizing
-from loadtests.servers.size import Size
+from loadtests.servers.size import RESERVED, Size
 
 __all__ = ["RedisServer"]
 
@@ -86,6 +86,19 @@ class RedisServer(PrivateServer):
             return bool(self._client.ping())
         except RedisError:
             return False
+
+    @classmethod
+    def files_needed(cls, connections: int) -> int:
+        """Redis keeps 32 back for itself, and lowers `maxclients` to what is left."""
+        return connections + RESERVED + 32
+
+    def _read_limits(self) -> dict[str, int]:
+        try:
+            taken = self._client.config_get("max*")
+        except RedisError as error:
+            raise ServerUnavailable(f"{self._title()} does not tell its limits: {error}") from None
+        clients, memory = (int(str(taken[name])) for name in ("maxclients", "maxmemory"))
+        return {"connections": clients - RESERVED, "maxclients": clients, "maxmemory": memory}
 
     def _apply_size(self) -> None:
         try:

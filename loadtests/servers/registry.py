@@ -47,6 +47,11 @@ def product(engine: str) -> Product:
     return _class(engine).product
 
 
+def files_needed(engine: str, connections: int | None) -> int:
+    """The fewest open files with which a server takes so many connections of pods; None: as many as by default."""
+    return _class(engine).files_needed(Size().changed(connections, None, None).connections)
+
+
 def missing(engine: str) -> str | None:
     """Why no server of the engine can be made here; None when one can, or the engine needs none."""
     if engine not in SERVERS:

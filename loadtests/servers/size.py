@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from loadtests.limits.memory import total_bytes
 from loadtests.servers.errors import ServerUnavailable
 
 RESERVED = 5
@@ -41,8 +42,8 @@ class Size:
 
 
 def memory_here_mb() -> int:
-    """All of this machine's."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    """All of this machine's, or what its control groups allow us."""
+    return total_bytes() // 2**20
 
 
 def _check(what: str, asked: int, least: int, most: int) -> None:

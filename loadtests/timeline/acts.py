@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 _LAST_WORDS: Final = 500
 
+TAKEN: Final = ("connections", "open_files")
+"""What a server takes after it was resized, of all that it reports."""
+
 
 async def carry_out(action: Action, around: Surroundings) -> Found:
     """Does it, from beginning to end; returns what it has to tell. Raises ActionFailed."""
@@ -104,11 +107,13 @@ async def _maintain(action: Maintain, around: Surroundings) -> Found:
 
 
 async def _resize(action: Resize, around: Surroundings) -> Found:
+    taken: Found = {}
     for database in around.chosen_databases(action.database, list(around.pods.values())):
         server = _server(database)
         async with around.hands.stricken(database.name):
             await wholly(asyncio.to_thread(server.resize, action.connections, action.memory_mb, action.cores))
-    return {}
+        taken[database.name] = {name: server.limits[name] for name in TAKEN if name in server.limits}
+    return taken
 
 
 async def _recreate(action: Recreate, around: Surroundings) -> Found:

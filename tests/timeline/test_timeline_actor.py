@@ -4,6 +4,7 @@ import subprocess
 import threading
 import time
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -77,6 +78,8 @@ class Hands:
 
 class Server:
     """Notes what it is asked to do. `start` takes until `recovered` is set."""
+
+    limits: ClassVar = {"connections": 9, "open_files": 99, "max_connections": 14}
 
     def __init__(self):
         self.done: list[str] = []
@@ -277,6 +280,7 @@ def test_who_finds_a_server_in_other_hands_waits_and_says_so(surroundings):
     assert played.server.done == ["kill", "start", "started", "resize"]
     assert (kill.result, kill.waited_ns) == ("ok", 0)
     assert resize.result == "ok"
+    assert resize.found == {"postgres": {"connections": 9, "open_files": 99}}
     assert resize.started_ns >= kill.ended_ns
     assert 0 < resize.waited_ns <= resize.started_ns - played.began_ns - 100_000_000
 

@@ -1,0 +1,1 @@
+"""What this host lets its processes use, and how much of it is in use, as the kernel reports it."""

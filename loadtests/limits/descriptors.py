@@ -1,0 +1,35 @@
+"""Open files: how many this process may have, and raising that as far as we may."""
+
+import os
+import resource
+from typing import Final
+
+MOST: Final = 1 << 20
+"""Enough for every load; a limit of a billion, as some container engines set, makes old programs close as many."""
+
+HOW: Final = "ulimit -Hn, LimitNOFILE= of a systemd unit, --ulimit nofile= of a container, /etc/security/limits.conf"
+"""Where the hard limit is set."""
+
+
+def raise_soft_limit() -> int:
+    """Raises the soft limit on open files to the hard one, which children inherit. Returns the limit then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):  # a seccomp filter, a kernel with a lower limit of its own: as before then
+            return soft
+        return wanted
+    return MOST if soft == resource.RLIM_INFINITY else soft
+
+
+def limit() -> int:
+    """How many this process may have open once the soft limit is raised."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST if hard == resource.RLIM_INFINITY else hard
+
+
+def in_use() -> int:
+    """How many this process has open."""
+    return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  without the one that lists
