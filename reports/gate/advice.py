@@ -25,14 +25,21 @@ def blocked(rounds: Sequence[Round], pool: Pool, faults: Iterable[Check]) -> str
     return "the figures alone would fail, but not if every operation whose outcome is unknown had been good"
 
 
-def contradiction(figures: Sequence[Figure]) -> str:
-    """Which rounds contradict each other; empty when none do."""
+def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
+    """Which rounds contradict each other, and their faults; empty when none do."""
     verdicts = [figure.verdict for figure in figures]
     if not {Verdict.PASS, Verdict.FAIL} <= set(verdicts):
         return ""
     fewer = min((Verdict.FAIL, Verdict.PASS), key=verdicts.count)
-    odd = ", ".join(name(figure) for figure in figures if figure.verdict is fewer)
-    return f"{disagreement(figures)}; more data does not reconcile them: find what was different in {odd}"
+    odd = [figure for figure in figures if figure.verdict is fewer]
+    theirs = dict.fromkeys(f"{f.check} ({f.run})" for f in faults if any(_is_of(f, figure) for figure in odd))
+    found = f" (these checks found faults: {', '.join(theirs)})" if theirs else ""
+    where = f"find what was different in {', '.join(map(name, odd))}{found}"
+    return f"{disagreement(figures)}; more data does not reconcile them: {where}"
+
+
+def _is_of(fault: Check, figure: Figure) -> bool:
+    return fault.run == figure.run if figure.run is not None else fault.round == figure.round
 
 
 def disagreement(figures: Sequence[Figure]) -> str:

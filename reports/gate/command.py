@@ -81,8 +81,7 @@ def _gate(options: argparse.Namespace) -> int:
     _refuse_changed(options.study, before)
     study = options.study.resolve().name
     document = json.dumps(as_document(judgement, objectives, study), indent=2, allow_nan=False, ensure_ascii=False)
-    for path, text in zip(outputs, (f"{document}\n", as_junit(judgement, study)), strict=True):
-        _replace(path, text)
+    _write(dict(zip(outputs, (f"{document}\n", as_junit(judgement, study)), strict=True)))
     print(as_markdown(judgement, objectives, study), flush=True)
     return EXIT_CODES[judgement.overall]
 
@@ -144,11 +143,22 @@ def _clear(outputs: Iterable[Path]) -> None:
             raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
 
 
+def _write(texts: Mapping[Path, str]) -> None:
+    """Writes all the files or none."""
+    for path, text in texts.items():
+        try:
+            _replace(path, text)
+        except OSError as error:
+            for written in texts:
+                written.unlink(missing_ok=True)
+            raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
+
+
 def _replace(path: Path, text: str) -> None:
     """Writes the file whole or not at all."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

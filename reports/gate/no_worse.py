@@ -57,7 +57,10 @@ def check_no_worse(
     rounds = [Round(f, p.lets_pass, p.lets_fail) for f, p in zip(figures, pairs, strict=True)]
     verdict, pooled = agreed(rounds, pool), pool(range(len(pairs)))
     faults = [fault for runs in storages.values() for checked in runs for fault in checked.faults]
-    undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures) or _undecided(objective, pairs)
+    undecided = ""
+    if verdict is Verdict.UNKNOWN:
+        undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures, faults)
+        undecided = undecided or _undecided(objective, pairs)
     return Check(
         f"no worse: {objective.name}",
         Verdict.UNKNOWN if unlike else verdict,

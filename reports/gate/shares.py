@@ -24,7 +24,10 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
     rounds = [Round(f, r.bias.lets_pass, r.bias.lets_fail) for f, r in zip(figures, runs, strict=True)]
     verdict, pooled = agreed(rounds, pool), pool(range(len(runs)))
     faults = [fault for checked in runs for fault in checked.faults]
-    undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures) or _undecided(objective, figures)
+    undecided = ""
+    if verdict is Verdict.UNKNOWN:
+        undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures, faults)
+        undecided = undecided or _undecided(objective, figures)
     return Check(
         objective_check(objective.name),
         verdict,

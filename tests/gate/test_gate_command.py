@@ -1,8 +1,11 @@
 """The command: exit codes, outputs, and what it says of bad input."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -290,6 +293,35 @@ def test_a_study_that_cannot_be_written(study, objectives, capsys):
     (study / "verdict.json").mkdir()
     code, told = bad_input(capsys, study, "--objectives", objectives)
     assert (code, "verdict.json: cannot be written" in told) == (69, True)
+
+
+def test_single_storage_has_no_candidate(study, objectives, capsys):
+    write_run(study, "01-sqlite")
+    code, told = bad_input(capsys, study, "--objectives", objectives, "--baseline", "sqlite", "--candidate", "redis")
+    assert (code, told) == (64, "--candidate: got 'redis', expected one of the study's: sqlite\n")
+
+
+def test_verdict_that_cannot_be_written_whole_is_not_written(study, objectives, monkeypatch, capsys):
+    write_run(study, operations=attempts())
+    replace_file = command._replace
+
+    def full(path, text):
+        if text and path.suffix == ".xml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace_file(path, text)
+
+    monkeypatch.setattr(command, "_replace", full)
+    code, told = bad_input(capsys, study, "--objectives", objectives)
+    assert (code, told) == (69, f"{study / 'verdict.xml'}: cannot be written: No space left on device\n")
+    assert not (study / "verdict.json").exists()
+
+
+def test_study_whose_name_is_not_utf8(tmp_path, objectives):
+    study = Path(os.fsdecode(os.fsencode(tmp_path) + b"/study-\xff"))
+    write_run(study, operations=attempts())
+    assert main([str(study), "--objectives", str(objectives)]) == 0
+    assert verdict(study)["overall"] == "pass"
+    assert ET.parse(study / "verdict.xml").getroot().get("failures") == "0"
 
 
 def test_the_installed_command_imports_no_plots_and_no_load(study, objectives):

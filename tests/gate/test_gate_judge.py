@@ -369,6 +369,91 @@ def test_an_unsound_baseline_leaves_the_comparison_unknown():
     assert check(judgement, "objective: accept", "postgres").verdict is PASS
 
 
+# --- no worse ---
+
+
+def no_worse(baseline, candidate, *, objectives=OBJECTIVES, **changes):
+    """The check on rounds of both; a count of None is a round without a run."""
+    runs = [run(c, f"{n:02}-sqlite", number=n) for n, c in enumerate(baseline, 1) if c is not None]
+    runs += [run(c, f"{n:02}-postgres", "postgres", n, **changes) for n, c in enumerate(candidate, 1) if c is not None]
+    judgement = judged(*runs, objectives=objectives, comparison=COMPARISON)
+    return check(judgement, "no worse: accept", "postgres")
+
+
+GOOD, WORSE = Counts(999, 1), Counts(939, 61)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "verdict"),
+    [
+        ([GOOD] * 3, [GOOD] * 3, PASS),
+        ([GOOD] * 3, [WORSE] * 3, FAIL),
+        ([GOOD] * 3, [GOOD, WORSE, GOOD], UNKNOWN),
+        ([GOOD] * 3, [WORSE, GOOD, WORSE], UNKNOWN),
+        ([GOOD, WORSE, GOOD], [GOOD] * 3, PASS),
+        ([GOOD, WORSE, GOOD], [Counts(991, 9)] * 3, UNKNOWN),
+        ([GOOD] * 2, [WORSE, WORSE, None], FAIL),
+        ([GOOD] * 3, [WORSE, WORSE, None], FAIL),
+        ([GOOD] * 3, [GOOD, GOOD, None], UNKNOWN),
+        ([GOOD, GOOD, None], [GOOD] * 3, UNKNOWN),
+        ([GOOD, None], [None, WORSE], UNKNOWN),
+        ([GOOD, Counts(0, 0)], [GOOD, GOOD], UNKNOWN),
+        ([GOOD, Counts(0, 0)], [WORSE, WORSE], FAIL),
+    ],
+)
+def test_rounds_of_a_comparison_have_to_agree(baseline, candidate, verdict):
+    assert no_worse(baseline, candidate).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("good", "margin", "verdict"),
+    [
+        (199_940, 0.1, PASS),  # 3 in 10,000: 3 % of the budget of 1 %
+        (199_940, 0.0, FAIL),
+        (199_900, 0.1, PASS),
+        (199_785, 0.1, UNKNOWN),  # 10.75 %, which the interval does not separate from 10 %
+        (199_600, 0.1, FAIL),
+        (199_600, 0.5, PASS),
+        (199_600, 1.0, PASS),
+        (198_000, 0.1, FAIL),
+    ],
+)
+def test_margin_is_a_share_of_the_error_budget(good, margin, verdict):
+    objectives = replace(OBJECTIVES, objectives=(replace(ACCEPT, margin=margin),))
+    new = Counts(good, 200_000 - good)
+    assert no_worse([Counts(200_000, 0)], [new], objectives=objectives).verdict is verdict
+
+
+def test_interrupted_baseline_proves_no_candidate_worse():
+    baseline = run(GOOD, reason="interrupted")
+    judgement = judged(baseline, run(WORSE, **POSTGRES), comparison=COMPARISON)
+    assert check(judgement, "no worse: accept", "postgres").verdict is UNKNOWN
+    assert judgement.overall is FAIL  # by its own objective
+    interrupted = judged(run(GOOD), run(WORSE, **POSTGRES, reason="interrupted"), comparison=COMPARISON)
+    assert check(interrupted, "no worse: accept", "postgres").verdict is FAIL
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [({"manifest": {"host": {"cpu": "y"}}}, "like runs"), ({"commit_survives": "process_crash"}, "durability")],
+)
+def test_runs_that_are_not_alike_are_not_compared(changes, where):
+    easy = replace(OBJECTIVES, objectives=(replace(ACCEPT, target=0.9),))
+    base = run(Counts(1000, 0), manifest={"host": {"cpu": "x"}})
+    other = run(Counts(950, 50), **{**POSTGRES, "manifest": {"host": {"cpu": "x"}}})
+    assert judged(base, other, objectives=easy, comparison=COMPARISON).overall is FAIL
+    judgement = judged(base, replace(other, **changes), objectives=easy, comparison=COMPARISON)
+    found = check(judgement, "no worse: accept", "postgres")
+    assert found.verdict is judgement.overall is UNKNOWN
+    assert found.reason == f"the two cannot be compared: see {where}"
+
+
+def test_odd_round_is_shown_with_its_faults():
+    odd = run(Counts(0, 1000), "02-sqlite", number=2, reason="interrupted")
+    found = check(judged(run(), odd, run(name="03-sqlite", number=3)), "objective: accept")
+    assert "find what was different in 02-sqlite (these checks found faults: completed (02-sqlite))" in found.reason
+
+
 def test_another_commit_of_the_harness_makes_runs_unlike():
     runs = [
         run(name=f"0{n}-sqlite", number=n, manifest={"harness": {"version": "1", "commit": str(n)}}) for n in (1, 2)
