@@ -1,17 +1,16 @@
-"""Locks held in a MariaDB. The one module that knows asyncmy here."""
+"""Locks held in a MariaDB."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import asyncmy
 from asyncmy.errors import MySQLError
 
 from loadtests.calibration.holding import KEYS, Refused, Session, Silent, in_time, until
 from loadtests.calibration.plan import Hold
+from loadtests.drivers import engines, mariadb
 from loadtests.pod.storage.statements import load
 
 ROWS = "loadtests_calibration"
@@ -101,16 +100,11 @@ class MariadbHolds:
             await cursor.execute(_SQL["drop"].format(tables=", ".join(self._tables)))
 
     async def _connect(self) -> Any:
-        url = urlsplit(self._dsn)
-        return await asyncmy.connect(
-            host=url.hostname or "127.0.0.1",
-            port=url.port or 3306,
-            user=unquote(url.username or ""),
-            password=unquote(url.password or ""),
-            db=url.path.lstrip("/"),
-            autocommit=True,
-            connect_timeout=5,
-            init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        return await mariadb.connect(
+            engines.parse("mariadb", self._dsn),
+            "calibration",
+            ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",),
+            timeout_s=5,
         )
 
     async def waiting(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Locks held in a PostgreSQL. The one module that knows asyncpg here.
+"""Locks held in a PostgreSQL.
 
 NOTIFY's lock is one of the whole server. A transaction takes it when it commits, after its last deferred trigger, and
 lets go of it when its commit is done: no statement can hold it. But a commit may have to wait for a standby; for one
@@ -15,11 +15,13 @@ import asyncpg
 
 from loadtests.calibration.holding import KEYS, Refused, Session, Silent, in_time, until
 from loadtests.calibration.plan import Hold
+from loadtests.drivers import engines, postgres
 from loadtests.pod.storage.statements import load
 
 _OUTCOMES: Mapping[str, str] = {"55P03": "timed_out", "40P01": "deadlock", "57014": "cancelled"}
 """SQLSTATE → how the wait ended."""
 
+_SETTINGS = {"jit": "off", "synchronous_commit": "local"}
 _SQL = load(Path(__file__).parent / "sql" / "postgres.sql")
 _FIRST = {"row": "row", "advisory": "advisory", "relation": "change_relation", "notify": "notifying_commit"}
 _OTHERS = {"row": "row", "advisory": "advisory", "relation": "read_relation", "notify": "notifying_commit"}
@@ -110,8 +112,8 @@ class PostgresHolds:
         await self._server.execute("SELECT pg_reload_conf()")
 
     async def _connect(self, dsn: str, name: str) -> Any:
-        settings = {"application_name": name, "jit": "off", "synchronous_commit": "local"}
-        return await asyncpg.connect(dsn, timeout=5, server_settings=settings)
+        address = engines.parse("postgres", dsn)
+        return await postgres.connect(address, name, _SETTINGS, timeout_s=5, names_itself=True)
 
     async def waiting(self, session: Session) -> None:
         await until(lambda: self._ask(_SQL["waiting"], session.number))

@@ -1,14 +1,13 @@
-"""Redis's one thread, kept busy by scripts for known times. The one module that knows redis-py here."""
+"""Redis's one thread, kept busy by scripts for known times."""
 
 from collections.abc import Sequence
 from typing import Any
-
-import redis.asyncio
 
 from loadtests.calibration.holding import Ready
 from loadtests.calibration.plan import Hold
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import Ask, Done
+from loadtests.drivers import engines, redis
 
 COMMAND = "evalsha"
 """What the server calls that which keeps it busy."""
@@ -28,7 +27,7 @@ class RedisHolds:
 
     async def make(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
         """One hold after another: there is one thread."""
-        self._client = redis.asyncio.Redis.from_url(self._dsn, single_connection_client=True)
+        self._client = await redis.open_client(engines.parse("redis", self._dsn), timeout_s=5)
         try:
             session = int(await self._client.client_id())
             self._script = str(await self._client.script_load(_BUSY))

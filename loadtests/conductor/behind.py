@@ -3,20 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
 from loadtests.conductor.failures import Unavailable
 from loadtests.conductor.target import is_loopback
+from loadtests.drivers import engines
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Database, Probe
 from loadtests.probes.databases import DSNS, PROBES, database_probes, dsns_by_name, why_not
-
-_SCHEMES: Mapping[str, tuple[str, ...]] = {
-    "postgres": ("postgresql", "postgres"),
-    "mariadb": ("mariadb", "mysql"),
-    "mysql": ("mysql", "mariadb"),
-    "redis": ("redis", "rediss"),
-}
 
 
 def databases_behind(
@@ -45,15 +39,14 @@ def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str
     if not isinstance(dsn, str):
         return f'its address is missing: set {DSNS} to a JSON object, such as {{"{database.name}": "…"}}'
     try:
-        parts = urlsplit(dsn)
-        host, valid = parts.hostname, parts.scheme in _SCHEMES[database.engine] and parts.port != 0
-    except ValueError:
-        host, valid = None, False
-    if not (valid and host):
-        return f"its address in {DSNS} is no {_SCHEMES[database.engine][0]}://USER:PASSWORD@HOST:PORT/…"
-    if is_loopback(host) or host in hosts_owned:
+        address = engines.parse(database.engine, dsn)
+    except AddressError as error:
+        return f"its address in {DSNS} is no {engines.FORMS[database.engine]} that can be used: {error}"
+    foreign = [host for host in address.hosts if not is_loopback(host) and host not in hosts_owned]
+    if not foreign:
         return ""
-    return f"{host} is not this machine. If it is yours, and may be looked into, say --i-own {host}"
+    owned = " ".join(f"--i-own {host}" for host in foreign)
+    return f"{' and '.join(foreign)}: not this machine. If it is yours, and may be looked into, say {owned}"
 
 
 def check_databases(databases: Sequence[Database], dsns: str | None) -> None:

@@ -14,6 +14,7 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
 from loadtests.conductor.watching import Interrupts
+from loadtests.drivers.addresses.uri import redirected, split
 from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan
 from loadtests.pod.storage.registry import dsn_variable
 from loadtests.scenario import PodTarget
@@ -122,7 +123,7 @@ class Proxy:
     def __init__(self, command: PodCommand, pod: str, database: str, dsn: str) -> None:
         """Raises RunEnded(internal)."""
         log = command.logs / f"proxy-{pod}-{database}.log"
-        port = urlsplit(dsn).port
+        port = split(dsn).places[0].port
         argv = [
             *(sys.executable, "-m", "loadtests.timeline.proxy", "--port", str(port)),
             *("--ready-fd", "{ready}"),
@@ -134,7 +135,7 @@ class Proxy:
             os.close(given)
         told = wait_until_ready(starting, command.interrupts)
         self.child = starting.child
-        self.dsn = _through(dsn, int(told["port"]))
+        self.dsn = redirected(dsn, int(told["port"]))
 
     def order(self, word: str) -> None:
         """`pass`, `reset` or `blackhole`. Raises RunEnded when the proxy has gone."""
@@ -146,10 +147,3 @@ class Proxy:
     def stop(self) -> None:
         os.close(self._orders)
         self.child.kill()
-
-
-def _through(dsn: str, port: int) -> str:
-    """The same database by way of another port of this host."""
-    parts = urlsplit(dsn)
-    user, at, _ = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()

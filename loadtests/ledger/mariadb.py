@@ -1,14 +1,13 @@
-"""Reads a MariaDB database. The one module that knows asyncmy here."""
+"""Reads a MariaDB database."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import unquote, urlsplit
 
-import asyncmy
 from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
+from loadtests.drivers import engines, mariadb
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 
 _CONNECT_S = 5.0
@@ -19,7 +18,9 @@ _ROWS = 10_000
 async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     try:
-        connection = await asyncio.wait_for(_connect(dsn), _CONNECT_S)
+        connection = await mariadb.connect(
+            engines.parse("mariadb", dsn), "ledger", timeout_s=_CONNECT_S, autocommit=False
+        )
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")  # one moment
@@ -33,16 +34,5 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
             yield read
         finally:
             connection.close()
-    except (OSError, MySQLError) as error:
+    except (AddressError, OSError, MySQLError) as error:
         raise UnreadableError(f"MariaDB: {error or type(error).__name__}") from error
-
-
-async def _connect(dsn: str):  # type: ignore[no-untyped-def]
-    at = urlsplit(dsn)
-    return await asyncmy.connect(
-        host=at.hostname or "127.0.0.1",
-        port=at.port or 3306,
-        user=unquote(at.username or ""),
-        password=unquote(at.password or ""),
-        database=at.path.lstrip("/"),
-    )

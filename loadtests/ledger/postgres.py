@@ -1,10 +1,12 @@
-"""Reads a PostgreSQL database. The one module that knows asyncpg here."""
+"""Reads a PostgreSQL database."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
 
+from loadtests.drivers import engines, postgres
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 
 _CONNECT_S = 5.0
@@ -15,7 +17,7 @@ _ROWS = 10_000
 async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, server_settings={"application_name": "ledger"})
+        connection = await postgres.connect(engines.parse("postgres", dsn), "ledger", timeout_s=_CONNECT_S)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):  # one moment
 
@@ -27,6 +29,6 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
                 yield read
         finally:
             connection.terminate()
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableError(f"PostgreSQL: {said}") from error

@@ -1,4 +1,4 @@
-"""Reads a Redis server, by the keys that the pod's storage documents. The one module that knows redis-py here.
+"""Reads a Redis server, by the keys that the pod's storage documents.
 
 Redis has no snapshot for readers: the pods are to be quiet.
 """
@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
-import redis.asyncio
 from redis.exceptions import RedisError
 
+from loadtests.drivers import engines, redis
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError
 
 _ROWS = 5_000
@@ -21,8 +22,9 @@ _CONNECT_S = 5.0
 @asynccontextmanager
 async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
-    client = redis.asyncio.Redis.from_url(dsn, decode_responses=True, socket_connect_timeout=_CONNECT_S)
+    client = None
     try:
+        client = await redis.open_client(engines.parse("redis", dsn), timeout_s=_CONNECT_S, decode_responses=True)
         accounts = sorted(map(str, await client.smembers("accounts")))
 
         async def read(table: str) -> AsyncIterator[Sequence[Row]]:
@@ -31,10 +33,11 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
                     yield rows
 
         yield read
-    except (RedisError, OSError) as error:
+    except (AddressError, RedisError, OSError) as error:
         raise UnreadableError(f"Redis: {error or type(error).__name__}") from error
     finally:
-        await client.aclose()
+        if client is not None:
+            await client.aclose()
 
 
 class _Account:

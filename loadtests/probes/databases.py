@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Clock, ClockOffset, Database, Probe, Source
 
 DSNS = "LOADTESTS_DSNS"
@@ -65,6 +66,8 @@ def why_not(error: Exception) -> str:
     """Why a database cannot be looked into, in one line."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
+    if isinstance(error, AddressError):
+        return f"its address cannot be used: {error}"
     if isinstance(error, ValueError):  # a driver that cannot make out an address may quote it, with the password in it
         return "its address was not understood"
     coded = len(error.args) > 1 and isinstance(error.args[0], int)  # a number, and what it means

@@ -1,5 +1,5 @@
 """MariaDB as a probe sees it, and MySQL 8 by its documentation: who waits for whom, what sessions do, and the server's
-totals. The one module that knows asyncmy here.
+totals.
 
 InnoDB answers from a copy of its lock tables, which it makes anew only when nobody has read them for 100 ms: the one
 reader waits that long between two looks. Whoever else reads them makes this one see old waits: a look is answered in a
@@ -21,11 +21,10 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import asyncmy
 from asyncmy.errors import MySQLError
 
+from loadtests.drivers import engines, mariadb
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
@@ -39,6 +38,7 @@ from loadtests.probes.waits import Wait, Waits, waits_behind
 SHORTEST_PERIOD_S = 0.15
 _SQL = Path(__file__).parent / "sql"
 _OPEN_S = 2.0
+_SETTINGS = ("SET time_zone = '+00:00'",)
 _COPY_LASTS_S = 0.11
 _SLOWLY_NS = 1_000_000_000
 _TIMED_OUT = (1969, 3024)
@@ -79,20 +79,14 @@ class MariadbProbe:
         self._slowly_ns = 0
 
     async def open(self) -> None:
+        address = engines.parse("mariadb", self._dsn)
+        self._connection = await mariadb.connect(
+            address, "loadtests observer", _SETTINGS, timeout_s=_OPEN_S, database=False
+        )
         async with asyncio.timeout(_OPEN_S):
             await self._open()
 
     async def _open(self) -> None:
-        url = urlsplit(self._dsn)
-        self._connection = await asyncmy.connect(
-            host=url.hostname or "127.0.0.1",
-            port=url.port or 3306,
-            user=unquote(url.username or ""),
-            password=unquote(url.password or "").encode(),  # as it is: the driver would make Latin-1 of it
-            autocommit=True,
-            program_name="loadtests observer",
-            init_command="SET time_zone = '+00:00'",
-        )
         product = Product.of((await self._fetch("SELECT version()"))[0][0])
         await self._fetch(f"SET SESSION {product.limited(self.period_s * 0.8)}")  # four fifths of a period
         self.offset = await clock_offset(self._now_us)

@@ -1,4 +1,4 @@
-"""PostgreSQL as a probe sees it: who waits for whom, and what sessions do. The one module that knows asyncpg here."""
+"""PostgreSQL as a probe sees it: who waits for whom, and what sessions do."""
 
 import asyncio
 from collections import Counter
@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from loadtests.drivers import engines, postgres
 from loadtests.probes import locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
@@ -24,6 +25,7 @@ from loadtests.probes.waits import Lock, Wait, Waits, waits_in
 _OLDEST = 13
 _SQL = Path(__file__).parent / "sql"
 _OPEN_S = 2.0
+_SETTINGS = {"jit": "off"}
 _LOG_ANSWERS_S = 1.0
 _SLOWLY_NS = 1_000_000_000
 _CLOCK_LASTS_NS = 30_000_000_000
@@ -69,18 +71,12 @@ class PostgresProbe:
         self.beside = (LogProbe(f"{self.name}/log", self._log, self._wait_rows),)
 
     async def open(self) -> None:
+        address = engines.parse("postgres", self._dsn)
+        self._connection = await postgres.connect(address, "loadtests observer", _SETTINGS, timeout_s=_OPEN_S)
         async with asyncio.timeout(_OPEN_S):
-            await self._open()
+            await self._open(self._connection)
 
-    async def _open(self) -> None:
-        connection = await asyncpg.connect(
-            self._dsn,
-            server_settings={
-                "application_name": "loadtests observer",
-                "jit": "off",
-            },
-        )
-        self._connection = connection
+    async def _open(self, connection: Any) -> None:
         version = connection.get_server_version().major
         if version < _OLDEST:
             raise RuntimeError(f"PostgreSQL {version} is older than {_OLDEST}, the oldest that can be watched")

@@ -1,4 +1,4 @@
-"""Redis as a probe sees it: its clients, and what its one thread is busy with. The one module that knows redis-py here.
+"""Redis as a probe sees it: its clients, and what its one thread is busy with.
 
 Redis has no locks to wait for, so there are no lock waits: everybody waits for that thread, and a command that keeps
 it for long is what they wait for. That is no wait of one session for another, and no row of `lock_waits` says so: it is
@@ -15,9 +15,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import redis.asyncio
 from redis.exceptions import NoPermissionError, ResponseError
 
+from loadtests.drivers import engines, redis
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.redis_thread import Busy, Slow, SlowLog, counters, spread
@@ -52,9 +52,9 @@ class RedisProbe:
         self._slowly_ns = 0
 
     async def open(self) -> None:
-        async with asyncio.timeout(_OPEN_S):
-            self._client = redis.asyncio.Redis.from_url(self._dsn, single_connection_client=True)
-            await self._client.initialize()
+        address = engines.parse("redis", self._dsn)
+        async with asyncio.timeout(address.timeout_s(_OPEN_S)):
+            self._client = await redis.open_client(address, timeout_s=_OPEN_S)
             self.offset = await clock_offset(self._now_us)
             self._slow.serve((await self._client.info("server"))["run_id"])
             reason = "" if await self._read_slowlog() else NO_SLOWLOG

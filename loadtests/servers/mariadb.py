@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
 
+from loadtests.drivers import engines
+from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.mariadb_settings import bootstrap, configuration, resizing
@@ -59,7 +60,7 @@ class MariadbServer(PrivateServer):
         return self._dsn(POD, self._port)
 
     def _dsn(self, role: str, port: int) -> str:
-        return f"mariadb://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{port}/{POD}"
+        return local("mariadb", port, role, self._passwords[role], POD)
 
     def _initialise(self) -> None:
         (self._home.directory / "tmp").exists() or self._home.make("tmp")
@@ -116,14 +117,15 @@ class MariadbServer(PrivateServer):
         return asyncio.run(self._asked(statements))
 
     async def _asked(self, statements: Sequence[str]) -> Any:
-        import asyncmy
         from asyncmy.errors import MySQLError
 
-        where = {"host": "127.0.0.1", "port": self._extra_port, "user": OWNER, "password": self._passwords[OWNER]}
+        from loadtests.drivers import mariadb
+
+        address = engines.parse("mariadb", self.dsn)
         try:
             async with (
                 asyncio.timeout(_ANSWER_S),
-                asyncmy.connect(**where) as connection,
+                await mariadb.connect(address, timeout_s=_ANSWER_S, database=False, autocommit=False) as connection,
                 connection.cursor() as cursor,
             ):
                 for statement in statements:

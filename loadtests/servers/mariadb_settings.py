@@ -57,6 +57,7 @@ def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size)
         "extra_port": extra_port,
         "extra_max_connections": RESERVED,
         "skip-name-resolve": 1,
+        "skip-ssl": 1,  # newer versions offer it by themselves: what storages cost must not depend on the version
         **resizing(size),
         # 10.11.12 and newer grow no further than this, which only reserves addresses; older ones do not know it.
         "loose_innodb_buffer_pool_size_max": memory_here_mb() * _MB,

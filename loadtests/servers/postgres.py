@@ -4,8 +4,8 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from typing import ClassVar
-from urllib.parse import quote
 
+from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Binaries, Product
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.guard import Guard
@@ -36,7 +36,7 @@ class PostgresServer(PrivateServer):
         return self._dsn(POD)
 
     def _dsn(self, role: str) -> str:
-        return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self._port}/{POD}"
+        return local("postgresql", self._port, role, self._passwords[role], POD)
 
     def _initialise(self) -> None:
         data = str(self._home.data)

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from typing import ClassVar
-from urllib.parse import quote
 
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from loadtests.drivers import engines, redis
+from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
@@ -49,11 +49,8 @@ class RedisServer(PrivateServer):
     def __init__(self, ground: Ground, size: Size) -> None:
         super().__init__(ground, size)
         self._flush = "everysec" if "everysec" in ground.choices else "always"
-        self._client = Redis(
-            host="127.0.0.1",
-            port=self._port,
-            username=OWNER,
-            password=self._passwords[OWNER],
+        self._client = redis.blocking(
+            engines.parse("redis", self.dsn),
             socket_timeout=_ANSWER_S,
             retry=Retry(NoBackoff(), 0),
         )
@@ -67,7 +64,7 @@ class RedisServer(PrivateServer):
         return self._dsn(POD)
 
     def _dsn(self, role: str) -> str:
-        return f"redis://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self._port}/0"
+        return local("redis", self._port, role, self._passwords[role], "0")
 
     def _initialise(self) -> None:
         self._home.make("data")

@@ -1,18 +1,18 @@
-"""Sessions with MariaDB for actions. The one module that knows asyncmy here."""
+"""Sessions with MariaDB for actions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import asyncmy
 from asyncmy.errors import MySQLError
 
+from loadtests.drivers import engines, mariadb
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.timeline.surroundings import ActionFailed
 
 _CONNECT_S = 10
-_ERRORS = (OSError, MySQLError)
+_ERRORS = (AddressError, OSError, MySQLError)
 
 
 @asynccontextmanager
@@ -29,17 +29,8 @@ async def connected(dsn: str) -> AsyncIterator["MariadbSession"]:
 
 
 async def _connect(dsn: str) -> Any:
-    parts = urlsplit(dsn)
     with _told():
-        return await asyncmy.connect(
-            host=parts.hostname,
-            port=parts.port,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=parts.path.lstrip("/"),
-            connect_timeout=_CONNECT_S,
-            autocommit=True,
-        )
+        return await mariadb.connect(engines.parse("mariadb", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
 class MariadbSession:

@@ -1,4 +1,4 @@
-"""Sessions with PostgreSQL for actions. The one module that knows asyncpg here."""
+"""Sessions with PostgreSQL for actions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,21 +7,27 @@ from typing import Any
 
 import asyncpg
 
+from loadtests.drivers import engines, postgres
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.timeline.surroundings import ActionFailed
 
 _CONNECT_S = 10.0
-_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_ERRORS = (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator["PostgresSession"]:
     """Raises ActionFailed."""
     with _told():
-        connection = await asyncpg.connect(dsn, timeout=_CONNECT_S, server_settings={"application_name": "timeline"})
+        connection = await _connect(dsn)
     try:
         yield PostgresSession(connection, dsn)
     finally:
         connection.terminate()  # in whatever state it is: the server rolls back what is open
+
+
+async def _connect(dsn: str) -> Any:
+    return await postgres.connect(engines.parse("postgres", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
 class PostgresSession:
@@ -49,7 +55,7 @@ class PostgresSession:
     async def _end_on_server(self) -> None:
         """A session that is cut off goes on with its statement, and keeps its locks, until it has something to say."""
         with suppress(*_ERRORS, TimeoutError):
-            other = await asyncpg.connect(self._dsn, timeout=_CONNECT_S)
+            other = await _connect(self._dsn)
             await other.execute(f"SELECT pg_terminate_backend({int(self._connection.get_server_pid())})", timeout=5)
             await other.close(timeout=5)
 

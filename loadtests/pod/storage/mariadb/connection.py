@@ -1,19 +1,20 @@
-"""One session with MariaDB. Besides `errors`, the one module that knows asyncmy."""
+"""One session with MariaDB."""
 
 import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-import asyncmy
-
+from loadtests.drivers import mariadb
+from loadtests.drivers.addresses import mariadb as addresses
+from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.pod.storage.mariadb.dialect import arguments, placed, split_values
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, is_answer
 from loadtests.pod.storage.sql.driver import Row
 
 QUIT_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 5.0
 SESSION_SETTINGS = {
     # Every statement sees what was committed before it, as on PostgreSQL, so that one set of strategies means the same
     # on both. InnoDB's own default, REPEATABLE READ, would answer from the transaction's first moment what a strategy
@@ -34,23 +35,12 @@ _ROWS_AT_ONCE = 500
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 
-class Address(NamedTuple):
-    """Where the server is, and as whom one asks."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-
-
 def parse(dsn: str) -> Address:
-    """`mariadb://USER:PASSWORD@HOST:PORT/DATABASE`. Raises ValueError, whose words may hold pieces of the password."""
-    url = urlsplit(dsn)
-    database = unquote(url.path.lstrip("/"))
-    if url.scheme != "mariadb" or not url.hostname or not database:
-        raise ValueError("no MariaDB URL")
-    return Address(url.hostname, url.port or 3306, unquote(url.username or ""), unquote(url.password or ""), database)
+    """`mariadb://USER:PASSWORD@HOST:PORT/DATABASE`. Raises AddressError."""
+    address = addresses.parse(dsn, ("mariadb",))
+    if not address.database:
+        raise AddressError("it names no database")
+    return address
 
 
 def label(operation: str, pod: str) -> str:
@@ -59,20 +49,10 @@ def label(operation: str, pod: str) -> str:
 
 
 async def connect(address: Address, pod: str) -> "MariadbConnection":
-    """Raises what asyncmy does. Without a limit of time: asyncmy's own does not cover the handshake."""
-    raw = await asyncmy.connect(
-        host=address.host,
-        port=address.port,
-        user=address.user,
-        password=address.password,
-        database=address.database,
-        charset="utf8mb4",
-        autocommit=True,  # outside of what BEGIN begins
-    )
-    connection = MariadbConnection(raw, pod)
+    """Raises what `drivers.mariadb.connect` does."""
     settings = ", ".join(f"{name} = {value}" for name, value in SESSION_SETTINGS.items())
-    await connection.send(f"SET SESSION {settings}")
-    return connection
+    raw = await mariadb.connect(address, pod, (f"SET SESSION {settings}",), timeout_s=CONNECT_TIMEOUT_S)
+    return MariadbConnection(raw, pod)
 
 
 class MariadbConnection:

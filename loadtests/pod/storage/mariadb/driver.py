@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from loadtests.drivers import engines
+from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.pod.storage.contract import StorageError, StorageUnavailable
-from loadtests.pod.storage.mariadb.connection import Address, MariadbConnection, connect, label, parse
+from loadtests.pod.storage.mariadb.connection import MariadbConnection, connect, label, parse
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, classify, reason
 from loadtests.pod.storage.mariadb.pool import Pool
 from loadtests.pod.storage.sql.driver import statements
@@ -49,10 +51,9 @@ class MariadbDriver:
     def _address(self) -> Address:
         try:
             return parse(self._dsn)
-        except ValueError:  # its words quote the address, with pieces of the password
+        except AddressError as error:
             raise StorageUnavailable(
-                "LOADTESTS_DSN is not a MariaDB URL (mariadb://USER:PASSWORD@HOST:PORT/DATABASE): percent-encode the "
-                "special characters of user and password"
+                f"LOADTESTS_DSN is not a MariaDB URL ({engines.FORMS[self.engine]}) that can be used: {error}"
             ) from None
 
     async def make_schema(self) -> None:

@@ -1,17 +1,18 @@
-"""Sessions with PostgreSQL: a pool, transactions named for their operation. Besides `errors`, the one module that
-knows asyncpg."""
+"""Sessions with PostgreSQL: a pool, transactions named for their operation."""
 
 import re
 import sys
 from asyncio import wait_for
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from loadtests.drivers import engines, postgres
+from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.pod.storage.contract import StorageError, StorageUnavailable
 from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, classify
 from loadtests.pod.storage.sql.driver import Row, statements
@@ -91,26 +92,25 @@ class PostgresDriver:
 
     async def open(self) -> None:
         try:
+            address = engines.parse("postgres", self._dsn)
             self._pool = await asyncpg.create_pool(
-                self._dsn,
+                connect=partial(_connect, address, re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}")),
                 min_size=2,
                 max_size=POOL_SIZE,
-                timeout=CONNECT_TIMEOUT_S,
                 # Sessions and what they prepared stay for good: making them anew in mid-run would look like a wait.
                 max_queries=sys.maxsize,
                 max_inactive_connection_lifetime=0,
                 max_cached_statement_lifetime=0,
                 reset=_keep,
-                server_settings={"application_name": re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}"), **SESSION_SETTINGS},
             )
             await self.make_schema()
         except DRIVER_ERRORS as error:
             await self.close()
             raise StorageUnavailable(f"PostgreSQL cannot be used: {reason(error)}") from error
-        except ValueError:  # its words quote the address, with pieces of the password
+        except AddressError as error:
             await self.close()
             raise StorageUnavailable(
-                "LOADTESTS_DSN is not a PostgreSQL URL: percent-encode the special characters of user and password"
+                f"LOADTESTS_DSN is not a PostgreSQL URL ({engines.FORMS[self.engine]}) that can be used: {error}"
             ) from None
 
     async def make_schema(self) -> None:
@@ -149,6 +149,13 @@ class PostgresDriver:
 
     def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
         return classify(error, committing)
+
+
+async def _connect(address: Address, name: str, _dsn: None = None, **driver: Any) -> Any:
+    """One of the pool's sessions, which gives its missing DSN as well; `driver`: what else it asks for."""
+    return await postgres.connect(
+        address, name, SESSION_SETTINGS, timeout_s=CONNECT_TIMEOUT_S, names_itself=True, **driver
+    )
 
 
 async def _keep(_connection: Any) -> None:

@@ -1,5 +1,4 @@
-"""Sessions with Redis: a pool, and scripts, each of which runs as a whole. Besides `errors`, the one module that knows
-redis-py."""
+"""Sessions with Redis: a pool, and scripts, each of which runs as a whole."""
 
 import asyncio
 import hashlib
@@ -16,6 +15,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from loadtests.drivers import engines
+from loadtests.drivers import redis as drivers
+from loadtests.drivers.addresses.contract import Address, AddressError
+from loadtests.drivers.errors import DatabaseUnreachable
 from loadtests.pod.storage.contract import Call, StorageUnavailable, Transaction, TransactionSink
 from loadtests.pod.storage.redis.errors import DRIVER_ERRORS, classify, reason
 
@@ -63,12 +66,17 @@ class Database:
     async def start(self) -> None:
         """Connects and hands the scripts over. Raises StorageUnavailable."""
         try:
-            self._pool = _pool(self._dsn, self._pod)
-        except ValueError:  # its words may quote the address, with pieces of the password
+            address = engines.parse("redis", self._dsn)
+            self._pool = _pool(address, self._pod)
+            await drivers.check(address, timeout_s=CONNECT_TIMEOUT_S)
+        except AddressError as error:
             raise StorageUnavailable(
-                "the DSN is not a Redis URL (redis://user:password@host:port/0): percent-encode the special characters "
-                "of user and password"
+                f"the DSN is not a Redis URL ({engines.FORMS['redis']}) that can be used: {error}"
             ) from None
+        except DatabaseUnreachable as error:
+            raise StorageUnavailable(f"Redis cannot be used: {error}") from error
+        except DRIVER_ERRORS as error:
+            raise StorageUnavailable(f"Redis: {reason(error)}") from error
         try:
             for script in SCRIPTS.values():
                 await self.read("SCRIPT", "LOAD", script.text)
@@ -157,15 +165,17 @@ class Database:
             await pool.release(connection)
 
 
-def _pool(dsn: str, pod: str) -> BlockingConnectionPool:
-    """Raises ValueError for what is not a Redis URL."""
-    return BlockingConnectionPool.from_url(
-        dsn,
+def _pool(address: Address, pod: str) -> Any:
+    """Raises AddressError."""
+    address.refuse_conflicts({}, names_itself=True)
+    return drivers.pool(
+        BlockingConnectionPool,
+        address,
+        timeout_s=CONNECT_TIMEOUT_S,
+        name=_name(pod),
         max_connections=POOL_SIZE,
         timeout=ACQUIRE_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=COMMAND_TIMEOUT_S,
-        client_name=_name(pod),
         redis_connect_func=_introduce,
         # A script is never sent twice: without an answer nobody knows whether the first one ran.
         retry=Retry(NoBackoff(), 0),

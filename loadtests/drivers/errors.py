@@ -1,0 +1,62 @@
+"""Why a database cannot be connected to. No message holds a part of a password."""
+
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+from loadtests.drivers.addresses.contract import Address, Place
+from loadtests.tls import find_tls_error, tls_problem
+
+CA_KEYS: Final = {"postgres": "sslrootcert", "mariadb": "ssl_ca", "redis": "ssl_ca_certs"}
+"""Engine → the key of its addresses that names a certificate authority."""
+
+
+class DatabaseUnreachable(OSError):
+    """A session could not be opened as its address asks for; the message says why."""
+
+
+class PoolerError(DatabaseUnreachable):
+    """The address is that of a proxy that shares the server's sessions among its clients."""
+
+    def __init__(self, place: Place, product: str, server: str) -> None:
+        super().__init__(
+            f"{place} is not {server} itself but {product}, which lends one session of the server to many clients: "
+            f"name the host and the port of the {server} server instead"
+        )
+
+
+def tls_failure(error: BaseException, address: Address, place: Place) -> DatabaseUnreachable | None:
+    """The words for an error that TLS is the cause of; None for every other error."""
+    found = find_tls_error(error)
+    if found is None:
+        return None
+    cure = f"set {CA_KEYS[address.engine]} in the address to the file of the certificate authority (PEM)"
+    why = tls_problem(found, place.host, cure)
+    if isinstance(found, ssl.SSLCertVerificationError) and found.verify_code in (62, 64):
+        why += f", or ask for less than a check of the name ({address.tls.weaker})"
+    return DatabaseUnreachable(why)
+
+
+def unreachable(error: OSError, place: Place) -> OSError:
+    """The error with the place in it; a time-out as it is."""
+    if isinstance(error, TimeoutError | DatabaseUnreachable):
+        return error
+    if isinstance(error, socket.gaierror):
+        return DatabaseUnreachable(f"{place.host}: no such host ({error.strerror})")
+    why = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    return DatabaseUnreachable(f"{place}: {why}")
+
+
+def none_of(failures: Sequence[tuple[Place, BaseException]]) -> BaseException:
+    """One error for an address with several hosts, of which none could be connected to."""
+    if len(failures) == 1:
+        return failures[0][1]
+    return DatabaseUnreachable("; ".join(_of(place, error) for place, error in failures))
+
+
+def _of(place: Place, error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"{place}: no answer in time"
+    return str(error) if isinstance(error, DatabaseUnreachable) else f"{place}: {error}"

@@ -1,0 +1,114 @@
+"""Sessions with MariaDB and MySQL: the one place that connects.
+
+Nothing is set in a session before it is known to be ours alone, and no file of options is read.
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
+
+from asyncmy.connection import Connection
+from asyncmy.constants.CLIENT import SSL
+from asyncmy.errors import MySQLError, OperationalError
+
+from loadtests.drivers.addresses.contract import Address, Place
+from loadtests.drivers.contexts import context
+from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failure
+
+_PROXIES: Final = re.compile(r"ProxySQL|MaxScale|MySQL Router", re.IGNORECASE)
+_OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
+"""Not `SELECT CONNECTION_ID()`, which proxies answer themselves."""
+
+
+async def connect(  # noqa: PLR0913  what a session is made of
+    address: Address,
+    name: str | None = None,
+    settings: Sequence[str] = (),
+    *,
+    timeout_s: float,
+    database: bool = True,
+    autocommit: bool = True,
+) -> Any:
+    """A session. `settings`: statements that make them. `database`: whether that of the address is chosen.
+
+    Raises AddressError; DatabaseUnreachable, PoolerError among it; TimeoutError; and what asyncmy does.
+    """
+    place = address.places[0]
+    async with asyncio.timeout(address.timeout_s(timeout_s)):
+        connection = await _open(address, place, name, database)
+        try:
+            await _refuse_proxy(connection, place)
+            for statement in settings:
+                await connection.query(statement)
+            await connection.autocommit(autocommit)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+async def _open(address: Address, place: Place, name: str | None, database: bool) -> Any:
+    tls = None if address.tls.mode == "disable" else context(address.tls)
+    connection: Any = Connection(  # type: ignore[no-untyped-call]
+        host="localhost" if place.is_socket else place.host,
+        port=place.port,
+        unix_socket=place.host if place.is_socket else None,
+        user=address.user,
+        password=address.password.encode(),  # as it is: the driver would make Latin-1 of it
+        database=(address.database or None) if database else None,
+        charset="utf8mb4",
+        autocommit=None,
+        program_name=address.application_name or name,
+        ssl=tls,
+        connect_timeout=address.connect_timeout_s or 60,
+    )
+    _negotiate(connection, address, place)
+    try:
+        await connection.connect()
+    except (MySQLError, OSError) as error:
+        if isinstance(error.__cause__, DatabaseUnreachable):  # which the driver has wrapped
+            raise error.__cause__ from None
+        if (failure := tls_failure(error, address, place)) is not None:
+            raise failure from error
+        raise
+    except RuntimeError as error:  # an authentication plugin that lacks its library
+        raise DatabaseUnreachable(str(error)) from error
+    return connection
+
+
+def _negotiate(connection: Any, address: Address, place: Place) -> None:
+    """Lets the server's greeting decide on TLS, which the driver would ask for whatever the server offers."""
+    read = connection._get_server_information
+
+    async def read_greeting() -> None:
+        await read()
+        if connection._ssl_context is None or connection.server_capabilities & SSL:
+            return
+        if address.tls.required:
+            raise DatabaseUnreachable(f"{place} has no TLS, which the address asks for")
+        connection._ssl_context = None
+        connection._client_flag &= ~SSL
+
+    connection._get_server_information = read_greeting
+
+
+async def _refuse_proxy(connection: Any, place: Place) -> None:
+    """A proxy in between invents the number that it greets with. Raises PoolerError."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(_OWN)
+        number, comment = (await cursor.fetchall())[0]
+    told = f"{connection.get_server_info()} {comment or ''}"
+    known = _PROXIES.search(told)
+    if known or int(number) != int(connection.thread_id()) & 0xFFFFFFFF:
+        raise PoolerError(place, known[0] if known else "a connection pooler", "MariaDB or MySQL")
+
+
+def cipher(connection: Any) -> str | None:
+    """The cipher of a session; None for one in plain text."""
+    found: ssl.SSLObject | None = connection._transport.get_extra_info("ssl_object")
+    return found.cipher()[0] if found is not None else None  # type: ignore[index]
+
+
+__all__ = ["MySQLError", "OperationalError", "cipher", "connect"]

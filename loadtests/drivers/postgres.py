@@ -1,0 +1,171 @@
+"""Sessions with PostgreSQL: the one place that connects.
+
+Every argument is given, so that the driver reads neither `PG*` variables nor files below HOME. Nothing is set in a
+session before it is known to be ours alone: behind a pooler in transaction mode a setting stays in the server's session
+and meets its other clients.
+"""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import asyncpg
+
+from loadtests.drivers.addresses.contract import Address, Place, Tls
+from loadtests.drivers.contexts import context
+from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, tls_failure, unreachable
+
+_ANSWER_S: Final = 5.0
+_NO_PASSFILE: Final = "/dev/null/no-passfile"
+_ROLES: Final[Mapping[str, str]] = {
+    "primary": "NOT pg_catalog.pg_is_in_recovery()",
+    "standby": "pg_catalog.pg_is_in_recovery()",
+    "read-write": "NOT pg_catalog.pg_is_in_recovery()"
+    " AND pg_catalog.current_setting('default_transaction_read_only') = 'off'",
+    "read-only": "(pg_catalog.pg_is_in_recovery()"
+    " OR pg_catalog.current_setting('default_transaction_read_only') = 'on')",
+}
+"""`target_session_attrs` → what is true of a session that fits."""
+
+
+async def connect(
+    address: Address,
+    name: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    timeout_s: float,
+    names_itself: bool = False,
+    **driver: Any,
+) -> Any:
+    """A session with the first host that serves as `address` asks. `name`: its application_name, unless the address
+    has one. `driver`: what asyncpg is given besides, for a pool.
+
+    Raises AddressError; DatabaseUnreachable, PoolerError among it; TimeoutError; and what asyncpg does.
+    """
+    settings = settings or {}
+    address.refuse_conflicts(settings, names_itself=names_itself)
+    chosen = {"application_name": address.application_name or name, **address.options, **settings}
+    failures: list[tuple[Place, BaseException]] = []
+    for role in _roles(address.target_session_attrs):
+        failures = []
+        for place in address.places:
+            try:
+                connection = await _open(address, place, address.timeout_s(timeout_s), driver)
+                return await _settled(connection, place, chosen, role)
+            except PoolerError:
+                raise
+            except (OSError, asyncpg.CannotConnectNowError) as error:  # TimeoutError is one
+                failures.append((place, error))
+    raise none_of(failures)
+
+
+def _roles(wanted: str) -> tuple[str, ...]:
+    return ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+
+
+async def _settled(connection: Any, place: Place, settings: Mapping[str, str], role: str) -> Any:
+    """The session with its settings. Raises PoolerError, DatabaseUnreachable for a server in another role."""
+    try:
+        await _set(connection, place, settings)
+        if role != "any":
+            await _check_role(connection, place, role)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def _open(address: Address, place: Place, timeout_s: float, driver: Mapping[str, Any]) -> Any:
+    """A session without a setting. By TLS or not in the order of the address's mode, as libpq does."""
+    attempts = list(_attempts(address.tls, place))
+    for last, tls in ((tls is attempts[-1], tls) for tls in attempts):
+        try:
+            return await asyncpg.connect(
+                host=place.host,
+                port=place.port,
+                user=address.user,
+                password=None if address.passfile else address.password,
+                passfile=address.passfile or _NO_PASSFILE,
+                database=address.database,
+                ssl=tls,
+                direct_tls=address.tls.direct,
+                target_session_attrs="any",
+                krbsrvname="postgres",
+                gsslib="gssapi",
+                timeout=timeout_s,
+                **driver,
+            )
+        except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+            if not last and _other_may_do(error):
+                continue
+            if isinstance(error, OSError):
+                raise _told(error, address, place) from error
+            raise
+    raise AssertionError("an address has one way to connect at least")
+
+
+def _attempts(tls: Tls, place: Place) -> Iterator[ssl.SSLContext | bool]:
+    if place.is_socket or tls.mode == "disable":
+        yield False
+        return
+    encrypted = context(tls, protocol="postgresql")
+    if tls.mode == "allow":
+        yield False
+    yield encrypted
+    if tls.mode == "prefer":
+        yield False
+
+
+def _other_may_do(error: BaseException) -> bool:
+    """Whether the server refused this way of connecting, rather than being away or refusing the user."""
+    if isinstance(error, asyncpg.InvalidPasswordError | ConnectionRefusedError | TimeoutError):
+        return False
+    return isinstance(error, ssl.SSLError | ConnectionError | asyncpg.InvalidAuthorizationSpecificationError)
+
+
+def _told(error: OSError, address: Address, place: Place) -> OSError:
+    if (failure := tls_failure(error, address, place)) is not None:
+        return failure
+    if "rejected SSL upgrade" in str(error):
+        return DatabaseUnreachable(f"{place} has no TLS, which the address asks for (sslmode={address.tls.mode})")
+    return unreachable(error, place)
+
+
+async def _set(connection: Any, place: Place, settings: Mapping[str, str]) -> None:
+    """Makes the settings, in one statement that makes none in a session that is not the one that was opened.
+
+    A pooler invents the process id that it gives at the start. Raises PoolerError.
+    """
+    calls = ", ".join(f"pg_catalog.set_config({_quoted(n)}, {_quoted(v)}, false)" for n, v in settings.items())
+    own = f"pg_catalog.pg_backend_pid() = {connection.get_server_pid()}"
+    try:
+        tag = await connection.execute(f"SELECT {calls} WHERE {own}", timeout=_ANSWER_S)
+    except (
+        asyncpg.UndefinedObjectError,
+        asyncpg.InvalidParameterValueError,
+        asyncpg.CantChangeRuntimeParamError,
+    ) as error:
+        raise DatabaseUnreachable(f"{place} does not take a setting that the address names: {error}") from error
+    if tag != "SELECT 1":
+        raise PoolerError(place, "a connection pooler", "PostgreSQL")
+
+
+async def _check_role(connection: Any, place: Place, role: str) -> None:
+    """Raises DatabaseUnreachable."""
+    if await connection.execute(f"SELECT 1 WHERE {_ROLES[role]}", timeout=_ANSWER_S) != "SELECT 1":
+        raise DatabaseUnreachable(f"{place} is not {role}, which target_session_attrs asks for")
+
+
+def _quoted(text: str) -> str:
+    """A literal, whatever standard_conforming_strings is."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f" E'{escaped}'" if "\\" in text else f"'{escaped}'"
+
+
+def cipher(connection: Any) -> str | None:
+    """The cipher of a session; None for one in plain text."""
+    with suppress(AttributeError):
+        found = connection._transport.get_extra_info("ssl_object")
+        return found.cipher()[0] if found is not None else None
+    return None

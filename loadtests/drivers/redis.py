@@ -1,0 +1,96 @@
+"""Sessions with Redis: the one place that connects."""
+
+from contextlib import suppress
+from typing import Any, Final
+
+import redis
+import redis.asyncio
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import NoPermissionError, RedisError
+
+from loadtests.drivers.addresses.contract import Address
+from loadtests.drivers.contexts import context
+from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failure
+
+_MODES: Final = ("standalone", "cluster", "sentinel")
+
+
+class _TlsConnection(SSLConnection):
+    """With a context of ours, which the driver has no argument for."""
+
+    def __init__(self, *, tls: Any, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.ssl_context.context = tls
+
+
+def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+    """A pool of connections of the class `kind`; opens none. Raises AddressError."""
+    place = address.places[0]
+    arguments: dict[str, Any] = {
+        "username": address.user or None,
+        "password": address.password or None,
+        "db": int(address.database),
+        "socket_connect_timeout": address.timeout_s(timeout_s),
+        "client_name": address.application_name or name,
+        **more,
+    }
+    if place.is_socket:
+        return kind(connection_class=UnixDomainSocketConnection, path=place.host, **arguments)
+    arguments |= {"host": place.host, "port": place.port}
+    if address.tls.mode == "disable":
+        return kind(connection_class=Connection, **arguments)
+    return kind(connection_class=_TlsConnection, tls=context(address.tls), **arguments)
+
+
+def client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+    """A client of one connection, which opens it when it is first used. Raises AddressError."""
+    connections = pool(redis.asyncio.ConnectionPool, address, timeout_s=timeout_s, name=name, **more)
+    return redis.asyncio.Redis(
+        connection_pool=connections, single_connection_client=True, decode_responses=more.get("decode_responses", False)
+    )
+
+
+async def open_client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+    """A client whose one connection is open. Raises AddressError, DatabaseUnreachable, and what redis-py does."""
+    made = client(address, timeout_s=timeout_s, name=name, **more)
+    try:
+        await made.initialize()
+        await refuse_proxy(made, address)
+    except BaseException as error:
+        await made.aclose()
+        await made.connection_pool.disconnect()
+        raise explained(error, address) from error
+    return made
+
+
+async def check(address: Address, *, timeout_s: float) -> None:
+    """Connects once and closes again. Raises what `open_client` does."""
+    made = await open_client(address, timeout_s=timeout_s)
+    await made.aclose()
+    await made.connection_pool.disconnect()
+
+
+async def refuse_proxy(made: Any, address: Address) -> None:
+    """A proxy gives each command to another session, or has no word on the server. What the user may not ask is left
+    out: an observer needs few privileges. Raises PoolerError."""
+    proxied = False
+    with suppress(NoPermissionError):
+        told = await made.info("server")
+        proxied = "run_id" not in told or told.get("redis_mode") not in _MODES
+    with suppress(NoPermissionError):
+        proxied |= await made.client_id() != await made.client_id()
+    if proxied:
+        raise PoolerError(address.places[0], "a proxy", "Redis")
+
+
+def explained(error: BaseException, address: Address) -> BaseException:
+    """The error itself, or one in words of TLS where that is its cause."""
+    if isinstance(error, RedisError | OSError) and not isinstance(error, DatabaseUnreachable):
+        return tls_failure(error, address, address.places[0]) or error
+    return error
+
+
+def blocking(address: Address, **more: Any) -> Any:
+    """A client for plain threads, of a private server: TCP, no TLS."""
+    place = address.places[0]
+    return redis.Redis(host=place.host, port=place.port, username=address.user, password=address.password, **more)
