@@ -36,7 +36,13 @@ def _objectives(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
 def _figures(check: Check) -> tuple[str, ...]:
     good = "-" if check.observed is None else _percent(check.observed)
     interval = "-" if check.interval is None else f"{_percent(check.interval[0])} to {_percent(check.interval[1])}"
-    return good, interval, "-" if check.n is None else str(check.n), check.verdict.value, check.reason
+    return good, interval, "-" if check.n is None else str(check.n), _verdict(check), check.reason
+
+
+def _verdict(check: Check) -> str:
+    return (
+        check.verdict.value if check.decides or check.verdict is Verdict.PASS else f"{check.verdict.value}, shown only"
+    )
 
 
 def _others(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
@@ -44,13 +50,13 @@ def _others(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
     others = [check for check in judgement.checks if check.check not in asked]
     passed = [check for check in others if check.verdict is Verdict.PASS]
     rows = [
-        (c.storage or "study", c.check, "-" if c.round is None else str(c.round), c.verdict.value, c.reason)
+        (c.storage or "study", c.check, "-" if c.round is None else str(c.round), _verdict(c), c.reason)
         for c in others
         if c.verdict is not Verdict.PASS or c.reason
     ]
     yield from _table(("of", "check", "round", "verdict", "why"), rows)
     yield ""
-    yield f"{len(passed)} of {len(others)} other checks passed. Intervals are exact, each bound at 95 %."
+    yield f"{len(passed)} of {len(others)} other checks passed. Intervals of shares are exact, each bound at 95 %."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -133,13 +133,15 @@ def _sum(sides: Sequence[Side]) -> Side:
 
 
 def _reason(objective: Objective, verdict: Verdict, pairs: Sequence[Pair], undecided: str) -> str:
-    new, old = (side.counts for side in together(pairs)[:2])
+    whole = together(pairs)
+    new, old = (side.counts for side in whole[:2])
     if not new.n or not old.n:
         return "no data of both storages in any round"
-    margin = f"{objective.margin:.3%}".replace(".000", "")
+    budget, (lowest, highest) = 1 - objective.target, judge_difference(objective, whole).bounds
+    margin = objective.margin * budget
     why = {
-        Verdict.PASS: f"worse by less than the whole error budget, and not shown to be worse by {margin} of it",
-        Verdict.FAIL: f"worse by more than {margin} of the error budget",
+        Verdict.PASS: f"at most {max(-lowest, 0):.3%} worse, which is within the error budget of {budget:.3%}",
+        Verdict.FAIL: f"at least {-highest:.3%} worse, which is more than the margin of {margin:.3%}",
         Verdict.UNKNOWN: undecided,
     }
     return f"{new.good} of {new.n} good against {old.good} of {old.n}; {why[verdict]}"

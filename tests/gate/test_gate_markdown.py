@@ -26,6 +26,16 @@ def test_a_crashed_objective_has_no_figures():
     assert "| sqlite | chat.accept within 300 ms | 29 % | - | - | - | unknown | the check crashed: x |" in text
 
 
+def test_what_does_not_decide_is_marked():
+    checks = (
+        Check("observer", Verdict.UNKNOWN, "old", 1, "01-old", reason="blind", decides=False),
+        Check("x", Verdict.FAIL),
+    )
+    text = as_markdown(Judgement(Verdict.FAIL, {}, checks), OBJECTIVES, "study")
+    assert "| old | observer | 1 | unknown, shown only | blind |" in text
+    assert "| study | x | - | fail |" in text
+
+
 def test_an_empty_study():
     text = as_markdown(judge(OBJECTIVES, Evidence(())), OBJECTIVES, "study")
     assert text.startswith("# UNKNOWN: study\n\nThere is no run.")
