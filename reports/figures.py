@@ -8,6 +8,7 @@ import pandas as pd
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.findings import Findings, Measure, StorageFindings
 from reports.gather import FROM_CAUSE, FROM_STAMP
+from reports.handshakes import handshakes
 from reports.statistics import Estimate
 from reports.wording import NONE, digits, duration
 
@@ -55,6 +56,9 @@ def _rows(findings: Findings) -> Iterator[tuple[Any, ...]]:
         for measure in storage.measures.values():
             for row in _measure(storage, measure):
                 yield storage.storage, "", measure.name, *row
+        for status, count in handshakes(storage.pooled).judged.items():
+            row = f"HTTP {status}", count, None, None, "attempts", False, "workers"
+            yield storage.storage, "", "connection.create", *row
         for row in _whole(storage):
             yield storage.storage, "", WHOLE, *row
         for pod, measures in storage.pods.items():

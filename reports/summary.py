@@ -12,6 +12,7 @@ from reports.countedsummary import counted_summary
 from reports.figures import LOCK_WAIT, WHOLE, shown, told_outcomes, waits_known
 from reports.findings import Findings, Measure, StageFigures, StorageFindings
 from reports.gather import FROM_STAMP
+from reports.handshakes import handshakes
 from reports.headline import ACCEPT, Headline
 from reports.ledgerchecks import ledger_checks
 from reports.locksummary import lock_summary
@@ -65,6 +66,7 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
                 for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
             ],
         },
+        "handshakes": _handshakes(storage),
         **lock_summary(storage),
         **counted_summary(storage.counted, storage.sampled, storage.endings),
         "cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")},
@@ -77,6 +79,16 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
             "rule": str(RULE),
             "runs": [_blast(found) for found in storage.blasts],
         },
+    }
+
+
+def _handshakes(storage: StorageFindings) -> dict[str, Any]:
+    found = handshakes(storage.pooled)
+    return {
+        "http_statuses": dict(found.judged),
+        "http_statuses_whole_run": dict(found.whole),
+        "details": [{"error": e, "detail": d, "count": n} for (e, d), n in found.details.items()],
+        "known": "workers" if found.exact else "unknown",
     }
 
 

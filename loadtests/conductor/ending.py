@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadtests.conductor.blindness import blindness
+from loadtests.conductor.connectionfailures import connection_failures
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.live import Load, Worker
 from loadtests.records.kept import count_rows
@@ -40,6 +41,9 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
         "operations": operations(workers, written, ending.load.drained),
         "late_starts": {"count": sum(w.late_starts for w in workers), "of": sum(w.starts for w in workers)},
         "generator": generator(workers, ending.load.drained),
+        "connection_failures": connection_failures(
+            (w.connection_failures for w in workers), exact=ending.load.drained and all(w.drained for w in workers)
+        ),
         "observer": observer(ending, directory),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 _COUNTED = (
     "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
-    "unstamped_connections", "error",
+    "unstamped_connections", "connection_failures", "error",
 )  # fmt: skip
 
 
@@ -27,6 +27,8 @@ class Worker:
     """The longest time in which it did nothing at all."""
     unstamped_connections: int = 0
     """Connections whose arrivals were timed on reading: the kernel did not stamp them."""
+    connection_failures: dict[str, Any] | None = None
+    """HTTP statuses `by_stage`, and `details`."""
     error: str = ""
     lost: bool = False
     drained: bool = False

@@ -40,9 +40,16 @@ def figures(tick: dict[str, Any]) -> dict[str, str]:
         "users": str(tick.get("users", "-")),
         "rate": f"{tick.get('rate_per_s') or 0:.0f}/s",
         "accept p99": "-" if p99 is None else f"{p99:.1f} ms",
-        "failures": str(tick.get("failures", 0)),
+        "failures": _failures(tick),
         "left": f"{max(tick.get('left_s') or 0, 0):.0f} s",
     }
+
+
+def _failures(tick: dict[str, Any]) -> str:
+    """`40`, or `40 (HTTP 503: 38)` where handshakes were refused."""
+    statuses = tick.get("http_statuses") or {}
+    refused = ", ".join(f"HTTP {status}: {count}" for status, count in sorted(statuses.items()))
+    return f"{tick.get('failures', 0)} ({refused})" if refused else str(tick.get("failures", 0))
 
 
 class PlainProgress:

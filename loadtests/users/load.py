@@ -15,11 +15,13 @@ from gevent.pool import Group
 from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.users.alarm import sleep_until
 from loadtests.users.arrivals import Arrival, arrivals, thinned
+from loadtests.users.connectionfailures import ConnectionFailures
 from loadtests.users.people import People
 from loadtests.users.recorder import Begun, Recorder
 from loadtests.users.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.talk import Clock
 from loadtests.wire.codecs.tokens import token_for
+from loadtests.wire.failures import ConnectionFailed
 
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
@@ -138,6 +140,8 @@ class Load:
         self.starts = self.late_starts = 0
         self.unstamped_connections = 0
         """Connections whose arrivals are timed on reading, as the kernel does not stamp them."""
+        self.connection_failures = ConnectionFailures()
+        self._starts_ns = 0
         self.errors: list[str] = []
         self.ending = False
         self._users, self._agents, self._connections = count(), count(), count()
@@ -179,6 +183,7 @@ class Load:
         """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens;
         `customer` makes one of this load, an arrival and the moment when it is due."""
         self.places = places(self.plan, secret)
+        self._starts_ns = starts_ns
         self._spawn(self._arrive, starts_ns, customer)
         self._spawn(self._keep_alive)
         for span in self.timeline.spans:
@@ -217,6 +222,11 @@ class Load:
         self.starts += 1
         if self.clock.now() - due_ns > LATE_NS:
             self.late_starts += 1
+
+    def note_connection_failure(self, planned_ns: int, failure: ConnectionFailed) -> None:
+        """A connection that was planned for that moment did not open."""
+        span = self.timeline.at((planned_ns - self._starts_ns) / 1e9)
+        self.connection_failures.count(span.stage.name if span is not None else "", failure)
 
     def _storm(self, span: StageSpan, starts_ns: int) -> None:
         """Drops a share of the agents within the stage's first moments, evenly."""

@@ -3,6 +3,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,7 @@ class MasterRun:
             "rate_per_s": round((begun - before[0]) / max((now_ns - before[1]) / 1e9, 1e-3), 1),
             "accept_p99_ms": self.window.percentile_ms("chat.accept", 99),
             "failures": self._total("failures"),
+            "http_statuses": self._http_statuses(),
             "begun": begun,
             "left_s": round(max(0.0, self.timeline.duration_s - self.elapsed_s), 1),
         }
@@ -260,6 +262,14 @@ class MasterRun:
         told = [worker.told.get("counts", {}) for worker in self.workers.values()]
         found = {name: [t[name] for t in told if name in t] for name in OPERATIONS}
         return {name: (sum(n for n, _ in some), sum(bad for _, bad in some)) for name, some in found.items() if some}
+
+    def _http_statuses(self) -> dict[str, int]:
+        """With which HTTP statuses handshakes were refused so far, and how often."""
+        found: Counter[str] = Counter()
+        for worker in self.workers.values():
+            for counts in (worker.told.get("connection_failures") or {}).get("by_stage", {}).values():
+                found.update(counts)
+        return dict(found)
 
     def _total(self, name: str) -> int:
         return sum(worker.told.get(name) or 0 for worker in self.workers.values())

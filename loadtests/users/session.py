@@ -82,7 +82,7 @@ class Session:
         begun = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
         outcome, error, ended_ns = "unknown", "cut_off", None
         try:
-            outcome, error, ended_ns = self._create(key, self._load.timeout_s("connection.create"))
+            outcome, error, ended_ns = self._create(key, planned_ns, self._load.timeout_s("connection.create"))
         except BaseException as fault:  # we are being killed: nobody else knows of this connection yet
             error = local_error(fault) or self._cut_short
             self.drop()
@@ -95,13 +95,14 @@ class Session:
         self._load.sessions.add(self)
         return True
 
-    def _create(self, key: int, timeout_s: float) -> tuple[str, str, int | None]:
+    def _create(self, key: int, planned_ns: int, timeout_s: float) -> tuple[str, str, int | None]:
         until_ns = monotonic_ns() + int(timeout_s * 1e9)
         try:
             self._connection = Connection.open(
                 self._url, timeout_s=timeout_s, on_event=self._pushed, on_lost=self._ended
             )
         except ConnectionFailed as failure:
+            self._load.note_connection_failure(planned_ns, failure)
             return failure.outcome, failure.error, None
         self._load.unstamped_connections += not self._connection.kernel_times
         left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)

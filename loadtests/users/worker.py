@@ -139,6 +139,7 @@ class WorkerRun:
             "starts": self.load.starts,
             "late_starts": self.load.late_starts,
             "unstamped_connections": self.load.unstamped_connections,
+            "connection_failures": self.load.connection_failures.summary(),
             "users": len(self.load.agents) + len(self.load.customers),
             "cpu_share": round(self._cpu.busiest, 3),
             "stood_still_s": round(self._stood_still_s, 3),

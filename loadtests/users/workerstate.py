@@ -9,7 +9,7 @@ DRAIN_S = 20.0
 
 _SUMMARY = (
     "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
-    "unstamped_connections", "error",
+    "unstamped_connections", "connection_failures", "error",
 )  # fmt: skip
 
 

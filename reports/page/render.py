@@ -122,14 +122,15 @@ def _page(
         "contents": [*_contents(first), ("figures", "Figures"), *_contents(others), *_LAST],
         "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
         "words": WORDS,
-        **{
-            name: getattr(tables, name)(findings)
-            for name in ("overview", "service", "errors", "rounds", "runs", "settings", "versions")
-        },
+        **{name: getattr(tables, name)(findings) for name in _TABLES},
         "ledger": ledger(findings),
         **_calibration(findings),
     }
 
+
+_TABLES = (
+    "overview", "service", "errors", "http_statuses", "connection_failures", "rounds", "runs", "settings", "versions",
+)  # fmt: skip
 
 _LAST = (
     ("calibration", "How well lock waits are known"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from reports.findings import Findings, Measure, StorageFindings
 from reports.gather import FROM_STAMP, MEASURES
+from reports.handshakes import handshakes
 from reports.headline import ACCEPT
 from reports.ledgerchecks import ledger_checks
 from reports.page.figures import SHOWN, title
@@ -79,6 +80,29 @@ def errors(findings: Findings) -> Table:
         for error, count in sorted(m.errors.items(), key=lambda pair: -pair[1])
     ]
     return Table("Why operations were not ok, judged stages.", ["storage", "operation", "error", "n"], rows, 3)
+
+
+def connection_failures(findings: Findings) -> Table:
+    """Empty when every connection opened."""
+    rows = [
+        [s.storage, error or NONE, detail, f"{count:,}"]
+        for s in findings.storages
+        for (error, detail), count in handshakes(s.pooled).details.items()
+    ]
+    caption = "Why connections did not open, whole runs: HTTP statuses and what else the server or this host said."
+    return Table(caption, ["storage", "error", "detail", "n"], rows, 3)
+
+
+def http_statuses(findings: Findings) -> Table:
+    """Empty when no handshake was refused with a status."""
+    rows = [
+        [s.storage, f"HTTP {status}", f"{found.judged.get(status, 0):,}", f"{count:,}"]
+        for s in findings.storages
+        for found in [handshakes(s.pooled)]
+        for status, count in found.whole.items()
+    ]
+    columns = ["storage", "status", "judged stages", "whole runs"]
+    return Table("HTTP statuses that refused a WebSocket.", columns, rows, 2)
 
 
 def rounds(findings: Findings) -> Table:

@@ -27,6 +27,12 @@ def test_the_last_word_of_a_worker_counts():
     assert (load.workers["0"].begun, load.workers["0"].lost) == (9, True)
 
 
+def test_http_statuses_stand_beside_the_failures():
+    assert figures({"failures": 40})["failures"] == "40"
+    told_statuses = {"failures": 40, "http_statuses": {"503": 36, "429": 2}}
+    assert figures(told_statuses)["failures"] == "40 (HTTP 429: 2, HTTP 503: 36)"
+
+
 def test_a_worker_that_did_not_end_in_time_is_not_drained():
     load = told(b'{"event":"drained","workers":[{"worker":0,"begun":5,"written":3,"in_flight":null,"error":"late"}]}')
     assert load.drained

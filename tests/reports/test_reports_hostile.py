@@ -55,7 +55,17 @@ def study(request, tmp_path_factory):
                 {word: word, "evidence": word, "count": word},
             ],
         },
-        end={"reason": "internal", "detail": word, "observer": {"blind_s": 9.0, "reason": word}},
+        end={
+            "reason": "internal",
+            "detail": word,
+            "observer": {"blind_s": 9.0, "reason": word},
+            "connection_failures": {
+                "exact": True,
+                "http_statuses": {word: 3},
+                "http_statuses_by_stage": {word: {word: 3}},
+                "details": [{"error": word, "detail": word, "count": 3}],
+            },
+        },
         tables={
             "lock_waits": waits,
             "sessions": [session(6.0, word, 1, operation=word, engine=word, database=word)],

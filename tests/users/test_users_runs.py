@@ -2,16 +2,19 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from locust_runs import LOCUSTFILE, SECRET, TINY, Locust, LocustRun, locust, memory_pod, plan_for
 
+from loadtests.conductor.connectionfailures import connection_failures
 from loadtests.conductor.ports import free_port
 from loadtests.records.streams import read_batches
 from loadtests.users.locusthooks import MASTER_SILENT_S
@@ -139,6 +142,49 @@ def test_a_dead_target_makes_an_honest_run(tmp_path: Path) -> None:
         ("connection.create", "fail", "connect_refused")
     }
     assert run.code == 0
+
+
+@contextmanager
+def busy_server() -> Iterator[str]:
+    """Refuses every handshake with a bare 503, and leaves the socket open."""
+    held: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connected, _ = server.accept()
+                held.append(connected)
+                connected.recv(65536)
+                connected.sendall(b"HTTP/1.1 503 Busy\x1b[31m\r\nRetry-After: 30\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+            for connected in held:
+                connected.close()
+
+
+def test_refused_handshakes_are_counted_by_status_and_stage(tmp_path: Path) -> None:
+    with busy_server() as url, locust(plan_for(tmp_path, url, TINY), ["--processes", "2"]) as running:
+        run = running.finish()
+    rows = run.rows()
+    assert {(r["operation"], r["outcome"], r["error"]) for r in rows} == {
+        ("connection.create", "fail", "handshake_rejected")
+    }
+    failures = connection_failures((w["connection_failures"] for w in run.drained), exact=True)
+    assert failures["http_statuses"] == {"503": len(rows)}
+    assert (
+        {"warm-up", "steady", "storm"} <= set(failures["http_statuses_by_stage"]) <= {"warm-up", "steady", "storm", ""}
+    )
+    detail = "HTTP 503 Busy\\x1b[31m (Retry-After: 30)"
+    assert failures["details"] == [{"error": "handshake_rejected", "detail": detail, "count": len(rows)}]
+    assert run.events("tick")[-1]["http_statuses"]["503"] > 0
+    assert detail in (tmp_path / "locust.log").read_text()
 
 
 def test_a_killed_worker_is_named_and_leaves_an_upper_bound(pod: str, tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""HTTP statuses that refused handshakes: on the page, in `summary.json`, among the figures."""
+
+import json
+
+import pytest
+from studies import Op, write_run
+
+from reports.findings import find
+from reports.frames import read_study
+from reports.handshakes import handshakes
+from reports.report_command import main as report
+
+FAILURES = {
+    "exact": True,
+    "http_statuses": {"429": 1, "503": 38},
+    "http_statuses_by_stage": {"warm-up": {"503": 2}, "steady": {"503": 36}, "cool-down": {"429": 1}},
+    "details": [
+        {"error": "handshake_rejected", "detail": "HTTP 503 Busy (Retry-After: 30)", "count": 38},
+        {"error": "handshake_rejected", "detail": "HTTP 429 <b>later</b>", "count": 1},
+    ],
+}
+REFUSED = Op("connection.create", outcome="fail", error="handshake_rejected")
+
+
+@pytest.fixture
+def study(tmp_path):
+    study = tmp_path / "study"
+    for name in ("01-sqlite", "02-sqlite"):
+        write_run(study, name, operations=[REFUSED] * 36, end={"connection_failures": FAILURES})
+    return study
+
+
+def test_statuses_of_rounds_are_added_and_judged_ones_told_apart(study):
+    found = handshakes(read_study(study))
+    assert found.judged == {"503": 72}
+    assert found.whole == {"429": 2, "503": 76}
+    assert found.details["handshake_rejected", "HTTP 503 Busy (Retry-After: 30)"] == 76
+    assert found.exact
+
+
+def test_page_summary_and_figures_show_them(study):
+    assert report([str(study)]) == 0
+    page = (study / "report" / "index.html").read_text()
+    assert "HTTP statuses that refused a WebSocket" in page
+    assert "HTTP 503 Busy (Retry-After: 30)" in page
+    assert "<b>later</b>" not in page
+    told = json.loads((study / "report" / "summary.json").read_text())["storages"]["sqlite"]["handshakes"]
+    assert told["http_statuses"] == {"503": 72}
+    assert told["http_statuses_whole_run"] == {"429": 2, "503": 76}
+    assert told["known"] == "workers"
+    figures = (study / "report" / "figures.csv").read_text()
+    assert "sqlite,,connection.create,HTTP 503,72.0,,,attempts,False,workers" in figures
+
+
+@pytest.mark.parametrize("failures", [None, [], {"http_statuses": 7, "details": [3]}, {"http_statuses": {"503": "x"}}])
+def test_a_run_that_does_not_say_is_unknown(tmp_path, failures):
+    write_run(tmp_path, end={} if failures is None else {"connection_failures": failures})
+    found = handshakes(read_study(tmp_path))
+    assert (found.judged, found.whole, found.details, found.exact) == ({}, {}, {}, False)
+    assert find("study", read_study(tmp_path)).storages
