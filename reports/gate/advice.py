@@ -22,7 +22,7 @@ def blocked(rounds: Sequence[Round], pool: Pool, faults: Iterable[Check]) -> str
     names = ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in against))
     if names:
         return f"the figures alone would {alone.value}, but these checks found faults that may have caused it: {names}"
-    return "the figures alone would fail, but not if every operation whose outcome is unknown had been good"
+    return "the figures alone would fail, but not if all lost and all unattributed attempts had been good"
 
 
 def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:

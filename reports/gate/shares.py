@@ -76,7 +76,8 @@ def _reason(objective: Objective, verdict: Verdict, counts: Counts, undecided: s
         Verdict.FAIL: "the upper bound lies below the target",
         Verdict.UNKNOWN: undecided,
     }
-    return f"{counts.good} of {counts.n} good; {why[verdict]}"
+    unattributed = f" ({counts.unattributed} unattributed)" if counts.unattributed else ""
+    return f"{counts.good} of {counts.n} good{unattributed}; {why[verdict]}"
 
 
 def _no_data(objective: Objective, counts: Counts) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loadtests.scenario.finding import SHIPPED
 from loadtests.scenario.problems import SourceError
+from loadtests.scenario.source import read_documents
 from reports.gate.objectives import Objective, load_objectives, parse_objectives
 
 SERVICE = """\
@@ -73,6 +74,15 @@ def test_the_shipped_objectives():
     assert [o.operation for o in objectives.objectives] == ["connection.create", "subscription.create", "chat.accept"]
     assert not objectives.allow_different_durability
     assert all(0.9 <= o.target < 1 and 0 < o.within_s <= 5 for o in objectives.objectives)
+
+
+def test_the_shipped_objectives_are_whole_openslo_documents():
+    """OpenSLO's SDK demands one time window of every SLO, and display names of 63 characters at most."""
+    documents, problems = read_documents((SHIPPED / "objectives.yaml").read_text(), "objectives.yaml")
+    assert not problems
+    slos = [d.data for d in documents if d.data["kind"] == "SLO"]
+    assert [slo["spec"]["timeWindow"] for slo in slos] == [[{"duration": "4w", "isRolling": True}]] * 3
+    assert all(len(d.data["metadata"].get("displayName", "")) <= 63 for d in documents)
 
 
 @pytest.mark.parametrize(
