@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from reports.gate.rounds import Pool, Round, agreed
 from reports.gate.verdicts import Check, Figure, Verdict
 
-LONGER = "ask for longer judged stages or more load; more rounds do not help"
+_LONGER = "ask for longer judged stages or more load; more rounds do not help"
 
 
-def blocked(rounds: Sequence[Round], pool: Pool, faults: Iterable[Check]) -> str:
+class Blocking(NamedTuple):
+    """The faults that let no pass, and those that let no fail, stand."""
+
+    passes: Sequence[Check]
+    fails: Sequence[Check]
+
+
+def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
     """What keeps the verdict of the figures from standing; empty when the figures alone are undecided."""
 
     def certain(places: Sequence[int]) -> Figure:
@@ -18,11 +26,21 @@ def blocked(rounds: Sequence[Round], pool: Pool, faults: Iterable[Check]) -> str
     alone = agreed([Round(replace(r.figure, certain=True)) for r in rounds], certain)
     if alone is Verdict.UNKNOWN:
         return ""
-    against = [f for f in faults if not (f.bias.lets_pass if alone is Verdict.PASS else f.bias.lets_fail)]
-    names = ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in against))
-    if names:
-        return f"the figures alone would {alone.value}, but these checks found faults that may have caused it: {names}"
+    against = blocking.passes if alone is Verdict.PASS else blocking.fails
+    if against:
+        return f"the figures alone would {alone.value}, but not with these faults: {names(against)}"
     return "the figures alone would fail, but not if all lost and all unattributed attempts had been good"
+
+
+def longer(enough: str, figures: Sequence[Figure], blocking: Blocking) -> str:
+    """Advice to have more attempts a round; `enough` says how many."""
+    faults = f"a pass needs runs without these faults: {names(blocking.passes)}" if blocking.passes else ""
+    return "; ".join(filter(None, [disagreement(figures), enough, _LONGER, faults]))
+
+
+def names(faults: Iterable[Check]) -> str:
+    """`observer (01-sqlite), generator (02-sqlite)`."""
+    return ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in faults))
 
 
 def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
@@ -32,8 +50,8 @@ def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
         return ""
     fewer = min((Verdict.FAIL, Verdict.PASS), key=verdicts.count)
     odd = [figure for figure in figures if figure.verdict is fewer]
-    theirs = dict.fromkeys(f"{f.check} ({f.run})" for f in faults if any(_is_of(f, figure) for figure in odd))
-    found = f" (these checks found faults: {', '.join(theirs)})" if theirs else ""
+    theirs = [fault for fault in faults if any(_is_of(fault, figure) for figure in odd)]
+    found = f" (faults: {names(theirs)})" if theirs else ""
     where = f"find what was different in {', '.join(map(name, odd))}{found}"
     return f"{disagreement(figures)}; more data does not reconcile them: {where}"
 

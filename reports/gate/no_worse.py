@@ -56,11 +56,12 @@ def check_no_worse(
     figures = [judge_difference(objective, pair) for pair in pairs]
     rounds = [Round(f, p.lets_pass, p.lets_fail) for f, p in zip(figures, pairs, strict=True)]
     verdict, pooled = agreed(rounds, pool), pool(range(len(pairs)))
-    faults = [fault for runs in storages.values() for checked in runs for fault in checked.faults]
     undecided = ""
     if verdict is Verdict.UNKNOWN:
-        undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures, faults)
-        undecided = undecided or _undecided(objective, pairs)
+        new, old = ([f for c in storages[s] for f in c.faults] for s in (comparison.candidate, comparison.baseline))
+        blocking = _blocking(new, old)
+        undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, [*new, *old])
+        undecided = undecided or _undecided(objective, pairs, blocking)
     return Check(
         f"no worse: {objective.name}",
         Verdict.UNKNOWN if unlike else verdict,
@@ -72,6 +73,14 @@ def check_no_worse(
         interval=pooled.bounds if pooled.n else None,
         reason=unlike or _reason(objective, verdict, pairs, undecided),
         rounds=tuple(figures),
+    )
+
+
+def _blocking(candidate: Sequence[Check], baseline: Sequence[Check]) -> advice.Blocking:
+    """As `Pair` lets verdicts stand."""
+    return advice.Blocking(
+        [*(fault for fault in candidate if not fault.bias.lets_pass), *baseline],
+        [*(f for f in candidate if not f.bias.lets_fail), *(f for f in baseline if f.bias & Bias.HIDES)],
     )
 
 
@@ -147,7 +156,7 @@ def _reason(objective: Objective, verdict: Verdict, pairs: Sequence[Pair], undec
     return f"{new.good} of {new.n} good against {old.good} of {old.n}; {why[verdict]}"
 
 
-def _undecided(objective: Objective, pairs: Sequence[Pair]) -> str:
+def _undecided(objective: Objective, pairs: Sequence[Pair], blocking: advice.Blocking) -> str:
     """Why pairs that do not contradict each other are undecided, and what would make them pass."""
     figures = [judge_difference(objective, pair) for pair in pairs]
     if empty := advice.without_data(figures):
@@ -161,7 +170,7 @@ def _undecided(objective: Objective, pairs: Sequence[Pair]) -> str:
     if not passes(_MANY) or (times := least(passes, 2)) is None:
         return "; ".join(filter(None, [advice.disagreement(figures), _too_much_worse(objective, figures)]))
     enough = f"{times:,} times as many attempts a round, with the same shares, are enough to pass"
-    return "; ".join(filter(None, [advice.disagreement(figures), enough, advice.LONGER]))
+    return advice.longer(enough, figures, blocking)
 
 
 def _too_much_worse(objective: Objective, figures: Sequence[Figure]) -> str:

@@ -26,8 +26,12 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
     faults = [fault for checked in runs for fault in checked.faults]
     undecided = ""
     if verdict is Verdict.UNKNOWN:
-        undecided = advice.blocked(rounds, pool, faults) or advice.contradiction(figures, faults)
-        undecided = undecided or _undecided(objective, figures)
+        blocking = advice.Blocking(
+            [fault for fault in faults if not fault.bias.lets_pass],
+            [fault for fault in faults if not fault.bias.lets_fail],
+        )
+        undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, faults)
+        undecided = undecided or _undecided(objective, figures, blocking)
     return Check(
         objective_check(objective.name),
         verdict,
@@ -86,7 +90,7 @@ def _no_data(objective: Objective, counts: Counts) -> str:
     return f"no data: no {objective.operation} was planned in judged time; do the scenario's stages say judge: true?"
 
 
-def _undecided(objective: Objective, figures: Sequence[Figure]) -> str:
+def _undecided(objective: Objective, figures: Sequence[Figure], blocking: advice.Blocking) -> str:
     """Why figures that do not contradict each other are undecided, and what would make them pass."""
     target = objective.target
     if empty := advice.without_data(figures):
@@ -103,4 +107,4 @@ def _undecided(objective: Objective, figures: Sequence[Figure]) -> str:
     most, fewest = max(n for n in needed if n is not None), min(short, key=lambda f: f.n)
     share = "all good" if all(f.observed == 1 for f in short) else "with the same share of good"
     enough = f"a round needs {most:,} attempts, {share}, to pass; {advice.name(fewest)} has {fewest.n:,}"
-    return "; ".join(filter(None, [advice.disagreement(figures), enough, advice.LONGER]))
+    return advice.longer(enough, figures, blocking)

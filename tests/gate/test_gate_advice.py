@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,13 @@ def test_short_rounds_need_longer_ones_not_more():
         "500 of 500 good; a round needs 59 attempts, all good, to pass; 01-new has 50; "
         "ask for longer judged stages or more load; more rounds do not help"
     )
+
+
+def test_faults_that_keep_a_pass_away_are_named_besides():
+    objectives = Objectives("o.yaml", "0" * 64, (Objective("accept", "Accept", "chat.accept", 0.3, 0.95),))
+    runs = healthy(Counts(50, 0), 1), replace(healthy(Counts(50, 0), 2), saturated=True)
+    check = judge(objectives, Evidence(runs)).checks[1]
+    assert check.reason.endswith("more rounds do not help; a pass needs runs without these faults: generator (02-new)")
 
 
 def test_share_on_the_wrong_side_is_reported_as_such():

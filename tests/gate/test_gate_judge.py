@@ -451,7 +451,7 @@ def test_runs_that_are_not_alike_are_not_compared(changes, where):
 def test_odd_round_is_shown_with_its_faults():
     odd = run(Counts(0, 1000), "02-sqlite", number=2, reason="interrupted")
     found = check(judged(run(), odd, run(name="03-sqlite", number=3)), "objective: accept")
-    assert "find what was different in 02-sqlite (these checks found faults: completed (02-sqlite))" in found.reason
+    assert "find what was different in 02-sqlite (faults: completed (02-sqlite))" in found.reason
 
 
 def test_another_commit_of_the_harness_makes_runs_unlike():
