@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests import environment
 from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser
-from loadtests.conductor.choices import Generator
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
@@ -97,6 +97,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.choices import Generator
     from loadtests.conductor.commands import run, work_for
     from loadtests.conductor.preflight import Asked
 
@@ -193,8 +194,10 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
 def _ui(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.commands import WebUi, web_ui
 
-    form = (arguments.scenario, arguments.storage, arguments.runs)
-    return web_ui(WebUi(*form, arguments.processes, arguments.port))
+    chosen = environment.user_variables()  # scenario and storage are ours though Locust's variables choose them
+    scenario = arguments.scenario or chosen.get("LOCUST_SCENARIO")
+    storage = arguments.storage or chosen.get("LOCUST_STORAGE")
+    return web_ui(WebUi(scenario or None, storage or None, arguments.runs, arguments.processes, arguments.port))
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -232,6 +235,7 @@ def dispatch(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The command; always raises SystemExit."""
+    environment.clean()  # before any library is imported: the commands import theirs when they are called
     secure("loadtests")
     raise_soft_limit()  # all that is started from here inherits it
     try:

@@ -1,5 +1,10 @@
 """`loadtests-report STUDY`: run directories → `STUDY/report/`."""
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import argparse
 import json
 import shutil

@@ -3,6 +3,11 @@
 Lines of JSON go to the descriptor of `--ready-fd`: `{"progress": SENTENCE}`, and at last `{"verdict", "outcome"}`.
 """
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import argparse
 import asyncio
 import contextlib

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.calibration.matching import Told
+from loadtests.calibration.places import DSNS
+from loadtests.environment import child_environment
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import codes_of
 
@@ -83,7 +85,7 @@ async def observing(
         *(part for name, (engine, _) in databases.items() for part in ("--database", f"{name}:{engine}")),
         *("--ready-fd", str(write_end)),
     ]
-    environment = {**os.environ, "LOADTESTS_DSNS": json.dumps({name: dsn for name, (_, dsn) in databases.items()})}
+    environment = child_environment({DSNS: json.dumps({name: dsn for name, (_, dsn) in databases.items()})})
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *argv, env=environment, stdin=asyncio.subprocess.DEVNULL, pass_fds=[write_end]

@@ -5,6 +5,11 @@ file. Reports on `--ready-fd`, one JSON object a line, each known by its first k
 `step`, `plan`, `stop`, `ended`. SIGTERM before `plan` cancels the run.
 """
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import contextlib
 import json
 import os

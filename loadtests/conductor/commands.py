@@ -17,6 +17,7 @@ from loadtests.conductor.preflight import Asked, check_form, check_surroundings,
 from loadtests.conductor.progress import progress_for
 from loadtests.conductor.study import create_study, run_study
 from loadtests.conductor.watching import Interrupts
+from loadtests.environment import carrier_environment
 from loadtests.pod.storage import registry
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.record import COULD_NOT
@@ -90,7 +91,7 @@ def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
 
 
 def _become(argv: list[str]) -> NoReturn:
-    os.execv(argv[0], argv)  # noqa: S606  it takes our place
+    os.execve(argv[0], argv, carrier_environment())  # noqa: S606  it takes our place
 
 
 def web_ui_argv(asked: WebUi) -> list[str]:

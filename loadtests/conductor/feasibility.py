@@ -1,6 +1,5 @@
 """Actions that this study's storage systems and targets cannot do: found before the load starts."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.collisions import collisions
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.target import is_loopback
+from loadtests.environment import user_variables
 from loadtests.pod.storage import registry
 from loadtests.scenario import (
     Action,
@@ -148,5 +148,5 @@ def _of_call(action: Http, hosts_owned: Sequence[str]) -> Iterator[Wrong]:
     named |= {("headers", header): value for header, value in action.headers.items()}  # type: ignore[misc]
     for place, text in named.items():
         for name in references(text):
-            if name not in os.environ:
+            if name not in user_variables():
                 yield place, f"${{env:{name}}}", f"{name} set in the environment", ""

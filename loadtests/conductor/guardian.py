@@ -21,11 +21,14 @@ class Guardian:
     """The harness's end of the pipe. Raises OSError when the guardian cannot be started."""
 
     def __init__(self) -> None:
+        from loadtests.environment import child_environment  # the guardian itself runs without site-packages
+
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=child_environment({}),
             start_new_session=True,
         )
 

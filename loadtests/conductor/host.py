@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from loadtests.environment import child_environment
 from loadtests.limits import descriptors
 from loadtests.limits.memory import total_bytes
 from loadtests.limits.processors import allowed_cores
@@ -62,9 +63,11 @@ def harness() -> dict[str, Any]:
 def _commit() -> str | None:
     if not (CHECKOUT / ".git").exists():
         return None
-    command = ["git", "-C", str(CHECKOUT), "rev-parse", "HEAD"]
+    # Without the user's configuration, in which a checkout of another account may be declared safe.
+    command = ["git", "-C", str(CHECKOUT), "-c", f"safe.directory={CHECKOUT}", "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        environment = child_environment({})
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

@@ -15,7 +15,8 @@ LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
 
 
 def locust_argv() -> list[str]:
-    return [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE)]
+    """Locust without settings of its own, and without modules of the working directory."""
+    return [sys.executable, "-P", "-m", "loadtests.users", "-f", str(LOCUSTFILE)]
 
 
 def master_arguments(generator: Generator) -> list[str]:

@@ -15,24 +15,11 @@ from typing import Any
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
+from loadtests.environment import child_environment
 
 READY_WITHIN_S = 30.0
 
 _PR_SET_PDEATHSIG = 1
-_NOT_INHERITED = frozenset(
-    f"LOADTESTS_{name}"
-    for name in (
-        "DSN",
-        "DSN_LEGACY",
-        "DSN_UPGRADED",
-        "DSNS",
-        "HOLDERS_DSNS",
-        "TOKEN_SECRET",
-        "CONTROL_TOKEN",
-        "PLAN",
-        "LIVE_FD",
-    )
-)
 _LIBC = ctypes.CDLL(None)
 
 
@@ -56,12 +43,6 @@ class Command:
     log: Path
 
 
-def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
-    """Ours without what would steer Locust, and without secrets and orders that this child was not given."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("LOCUST_") and k not in _NOT_INHERITED}
-    return {**kept, "PYTHONUNBUFFERED": "1", **secrets}
-
-
 class Child:
     """One process of ours in a session of its own, its output in a file of the run directory."""
 
@@ -73,8 +54,10 @@ class Child:
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(command.environment),
-                cwd=command.log.parent,  # no settings file of the working directory has a say
+                env=child_environment(
+                    {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace", **command.environment}
+                ),
+                cwd=command.log.parent,  # libraries find no settings file of the user's there
                 pass_fds=pass_fds,
                 start_new_session=True,
                 preexec_fn=_child_of(os.getpid()),  # noqa: PLW1509  there is one thread here

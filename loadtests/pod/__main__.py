@@ -1,5 +1,10 @@
 """`python -m loadtests.pod` and `loadtests pod`: runs the reference pod until SIGTERM or Ctrl-C."""
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import argparse
 import asyncio
 import ctypes

@@ -1,5 +1,10 @@
 """`python -m loadtests.probes`: the observer as a process. Started before the load, ended by SIGTERM."""
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import argparse
 import asyncio
 import contextlib

@@ -1,5 +1,10 @@
 """JSON Schema of scenarios, for editors: `python -m loadtests.scenario.schema` writes it beside the shipped ones."""
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import json
 import sys
 from pathlib import Path

@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.environment import child_environment
 from loadtests.servers.errors import ServerUnavailable
 
 _SYSTEM = (Path("/usr/sbin"), Path("/usr/local/sbin"))
@@ -34,6 +35,9 @@ class Product:
     advice: str
     words: frozenset[str] = frozenset()
     """Values of `choice` that are no directory."""
+
+    ask_version: tuple[str, ...] = ("--version",)
+    """Arguments with which a program prints its version and reads no settings file."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ def find(product: Product) -> Binaries:
 def _look(product: Product, directories: tuple[Path, ...], source: str) -> Binaries | str:
     """What is there, or why not."""
     programs = dict(_programs(product, directories))
-    version = _version(programs[product.programs[0]]) if len(programs) == len(product.programs) else None
+    complete = len(programs) == len(product.programs)
+    version = _version(programs[product.programs[0]], product.ask_version) if complete else None
     if version is None:
         return f"{directories[0]} ({source}): no working {' and '.join(product.programs)}"
     if tuple(map(int, version.split("."))) < product.oldest:
@@ -89,10 +94,17 @@ def _programs(product: Product, directories: tuple[Path, ...]) -> Iterator[tuple
             yield name, Path(found)
 
 
-def _version(server: Path) -> str | None:
-    """What `--version` says, such as `15.18`; None when it does not run."""
+def _version(server: Path, arguments: Sequence[str]) -> str | None:
+    """The version that the server reports, such as `15.18`; None when it does not run."""
     try:
-        said = subprocess.run([str(server), "--version"], check=False, capture_output=True, text=True, timeout=20)
+        said = subprocess.run(
+            [str(server), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env=child_environment({"LC_ALL": "C"}),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(r"\b(\d+(?:\.\d+)*)", said.stdout)

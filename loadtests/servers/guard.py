@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from loadtests.environment import child_environment
 from loadtests.servers import guardian
 from loadtests.servers.accounts import Account
 from loadtests.servers.errors import ServerUnavailable
@@ -29,7 +30,7 @@ class Guard:
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
-            env={},
+            env=child_environment({}),
             start_new_session=True,
             pass_fds=(held,),
         )

@@ -159,7 +159,8 @@ class Guardian:
         self._as: dict[str, Any] = {}
         if account is not None:
             self._as = {"user": account[0], "group": account[1], "extra_groups": []}
-        self._environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+        # The owner has chosen what passes. Messages are read by us, so not in the user's language.
+        self._environment = {"PATH": os.defpath, **os.environ, "LC_ALL": "C"}
         self._server: subprocess.Popen[bytes] | None = None
         self._ports: list[socket.socket] = []
         self._owned: list[Path] = []
@@ -299,6 +300,7 @@ class Guardian:
 def main(account: list[str]) -> None:
     """`account` is uid and gid, or empty for our own."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    os.umask(0o077)  # also for the server and its tools, whatever the owner's is
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     guardian = Guardian((int(account[0]), int(account[1])) if account else None)
     try:

@@ -68,6 +68,8 @@ def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size)
         **_metadata_locks(),
         "character-set-server": "utf8mb4",
         "collation-server": "utf8mb4_general_ci",  # as Debian sets it: tables that need another have to say so
+        "default-time-zone": "+00:00",  # whatever TZ is: no hour of its clock occurs twice
+        "lc-messages": "en_US",
         "local_infile": 0,
     }
     return "[mariadbd]\n" + "".join(f"{name}={value}\n" for name, value in chosen.items())

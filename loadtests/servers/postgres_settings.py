@@ -25,6 +25,7 @@ def settings(major: int, port: int, log_directory: Path, size: Size) -> dict[str
         "password_encryption": "scram-sha-256",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "lc_messages": "C",
         "logging_collector": "on",
         "log_directory": str(log_directory),
         "log_filename": "postgres.log",

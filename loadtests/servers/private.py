@@ -324,15 +324,15 @@ class PrivateServer(ABC):
     def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:
         """The programs, if the server's user can run them. Raises ServerUnavailable."""
         server = next(iter(binaries.programs))
-        if not runs(guard, binaries.program(server)):
+        if not runs(guard, binaries.program(server), cls.product.ask_version):
             user = home.account.name if home.account else "this user"
             raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
         return binaries
 
 
-def runs(guard: Guard, program: str) -> bool:
+def runs(guard: Guard, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
     """Whether the server's user can run it."""
     try:
-        return bool(guard.order("run", argv=[program, "--version"], input="", timeout_s=20)["code"] == 0)
+        return bool(guard.order("run", argv=[program, *arguments], input="", timeout_s=20)["code"] == 0)
     except ServerUnavailable:  # not even found, from where that user stands
         return False

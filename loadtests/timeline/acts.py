@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import IO, Any, Final, TypeVar
 
+from loadtests.environment import user_environment
 from loadtests.scenario import (
     Action,
     Cut,
@@ -246,6 +247,7 @@ async def _run(action: Run, around: Surroundings) -> Found:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=said,
             stderr=asyncio.subprocess.STDOUT,
+            env=user_environment(),
             start_new_session=True,
         )
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from loadtests.environment import user_variables
 from loadtests.timeline.surroundings import ActionFailed, Pod
 
 T = TypeVar("T")
@@ -82,11 +82,12 @@ async def _apart(call: Callable[[], T]) -> T:
 
 def from_environment(text: str) -> str:
     """Raises ActionFailed when a variable is not set."""
+    variables = user_variables()
 
     def value(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
+        if match[1] not in variables:
             raise ActionFailed(f"the environment has no {match[1]}, which ${{env:{match[1]}}} stands for")
-        return os.environ[match[1]]
+        return variables[match[1]]
 
     return _REFERENCE.sub(value, text)
 

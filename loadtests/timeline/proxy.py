@@ -5,6 +5,11 @@ connection is reset, new ones too) or `blackhole` (nothing passes, nothing is cl
 line is answered with the same word on standard output once it holds. Ends when standard input does.
 """
 
+from loadtests import environment
+
+if __name__ == "__main__":  # before any library is imported
+    environment.clean()
+
 import argparse
 import asyncio
 import contextlib

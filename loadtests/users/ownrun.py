@@ -16,6 +16,7 @@ import orjson
 from gevent import subprocess
 from gevent.event import AsyncResult, Event
 
+from loadtests.environment import carrier_environment
 from loadtests.scenario import RunPlan
 from loadtests.users.livelines import LiveLines
 from loadtests.users.prepared import CannotRunError, Prepared
@@ -201,9 +202,11 @@ class OwnConductor:
         with contextlib.ExitStack() as opened:
             reports, reports_end = _pipe(opened)
             stdin, lines_end = _pipe(opened)
-            argv = [sys.executable, "-m", "loadtests.conductor", *conductor_arguments(options)]
+            # -P: the user's working directory, to which paths are relative, is no place to import from.
+            argv = [sys.executable, "-P", "-m", "loadtests.conductor", *conductor_arguments(options)]
             argv.append(f"--ready-fd={reports_end}")
-            child = subprocess.Popen(argv, stdin=stdin, stderr=subprocess.PIPE, pass_fds=[reports_end])
+            environment = carrier_environment()
+            child = subprocess.Popen(argv, stdin=stdin, stderr=subprocess.PIPE, pass_fds=[reports_end], env=environment)
             opened.pop_all()
         os.close(reports_end)
         os.close(stdin)

@@ -11,6 +11,8 @@ from loadtests.conductor.ports import free_port
 from loadtests.pod.storage import registry
 from loadtests.scenario import scenario_files
 
+SCENARIO_VARIABLE = "LOCUST_SCENARIO"
+
 
 class Suggestions(list[str]):
     """Choices for the form's menu that do not forbid others: a scenario may also be a path, and a storage composed.
@@ -26,10 +28,15 @@ def add_options(parser: Any) -> None:
         "--scenario",
         choices=Suggestions(_with_asked(scenario_files())),
         default="agent-workday",
+        env_var=SCENARIO_VARIABLE,
         help="Scenario to run, by name or path; what goes on is shown at /run",
     )
     parser.add_argument(
-        "--storage", choices=Suggestions(registry.STORAGES), default="sqlite", help="Storage system behind the pod"
+        "--storage",
+        choices=Suggestions(registry.STORAGES),
+        default="sqlite",
+        env_var="LOCUST_STORAGE",
+        help="Storage system behind the pod",
     )
     for name, metavar, text in (
         ("--target", "URL", "A pod that runs already, instead of one of ours"),
@@ -47,8 +54,9 @@ def add_options(parser: Any) -> None:
 def _with_asked(scenarios: Iterable[str]) -> list[str]:
     """A menu that does not have its own first choice would begin with another one."""
     offered = list(scenarios)
-    asked = [after for word, after in pairwise(sys.argv) if word == "--scenario" and after not in offered]
-    return [*asked, *offered]
+    asked = [after for word, after in pairwise(sys.argv) if word == "--scenario"]
+    asked = asked or [os.environ.get(SCENARIO_VARIABLE, "")]
+    return [*(name for name in asked if name and name not in offered), *offered]
 
 
 def _private_master() -> dict[str, Any]:

@@ -30,7 +30,7 @@ stages:
   - {{name: steady, duration: {steady_s}s, agents: 4, arrivals_per_s: 8, judge: true}}
 """
 
-_MARK = "E2E_MARK"
+_MARK = "LOADTESTS_E2E_MARK"
 T = TypeVar("T")
 
 

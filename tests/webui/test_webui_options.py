@@ -34,3 +34,17 @@ def test_a_master_for_workers_elsewhere_listens_where_it_is_told(monkeypatch):
     parser = LocustArgumentParser(add_help=False)
     add_options(parser)
     assert parser.get_default("master_bind_port") is None
+
+
+def test_locust_variables_choose_scenario_and_storage(monkeypatch, tmp_path):
+    path = str(tmp_path / "mine.yaml")
+    monkeypatch.setenv("LOCUST_SCENARIO", path)
+    monkeypatch.setenv("LOCUST_STORAGE", "postgres:optimistic")
+    parser = LocustArgumentParser(add_help=False)
+    add_options(parser)
+    chosen = parser.parse_args([])
+    assert (chosen.scenario, chosen.storage) == (path, "postgres:optimistic")
+    offered = next(action.choices for action in parser._actions if action.dest == "scenario")
+    assert offered[0] == path
+    chosen = parser.parse_args(["--scenario", "smoke", "--storage", "redis"])
+    assert (chosen.scenario, chosen.storage) == ("smoke", "redis")
