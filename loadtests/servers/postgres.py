@@ -88,8 +88,11 @@ class PostgresServer(PrivateServer):
     async def _shown(self, names: Sequence[str]) -> list[int]:
         import asyncpg
 
+        from loadtests.drivers import engines, postgres
+
+        address = engines.parse(self.engine, self.dsn)
         try:
-            connection = await asyncpg.connect(self.dsn, timeout=_ANSWER_S, command_timeout=_ANSWER_S)
+            connection = await postgres.connect(address, "server", timeout_s=_ANSWER_S, command_timeout=_ANSWER_S)
             try:
                 return [int(await connection.fetchval(f"SHOW {name}")) for name in names]
             finally:

@@ -89,7 +89,7 @@ def test_a_killed_master_ends_the_run(tmp_path):
 def test_a_stopped_master_ends_the_run(tmp_path):
     with start(tmp_path, storage="memory") as harness:
         harness.wait_for_rows()
-        harness.child("-m locust").suspend()
+        harness.child("loadtests.users").suspend()
         assert harness.finish(30) == 70, harness.stderr
         end = harness.end()
         assert end["reason"] == "internal"
