@@ -7,6 +7,7 @@ from locust import events
 
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.users import locusthooks
+from loadtests.users.admission import check_options_of
 from loadtests.users.agent import Agent
 from loadtests.users.shape import StagesShape
 from loadtests.webui.options import add_options
@@ -16,6 +17,7 @@ __all__ = ["Agent", "StagesShape"]
 
 def _add_options(parser: Any) -> None:
     add_options(parser)
+    check_options_of(parser)
 
 
 raise_soft_limit()  # Locust itself stops at 10,000

@@ -1,6 +1,6 @@
 """end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,12 @@ from loadtests.conductor.blindness import blindness
 from loadtests.conductor.connectionfailures import connection_failures
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.live import Load, Worker
+from loadtests.conductor.loadcheck import stage_documents
 from loadtests.records.kept import count_rows
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
 from loadtests.records.tables import FORMAT
+from loadtests.scenario.completeness import StageFigures
 
 SATURATED_CPU_SHARE = 0.9
 SATURATED_LATE_SHARE = 0.01
@@ -20,12 +22,14 @@ SATURATED_STANDSTILL_S = 3.0
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended. `ended_ns` is when the load had; `observed` whether there was an observer."""
+    """How a run ended. `ended_ns` is when the load had; `observed` whether there was an observer; `stages` are those of
+    the load, planned and actual."""
 
     reason: Reason
     ended_ns: int
     load: Load
     observed: bool
+    stages: Sequence[StageFigures] = ()
 
 
 def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
@@ -40,12 +44,19 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
         "rows": rows,
         "operations": operations(workers, written, ending.load.drained),
         "late_starts": {"count": sum(w.late_starts for w in workers), "of": sum(w.starts for w in workers)},
+        "load": {"stages": stage_documents(ending.stages)},
         "generator": generator(workers, ending.load.drained),
         "connection_failures": connection_failures(
             (w.connection_failures for w in workers), exact=ending.load.drained and all(w.drained for w in workers)
         ),
         "observer": observer(ending, directory),
     }
+
+
+def lost_operations(load: Load, directory: RunDirectory) -> int | None:
+    """Operations that were begun and have no row; None where it is not known."""
+    written = sum(batch.num_rows for batch in directory.batches("operations"))
+    return operations(load.workers.values(), written, load.drained)["lost"]
 
 
 def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[str, int | None]:

@@ -52,6 +52,8 @@ EXIT_CODES = {
     "database_died": EX_UNAVAILABLE,
     "disk_full": EX_UNAVAILABLE,
     "worker_lost": EX_SOFTWARE,
+    "worker_left": EX_SOFTWARE,
+    "incomplete": EX_SOFTWARE,
     "observer_died": EX_SOFTWARE,
     "internal": EX_SOFTWARE,
 }

@@ -10,7 +10,7 @@ import psutil
 from loadtests.conductor.acting import Acting
 from loadtests.conductor.disk import full_message, means_full, nearly_full
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.live import Load
+from loadtests.conductor.live import Load, Worker
 from loadtests.conductor.manifest import Clock
 from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
@@ -28,7 +28,7 @@ SILENT_S = 10.0
 """How long a master may send nothing while the load lasts: it reports every second, also when it drains. With the
 longest time-out and `GRACE_S` a stopped master kept its run for 44 s; a starved one was never silent for 4 s."""
 
-_EARLY_S = 1.0
+_EARLY_S = 0.1
 _NOTHING_BEGUN_S = 3.0
 
 
@@ -171,7 +171,7 @@ class Follower:
     def _followed(self) -> Followed:
         self._read()
         for error in self.load.errors:
-            self._end("disk_full" if means_full(error) else "internal", error)
+            self._end(*_reason_of(error))
         ended_ns = self._ended_ns if self._ended_ns is not None else self._clock.since_ns()
         if self._reason is None:
             self._reason = self._by_itself(ended_ns)
@@ -180,11 +180,12 @@ class Follower:
     def _by_itself(self, ended_ns: int) -> Reason:
         """A load that ended without being asked to: done, or cut short."""
         starts = [stage["started_ns"] for stage in self.load.stages]
-        missing_s = self._duration_s - (ended_ns - min(starts, default=ended_ns)) / 1e9
+        stopped_ns = ended_ns if self.load.stopped_ns is None else self.load.stopped_ns
+        missing_s = self._duration_s - (stopped_ns - min(starts, default=stopped_ns)) / 1e9
         if missing_s <= _EARLY_S:
             return COMPLETED
         code = "interrupted" if self._engine.attended else "internal"
-        return Reason(code, f"the load ended {missing_s:.0f} s before its time")
+        return Reason(code, f"the load ended {missing_s:.1f} s before its time")
 
     # What happens meanwhile.
 
@@ -212,10 +213,20 @@ class Follower:
                 self._progress.stage(event)
             case "tick":
                 self._progress.tick(event)
-            case "worker" if event.get("state") == "lost":
-                self._end("worker_lost", f"worker {event['worker']} was lost")
+            case "worker":
+                self._check_worker(self.load.workers[str(event["worker"])])
             case "drained":
                 self._ended_ns = self._clock.since_ns()
+
+    def _check_worker(self, worker: Worker) -> None:
+        """Without one of its workers, or with one that has crashed users, a run is not what was asked for."""
+        if worker.lost:
+            self._end("worker_lost", f"{_named(worker)} was lost")
+        elif worker.left:
+            why = f"{_named(worker)} left in mid-run ({worker.left})"
+            self._end("worker_left", f"{why}: its agents and arrivals were missing from then on")
+        elif worker.error:
+            self._end(*_reason_of(worker.error))
 
     def _watch_workers(self) -> None:
         """Local workers are seen to die at once; a master takes most of a second to miss one."""
@@ -279,3 +290,12 @@ class Follower:
             if self._acting is not None:
                 self._acting.ask_to_stop()
             self._engine.ask_to_stop(self._reason)
+
+
+def _reason_of(error: str) -> tuple[str, str]:
+    """The reason and the detail of a run whose load reports that error."""
+    return "disk_full" if means_full(error) else "internal", error
+
+
+def _named(worker: Worker) -> str:
+    return f"worker {worker.worker} on {worker.node}" if worker.node else f"worker {worker.worker}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _COUNTED = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "stood_still_s",
     "unstamped_connections", "connection_failures", "error",
 )  # fmt: skip
 
@@ -22,6 +22,8 @@ class Worker:
     in_flight: int = 0
     late_starts: int = 0
     starts: int = 0
+    arrivals: list[int] = field(default_factory=list)
+    """Those of the scheduled arrivals that began, by stage."""
     cpu_share: float | None = None
     stood_still_s: float = 0.0
     """The longest time in which it did nothing at all."""
@@ -31,6 +33,10 @@ class Worker:
     """HTTP statuses `by_stage`, and `details`."""
     error: str = ""
     lost: bool = False
+    left: str = ""
+    """Why it ended its load before the run's end; empty when it did not."""
+    node: str = ""
+    """The host that it runs on, where that is known."""
     drained: bool = False
     remote: dict[str, Any] | None = None
     """`worker`, `host`, `offset_ns`, `error_ns` as the manifest has them, of a worker on another host."""
@@ -44,6 +50,12 @@ class Load:
     stages: list[dict[str, Any]] = field(default_factory=list)
     tick: dict[str, Any] = field(default_factory=dict)
     drained: bool = False
+    stopped_ns: int | None = None
+    """When the load was asked to end (ns since the origin)."""
+    agents_missing: list[int] | None = None
+    agents_extra: list[int] | None = None
+    """By stage, at worst; None while the load has not ended."""
+    master_error: str = ""
 
     def take(self, line: bytes) -> dict[str, Any] | None:
         """Returns the line's event; None when it is none that is known."""
@@ -66,12 +78,17 @@ class Load:
     def _worker(self, event: dict[str, Any]) -> None:
         worker = self._known(event)
         worker.lost = worker.lost or event.get("state") == "lost"
+        worker.left = worker.left or (event.get("cause") or "" if event.get("state") == "left" else "")
+        worker.node = event.get("node") or worker.node
         if event.get("remote"):
             clock = {name: event.get(name) for name in ("offset_ns", "error_ns")}
             worker.remote = {"worker": worker.worker, "host": event.get("node"), **clock}
 
     def _drained(self, event: dict[str, Any]) -> None:
         self.drained = True
+        for name in ("stopped_ns", "agents_missing", "agents_extra"):
+            setattr(self, name, event.get(name))
+        self.master_error = event.get("error") or ""
         for told in event.get("workers", []):
             worker = self._known(told)
             # Whoever did not end in time cannot say how much was under way.
@@ -90,5 +107,6 @@ class Load:
 
     @property
     def errors(self) -> list[str]:
-        """What workers say went wrong; of those that were lost the loss is told already."""
-        return [w.error for w in self.workers.values() if w.error and not w.lost]
+        """What went wrong on the load's side; of lost workers, the loss is reported already."""
+        found = [w.error for w in self.workers.values() if w.error and not w.lost]
+        return [*found, *filter(None, [self.master_error])]

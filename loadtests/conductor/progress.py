@@ -37,6 +37,7 @@ def figures(tick: dict[str, Any]) -> dict[str, str]:
     p99 = tick.get("accept_p99_ms")
     return {
         "stage": str(tick.get("stage") or "-"),
+        "agents": _agents(tick),
         "users": str(tick.get("users", "-")),
         "rate": f"{tick.get('rate_per_s') or 0:.0f}/s",
         "accept p99": "-" if p99 is None else f"{p99:.1f} ms",
@@ -50,6 +51,11 @@ def _failures(tick: dict[str, Any]) -> str:
     statuses = tick.get("http_statuses") or {}
     refused = ", ".join(f"HTTP {status}: {count}" for status, count in sorted(statuses.items()))
     return f"{tick.get('failures', 0)} ({refused})" if refused else str(tick.get("failures", 0))
+
+
+def _agents(tick: dict[str, Any]) -> str:
+    """Agents that are there, of those planned."""
+    return f"{tick['agents']} of {tick.get('agents_planned', '-')}" if "agents" in tick else "-"
 
 
 class PlainProgress:

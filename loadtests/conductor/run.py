@@ -12,12 +12,13 @@ from loadtests.conductor.acting import Acting
 from loadtests.conductor.capacity import Host, doubts
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
-from loadtests.conductor.ending import Ending, end_document
+from loadtests.conductor.ending import Ending, end_document, lost_operations
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import layout
 from loadtests.conductor.live import Load
+from loadtests.conductor.loadcheck import checked, stage_figures
 from loadtests.conductor.locust import start_locust
 from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import Parts
@@ -28,6 +29,7 @@ from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import PodTarget, RunPlan
+from loadtests.scenario.completeness import StageFigures
 
 _WORKERS_SAVE_WITHIN_S = 2.0
 """Workers whose master has died notice it and keep the rows that they have."""
@@ -85,6 +87,7 @@ class Run:
         self._reserve: Reserve | None = None
         self._seen = Load()
         self._notes: list[str] = []
+        self._stages: list[StageFigures] = []
 
     def execute(self) -> Reason:
         """Makes the run. Whatever happens, its parts are gone and its end is written when this returns."""
@@ -197,14 +200,14 @@ class Run:
 
     def finish(self, followed: Followed) -> Reason:
         """Actions, ledger, parts, end.json: always in this order, and the next one also when one fails."""
-        followed = self._with_target_gone(followed)
+        followed = self._checked(self._with_target_gone(followed))
         reason = followed.reason
         for step in (self._end_actions, self._close_timeline(followed), self._write_ledger, self.parts.stop):
             reason = self._attempt(step, reason)
         if self._reserve is not None:
             self._reserve.release()
         observed = self.parts.observer is not None
-        ending = Ending(reason, followed.ended_ns, followed.load, observed)
+        ending = Ending(reason, followed.ended_ns, followed.load, observed, self._stages)
         return self._attempt(lambda: self.directory.write("end", end_document(ending, self.directory)), reason)
 
     def _with_target_gone(self, followed: Followed) -> Followed:
@@ -219,6 +222,17 @@ class Run:
             if ended.reason.code == "target_unavailable":  # else this host could not find out, and the rows tell
                 return replace(followed, reason=ended.reason)
         return followed
+
+    def _checked(self, followed: Followed) -> Followed:
+        """A run is completed only when its load was all that was asked for."""
+        reason = followed.reason
+        try:
+            self._stages = stage_figures(followed.load, self.scenario, self.around.choices.seed)
+            if reason == COMPLETED:
+                reason = checked(reason, self._stages, lost_operations(followed.load, self.directory))
+        except Exception as error:
+            reason = reason if reason != COMPLETED else self._reason_of(error)
+        return replace(followed, reason=reason)
 
     def _end_actions(self) -> None:
         """What the timeline broke is mended before anybody looks at what is left."""

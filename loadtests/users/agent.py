@@ -38,22 +38,25 @@ class Agent(User):
     """Shown in the web UI, which would ask for one; where connections go, the plan says."""
 
     load: ClassVar[Load | None] = None
-    """The run that this worker serves; set before Locust is told to spawn agents."""
+    """The run that this worker serves; set before Locust spawns agents."""
+
+    session: Session | None = None
 
     @task
     def work(self) -> None:
         """From the agent's first connection to its last. Locust runs it as a task that never ends by itself."""
-        while self.load is None:  # a worker that joins in mid-run is told to spawn before it is told to begin
+        while self.load is None:  # a worker that joins in mid-run may spawn agents before its run begins
             gevent.sleep(0.05)
-        self._begin(self.load)
+        load = self.load
         try:
+            self._begin(load)
             while not self.leaving:
                 self._next()
             self._say_goodbye()
         except Exception as error:
-            self.world.note_crash(error)
+            load.note_crash(error)
         finally:
-            self._end()
+            self._end(load)
         raise StopUser
 
     def stop(self, force: bool = False) -> bool:
@@ -94,7 +97,6 @@ class Agent(User):
         self.waiter = Waiter(load.clock)
         self.agenda = Agenda(self.waiter.ring)
         self.leaving = self._impatient = False
-        self.session: Session | None = None
         self.backoff = Backoff(load.random)
         self.connect_due_ns = load.clock.now()
         self.offers: dict[str, int] = {}
@@ -104,8 +106,8 @@ class Agent(User):
         self.extras = [f"{prefix}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
         load.agents.add(self)
 
-    def _end(self) -> None:
-        self.world.agents.discard(self)
+    def _end(self, load: Load) -> None:
+        load.agents.discard(self)
         if self.session is not None:
             self.session.drop()
             self.session = None

@@ -1,6 +1,6 @@
 """A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
 
-from loadtests.users.arrivals import Arrival
+from loadtests.scenario.arrivals import Arrival
 from loadtests.users.load import Load
 from loadtests.users.recorder import Begun
 from loadtests.users.session import Backoff, Person, Session
@@ -14,7 +14,7 @@ class Customer:
     def __init__(self, load: Load, arrival: Arrival, due_ns: int) -> None:
         self.load = load
         self.person = Person(load.next_user(), load.place_of_customer(arrival), "customer", load.people.name())
-        self.due_ns = due_ns
+        self.arrival, self.due_ns = arrival, due_ns
         self.waiter = Waiter(load.clock)
         self.leaving = False
         self.lost = False
@@ -26,7 +26,7 @@ class Customer:
     def live(self) -> None:
         """From arrival to leaving."""
         self.load.customers.add(self)
-        self.load.note_start(self.due_ns)
+        self.load.note_start(self.arrival, self.due_ns)
         try:
             if self._connect():
                 self._seek_help()

@@ -4,27 +4,33 @@ import hashlib
 import logging
 import math
 import random
+import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Protocol
 
 import gevent
 from gevent.pool import Group
 
 from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
+from loadtests.scenario.arrivals import Arrival, arrivals, thinned
+from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.alarm import sleep_until
-from loadtests.users.arrivals import Arrival, arrivals, thinned
 from loadtests.users.connectionfailures import ConnectionFailures
 from loadtests.users.people import People
 from loadtests.users.recorder import Begun, Recorder
-from loadtests.users.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.talk import Clock
 from loadtests.wire.codecs.tokens import token_for
 from loadtests.wire.failures import ConnectionFailed
 
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
+
+_MOST_CRASHES = 10
+"""Different faults that are kept; a broken load has one, many times over."""
 
 _log = logging.getLogger(__name__)
 
@@ -137,12 +143,15 @@ class Load:
         self.customers: set[Actor] = set()
         self.sessions: set[Beating] = set()
         self.causes = Causes()
-        self.starts = self.late_starts = 0
+        self.late_starts = 0
         self.unstamped_connections = 0
         """Connections whose arrivals are timed on reading, as the kernel does not stamp them."""
         self.connection_failures = ConnectionFailures()
         self._starts_ns = 0
-        self.errors: list[str] = []
+        self.begun_arrivals = [0] * len(self.timeline.spans)
+        """By the stage that they were due in."""
+        self.crashes: Counter[str] = Counter()
+        """Faults of our own, with how often each happened."""
         self.ending = False
         self._users, self._agents, self._connections = count(), count(), count()
         self._keys = count(first_key(plan, share.worker))
@@ -191,20 +200,28 @@ class Load:
                 self._spawn(self._storm, span, starts_ns + int(span.starts_s * 1e9))
 
     def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
-        self._greenlets.spawn(self._guarded, work, *arguments)
+        self._greenlets.spawn(self.guarded, work, *arguments)
 
-    def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
-        """Runs `work`; a crash of our own is told in the end, not swallowed."""
+    def guarded(self, work: Callable[..., None], *arguments: object) -> None:
+        """Runs `work`; a crash of our own is reported, not swallowed."""
         try:
             work(*arguments)
         except Exception as error:
             self.note_crash(error)
 
-    def note_crash(self, error: Exception) -> None:
-        """Tells of a fault of our own; call it where that was caught."""
-        _log.exception("internal error of the load")
-        if len(self.errors) < 10:
-            self.errors.append(f"{type(error).__name__}: {error}")
+    def note_crash(self, error: BaseException) -> None:
+        """Counts a fault of our own, with its place; the run is incomplete then."""
+        _log.error("internal error of the load", exc_info=error)
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        text = f"{type(error).__name__}: {error}{place}"
+        if text in self.crashes or len(self.crashes) < _MOST_CRASHES:
+            self.crashes[text] += 1
+
+    @property
+    def errors(self) -> list[str]:
+        """The faults in words, each once."""
+        return [f"{text} ({times} times)" if times > 1 else text for text, times in self.crashes.items()]
 
     def _sleep_until(self, due_ns: int) -> None:
         sleep_until(self.clock.origin_ns + due_ns)
@@ -215,11 +232,16 @@ class Load:
         for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
             due_ns = starts_ns + int(arrival.at_s * 1e9)
             self._sleep_until(due_ns)
-            self._crowd.spawn(self._guarded, customer(self, arrival, due_ns).live)
+            self._crowd.spawn(self.guarded, customer(self, arrival, due_ns).live)
 
-    def note_start(self, due_ns: int) -> None:
+    @property
+    def starts(self) -> int:
+        """Scheduled arrivals that have begun."""
+        return sum(self.begun_arrivals)
+
+    def note_start(self, arrival: Arrival, due_ns: int) -> None:
         """A scheduled arrival has begun: was the generator in time?"""
-        self.starts += 1
+        self.begun_arrivals[arrival.segment] += 1
         if self.clock.now() - due_ns > LATE_NS:
             self.late_starts += 1
 

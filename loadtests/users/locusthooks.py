@@ -1,6 +1,7 @@
 # mypy: disable-error-code="no-untyped-call"
 """Where Locust's life and ours touch: arguments, start, signals."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -8,11 +9,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
+import psutil
 from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from loadtests.commandline import EX_INTERRUPTED, EX_USAGE
 from loadtests.scenario import RunPlan
+from loadtests.users.admission import problems_of_environment, without_user_keys
 from loadtests.users.connections import be_patient
 from loadtests.users.livelines import LiveLines
 from loadtests.users.master import MasterSide
@@ -27,6 +31,8 @@ STOP_TIMEOUT_S = 2.0
 MASTER_SILENT_S = 10
 """A worker on another host that hears nothing from its master for so long ends."""
 
+_MASTER_FIRST_S = 1.0
+
 _LOADED_BY = os.getpid()
 """The process that read the locustfile: in workers that Locust forked, their parent."""
 
@@ -36,6 +42,8 @@ def install() -> None:
 
 
 def _on_init(environment: Environment, runner: Any, **_: Any) -> None:
+    if problems := problems_of_environment(environment):
+        _refuse("\nloadtests: ".join(problems), EX_USAGE)
     if isinstance(runner, WorkerRunner):
         _become_worker(environment, runner)
     elif isinstance(runner, MasterRunner):
@@ -44,8 +52,18 @@ def _on_init(environment: Environment, runner: Any, **_: Any) -> None:
         _refuse("a load needs a master and at least one worker: add --processes 1 (or more)", 64)
 
 
+def _is_forked_by_master() -> bool:
+    """The parent of workers on another host is no master."""
+    return os.getpid() != _LOADED_BY and "--worker" not in sys.argv
+
+
 def _refuse(message: str, code: int) -> NoReturn:
-    print(f"loadtests: {message}", file=sys.stderr, flush=True)
+    """Ends this process; of a master with forked workers, the master says why."""
+    if not _is_forked_by_master():
+        print(f"loadtests: {message}", file=sys.stderr, flush=True)
+    for worker in psutil.Process().children():  # one that is still connecting would go on trying for minutes
+        with contextlib.suppress(psutil.Error):
+            worker.kill()
     sys.exit(code)
 
 
@@ -54,6 +72,7 @@ def _refuse(message: str, code: int) -> NoReturn:
 
 def _become_master(environment: Environment, runner: MasterRunner) -> None:
     environment.stop_timeout = STOP_TIMEOUT_S
+    without_user_keys()
     be_patient()
     given = os.environ.get("LOADTESTS_PLAN")
 
@@ -123,13 +142,44 @@ def _become_worker(environment: Environment, runner: WorkerRunner) -> None:
     _remember_default_arguments()
     _forget_live_lines()
     side = WorkerSide(environment, runner)
+    _count_unhandled_errors(side)
     forked = os.getpid() != _LOADED_BY
     if forked:
         gevent.spawn(_watch_parent, runner, side)
-    if not forked or "--worker" in sys.argv:  # the parent of workers on another host is no master
+    if not _is_forked_by_master():
         gevent.spawn(_watch_master, runner, side)
-    if forked:
-        gevent.signal_handler(signal.SIGINT, _leave_in_order, side)
+    _handle_signals(side, environment)
+
+
+def _count_unhandled_errors(side: WorkerSide) -> None:
+    """An exception that ends a greenlet or a callback is only printed by gevent; it may have been an agent's."""
+    hub = gevent.get_hub()
+    handle = hub.handle_error
+
+    def count_and_handle(context: Any, kind: Any, value: Any, trace: Any) -> None:
+        if isinstance(value, Exception):
+            side.note_crash(value)
+        handle(context, kind, value, trace)
+
+    hub.handle_error = count_and_handle
+
+
+def _handle_signals(side: WorkerSide, environment: Environment) -> None:
+    """SIGINT, SIGTERM and SIGHUP end a worker with its rows kept, and the master learns why. Locust itself ends at
+    SIGTERM only, by a handler of its own."""
+
+    def leave(number: signal.Signals) -> None:
+        side.cause = side.cause or number.name
+        if number == signal.SIGINT and _is_forked_by_master():
+            _leave_after_master(side)
+        if side.busy:
+            environment.process_exit_code = EX_INTERRUPTED
+        if number != signal.SIGTERM:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
+            gevent.signal_handler(number, leave, number)
 
 
 def _remember_default_arguments() -> None:
@@ -139,11 +189,14 @@ def _remember_default_arguments() -> None:
     argument_parser.default_args_dict = lambda: default
 
 
-def _leave_in_order(side: WorkerSide) -> None:
-    """Ctrl-C in a terminal reaches workers too, and Locust's master sends it to those that linger. The master knows
-    better when to end, so it has time to say so."""
-    side.end()
-    gevent.sleep(MASTER_SILENT_S)
+def _leave_after_master(side: WorkerSide) -> None:
+    """Ctrl-C in a terminal reaches workers too, and Locust's master sends it to those that linger. The master is to
+    end the run: it does so within a second, or not at all."""
+    gevent.sleep(_MASTER_FIRST_S)
+    if side.busy:
+        side.end()
+    if side.ran:
+        gevent.sleep(MASTER_SILENT_S)
     os._exit(0)
 
 

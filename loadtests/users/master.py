@@ -10,8 +10,9 @@ from locust.env import Environment
 from locust.runners import STATE_INIT, MasterRunner
 
 from loadtests.users import talk
-from loadtests.users.masterrun import PREPARE_S, MasterRun
+from loadtests.users.masterrun import MasterRun
 from loadtests.users.prepared import CannotRunError, RunSource
+from loadtests.users.workerstate import PREPARE_S
 
 _log = logging.getLogger(__name__)
 

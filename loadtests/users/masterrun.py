@@ -15,16 +15,14 @@ from locust.runners import STATE_MISSING, MasterRunner
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario import parse_scenario
+from loadtests.scenario.completeness import AgentDeviation
+from loadtests.scenario.stages import StageSpan, timeline
 from loadtests.users import talk
 from loadtests.users.connections import connected
 from loadtests.users.live import Counts, LiveWindow
 from loadtests.users.prepared import CannotRunError, Prepared
 from loadtests.users.sinks import FileSink, RemoteReceiver
-from loadtests.users.stages import StageSpan, timeline
-from loadtests.users.workerstate import DRAIN_S, WorkerState
-
-PREPARE_S = 30.0
-"""How long workers may take to connect and to prepare."""
+from loadtests.users.workerstate import DRAIN_S, PREPARE_S, WorkerState, problem_of
 
 _ASKED_EVERY_S = 1.0
 
@@ -60,6 +58,9 @@ class MasterRun:
         self._follower: gevent.Greenlet | None = None
         self._share = 0
         self._wanted_for: StageSpan | None = None
+        self._deviation = AgentDeviation(self.timeline)
+        self._stopped_ns: int | None = None
+        self._problem = ""
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.origin_ns
@@ -101,7 +102,7 @@ class MasterRun:
         self.starts_ns = self.now_ns() + _LEAD_NS
         for worker in self.workers.values():
             self._admit(worker)
-        self._follower = gevent.spawn(self._follow)
+        self._follower = gevent.spawn(self._guarded_follow)
         for client in [node.id for node in self._runner.clients.ready]:
             self.join(client)  # who connected while the others prepared
 
@@ -125,7 +126,7 @@ class MasterRun:
         self._runner.send_message(talk.PLAN, plan, client_id=client)
 
     def _admit(self, worker: WorkerState) -> None:
-        if problem := _problem_of(worker):
+        if problem := problem_of(worker):
             _log.error("%s: it takes no part", problem)
             worker.lost = True
             return
@@ -140,7 +141,7 @@ class MasterRun:
 
     def _check_ready(self) -> None:
         for worker in self.workers.values():
-            if problem := _problem_of(worker):
+            if problem := problem_of(worker):
                 raise problem
 
     def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -164,16 +165,27 @@ class MasterRun:
                 self._admit(worker)
         elif message == talk.ROWS:
             self._keep(worker, int(body["number"]), body["data"])
+        elif message == talk.LEAVING:
+            self._note_leaving(worker, body["cause"])
         else:
             worker.told = body
             self.window.add(body.get("latency") or {})
-            worker.drained = worker.drained or message == talk.DRAINED
+            if message == talk.DRAINED:
+                worker.drained = True
+                self._note_leaving(worker, "it has drained")
             self._tell_worker(worker)
         self._news.set()
 
+    def _note_leaving(self, worker: WorkerState, cause: str) -> None:
+        """A worker that ends its load before the run's end takes its agents and arrivals with it."""
+        if self.ended is None and not worker.left:
+            worker.left = True
+            _log.error("worker %s left: %s", worker.worker, cause)
+            self._tell_state(worker, "left", node=worker.node, cause=cause)
+
     def _tell_worker(self, worker: WorkerState) -> None:
-        told = worker.told
-        self._tell_state(worker, "lost" if worker.lost else "joined", begun=told["begun"], written=told["written"])
+        told, state = worker.told, "lost" if worker.lost else "left" if worker.left else "joined"
+        self._tell_state(worker, state, begun=told["begun"], written=told["written"], error=told.get("error"))
 
     def _keep(self, worker: WorkerState, number: int, data: bytes) -> None:
         """Writes a remote worker's batch and acknowledges it; one that cannot be written is not acknowledged."""
@@ -195,7 +207,7 @@ class MasterRun:
                 worker.lost = True
                 _log.error("worker %s was lost", worker.worker)
                 begun, written = worker.told.get("begun", 0), worker.told.get("written", 0)
-                self._tell_state(worker, "lost", begun=begun, written=written)
+                self._tell_state(worker, "lost", begun=begun, written=written, node=worker.node)
 
     def _is_missing(self, worker: WorkerState) -> bool:
         """Of a silent one its connection tells; one that has a connection is starved, and comes back."""
@@ -210,8 +222,16 @@ class MasterRun:
 
     # While it goes.
 
+    def _guarded_follow(self) -> None:
+        """Follows the run; without its reports nothing is known of the load, so that a crash makes it incomplete."""
+        try:
+            self._follow()
+        except Exception as error:
+            _log.exception("internal error of the master")
+            self._problem = f"the master's reports ended: {type(error).__name__}: {error}"
+
     def _follow(self) -> None:
-        """Tells stages as they begin, workers as they are lost, and a tick every second."""
+        """Reports stages as they begin, workers as they are lost, and a tick every second."""
         told, due, before = -1, time.monotonic(), (0, self.now_ns())
         while True:
             span = self.timeline.at(self.elapsed_s)
@@ -221,6 +241,8 @@ class MasterRun:
             if time.monotonic() >= due:
                 due += 1.0
                 before = self._tell_tick(before)
+            if self.ended is None and self.starts_ns is not None:
+                self._deviation.note((self.now_ns() - self.starts_ns) / 1e9, self.agents)
             self._notice_lost()
             gevent.sleep(0.1)
 
@@ -242,6 +264,8 @@ class MasterRun:
             "t_ns": now_ns,
             "stage": self.stage.stage.name if self.stage else "",
             "users": self._total("users"),
+            "agents": self.agents,
+            "agents_planned": span.agents_at(self.elapsed_s) if (span := self.timeline.at(self.elapsed_s)) else 0,
             "rate_per_s": round((begun - before[0]) / max((now_ns - before[1]) / 1e9, 1e-3), 1),
             "accept_p99_ms": self.window.percentile_ms("chat.accept", 99),
             "failures": self._total("failures"),
@@ -251,6 +275,11 @@ class MasterRun:
         }
         self._say("tick", **self.tick)
         return begun, now_ns
+
+    @property
+    def agents(self) -> int:
+        """Agents that are there, connected or not, as far as the workers have reported."""
+        return sum(worker.told.get("agents") or 0 for worker in self.workers.values() if not worker.lost)
 
     @property
     def begun(self) -> int:
@@ -283,6 +312,7 @@ class MasterRun:
             self.ended.wait()
             return 0
         self.ended = Event()
+        self._stopped_ns = self.now_ns()
         try:
             for worker in self.workers.values():
                 if worker.ready is None or worker.ready["error"]:
@@ -300,19 +330,14 @@ class MasterRun:
             self._follower.kill()
         for receiver in self._receivers.values():
             receiver.close()
-        self._say("drained", workers=[worker.summary() for worker in self.workers.values()])
+        self._say(
+            "drained",
+            workers=[worker.summary() for worker in self.workers.values()],
+            stopped_ns=self._stopped_ns,
+            agents_missing=self._deviation.missing,
+            agents_extra=self._deviation.extra,
+            error=self._problem,
+        )
         if self._prepared.lines is not None:
             self._prepared.lines.close(2.0)
         return self._prepared.finish()
-
-
-def _problem_of(worker: WorkerState) -> CannotRunError | None:
-    """Why a worker cannot take part; None when it can."""
-    if worker.ready is None:
-        return CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
-    if worker.ready["error"]:
-        return CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
-    if not (worker.ready["same_host"] or worker.ready["has_secret"]):
-        where = worker.ready["node"]
-        return CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
-    return None

@@ -16,6 +16,8 @@ PROGRESS = "loadtests.progress"
 """Worker → master, four times a second: how far it has begun and written; live figures."""
 STOP = "loadtests.stop"
 """Master → worker: end the load, keep every row."""
+LEAVING = "loadtests.leaving"
+"""Worker → master: it ends its load before the master has asked for that, and why."""
 DRAINED = "loadtests.drained"
 """Worker → master: every row is kept; nothing comes after this."""
 ROWS = "loadtests.rows"
@@ -26,7 +28,7 @@ PING = "loadtests.ping"
 PONG = "loadtests.pong"
 """Worker → master and back: whose clock is how far off."""
 
-MESSAGES_TO_MASTER = (READY, PROGRESS, DRAINED, ROWS, PING)
+MESSAGES_TO_MASTER = (READY, PROGRESS, LEAVING, DRAINED, ROWS, PING)
 
 
 def host_identity() -> str:

@@ -87,12 +87,18 @@ class WorkerRun:
     def remote(self) -> bool:
         return self._buffer is not None
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self._ended is not None
+
     def begin(self, starts_ns: int, secret: str) -> None:
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again in mid-run
         Agent.load = self.load
+        reports = (self._tell, self._announce)
+        self._tellers = [gevent.spawn(self.load.guarded, report) for report in reports]
         self.load.begin(starts_ns, secret, Customer)
-        self._tellers = [gevent.spawn(self._tell), gevent.spawn(self._announce)]
 
     def _take(self, rows: Rows) -> None:
         self._failures += int(np.count_nonzero(rows["outcome"] >= 2))
@@ -134,9 +140,12 @@ class WorkerRun:
             "worker": self.number,
             **asdict(totals),
             "reserved": self.recorder.reserved,
+            "error": self._error(),
             "failures": self._failures,
             "counts": self._live.counts,
             "starts": self.load.starts,
+            "arrivals": self.load.begun_arrivals,
+            "agents": len(self.load.agents),
             "late_starts": self.load.late_starts,
             "unstamped_connections": self.load.unstamped_connections,
             "connection_failures": self.load.connection_failures.summary(),
@@ -163,19 +172,25 @@ class WorkerRun:
 
     # The end.
 
-    def end(self) -> None:
-        """Ends the load, keeps every row and tells the master. Whoever calls while it goes on waits for it."""
+    def end(self, leaving: str = "") -> None:
+        """Ends the load, keeps every row and tells the master; a call while that goes on waits for its end.
+
+        `leaving` is why it ends when the master has not asked for it.
+        """
         if self._ended is not None:
             self._ended.wait()
             return
         self._ended = Event()
         try:
+            if leaving:
+                self._send(talk.LEAVING, worker=self.number, cause=leaving)
             self.load.drain(GRACE_S)
             self.recorder.drain()
             self._live.publish()
             self._hand_over()
             gevent.killall(self._tellers)
-            self._send(talk.DRAINED, latency=self._live.take_latency(), **{**self._state(), "error": self._error()})
+            error = "; ".join(filter(None, [self._error(), self._unkept()]))
+            self._send(talk.DRAINED, latency=self._live.take_latency(), **{**self._state(), "error": error})
         finally:
             Agent.load = None
             gc.unfreeze()
@@ -189,9 +204,13 @@ class WorkerRun:
             gevent.sleep(0.1)
 
     def _error(self) -> str:
-        left = self._buffer is not None and list(self._buffer.unacknowledged())
-        unkept = [f"the master has not acknowledged {len(left)} batches of rows"] if left else []
-        return "; ".join([*filter(None, [self.recorder.totals().error]), *unkept, *self.load.errors])
+        """What went wrong here so far, in words; empty when nothing did."""
+        return "; ".join(filter(None, [self.recorder.totals().error, *self.load.errors]))
+
+    def _unkept(self) -> str:
+        """Says so when the master has not acknowledged every batch; to be asked at the end."""
+        left = list(self._buffer.unacknowledged()) if self._buffer is not None else []
+        return f"the master has not acknowledged {len(left)} batches of rows" if left else ""
 
 
 class WorkerSide:
@@ -212,10 +231,30 @@ class WorkerSide:
             runner.register_message(message, answer, concurrent=message in (talk.PLAN, talk.STOP))
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.quitting.add_listener(self._on_test_stopping)
+        environment.events.user_error.add_listener(self._on_user_error)
+        self.cause = ""
+        """Why this process ends, as far as it is known: a signal's name."""
 
     def end(self) -> None:
+        """Ends a run that the master has not asked to end."""
         if self._run is not None:
-            self._run.end()
+            gevent.sleep(0)  # a signal that has come as well is noted first
+            self._run.end(self.cause or "ended by Locust")
+
+    @property
+    def ran(self) -> bool:
+        """Whether there has been a run."""
+        return self._run is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way."""
+        return self._run is not None and not self._run.ended
+
+    def note_crash(self, error: BaseException) -> None:
+        """A fault that nothing else has caught: it may have ended an agent, or a report."""
+        if self._run is not None:
+            self._run.load.note_crash(error)
 
     def save(self) -> None:
         """Keeps the rows and nothing else: there is no master any more, and no time."""
@@ -232,7 +271,8 @@ class WorkerSide:
             "node": os.uname().nodename,
         }
         try:
-            self.end()
+            if self._run is not None:
+                self._run.end()
             same_host = asked["host"] == talk.host_identity()
             offset = talk.ClockOffset() if same_host else self._measure_offset()
             self._run = WorkerRun(self._runner, asked, offset)
@@ -250,11 +290,15 @@ class WorkerSide:
 
     def _on_begin(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         secret = os.environ.get("LOADTESTS_TOKEN_SECRET") or msg.data.get("secret") or ""
-        if self._run is not None:
-            self._run.begin(int(msg.data["starts_ns"]), secret)
+        if self._run is not None:  # Locust would only log what is raised here
+            self._run.load.guarded(self._run.begin, int(msg.data["starts_ns"]), secret)
+
+    def _on_user_error(self, exception: Exception, **_: Any) -> None:
+        self.note_crash(exception)
 
     def _on_stop(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        self.end()
+        if self._run is not None:
+            self._run.end()
 
     def _on_test_stopping(self, environment: Environment, **_: Any) -> None:  # noqa: ARG002  Locust's signature
         self.end()

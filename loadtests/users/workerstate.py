@@ -4,11 +4,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtests.users.prepared import CannotRunError
+
+PREPARE_S = 30.0
+"""How long workers may take to connect and to prepare."""
+
 DRAIN_S = 20.0
 """How long the master waits for every worker's rows; a worker's own graces end before."""
 
 _SUMMARY = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "cpu_share", "stood_still_s",
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "stood_still_s",
     "unstamped_connections", "connection_failures", "error",
 )  # fmt: skip
 
@@ -23,6 +28,8 @@ class WorkerState:
     told: dict[str, Any] = field(default_factory=dict)
     drained: bool = False
     lost: bool = False
+    left: bool = False
+    """Whether it has ended its load before it was asked to."""
     heard_at: float = field(default_factory=time.monotonic)
     """When it last said something (CLOCK_MONOTONIC, s)."""
     cut_at: float | None = None
@@ -35,6 +42,11 @@ class WorkerState:
         return int(told.get("reserved", 0))
 
     @property
+    def node(self) -> str:
+        """The host that it runs on; empty while it has not said so."""
+        return str((self.ready or {}).get("node", ""))
+
+    @property
     def gone(self) -> bool:
         return self.drained or self.lost
 
@@ -45,3 +57,15 @@ class WorkerState:
             return {"worker": self.worker, **told}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"
         return {"worker": self.worker, **told, "in_flight": None, "error": f"worker {self.worker} {what}"}
+
+
+def problem_of(worker: WorkerState) -> CannotRunError | None:
+    """Why a worker cannot take part; None when it can."""
+    if worker.ready is None:
+        return CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
+    if worker.ready["error"]:
+        return CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
+    if not (worker.ready["same_host"] or worker.ready["has_secret"]):
+        where = worker.ready["node"]
+        return CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
+    return None

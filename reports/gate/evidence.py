@@ -87,6 +87,8 @@ class RunEvidence:
     """By the objective's name."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """As written: told apart from those of other runs."""
+    missing_load: tuple[str, ...] = ()
+    """How the load that the rows show differs from the planned one; empty: it does not, or that is not known."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     lasted_s: float | None = None

@@ -9,6 +9,7 @@ from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
+from reports.gate.completeness import missing_load
 from reports.gate.counting import count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
@@ -91,6 +92,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         known,
         reason=ended.get("reason"),
         detail=ended.get("detail", ""),
+        missing_load=missing_load(run, manifest, ended, timeline) if end is not None else (),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
         strain=strain(ended),

@@ -18,6 +18,9 @@ BLIND_SHARE = 0.05
 CUT_SHORT = frozenset({"interrupted", "observer_died"})
 """Reasons of an end that stop the load and leave pod, database and generator as they were."""
 
+_NAMED = 3
+"""Differences that are named when there are more."""
+
 _AGAIN = "RUN/log says more; make the run again"
 _LIGHTER = "give it more --processes or a host of its own, or ask for a lower arrival rate"
 _UNWATCHED = "watch a pod that the harness starts itself, or let the objectives say loadtests/observer: optional"
@@ -47,6 +50,16 @@ def cut_short(run: RunEvidence) -> Finding:
 
 def broke_down(run: RunEvidence) -> Finding:
     return Finding() if run.reason in (None, "completed", *CUT_SHORT) else _ended_early(run)
+
+
+def other_load(run: RunEvidence) -> Finding:
+    if run.reason != "completed" or not run.missing_load:
+        return Finding()
+    more = len(run.missing_load) - _NAMED
+    named = "; ".join(run.missing_load[:_NAMED]) + (f" (and {more} more)" if more > 0 else "")
+    return Finding(
+        f"the run is said to be completed, but its rows show another load than was planned: {named}; {_AGAIN}"
+    )
 
 
 def _ended_early(run: RunEvidence) -> Finding:
@@ -117,6 +130,7 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", aborted, Bias.EITHER, "how many operations were cut off unwritten is unknown"),
     Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
     Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
+    Soundness("completed", other_load, Bias.EITHER, "fewer agents have more to do, and fewer arrivals hide failures"),
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
     Soundness("generator", saturated, Bias.EITHER, "a slow generator delays operations, and makes fewer"),

@@ -15,12 +15,13 @@ Process = Literal["poisson", "constant"]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One customer: its place in the schedule, when it is due (s since the stages began), and which account, by a
-    number in [0, 1) that is scaled to however many there are."""
+    """One customer: its place in the schedule, when it is due (s since the stages began), which account, by a number
+    in [0, 1) that is scaled to however many there are, and the number of the segment that it is due in."""
 
     index: int
     at_s: float
     account: float
+    segment: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def arrivals(segments: Sequence[Segment], process: Process, seed: int) -> Iterat
     gaps, accounts = random.Random(f"arrivals {seed}"), random.Random(f"accounts {seed}")  # noqa: S311  no secrets
     due = gaps.expovariate(1.0) if process == "poisson" else 0.5
     index, start_s, before = 0, 0.0, 0.0
-    for segment in segments:
+    for number, segment in enumerate(segments):
         while due < before + segment.expected:
-            yield Arrival(index, start_s + segment.moment(due - before), accounts.random())
+            yield Arrival(index, start_s + segment.moment(due - before), accounts.random(), number)
             index += 1
             due += gaps.expovariate(1.0) if process == "poisson" else 1.0
         before += segment.expected

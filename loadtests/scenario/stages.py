@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from loadtests.scenario import Stage
-from loadtests.users.arrivals import Segment
+from loadtests.scenario.arrivals import Segment
+from loadtests.scenario.model import Stage
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,16 @@ class StageTimeline:
         """The stage at `t_s`; the first one before the start, None when all are over."""
         return next((span for span in self.spans if t_s < span.ends_s), None)
 
+    def agents_between(self, from_s: float, to_s: float) -> tuple[int, int]:
+        """The fewest and the most agents planned from `from_s` to `to_s`; none before the start."""
+        planned = [0] if from_s < 0 else []
+        for span in self.spans:
+            if span.starts_s <= to_s and from_s <= span.ends_s:
+                planned += [span.agents_at(max(from_s, span.starts_s)), span.agents_at(min(to_s, span.ends_s))]
+        return min(planned, default=0), max(planned, default=0)
+
     def segments(self) -> list[Segment]:
-        """The rates of arrivals, for the schedule."""
+        """The rates of arrivals, for the schedule: a segment for each stage."""
         return [
             Segment(
                 s.stage.duration_s, s.rate_before if s.stage.ramp else s.stage.arrivals_per_s, s.stage.arrivals_per_s

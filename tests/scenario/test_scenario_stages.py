@@ -1,8 +1,8 @@
 """Stages: what is asked of the load at a moment."""
 
 from loadtests.scenario import Stage
-from loadtests.users.arrivals import Segment
-from loadtests.users.stages import timeline
+from loadtests.scenario.arrivals import Segment
+from loadtests.scenario.stages import timeline
 
 WARM = Stage(name="warm", duration="5s", agents=40, arrivals_per_s=10.0)
 RAMP = Stage(name="ramp", duration="4s", agents=60, arrivals_per_s=30.0, ramp=True)

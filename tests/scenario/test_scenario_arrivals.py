@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.users.arrivals import Arrival, Process, Segment, arrivals, thinned
+from loadtests.scenario.arrivals import Arrival, Process, Segment, arrivals, thinned
 
 rates = st.floats(0, 200, allow_nan=False)
 segments = st.lists(st.builds(Segment, st.floats(0.1, 5), rates, rates), min_size=1, max_size=4)
