@@ -44,6 +44,10 @@ class Identity:
     run: str
     round: int
     subject: Subject
+    rounds: int = 1
+    """How many rounds the study was planned to have."""
+    subjects: tuple[Subject, ...] = ()
+    """What it was planned to compare; nothing: this subject alone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
         "study": identity.study,
         "run": identity.run,
         "round": identity.round,
+        "planned": {
+            "rounds": identity.rounds,
+            "storages": [planned.name for planned in identity.subjects or (subject,)],
+        },
         "started_at": datetime.fromtimestamp(clock.realtime_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
         **({"storage": subject.storage} if subject.storage else {"label": subject.name}),
         "scenario": {

@@ -62,6 +62,7 @@ def run_study(choices: Choices, study: Path, interrupts: Interrupts, progress: P
 
 def _run(around: Around, study: Path, number: int, round_: int, subject: Subject) -> Reason:
     directory = create_run(study, number, subject)
-    reason = Run(around, Identity(study.name, directory.name, round_, subject), directory).execute()
+    planned = around.choices.rounds, around.choices.subjects
+    reason = Run(around, Identity(study.name, directory.name, round_, subject, *planned), directory).execute()
     around.progress.say("done" if reason.code == "completed" else f"ended early: {reason}")
     return reason

@@ -1,12 +1,29 @@
 """Whether the runs of a study may be judged together."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from reports.comparability import differences
 from reports.gate.evidence import RunEvidence
-from reports.gate.verdicts import Check, Verdict
+from reports.gate.verdicts import Bias, Check, Verdict
 
 _TOLD = 3
+
+
+def check_runs(runs: Sequence[RunEvidence], storages: Sequence[str]) -> Check:
+    """Whether there are as many runs of each storage as the runs say that the study was planned to have. `storages`
+    empty: of all that were planned."""
+    planned: Counter[str] = Counter()
+    for plan in (run.manifest["planned"] for run in runs if "planned" in run.manifest):
+        planned |= Counter({name: plan["rounds"] for name in plan["storages"] if name in storages or not storages})
+    found = Counter(run.storage for run in runs)
+    missing = [f"{found[name]} of {n} of {name}" for name, n in planned.items() if found[name] < n]
+    figures = partial(Check, "runs", observed=(planned & found).total(), limit=planned.total(), unit="runs")
+    if not missing:
+        return figures(Verdict.PASS)
+    reason = f"runs of the study are missing: there are {', '.join(missing)}; make it again"
+    return figures(Verdict.UNKNOWN, bias=Bias.MISSING, reason=reason)
 
 
 def check_likeness(runs: Sequence[RunEvidence]) -> Check:
@@ -19,7 +36,9 @@ def check_likeness(runs: Sequence[RunEvidence]) -> Check:
         if differing
         else ""
     )
-    return Check("like runs", Verdict.UNKNOWN if differing else Verdict.PASS, reason=reason)
+    if not differing:
+        return Check("like runs", Verdict.PASS)
+    return Check("like runs", Verdict.UNKNOWN, bias=Bias.EITHER, reason=reason)
 
 
 def check_durability(runs: Sequence[RunEvidence], allowed: bool) -> Check:
@@ -34,7 +53,7 @@ def check_durability(runs: Sequence[RunEvidence], allowed: bool) -> Check:
         return Check("durability", Verdict.PASS, reason=f"{told}; the objectives allow it")
     why = "it cannot be told what commits survive" if None in survives.values() else "commits survive different things"
     hint = "loadtests/allow-different-durability allows it"
-    return Check("durability", Verdict.UNKNOWN, reason=f"{why}: {told} ({hint})")
+    return Check("durability", Verdict.UNKNOWN, bias=Bias.EITHER, reason=f"{why}: {told} ({hint})")
 
 
 def _told(survives: Iterable[tuple[str, str | None]]) -> str:

@@ -4,21 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from reports.gate.comparability import check_durability, check_likeness
+from reports.gate.comparability import check_durability, check_likeness, check_runs
 from reports.gate.evidence import Evidence, RunEvidence
 from reports.gate.ledgers import check_ledger
 from reports.gate.no_worse import check_no_worse
 from reports.gate.objectives import Objectives
 from reports.gate.shares import check_objective
 from reports.gate.soundness import CheckedRun, check_run
-from reports.gate.verdicts import Check, Comparison, Judgement, Verdict, compose, guarded, objective_check
+from reports.gate.verdicts import Bias, Check, Comparison, Judgement, Verdict, compose, guarded, objective_check
 
 
 def judge(objectives: Objectives, evidence: Evidence, comparison: Comparison | None = None) -> Judgement:
     """Judges every storage of the evidence, or the two of a comparison, of which the candidate decides."""
     storages = evidence.storages() if comparison is None else (comparison.baseline, comparison.candidate)
     runs = {storage: [check_run(run, objectives) for run in evidence.of(storage)] for storage in storages}
-    study = list(_study_checks(objectives, [run for run in evidence.runs if run.storage in storages], len(storages)))
+    judged_runs = [run for run in evidence.runs if run.storage in storages]
+    study = list(_study_checks(objectives, judged_runs, storages, comparison))
     checks, own = list(study), {}
     for storage in storages:
         judged = list(_storage_checks(objectives, runs[storage], storage))
@@ -36,12 +37,16 @@ def _started(runs: Mapping[str, Sequence[CheckedRun]]) -> dict[str, str]:
     return {storage: min(known) for storage, known in starts.items() if known}
 
 
-def _study_checks(objectives: Objectives, runs: Sequence[RunEvidence], storages: int) -> Iterator[Check]:
+def _study_checks(
+    objectives: Objectives, runs: Sequence[RunEvidence], storages: Sequence[str], comparison: Comparison | None
+) -> Iterator[Check]:
     if not runs:
         yield Check("runs", Verdict.UNKNOWN, observed=0, limit=1, unit="runs", reason="the study holds no run")
         return
+    if any(run.manifest.get("planned") for run in runs):
+        yield guarded("runs", None, partial(check_runs, runs, storages if comparison else ()))
     yield guarded("like runs", None, partial(check_likeness, runs))
-    if storages > 1:
+    if len(storages) > 1:
         allowed = objectives.allow_different_durability
         yield guarded("durability", None, partial(check_durability, runs, allowed))
 
@@ -71,7 +76,7 @@ def _ledger_checks(objectives: Objectives, checked: CheckedRun) -> Sequence[Chec
 def _comparison_checks(
     objectives: Objectives, runs: Mapping[str, Sequence[CheckedRun]], comparison: Comparison, study: Sequence[Check]
 ) -> Iterator[Check]:
-    unlike = ", ".join(check.check for check in study if check.verdict is not Verdict.PASS)
+    unlike = ", ".join(c.check for c in study if c.verdict is not Verdict.PASS and c.bias is not Bias.MISSING)
     why = f"the two cannot be compared: see {unlike}" if unlike else ""
     for objective in objectives.objectives:
         check = partial(check_no_worse, objective, runs, comparison, why)

@@ -369,6 +369,52 @@ def test_an_unsound_baseline_leaves_the_comparison_unknown():
     assert check(judgement, "objective: accept", "postgres").verdict is PASS
 
 
+# --- runs that are missing ---
+
+
+def planned(rounds, *storages):
+    return {"planned": {"rounds": rounds, "storages": list(storages)}}
+
+
+def test_round_that_was_planned_and_not_made_keeps_a_pass_away():
+    plan = planned(2, "sqlite")
+    first, second = run(manifest=plan), run(name="02-sqlite", number=2, manifest=plan)
+    assert judged(first, second).overall is PASS
+    assert check(judged(first, second), "runs").verdict is PASS
+    found = check(judged(first), "runs")
+    assert (found.verdict, found.observed, found.limit) == (UNKNOWN, 1, 2)
+    assert found.reason == "runs of the study are missing: there are 1 of 2 of sqlite; make it again"
+    assert judged(first).overall is UNKNOWN
+    assert judged(replace(first, counts={"accept": ALL_BAD})).overall is FAIL
+
+
+def test_storage_that_was_planned_and_not_made_keeps_a_pass_away():
+    plan = planned(1, "sqlite", "postgres", "redis")
+    both = run(manifest=plan), run(**POSTGRES, manifest=plan)
+    assert "there are 0 of 1 of redis" in check(judged(*both), "runs").reason
+    assert judged(*both).overall is UNKNOWN
+    assert judged(*both, comparison=COMPARISON).overall is PASS
+
+
+def test_round_that_is_missing_leaves_a_candidate_worse():
+    plan = planned(2, "sqlite", "postgres")
+    easy = replace(OBJECTIVES, objectives=(replace(ACCEPT, target=0.9),))
+    both = run(manifest=plan), run(Counts(950, 50), **POSTGRES, manifest=plan)
+    judgement = judged(*both, objectives=easy, comparison=COMPARISON)
+    assert check(judgement, "no worse: accept", "postgres").verdict is judgement.overall is FAIL
+    alike = judged(run(manifest=plan), run(**POSTGRES, manifest=plan), objectives=easy, comparison=COMPARISON)
+    assert alike.overall is UNKNOWN
+
+
+def test_runs_of_older_versions_do_not_say_what_was_planned():
+    assert "runs" not in {c.check for c in judged(run()).checks}
+    assert judged(run()).overall is PASS
+
+
+def test_plan_of_nonsense_is_unknown():
+    assert judged(run(manifest={"planned": {"rounds": "many", "storages": ["sqlite"]}})).overall is UNKNOWN
+
+
 # --- no worse ---
 
 
