@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from loadtests import environment
-from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser
+from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, seed
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
@@ -40,12 +40,6 @@ def port(text: str) -> int:
     if not 0 < number < 65536:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1 to 65535")
     return number
-
-
-def seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 2**63 - 1")
-    return int(text)
 
 
 def parser() -> Parser:
@@ -188,6 +182,11 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
     ui.add_argument("--port", metavar="N", type=port, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
+    target = ui.add_argument_group("a pod that is running already, instead of one that the web UI starts")
+    target.add_argument("--target", metavar="URL", help="its address; tokens from LOADTESTS_TOKEN_SECRET")
+    target.add_argument("--label", metavar="NAME", help="what it is called in reports")
+    target.add_argument("--database", metavar="NAME:ENGINE", help="a database behind it to watch, as of run")
+    target.add_argument("--i-own", metavar="HOST", help="allow a target or database there")
     ui.set_defaults(do=_ui)
 
 
@@ -197,7 +196,10 @@ def _ui(arguments: argparse.Namespace) -> int:
     chosen = environment.user_variables()  # scenario and storage are ours though Locust's variables choose them
     scenario = arguments.scenario or chosen.get("LOCUST_SCENARIO")
     storage = arguments.storage or chosen.get("LOCUST_STORAGE")
-    return web_ui(WebUi(scenario or None, storage or None, arguments.runs, arguments.processes, arguments.port))
+    names = ("target", "label", "database", "i_own")
+    target = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    form = (scenario or None, storage or None, arguments.runs)
+    return web_ui(WebUi(*form, arguments.processes, arguments.port, target))
 
 
 def _doctor(_: argparse.Namespace) -> int:

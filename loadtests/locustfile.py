@@ -24,12 +24,16 @@ raise_soft_limit()  # Locust itself stops at 10,000
 locusthooks.install()
 
 
-def _add_page(web_ui: Any, **_: Any) -> None:
-    if web_ui is not None and StagesShape.master is not None:
-        from loadtests.webui.page import add_page  # the master's alone
+def _add_pages(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
+    if web_ui is not None and StagesShape.master is not None and StagesShape.conductor is not None:
+        from loadtests.webui.control import RunControl  # the master's alone
+        from loadtests.webui.localworkers import LocalWorkers
+        from loadtests.webui.locustpage import LocustPage
 
-        add_page(web_ui, StagesShape.master)
+        control = RunControl(environment, runner, StagesShape.master, StagesShape.conductor)
+        LocustPage(web_ui, control).add()
+        LocalWorkers(runner, control, environment.parsed_options)
 
 
 events.init_command_line_parser.add_listener(_add_options)
-events.init.add_listener(_add_page)
+events.init.add_listener(_add_pages)

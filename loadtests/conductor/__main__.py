@@ -10,6 +10,7 @@ from loadtests import environment
 if __name__ == "__main__":  # before any library is imported
     environment.clean()
 
+import argparse
 import contextlib
 import json
 import os
@@ -23,7 +24,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from loadtests.commandline import EX_SOFTWARE, Parser
+from loadtests.commandline import EX_OK, EX_SOFTWARE, Parser, seed
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, Reason, Unavailable
@@ -86,13 +87,14 @@ class Attended:
 
 
 def workers_of(master: int) -> int:
-    """The workers that a master has forked: its children but us. One when it waits for workers from elsewhere."""
+    """The workers that a master has started: its children but us. One when it waits for workers from elsewhere."""
     with contextlib.suppress(psutil.Error):
-        return max(len(psutil.Process(master).children()) - 1, 1)
+        living = [c for c in psutil.Process(master).children() if c.status() != psutil.STATUS_ZOMBIE]
+        return max(len(living) - 1, 1)
     return 1
 
 
-def parse(arguments: list[str]) -> tuple[Asked, int]:
+def parse(arguments: list[str]) -> tuple[Asked, argparse.Namespace]:
     parser = Parser(prog="python -m loadtests.conductor", description=__doc__)
     parser.add_argument("--scenario", metavar="NAME", required=True)
     parser.add_argument("--storage", metavar="NAME")
@@ -101,7 +103,8 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
     parser.add_argument("--database", metavar="NAME:ENGINE", action="append", default=[])
     parser.add_argument("--i-own", metavar="HOST", action="append", default=[])
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
-    parser.add_argument("--seed", metavar="N", type=int)
+    parser.add_argument("--seed", metavar="N", type=seed)
+    parser.add_argument("--check-only", action="store_true", help="exit when everything has been checked")
     parser.add_argument("--ready-fd", metavar="FD", type=int, default=1)
     asked = parser.parse_args(arguments)
     storages = [asked.storage] if asked.storage else []
@@ -119,7 +122,7 @@ def parse(arguments: list[str]) -> tuple[Asked, int]:
             seed=asked.seed,
             generator=generator,
         ),
-        asked.ready_fd,
+        asked,
     )
 
 
@@ -168,9 +171,11 @@ def _check(asked: Asked, reports: Reports) -> Choices:
     return choices
 
 
-def _make(asked: Asked, reports: Reports) -> int:
+def _make(asked: Asked, reports: Reports, check_only: bool) -> int:
     """Returns the exit code. Raises CannotRun before a run directory has been made."""
     choices = _check(asked, reports)
+    if check_only:
+        return EX_OK
     try:
         return attend(choices, reports)
     except OSError as error:
@@ -181,11 +186,11 @@ def _make(asked: Asked, reports: Reports) -> int:
 
 def main() -> NoReturn:
     secure("loadtests")
-    asked, ready_fd = parse(sys.argv[1:])
+    asked, arguments = parse(sys.argv[1:])
     raise_soft_limit()
-    reports = Reports(ready_fd)
+    reports = Reports(arguments.ready_fd)
     try:
-        code = _make(asked, reports)
+        code = _make(asked, reports, arguments.check_only)
     except CannotRun as error:
         print(error, file=sys.stderr)
         code = error.exit_code

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -75,12 +76,14 @@ class WebUi:
     runs: Path
     processes: int
     port: int
+    target: Mapping[str, str] = field(default_factory=dict)
+    """`target`, `label`, `database` and `i_own`, those that were given: a pod that is running already."""
 
 
 def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
     """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C; returns when it cannot."""
     try:
-        check_form(asked.scenario, asked.storage)
+        check_form(asked.scenario, asked.storage, asked.target)
         if problems := problems_of_port("--port", "127.0.0.1", asked.port):
             raise Unavailable("\n".join(problems))
     except CannotRun as error:
@@ -102,4 +105,5 @@ def web_ui_argv(asked: WebUi) -> list[str]:
         *("--runs-dir", str(asked.runs)),
         *(("--scenario", asked.scenario) if asked.scenario else ()),
         *(("--storage", str(registry.parse(asked.storage))) if asked.storage else ()),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in asked.target.items()),
     ]

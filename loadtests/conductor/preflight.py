@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,15 +63,39 @@ def choose(asked: Asked) -> Choices:
     )
 
 
-def check_form(scenario: str | None, storage: str | None) -> None:
-    """What a start form is to begin with. Raises BadInput with every problem at once."""
+def check_form(scenario: str | None, storage: str | None, target: Mapping[str, str]) -> None:
+    """What a start form is to begin with; `target` is one that it loads instead of a storage, by option. Raises
+    BadInput with every problem at once."""
     problems: list[str] = []
     if scenario is not None:
         _scenario(scenario, problems)
     if storage is not None:
         _storages([storage], problems)
+    if target:
+        _target_of_form(storage, target, problems)
     if problems:
         raise BadInput("\n".join(problems))
+
+
+def _target_of_form(storage: str | None, target: Mapping[str, str], problems: list[str]) -> None:
+    if "target" not in target:
+        problems.append(f"--{'/--'.join(target).replace('_', '-')} belong to a --target: name it too")
+        return
+    _target(
+        Asked(
+            scenario="",
+            storages=[storage] if storage else [],
+            target=target["target"],
+            label=target.get("label"),
+            databases=[target["database"]] if "database" in target else [],
+            i_own=[target["i_own"]] if "i_own" in target else [],
+            rounds=None,
+            runs=Path(),
+            seed=None,
+            generator=Generator(),
+        ),
+        problems,
+    )
 
 
 def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, str]:

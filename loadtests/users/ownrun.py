@@ -56,7 +56,7 @@ class OwnRun:
     """Unix time, s."""
     checked: bool = False
     """Whether it passed every check; one that did not has no run directory."""
-    step: str = ""
+    step: str = "beginning"
     """What is being set up, or ended."""
     directory: str = ""
     cancelled: bool = False
@@ -83,6 +83,7 @@ class OwnRun:
             self.scenario, self.subject, self.checked = report["checked"], report["subject"], True
             self.accepted.set(None)
         elif "plan" in report:
+            self.step = "preparing workers"
             self.ready.set(report)
         elif "refused" in report:
             self.problems, self.exit_code = list(report["refused"]), int(report["exit_code"])
@@ -159,6 +160,12 @@ class OwnConductor:
         self.refused = None
         return run
 
+    def problems_of(self, options: Any) -> list[str]:
+        """What speaks against a run; nothing is started."""
+        argv, nothing = [*_conductor(options), "--check-only"], subprocess.DEVNULL
+        checked = subprocess.run(argv, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, env=carrier_environment())
+        return str(checked.stderr.decode(errors="replace")).splitlines() if checked.returncode else []
+
     def prepare(self) -> Prepared:
         """Waits until the run that was started, or a new one, is set up. Raises CannotRunError with the conductor's own
         words and exit code."""
@@ -202,9 +209,7 @@ class OwnConductor:
         with contextlib.ExitStack() as opened:
             reports, reports_end = _pipe(opened)
             stdin, lines_end = _pipe(opened)
-            # -P: the user's working directory, to which paths are relative, is no place to import from.
-            argv = [sys.executable, "-P", "-m", "loadtests.conductor", *conductor_arguments(options)]
-            argv.append(f"--ready-fd={reports_end}")
+            argv = [*_conductor(options), f"--ready-fd={reports_end}"]
             environment = carrier_environment()
             child = subprocess.Popen(argv, stdin=stdin, stderr=subprocess.PIPE, pass_fds=[reports_end], env=environment)
             opened.pop_all()
@@ -245,6 +250,11 @@ class OwnConductor:
             self._child.kill()
             run.over.wait()
         return 70 if run.exit_code is None else run.exit_code
+
+
+def _conductor(options: Any) -> list[str]:
+    """-P: the user's working directory, to which paths are relative, is no place to import from."""
+    return [sys.executable, "-P", "-m", "loadtests.conductor", *conductor_arguments(options)]
 
 
 def _pipe(opened: contextlib.ExitStack) -> tuple[int, int]:

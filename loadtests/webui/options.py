@@ -29,7 +29,7 @@ def add_options(parser: Any) -> None:
         choices=Suggestions(_with_asked(scenario_files())),
         default="agent-workday",
         env_var=SCENARIO_VARIABLE,
-        help="Scenario to run, by name or path; what goes on is shown at /run",
+        help="Scenario to run, by name; on the command line also by path",
     )
     parser.add_argument(
         "--storage",

@@ -4,20 +4,24 @@ Not by Locust's statistics: workers send those on their own time, and the last o
 """
 
 import shlex
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from flask import Blueprint, Response
 
 from loadtests.users.live import Counts, LiveWindow
-from loadtests.users.master import MasterSide
 from loadtests.users.masterrun import MasterRun
+from loadtests.users.ownrun import OwnRun
+from loadtests.webui.control import Phase, RunControl
 
-_TEMPLATES = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("loadtests.webui", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
 )
+
+_REFRESH_S = {Phase.READY: 5, Phase.ENDED: 0, Phase.FAILED: 0}
+"""How often the page loads itself again, where that is not every two seconds; 0: the run has ended, nothing changes."""
 
 
 @dataclass(frozen=True)
@@ -39,38 +43,68 @@ def operation_lines(counts: Counts, window: LiveWindow) -> list[OperationLine]:
     ]
 
 
-def render(run: MasterRun | None, problem: str) -> str:
-    """The page. `run` is the current or the last one; None when there was none."""
-    page = _TEMPLATES.get_template("run.html")
-    if run is None:
-        return page.render(run=None, over=False, problem=problem)
-    study = shlex.quote(str(Path(run.plan.directory).parent))
-    return page.render(
-        run=run,
-        over=run.ended is not None and run.ended.is_set(),
-        problem=problem,
-        state=_state(run),
-        lines=operation_lines(run.counts(), run.window),
-        report=f"loadtests-report {study}",
+def facts(run: OwnRun, load: MasterRun | None, phase: Phase, kind: str = "Storage") -> dict[str, str]:
+    """What there is to say about a run, label → text; its end when it has ended. `kind` is what its
+    subject is."""
+    found = {"Scenario": run.scenario, kind: run.subject, "State": str(phase)}
+    if phase in (Phase.SET_UP, Phase.FINISHING) and run.step:
+        found["Step"] = run.step
+    if load is not None and load.starts_ns is not None:
+        found |= _facts_of_load(load, phase)
+    if run.exit_code is not None:
+        found |= _facts_of_end(run)
+    if run.directory:
+        study = shlex.quote(str(Path(run.directory).parent))
+        before = "" if run.exit_code is not None else "once it has ended: "
+        found |= {"Run directory": run.directory, "Report": f"{before}loadtests-report {study}"}
+    return found
+
+
+def _facts_of_load(load: MasterRun, phase: Phase) -> dict[str, str]:
+    if not phase.busy:
+        return {"Operations begun": str(load.begun)}
+    tick = load.tick
+    left_s = tick.get("left_s", load.timeline.duration_s) if phase is Phase.RUNNING else 0
+    return {
+        "Stage": load.stage.stage.name if load.stage is not None else "the first one begins",
+        "Time left": f"{left_s:.0f} s",
+        "Users": str(tick.get("users", 0)),
+        "Operations begun": f"{tick.get('begun', 0)} ({tick.get('rate_per_s', 0)}/s)",
+    }
+
+
+def _facts_of_end(run: OwnRun) -> dict[str, str]:
+    return {"Ended": run.explanation, "Exit code": str(run.exit_code)}
+
+
+def render(control: RunControl) -> str:
+    """The page: the current run or the last one, and those before it."""
+    run, load, phase = control.run, control.load, control.phase
+    own = phase if run is control.conductor.current or not control.problems else _ended(run)
+    kind = "Target" if control.target else "Storage"
+    lines = operation_lines(load.counts(), load.window) if load is not None else []
+    return TEMPLATES.get_template("run.html").render(
+        kind=kind,
+        title=f"{run.scenario} on {run.subject}" if run is not None else "No run yet",
+        sentence=" ".join(filter(None, (control.sentence, control.note))),
+        problems=[] if phase.busy else control.problems,
+        refresh_s=_REFRESH_S.get(phase, 2),
+        facts=facts(run, load, own, kind) if run is not None else {},
+        lines=lines,
+        runs=[_line(r) for r in reversed(control.conductor.runs)],
     )
 
 
-def _state(run: MasterRun) -> str:
-    if run.ended is not None:
-        return "ended" if run.ended.is_set() else "ending: the last rows are being kept"
-    return "preparing" if run.stage is None else f"stage {run.stage.stage.name}"
+def _ended(run: OwnRun | None) -> Phase:
+    return Phase.ENDED if run is not None and run.exit_code == 0 else Phase.FAILED
 
 
-def add_page(web_ui: Any, side: MasterSide) -> None:
-    """Adds the page to Locust's web UI, behind its log-in where there is one."""
-    blueprint = Blueprint("loadtests", __name__)
-
-    def run() -> Response:
-        page = Response(render(side.run or side.last, side.problem), mimetype="text/html")
-        page.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-        page.headers["Cache-Control"] = "no-store"
-        return page
-
-    blueprint.add_url_rule("/run", view_func=web_ui.auth_required_if_enabled(run))
-    base_path = getattr(side.environment.parsed_options, "web_base_path", "")
-    web_ui.app.register_blueprint(blueprint, url_prefix=base_path or None)
+def _line(run: OwnRun) -> dict[str, Any]:
+    """A run in the list of this session's."""
+    return {
+        "began": time.strftime("%H:%M:%S", time.localtime(run.began_at)),
+        "scenario": run.scenario,
+        "subject": run.subject,
+        "outcome": run.explanation.splitlines()[0] if run.exit_code is not None else "in progress",
+        "directory": run.directory,
+    }

@@ -39,17 +39,36 @@ stages:
 class Ui:
     """Locust's web UI, as its page talks to it."""
 
-    def __init__(self, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, pid: int) -> None:
+        self.address, self.pid = f"http://127.0.0.1:{port}", pid
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(self.address + path, timeout=30) as answer:
             return str(answer.read().decode())
 
-    def post(self, path: str, **form: str) -> None:
+    def post(self, path: str, **form: str) -> dict[str, Any]:
+        """The answer to a button of the page."""
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self.address + path, data, timeout=60) as answer:
-            answer.read()
+        with urllib.request.urlopen(self.address + path, data, timeout=120) as answer:
+            return json.loads(answer.read())  # type: ignore[no-any-return]
+
+    @property
+    def state(self) -> str:
+        """Locust's, as its page gets it."""
+        return str(json.loads(self.get("/stats/requests"))["state"])
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Ours, as the banner gets it."""
+        return json.loads(self.get("/run/status"))  # type: ignore[no-any-return]
+
+    @property
+    def workers(self) -> int:
+        return int(json.loads(self.get("/worker-count"))["worker_count"])
+
+    def until_phase(self, *phases: str) -> dict[str, Any]:
+        self.until(lambda: self.status["phase"] in phases)
+        return self.status
 
     def until(self, happened: Callable[[], bool], timeout_s: float = 60.0) -> None:
         until = time.monotonic() + timeout_s
@@ -61,19 +80,25 @@ class Ui:
         raise AssertionError("it did not happen in time")
 
 
+LONG = SCENARIO.replace("name: short", "name: long").replace("duration: 1s", "duration: 60s")
+
+
 @contextmanager
-def web_ui(tmp_path: Path) -> Iterator[Ui]:
+def web_ui(tmp_path: Path, *options: str, processes: int = 2, **environment: str) -> Iterator[Ui]:
     (tmp_path / "short.yaml").write_text(SCENARIO)
+    (tmp_path / "long.yaml").write_text(LONG)
     port = free_port()
-    argv = ["-f", str(ROOT / "loadtests" / "locustfile.py"), "--processes", "2", "--web-port", str(port)]
+    argv = ["-f", str(ROOT / "loadtests" / "locustfile.py"), "--processes", str(processes), *options]
+    argv += ["--web-port", str(port), "--runs-dir", str(tmp_path / "runs")]
     with (tmp_path / "locust.log").open("w") as log:
         locust = subprocess.Popen(
-            [sys.executable, "-m", "locust", *argv, "--runs-dir", str(tmp_path / "runs")],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            [sys.executable, "-m", "locust", *argv],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=os.environ | environment,
         )  # fmt: skip
     try:
-        page = Ui(port)
+        page = Ui(port, locust.pid)
         page.until(lambda: "No run yet" in page.get("/run"))
+        page.until(lambda: page.workers == processes)
         yield page
     finally:
         with suppress(ProcessLookupError):

@@ -1,0 +1,64 @@
+"""What the start form may ask for."""
+
+import argparse
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from loadtests.webui.form import choice_of, problems_of
+
+TARGET = "ws://127.0.0.1:8080"
+
+
+def options(target: str = "") -> argparse.Namespace:
+    return argparse.Namespace(scenario="smoke", storage="sqlite", target=target, runs_dir="runs")
+
+
+def test_fields_as_locust_sends_them_are_accepted() -> None:
+    sent = {"user_count": "0", "spawn_rate": "0", "host": "", "run_time": "", "profile": ""}
+    assert problems_of(MultiDict(sent | {"scenario": "smoke", "storage": "dual(postgres,redis)"}), "") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("user_count", "50", "Number of users 50: the scenario decides; leave it at 0"),
+        ("spawn_rate", "2.5", "Ramp up 2.5: the scenario decides; leave it at 0"),
+        ("run_time", "3m", "Run time 3m: the scenario decides; leave it empty"),
+        ("profile", "mine", "Profile mine: the scenario decides; leave it empty"),
+        ("scenario", " ", "scenario: nothing is chosen"),
+        ("runs_dir", "/", "runs_dir: not a field of this form; it has scenario and storage"),
+        ("seed", "-1", "seed: not a field of this form; it has scenario and storage"),
+        ("user_classes", "Agent", "user_classes: not a field of this form; it has scenario and storage"),
+    ],
+)
+def test_field_that_would_be_ignored_is_refused(field: str, value: str, said: str) -> None:
+    assert problems_of(MultiDict({field: value}), "") == [said]
+
+
+def test_host_is_refused_where_the_harness_starts_the_pod() -> None:
+    (problem,) = problems_of(MultiDict({"host": TARGET}), "")
+    assert problem.startswith(f"Host {TARGET}: ")
+    assert f"--target {TARGET} --label NAME" in problem
+
+
+def test_host_is_the_target_or_refused() -> None:
+    assert problems_of(MultiDict({"host": TARGET}), TARGET) == []
+    (problem,) = problems_of(MultiDict({"host": "ws://elsewhere"}), TARGET)
+    assert f"this web UI loads {TARGET}" in problem
+
+
+def test_storage_is_refused_beside_a_target() -> None:
+    (problem,) = problems_of(MultiDict({"storage": "redis"}), TARGET)
+    assert "has its own" in problem
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    form = MultiDict([("user_count", "5"), ("host", "x"), ("storage", "a"), ("storage", "b")])
+    assert len(problems_of(form, "")) == 3
+
+
+def test_choice_changes_only_what_the_form_names() -> None:
+    chosen = choice_of(MultiDict({"storage": " redis ", "runs_dir": "/"}), options())
+    assert (chosen.scenario, chosen.storage, chosen.runs_dir) == ("smoke", "redis", "runs")
+    assert choice_of(MultiDict({"storage": "redis"}), options(TARGET)).storage == "sqlite"
