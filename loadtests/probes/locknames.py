@@ -16,6 +16,15 @@ class Named(NamedTuple):
     lock: str
 
 
+_QUOTED_NAME = re.compile(r"`((?:[^`]|``)*)`|\"((?:[^\"]|\"\")*)\"")
+
+
+def innodb_table(name: str) -> str:
+    """The table of `` `chats`.`a.b` ``, which may have dots, quotes and a comment that names its partition."""
+    quoted = [(a.replace("``", "`") or b.replace('""', '"')) for a, b in _QUOTED_NAME.findall(name)]
+    return quoted[1] if len(quoted) > 1 else name
+
+
 def row(relation: str, place: str) -> Named:
     return Named(f"row of {relation}", f"{relation} {place}")
 

@@ -1,8 +1,14 @@
-"""What a session was doing, told from what it says of itself. Pure."""
+"""The operation of a session, by its application name or comment, and fingerprints of statements. Pure."""
 
 import re
 from functools import lru_cache
-from urllib.parse import unquote
+
+from loadtests.probes.comments import comment, plain_name
+
+__all__ = ("PREPARED", "comment", "fingerprint", "is_own", "operation", "pod", "prepared")
+
+PREPARED = "prepared transaction"
+"""The operation of a transaction between PREPARE TRANSACTION and COMMIT PREPARED, which no session serves."""
 
 _LONGEST = 240
 _READ = 4000
@@ -40,11 +46,6 @@ _LISTS = (
     re.compile(r"\( ?(?:\?|\$\d++|%s)(?: ?, ?(?:\?|\$\d++|%s))++ ?\)"),
     re.compile(r"\(…\)(?: ?, ?\(…\))++"),
 )
-_LONGEST_NAME = 100
-_COMMENT = 2000
-_PLAIN = re.compile(r"([A-Za-z_][\w.]{0,99})(?:@[\w.-]{1,100})?")
-_PAIR = re.compile(r"([\w-]{1,64})='((?:[^'\\]|\\.){0,500})'")
-_KEYS = ("action", "route", "controller", "job")
 
 
 @lru_cache(maxsize=4096)
@@ -63,6 +64,11 @@ def operation(application: str | None, comment: str | None, backend: str | None 
     return comment or (None if at else application or None)
 
 
+def prepared(identifier: str) -> str:
+    """`prepared transaction two-phase`; without its identifier where that is a number rather than a name."""
+    return f"{PREPARED} {name}" if (name := plain_name(identifier)) else PREPARED
+
+
 def pod(application: str | None) -> str | None:
     """`chat.accept@pod-1` → `pod-1`."""
     _, at, name = (application or "").rpartition("@")
@@ -72,33 +78,6 @@ def pod(application: str | None) -> str | None:
 def is_own(operation: str | None, application: str | None, backend: str | None = None) -> bool:
     """Whether a session goes by that name in all of its transactions: a stranger's, or a process of the server's."""
     return operation is not None and operation in (application, backend)
-
-
-@lru_cache(maxsize=4096)
-def comment(statement: str | None, whole: bool = True) -> str | None:
-    """The operation that a comment at the statement's end or beginning names; None where none does.
-
-    One that is not `whole` may end within a value, in what somebody wrote: its beginning alone tells.
-    `/* chat.accept */`, or pairs as sqlcommenter writes them, `/*action='accept',controller='chats'*/`: of these
-    `controller.action`, else the action, the route, the controller, the job, whichever comes first.
-    """
-    if not statement or "*/" not in statement:
-        return None
-    at_end = statement[-_COMMENT:].rstrip(" \t\r\n;")
-    if whole and at_end.endswith("*/") and (told := _told(at_end[at_end.rfind("/*") + 2 : -2])):
-        return told
-    at_beginning = statement[:_COMMENT].lstrip()
-    return _told(at_beginning[2:].partition("*/")[0]) if at_beginning.startswith("/*") else None
-
-
-def _told(text: str) -> str | None:
-    text = text.strip()
-    if plain := _PLAIN.fullmatch(text):
-        return plain[1]
-    pairs = {key: unquote(value)[:_LONGEST_NAME] for key, value in _PAIR.findall(text)}
-    if pairs.get("controller") and pairs.get("action"):
-        return f"{pairs['controller']}.{pairs['action']}"[:_LONGEST_NAME]
-    return next((pairs[key] for key in _KEYS if pairs.get(key)), None)
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from loadtests.drivers import engines, postgres
-from loadtests.probes import locknames, naming
+from loadtests.probes import encodings, locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.jsonlog.follower import Follower
@@ -34,7 +34,11 @@ _GRANTS = (
     "grant the observer's role pg_monitor, and EXECUTE on pg_current_logfile(text), so that it may ask for the log"
 )
 _LIFE = """
-SELECT current_database() AS database, pg_postmaster_start_time() AS started, setting::int - 4 AS whole
+SELECT
+    current_database() AS database,
+    current_setting('server_encoding') AS encoding,
+    pg_postmaster_start_time() AS started,
+    setting::int - 4 AS whole
 FROM pg_settings WHERE name = 'track_activity_query_size'
 """
 """Statements are cut to fewer bytes than that setting, and between two characters."""
@@ -66,6 +70,7 @@ class PostgresProbe:
         self._numbers = count()
         self._life: Any = None
         self._whole = 0
+        self._has_raw_text = False
         self._sees_all = self._saw_all = False
         self._slowly_ns = self._clock_ns = 0
         self.beside = (LogProbe(f"{self.name}/log", self._log, self._wait_rows),)
@@ -80,6 +85,9 @@ class PostgresProbe:
         version = connection.get_server_version().major
         if version < _OLDEST:
             raise RuntimeError(f"PostgreSQL {version} is older than {_OLDEST}, the oldest that can be watched")
+        self._has_raw_text = connection.get_settings().server_encoding == encodings.RAW
+        if self._has_raw_text:
+            await connection.execute(encodings.READ_RAW)
         names = {name: name for name in _QUERIES} | {"locks": f"locks-{14 if version >= 14 else 13}"}
         if version >= FIRST_WITH_JSONLOG:
             names["log"] = "postgres-log"
@@ -99,6 +107,7 @@ class PostgresProbe:
     def _begin_life(self, told: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
         self._log.database, self._whole = told["database"], told["whole"]
+        self._log.encoding = encodings.codec(told["encoding"])
         if told["started"] != self._life:
             self._life = told["started"]
             self._waits.cut()
@@ -170,14 +179,21 @@ class PostgresProbe:
 
     async def _look(self) -> Rows:
         now_ns = self._clock()
-        sessions = await self._asked["sessions"].fetch(self._whole)
+        sessions = await self._fetch_text("sessions", self._whole)
         asked_ns = self._clock()
         waiting = any(r["wait_class"] in ("lock", _HIDDEN) for r in sessions)
-        rows = await self._asked["locks"].fetch(self._whole) if waiting else []
+        rows = await self._fetch_text("locks", self._whole) if waiting else []
         # The ages were read somewhere between question and answer: in the middle, give or take half of that.
         half_ns = (self._clock() - asked_ns) // 2
         self._compare(asked_ns + half_ns, half_ns, rows)
         return {"sessions": session_rows(now_ns, self._database, _sessions(sessions))}
+
+    def _own_text(self, names: Sequence[str]) -> Sequence[str]:
+        return encodings.encoded(names) if self._has_raw_text else names
+
+    async def _fetch_text(self, query: str, *values: Any) -> Sequence[Mapping[str, Any]]:
+        rows: Sequence[Mapping[str, Any]] = await self._asked[query].fetch(*values)
+        return [encodings.decoded(row) for row in rows] if self._has_raw_text else rows
 
     def _compare(self, at_ns: int, error_ns: int, rows: Sequence[Any]) -> None:
         """What was seen, held against what the log tells."""
@@ -192,7 +208,9 @@ class PostgresProbe:
 
     def _note_holders(self, locks: Sequence[Lock], rows: Sequence[Any], there_ns: int) -> None:
         """What they are doing, which the log does not tell; who waits says so in its own lines there."""
-        holders = {lock.session: (lock, row) for lock, row in zip(locks, rows, strict=True) if lock.granted}
+        holders = {
+            (lock.session, lock.began): (lock, row) for lock, row in zip(locks, rows, strict=True) if lock.granted
+        }
         for lock, row in holders.values():
             if lock.session is not None and lock.began is not None:
                 own = naming.is_own(lock.operation, row["application_name"], row["backend_type"])
@@ -203,7 +221,8 @@ class PostgresProbe:
         """Once a second: totals, what became of the log, and names that the log gave as numbers."""
         now_ns = self._clock()
         if any(wanted := self._log.relations.wanted()):
-            self._log.relations.learn(await self._asked["relations"].fetch(*wanted))
+            ids, names = wanted
+            self._log.relations.learn(await self._fetch_text("relations", ids, self._own_text(names)))
         if now_ns < self._slowly_ns:
             return {}
         self._slowly_ns = now_ns + _SLOWLY_NS
@@ -227,8 +246,14 @@ class PostgresProbe:
         return self._wait_rows(self._log.end(self.name))
 
 
-def _lock(row: Any) -> Lock:
+def _operation(row: Any) -> str | None:
+    if row["prepared"] is not None:
+        return naming.prepared(row["prepared"])
     comment = naming.comment(row["statement"], row["whole"])
+    return naming.operation(row["application_name"], comment, row["backend_type"])
+
+
+def _lock(row: Any) -> Lock:
     return Lock(
         session=row["pid"],
         tag=row["tag"],
@@ -238,7 +263,7 @@ def _lock(row: Any) -> Lock:
         relation=row["relation"],
         since=row["since"],
         age_ns=row["age_ns"],
-        operation=naming.operation(row["application_name"], comment, row["backend_type"]),
+        operation=_operation(row),
         pod=naming.pod(row["application_name"]),
         statement=None if row["granted"] else naming.fingerprint(row["statement"]),
         named=_named(row),

@@ -1,5 +1,6 @@
 """How a PostgreSQL server's waits can be known, by the settings and privileges found. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +38,20 @@ class LogSettings:
         )
 
     @property
+    def has_english_messages(self) -> bool:
+        """By the locale's name: `C`, `POSIX`, `C.UTF-8`, `en_GB.UTF-8`, `English_United States.1252`."""
+        language = re.split(r"[._@]", self.language.casefold())[0]
+        return language in ("c", "posix", "en", "english")
+
+    @property
     def why_not(self) -> str | None:
         """Why waits cannot be known from the log; None when they can be, where it can be read."""
         if self.path is None:
             return "the server writes no jsonlog: set log_destination = 'jsonlog' and logging_collector = on"
         if not self.lock_waits:
             return "the server does not log lock waits: set log_lock_waits = on"
-        if self.language not in ("C", "POSIX") and not self.language.startswith("en"):
-            return f"the server's messages are in {self.language}: set lc_messages = 'C'"
+        if not self.has_english_messages:
+            return f"the server's messages are in {self.language or 'an unnamed language'}: set lc_messages = 'C'"
         if self.own_settings:
             return "some roles or databases have settings of their own for lock waits in the log: reset them"
         return None

@@ -129,7 +129,12 @@ LOCK_WAITS_TABLE = Table(
         _text("pod", "the pod that the waiter serves", True),
         Column("waiter_session", pa.int64(), "the session that waited"),
         _text("waiter_operation", "what it was doing; null when it could not be told", True),
-        Column("blocker_session", pa.int64(), "a session that held what it waited for", nullable=True),
+        Column(
+            "blocker_session",
+            pa.int64(),
+            "a session that held what it waited for; 0: a prepared transaction, which has none",
+            nullable=True,
+        ),
         _text("blocker_operation", "what that one was doing", True),
         Column("root_session", pa.int64(), "the head of the chain, which waited for nobody", nullable=True),
         _text("root_operation", "what that one was doing", True),

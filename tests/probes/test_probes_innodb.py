@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.probes import locknames
 from loadtests.probes.innodb.freshness import Freshness
 from loadtests.probes.innodb.looks import InTheWay, Look
 from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, Product, source
@@ -93,6 +94,21 @@ def test_a_lock_is_called_by_its_place_whoever_asks_for_it(lock: str, type: str,
     assert way(2, 1, lock, type=type).named.lock == name
 
 
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("`chats`.`accounts`", "accounts"),
+        ("`chats`.`a.b'c``d`", "a.b'c`d"),
+        ("`ch.ats`.`schema.name;--`", "schema.name;--"),
+        ("`chats`.`t` /* Partition `p0` */", "t"),
+        ('"chats"."we""ird"', 'we"ird'),
+        ("accounts", "accounts"),
+    ],
+)
+def test_table_of_innodb_is_unquoted(name: str, table: str) -> None:
+    assert locknames.innodb_table(name) == table
+
+
 def test_a_holder_counts_before_one_who_only_asked_before() -> None:
     waiting = {"wait_class": "lock", "transaction": 25}
     seen = look(HOLDER, session(2, "SELECT 1", **waiting), session(3, "SELECT 2", **waiting))
@@ -105,10 +121,10 @@ def test_who_is_in_no_statement_any_more_does_not_wait() -> None:
     assert look(HOLDER, over).waits([way(2, 1)], None, False) == []
 
 
-def test_a_transaction_that_no_session_serves_is_nobody() -> None:
+def test_transaction_without_a_session_is_named() -> None:
     ((_, blocker),) = look(session(2, "SELECT 1", wait_class="lock")).waits([way(2, 0)], None, False)
     assert blocker is not None
-    assert blocker.session is None
+    assert (blocker.session, blocker.operation) == (0, "transaction without a session")
 
 
 def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning() -> None:

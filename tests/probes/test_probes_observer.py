@@ -21,6 +21,7 @@ from observers import Observer, observing
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.size import Size
 
 HOLD_S = 0.4
 
@@ -255,10 +256,10 @@ def test_blindness_is_visible_and_ends(
         for connection in taken:
             connection.terminate()
 
-    server = PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres")
+    server = PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres", Size(connections=7))
     with server:
         with (server.directory / "data" / "postgresql.conf").open("a") as file:
-            file.write("max_connections = 12\nautovacuum = off\nmax_wal_senders = 0\n")
+            file.write("autovacuum = off\nmax_wal_senders = 0\n")
         server.stop()
         server.start()
         with observing(tmp_path, {"postgres:postgres": server.dsn}) as observer:

@@ -18,10 +18,15 @@ _LISTED = (
 )
 """States of sessions whose request is in the server's list of metadata locks, where it keeps one."""
 
+_WITHOUT_SESSION = "transaction without a session"
+"""One that is prepared (XA) or recovered after a crash: its session's number is 0."""
+
 
 class InTheWay(NamedTuple):
-    """One who waits for InnoDB and one whom it waits for; `queues`: that one only asked before. `blocker` 0: nobody's
-    session. `lock` as InnoDB calls it, which begins with the transaction: `TRANSACTION:SPACE:PAGE:HEAP`."""
+    """A session that waits for InnoDB and one that it waits for; `queues`: that one only asked before.
+
+    `blocker` 0: a transaction without a session. `lock` as InnoDB names it: `TRANSACTION:SPACE:PAGE:HEAP`.
+    """
 
     waiter: int
     blocker: int
@@ -34,10 +39,10 @@ class InTheWay(NamedTuple):
     @property
     def named(self) -> Named:
         """A row by its place in the table's file, PAGE:HEAP, which it shares with nobody."""
-        place = self.lock.split(":")[2:4]
+        place, table = self.lock.split(":")[2:4], locknames.innodb_table(self.relation)
         if self.type == "RECORD" and len(place) == 2:
-            return locknames.row(self.relation, ":".join(place))
-        return locknames.relation(self.relation)
+            return locknames.row(table, ":".join(place))
+        return locknames.relation(table)
 
 
 class Look:
@@ -75,8 +80,7 @@ class Look:
         return [
             (
                 self._lock(self._sessions[way.waiter], "row", way.mode, way.named),
-                # A transaction that no session serves has none.
-                self._blocker(way.blocker or None, not way.queues, way.named),
+                self._blocker(way.blocker, not way.queues, way.named),
             )
             for way in blockers.values()
             if way.waiter in self._sessions and self._sessions[way.waiter].head is not None
@@ -105,8 +109,8 @@ class Look:
         kind = (s.state or "").removeprefix("Waiting for ").lower()
         return self._lock(s, kind, "", Named(kind, kind))
 
-    def _blocker(self, session: int | None, holds: bool, named: Named) -> Lock:
-        operation = None if session is None else self._operation(session)
+    def _blocker(self, session: int, holds: bool, named: Named) -> Lock:
+        operation = self._operation(session) if session else _WITHOUT_SESSION
         return Lock(session, named.lock, "", "", holds, operation=operation)
 
     def _lock(self, s: Session, kind: str, mode: str, named: Named) -> Lock:

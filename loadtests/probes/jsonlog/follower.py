@@ -45,6 +45,7 @@ class Follower:
         self.bad = self._lost = 0
         self._tail: Tail | None = None
         self._zone_s = 0
+        self.encoding = "utf-8"
         self._stopped: str | None = "not opened yet"
         self._heard = False
         self._token = secrets.token_hex(8)
@@ -164,7 +165,7 @@ class Follower:
     def _take(self, lines: list[bytes]) -> None:
         for line in lines:
             try:
-                found = event(line, self._zone_s)
+                found = event(line, self._zone_s, self.encoding)
             except ValueError:
                 self.bad += 1
                 continue

@@ -82,19 +82,28 @@ class Event(NamedTuple):
         return self.at_ns - self.after_ns
 
 
-def event(line: bytes, zone_s: int = 0) -> Event | None:
-    """What the line tells of lock waits; None when nothing.
+def event(line: bytes, zone_s: int = 0, encoding: str = "utf-8") -> Event | None:
+    """The event of lock waits in a line; None for other lines.
 
-    `zone_s`: how far the log's time zone is ahead of UTC. Raises ValueError for a line that should tell and cannot
-    be read.
+    `zone_s`: how far the log's time zone is ahead of UTC; `encoding`: of the database, in which its sessions write.
+    Raises ValueError for a line of lock waits that cannot be read.
     """
     if not _TOLD.search(line, 0, _HEAD):
         return None
-    told = orjson.loads(line)  # its JSONDecodeError is a ValueError
+    told = _object(line, encoding)
     try:
         return _event(told, str(told["message"]), zone_s)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"a log line without {error}") from None
+
+
+def _object(line: bytes, encoding: str) -> dict[str, Any]:
+    """The line's JSON object. Each session writes the bytes of its own database's encoding into the common log."""
+    try:
+        found: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:  # a ValueError
+        found = orjson.loads(line.decode(encoding, "replace"))
+    return found
 
 
 def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:

@@ -56,6 +56,13 @@ class Names:
                 nearly = nearly or sight
         return nearly.operation if nearly else self._own_name(self._own.get(pid, {}).values(), first_ns)
 
+    def only_operation(self, pid: int, moments: Sequence[int]) -> str | None:
+        """The operation of all its transactions at those moments; None when they differ or none was seen."""
+        first_ns, last_ns = min(moments), max(moments)
+        sights = self._transactions.get(pid, {}).values()
+        found = {s.operation for s in sights if s.since_ns <= last_ns and s.until_ns >= first_ns}
+        return found.pop() if len(found) == 1 else None
+
     def _own_name(self, own: Iterable[Sight], at_ns: int) -> str | None:
         life = self._life(at_ns)
         same = [sight for sight in own if self._life(sight.until_ns) == life]

@@ -1,7 +1,7 @@
 """A wait from the log in the words of the table: object, chain, names. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from loadtests.probes import locknames, naming
 from loadtests.probes.jsonlog.history import Part
@@ -13,6 +13,8 @@ from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
 _STAMP_NS = 500_000
+PREPARED_PID = 0
+"""The process that the server names as the holder of a prepared transaction's locks."""
 
 
 def see(event: Event, names: Names) -> None:
@@ -77,5 +79,12 @@ def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until
     found = max(chains, key=lambda chain: len(chains[chain]))
     if not found:
         return None
-    ends = {pid: Party(pid, names.operation(pid, [*chains[found], *since[pid]])) for pid in {found[0], found[-1]}}
+    ends = {pid: _party(pid, names, [*chains[found], *since[pid]]) for pid in {found[0], found[-1]}}
     return Chain(ends[found[0]], ends[found[-1]], len(found))
+
+
+def _party(pid: int, names: Names, moments: Sequence[int]) -> Party:
+    if pid != PREPARED_PID:
+        return Party(pid, names.operation(pid, moments))
+    # Several may be prepared at once, all with this number: then none of their names is sure.
+    return Party(pid, names.only_operation(pid, moments) or naming.PREPARED)

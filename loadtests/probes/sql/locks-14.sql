@@ -1,6 +1,8 @@
 -- Who waits for which lock, and who holds it. One copy of the lock table (pg_blocking_pids would take all of its
 -- partitions once more for every waiter), cut down to the locks that somebody waits for, and to the rows that waiters
--- queue for. $1: statements of fewer bytes are there to their end.
+-- queue for. A prepared transaction has no session: its number is 0, as in the server's log. Statements of other
+-- databases are left out: one byte of another encoding would spoil the answer. $1: statements of fewer
+-- bytes are there to their end.
 WITH locks AS MATERIALIZED (
     SELECT
         *,
@@ -15,10 +17,17 @@ waiting AS MATERIALIZED (
     FROM locks AS l
     INNER JOIN pg_stat_activity AS a ON l.pid = a.pid AND a.datname = current_database()
     WHERE NOT l.granted
+),
+
+prepared AS (
+    SELECT l.virtualtransaction, x.gid, x.prepared
+    FROM locks AS l
+    INNER JOIN pg_prepared_xacts AS x ON l.transactionid = x.transaction
+    WHERE l.pid IS NULL AND l.locktype = 'transactionid'
 )
 
 SELECT
-    l.pid,
+    coalesce(l.pid, 0) AS pid,
     l.tag,
     l.locktype,
     l.mode,
@@ -34,14 +43,16 @@ SELECT
     CASE WHEN l.locktype = 'object' THEN l.classid::regclass::text END AS class_name,
     (extract(EPOCH FROM l.waitstart) * 1000000)::bigint AS since,
     (extract(EPOCH FROM clock_timestamp() - l.waitstart) * 1000000000)::bigint AS age_ns,
-    (extract(EPOCH FROM a.xact_start) * 1000000)::bigint AS began,
+    (extract(EPOCH FROM coalesce(a.xact_start, p.prepared)) * 1000000)::bigint AS began,
     (extract(EPOCH FROM a.query_start) * 1000000)::bigint AS asked,
     a.backend_type,
     a.application_name,
-    left(nullif(a.query, '<insufficient privilege>'), 1000) AS statement,
+    p.gid AS prepared,
+    CASE WHEN a.datname = current_database() THEN left(nullif(a.query, '<insufficient privilege>'), 1000) END AS statement,
     octet_length(a.query) < least($1::int, 1000) AS whole
 FROM locks AS l
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+LEFT JOIN prepared AS p ON l.pid IS NULL AND p.virtualtransaction = l.virtualtransaction
 WHERE
     l.tag IN (SELECT w.tag FROM waiting AS w)
     OR (l.locktype = 'tuple' AND l.pid IN (SELECT w.pid FROM waiting AS w))

@@ -6,7 +6,7 @@ SELECT
     w.requested_lock_id AS locked,
     l.lock_mode AS mode,
     l.lock_type AS type,
-    replace(substring_index(l.lock_table, '.', -1), '`', '') AS relation
+    l.lock_table AS relation
 FROM information_schema.innodb_lock_waits AS w
 JOIN information_schema.innodb_trx AS r ON r.trx_id = w.requesting_trx_id
 JOIN information_schema.innodb_trx AS b ON b.trx_id = w.blocking_trx_id

@@ -16,7 +16,7 @@ SELECT
     t.trx_id AS transaction,
     p.state,
     left(p.info, 1000) AS head,
-    CASE WHEN octet_length(p.info) >= 1000 THEN right(p.info, 1000) END AS tail,
+    CASE WHEN octet_length(p.info) BETWEEN 1000 AND 65000 THEN right(p.info, 1000) END AS tail,
     p.query_id AS query,
     CAST(p.time_ms * 1000000 AS SIGNED) AS age_ns,
     p.user

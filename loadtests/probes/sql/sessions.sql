@@ -1,6 +1,5 @@
--- Sessions of this database by what they do and what they wait for. Application and comment name the operation: a
--- comment of pairs (sqlcommenter) at the end, else the one at the beginning. Of a session that this role may not see
--- even the kind is null. $1: statements of fewer bytes are there to their end; a longer one may be cut within a value.
+-- Sessions of this database by what they do and what they wait for. Application and comments name the operation: those
+-- before the statement, and behind it. Of a session that this role may not see even the kind is null. $1: statements of fewer bytes are there to their end; a longer one may be cut within a value.
 SELECT
     CASE
         WHEN backend_type IS NULL THEN 'hidden'
@@ -16,9 +15,13 @@ SELECT
     application_name,
     CASE
         WHEN state = 'idle' THEN NULL
-        WHEN octet_length(query) < $1::int AND right(query, 8) LIKE '%*/%'
-            THEN coalesce(substring(query FROM '/\*[^*]*=''[^*]*\*/\s*;?\s*$'), substring(query FROM '^\s*/\*.*?\*/'))
-        ELSE substring(query FROM '^\s*/\*.*?\*/')
+        ELSE concat(
+            substring(query FROM '^(?:\s+|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|--[^\n]*\n)+'),
+            CASE
+                WHEN octet_length(query) < $1::int AND right(query, 8) LIKE '%*/%'
+                    THEN substring(query FROM '(?:/\*[^*]*\*+/[\s;]*)+$')
+            END
+        )
     END AS comment,
     count(*)::int AS sessions
 FROM pg_stat_activity
