@@ -17,6 +17,11 @@ from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, tls_failure, unreachable
 
 _ANSWER_S: Final = 5.0
+_NOT_TAKEN: Final = (
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.CantChangeRuntimeParamError,
+)
 _NO_PASSFILE: Final = "/dev/null/no-passfile"
 _ROLES: Final[Mapping[str, str]] = {
     "primary": "NOT pg_catalog.pg_is_in_recovery()",
@@ -135,25 +140,47 @@ def _told(error: OSError, address: Address, place: Place) -> OSError:
 async def _set(connection: Any, place: Place, settings: Mapping[str, str]) -> None:
     """Makes the settings, in one statement that makes none in a session that is not the one that was opened.
 
-    A pooler invents the process id that it gives at the start. Raises PoolerError.
+    A pooler invents the process id that it gives at the start; Pgpool-II passes the server's on, from another port.
+    Raises PoolerError, DatabaseUnreachable.
     """
     calls = ", ".join(f"pg_catalog.set_config({_quoted(n)}, {_quoted(v)}, false)" for n, v in settings.items())
     own = f"pg_catalog.pg_backend_pid() = {connection.get_server_pid()}"
+    port = f"coalesce(pg_catalog.inet_client_port(), -1) IN (-1, {_own_port(connection)})"
     try:
-        tag = await connection.execute(f"SELECT {calls} WHERE {own}", timeout=_ANSWER_S)
-    except (
-        asyncpg.UndefinedObjectError,
-        asyncpg.InvalidParameterValueError,
-        asyncpg.CantChangeRuntimeParamError,
-    ) as error:
+        if await _found(connection, f"{calls} WHERE {own} AND {port}"):
+            return
+        if not await _found(connection, f"1 WHERE {own}"):
+            raise PoolerError(place, "a connection pooler", "PostgreSQL")
+        if await _is_pgpool(connection):
+            raise PoolerError(place, "Pgpool-II", "PostgreSQL")
+        if not await _found(connection, f"{calls} WHERE {own}"):  # through a forwarded port, such as a container's
+            raise PoolerError(place, "a connection pooler", "PostgreSQL")
+    except _NOT_TAKEN as error:
         raise DatabaseUnreachable(f"{place} does not take a setting that the address names: {error}") from error
-    if tag != "SELECT 1":
-        raise PoolerError(place, "a connection pooler", "PostgreSQL")
+
+
+async def _found(connection: Any, columns: str) -> bool:
+    """Whether a SELECT has a row. By the simple protocol: nothing is prepared, and it is one round trip."""
+    return bool(await connection.execute(f"SELECT {columns}", timeout=_ANSWER_S) == "SELECT 1")
+
+
+def _own_port(connection: Any) -> int:
+    name = connection._transport.get_extra_info("sockname")
+    return int(name[1]) if isinstance(name, tuple) else -1
+
+
+async def _is_pgpool(connection: Any) -> bool:
+    """It answers this one itself; PostgreSQL has no such setting, and logs that."""
+    try:
+        await connection.execute("SHOW pool_version", timeout=_ANSWER_S)
+    except asyncpg.PostgresError:
+        return False
+    return True
 
 
 async def _check_role(connection: Any, place: Place, role: str) -> None:
     """Raises DatabaseUnreachable."""
-    if await connection.execute(f"SELECT 1 WHERE {_ROLES[role]}", timeout=_ANSWER_S) != "SELECT 1":
+    if not await _found(connection, f"1 WHERE {_ROLES[role]}"):
         raise DatabaseUnreachable(f"{place} is not {role}, which target_session_attrs asks for")
 
 

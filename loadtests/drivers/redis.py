@@ -1,5 +1,6 @@
 """Sessions with Redis: the one place that connects."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
@@ -54,8 +55,9 @@ async def open_client(address: Address, *, timeout_s: float, name: str | None = 
     """A client whose one connection is open. Raises AddressError, DatabaseUnreachable, and what redis-py does."""
     made = client(address, timeout_s=timeout_s, name=name, **more)
     try:
-        await made.initialize()
-        await refuse_proxy(made, address)
+        async with asyncio.timeout(address.timeout_s(timeout_s)):
+            await made.initialize()
+            await refuse_proxy(made, address)
     except BaseException as error:
         await made.aclose()
         await made.connection_pool.disconnect()
@@ -85,6 +87,9 @@ async def refuse_proxy(made: Any, address: Address) -> None:
 
 def explained(error: BaseException, address: Address) -> BaseException:
     """The error itself, or one in words of TLS where that is its cause."""
+    if isinstance(error, TimeoutError | redis.exceptions.TimeoutError) and address.tls.mode != "disable":
+        place = address.places[0]
+        return DatabaseUnreachable(f"{place} did not answer in time: it may be that it does not speak TLS on this port")
     if isinstance(error, RedisError | OSError) and not isinstance(error, DatabaseUnreachable):
         return tls_failure(error, address, address.places[0]) or error
     return error

@@ -53,8 +53,8 @@ class RedisProbe:
 
     async def open(self) -> None:
         address = engines.parse("redis", self._dsn)
-        async with asyncio.timeout(address.timeout_s(_OPEN_S)):
-            self._client = await redis.open_client(address, timeout_s=_OPEN_S)
+        self._client = await redis.open_client(address, timeout_s=_OPEN_S)
+        async with asyncio.timeout(_OPEN_S):
             self.offset = await clock_offset(self._now_us)
             self._slow.serve((await self._client.info("server"))["run_id"])
             reason = "" if await self._read_slowlog() else NO_SLOWLOG

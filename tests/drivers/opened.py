@@ -1,0 +1,87 @@
+"""What every caller of the drivers does with an address, one function a caller."""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from loadtests.calibration.holders import ENGINES, ask
+from loadtests.drivers import engines, mariadb, postgres, redis
+from loadtests.ledger.audit import READERS
+from loadtests.pod.storage import registry
+from loadtests.probes.contract import Database
+from loadtests.probes.databases import PROBES
+from loadtests.timeline.sessions import DRIVERS, driver
+from loadtests.timeline.surroundings import Database as Place
+
+
+async def probe(engine: str, dsn: str) -> None:
+    looked = PROBES[engine](Database("chats", engine), dsn, time.monotonic_ns)
+    try:
+        await looked.open()
+        await looked.sample()
+    finally:
+        await looked.close()
+
+
+async def ledger(engine: str, dsn: str) -> None:
+    async with READERS[engine](dsn, 0):
+        pass
+
+
+async def timeline(engine: str, dsn: str) -> None:
+    if engine in DRIVERS:
+        async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
+            await session.execute("SELECT 1")
+
+
+async def calibration(engine: str, dsn: str) -> None:
+    if engine in ENGINES:
+        await ask(engine, dsn)
+
+
+async def pod(engine: str, dsn: str) -> None:
+    storage = registry.create(engine, {engine: dsn}, lambda _: None, "pod-1")
+    await storage.start()
+    await storage.stop()
+
+
+CALLERS: Mapping[str, Callable[[str, str], Awaitable[None]]] = {
+    "probe": probe,
+    "ledger": ledger,
+    "timeline": timeline,
+    "calibration": calibration,
+    "pod": pod,
+}
+
+
+@contextlib.asynccontextmanager
+async def session(engine: str, dsn: str) -> Any:
+    """A session of the drivers, closed afterwards."""
+    address = engines.parse(engine, dsn)
+    if engine == "postgres":
+        made = await postgres.connect(address, "tests", timeout_s=20)
+    elif engine == "mariadb":
+        made = await mariadb.connect(address, "tests", timeout_s=20)
+    else:
+        made = await redis.open_client(address, timeout_s=20)
+    try:
+        yield made
+    finally:
+        if engine == "redis":
+            await made.aclose()
+        else:
+            getattr(made, "terminate", made.close)()
+
+
+async def is_encrypted(engine: str, dsn: str, tls_port: int) -> bool:
+    """By the server's own account of the session."""
+    async with session(engine, dsn) as made:
+        if engine == "postgres":
+            return bool(await made.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+        if engine == "mariadb":
+            async with made.cursor() as cursor:
+                await cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+                return bool((await cursor.fetchone())[1])
+        told = await made.execute_command("CLIENT", "INFO")
+        return f":{tls_port} ".encode() in told.split(b"laddr=")[1]
