@@ -256,7 +256,7 @@ def test_blindness_is_visible_and_ends(
         for connection in taken:
             connection.terminate()
 
-    server = PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres", Size(connections=7))
+    server = PostgresServer.create(tmp_path_factory.mktemp("own") / "postgres", Size(connections=10))
     with server:
         with (server.directory / "data" / "postgresql.conf").open("a") as file:
             file.write("autovacuum = off\nmax_wal_senders = 0\n")
