@@ -7,7 +7,7 @@ STORAGES ?=
 STORAGE ?= sqlite
 ROUNDS ?=
 RUNS ?= runs
-OBJECTIVES ?= scenarios/objectives.yaml
+OBJECTIVES ?=
 STUDY ?= $(shell ls -1d "$(RUNS)"/[0-9]*Z-*/ 2>/dev/null | tail -n 1)
 
 SHELL := /bin/bash
@@ -27,7 +27,7 @@ endef
 
 help:  ## say what each target does (the default)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
-	@printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(STORAGE)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(OBJECTIVES)" "$(or $(STUDY),the newest)"
+	@printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$(SCENARIO)" "$(or $(STORAGES),the scenario's)" "$(STORAGE)" "$(or $(ROUNDS),the scenario's)" "$(RUNS)" "$(or $(OBJECTIVES),the scenario's)" "$(or $(STUDY),the newest)"
 
 setup: .venv/ready  ## make the virtual environment (every target that needs it does so by itself)
 
@@ -54,9 +54,9 @@ report: .venv/ready  ## make the page of STUDY (default: the newest)
 	$(need_study)
 	@$(BIN)/loadtests-report "$(STUDY)"
 
-gate: .venv/ready  ## judge STUDY by OBJECTIVES: exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
+gate: .venv/ready  ## judge STUDY by OBJECTIVES (default: the scenario's): exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
 	$(need_study)
-	@$(BIN)/loadtests-gate "$(STUDY)" --objectives "$(OBJECTIVES)"
+	@$(BIN)/loadtests-gate "$(STUDY)" $(if $(OBJECTIVES),--objectives "$(OBJECTIVES)")
 
 calibrate: .venv/ready  ## hold known locks on each engine found here, or of STORAGES, and see how well waits are told: two minutes
 	@$(BIN)/loadtests calibrate $(foreach s,$(STORAGES),--storage "$(s)") --runs "$(RUNS)"

@@ -166,6 +166,8 @@ def _check(asked: Asked, reports: Reports) -> Choices:
         choices = choose(asked)
     except BadInput as error:
         raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
+    for note in choices.notes:
+        print(note, file=sys.stderr)
     check_surroundings(choices)
     reports.send(checked=choices.scenario.name, subject=choices.subjects[0].name)
     return choices

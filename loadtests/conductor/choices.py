@@ -58,3 +58,7 @@ class Choices:
     runs: Path
     seed: int
     generator: Generator
+    objectives_text: str | None = None
+    """The file that the scenario names; None when it names none."""
+    notes: tuple[str, ...] = ()
+    """What to tell before the study begins."""

@@ -29,6 +29,8 @@ def run(asked: Asked) -> int:
     """Makes a study and prints its directory as the last line of standard output. Returns the exit code."""
     try:
         choices = choose(asked)
+        for note in choices.notes:
+            print(note, file=sys.stderr)
         for done in remove_leftovers(choices.runs):
             print(f"left by a harness that was killed: {done}", file=sys.stderr)
         check_surroundings(choices)
@@ -83,7 +85,8 @@ class WebUi:
 def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
     """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C; returns when it cannot."""
     try:
-        check_form(asked.scenario, asked.storage, asked.target)
+        if note := check_form(asked.scenario, asked.storage, asked.target):
+            print(note, file=sys.stderr)
         if problems := problems_of_port("--port", "127.0.0.1", asked.port):
             raise Unavailable("\n".join(problems))
     except CannotRun as error:

@@ -20,7 +20,8 @@ from loadtests.conductor.target import check_target, is_loopback, problems_of_ta
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
-from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source
+from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source, which_scenario
+from loadtests.scenario.problems import SourceError
 from loadtests.servers.registry import missing
 
 
@@ -60,12 +61,24 @@ def choose(asked: Asked) -> Choices:
         runs=asked.runs,
         seed=scenario.seed if asked.seed is None else asked.seed,
         generator=asked.generator,
+        objectives_text=_objectives(scenario, Path(path)),
+        notes=tuple(filter(None, [which_scenario(asked.scenario)])),
     )
 
 
-def check_form(scenario: str | None, storage: str | None, target: Mapping[str, str]) -> None:
-    """What a start form is to begin with; `target` is one that it loads instead of a storage, by option. Raises
-    BadInput with every problem at once."""
+def _objectives(scenario: Scenario, path: Path) -> str | None:
+    """The objectives' text, which goes into every run. Raises BadInput when it cannot be read."""
+    if scenario.objectives is None:
+        return None
+    try:
+        return read_source(path.parent / scenario.objectives)
+    except SourceError as error:
+        raise BadInput(str(error)) from None
+
+
+def check_form(scenario: str | None, storage: str | None, target: Mapping[str, str]) -> str:
+    """What a start form is to begin with; `target` is one that it loads instead of a storage, by option. Returns which
+    file the scenario is, where two could be meant. Raises BadInput with every problem at once."""
     problems: list[str] = []
     if scenario is not None:
         _scenario(scenario, problems)
@@ -75,6 +88,7 @@ def check_form(scenario: str | None, storage: str | None, target: Mapping[str, s
         _target_of_form(storage, target, problems)
     if problems:
         raise BadInput("\n".join(problems))
+    return which_scenario(scenario) if scenario is not None else ""
 
 
 def _target_of_form(storage: str | None, target: Mapping[str, str], problems: list[str]) -> None:

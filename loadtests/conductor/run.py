@@ -120,7 +120,10 @@ class Run:
     def prepare(self) -> None:
         """Raises OSError when the directory cannot be written."""
         self._reserve = Reserve(self.directory.path)
-        (self.directory.path / "scenario.yaml").write_text(self.around.choices.scenario_text, encoding="utf-8")
+        choices = self.around.choices
+        (self.directory.path / "scenario.yaml").write_text(choices.scenario_text, encoding="utf-8")
+        if choices.objectives_text is not None:
+            (self.directory.path / "objectives.yaml").write_text(choices.objectives_text, encoding="utf-8")
         self._timeline = Timeline(self.directory)
 
     def start_pods(self) -> tuple[PodTarget, ...]:

@@ -15,7 +15,7 @@ from loadtests.scenario.actions import (
     Run,
     Sweep,
 )
-from loadtests.scenario.finding import find_scenario, load_scenario, scenario_files
+from loadtests.scenario.finding import find_scenario, load_scenario, scenario_files, which_scenario
 from loadtests.scenario.model import (
     MAIN_CLUSTER,
     TIMED_OPERATIONS,
@@ -62,4 +62,5 @@ __all__ = [
     "parse_scenario",
     "read_source",
     "scenario_files",
+    "which_scenario",
 ]

@@ -9,8 +9,16 @@ from loadtests.scenario.parsing import ScenarioError, parse_scenario
 from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.scenario.source import read_source
 
-SHIPPED = Path(__file__).resolve().parents[2] / "scenarios"
+_PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = next((p for p in (_PACKAGE / "shipped", _PACKAGE.parent / "scenarios") if p.is_dir()), _PACKAGE / "shipped")
+"""The scenarios, schema and objectives that come with the harness: inside the wheel, or of the checkout."""
+
+OBJECTIVES = SHIPPED / "objectives.yaml"
+"""What the gate judges by where the scenario names no objectives."""
+
+_OWN = Path("scenarios")
 _NOT_SCENARIOS = {"objectives"}
+_SUFFIXES = (".yaml", ".yml")
 
 
 def load_scenario(name_or_path: str | Path) -> Scenario:
@@ -32,14 +40,39 @@ def find_scenario(name_or_path: str | Path) -> Path:
     Raises ScenarioError that lists the known names when there is none.
     """
     text = str(name_or_path)
-    path = Path(text)
-    if isinstance(name_or_path, Path) or os.sep in text or path.suffix in (".yaml", ".yml"):
-        return path
     known = scenario_files()
+    if _is_path(name_or_path):
+        path = Path(text)
+        if path.name == text and path.stem in known and not path.exists():
+            raise ScenarioError([Problem("scenario", 1, "", f"no file {shown(text)}", "a file", path.stem)])
+        return path
     if text in known:
         return known[text]
     expected = f"a path, or {one_of(list(known))}" if known else "a path to a scenario"
-    raise ScenarioError([Problem("scenario", 1, "", shown(text), expected, nearest(text, known))])
+    beside = next((str(path) for path in _beside(text)), None)
+    raise ScenarioError([Problem("scenario", 1, "", shown(text), expected, beside or nearest(text, known))])
+
+
+def which_scenario(name: str) -> str:
+    """A sentence that says which file a name stands for, where two could be meant; empty where it is clear."""
+    path = find_scenario(name)
+    if _is_path(name):
+        return ""
+    shipped = next((SHIPPED / f"{name}{s}" for s in _SUFFIXES if (SHIPPED / f"{name}{s}").is_file()), None)
+    if shipped is not None and not path.samefile(shipped):
+        return f"scenario {name}: {path} of the working directory, not the shipped one of that name"
+    own = next((p for p in _beside(name) if not p.samefile(path)), None)
+    return f"scenario {name}: {path}; to run {own}, give its path" if own is not None else ""
+
+
+def _is_path(name_or_path: str | Path) -> bool:
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or os.sep in text or text.endswith(_SUFFIXES)
+
+
+def _beside(name: str) -> list[Path]:
+    """Files of that name in the working directory itself."""
+    return [p for p in (Path(f"{name}{suffix}") for suffix in _SUFFIXES) if p.is_file()]
 
 
 def _no_objectives(path: Path, text: str, named: str) -> Problem:
@@ -59,5 +92,6 @@ def scenario_files() -> dict[str, Path]:
 
 
 def _candidates() -> Iterator[Path]:
-    for directory in (Path("scenarios"), SHIPPED):
-        yield from (p for p in sorted(directory.glob("*.yaml")) if p.stem not in _NOT_SCENARIOS)
+    for directory in (_OWN, SHIPPED):
+        found = sorted(p for suffix in _SUFFIXES for p in directory.glob(f"*{suffix}"))
+        yield from (p for p in found if p.stem not in _NOT_SCENARIOS)

@@ -1,10 +1,10 @@
-"""`loadtests-gate STUDY --objectives FILE [--baseline STORAGE --candidate STORAGE]`."""
+"""`loadtests-gate STUDY [--objectives FILE] [--baseline STORAGE --candidate STORAGE]`."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +12,7 @@ from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
 from loadtests.standardstreams import secure
 from reports.gate.as_json import as_document
+from reports.gate.chosen import NoObjectivesError, objectives_of
 from reports.gate.judge import judge
 from reports.gate.junit import as_junit
 from reports.gate.markdown import as_markdown
@@ -60,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("study", type=Path, metavar="STUDY", help="the directory of a study")
     parser.add_argument(
-        "--objectives", type=Path, required=True, metavar="FILE", help="OpenSLO v1 (docs/objectives.md)"
+        "--objectives",
+        type=Path,
+        metavar="FILE",
+        help="OpenSLO v1 (docs/objectives.md); default: those of the study's scenario, or else the shipped ones",
     )
     parser.add_argument("--baseline", metavar="STORAGE", help="the storage system to compare with")
     parser.add_argument("--candidate", metavar="STORAGE", help="the storage system that is to be released")
@@ -72,8 +76,12 @@ def _gate(options: argparse.Namespace) -> int:
     outputs = [options.study / name for name in ("verdict.json", "verdict.xml")]
     if options.study.is_dir():
         _clear(outputs)
-    objectives = _objectives(options.objectives)
+    if options.objectives is not None:
+        objectives = _objectives(lambda: load_objectives(options.objectives))  # its problems before the study's
     storages = _storages(options.study)
+    if options.objectives is None:
+        runs = sorted((run for its in storages.values() for run in its), key=lambda run: run.number)
+        objectives = _objectives(lambda: objectives_of(runs))
     comparison = _comparison(options, storages)
     chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}
     before = state(options.study)
@@ -86,10 +94,10 @@ def _gate(options: argparse.Namespace) -> int:
     return EXIT_CODES[judgement.overall]
 
 
-def _objectives(path: Path) -> Objectives:
+def _objectives(read: Callable[[], Objectives]) -> Objectives:
     try:
-        return load_objectives(path)
-    except SourceError as error:
+        return read()
+    except (SourceError, NoObjectivesError) as error:
         raise _RefusedError(BAD_INPUT, str(error)) from None
 
 

@@ -1,6 +1,7 @@
 """The command: exit codes, outputs, and what it says of bad input."""
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from studies import NS, Op, healthy_ticks, ledger_check, write_run
+from studies import NS, SCENARIO, Op, healthy_ticks, ledger_check, write_run
 
+from loadtests.scenario.finding import OBJECTIVES
 from reports.gate import command
 from reports.gate.command import main
 
@@ -334,3 +336,56 @@ def test_the_installed_command_imports_no_plots_and_no_load(study, objectives):
     arguments = [sys.executable, "-c", script, str(study), "--objectives", str(objectives)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def with_objectives(study, text, *runs):
+    for run in runs:
+        (study / run / "objectives.yaml").write_text(text)
+
+
+def test_without_objectives_those_of_the_scenario_judge(study, objectives):
+    for name in ("01-sqlite", "02-sqlite"):
+        write_run(study, name, operations=attempts())
+    with_objectives(study, objectives.read_text(), "01-sqlite", "02-sqlite")
+    assert main([str(study)]) == 0
+    assert verdict(study)["objectives"]["file"] == "01-sqlite/objectives.yaml"
+    assert {c["check"] for c in verdict(study)["checks"]} >= {"objective: chat-accept", "objective: connection-create"}
+
+
+def test_without_objectives_anywhere_the_shipped_ones_judge(study):
+    write_run(study, operations=attempts(), scenario=SCENARIO)
+    assert main([str(study)]) in (0, 2)
+    told = verdict(study)["objectives"]
+    assert told["file"] == "objectives.yaml (shipped)"
+    assert told["sha256"] == hashlib.sha256(OBJECTIVES.read_bytes()).hexdigest()
+
+
+def test_given_objectives_go_before_those_of_the_scenario(study, objectives):
+    write_run(study, operations=attempts())
+    with_objectives(study, "not OpenSLO", "01-sqlite")
+    assert gate(study) == 0
+    assert verdict(study)["objectives"]["file"] == str(objectives)
+
+
+def test_objectives_of_the_scenario_that_are_wrong_are_told_with_their_place(study, capsys):
+    write_run(study, operations=attempts())
+    with_objectives(study, "kind: Nothing\n", "01-sqlite")
+    assert main([str(study)]) == 64
+    assert "01-sqlite/objectives.yaml:1: " in capsys.readouterr().err
+
+
+def test_runs_with_different_objectives_are_refused(study, objectives, capsys):
+    for name in ("01-sqlite", "02-sqlite"):
+        write_run(study, name, operations=attempts())
+    with_objectives(study, objectives.read_text(), "02-sqlite")
+    assert main([str(study)]) == 64
+    digest = hashlib.sha256(objectives.read_bytes()).hexdigest()[:8]
+    told = f"the runs were made with different objectives (01-sqlite: none, 02-sqlite: sha256 {digest})"
+    assert capsys.readouterr().err.strip() == f"{told}; give --objectives FILE"
+    assert gate(study) == 0
+
+
+def test_a_run_of_an_older_version_needs_its_objectives(study, capsys):
+    write_run(study, operations=attempts(), scenario=f"objectives: mine.yaml\n{SCENARIO}")
+    assert main([str(study)]) == 64
+    assert "the scenario of 01-sqlite names mine.yaml, which is not in the run" in capsys.readouterr().err

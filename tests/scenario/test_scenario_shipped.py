@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from loadtests.scenario import ScenarioError, find_scenario, load_scenario, scenario_files
+from loadtests.scenario import ScenarioError, find_scenario, load_scenario, scenario_files, which_scenario
 from loadtests.scenario.finding import SHIPPED
 from loadtests.scenario.schema import SCHEMA_FILE, main, scenario_schema
 
@@ -89,6 +89,37 @@ def test_the_working_directory_goes_first(elsewhere):
     mine.write_text((SHIPPED / "smoke.yaml").read_text().replace("seed: ", "seed: 9").replace("objectives: ", "# "))
     assert str(load_scenario("smoke").seed).startswith("9")
     assert list(scenario_files()) == NAMES
+
+
+def test_it_says_which_of_two_scenarios_was_taken(elsewhere):
+    assert which_scenario("smoke") == ""
+    (elsewhere / "smoke.yaml").touch()
+    assert which_scenario("smoke") == f"scenario smoke: {SHIPPED / 'smoke.yaml'}; to run smoke.yaml, give its path"
+    assert which_scenario("smoke.yaml") == ""
+    (elsewhere / "scenarios").mkdir()
+    (elsewhere / "scenarios" / "smoke.yaml").touch()
+    told = "scenario smoke: scenarios/smoke.yaml of the working directory, not the shipped one of that name"
+    assert which_scenario("smoke") == told
+    assert which_scenario(str(SHIPPED / "smoke.yaml")) == ""
+
+
+def test_the_checkout_itself_is_not_two(monkeypatch):
+    monkeypatch.chdir(SHIPPED.parent)
+    assert which_scenario("smoke") == ""
+
+
+def test_a_scenario_of_ones_own_has_a_name_too(elsewhere):
+    (elsewhere / "scenarios").mkdir()
+    (elsewhere / "scenarios" / "mine.yml").write_text((SHIPPED / "lock-for-cpu.yaml").read_text())
+    assert find_scenario("mine") == Path("scenarios/mine.yml")
+    assert which_scenario("mine") == ""
+
+
+@pytest.mark.parametrize(("asked", "meant"), [("smoke.yaml", "smoke"), ("mine", "mine.yaml")])
+def test_a_name_and_a_file_are_told_apart(elsewhere, asked, meant):
+    (elsewhere / "mine.yaml").touch()
+    with pytest.raises(ScenarioError, match=rf"did you mean {meant}\?"):
+        load_scenario(asked)
 
 
 def test_an_unknown_name_lists_the_known_ones(elsewhere):

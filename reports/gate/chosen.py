@@ -1,0 +1,50 @@
+"""Which objectives a study is judged by where none are given: those of its scenario, or else the shipped ones."""
+
+import hashlib
+from collections.abc import Sequence
+
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.scenario import ScenarioError, parse_scenario
+from loadtests.scenario.finding import OBJECTIVES
+from loadtests.scenario.problems import SourceError
+from loadtests.scenario.source import read_source
+from reports.gate.objectives import Objectives, parse_objectives
+
+_GIVE = "give --objectives FILE"
+
+
+class NoObjectivesError(Exception):
+    """The runs do not say what they are to be judged by."""
+
+
+def objectives_of(runs: Sequence[RunDirectory]) -> Objectives:
+    """Raises NoObjectivesError; SourceError when the objectives that were found are wrong."""
+    texts = {run.name: _recorded(run) for run in runs}
+    if len(set(texts.values())) > 1:
+        named = ", ".join(f"{name}: {_short(text)}" for name, text in texts.items())
+        raise NoObjectivesError(f"the runs were made with different objectives ({named}); {_GIVE}")
+    name, text = next(iter(texts.items()), ("", None))
+    if text is not None:
+        return parse_objectives(text, f"{name}/objectives.yaml")
+    for run in runs:
+        if (missing := _named(run)) is not None:
+            message = f"the scenario of {run.name} names {missing}, which is not in the run: it is of an older version"
+            raise NoObjectivesError(f"{message}; {_GIVE}")
+    return parse_objectives(read_source(OBJECTIVES), f"{OBJECTIVES.name} (shipped)")
+
+
+def _recorded(run: RunDirectory) -> str | None:
+    path = run.path / "objectives.yaml"
+    return read_source(path) if path.exists() else None
+
+
+def _short(text: str | None) -> str:
+    return "none" if text is None else f"sha256 {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _named(run: RunDirectory) -> str | None:
+    """The objectives that the run's scenario names; None also when the scenario cannot be read."""
+    try:
+        return parse_scenario(read_source(run.path / "scenario.yaml"), "scenario.yaml").objectives
+    except (ScenarioError, SourceError):
+        return None
