@@ -2,12 +2,13 @@
 """What goes on with the runs of this session, and how they are started and stopped."""
 
 import argparse
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import gevent
-from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, MasterRunner
+from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
 from werkzeug.datastructures import MultiDict
 
 from loadtests.users.master import MasterSide
@@ -35,6 +36,10 @@ class Phase(StrEnum):
         """Whether there is a run that has not ended."""
         return self not in (Phase.READY, Phase.ENDED, Phase.FAILED)
 
+
+_READY_AGAIN_S = 6.0
+"""Workers are ready again when their agents have had the time to leave, which is two seconds; Locust sends statistics
+every three."""
 
 _LOCUST_STATES = {
     Phase.CHECKING: "spawning",
@@ -71,7 +76,9 @@ class RunControl:
 
     def __init__(self, environment: Any, runner: MasterRunner, side: MasterSide, conductor: OwnConductor) -> None:
         self._environment, self._runner, self._side, self.conductor = environment, runner, side, conductor
-        self._leaving_users = False
+        self._unwinding = False
+        """Whether Locust stops its users, or its workers are not ready again."""
+        self._workers = 0
         self.problems: list[str] = []
         """Why the last run did not begin, until one does."""
         self.note = ""
@@ -105,7 +112,7 @@ class RunControl:
         run = self.conductor.current
         if run is not None:
             return self._phase_of(run)
-        if self._leaving_users or self._runner.shape_greenlet:
+        if self._unwinding or self._runner.shape_greenlet:
             return Phase.FINISHING
         if self.problems:
             return Phase.FAILED
@@ -148,7 +155,7 @@ class RunControl:
         return _SENTENCES[phase].format(
             run=name,
             Run=f"The run of {name}",
-            step=run.step if run is not None and run.exit_code is None else "workers stop their users",
+            step=run.step if run is not None and run.exit_code is None else "workers get ready again",
             stage=self._stage(),
             why=run.explanation if run is not None else "",
         )
@@ -183,6 +190,7 @@ class RunControl:
             return Answer(False, str(error))
         for name in CHOICES:
             setattr(self._environment.parsed_options, name, getattr(options, name))
+        self._workers = self._runner.worker_count
         self._runner.stats.clear_all()
         self._runner.exceptions = {}
         self._runner.start_shape()
@@ -231,7 +239,23 @@ class RunControl:
             self._runner.log_exception("conductor", f"{run.scenario} on {run.subject}: {run.explanation}", where)
 
     def _on_test_stopping(self, **_: Any) -> None:
-        self._leaving_users = True
+        self._unwinding = True
 
     def _on_test_stop(self, **_: Any) -> None:
-        self._leaving_users = False
+        gevent.spawn(self._await_workers)
+
+    def _await_workers(self) -> None:
+        """A worker that has stopped is not counted until it is ready again, and sends its last figures up to three
+        seconds late; Locust's page would go on showing what it got before."""
+        until = time.monotonic() + _READY_AGAIN_S
+        while time.monotonic() < until and not (self._is_stopped() and self._has_figures()):
+            gevent.sleep(0.1)
+        self._unwinding = False
+
+    def _is_stopped(self) -> bool:
+        return self._runner.state != STATE_STOPPING and self._runner.worker_count >= self._workers
+
+    def _has_figures(self) -> bool:
+        """Whether Locust's statistics have every operation that the load has counted."""
+        counts, entries = self.load.counts() if self.load is not None else {}, self._runner.stats.entries
+        return all((name, "") in entries and entries[name, ""].num_requests >= n for name, (n, _) in counts.items())

@@ -54,8 +54,10 @@ class LocustPage:
 
     def _complete(self, name: str, change: Callable[[Response], Response]) -> None:
         view = self._views[f"locust.{name}"]
+        forget = getattr(view, "clear_cache", lambda: None)
 
         def completed(*args: Any, **kwargs: Any) -> Response:
+            forget()  # Locust answers with what was two seconds ago, which its page would keep after the end
             response = make_response(view(*args, **kwargs))
             return change(response) if response.status_code == 200 else response
 

@@ -146,7 +146,7 @@ def browsing(directory: Path) -> Iterator[Browser]:
 def _port(path: Path) -> int:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        with suppress(FileNotFoundError, ValueError):
+        with suppress(FileNotFoundError, ValueError, IndexError):
             return int(path.read_text().splitlines()[0])
         time.sleep(0.1)
     raise AssertionError("Chromium did not begin to listen")

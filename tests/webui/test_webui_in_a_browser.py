@@ -59,9 +59,11 @@ def test_form_shows_what_decides_and_hides_what_does_not(browser: Browser, chose
 def test_run_started_by_click_is_shown_until_its_end(browser: Browser, chosen: Ui, tmp_path: Path) -> None:
     tab = form(browser, chosen)
     tab.click("Start", times=2)  # a double click
-    tab.until(f"{BANNER}.startsWith('Setting up') || {BANNER}.startsWith('Running')")
+    tab.until(f"{BANNER}.startsWith('Setting up')")
+    assert "RUNNING" not in tab.until(STATUS)
     tab.until(f"{BANNER}.startsWith('The run of short on memory has ended: completed.')")
     tab.until(f"{STATUS}.includes('STOPPED')")
+    assert "Workers\n\n1" in tab.evaluate(STATUS)
     tab.until_text("chat.accept")
     assert not visible(tab, ".MuiAppBar-root .MuiButton-colorWarning"), "Reset"
     assert len(ended(tmp_path)) == 1

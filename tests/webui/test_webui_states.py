@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +74,9 @@ def test_figures_after_the_end_are_those_of_the_rows(one: Ui, tmp_path: Path) ->
     known = sum(line["num_requests"] for line in figures["stats"][:-1])
     assert total["num_requests"] == known
     assert 0 < known <= end["operations"]["written"]
+    for line in figures["stats"][:-1]:
+        if "(refused)" not in line["name"]:
+            assert f'<th scope="row">{line["name"]}</th><td>{line["num_requests"]}</td>' in one.get("/run")
     assert (figures["current_rps"], total["current_rps"]) == (0, 0)
     assert f"<dt>Operations begun</dt><dd>{end['operations']['begun']}</dd>" in one.get("/run")
     table = one.get("/stats/requests/csv").splitlines()
@@ -220,3 +225,59 @@ def test_worker_that_dies_in_a_run_ends_it_and_is_replaced(one: Ui, tmp_path: Pa
     one.until(lambda: one.workers == 1)
     assert one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")["success"]
     one.until_phase("ended")
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A pod that is running already: its address and the secret of its tokens."""
+    secret, log = "a secret of this test", tmp_path / "pod.log"
+    ready, writing = os.pipe()
+    argv = ["--storage", "memory", "--name", "pod-1", "--host", "127.0.0.1", "--port", "0", "--control-port", "0"]
+    argv += ["--run-directory", str(tmp_path), "--origin-ns", "0", "--ready-fd", str(writing)]
+    environment = {**os.environ, "LOADTESTS_TOKEN_SECRET": secret, "LOADTESTS_CONTROL_TOKEN": "control"}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "loadtests.pod", *argv],
+            env=environment, pass_fds=[writing], stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    os.close(writing)
+    try:
+        with os.fdopen(ready) as lines:
+            yield json.loads(lines.readline())["url"], secret
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_host_is_the_target_that_is_loaded(tmp_path: Path, pod: tuple[str, str]) -> None:
+    url, secret = pod
+    options = ("--target", url, "--label", "candidate", "--scenario", str(tmp_path / "short.yaml"))
+    with web_ui(tmp_path, *options, processes=1, LOADTESTS_TOKEN_SECRET=secret) as ui:
+        arguments = json.loads(ui.get("/").partition("window.templateArgs = ")[2].partition("\n")[0])
+        assert (arguments["host"], list(arguments["extra_options"])) == (url, ["scenario"])
+        answer = ui.post("/swarm", host="ws://127.0.0.1:1", storage="redis")
+        assert not answer["success"]
+        assert f"this web UI loads {url}" in answer["message"]
+        assert "has its own" in answer["message"]
+        assert ui.post("/swarm", host=url)["success"]
+        ui.until_phase("ended")
+        assert "<dt>Target</dt><dd>candidate</dd>" in ui.get("/run")
+
+
+def test_unreachable_target_and_missing_label_are_refused_in_words(tmp_path: Path) -> None:
+    with web_ui(tmp_path, "--target", "ws://127.0.0.1:1", processes=1, LOADTESTS_TOKEN_SECRET="x") as ui:
+        assert "--label NAME" in ui.post("/swarm", scenario="smoke")["message"]
+    with web_ui(tmp_path, "--target", "ws://127.0.0.1:1", "--label=a", processes=1, LOADTESTS_TOKEN_SECRET="x") as ui:
+        assert "nothing answers at 127.0.0.1:1" in ui.post("/swarm", scenario="smoke")["message"]
+        assert "nothing answers at 127.0.0.1:1" in ui.get("/run")
+
+
+def test_ctrl_c_during_set_up_leaves_nothing(tmp_path: Path) -> None:
+    with web_ui(tmp_path, processes=1) as ui:
+        ui.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="sqlite")
+        ui.until(lambda: "starting servers" in ui.status["sentence"])
+        started = psutil.Process(ui.pid).children(recursive=True)
+        os.kill(ui.pid, signal.SIGINT)
+        _, left = psutil.wait_procs(started, timeout=60)
+        assert left == []
+    assert [end["reason"] for end in ended(tmp_path)] == ["interrupted"]
