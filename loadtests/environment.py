@@ -50,8 +50,8 @@ _PASSED = frozenset(
 _PASSED_PREFIXES = ("LOADTESTS_", "LD_", "DYLD_", "MALLOC_", "NSS_WRAPPER_", "FAKETIME", "DONT_FAKE_")
 """Ours, and those of the dynamic loader, the allocator and two libraries that LD_PRELOAD names."""
 
-_TERMINAL = frozenset(("TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR"))
-"""About the user's terminal: for the processes that write to it."""
+_TERMINAL = frozenset(("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR"))
+"""About the user's terminal: for the processes that write to it. Its size they ask it for, as COLUMNS may be stale."""
 
 _SET_BY_US = ("HOME", "PYTHONUSERBASE")
 

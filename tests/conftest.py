@@ -1,5 +1,9 @@
 """What every room's tests share: real database servers, and the rule that no test leaves a process behind."""
 
+# isort: off
+import neutral  # noqa: F401  before the libraries that read variables
+
+# isort: on
 import asyncio
 import os
 import secrets

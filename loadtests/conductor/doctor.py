@@ -52,12 +52,12 @@ def _server(engine: str) -> Finding:
 
 
 def _server_users() -> Iterator[Finding]:
-    """For an ordinary user one line will do."""
-    if os.geteuid() != 0:
+    """For an ordinary user one line will do, unless an engine cannot run as that user."""
+    findings = [_server_user(engine) for engine in SERVERS]
+    if os.geteuid() != 0 and not any(finding.disables for finding in findings):
         yield Finding("server user", "yourself")
-        return
-    for engine in SERVERS:
-        yield _server_user(engine)
+    else:
+        yield from findings
 
 
 def _server_user(engine: str) -> Finding:
@@ -65,7 +65,7 @@ def _server_user(engine: str) -> Finding:
     try:
         account = server_account(engine)
     except ServerUnavailable as error:
-        return Finding(what, str(error), f"--storage {engine}… as root")
+        return Finding(what, str(error), f"--storage {engine}… as this user")
     return Finding(what, account.name if account else "yourself")
 
 

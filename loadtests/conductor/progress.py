@@ -1,5 +1,6 @@
 """What a person sees while runs go on, on standard error: a live table on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from typing import Any, Protocol, TextIO
@@ -29,7 +30,9 @@ class Progress(Protocol):
 
 
 def progress_for(stream: TextIO) -> Progress:
-    return TerminalProgress(stream) if stream.isatty() else PlainProgress(stream)
+    # A terminal that cannot move its cursor would show nothing of a live table.
+    live = stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+    return TerminalProgress(stream) if live else PlainProgress(stream)
 
 
 def figures(tick: dict[str, Any]) -> dict[str, str]:

@@ -20,9 +20,11 @@ class Account:
 def server_account(engine: str) -> Account | None:
     """None for an ordinary user, who runs servers as himself; for root the engine's own user, else `nobody`.
 
-    Raises ServerUnavailable when root has neither.
+    Raises ServerUnavailable when root has neither, and when the engine needs a name for a user without one.
     """
     if os.geteuid() != 0:
+        if engine == "postgres":
+            _check_own_name()
         return None
     for name in (_OWN[engine], "nobody"):
         try:
@@ -34,3 +36,16 @@ def server_account(engine: str) -> Account | None:
         f"running as root, and no user {_OWN[engine]} or nobody to run the server as: "
         f"create one (useradd --system {_OWN[engine]}) or run as an ordinary user"
     )
+
+
+def _check_own_name() -> None:
+    """`initdb` and single-user mode end where the password database has no entry. Raises ServerUnavailable."""
+    user = os.geteuid()
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        raise ServerUnavailable(
+            f"PostgreSQL needs a name for the user that it runs as, and user id {user} has none: "
+            f"add a line for it to /etc/passwd, or preload libnss_wrapper.so with NSS_WRAPPER_PASSWD and "
+            f"NSS_WRAPPER_GROUP"
+        ) from None

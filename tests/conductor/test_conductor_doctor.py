@@ -1,5 +1,6 @@
 """What the doctor says of database servers."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,10 @@ def test_a_missing_server_disables_its_storages_alone(
     told = {finding.what: finding for finding in look()}[product(engine).name]
     assert str(tmp_path) in told.found
     assert told.disables == f"--storage {engine}…; sqlite and memory work"
+
+
+def test_user_without_a_name_disables_postgres_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 7)
+    disabled = {finding.what: finding.disables for finding in look()}
+    assert disabled["PostgreSQL's user"] == "--storage postgres… as this user"
+    assert (disabled["MariaDB's user"], disabled["Redis's user"]) == ("", "")

@@ -94,6 +94,17 @@ def test_on_a_terminal_standard_output_stays_the_callers_own(capsys):
     assert "7.5 ms" in drawn
 
 
+def test_terminal_without_cursor_movement_has_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        progress = progress_for(terminal)
+        progress.run(1, 2, "sqlite")
+        progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
+        progress.close()
+    assert _all_of(ours) == "[1/2 sqlite] stage steady: 60 agents, 30 customers/s\r\n"
+
+
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
 def test_a_reader_that_has_gone_ends_no_run(kind):
     theirs, ours = os.pipe() if kind == "pipe" else os.openpty()

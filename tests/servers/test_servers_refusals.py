@@ -16,7 +16,7 @@ from server_clients import ask, count, write
 from loadtests.servers import private
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.registry import create_server, product, programs
+from loadtests.servers.registry import create_server, missing, product, programs
 
 NEVER_READY = """\
 #!/bin/sh
@@ -137,3 +137,12 @@ def _write_much(server: Server) -> None:
             f"create table if not exists much (t {text})",
             "insert into much values (repeat('x', 1000000))",
         )
+
+
+def test_postgres_needs_a_name_for_its_user(monkeypatch: pytest.MonkeyPatch, postgres_server: Server) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 7)
+    why = missing("postgres")
+    assert why is not None
+    assert "user id 2147483641 has none" in why
+    assert "NSS_WRAPPER_PASSWD" in why
+    assert missing("redis") is None or "user id" not in str(missing("redis"))
