@@ -59,9 +59,9 @@ def find_tls_error(error: BaseException | None) -> ssl.SSLError | None:
     return None
 
 
-def problems_of_trust(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """What is wrong with the variables that name trusted authorities, which OpenSSL ignores in silence."""
-    problems = []
+def problems_of_trust(environment: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with the variables that name trusted authorities, which OpenSSL would not report."""
+    problems, environment = [], os.environ if environment is None else environment
     for name in TRUST_VARIABLES:
         place = environment.get(name)
         if place and (why := _unusable(name, Path(place))):

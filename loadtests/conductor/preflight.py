@@ -23,6 +23,7 @@ from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source, which_scenario
 from loadtests.scenario.problems import SourceError
 from loadtests.servers.registry import missing
+from loadtests.tls import problems_of_trust
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:
 def _target(asked: Asked, problems: list[str]) -> list[Subject]:
     assert asked.target is not None
     problems += problems_of_target(asked.target, tuple(asked.i_own))
+    problems += problems_of_trust() if asked.target.startswith("wss:") else []
     if asked.storages:
         problems.append("--target and --storage exclude each other: the pod behind --target has its own storage")
     if not asked.label or not safe_name(asked.label):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from loadtests.drivers.addresses.contract import AddressError, Tls
+from loadtests.tls import problems_of_trust
 
 _VERSIONS: Final = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -36,6 +37,8 @@ def context(tls: Tls, *, protocol: str | None = None) -> ssl.SSLContext:
 
 def _load_authorities(made: ssl.SSLContext, tls: Tls) -> None:
     if tls.ca == "system":
+        if problems := problems_of_trust():
+            raise AddressError("; ".join(problems))
         made.load_default_certs()
     elif tls.ca is not None:
         _load("certificate authority", tls.ca, lambda: made.load_verify_locations(tls.ca))

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
-from loadtests.drivers.addresses.contract import Address, Place
+from loadtests.drivers.addresses.contract import Address, Place, Tls
 from loadtests.tls import find_tls_error, tls_problem
 
 CA_KEYS: Final = {"postgres": "sslrootcert", "mariadb": "ssl_ca", "redis": "ssl_ca_certs"}
@@ -37,6 +37,12 @@ def tls_failure(error: BaseException, address: Address, place: Place) -> Databas
     if isinstance(found, ssl.SSLCertVerificationError) and found.verify_code in (62, 64):
         why += f", or ask for less than a check of the name ({address.tls.weaker})"
     return DatabaseUnreachable(why)
+
+
+def require_cipher(cipher: str | None, tls: Tls, place: Place) -> None:
+    """Raises DatabaseUnreachable for a session in plain text where the address asks for TLS."""
+    if tls.required and cipher is None:
+        raise DatabaseUnreachable(f"the session with {place} is not encrypted, which the address asks for")
 
 
 def unreachable(error: OSError, place: Place) -> OSError:

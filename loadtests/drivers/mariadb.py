@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from asyncmy.connection import Connection
 from asyncmy.constants.CLIENT import SSL
-from asyncmy.errors import MySQLError, OperationalError
+from asyncmy.errors import MySQLError
 
 from loadtests.drivers.addresses.contract import Address, Place
 from loadtests.drivers.contexts import context
-from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failure
+from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, require_cipher, tls_failure
 
 _PROXIES: Final = re.compile(r"ProxySQL|MaxScale|MySQL Router", re.IGNORECASE)
 _OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
@@ -39,6 +39,7 @@ async def connect(  # noqa: PLR0913  what a session is made of
     async with asyncio.timeout(address.timeout_s(timeout_s)):
         connection = await _open(address, place, name, database)
         try:
+            require_cipher(cipher(connection), address.tls, place)
             await _refuse_proxy(connection, place)
             for statement in settings:
                 await connection.query(statement)
@@ -109,6 +110,3 @@ def cipher(connection: Any) -> str | None:
     """The cipher of a session; None for one in plain text."""
     found: ssl.SSLObject | None = connection._transport.get_extra_info("ssl_object")
     return found.cipher()[0] if found is not None else None  # type: ignore[index]
-
-
-__all__ = ["MySQLError", "OperationalError", "cipher", "connect"]

@@ -7,14 +7,14 @@ and meets its other clients.
 
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
 
 from loadtests.drivers.addresses.contract import Address, Place, Tls
 from loadtests.drivers.contexts import context
-from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, tls_failure, unreachable
+from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, require_cipher, tls_failure, unreachable
+from loadtests.drivers.passfile import password_of
 
 _ANSWER_S: Final = 5.0
 _NOT_TAKEN: Final = (
@@ -57,7 +57,7 @@ async def connect(
         for place in address.places:
             try:
                 connection = await _open(address, place, address.timeout_s(timeout_s), driver)
-                return await _settled(connection, place, chosen, role)
+                return await _settled(connection, place, address.tls, chosen, role)
             except PoolerError:
                 raise
             except (OSError, asyncpg.CannotConnectNowError) as error:  # TimeoutError is one
@@ -69,9 +69,10 @@ def _roles(wanted: str) -> tuple[str, ...]:
     return ("standby", "any") if wanted == "prefer-standby" else (wanted,)
 
 
-async def _settled(connection: Any, place: Place, settings: Mapping[str, str], role: str) -> Any:
+async def _settled(connection: Any, place: Place, tls: Tls, settings: Mapping[str, str], role: str) -> Any:
     """The session with its settings. Raises PoolerError, DatabaseUnreachable for a server in another role."""
     try:
+        require_cipher(cipher(connection), tls, place)
         await _set(connection, place, settings)
         if role != "any":
             await _check_role(connection, place, role)
@@ -84,14 +85,15 @@ async def _settled(connection: Any, place: Place, settings: Mapping[str, str], r
 async def _open(address: Address, place: Place, timeout_s: float, driver: Mapping[str, Any]) -> Any:
     """A session without a setting. By TLS or not in the order of the address's mode, as libpq does."""
     attempts = list(_attempts(address.tls, place))
+    password = password_of(address, place) if address.passfile else address.password
     for last, tls in ((tls is attempts[-1], tls) for tls in attempts):
         try:
             return await asyncpg.connect(
                 host=place.host,
                 port=place.port,
                 user=address.user,
-                password=None if address.passfile else address.password,
-                passfile=address.passfile or _NO_PASSFILE,
+                password=password,
+                passfile=_NO_PASSFILE,
                 database=address.database,
                 ssl=tls,
                 direct_tls=address.tls.direct,
@@ -192,7 +194,5 @@ def _quoted(text: str) -> str:
 
 def cipher(connection: Any) -> str | None:
     """The cipher of a session; None for one in plain text."""
-    with suppress(AttributeError):
-        found = connection._transport.get_extra_info("ssl_object")
-        return found.cipher()[0] if found is not None else None
-    return None
+    found = connection._transport.get_extra_info("ssl_object")
+    return found.cipher()[0] if found is not None else None

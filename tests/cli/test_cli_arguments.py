@@ -93,6 +93,13 @@ def test_a_target_needs_a_label_and_a_secret(scenario, tmp_path):
     assert all(word in done.stderr for word in ("ws://", "--label", "LOADTESTS_TOKEN_SECRET"))
 
 
+def test_missing_file_of_authorities_is_refused_by_name(scenario, tmp_path):
+    arguments = ("run", scenario, "--target", "wss://127.0.0.1:9", "--label", "x")
+    done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s", SSL_CERT_FILE="/no/where.pem")
+    assert done.returncode == 64
+    assert "SSL_CERT_FILE names /no/where.pem, which cannot be read" in done.stderr
+
+
 def test_a_target_that_is_down_is_69_with_its_address(scenario, tmp_path):
     with socket.socket() as bound:  # bound and never listening: nobody else can answer there
         bound.bind(("127.0.0.1", 0))
