@@ -75,6 +75,9 @@ class GreenletWaiting:
         hub = get_hub()
         watcher = hub.loop.io(descriptor, event)
         try:
+            if timeout_s is None:
+                hub.wait(watcher)
+                return True
             with gevent.Timeout(timeout_s, False):
                 hub.wait(watcher)
                 return True
@@ -84,6 +87,9 @@ class GreenletWaiting:
 
     @staticmethod
     def wait_writable(sockets: Sequence[socket.socket], timeout_s: float | None) -> list[socket.socket]:
+        if len(sockets) == 1 and timeout_s is None:  # nearly always: it saves 30 us
+            GreenletWaiting.wait(sockets[0].fileno(), WRITE)
+            return list(sockets)
         ready: list[socket.socket] = []
         news = Event()
 

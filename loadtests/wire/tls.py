@@ -47,5 +47,5 @@ def _cure() -> str:
     if given and not os.access(given, os.R_OK):
         return f"{name}={given} cannot be read: name the issuer's certificate there"
     if given:
-        return f"it is not in {name}={given}: add the issuer's certificate to that file"
+        return f"it is not in {name}={given}: name a file that holds it, {name}=/path/to/ca.pem"
     return f"name a file with the issuer's certificate: {name}=/path/to/ca.pem"

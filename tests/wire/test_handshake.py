@@ -289,7 +289,7 @@ def test_plain_http_on_a_tls_port_is_named(tmp_path: Path) -> None:
     [
         ({}, "name a file with the issuer's certificate: SSL_CERT_FILE=/path/to/ca.pem"),
         ({"SSL_CERT_FILE": "/no/where.pem"}, "SSL_CERT_FILE=/no/where.pem cannot be read"),
-        ({"SSL_CERT_FILE": __file__}, "add the issuer's certificate to that file"),
+        ({"SSL_CERT_FILE": __file__}, "name a file that holds it, SSL_CERT_FILE=/path/to/ca.pem"),
     ],
 )
 def test_an_unknown_issuer_names_the_cure(
