@@ -26,6 +26,8 @@ class MasterSide:
         self.run: MasterRun | None = None
         self.last: MasterRun | None = None
         self.problem = ""
+        self.leaving = False
+        """Whether the master, and its workers with it, is ending."""
         self._source = source
         self._wanted: tuple[int, float] | None = None
         for message in talk.MESSAGES_TO_MASTER:
@@ -84,6 +86,7 @@ class MasterSide:
 
     def interrupt(self, code: int = 130) -> None:
         """Ends early, and still keeps every row."""
+        self.leaving = True
         self.environment.process_exit_code = code
         never_began = self.runner.shape_greenlet is None
         self.runner.quit()

@@ -138,6 +138,11 @@ class RunControl:
         return self.phase in (Phase.RUNNING, Phase.STOPPING)
 
     @property
+    def leaving(self) -> bool:
+        """Whether the web UI is ending."""
+        return self._side.leaving
+
+    @property
     def locust_state(self) -> str:
         """Locust's state for what goes on. Its page asks again only while that is `spawning` or `running`."""
         phase = self.phase

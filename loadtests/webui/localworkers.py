@@ -55,6 +55,8 @@ class LocalWorkers:
                 os.close(pidfd)
         except ProcessLookupError:
             pass
+        if self._control.leaving:
+            return
         self._soon = self._soon + 1 if time.monotonic() - began < _SOON_S else 0
         self._replace(pid)
 

@@ -280,4 +280,5 @@ def test_ctrl_c_during_set_up_leaves_nothing(tmp_path: Path) -> None:
         os.kill(ui.pid, signal.SIGINT)
         _, left = psutil.wait_procs(started, timeout=60)
         assert left == []
+    assert "has died" not in (tmp_path / "locust.log").read_text()
     assert [end["reason"] for end in ended(tmp_path)] == ["interrupted"]
