@@ -7,7 +7,7 @@ from loadtests.records.kept import short_files
 from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Run
-from reports.generator import strain
+from reports.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.ledgerchecks import ledger_checks
 from reports.lockdoubts import counter_doubts, lock_doubts
 from reports.lockwords import behind
@@ -278,11 +278,25 @@ def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def
         yield f"{run.name} lost at most {operations.get('lost_at_most')} operations with a killed worker."
     elif lost:
         yield f"{run.name} lost {lost} operations."
-    if generator.get("saturated"):
-        why = strain(end) or "nobody said why"
+    if not slowed(end) and local_errors(end):
+        yield (
+            f"{run.name}: the load generator's host had no {listed_errors(local_errors(end))}: less load was made, "
+            "and these are no failures of the pod."
+        )
+    elif generator.get("saturated"):
+        why = strain(end) or "no signal is recorded"
         yield f"{run.name}: the load generator was saturated ({why}); its own slowness is in these figures."
     elif generator.get("saturated", None) is None:
         yield f"{run.name}: nobody could tell whether the load generator was saturated."
+    if lacking := exhausted(end):
+        yield f"{run.name}: this host ran out of resources: {lacking}; failures and waits may be the host's."
+    if reason := (end.get("host") or {}).get("reason"):
+        yield f"{run.name}: {reason}; latencies are worse for that."
+    if connections := untimed(end):
+        yield (
+            f"{run.name}: arrivals were timed on reading on {connections:,} connections, because the kernel has no "
+            "SO_TIMESTAMPNS: latencies include the load generator's own delay."
+        )
     if not observer:
         yield f"{run.name} had no observer: lock waits and resources are unknown."
     elif (observer.get("blind_s") or 0) > 0.01 * max(run.ended_ns - run.started_ns, 1) / 1e9:

@@ -1,7 +1,7 @@
 """end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from loadtests.conductor.blindness import blindness
@@ -9,15 +9,14 @@ from loadtests.conductor.connectionfailures import connection_failures
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.live import Load, Worker
 from loadtests.conductor.loadcheck import stage_documents
+from loadtests.conductor.localerrors import LocalErrors
+from loadtests.conductor.saturation import local_errors, reasons, saturated
+from loadtests.records.hostload import host_load, read_host
 from loadtests.records.kept import count_rows
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import StageFigures
-
-SATURATED_CPU_SHARE = 0.9
-SATURATED_LATE_SHARE = 0.01
-SATURATED_STANDSTILL_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class Ending:
     load: Load
     observed: bool
     stages: Sequence[StageFigures] = ()
+    local_errors: Mapping[str, LocalErrors] = field(default_factory=dict)
+    """Of pods, database servers and observer, by their names."""
 
 
 def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
         "connection_failures": connection_failures(
             (w.connection_failures for w in workers), exact=ending.load.drained and all(w.drained for w in workers)
         ),
+        "local_errors": {name: dict(found) for name, found in ending.local_errors.items() if found},
+        "host": host(ending, directory),
         "observer": observer(ending, directory),
     }
 
@@ -77,21 +80,25 @@ def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[s
 
 def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:
     workers = list(workers)
-    names = ("worker", "cpu_share", "late_starts", "stood_still_s", "unstamped_connections")
-    told = [{name: getattr(worker, name) for name in names} for worker in workers]
-    return {"saturated": saturated(workers, drained), "workers": told}
+    names = (
+        "worker", "cpu_share", "cpu_allowed", "run_queue_share", "throttled_share", "late_starts", "stood_still_s",
+        "unstamped_connections",
+    )  # fmt: skip
+    return {
+        "saturated": saturated(workers, drained),
+        "reasons": reasons(workers),
+        "local_errors": local_errors(workers),
+        "workers": [{name: getattr(worker, name) for name in names} for worker in workers],
+    }
 
 
-def saturated(workers: Iterable[Worker], drained: bool) -> bool | None:
-    """Whether the generator was too slow for its own plan; None when somebody did not live to tell."""
-    workers = list(workers)
-    starts = sum(w.starts for w in workers)
-    late = sum(w.late_starts for w in workers) > SATURATED_LATE_SHARE * starts
-    busy = any((w.cpu_share or 0.0) > SATURATED_CPU_SHARE for w in workers)
-    if late or busy or any(w.stood_still_s > SATURATED_STANDSTILL_S for w in workers):
-        return True
-    told = drained and bool(workers) and all(w.drained and w.cpu_share is not None for w in workers)
-    return False if told else None
+def host(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | None:
+    """What else the host was busy with while the load went on; None when that was not observed."""
+    samples = read_host(directory)
+    starts = [stage["started_ns"] for stage in ending.load.stages]
+    if not samples or not starts:
+        return None
+    return host_load(samples, min(starts), ending.ended_ns).document()
 
 
 def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | None:
@@ -100,3 +107,14 @@ def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | Non
     starts = [stage["started_ns"] for stage in ending.load.stages]
     blind_s, reason = blindness(read_ticks(directory), min(starts, default=ending.ended_ns), ending.ended_ns)
     return {"blind_s": round(blind_s, 3), "reason": reason}
+
+
+def doubtful(end: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences about what this host lacked while the load went on, for the terminal."""
+    short = {"the load generator": end["generator"]["local_errors"], **end["local_errors"]}
+    for name, found in short.items():
+        if found:
+            resources = ", ".join(f"{resource} ({count:,} times)" for resource, count in found.items())
+            yield f"this host ran out of resources for {name}: {resources}; the storage is not to blame for that"
+    if end["host"] and end["host"]["reason"]:
+        yield str(end["host"]["reason"])

@@ -12,13 +12,14 @@ from loadtests.conductor.acting import Acting
 from loadtests.conductor.capacity import Host, doubts
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
-from loadtests.conductor.ending import Ending, end_document, lost_operations
+from loadtests.conductor.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import layout
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
+from loadtests.conductor.localerrors import LocalErrors, of_observer, of_pod, of_server
 from loadtests.conductor.locust import start_locust
 from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import Parts
@@ -88,6 +89,7 @@ class Run:
         self._seen = Load()
         self._notes: list[str] = []
         self._stages: list[StageFigures] = []
+        self._local_errors: dict[str, LocalErrors] = {}
 
     def execute(self) -> Reason:
         """Makes the run. Whatever happens, its parts are gone and its end is written when this returns."""
@@ -205,13 +207,37 @@ class Run:
         """Actions, ledger, parts, end.json: always in this order, and the next one also when one fails."""
         followed = self._checked(self._with_target_gone(followed))
         reason = followed.reason
-        for step in (self._end_actions, self._close_timeline(followed), self._write_ledger, self.parts.stop):
+        steps = (
+            *(self._end_actions, self._close_timeline(followed), self._write_ledger, self._read_server_logs),
+            *(self.parts.stop, self._read_logs),
+        )
+        for step in steps:
             reason = self._attempt(step, reason)
         if self._reserve is not None:
             self._reserve.release()
         observed = self.parts.observer is not None
-        ending = Ending(reason, followed.ended_ns, followed.load, observed, self._stages)
-        return self._attempt(lambda: self.directory.write("end", end_document(ending, self.directory)), reason)
+        ending = Ending(
+            reason, followed.ended_ns, followed.load, observed, self._stages, local_errors=self._local_errors
+        )
+        return self._attempt(lambda: self._write_end(ending), reason)
+
+    def _write_end(self, ending: Ending) -> None:
+        document = end_document(ending, self.directory)
+        self.directory.write("end", document)
+        for sentence in doubtful(document):
+            self.around.progress.say(sentence)
+
+    def _read_server_logs(self) -> None:
+        """While they are there: a server's files go with it."""
+        for name, server in self.parts.servers.items():
+            self._local_errors[f"database {name}"] = of_server(server.directory / "log")
+
+    def _read_logs(self) -> None:
+        """Of those that write their last lines when they are stopped."""
+        for name in self.parts.pods:
+            self._local_errors[f"pod {name}"] = of_pod(self.parts.log(name))
+        if self.parts.observer is not None:
+            self._local_errors["observer"] = of_observer(self.directory)
 
     def _with_target_gone(self, followed: Followed) -> Followed:
         """A target may go and come back under the load: that is what its rows tell. One that is not there when the

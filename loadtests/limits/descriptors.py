@@ -1,6 +1,5 @@
 """Open files: how many this process may have, and raising that as far as we may."""
 
-import os
 import resource
 from typing import Final
 
@@ -28,8 +27,3 @@ def limit() -> int:
     """How many this process may have open once the soft limit is raised."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return MOST if hard == resource.RLIM_INFINITY else hard
-
-
-def in_use() -> int:
-    """How many this process has open."""
-    return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  without the one that lists

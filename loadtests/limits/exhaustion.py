@@ -17,14 +17,12 @@ _BY_NUMBER: Final = {
     errno.ENOBUFS: "memory",
 }
 
-_NO_THREAD: Final = re.compile(r"can't (?:start|create) (?:a )?new thread", re.IGNORECASE)
-
 _BY_TEXT: Final = tuple(
     (resource, re.compile(pattern, re.IGNORECASE))
     for resource, pattern in (
         ("descriptors", r"too many open files|out of file descriptors|errno:? 2[34]\b"),
         ("memory", r"cannot allocate memory|\bout of memory\b|could not map anonymous shared memory"),
-        ("threads", r"could not fork|can't create (?:a )?(?:new )?thread|pthread_create|can't save .*: fork"),
+        ("threads", r"could not fork|can't (?:start|create) (?:a )?(?:new )?thread|pthread_create|can't save .*: fork"),
         ("ports", r"cannot assign requested address"),
     )
 )
@@ -46,12 +44,12 @@ def _of_one(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return "memory"
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror):  # numbers of their own
-        return _BY_NUMBER.get(error.errno or 0)
+        return _BY_NUMBER.get(error.errno or 0) or resource_in(str(error))
     if isinstance(error, BaseExceptionGroup):
         return next((found for one in error.exceptions if (found := resource_of(one))), None)
-    return "threads" if _NO_THREAD.search(str(error)) else None
+    return resource_in(str(error))
 
 
 def resource_in(line: str) -> str | None:
-    """The resource that a line of a database server's log says had run out."""
+    """The resource that a line of a server's log, or the text of an error, says had run out."""
     return next((resource for resource, pattern in _BY_TEXT if pattern.search(line)), None)

@@ -120,6 +120,7 @@ class Pod:
             "frames_sent": self.server.frames_out,
             "slow_consumers": self.server.slow_consumers,
             "reaped": self.service.reaped,
+            "local_errors": dict(self.server.local_errors.total),
             "gaps_filled": self.service.topics.filled,
             "transactions_lost": self.transactions.lost if self.transactions else 0,
         }
@@ -137,6 +138,7 @@ class Pod:
         except Exception as error:
             _log.warning("storage_not_stopped", extra={"error": type(error).__name__})
         self.close()
+        self.server.local_errors.flush()
         _log.info("stopped", extra={"finished": finished, **self.counters()})
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
+from loadtests.pod.exhaustion import Descriptors, LocalErrors
 from loadtests.pod.limits import Limits
 from loadtests.pod.service import CLOSE_POLICY, Service
 from loadtests.pod.visit import Visit
@@ -69,6 +70,7 @@ class PodServer:
 
     def __init__(self, service: Service, limits: Limits) -> None:
         self.service, self.limits = service, limits
+        self.local_errors = LocalErrors()
         self.requests: Counter[str] = Counter()
         self.frames_out = 0
         self.slow_consumers = 0
@@ -78,6 +80,14 @@ class PodServer:
 
     async def start(self, host: str, port: int) -> int:
         """Returns the port. Raises OSError when it is taken."""
+        descriptors = Descriptors(self.local_errors)
+
+        class Counted(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                if (accepted := transport.get_extra_info("socket")) is not None:
+                    descriptors.opened(accepted.fileno())
+                super().connection_made(transport)
+
         self._server = await serve(
             self._visit,
             host,
@@ -89,12 +99,13 @@ class PodServer:
             open_timeout=self.limits.greeting_within_s,
             max_size=self.limits.max_message_bytes,
             backlog=4096,  # a reconnect storm comes at once
+            create_connection=Counted,
         )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def _visit(self, websocket: ServerConnection) -> None:
         socket = Socket(websocket, self)
-        visit = Visit(self.service, socket, self.requests)
+        visit = Visit(self.service, socket, self.requests, self.local_errors)
         self._visits.add(visit)
         deadline = asyncio.get_running_loop().call_later(self.limits.greeting_within_s, self._hurry, visit, socket)
         watch = asyncio.create_task(self._see_off(websocket, visit))

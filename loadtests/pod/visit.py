@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Final
 
 from loadtests.pod.answers import Answer, no
+from loadtests.pod.exhaustion import LocalErrors
 from loadtests.pod.requests import wrong
 from loadtests.pod.service import CLOSE_POLICY, Service, Session
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
@@ -25,10 +26,13 @@ _log = logging.getLogger(__name__)
 class Visit:
     """From the first frame of a WebSocket to its end. `under_way` tells whether a request is being carried out."""
 
-    __slots__ = ("_outlet", "_requests", "_service", "session", "under_way")
+    __slots__ = ("_local_errors", "_outlet", "_requests", "_service", "session", "under_way")
 
-    def __init__(self, service: Service, outlet: Outlet, requests: Counter[str]) -> None:
+    def __init__(
+        self, service: Service, outlet: Outlet, requests: Counter[str], local_errors: LocalErrors | None = None
+    ) -> None:
         self._service, self._outlet, self._requests = service, outlet, requests
+        self._local_errors = local_errors or LocalErrors()
         self.session: Session | None = None
         self.under_way = False
 
@@ -62,11 +66,13 @@ class Visit:
     async def _carry_out(self, request: Request) -> None:
         try:
             answer = await self._answer(request)
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
+            self._local_errors.note(error)
             answer = self._in_doubt(request)
-        except StorageError as error:
-            answer = _trouble(error)
+        except StorageError as error:  # of which the host may be the cause
+            answer = no("internal") if self._local_errors.note(error) else _trouble(error)
         except Exception as error:
+            self._local_errors.note(error)
             _log_fault(request, error)
             answer = no("internal")
         self._reply(request.key, answer)
@@ -102,7 +108,8 @@ class Visit:
         assert answer.afterwards is not None
         try:
             await answer.afterwards()
-        except StorageError:
+        except StorageError as error:
+            self._local_errors.note(error)
             self._outlet.close(CLOSE_TROUBLE, "missed events could not be read: resume")
         except Exception as error:
             _log_fault(request, error)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -25,6 +26,20 @@ def tree_usage(pid: int) -> Usage | None:
     private = sum(resident - shared for _, resident, shared in found)
     most_shared = max(shared for _, _, shared in found)
     return Usage(sum(ticks for ticks, _, _ in found) * tick_ns, (private + most_shared) * page)
+
+
+def tree_waits(pid: int) -> Iterator[tuple[int, int]]:
+    """Thread and how long (ns) it has waited for a processor, of a process and all below it that live now."""
+    for process in _tree(pid):
+        try:
+            tasks = os.listdir(f"/proc/{process}/task")  # noqa: PTH208
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for task in tasks:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                fields = _read(f"/proc/{process}/task/{task}/schedstat").split()
+                if len(fields) == 3:
+                    yield int(task), int(fields[1])
 
 
 def _tree(pid: int) -> Iterator[int]:

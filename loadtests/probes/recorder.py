@@ -7,7 +7,7 @@ from typing import Any
 from loadtests.probes.contract import Rows
 from loadtests.records.rundirectory import RunDirectory
 
-TABLES = ("lock_waits", "sessions", "counters", "resources", "ticks")
+TABLES = ("lock_waits", "sessions", "counters", "resources", "host", "ticks")
 
 
 class Recorder:

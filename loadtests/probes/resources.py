@@ -1,10 +1,17 @@
 """CPU and memory of the processes of a run, by role."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from loadtests.limits.cgroups import out_of_memory_kills, throttling
+from loadtests.limits.processors import busy_ns, pressure_us
 from loadtests.probes.contract import Clock, Rows
-from loadtests.probes.processes import Usage, tree_usage
+from loadtests.probes.processes import Usage, tree_usage, tree_waits
+
+MEASURED = ("pod", "database", "generator")
+"""The roles whose waiting is a part of what clients see."""
 
 ROLES = ("pod", "database", "generator", "observer")
 
@@ -39,6 +46,11 @@ class _Group:
         if pid != self.pid:
             self.pid, self._before_ns = pid, self._cpu_ns
 
+    @property
+    def cpu_ns(self) -> int:
+        """As of the last sample."""
+        return self._cpu_ns
+
     def usage(self) -> Usage | None:
         now = tree_usage(self.pid)
         if now is None:
@@ -47,8 +59,25 @@ class _Group:
         return Usage(self._cpu_ns, now.rss_bytes)
 
 
+class RunQueue:
+    """How long the threads of process trees have waited for a processor: it never falls when some of them end."""
+
+    def __init__(self) -> None:
+        self.total_ns = 0
+        self._seen: dict[int, int] = {}
+
+    def sample(self, roots: Iterable[int]) -> int:
+        """A thread that came and went between two samples is missed."""
+        now = {thread: waited for root in roots for thread, waited in tree_waits(root)}
+        for thread, waited in now.items():
+            before = self._seen.get(thread, 0)
+            self.total_ns += waited - before if waited >= before else waited  # a number that was given out again
+        self._seen = now
+        return self.total_ns
+
+
 class ResourcesProbe:
-    """A row for every group that lives, twice a second."""
+    """Twice a second a row for every group that lives, and the counters of the host."""
 
     name = "resources"
     period_s = 0.5
@@ -57,6 +86,8 @@ class ResourcesProbe:
     def __init__(self, clock: Clock, watched: list[Watched]) -> None:
         self._clock = clock
         self._groups: dict[tuple[str, str], _Group] = {}
+        self._run_queue = RunQueue()
+        self._cpus = sorted(os.sched_getaffinity(0))
         for one in watched:
             self.watch(one)
 
@@ -73,7 +104,26 @@ class ResourcesProbe:
         for (role, name), group in self._groups.items():
             if used := group.usage():
                 rows.append((now_ns, role, name, used.cpu_ns, used.rss_bytes))
-        return {"resources": rows}
+        host = [(now_ns, counter, value) for counter, value in self._host().items()]
+        return {"resources": rows, "host": host}
+
+    def _host(self) -> dict[str, int]:
+        """Totals of the host, and of the processes of the run."""
+        measured = [group.pid for (role, _), group in self._groups.items() if role in MEASURED]
+        found = {
+            "processors": len(self._cpus),
+            "busy_ns": busy_ns(self._cpus),
+            "own_cpu_ns": sum(group.cpu_ns for group in self._groups.values()),
+            "measured_cpu_ns": sum(group.cpu_ns for (role, _), group in self._groups.items() if role in MEASURED),
+            "run_queue_ns": self._run_queue.sample(measured),
+            "out_of_memory_kills": out_of_memory_kills(),
+        }
+        for resource in ("cpu", "memory", "io"):
+            for kind, spent_us in pressure_us(resource).items():
+                found[f"{resource}_{kind}_pressure_us"] = spent_us
+        if (throttled := throttling()) is not None:
+            found |= {"throttled_ns": throttled.throttled_ns, "throttled_periods": throttled.throttled_periods}
+        return found
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -182,6 +182,15 @@ RESOURCES_TABLE = Table(
     ),
 )
 
+HOST_TABLE = Table(
+    "host",
+    (
+        _time("t_ns", "the tick"),
+        _text("counter", "what is counted, its unit at the end of the name: busy_ns"),
+        Column("value", pa.int64(), "the total so far"),
+    ),
+)
+
 TICKS_TABLE = Table(
     "ticks",
     (
@@ -216,6 +225,7 @@ TABLES: dict[str, Table] = {
         SESSIONS_TABLE,
         COUNTERS_TABLE,
         RESOURCES_TABLE,
+        HOST_TABLE,
         TICKS_TABLE,
         TIMELINE_TABLE,
     )

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import time
-from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from locust.runners import WorkerRunner
 
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE
+from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.scenario import RunPlan
 from loadtests.users import talk
 from loadtests.users.agent import Agent
@@ -27,30 +27,16 @@ from loadtests.users.load import Load, Share
 from loadtests.users.recorder import Recorder, Totals
 from loadtests.users.rows import Rows
 from loadtests.users.sinks import FileSink, RemoteBuffer, Sink
+from loadtests.users.strain import Strain
 
 GRACE_S = 5.0
 """How long operations under way may take to end when the run ends."""
 
 _PROGRESS_S = 0.25
 _ACKNOWLEDGE_S = 10.0
-_CPU_WINDOW_S = 5
 _PONG_S = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-class CpuShare:
-    """The share of one core that this process has used in its busiest five seconds."""
-
-    def __init__(self) -> None:
-        self.busiest = 0.0
-        self._samples: deque[tuple[float, float]] = deque(maxlen=_CPU_WINDOW_S + 1)
-
-    def sample(self) -> None:
-        self._samples.append((time.monotonic(), time.process_time()))
-        (began, used), (now, used_now) = self._samples[0], self._samples[-1]
-        if now - began >= 2.0:
-            self.busiest = max(self.busiest, (used_now - used) / (now - began))
 
 
 class WorkerRun:
@@ -63,7 +49,8 @@ class WorkerRun:
         self._runner = runner
         self._live = LiveStatistics(runner.stats)
         self._failures = 0
-        self._cpu = CpuShare()
+        self._strain = Strain()
+        self._local_errors = np.zeros(len(ERRORS), np.int64)
         self._stood_still_s = 0.0
         self._buffer: RemoteBuffer | None = None
         origin_ns = plan.origin_ns + offset.offset_ns
@@ -102,6 +89,7 @@ class WorkerRun:
 
     def _take(self, rows: Rows) -> None:
         self._failures += int(np.count_nonzero(rows["outcome"] >= 2))
+        self._local_errors += np.bincount(rows["error"], minlength=len(ERRORS))
         self._live.take_rows(rows)
 
     def acknowledge(self, number: int) -> None:
@@ -120,7 +108,7 @@ class WorkerRun:
             turn += 1
             each_second = turn % 4 == 0
             if each_second:
-                self._cpu.sample()
+                self._strain.sample()
             self._send_rows(again=turn % 8 == 0)
             self._tell_progress(self._live.take_latency() if each_second else {})
 
@@ -150,9 +138,15 @@ class WorkerRun:
             "unstamped_connections": self.load.unstamped_connections,
             "connection_failures": self.load.connection_failures.summary(),
             "users": len(self.load.agents) + len(self.load.customers),
-            "cpu_share": round(self._cpu.busiest, 3),
+            **self._strain.figures(),
+            "local_errors": self._local_error_counts(),
             "stood_still_s": round(self._stood_still_s, 3),
         }
+
+    def _local_error_counts(self) -> dict[str, int]:
+        """By resource of this host that had run out."""
+        counts = {name: int(self._local_errors[ERRORS.index(name)]) for name in sorted(LOCAL_ERRORS)}
+        return {name.removeprefix("local_"): n for name, n in counts.items() if n}
 
     def _send(self, message: str, **body: Any) -> None:
         try:

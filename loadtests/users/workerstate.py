@@ -13,8 +13,9 @@ DRAIN_S = 20.0
 """How long the master waits for every worker's rows; a worker's own graces end before."""
 
 _SUMMARY = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "stood_still_s",
-    "unstamped_connections", "connection_failures", "error",
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
+    "run_queue_share", "throttled_share", "stood_still_s", "local_errors", "unstamped_connections",
+    "connection_failures", "error",
 )  # fmt: skip
 
 

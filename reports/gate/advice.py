@@ -11,10 +11,11 @@ _LONGER = "ask for longer judged stages or more load; more rounds do not help"
 
 
 class Blocking(NamedTuple):
-    """The faults that let no pass, and those that let no fail, stand."""
+    """The faults that let no pass, and those that let no fail, stand; and those that explain single attempts."""
 
     passes: Sequence[Check]
     fails: Sequence[Check]
+    explains: Sequence[Check] = ()
 
 
 def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
@@ -29,7 +30,8 @@ def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
     against = blocking.passes if alone is Verdict.PASS else blocking.fails
     if against:
         return f"the figures alone would {alone.value}, but not with these faults: {names(against)}"
-    return "the figures alone would fail, but not if all lost and all unattributed attempts had been good"
+    explained = f" ({'; '.join(f'{f.run}: {f.reason}' for f in blocking.explains)})" if blocking.explains else ""
+    return f"the figures alone would fail, but not if all lost and all unattributed attempts had been good{explained}"
 
 
 def longer(enough: str, figures: Sequence[Figure], blocking: Blocking) -> str:

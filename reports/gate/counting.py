@@ -12,7 +12,7 @@ from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.gate.evidence import Counts
 from reports.gate.objectives import Objective
-from reports.judged_time import Window, inside
+from reports.judged_time import Window, inside, touching
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -27,6 +27,8 @@ class Attempts:
     response_ns: npt.NDArray[np.int64]
     cut_off: npt.NDArray[np.bool_] | None = None
     local: npt.NDArray[np.bool_] | None = None
+    explained: npt.NDArray[np.bool_] | None = None
+    """Which were under way while the host was under other load, or wait for what a local error kept away."""
 
 
 def count(attempts: Attempts, within_s: float) -> Counts:
@@ -42,29 +44,49 @@ def count(attempts: Attempts, within_s: float) -> Counts:
         unattributed |= attempts.cut_off & in_time
     if attempts.local is not None:
         unattributed |= attempts.local
+    if attempts.explained is not None:
+        unattributed |= attempts.explained & ~(ok & in_time) & (attempts.outcome != code["refused"])
     return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed)))
 
 
+@dataclass(frozen=True)
+class Excuses:
+    """What may have failed without the storage: attempts that were under way in one of these windows, and all
+    attempts of these operations."""
+
+    windows: Sequence[Window] = ()
+    operations: frozenset[str] = frozenset()
+
+
+NO_EXCUSES = Excuses()
+
+
 def count_batches(
-    batches: Iterable[pa.RecordBatch], windows: Sequence[Window], objectives: Sequence[Objective]
+    batches: Iterable[pa.RecordBatch],
+    windows: Sequence[Window],
+    objectives: Sequence[Objective],
+    excuses: Excuses = NO_EXCUSES,
 ) -> tuple[dict[str, Counts], int]:
     """The counts of every objective by name, and how many rows were read in all."""
     counts = {objective.name: Counts(0, 0) for objective in objectives}
     rows = 0
     for batch in batches:
         rows += batch.num_rows
-        judged = {operation: _attempts(batch, operation, windows) for operation in {o.operation for o in objectives}}
+        operations = {o.operation for o in objectives}
+        judged = {operation: _attempts(batch, operation, windows, excuses) for operation in operations}
         for objective in objectives:
             counts[objective.name] += count(judged[objective.operation], objective.within_s)
     return counts, rows
 
 
-def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window]) -> Attempts:
+def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses) -> Attempts:
     codes = codes_of(batch.schema)
     planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
     at = batch.column("operation").to_numpy() == codes["operation"].index(operation)
     at &= inside(planned, windows)
-    response = batch.column("ended_ns").to_numpy()[at] - planned[at]
+    planned, ended = planned[at], batch.column("ended_ns").to_numpy()[at]
+    explained = touching(planned, ended + 1, excuses.windows) | (operation in excuses.operations)
     outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
     local = np.isin(error, [code for code, name in enumerate(codes["error"]) if name in LOCAL_ERRORS])
-    return Attempts(codes["outcome"], outcome, response, error == codes["error"].index("run_ended"), local)
+    cut_off = error == codes["error"].index("run_ended")
+    return Attempts(codes["outcome"], outcome, ended - planned, cut_off, local, explained)

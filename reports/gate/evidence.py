@@ -78,6 +78,12 @@ class RunEvidence:
     saturated: bool | None = None
     strain: str = ""
     """How hard the generator had it, in words."""
+    slowed: bool = True
+    """Of a saturated generator: whether it may have been slow, and did not just lack ports or descriptors."""
+    exhausted: str = ""
+    """What pods, servers or observer ran out of on this host, in words."""
+    host_load: str = ""
+    """When other load kept the run from running, in words; empty when none did."""
     sight: Sight | None = None
     no_orphans: bool | None = None
     """Whether the storage promises to leave none."""

@@ -34,8 +34,8 @@ class Pair(NamedTuple):
 
     @property
     def lets_pass(self) -> bool:
-        """A baseline with any fault may be better than its figures."""
-        return self.candidate.bias.lets_pass and self.baseline.bias is Bias.NONE
+        """A baseline with any fault may be better than its figures; what a host explains counts as good already."""
+        return self.candidate.bias.lets_pass and not self.baseline.bias & ~Bias.EXPLAINS
 
     @property
     def lets_fail(self) -> bool:
@@ -79,8 +79,9 @@ def check_no_worse(
 def _blocking(candidate: Sequence[Check], baseline: Sequence[Check]) -> advice.Blocking:
     """As `Pair` lets verdicts stand."""
     return advice.Blocking(
-        [*(fault for fault in candidate if not fault.bias.lets_pass), *baseline],
+        [*(f for f in candidate if not f.bias.lets_pass), *(f for f in baseline if f.bias & ~Bias.EXPLAINS)],
         [*(f for f in candidate if not f.bias.lets_fail), *(f for f in baseline if f.bias & Bias.HIDES)],
+        [f for f in (*candidate, *baseline) if f.bias & Bias.EXPLAINS],
     )
 
 

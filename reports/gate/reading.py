@@ -5,20 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loadtests.records.hostload import HostLoad, host_load, read_host
 from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
 from reports.gate.completeness import missing_load
-from reports.gate.counting import count_batches
+from reports.gate.counting import Excuses, count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
-from reports.generator import strain
+from reports.generator import exhausted, local_errors, slowed, strain
 from reports.judged_time import blind_times, length_ns, merged, overlap_ns
 from reports.stages import Stage, judged, stages
 from reports.storages import asked, by_run
 
 _S = 1_000_000_000
+
+WAIT_FOR_OTHERS = frozenset({"chat.answer"})
+"""Operations of one user that end by what another one does: an agent who cannot connect accepts no chat."""
 _TOLD = 3
 """Files that are named when more are short."""
 
@@ -86,7 +90,10 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     if problem := _not_whole(run, timeline, end):
         return replace(known, broken=problem)
     happened = stages(timeline, manifest, ended)
-    counts, found = count_batches(run.batches("operations"), judged(happened), objectives)
+    load = _host_load(run, ended, judged(happened))
+    awaiting = WAIT_FOR_OTHERS if local_errors(ended) else frozenset[str]()
+    excuses = Excuses(load.affected() if load is not None else (), awaiting)
+    counts, found = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
     promises = (manifest.get("engine") or {}).get("promises") or {}
     return replace(
         known,
@@ -96,6 +103,9 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
         strain=strain(ended),
+        slowed=slowed(ended),
+        exhausted=exhausted(ended),
+        host_load=load.reason if load is not None else "",
         sight=_sight(run, ended, happened),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
@@ -103,6 +113,14 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         counts=counts,
         manifest=manifest,
     )
+
+
+def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:
+    """That of the time from the first judged moment to the last; None where it was not observed."""
+    samples = read_host(run)
+    if not samples or not windows:
+        return None
+    return host_load(samples, windows[0][0], min(windows[-1][1], end.get("ended_ns") or windows[-1][1]))
 
 
 def _not_whole(run: RunDirectory, timeline: Sequence[Json], end: Json | None) -> str:

@@ -8,7 +8,7 @@ from reports.gate.objectives import Objective
 from reports.gate.rounds import Round, agreed
 from reports.gate.soundness import CheckedRun
 from reports.gate.statistics import attempts_to_pass, exact_bounds
-from reports.gate.verdicts import Check, Figure, Verdict, objective_check
+from reports.gate.verdicts import Bias, Check, Figure, Verdict, objective_check
 
 
 def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: str) -> Check:
@@ -29,6 +29,7 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
         blocking = advice.Blocking(
             [fault for fault in faults if not fault.bias.lets_pass],
             [fault for fault in faults if not fault.bias.lets_fail],
+            [fault for fault in faults if fault.bias & Bias.EXPLAINS],
         )
         undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, faults)
         undecided = undecided or _undecided(objective, figures, blocking)

@@ -22,6 +22,7 @@ _NAMED = 3
 """Differences that are named when there are more."""
 
 _AGAIN = "RUN/log says more; make the run again"
+_MORE = "docs/limits.md says how to raise it"
 _LIGHTER = "give it more --processes or a host of its own, or ask for a lower arrival rate"
 _UNWATCHED = "watch a pod that the harness starts itself, or let the objectives say loadtests/observer: optional"
 _UNSEEING = "ask for less load on this host, or give the database one of its own"
@@ -99,10 +100,25 @@ def operations_lost(run: RunEvidence) -> Finding:
 def saturated(run: RunEvidence) -> Finding:
     if run.saturated is None:
         return Finding(f"it cannot be told whether the generator kept up; {_AGAIN}")
+    if not run.saturated or not run.slowed:
+        return Finding()
     strain = f" ({run.strain})" if run.strain else ""
-    return Finding(
-        f"the generator was saturated: it made the latency itself{strain}; {_LIGHTER}" if run.saturated else ""
-    )
+    busy = f"; {run.host_load}" if run.host_load else ""
+    return Finding(f"the generator was saturated: it made the latency itself{strain}{busy}; {_LIGHTER}")
+
+
+def short_of_resources(run: RunEvidence) -> Finding:
+    if not run.saturated or run.slowed:
+        return Finding()
+    return Finding(f"the generator was saturated: {run.strain}; {_MORE}")
+
+
+def exhausted(run: RunEvidence) -> Finding:
+    return Finding(f"this host ran out of resources: {run.exhausted}; {_MORE}" if run.exhausted else "")
+
+
+def under_other_load(run: RunEvidence) -> Finding:
+    return Finding(run.host_load)
 
 
 def unobserved(run: RunEvidence) -> Finding:
@@ -113,6 +129,7 @@ def unobserved(run: RunEvidence) -> Finding:
     if sight.blind_s <= BLIND_SHARE * sight.judged_s:
         return found("")
     why = f": {sight.reason}" if sight.reason else ""
+    why += f"; {run.host_load}" if run.host_load else ""
     return found(f"blind for {sight.blind_s:.1f} s of {sight.judged_s:.1f} s of judged time{why}; {_UNSEEING}")
 
 
@@ -134,6 +151,19 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
     Soundness("generator", saturated, Bias.EITHER, "a slow generator delays operations, and makes fewer"),
+    Soundness(
+        "generator",
+        short_of_resources,
+        Bias.HIDES,
+        "operations that its host could not begin are missing, and those that wait for them count as good for `fail`",
+    ),
+    Soundness("host", exhausted, Bias.EITHER, "pods and servers turned operations away, or made them wait"),
+    Soundness(
+        "host",
+        under_other_load,
+        Bias.EXPLAINS,
+        "it only slows down: attempts that were under way then count as good for `fail`",
+    ),
     Soundness("observer", unobserved, Bias.MISSING, "it only reads: no operation fails or succeeds by it"),
 )
 """Every check of a run that can be read. `Bias` says which verdicts a fault leaves standing."""
@@ -186,7 +216,7 @@ def _fault(run: RunEvidence, line: Soundness, found: Finding, bias: Bias) -> Che
     """A fault that can only have caused failures leaves a pass as it is, so its check does not decide: it turns the
     objectives that fail into `unknown`."""
     check = replace(_as_check(run, line.check, found), verdict=Verdict.UNKNOWN, bias=bias)
-    if bias is not Bias.CAUSES:
+    if bias not in (Bias.CAUSES, Bias.EXPLAINS):
         return check
     return replace(check, decides=False, reason=f"{found.reason}; this can only cause failures, so a pass stands")
 

@@ -24,6 +24,7 @@ class Bias(Flag):
     | MISSING | no | yes | no pass; `fail` stands |
     | HIDES | no | yes | neither stands: the baseline may be worse than it seems |
     | CAUSES | yes | no | no pass; `fail` stands |
+    | EXPLAINS | yes | yes | both stand |
     | EITHER | no | no | neither stands |
     """
 
@@ -34,6 +35,8 @@ class Bias(Flag):
     """Failures may be missing from the figures, and nothing else."""
     CAUSES = 4
     """Failures in the figures may be the harness's or the host's, and nothing is hidden."""
+    EXPLAINS = 8
+    """Failures that may be the host's are known one by one, and count as good for `fail`."""
     EITHER = HIDES | CAUSES
 
     @property
@@ -45,7 +48,14 @@ class Bias(Flag):
         return not self & Bias.CAUSES
 
     def __str__(self) -> str:
-        return {Bias.NONE: "", Bias.MISSING: "missing", Bias.HIDES: "hides", Bias.CAUSES: "causes"}.get(self, "either")
+        names = {
+            Bias.NONE: "",
+            Bias.MISSING: "missing",
+            Bias.HIDES: "hides",
+            Bias.CAUSES: "causes",
+            Bias.EXPLAINS: "explains",
+        }
+        return names.get(self, "either")
 
 
 def compose(verdicts: Iterable[Verdict]) -> Verdict:

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from loadtests.conductor.blindness import blindness
-from loadtests.conductor.ending import Ending, end_document, operations, saturated
+from loadtests.conductor.ending import Ending, doubtful, end_document, generator, operations, saturated
 from loadtests.conductor.failures import COMPLETED
 from loadtests.conductor.live import Load, Worker
+from loadtests.conductor.saturation import more_than
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import Tick
 
@@ -44,7 +45,8 @@ def test_a_load_that_never_drained_cannot_say_what_it_lost():
         ({}, False),
         ({"cpu_share": 0.91}, True),
         ({"late_starts": 1}, False),
-        ({"late_starts": 2}, True),
+        ({"late_starts": 3}, False),
+        ({"late_starts": 4}, True),
         ({"stood_still_s": 2.9}, False),
         ({"stood_still_s": 3.1}, True),
         ({"drained": False, "lost": True}, None),
@@ -102,3 +104,50 @@ def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
     assert document["rows"] == {"operations-0": 5}
     assert document["operations"] == {"begun": 7, "written": 5, "in_flight": 0, "lost": 2}
     assert document["observer"] is None
+
+
+@pytest.mark.parametrize(
+    ("told", "reasons"),
+    [
+        ({}, []),
+        ({"cpu_share": 0.4, "cpu_allowed": 0.4}, ["cpu"]),
+        ({"cpu_share": 0.4, "cpu_allowed": 0.5}, []),
+        ({"run_queue_share": 0.6, "throttled_share": 0.3}, ["run_queue", "throttling"]),
+        ({"stood_still_s": 9.0, "late_starts": 9}, ["standstill", "late_starts"]),
+        ({"starts": 8, "late_starts": 1}, []),
+        ({"local_errors": {"ports": 3}}, ["local_errors"]),
+    ],
+)
+def test_signals_that_were_exceeded_are_named(told, reasons):
+    document = generator([worker(**told)], drained=True)
+    assert document["reasons"] == reasons
+    assert document["saturated"] is bool(reasons)
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "proved"), [(1, 8, False), (2, 8, True), (0, 0, False), (12, 1000, False), (17, 1000, True)]
+)
+def test_share_of_late_starts_needs_a_lower_bound_above_one_percent(count, of, proved):
+    from scipy import special
+
+    assert more_than(0.01, count, of) is proved
+    assert proved is (count > 0.01 * of and float(special.betaincinv(count, of - count + 1, 0.05)) > 0.01)
+
+
+def test_local_errors_are_counted_by_resource_and_component(tmp_path: Path):
+    directory = RunDirectory(tmp_path)
+    load = Load()
+    load.take(
+        b'{"event":"drained","workers":[{"worker":0,"begun":0,"written":0,"in_flight":0,"starts":1,"cpu_share":0.1,'
+        b'"local_errors":{"ports":3,"descriptors":1}}]}'
+    )
+    ending = Ending(COMPLETED, 9 * S, load, observed=False, local_errors={"pod pod-1": {"threads": 2}, "observer": {}})
+    document = end_document(ending, directory)
+    assert document["generator"]["local_errors"] == {"descriptors": 1, "ports": 3}
+    assert document["local_errors"] == {"pod pod-1": {"threads": 2}}
+    assert document["host"] is None
+    assert list(doubtful(document)) == [
+        "this host ran out of resources for the load generator: descriptors (1 times), ports (3 times); "
+        "the storage is not to blame for that",
+        "this host ran out of resources for pod pod-1: threads (2 times); the storage is not to blame for that",
+    ]

@@ -273,3 +273,62 @@ def test_another_format_is_not_guessed_at(study):
 def test_a_study_that_is_not_there(study):
     with pytest.raises(FileNotFoundError):
         study_storages(study)
+
+
+def crowded(begins_s, ends_s):
+    """Samples of the host, one a second: other processes use three quarters of it between the two moments."""
+    rows, busy, own, queue = [], 0, 0, 0
+    for second in range(17):
+        if begins_s < second <= ends_s:
+            busy, own, queue = busy + 2 * NS, own + NS // 2, queue + 2 * NS
+        for name, value in (("busy_ns", busy), ("own_cpu_ns", own), ("measured_cpu_ns", own), ("run_queue_ns", queue)):
+            rows.append((second * NS, name, value))
+        rows.append((second * NS, "processors", 2))
+    return rows
+
+
+def test_bad_attempts_under_other_load_are_not_attributed(study):
+    """The load lasts from second 6 to 8, its backlog to 13; a refusal stays one, and a good attempt good."""
+    late = {"response_s": 0.5}
+    operations = [
+        *(accept(planned_s=5.2, **late), accept(planned_s=5.8, **late), accept(planned_s=7.0, **late)),
+        *(accept(planned_s=12.9, outcome="fail", error="storage_conflict"), accept(planned_s=13.5, **late)),
+        *(accept(planned_s=7.0), accept(planned_s=7.0, outcome="refused", error="already_accepted")),
+    ]
+    write_run(study, operations=operations, tables={"host": crowded(6, 8)})
+    run = only(study)
+    assert run.counts == {"accept": Counts(1, 5, refused=1, unattributed=3)}
+    assert run.host_load.startswith("the host was under other load for 2.0 s of 10.0 s: processes that are not of")
+
+
+def test_quiet_host_explains_nothing(study):
+    write_run(study, operations=[accept(response_s=0.5)], tables={"host": crowded(0, 0)})
+    run = only(study)
+    assert (run.counts, run.host_load) == ({"accept": Counts(0, 1)}, "")
+
+
+def test_generator_without_ports_made_less_load_and_was_not_slow(study):
+    """Its own rows and answers that wait for agents are not attributed; what the pod did slowly stays its own."""
+    answer = Objective("answer", "Answer", "chat.answer", 0.3, 0.99)
+    operations = [accept(outcome="fail", error="local_ports"), accept(response_s=0.5), Op("chat.answer", response_s=9)]
+    generator = {"saturated": True, "reasons": ["local_errors"], "local_errors": {"ports": 1}, "workers": []}
+    write_run(study, operations=operations, end={"generator": generator})
+    run = only(study, ACCEPT, answer)
+    assert run.counts == {"accept": Counts(0, 2, unattributed=1), "answer": Counts(0, 1, unattributed=1)}
+    assert (run.saturated, run.slowed) == (True, False)
+    assert run.strain == "this host had no ports for 1 operations, 0 of 80 arrivals (0.0%) began more than 100 ms late"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "errors"),
+    [(["cpu"], {}), (["cpu", "local_errors"], {"ports": 1}), (["local_errors"], {"memory": 1, "ports": 1}), ([], {})],
+)
+def test_generator_that_may_have_been_slow(study, reasons, errors):
+    generator = {"saturated": True, "reasons": reasons, "local_errors": errors, "workers": []}
+    write_run(study, end={"generator": generator})
+    assert only(study).slowed
+
+
+def test_what_pods_and_servers_ran_out_of_is_named(study):
+    write_run(study, end={"local_errors": {"pod pod-1": {"descriptors": 7}, "database postgres": {"threads": 1}}})
+    assert only(study).exhausted == "pod pod-1 had no descriptors (7 times), database postgres had no threads (1 times)"

@@ -26,6 +26,9 @@ FAULTS = {
     "not_counted": {"kept": None},
     "operations_lost": {"kept": Kept(1, 1, 1000, 1000)},
     "saturated": {"saturated": True},
+    "short_of_resources": {"saturated": True, "slowed": False, "strain": "this host had no ports for 3 operations"},
+    "exhausted": {"exhausted": "pod pod-1 had no descriptors (3 times)"},
+    "under_other_load": {"host_load": "the host was under other load for 9.0 s of 9.0 s"},
     "unobserved": {"sight": Sight(142.0, 15.0, "stopped")},
 }
 """An example of each line, by the name of its function."""

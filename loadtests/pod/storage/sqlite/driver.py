@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+from loadtests.limits.exhaustion import resource_of
 from loadtests.pod.storage.contract import (
     AlreadyAccepted,
     Call,
@@ -124,7 +125,9 @@ class Sessions:
         """Raises StorageUnavailable once closed, and what the job raised."""
         try:
             work = asyncio.get_running_loop().run_in_executor(self._threads, self._with_session, job)
-        except RuntimeError:
+        except RuntimeError as error:
+            if resource_of(error) is not None:  # no thread could be started
+                raise StorageUnavailable(f"the SQLite storage cannot start a thread: {error}") from error
             raise StorageUnavailable("the SQLite storage is stopped") from None
         return await work
 

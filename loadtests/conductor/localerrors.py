@@ -1,0 +1,72 @@
+"""What pods, database servers and the observer ran out of on this host, from what they logged."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from loadtests.limits.exhaustion import resource_in
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.sight import read_ticks
+
+LocalErrors = Mapping[str, int]
+"""By resource: `ports`, `descriptors`, `memory`, `threads`."""
+
+_SUSPECTS: Final = (
+    b"oo many open files",
+    b"ut of file descriptors",
+    b"annot allocate memory",
+    b"ut of memory",
+    b"anonymous shared memory",
+    b"could not fork",
+    b"new thread",
+    b"create thread",
+    b"pthread_create",
+    b"annot assign requested address",
+)
+"""Words of lines that may say what had run out, without their first letters, which may be large."""
+
+_CHUNK: Final = 1 << 24
+
+
+def of_server(logs: Path) -> LocalErrors:
+    """From every log file of a database server."""
+    found: Counter[str] = Counter()
+    for path in sorted(logs.glob("*")):
+        found.update(filter(None, map(resource_in, _suspects(path))))
+    return found
+
+
+def of_pod(log: Path) -> LocalErrors:
+    """From what a pod counted and logged."""
+    found: Counter[str] = Counter()
+    for line in _lines(log):
+        if '"event": "local_errors"' in line:
+            entry = json.loads(line)
+            found[entry["resource"]] += entry["count"]
+    return found
+
+
+def of_observer(directory: RunDirectory) -> LocalErrors:
+    """From the errors of its ticks."""
+    return Counter(filter(None, (resource_in(tick.error) for tick in read_ticks(directory) if tick.error)))
+
+
+def _suspects(path: Path) -> Iterator[str]:
+    """Lines that may be of interest. A log of lock waits has very many others: it is searched for plain words, 16 MB
+    at a time (a regular expression took minutes for 100 MB)."""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            chunk += file.readline()
+            if any(word in chunk for word in _SUSPECTS):
+                lines = (line for line in chunk.split(b"\n") if any(word in line for word in _SUSPECTS))
+                yield from (line.decode(errors="replace") for line in lines)
+
+
+def _lines(log: Path) -> Iterator[str]:
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            yield from file
+    except OSError:
+        return
