@@ -139,7 +139,8 @@ def start(place: Path, storage: str, scenario: Path, before: Callable[[], None] 
 
 
 def _is_database(process: psutil.Process, line: str) -> bool:
-    return any(mark in line for mark in _DATABASES) and "python" not in process.name()
+    is_server = any(mark in line for mark in _DATABASES) and "python" not in process.name()
+    return is_server and "--version" not in line and "--bootstrap" not in line
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -84,7 +84,7 @@ def _conduct(scene: Scene, trial: Trial) -> Facts:
         scene.process.send_signal(18)
         began = time.monotonic()
     # A limit holds from the start: then the run as a whole has its planned time besides.
-    within_s = ENDED_WITHIN_S + (PREPARED_WITHIN_S if limited else 0.0) + 10.0
+    within_s = ENDED_WITHIN_S + PREPARED_WITHIN_S
     ended = not scene.wait_until(lambda: False, within_s) and not scene.is_running
     ended_s = time.monotonic() - began - (PREPARED_WITHIN_S if limited else 0.0)
     return _collect(scene, Facts(trial, injected, ended_s if ended else None, scene.process.poll(), None, 2, 0))

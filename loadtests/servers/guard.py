@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import select
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,13 @@ from loadtests.environment import child_environment
 from loadtests.servers import guardian
 from loadtests.servers.accounts import Account
 from loadtests.servers.errors import ServerUnavailable
+
+_ANSWERS_WITHIN_S = 20.0
+"""On top of the time that an order may take."""
+
+_STEP_S = 2.0
+"""After so long without an answer a guardian is continued, in case it was stopped (SIGSTOP): its run waited for
+ever."""
 
 
 class Guard:
@@ -42,7 +52,7 @@ class Guard:
             try:
                 self._process.stdin.write(json.dumps({"do": do, **fields}) + "\n")
                 self._process.stdin.flush()
-                line = self._process.stdout.readline()
+                line = self._answer(fields.get("timeout_s", 0.0) + _ANSWERS_WITHIN_S)
             except (OSError, ValueError):
                 line = ""
         if not line:
@@ -51,6 +61,16 @@ class Guard:
         if "error" in answer:
             raise ServerUnavailable(f"could not {do}: {answer['error']}")
         return answer
+
+    def _answer(self, within_s: float) -> str:
+        """The next line of a guardian; empty when it has gone, or gave no answer in time and was killed."""
+        assert self._process.stdout
+        until = time.monotonic() + within_s
+        while not select.select([self._process.stdout], [], [], _STEP_S)[0]:
+            self._process.send_signal(signal.SIGCONT)
+            if time.monotonic() > until:
+                self._process.kill()
+        return self._process.stdout.readline()
 
     def own(self, *paths: Path) -> None:
         """Has these removed at the end, whatever end that is; the last one first."""
@@ -64,9 +84,17 @@ class Guard:
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        until = time.monotonic() + timeout_s
+        while not self._ended(_STEP_S):
+            self._process.send_signal(signal.SIGCONT)
+            if time.monotonic() > until:
+                return False
+        self._process.stdout.close()
+        return True
+
+    def _ended(self, within_s: float) -> bool:
         try:
-            self._process.wait(timeout_s)
+            self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             return False
-        self._process.stdout.close()
         return True

@@ -84,6 +84,18 @@ def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
     assert not server.directory.exists()
 
 
+def test_stopped_guardian_is_continued(started: Start) -> None:
+    server = started()
+    guardian = family(server)[0].parent()
+    assert guardian is not None
+    guardian.suspend()
+    assert server.running, "an order is answered"
+    guardian.suspend()
+    server.destroy()
+    assert gone([guardian])
+    assert not server.directory.exists()
+
+
 def _kill_both(it: Owned) -> None:
     """The server is paused, so that the death signal which PostgreSQL gets from its guardian does not reach it."""
     it.server[0].suspend()
