@@ -1,11 +1,14 @@
 """Sessions as addresses ask for them, on real servers with TLS, Unix sockets and IPv6; one suite for every engine."""
 
+import asyncio
 import json
+import time
 
 import pytest
+import redis
 from driver_certificates import Authority
 from opened import CALLERS, is_encrypted, session
-from secured_servers import ODD, Secured
+from secured_servers import ODD, Secured, free_port
 
 from loadtests.conductor.behind import check_databases
 from loadtests.conductor.failures import Unavailable
@@ -133,3 +136,76 @@ def test_missing_authority_is_refused_by_name(engine: str, query: str) -> None:
     dsn = f"{engine.replace('postgres', 'postgresql').replace('redis', 'rediss')}://u:p@127.0.0.1:1/0?{query}"
     with pytest.raises(Unavailable, match="certificate authority, /no/where, cannot be read"):
         check_databases([Database("chats", engine)], json.dumps({"chats": dsn}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "required", "encrypted"), [("allow", False, False), ("allow", True, True), ("prefer", False, True)]
+)
+async def test_mode_that_asks_for_nothing_takes_what_there_is(
+    secured_postgres: Secured, mode: str, required: bool, encrypted: bool
+) -> None:
+    secured_postgres.require(required)
+    try:
+        dsn = secured_postgres.dsn(query=f"sslmode={mode}")
+        assert await is_encrypted("postgres", dsn, secured_postgres.tls_port) == encrypted
+    finally:
+        secured_postgres.require(False)
+
+
+@pytest.fixture
+def secured_postgres(secured: Secured) -> Secured:
+    if secured.engine != "postgres":
+        pytest.skip("a rule of libpq")
+    return secured
+
+
+async def test_prefer_takes_plain_text_where_there_is_no_tls(postgres_server: Server) -> None:
+    assert not await is_encrypted("postgres", f"{postgres_server.dsn}?sslmode=prefer", 0)
+
+
+async def test_hosts_are_tried_in_order(postgres_server: Server) -> None:
+    login = split(postgres_server.dsn)
+    places = [Place("127.0.0.1", free_port()), login.places[0]]
+    dsn = build("postgresql", places, user=login.user, password=login.password, path=login.path)
+    for role in ("primary", "read-write", "prefer-standby", "any"):
+        async with session("postgres", f"{dsn}?target_session_attrs={role}") as made:
+            assert await made.fetchval("SELECT inet_server_port()") == places[1].port
+    with pytest.raises(DatabaseUnreachable, match=f"{places[0]}: Connection refused; {places[1]} is not standby"):
+        async with session("postgres", f"{dsn}?target_session_attrs=standby"):
+            pass
+
+
+async def test_settings_of_an_address_are_made(postgres_server: Server) -> None:
+    query = "application_name=mine&work_mem=1MB&options=-c%20search_path%3D%22a%20b%22%2C%20public"
+    async with session(
+        "postgres", f"{postgres_server.dsn}?{query.replace('%20b', '%5C%20b').replace('%2C%20', '%2C%5C%20')}"
+    ) as made:
+        assert await made.fetchval("SHOW application_name") == "mine"
+        assert await made.fetchval("SHOW work_mem") == "1MB"
+        assert await made.fetchval("SHOW search_path") == '"a b", public'
+    with pytest.raises(DatabaseUnreachable, match='unrecognized configuration parameter "no_such_setting"'):
+        async with session("postgres", f"{postgres_server.dsn}?no_such_setting=1"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("engine", "form"),
+    [
+        ("postgres", "postgresql://u:p@127.0.0.1:{}/d?connect_timeout=1"),
+        ("mariadb", "mariadb://u:p@127.0.0.1:{}/d?connect_timeout=1"),
+        ("redis", "redis://u:p@127.0.0.1:{}/0?socket_connect_timeout=1"),
+    ],
+)
+async def test_time_to_connect_is_that_of_the_address(engine: str, form: str) -> None:
+    """A server that accepts and says nothing; the caller's own time is 20 s."""
+
+    async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(30)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    begun = time.monotonic()
+    with pytest.raises((TimeoutError, redis.exceptions.TimeoutError)):
+        async with session(engine, form.format(server.sockets[0].getsockname()[1])):
+            pass
+    assert time.monotonic() - begun < 15
+    server.close()
