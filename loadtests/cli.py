@@ -117,8 +117,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _check_hosts(arguments: argparse.Namespace) -> None:
     fail = arguments.parser.error
     if arguments.worker:
-        if arguments.master or arguments.scenario or arguments.storage or arguments.target:
-            fail("--worker takes everything but --processes from its master")
+        if given := _of_the_master(arguments):
+            fail(f"--worker takes everything but --processes from its master: leave out {', '.join(given)}")
         if not arguments.worker.rpartition(":")[0] or not arguments.worker.rpartition(":")[2].isdigit():
             fail(f"--worker {arguments.worker}: expected HOST:PORT")
     elif not arguments.scenario:
@@ -127,6 +127,19 @@ def _check_hosts(arguments: argparse.Namespace) -> None:
         not arguments.master and (arguments.expect_workers or arguments.bind)
     ):
         fail("--master, --expect-workers N and --bind HOST:PORT belong together")
+    elif arguments.master and arguments.processes != 1:
+        fail("--processes is refused beside --master, which starts no workers: use it with --worker")
+
+
+def _of_the_master(arguments: argparse.Namespace) -> list[str]:
+    """The options given to a worker that are its master's to give."""
+    options = ("storage", "rounds", "seed", "target", "label", "database", "i_own", "master", "expect_workers", "bind")
+
+    def is_given(name: str) -> bool:
+        return bool(getattr(arguments, name) != arguments.parser.get_default(name))
+
+    given = [f"--{name.replace('_', '-')}" for name in options if is_given(name)]
+    return ["SCENARIO", *given] if arguments.scenario else given
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

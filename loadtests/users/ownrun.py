@@ -36,10 +36,9 @@ _LOG_TAIL = 20
 def conductor_arguments(options: Any) -> list[str]:
     """What was asked for on Locust's command line, or in its start form, as the conductor's arguments."""
     chosen = [("--scenario", options.scenario), ("--runs", options.runs_dir)]
-    if options.target:
-        chosen += [("--target", options.target), ("--label", options.label), ("--i-own", options.i_own)]
-        chosen.append(("--database", options.database))
-    else:
+    chosen += [("--target", options.target), ("--label", options.label), ("--i-own", options.i_own)]
+    chosen.append(("--database", options.database))  # without a target, the conductor refuses what belongs to one
+    if not options.target:
         chosen.append(("--storage", options.storage))
     # One word each, so that a value that begins with a dash stays a value.
     return [f"{name}={value}" for name, value in chosen if value]

@@ -63,6 +63,23 @@ def test_bad_arguments_are_64_and_say_how_it_goes(arguments):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--worker", "127.0.0.1:1", "--seed", "0"], "leave out --seed"),
+        (["--worker", "127.0.0.1:1", "--rounds", "2", "--i-own", "x"], "leave out --rounds, --i-own"),
+        (["smoke", "--worker", "127.0.0.1:1"], "leave out SCENARIO"),
+        (["smoke", "--master", "--expect-workers", "1", "--bind", "127.0.0.1:1", "--processes", "2"], "--processes is"),
+        (["smoke", "--tags", "x"], "--tags x"),
+        (["smoke", "-t", "5s"], "-t 5s"),
+    ],
+)
+def test_an_option_without_effect_is_refused_by_name(arguments, named):
+    done = loadtests("run", *arguments)
+    assert done.returncode == 64
+    assert named in done.stderr
+
+
 def test_all_problems_at_once(tmp_path):
     done = loadtests("run", "smok", "--storage", "sqlit", "--storage", "memory", "--storage", "memory", cwd=tmp_path)
     assert done.returncode == 64
