@@ -14,6 +14,7 @@ from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.calibrationtable import show
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
+from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.watching import Interrupts
@@ -43,7 +44,8 @@ def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
     """Prints every figure, and the directory as the last line of standard output. Returns the exit code."""
     try:
         chosen = _chosen(storages, form)
-        runs.mkdir(parents=True, exist_ok=True)
+        if problems := [*problems_of_name(runs), *problems_of_directory(runs, _contents(chosen))]:
+            raise Unavailable("\n".join(problems))
         for done in remove_leftovers(runs):
             print(f"left by a harness that was killed: {done}", file=sys.stderr)
         directory = _create(runs, datetime.now(UTC))
@@ -54,6 +56,13 @@ def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
         print(f"loadtests calibrate: --runs {runs}: cannot write there: {_words(error, runs)}", file=sys.stderr)
         return Unavailable.exit_code
     return _calibrate_all(directory, chosen, form)
+
+
+def _contents(storages: Sequence[str]) -> Contents:
+    needed = {name: registry.databases(name) for name in storages}
+    inner = [f"server-00-{safe_name(name)}-{database}" for name, of in needed.items() for database in of]
+    engines = frozenset(storage.engine for of in needed.values() for storage in of.values())
+    return Contents(f"calibration-{'0' * 16}-00", max(inner, key=len, default=""), engines)
 
 
 def _words(error: OSError, runs: Path) -> str:

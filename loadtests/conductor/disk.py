@@ -8,7 +8,7 @@ from pathlib import Path
 
 NEARLY_FULL_BYTES = 512 * 1024
 _RESERVE_BYTES = 256 * 1024
-_FULL = "No space left on device"
+_FULL = ("No space left on device", "Disk quota exceeded")
 
 
 class Reserve:
@@ -42,7 +42,7 @@ def means_full(error: BaseException | str) -> bool:
     """Whether an error, or what another process said of one, is about a full disk."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return _FULL in str(error)
+    return any(words in str(error) for words in _FULL)
 
 
 def full_message(directory: Path) -> str:

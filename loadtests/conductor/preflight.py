@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from loadtests.conductor.behind import check_databases, databases_behind
 from loadtests.conductor.capacity import Host, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
-from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import BadInput, Unavailable
 from loadtests.conductor.feasibility import problems_of_timeline
+from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.run import TOKEN_SECRET
@@ -45,7 +44,7 @@ class Asked:
 
 def choose(asked: Asked) -> Choices:
     """Raises BadInput with every problem at once, one a line."""
-    problems: list[str] = []
+    problems = problems_of_name(asked.runs)
     scenario, text, path = _scenario(asked.scenario, problems)
     names = asked.storages or (scenario.storages if scenario and not asked.target else ())
     subjects = _target(asked, problems) if asked.target else _storages(names, problems)
@@ -173,7 +172,7 @@ def check_surroundings(choices: Choices) -> None:
     problems = [
         *shortfalls(choices, Host.here()),
         *problems_of_servers([subject.storage for subject in choices.subjects if subject.storage is not None]),
-        *_problems_of_directory(choices.runs),
+        *problems_of_directory(choices.runs, _contents(choices)),
         *_problems_of_bind(choices.generator.bind),
     ]
     if problems:
@@ -202,12 +201,10 @@ def _problems_of_bind(bind: str | None) -> list[str]:
     return problems_of_port("--bind", host.strip("[]"), int(port))
 
 
-def _problems_of_directory(runs: Path) -> list[str]:
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=runs) as probe:
-            probe.write(b"\1" * 4096)
-            probe.flush()
-    except OSError as error:
-        return [full_message(runs) if means_full(error) else f"--runs {runs}: cannot write there: {error.strerror}"]
-    return []
+def _contents(choices: Choices) -> Contents:
+    """The longest names that the study will have: the hundredth run would be one longer."""
+    systems = [(subject, layout(choices.scenario, subject.storage).databases) for subject in choices.subjects]
+    inner = [f"server-000-{subject.directory}-{name}" for subject, databases in systems for name in (*databases, "-")]
+    engines = {storage.engine for _, databases in systems for storage in databases.values()}
+    study = f"{'0' * 16}-{safe_name(choices.scenario.name)}-00"
+    return Contents(study, max(inner, key=len), frozenset(engines))

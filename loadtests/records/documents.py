@@ -1,28 +1,70 @@
 """JSON documents of a run directory: written once, atomically, never half."""
 
+import contextlib
+import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
+"""A file system without hard links: vfat, exFAT, many SMB and FUSE mounts."""
+
+NO_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""A file system that cannot flush one file to disk."""
 
 
 def write_document(path: Path, document: Any) -> None:
     """Writes `document` to `path` whole or not at all. Raises FileExistsError when it is there already."""
+    text = json.dumps(document, indent=2, sort_keys=False, allow_nan=False)
+    _write(path, f"{text}\n", _publish)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all, in place of one that is there."""
+    _write(path, text, os.replace)
+
+
+def _write(path: Path, text: str, publish: Callable[[Path, Path], None]) -> None:
+    """Bytes of a path that are not UTF-8 are written as escapes."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("x", encoding="utf-8") as file:
-            json.dump(document, file, indent=2, sort_keys=False, allow_nan=False)
-            file.write("\n")
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
             file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
+            flush_to_disk(file.fileno())
+        publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
 
+def flush_to_disk(descriptor: int) -> None:
+    """As `os.fsync`; without effect where the file system has no such thing."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FLUSH:
+            raise
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """Gives the draft its name. Raises FileExistsError when that is taken.
+
+    Without hard links the name is looked up before the rename: a document has one writer.
+    """
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        draft.rename(path)
+
+
 def read_document(path: Path) -> Any | None:
     """The document, or None when it was never written: a missing file is a state."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+    return None

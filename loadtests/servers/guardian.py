@@ -10,8 +10,8 @@ itself be killed, the server gets one, set after that change.
 |---|---|---|
 | `own` | `paths` to remove at the end, the last one first | - |
 | `port` | - | `port`, bound here until the end, so that nobody else is given it while the server is down |
-| `run` | `argv`, `input`, `timeout_s` | `code` (null: out of time), `output` |
-| `start` | `argv`, `log`, `quit_signal`, `lock_file` (PostgreSQL's, else null) | `pid` |
+| `run` | `argv`, `input`, `timeout_s`, `directory` to run it in (default: `/`) | `code` (null: out of time), `output` |
+| `start` | `argv`, `directory`, `log`, `quit_signal`, `lock_file` (PostgreSQL's, else null) | `pid` |
 | `status` | - | `code`: null while the server runs |
 | `pause` | `timeout_s` | `paused`: whether every thread of every process of the server stands still |
 | `resume` | - | - |
@@ -69,6 +69,13 @@ def _raise_open_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _scratch_file() -> IO[bytes]:
+    """In memory, where the system can: /tmp may be read-only or full."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("loadtests"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _wait(done: Callable[[], bool], timeout_s: float) -> bool:
@@ -139,7 +146,7 @@ def _reap() -> None:
 def free_shared_memory(lock_file: Path) -> None:
     """A killed PostgreSQL leaves a tiny System V segment behind: the seventh line of its lock file ends in the id."""
     try:
-        ctypes.CDLL(None).shmctl(int(lock_file.read_text().splitlines()[6].split()[1]), 0, None)
+        ctypes.CDLL(None).shmctl(int(lock_file.read_text(errors="replace").splitlines()[6].split()[1]), 0, None)
     except (OSError, IndexError, ValueError):  # it ended in order, and removed the file
         return
 
@@ -180,11 +187,11 @@ class Guardian:
         self._ports.append(held)
         return {"port": held.getsockname()[1]}
 
-    def run(self, argv: list[str], input: str, timeout_s: float) -> dict[str, Any]:
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
+    def run(self, argv: list[str], input: str, timeout_s: float, directory: str = "/") -> dict[str, Any]:
+        with _scratch_file() as given, _scratch_file() as output:
             given.write(input.encode())
             given.seek(0)
-            child = self._spawn(argv, given, output, signal.SIGQUIT)
+            child = self._spawn(argv, directory, (given, output), signal.SIGQUIT)
             in_time = _wait(lambda: child.poll() is not None, timeout_s)
             if not in_time:
                 child.kill()
@@ -192,10 +199,13 @@ class Guardian:
             output.seek(0)
             return {"code": child.returncode if in_time else None, "output": output.read().decode(errors="replace")}
 
-    def start(self, argv: list[str], log: str, quit_signal: int, lock_file: str | None) -> dict[str, Any]:
+    def start(
+        self, argv: list[str], directory: str, log: str, quit_signal: int, lock_file: str | None
+    ) -> dict[str, Any]:
         self._quit_signal, self._lock_file = quit_signal, Path(lock_file) if lock_file else None
         with Path(log).open("ab") as output:
-            self._server = self._spawn(argv, subprocess.DEVNULL, output, quit_signal, self._cpus)
+            streams = (subprocess.DEVNULL, output)
+            self._server = self._spawn(argv, directory, streams, quit_signal, self._cpus)
         return {"pid": self._server.pid}
 
     def status(self) -> dict[str, Any]:
@@ -275,14 +285,19 @@ class Guardian:
         _end_descendants()
 
     def _spawn(
-        self, argv: list[str], given: IO[bytes] | int, output: IO[bytes], last_signal: int, cpus: set[int] | None = None
+        self,
+        argv: list[str],
+        directory: str,
+        streams: tuple[IO[bytes] | int, IO[bytes]],
+        last_signal: int,
+        cpus: set[int] | None = None,
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             argv,
-            cwd="/",
+            cwd=directory,
             env=self._environment,
-            stdin=given,
-            stdout=output,
+            stdin=streams[0],
+            stdout=streams[1],
             stderr=subprocess.STDOUT,
             preexec_fn=lambda: _prepare_child(last_signal, cpus),  # noqa: PLW1509  this process has one thread
             start_new_session=True,

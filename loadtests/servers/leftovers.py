@@ -50,6 +50,6 @@ def _locked(path: Path) -> Iterator[bool]:
 def _lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:  # locked, or the file system has no locks: it may be in use
         return False
     return True

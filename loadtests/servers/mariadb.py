@@ -47,6 +47,7 @@ class MariadbServer(PrivateServer):
 
     engine: ClassVar[str] = "mariadb"
     product: ClassVar[Product] = MARIADB
+    longest_path: ClassVar[int] = 440  # of 512 for any of its files
 
     def __init__(self, ground: Ground, size: Size) -> None:
         super().__init__(ground, size)
@@ -72,13 +73,11 @@ class MariadbServer(PrivateServer):
         self._run([*self._argv(), "--bootstrap"], bootstrap(self._passwords))
 
     def _defaults(self) -> str:
-        return f"--defaults-file={self._home.directory / 'my.cnf'}"
+        return "--defaults-file=./my.cnf"
 
     def _configure(self) -> None:
         basedir = Path(self._binaries.program("mariadb-install-db")).resolve().parents[1]  # where `share` is
-        self._home.write(
-            "my.cnf", configuration(self._home.directory, basedir, (self._port, self._extra_port), self._size)
-        )
+        self._home.write("my.cnf", configuration(basedir, (self._port, self._extra_port), self._size))
 
     def _argv(self) -> list[str]:
         return [self._binaries.program("mariadbd"), self._defaults()]

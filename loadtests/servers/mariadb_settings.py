@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from loadtests.servers.home import DATA
 from loadtests.servers.private import OWNER, POD
 from loadtests.servers.size import RESERVED, Size, memory_here_mb
 
@@ -43,14 +44,14 @@ def resizing(size: Size) -> dict[str, int]:
     return {"max_connections": size.connections, "innodb_buffer_pool_size": (size.memory_mb or 128) * _MB}
 
 
-def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size) -> str:
+def configuration(basedir: Path, ports: tuple[int, int], size: Size) -> str:
     """`my.cnf`: of the two ports the second is the superuser's."""
     port, extra_port = ports
     chosen: dict[str, object] = {
-        "basedir": basedir,
-        "datadir": home / "data",
-        "tmpdir": home / "tmp",  # not the machine's, where a killed server's files would stay
-        "pid-file": home / "mariadbd.pid",
+        "basedir": quoted(basedir),
+        "datadir": f"./{DATA}",
+        "tmpdir": "../tmp",  # as seen from the data; not the machine's, where a killed server's files would stay
+        "pid-file": "./mariadbd.pid",
         "socket": "",  # none: paths in a study are too long for sockets
         "bind-address": "127.0.0.1",
         "port": port,
@@ -73,6 +74,12 @@ def configuration(home: Path, basedir: Path, ports: tuple[int, int], size: Size)
         "local_infile": 0,
     }
     return "[mariadbd]\n" + "".join(f"{name}={value}\n" for name, value in chosen.items())
+
+
+def quoted(value: object) -> str:
+    """A value as an option file has it: a space would end it, `#` begin a comment, `\\` an escape."""
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _metadata_locks() -> dict[str, int | str]:

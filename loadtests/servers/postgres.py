@@ -1,6 +1,7 @@
 """A private PostgreSQL server, durable as in production."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from typing import ClassVar
@@ -9,7 +10,7 @@ from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Binaries, Product
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.guard import Guard
-from loadtests.servers.home import Home
+from loadtests.servers.home import DATA, Home
 from loadtests.servers.postgres_programs import POSTGRES, copy_install
 from loadtests.servers.postgres_settings import CLIENTS, bootstrap, configuration, settings
 from loadtests.servers.private import OWNER, POD, PrivateServer, runs
@@ -24,6 +25,7 @@ class PostgresServer(PrivateServer):
 
     engine: ClassVar[str] = "postgres"
     product: ClassVar[Product] = POSTGRES
+    longest_path: ClassVar[int] = 900  # of 1024 for any of its files
     stop_signal: ClassVar[int] = signal.SIGINT  # fast: open transactions are rolled back, a checkpoint is written
     quit_signal: ClassVar[int] = signal.SIGQUIT  # frees its shared memory, which SIGKILL would not
 
@@ -39,24 +41,23 @@ class PostgresServer(PrivateServer):
         return local("postgresql", self._port, role, self._passwords[role], POD)
 
     def _initialise(self) -> None:
-        data = str(self._home.data)
         initdb = [
-            *(self._binaries.program("initdb"), "--pgdata", data, "--username", OWNER),
+            *(self._binaries.program("initdb"), "--pgdata", DATA, "--username", OWNER),
             *("--auth", "reject", "--encoding", "UTF8", "--locale", "C", "--data-checksums"),
         ]
         self._run(initdb)
         (self._home.data / "pg_hba.conf").write_text(CLIENTS)
         self._configure()
-        single = [self._binaries.program("postgres"), "--single", "-D", data, "-c", "logging_collector=off"]
+        single = [self._binaries.program("postgres"), "--single", "-D", DATA, "-c", "logging_collector=off"]
         self._run([*single, "-c", "log_destination=stderr", "postgres"], bootstrap(self._passwords), failed="ERROR:")
 
     def _configure(self) -> None:
         chosen = settings(self._binaries.major, self._port, self._home.log, self._size)
-        with (self._home.data / "postgresql.conf").open("a") as file:  # the last word on a setting counts
-            file.write(configuration(chosen))
+        with (self._home.data / "postgresql.conf").open("ab") as file:  # the last word on a setting counts
+            file.write(os.fsencode(configuration(chosen)))
 
     def _argv(self) -> list[str]:
-        return [self._binaries.program("postgres"), "-D", str(self._home.data)]
+        return [self._binaries.program("postgres"), "-D", DATA]
 
     def _lock_file(self) -> str:
         return str(self._home.data / "postmaster.pid")
@@ -64,7 +65,7 @@ class PostgresServer(PrivateServer):
     def _ready(self) -> bool:
         # The eighth line is the postmaster's own word on its state; asking needs no connection.
         try:
-            lines = (self._home.data / "postmaster.pid").read_text().splitlines()
+            lines = (self._home.data / "postmaster.pid").read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(self._pid) and lines[7].strip() == "ready"

@@ -5,6 +5,9 @@ from pathlib import Path
 from loadtests.servers.private import OWNER, POD
 from loadtests.servers.size import RESERVED, Size
 
+_ESCAPES = str.maketrans({"'": "''", "\\": "\\\\", "\n": "\\n"})
+"""In a quoted value."""
+
 CLIENTS = "host all all 127.0.0.1/32 scram-sha-256\n"
 """`pg_hba.conf`."""
 
@@ -42,7 +45,7 @@ def settings(major: int, port: int, log_directory: Path, size: Size) -> dict[str
 
 def configuration(chosen: dict[str, str]) -> str:
     """Those settings as `postgresql.conf` has them."""
-    return "".join(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in chosen.items())
+    return "".join(f"{name} = '{value.translate(_ESCAPES)}'\n" for name, value in chosen.items())
 
 
 def bootstrap(passwords: dict[str, str]) -> str:

@@ -61,6 +61,9 @@ class PrivateServer(ABC):
     quit_signal: ClassVar[int] = signal.SIGKILL
     """What ends it at once, when its files are to go anyway."""
 
+    longest_path: ClassVar[int] = 4000
+    """Bytes that the path of its directory may have."""
+
     def __init__(self, ground: Ground, size: Size) -> None:
         self._ground, self._size = ground, size
         self._home, self._binaries, self._guard = ground.home, ground.binaries, ground.guard
@@ -80,8 +83,9 @@ class PrivateServer(ABC):
     def create(cls, directory: Path, size: Size | None = None, choices: Sequence[str] = ()) -> Self:
         """Makes a server in `directory`, which must not exist or be empty; not yet started.
 
-        Where root's server user cannot enter it, the server lives in a private temporary directory instead, named
-        by the file `DIRECTORY.json` and removed with the server. Raises ServerUnavailable, FileExistsError.
+        Where root's server user cannot enter it, its file system keeps no owners or its path is too long, the server
+        lives in a private temporary directory instead, named by the file `DIRECTORY.json` and removed with the
+        server. Raises ServerUnavailable, FileExistsError.
         """
         binaries, account = find(cls.product), server_account(cls.engine)
         directory = directory.absolute()
@@ -91,7 +95,7 @@ class PrivateServer(ABC):
         record = Record(directory, cls.engine)
         guard = Guard(account, record.descriptor)
         try:
-            home = settle(guard, record, directory, account)
+            home = settle(guard, record, directory, account, cls.longest_path)
             binaries = cls._runnable(guard, home, binaries)
             server = cls(Ground(home, binaries, guard, record, choices), size or Size())
             server._initialise()
@@ -121,7 +125,8 @@ class PrivateServer(ABC):
 
     @abstractmethod
     def _argv(self) -> list[str]:
-        """The server's command."""
+        """The server's command, started in its directory: the path of that may have characters that a configuration
+        cannot express, so the command and its files name what is in it relatively."""
 
     @abstractmethod
     def _ready(self) -> bool:
@@ -171,7 +176,7 @@ class PrivateServer(ABC):
         self._check_files(descriptors.limit())
         log = str(self._home.log / "start.log")
         order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
-        self._pid = self._guard.order("start", **order)["pid"]
+        self._pid = self._guard.order("start", directory=str(self.directory), **order)["pid"]
         self._ground.record.started(self.pid)
         end = time.monotonic() + START_S
         while not self._ready():
@@ -299,9 +304,9 @@ class PrivateServer(ABC):
         return port
 
     def _run(self, argv: list[str], given: str = "", failed: str | None = None, advice: str | None = None) -> None:
-        """Runs a program as the server's user. `failed` in its output means that it failed whatever its exit code;
-        `advice` is where its output leaves the matter for good counsel, which is not shown."""
-        result = self._guard.order("run", argv=argv, input=given, timeout_s=START_S)
+        """Runs a program as the server's user, in its directory. `failed` in its output means that it failed whatever
+        its exit code; `advice` is where its output leaves the matter for good counsel, which is not shown."""
+        result = self._guard.order("run", argv=argv, directory=str(self.directory), input=given, timeout_s=START_S)
         said: str = result["output"]
         if result["code"] != 0 or (failed and failed in said):
             for password in self._passwords.values():

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.guardian import free_shared_memory, remove
 
 KIND = "private database server"
@@ -47,12 +48,17 @@ class Facts:
 
 
 class Record:
-    """One that is ours to write. Raises FileExistsError when another server has it."""
+    """One that is ours to write. Raises FileExistsError when another server has it, ServerUnavailable without locks."""
 
     def __init__(self, directory: Path, engine: str) -> None:
         self.path = directory.with_name(f"{directory.name}.json")
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            os.close(self.descriptor)
+            self.path.unlink()
+            raise ServerUnavailable(f"{self.path} cannot be locked: {error.strerror}; choose another place") from None
         self._write(Facts(engine, str(directory)))
 
     def moved(self, directory: Path, reason: str) -> None:

@@ -72,10 +72,11 @@ class RedisServer(PrivateServer):
 
     def _configure(self) -> None:
         digests = {role: hashlib.sha256(word.encode()).hexdigest() for role, word in self._passwords.items()}
-        self._home.write("redis.conf", configuration(self._home.data, self._port, self._flush, self._size, digests))
+        self._home.write("redis.conf", configuration(self._port, self._flush, self._size, digests))
 
     def _argv(self) -> list[str]:
-        return [self._binaries.program("redis-server"), str(self._home.directory / "redis.conf")]
+        # Redis makes a path absolute and takes `*`, `?` and `[` in it for a pattern; this one is absolute already.
+        return [self._binaries.program("redis-server"), "/proc/self/cwd/redis.conf"]
 
     def _ready(self) -> bool:
         """False also while it reads its file, which it says itself."""

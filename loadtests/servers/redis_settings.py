@@ -1,8 +1,8 @@
 """How a private Redis is set up: as production would run it where a lost write matters, and so that it can be seen."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from loadtests.servers.home import DATA
 from loadtests.servers.private import OWNER, POD
 from loadtests.servers.size import RESERVED, Size
 
@@ -15,13 +15,13 @@ def resizing(size: Size) -> dict[str, str]:
     return {"maxclients": str(size.connections + RESERVED), "maxmemory": f"{size.memory_mb or 0}mb"}
 
 
-def configuration(data: Path, port: int, flush: str, size: Size, digests: Mapping[str, str]) -> str:
+def configuration(port: int, flush: str, size: Size, digests: Mapping[str, str]) -> str:
     """`redis.conf`. `digests`: SHA-256 of each role's password, so that no file holds one."""
     chosen = {
         "bind": "127.0.0.1",
         "port": str(port),
         "protected-mode": "yes",
-        "dir": f'"{data}"',
+        "dir": DATA,
         "save": '""',  # the append-only file is all that is kept
         "appendonly": "yes",
         "appendfsync": flush,

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests.records.documents import replace_text
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
 from loadtests.standardstreams import secure
@@ -145,7 +145,7 @@ def _clear(outputs: Iterable[Path]) -> None:
     for path in outputs:
         try:
             path.unlink(missing_ok=True)
-            _replace(path, "")
+            replace_text(path, "")
             path.unlink()
         except OSError as error:
             raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
@@ -155,21 +155,8 @@ def _write(texts: Mapping[Path, str]) -> None:
     """Writes all the files or none."""
     for path, text in texts.items():
         try:
-            _replace(path, text)
+            replace_text(path, text)
         except OSError as error:
             for written in texts:
                 written.unlink(missing_ok=True)
             raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes the file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -33,13 +33,17 @@ def make(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
+ODD = '-a:b #c\'d "e" %s $HOME `id` [x] ~ \\n ;&| ü u\u0308'
+"""Everything that a shell, make or a configuration file could take for something else."""
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], dict[str, str]]]:
-    """`make compare` with spaces wherever people may put one, and the variables that it was given."""
-    directory = tmp_path_factory.mktemp("with space") / "a b"
+    """`make compare` with odd characters wherever people may put one, and the variables that it was given."""
+    directory = tmp_path_factory.mktemp("with space") / ODD
     directory.mkdir()
-    scenario = write_scenario(directory, 1).rename(directory / "my scenario.yaml")
-    variables = {"SCENARIO": str(scenario), "RUNS": str(directory / "my runs")}
+    scenario = write_scenario(directory, 1).rename(directory / f"{ODD}.yaml")
+    variables = {"SCENARIO": str(scenario), "RUNS": str(directory / ODD)}
     yield make("compare", **variables, STORAGES="sqlite memory", ROUNDS="1"), variables
 
 
@@ -136,8 +140,50 @@ def test_help_is_the_default_and_names_every_target():
     assert done.stdout == make("help").stdout
 
 
-def test_pod_and_ui_hand_over_what_was_chosen(tmp_path):
-    pod = make("-n", "pod", STORAGE="postgres", RUNS="my runs").stdout
-    assert 'loadtests pod --storage "postgres" --runs "my runs"' in pod
-    ui = make("-n", "ui", SCENARIO="smoke", STORAGE="memory", RUNS="my runs").stdout
-    assert 'loadtests ui "smoke" --storage "memory" --runs "my runs"' in ui
+def handed_over(directory: Path, *words: str, **variables: str) -> list[list[str]]:
+    """The words of each command of ours that a target starts; `{here}` in a value is the directory."""
+    for name in ("loadtests", "loadtests-report", "loadtests-gate"):
+        stub = directory / name
+        stub.write_text(f"#!/bin/sh\nprintf '%s\\0' {name} \"$@\" >>'{directory}/calls'; echo >>'{directory}/calls'\n")
+        stub.chmod(0o755)
+    done = make(*words, BIN=str(directory), **variables)
+    assert done.returncode == 0, done.stderr
+    return [line.split("\0")[:-1] for line in (directory / "calls").read_text().splitlines()]
+
+
+def test_every_target_passes_values_as_they_are(tmp_path):
+    given = {"RUNS": ODD, "SCENARIO": f"{ODD}.yaml", "STORAGE": "dual(redis,sqlite)", "OBJECTIVES": ODD}
+    storages = {"STORAGES": "memory dual(redis,sqlite)", "ROUNDS": "2"}
+    study = str(tmp_path / ODD / "study")
+    chosen = ["--storage=memory", "--storage=dual(redis,sqlite)"]
+    expected = {
+        "run": ["loadtests", "run", f"--runs={ODD}", *chosen, "--rounds=2", "--", f"{ODD}.yaml"],
+        "compare": ["loadtests", "run", f"--runs={ODD}", *chosen, "--rounds=2", "--", f"{ODD}.yaml"],
+        "incident": ["loadtests", "run", f"--runs={ODD}", *chosen, "--rounds=2", "--", "incident-2024-07-02"],
+        "report": ["loadtests-report", "--", study],
+        "gate": ["loadtests-gate", f"--objectives={ODD}", "--", study],
+        "calibrate": ["loadtests", "calibrate", f"--runs={ODD}", *chosen],
+        "pod": ["loadtests", "pod", "--storage=dual(redis,sqlite)", f"--runs={ODD}"],
+        "ui": ["loadtests", "ui", "--storage=dual(redis,sqlite)", f"--runs={ODD}", "--", f"{ODD}.yaml"],
+    }
+    for goal, words in expected.items():
+        place = tmp_path / goal
+        place.mkdir()
+        assert handed_over(place, goal, **given, **storages, STUDY=study) == [words]
+
+
+def test_newest_study_is_found_in_an_odd_directory(tmp_path):
+    runs = tmp_path / ODD
+    for name in ("20260101T000000Z-b", "20260102T000000Z-a", "calibration-20260103T000000Z", "server.json"):
+        (runs / name).mkdir(parents=True)
+    (call,) = handed_over(tmp_path, "report", RUNS=str(runs))
+    assert Path(call[-1]) == runs / "20260102T000000Z-a"
+
+
+def test_clean_removes_the_runs_and_nothing_else(tmp_path):
+    for name in ("a b", "a", "b"):
+        (tmp_path / name).mkdir()
+    recipe = make("-n", "clean", RUNS=str(tmp_path / "a b")).stdout.splitlines()[-1]
+    script = recipe.replace("rm -rf .venv", "rm -rf no-such-file").lstrip("@")
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env={**os.environ, "RUNS": str(tmp_path / "a b")}, check=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]

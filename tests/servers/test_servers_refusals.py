@@ -49,8 +49,8 @@ def test_a_server_that_never_becomes_ready_is_ended_and_says_what_it_logged(
     request.getfixturevalue(f"{name}_server")
     programs_of_ours = _directory_with(name, NEVER_READY, open_directory / "bin")
     monkeypatch.setenv(product(name).choice, str(programs_of_ours))
-    monkeypatch.setattr(private, "START_S", 3.0)
     server = create_server(name, open_directory / "server")
+    monkeypatch.setattr(private, "START_S", 3.0)
     with pytest.raises(ServerUnavailable, match=r"(?s)on port \d+ was not ready after 3 s.*it will be long"):
         server.start()
     assert not server.running
