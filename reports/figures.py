@@ -88,17 +88,19 @@ def _counted(measure: Measure) -> Iterator[tuple[Any, ...]]:
     for outcome in OUTCOMES:
         known = "rows" if outcome in told else "no rows of those that never came"
         yield outcome, told.get(outcome), None, None, "attempts", False, known
-    yield from _estimates("", measure.response)
+    yield from _estimates("", measure.response, "unknown" if measure.unknown else "too few rows")
 
 
 def _interval(storage: StorageFindings, operation: str) -> tuple[float | None, float | None]:
     return storage.lock_wait_interval_s(operation) or (None, None)
 
 
-def _estimates(prefix: str, estimates: Mapping[str, Estimate | None]) -> Iterator[tuple[Any, ...]]:
+def _estimates(
+    prefix: str, estimates: Mapping[str, Estimate | None], missing: str = "too few rows"
+) -> Iterator[tuple[Any, ...]]:
     for name, found in estimates.items():
         if found is None:
-            yield f"{prefix}{name}", None, None, None, "ms", False, "too few rows"
+            yield f"{prefix}{name}", None, None, None, "ms", False, missing
         else:
             bounds = (None if bound is None else bound / 1e6 for bound in (found.low, found.high))
             yield f"{prefix}{name}", found.value / 1e6, *bounds, "ms", found.at_least, "rows"

@@ -12,6 +12,7 @@ from reports.density import density
 from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
 from reports.judged_time import inside
 from reports.signals import SIGNALS, Signals
+from reports.stamps import StampClock, tolerance_ns
 
 FROM_CAUSE = "event.deliver"
 FROM_STAMP = "event.deliver from stamp"
@@ -109,6 +110,7 @@ class Gathered:
     ended: npt.NDArray[np.int64]
     """Requests ended, [bin, outcome]."""
     signals: Signals
+    stamp_clock: StampClock
 
 
 @dataclass
@@ -129,8 +131,9 @@ class _Gathering:
     axis: Axis
     pods: Sequence[str]
     signals: Signals
+    stamp_clock: StampClock
     pieces: dict[str, list[Column]] = field(default_factory=dict)
-    loose: list[tuple[npt.NDArray[np.uint64], Ints, Codes, Codes]] = field(default_factory=list)
+    loose: list[tuple[npt.NDArray[np.uint64], Ints, Ints, Codes, Codes]] = field(default_factory=list)
     causes: list[tuple[npt.NDArray[np.uint64], Ints]] = field(default_factory=list)
     identities: dict[str, list[Identity]] = field(default_factory=dict)
     under_way: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
@@ -167,7 +170,7 @@ def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, flo
     """Reads the run's operations once. `pods` are those that rows are told apart by; `limits_s` is the time in which
     each signal is to be answered."""
     signals = Signals(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
-    state = _Gathering(run, axis, pods, signals)
+    state = _Gathering(run, axis, pods, signals, StampClock(tolerance_ns=tolerance_ns(run.manifest)))
     for rows in operations(run, pods):
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
@@ -175,7 +178,8 @@ def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, flo
     state.loose, state.causes = [], []
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
     identities = {name: _identities(state.identities.pop(name)) for name in MEASURES if name in state.identities}
-    return Gathered(columns, identities, state.under_way, state.errors, state.planned, state.ended, signals)
+    counts = state.errors, state.planned, state.ended
+    return Gathered(columns, identities, state.under_way, *counts, signals, state.stamp_clock)
 
 
 def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
@@ -211,25 +215,33 @@ def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
 
 
 def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
-    known = rows.started_ns != MISSING
-    at = _first(rows.published_ns, rows.ended_ns)
-    _count_errors(state, code, rows, inside(at, state.run.judged))
+    """Errors are counted where a push came: its stamp may be of another clock."""
+    known, stamped = rows.started_ns != MISSING, rows.published_ns != MISSING
+    _count_errors(state, code, rows, inside(rows.ended_ns, state.run.judged))
     _add_where(state, FROM_CAUSE, rows, rows.started_ns, known)
-    _add_where(state, FROM_STAMP, rows, rows.published_ns, rows.published_ns != MISSING)
-    state.loose.append((rows.key[~known], rows.ended_ns[~known], rows.outcome[~known], rows.pod[~known]))
+    _add_where(state, FROM_STAMP, rows, rows.published_ns, stamped)
+    state.stamp_clock = state.stamp_clock.with_pushes(rows.published_ns[stamped], rows.ended_ns[stamped])
+    both = known & stamped
+    state.stamp_clock = state.stamp_clock.with_pushes(
+        rows.published_ns[both], rows.ended_ns[both], rows.started_ns[both]
+    )
+    columns = (rows.key, rows.published_ns, rows.ended_ns, rows.outcome, rows.pod)
+    state.loose.append(tuple(column[~known] for column in columns))  # type: ignore[arg-type]
 
 
 def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: Mask) -> None:
+    """A push belongs where its cause began, by our clock; measured from its stamp, where it came."""
     if where.any():
-        begun = since[where]
-        state.add(measure, _Timed(begun, begun, begun, rows.ended_ns[where], rows.outcome[where], rows.pod[where]))
+        begun, ended = since[where], rows.ended_ns[where]
+        at = ended if measure == FROM_STAMP else begun
+        state.add(measure, _Timed(at, begun, begun, ended, rows.outcome[where], rows.pod[where]))
 
 
 def _join_loose(state: _Gathering) -> None:
     """Deliveries whose cause another worker made: joined by key. Without a known cause they keep only the stamp."""
     if not state.loose or not state.causes:
         return
-    key, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
+    key, published, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
     if not len(key):
         return
     causes, started = (np.concatenate(parts) for parts in zip(*state.causes, strict=True))
@@ -237,6 +249,8 @@ def _join_loose(state: _Gathering) -> None:
     places = np.minimum(np.searchsorted(causes, key, sorter=order), len(causes) - 1)
     found = causes[order[places]] == key
     begun = started[order[places[found]]]
+    stamped = published[found] != MISSING
+    state.stamp_clock = state.stamp_clock.with_pushes(published[found][stamped], ended[found][stamped], begun[stamped])
     state.add(FROM_CAUSE, _Timed(begun, begun, begun, ended[found], outcome[found], pod[found]))
 
 

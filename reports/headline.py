@@ -7,6 +7,7 @@ from loadtests.records.kept import short_files
 from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Run
+from reports.gather import FROM_STAMP
 from reports.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.ledgerchecks import ledger_checks
 from reports.lockdoubts import counter_doubts, lock_doubts
@@ -220,6 +221,8 @@ def _caveats(findings: Findings) -> Iterator[str]:
         yield f"The harness changed between runs: commits {listed([c[:10] for c in commits])}."
     for storage in findings.storages:
         yield from counter_doubts(storage.storage, storage.counted, storage.sampled)
+        if (stamped := storage.measures.get(FROM_STAMP)) is not None and stamped.unknown:
+            yield f"{storage.storage}: the clock of its stamps {stamped.unknown}. No figure is made of them."
         unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
         if unknown:
             told = listed([f"{count:,} {name}" for name, count in unknown.items()])

@@ -55,6 +55,8 @@ class Measure:
     """Those that ended ok within the limit of their operation; None where it has none."""
     stages: Sequence[StageFigures]
     """By the stages of the run; empty for operations that are not told stage by stage."""
+    unknown: str = ""
+    """Why nothing is known but how many there were."""
 
     @property
     def n(self) -> int:
@@ -88,15 +90,22 @@ def measured(pool: Pool, gathered: Sequence[Gathered]) -> tuple[Measures, dict[s
             continue
         operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
         errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
-        whole[name] = _measure(pool, name, columns, errors.sum(axis=0))
+        unknown = _unknown(name, gathered)
+        whole[name] = _measure(pool, name, columns, errors.sum(axis=0), unknown)
         if name in OPERATIONS and name not in PUSHES:
             told[name] = _told(pool, whole[name], columns, gathered)
         apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
             mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
             if mine:
-                by_pod[pod][name] = _measure(pool, name, mine, errors[place])
+                by_pod[pod][name] = _measure(pool, name, mine, errors[place], unknown)
     return whole, by_pod, told
+
+
+def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
+    if name != FROM_STAMP:
+        return ""
+    return next((g.stamp_clock.words for g in gathered if not g.stamp_clock.usable), "")
 
 
 def _told(pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered: Sequence[Gathered]) -> Told:
@@ -115,7 +124,26 @@ def _told(pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered:
     )
 
 
-def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
+def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints, unknown: str) -> Measure:
+    measure = _figures(pool, name, columns, errors)
+    if not unknown:
+        return measure
+    nothing: dict[str, Estimate | None] = dict.fromkeys(measure.response)
+    return replace(
+        measure,
+        response=nothing,
+        service=nothing,
+        rounds=dict.fromkeys(measure.rounds, nothing),
+        waited_s=0.0,
+        held_back_s=0.0,
+        curve=([], []),
+        over_time=[None] * len(measure.over_time),
+        good=None,
+        unknown=unknown,
+    )
+
+
+def _figures(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
     samples = {run: _sample(c, c.response) for run, c in columns.items()}
     whole = _pooled(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))

@@ -147,6 +147,7 @@ def _measure(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
         "p99_ms_by_run": _plain({run: figures["p99"] for run, figures in measure.rounds.items()}),
         "lock_wait_s_per_1000": _lock_wait(storage, measure.name),
         "good": measure.good,
+        **({"unknown": f"the clock of the stamps {measure.unknown}"} if measure.unknown else {}),
     }
 
 

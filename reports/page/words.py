@@ -20,7 +20,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     ("sessions ahead", "how many were between a waiter and the root, the root included: the depth of the queue."),
     ("convoy", "a queue for one lock that goes on after whoever made it has let go: each of it holds the lock just long enough for the next to come."),
     ("calibration", "locks that were held for known times before the load began, to see what the probes make of them. Where a figure misses its bar, lock waits are unknown."),
-    ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it."),
+    ("event.deliver", "from its cause: since the operation that made the event began, on the harness's clock. From the stamp: since the server published it, by its clock; unknown where that clock is not ours."),
     ("event.deliver, failed", "a push that never came leaves no row, so that failed and unknown are dashes, not noughts; the ledger's lost pushes tell of them."),
     ("attempt", "one transaction of an operation. It is lost where another one overtook it (conflict, stale snapshot), closed a circle with it (deadlock), or held a lock for too long."),
     ("counted", "the server's own total, read once a second: it knows how much, but not whose it was."),
