@@ -226,7 +226,7 @@ def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
         rows.published_ns[both], rows.ended_ns[both], rows.started_ns[both]
     )
     columns = (rows.key, rows.published_ns, rows.ended_ns, rows.outcome, rows.pod)
-    state.loose.append(tuple(column[~known] for column in columns))  # type: ignore[arg-type]
+    state.loose.append(tuple(column[~known] for column in columns))
 
 
 def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: Mask) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,19 @@ from loadtests.conductor.target import check_target, is_loopback, problems_of_ta
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
-from loadtests.scenario import Scenario, ScenarioError, find_scenario, load_scenario, read_source, which_scenario
-from loadtests.scenario.problems import SourceError
+from loadtests.scenario import (
+    Scenario,
+    ScenarioError,
+    find_scenario,
+    read_scenario,
+    read_source,
+    which_scenario,
+)
+from loadtests.scenario.problems import SourceError, printable
 from loadtests.servers.registry import missing
 from loadtests.tls import problems_of_trust
+
+_LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def _scenario(name: str, problems: list[str]) -> tuple[Scenario | None, str, str
     """The scenario, its text and its file's name."""
     try:
         path = find_scenario(name)
-        return load_scenario(path), read_source(path), str(path)
+        return *read_scenario(path), str(path)
     except ScenarioError as error:
         problems.append(str(error))
     return None, "", ""
@@ -142,12 +152,27 @@ def _target(asked: Asked, problems: list[str]) -> list[Subject]:
     problems += problems_of_trust() if asked.target.startswith("wss:") else []
     if asked.storages:
         problems.append("--target and --storage exclude each other: the pod behind --target has its own storage")
-    if not asked.label or not safe_name(asked.label):
-        problems.append("--target needs --label NAME: what this pod is called in the report")
+    problems += _problems_of_label(asked.label)
     if not os.environ.get(TOKEN_SECRET):
         problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
     databases = databases_behind(asked.databases, os.environ.get(DSNS), tuple(asked.i_own), problems)
-    return [Subject(target=Target(asked.target, asked.label or "", databases))]
+    label = unicodedata.normalize("NFC", asked.label or "")
+    return [Subject(target=Target(asked.target, label, databases))]
+
+
+def _problems_of_label(label: str | None) -> list[str]:
+    """It names a directory, and is shown on terminals and pages."""
+    if not label:
+        return ["--target needs --label NAME: what this pod is called in the report"]
+    problems = []
+    if not safe_name(label):
+        problems.append(f"--label {printable(label)}: expected at least one letter a to z or digit, for a directory")
+    if len(label) > _LONGEST_LABEL:
+        problems.append(f"--label {printable(label[:20])}…: {len(label)} characters, at most {_LONGEST_LABEL} expected")
+    hidden = dict.fromkeys(ascii(c) for c in label if not c.isprintable())
+    if hidden:
+        problems.append(f"--label {printable(label)}: got {', '.join(hidden)}, expected characters that can be seen")
+    return problems
 
 
 def _problems_of_generator(asked: Asked) -> list[str]:

@@ -15,7 +15,7 @@ from loadtests.scenario.actions import (
     Run,
     Sweep,
 )
-from loadtests.scenario.finding import find_scenario, load_scenario, scenario_files, which_scenario
+from loadtests.scenario.finding import find_scenario, load_scenario, read_scenario, scenario_files, which_scenario
 from loadtests.scenario.model import (
     MAIN_CLUSTER,
     TIMED_OPERATIONS,
@@ -60,6 +60,7 @@ __all__ = [
     "find_scenario",
     "load_scenario",
     "parse_scenario",
+    "read_scenario",
     "read_source",
     "scenario_files",
     "which_scenario",

@@ -23,15 +23,26 @@ _SUFFIXES = (".yaml", ".yml")
 
 def load_scenario(name_or_path: str | Path) -> Scenario:
     """The scenario of that file, or the shipped one of that name. Raises ScenarioError with all problems at once."""
-    path = find_scenario(name_or_path)
+    return read_scenario(find_scenario(name_or_path))[0]
+
+
+def read_scenario(path: Path) -> tuple[Scenario, str]:
+    """The scenario and its text, of one reading: a pipe has no second one. Raises ScenarioError."""
     try:
         text = read_source(path)
     except SourceError as error:
         raise ScenarioError(error.problems) from None
     scenario = parse_scenario(text, str(path))
-    if scenario.objectives is not None and not (path.parent / scenario.objectives).is_file():
+    if scenario.objectives is not None and not _is_file(path.parent / scenario.objectives):
         raise ScenarioError([_no_objectives(path, text, scenario.objectives)])
-    return scenario
+    return scenario, text
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, say
+        return False
 
 
 def find_scenario(name_or_path: str | Path) -> Path:

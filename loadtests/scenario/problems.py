@@ -30,7 +30,7 @@ class Problem:
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        return f"{self.source}:{self.line}: {key}got {self.got}, expected {self.expected}{hint}"
+        return f"{printable(self.source)}:{self.line}: {key}got {self.got}, expected {self.expected}{hint}"
 
 
 class SourceError(Exception):
@@ -39,6 +39,11 @@ class SourceError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line)))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def printable(text: str) -> str:
+    """The text on one line: characters that a terminal would not show, or obey, as escapes."""
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text)
 
 
 def nearest(wrong: object, valid: Iterable[str]) -> str:

@@ -1,7 +1,13 @@
 """YAML text → plain values that remember their lines. Hostile text becomes problems, never an exception or a hang."""
 
+import codecs
+import errno
+import os
+import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +26,9 @@ from loadtests.scenario.problems import (
 
 MAX_BYTES = 64 * 1024
 """The longest scenario anyone wrote is a tenth of this."""
+
+_PIPE_S = 5.0
+_ERRORS = {errno.EISDIR: "a directory", errno.ETIMEDOUT: f"a pipe that gives nothing for {_PIPE_S:.0f} s"}
 
 Place = tuple[str | int, ...]
 
@@ -52,20 +61,46 @@ def dotted(place: Place) -> str:
 
 
 def read_source(path: Path) -> str:
-    """The text of a file. Raises SourceError when it is not there, too big, or not UTF-8."""
+    """The text of a file, or of a pipe that is written into. Raises SourceError when it is not there, too big, or not
+    UTF-8."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = _read(path)
     except OSError as error:
-        why = (error.strerror or "an error").lower()
+        why = _ERRORS.get(error.errno or 0) or (error.strerror or "an error").lower()
         raise SourceError([Problem(str(path), 1, "", why, "a YAML file that can be read")]) from None
     if len(raw) > MAX_BYTES:
         raise SourceError([_too_big(str(path))])
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError([Problem(str(path), 1, "", "UTF-16 text", "UTF-8 text: save the file in that encoding")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise SourceError([Problem(str(path), line, "", f"byte 0x{raw[error.start]:02x}", "UTF-8 text")]) from None
+
+
+def _read(path: Path) -> bytes:
+    """At most a byte more than may be. Does not wait for long, as opening or reading a pipe would."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return file.read(MAX_BYTES + 1)
+        return _read_pipe(file)
+
+
+def _read_pipe(file: FileIO) -> bytes:
+    """Until its end. Raises TimeoutError when nothing comes for a while; without a writer it has no end yet."""
+    raw, deadline = b"", time.monotonic() + _PIPE_S
+    while len(raw) <= MAX_BYTES:
+        piece = file.read(MAX_BYTES + 1 - len(raw))
+        if piece:
+            raw, deadline = raw + piece, time.monotonic() + _PIPE_S
+            continue
+        if piece == b"" and (raw or not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)):
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        time.sleep(0.02)
+    return raw
 
 
 def read_documents(text: str, source: str) -> tuple[list[Document], list[Problem]]:

@@ -53,7 +53,7 @@ def test_a_tag_on_a_list_or_mapping_is_refused():
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (WHOLE.encode("utf-16"), "got byte 0xff, expected UTF-8 text"),
+        (WHOLE.encode("utf-16"), "x.yaml:1: got UTF-16 text, expected UTF-8 text"),
         (b"name: x\ndescription: caf\xe9\n", "x.yaml:2: got byte 0xe9, expected UTF-8 text"),
         (b"#" * (MAX_BYTES * 4), "got more than 64 KiB"),
     ],
