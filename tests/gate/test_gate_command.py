@@ -305,14 +305,14 @@ def test_single_storage_has_no_candidate(study, objectives, capsys):
 
 def test_verdict_that_cannot_be_written_whole_is_not_written(study, objectives, monkeypatch, capsys):
     write_run(study, operations=attempts())
-    replace_file = command._replace
+    replace_file = command.replace_text
 
     def full(path, text):
         if text and path.suffix == ".xml":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         replace_file(path, text)
 
-    monkeypatch.setattr(command, "_replace", full)
+    monkeypatch.setattr(command, "replace_text", full)
     code, told = bad_input(capsys, study, "--objectives", objectives)
     assert (code, told) == (69, f"{study / 'verdict.xml'}: cannot be written: No space left on device\n")
     assert not (study / "verdict.json").exists()
