@@ -100,6 +100,7 @@ class LocustPage:
         if not self._control.loading:
             for some in (figures, *figures["stats"]):
                 some |= {name: 0 for name in _RATES if name in some}
+            figures["current_response_time_percentiles"] = dict.fromkeys(figures["current_response_time_percentiles"])
         return jsonify(figures)
 
     def _with_note(self, response: Response) -> Response:

@@ -83,7 +83,7 @@ def test_two_tabs_and_reloads_show_the_same(browser: Browser, long: Ui) -> None:
     first, second = form(browser, long), form(browser, long)
     first.click("Start")
     second.until(f"{STATUS}.includes('SPAWNING')")
-    assert second.evaluate(BANNER).startswith("Setting up long on sqlite")
+    second.until(f"{BANNER}.startsWith('Setting up long on sqlite')")
     for tab in (first, second):
         tab.open(long.address + "/")
         tab.until(f"{STATUS}.includes('SPAWNING') || {STATUS}.includes('RUNNING')")

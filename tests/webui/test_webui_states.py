@@ -78,6 +78,7 @@ def test_figures_after_the_end_are_those_of_the_rows(one: Ui, tmp_path: Path) ->
         if "(refused)" not in line["name"]:
             assert f'<th scope="row">{line["name"]}</th><td>{line["num_requests"]}</td>' in one.get("/run")
     assert (figures["current_rps"], total["current_rps"]) == (0, 0)
+    assert set(figures["current_response_time_percentiles"].values()) == {None}
     assert f"<dt>Operations begun</dt><dd>{end['operations']['begun']}</dd>" in one.get("/run")
     table = one.get("/stats/requests/csv").splitlines()
     assert "Average Content Size" not in table[0]
