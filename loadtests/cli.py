@@ -86,18 +86,23 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
     hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
     hosts.add_argument("--bind", metavar="HOST:PORT", help="where the master listens for them")
-    hosts.add_argument("--worker", metavar="HOST:PORT", help="be such a worker, or --processes N of them")
+    hosts.add_argument(
+        "--worker", metavar="HOST:PORT", help="run as a worker of the master there, or as --processes N of them"
+    )
+    hosts.add_argument(
+        "--wait", metavar="S", type=positive, default=300, help="for workers, or the master, to come (default: 300 s)"
+    )
     run.set_defaults(do=_run, parser=run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.choices import Generator
-    from loadtests.conductor.commands import run, work_for
+    from loadtests.conductor.commands import run, serve_master
     from loadtests.conductor.preflight import Asked
 
     _check_hosts(arguments)
     if arguments.worker:
-        work_for(arguments.worker, arguments.processes)
+        return serve_master(arguments.worker, arguments.processes, arguments.wait)
     return run(
         Asked(
             scenario=arguments.scenario,
@@ -109,7 +114,7 @@ def _run(arguments: argparse.Namespace) -> int:
             rounds=arguments.rounds,
             runs=arguments.runs,
             seed=arguments.seed,
-            generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind),
+            generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind, arguments.wait),
         )
     )
 

@@ -41,6 +41,8 @@ class Generator:
     processes: int = 1
     expect_workers: int | None = None
     bind: str | None = None
+    wait_s: float = 300.0
+    """How long these may take to come."""
 
     @property
     def workers(self) -> int:

@@ -11,14 +11,19 @@ from typing import NoReturn
 from loadtests.commandline import EX_OK, EX_UNAVAILABLE
 from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
-from loadtests.conductor.failures import CannotRun, Unavailable
-from loadtests.conductor.locust import locust_argv, worker_argv
+from loadtests.conductor.failures import EXIT_CODES, CannotRun, RunEnded, Unavailable
+from loadtests.conductor.host import DISTRIBUTION, version_of
+from loadtests.conductor.hosts import agent
+from loadtests.conductor.hosts.admission import TOKEN_SECRET, Admission
+from loadtests.conductor.hosts.roster import roster_of
+from loadtests.conductor.locust import locust_argv
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.preflight import Asked, check_form, check_surroundings, choose
 from loadtests.conductor.progress import progress_for
 from loadtests.conductor.study import create_study, run_study
 from loadtests.conductor.watching import Interrupts
 from loadtests.environment import carrier_environment
+from loadtests.hostidentity import host_identity
 from loadtests.pod.storage import registry
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.record import COULD_NOT
@@ -38,8 +43,7 @@ def run(asked: Asked) -> int:
         print(f"loadtests run: {error}", file=sys.stderr)
         return error.exit_code
     try:
-        study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
-        return _run_study(choices, study)
+        return _run_study(choices)
     except OSError as error:
         if not means_full(error):
             raise
@@ -47,14 +51,35 @@ def run(asked: Asked) -> int:
         return Unavailable.exit_code
 
 
-def _run_study(choices: Choices, study: Path) -> int:
-    progress = progress_for(sys.stderr)
+def _run_study(choices: Choices) -> int:
+    """Workers that run elsewhere are there before the study is created."""
+    progress, study, generator = progress_for(sys.stderr), None, choices.generator
     try:
-        with Interrupts() as interrupts:
-            return run_study(choices, study, interrupts, progress)
+        with (
+            Interrupts() as interrupts,
+            roster_of(generator.bind, _admission(choices), generator.wait_s, progress.say) as roster,
+        ):
+            if roster is not None:
+                roster.gather(interrupts)
+            study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
+            return run_study(choices, study, interrupts, progress, roster)
+    except RunEnded as ended:
+        progress.say(f"no study was made: {ended.reason}")
+        return EXIT_CODES[ended.reason.code]
     finally:
         progress.close()
-        print_path(study)
+        if study is not None:
+            print_path(study)
+
+
+def _admission(choices: Choices) -> Admission:
+    loads_target = any(subject.target is not None for subject in choices.subjects)
+    return Admission(
+        expected=choices.generator.workers,
+        version=version_of(DISTRIBUTION) or "unknown",
+        host=host_identity(),
+        secret=os.environ.get(TOKEN_SECRET, "") if loads_target else "",
+    )
 
 
 def clean(runs: Path) -> int:
@@ -64,9 +89,9 @@ def clean(runs: Path) -> int:
     return EX_UNAVAILABLE if any(sentence.startswith(COULD_NOT) for sentence in done) else EX_OK
 
 
-def work_for(master: str, processes: int) -> NoReturn:
-    """Becomes a Locust worker of the master on HOST:PORT."""
-    _become(worker_argv(master, processes))
+def serve_master(master: str, processes: int, wait_s: float) -> int:
+    """Serves the study of the master on HOST:PORT with worker processes. Returns the exit code."""
+    return agent.serve(master, processes, wait_s)
 
 
 @dataclass(frozen=True)

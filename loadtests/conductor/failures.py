@@ -50,6 +50,7 @@ EXIT_CODES = {
     "target_unavailable": EX_UNAVAILABLE,
     "pod_died": EX_UNAVAILABLE,
     "database_died": EX_UNAVAILABLE,
+    "workers_unavailable": EX_UNAVAILABLE,
     "disk_full": EX_UNAVAILABLE,
     "worker_lost": EX_SOFTWARE,
     "worker_left": EX_SOFTWARE,
@@ -58,6 +59,6 @@ EXIT_CODES = {
     "internal": EX_SOFTWARE,
 }
 
-STOPS_THE_STUDY = frozenset({"interrupted", "disk_full", "internal"})
+STOPS_THE_STUDY = frozenset({"interrupted", "workers_unavailable", "disk_full", "internal"})
 """After these the runs to come cannot be better. A pod, a database or a worker that died says something about its own
 run only: the next one starts afresh."""

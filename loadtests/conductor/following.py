@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 import psutil
 
+from loadtests.commandline import EX_SOFTWARE
 from loadtests.conductor.acting import Acting
 from loadtests.conductor.disk import full_message, means_full, nearly_full
 from loadtests.conductor.failures import COMPLETED, Reason
+from loadtests.conductor.hosts.roster import WorkerHost
 from loadtests.conductor.live import Load, Worker
 from loadtests.conductor.manifest import Clock
 from loadtests.conductor.parts import Parts
@@ -126,7 +128,7 @@ class Follower:
             self._watch.on_death(proxy.child.pid, self._died("internal", proxy.child))
         if self._acting is not None:
             self._acting.join(self._watch, self._engine.pid, self._watch_part)
-        if not (self._engine.attended or self._engine.takes_leave):
+        if not self._engine.attended:
             self._deadline = Deadline(FIRST_WORD_S)
         disk = Deadline(1.0)
         while not self._over():
@@ -215,6 +217,11 @@ class Follower:
                 self._progress.tick(event)
             case "worker":
                 self._check_worker(self.load.workers[str(event["worker"])])
+            case "refused":
+                if not self._engine.attended:  # the one that started us refuses by itself
+                    self._end(
+                        "internal" if event.get("code") == EX_SOFTWARE else "workers_unavailable", event["problem"]
+                    )
             case "drained":
                 self._ended_ns = self._clock.since_ns()
 
@@ -227,6 +234,17 @@ class Follower:
             self._end("worker_left", f"{why}: its agents and arrivals were missing from then on")
         elif worker.error:
             self._end(*_reason_of(worker.error))
+
+    def note_lost_host(self, host: WorkerHost, what: str, why: str) -> None:
+        """A host of workers, or a worker process there, is gone; the master may not have noticed yet."""
+        self._read()
+        if self.load.drained or self._reason is not None:
+            return
+        there = [w for w in self.load.workers.values() if (w.node, w.address) == (host.node, host.address)]
+        named = f"worker {', '.join(w.worker for w in there)}" if there else "the worker"
+        if what == "process" and len(there) > 1:
+            named = f"one of the workers {', '.join(w.worker for w in there)}"
+        self._end("worker_lost", f"{named} on {host.name} was lost: {why}")
 
     def _watch_workers(self) -> None:
         """Local workers are seen to die at once; a master takes most of a second to miss one."""
@@ -298,4 +316,5 @@ def _reason_of(error: str) -> tuple[str, str]:
 
 
 def _named(worker: Worker) -> str:
-    return f"worker {worker.worker} on {worker.node}" if worker.node else f"worker {worker.worker}"
+    where = f"{worker.node} ({worker.address})" if worker.address else worker.node
+    return f"worker {worker.worker} on {where}" if where else f"worker {worker.worker}"

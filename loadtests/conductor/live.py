@@ -47,6 +47,8 @@ class Worker:
     """Why it ended its load before the run's end; empty when it did not."""
     node: str = ""
     """The host that it runs on, where that is known."""
+    address: str = ""
+    """That host's address as the master sees it, of a worker that was started apart."""
     drained: bool = False
     remote: dict[str, Any] | None = None
     """`worker`, `host`, `offset_ns`, `error_ns` as the manifest has them, of a worker on another host."""
@@ -90,9 +92,14 @@ class Load:
         worker.lost = worker.lost or event.get("state") == "lost"
         worker.left = worker.left or (event.get("cause") or "" if event.get("state") == "left" else "")
         worker.node = event.get("node") or worker.node
+        worker.address = event.get("address") or worker.address
         if event.get("remote"):
             clock = {name: event.get(name) for name in ("offset_ns", "error_ns")}
-            worker.remote = {"worker": worker.worker, "host": event.get("node"), **clock}
+            address = {"address": worker.address} if worker.address else {}
+            worker.remote = {"worker": worker.worker, "host": event.get("node"), **address, **clock}
+
+    def _refused(self, event: dict[str, Any]) -> None:
+        """The master cannot begin the run; the line says why."""
 
     def _drained(self, event: dict[str, Any]) -> None:
         self.drained = True

@@ -32,11 +32,10 @@ def master_arguments(generator: Generator) -> list[str]:
     return ["--master", "--expect-workers", str(generator.expect_workers), *bind]
 
 
-def worker_argv(master: str, processes: int) -> list[str]:
-    """A worker, or several, of a master on HOST:PORT."""
+def worker_argv(master: str) -> list[str]:
+    """A worker of a master on HOST:PORT."""
     host, _, port = master.rpartition(":")
-    several = ["--processes", str(processes)] if processes > 1 else []
-    return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port, *several]
+    return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port]
 
 
 def start_locust(

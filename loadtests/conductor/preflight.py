@@ -13,9 +13,9 @@ from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
 from loadtests.conductor.feasibility import problems_of_timeline
 from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
+from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
-from loadtests.conductor.run import TOKEN_SECRET
 from loadtests.conductor.target import check_target, is_loopback, problems_of_target
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS

@@ -23,7 +23,9 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def _child_of(parent: int) -> Callable[[], None]:
+def child_of(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes its program: it dies when `parent` does."""
+
     def between_fork_and_exec() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it was gone before the signal was asked for
@@ -60,7 +62,7 @@ class Child:
                 cwd=command.log.parent,  # libraries find no settings file of the user's there
                 pass_fds=pass_fds,
                 start_new_session=True,
-                preexec_fn=_child_of(os.getpid()),  # noqa: PLW1509  there is one thread here
+                preexec_fn=child_of(os.getpid()),  # noqa: PLW1509  there is one thread here
             )
         guardian.watch_group(self.pid)
 

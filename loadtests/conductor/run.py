@@ -16,6 +16,8 @@ from loadtests.conductor.ending import Ending, doubtful, end_document, lost_oper
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.hosts.admission import TOKEN_SECRET
+from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
@@ -35,8 +37,6 @@ from loadtests.scenario.completeness import StageFigures
 _WORKERS_SAVE_WITHIN_S = 2.0
 """Workers whose master has died notice it and keep the rows that they have."""
 
-TOKEN_SECRET = "LOADTESTS_TOKEN_SECRET"  # noqa: S105  the name, not the secret
-
 
 @dataclass(frozen=True)
 class Around:
@@ -46,6 +46,8 @@ class Around:
     guardian: Guardian
     interrupts: Interrupts
     progress: Progress
+    roster: Roster | None = None
+    """Hosts whose workers make the load; None: it is made here."""
 
 
 class OwnLocust:
@@ -98,24 +100,28 @@ class Run:
     def _load(self) -> Followed:
         with self.ending_on_failure() as ended:
             self.prepare()
+            if self.around.roster is not None:
+                self.around.roster.gather(self.around.interrupts)  # one may have left since the run before
             pods = self.start_pods()
             return self._drive(pods)
         return ended()
 
     def _drive(self, pods: tuple[PodTarget, ...]) -> Followed:
         self.observe_and_declare(pods)
-        log, generator = self.parts.log("locust"), self.around.choices.generator
+        log, generator, roster = self.parts.log("locust"), self.around.choices.generator, self.around.roster
+        if roster is not None:
+            roster.release(self.plan(pods).run)
         child, lines = start_locust(self.plan(pods), self.parts.token_secret, generator, log, self.around.guardian)
         try:
             self.parts.watch("generator", "locust", child.pid)
-            if generator.expect_workers is not None:
-                self.around.progress.say(f"waiting for {generator.expect_workers} workers at {generator.bind}")
             return self.follow(OwnLocust(child, generator), lines)
         finally:
             if child.exit_code() is not None:
                 child.outlive(_WORKERS_SAVE_WITHIN_S)
             child.kill()
             lines.close()
+            if roster is not None:
+                roster.listen()
 
     # The steps, in order; an attending conductor takes them one by one.
 
@@ -201,6 +207,8 @@ class Run:
         with watching(self.around.interrupts) as watch:
             follower = Follower(engine, self.parts, watch, self.around.progress, self._acting)
             self._seen = follower.load
+            if self.around.roster is not None:
+                self.around.roster.watch(watch, follower.note_lost_host)
             return follower.follow(lines, self._timeline, self._begun)
 
     def finish(self, followed: Followed) -> Reason:

@@ -10,6 +10,7 @@ from loadtests.commandline import EX_OK
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, Reason
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.manifest import Identity
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run import Around, Run
@@ -45,12 +46,17 @@ def create_run(study: Path, number: int, subject: Subject) -> RunDirectory:
     return directory
 
 
-def run_study(choices: Choices, study: Path, interrupts: Interrupts, progress: Progress) -> int:
-    """Makes every run of the study that can be made. Returns the exit code: that of the first run that went wrong."""
+def run_study(
+    choices: Choices, study: Path, interrupts: Interrupts, progress: Progress, roster: Roster | None = None
+) -> int:
+    """Makes every run of the study that can be made, with the workers of `roster` if there is one.
+
+    Returns the exit code: that of the first run that went wrong.
+    """
     planned = list(interleaved(choices.subjects, choices.rounds))
     code = EX_OK
     with Guardian() as guardian:
-        around = Around(choices, guardian, interrupts, progress)
+        around = Around(choices, guardian, interrupts, progress, roster)
         for number, (round_, subject) in enumerate(planned, 1):
             progress.run(number, len(planned), subject.name)
             reason = _run(around, study, number, round_, subject)

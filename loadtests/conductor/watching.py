@@ -24,12 +24,15 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self.last: int | None = None
+        """The signal that came last."""
         self.wakes, self._waker = socket.socketpair()
         for end in (self.wakes, self._waker):
             end.setblocking(False)
 
-    def _note(self, _signal: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.count += 1
+        self.last = number
 
     def __enter__(self) -> Self:
         # nohup and its like have had SIGHUP ignored: it stays so.
@@ -93,6 +96,9 @@ class Watch:
 
     def on_readable(self, descriptor: int, call: Callable[[], Any]) -> None:
         self._selector.register(descriptor, selectors.EVENT_READ, call)
+
+    def forget_readable(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
 
     def on_death(self, pid: int, call: Callable[[], Any]) -> None:
         """Also for processes that are not our children; one that is gone already is reported at once."""

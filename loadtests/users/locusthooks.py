@@ -83,6 +83,8 @@ def _become_master(environment: Environment, runner: MasterRunner) -> None:
     own = OwnConductor(environment.parsed_options, gone) if given is None else None
     side = MasterSide(environment, runner, own or _given(given or "", gone))
     StagesShape.master, StagesShape.conductor = side, own
+    if given is not None:
+        gevent.spawn(side.await_workers)
     interrupt = _Interrupt(side)
     for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust hears SIGTERM only when its test is over
         gevent.signal_handler(number, interrupt.on_signal)
@@ -122,7 +124,9 @@ class _Given:
     cancelled = False
 
     def abandon(self, problem: CannotRunError) -> None:
-        """Nothing was prepared here."""
+        """Reports the problem, unless the run that was prepared has."""
+        if not self._used and self._lines is not None:
+            self._lines.say("refused", problem=str(problem), code=problem.code)
 
     def prepare(self) -> Prepared:
         secret = os.environ.get("LOADTESTS_TOKEN_SECRET")

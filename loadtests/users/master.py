@@ -3,6 +3,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
@@ -64,6 +65,7 @@ class MasterSide:
         _log.error("the run cannot begin: %s", problem)
         try:
             if self.run is not None:
+                self.run.report_refusal(problem, code)
                 self.run.end()  # its workers' last words are heard while it is the run
         finally:
             self.run = None
@@ -81,8 +83,19 @@ class MasterSide:
             gevent.sleep(0.05)
         ready = sorted(self.runner.clients.ready, key=lambda node: self.runner.get_worker_index(node.id))
         if len(ready) < expected:
-            raise CannotRunError(69, f"{len(ready)} of {expected} workers connected within {PREPARE_S:g} s")
+            raise CannotRunError(69, _missing_workers([node.id for node in ready], expected))
         return [node.id for node in ready]
+
+    def await_workers(self) -> None:
+        """Refuses the run when its workers do not come: Locust itself waits for them without end."""
+        expected = getattr(self.environment.parsed_options, "expect_workers", 1)
+        until = time.monotonic() + PREPARE_S
+        while len(self.runner.clients) < expected:
+            if time.monotonic() > until:
+                self._refuse(_missing_workers(sorted(self.runner.clients), expected), 69)
+                self.interrupt(69)
+                return
+            gevent.sleep(0.2)
 
     def interrupt(self, code: int = 130) -> None:
         """Ends early, and still keeps every row."""
@@ -112,3 +125,10 @@ class MasterSide:
 
     def _on_ping(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         self.runner.send_message(talk.PONG, {"master_ns": time.monotonic_ns()}, client_id=msg.node_id)
+
+
+def _missing_workers(clients: Sequence[str], expected: int) -> str:
+    """Locust names a worker for its host."""
+    hosts = ", ".join(sorted({client.rpartition("_")[0] for client in clients}))
+    there = f" (those on {hosts})" if hosts else ""
+    return f"{len(clients)} of {expected} workers{there} connected within {PREPARE_S:g} s"

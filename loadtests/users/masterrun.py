@@ -12,6 +12,7 @@ import gevent
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
+from loadtests.hostidentity import host_identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario import parse_scenario
@@ -119,7 +120,7 @@ class MasterRun:
             "plan": self.plan.to_json(),
             "worker": number,
             "workers": self._share,
-            "host": talk.host_identity(),
+            "host": host_identity(),
             "directory": talk.directory_identity(self.plan.directory),
             "clock": [time.monotonic_ns(), time.time_ns()],
         }
@@ -133,11 +134,15 @@ class MasterRun:
         assert worker.ready is not None
         secret = self._prepared.secret if worker.ready["same_host"] else ""
         self._runner.send_message(talk.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client)
-        joined = {name: worker.ready[name] for name in ("remote", "node", "offset_ns", "error_ns")}
+        joined = {name: worker.ready.get(name) for name in ("remote", "node", "address", "offset_ns", "error_ns")}
         self._tell_state(worker, "joined", begun=0, written=0, **joined)
 
     def _tell_state(self, worker: WorkerState, state: str, **fields: Any) -> None:
         self._say("worker", worker=worker.worker, state=state, reserved=worker.reserved, **fields)
+
+    def report_refusal(self, problem: str, code: int) -> None:
+        """Reports why the run cannot begin."""
+        self._say("refused", problem=problem, code=code)
 
     def _check_ready(self) -> None:
         for worker in self.workers.values():
@@ -180,7 +185,7 @@ class MasterRun:
         """A worker that ends its load before the run's end takes its agents and arrivals with it."""
         if self.ended is None and not worker.left:
             worker.left = True
-            _log.error("worker %s left: %s", worker.worker, cause)
+            _log.error("%s left: %s", worker.name, cause)
             self._tell_state(worker, "left", node=worker.node, cause=cause)
 
     def _tell_worker(self, worker: WorkerState) -> None:
@@ -196,7 +201,7 @@ class MasterRun:
                 self._receivers[worker.worker] = RemoteReceiver(sink)
             kept = self._receivers[worker.worker].receive(number, data)
         except (OSError, ValueError) as error:
-            _log.error("rows of worker %s cannot be kept: %s", worker.worker, error)
+            _log.error("rows of %s cannot be kept: %s", worker.name, error)
             return
         if kept >= 0:
             self._runner.send_message(talk.ROWS_KEPT, {"number": kept}, client_id=worker.client)
@@ -205,9 +210,9 @@ class MasterRun:
         for worker in self.workers.values():
             if not worker.gone and self._is_missing(worker):
                 worker.lost = True
-                _log.error("worker %s was lost", worker.worker)
+                _log.error("%s was lost", worker.name)
                 begun, written = worker.told.get("begun", 0), worker.told.get("written", 0)
-                self._tell_state(worker, "lost", begun=begun, written=written, node=worker.node)
+                self._tell_state(worker, "lost", begun=begun, written=written, node=worker.node, address=worker.address)
 
     def _is_missing(self, worker: WorkerState) -> bool:
         """Of a silent one its connection tells; one that has a connection is starved, and comes back."""

@@ -1,7 +1,8 @@
-"""What master and workers say to each other over Locust's own connection, and how they find out whether they share a
-host. Bodies are plain dicts, as Locust's messages are."""
+"""Messages of master and workers over Locust's own connection, and how clocks are compared.
 
-import os
+Bodies are plain dicts, as Locust's messages are.
+"""
+
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +32,6 @@ PONG = "loadtests.pong"
 MESSAGES_TO_MASTER = (READY, PROGRESS, LEAVING, DRAINED, ROWS, PING)
 
 
-def host_identity() -> str:
-    """The running kernel: processes with the same one share CLOCK_MONOTONIC. `LOADTESTS_REMOTE_WORKER` makes a worker
-    count as remote, to try that out on one host."""
-    if os.environ.get("LOADTESTS_REMOTE_WORKER"):
-        return "remote"
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return os.uname().nodename
-
-
 def directory_identity(path: str) -> list[int]:
     """What tells one directory from another; empty when there is none."""
     try:
@@ -57,6 +47,11 @@ class ClockOffset:
 
     offset_ns: int = 0
     error_ns: int = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether it may be the same clock."""
+        return abs(self.offset_ns) <= self.error_ns
 
     @classmethod
     def of_ping(cls, sent_ns: int, master_ns: int, received_ns: int) -> "ClockOffset":

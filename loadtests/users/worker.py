@@ -11,16 +11,19 @@ from typing import Any
 
 import gevent
 import numpy as np
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from loadtests.commandline import EX_SOFTWARE, EX_UNAVAILABLE
+from loadtests.hostidentity import host_identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.scenario import RunPlan
 from loadtests.users import talk
 from loadtests.users.agent import Agent
+from loadtests.users.clockprobe import ClockProbe
 from loadtests.users.customer import Customer
 from loadtests.users.live import Latency, LiveStatistics
 from loadtests.users.load import Load, Share
@@ -34,7 +37,6 @@ GRACE_S = 5.0
 
 _PROGRESS_S = 0.25
 _ACKNOWLEDGE_S = 10.0
-_PONG_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class WorkerRun:
         """A file where the run directory is, else batches to the master."""
         pods = [pod.name for pod in plan.pods]
         directory = plan.directory
-        if asked["host"] == talk.host_identity() and talk.directory_identity(directory) == asked["directory"]:
+        if asked["host"] == host_identity() and talk.directory_identity(directory) == asked["directory"]:
             return FileSink(RunDirectory(Path(directory)), self.number, pods)
         self._buffer = RemoteBuffer(OPERATIONS_TABLE.schema({"pod": pods}))
         return self._buffer
@@ -213,13 +215,13 @@ class WorkerSide:
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         self._runner = runner
         self._run: WorkerRun | None = None
-        self._pong: AsyncResult = AsyncResult()
+        self._clocks = ClockProbe(runner)
         answers = {
             talk.PLAN: self._on_plan,
             talk.BEGIN: self._on_begin,
             talk.STOP: self._on_stop,
             talk.ROWS_KEPT: self._on_rows_kept,
-            talk.PONG: self._on_pong,
+            talk.PONG: self._clocks.on_pong,
         }
         for message, answer in answers.items():
             runner.register_message(message, answer, concurrent=message in (talk.PLAN, talk.STOP))
@@ -263,12 +265,12 @@ class WorkerSide:
             "run": asked["run"],
             "error": "",
             "node": os.uname().nodename,
+            "address": os.environ.get("LOADTESTS_WORKER_ADDRESS", ""),
         }
         try:
             if self._run is not None:
                 self._run.end()
-            same_host = asked["host"] == talk.host_identity()
-            offset = talk.ClockOffset() if same_host else self._measure_offset()
+            same_host, offset = self._clocks.compare(asked)
             self._run = WorkerRun(self._runner, asked, offset)
             ready |= {
                 "remote": self._run.remote,
@@ -280,10 +282,12 @@ class WorkerSide:
         except Exception as error:
             _log.exception("cannot prepare the run")
             ready["error"] = f"{type(error).__name__}: {error}"
+            ready["code"] = EX_UNAVAILABLE if isinstance(error, TimeoutError) else EX_SOFTWARE
         self._runner.send_message(talk.READY, ready)
 
     def _on_begin(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        secret = os.environ.get("LOADTESTS_TOKEN_SECRET") or msg.data.get("secret") or ""
+        # The master's own comes first: on its host an older one may be left in the environment.
+        secret = msg.data.get("secret") or os.environ.get("LOADTESTS_TOKEN_SECRET") or ""
         if self._run is not None:  # Locust would only log what is raised here
             self._run.load.guarded(self._run.begin, int(msg.data["starts_ns"]), secret)
 
@@ -300,21 +304,3 @@ class WorkerSide:
     def _on_rows_kept(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         if self._run is not None:
             self._run.acknowledge(int(msg.data["number"]))
-
-    def _on_pong(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        self._pong.set((time.monotonic_ns(), msg.data))
-
-    def _measure_offset(self) -> talk.ClockOffset:
-        """The best of twenty pings. Raises TimeoutError when the master does not answer."""
-        best: talk.ClockOffset | None = None
-        for _ in range(20):
-            self._pong, sent_ns = AsyncResult(), time.monotonic_ns()
-            self._runner.send_message(talk.PING, {"sent_ns": sent_ns})
-            try:
-                received_ns, pong = self._pong.get(timeout=_PONG_S)
-            except gevent.Timeout:  # no Exception
-                raise TimeoutError(f"the master did not answer a ping within {_PONG_S:g} s") from None
-            measured = talk.ClockOffset.of_ping(sent_ns, int(pong["master_ns"]), received_ns)
-            best = measured if best is None or measured.error_ns < best.error_ns else best
-        assert best is not None
-        return best

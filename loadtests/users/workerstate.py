@@ -44,8 +44,19 @@ class WorkerState:
 
     @property
     def node(self) -> str:
-        """The host that it runs on; empty while it has not said so."""
-        return str((self.ready or {}).get("node", ""))
+        """The host that it runs on, at first by the name that Locust gave the worker."""
+        return str((self.ready or {}).get("node") or self.client.rpartition("_")[0])
+
+    @property
+    def address(self) -> str:
+        """That host's address, of a worker that was started apart; else empty."""
+        return str((self.ready or {}).get("address") or "")
+
+    @property
+    def name(self) -> str:
+        """`worker 2 on host-b (10.0.0.2)`."""
+        where = f"{self.node} ({self.address})" if self.address else self.node
+        return f"worker {self.worker} on {where}" if where else f"worker {self.worker}"
 
     @property
     def gone(self) -> bool:
@@ -57,16 +68,16 @@ class WorkerState:
         if self.drained:
             return {"worker": self.worker, **told}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"
-        return {"worker": self.worker, **told, "in_flight": None, "error": f"worker {self.worker} {what}"}
+        return {"worker": self.worker, **told, "in_flight": None, "error": f"{self.name} {what}"}
 
 
 def problem_of(worker: WorkerState) -> CannotRunError | None:
     """Why a worker cannot take part; None when it can."""
     if worker.ready is None:
-        return CannotRunError(70, f"worker {worker.worker} did not get ready within {PREPARE_S:g} s")
+        return CannotRunError(70, f"{worker.name} did not get ready within {PREPARE_S:g} s")
     if worker.ready["error"]:
-        return CannotRunError(70, f"worker {worker.worker} cannot prepare the run: {worker.ready['error']}")
+        code = int(worker.ready.get("code") or 70)
+        return CannotRunError(code, f"{worker.name} cannot prepare the run: {worker.ready['error']}")
     if not (worker.ready["same_host"] or worker.ready["has_secret"]):
-        where = worker.ready["node"]
-        return CannotRunError(64, f"the worker on {where} needs LOADTESTS_TOKEN_SECRET in its environment")
+        return CannotRunError(64, f"{worker.name} needs LOADTESTS_TOKEN_SECRET in its environment")
     return None

@@ -75,7 +75,7 @@ class LocalWorkers:
     def _start(self) -> int:
         """In a session of its own: the master passes Ctrl-C on in its own way."""
         worker = subprocess.Popen(
-            worker_argv(self._master, 1),
+            worker_argv(self._master),
             stdin=subprocess.DEVNULL,
             env=carrier_environment(),
             start_new_session=True,

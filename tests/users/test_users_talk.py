@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.users.talk import Clock, ClockOffset, directory_identity, host_identity
+from loadtests.hostidentity import host_identity
+from loadtests.users.talk import Clock, ClockOffset, directory_identity
 
 times = st.integers(0, 10**15)
 

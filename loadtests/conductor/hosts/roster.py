@@ -1,0 +1,303 @@
+"""The worker hosts of a study, on the master's side: they are gathered before each run and serve all of them."""
+
+import contextlib
+import secrets
+import select
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from loadtests.conductor.failures import RunEnded
+from loadtests.conductor.hosts.admission import Admission, Hello, problem_of
+from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, WrongProtocol
+from loadtests.conductor.watching import Deadline, Interrupts, Watch
+
+_HELLO_WITHIN_S = 10.0
+_STARTS_WITHIN_S = 20.0
+"""How long a host may take to start its workers: those of the run before end first."""
+
+_REPORT_EVERY_S = 10.0
+_LISTENS_WITHIN_S = 10.0
+_MOST_GREETED = 64
+
+
+@dataclass
+class WorkerHost:
+    """A host that takes part."""
+
+    link: Link
+    node: str
+    address: str
+    processes: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.node} ({self.address})"
+
+
+Lost = Callable[[WorkerHost, str, str], None]
+"""Called with the host, `host` or `process`, and how it ended."""
+
+
+@dataclass
+class _Greeted:
+    """A connection that has not said yet what it is."""
+
+    link: Link
+    nonce: str
+    deadline: Deadline
+
+
+class Roster:
+    """Who takes part. Everything happens in calls: nothing is accepted while the conductor does something else."""
+
+    def __init__(self, address: tuple[str, int], admission: Admission, wait_s: float, say: Callable[[str], None]):
+        """Raises OSError when it cannot listen at `address`. `say` shows a sentence on the master's terminal."""
+        self._address, self._admission, self._wait_s, self._say = address, admission, wait_s, say
+        self.hosts: list[WorkerHost] = []
+        self._greeted: list[_Greeted] = []
+        self._refusals: set[tuple[str, str]] = set()
+        self._listener: socket.socket | None = None
+        self.listen()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    # The port.
+
+    def listen(self) -> None:
+        """Listens at the port of `--bind`; a Locust master that has just ended may still have it for a moment."""
+        if self._listener is not None:
+            return
+        host, port = self._address
+        found = socket.getaddrinfo(
+            None if host == "*" else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, _, _, address = found[0]
+        deadline = Deadline(_LISTENS_WITHIN_S)
+        while True:
+            listener = socket.socket(family, kind)
+            try:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(address)
+                listener.listen(128)
+            except OSError:
+                listener.close()
+                if deadline.passed:
+                    raise
+                select.select([], [], [], 0.1)
+            else:
+                listener.setblocking(False)
+                self._listener = listener
+                return
+
+    def leave_port(self) -> None:
+        """Closes the listening socket, so that the Locust master can have the port; connections stay."""
+        for greeted in self._greeted:
+            greeted.link.close()  # it connects again
+        self._greeted.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    # Before a run.
+
+    def gather(self, interrupts: Interrupts) -> None:
+        """Returns when every worker that is expected is there. Raises RunEnded when they do not come in time."""
+        deadline, report = Deadline(self._wait_s), Deadline(0.0)
+        self._refusals.clear()
+        while True:
+            self._step(0.0)
+            if not self._missing():
+                return
+            if deadline.passed:
+                raise RunEnded("workers_unavailable", f"{self._present()} within {self._wait_s:g} s")
+            if report.passed:
+                report = Deadline(_REPORT_EVERY_S)
+                self._say(f"waiting for workers at {self._where()}: {self._present()}; {deadline.left_s:.0f} s left")
+            interrupts.check()
+            self._step(min(0.5, report.left_s, deadline.left_s), interrupts.wakes)
+
+    def release(self, run: str) -> None:
+        """Has every host start its workers, and leaves the port to the Locust master. Raises RunEnded when one does
+        not answer."""
+        for host in list(self.hosts):
+            try:
+                host.link.send("run", name=run)
+                self._await_start(host)
+            except LinkClosed as closed:
+                self._drop(host, str(closed))
+        if self._missing():
+            raise RunEnded("workers_unavailable", f"before the load, {self._present()}")
+        self.leave_port()
+
+    @staticmethod
+    def _await_start(host: WorkerHost) -> None:
+        deadline = Deadline(_STARTS_WITHIN_S)
+        while not deadline.passed:
+            message = host.link.receive(deadline.left_s)
+            if message is not None and message["event"] == "starting":
+                return
+        raise LinkClosed(f"it did not start its workers within {_STARTS_WITHIN_S:g} s")
+
+    # During a run.
+
+    def watch(self, watch: Watch, lost: Lost) -> None:
+        """Calls `lost` with the reason when a host, or a worker process there, is gone."""
+        for host in self.hosts:
+            watch.on_readable(host.link.fileno(), self._reader(host, watch, lost))
+
+    def _reader(self, host: WorkerHost, watch: Watch, lost: Lost) -> Callable[[], None]:
+        def read() -> None:
+            try:
+                while (message := host.link.receive(0.0)) is not None:
+                    if message["event"] == "ended" and message.get("how"):
+                        lost(host, "process", f"its process {message['how']}"[:200])
+            except LinkClosed as closed:
+                watch.forget_readable(host.link.fileno())
+                self._drop(host, str(closed), quiet=True)
+                lost(host, "host", str(closed))
+
+        return read
+
+    # The end.
+
+    def finish(self) -> None:
+        """The study is over: every host ends, those that have connected in the meantime too."""
+        with contextlib.suppress(OSError):
+            self.listen()
+            self._accept()
+        for link in self._links():
+            with contextlib.suppress(LinkClosed):
+                link.send("over")
+            link.close()
+        self.hosts.clear()
+        self.leave_port()
+
+    # Connections.
+
+    def _links(self) -> list[Link]:
+        return [*(host.link for host in self.hosts), *(greeted.link for greeted in self._greeted)]
+
+    def _step(self, timeout_s: float, *wakes: socket.socket) -> None:
+        """Waits for something to happen, and handles it."""
+        descriptors = [link.fileno() for link in self._links()]
+        descriptors += [known.fileno() for known in (self._listener, *wakes) if known is not None]
+        select.select(descriptors, [], [], max(timeout_s, 0.0))
+        self._accept()
+        for greeted in list(self._greeted):
+            self._hear_hello(greeted)
+        for host in list(self.hosts):
+            try:
+                while host.link.receive(0.0) is not None:
+                    pass  # how workers of an earlier run ended
+            except LinkClosed as closed:
+                self._drop(host, str(closed))
+
+    def _accept(self) -> None:
+        while self._listener is not None and len(self._greeted) < _MOST_GREETED:
+            try:
+                connected, _ = self._listener.accept()
+            except OSError:
+                return
+            greeted = _Greeted(Link(connected), secrets.token_hex(16), Deadline(_HELLO_WITHIN_S))
+            try:
+                greeted.link.send("welcome", protocol=PROTOCOL, nonce=greeted.nonce)
+            except LinkClosed:
+                connected.close()
+            else:
+                self._greeted.append(greeted)
+
+    def _hear_hello(self, greeted: _Greeted) -> None:
+        link, problem, message = greeted.link, "", None
+        try:
+            message = link.receive(0.0)
+            if message is None and not greeted.deadline.passed:
+                return
+            problem = "" if message else f"it said nothing for {_HELLO_WITHIN_S:g} s"
+        except LocustListens:
+            problem = "it is a worker of Locust's own: start it with `loadtests run --worker`"
+        except WrongProtocol as error:
+            problem = str(error)
+        except LinkClosed:
+            pass  # it tries again, or does not
+        self._greeted.remove(greeted)
+        try:
+            if message is not None:
+                self._admit(greeted, Hello.of(message))
+                return
+        except ValueError as error:
+            problem = str(error)
+        if problem:
+            self._report_refusal(link.peer, problem)
+        link.close()
+
+    def _admit(self, greeted: _Greeted, hello: Hello) -> None:
+        link = greeted.link
+        host = WorkerHost(link, hello.node, link.peer, hello.processes)
+        if problem := problem_of(hello, self._admission, greeted.nonce, self._processes()):
+            self._report_refusal(host.name, problem)
+            with contextlib.suppress(LinkClosed):
+                link.send("refused", reason=problem)
+            link.close()
+            return
+        try:
+            link.send("accepted", address=host.address)
+        except LinkClosed:
+            link.close()
+            return
+        self.hosts.append(host)
+        if self._missing():
+            self._say(f"the worker on {host.name} is there: {self._present()}")
+
+    def _report_refusal(self, name: str, problem: str) -> None:
+        """Once, however often it tries again."""
+        if (name, problem) not in self._refusals:
+            self._refusals.add((name, problem))
+            self._say(f"refused the worker on {name}: {problem}")
+
+    def _drop(self, host: WorkerHost, why: str, *, quiet: bool = False) -> None:
+        host.link.close()
+        self.hosts.remove(host)
+        if not quiet:
+            self._say(f"the worker on {host.name} is gone: {why}")
+
+    # Words.
+
+    def _processes(self) -> dict[str, int]:
+        counted: Counter[str] = Counter()
+        for host in self.hosts:
+            counted[host.name] += host.processes
+        return dict(counted)
+
+    def _missing(self) -> int:
+        return self._admission.expected - sum(host.processes for host in self.hosts)
+
+    def _present(self) -> str:
+        """`1 of 2 workers came (1 on host-a (10.0.0.1))`."""
+        there = self._admission.expected - self._missing()
+        hosts = ", ".join(f"{count} on {name}" for name, count in self._processes().items())
+        refused = "".join(f"; refused: {name}: {problem}" for name, problem in sorted(self._refusals))
+        return f"{there} of {self._admission.expected} workers came" + (f" ({hosts})" if hosts else "") + refused
+
+    def _where(self) -> str:
+        host, port = self._address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@contextlib.contextmanager
+def roster_of(
+    bind: str | None, admission: Admission, wait_s: float, say: Callable[[str], None]
+) -> Iterator[Roster | None]:
+    """The worker hosts of a study; None when it makes its load itself. Raises OSError when it cannot listen."""
+    if bind is None:
+        yield None
+        return
+    host, _, port = bind.rpartition(":")
+    with Roster((host.strip("[]"), int(port)), admission, wait_s, say) as roster:
+        yield roster
