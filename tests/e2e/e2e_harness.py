@@ -143,6 +143,8 @@ class Somebody:
     python: str = sys.executable
     account: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
+    """What runs it: a command that takes ours as its last arguments."""
 
 
 US = Somebody()
@@ -153,7 +155,7 @@ def loadtests(*arguments: str, runs: Path, who: Somebody = US, **environment: st
     """Starts the command; whatever it leaves is killed in the end."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [who.python, "-m", "loadtests", *arguments, "--runs", str(runs)],
+        [*who.prefix, who.python, "-m", "loadtests", *arguments, "--runs", str(runs)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
