@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from loadtests.conductor.failures import RunEnded
+from loadtests.conductor.failures import Reason, RunEnded
 from loadtests.conductor.hosts.admission import Admission, Hello, problem_of
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, WrongProtocol, proof
 from loadtests.conductor.hosts.roster import Roster
@@ -133,12 +133,15 @@ def greet(port: int) -> None:
 
 
 def test_workers_that_do_not_come_end_the_wait() -> None:
-    with Interrupts() as interrupts, roster(wait_s=0.2, expected=2) as (made, port, _):
-        with worker_host(port, lambda link: events(link, [])), pytest.raises(RunEnded) as ended:
-            while not made.hosts:
-                made._step(0.1)
+    with (
+        Interrupts() as interrupts,
+        roster(wait_s=0.2, expected=2) as (made, port, _),
+        worker_host(port, lambda link: events(link, [])),
+    ):
+        while not made.hosts:
+            made._step(0.1)
+        with pytest.raises(RunEnded) as ended:
             made.gather(interrupts)
-            made.finish()
         made.finish()
     assert ended.value.reason.code == "workers_unavailable"
     assert ended.value.reason.detail == "1 of 2 workers came (1 on host-b (127.0.0.1)) within 0.2 s"
@@ -152,12 +155,19 @@ def test_an_interrupt_ends_the_wait() -> None:
 
 
 def test_a_host_that_leaves_before_the_load_is_named() -> None:
-    with Interrupts() as interrupts, roster() as (made, port, said), worker_host(port, lambda _: None):
+    leaves = threading.Event()
+    with (
+        Interrupts() as interrupts,
+        roster() as (made, port, said),
+        worker_host(port, lambda _: (leaves.wait(20.0), None)[1]) as thread,
+    ):
+        made.gather(interrupts)
+        leaves.set()
+        thread.join(20)
         with pytest.raises(RunEnded) as ended:
-            made.gather(interrupts)
             made.release("run 1")
         assert "the worker on host-b (127.0.0.1) is gone" in said[-1]
-        assert ended.value.reason.code == "workers_unavailable"
+        assert ended.value.reason == Reason("workers_unavailable", "before the load, 0 of 1 workers came")
 
 
 @pytest.mark.parametrize(
