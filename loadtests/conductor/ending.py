@@ -116,5 +116,8 @@ def doubtful(end: Mapping[str, Any]) -> Iterator[str]:
         if found:
             resources = ", ".join(f"{resource} ({count:,} times)" for resource, count in found.items())
             yield f"this host ran out of resources for {name}: {resources}; the storage is not to blame for that"
+    untimed = sum(worker["unstamped_connections"] for worker in end["generator"]["workers"])
+    if untimed:
+        yield f"arrivals were timed on reading on {untimed:,} connections: the kernel has no SO_TIMESTAMPNS"
     if end["host"] and end["host"]["reason"]:
         yield str(end["host"]["reason"])

@@ -139,7 +139,7 @@ def test_local_errors_are_counted_by_resource_and_component(tmp_path: Path):
     load = Load()
     load.take(
         b'{"event":"drained","workers":[{"worker":0,"begun":0,"written":0,"in_flight":0,"starts":1,"cpu_share":0.1,'
-        b'"local_errors":{"ports":3,"descriptors":1}}]}'
+        b'"local_errors":{"ports":3,"descriptors":1},"unstamped_connections":7}]}'
     )
     ending = Ending(COMPLETED, 9 * S, load, observed=False, local_errors={"pod pod-1": {"threads": 2}, "observer": {}})
     document = end_document(ending, directory)
@@ -150,4 +150,5 @@ def test_local_errors_are_counted_by_resource_and_component(tmp_path: Path):
         "this host ran out of resources for the load generator: descriptors (1 times), ports (3 times); "
         "the storage is not to blame for that",
         "this host ran out of resources for pod pod-1: threads (2 times); the storage is not to blame for that",
+        "arrivals were timed on reading on 7 connections: the kernel has no SO_TIMESTAMPNS",
     ]

@@ -29,7 +29,7 @@ MANIFEST_KEYS = {
 }
 END_KEYS = {
     *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),
-    *("connection_failures", "load"),
+    *("connection_failures", "load", "local_errors", "host"),
 }
 
 
