@@ -76,7 +76,7 @@ class Database:
         except DatabaseUnreachable as error:
             raise StorageUnavailable(f"Redis cannot be used: {error}") from error
         except DRIVER_ERRORS as error:
-            raise StorageUnavailable(f"Redis: {reason(error)}") from error
+            raise StorageUnavailable(f"Redis cannot be reached: {reason(error)}") from error
         try:
             for script in SCRIPTS.values():
                 await self.read("SCRIPT", "LOAD", script.text)
