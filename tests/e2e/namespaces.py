@@ -43,8 +43,6 @@ class Host:
     address: str
     clock_ahead_s: int = 0
     """How far its CLOCK_MONOTONIC is ahead of this machine's."""
-    prefix: tuple[str, ...] = ()
-    """What runs its commands, such as one that fakes the wall clock."""
 
     def command(self, *arguments: str) -> list[str]:
         """The command, to be run on that host."""
@@ -52,7 +50,7 @@ class Host:
         shell = f'hostname {self.name}; exec "$@"'
         return [
             *("ip", "netns", "exec", self.namespace),
-            *("unshare", "--uts", *clock, "--fork", "--kill-child", "sh", "-c", shell, "sh", *self.prefix, *arguments),
+            *("unshare", "--uts", *clock, "--fork", "--kill-child", "sh", "-c", shell, "sh", *arguments),
         ]
 
     def account(self, **environment: str) -> Somebody:
