@@ -6,12 +6,14 @@ if __name__ == "__main__":  # before any library is imported
     environment.clean()
 
 import argparse
+import contextlib
+import errno
 import json
 import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loadtests.scenario.problems import SourceError
@@ -78,12 +80,30 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     findings = find(study.resolve().name, runs, limits_s, str(objectives) if limits_s else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
-        _write(findings, draft)
-        draft.chmod(0o755)
+        with _temporary_directory(study):
+            _write(findings, draft)
+        with contextlib.suppress(OSError):  # of no use on a file system without modes
+            draft.chmod(0o755)
         _swap(draft, study / "report")
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return study / "report" / "index.html", sum(s.rows for s in findings.storages)
+
+
+@contextlib.contextmanager
+def _temporary_directory(study: Path) -> Iterator[None]:
+    """One in the study for the while, where the system has none that can be written; plots need one."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        with tempfile.TemporaryDirectory(prefix=".report-", dir=study, ignore_cleanup_errors=True) as own:
+            tempfile.tempdir = own
+            try:
+                yield
+            finally:
+                tempfile.tempdir = None
+    else:
+        yield
 
 
 def _runs(study: Path) -> list[Run]:
@@ -115,20 +135,29 @@ def _write(findings: Findings, into: Path) -> None:
     head = headline(findings)
     frame = figures(findings)
     page = render(findings, head, frame, draw(findings, into), theme_colours(findings))
-    (into / "index.html").write_text(page, encoding="utf-8")
     document = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
-    (into / "summary.json").write_text(document + "\n", encoding="utf-8")
-    (into / "summary.md").write_text(markdown(findings, head, frame), encoding="utf-8")
-    (into / "figures.csv").write_text(as_csv(frame), encoding="utf-8")
+    texts = {
+        "index.html": page,
+        "summary.json": document + "\n",
+        "summary.md": markdown(findings, head, frame),
+        "figures.csv": as_csv(frame),
+    }
+    for name, text in texts.items():  # a study's name may have bytes that are no text
+        (into / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _swap(draft: Path, place: Path) -> None:
     """Puts the draft where the report belongs; what was there goes away whole."""
     if place.exists():
         old = draft.with_name(f"{draft.name}-old")
-        place.rename(old)
+        try:
+            place.rename(old)
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # overlayfs renames no directory of a lower layer
+                raise
+            shutil.rmtree(place)
         draft.rename(place)
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
     else:
         draft.rename(place)
 

@@ -25,16 +25,19 @@ TEMPORARY = "loadtests-"
 """What the names of servers' temporary directories begin with."""
 
 _SAME_START_S = 2.0
-"""A process's start is told to a hundredth of a second, but the clock that it is told on may be set."""
+"""Where the kernel's own count of the start is unknown: the Unix clock that a start is told on may be set."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A server's first one. `started` is seconds since the Unix epoch."""
+    """A server's first one. `started` is seconds since the Unix epoch, `boot` and `ticks` the kernel's own account of
+    it, which no setting of a clock changes; empty and None where it is unknown."""
 
     pid: int
     started: float
     argv: tuple[str, ...]
+    boot: str = ""
+    ticks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Record:
     def started(self, pid: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended at once: there is nothing to be found
             process = psutil.Process(pid)
-            self._write(replace(self._facts, process=Process(pid, process.create_time(), tuple(process.cmdline()))))
+            facts = Process(pid, process.create_time(), tuple(process.cmdline()), *_kernel_start(pid))
+            self._write(replace(self._facts, process=facts))
 
     def _write(self, facts: Facts) -> None:
         self._facts = facts
@@ -107,10 +111,30 @@ def still_there(process: Process) -> psutil.Process | None:
     """The process if it is the one that was written down, and not another that was given its number later."""
     with contextlib.suppress(psutil.Error):
         found = psutil.Process(process.pid)
-        same_start = abs(found.create_time() - process.started) < _SAME_START_S
-        if same_start and found.cmdline() == list(process.argv) and found.status() != psutil.STATUS_ZOMBIE:
+        if (
+            _same_start(found, process)
+            and found.cmdline() == list(process.argv)
+            and found.status() != psutil.STATUS_ZOMBIE
+        ):
             return found
     return None
+
+
+def _same_start(found: psutil.Process, process: Process) -> bool:
+    boot, ticks = _kernel_start(process.pid)
+    if process.ticks is not None and ticks is not None:
+        return (boot, ticks) == (process.boot, process.ticks)
+    return abs(found.create_time() - process.started) < _SAME_START_S
+
+
+def _kernel_start(pid: int) -> tuple[str, int | None]:
+    """Which boot of the machine it is, and the clock ticks from there to the start of a process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return boot, int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return "", None
 
 
 def _end(server: psutil.Process) -> None:

@@ -5,6 +5,8 @@ Locust reads `~/.locust.conf`, `./locust.conf`, `pyproject.toml` and `LOCUST_*` 
 host or a headless mode of another project must not reach a load that the harness starts.
 """
 
+import argparse
+import os.path
 from typing import Any
 
 from loadtests import environment
@@ -13,7 +15,7 @@ if __name__ == "__main__":  # before any library is imported
     environment.clean()
 
 from locust import argument_parser
-from locust.main import main
+from locust import main as locust_main
 
 
 class CommandLineOnly(argument_parser.LocustArgumentParser):
@@ -23,6 +25,16 @@ class CommandLineOnly(argument_parser.LocustArgumentParser):
         super().__init__(*args, **{**settings, "default_config_files": ()})
 
 
+_split_at_commas = argument_parser.get_locustfiles_locally
+
+
+def _locustfiles(options: argparse.Namespace) -> Any:
+    """The paths that `-f` names; a comma in the path of a file separates nothing."""
+    path = options.locustfile
+    return [os.path.abspath(path)] if os.path.isfile(path) else _split_at_commas(options)  # noqa: PTH100, PTH113
+
+
 if __name__ == "__main__":
     argument_parser.LocustArgumentParser = CommandLineOnly  # type: ignore[misc]
-    main()
+    locust_main.get_locustfiles_locally = _locustfiles  # type: ignore[attr-defined]
+    locust_main.main()

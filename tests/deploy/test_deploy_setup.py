@@ -86,3 +86,32 @@ def test_an_install_that_fails_is_told_and_is_no_failure(bare: Path) -> None:
     assert "could not install mariadb-server-core" in done.stderr
     assert "going on without" in done.stderr
     assert not POLICY.exists()
+
+
+def make_environment(bare: Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    """`deploy/setup` of a project in `directory`."""
+    shutil.copytree(bare / "deploy", directory / "deploy")
+    command = [str(bare / "bin" / "sh"), str(directory / "deploy" / "setup")]
+    environment = {"PATH": str(bare / "bin")}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("name", ["a:b", 'a"b', "a$b", "a`b", "a\\b", "a\nb"])
+def test_directory_where_no_environment_works_is_refused(bare: Path, name: str) -> None:
+    done = make_environment(bare, bare / name)
+    assert done.returncode == 69
+    assert f"in {bare / name} no virtual environment works" in done.stderr
+    assert not (bare / name / ".venv").exists()
+
+
+@pytest.mark.parametrize("name", ["plain", "a b, #c'd %s [x] ü;&|"])
+@pytest.mark.parametrize(("pip", "code"), [("exit 0", 0), ("exit 1", 1)])
+def test_failure_of_pip_is_a_failure(bare: Path, name: str, pip: str, code: int) -> None:
+    for tool in ("mkdir", "touch"):
+        (bare / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    script = f"printf '#!/bin/sh\\n{pip}\\n' >.venv/bin/python; chmod 755 .venv/bin/python"
+    made = f"mkdir -p .venv/bin; {script}"
+    _program(bare, "python3", f'case "$*" in *venv*) {made} ;; esac')
+    done = make_environment(bare, bare / name)
+    assert done.returncode == code
+    assert (bare / name / ".venv" / "ready").exists() == (code == 0)

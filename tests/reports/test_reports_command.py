@@ -1,10 +1,15 @@
 """The whole command: what it writes, what it refuses, and a page that is safe to open anywhere."""
 
+import errno
 import json
+import os
 import re
+import subprocess
+import sys
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from studies import PROMISES, Op, ledger_check, lock_wait, write_run
@@ -266,3 +271,45 @@ def test_colours_belong_to_names():
     assert alone["postgres:optimistic"] == among["postgres:optimistic"]
     assert len({look.light for look in among.values()}) == len({str(look.dash) for look in among.values()}) == 5
     assert storage_looks(["my-own:thing"])["my-own:thing"] == storage_looks(["sqlite", "my-own:thing"])["my-own:thing"]
+
+
+def test_report_needs_no_temporary_directory(tmp_path):
+    study = tmp_path / "study"
+    write_run(study, operations=accepts(0.02))
+    script = (
+        "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: ['/no/such/directory']\n"
+        f"from reports.report_command import main; sys.exit(main([{str(study)!r}]))"
+    )
+    environment = {**os.environ, "HOME": "/no/such/directory", "XDG_CACHE_HOME": "/no/such/directory"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (study / "report" / "index.html").stat().st_size > 10_000
+    assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
+
+
+def test_report_replaces_one_that_cannot_be_renamed(tmp_path, monkeypatch):
+    """As overlayfs refuses it for a directory of a lower layer."""
+    study = tmp_path / "study"
+    write_run(study, operations=accepts(0.02))
+    (study / "report").mkdir()
+    (study / "report" / "old").touch()
+    rename = Path.rename
+
+    def rename_but_no_report(path, target):
+        if path.name == "report":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_but_no_report)
+    assert main([str(study)]) == 0
+    assert (study / "report" / "index.html").exists()
+    assert not (study / "report" / "old").exists()
+    assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
+
+
+def test_study_whose_name_is_no_text_has_a_report(tmp_path):
+    study = tmp_path / os.fsdecode(b"study\xff <b>")
+    write_run(study, operations=accepts(0.02))
+    assert main([str(study)]) == 0
+    assert json.loads((study / "report" / "summary.json").read_text(encoding="utf-8"))["study"] == study.name
+    assert re.search(r"study\S* &lt;b&gt;", page_of(study / "report"))

@@ -4,9 +4,12 @@ import contextlib
 import errno
 import fcntl
 import os
+import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from server_clients import count, write
 
@@ -131,3 +134,22 @@ def test_record_that_cannot_be_locked_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert leftovers.remove_leftovers(tmp_path) != []
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_left_server_is_known_though_the_clock_was_set(tmp_path, monkeypatch):
+    """The start of a process in seconds since the epoch moves with the clock; the kernel's own account does not."""
+    with subprocess.Popen(["sleep", "600"]) as left:
+        own = record.Record(tmp_path / "server", "redis")
+        own.started(left.pid)
+        facts = record.facts_of((tmp_path / "server.json").read_text())
+        own.close()
+        assert facts is not None
+        assert facts.process is not None
+        real = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + 3600)
+        assert record.still_there(facts.process) is not None
+        earlier = replace(facts.process, ticks=facts.process.ticks - 1)
+        assert record.still_there(earlier) is None
+        assert record.still_there(replace(facts.process, boot="another")) is None
+        assert record.still_there(replace(facts.process, ticks=None, boot="")) is None
+        left.kill()
