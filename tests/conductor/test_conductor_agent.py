@@ -1,8 +1,10 @@
 """A worker host: how long it waits for its master, and with which exit code and sentence it ends."""
 
 import socket
+import sys
 import threading
 
+import psutil
 import pytest
 
 from loadtests.conductor.hosts import agent
@@ -70,6 +72,19 @@ def test_a_master_that_ends_without_a_word_is_gone(
     assert code == 69
     assert "lost the master at 127.0.0.1" in said
     assert "is gone: it ended no study" in said
+
+
+def test_worker_processes_that_never_reached_a_killed_master_are_ended(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust lets them try for five minutes."""
+    monkeypatch.setattr(agent, "GONE_AFTER_S", 0.5)
+    monkeypatch.setattr(agent, "_LOST_WITHIN_S", 0.5)
+    monkeypatch.setattr(agent, "worker_argv", lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
+    code, said = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "run", "name": "a"}).port)
+    assert code == 69
+    assert "is gone" in said
+    assert psutil.Process().children() == []
 
 
 def test_a_run_without_this_worker_is_waited_for(

@@ -36,6 +36,10 @@ _STEP_S = 0.2
 _END_WITHIN_S = 10.0
 """How long worker processes may take to end once their run is over."""
 
+_LOST_WITHIN_S = 20.0
+"""How long they may take once the control connection is lost, which ends the run: without a master for 10 s they save
+their rows and end, except those that have never reached it, which Locust would let try for five minutes."""
+
 _LEAVE_WITHIN_S = 40.0
 """How long they may take to drain after a signal, and to have their rows acknowledged."""
 
@@ -217,11 +221,12 @@ class Agent:
         self.kill()
 
     def _await_workers(self) -> None:
-        """Without the connection to the master: workers end by themselves when they have lost it as well."""
-        while any(worker.poll() is None for worker in self._workers):
+        """Without the connection to the master: workers that have lost it as well end by themselves, or are killed."""
+        deadline = Deadline(_LOST_WITHIN_S)
+        while not deadline.passed and any(worker.poll() is None for worker in self._workers):
             self._check_interrupts()
             time.sleep(_STEP_S)
-        self._workers.clear()
+        self.kill()
 
     def _wait_until_ended(self, deadline: Deadline) -> None:
         while not deadline.passed and any(worker.poll() is None for worker in self._workers):
