@@ -166,8 +166,10 @@ class Guardian:
         self._as: dict[str, Any] = {}
         if account is not None:
             self._as = {"user": account[0], "group": account[1], "extra_groups": []}
-        # The owner has chosen what passes. Messages are read by us, so not in the user's language.
-        self._environment = {"PATH": os.defpath, **os.environ, "LC_ALL": "C"}
+        # The owner has chosen what passes. Messages are read by us, so not in the user's language. The programs of
+        # servers call those of the system (`rm`), whatever the user's PATH is.
+        path = os.pathsep.join(filter(None, [os.environ.get("PATH"), os.defpath]))
+        self._environment = {**os.environ, "PATH": path, "LC_ALL": "C"}
         self._server: subprocess.Popen[bytes] | None = None
         self._ports: list[socket.socket] = []
         self._owned: list[Path] = []
