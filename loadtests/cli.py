@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from loadtests import environment
-from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, seed
+from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, file_path, seed
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
@@ -66,7 +66,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a name such as smoke, or the path of a YAML file")
     run.add_argument("--storage", metavar="NAME", action="append", default=[], help="a storage system; may be repeated")
     run.add_argument("--rounds", metavar="N", type=positive, help="runs of each storage system, interleaved A B B A")
-    run.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
+    run.add_argument(
+        "--runs", metavar="DIR", type=file_path, default=Path("runs"), help="where studies go (default: runs)"
+    )
     run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
     run.add_argument("--seed", metavar="N", type=seed, help="of arrivals, people and words (default: the scenario's)")
     target = run.add_argument_group("a pod that is running already")
@@ -148,9 +150,9 @@ def _of_the_master(arguments: argparse.Namespace) -> list[str]:
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:
-    export.add_argument("run", metavar="RUN", type=Path, help="a run directory")
+    export.add_argument("run", metavar="RUN", type=file_path, help="a run directory")
     export.add_argument("--format", choices=("parquet", "csv"), default="parquet")
-    export.add_argument("--to", metavar="DIR", type=Path, required=True, help="made when it is not there")
+    export.add_argument("--to", metavar="DIR", type=file_path, required=True, help="made when it is not there")
     export.set_defaults(do=_export)
 
 
@@ -170,7 +172,7 @@ def _add_calibrate(calibrate: argparse.ArgumentParser) -> None:
     )
     calibrate.add_argument("--short", action="store_true", help="the few seconds that every run begins with")
     calibrate.add_argument(
-        "--runs", metavar="DIR", type=Path, default=Path("runs"), help="where calibrations go (default: runs)"
+        "--runs", metavar="DIR", type=file_path, default=Path("runs"), help="where calibrations go (default: runs)"
     )
     calibrate.set_defaults(do=_calibrate)
 
@@ -183,7 +185,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 
 def _add_clean(clean: argparse.ArgumentParser) -> None:
     clean.add_argument(
-        "--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies are (default: runs)"
+        "--runs", metavar="DIR", type=file_path, default=Path("runs"), help="where studies are (default: runs)"
     )
     clean.set_defaults(do=_clean)
 
@@ -197,7 +199,9 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _add_ui(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("scenario", metavar="SCENARIO", nargs="?", help="what the start form begins with")
     ui.add_argument("--storage", metavar="NAME", help="what the start form begins with")
-    ui.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="where studies go (default: runs)")
+    ui.add_argument(
+        "--runs", metavar="DIR", type=file_path, default=Path("runs"), help="where studies go (default: runs)"
+    )
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
     ui.add_argument("--port", metavar="N", type=port, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
     target = ui.add_argument_group("a pod that is running already, instead of one that the web UI starts")

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from loadtests.commandline import file_path
 from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
@@ -46,8 +47,10 @@ class _Arguments(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     secure("loadtests-report")
     parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
-    parser.add_argument("study", type=Path, help="the study's directory, as `loadtests run` prints it")
-    parser.add_argument("--objectives", type=Path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)")
+    parser.add_argument("study", type=file_path, help="the study's directory, as `loadtests run` prints it")
+    parser.add_argument(
+        "--objectives", type=file_path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)"
+    )
     options = parser.parse_args(arguments)
     study = options.study
     try:

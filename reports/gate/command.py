@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests.commandline import file_path
 from loadtests.records.documents import replace_text
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
@@ -59,10 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
-    parser.add_argument("study", type=Path, metavar="STUDY", help="the directory of a study")
+    parser.add_argument("study", type=file_path, metavar="STUDY", help="the directory of a study")
     parser.add_argument(
         "--objectives",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="OpenSLO v1 (docs/objectives.md); default: those of the study's scenario, or else the shipped ones",
     )

@@ -51,6 +51,8 @@ def test_help_names_every_command():
         ["run", "smoke", "--master"],
         ["run", "smoke", "--bind", "127.0.0.1:1"],
         ["ui", "--port", "0"],
+        ["run", "smoke", "--runs", ""],
+        ["export", "", "--to", "x"],
         ["run", "--worker", "nowhere"],
         ["run", "smoke", "--worker", "127.0.0.1:1"],
         ["export", "runs"],

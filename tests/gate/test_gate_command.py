@@ -389,3 +389,10 @@ def test_a_run_of_an_older_version_needs_its_objectives(study, capsys):
     write_run(study, operations=attempts(), scenario=f"objectives: mine.yaml\n{SCENARIO}")
     assert main([str(study)]) == 64
     assert "the scenario of 01-sqlite names mine.yaml, which is not in the run" in capsys.readouterr().err
+
+
+def test_empty_study_is_not_the_working_directory(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([""]) == 64
+    assert "is a variable not set?" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
