@@ -24,8 +24,8 @@ def handshakes(runs: Sequence[Run]) -> Handshakes:
     judged: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     details: Counter[tuple[str, str]] = Counter()
-    told = [_counts(run) for run in runs]
-    for run, counts in zip(runs, told, strict=True):
+    reported = [_counts(run) for run in runs]
+    for run, counts in zip(runs, reported, strict=True):
         marked = {stage.name for stage in run.stages if stage.judge}
         whole.update(_numbers(counts.get("http_statuses")))
         for stage, statuses in _object(counts.get("http_statuses_by_stage")).items():
@@ -34,7 +34,7 @@ def handshakes(runs: Sequence[Run]) -> Handshakes:
         for known in map(_object, counts.get("details") or ()):
             kind = {(str(known.get("error", "")), str(known.get("detail", ""))): known.get("count")}
             details.update({name: count for name, count in kind.items() if type(count) is int})
-    exact = bool(told) and all(counts.get("exact") is True for counts in told)
+    exact = bool(reported) and all(counts.get("exact") is True for counts in reported)
     return Handshakes(dict(sorted(judged.items())), dict(sorted(whole.items())), dict(details.most_common()), exact)
 
 

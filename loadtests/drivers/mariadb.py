@@ -100,8 +100,8 @@ async def _refuse_proxy(connection: Any, place: Place) -> None:
     async with connection.cursor() as cursor:
         await cursor.execute(_OWN)
         number, comment = (await cursor.fetchall())[0]
-    told = f"{connection.get_server_info()} {comment or ''}"
-    known = _PROXIES.search(told)
+    version = f"{connection.get_server_info()} {comment or ''}"
+    known = _PROXIES.search(version)
     if known or int(number) != int(connection.thread_id()) & 0xFFFFFFFF:
         raise PoolerError(place, known[0] if known else "a connection pooler", "MariaDB or MySQL")
 

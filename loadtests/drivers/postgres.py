@@ -107,7 +107,7 @@ async def _open(address: Address, place: Place, timeout_s: float, driver: Mappin
             if not last and _other_may_do(error):
                 continue
             if isinstance(error, OSError):
-                raise _told(error, address, place) from error
+                raise _explained(error, address, place) from error
             raise
     raise AssertionError("an address has one way to connect at least")
 
@@ -131,7 +131,7 @@ def _other_may_do(error: BaseException) -> bool:
     return isinstance(error, ssl.SSLError | ConnectionError | asyncpg.InvalidAuthorizationSpecificationError)
 
 
-def _told(error: OSError, address: Address, place: Place) -> OSError:
+def _explained(error: OSError, address: Address, place: Place) -> OSError:
     if (failure := tls_failure(error, address, place)) is not None:
         return failure
     if "rejected SSL upgrade" in str(error):

@@ -77,8 +77,8 @@ async def refuse_proxy(made: Any, address: Address) -> None:
     out: an observer needs few privileges. Raises PoolerError."""
     proxied = False
     with suppress(NoPermissionError):
-        told = await made.info("server")
-        proxied = "run_id" not in told or told.get("redis_mode") not in _MODES
+        server = await made.info("server")
+        proxied = "run_id" not in server or server.get("redis_mode") not in _MODES
     with suppress(NoPermissionError):
         proxied |= await made.client_id() != await made.client_id()
     if proxied:

@@ -122,11 +122,11 @@ class Race:
 
     def report(self) -> str:
         """Each address that was tried, with its error or without an answer."""
-        told = [(address, _text(error)) for address, error in self._failed]
-        told += [(address, "no answer") for address in self._open.values()]
-        if len(told) == 1 and str(told[0][0]) == self._host:
-            return f"{self._where}: {told[0][1]}"
-        return f"{self._where}: {', '.join(f'{address} {text}' for address, text in told) or 'no address'}"
+        attempts = [(address, _text(error)) for address, error in self._failed]
+        attempts += [(address, "no answer") for address in self._open.values()]
+        if len(attempts) == 1 and str(attempts[0][0]) == self._host:
+            return f"{self._where}: {attempts[0][1]}"
+        return f"{self._where}: {', '.join(f'{address} {text}' for address, text in attempts) or 'no address'}"
 
     def _failure(self) -> ConnectionFailed:
         """What was missing here comes first, as not every address was really tried; then a definite refusal."""
