@@ -5,14 +5,15 @@ Locust reads `~/.locust.conf`, `./locust.conf`, `pyproject.toml` and `LOCUST_*` 
 host or a headless mode of another project must not reach a load that the harness starts.
 """
 
-import argparse
-import os.path
 from typing import Any
 
 from loadtests import environment
 
 if __name__ == "__main__":  # before any library is imported
     environment.clean()
+
+import argparse
+import os.path
 
 from locust import argument_parser
 from locust import main as locust_main

@@ -35,7 +35,7 @@ def test_postgres_is_set_as_the_private_one() -> None:
 
 
 def test_mariadb_is_set_as_the_private_one() -> None:
-    lines = configuration(Path("/home"), Path("/usr"), (3306, 3307), Size()).splitlines()[1:]
+    lines = configuration(Path("/usr"), (3306, 3307), Size()).splitlines()[1:]
     parts = [line.partition("=") for line in lines]
     private = {name.replace("_", "-"): value.strip("'") for name, _, value in parts}
     words = [word.removeprefix("--").partition("=") for word in SERVICES["mariadb"]["command"]]
@@ -47,7 +47,7 @@ def test_mariadb_is_set_as_the_private_one() -> None:
 
 def test_redis_is_set_as_the_private_one() -> None:
     digests = {"loadtests": "x", "pod": "y"}
-    private = redis_configuration(Path("/data"), 6379, "always", Size(), digests).splitlines()
+    private = redis_configuration(6379, "always", Size(), digests).splitlines()
     given = shlex.split(SERVICES["redis"]["command"][2].partition(" |\n")[0].replace("\\\n", " "))[2:]
     chosen = [line for line in given if not line.startswith(("dir", "user loadtests", "user pod"))]
     assert [line for line in chosen if line not in private] == []
