@@ -35,6 +35,14 @@ def long(tmp_path: Path, browser: Browser) -> Iterator[Ui]:
         yield ui
 
 
+@pytest.fixture
+def long_set_up(tmp_path: Path, browser: Browser) -> Iterator[Ui]:
+    """The same on two databases, whose set-up takes long enough for the page to show it: it asks once a second."""
+    storage = "dual(sqlite,postgres)"
+    with web_ui(tmp_path, "--scenario", str(tmp_path / "long.yaml"), "--storage", storage, processes=1) as ui:
+        yield ui
+
+
 def form(browser: Browser, ui: Ui) -> Tab:
     tab = browser.tab(ui.address + "/")
     tab.until("document.querySelector('[name=scenario]') !== null")
@@ -96,8 +104,8 @@ def test_two_tabs_and_reloads_show_the_same(browser: Browser, long: Ui) -> None:
         tab.until(f"{STATUS}.includes('STOPPED')")
 
 
-def test_stop_in_the_page_cancels_a_set_up(browser: Browser, long: Ui, tmp_path: Path) -> None:
-    tab = form(browser, long)
+def test_stop_in_the_page_cancels_a_set_up(browser: Browser, long_set_up: Ui, tmp_path: Path) -> None:
+    tab = form(browser, long_set_up)
     tab.click("Start")
     tab.until(f"{BANNER}.includes('starting servers')")
     tab.click("Stop")
