@@ -269,12 +269,13 @@ def test_nothing_leaks(heard: Heard) -> None:
         round_trip(url, 0)
         gevent.sleep(0.05)
         before = _descriptors()
+        others = {id(o) for o in gc.get_objects() if isinstance(o, Connection)}  # of failed openings in other tests
         for key in range(30):
             round_trip(url, key)
         gevent.sleep(0.1)
         gc.collect()
         assert _descriptors() <= before
-        assert not [o for o in gc.get_objects() if isinstance(o, Connection)]
+        assert not [o for o in gc.get_objects() if isinstance(o, Connection) and id(o) not in others]
 
 
 @given(st.binary(max_size=70_000))
