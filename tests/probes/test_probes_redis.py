@@ -120,6 +120,28 @@ def test_without_the_slow_log_the_source_says_what_is_missing(redis_server: Serv
     assert {"command_us:info", "command_calls:info"} <= counted
 
 
+def test_totals_and_slow_commands_are_of_one_moment(redis_server: Server) -> None:
+    """Scripts one after the other, so that there are always some between two questions of a probe."""
+
+    async def look(client: redis.Redis) -> list[dict[str, int]]:
+        probe = RedisProbe(Database("redis", "redis"), redis_server.dsn, time.monotonic_ns)
+        await probe.open()
+        working = asyncio.create_task(asyncio.to_thread(lambda: [client.eval(WORK, 0, 30_000) for _ in range(90)]))
+        readings = []
+        while not working.done():
+            if counted := (await probe.sample()).get("counters"):
+                readings.append({name: value for _, _, _, name, value in counted})
+        await probe.close()
+        return readings
+
+    with redis.Redis.from_url(redis_server.dsn) as client:
+        readings = asyncio.run(look(client))
+    calls = [reading["command_calls:eval"] for reading in readings]
+    slow = [reading.get("slow_calls:count_up", 0) for reading in readings]
+    assert calls[-1] - calls[0] > 30
+    assert [n - calls[0] for n in calls] == [n - slow[0] for n in slow]
+
+
 def told(run_id: str, **usec: int) -> dict[str, object]:
     return {"run_id": run_id, **{f"cmdstat_{name}": {"usec": used} for name, used in usec.items()}}
 
