@@ -18,6 +18,7 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import Layout, layout
+from loadtests.conductor.listening import Served
 from loadtests.conductor.manifest import Clock
 from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
@@ -49,6 +50,8 @@ class Parts:
     pods: dict[str, OwnPod] = field(default_factory=dict)
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By pod and database."""
+    served: Sequence[Served] = ()
+    """What a target that we did not start has on this host."""
     observer: Child | None = None
     calibration: Calibrating | None = None
     stricken: Counter[str] = field(default_factory=Counter)
@@ -150,7 +153,8 @@ class Parts:
     def start_observer(self) -> Mapping[str, Any]:
         """Returns what it told when it was ready. Raises RunEnded(observer_died).
 
-        Behind a target that we did not start it watches the databases that were named, if any, and the generator.
+        Behind a target that we did not start it watches the databases that were named, if any, what of both is served
+        on this host, and the generator.
         """
         argv = [
             *(sys.executable, "-m", "loadtests.probes"),
@@ -171,6 +175,8 @@ class Parts:
         return told
 
     def _watched(self) -> Sequence[str]:
+        if self.subject.target is not None:
+            return [f"{its.role}:{its.name}:{its.pid}" for its in self.served if its.pid is not None]
         pods = [f"pod:{name}:{pod.child.pid}" for name, pod in self.pods.items() if pod.child]
         return [*pods, *(f"database:{name}:{server.pid}" for name, server in self.servers.items())]
 

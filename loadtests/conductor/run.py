@@ -19,6 +19,7 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
+from loadtests.conductor.listening import served_here
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
 from loadtests.conductor.localerrors import LocalErrors, of_observer, of_pod, of_server
@@ -140,6 +141,10 @@ class Run:
             self.parts.token_secret = os.environ[TOKEN_SECRET]
             require_target(target.url)  # an earlier run of the study may have been its end
             (pod,) = layout(self.scenario, None).pods
+            self.parts.served = served_here(target, pod.name, self.parts.dsns())
+            for its in self.parts.served:
+                if its.pid is None:
+                    self._note(f"no process was found to serve {its.place}: its processor time is not the run's")
             return (PodTarget(pod.name, target.url, pod.accounts, pod.weight),)
         for doubt in doubts(self.around.choices, self.identity.subject, Host.here()):
             self._note(doubt)

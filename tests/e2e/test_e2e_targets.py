@@ -140,7 +140,7 @@ def test_a_target_that_behaves_is_measured_and_its_generator_watched(turned):
     assert run.name == "01-candidate-7"
     assert (manifest["label"], manifest["engine"], manifest["target"]["owned"]) == ("Candidate 7", None, False)
     assert run.read("ledger") is None
-    assert {row["role"] for b in run.batches("resources") for row in b.to_pylist()} == {"generator", "observer"}
+    assert {row["role"] for b in run.batches("resources") for row in b.to_pylist()} == {"pod", "generator", "observer"}
     assert sum(b.num_rows for b in run.batches("ticks")) > 10
     assert end["observer"]["blind_s"] < 1
     assert ends(run)["ok", ""] > 20
@@ -212,6 +212,8 @@ def test_the_database_behind_a_target_is_watched_where_its_owner_lets_us(postgre
         assert {row["database"] for row in seen} == {"chats"}
         assert "chat.accept" in {row["operation"] for row in seen}  # as the pod's transactions call themselves
         assert run_.read("end")["observer"]["blind_s"] < 1
+        used = {(row["role"], row["name"]) for b in run_.batches("resources") for row in b.to_pylist()}
+        assert {("pod", "pod-1"), ("database", "chats"), ("generator", "locust")} < used  # none is foreign load
         password = urlsplit(postgres_database.dsn).password
         files = [p.read_bytes() for p in harness.study().rglob("*") if p.is_file()]
         assert not any(password.encode() in content for content in files)

@@ -126,11 +126,13 @@ def test_totals_and_slow_commands_are_of_one_moment(redis_server: Server) -> Non
     async def look(client: redis.Redis) -> list[dict[str, int]]:
         probe = RedisProbe(Database("redis", "redis"), redis_server.dsn, time.monotonic_ns)
         await probe.open()
-        working = asyncio.create_task(asyncio.to_thread(lambda: [client.eval(WORK, 0, 30_000) for _ in range(90)]))
+        loop = asyncio.get_running_loop()
+        working = loop.run_in_executor(None, lambda: [client.eval(WORK, 0, 30_000) for _ in range(90)])
         readings = []
         while not working.done():
             if counted := (await probe.sample()).get("counters"):
                 readings.append({name: value for _, _, _, name, value in counted})
+        await working
         await probe.close()
         return readings
 
