@@ -5,6 +5,7 @@ Becomes the parent of whatever its run leaves (a child subreaper), so that nothi
 
 import ctypes
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> int:
     place, trial = Path(sys.argv[1]), Trial(**json.loads(sys.argv[2]))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run that was started with nohup ignores it, as it should
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     place.mkdir(parents=True)
     with _disk(place, trial):
