@@ -77,10 +77,11 @@ class Scene:
             yield "conductor"
         elif "locust" in line and process.ppid() != os.getpid():
             yield "master" if is_child else "worker"
+        elif (parent := self.seen.get(process.ppid())) and _is_database(parent, " ".join(parent.cmdline())):
+            if "pod" in line:
+                yield "database_child"
         elif _is_database(process, line):
-            parent = self.seen.get(process.ppid())
-            has_database = parent is not None and _is_database(parent, " ".join(parent.cmdline()))
-            yield "database_child" if has_database and "pod" in line else "" if has_database else "database"
+            yield "database"
         else:
             yield from (role for role, mark in _MARKS.items() if mark in line and (is_child or role != "observer"))
 

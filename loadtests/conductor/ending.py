@@ -1,7 +1,7 @@
 """end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loadtests.conductor.blindness import blindness
@@ -13,6 +13,7 @@ from loadtests.conductor.localerrors import LocalErrors
 from loadtests.conductor.saturation import local_errors, reasons, saturated
 from loadtests.records.hostload import host_load, read_host
 from loadtests.records.kept import count_rows
+from loadtests.records.reservation import reserved
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
 from loadtests.records.tables import FORMAT
@@ -36,7 +37,7 @@ class Ending:
 def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
     rows = count_rows(directory)
     written = sum(n for name, n in rows.items() if name.startswith("operations-"))
-    workers = list(ending.load.workers.values())
+    workers = _workers(ending.load, directory)
     return {
         "format": FORMAT,
         "reason": ending.reason.code,
@@ -59,7 +60,16 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
 def lost_operations(load: Load, directory: RunDirectory) -> int | None:
     """Operations that were begun and have no row; None where it is not known."""
     written = sum(batch.num_rows for batch in directory.batches("operations"))
-    return operations(load.workers.values(), written, load.drained)["lost"]
+    return operations(_workers(load, directory), written, load.drained)["lost"]
+
+
+def _workers(load: Load, directory: RunDirectory) -> list[Worker]:
+    """With what they had reserved by their own files: word of it by way of the master comes late, or never where the
+    master stands still (2 rows were missing where 0 at most could be)."""
+    return [
+        replace(worker, reserved=max(worker.reserved, reserved(directory.reservation_path(worker.worker))))
+        for worker in load.workers.values()
+    ]
 
 
 def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[str, int | None]:

@@ -1,7 +1,7 @@
 """Follows a load from its first line to its end, and ends it early when something it stands on has died."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +69,14 @@ class DatabaseServer:
 
     def last_words(self) -> str:
         return self.server.log_tail()
+
+
+def first_cause(reason: Reason, servers: Mapping[str, Server]) -> Reason:
+    """The death of a database server where that is why a pod or the observer could not start."""
+    if reason.code in ("pod_died", "observer_died"):
+        for dead in (DatabaseServer(name, server) for name, server in servers.items() if not server.running):
+            return Reason("database_died", f"{dead.obituary()}; {reason.detail}", dead.last_words())
+    return reason
 
 
 class Engine(Mortal, Protocol):

@@ -12,12 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.environment import child_environment
 
 READY_WITHIN_S = 30.0
+LOOK_EVERY_S = 1.0
+STOPPED_S = 5.0
+"""How long a process that is to get ready may be stopped."""
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -74,6 +79,12 @@ class Child:
         """None while it runs; negative when a signal ended it."""
         return self._process.poll()
 
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it, such as SIGSTOP."""
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        return False
+
     def send(self, number: signal.Signals) -> None:
         """To the process alone, not to its children."""
         if self.exit_code() is None:
@@ -128,6 +139,7 @@ class Starting:
     def __init__(self, command: Command, guardian: Guardian, died: str, stdin: int | None = None) -> None:
         """`died` is the run's reason when no line comes."""
         self._died = died
+        self._stopped_since: Deadline | None = None
         self._said: list[bytes] = []
         read_end, write_end = os.pipe()
         argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
@@ -148,6 +160,16 @@ class Starting:
         """Whether it is known by now if it gets ready."""
         self._said += self._lines.read()
         return bool(self._said) or self._lines.ended
+
+    def check_alive(self) -> None:
+        """Raises RunEnded when a signal has stopped the process and nothing lets it go on: it would never be ready."""
+        if not self.child.is_stopped():
+            self._stopped_since = None
+        elif self._stopped_since is None:
+            self._stopped_since = Deadline(STOPPED_S)
+        elif self._stopped_since.passed:
+            detail = f"{self.child.name} was stopped by a signal before it was ready"
+            raise RunEnded(self._died, detail, self.child.last_words())
 
     def settle(self) -> Any:
         """What it said. Raises RunEnded, the process gone, when it has said nothing by now."""
@@ -185,7 +207,8 @@ def wait_until_ready(starting: Starting, interrupts: Interrupts) -> Any:
             watch.on_readable(starting.descriptor, lambda: None)
             while not (starting.heard() or deadline.passed):
                 interrupts.check()
-                watch.wait(deadline.left_s)
+                starting.check_alive()
+                watch.wait(min(deadline.left_s, LOOK_EVERY_S))
     except BaseException:
         starting.abandon()
         raise

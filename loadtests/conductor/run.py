@@ -14,7 +14,7 @@ from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
-from loadtests.conductor.following import Engine, Followed, Follower
+from loadtests.conductor.following import Engine, Followed, Follower, first_cause
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.hosts.roster import Roster
@@ -318,7 +318,7 @@ class Run:
         try:
             yield lambda: Followed(failure[0], self._seen, self.parts.clock.since_ns())
         except RunEnded as ended:
-            failure.append(ended.reason)
+            failure.append(first_cause(ended.reason, self.parts.servers))
         except Exception as error:
             failure.append(self._reason_of(error))
 

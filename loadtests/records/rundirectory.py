@@ -47,6 +47,10 @@ class RunDirectory:
             return [path] if path.exists() else []
         return sorted(self.path.glob(f"{table}-*.arrows"))
 
+    def reservation_path(self, writer: str) -> Path:
+        """Where a worker that has not drained keeps how many operations it may have begun."""
+        return self.table_path("operations", writer).with_suffix(".reserved")
+
     def create_table(self, table: str, writer: str | None = None, **codes: list[str]) -> TableWriter:
         return TableWriter(self.table_path(table, writer), TABLES[table].schema(codes))
 

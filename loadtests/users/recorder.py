@@ -5,6 +5,7 @@ At any moment `begun = written + in flight + not yet flushed + lost`; after `dra
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final, NamedTuple
@@ -82,6 +83,7 @@ class Recorder:
         self._begun = 0
         self._block = self.reserved = LEAST_RESERVED
         self._reserve_at = LEAST_RESERVED // 2
+        self._keep_reserved()
         self.announce = gevent.event.Event()
         self._lost = 0
         self._ended_by_drain = 0
@@ -175,7 +177,12 @@ class Recorder:
     def _reserve(self, seq: int) -> None:
         self.reserved = max(self.reserved, seq + 1 + self._block)
         self._reserve_at = self.reserved - self._block // 2
+        self._keep_reserved()
         self.announce.set()
+
+    def _keep_reserved(self) -> None:
+        with suppress(OSError):  # a disk that fails loses rows too, and that ends the run
+            self._sink.reserve(self.reserved)
 
     def _write(  # noqa: PLR0913  a row
         self,

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
+from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import TableWriter
 
@@ -26,6 +27,9 @@ class Sink(Protocol):
 
     def write(self, batch: pa.RecordBatch) -> None: ...
 
+    def reserve(self, number: int) -> None:
+        """Numbers of operations are given out below `number` only, from now on."""
+
     def close(self) -> None: ...
 
 
@@ -37,6 +41,7 @@ class FileSink:
         self._path: Path = directory.table_path("operations", str(worker))
         self._writer: TableWriter = directory.create_table("operations", str(worker), pod=list(pods))
         self._whole_bytes = self._path.stat().st_size
+        self._reservation = Reservation(directory.reservation_path(str(worker)))
         self.schema: pa.Schema = self._writer.schema
 
     @property
@@ -52,8 +57,12 @@ class FileSink:
             raise
         self._whole_bytes = self._path.stat().st_size
 
+    def reserve(self, number: int) -> None:
+        self._reservation.raise_to(number)
+
     def close(self) -> None:
         self._writer.close()
+        self._reservation.close()
 
     def _cut(self) -> None:
         # Half a batch would hide behind the end mark that closing writes: leave a stream that is cut cleanly.
@@ -87,6 +96,9 @@ class RemoteBuffer:
         self._kept.append((self._next, batch.num_rows, data))
         self._next += 1
         self._bytes += len(data)
+
+    def reserve(self, number: int) -> None:
+        """Only the master is told, which `Recorder.announce` asks for."""
 
     def close(self) -> None:
         """What is kept stays kept until acknowledged."""

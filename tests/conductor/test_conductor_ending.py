@@ -4,9 +4,10 @@ import pytest
 
 from loadtests.conductor.blindness import blindness
 from loadtests.conductor.ending import Ending, doubtful, end_document, generator, operations, saturated
-from loadtests.conductor.failures import COMPLETED
+from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.live import Load, Worker
 from loadtests.conductor.saturation import more_than
+from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import Tick
 
@@ -28,6 +29,16 @@ def test_a_killed_worker_leaves_an_upper_bound_not_a_number():
     )
     assert counted["lost"] is None
     assert counted["lost_at_most"] == 50
+
+
+def test_a_worker_left_its_upper_bound_itself_where_its_master_stood_still(tmp_path):
+    directory = RunDirectory(tmp_path)
+    reservation = Reservation(directory.reservation_path("0"))
+    reservation.raise_to(80)
+    reservation.raise_to(140)
+    load = Load(workers={"0": worker(0, begun=60, reserved=80, drained=False, lost=True)})
+    ended = end_document(Ending(Reason("internal"), 9 * S, load, observed=False), directory)
+    assert ended["operations"] == {"begun": 60, "written": 0, "in_flight": 0, "lost": None, "lost_at_most": 140}
 
 
 def test_rows_beyond_what_a_killed_worker_told_are_not_negative_loss():

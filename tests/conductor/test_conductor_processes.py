@@ -59,6 +59,17 @@ def test_a_child_that_dies_first_is_quoted(tmp_path, guardian, interrupts):
     assert "exit code 1" in ended.value.reason.detail
 
 
+def test_a_child_that_a_signal_stopped_is_not_waited_for(tmp_path, guardian, interrupts):
+    """It would be waited for as long as one that is slow, and nothing lets it go on."""
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+    starting = Starting(python(tmp_path, code), guardian, "pod_died")
+    with pytest.raises(RunEnded) as ended:
+        wait_until_ready(starting, interrupts)
+    assert ended.value.reason.code == "pod_died"
+    assert ended.value.reason.detail == f"{starting.child.name} was stopped by a signal before it was ready"
+    assert starting.child.exit_code() == -9
+
+
 def test_an_interrupt_ends_the_waiting(tmp_path, guardian, interrupts):
     os.kill(os.getpid(), 2)
     starting = Starting(python(tmp_path, "import time; time.sleep(60)"), guardian, "pod_died")

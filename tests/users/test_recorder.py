@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.records import reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
@@ -133,6 +134,9 @@ class FullDisk:
         if self.rows:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.rows += batch.num_rows
+
+    def reserve(self, number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -301,6 +305,13 @@ def test_a_killed_worker_began_less_than_it_had_announced(tmp_path: Path, direct
     begun, rows = int.from_bytes(truth.read_bytes(), "little"), len(written(directory))
     assert begun - rows > 0, "the last rows were still in its memory"
     assert reserved - rows >= begun - rows
+    assert reservation.reserved(directory.reservation_path("0")) >= begun  # whether or not anybody took the others
+
+
+def test_a_worker_that_drained_leaves_no_reservation(directory: RunDirectory, recorder: Recorder) -> None:
+    assert reservation.reserved(directory.reservation_path("0")) == LEAST_RESERVED
+    recorder.drain()
+    assert not directory.reservation_path("0").exists()
 
 
 def test_half_a_block_is_left_when_the_next_is_announced(recorder: Recorder) -> None:
