@@ -89,8 +89,9 @@ class Scene:
         """Whether the run has come to this moment, and has the process that is to be hit."""
         if role and not self.find(role):
             return False
-        if moment == START:
-            return bool(self.find("pod") or self.find("database")) if not role else True
+        if moment == START:  # a command that has not begun yet answers signals as any program does
+            is_whole_run = role in ("", "conductor", "everything")
+            return bool(self.find("pod") or self.find("database")) if is_whole_run else True
         if moment == CALIBRATION:
             return bool(self.find("calibration"))
         if self.first_row_at is None:

@@ -7,10 +7,13 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
+
+import psutil
 
 from loadtests.limits import descriptors
 from loadtests.servers.accounts import server_account
@@ -30,6 +33,9 @@ POD = "pod"
 
 START_S = 60.0
 """How long a start may take, the recovery after a kill included."""
+
+STOPPED_S = 5.0
+"""How long a server that is to get ready may be stopped by a signal, such as SIGSTOP: nothing lets it go on."""
 
 STOP_S = 30.0
 PAUSE_S = 10.0
@@ -178,10 +184,17 @@ class PrivateServer(ABC):
         order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
         self._pid = self._guard.order("start", directory=str(self.directory), **order)["pid"]
         self._ground.record.started(self.pid)
-        end = time.monotonic() + START_S
+        began = moving = time.monotonic()
         while not self._ready():
-            if not self.running or time.monotonic() > end:
-                why = "ended" if not self.running else f"was not ready after {START_S:.0f} s"
+            now = time.monotonic()
+            moving = moving if self._is_stopped() else now
+            if not self.running:
+                why = "ended"
+            elif now > moving + STOPPED_S:
+                why = "was stopped by a signal before it was ready"
+            else:
+                why = f"was not ready after {START_S:.0f} s" if now > began + START_S else ""
+            if why:
                 self.kill()
                 raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
             time.sleep(0.02)
@@ -190,6 +203,11 @@ class PrivateServer(ABC):
         except ServerUnavailable:
             self.kill()
             raise
+
+    def _is_stopped(self) -> bool:
+        with suppress(psutil.Error):
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        return False
 
     def stop(self) -> None:
         self.resume()

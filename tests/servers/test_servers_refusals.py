@@ -58,6 +58,19 @@ def test_a_server_that_never_becomes_ready_is_ended_and_says_what_it_logged(
     assert [p.name for p in open_directory.iterdir()] == ["bin"]
 
 
+def test_a_server_that_a_signal_stopped_is_not_waited_for(
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch, redis_server: Server
+) -> None:
+    """For a minute, as for one that recovers from a crash."""
+    script = NEVER_READY.replace("exec sleep 600", "kill -STOP $$")
+    monkeypatch.setenv(product("redis").choice, str(_directory_with("redis", script, open_directory / "bin")))
+    server = create_server("redis", open_directory / "server")
+    with pytest.raises(ServerUnavailable, match=r"(?s)was stopped by a signal before it was ready.*it will be long"):
+        server.start()
+    server.destroy()
+    assert [p.name for p in open_directory.iterdir()] == ["bin"]
+
+
 def test_a_server_that_ends_at_once_is_told_in_its_own_words(
     engine: str, open_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
