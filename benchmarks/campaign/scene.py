@@ -77,13 +77,19 @@ class Scene:
             yield "conductor"
         elif "locust" in line and process.ppid() != os.getpid():
             yield "master" if is_child else "worker"
-        elif (parent := self.seen.get(process.ppid())) and _is_database(parent, " ".join(parent.cmdline())):
+        elif _is_database(process, line):
+            # What sets a server up runs its program as well, but not as the guardian's child.
+            if _MARKS["server_guardian"] in self._parent_line(process):
+                yield "database"
+        elif any(mark in self._parent_line(process) for mark in _DATABASES):
             if "pod" in line:
                 yield "database_child"
-        elif _is_database(process, line):
-            yield "database"
         else:
             yield from (role for role, mark in _MARKS.items() if mark in line and (is_child or role != "observer"))
+
+    def _parent_line(self, process: psutil.Process) -> str:
+        parent = self.seen.get(process.ppid())
+        return " ".join(parent.cmdline()) if parent is not None else ""
 
     def reached(self, moment: str, role: str) -> bool:
         """Whether the run has come to this moment, and has the process that is to be hit."""
