@@ -158,22 +158,29 @@ def _among(moments: Ints, known: Ints) -> npt.NDArray[np.bool_]:
 def _with_agents(
     stages: Sequence[StageFigures], line: StageTimeline, workers: Sequence[Users], due_ns: Ints, origin_ns: int
 ) -> list[StageFigures]:
-    """An agent is there from its first connection on. It is gone when it has closed its last one: what has no
-    connection, because the pod refuses it, tries again."""
-    first_ns, last_ns = [_NONE], [_NONE]
+    """An agent is there from its first connection on. It is surely gone once it has closed its last one, and surely
+    there only until its last row ends.
+
+    An agent without a connection, because the pod refuses it, tries again; one that leaves meanwhile, or is stopped in
+    a call that takes too long, closes nothing. So agents are missing only when they are surely gone, and too many only
+    when they are surely there.
+    """
+    first_ns, gone_ns, last_ns = [_NONE], [_NONE], [_NONE]
     for users in workers:
         agents = (users.started_ns != _NEVER) & ~_among(users.planned_ns, due_ns)
         first_ns.append(users.started_ns[agents])
-        last_ns.append(np.where(users.closed, users.ended_ns, _NEVER)[agents])
-    first, last = np.sort(np.concatenate(first_ns)), np.sort(np.concatenate(last_ns))
-    deviation = AgentDeviation(line)
+        gone_ns.append(np.where(users.closed, users.ended_ns, _NEVER)[agents])
+        last_ns.append(users.ended_ns[agents])
+    first, gone, last = (np.sort(np.concatenate(moments)) for moments in (first_ns, gone_ns, last_ns))
+    at_most, at_least = AgentDeviation(line), AgentDeviation(line)
     for at_s in np.arange(0.0, line.duration_s, _EVERY_S):
         at_ns = origin_ns + round(float(at_s) * _S)
-        there = np.searchsorted(first, at_ns, "right") - np.searchsorted(last, at_ns, "left")
-        deviation.note(float(at_s), int(there))
+        begun = int(np.searchsorted(first, at_ns, "right"))
+        at_most.note(float(at_s), begun - int(np.searchsorted(gone, at_ns, "left")))
+        at_least.note(float(at_s), begun - int(np.searchsorted(last, at_ns, "left")))
     return [
         replace(stage, agents_missing=missing, agents_extra=extra)
-        for stage, missing, extra in zip(stages, deviation.missing, deviation.extra, strict=True)
+        for stage, missing, extra in zip(stages, at_most.missing, at_least.extra, strict=True)
     ]
 
 

@@ -123,3 +123,21 @@ def test_a_scenario_that_cannot_be_read_says_nothing(study):
     run = write_run(study, operations=[*customers()[:10]])
     (run.path / "scenario.yaml").write_text("name: [")
     assert found(study).missing_load == ()
+
+
+def test_agents_that_left_without_a_close_are_not_extra(study):
+    """One whose call outlives Locust's stop is killed in it, and one without a connection has none to close."""
+    stages = [
+        Op("connection.create", 0.1, user=1),
+        Op("chat.accept", 4.0, 3.0, user=1, outcome="unknown", error="cut_off"),
+        Op("connection.create", 3.0, user=2, outcome="fail", error="connect_refused"),
+    ]
+    scenario = SCENARIO.replace("warm-up, duration: 5s, agents: 2", "warm-up, duration: 5s, agents: 3").replace(
+        "steady, duration: 10s, agents: 2", "steady, duration: 30s, agents: 1"
+    )
+    scenario = scenario.replace("cool-down, duration: 1s, agents: 2", "cool-down, duration: 1s, agents: 1")
+    rows = [(0, 5, "warm-up"), (5, 35, "steady"), (35, 36, "cool-down")]
+    timeline_rows = [(begin * NS, end * NS, "stage", name, "ok", "{}") for begin, end, name in rows]
+    operations = [*customers(scenario), *agent(0, until_s=36.02), *stages]
+    write_run(study, scenario=scenario, operations=operations, timeline=timeline_rows, end={"ended_ns": 36 * NS})
+    assert found(study).missing_load == ()
