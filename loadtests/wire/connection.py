@@ -38,6 +38,10 @@ OnLost = Callable[[str, str], None]
 ours) and a sentence, when the pod ends the connection or breaks the protocol; never after `close` or `abort`."""
 
 
+_OURS: Final = LOCAL_ERRORS | {"run_ended"}
+"""Errors that only this side can know. Attempts that end with one do not count against the pod, so no reply of a pod
+may hold one."""
+
 _log = logging.getLogger(__name__)
 _READ, _WRITE = 1, 2
 
@@ -218,8 +222,8 @@ class Connection:
             self._break("bad_reply", f"not a message of the protocol: {error}")
             return
         if type(decoded) is Reply:
-            if decoded.error in LOCAL_ERRORS:
-                decoded = replace(decoded, error="bad_reply")  # no pod knows what this host lacks
+            if decoded.error in _OURS:
+                decoded = replace(decoded, error="bad_reply")
             waiter = self._waiting.pop(decoded.key, None)
             if waiter is not None:  # nobody waits any more for a late one
                 waiter.switch(Answer(decoded, self._transport.received_ns))

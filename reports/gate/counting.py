@@ -39,14 +39,15 @@ def count(attempts: Attempts, within_s: float) -> Counts:
     refused = int(np.count_nonzero(attempts.outcome == code["refused"]))
     in_time = attempts.response_ns <= round(within_s * 1e9)
     good = int(np.count_nonzero(ok & in_time))
+    bad = ~(ok & in_time) & (attempts.outcome != code["refused"])
     unattributed = np.zeros_like(ok)
     if attempts.cut_off is not None:
         unattributed |= attempts.cut_off & in_time
     if attempts.local is not None:
         unattributed |= attempts.local
     if attempts.explained is not None:
-        unattributed |= attempts.explained & ~(ok & in_time) & (attempts.outcome != code["refused"])
-    return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed)))
+        unattributed |= attempts.explained
+    return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed & bad)))
 
 
 @dataclass(frozen=True)

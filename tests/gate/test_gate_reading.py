@@ -61,6 +61,8 @@ def test_a_healthy_run(study):
         (accept(outcome="unknown", error="run_ended", response_s=0.31), Counts(0, 1)),  # too late in any case
         (accept(outcome="fail", error="local_ports"), Counts(0, 1, unattributed=1)),
         (accept(outcome="unknown", error="local_memory", response_s=5), Counts(0, 1, unattributed=1)),
+        (accept(outcome="refused", error="run_ended"), Counts(0, 0, 1)),
+        (accept(outcome="ok", error="run_ended"), Counts(1, 0)),
         (accept(outcome="refused", error="already_accepted"), Counts(0, 0, 1)),
         (accept(outcome="refused", error="already_accepted", response_s=9), Counts(0, 0, 1)),
         (accept(planned_s=5.0), Counts(1, 0)),

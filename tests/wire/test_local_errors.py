@@ -205,8 +205,8 @@ def test_memory_that_ends_while_decoding_is_a_local_error(monkeypatch: pytest.Mo
         assert (answer.outcome, answer.error) == ("unknown", "local_memory")
 
 
-@pytest.mark.parametrize("error", sorted(LOCAL_ERRORS))
-def test_a_pod_cannot_blame_this_host(error: str) -> None:
+@pytest.mark.parametrize("error", [*sorted(LOCAL_ERRORS), "run_ended"])
+def test_a_pod_cannot_blame_this_side(error: str) -> None:
     def script(connected: Any) -> None:
         for request in requests(connected):
             connected.sendall(frame(reply(request["key"], outcome="fail", error=error)))
