@@ -31,7 +31,7 @@ class Ending:
     observed: bool
     stages: Sequence[StageFigures] = ()
     local_errors: Mapping[str, LocalErrors] = field(default_factory=dict)
-    """Of pods, database servers and observer, by their names."""
+    """Of pods, database servers and observer by their names, and of the `control group`."""
 
 
 def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.limits.exhaustion import resource_in
+from loadtests.records.hostload import read_host
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
 
@@ -28,6 +29,7 @@ _SUSPECTS: Final = (
 """Words of lines that may say what had run out, without their first letters, which may be large."""
 
 _CHUNK: Final = 1 << 24
+_KILLS: Final = "out_of_memory_kills"
 
 
 def of_server(logs: Path) -> LocalErrors:
@@ -51,6 +53,13 @@ def of_pod(log: Path) -> LocalErrors:
 def of_observer(directory: RunDirectory) -> LocalErrors:
     """From the errors of its ticks."""
     return Counter(filter(None, (resource_in(tick.error) for tick in read_ticks(directory) if tick.error)))
+
+
+def of_control_group(directory: RunDirectory) -> LocalErrors:
+    """From the processes that the kernel killed for want of memory, by the observer's samples: a database whose session
+    was killed logs only that it restarts."""
+    killed = [counters[_KILLS] for _, counters in read_host(directory) if _KILLS in counters]
+    return {"memory": killed[-1] - killed[0]} if killed and killed[-1] > killed[0] else {}
 
 
 def _suspects(path: Path) -> Iterator[str]:

@@ -22,7 +22,7 @@ from loadtests.conductor.layout import layout
 from loadtests.conductor.listening import served_here
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
-from loadtests.conductor.localerrors import LocalErrors, of_observer, of_pod, of_server
+from loadtests.conductor.localerrors import LocalErrors, of_control_group, of_observer, of_pod, of_server
 from loadtests.conductor.locust import start_locust
 from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import Parts
@@ -251,6 +251,7 @@ class Run:
             self._local_errors[f"pod {name}"] = of_pod(self.parts.log(name))
         if self.parts.observer is not None:
             self._local_errors["observer"] = of_observer(self.directory)
+            self._local_errors["control group"] = of_control_group(self.directory)
 
     def _with_target_gone(self, followed: Followed) -> Followed:
         """A target may go and come back under the load: that is what its rows tell. One that is not there when the

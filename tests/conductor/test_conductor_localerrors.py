@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtests.conductor.localerrors import of_observer, of_pod, of_server
+from loadtests.conductor.localerrors import of_control_group, of_observer, of_pod, of_server
 from loadtests.records.rundirectory import RunDirectory
 
 
@@ -34,3 +34,11 @@ def test_errors_of_the_observers_ticks_are_counted(tmp_path: Path):
     with directory.create_table("ticks") as table:
         table.write([("postgres", n, n, n + 1, 0, error, 50) for n, error in enumerate(errors)])
     assert of_observer(directory) == {"descriptors": 1}
+
+
+def test_processes_killed_for_want_of_memory_are_counted(tmp_path: Path):
+    directory = RunDirectory(tmp_path)
+    assert of_control_group(directory) == {}
+    with directory.create_table("host") as table:
+        table.write([(t, "out_of_memory_kills", killed) for t, killed in ((0, 3), (1, 3), (2, 5))])
+    assert of_control_group(directory) == {"memory": 2}
