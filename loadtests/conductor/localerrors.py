@@ -1,5 +1,6 @@
 """What pods, database servers and the observer ran out of on this host, from what they logged."""
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -41,12 +42,13 @@ def of_server(logs: Path) -> LocalErrors:
 
 
 def of_pod(log: Path) -> LocalErrors:
-    """From what a pod counted and logged."""
+    """From what a pod counted and logged. A line that was cut, as of a pod that was killed, is left out."""
     found: Counter[str] = Counter()
     for line in _lines(log):
         if '"event": "local_errors"' in line:
-            entry = json.loads(line)
-            found[entry["resource"]] += entry["count"]
+            with contextlib.suppress(ValueError, KeyError):
+                entry = json.loads(line)
+                found[entry["resource"]] += entry["count"]
     return found
 
 

@@ -28,6 +28,13 @@ def test_counts_that_a_pod_logged_are_added(tmp_path: Path):
     assert of_pod(tmp_path / "none.log") == {}
 
 
+def test_line_that_a_killed_pod_left_half_written_is_skipped(tmp_path: Path):
+    log = tmp_path / "pod-1.log"
+    whole = '{"event": "local_errors", "resource": "memory", "count": 2}\n'
+    log.write_text(whole + '{"event": "local_errors", "resour')
+    assert of_pod(log) == {"memory": 2}
+
+
 def test_errors_of_the_observers_ticks_are_counted(tmp_path: Path):
     directory = RunDirectory(tmp_path)
     errors = [None, "OSError: [Errno 24] Too many open files", "TimeoutError: no answer within 0.25 s"]
