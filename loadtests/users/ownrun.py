@@ -95,7 +95,8 @@ class OwnRun:
         if self.exit_code is None:
             self.exit_code = exit_code if exit_code > 0 else 70
             how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-            self.problems = [CANCELLED] if self.cancelled else log_tail.splitlines() or [f"the conductor {how}"]
+            logged = [line for line in log_tail.splitlines() if line.strip()]
+            self.problems = [CANCELLED] if self.cancelled else logged or [f"the conductor {how}"]
         if self.cancelled:
             self.exit_code = 130
         error = CannotRunError(self.exit_code, self.explanation)
@@ -143,9 +144,8 @@ class OwnConductor:
         run = self.current = self._latest = self._pending = OwnRun(options.scenario, subject)
         try:
             self._start(run, options)
-        except OSError as error:
-            run.problems = [f"the conductor does not start: {error}"]
-            run.settle(70, "")
+        except (OSError, ValueError) as error:  # ValueError: an argument that no process can have
+            run.settle(70, f"the conductor does not start: {error}")
             self._end(run)
         try:
             with gevent.Timeout(READY_S, CannotRunError(69, f"the checks took longer than {READY_S:g} s")):
@@ -162,7 +162,11 @@ class OwnConductor:
     def problems_of(self, options: Any) -> list[str]:
         """What speaks against a run; nothing is started."""
         argv, nothing = [*_conductor(options), "--check-only"], subprocess.DEVNULL
-        checked = subprocess.run(argv, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, env=carrier_environment())
+        environment = carrier_environment()
+        try:
+            checked = subprocess.run(argv, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, env=environment)
+        except (OSError, ValueError) as error:
+            return [f"the conductor does not start: {error}"]
         return str(checked.stderr.decode(errors="replace")).splitlines() if checked.returncode else []
 
     def prepare(self) -> Prepared:
@@ -204,7 +208,7 @@ class OwnConductor:
             run.over.wait(FINISH_S)
 
     def _start(self, run: OwnRun, options: Any) -> None:
-        """Raises OSError."""
+        """Raises OSError, ValueError."""
         with contextlib.ExitStack() as opened:
             reports, reports_end = _pipe(opened)
             stdin, lines_end = _pipe(opened)

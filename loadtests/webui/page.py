@@ -105,6 +105,6 @@ def _line(run: OwnRun) -> dict[str, Any]:
         "began": time.strftime("%H:%M:%S", time.localtime(run.began_at)),
         "scenario": run.scenario,
         "subject": run.subject,
-        "outcome": run.explanation.splitlines()[0] if run.exit_code is not None else "in progress",
+        "outcome": run.explanation.partition("\n")[0] if run.exit_code is not None else "in progress",
         "directory": run.directory,
     }
