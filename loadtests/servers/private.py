@@ -302,8 +302,13 @@ class PrivateServer(ABC):
             )
 
     def _open_files(self) -> int:
-        """The running server's own limit, which it may have changed itself."""
-        for line in Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii").splitlines():
+        """The running server's own limit, which it may have changed itself. Raises ServerUnavailable when it has
+        ended."""
+        try:
+            limits = Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii")
+        except OSError:
+            raise ServerUnavailable(f"{self._title()} has ended{self._explained(self._logged())}") from None
+        for line in limits.splitlines():
             if line.startswith("Max open files") and (soft := line.split()[3]).isdigit():
                 return int(soft)
         return descriptors.MOST

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from server_clients import setting
 
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.private import PrivateServer
 from loadtests.servers.registry import create_server
 
 CONNECTIONS = {"postgres": "max_connections", "mariadb": "max_connections", "redis": "maxclients"}
@@ -85,3 +87,13 @@ def test_server_that_takes_less_than_it_was_asked_is_no_server(
         assert not server.running
     finally:
         server.destroy()
+
+
+def test_limit_of_a_server_that_has_ended_is_unavailable() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    server = Mock(spec=PrivateServer, pid=ended.pid)
+    server._title.return_value = "PostgreSQL 15.1"
+    server._explained.return_value = ""
+    with pytest.raises(ServerUnavailable, match=r"PostgreSQL 15\.1 has ended"):
+        PrivateServer._open_files(server)
