@@ -153,7 +153,8 @@ def _stretch(before: Sample, after: Sample) -> Stretch:
     length_ns = max(ends_ns - begins_ns, 1)
 
     def grown(counter: str) -> int:
-        return max(later.get(counter, 0) - earlier.get(counter, 0), 0)
+        """0 where one of the samples lacks the counter: a total since the host began is no growth."""
+        return max(later[counter] - earlier[counter], 0) if counter in earlier and counter in later else 0
 
     waited_ns, ran_ns = grown("run_queue_ns"), grown("measured_cpu_ns")
     return Stretch(

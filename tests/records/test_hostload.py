@@ -75,3 +75,12 @@ def test_windows_whose_backlogs_touch_are_one():
 
 def test_no_samples_say_nothing():
     assert host_load([], 0, S).reason == ""
+
+
+def test_counter_that_appears_in_mid_run_is_no_starvation():
+    """A quota that is set on the control group later brings its total since the group was made."""
+    quiet = samples(*[QUIET] * 6)
+    late = [(t, {k: v for k, v in counters.items() if k != "throttled_ns"}) for t, counters in quiet[:3]]
+    since = [(t, {**counters, "throttled_ns": 3600 * S}) for t, counters in quiet[3:]]
+    load = host_load([*late, *since], 0, 6 * S)
+    assert (load.windows, load.reason) == ((), "")
