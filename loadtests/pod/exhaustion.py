@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import sys
 import time
 from collections import Counter
 from typing import Final
@@ -53,7 +54,8 @@ class Descriptors:
 
     def __init__(self, errors: LocalErrors) -> None:
         self._errors = errors
-        self._last = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _LAST
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._last = sys.maxsize if limit == resource.RLIM_INFINITY else limit - _LAST
 
     def opened(self, descriptor: int) -> None:
         if descriptor >= self._last:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pods import Client, running
 
-from loadtests.pod.exhaustion import LocalErrors
+from loadtests.pod.exhaustion import Descriptors, LocalErrors
 from loadtests.pod.storage.contract import StorageUnavailable
 
 
@@ -71,3 +71,10 @@ def test_counts_are_logged_once_a_second_and_none_is_left_out(caplog: pytest.Log
         errors.flush()
     assert [vars(r)["count"] for r in caplog.records] == [1, 4]
     assert errors.total == {"memory": 5}
+
+
+def test_no_descriptor_is_the_last_one_without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    errors = LocalErrors()
+    Descriptors(errors).opened(7)
+    assert not errors.total
