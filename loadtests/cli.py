@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from loadtests import environment
-from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, file_path, seed
+from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, file_path, is_host_and_port, seed
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
@@ -126,7 +126,7 @@ def _check_hosts(arguments: argparse.Namespace) -> None:
     if arguments.worker:
         if given := _of_the_master(arguments):
             fail(f"--worker takes everything but --processes from its master: leave out {', '.join(given)}")
-        if not arguments.worker.rpartition(":")[0] or not arguments.worker.rpartition(":")[2].isdigit():
+        if not is_host_and_port(arguments.worker):
             fail(f"--worker {arguments.worker}: expected HOST:PORT")
     elif not arguments.scenario:
         fail("which SCENARIO? smoke is a short one")
@@ -134,6 +134,8 @@ def _check_hosts(arguments: argparse.Namespace) -> None:
         not arguments.master and (arguments.expect_workers or arguments.bind)
     ):
         fail("--master, --expect-workers N and --bind HOST:PORT belong together")
+    elif not arguments.master and arguments.wait != arguments.parser.get_default("wait"):
+        fail("--wait is refused without --master or --worker: there is nothing to wait for")
     elif arguments.master and arguments.processes != 1:
         fail("--processes is refused beside --master, which starts no workers: use it with --worker")
 

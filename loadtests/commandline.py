@@ -29,3 +29,9 @@ def file_path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a path, got an empty text: is a variable not set?")
     return Path(text)
+
+
+def is_host_and_port(text: str) -> bool:
+    """Whether a text is HOST:PORT with a port from 1 to 65535: `getaddrinfo` takes 70000 for 4464."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536

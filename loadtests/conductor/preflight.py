@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.commandline import is_host_and_port
 from loadtests.conductor.behind import check_databases, databases_behind
 from loadtests.conductor.capacity import Host, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
@@ -183,10 +184,9 @@ def _problems_of_generator(asked: Asked) -> list[str]:
         problems.append("--database names what is behind --target: the storages' own databases are watched anyway")
     if bind is None:
         return problems
-    host, _, port = bind.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not is_host_and_port(bind):
         problems.append(f"--bind {bind}: expected HOST:PORT")
-    elif not asked.target and not is_loopback(host.strip("[]")):
+    elif not asked.target and not is_loopback(bind.rpartition(":")[0].strip("[]")):
         problems.append(f"--bind {bind}: workers elsewhere cannot reach the pod that is started here: use --target")
     return problems
 
