@@ -107,14 +107,18 @@ def _shortfalls(stage: StageFigures) -> list[str]:
     found = []
     if not -_EARLY_END_S <= stage.lasted_s - stage.planned_s <= LATE_END_S:
         found.append(f"{of}: lasted {stage.lasted_s:.1f} s instead of {stage.planned_s:g} s")
-    if stage.agents_missing:
-        found.append(f"{of}: {stage.agents} agents planned, up to {stage.agents_missing} missing")
-    if stage.agents_extra:
-        found.append(f"{of}: {stage.agents} agents planned, up to {stage.agents_extra} more were there")
+    found += agent_shortfalls(stage.name, stage.agents, stage.agents_missing, stage.agents_extra)
     begun = stage.arrivals_begun
     if begun is not None and not stage.arrivals_required <= begun <= stage.arrivals:
         found.append(f"{of}: {stage.arrivals} arrivals planned, {begun} began")
     return found
+
+
+def agent_shortfalls(stage: str, agents: int, missing: int | None, extra: int | None) -> list[str]:
+    """How the number of agents differed from the plan in one stage, `agents` at its end."""
+    of = f"stage {stage}: {agents} agents planned"
+    found = [f"{of}, up to {missing} missing"] if missing else []
+    return [*found, f"{of}, up to {extra} more were there"] if extra else found
 
 
 def with_lengths(

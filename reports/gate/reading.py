@@ -10,6 +10,7 @@ from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
+from loadtests.scenario.completeness import agent_shortfalls
 from reports.gate.completeness import missing_load
 from reports.gate.counting import Excuses, count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
@@ -100,6 +101,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         reason=ended.get("reason"),
         detail=ended.get("detail", ""),
         missing_load=missing_load(run, manifest, ended, timeline) if end is not None else (),
+        other_agents=_other_agents(ended),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
         strain=strain(ended),
@@ -113,6 +115,13 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         counts=counts,
         manifest=manifest,
     )
+
+
+def _other_agents(end: Json) -> tuple[str, ...]:
+    """Empty too for runs of older versions, which do not say."""
+    stages = (end.get("load") or {}).get("stages") or ()
+    names = ("name", "agents", "agents_missing", "agents_extra")
+    return tuple(text for stage in stages for text in agent_shortfalls(*(stage[name] for name in names)))
 
 
 def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:

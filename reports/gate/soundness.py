@@ -45,6 +45,12 @@ def aborted(run: RunEvidence) -> Finding:
     return Finding(f"aborted: there is no end.json; {_AGAIN}" if run.reason is None else "")
 
 
+def cut_short_with_other_agents(run: RunEvidence) -> Finding:
+    if run.reason not in CUT_SHORT or not run.other_agents:
+        return Finding()
+    return Finding(f"{_ended_early(run).reason}; before that, {_named(run.other_agents)}")
+
+
 def cut_short(run: RunEvidence) -> Finding:
     return _ended_early(run) if run.reason in CUT_SHORT else Finding()
 
@@ -56,11 +62,15 @@ def broke_down(run: RunEvidence) -> Finding:
 def other_load(run: RunEvidence) -> Finding:
     if run.reason != "completed" or not run.missing_load:
         return Finding()
-    more = len(run.missing_load) - _NAMED
-    named = "; ".join(run.missing_load[:_NAMED]) + (f" (and {more} more)" if more > 0 else "")
+    named = _named(run.missing_load)
     return Finding(
         f"the run is said to be completed, but its rows show another load than was planned: {named}; {_AGAIN}"
     )
+
+
+def _named(differences: Sequence[str]) -> str:
+    more = len(differences) - _NAMED
+    return "; ".join(differences[:_NAMED]) + (f" (and {more} more)" if more > 0 else "")
 
 
 def _ended_early(run: RunEvidence) -> Finding:
@@ -145,6 +155,7 @@ class Soundness(NamedTuple):
 
 SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", aborted, Bias.EITHER, "how many operations were cut off unwritten is unknown"),
+    Soundness("completed", cut_short_with_other_agents, Bias.EITHER, "fewer agents have more to do"),
     Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
     Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
     Soundness("completed", other_load, Bias.EITHER, "fewer agents have more to do, and fewer arrivals hide failures"),

@@ -334,3 +334,11 @@ def test_generator_that_may_have_been_slow(study, reasons, errors):
 def test_what_pods_and_servers_ran_out_of_is_named(study):
     write_run(study, end={"local_errors": {"pod pod-1": {"descriptors": 7}, "database postgres": {"threads": 1}}})
     assert only(study).exhausted == "pod pod-1 had no descriptors (7 times), database postgres had no threads (1 times)"
+
+
+def test_agents_that_an_interrupted_load_lacked_are_read(study):
+    stage = {"name": "steady", "planned_s": 10.0, "lasted_s": 3.0, "agents": 2, "agents_missing": 2, "agents_extra": 0}
+    never = {"name": "cool-down", "planned_s": 1.0, "lasted_s": None, "agents": 2, "agents_missing": None}
+    stages = [stage, {**never, "agents_extra": None}]
+    write_run(study, end={"reason": "interrupted", "load": {"stages": stages}})
+    assert only(study).other_agents == ("stage steady: 2 agents planned, up to 2 missing",)

@@ -20,6 +20,10 @@ ALL_GOOD, ALL_BAD = Counts(1000, 0), Counts(0, 1000)
 
 FAULTS = {
     "aborted": {"reason": None},
+    "cut_short_with_other_agents": {
+        "reason": "interrupted",
+        "other_agents": ("stage steady: 2 agents planned, up to 2 missing",),
+    },
     "cut_short": {"reason": "interrupted"},
     "broke_down": {"reason": "pod_died", "detail": "signal 9"},
     "other_load": {"missing_load": ("stage steady: 80 arrivals planned, 47 began",)},
