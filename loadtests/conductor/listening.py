@@ -50,8 +50,8 @@ def _is_here(host: str) -> bool:
 def _server_of(host: str, port: int) -> int | None:
     """The process that accepts connections there, with all that serves them below it.
 
-    None when there is no such process here, when it belongs to somebody whose descriptors this user may not read, or
-    when its tree holds this process as well. Several that listen side by side are served by what started them.
+    None when there is no such process here, when it belongs to a user whose descriptors this one may not read, or when
+    its tree holds this process as well. Several that listen side by side are served by what started them.
     """
     if host.startswith("/"):
         paths = (host, f"{host}/.s.PGSQL.{port}")
@@ -80,8 +80,13 @@ def _listens_at(connection: Any, addresses: Container[str], port: int) -> bool:
 
 
 def _listening(kind: str, matches: Callable[[Any], bool]) -> Iterator[int]:
-    """One for each listening socket: of processes that share it what started them."""
-    for connection in psutil.net_connections(kind):
+    """One for each listening socket: of processes that share it what started them. None where the kernel does not
+    list its sockets, as in hardened containers."""
+    try:
+        connections = psutil.net_connections(kind)
+    except (OSError, RuntimeError, psutil.Error):
+        return
+    for connection in connections:
         if connection.pid and matches(connection):
             *above, pid = _line(connection.pid)
             while above and _shares(above[-1], kind, matches):

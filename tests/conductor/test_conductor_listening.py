@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import Mock
 
+import psutil
 import pytest
 
 from loadtests.conductor.choices import Target
@@ -72,6 +74,12 @@ def test_what_is_below_another_process_counts_once() -> None:
         redis = Database("below", "redis")
         found = pids(f"ws://127.0.0.1:{port}/", redis, dsns={"below": f"redis://127.0.0.1:{below}/0"})
     assert found == [("pod", "pod-1", pid)]
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "/proc/net/tcp"), RuntimeError("cannot parse"), psutil.Error()])
+def test_sockets_that_are_not_listed_name_no_process(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "net_connections", Mock(side_effect=error))
+    assert pids("ws://127.0.0.1:80/") == [("pod", "pod-1", None)]
 
 
 @pytest.mark.server
