@@ -79,12 +79,12 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         return RunEvidence(run.name, storage, broken=_never_began(end))
     if manifest["format"] != FORMAT:
         return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
-    ended = end or {}
+    ended, started_at = end or {}, manifest.get("started_at")
     known = RunEvidence(
         run.name,
         storage,
         manifest["round"],
-        started_at=manifest.get("started_at"),
+        started_at=started_at if isinstance(started_at, str) else None,
         lasted_s=ended["ended_ns"] / _S if end is not None else None,
     )
     timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]

@@ -342,3 +342,9 @@ def test_agents_that_an_interrupted_load_lacked_are_read(study):
     stages = [stage, {**never, "agents_extra": None}]
     write_run(study, end={"reason": "interrupted", "load": {"stages": stages}})
     assert only(study).other_agents == ("stage steady: 2 agents planned, up to 2 missing",)
+
+
+@pytest.mark.parametrize("started_at", [None, 5, ["2026"]])
+def test_start_that_is_no_text_is_unknown(study, started_at):
+    write_run(study, manifest={"started_at": started_at})
+    assert only(study).started_at is None
