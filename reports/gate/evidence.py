@@ -95,6 +95,8 @@ class RunEvidence:
     """As written: told apart from those of other runs."""
     missing_load: tuple[str, ...] = ()
     """How the load that the rows show differs from the planned one; empty: it does not, or that is not known."""
+    without_plan: str = ""
+    """Why the rows cannot be compared with the planned load: the run's scenario is not there, or another one."""
     other_agents: tuple[str, ...] = ()
     """How the number of agents differed from the plan as long as the load went on, by what the load reported."""
     started_at: str | None = None

@@ -1,5 +1,6 @@
 """Run directories → evidence: the only place of the gate that opens a run's files."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,11 +97,13 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     excuses = Excuses(load.affected() if load is not None else (), awaiting)
     counts, found = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
     promises = (manifest.get("engine") or {}).get("promises") or {}
+    without_plan = _without_plan(run, manifest)
     return replace(
         known,
         reason=ended.get("reason"),
         detail=ended.get("detail", ""),
-        missing_load=missing_load(run, manifest, ended, timeline) if end is not None else (),
+        missing_load=missing_load(run, manifest, ended, timeline) if end is not None and not without_plan else (),
+        without_plan=without_plan,
         other_agents=_other_agents(ended),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),
@@ -115,6 +118,16 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         counts=counts,
         manifest=manifest,
     )
+
+
+def _without_plan(run: RunDirectory, manifest: Json) -> str:
+    """Compares the scenario with what the manifest says of it."""
+    named = (manifest.get("scenario") or {}).get("sha256")
+    try:
+        found = hashlib.sha256((run.path / "scenario.yaml").read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return "scenario.yaml is missing" if named is not None else ""
+    return "" if named in (None, found) else "scenario.yaml is not the file that the manifest names"
 
 
 def _other_agents(end: Json) -> tuple[str, ...]:

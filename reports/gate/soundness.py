@@ -68,6 +68,12 @@ def other_load(run: RunEvidence) -> Finding:
     )
 
 
+def without_plan(run: RunEvidence) -> Finding:
+    if not run.without_plan:
+        return Finding()
+    return Finding(f"the load cannot be compared with its plan: {run.without_plan}; was the run copied whole?")
+
+
 def _named(differences: Sequence[str]) -> str:
     more = len(differences) - _NAMED
     return "; ".join(differences[:_NAMED]) + (f" (and {more} more)" if more > 0 else "")
@@ -159,6 +165,7 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
     Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
     Soundness("completed", other_load, Bias.EITHER, "fewer agents have more to do, and fewer arrivals hide failures"),
+    Soundness("completed", without_plan, Bias.MISSING, "what was planned is unknown, not what happened"),
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
     Soundness("generator", saturated, Bias.EITHER, "a slow generator delays operations, and makes fewer"),

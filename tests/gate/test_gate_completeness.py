@@ -9,7 +9,7 @@ from loadtests.scenario.stages import timeline
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.reading import read_evidence, study_storages
 from reports.gate.soundness import check_run
-from reports.gate.verdicts import Check, Verdict
+from reports.gate.verdicts import Bias, Check, Verdict
 
 ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.99)
 ENDS_S = 16.0
@@ -119,10 +119,21 @@ def test_how_long_the_drain_took_does_not_matter(study):
     assert found(study).missing_load == ()
 
 
-def test_a_scenario_that_cannot_be_read_says_nothing(study):
-    run = write_run(study, operations=[*customers()[:10]])
-    (run.path / "scenario.yaml").write_text("name: [")
-    assert found(study).missing_load == ()
+def test_a_scenario_of_another_version_says_nothing(study):
+    write_run(study, operations=[*customers()[:10]], scenario="name: [")
+    assert (found(study).missing_load, found(study).without_plan) == ((), "")
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "another"])
+def test_scenario_that_the_manifest_does_not_name_keeps_a_pass_away(study, damage):
+    path = write_run(study, operations=[*customers(), *agent(0), *agent(1)]).path / "scenario.yaml"
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_text(SCENARIO[:-9] if damage == "cut" else SCENARIO.replace("agents: 2", "agents: 1"))
+    check = completed(found(study))
+    assert (check.verdict, check.bias) == (Verdict.UNKNOWN, Bias.MISSING)
+    assert check.reason.startswith("the load cannot be compared with its plan: scenario.yaml is ")
 
 
 def test_agents_that_left_without_a_close_are_not_extra(study):
