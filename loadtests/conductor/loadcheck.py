@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 def stage_figures(load: Load, scenario: Scenario, seed: int) -> list[StageFigures]:
-    """Each stage, planned and actual; what the load did not live to report is None."""
+    """Each stage, planned and actual; None where the load has reported nothing."""
     planned = planned_figures(timeline(scenario.stages), scenario.customer.arrivals, seed)
     starts = [(str(stage["name"]), stage["started_ns"] / 1e9) for stage in load.stages]
     if load.stopped_ns is None:

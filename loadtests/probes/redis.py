@@ -69,16 +69,16 @@ class RedisProbe:
         asked_ns = self._clock()
         with_totals = asked_ns >= self._slowly_ns
         try:
-            told, newest = await self._info(with_totals)
+            info, newest = await self._info(with_totals)
             now_ns = self._clock()
-            slowly = await self._totals(now_ns, told, newest) if with_totals else {}
+            slowly = await self._totals(now_ns, info, newest) if with_totals else {}
         except ResponseError as error:
             if str(error).startswith("BUSY"):
                 return {}  # what it was busy with, a later look tells
             raise
         moments = self._moments(now_ns)
         made_up = [(self.name, at, at, now_ns, 0, None, self._period_ns) for at in moments[:-1] if at > asked_ns]
-        return {"sessions": self._sessions(moments, told), "ticks": made_up, **slowly}
+        return {"sessions": self._sessions(moments, info), "ticks": made_up, **slowly}
 
     def _moments(self, now_ns: int) -> list[int]:
         """When there should have been looks since the one before: now, and those that were left out or saw nothing."""
@@ -104,23 +104,23 @@ class RedisProbe:
         pipe.info("everything")
         if with_newest:
             pipe.execute_command("SLOWLOG", "GET", 1)
-        told, *answers = await pipe.execute(raise_on_error=False)
-        if isinstance(told, Exception):
-            raise told
+        info, *answers = await pipe.execute(raise_on_error=False)
+        if isinstance(info, Exception):
+            raise info
         entries = answers[0] if answers else []
         if isinstance(entries, Exception):
             if not isinstance(entries, NoPermissionError):
                 raise entries
             entries = []
-        return told, entries[0][0] if entries else None
+        return info, entries[0][0] if entries else None
 
-    async def _totals(self, now_ns: int, told: dict[str, Any], newest: int | None) -> Rows:
+    async def _totals(self, now_ns: int, info: dict[str, Any], newest: int | None) -> Rows:
         """Once a second: the server's totals, and what SLOWLOG had added when they were read."""
         self._slowly_ns = now_ns + _SLOWLY_NS
         if news := self._slow.news(newest):
             entries = await self._slow_entries(min(news + _MEANWHILE, _MOST_ENTRIES))
             self._slow.add([entry for entry in entries if newest is not None and entry.number <= newest])
-        return {"counters": counter_rows(now_ns, self._database, {**counters(told), **self._slow.totals})}
+        return {"counters": counter_rows(now_ns, self._database, {**counters(info), **self._slow.totals})}
 
     async def _may_read_slowlog(self) -> bool:
         """Whether this user may. What SLOWLOG has by now is not of the run."""

@@ -42,7 +42,7 @@ class SourceError(Exception):
 
 
 def printable(text: str) -> str:
-    """The text on one line: characters that a terminal would not show, or obey, as escapes."""
+    """The text on one line: characters that a terminal would not show, or would act on, as escapes."""
     return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text)
 
 

@@ -103,7 +103,7 @@ class MariadbServer(PrivateServer):
     @classmethod
     def files_needed(cls, connections: int) -> int:
         """One for each connection, and those of InnoDB, logs and tables: a MariaDB with fewer starts, says that it
-        takes all connections, and lets clients wait in vain (measured with 1024: 982 of 2000 connections)."""
+        takes all connections, and never serves some of them (measured with 1024: 982 of 2000 connections)."""
         return connections + RESERVED + FILES_BESIDES
 
     def _read_limits(self) -> dict[str, int]:

@@ -25,7 +25,7 @@ TEMPORARY = "loadtests-"
 """What the names of servers' temporary directories begin with."""
 
 _SAME_START_S = 2.0
-"""Where the kernel's own count of the start is unknown: the Unix clock that a start is told on may be set."""
+"""Where the kernel's own count of the start is unknown: the Unix clock that measures it may be set."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Session:
         outcome, error, ended_ns = "unknown", "cut_off", None
         try:
             outcome, error, ended_ns = self._create(key, planned_ns, self._load.timeout_s("connection.create"))
-        except BaseException as fault:  # we are being killed: nobody else knows of this connection yet
+        except BaseException as fault:  # this user is being killed: only this frame has the connection yet
             error = local_error(fault) or self._cut_short
             self.drop()
             raise

@@ -204,7 +204,7 @@ class WorkerRun:
         return "; ".join(filter(None, [self.recorder.totals().error, *self.load.errors]))
 
     def _unkept(self) -> str:
-        """Says so when the master has not acknowledged every batch; to be asked at the end."""
+        """What the master has not acknowledged, in words; empty when it has every batch. Called at the end."""
         left = list(self._buffer.unacknowledged()) if self._buffer is not None else []
         return f"the master has not acknowledged {len(left)} batches of rows" if left else ""
 

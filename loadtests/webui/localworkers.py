@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""The workers that a web UI's master has on this host: one that dies is replaced, and the page says so."""
+"""The workers that a web UI's master has on this host: one that dies is replaced, and the page shows it."""
 
 import ctypes
 import logging
@@ -62,7 +62,7 @@ class LocalWorkers:
 
     def _replace(self, pid: int) -> None:
         _log.error("the local worker %s has died", pid)
-        while self._control.loading:  # the run ends of it, and says so
+        while self._control.loading:  # it ends the run, which reports it
             gevent.sleep(0.1)
         self._forget_connection()
         if self._soon >= _MOST_SOON:

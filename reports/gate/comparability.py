@@ -51,7 +51,7 @@ def check_durability(runs: Sequence[RunEvidence], allowed: bool) -> Check:
         return Check("durability", Verdict.PASS, reason=told)
     if allowed:
         return Check("durability", Verdict.PASS, reason=f"{told}; the objectives allow it")
-    why = "it cannot be told what commits survive" if None in survives.values() else "commits survive different things"
+    why = "it is unknown what commits survive" if None in survives.values() else "commits survive different things"
     hint = "loadtests/allow-different-durability allows it"
     return Check("durability", Verdict.UNKNOWN, bias=Bias.EITHER, reason=f"{why}: {told} ({hint})")
 

@@ -99,7 +99,7 @@ def _moments(batch: pa.RecordBatch, name: str) -> Ints:
 def missing_load(run: RunDirectory, manifest: Json, end: Json, rows: Sequence[Json]) -> tuple[str, ...]:
     """How the load differs from the plan, one sentence a difference; `rows` are those of the timeline.
 
-    Empty when it does not differ, and where that cannot be told: without a scenario that this version understands, and
+    Empty when it does not differ, and where that cannot be known: without a scenario that this version understands, and
     where no row is of its schedule of arrivals though arrivals are said to have begun.
     """
     begun = [(str(row["subject"]), int(row["started_ns"])) for row in rows if row["kind"] == "stage"]

@@ -89,7 +89,7 @@ def not_counted(run: RunEvidence) -> Finding:
     if kept is None:
         return Finding(f"the number of lost operations is unknown: there is no end.json; {_AGAIN}")
     if kept.lost is None and kept.lost_at_most is None:
-        return Finding(f"it cannot be told how many operations were lost; {_AGAIN}")
+        return Finding(f"it is unknown how many operations were lost; {_AGAIN}")
     if kept.found > kept.written:
         return Finding(
             f"{kept.written} operations were written, {kept.found} are in the files: some are not of this run"
@@ -103,7 +103,7 @@ def operations_lost(run: RunEvidence) -> Finding:
         return Finding()
     found = partial(Finding, limit=0.0, unit="operations lost")
     if kept.lost is None and kept.lost_at_most is not None:
-        return found(f"it cannot be told how many operations were lost, {kept.lost_at_most} at most; {_AGAIN}")
+        return found(f"it is unknown how many operations were lost, {kept.lost_at_most} at most; {_AGAIN}")
     if kept.lost:
         return found(f"{kept.lost} operations were lost; {_AGAIN}", kept.lost)
     missing = kept.written - kept.found
@@ -115,7 +115,7 @@ def operations_lost(run: RunEvidence) -> Finding:
 
 def saturated(run: RunEvidence) -> Finding:
     if run.saturated is None:
-        return Finding(f"it cannot be told whether the generator kept up; {_AGAIN}")
+        return Finding(f"it is unknown whether the generator kept up; {_AGAIN}")
     if not run.saturated or not run.slowed:
         return Finding()
     strain = f" ({run.strain})" if run.strain else ""

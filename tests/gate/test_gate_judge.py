@@ -142,14 +142,14 @@ BLIND = Sight(10.0, 2.0, "statement timeout")
         (
             {"kept": Kept(None, 7, 1000, 1000)},
             "operations kept",
-            "cannot be told how many operations were lost, 7 at most",
+            "it is unknown how many operations were lost, 7 at most",
         ),
         ({"kept": Kept(0, 0, 1000, 900)}, "operations kept", "1000 operations were written, 900 are in the files"),
         ({"kept": None}, "operations kept", "the number of lost operations is unknown"),
         ({"sight": BLIND}, "observer", "blind for 2.0 s of 10.0 s of judged time: statement timeout"),
         ({"sight": None}, "observer", "there was no observer"),
         ({"saturated": True}, "generator", "the generator was saturated"),
-        ({"saturated": None}, "generator", "it cannot be told whether the generator kept up"),
+        ({"saturated": None}, "generator", "it is unknown whether the generator kept up"),
         ({"reason": None}, "completed", "aborted: there is no end.json"),
         ({"reason": "pod_died", "detail": "signal 9"}, "completed", "ended early: pod_died (signal 9)"),
         ({"reason": "interrupted"}, "completed", "ended early: interrupted"),
@@ -299,7 +299,7 @@ def test_durability_of_runs_that_never_began_cannot_be_told():
     judgement = judged(run(broken="x", commit_survives=None), run(**POSTGRES, broken="y", commit_survives=None))
     assert check(judgement, "durability").verdict is UNKNOWN
     assert (
-        "cannot be told what commits survive: sqlite unknown, postgres unknown" in check(judgement, "durability").reason
+        "it is unknown what commits survive: sqlite unknown, postgres unknown" in check(judgement, "durability").reason
     )
 
 

@@ -90,9 +90,9 @@ def event(line: bytes, zone_s: int = 0, encoding: str = "utf-8") -> Event | None
     """
     if not _TOLD.search(line, 0, _HEAD):
         return None
-    told = _object(line, encoding)
+    entry = _object(line, encoding)
     try:
-        return _event(told, str(told["message"]), zone_s)
+        return _event(entry, str(entry["message"]), zone_s)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"a log line without {error}") from None
 
