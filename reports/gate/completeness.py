@@ -121,6 +121,12 @@ def missing_load(run: RunDirectory, manifest: Json, end: Json, rows: Sequence[Js
     return tuple(shortfalls(with_lengths(stages, starts, (_stopped_ns(line, begun, end) - origin_ns) / _S)))
 
 
+def planned_actions(run: RunDirectory) -> int | None:
+    """How many actions the scenario's timeline has; None where this version does not understand the scenario."""
+    scenario = _scenario(run)
+    return None if scenario is None else len(scenario.timeline)
+
+
 def _scenario(run: RunDirectory) -> Scenario | None:
     try:
         return parse_scenario((run.path / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")

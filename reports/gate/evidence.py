@@ -95,6 +95,8 @@ class RunEvidence:
     """As written: told apart from those of other runs."""
     missing_load: tuple[str, ...] = ()
     """How the load that the rows show differs from the planned one; empty: it does not, or that is not known."""
+    undone_actions: tuple[str, ...] = ()
+    """Actions of the timeline that failed or never began, one sentence each."""
     without_plan: str = ""
     """Why the rows cannot be compared with the planned load: the run's scenario is not there, or another one."""
     other_agents: tuple[str, ...] = ()

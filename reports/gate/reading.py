@@ -12,7 +12,8 @@ from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
-from reports.gate.completeness import missing_load
+from reports.gate.actions import undone_actions
+from reports.gate.completeness import missing_load, planned_actions
 from reports.gate.counting import Excuses, count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
 from reports.gate.objectives import Objective
@@ -104,6 +105,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         detail=ended.get("detail", ""),
         missing_load=missing_load(run, manifest, ended, timeline) if end is not None and not without_plan else (),
         without_plan=without_plan,
+        undone_actions=undone_actions(timeline, None if without_plan else planned_actions(run)),
         other_agents=_other_agents(ended),
         kept=_kept(ended["operations"], found) if end is not None else None,
         saturated=ended.get("generator", {}).get("saturated"),

@@ -68,6 +68,12 @@ def other_load(run: RunEvidence) -> Finding:
     )
 
 
+def actions_undone(run: RunEvidence) -> Finding:
+    if run.reason != "completed" or not run.undone_actions:
+        return Finding()
+    return Finding(f"the timeline did not do what the scenario asks for: {_named(run.undone_actions)}; {_AGAIN}")
+
+
 def without_plan(run: RunEvidence) -> Finding:
     if not run.without_plan:
         return Finding()
@@ -165,6 +171,7 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
     Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
     Soundness("completed", other_load, Bias.EITHER, "fewer agents have more to do, and fewer arrivals hide failures"),
+    Soundness("completed", actions_undone, Bias.HIDES, "what an action would have broken has not failed"),
     Soundness("completed", without_plan, Bias.MISSING, "what was planned is unknown, not what happened"),
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),

@@ -27,6 +27,7 @@ FAULTS = {
     "cut_short": {"reason": "interrupted"},
     "broke_down": {"reason": "pod_died", "detail": "signal 9"},
     "other_load": {"missing_load": ("stage steady: 80 arrivals planned, 47 began",)},
+    "actions_undone": {"undone_actions": ("VACUUM on chats: no such table",)},
     "without_plan": {"without_plan": "scenario.yaml is missing"},
     "not_counted": {"kept": None},
     "operations_lost": {"kept": Kept(1, 1, 1000, 1000)},

@@ -1,0 +1,27 @@
+"""Which actions of the timeline did not do what the scenario asks for."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def undone_actions(rows: Sequence[Mapping[str, Any]], planned: int | None) -> tuple[str, ...]:
+    """One sentence each: those that failed, those whose turn never came, and how many have no row. `rows` are those of
+    the timeline; `planned` None: the number of actions is unknown.
+
+    An action that the end of the run cut off has begun, and counts as done.
+    """
+    actions = [row for row in rows if row["kind"] == "action"]
+    found = [_sentence(row) for row in actions if row["result"] == "failed" or _never_began(row)]
+    missing = (planned or 0) - len(actions)
+    return (*found, f"{missing} of {planned} actions have no row") if missing > 0 else tuple(found)
+
+
+def _never_began(row: Mapping[str, Any]) -> bool:
+    return bool(row["result"] == "unfinished" and row["started_ns"] == row["ended_ns"])
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    detail = json.loads(row["detail"] or "{}")
+    words = detail.get("words") or f"an action on {row['subject']}"
+    return f"{words}: {detail.get('error') or row['result']}"
