@@ -44,11 +44,13 @@ def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | Non
 
 
 def client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
-    """A client of one connection, which opens it when it is first used. Raises AddressError."""
+    """A client of one connection, which it opens when it is first used and closes with itself. Raises AddressError."""
     connections = pool(redis.asyncio.ConnectionPool, address, timeout_s=timeout_s, name=name, **more)
-    return redis.asyncio.Redis(
+    made = redis.asyncio.Redis(
         connection_pool=connections, single_connection_client=True, decode_responses=more.get("decode_responses", False)
     )
+    made.auto_close_connection_pool = True  # else `aclose` leaves the connection open
+    return made
 
 
 async def open_client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
@@ -60,7 +62,6 @@ async def open_client(address: Address, *, timeout_s: float, name: str | None = 
             await refuse_proxy(made, address)
     except BaseException as error:
         await made.aclose()
-        await made.connection_pool.disconnect()
         raise explained(error, address) from error
     return made
 
@@ -69,7 +70,6 @@ async def check(address: Address, *, timeout_s: float) -> None:
     """Connects once and closes again. Raises what `open_client` does."""
     made = await open_client(address, timeout_s=timeout_s)
     await made.aclose()
-    await made.connection_pool.disconnect()
 
 
 async def refuse_proxy(made: Any, address: Address) -> None:
