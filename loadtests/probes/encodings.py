@@ -14,7 +14,7 @@ READ_RAW = "SET client_encoding = 'LATIN1'"
 
 def codec(encoding: str) -> str:
     """Python's name of a PostgreSQL encoding: `LATIN1`, `EUC_JP`, `WIN1252`; `utf-8` for what Python does not know."""
-    name = re.sub(r"^WIN(?=\d)", "cp", encoding)
+    name = re.sub(r"^KOI8(?=[RU])", "koi8_", re.sub(r"^WIN(?=\d)", "cp", encoding))
     try:
         return codecs.lookup(name).name
     except LookupError:

@@ -21,7 +21,10 @@ from loadtests.servers.postgres import PostgresServer
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("LATIN1", "iso8859-1"), ("WIN1252", "cp1252"), ("EUC_JP", "euc_jp"), ("UTF8", "utf-8"), ("SQL_ASCII", "utf-8")],
+    [
+        *(("LATIN1", "iso8859-1"), ("WIN1252", "cp1252"), ("KOI8R", "koi8-r"), ("KOI8U", "koi8-u")),
+        *(("EUC_JP", "euc_jp"), ("UTF8", "utf-8"), ("SQL_ASCII", "utf-8")),
+    ],
 )
 def test_codec_of_an_encoding(name: str, expected: str) -> None:
     assert codec(name) == expected
