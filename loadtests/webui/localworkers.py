@@ -69,11 +69,19 @@ class LocalWorkers:
             self._control.note = f"{self._soon} local workers died one after another; start the web UI again."
             _log.error("%s", self._control.note)
             return
+        if self._control.leaving:  # since the worker died
+            return
+        try:
+            new = self._start()
+        except OSError as error:
+            self._control.note = f"The local worker {pid} died and cannot be replaced: {error.strerror}."
+            _log.error("%s", self._control.note)
+            return
         self._control.note = f"The local worker {pid} died and was replaced."
-        gevent.spawn(self._watch, self._start())
+        gevent.spawn(self._watch, new)
 
     def _start(self) -> int:
-        """In a session of its own: the master passes Ctrl-C on in its own way."""
+        """In a session of its own: the master passes Ctrl-C on in its own way. Raises OSError."""
         worker = subprocess.Popen(
             worker_argv(self._master),
             stdin=subprocess.DEVNULL,
