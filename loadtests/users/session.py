@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic_ns
 from typing import Any
 
@@ -98,9 +99,9 @@ class Session:
     def _create(self, key: int, planned_ns: int, timeout_s: float) -> tuple[str, str, int | None]:
         until_ns = monotonic_ns() + int(timeout_s * 1e9)
         try:
-            self._connection = Connection.open(
-                self._url, timeout_s=timeout_s, on_event=self._pushed, on_lost=self._ended
-            )
+            # Guarded: the connection only logs what these raise.
+            pushed, ended = (partial(self._load.guarded, handle) for handle in (self._pushed, self._ended))
+            self._connection = Connection.open(self._url, timeout_s=timeout_s, on_event=pushed, on_lost=ended)
         except ConnectionFailed as failure:
             self._load.note_connection_failure(planned_ns, failure)
             return failure.outcome, failure.error, None
