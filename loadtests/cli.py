@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtests import environment
-from loadtests.commandline import EX_INTERRUPTED, EX_SOFTWARE, EX_UNAVAILABLE, Parser, file_path, is_host_and_port, seed
+from loadtests import environment, readers
+from loadtests.commandline import (
+    EX_INTERRUPTED,
+    EX_SOFTWARE,
+    EX_UNAVAILABLE,
+    EX_USAGE,
+    Parser,
+    file_path,
+    is_host_and_port,
+    seed,
+)
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure, written
 
@@ -264,6 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     environment.clean()  # before any library is imported: the commands import theirs when they are called
     secure("loadtests")
     raise_soft_limit()  # all that is started from here inherits it
+    if problem := readers.problem():
+        print(f"loadtests: {problem}", file=sys.stderr)
+        raise SystemExit(EX_USAGE)
     try:
         code = dispatch(sys.argv[1:] if arguments is None else arguments)
     except KeyboardInterrupt:

@@ -4,7 +4,8 @@ Libraries read settings by themselves: from variables (`PG*`, `LOCUST_*`, `GEVEN
 proxies) and from files below HOME (`~/.pgpass`, `~/.postgresql`, `~/.locust.conf`, `~/.gitconfig`). Such settings were
 made for other programs. So our processes have only the variables named here, and a home directory that does not exist.
 
-Every entry point calls `clean` before it imports a library. What it withholds is kept for the user's own commands.
+Every entry point calls `clean` before it imports a library. What it withholds is kept for the user's own commands, the
+umask included.
 """
 
 import os
@@ -12,6 +13,8 @@ import site
 import warnings
 from collections.abc import Mapping
 from typing import Final
+
+from loadtests import readers
 
 NO_HOME: Final = "/nonexistent/home"
 """HOME of our processes. An unset HOME would not do: libraries then ask the password database."""
@@ -28,9 +31,13 @@ SECRETS: Final = frozenset(
         "CONTROL_TOKEN",
         "PLAN",
         "LIVE_FD",
+        "USER_UMASK",
     )
 )
 """Secrets and settings of one process: a child has those that it is given, the user's commands none."""
+
+_USER_UMASK: Final = "LOADTESTS_USER_UMASK"
+"""Variable of `carrier_environment`: the umask of the user's shell, in octal."""
 
 _WITHHELD: Final = "LOADTESTS_WITHHELD_"
 """Prefix under which `carrier_environment` passes on variables that are for the user's commands only."""
@@ -60,9 +67,14 @@ _QUIET: tuple[type[Warning], ...] = (DeprecationWarning, PendingDeprecationWarni
 _withheld: dict[str, str] = {}
 """What `clean` removed from this process's environment, or replaced."""
 
+_umask: dict[str, str] = {}
+"""The user's umask, under its variable's name, once `clean` has been called."""
+
 
 def clean() -> None:
-    """Reduces this process's environment to what our processes have. May be called again."""
+    """Reduces this process's environment to what our processes have, and sets its umask. May be called again."""
+    before = f"{os.umask(readers.umask()):03o}"
+    _umask.setdefault(_USER_UMASK, os.environ.pop(_USER_UMASK, before))
     original = user_variables()
     ours = _passed(original, terminal=True)
     _withheld.update(_differing(original, ours))
@@ -85,12 +97,18 @@ def carrier_environment() -> dict[str, str]:
     """The environment of a process that itself runs the user's commands: ours, with the rest set apart."""
     original = user_variables()
     ours = _passed(original, terminal=True)
-    return {**ours, **{f"{_WITHHELD}{name}": value for name, value in _differing(original, ours).items()}}
+    return {**ours, **_umask, **{f"{_WITHHELD}{name}": value for name, value in _differing(original, ours).items()}}
 
 
 def user_environment() -> dict[str, str]:
     """The environment of the user's own commands: as it was for us, without our secrets."""
     return {name: value for name, value in user_variables().items() if name not in SECRETS}
+
+
+def user_umask() -> int:
+    """The umask of the user's own commands; -1, which changes nothing, where `clean` has not been called."""
+    octal = _umask.get(_USER_UMASK, "")
+    return int(octal, 8) & 0o777 if octal and set(octal) <= set("01234567") else -1
 
 
 def user_variables() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A run's tables as Parquet or CSV: one file a table, workers merged, codes as names."""
 
+import os
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
+from loadtests.records.documents import create_draft
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
@@ -49,10 +51,10 @@ def _tell_of(missing: set[str], table: Table, run: Path) -> None:
 def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -> Path:
     """One table, batch by batch: memory stays flat. A file of that name is replaced when the new one is whole."""
     path = to / f"{table.name}.{format}"
-    draft = path.with_name(f".{path.name}.draft")
     schema = exported_schema(table, missing_columns(directory, table))
+    descriptor, draft = create_draft(path)
     try:
-        with draft.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             sink = _sink(format, file, schema)
             try:
                 for batch in exported_batches(directory, table, schema):

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import errno
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from loadtests import readers
 from loadtests.commandline import file_path
 from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     study = options.study
+    if problem := readers.problem():
+        parser.error(problem)
     try:
         page, rows = report(study, options.objectives)
     except ReportError as error:
@@ -86,7 +90,7 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
         with _temporary_directory(study):
             _write(findings, draft)
         with contextlib.suppress(OSError):  # of no use on a file system without modes
-            draft.chmod(0o755)
+            draft.chmod(readers.directory_mode())
         _swap(draft, study / "report")
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -149,18 +153,27 @@ def _write(findings: Findings, into: Path) -> None:
         (into / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
+def _remove(place: Path) -> None:
+    """A directory with all that is in it; of a link the link alone."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+
+
 def _swap(draft: Path, place: Path) -> None:
     """Puts the draft where the report belongs; what was there goes away whole."""
-    if place.exists():
+    if os.path.lexists(place):
         old = draft.with_name(f"{draft.name}-old")
         try:
             place.rename(old)
         except OSError as error:
             if error.errno != errno.EXDEV:  # overlayfs renames no directory of a lower layer
                 raise
-            shutil.rmtree(place)
+            _remove(place)
         draft.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            _remove(old)
     else:
         draft.rename(place)
 

@@ -4,9 +4,12 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from loadtests import readers
 
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 """A file system without hard links: vfat, exFAT, many SMB and FUSE mounts."""
@@ -28,15 +31,26 @@ def replace_text(path: Path, text: str) -> None:
 
 def _write(path: Path, text: str, publish: Callable[[Path, Path], None]) -> None:
     """Bytes of a path that are not UTF-8 are written as escapes."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor, draft = create_draft(path)
     try:
-        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(text)
             file.flush()
             flush_to_disk(file.fileno())
         publish(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def create_draft(path: Path) -> tuple[int, Path]:
+    """A new file beside `path`, to be renamed to it: its descriptor and its random name.
+
+    At a predictable name another user who can write in the directory could have put a link to any file of ours.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with contextlib.suppress(OSError):  # of no use on a file system without modes
+        os.fchmod(descriptor, readers.file_mode())
+    return descriptor, Path(name)
 
 
 def flush_to_disk(descriptor: int) -> None:
@@ -54,7 +68,7 @@ def _publish(draft: Path, path: Path) -> None:
     Without hard links the name is looked up before the rename: a document has one writer.
     """
     try:
-        os.link(draft, path)
+        os.link(draft, path, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise

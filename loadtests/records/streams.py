@@ -11,6 +11,10 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from loadtests import readers
+
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+
 BATCH_INTERVAL_S = 0.25
 """Writers flush at least this often: packing one huge batch would stall a worker for tens of milliseconds."""
 
@@ -21,7 +25,7 @@ class TableWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.schema = schema
         self.rows = 0
-        self._file = _File(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644), "wb")
+        self._file = _File(os.open(path, _CREATE, readers.file_mode()), "wb")
         self._stream = pa.ipc.new_stream(self._file, schema)
         pa.array([], pa.int8())  # the first array imports pandas, if there: half a second that no run may stand still
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import IO, Any, Final, TypeVar
 
-from loadtests.environment import user_environment
+from loadtests.environment import user_environment, user_umask
 from loadtests.scenario import (
     Action,
     Cut,
@@ -248,6 +248,7 @@ async def _run(action: Run, around: Surroundings) -> Found:
             stdout=said,
             stderr=asyncio.subprocess.STDOUT,
             env=user_environment(),
+            umask=user_umask(),
             start_new_session=True,
         )
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests import readers
 from loadtests.commandline import file_path
 from loadtests.records.documents import replace_text
 from loadtests.records.rundirectory import RunDirectory
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     secure("loadtests-gate")
     try:
-        return _gate(_parser().parse_args(arguments))
+        return _gate(_options(arguments))
     except _RefusedError as refused:
         print(refused, file=sys.stderr)
         return refused.code
@@ -56,6 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last resort
         print(f"loadtests-gate: our own fault: {type(error).__name__}: {error}", file=sys.stderr)
         return OUR_FAULT
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = _parser().parse_args(arguments)
+    if problem := readers.problem():
+        raise _RefusedError(BAD_INPUT, f"loadtests-gate: {problem}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

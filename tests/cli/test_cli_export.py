@@ -1,5 +1,7 @@
 """Exporting a run that an older version wrote."""
 
+import os
+
 import pyarrow as pa
 import pyarrow.parquet
 from studies import write_run
@@ -21,3 +23,15 @@ def test_a_column_that_came_later_is_left_empty_and_said_to_be(tmp_path, capsys)
     assert told == [
         f"loadtests export: {run.path}: ticks was written without period_ns, by an older version: left empty"
     ]
+
+
+def test_link_at_a_predictable_name_is_not_written_through(tmp_path):
+    run, to, victim = write_run(tmp_path, "01-sqlite", tables={"ticks": []}), tmp_path / "out", tmp_path / "victim"
+    victim.write_text("precious")
+    to.mkdir()
+    for name in (".ticks.csv.draft", f".ticks.csv.{os.getpid()}", "ticks.csv"):
+        (to / name).symlink_to(victim)
+    assert export_run(run.path, "csv", to) == 0
+    assert victim.read_text() == "precious"
+    assert (to / "ticks.csv").read_text().startswith('"probe"')
+    assert not (to / "ticks.csv").is_symlink()

@@ -37,9 +37,12 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The environment of these tests, put back afterwards whatever `clean` did."""
     before, given = dict(os.environ), {**VARIABLES, **PASSED, **SECRETS, "HOME": "/home/user", "OWN_TOKEN": "t"}
     monkeypatch.setattr(environment, "_withheld", {})
+    monkeypatch.setattr(environment, "_umask", {})
+    umask = os.umask(0o002)
     os.environ.clear()
     os.environ.update(given)
     yield given
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(before)
 
@@ -147,3 +150,26 @@ def test_each_process_is_started_with_an_environment_of_its_own():
                 started[place] = any(keyword.arg == "env" for keyword in node.keywords)
     assert len(started) >= 8
     assert [place for place, given in started.items() if not given] == []
+
+
+@pytest.mark.parametrize(
+    ("readers", "umask"), [(None, 0o077), ("owner", 0o077), ("group", 0o027), ("all", 0o022), ("everyone", 0o077)]
+)
+def test_clean_sets_the_umask_that_the_readers_need(readers: str | None, umask: int) -> None:
+    if readers is not None:
+        os.environ["LOADTESTS_READERS"] = readers
+    environment.clean()
+    assert os.umask(0o002) == umask
+
+
+def test_commands_of_the_user_have_the_umask_of_the_user() -> None:
+    assert environment.user_umask() == -1, "nothing to put back before clean"
+    environment.clean()
+    environment.clean()
+    assert environment.user_umask() == 0o002
+    script = "from loadtests import environment as e; e.clean(); print(e.user_umask(), sorted(e.user_environment()))"
+    child = [sys.executable, "-c", script]
+    carried = subprocess.run(child, env=environment.carrier_environment(), capture_output=True, text=True, check=True)
+    assert carried.stdout.startswith("2 [")
+    assert "USER_UMASK" not in carried.stdout
+    assert "LOADTESTS_USER_UMASK" not in environment.child_environment({})

@@ -153,6 +153,32 @@ def test_an_earlier_verdict_is_replaced_and_nothing_else_is_left(study):
     assert sorted(p.name for p in study.iterdir()) == ["01-sqlite", "verdict.json", "verdict.xml"]
 
 
+def test_link_at_a_predictable_name_is_not_written_through(study, tmp_path):
+    """As another user can put it where a study lies in a directory that both can write in."""
+    write_run(study, operations=attempts(), workers=2)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    places = [f"{dot}{name}{end}" for name in ("verdict.json", "verdict.xml")
+              for dot, end in ((".", f".{os.getpid()}"), (".", ".draft"), ("", ".tmp"), ("", ""))]  # fmt: skip
+    for place in places:
+        (study / place).symlink_to(victim)
+    assert gate(study) == 0
+    assert victim.read_text() == "precious"
+    assert json.loads((study / "verdict.json").read_text())["overall"] == "pass"
+    assert {name: (study / name).stat().st_mode & 0o777 for name in ("verdict.json", "verdict.xml")} == {
+        "verdict.json": 0o600,
+        "verdict.xml": 0o600,
+    }
+
+
+def test_unknown_readers_are_bad_input(study, monkeypatch, capsys):
+    write_run(study, operations=attempts(), workers=2)
+    monkeypatch.setenv("LOADTESTS_READERS", "everyone")
+    assert gate(study) == 64
+    assert "LOADTESTS_READERS='everyone': expected one of owner, group, all" in capsys.readouterr().err
+    assert not (study / "verdict.json").exists()
+
+
 def test_bad_input_leaves_no_earlier_verdict_behind(study, tmp_path):
     write_run(study, operations=attempts())
     assert gate(study) == 0

@@ -307,6 +307,19 @@ def test_report_replaces_one_that_cannot_be_renamed(tmp_path, monkeypatch):
     assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
 
 
+def test_report_replaces_a_link_and_not_what_it_leads_to(tmp_path):
+    study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    compared(study)
+    (elsewhere / "kept").mkdir(parents=True)
+    (study / "report").symlink_to(elsewhere)
+    assert main([str(study)]) == 0
+    assert not (study / "report").is_symlink()
+    assert (study / "report" / "index.html").is_file()
+    assert (study / "report").stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in elsewhere.iterdir()] == ["kept"]
+    assert not list(study.glob(".report-*"))
+
+
 def test_study_whose_name_is_no_text_has_a_report(tmp_path):
     study = tmp_path / os.fsdecode(b"study\xff <b>")
     write_run(study, operations=accepts(0.02))
