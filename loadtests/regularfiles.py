@@ -48,3 +48,8 @@ def read_regular(
     """The first `most` bytes of a regular file; raises as `open_regular` does."""
     with os.fdopen(open_regular(path, directory, owners), "rb") as file:
         return file.read(most)
+
+
+def names_in(directory: int) -> list[str]:
+    """The names in an open directory, in order."""
+    return sorted(os.listdir(directory))

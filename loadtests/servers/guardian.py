@@ -21,6 +21,7 @@ itself be killed, the server gets one, set after that change.
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -28,6 +29,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -143,26 +145,77 @@ def _reap() -> None:
         pass
 
 
-def free_shared_memory(lock_file: Path) -> None:
-    """A killed PostgreSQL leaves a tiny System V segment behind: the seventh line of its lock file ends in the id."""
+@contextlib.contextmanager
+def acting_as(account: tuple[int, int] | None) -> Iterator[None]:
+    """File access with the rights of the account alone. For a process with one thread: the ids are the process's."""
+    if account is None or os.geteuid() != 0:
+        yield
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(account[1])
+    os.seteuid(account[0])
     try:
-        ctypes.CDLL(None).shmctl(int(lock_file.read_text(errors="replace").splitlines()[6].split()[1]), 0, None)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def open_log(path: Path) -> int:
+    """A descriptor that appends to a regular file, made when it is not there. Raises OSError for a link or a FIFO."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def free_shared_memory(lock_file: Path, user: int) -> None:
+    """A killed PostgreSQL leaves a tiny System V segment behind: the seventh line of its lock file ends in the id.
+
+    The server's `user` can write any number there: no segment is removed but one that this user made, and that no
+    process has attached.
+    """
+    try:
+        descriptor = os.open(lock_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            segment = int(file.read(4096).splitlines()[6].split()[1]) if regular else -1
+        if _is_left_segment(segment, user):
+            ctypes.CDLL(None).shmctl(segment, 0, None)
     except (OSError, IndexError, ValueError):  # it ended in order, and removed the file
         return
 
 
+def _is_left_segment(segment: int, user: int) -> bool:
+    """Whether `user` made the segment and owns it, and nothing has it attached."""
+    if sys.platform != "linux":
+        return os.geteuid() != 0  # the kernel checks the owner
+    for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
+        _key, shmid, _perms, _size, _cpid, _lpid, attached, uid, _gid, cuid = map(int, line.split()[:10])
+        if shmid == segment:
+            return attached == 0 and uid == cuid == user
+    return False
+
+
 def remove(path: Path) -> None:
-    """A file or a directory with all that is in it; also when it is gone already."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+    """A file or a directory with all that is in it, of a link the link alone; also when it is gone already."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)  # follows no links on the way down (shutil's own guarantee on Linux)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 class Guardian:
     """Keeps at most one server. `account` (uid, gid) is whom it and its tools run as; None for our own."""
 
     def __init__(self, account: tuple[int, int] | None) -> None:
+        self._account = account
         self._as: dict[str, Any] = {}
         if account is not None:
             self._as = {"user": account[0], "group": account[1], "extra_groups": []}
@@ -205,7 +258,9 @@ class Guardian:
         self, argv: list[str], directory: str, log: str, quit_signal: int, lock_file: str | None
     ) -> dict[str, Any]:
         self._quit_signal, self._lock_file = quit_signal, Path(lock_file) if lock_file else None
-        with Path(log).open("ab") as output:
+        with acting_as(self._account):
+            descriptor = open_log(Path(log))
+        with os.fdopen(descriptor, "ab") as output:
             streams = (subprocess.DEVNULL, output)
             self._server = self._spawn(argv, directory, streams, quit_signal, self._cpus)
         return {"pid": self._server.pid}
@@ -267,7 +322,7 @@ class Guardian:
                 self._kill()
         _end_descendants()
         if self._lock_file:
-            free_shared_memory(self._lock_file)
+            free_shared_memory(self._lock_file, self._account[0] if self._account else os.geteuid())
         for path in reversed(self._owned):
             remove(path)
 

@@ -1,10 +1,24 @@
-"""Where a server lives: the directory that was asked for, or another one where its user cannot enter that."""
+"""Where a server lives: the directory that was asked for, or another one where its user cannot enter that.
 
+Root runs a server as another account, which owns the directory of the server and can replace anything in it, also while
+root writes there. So the directory is ours alone until the account has to work in it, and later nothing in it is opened
+by a path: each name is opened relative to the directory above it, links are refused, owners are checked, files are
+written under random names and renamed, and owner and mode are set on descriptors.
+"""
+
+import contextlib
+import errno
 import os
+import secrets
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from loadtests.regularfiles import NotRegular, names_in, open_regular, read_regular
 from loadtests.servers.accounts import Account
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.guard import Guard
@@ -13,10 +27,22 @@ from loadtests.servers.record import TEMPORARY, Record
 DATA = "data"
 """Of the server's files in its directory."""
 
+LOG = "log"
+
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DRAFT: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_BYTES: Final = 16 << 20
+"""Of a configuration or a lock file."""
+
+_TAIL_BYTES: Final = 64 << 10
+_REPLACED: Final = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY)
+"""What the kernel answers where something else is at the place of a file or directory of ours."""
+
 
 @dataclass(frozen=True)
 class Home:
-    """A directory closed to everybody but the server's user, and what people should know about it."""
+    """A directory closed to all users but the server's, and notes on it for people. Its methods raise ServerUnavailable
+    where something else has been put in the place of a file or directory of the server."""
 
     directory: Path
     account: Account | None
@@ -28,35 +54,120 @@ class Home:
 
     @property
     def log(self) -> Path:
-        return self.directory / "log"
+        return self.directory / LOG
 
     def make(self, name: str) -> Path:
-        """A directory in it, the server user's own."""
-        directory = self.directory / name
-        directory.mkdir()
-        hand_over(directory, self.account)
-        return directory
+        """A new directory in it, the server user's own."""
+        with self._opened() as home:
+            os.mkdir(name, 0o700, dir_fd=home)
+            made = os.open(name, _DIRECTORY, dir_fd=home)
+            try:
+                if os.fstat(made).st_uid != os.geteuid() or names_in(made):
+                    raise ServerUnavailable(f"{self.directory / name} was replaced while it was made")
+                _close(made)
+                self._give(made)
+            finally:
+                os.close(made)
+        return self.directory / name
 
-    def write(self, name: str, text: str) -> Path:
-        """A file in it that the server's user alone can read."""
+    def write(self, name: str, content: str | bytes) -> Path:
+        """A file in it that the server's user alone can read, in place of one that is there. `name` may have `/`."""
         path = self.directory / name
-        path.touch(0o600)
-        path.write_text(text, encoding="utf-8")
-        if self.account:
-            os.chown(path, self.account.uid, self.account.gid)
+        with self._opened(*path.relative_to(self.directory).parts[:-1]) as directory:
+            draft = f".{path.name}.{secrets.token_hex(8)}"
+            descriptor = os.open(draft, _DRAFT, 0o600, dir_fd=directory)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content.encode() if isinstance(content, str) else content)
+                    file.flush()
+                    os.fchmod(descriptor, 0o600)
+                    self._give(descriptor)
+                os.rename(draft, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(draft, dir_fd=directory)
+                raise
         return path
 
+    def read(self, name: str) -> bytes:
+        """A small file of the server's user. Raises FileNotFoundError."""
+        path = self.directory / name
+        with self._opened(*path.relative_to(self.directory).parts[:-1]) as directory:
+            return read_regular(path.name, _MOST_BYTES, directory, self._owners)
 
-def hand_over(directory: Path, account: Account | None) -> None:
-    directory.chmod(0o700)
-    if account:
-        os.chown(directory, account.uid, account.gid)
+    def log_tails(self) -> dict[str, str]:
+        """The end of each of its log files, by name; none where the logs have been replaced."""
+        tails = {}
+        with contextlib.suppress(OSError, ServerUnavailable), self._opened(LOG) as logs:
+            for name in names_in(logs):
+                with contextlib.suppress(OSError):
+                    tails[name] = self._tail(name, logs)
+        return tails
+
+    def _tail(self, name: str, directory: int) -> str:
+        with os.fdopen(open_regular(name, directory, self._owners), "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
+            return file.read(_TAIL_BYTES).decode(errors="replace")
+
+    def hand_over(self) -> None:
+        """Makes the directory the account's, which was ours alone until now. Raises OSError."""
+        with self._opened() as home:
+            if self.account and os.fstat(home).st_uid == os.geteuid():
+                self._give(home)
+
+    def take_back(self) -> None:
+        """Makes the directory ours alone again, while the account has nothing in it. Raises OSError."""
+        if self.account is None:
+            return
+        with self._opened() as home:
+            os.fchown(home, os.geteuid(), os.getegid())
+            if names_in(home):
+                raise ServerUnavailable(f"{self.directory}: another process of {self._user} has written there")
+
+    @property
+    def _owners(self) -> frozenset[int]:
+        """Users whose files in it are the server's or ours."""
+        return frozenset({os.geteuid(), *([self.account.uid] if self.account else [])})
+
+    @property
+    def _user(self) -> str:
+        return self.account.name if self.account else "this user"
+
+    def _give(self, descriptor: int) -> None:
+        if self.account:
+            os.fchown(descriptor, self.account.uid, self.account.gid)
+
+    @contextmanager
+    def _opened(self, *below: str) -> Iterator[int]:
+        """A descriptor of the directory, or of one below it."""
+        descriptor = -1
+        try:
+            descriptor = self._step(str(self.directory), None)
+            for name in below:
+                above, descriptor = descriptor, self._step(name, descriptor)
+                os.close(above)
+            yield descriptor
+        except OSError as error:
+            if isinstance(error, NotRegular) or error.errno in _REPLACED:
+                why = f"{error.strerror}: {error.filename or self.directory}"
+                raise ServerUnavailable(f"the files of the server in {self.directory} were replaced ({why})") from None
+            raise
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _step(self, name: str, above: int | None) -> int:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=above)
+        if (owner := os.fstat(descriptor).st_uid) not in self._owners:
+            os.close(descriptor)
+            raise ServerUnavailable(f"{self.directory}: {name} belongs to user {owner}, expected {self._user}")
+        return descriptor
 
 
 def settle(guard: Guard, record: Record, directory: Path, account: Account | None, longest: int) -> Home:
-    """The home in `directory`, which is empty, or elsewhere. Raises ServerUnavailable when there is nowhere.
+    """The home in `directory`, which is empty, or elsewhere; ours alone until `hand_over`.
 
-    `longest` is how many bytes the path of a home may have.
+    Raises ServerUnavailable when there is nowhere. `longest` is how many bytes the path of a home may have.
     """
     guard.own(record.path, directory)
     reason = _unfit(guard, directory, account, longest)
@@ -64,7 +175,8 @@ def settle(guard: Guard, record: Record, directory: Path, account: Account | Non
     if reason is not None:
         directory.rmdir()
         home = _elsewhere(guard, record, (directory, reason), account, longest)
-    home.make("log")
+    home.take_back()
+    home.make(LOG)
     return home
 
 
@@ -83,11 +195,26 @@ def _unfit(guard: Guard, directory: Path, account: Account | None, longest: int)
 def private(directory: Path, account: Account | None) -> bool:
     """Makes it the account's alone; whether it is so then. exFAT, vfat and many network shares keep no modes."""
     try:
-        hand_over(directory, account)
-        found = directory.stat()
+        descriptor = os.open(directory, _DIRECTORY)
     except OSError:
         return False
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            return False
+        _close(descriptor)
+        if account:
+            os.fchown(descriptor, account.uid, account.gid)
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
     return not found.st_mode & 0o077 and (account is None or found.st_uid == account.uid)
+
+
+def _close(descriptor: int) -> None:
+    """Takes all rights from other users; set-group-ID, which a new directory inherits, goes too."""
+    os.fchmod(descriptor, stat.S_IRWXU)
 
 
 def _usable(guard: Guard, directory: Path) -> bool:

@@ -7,44 +7,80 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.servers.record import clear, facts_of
+from loadtests.regularfiles import read_regular
+from loadtests.servers.evidence import MOST_BYTES, confirm, read_record, records, untrusted_place
+from loadtests.servers.record import COULD_NOT, Facts, clear, facts_of
+
+LEFT_ALONE = "left alone"
+"""How the sentence about a record begins that is not believed, or not in everything."""
 
 
 def remove_leftovers(runs: Path) -> list[str]:
     """What was done, as sentences. Servers of a harness that still runs, or is just ending, are left alone."""
-    return [sentence for path in _records(runs) for sentence in _removed(path)]
-
-
-def _records(runs: Path) -> list[Path]:
-    """Those of pods in `runs` itself, those of runs in its studies."""
-    return [path for pattern in ("*.json", "*/*.json") for path in sorted(runs.glob(pattern)) if _is_record(path)]
-
-
-def _is_record(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return facts_of(path.read_text(errors="replace")) is not None
-    return False
+    return [sentence for path in records(runs) for sentence in _removed(path)]
 
 
 def _removed(path: Path) -> Iterator[str]:
+    try:
+        facts = read_record(path)
+        reason = untrusted_place(path.parent) if facts is not None else ""
+    except OSError as error:
+        facts, reason = None, ""
+        if _claims_to_be_one(path):
+            reason = error.strerror or str(error)
+    if reason:
+        yield f"{LEFT_ALONE}: {path} is not the record of a server of ours: {reason}"
+    elif facts is not None:
+        yield from _removed_server(path)
+
+
+def _claims_to_be_one(path: Path) -> bool:
+    """Whether a file that is not believed is a record by its content: other files of other users are none of ours."""
+    with contextlib.suppress(OSError):
+        return facts_of(read_regular(path, MOST_BYTES).decode(errors="replace")) is not None
+    return False
+
+
+def _removed_server(path: Path) -> Iterator[str]:
     with _locked(path) as is_dead:
-        facts = facts_of(path.read_text()) if is_dead else None  # read again: nobody can write it now
-        if facts is not None:
-            yield from clear(path, facts)
+        facts = _read(path) if is_dead else None  # again: no other process can write it now
+        if facts is None:
+            return
+        found = confirm(path, facts)
+        if found.stranger:
+            yield f"{LEFT_ALONE}: {path} is not the record of a server of ours: {found.stranger}"
+            return
+        yield from clear(None if found.refused else path, facts, found.directories)
+        for directory, reason in found.refused.items():
+            beside = directory == path.with_suffix("")
+            yield f"{COULD_NOT} {directory}" if beside else f"{LEFT_ALONE}: {directory}, which {path} names: {reason}"
+
+
+def _read(path: Path) -> Facts | None:
+    with contextlib.suppress(OSError):
+        return read_record(path)
+    return None
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
-    """Whether the record is there and nobody has it, which then stays so."""
+    """Whether the record is there and no other process has it, which then stays so."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # gone meanwhile, or another user's
         yield False
         return
     try:
-        yield _lock(descriptor) and path.exists()
+        yield _lock(descriptor) and _is_at(path, descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the name still leads to the open file."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    return False
 
 
 def _lock(descriptor: int) -> bool:

@@ -46,15 +46,15 @@ class PostgresServer(PrivateServer):
             *("--auth", "reject", "--encoding", "UTF8", "--locale", "C", "--data-checksums"),
         ]
         self._run(initdb)
-        (self._home.data / "pg_hba.conf").write_text(CLIENTS)
+        self._home.write(f"{DATA}/pg_hba.conf", CLIENTS)
         self._configure()
         single = [self._binaries.program("postgres"), "--single", "-D", DATA, "-c", "logging_collector=off"]
         self._run([*single, "-c", "log_destination=stderr", "postgres"], bootstrap(self._passwords), failed="ERROR:")
 
     def _configure(self) -> None:
         chosen = settings(self._binaries.major, self._port, self._home.log, self._size)
-        with (self._home.data / "postgresql.conf").open("ab") as file:  # the last word on a setting counts
-            file.write(os.fsencode(configuration(chosen)))
+        file = f"{DATA}/postgresql.conf"  # where the last line on a setting counts
+        self._home.write(file, self._home.read(file) + os.fsencode(configuration(chosen)))
 
     def _argv(self) -> list[str]:
         return [self._binaries.program("postgres"), "-D", DATA]
@@ -65,7 +65,7 @@ class PostgresServer(PrivateServer):
     def _ready(self) -> bool:
         # The eighth line is the postmaster's own word on its state; asking needs no connection.
         try:
-            lines = (self._home.data / "postmaster.pid").read_text(errors="replace").splitlines()
+            lines = self._home.read(f"{DATA}/postmaster.pid").decode(errors="replace").splitlines()
         except FileNotFoundError:
             return False
         return len(lines) >= 8 and lines[0].strip() == str(self._pid) and lines[7].strip() == "ready"

@@ -1,5 +1,6 @@
 """What every private server shares: a home, a guardian, an address that stays, and a life between start and destroy."""
 
+import os
 import re
 import secrets
 import shutil
@@ -16,6 +17,8 @@ from typing import ClassVar, Self
 import psutil
 
 from loadtests.limits import descriptors
+from loadtests.readers import make_directories
+from loadtests.regularfiles import names_in
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.errors import ServerUnavailable
@@ -95,14 +98,13 @@ class PrivateServer(ABC):
         """
         binaries, account = find(cls.product), server_account(cls.engine)
         directory = directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()):
-            raise FileExistsError(f"{directory} is not empty: a server needs a directory of its own")
+        _claim(directory, passes_others=account is not None)
         record = Record(directory, cls.engine)
         guard = Guard(account, record.descriptor)
         try:
             home = settle(guard, record, directory, account, cls.longest_path)
             binaries = cls._runnable(guard, home, binaries)
+            home.hand_over()
             server = cls(Ground(home, binaries, guard, record, choices), size or Size())
             server._initialise()
         except BaseException:
@@ -184,6 +186,14 @@ class PrivateServer(ABC):
         order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
         self._pid = self._guard.order("start", directory=str(self.directory), **order)["pid"]
         self._ground.record.started(self.pid)
+        try:
+            self._wait_until_ready()
+            self._check_limits()
+        except ServerUnavailable:
+            self.kill()
+            raise
+
+    def _wait_until_ready(self) -> None:
         began = moving = time.monotonic()
         while not self._ready():
             now = time.monotonic()
@@ -195,14 +205,9 @@ class PrivateServer(ABC):
             else:
                 why = f"was not ready after {START_S:.0f} s" if now > began + START_S else ""
             if why:
-                self.kill()
+                self.kill()  # so that all that it logs is there
                 raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
             time.sleep(0.02)
-        try:
-            self._check_limits()
-        except ServerUnavailable:
-            self.kill()
-            raise
 
     def _is_stopped(self) -> bool:
         with suppress(psutil.Error):
@@ -267,8 +272,8 @@ class PrivateServer(ABC):
 
     def _logged(self) -> str:
         lines: list[str] = []
-        for path in sorted(self._home.log.glob("*")):
-            lines += path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        for tail in self._home.log_tails().values():
+            lines += tail.splitlines()[-_TAIL_LINES:]
         return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
 
     def __enter__(self) -> Self:
@@ -356,6 +361,27 @@ class PrivateServer(ABC):
             user = home.account.name if home.account else "this user"
             raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
         return binaries
+
+
+def _claim(directory: Path, passes_others: bool) -> None:
+    """Makes a directory, or takes an empty one of ours. Raises FileExistsError, ServerUnavailable.
+
+    `passes_others`: another user has to get there through the directories that are made on the way.
+    """
+    make_directories(directory.parent, traversable=passes_others)
+    with suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        raise ServerUnavailable(f"{directory} is no directory: a server needs one of its own") from None
+    try:
+        if (owner := os.fstat(descriptor).st_uid) != os.geteuid():
+            raise ServerUnavailable(f"{directory} belongs to user {owner}: a server needs a directory of our own")
+        if names_in(descriptor):
+            raise FileExistsError(f"{directory} is not empty: a server needs a directory of its own")
+    finally:
+        os.close(descriptor)
 
 
 def runs(guard: Guard, program: str, arguments: Sequence[str] = ("--version",)) -> bool:

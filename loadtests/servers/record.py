@@ -1,13 +1,15 @@
-"""What is written down about a private server, so that it can be ended and removed by somebody else.
+"""The record of a private server, by which another process can end it and remove its files.
 
 `DIRECTORY.json` beside the server's directory, locked for as long as its owner or its guardian lives: the kernel lets
 go of a lock whatever killed them, so a record that can be locked is a dead harness's, without a look at process ids.
+What a record says is acted upon only as far as `evidence` confirms it.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import signal
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,12 +44,14 @@ class Process:
 
 @dataclass(frozen=True)
 class Facts:
-    """`reason` says why `directory` is not the one beside the record."""
+    """`reason` says why `directory` is not the one beside the record; `inode` is the directory's, None in records of
+    older versions."""
 
     engine: str
     directory: str
     reason: str | None = None
     process: Process | None = None
+    inode: int | None = None
 
 
 class Record:
@@ -62,10 +66,10 @@ class Record:
             os.close(self.descriptor)
             self.path.unlink()
             raise ServerUnavailable(f"{self.path} cannot be locked: {error.strerror}; choose another place") from None
-        self._write(Facts(engine, str(directory)))
+        self._write(Facts(engine, str(directory), inode=_inode(directory)))
 
     def moved(self, directory: Path, reason: str) -> None:
-        self._write(replace(self._facts, directory=str(directory), reason=reason))
+        self._write(replace(self._facts, directory=str(directory), reason=reason, inode=_inode(directory)))
 
     def started(self, pid: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended at once: there is nothing to be found
@@ -81,30 +85,36 @@ class Record:
     def close(self) -> None:
         """Removes what the guardian left, if it was killed. Harmless when done before."""
         if self.descriptor >= 0:
-            clear(self.path, self._facts)
+            clear(self.path, self._facts, [self.path.with_suffix(""), Path(self._facts.directory)])
             os.close(self.descriptor)
             self.descriptor = -1
 
 
-def clear(path: Path, facts: Facts) -> list[str]:
-    """Ends the server, removes its directory and its record. Returns what was done, as sentences."""
+def _inode(directory: Path) -> int | None:
+    with contextlib.suppress(OSError):
+        return directory.lstat().st_ino
+    return None
+
+
+def clear(path: Path | None, facts: Facts, directories: list[Path]) -> list[str]:
+    """Ends the server that the facts name, removes `directories` and the record, if any. Returns sentences on that.
+
+    Acts upon all that it is given: facts that were read from a file have been confirmed by `evidence` before.
+    """
     done = []
     if facts.process is not None and (server := still_there(facts.process)) is not None:
-        _end(server)
-        free_shared_memory(Path(facts.directory) / "data" / "postmaster.pid")
-        done.append(f"ended {facts.engine} (process {facts.process.pid})")
-    for directory in _directories(path, facts):
-        if directory.exists():
+        with contextlib.suppress(OSError):
+            _end(server)
+            done.append(f"ended {facts.engine} (process {facts.process.pid})")
+    for directory in dict.fromkeys(directories):
+        if os.path.lexists(directory):
+            with contextlib.suppress(OSError):
+                free_shared_memory(directory / "data" / "postmaster.pid", directory.lstat().st_uid)
             remove(directory)
-            done.append(f"{COULD_NOT if directory.exists() else 'removed'} {directory}")
-    remove(path)
+            done.append(f"{COULD_NOT if os.path.lexists(directory) else 'removed'} {directory}")
+    if path is not None and not any(sentence.startswith(COULD_NOT) for sentence in done):
+        remove(path)
     return done
-
-
-def _directories(path: Path, facts: Facts) -> list[Path]:
-    """The one beside the record, whatever it says, and the temporary one: nothing else is a server's to lose."""
-    elsewhere = Path(facts.directory)
-    return [path.with_suffix(""), *([elsewhere] if elsewhere.name.startswith(TEMPORARY) else [])]
 
 
 def still_there(process: Process) -> psutil.Process | None:
@@ -138,18 +148,42 @@ def _kernel_start(pid: int) -> tuple[str, int | None]:
 
 
 def _end(server: psutil.Process) -> None:
+    """Kills the server and its children. By a descriptor, as its number may be given to another process meanwhile."""
     family = [server, *server.children(recursive=True)]
+    if hasattr(os, "pidfd_open"):
+        descriptor = os.pidfd_open(server.pid)
+        try:
+            if server.is_running():  # still the one that the facts were compared with, which the descriptor is now
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            process.kill()  # psutil compares the start before it sends
     psutil.wait_procs(family, timeout=10)
 
 
 def facts_of(text: str) -> Facts | None:
     """What a record says; None when the file is something else."""
-    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
         said: dict[str, Any] = json.loads(text)
         if said.pop("kind") == KIND:
             process = said.pop("process")
-            return Facts(**said, process=Process(**{**process, "argv": tuple(process["argv"])}) if process else None)
+            return _checked(
+                Facts(**said, process=Process(**{**process, "argv": tuple(process["argv"])}) if process else None)
+            )
     return None
+
+
+def _checked(facts: Facts) -> Facts:
+    """Raises TypeError for a value of another type than a record of ours has."""
+    wanted: list[tuple[object, type | tuple[type, ...]]] = [
+        (facts.engine, str), (facts.directory, str), (facts.reason, (str, type(None))),
+        (facts.inode, (int, type(None))),
+    ]  # fmt: skip
+    if process := facts.process:
+        wanted += [(process.pid, int), (process.started, (int, float)), (process.boot, str)]
+        wanted += [(process.ticks, (int, type(None))), *((word, str) for word in process.argv)]
+    if any(not isinstance(value, kind) or isinstance(value, bool) for value, kind in wanted):
+        raise TypeError
+    return facts

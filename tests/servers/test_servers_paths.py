@@ -72,14 +72,15 @@ def test_server_in_a_long_path_lives_elsewhere_or_there(engine, open_directory):
 def test_server_leaves_a_file_system_without_owners(engine, open_directory, monkeypatch):
     """As on exFAT, vfat or a network share; the temporary directory keeps owners."""
 
-    real = Path.chmod
+    real = os.fchmod
 
-    def chmod(path, mode):
+    def chmod(descriptor, mode):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if path.is_relative_to(open_directory):
             raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(path))
-        real(path, mode)
+        real(descriptor, mode)
 
-    monkeypatch.setattr(home.Path, "chmod", chmod)
+    monkeypatch.setattr(os, "fchmod", chmod)
     with create_server(engine, open_directory / "server") as server:
         (note,) = server.notes
         assert "keeps no modes or owners" in note
