@@ -30,11 +30,12 @@ from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, Reason, Unavailable
 from loadtests.conductor.following import Followed
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.leftovers import described, remove_leftovers
 from loadtests.conductor.manifest import Identity
 from loadtests.conductor.preflight import Asked, check_surroundings, choose, problems_of_servers
 from loadtests.conductor.progress import PlainProgress
 from loadtests.conductor.run import Around, Run
-from loadtests.conductor.study import create_run, create_study
+from loadtests.conductor.study import create_run, create_study, traversable
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.standardstreams import secure
@@ -130,7 +131,7 @@ def attend(choices: Choices, reports: Reports) -> int:
     """Makes one run, of the first storage system when several are chosen. Returns the exit code."""
     subject, progress = choices.subjects[0], ReportedProgress(reports.send)
     with Interrupts() as interrupts, Guardian() as guardian:
-        study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
+        study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC), traversable([subject]))
         directory = create_run(study, 1, subject)
         reports.send(directory=str(directory.path))
         around = Around(choices, guardian, interrupts, progress)
@@ -178,6 +179,8 @@ def _make(asked: Asked, reports: Reports, check_only: bool) -> int:
     choices = _check(asked, reports)
     if check_only:
         return EX_OK
+    for done in remove_leftovers(choices.runs):
+        print(described(done), file=sys.stderr)
     try:
         return attend(choices, reports)
     except OSError as error:

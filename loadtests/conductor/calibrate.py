@@ -1,5 +1,6 @@
 """`loadtests calibrate`: every engine's sources of lock waits, against locks that were held for known times."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -16,13 +17,14 @@ from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
 from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.leftovers import Claim, described, remove_leftovers
 from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.registry import StorageName
+from loadtests.readers import make_directories, make_directory
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.registry import SERVERS, create_server, missing
 from loadtests.standardstreams import print_path
 
@@ -47,7 +49,7 @@ def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
         if problems := [*problems_of_name(runs), *problems_of_directory(runs, _contents(chosen))]:
             raise Unavailable("\n".join(problems))
         for done in remove_leftovers(runs):
-            print(f"left by a harness that was killed: {done}", file=sys.stderr)
+            print(described(done), file=sys.stderr)
         directory = _create(runs, datetime.now(UTC))
     except CannotRun as error:
         print(f"loadtests calibrate: {error}", file=sys.stderr)
@@ -99,7 +101,7 @@ def _create(runs: Path, now: datetime) -> Path:
     for number in count(1):
         directory = runs / (name if number == 1 else f"{name}-{number}")
         try:
-            directory.mkdir()
+            make_directory(directory, traversable=os.geteuid() == 0)
         except FileExistsError:
             continue
         return directory
@@ -135,8 +137,9 @@ def _worst(codes: Sequence[int]) -> int:
 def _calibrate(directory: Path, number: int, storage: str, around: Around) -> int:
     """Raises RunEnded when somebody asks to stop."""
     run = RunDirectory((directory / f"{number:02d}-{safe_name(storage)}").absolute())
-    (run.path / "log").mkdir(parents=True)
+    make_directories(run.path / "log")
     with ExitStack() as servers:
+        servers.callback(Claim(run.path).release)
         try:
             places = _places(servers, run, registry.databases(storage), around.form)
         except ServerUnavailable as error:

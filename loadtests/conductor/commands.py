@@ -16,16 +16,16 @@ from loadtests.conductor.host import DISTRIBUTION, version_of
 from loadtests.conductor.hosts import agent
 from loadtests.conductor.hosts.admission import TOKEN_SECRET, Admission
 from loadtests.conductor.hosts.roster import roster_of
+from loadtests.conductor.leftovers import described, remove_leftovers
 from loadtests.conductor.locust import locust_argv
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.preflight import Asked, check_form, check_surroundings, choose
 from loadtests.conductor.progress import progress_for
-from loadtests.conductor.study import create_study, run_study
+from loadtests.conductor.study import create_study, run_study, traversable
 from loadtests.conductor.watching import Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.hostidentity import host_identity
 from loadtests.pod.storage import registry
-from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.record import COULD_NOT
 from loadtests.standardstreams import print_path
 
@@ -37,7 +37,7 @@ def run(asked: Asked) -> int:
         for note in choices.notes:
             print(note, file=sys.stderr)
         for done in remove_leftovers(choices.runs):
-            print(f"left by a harness that was killed: {done}", file=sys.stderr)
+            print(described(done), file=sys.stderr)
         check_surroundings(choices)
     except CannotRun as error:
         print(f"loadtests run: {error}", file=sys.stderr)
@@ -61,7 +61,7 @@ def _run_study(choices: Choices) -> int:
         ):
             if roster is not None:
                 roster.gather(interrupts)
-            study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC))
+            study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC), traversable(choices.subjects))
             return run_study(choices, study, interrupts, progress, roster)
     except RunEnded as ended:
         progress.say(f"no study was made: {ended.reason}")
@@ -83,7 +83,7 @@ def _admission(choices: Choices) -> Admission:
 
 
 def clean(runs: Path) -> int:
-    """Ends and removes the servers that killed harnesses left, and prints what it did. Returns the exit code."""
+    """Ends and removes what killed harnesses left, servers first, and prints what it did. Returns the exit code."""
     done = remove_leftovers(runs)
     print("\n".join(done) or f"nothing was left in {runs}")
     return EX_UNAVAILABLE if any(sentence.startswith(COULD_NOT) for sentence in done) else EX_OK

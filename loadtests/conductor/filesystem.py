@@ -6,11 +6,14 @@ import mmap
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.conductor.disk import NEARLY_FULL_BYTES, full_message, means_full
+from loadtests.environment import user_variables
+from loadtests.readers import make_directories
 
 _MB = 2**20
 _FRESH_MB = {"mariadb": 130, "postgres": 50}
@@ -51,9 +54,9 @@ def problems_of_directory(runs: Path, contents: Contents) -> list[str]:
     """Everything that cannot be done there, in one line; nothing is left behind."""
     trial = runs / f".{secrets.token_hex(8)}".ljust(len(contents.study), "_")
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        (trial / contents.inner / "log").mkdir(parents=True)
-        problems = [*_shortcomings(trial, contents), *_space(trial, contents)]
+        make_directories(runs, traversable=os.geteuid() == 0)  # servers that root starts live below it
+        make_directories(trial / contents.inner / "log")
+        problems = [*_other_writers(runs, trial), *_shortcomings(trial, contents), *_space(trial, contents)]
     except OSError as error:
         problems = [_words(error, runs)]
     finally:
@@ -67,6 +70,28 @@ def _words(error: OSError, runs: Path) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return f"--runs {runs}: the path is too long for the names in a run directory: choose a shorter one"
     return f"--runs {runs}: cannot write there: {error.strerror}"
+
+
+def _other_writers(runs: Path, trial: Path) -> Iterable[str]:
+    """Users who could exchange a study for a link to files of ours, while processes write there by its path."""
+    trusted, found = _trusted_users(), runs.stat()
+    owners = {runs.lstat().st_uid, found.st_uid} - trusted
+    advice = "choose another directory with --runs"
+    if owners:
+        yield f"--runs {runs}: it belongs to user {min(owners)}, who can exchange what is written there: {advice}"
+    elif trial.stat().st_mode & 0o077 or found.st_mode & stat.S_ISVTX:
+        return  # no modes there, or no user can rename another user's directories
+    elif found.st_mode & stat.S_IWOTH or (os.geteuid() == 0 and found.st_gid != 0 and found.st_mode & stat.S_IWGRP):
+        yield (
+            f"--runs {runs}: other users can write there (mode {stat.S_IMODE(found.st_mode):04o}) and exchange what is "
+            f"written: take that right from them (chmod go-w), set the sticky bit (chmod +t), or {advice}"
+        )
+
+
+def _trusted_users() -> set[int]:
+    """Root, this user, and the user who called us with sudo."""
+    caller = user_variables().get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    return {0, os.geteuid(), *([int(caller)] if caller.isascii() and caller.isdigit() else [])}
 
 
 def _shortcomings(trial: Path, contents: Contents) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from loadtests.limits.exhaustion import resource_in
 from loadtests.records.hostload import read_host
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import read_ticks
+from loadtests.regularfiles import NotRegular, open_regular
 
 LocalErrors = Mapping[str, int]
 """By resource: `ports`, `descriptors`, `memory`, `threads`."""
@@ -67,7 +69,7 @@ def of_control_group(directory: RunDirectory) -> LocalErrors:
 def _suspects(path: Path) -> Iterator[str]:
     """Lines that may be of interest. A log of lock waits has very many others: it is searched for plain words, 16 MB
     at a time (a regular expression took minutes for 100 MB)."""
-    with path.open("rb") as file:
+    with contextlib.suppress(NotRegular), os.fdopen(open_regular(path), "rb") as file:
         while chunk := file.read(_CHUNK):
             chunk += file.readline()
             if any(word in chunk for word in _SUSPECTS):

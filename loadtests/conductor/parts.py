@@ -18,6 +18,7 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import Layout, layout
+from loadtests.conductor.leftovers import DATABASES
 from loadtests.conductor.listening import Served
 from loadtests.conductor.manifest import Clock
 from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
@@ -206,5 +207,5 @@ class Parts:
             self._orders = None
         for server in self.servers.values():
             server.destroy()
-        for leftover in self.directory.path.glob("storage*.sqlite*"):
+        for leftover in self.directory.path.glob(DATABASES):
             leftover.unlink()

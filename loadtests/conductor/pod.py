@@ -10,6 +10,7 @@ from pathlib import Path
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
+from loadtests.readers import make_directories
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
 
@@ -31,7 +32,7 @@ def run_pod(arguments: Sequence[str]) -> int:
     try:
         with ExitStack() as servers:
             for name, storage in _missing(ours.storage).items():
-                ours.runs.mkdir(parents=True, exist_ok=True)
+                make_directories(ours.runs, traversable=os.geteuid() == 0)
                 os.environ[dsn_variable(name)] = _provide(servers, ours.runs, name, storage)
             return pod(theirs)
     except (ServerUnavailable, OSError) as error:

@@ -19,6 +19,7 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
+from loadtests.conductor.leftovers import Claim
 from loadtests.conductor.listening import served_here
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
@@ -89,6 +90,7 @@ class Run:
         self._timeline: Timeline | None = None
         self._acting: Acting | None = None
         self._reserve: Reserve | None = None
+        self._claim: Claim | None = None
         self._seen = Load()
         self._notes: list[str] = []
         self._stages: list[StageFigures] = []
@@ -128,6 +130,7 @@ class Run:
 
     def prepare(self) -> None:
         """Raises OSError when the directory cannot be written."""
+        self._claim = Claim(self.directory.path)
         self._reserve = Reserve(self.directory.path)
         choices = self.around.choices
         (self.directory.path / "scenario.yaml").write_text(choices.scenario_text, encoding="utf-8")
@@ -232,7 +235,10 @@ class Run:
         ending = Ending(
             reason, followed.ended_ns, followed.load, observed, self._stages, local_errors=self._local_errors
         )
-        return self._attempt(lambda: self._write_end(ending), reason)
+        reason = self._attempt(lambda: self._write_end(ending), reason)
+        if self._claim is not None:
+            self._claim.release()
+        return reason
 
     def _write_end(self, ending: Ending) -> None:
         document = end_document(ending, self.directory)

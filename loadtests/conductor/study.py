@@ -1,5 +1,6 @@
 """A study: several runs to be compared, interleaved."""
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -15,7 +16,10 @@ from loadtests.conductor.manifest import Identity
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run import Around, Run
 from loadtests.conductor.watching import Interrupts
+from loadtests.pod.storage import registry
+from loadtests.readers import make_directories, make_directory
 from loadtests.records.rundirectory import RunDirectory, safe_name
+from loadtests.servers.registry import SERVERS
 
 T = TypeVar("T")
 
@@ -26,13 +30,23 @@ def interleaved(subjects: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
         yield from ((number, s) for s in (subjects if number % 2 else reversed(subjects)))
 
 
-def create_study(runs: Path, scenario: str, now: datetime) -> Path:
-    """A new directory `<utc>-<scenario>`; a second study of the same second gets a number. Raises OSError."""
+def traversable(subjects: Sequence[Subject]) -> bool:
+    """Whether another account has to get through the study's directory: those of the servers that root starts."""
+    needed = [registry.databases(subject.storage) for subject in subjects if subject.storage is not None]
+    return os.geteuid() == 0 and any(storage.engine in SERVERS for of in needed for storage in of.values())
+
+
+def create_study(runs: Path, scenario: str, now: datetime, traversable: bool = False) -> Path:
+    """A new directory `<utc>-<scenario>`; a second study of the same second gets a number. Raises OSError.
+
+    `traversable` lets every user pass through it, to what they own inside.
+    """
+    make_directories(runs, traversable=os.geteuid() == 0)
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{safe_name(scenario)}"
     for number in count(1):
         study = runs / (name if number == 1 else f"{name}-{number}")
         try:
-            study.mkdir(parents=True)
+            make_directory(study, traversable)
         except FileExistsError:
             continue
         return study
@@ -42,7 +56,8 @@ def create_study(runs: Path, scenario: str, now: datetime) -> Path:
 def create_run(study: Path, number: int, subject: Subject) -> RunDirectory:
     """Raises OSError."""
     directory = RunDirectory((study / f"{number:02d}-{subject.directory}").absolute())
-    (directory.path / "log").mkdir(parents=True)
+    for path in (directory.path, directory.path / "log"):
+        make_directory(path)
     return directory
 
 

@@ -20,6 +20,10 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
+def is_run_name(name: str) -> bool:
+    return _RUN.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """One run's files. Knows names only; what is in them is the tables' and documents' own business."""
@@ -70,5 +74,5 @@ def run_directories(study: Path) -> list[RunDirectory]:
     """The runs of a study, in the order they were made. Raises FileNotFoundError when the study is not there."""
     if not study.is_dir():
         raise FileNotFoundError(study)
-    runs = [RunDirectory(p) for p in study.iterdir() if p.is_dir() and _RUN.fullmatch(p.name)]
+    runs = [RunDirectory(p) for p in study.iterdir() if p.is_dir() and is_run_name(p.name)]
     return sorted(runs, key=lambda run: (run.number, run.name))

@@ -82,6 +82,48 @@ def test_names_too_long_for_the_file_system_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "refused"), [(0o777, True), (0o733, True), (0o1777, False), (0o755, False), (0o700, False)]
+)
+def test_directory_that_all_users_can_write_in_is_refused(tmp_path, mode, refused):
+    """They could exchange a study for links to files of ours; not where the sticky bit is set."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    runs.chmod(mode)
+    problems = problems_of_directory(runs, SMALL)
+    assert bool(problems) == refused
+    if refused:
+        assert f"--runs {runs}: other users can write there (mode {mode:04o})" in problems[0]
+    assert list(runs.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make directories of another user")
+@pytest.mark.parametrize("way", ["directory", "link"])
+def test_directory_of_another_user_is_refused(tmp_path, monkeypatch, way):
+    """As at a predictable place in a shared directory, where that user came first."""
+    runs, own = tmp_path / "runs", tmp_path / "own"
+    own.mkdir()
+    if way == "directory":
+        runs.mkdir()
+    else:
+        runs.symlink_to(own)
+    os.chown(runs, 65534, 65534, follow_symlinks=False)
+    (problem,) = problems_of_directory(runs, SMALL)
+    assert f"--runs {runs}: it belongs to user 65534" in problem
+    monkeypatch.setenv("SUDO_UID", "65534")
+    assert problems_of_directory(runs, SMALL) == [], "the user who called us as root"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make directories of another group")
+def test_directory_that_a_group_can_write_in_is_refused_for_root(tmp_path):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    os.chown(runs, 0, 65534)
+    runs.chmod(0o770)
+    (problem,) = problems_of_directory(runs, SMALL)
+    assert "other users can write there (mode 0770)" in problem
+
+
 def test_path_too_long_for_sqlite_is_refused(tmp_path):
     runs = tmp_path / "/".join(["y" * 100] * 5)
     assert problems_of_directory(runs, SMALL) == []

@@ -63,3 +63,11 @@ def test_run_is_as_elsewhere(storage, umask, tmp_path, request):
     assert {name: printed.get(name) for name in VARIABLES} == VARIABLES
     assert (printed["OWN_TOKEN"], printed["HOME"]) == ("t", given["HOME"])
     assert "LOADTESTS_TOKEN_SECRET" not in printed
+    assert "LOADTESTS_USER_UMASK" not in printed
+    assert (tmp_path / "printed").stat().st_mode & 0o777 == 0o666 & ~umask, "the command has the user's umask"
+    study = harness.study()
+    passed_by_the_server = os.geteuid() == 0 and storage != "sqlite"
+    assert study.stat().st_mode & 0o777 == (0o711 if passed_by_the_server else 0o700)
+    open_to_others = [path for path in study.rglob("*") if path.stat().st_mode & 0o077]
+    assert open_to_others == []
+    assert not list(study.rglob(".conductor"))

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from loadtests.regularfiles import open_regular
+
 _READ = 1 << 20
 LONGEST_LINE = 32 << 20
 
@@ -18,7 +20,7 @@ class Tail:
         self.path, self.lost = path, 0
         self._rest: list[bytes] = []
         self._held = 0
-        self._file = path.open("rb", buffering=0)
+        self._file = os.fdopen(open_regular(path), "rb", buffering=0)  # the server names it, and may name a FIFO
         self._offset = 0 if from_start else os.fstat(self._file.fileno()).st_size
 
     def lines(self, most: int = 8 * _READ) -> list[bytes]:
