@@ -3,14 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
+from loadtests.conductor.filesystem import Contents, problems_of_directory
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
-from loadtests.readers import make_directories
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
 
@@ -31,8 +31,9 @@ def run_pod(arguments: Sequence[str]) -> int:
     theirs = [*theirs, "--storage", ours.storage]
     try:
         with ExitStack() as servers:
-            for name, storage in _missing(ours.storage).items():
-                make_directories(ours.runs, traversable=os.geteuid() == 0)
+            provided = _missing(ours.storage)
+            _check(ours.runs, provided)
+            for name, storage in provided.items():
                 os.environ[dsn_variable(name)] = _provide(servers, ours.runs, name, storage)
             return pod(theirs)
     except (ServerUnavailable, OSError) as error:
@@ -62,6 +63,13 @@ def _missing(storage: str) -> dict[str, StorageName]:
     except StorageNameError:
         return {}
     return {name: system for name, system in needed.items() if not os.environ.get(dsn_variable(name))}
+
+
+def _check(runs: Path, provided: Mapping[str, StorageName]) -> None:
+    """Raises ServerUnavailable where files of SQLite or directories of servers cannot be made under `--runs`."""
+    contents = Contents(f"pod-{'0' * 24}", "pod", frozenset(storage.engine for storage in provided.values()))
+    if provided and (problems := problems_of_directory(runs, contents)):
+        raise ServerUnavailable("\n".join(problems))
 
 
 def _provide(servers: ExitStack, runs: Path, name: str, storage: StorageName) -> str:

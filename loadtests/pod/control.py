@@ -6,21 +6,26 @@ answers when the pod's event loop does not, which is just what an operator wants
 
 import asyncio
 import hmac
+import io
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
 import orjson
 
+from loadtests.pod import controlrequests
+from loadtests.pod.controlrequests import BoundedServer, Incoming, Malformed, body_length, read_body, read_head
 from loadtests.pod.storage.contract import StorageError
 
 HOST: Final = "127.0.0.1"
 ANSWER_WITHIN_S: Final = 5.0
-MAX_BODY_BYTES: Final = 4096
+_WRITE_WITHIN_S: Final = 5.0
 
 
 class BadBody(ValueError):
@@ -60,8 +65,7 @@ class ControlServer:
                 return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(route.within_s)
 
         Handler.routes = routes
-        self._server = ThreadingHTTPServer((HOST, port), Handler)
-        self._server.daemon_threads = True
+        self._server = BoundedServer((HOST, port), Handler)
         self.url = f"http://{HOST}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="control", daemon=True)
         self._thread.start()
@@ -72,20 +76,47 @@ class ControlServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """One request a connection."""
+
     expected: bytes
     routes: Routes
-    timeout = 10  # a caller that says nothing keeps no thread
+    server: BoundedServer
+    request_version, requestline, command = "HTTP/1.0", "", ""  # of answers to what is no request
     server_version = "pod"
     sys_version = ""
 
     def carry_out(self, route: Route, body: Mapping[str, Any]) -> Mapping[str, Any]:
         raise NotImplementedError
 
+    def handle(self) -> None:
+        until = time.monotonic() + controlrequests.READ_WITHIN_S
+        self._incoming = io.BufferedReader(Incoming(self.connection, until))
+        with suppress(OSError):  # it is slow, or has gone
+            try:
+                if head := read_head(self._incoming):
+                    self.rfile.close()
+                    self.rfile = io.BytesIO(head)
+                    self.handle_one_request()
+            except Malformed as error:
+                self._refuse(str(error))
+
     def do_GET(self) -> None:
         self._respond(*self._answer())
 
     def do_POST(self) -> None:
         self._respond(*self._answer())
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the library itself refuses: a method, or something in the request."""
+        if code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._refuse(explain or message or "malformed")
+        else:
+            self._respond(HTTPStatus(code), {"error": "not_supported"})
+
+    def _refuse(self, detail: str) -> None:
+        self.server.has_read(self.connection)
+        self._respond(HTTPStatus.BAD_REQUEST, {"error": "bad_request", "detail": detail})
+        controlrequests.linger(self.connection)
 
     def _answer(self) -> tuple[HTTPStatus, Mapping[str, Any]]:
         given = (self.headers.get("Authorization") or "").encode("utf-8", "replace")
@@ -95,28 +126,21 @@ class _Handler(BaseHTTPRequestHandler):
         if route is None:
             known = [f"{method} {path}" for method, path in self.routes]
             return HTTPStatus.NOT_FOUND, {"error": "not_found", "known": known}
+        body = self._body()  # of a GET as well: a body that is there is read, or refused
+        self.server.has_read(self.connection)
         try:
-            return HTTPStatus.OK, self.carry_out(route, self._body() if self.command == "POST" else {})
+            return HTTPStatus.OK, self.carry_out(route, _decoded(body) if self.command == "POST" else {})
         except Exception as error:
             return _trouble(error, route)
 
-    def _body(self) -> Mapping[str, Any]:
-        """Raises BadBody."""
-        length = self.headers.get("Content-Length") or "0"
-        if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
-            raise BadBody(f"expected a body of at most {MAX_BODY_BYTES} bytes, and its Content-Length")
-        try:
-            body = orjson.loads(self.rfile.read(int(length)) or b"{}")
-        except TimeoutError:
-            raise BadBody(f"expected {length} bytes of body, as Content-Length says: they did not come") from None
-        except orjson.JSONDecodeError:
-            raise BadBody("expected a JSON object, this is not JSON") from None
-        if not isinstance(body, dict):
-            raise BadBody(f"expected a JSON object, not {type(body).__name__}")
-        return body
+    def _body(self) -> bytes:
+        """Raises Malformed."""
+        length = body_length(self.headers.get("Content-Length"), self.headers.get("Transfer-Encoding"))
+        return read_body(self._incoming, length)
 
     def _respond(self, status: HTTPStatus, body: Mapping[str, Any]) -> None:
         content = json.dumps(body).encode() + b"\n"
+        self.connection.settimeout(_WRITE_WITHIN_S)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -125,6 +149,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """The pod's log has better things to tell."""
+
+
+def _decoded(body: bytes) -> Mapping[str, Any]:
+    """Raises BadBody."""
+    try:
+        decoded = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError:
+        raise BadBody("expected a JSON object, this is not JSON") from None
+    if not isinstance(decoded, dict):
+        raise BadBody(f"expected a JSON object, not {type(decoded).__name__}")
+    return decoded
 
 
 def _trouble(error: Exception, route: Route) -> tuple[HTTPStatus, Mapping[str, Any]]:
