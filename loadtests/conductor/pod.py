@@ -11,6 +11,7 @@ from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
 from loadtests.conductor.filesystem import Contents, problems_of_directory
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
+from loadtests.regularfiles import open_regular
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
 
@@ -75,6 +76,19 @@ def _check(runs: Path, provided: Mapping[str, StorageName]) -> None:
 def _provide(servers: ExitStack, runs: Path, name: str, storage: StorageName) -> str:
     """The DSN of a database that is there from now on."""
     if storage.engine not in SERVERS:
-        return str(runs / ("pod.sqlite" if name == storage.engine else f"pod-{name}.sqlite"))
+        return str(_own_file(runs / ("pod.sqlite" if name == storage.engine else f"pod-{name}.sqlite")))
     home = runs / f"pod-{name}-{os.getpid()}"
     return servers.enter_context(create_server(storage.engine, home, choices=storage.choices)).pod_dsn
+
+
+def _own_file(path: Path) -> Path:
+    """The path of a database of SQLite. Raises ServerUnavailable where another user has put something at its names."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        try:
+            os.close(open_regular(f"{path}{ending}", owners={os.geteuid()}))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            why = f"expected a file of this user, but {error.strerror}"
+            raise ServerUnavailable(f"{path}{ending}: {why}: choose another directory with --runs") from None
+    return path

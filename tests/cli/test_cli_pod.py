@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from loadtests.conductor.pod import run_pod
 from loadtests.wire.codecs.messages import SUBPROTOCOL, key_text
 
 CASES = [
@@ -113,3 +114,25 @@ def test_help_tells_of_both():
     assert done.returncode == 0
     assert "--control-port" in done.stdout
     assert "--runs DIR" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["pod.sqlite", "pod.sqlite-wal"])
+def test_database_that_is_a_link_is_refused(tmp_path, capsys, name):
+    """At a predictable place, where another user came first; it would be written through."""
+    runs, victim = tmp_path / "runs", tmp_path / "victim"
+    runs.mkdir()
+    victim.touch()
+    (runs / name).symlink_to(victim)
+    assert run_pod(["--storage", "sqlite", "--runs", str(runs)]) == 69
+    assert f"{runs / name}: expected a file of this user, but it is no regular file" in capsys.readouterr().err
+    assert victim.read_bytes() == b""
+    assert [path.name for path in runs.iterdir()] == [name]
+
+
+def test_directory_that_all_users_can_write_in_is_refused(tmp_path, capsys):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    runs.chmod(0o777)
+    assert run_pod(["--storage", "sqlite", "--runs", str(runs)]) == 69
+    assert "other users can write there (mode 0777)" in capsys.readouterr().err
+    assert list(runs.iterdir()) == []
