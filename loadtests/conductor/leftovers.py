@@ -13,6 +13,7 @@ from typing import Final
 from loadtests.calibration.places import SCRATCH
 from loadtests.records.rundirectory import RunDirectory, is_run_name
 from loadtests.regularfiles import open_regular
+from loadtests.scenario.problems import printable
 from loadtests.servers import leftovers as servers
 from loadtests.servers.leftovers import LEFT_ALONE
 from loadtests.servers.record import COULD_NOT
@@ -50,8 +51,8 @@ class Claim:
 
 
 def remove_leftovers(runs: Path) -> list[str]:
-    """Removes what nothing uses any more. Returns what was done, as sentences."""
-    return [*servers.remove_leftovers(runs), *_of_runs(runs), *_trials(runs)]
+    """Removes what nothing uses any more. Returns what was done, as sentences of one line each."""
+    return [printable(s) for s in (*servers.remove_leftovers(runs), *_of_runs(runs), *_trials(runs))]
 
 
 def described(sentence: str) -> str:

@@ -1,5 +1,6 @@
 """What a killed conductor leaves in its run is removed by the next command; what a living one uses is not."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from loadtests.calibration.places import SCRATCH
 from loadtests.conductor.leftovers import CLAIM, Claim, remove_leftovers
+from loadtests.servers.record import KIND
 
 CONDUCTOR = """
 import sys, time
@@ -116,3 +118,13 @@ def test_old_trial_directory_is_removed_and_a_new_one_is_not(tmp_path: Path) -> 
         os.utime(path, (0, 0) if path != new else (time.time(), time.time()))
     assert remove_leftovers(tmp_path) == [f"removed {old}"]
     assert {path.name for path in tmp_path.iterdir()} == {new.name, other.name}
+
+
+def test_name_of_a_file_is_shown_without_its_control_characters(tmp_path: Path) -> None:
+    record = tmp_path / "a\x1b[2J\nb\x9b.json"
+    facts = {"kind": KIND, "engine": "redis", "directory": "x", "reason": None, "process": None}
+    record.write_text(json.dumps(facts))
+    record.chmod(0o666)
+    (sentence,) = remove_leftovers(tmp_path)
+    assert "a\\x1b[2J\\nb\\x9b.json" in sentence
+    assert sentence.isprintable()
