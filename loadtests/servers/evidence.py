@@ -25,6 +25,8 @@ from loadtests.servers.registry import SERVERS, product
 MOST_BYTES: Final = 256 << 10
 """Of a record. Ours have less than 2 KB, longer ones a long path."""
 
+NO_DIRECTORY: Final = "it is no directory"
+
 _CONTENT: Final = frozenset({"data", "log", "tmp", "programs", "redis.conf", "my.cnf", "mariadbd.pid"})
 """What is in the directory of a server, beside drafts, whose names begin with a dot."""
 
@@ -97,10 +99,11 @@ def _fault(directory: Path, facts: Facts, users: frozenset[int]) -> str:
     """Why the directory is not that of a server of ours; empty when it is."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        return "it is no directory"
+        return NO_DIRECTORY
     if found.st_uid not in users:
         return f"it belongs to user {found.st_uid}"
-    if facts.inode is not None and str(directory) == facts.directory and found.st_ino != facts.inode:
+    recorded = facts.reason is None or directory == Path(facts.directory)
+    if facts.inode is not None and recorded and found.st_ino != facts.inode:
         return "it is another directory than the record's"
     if strange := sorted({path.name for path in directory.iterdir() if path.name[0] != "."} - _CONTENT):
         return f"{strange[0]} is in it, which no server has"

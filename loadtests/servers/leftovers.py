@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtests.regularfiles import read_regular
-from loadtests.servers.evidence import MOST_BYTES, confirm, read_record, records, untrusted_place
+from loadtests.servers.evidence import MOST_BYTES, NO_DIRECTORY, confirm, read_record, records, untrusted_place
 from loadtests.servers.record import COULD_NOT, Facts, clear, facts_of
 
 LEFT_ALONE = "left alone"
@@ -51,9 +51,14 @@ def _removed_server(path: Path) -> Iterator[str]:
             yield f"{LEFT_ALONE}: {path} is not the record of a server of ours: {found.stranger}"
             return
         yield from clear(None if found.refused else path, facts, found.directories)
-        for directory, reason in found.refused.items():
-            beside = directory == path.with_suffix("")
-            yield f"{COULD_NOT} {directory}" if beside else f"{LEFT_ALONE}: {directory}, which {path} names: {reason}"
+        yield from (_refusal(path, directory, reason) for directory, reason in found.refused.items())
+
+
+def _refusal(path: Path, directory: Path, reason: str) -> str:
+    if directory != path.with_suffix(""):
+        return f"{LEFT_ALONE}: {directory}, which {path} names: {reason}"
+    why = "" if reason == NO_DIRECTORY else f": {reason}; remove it and {path.name} by hand"
+    return f"{COULD_NOT} {directory}{why}"
 
 
 def _read(path: Path) -> Facts | None:

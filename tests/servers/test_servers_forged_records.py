@@ -127,7 +127,11 @@ def test_record_beside_a_run_or_a_study_removes_neither(study: Path) -> None:
     (run / "operations-1.arrows").touch()
     records = [forge(study / "01-sqlite.json", run), forge(study.with_name(f"{study.name}.json"), study)]
     done = remove_leftovers(study.parent)
-    assert done == [f"could not remove {study}", f"could not remove {run}"]
+    strange, by_hand = "is in it, which no server has; remove it and", "by hand"
+    assert done == [
+        f"could not remove {study}: 01-sqlite {strange} {study.name}.json {by_hand}",
+        f"could not remove {run}: operations-1.arrows {strange} {run.name}.json {by_hand}",
+    ]
     assert (run / "operations-1.arrows").exists()
     assert all(record.exists() for record in records)
 
@@ -145,7 +149,8 @@ def test_record_that_another_user_can_have_written_is_not_believed(study: Path, 
     assert (study / "server" / "data").is_dir()
     assert record.exists()
     (sentence,) = done
-    assert ("belongs to user" in sentence) == (whose != "directory")
+    assert sentence.startswith("could not remove" if whose == "directory" else "left alone")
+    assert "belongs to user" in sentence
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o666])
@@ -224,10 +229,13 @@ def test_true_record_identifies_the_directory(redis_server: Server, open_directo
         assert facts.inode == server.directory.stat().st_ino
 
 
-def test_directory_that_was_exchanged_is_kept(study: Path) -> None:
+def test_directory_that_was_exchanged_is_kept(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (study / "server" / "data").mkdir(parents=True)
     os.close(Record(study / "server", "redis").descriptor)
     (study / "server").rename(study / "old")
     (study / "server" / "data").mkdir(parents=True)
-    assert remove_leftovers(study.parent) == [f"could not remove {study / 'server'}"]
+    monkeypatch.chdir(study.parents[1])
+    for runs in (study.parent, Path("runs")):
+        (sentence,) = remove_leftovers(runs)
+        assert "another directory than the record's; remove it and server.json by hand" in sentence
     assert (study / "server" / "data").is_dir()
