@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests.credentials import without_credentials
+
 EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
 
 
@@ -13,8 +15,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        print(f"{self.prog}: {message}", file=sys.stderr)
+        complain(self.prog, message)
         raise SystemExit(EX_USAGE)
+
+
+def complain(command: str, message: object) -> None:
+    """One message on standard error, without the passwords that it may quote."""
+    print(f"{command}: {without_credentials(str(message))}", file=sys.stderr)
 
 
 def seed(text: str) -> int:

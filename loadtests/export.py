@@ -1,7 +1,6 @@
 """A run's tables as Parquet or CSV: one file a table, workers merged, codes as names."""
 
 import os
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
 from loadtests.records.documents import create_draft
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
@@ -28,7 +27,7 @@ def export_run(run: Path, format: str, to: Path) -> int:
     directory = RunDirectory(run)
     tables = [table for table in TABLES.values() if directory.table_files(table.name)]
     if not tables:
-        print(f"loadtests export: {run} is not a run directory: there is no table in it", file=sys.stderr)
+        complain("loadtests export", f"{run} is not a run directory: there is no table in it")
         return EX_USAGE
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -36,7 +35,7 @@ def export_run(run: Path, format: str, to: Path) -> int:
             _tell_of(missing_columns(directory, table), table, run)
             print_path(export_table(directory, table, format, to))
     except OSError as error:
-        print(f"loadtests export: cannot write to {to}: {error.strerror or error}", file=sys.stderr)
+        complain("loadtests export", f"cannot write to {to}: {error.strerror or error}")
         return EX_UNAVAILABLE
     return 0
 
@@ -45,7 +44,7 @@ def _tell_of(missing: set[str], table: Table, run: Path) -> None:
     if missing:
         columns = " and ".join(sorted(missing))
         told = f"{run}: {table.name} was written without {columns}, by an older version: left empty"
-        print(f"loadtests export: {told}", file=sys.stderr)
+        complain("loadtests export", told)
 
 
 def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from loadtests import readers
 from loadtests.commandline import file_path
+from loadtests.credentials import without_credentials
 from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
@@ -36,14 +37,14 @@ class ReportError(Exception):
     """No report can be made; `code` is what to exit with."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(without_credentials(message))
         self.code = code
 
 
 class _Arguments(argparse.ArgumentParser):
     def error(self, message: str):  # type: ignore[no-untyped-def]
         self.print_usage(sys.stderr)
-        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+        self.exit(BAD_INPUT, f"{self.prog}: {without_credentials(message)}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

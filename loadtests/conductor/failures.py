@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 
 from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
+from loadtests.credentials import without_credentials
 
 
 class CannotRun(Exception):
     """Found before the load starts. The message names the place, what was expected and what to do."""
 
     exit_code = EX_SOFTWARE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_credentials(message))
 
 
 class BadInput(CannotRun):

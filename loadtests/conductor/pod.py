@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
 from loadtests.conductor.filesystem import Contents, problems_of_directory
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
@@ -25,7 +24,7 @@ def run_pod(arguments: Sequence[str]) -> int:
     try:
         ours, theirs = _parser().parse_known_args(arguments)
     except argparse.ArgumentError as error:
-        print(f"loadtests pod: {error}", file=sys.stderr)
+        complain("loadtests pod", error)
         return EX_USAGE
     if ours.help:
         return _help()
@@ -38,7 +37,7 @@ def run_pod(arguments: Sequence[str]) -> int:
                 os.environ[dsn_variable(name)] = _provide(servers, ours.runs, name, storage)
             return pod(theirs)
     except (ServerUnavailable, OSError) as error:
-        print(f"loadtests pod: {error}", file=sys.stderr)
+        complain("loadtests pod", error)
         return EX_UNAVAILABLE
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import uvloop
 
-from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
@@ -161,7 +161,7 @@ def _introduce(pod: Pod, taken: Secrets, show_tokens: bool) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"pod: {message}", file=sys.stderr)
+    complain("pod", message)
     return code
 
 

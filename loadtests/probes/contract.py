@@ -22,7 +22,7 @@ class Database:
     def parse(cls, text: str) -> "Database":
         """`upgraded:postgres`, or an engine, which is its name then too. Raises ValueError: what was expected."""
         name, colon, engine = text.rpartition(":")
-        if not engine or (colon and not name):
+        if not engine.replace("_", "").isalnum() or (colon and not name):
             raise ValueError(f"{text!r}: expected NAME:ENGINE, as upgraded:postgres, or ENGINE")
         return cls(name or engine, engine)
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from loadtests.scenario.problems import without_credentials
+from loadtests.credentials import without_credentials
 from loadtests.scenario.values import LongerThanNothing, Model, Name, Seconds
 
 Mode = Literal["legacy", "dual", "upgraded"]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from loadtests.credentials import without_credentials
+
 _SHOWN = 60
-_CREDENTIALS = re.compile(r"(://[^/\s:@]*:)(?!\$\{env:[A-Za-z_]\w*\}@)[^@/\s]+@")
 _SECRET_KEY = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|api[-_]?key|credential|private_?key|authorization|cookie", re.IGNORECASE
 )
@@ -30,7 +31,8 @@ class Problem:
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        return f"{printable(self.source)}:{self.line}: {key}got {self.got}, expected {self.expected}{hint}"
+        place = f"{printable(self.source)}:{self.line}"
+        return without_credentials(f"{place}: {key}got {self.got}, expected {self.expected}{hint}")
 
 
 class SourceError(Exception):
@@ -65,15 +67,6 @@ def shown(value: Any) -> str:
     text = "".join(c if c.isprintable() else "�" for c in without_credentials(str(value)))
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     return f"'{text}'" if isinstance(value, str) else text
-
-
-def without_credentials(text: str) -> str:
-    return _CREDENTIALS.sub(r"\1***@", text)
-
-
-def has_credentials(text: str) -> bool:
-    """Whether a URL in the text carries a literal password."""
-    return _CREDENTIALS.search(text) is not None
 
 
 def is_literal_secret(key: object, value: object) -> bool:

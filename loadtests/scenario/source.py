@@ -15,11 +15,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from loadtests.credentials import has_url_with_password
 from loadtests.scenario.problems import (
     REFERENCE_EXPECTED,
     Problem,
     SourceError,
-    has_credentials,
     is_literal_secret,
     shown,
 )
@@ -111,7 +111,7 @@ def read_documents(text: str, source: str) -> tuple[list[Document], list[Problem
     secrets = [
         Problem(source, number, "", "a URL with a literal password", REFERENCE_EXPECTED)
         for number, line in enumerate(text.splitlines(), 1)
-        if has_credentials(line)
+        if has_url_with_password(line)
     ]
     try:
         nodes = [node for node in YAML(typ="safe", pure=True).compose_all(text) if node is not None]

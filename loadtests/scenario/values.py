@@ -6,6 +6,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from loadtests.credentials import without_credentials
+
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_EXPECTED = "a duration with a unit, such as 20s, 500ms or 2m"
@@ -50,9 +52,8 @@ def _locale_spelt(value: str) -> str:
 
 def _name(value: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value):
-        raise wrong(
-            "small letters, digits and dashes, 64 at most", re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")
-        )
+        similar = re.sub(r"[^a-z0-9]+", "-", without_credentials(value).lower()).strip("-")
+        raise wrong("small letters, digits and dashes, 64 at most", similar)
     return value
 
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from loadtests import readers
 from loadtests.commandline import file_path
+from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
@@ -35,7 +36,7 @@ class _RefusedError(Exception):
     """An end before anything was judged."""
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(without_credentials(message))
         self.code = code
 
 
