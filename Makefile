@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench campaign lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint bench campaign audit licences sbom lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -101,9 +101,24 @@ bench: .venv/ready  ## measure the harness itself, side by side with plain alter
 campaign: .venv/ready  ## inject 300 faults into short runs, one in each, and check what must hold: about fifty minutes, as root
 	@$(BIN)/python -m benchmarks.campaign
 
+audit: .venv-supplychain/ready  ## ask for known advisories of the pinned versions: exit code 1 one is known, 69 they cannot be asked for
+	@$(BIN)/python deploy/supplychain.py audit
+
+licences: .venv/ready  ## list the licences of what this project depends on
+	@$(BIN)/python deploy/supplychain.py licences
+
+sbom: .venv-supplychain/ready  ## write build/sbom.cdx.json: what .venv holds, as CycloneDX
+	@$(BIN)/python deploy/supplychain.py sbom build/sbom.cdx.json
+
+.venv-supplychain/ready: deploy/supplychain.lock .venv/ready
+	@$(BIN)/python -m venv --clear .venv-supplychain
+	@.venv-supplychain/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement deploy/supplychain.lock
+	@touch $@
+
 lock: .venv/ready  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock' pyproject.toml --output-file requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' deploy/supplychain.in --output-file deploy/supplychain.lock
 
 clean:  ## end what killed runs left behind; remove the virtual environment, caches and RUNS
 	-@[ ! -x "$(BIN)/loadtests" ] || $(BIN)/loadtests clean --runs="$$RUNS"
-	@rm -rf .venv build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache -- "$$RUNS"
+	@rm -rf .venv .venv-supplychain build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache -- "$$RUNS"
