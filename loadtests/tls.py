@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from loadtests.sanitize import sanitize
+
 TRUST_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Environment variables from which OpenSSL takes the certificate authorities that it trusts."""
 
@@ -30,7 +32,7 @@ def tls_problem(error: ssl.SSLError, host: str, cure: str = TRUST_CURE) -> str:
         return f"{host} does not speak TLS on this port"
     if reason in _WANTS_CERTIFICATE:
         return f"{host} requires a client certificate that it trusts ({reason.lower().replace('_', ' ')})"
-    return f"TLS with {host} failed: {reason.lower().replace('_', ' ') or error}"
+    return f"TLS with {host} failed: {reason.lower().replace('_', ' ') or sanitize(str(error))}"
 
 
 def _certificate_problem(error: ssl.SSLCertVerificationError, host: str, cure: str) -> str:
@@ -38,14 +40,14 @@ def _certificate_problem(error: ssl.SSLCertVerificationError, host: str, cure: s
     if code == _SELF_SIGNED:
         return f"{whose} is self-signed: if it is yours, {cure}, which here is the certificate itself"
     if code in _UNKNOWN_ISSUER:
-        return f"{whose} is of an unknown issuer ({error.verify_message}): if the issuer is yours, {cure}"
+        return f"{whose} is of an unknown issuer ({sanitize(error.verify_message)}): if the issuer is yours, {cure}"
     if code in _OTHER_NAME:
         return f"{whose} is for another name: use a name or an address that the certificate holds"
     if code == _EXPIRED:
         return f"{whose} has expired: renew it, or check the clock of this machine"
     if code == _NOT_YET_VALID:
         return f"{whose} is not valid yet: check the clock of this machine"
-    return f"{whose} was not accepted: {error.verify_message}"
+    return f"{whose} was not accepted: {sanitize(error.verify_message)}"
 
 
 def find_tls_error(error: BaseException | None) -> ssl.SSLError | None:

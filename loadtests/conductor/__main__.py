@@ -38,6 +38,7 @@ from loadtests.conductor.run import Around, Run
 from loadtests.conductor.study import create_run, create_study, traversable
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
+from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import secure
 
 
@@ -61,7 +62,7 @@ class ReportedProgress(PlainProgress):
 
     def say(self, text: str) -> None:
         super().say(text)
-        self._send(step=text)
+        self._send(step=sanitize_lines(text))
 
 
 class Attended:
@@ -169,7 +170,7 @@ def _check(asked: Asked, reports: Reports) -> Choices:
         raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
     for note in choices.notes:
         print(note, file=sys.stderr)
-    check_surroundings(choices)
+    choices = check_surroundings(choices)
     reports.send(checked=choices.scenario.name, subject=choices.subjects[0].name)
     return choices
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
 from loadtests.credentials import without_credentials
+from loadtests.sanitize import sanitize_lines
 
 
 class CannotRun(Exception):
@@ -12,7 +13,7 @@ class CannotRun(Exception):
     exit_code = EX_SOFTWARE
 
     def __init__(self, message: str) -> None:
-        super().__init__(without_credentials(message))
+        super().__init__(sanitize_lines(without_credentials(message)))
 
 
 class BadInput(CannotRun):
@@ -33,6 +34,10 @@ class Reason:
     code: str
     detail: str = ""
     last_words: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", sanitize_lines(self.detail))
+        object.__setattr__(self, "last_words", sanitize_lines(self.last_words))
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.last_words]))

@@ -10,6 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from loadtests.sanitize import sanitize_lines
+
 PLAIN_EVERY_S = 5.0
 
 
@@ -73,7 +75,7 @@ class PlainProgress:
         self._title = f"[{number}/{of} {name}]"
 
     def say(self, text: str) -> None:
-        print(f"{self._title} {text}".strip(), file=self._stream, flush=True)
+        print(sanitize_lines(f"{self._title} {text}".strip()), file=self._stream, flush=True)
 
     def stage(self, event: dict[str, Any]) -> None:
         self.say(f"stage {event['name']}: {event['agents']} agents, {event['arrivals_per_s']:g} customers/s")
@@ -105,7 +107,7 @@ class TerminalProgress:
         self._draw(Text(self._title, style="bold"))
 
     def say(self, text: str) -> None:
-        self._console.print(Text(f"{self._title}: {text}" if self._title else text))
+        self._console.print(Text(sanitize_lines(f"{self._title}: {text}" if self._title else text)))
 
     def stage(self, event: dict[str, Any]) -> None:
         self._draw(self._table(figures({"stage": event["name"]})))

@@ -20,6 +20,7 @@ def context(tls: Tls, *, protocol: str | None = None) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = tls.mode == "verify-full"
     made.verify_mode = ssl.CERT_REQUIRED if tls.mode in ("verify-ca", "verify-full") else ssl.CERT_NONE
+    made.options |= ssl.OP_NO_RENEGOTIATION
     made.minimum_version = _VERSIONS[tls.minimum or "TLSv1.2"]
     made.maximum_version = _VERSIONS[tls.maximum or "TLSv1.3"]
     _load_authorities(made, tls)

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from loadtests.drivers.addresses.contract import Address, Place, Tls
+from loadtests.sanitize import sanitize
 from loadtests.tls import find_tls_error, tls_problem
+
+_LONGEST_MESSAGE: Final = 1000
 
 CA_KEYS: Final = {"postgres": "sslrootcert", "mariadb": "ssl_ca", "redis": "ssl_ca_certs"}
 """Engine → the key of its addresses that names a certificate authority."""
@@ -15,6 +18,9 @@ CA_KEYS: Final = {"postgres": "sslrootcert", "mariadb": "ssl_ca", "redis": "ssl_
 
 class DatabaseUnreachable(OSError):
     """A session could not be opened as its address asks for; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(sanitize(message, _LONGEST_MESSAGE))
 
 
 class PoolerError(DatabaseUnreachable):

@@ -9,6 +9,7 @@ from asyncmy.errors import MySQLError
 from loadtests.drivers import engines, mariadb
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
+from loadtests.sanitize import sanitize_error
 
 _CONNECT_S = 5.0
 _ROWS = 10_000
@@ -35,4 +36,4 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
         finally:
             connection.close()
     except (AddressError, OSError, MySQLError) as error:
-        raise UnreadableError(f"MariaDB: {error or type(error).__name__}") from error
+        raise UnreadableError(f"MariaDB: {sanitize_error(error)}") from error

@@ -8,6 +8,7 @@ import asyncpg
 from loadtests.drivers import engines, postgres
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
+from loadtests.sanitize import sanitize_error
 
 _CONNECT_S = 5.0
 _ROWS = 10_000
@@ -30,5 +31,4 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
         finally:
             connection.terminate()
     except (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableError(f"PostgreSQL: {said}") from error
+        raise UnreadableError(f"PostgreSQL: {sanitize_error(error)}") from error

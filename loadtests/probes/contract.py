@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from loadtests.sanitize import sanitize
+
+_LONGEST_REASON = 500
+
 Rows = Mapping[str, Sequence[Sequence[Any]]]
 """Table → rows in the order of its columns."""
 
@@ -52,6 +56,9 @@ class Source:
     period_ns: int
     threshold_ns: int | None = None
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", sanitize(self.reason, _LONGEST_REASON))
 
 
 class BlindError(Exception):

@@ -8,9 +8,12 @@ from typing import Any
 
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Clock, ClockOffset, Database, Probe, Source
+from loadtests.sanitize import sanitize
 
 DSNS = "LOADTESTS_DSNS"
 """Environment variable: the databases' addresses, a JSON object by name."""
+
+_LONGEST_REASON = 500
 
 
 def _postgres(database: Database, dsn: str, clock: Clock) -> Probe:
@@ -71,7 +74,8 @@ def why_not(error: Exception) -> str:
     if isinstance(error, ValueError):  # a driver that cannot make out an address may quote it, with the password in it
         return "its address was not understood"
     coded = len(error.args) > 1 and isinstance(error.args[0], int)  # a number, and what it means
-    return " ".join(str(error.args[-1] if coded else error).split()).rstrip(".") or type(error).__name__
+    text = " ".join(str(error.args[-1] if coded else error).split()).rstrip(".")
+    return sanitize(text or type(error).__name__, _LONGEST_REASON)
 
 
 def sources(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import math
 
 from loadtests.probes.contract import BlindError, Clock, Probe, Rows
 from loadtests.probes.recorder import Recorder
+from loadtests.sanitize import sanitize
 
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 1.0
@@ -40,7 +41,7 @@ class Watch:
             async with asyncio.timeout(self.probe.deadline_s):
                 return await self.probe.sample(), None
         except BlindError as error:
-            return {}, str(error)[:_LONGEST_ERROR]
+            return {}, sanitize(str(error), _LONGEST_ERROR)
         except Exception as error:  # whatever it was, the tick says so and the next one tries again
             await self._failed(error)
             return {}, self._why
@@ -62,8 +63,8 @@ class Watch:
 
 
 def _words(error: BaseException, deadline_s: float) -> str:
-    said = str(error).strip() or (f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else "")
-    return f"{type(error).__name__}: {said}".splitlines()[0][:_LONGEST_ERROR]
+    text = str(error).strip() or (f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else "")
+    return sanitize(f"{type(error).__name__}: {text}".splitlines()[0], _LONGEST_ERROR)
 
 
 async def run(watch: Watch, clock: Clock, recorder: Recorder, stop: asyncio.Event) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 from loadtests.probes.contract import Rows
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.sanitize import sanitize
+
+_LONGEST_CELL = 2000
 
 TABLES = ("lock_waits", "sessions", "counters", "resources", "host", "ticks")
 
@@ -20,7 +23,7 @@ class Recorder:
     def add(self, rows: Rows) -> int:
         """Returns how many rows these were."""
         for table, of_table in rows.items():
-            self._rows[table] += of_table
+            self._rows[table] += map(_clean, of_table)
         return sum(len(of_table) for of_table in rows.values())
 
     def flush(self) -> None:
@@ -35,3 +38,10 @@ class Recorder:
         finally:
             for writer in self._writers.values():
                 writer.close()
+
+
+def _clean(row: Sequence[Any]) -> Sequence[Any]:
+    """The row; names and statements of other clients of a server may hold control characters."""
+    if any(isinstance(cell, str) and not cell.isprintable() for cell in row):
+        return [sanitize(cell, _LONGEST_CELL) if isinstance(cell, str) else cell for cell in row]
+    return row

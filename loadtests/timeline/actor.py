@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from loadtests.sanitize import sanitize
 from loadtests.scenario import Action, Kill, Scenario
 from loadtests.timeline.acts import carry_out
 from loadtests.timeline.surroundings import ActionFailed, Surroundings
 from loadtests.timeline.turns import Turns, subjects
+
+_LONGEST_ERROR = 500
 
 Result = Literal["ok", "failed", "unfinished"]
 
@@ -128,4 +131,4 @@ async def _outcome(action: Action, around: Surroundings) -> tuple[Result, dict[s
         lasting = isinstance(action, Kill) and action.for_s is None
         return "ok" if lasting else "unfinished", {}, "" if lasting else "the run ended before it"
     except Exception as error:  # a fault of ours fails one action, not the run
-        return "failed", {}, f"{type(error).__name__}: {error}"
+        return "failed", {}, sanitize(f"{type(error).__name__}: {error}", _LONGEST_ERROR)

@@ -9,6 +9,7 @@ from asyncmy.errors import MySQLError
 
 from loadtests.drivers import engines, mariadb
 from loadtests.drivers.addresses.contract import AddressError
+from loadtests.sanitize import sanitize
 from loadtests.timeline.surroundings import ActionFailed
 
 _CONNECT_S = 10
@@ -78,5 +79,5 @@ def _told() -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
-        words = error.args[-1] if error.args else type(error).__name__
-        raise ActionFailed(f"MariaDB: {str(words).splitlines()[0] if words else type(error).__name__}") from error
+        text = str(error.args[-1]) if error.args else ""
+        raise ActionFailed(f"MariaDB: {sanitize((text.splitlines() or [type(error).__name__])[0], 240)}") from error

@@ -9,6 +9,7 @@ import asyncpg
 
 from loadtests.drivers import engines, postgres
 from loadtests.drivers.addresses.contract import AddressError
+from loadtests.sanitize import sanitize_error
 from loadtests.timeline.surroundings import ActionFailed
 
 _CONNECT_S = 10.0
@@ -69,5 +70,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
-        said = str(error).splitlines()
-        raise ActionFailed(f"PostgreSQL: {said[0] if said else type(error).__name__}") from error
+        raise ActionFailed(f"PostgreSQL: {sanitize_error(error)}") from error

@@ -2,6 +2,7 @@
 """Where Locust's life and ours touch: arguments, start, signals."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.commandline import EX_INTERRUPTED, EX_USAGE
+from loadtests.sanitize import sanitize_lines
 from loadtests.scenario import RunPlan
 from loadtests.users.admission import problems_of_environment, without_user_keys
 from loadtests.users.connections import be_patient
@@ -41,7 +43,26 @@ def install() -> None:
     events.init.add_listener(_on_init)
 
 
+class _CleanFormatter(logging.Formatter):
+    """Another formatter's lines, with text of servers and exceptions in them made safe to show."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        return sanitize_lines(self._formatter.format(record))
+
+
+def _clean_logs() -> None:
+    for logger in (logging.getLogger(), logging.getLogger("locust")):
+        for handler in logger.handlers:
+            if handler.formatter is not None and not isinstance(handler.formatter, _CleanFormatter):
+                handler.setFormatter(_CleanFormatter(handler.formatter))
+
+
 def _on_init(environment: Environment, runner: Any, **_: Any) -> None:
+    _clean_logs()
     if problems := problems_of_environment(environment):
         _refuse("\nloadtests: ".join(problems), EX_USAGE)
     if isinstance(runner, WorkerRunner):

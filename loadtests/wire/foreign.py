@@ -1,10 +1,12 @@
-"""Texts and protocols of others: what a server that is no WebSocket server sent, safe to print and named. Pure."""
+"""The protocols of servers that are no WebSocket servers, by the first bytes that they send. Pure."""
 
 import re
 from typing import Final
 
-MAX_TEXT: Final = 120
-"""How many characters of another's text are kept."""
+from loadtests.sanitize import sanitize
+
+plain = sanitize
+"""The name by which other modules import it from here."""
 
 _PROTOCOLS: Final = (
     (rb"[\x14-\x17]\x03[\x00-\x04]", "TLS"),
@@ -27,29 +29,6 @@ _PROTOCOLS: Final = (
 _KNOWN: Final = tuple((re.compile(pattern, re.IGNORECASE), name) for pattern, name in _PROTOCOLS)
 
 
-def plain(text: str | bytes, most: int = MAX_TEXT) -> str:
-    r"""At most `most` characters of another's text, on one line; what is not printable as an escape such as \x1b."""
-    if isinstance(text, bytes):
-        text = _decoded(text)
-    escaped = "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in text[: most + 1])
-    return escaped if len(escaped) <= most else escaped[: most - 1] + "…"
-
-
-def _decoded(data: bytes) -> str:
-    """UTF-8, or Latin-1 as HTTP has it."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if character == "\\":
-        return "\\\\"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def protocol_of(data: bytes) -> str | None:
     """The protocol whose servers begin like this; None when it is not known."""
     return next((name for pattern, name in _KNOWN if pattern.match(data)), None)
@@ -57,5 +36,5 @@ def protocol_of(data: bytes) -> str | None:
 
 def described(data: bytes) -> str:
     """Bytes of a protocol that was not expected, as part of a sentence: its name where it is known, and its text."""
-    name, text = protocol_of(data), f"'{plain(data, 40)}'"
+    name, text = protocol_of(data), f"'{sanitize(data, 40)}'"
     return f"{name} ({text})" if name else text

@@ -5,8 +5,9 @@ import os
 import ssl
 from typing import Final
 
+from loadtests.sanitize import sanitize
 from loadtests.wire.failures import ConnectionFailed, exhausted, local_error
-from loadtests.wire.foreign import described, plain, protocol_of
+from loadtests.wire.foreign import described, protocol_of
 
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
 """OpenSSL's verify codes of a chain that ends with no authority that is trusted here."""
@@ -15,7 +16,9 @@ _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
 @functools.cache
 def default_tls() -> ssl.SSLContext:
     """One for all: reading the certificates takes 20 ms, for which every connection would stand still, and 0.8 MB."""
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
 
 
 def tls_failed(host: str, error: OSError, answer: bytes) -> ConnectionFailed:
@@ -29,13 +32,13 @@ def tls_failed(host: str, error: OSError, answer: bytes) -> ConnectionFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
         return ConnectionFailed(exhausted() or "handshake_rejected", f"TLS with {host}: {_certificate(error)}")
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        return ConnectionFailed("handshake_rejected", f"TLS with {host}: {plain(str(error), 200)}")
+        return ConnectionFailed("handshake_rejected", f"TLS with {host}: {sanitize(str(error), 200)}")
     hint = "" if answer else " (so do ports without TLS: ws://)"
     return ConnectionFailed("cut_off", f"{host} closed the connection during the TLS handshake{hint}: {error}")
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> str:
-    message = plain(error.verify_message, 200)
+    message = sanitize(error.verify_message, 200)
     if error.verify_code not in _UNKNOWN_ISSUER:
         return f"its certificate is not valid: {message}"
     return f"its certificate is of an unknown issuer ({message}): {_cure()}"

@@ -12,9 +12,10 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
+from loadtests.sanitize import sanitize
 from loadtests.wire.codecs.messages import SUBPROTOCOL
 from loadtests.wire.failures import ConnectionFailed, Refusal, local_error
-from loadtests.wire.foreign import described, plain
+from loadtests.wire.foreign import described
 from loadtests.wire.response import SWITCHING, ResponseHead
 
 GRACE_S: Final = 1.0
@@ -100,7 +101,7 @@ class Upgrade:
 
     def _check(self) -> None:
         head = self._head
-        status = f"HTTP {head.status} {plain(head.reason)}".rstrip()
+        status = f"HTTP {head.status} {sanitize(head.reason)}".rstrip()
         if head.flaw or head.status != SWITCHING:
             raise self._rejected(f"{status}: {head.flaw}")
         if head.version != "1.1":
@@ -110,7 +111,7 @@ class Upgrade:
             fields = Headers(relevant)
             self._protocol.process_response(Response(head.status, head.reason.decode("latin-1"), fields))
         except InvalidHandshake as error:
-            raise self._rejected(f"{status}: {plain(str(error))}") from None
+            raise self._rejected(f"{status}: {sanitize(str(error))}") from None
         if self._protocol.subprotocol != SUBPROTOCOL:
             raise self._rejected(f"the server does not speak {SUBPROTOCOL}")
 
@@ -118,9 +119,9 @@ class Upgrade:
         head = self._head
         if head.foreign:
             return self._rejected(f"no HTTP status line: the server sent {self._foreign()}")
-        text = f"HTTP {head.status} {plain(head.reason)}".rstrip()
+        text = f"HTTP {head.status} {sanitize(head.reason)}".rstrip()
         shown = [(name, head.field(name)) for name in (*_SHOWN.get(head.status, ()), "Retry-After")]
-        notes = [f"{name}: {plain(value)}" for name, value in shown if value is not None]
+        notes = [f"{name}: {sanitize(value)}" for name, value in shown if value is not None]
         if head.status in _REDIRECTS:
             notes.append("redirects are not followed")
         if not self._secure and any(words in head.rest.lower() for words in _TLS_EXPECTED):
@@ -140,14 +141,14 @@ class Upgrade:
     def _rejected(self, detail: str) -> ConnectionFailed:
         head = self._head
         after = head.field("Retry-After") if head.decided else None
-        refusal = Refusal(head.status, plain(after) if after is not None else None) if head.status else None
+        refusal = Refusal(head.status, sanitize(after) if after is not None else None) if head.status else None
         return ConnectionFailed("handshake_rejected", detail, sent=True, refusal=refusal)
 
     def _broke(self, error: Exception) -> ConnectionFailed:
         code = local_error(error)
         if code is None and isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
             code = "handshake_rejected"  # an alert: the server wants a certificate of the client, say
-        text = plain(str(error) or type(error).__name__, 200)
+        text = sanitize(str(error) or type(error).__name__, 200)
         if code is not None:
             return ConnectionFailed(code, f"connection lost during the handshake: {text}", sent=True)
         return ConnectionFailed("cut_off", f"{self._unfinished()}: {text}", sent=True)

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from loadtests.sanitize import sanitize
+
 SUBPROTOCOL: Final = "messaging-pod.v1"
 
 REQUEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
@@ -25,6 +27,8 @@ REQUEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "connection.close": frozenset(),
 }
 """Request type → the fields it must have beside `type` and `key`."""
+
+_MAX_PROBLEM: Final = 300
 
 QUEUE_TOPIC: Final = "queue"
 """The account's queue, where chats are offered."""
@@ -44,7 +48,7 @@ class ProtocolError(ValueError):
     """A frame that is not a message of the protocol. `key` is the request's, where it could be read."""
 
     def __init__(self, problem: str, key: str | None = None) -> None:
-        super().__init__(problem)
+        super().__init__(sanitize(problem, _MAX_PROBLEM))
         self.key = key
 
 

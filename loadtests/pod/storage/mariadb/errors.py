@@ -4,6 +4,9 @@ from asyncmy import errors
 
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
 from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError
+from loadtests.sanitize import sanitize
+
+_LONGEST_REASON = 240
 
 DRIVER_ERRORS = (OSError, errors.MySQLError)
 """Whatever asyncmy raises."""
@@ -78,6 +81,6 @@ def is_out_of_step(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """One line for people: what the server said, with its number."""
     code = code_of(error)
-    said = str(error.args[-1]) if isinstance(error, errors.MySQLError) and error.args else str(error)
-    line = said.splitlines()[0] if said else type(error).__name__
+    text = str(error.args[-1]) if isinstance(error, errors.MySQLError) and error.args else str(error)
+    line = sanitize((text.splitlines() or [type(error).__name__])[0], _LONGEST_REASON)
     return line if code is None else f"{line} ({code})"

@@ -74,7 +74,7 @@ class Database:
                 f"the DSN is not a Redis URL ({engines.FORMS['redis']}) that can be used: {error}"
             ) from None
         except DatabaseUnreachable as error:
-            raise StorageUnavailable(f"Redis cannot be used: {error}") from error
+            raise StorageUnavailable(f"Redis cannot be used: {reason(error)}") from error
         except DRIVER_ERRORS as error:
             raise StorageUnavailable(f"Redis cannot be reached: {reason(error)}") from error
         try:

@@ -3,6 +3,7 @@
 from redis import exceptions
 
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageError, StorageUnavailable
+from loadtests.sanitize import sanitize_error
 
 DRIVER_ERRORS = (OSError, exceptions.RedisError)
 """Whatever redis-py raises."""
@@ -41,5 +42,4 @@ def classify(error: BaseException, sent: bool) -> tuple[str, StorageError | None
 
 def reason(error: BaseException) -> str:
     """One line for people: the error's first line, or its kind when it says nothing."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return sanitize_error(error)

@@ -1,6 +1,7 @@
 """What ends a transaction that may well succeed the next time, whatever the engine."""
 
 from loadtests.pod.storage.contract import StorageError
+from loadtests.sanitize import sanitize_error
 
 
 class TryAgainError(StorageError):
@@ -13,5 +14,4 @@ class OvertakenError(TryAgainError):
 
 def reason(error: BaseException) -> str:
     """One line for people: the error's first line, or its kind when it says nothing."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return sanitize_error(error)

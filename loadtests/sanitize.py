@@ -1,0 +1,74 @@
+r"""Text that a server, a process or a file from elsewhere chose, made safe to show. A leaf.
+
+Terminals execute escape sequences, logs and documents are read line by line, and a bidirectional override makes a
+sentence read as another one. All such text passes through this module before it reaches a terminal, a log, a document
+or a page: characters that cannot be displayed become escapes such as \x1b, and long text is cut. Cleaning twice changes
+nothing more.
+"""
+
+from typing import Any, Final
+
+MAX_TEXT: Final = 120
+"""How many characters of a quoted text are kept."""
+
+MAX_MESSAGE: Final = 2000
+"""How many characters of a message are kept."""
+
+MAX_LINES: Final = 100
+_MAX_DEPTH: Final = 20
+
+
+def sanitize(text: str | bytes, limit: int = MAX_TEXT) -> str:
+    r"""At most `limit` characters of `text` on one line; a character that cannot be displayed as an escape."""
+    shown = _decoded(text, limit) if isinstance(text, bytes) else text[: limit + 1]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else _escaped(c) for c in shown)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def sanitize_lines(text: str, limit: int = MAX_MESSAGE, lines: int = MAX_LINES) -> str:
+    """A message of several lines, each at most `limit` characters. Bytes of a path that are not UTF-8 stay as they are,
+    because the standard streams write them back unchanged."""
+    kept = text[: limit * lines].replace("\r\n", "\n").split("\n")[:lines]
+    return "\n".join(map(_cut_line, kept, [limit] * len(kept)))
+
+
+def sanitize_error(error: BaseException, limit: int = MAX_TEXT * 2) -> str:
+    """The first line of an error's text, or the name of its kind when it has none."""
+    first = next(iter(str(error)[: limit * 4].splitlines()), "").strip()
+    return sanitize(first or type(error).__name__, limit)
+
+
+def sanitize_value(value: Any, limit: int = MAX_MESSAGE, depth: int = _MAX_DEPTH) -> Any:
+    """A JSON value with every text in it cleaned, keys included; what is nested deeper than `depth` is cut."""
+    if isinstance(value, str):
+        return sanitize_lines(value, limit)
+    if isinstance(value, dict | list | tuple) and depth <= 0:
+        return "…"
+    if isinstance(value, dict):
+        return {sanitize_value(k, limit): sanitize_value(v, limit, depth - 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [sanitize_value(v, limit, depth - 1) for v in value]
+    return value
+
+
+def _cut_line(line: str, limit: int) -> str:
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else _escaped(c) for c in line[: limit + 1])
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _decoded(data: bytes, limit: int) -> str:
+    """The beginning of the data as UTF-8, or as Latin-1, which is what HTTP uses."""
+    beginning = data[: 4 * (limit + 1)]
+    try:
+        return beginning.decode()[: limit + 1]
+    except UnicodeDecodeError as error:
+        if len(beginning) < len(data) and error.reason == "unexpected end of data":
+            return beginning[: error.start].decode()[: limit + 1]
+        return beginning.decode("latin-1")[: limit + 1]
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
