@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 
@@ -140,11 +140,18 @@ async def _heard(starting: Starting) -> None:
 class Acting:
     """The timeline of one run, from its beginning to its end. A run without actions has none."""
 
-    def __init__(self, parts: Parts, timeline: Timeline, progress: Progress) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        timeline: Timeline,
+        progress: Progress,
+        networks: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """`networks`: where hosts that actions call may be, see `Choices.networks`."""
         self._parts, self._timeline, self._progress = parts, timeline, progress
         self._errands = Errands()
         self.hands = RunHands(parts, self._errands)
-        around = Surroundings(_pods(parts), _databases(parts), self.hands)
+        around = Surroundings(_pods(parts), _databases(parts), self.hands, networks or {})
         self._actor = Actor(parts.scenario, around, self._errands.wake)
 
     def join(self, watch: Watch, generator: int, died: Died) -> None:

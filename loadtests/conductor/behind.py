@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from loadtests.conductor.failures import Unavailable
-from loadtests.conductor.target import is_loopback
+from loadtests.destinations import is_loopback, is_owned
 from loadtests.drivers import engines
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Database, Probe
@@ -42,7 +42,7 @@ def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str
         address = engines.parse(database.engine, dsn)
     except AddressError as error:
         return f"its address in {DSNS} is no {engines.FORMS[database.engine]} that can be used: {error}"
-    foreign = [host for host in address.hosts if not is_loopback(host) and host not in hosts_owned]
+    foreign = [host for host in address.hosts if not is_loopback(host) and not is_owned(host, hosts_owned)]
     if not foreign:
         return ""
     owned = " ".join(f"--i-own {host}" for host in foreign)

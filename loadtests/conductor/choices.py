@@ -1,6 +1,7 @@
 """What was asked for, as values."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.probes.contract import Database
@@ -60,6 +61,11 @@ class Choices:
     runs: Path
     seed: int
     generator: Generator
+    hosts_owned: tuple[str, ...] = ()
+    """Hosts and networks of `--i-own`."""
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Host → the networks in which it may be, as found when the study was checked; one that is missing may be
+    anywhere."""
     objectives_text: str | None = None
     """The file that the scenario names; None when it names none."""
     notes: tuple[str, ...] = ()

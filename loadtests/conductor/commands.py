@@ -38,7 +38,7 @@ def run(asked: Asked) -> int:
             print(note, file=sys.stderr)
         for done in remove_leftovers(choices.runs):
             print(described(done), file=sys.stderr)
-        check_surroundings(choices)
+        choices = check_surroundings(choices)
     except CannotRun as error:
         print(f"loadtests run: {error}", file=sys.stderr)
         return error.exit_code

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.collisions import collisions
 from loadtests.conductor.layout import Layout, layout
-from loadtests.conductor.target import is_loopback
+from loadtests.destinations import is_loopback, is_owned
 from loadtests.environment import user_variables
 from loadtests.pod.storage import registry
 from loadtests.scenario import (
@@ -141,7 +141,7 @@ def _of_call(action: Http, hosts_owned: Sequence[str]) -> Iterator[Wrong]:
         yield ("url",), shown(action.url), "http://HOST/… or https://HOST/…", ""
     elif parts.username is not None or parts.password is not None:
         yield ("url",), "a user in the address", "credentials in headers, as ${env:NAME}", ""
-    elif not is_loopback(parts.hostname) and parts.hostname not in hosts_owned:
+    elif not is_loopback(parts.hostname) and not is_owned(parts.hostname, hosts_owned):
         expected = f"this machine, or a host that you own: if it is yours, say --i-own {parts.hostname}"
         yield ("url",), parts.hostname, expected, ""
     named = {("url",): action.url, ("body",): action.body}

@@ -4,7 +4,7 @@ import contextlib
 import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.commandline import is_host_and_port
@@ -17,11 +17,13 @@ from loadtests.conductor.filesystem import Contents, problems_of_directory, prob
 from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
-from loadtests.conductor.target import check_target, is_loopback, problems_of_target
+from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
+from loadtests.destinations import is_loopback
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import (
+    Http,
     Scenario,
     ScenarioError,
     find_scenario,
@@ -72,6 +74,7 @@ def choose(asked: Asked) -> Choices:
         runs=asked.runs,
         seed=scenario.seed if asked.seed is None else asked.seed,
         generator=asked.generator,
+        hosts_owned=tuple(asked.i_own),
         objectives_text=_objectives(scenario, Path(path)),
         notes=tuple(filter(None, [which_scenario(asked.scenario)])),
     )
@@ -191,9 +194,9 @@ def _problems_of_generator(asked: Asked) -> list[str]:
     return problems
 
 
-def check_surroundings(choices: Choices) -> None:
-    """This host's limits, servers, target and the databases behind it, and somewhere to write. Raises Unavailable or
-    BadInput."""
+def check_surroundings(choices: Choices) -> Choices:
+    """This host's limits, servers, target and the databases behind it, and somewhere to write. Returns the choices with
+    the networks in which hosts were found. Raises Unavailable or BadInput."""
     problems = [
         *shortfalls(choices, Host.here()),
         *problems_of_servers([subject.storage for subject in choices.subjects if subject.storage is not None]),
@@ -202,12 +205,20 @@ def check_surroundings(choices: Choices) -> None:
     ]
     if problems:
         raise Unavailable("\n".join(problems))
-    for subject in choices.subjects:
-        if subject.target is not None:
-            check_target(
-                subject.target.url, layout(choices.scenario, None).pods[0].accounts[0], os.environ[TOKEN_SECRET]
-            )
-            check_databases(subject.target.databases, os.environ.get(DSNS))
+    networks = _networks(choices)
+    for target in (subject.target for subject in choices.subjects if subject.target is not None):
+        account = layout(choices.scenario, None).pods[0].accounts[0]
+        check_target(target.url, account, os.environ[TOKEN_SECRET], networks.get(address_of(target.url)[0], ()))
+        check_databases(target.databases, os.environ.get(DSNS))
+    return replace(choices, networks=networks)
+
+
+def _networks(choices: Choices) -> dict[str, tuple[str, ...]]:
+    """Of each host to which secrets are sent: the target's, and those of `http` actions."""
+    urls = [subject.target.url for subject in choices.subjects if subject.target is not None]
+    urls += [action.url for action in choices.scenario.timeline if isinstance(action, Http)]
+    found = [(address_of(url)[0], networks_of_url(url, choices.hosts_owned)) for url in urls]
+    return {host: networks for host, networks in found if networks}
 
 
 def problems_of_servers(storages: Iterable[str]) -> list[str]:

@@ -4,13 +4,14 @@ import contextlib
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from loadtests.conductor.acting import Acting
 from loadtests.conductor.capacity import Host, doubts
-from loadtests.conductor.choices import Choices, Generator
+from loadtests.conductor.choices import Choices, Generator, Target
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
@@ -29,13 +30,15 @@ from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import Parts
 from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.target import require_target
+from loadtests.conductor.target import address_of, require_target
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.sanitize import sanitize_value
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.scenario.completeness import StageFigures
 
+_LONGEST_LINE: Final = 10_000
 _WORKERS_SAVE_WITHIN_S = 2.0
 """Workers whose master has died notice it and keep the rows that they have."""
 
@@ -142,13 +145,14 @@ class Run:
         """The pods to load. Raises RunEnded."""
         if (target := self.identity.subject.target) is not None:
             self.parts.token_secret = os.environ[TOKEN_SECRET]
-            require_target(target.url)  # an earlier run of the study may have been its end
+            networks = self._networks(target)
+            require_target(target.url, networks)  # an earlier run of the study may have been its end
             (pod,) = layout(self.scenario, None).pods
             self.parts.served = served_here(target, pod.name, self.parts.dsns())
             for its in self.parts.served:
                 if its.pid is None:
                     self._note(f"no process was found to serve {its.place}: its processor time is not the run's")
-            return (PodTarget(pod.name, target.url, pod.accounts, pod.weight),)
+            return (PodTarget(pod.name, target.url, pod.accounts, pod.weight, networks),)
         for doubt in doubts(self.around.choices, self.identity.subject, Host.here()):
             self._note(doubt)
         self.parts.start_servers()
@@ -159,6 +163,9 @@ class Run:
         self._calibrated()
         self.parts.start_pods()
         return tuple(pod.target for pod in self.parts.pods.values())
+
+    def _networks(self, target: Target) -> tuple[str, ...]:
+        return self.around.choices.networks.get(address_of(target.url)[0], ())
 
     def _note(self, sentence: str) -> None:
         """Shows a sentence now and keeps it for the manifest."""
@@ -202,7 +209,7 @@ class Run:
         """Writes the manifest. With workers on other hosts not before they have come and their clocks are known."""
         remote = tuple(w.remote for w in load.workers.values() if w.remote is not None)
         found = replace(self._found, remote_workers=remote)
-        self.directory.write("manifest", manifest(self.identity, self.around.choices, self.parts.clock, found))
+        self._write("manifest", manifest(self.identity, self.around.choices, self.parts.clock, found))
 
     def _begun(self, load: Load) -> None:
         if self.around.choices.generator.expect_workers is not None:
@@ -211,7 +218,7 @@ class Run:
     def follow(self, engine: Engine, lines: Lines) -> Followed:
         assert self._timeline is not None
         if self.scenario.timeline:
-            self._acting = Acting(self.parts, self._timeline, self.around.progress)
+            self._acting = Acting(self.parts, self._timeline, self.around.progress, self.around.choices.networks)
         with watching(self.around.interrupts) as watch:
             follower = Follower(engine, self.parts, watch, self.around.progress, self._acting)
             self._seen = follower.load
@@ -242,9 +249,13 @@ class Run:
 
     def _write_end(self, ending: Ending) -> None:
         document = end_document(ending, self.directory)
-        self.directory.write("end", document)
+        self._write("end", document)
         for sentence in doubtful(document):
             self.around.progress.say(sentence)
+
+    def _write(self, name: str, document: Mapping[str, Any]) -> None:
+        """Writes a document; what servers, pods and worker hosts sent is in it as they sent it."""
+        self.directory.write(name, sanitize_value(document, _LONGEST_LINE))
 
     def _read_server_logs(self) -> None:
         """While they are there: a server's files go with it."""
@@ -266,7 +277,7 @@ class Run:
         if target is None or followed.reason != COMPLETED:
             return followed
         try:
-            require_target(target.url)
+            require_target(target.url, self._networks(target))
         except RunEnded as ended:
             if ended.reason.code == "target_unavailable":  # else this host could not find out, and the rows tell
                 return replace(followed, reason=ended.reason)
@@ -306,7 +317,7 @@ class Run:
 
         dsns, layout = self.parts.dsns(), self.parts.layout
         databases = {n: Database(s.engine, dsns[n], layout.side_of(n)) for n, s in layout.databases.items()}
-        self.directory.write("ledger", read_ledger(databases, self.directory, self.parts.modes(), self.parts.in_doubt))
+        self._write("ledger", read_ledger(databases, self.directory, self.parts.modes(), self.parts.in_doubt))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
         """Takes a step of the end; the reason stays the first one that was not `completed`."""

@@ -1,14 +1,19 @@
 """A pod that we did not start: whose it is, whether it is there, whether it takes our tokens."""
 
-import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from loadtests.conductor.failures import BadInput, CannotRun, RunEnded, Unavailable
-from loadtests.records.vocabulary import LOCAL_ERRORS
+from loadtests.destinations import is_literal, is_loopback, is_owned, networks_of
+from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
+from loadtests.redact import redact
+from loadtests.sanitize import sanitize
 from loadtests.wire.blocking import BlockingConnection, reach
 from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply
 from loadtests.wire.codecs.tokens import token_for
-from loadtests.wire.failures import ConnectionFailed
+from loadtests.wire.failures import ConnectionFailed, DestinationRefused
 
 TRY_FOR_S = 5.0
 
@@ -25,7 +30,7 @@ def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
     if parts.username or parts.password or parts.query or parts.fragment:
         return ["--target: credentials and queries do not belong in an address, which is recorded"]
     assert parts.hostname
-    if is_loopback(parts.hostname) or parts.hostname in hosts_owned:
+    if is_loopback(parts.hostname) or is_owned(parts.hostname, hosts_owned):
         return []
     return [
         f"--target {url}: {parts.hostname} is not this machine. Load may only go to hosts that you own: "
@@ -33,47 +38,63 @@ def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
     ]
 
 
-def is_loopback(host: str) -> bool:
-    """By address, and `localhost` by name: other names may change what they stand for."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def networks_of_url(url: str, hosts_owned: Iterable[str]) -> tuple[str, ...]:
+    """Where the host of a URL may be for the rest of the study, by what its name stands for now; empty, for anywhere,
+    where a certificate proves the name, where the host is an address, and where it is not known."""
+    host, port = address_of(url)
+    if urlsplit(url).scheme in ("wss", "https") or is_literal(host) or is_loopback(host):
+        return ()
+    with suppress(OSError, UnicodeError):
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        return networks_of(dict.fromkeys(str(address[0]) for _, _, _, _, address in found), hosts_owned)
+    return ()
 
 
 def address_of(url: str) -> tuple[str, int]:
     parts: SplitResult = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
+    return parts.hostname or "", parts.port or (443 if parts.scheme in ("wss", "https") else 80)
 
 
-def require_target(url: str) -> None:
+def require_target(url: str, networks: Sequence[str] = ()) -> None:
     """Raises RunEnded(target_unavailable) when the target accepts no connection; RunEnded(internal) when this host had
     no port, descriptor or memory to find out."""
     try:
-        reach(*address_of(url), TRY_FOR_S)
+        reach(*address_of(url), TRY_FOR_S, networks)
     except ConnectionFailed as failure:
         code = "internal" if failure.error in LOCAL_ERRORS else "target_unavailable"
         raise RunEnded(code, _unreachable(failure)) from None
 
 
-def check_target(url: str, account: str, secret: str) -> None:
-    """Connects once as `account`. Raises Unavailable when there is no server or it does not speak the protocol,
-    BadInput when the pod does not take our token, CannotRun when this host has no port, descriptor or memory left."""
+def check_target(url: str, account: str, secret: str, networks: Sequence[str] = ()) -> None:
+    """Connects once as `account`, to an address in `networks` where there are any.
+
+    Raises Unavailable when there is no server or it does not speak the protocol, BadInput when the pod does not accept
+    the token, CannotRun when this host has no port, descriptor or memory left."""
     host, port = address_of(url)
     where = f"{host}:{port}"
-    body = {"token": token_for(account, secret), "role": "customer", "name": "load test"}
+    token = token_for(account, secret)
+    body = {"token": token, "role": "customer", "name": "load test"}
     try:
-        with BlockingConnection.open(url, TRY_FOR_S) as pod:
+        with BlockingConnection.open(url, TRY_FOR_S, networks=networks) as pod:
             reply = pod.ask("connection.create", 1, body)
             if isinstance(reply, Reply) and reply.outcome == "ok":
                 pod.leave()
     except ConnectionFailed as failure:
         if failure.error in LOCAL_ERRORS:
             raise CannotRun(_unreachable(failure)) from None
-        raise Unavailable(_unfit(failure, where, url)) from None
+        raise Unavailable(_without(token, _unfit(failure, where, url))) from None
     except ProtocolError as error:
-        raise Unavailable(f"{where} answered with something that is not {SUBPROTOCOL}: {error}") from None
-    _judge(reply, where, account)
+        answered = f"{where} answered with something that is not {SUBPROTOCOL}: {error}"
+        raise Unavailable(_without(token, answered)) from None
+    try:
+        _judge(reply, where, account)
+    except Unavailable as refused:
+        raise Unavailable(_without(token, str(refused))) from None
+
+
+def _without(token: str, text: str) -> str:
+    """The text without the token's signature, which a server may quote."""
+    return redact(text, [token.rpartition(".")[2]])
 
 
 def _unfit(failure: ConnectionFailed, where: str, url: str) -> str:
@@ -88,6 +109,8 @@ def _unreachable(failure: ConnectionFailed) -> str:
     """What to do where not even TCP connected."""
     if failure.error in LOCAL_ERRORS:
         return f"this host has run out of {failure.error.removeprefix('local_')}: {failure.detail}"
+    if isinstance(failure, DestinationRefused):
+        return failure.detail
     if failure.error == "dns":
         return f"no such host: {failure.detail}: check --target"
     return f"nothing answers at {failure.detail}: start the pod, or correct --target"
@@ -101,4 +124,8 @@ def _judge(reply: object, where: str, account: str) -> None:
             f"{where} does not take the token of {account}: set LOADTESTS_TOKEN_SECRET to the secret that the pod uses"
         )
     if reply.outcome != "ok":
-        raise Unavailable(f"{where} refused a connection: {reply.error}")
+        raise Unavailable(f"{where} refused a connection: {_named(reply.error)}")
+
+
+def _named(error: str) -> str:
+    return error if error in ERRORS else f"an error that the protocol does not have, '{sanitize(error)}'"

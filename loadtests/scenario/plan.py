@@ -14,6 +14,8 @@ class PodTarget:
     accounts: tuple[str, ...]
     weight: int = 1
     """Each of its accounts gets so many shares of the load."""
+    networks: tuple[str, ...] = ()
+    """Where its host may be when its name is resolved; anywhere when empty."""
 
 
 @dataclass(frozen=True)
@@ -36,5 +38,8 @@ class RunPlan:
     @classmethod
     def from_json(cls, text: str) -> Self:
         fields = json.loads(text)
-        pods = tuple(PodTarget(**{**pod, "accounts": tuple(pod["accounts"])}) for pod in fields.pop("pods"))
+        pods = tuple(
+            PodTarget(**{**pod, **{name: tuple(pod.get(name, ())) for name in ("accounts", "networks")}})
+            for pod in fields.pop("pods")
+        )
         return cls(pods=pods, **fields)

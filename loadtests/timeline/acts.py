@@ -274,8 +274,8 @@ def _last_words(said: IO[bytes]) -> str:
     return f": {last}" if last else ""
 
 
-async def _http(action: Http, _around: Surroundings) -> Found:
-    return await call(action.method, action.url, action.headers, action.body, action.within_s)
+async def _http(action: Http, around: Surroundings) -> Found:
+    return await call(action.method, action.url, action.headers, action.body, action.within_s, around.networks)
 
 
 def added(answers: Sequence[Mapping[str, Any]]) -> Found:

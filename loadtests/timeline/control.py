@@ -1,83 +1,132 @@
-"""Calls: to the control endpoint of our pods, and to whatever a scenario's `http:` names."""
+"""Calls: to the control endpoint of our pods, and to the addresses that a scenario's `http:` names."""
 
 import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import Any, TypeVar
-from urllib.error import HTTPError, URLError
+from typing import Any, Final
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+from loadtests.destinations import AddressRefused
 from loadtests.environment import user_variables
+from loadtests.redact import redact
+from loadtests.sanitize import sanitize
+from loadtests.timeline.calls import Answer, Call
 from loadtests.timeline.surroundings import ActionFailed, Pod
-
-T = TypeVar("T")
 
 CONTROL_WITHIN_S = 65.0
 """A little more than the pod's own limit for moving accounts."""
 
-_MOST_BYTES = 65_536
-_REFERENCE = re.compile(r"\$\{env:([A-Za-z_]\w*)\}")
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """A call goes where it was told to, with its secrets, and nowhere else."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-_opener = build_opener(ProxyHandler({}), _NoRedirects)
+_MOST_BYTES: Final = 65_536
+_LONGEST_DETAIL: Final = 200
+_REFERENCE: Final = re.compile(r"\$\{env:([A-Za-z_]\w*)\}")
 
 
 async def control(pod: Pod, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The pod's answer to a POST. Raises ActionFailed with the pod's own words."""
+    where, secrets = f"pod {pod.name}, POST {path}", [pod.control_token]
     headers = {"Authorization": f"Bearer {pod.control_token}", "Content-Type": "application/json"}
-    request = Request(pod.control_url + path, json.dumps(body).encode(), headers, method="POST")  # noqa: S310
-    _, said = await _apart(lambda: _call(request, CONTROL_WITHIN_S, f"pod {pod.name}, POST {path}", _MOST_BYTES))
-    answer: dict[str, Any] = json.loads(said)
+    made = _Made(Call(pod.control_url + path, CONTROL_WITHIN_S), where, secrets)
+    answer: dict[str, Any] = json.loads(
+        (await made.answer("POST", headers, json.dumps(body).encode(), _MOST_BYTES)).text
+    )
     return answer
 
 
-async def call(method: str, url: str, headers: Mapping[str, str], body: str, within_s: float) -> dict[str, Any]:
-    """A user's own call; `${env:NAME}` stands for the environment's value. The body of the answer is not read. Raises
-    ActionFailed, TimeoutError."""
-    where = f"{method} {urlsplit(url).hostname}"  # of the address as it is written down, without what is secret in it
+async def call(  # noqa: PLR0913, PLR0917  what a call is made of
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: str,
+    within_s: float,
+    networks: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """A user's own call; `${env:NAME}` stands for the environment's value. `networks`: where hosts may be. The body of
+    the answer is read of an error only. Raises ActionFailed, TimeoutError."""
+    host = urlsplit(url).hostname
+    where = f"{method} {host}"  # of the address as it is written down, without what is secret in it
+    secrets = [
+        from_environment(f"${{env:{name}}}") for text in (url, body, *headers.values()) for name in references(text)
+    ]
     sent = {name: from_environment(value) for name, value in headers.items()}
     data = from_environment(body).encode() if body else None
     try:
-        request = Request(from_environment(url), data, sent, method=method)  # noqa: S310  checked before the run
+        to = from_environment(url)
+        prepared = Call(to, within_s, (networks or {}).get(host or "", ()))
     except ValueError as error:
         raise ActionFailed(f"{where}: {type(error).__name__}") from None
+    if urlsplit(to).hostname != host:
+        raise ActionFailed(f"{where}: a variable of the environment names another host: write the host in the scenario")
     async with asyncio.timeout(within_s):
-        status, _ = await _apart(lambda: _call(request, within_s, where, 0))
-    return {"status": status}
+        answer = await _Made(prepared, where, secrets).answer(method, sent, data, 0)
+    return {"status": answer.status}
 
 
-async def _apart(call: Callable[[], T]) -> T:
-    """Makes a blocking call on a thread that nobody has to wait for, should it hang."""
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[T] = loop.create_future()
+class _Made:
+    """A call on a thread of its own, for which no other waits, should it hang."""
 
-    def settle(settled: Callable[[Any], None], what: Any) -> None:
-        if not answered.done():
-            settled(what)
+    def __init__(self, made: Call, where: str, secrets: Sequence[str]) -> None:
+        self._call, self._where, self._secrets = made, where, secrets
 
-    def work() -> None:
+    async def answer(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> Answer:
+        """The answer to a call that was not refused. Raises ActionFailed; ends the call when it is cancelled."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer] = loop.create_future()
+
+        def settle(answer: Answer | None, error: Exception | None) -> None:
+            if answered.done():
+                return
+            if error is not None:
+                answered.set_exception(error)
+            elif answer is not None:
+                answered.set_result(answer)
+
+        def work() -> None:
+            outcome: tuple[Answer | None, Exception | None]
+            try:
+                outcome = self._made(method, headers, body, most_bytes), None
+            except Exception as error:
+                outcome = None, error
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        threading.Thread(target=work, name="call", daemon=True).start()
         try:
-            done: tuple[Callable[[Any], None], Any] = (answered.set_result, call())
-        except Exception as error:
-            done = (answered.set_exception, error)
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, *done)
+            return await answered
+        except BaseException:
+            self._call.abandon()
+            raise
 
-    threading.Thread(target=work, name="call", daemon=True).start()
-    return await answered
+    def _made(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> Answer:
+        try:
+            answer = self._call.make(method, headers, body, most_bytes)
+        except AddressRefused as refused:
+            raise ActionFailed(f"{self._where}: {refused}") from None
+        except OSError as error:
+            raise ActionFailed(f"{self._where}: {self._clean(str(error)) or type(error).__name__}") from None
+        except (HTTPException, ValueError) as error:  # their texts quote headers and addresses
+            raise ActionFailed(f"{self._where}: {type(error).__name__}") from None
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise ActionFailed(f"{self._where}: {self._refusal(answer)}")
+        return answer
+
+    def _refusal(self, answer: Answer) -> str:
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return f"answered {answer.status}: it does not take this token"
+        text = answer.text.strip()
+        with suppress(ValueError, AttributeError, RecursionError):
+            told = json.loads(text)
+            text = str(told.get("detail") or told.get("error") or text)
+        text = self._clean(text)
+        return f"answered {answer.status}: {text}" if text else f"answered {answer.status}"
+
+    def _clean(self, text: str) -> str:
+        """Without what was sent in secret, which a server may quote, and safe to show."""
+        return sanitize(redact(text, self._secrets), _LONGEST_DETAIL)
 
 
 def from_environment(text: str) -> str:
@@ -95,30 +144,3 @@ def from_environment(text: str) -> str:
 def references(text: str) -> list[str]:
     """The variables of the environment that a text needs."""
     return _REFERENCE.findall(text)
-
-
-def _call(request: Request, within_s: float, where: str, most_bytes: int) -> tuple[int, str]:
-    try:
-        with _opener.open(request, timeout=within_s) as answer:
-            return int(answer.status), answer.read(most_bytes).decode(errors="replace") if most_bytes else ""
-    except HTTPError as error:
-        if error.code < HTTPStatus.BAD_REQUEST:  # a redirect, which is not followed
-            return error.code, ""
-        raise ActionFailed(f"{where}: {_refusal(error)}") from None
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise ActionFailed(f"{where}: {reason or type(error).__name__}") from None
-    except (HTTPException, ValueError) as error:  # their words quote headers and addresses
-        raise ActionFailed(f"{where}: {type(error).__name__}") from None
-
-
-def _refusal(error: HTTPError) -> str:
-    if error.code in (401, 403):
-        return f"answered {error.code}: it does not take this token"
-    said = error.read(2_000).decode(errors="replace").strip()
-    try:
-        told = json.loads(said)
-        said = str(told.get("detail") or told.get("error") or said)
-    except (ValueError, AttributeError):
-        pass
-    return f"answered {error.code}: {said[:200]}" if said else f"answered {error.code}"

@@ -5,11 +5,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from loadtests.sanitize import sanitize_lines
 from loadtests.servers.contract import Server
 
 
 class ActionFailed(Exception):
     """An action could not be carried out; the message says why, for people, without secrets."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(sanitize_lines(message))
 
 
 class UsesDatabases(Protocol):
@@ -78,6 +82,8 @@ class Surroundings:
     pods: Mapping[str, Pod]
     databases: Mapping[str, Database]
     hands: Hands
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Host → the networks in which it may be when an action calls it; one that is missing may be anywhere."""
 
     def chosen_pods(self, names: Sequence[str]) -> list[Pod]:
         """Those that were named; all when none was."""

@@ -66,12 +66,14 @@ class DroppableActor(Actor, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An account on a pod: the pod's code in the tables and its URL, the account's number, name and token."""
+    """An account on a pod: the pod's code in the tables and its URL, the account's number, name and token.
+    `networks`: where the pod's host may be."""
 
     pod: int
     url: str
     account: int
     token: str
+    networks: tuple[str, ...] = ()
 
 
 def places(plan: RunPlan, secret: str) -> list[Place]:
@@ -82,7 +84,7 @@ def places(plan: RunPlan, secret: str) -> list[Place]:
         for account in pod.accounts:
             numbers.setdefault(account, len(numbers))
     return [
-        Place(code, pod.url, numbers[account], token_for(account, secret))
+        Place(code, pod.url, numbers[account], token_for(account, secret), pod.networks)
         for code, pod in enumerate(plan.pods)
         for account in pod.accounts * pod.weight
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from loadtests.wire.codecs.messages import Event, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.frames import Incoming, text_frame
-from loadtests.wire.opening import WRITE, Opening, Waiting, parsed, receive_some, send_all
+from loadtests.wire.opening import WRITE, Opening, allowed, parsed, receive_some, send_all
 from loadtests.wire.race import Address, Race, in_order, literal_address, resolution_failed
 from loadtests.wire.transport import Transport
 
@@ -43,8 +43,15 @@ class ThreadWaiting:
     def wait(self, descriptor: int, event: int, timeout_s: float | None = None) -> bool:
         return bool(self._poll({descriptor: select.POLLOUT if event == WRITE else select.POLLIN}, timeout_s))
 
-    def _poll(self, events: Mapping[int, int], timeout_s: float | None) -> list[int]:
+    def check(self) -> float:
+        """The seconds that are left. Raises TimeIsOver: a server that sends without end keeps no caller waiting."""
         left_s = self._until - monotonic()
+        if left_s <= 0:
+            raise TimeIsOver
+        return left_s
+
+    def _poll(self, events: Mapping[int, int], timeout_s: float | None) -> list[int]:
+        left_s = self.check()
         poll = select.poll()
         for descriptor, event in events.items():
             poll.register(descriptor, event)
@@ -57,18 +64,21 @@ class ThreadWaiting:
 class BlockingConnection:
     """An open WebSocket, to be used in `with`."""
 
-    def __init__(self, transport: Transport, received: bytes, waiting: Waiting) -> None:
+    def __init__(self, transport: Transport, received: bytes, waiting: ThreadWaiting) -> None:
         self._transport = transport
         self._waiting = waiting
         self._incoming = Incoming()
         self._messages = self._incoming.receive(received) if received else []
 
     @classmethod
-    def open(cls, url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> "BlockingConnection":
-        """Raises ConnectionFailed; ValueError when the URL is not ws:// or wss://. `timeout_s` is for the whole life of
-        the connection."""
+    def open(
+        cls, url: str, timeout_s: float, tls: ssl.SSLContext | None = None, networks: Sequence[str] = ()
+    ) -> "BlockingConnection":
+        """`networks`: where the host may be, anywhere when empty; `timeout_s` is for the whole life of the connection.
+
+        Raises ConnectionFailed; ValueError when the URL is not ws:// or wss://."""
         waiting = ThreadWaiting(timeout_s)
-        opening = Opening(parsed(url), tls, waiting)
+        opening = Opening(parsed(url), tls, waiting, networks)
         try:
             return cls(*opening.run(), waiting)
         except TimeIsOver:
@@ -102,6 +112,7 @@ class BlockingConnection:
             pass
 
     def _receive(self) -> None:
+        self._waiting.check()
         data = receive_some(self._transport, self._waiting)
         self._messages += self._incoming.receive(data)
         if self._messages:
@@ -114,10 +125,11 @@ class BlockingConnection:
             send_all(self._transport, answers, self._waiting)
 
 
-def reach(host: str, port: int, timeout_s: float) -> None:
+def reach(host: str, port: int, timeout_s: float, networks: Sequence[str] = ()) -> None:
     """Connects and closes. Raises ConnectionFailed when no address accepts a connection within `timeout_s`."""
     waiting = ThreadWaiting(timeout_s)
-    race = Race(host, port, literal_address(host, port) or waiting.resolve(host, port), waiting.new_socket)
+    addresses = literal_address(host, port) or allowed(host, waiting.resolve(host, port), networks)
+    race = Race(host, port, addresses, waiting.new_socket)
     try:
         race.run(waiting.wait_writable).close()
     except TimeIsOver:

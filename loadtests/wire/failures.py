@@ -7,6 +7,7 @@ import ssl
 from typing import Final, NamedTuple
 
 from loadtests.records.vocabulary import LOCAL_ERRORS
+from loadtests.sanitize import sanitize
 
 _CODES: Final = {
     errno.EADDRNOTAVAIL: "local_ports",
@@ -16,6 +17,7 @@ _CODES: Final = {
     errno.ENOMEM: "local_memory",
     errno.ENOBUFS: "local_memory",
 }
+_MAX_DETAIL: Final = 1000
 _MAY_HAVE_HAPPENED: Final = frozenset({"timeout", "cut_off"})
 
 
@@ -40,12 +42,20 @@ class ConnectionFailed(Exception):
     def __init__(
         self, error: str, detail: str, *, connected: bool = True, sent: bool = False, refusal: Refusal | None = None
     ) -> None:
+        detail = sanitize(detail, _MAX_DETAIL)
         super().__init__(f"{error}: {detail}")
         self.error = error
         self.outcome = outcome_of(error, sent=sent)
         self.detail = detail
         self.connected = connected
         self.refusal = refusal
+
+
+class DestinationRefused(ConnectionFailed):
+    """The name of the host stands for an address that it must not stand for; nothing was sent."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("dns", detail, connected=False)
 
 
 def local_error(error: BaseException) -> str | None:

@@ -1,6 +1,7 @@
 """`open_websocket`, for greenlets."""
 
 import ssl
+from collections.abc import Sequence
 
 import gevent
 
@@ -11,12 +12,15 @@ from loadtests.wire.transport import Transport
 _WAITING = GreenletWaiting()
 
 
-def open_websocket(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> tuple[Transport, bytes]:
+def open_websocket(
+    url: str, timeout_s: float, tls: ssl.SSLContext | None, networks: Sequence[str] = ()
+) -> tuple[Transport, bytes]:
     """A transport on which both sides have agreed to speak WebSocket, and the bytes that came behind the agreement.
 
-    Raises ConnectionFailed, at the latest after `timeout_s`; ValueError when the URL is not ws:// or wss://.
+    `networks`: where its host may be, anywhere when empty. Raises ConnectionFailed, at the latest after `timeout_s`;
+    ValueError when the URL is not ws:// or wss://.
     """
-    opening = Opening(parsed(url), tls, _WAITING)
+    opening = Opening(parsed(url), tls, _WAITING, networks)
     deadline = gevent.Timeout.start_new(timeout_s)
     try:
         return opening.run()

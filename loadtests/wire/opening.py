@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
-from loadtests.wire.failures import ConnectionFailed, local_error
+from loadtests.destinations import AddressRefused, permitted
+from loadtests.wire.failures import ConnectionFailed, DestinationRefused, local_error
 from loadtests.wire.race import Address, Race, literal_address
 from loadtests.wire.tls import default_tls, tls_failed
 from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
@@ -45,7 +46,11 @@ def parsed(url: str) -> WebSocketURI:
 class Opening:
     """One attempt to open a WebSocket, and how far it is."""
 
-    def __init__(self, uri: WebSocketURI, tls: ssl.SSLContext | None, waiting: Waiting) -> None:
+    def __init__(
+        self, uri: WebSocketURI, tls: ssl.SSLContext | None, waiting: Waiting, networks: Sequence[str] = ()
+    ) -> None:
+        """`networks`: where the host may be, see `loadtests.destinations`; anywhere when empty."""
+        self._networks = tuple(networks)
         self._uri = uri
         self._tls = tls
         self._waiting = waiting
@@ -68,7 +73,7 @@ class Opening:
 
     def _run(self) -> tuple[Transport, bytes]:
         host, port = self._uri.host, self._uri.port
-        addresses = literal_address(host, port) or self._waiting.resolve(host, port)
+        addresses = literal_address(host, port) or allowed(host, self._waiting.resolve(host, port), self._networks)
         self._race = Race(host, port, addresses, self._waiting.new_socket)
         connected = self._race.run(self._waiting.wait_writable)
         self._connected = True
@@ -110,6 +115,15 @@ class Opening:
             return receive_some(transport, self._waiting, patience_s)
 
         return self._upgrade.run(send, receive)
+
+
+def allowed(host: str, addresses: Sequence[Address], networks: Sequence[str]) -> list[Address]:
+    """The addresses that the host may stand for. Raises DestinationRefused when there is none."""
+    try:
+        left = permitted(host, tuple(map(str, addresses)), tuple(networks))
+    except AddressRefused as refused:
+        raise DestinationRefused(str(refused)) from None
+    return [address for address in addresses if str(address) in left]
 
 
 def send_all(transport: Transport, data: bytes, waiting: Waiting) -> None:

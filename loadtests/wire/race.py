@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 from loadtests.wire.failures import ConnectionFailed, exhausted, local_error
 
 ATTEMPT_DELAY_S: Final = 0.25
+MAX_ADDRESSES: Final = 32
+"""How many addresses of one name are tried: each attempt is a descriptor."""
 
 
 class Address(NamedTuple):
@@ -42,7 +44,7 @@ def literal_address(host: str, port: int) -> list[Address]:
 
 def in_order(found: Sequence[tuple[Any, ...]]) -> list[Address]:
     """The resolver's answer in the order of attempts: its own, with the families alternating."""
-    left = list(dict.fromkeys(Address(int(family), address) for family, _, _, _, address in found))
+    left = list(dict.fromkeys(Address(int(family), address) for family, _, _, _, address in found))[:MAX_ADDRESSES]
     ordered: list[Address] = []
     while left:
         other = (a for a in left if not ordered or a.family != ordered[-1].family)
