@@ -23,6 +23,9 @@ class Agenda:
         if self._entries[0] is entry:
             self._changed()
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     @property
     def due_ns(self) -> int | None:
         """When the first is due; None when there is nothing to do."""

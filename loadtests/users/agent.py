@@ -16,6 +16,10 @@ from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_n
 _IDLE_AFTER_PATIENCE = 2.0
 """An agent closes a chat that has been silent for this many times the customers' patience: its customer is gone."""
 
+_MAX_PENDING = 5000
+"""Offers and entries of the agenda that an agent keeps; pushes beyond it are recorded, and cause nothing. Only a pod
+that makes up offers reaches it."""
+
 
 @dataclass(slots=True)
 class Chat:
@@ -96,7 +100,7 @@ class Agent(User):
         self.person = Person(number, load.place_of_agent(), "agent", load.people.name())
         self.waiter = Waiter(load.clock)
         self.agenda = Agenda(self.waiter.ring)
-        self.leaving = self._impatient = False
+        self.leaving = self._impatient = self._broken = False
         self.backoff = Backoff(load.random)
         self.connect_due_ns = load.clock.now()
         self.offers: dict[str, int] = {}
@@ -133,7 +137,8 @@ class Agent(User):
             self.connect_due_ns = self.world.clock.now() + self.backoff.next_ns()
             return
         self.session = session
-        self.backoff.reset()
+        if not self._broken:  # a pod that breaks the protocol again and again is left alone for longer and longer
+            self.backoff.reset()
         self.agenda.forget(self._reconnect, self._churn, self._resubscribe)
         self._plan_after(self.world.scenario.agent.session_s, self._reconnect, session)
         for topic in [QUEUE_TOPIC, *self.extras, *(chat.topic for chat in self.chats.values())]:
@@ -146,7 +151,8 @@ class Agent(User):
             self.session = None
             self.connect_due_ns = self.world.clock.now()
 
-    def _lost_unasked(self, _error: str, _detail: str) -> None:
+    def _lost_unasked(self, error: str, _detail: str) -> None:
+        self._broken = error == "bad_reply"
         self._lost(self.world.clock.now() + self.backoff.next_ns())
 
     def _lost(self, back_at_ns: int) -> None:
@@ -200,6 +206,8 @@ class Agent(User):
     def _heard(self, event: Event, heard_ns: int) -> None:
         """A push; called in the hub."""
         if event.kind == "chat.offered":
+            if self._is_full:
+                return
             due_ns = heard_ns + self.world.think_ns()
             self.offers[event.chat] = due_ns
             self.agenda.plan(due_ns, self._accept, event.chat)
@@ -211,12 +219,16 @@ class Agent(User):
         elif event.topic != QUEUE_TOPIC:
             self._heard_message(event, heard_ns)
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self.offers) >= _MAX_PENDING or len(self.agenda) >= _MAX_PENDING
+
     def _heard_message(self, event: Event, heard_ns: int) -> None:
         chat = self.chats.get(event.chat)
         if chat is not None:
             chat.heard_ns = heard_ns
             chat.seen = event.sequence
-            if self.session is None or not self.session.is_own(event.key):
+            if (self.session is None or not self.session.is_own(event.key)) and not self._is_full:
                 self.agenda.plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
 
     def _withdraw(self, chat: str) -> None:

@@ -26,7 +26,10 @@ Heard = Callable[[Event, int], None]
 """Gets every push and when it came (ns since the origin)."""
 
 _HEARTBEAT_S = 10.0
-"""How often a pod that does not say wants to hear from us."""
+"""How often a heartbeat is sent to a pod that names no period of its own."""
+
+_HEARTBEATS_S = (0.1, 3600.0)
+"""The shortest and the longest period that a pod may name."""
 
 _CLOSE_S = 1.0
 """How long we wait for the pod's part of closing the WebSocket, after its reply."""
@@ -67,7 +70,7 @@ class Session:
         place = person.place
         self._load = load
         self._recorder = load.recorder
-        self._url = place.url
+        self._place = place
         self._introduction = {"token": place.token, "role": person.role, "name": person.name}
         self._heard = heard
         self._lost = lost
@@ -101,16 +104,20 @@ class Session:
         try:
             # Guarded: the connection only logs what these raise.
             pushed, ended = (partial(self._load.guarded, handle) for handle in (self._pushed, self._ended))
-            self._connection = Connection.open(self._url, timeout_s=timeout_s, on_event=pushed, on_lost=ended)
+            self._connection = Connection.open(
+                self._place.url,
+                timeout_s=timeout_s,
+                on_event=pushed,
+                on_lost=ended,
+                networks=self._place.networks,
+            )
         except ConnectionFailed as failure:
             self._load.note_connection_failure(planned_ns, failure)
             return failure.outcome, failure.error, None
         self._load.unstamped_connections += not self._connection.kernel_times
         left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
         reply, ended_ns = self._connection.request("connection.create", key, self._introduction, left_s)
-        every_s = reply.body.get("heartbeat_s")
-        if isinstance(every_s, int | float) and every_s > 0:
-            self._heartbeat_ns = int(every_s * 1e9)
+        self._heartbeat_ns = int(heartbeat_s(reply.body.get("heartbeat_s")) * 1e9)
         self._note_sent()
         return reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
 
@@ -227,6 +234,14 @@ class Session:
         times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, at)
         self._recorder.push(self.who, "event.deliver", key, chat, times)
         self._heard(event, heard_ns)
+
+
+def heartbeat_s(named: object) -> float:
+    """The period in seconds that a pod named; the default for what is no number of seconds from 0.1 s to an hour."""
+    if type(named) not in (int, float):  # a boolean is an integer to Python
+        return _HEARTBEAT_S
+    shortest, longest = _HEARTBEATS_S
+    return float(named) if shortest <= named <= longest else _HEARTBEAT_S  # type: ignore[operator, arg-type]
 
 
 def _topic(name: str, chat: int | None) -> tuple[str, int | None]:

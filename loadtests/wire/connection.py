@@ -6,7 +6,7 @@ pushes go to a callback.
 
 import logging
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from gevent import Greenlet, getcurrent
 from gevent.hub import get_hub
 
 from loadtests.records.vocabulary import LOCAL_ERRORS
+from loadtests.sanitize import sanitize, sanitize_error
 from loadtests.wire.answers import Answer, no_reply
 from loadtests.wire.codecs.messages import Event, ProtocolError, Reply, decode_from_pod, encode_request, key_text
 from loadtests.wire.failures import ConnectionFailed, local_error
@@ -29,6 +30,14 @@ GOING_AWAY: Final = 1001
 
 LINGER_S: Final = 1.0
 """How long the pod has to close the TCP connection after the closing handshake, so that the waiting port is its own."""
+
+MAX_UNSENT_BYTES: Final = 16 << 20
+"""What is kept for a pod that does not read; more breaks the connection."""
+
+FLOOD: Final = 50_000
+FLOOD_WITHIN_NS: Final = 10_000_000_000
+"""So many frames within that time which no request asked for, each begun kilobyte as one, break the connection. A
+worker handles about 20,000 a second of all its connections together."""
 
 OnEvent = Callable[[Event, int], None]
 """Called in the hub with every push and the CLOCK_MONOTONIC ns of its arrival: quick, and it must not wait."""
@@ -51,8 +60,8 @@ class Connection:
     except `abort` and `depart`."""
 
     __slots__ = (
-        "_closer", "_hub", "_incoming", "_linger", "_lost", "_on_event", "_on_lost", "_reader", "_transport",
-        "_unsent", "_waiting", "_writer",
+        "_closer", "_flood", "_flood_since_ns", "_hub", "_incoming", "_linger", "_lost", "_on_event", "_on_lost",
+        "_reader", "_transport", "_unsent", "_waiting", "_writer",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +82,7 @@ class Connection:
         self._closer: Greenlet | None = None
         self._lost: tuple[str, str] | None = None
         self._unsent = b""
+        self._flood, self._flood_since_ns = 0, transport.received_ns
         self._writer: Any = None
         self._linger: Any = None
         self._reader = self._hub.loop.io(transport.fileno(), _READ)
@@ -81,7 +91,7 @@ class Connection:
             self._hub.loop.run_callback(self._take, received)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  by keyword
         cls,
         url: str,
         *,
@@ -89,9 +99,12 @@ class Connection:
         on_event: OnEvent,
         on_lost: OnLost | None = None,
         tls: ssl.SSLContext | None = None,
+        networks: Sequence[str] = (),
     ) -> "Connection":
-        """Connects to ws:// or wss:// within `timeout_s`. Raises ConnectionFailed; ValueError for another URL."""
-        transport, received = open_websocket(url, timeout_s, tls)
+        """Connects to ws:// or wss:// within `timeout_s`; `networks`: where the host may be, anywhere when empty.
+
+        Raises ConnectionFailed; ValueError for another URL."""
+        transport, received = open_websocket(url, timeout_s, tls, networks)
         try:
             return cls(transport, received, on_event, on_lost)
         except MemoryError:
@@ -180,7 +193,7 @@ class Connection:
         except Exception as error:
             # The hub would stop the watcher, and the connection would be deaf without a word.
             _log.exception("internal error while reading from the pod")
-            self._break(local_error(error) or "internal", f"{type(error).__name__}: {error}")
+            self._break(local_error(error) or "internal", sanitize_error(error))
 
     def _read(self) -> None:
         try:
@@ -210,6 +223,9 @@ class Connection:
         answers = incoming.answers()
         if answers and self._reader is not None:
             self._send(answers)
+        controls, incoming.controls = incoming.controls, 0
+        if controls and self._lost is None:
+            self._count_unasked(controls)
         if incoming.broken:
             self._break("bad_reply", f"not WebSocket as agreed: {incoming.broken}")
         elif incoming.closed:
@@ -225,16 +241,28 @@ class Connection:
             if decoded.error in _OURS:
                 decoded = replace(decoded, error="bad_reply")
             waiter = self._waiting.pop(decoded.key, None)
-            if waiter is not None:  # nobody waits any more for a late one
+            if waiter is not None:
                 waiter.switch(Answer(decoded, self._transport.received_ns))
+            else:  # late, or never asked for
+                self._count_unasked(1 + (len(message) >> 10))
         else:
+            self._count_unasked(1 + (len(message) >> 10))
             self._push(decoded)
+
+    def _count_unasked(self, frames: int) -> None:
+        self._flood += frames
+        if self._flood < FLOOD:
+            return
+        since_ns, now_ns = self._flood_since_ns, self._transport.received_ns
+        self._flood, self._flood_since_ns = 0, now_ns
+        if now_ns - since_ns < FLOOD_WITHIN_NS:
+            self._break("bad_reply", f"a flood: {FLOOD:,} frames without a request in {FLOOD_WITHIN_NS / 1e9:g} s")
 
     def _push(self, event: Any) -> None:
         try:
             self._on_event(event, self._transport.received_ns)
         except Exception:
-            _log.exception("a push was not handled: %s on %s", event.kind, event.topic)
+            _log.exception("a push was not handled: %s on %s", sanitize(event.kind), sanitize(event.topic))
 
     def _on_timeout(self, key: str) -> None:
         waiter = self._waiting.pop(key, None)
@@ -255,6 +283,8 @@ class Connection:
         """False when the connection broke before any of it was taken."""
         if self._unsent:
             self._unsent += data
+            if len(self._unsent) > MAX_UNSENT_BYTES:
+                self._break("cut_off", f"the pod does not read: {MAX_UNSENT_BYTES:,} bytes wait to be sent")
             return True
         try:
             sent = self._transport.send(data)

@@ -11,9 +11,20 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 from websockets.speedups import apply_mask
 
+from loadtests.sanitize import sanitize
+
 MAX_MESSAGE_BYTES: Final = 1 << 20
 """A longer message breaks the connection."""
 
+FRAME_COST: Final = 256
+"""What a frame counts beside its bytes: memory and time that an empty one takes, too."""
+
+MAX_COST_WITHOUT_MESSAGE: Final = 2 * MAX_MESSAGE_BYTES
+"""Control frames and fragments that may come, at their cost, before a message is complete: 1 MB in 4,000 fragments, or
+a ping a second through two hours without a message. More breaks the connection: empty fragments without end would
+fill the memory, and pings without end take all of a processor."""
+
+_LONGEST_REASON: Final = 200
 _DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 
 
@@ -50,14 +61,17 @@ class Incoming:
     """What one side of a WebSocket has received. `unusual` tells that the last bytes were more than whole text frames:
     `answers`, `closed` and `broken` are worth a look."""
 
-    __slots__ = ("_fragments", "_protocol", "_unaccounted", "broken", "closed", "unusual")
+    __slots__ = ("_cost", "_fragments", "_protocol", "_unaccounted", "broken", "closed", "controls", "unusual")
 
     def __init__(self) -> None:
         self._protocol = Protocol(Side.CLIENT, max_size=MAX_MESSAGE_BYTES)
         # Bytes given to the protocol that no frame has accounted for yet: at 0 it stands between two frames.
         self._unaccounted = 0
         self._fragments: list[bytes] = []
+        self._cost = 0
         self.unusual = False
+        self.controls = 0
+        """Control frames so far; the reader may set it back."""
         self.closed = ""
         """What the other side said when it closed; empty while it has not."""
         self.broken = ""
@@ -68,6 +82,8 @@ class Incoming:
         messages: list[bytes] = []
         if data and not self._unaccounted and not self._fragments:
             messages, data = whole_texts(data)
+            if messages:
+                self._cost = 0
             if not data:
                 self.unusual = False
                 return messages
@@ -93,22 +109,32 @@ class Incoming:
             self._protocol.receive_eof()
 
     def _completed(self) -> list[bytes]:
-        messages = []
+        messages: list[bytes] = []
         for frame in self._protocol.events_received():
             # A client's protocol that is open receives nothing but frames.
             assert isinstance(frame, Frame)
             self._unaccounted -= _frame_bytes(frame)
-            if frame.opcode in _DATA:
-                self._fragments.append(bytes(frame.data))
-                if frame.fin:
-                    messages.append(b"".join(self._fragments))
-                    self._fragments = []
-            elif frame.opcode is Opcode.CLOSE:
-                self.closed = str(self._protocol.close_rcvd)
+            self._take(frame, messages)
+            if self._cost > MAX_COST_WITHOUT_MESSAGE:
+                self.broken = "control frames or fragments without end, and no message"
+                return messages
         error = self._protocol.parser_exc
         if error is not None and not isinstance(error, EOFError):
-            self.broken = str(error)
+            self.broken = sanitize(str(error), _LONGEST_REASON)
         return messages
+
+    def _take(self, frame: Frame, messages: list[bytes]) -> None:
+        self._cost += len(frame.data) + FRAME_COST
+        if frame.opcode in _DATA:
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                messages.append(b"".join(self._fragments))
+                self._fragments = []
+                self._cost = 0
+            return
+        self.controls += 1
+        if frame.opcode is Opcode.CLOSE:
+            self.closed = sanitize(str(self._protocol.close_rcvd), _LONGEST_REASON)
 
 
 def _frame_bytes(frame: Frame) -> int:

@@ -20,6 +20,10 @@ _OLDEST_NS: Final = 60_000_000_000
 """An age beyond it is a Unix clock that was set between arrival and reading, not a stamp to believe."""
 
 
+MAX_SILENT_TLS_BYTES: Final = 1 << 20
+"""TLS records without data, such as session tickets, that may come one after another."""
+
+
 class Transport(Protocol):
     """`recv` gives b"" at the end of the stream; all raise OSError when the connection is broken."""
 
@@ -106,6 +110,7 @@ class TlsTransport:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._unsent = b""
+        self._silent_bytes = 0
         self.first_bytes = b""
         """What the server sent first, while the handshake goes on."""
 
@@ -143,7 +148,11 @@ class TlsTransport:
             pass
         except ssl.SSLEOFError:
             ended = True
-        if not decrypted and not ended:
+        if decrypted:
+            self._silent_bytes = 0
+        elif self._silent_bytes > MAX_SILENT_TLS_BYTES:
+            raise ConnectionAbortedError(f"{MAX_SILENT_TLS_BYTES:,} bytes of TLS records without data")
+        elif not ended:
             raise BlockingIOError
         return b"".join(decrypted)
 
@@ -165,6 +174,7 @@ class TlsTransport:
             return False
         if data:
             self.first_bytes = self.first_bytes or data[:64]
+            self._silent_bytes += len(data)
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

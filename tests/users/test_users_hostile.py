@@ -1,0 +1,99 @@
+"""What a hostile pod can make of an agent: no crash, no memory without end, no reconnect in a circle."""
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from loadtests.users import agent as agents
+from loadtests.users.agenda import Agenda
+from loadtests.users.agent import Agent, Chat
+from loadtests.users.session import Backoff, heartbeat_s
+from loadtests.wire.codecs.messages import Event
+
+
+@pytest.mark.parametrize("named", [0.1, 1, 10, 10.5, 3600])
+def test_a_pod_chooses_the_period_of_heartbeats(named: float) -> None:
+    assert heartbeat_s(named) == named
+
+
+@pytest.mark.parametrize(
+    "named",
+    [1e300, float("inf"), float("nan"), -1, 0, 1e-300, 2**64, 3600.1, True, "10", "1e300", None, [], {}, [10], -0.0],
+    ids=str,
+)
+def test_a_period_that_is_none_is_the_default(named: object) -> None:
+    assert heartbeat_s(named) == 10.0
+
+
+def event(number: int, **changed: Any) -> Event:
+    whole: dict[str, Any] = {
+        "account": "", "topic": "queue", "sequence": number, "kind": "chat.offered", "chat": f"{number:016x}",
+        "key": f"{number:016x}", "by": "", "text": "", "published_ns": 5, **changed,
+    }  # fmt: skip
+    return Event(**whole)
+
+
+@pytest.fixture
+def agent() -> Agent:
+    made = Agent.__new__(Agent)
+    made.agenda = Agenda(lambda: None)
+    made.backoff = Backoff(random.Random(1))
+    made.waiter = SimpleNamespace(ring=lambda: None)
+    made.leaving = made._impatient = made._broken = False
+    made.offers, made.held, made.chats, made.extras = {}, {}, {}, []
+    made.world = SimpleNamespace(
+        clock=SimpleNamespace(now=lambda: 0),
+        think_ns=lambda: 1,
+        pause_ns=lambda: 1,
+        exponential_ns=lambda _: 1,
+        scenario=SimpleNamespace(agent=SimpleNamespace(chats_at_once=1, session_s=1.0, churn_s=None)),
+    )
+    made.person = None
+    return made
+
+
+def test_offers_without_end_fill_no_memory(agent: Agent) -> None:
+    for number in range(20_000):
+        agent._heard(event(number), number)
+    assert len(agent.offers) == len(agent.agenda) == agents._MAX_PENDING
+    agent.chats["ffff"] = Chat("chat/ffff", 0)
+    while agent.agenda.due_ns is not None:  # with a chat in hand every offer is held
+        agent.session = SimpleNamespace(is_own=lambda _: False)
+        agent.agenda.do()
+    for number in range(20_000, 40_000):
+        agent._heard(event(number), number)
+    assert len(agent.held) <= len(agent.offers) == agents._MAX_PENDING
+
+
+def test_messages_without_end_fill_no_memory(agent: Agent) -> None:
+    agent.chats["00ff"] = Chat("chat/00ff", 0)
+    for number in range(20_000):
+        agent._heard(event(number, topic="chat/00ff", kind="message.sent", chat="00ff"), number)
+    assert len(agent.agenda) == agents._MAX_PENDING
+    assert agent.chats["00ff"].seen == 19_999
+
+
+def test_a_pod_that_breaks_the_protocol_again_and_again_is_reached_more_rarely(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Opened:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def open(self, _: int) -> bool:
+            return True
+
+        def request(self, *_: object) -> Any:
+            return SimpleNamespace(outcome="ok", body={})
+
+    monkeypatch.setattr(agents, "Session", Opened)
+    pauses_s = []
+    for error in ["bad_reply"] * 8 + ["cut_off"] * 2:
+        agent._connect(0)
+        agent._lost_unasked(error, "")
+        pauses_s.append(agent.connect_due_ns / 1e9)
+    assert pauses_s[0] < 0.2
+    assert pauses_s[7] > 2.0
+    assert pauses_s[9] < 0.2  # a connection that was cut off is no fault of the protocol
