@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.target import networks_of_host
 from loadtests.destinations import is_loopback, is_owned
 from loadtests.drivers import engines
 from loadtests.drivers.addresses.contract import AddressError
@@ -47,6 +48,19 @@ def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str
         return ""
     owned = " ".join(f"--i-own {host}" for host in foreign)
     return f"{' and '.join(foreign)}: not this machine. If it is yours, and may be looked into, say {owned}"
+
+
+def networks_of_databases(
+    databases: Sequence[Database], dsns: str | None, hosts_owned: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Of each host by name that no certificate proves: where it may be for the rest of the study."""
+    found = {}
+    known = dsns_by_name(dsns) if databases else {}
+    for address in (engines.parse(database.engine, known[database.name]) for database in databases):
+        for place in address.places:
+            if not place.is_socket and address.tls.mode != "verify-full":
+                found[place.host] = networks_of_host(place.host, place.port, hosts_owned)
+    return {host: networks for host, networks in found.items() if networks}
 
 
 def check_databases(databases: Sequence[Database], dsns: str | None) -> None:

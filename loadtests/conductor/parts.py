@@ -46,6 +46,8 @@ class Parts:
     subject: Subject
     guardian: Guardian
     interrupts: Interrupts
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Host → where it may be, see `Choices.networks`."""
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, OwnPod] = field(default_factory=dict)
@@ -162,6 +164,7 @@ class Parts:
             *(part for name, engine in self.databases.items() for part in ("--database", f"{name}:{engine}")),
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for watched in self._watched() for part in ("--watch", watched)),
+            *(("--networks", json.dumps(dict(self.networks))) if self.networks else ()),
             *("--ready-fd", "{ready}"),
         ]
         environment = {DSNS: json.dumps(self.dsns())}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.commandline import is_host_and_port
-from loadtests.conductor.behind import check_databases, databases_behind
+from loadtests.conductor.behind import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.capacity import Host, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
@@ -19,6 +19,7 @@ from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
 from loadtests.destinations import is_loopback
+from loadtests.drivers.hosts import restrict
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
@@ -206,6 +207,7 @@ def check_surroundings(choices: Choices) -> Choices:
     if problems:
         raise Unavailable("\n".join(problems))
     networks = _networks(choices)
+    restrict(networks)
     for target in (subject.target for subject in choices.subjects if subject.target is not None):
         account = layout(choices.scenario, None).pods[0].accounts[0]
         check_target(target.url, account, os.environ[TOKEN_SECRET], networks.get(address_of(target.url)[0], ()))
@@ -214,11 +216,13 @@ def check_surroundings(choices: Choices) -> Choices:
 
 
 def _networks(choices: Choices) -> dict[str, tuple[str, ...]]:
-    """Of each host to which secrets are sent: the target's, and those of `http` actions."""
+    """Of each host to which secrets are sent: the target's, those of `http` actions and of databases."""
     urls = [subject.target.url for subject in choices.subjects if subject.target is not None]
     urls += [action.url for action in choices.scenario.timeline if isinstance(action, Http)]
     found = [(address_of(url)[0], networks_of_url(url, choices.hosts_owned)) for url in urls]
-    return {host: networks for host, networks in found if networks}
+    databases = [database for s in choices.subjects if s.target is not None for database in s.target.databases]
+    behind = networks_of_databases(databases, os.environ.get(DSNS), choices.hosts_owned)
+    return {**behind, **{host: networks for host, networks in found if networks}}
 
 
 def problems_of_servers(storages: Iterable[str]) -> list[str]:

@@ -89,7 +89,15 @@ class Run:
     def __init__(self, around: Around, identity: Identity, directory: RunDirectory) -> None:
         self.around, self.identity, self.directory = around, identity, directory
         self.scenario = around.choices.scenario
-        self.parts = Parts(directory, Clock.now(), self.scenario, identity.subject, around.guardian, around.interrupts)
+        self.parts = Parts(
+            directory,
+            Clock.now(),
+            self.scenario,
+            identity.subject,
+            around.guardian,
+            around.interrupts,
+            around.choices.networks,
+        )
         self._timeline: Timeline | None = None
         self._acting: Acting | None = None
         self._reserve: Reserve | None = None

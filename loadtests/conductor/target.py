@@ -41,8 +41,14 @@ def problems_of_target(url: str, hosts_owned: tuple[str, ...]) -> list[str]:
 def networks_of_url(url: str, hosts_owned: Iterable[str]) -> tuple[str, ...]:
     """Where the host of a URL may be for the rest of the study, by what its name stands for now; empty, for anywhere,
     where a certificate proves the name, where the host is an address, and where it is not known."""
-    host, port = address_of(url)
-    if urlsplit(url).scheme in ("wss", "https") or is_literal(host) or is_loopback(host):
+    if urlsplit(url).scheme in ("wss", "https"):
+        return ()
+    return networks_of_host(*address_of(url), hosts_owned)
+
+
+def networks_of_host(host: str, port: int, hosts_owned: Iterable[str]) -> tuple[str, ...]:
+    """Where a host may be from now on, by what its name stands for; empty for an address and a name not known."""
+    if is_literal(host) or is_loopback(host):
         return ()
     with suppress(OSError, UnicodeError):
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)

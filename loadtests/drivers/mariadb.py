@@ -16,8 +16,10 @@ from asyncmy.errors import MySQLError
 from loadtests.drivers.addresses.contract import Address, Place
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, require_cipher, tls_failure
+from loadtests.drivers.hosts import hosts_of
 
 _PROXIES: Final = re.compile(r"ProxySQL|MaxScale|MySQL Router", re.IGNORECASE)
+_CANNOT_CONNECT: Final = 2003
 _OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
 """Not `SELECT CONNECTION_ID()`, which proxies answer themselves."""
 
@@ -51,9 +53,22 @@ async def connect(  # noqa: PLR0913  what a session is made of
 
 
 async def _open(address: Address, place: Place, name: str | None, database: bool) -> Any:
+    hosts = await hosts_of(place, address.tls, address.connect_timeout_s or 60)
+    for host in hosts[:-1]:
+        try:
+            return await _open_at(host, address, place, name, database)
+        except DatabaseUnreachable:
+            raise
+        except (MySQLError, OSError) as error:
+            if isinstance(error, MySQLError) and error.args[:1] != (_CANNOT_CONNECT,):
+                raise
+    return await _open_at(hosts[-1], address, place, name, database)
+
+
+async def _open_at(host: str, address: Address, place: Place, name: str | None, database: bool) -> Any:
     tls = None if address.tls.mode == "disable" else context(address.tls)
     connection: Any = Connection(  # type: ignore[no-untyped-call]
-        host="localhost" if place.is_socket else place.host,
+        host="localhost" if place.is_socket else host,
         port=place.port,
         unix_socket=place.host if place.is_socket else None,
         user=address.user,

@@ -14,6 +14,7 @@ import asyncpg
 from loadtests.drivers.addresses.contract import Address, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, require_cipher, tls_failure, unreachable
+from loadtests.drivers.hosts import hosts_of
 from loadtests.drivers.passfile import password_of
 
 _ANSWER_S: Final = 5.0
@@ -86,10 +87,14 @@ async def _open(address: Address, place: Place, timeout_s: float, driver: Mappin
     """A session without a setting. By TLS or not in the order of the address's mode, as libpq does."""
     attempts = list(_attempts(address.tls, place))
     password = password_of(address, place) if address.passfile else address.password
+    try:
+        hosts = await hosts_of(place, address.tls, timeout_s)
+    except OSError as error:
+        raise unreachable(error, place) from error
     for last, tls in ((tls is attempts[-1], tls) for tls in attempts):
         try:
             return await asyncpg.connect(
-                host=place.host,
+                host=hosts if len(hosts) > 1 else hosts[0],
                 port=place.port,
                 user=address.user,
                 password=password,

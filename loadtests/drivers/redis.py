@@ -9,19 +9,43 @@ import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import NoPermissionError, RedisError
 
-from loadtests.drivers.addresses.contract import Address
+from loadtests.drivers.addresses.contract import Address, AddressError, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failure
+from loadtests.drivers.hosts import hosts_of
 
+_RESOLVED_WITHIN_S: Final = 60.0
 _MODES: Final = ("standalone", "cluster", "sentinel")
 
 
-class _TlsConnection(SSLConnection):
+class _Checked(Connection):
+    """Connects to no address but those that its host may stand for."""
+
+    tls = Tls("disable")
+
+    async def _connect(self) -> None:
+        host, timeout_s = self.host, self.socket_connect_timeout or _RESOLVED_WITHIN_S
+        *others, last = await hosts_of(Place(host, int(self.port)), self.tls, timeout_s)
+        connect: Any = super()._connect
+        try:
+            for other in others:
+                self.host = other
+                with suppress(OSError):
+                    await connect()
+                    return
+            self.host = last
+            await connect()
+        finally:
+            self.host = host  # as the address has it, in messages and in the next attempt
+
+
+class _TlsConnection(_Checked, SSLConnection):
     """With a context of ours, which the driver has no argument for."""
 
-    def __init__(self, *, tls: Any, **arguments: Any) -> None:
+    def __init__(self, *, tls: Tls, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.ssl_context.context = tls
+        self.tls = tls
+        self.ssl_context.context = context(tls)
 
 
 def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
@@ -39,8 +63,9 @@ def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | Non
         return kind(connection_class=UnixDomainSocketConnection, path=place.host, **arguments)
     arguments |= {"host": place.host, "port": place.port}
     if address.tls.mode == "disable":
-        return kind(connection_class=Connection, **arguments)
-    return kind(connection_class=_TlsConnection, tls=context(address.tls), **arguments)
+        return kind(connection_class=_Checked, **arguments)
+    context(address.tls)  # raises for files that are of no use
+    return kind(connection_class=_TlsConnection, tls=address.tls, **arguments)
 
 
 def client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
@@ -90,6 +115,8 @@ def explained(error: BaseException, address: Address) -> BaseException:
     if isinstance(error, TimeoutError | redis.exceptions.TimeoutError) and address.tls.mode != "disable":
         place = address.places[0]
         return DatabaseUnreachable(f"{place} did not answer in time: it may be that it does not speak TLS on this port")
+    if isinstance(error, ValueError) and not isinstance(error, AddressError):  # a line that is too long, say
+        return DatabaseUnreachable(f"{address.places[0]} answers with something that is not the protocol of Redis")
     if isinstance(error, RedisError | OSError) and not isinstance(error, DatabaseUnreachable):
         return tls_failure(error, address, address.places[0]) or error
     return error

@@ -21,6 +21,7 @@ from pathlib import Path
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser
+from loadtests.drivers.hosts import restrict
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.probes.contract import Clock, Database, Probe
 from loadtests.probes.databases import DSNS, database_probes, offsets, sources, why_not
@@ -45,12 +46,17 @@ def _database(text: str) -> Database:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _networks(text: str) -> dict[str, tuple[str, ...]]:
+    return {host: tuple(networks) for host, networks in json.loads(text).items()}
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m loadtests.probes", usage=argparse.SUPPRESS, description=__doc__, allow_abbrev=False)
     parser.add_argument("--database", action="append", default=[], type=_database, metavar="NAME:ENGINE")
     parser.add_argument("--run-directory", required=True, type=Path, help="where the tables are written")
     parser.add_argument("--origin-ns", required=True, type=int, help="CLOCK_MONOTONIC at the run's time 0")
     parser.add_argument("--watch", action="append", default=[], type=_watched, metavar="ROLE:NAME:PID")
+    parser.add_argument("--networks", default={}, type=_networks, metavar="JSON", help="host → where it may be")
     parser.add_argument("--ready-fd", type=int, help="descriptor for the ready line")
     return parser.parse_args(argv)
 
@@ -134,6 +140,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _arguments(argv)
+    restrict(arguments.networks)
     raise_soft_limit()
     try:
         uvloop.run(_observe(arguments))

@@ -1,0 +1,154 @@
+"""Database servers that answer with hostile text: what of it reaches a terminal, a table or a document is clean."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hostile_modes import EVIL, EVIL_BYTES
+
+from loadtests.conductor.behind import check_databases
+from loadtests.conductor.failures import Unavailable
+from loadtests.ledger.audit import READERS
+from loadtests.pod.storage import registry
+from loadtests.pod.storage.contract import StorageError
+from loadtests.probes.contract import Database
+from loadtests.probes.databases import PROBES
+from loadtests.probes.loop import Watch
+from loadtests.probes.recorder import Recorder
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.timeline.sessions import driver
+from loadtests.timeline.surroundings import ActionFailed
+from loadtests.timeline.surroundings import Database as Place
+
+ENDLESS = EVIL_BYTES * 3000
+
+
+def _postgres_error() -> bytes:
+    """An ErrorResponse: severity, code, and a message of 75 kB."""
+    text = ENDLESS.replace(b"\0", b"")
+    fields = b"SFATAL\0VFATAL\0C28000\0M" + text + b"\0D" + text + b"\0\0"
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+def _mariadb_error() -> bytes:
+    """An error in place of the greeting, as a server sends it that blocks a host."""
+    payload = b"\xff\x69\x04" + ENDLESS
+    return len(payload).to_bytes(3, "little") + b"\0" + payload
+
+
+ANSWERS = {
+    "postgres": ("postgresql://u:hush@127.0.0.1:{port}/d?sslmode=disable", _postgres_error()),
+    "mariadb": ("mysql://u:hush@127.0.0.1:{port}/d", _mariadb_error()),
+    "redis": ("redis://u:hush@127.0.0.1:{port}/0", b"-WRONGPASS " + ENDLESS.replace(b"\r\n", b"\x85") + b"\r\n"),
+}
+
+
+@contextmanager
+def answering(engine: str) -> Iterator[str]:
+    """The DSN of a server that sends its hostile answer to each client."""
+    dsn, answer = ANSWERS[engine]
+
+    def serve() -> None:
+        while True:
+            try:
+                connected, _ = server.accept()
+            except OSError:
+                return
+            with connected, suppress(OSError):
+                if engine != "mariadb":
+                    connected.recv(65536)
+                connected.sendall(answer)
+                connected.settimeout(2)
+                connected.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield dsn.format(port=server.getsockname()[1])
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def is_safe(text: str) -> bool:
+    return text.isprintable() and len(text) < 1000 and "hush" not in text
+
+
+@pytest.mark.parametrize("engine", ANSWERS)
+def test_the_check_of_a_database_behind_a_target_is_clean(engine: str) -> None:
+    with answering(engine) as dsn, pytest.raises(Unavailable, match="cannot be looked into") as refused:
+        check_databases([Database("chats", engine)], json.dumps({"chats": dsn}))
+    assert is_safe(str(refused.value)), str(refused.value)
+
+
+@pytest.mark.parametrize("engine", ANSWERS)
+def test_ticks_of_an_observer_are_clean(engine: str) -> None:
+    async def tick(dsn: str) -> str | None:
+        return (
+            await Watch(PROBES[engine](Database("chats", engine), dsn, time.monotonic_ns), time.monotonic_ns).tick()
+        )[1]
+
+    with answering(engine) as dsn:
+        error = asyncio.run(tick(dsn))
+    assert error
+    assert is_safe(error), error
+
+
+@pytest.mark.parametrize("engine", ANSWERS)
+def test_a_pod_that_cannot_start_says_why_in_clean_text(engine: str) -> None:
+    async def start(dsn: str) -> None:
+        await registry.create(engine, {engine: dsn}, lambda _: None, "pod-1").start()
+
+    with answering(engine) as dsn, pytest.raises(StorageError) as failed:
+        asyncio.run(start(dsn))
+    assert is_safe(str(failed.value)), str(failed.value)
+
+
+@pytest.mark.parametrize("engine", ["postgres", "mariadb"])
+def test_actions_and_the_ledger_say_why_in_clean_text(engine: str) -> None:
+    async def act(dsn: str) -> None:
+        async with driver(Place("chats", engine, dsn)).connected(dsn):
+            pass
+
+    async def read(dsn: str) -> None:
+        async with READERS[engine](dsn, 0):
+            pass
+
+    for attempt in (act, read):
+        with answering(engine) as dsn, pytest.raises(Exception, match=r"SQL|MariaDB") as failed:
+            asyncio.run(attempt(dsn))
+        assert is_safe(str(failed.value)), str(failed.value)
+
+
+def test_names_that_other_clients_chose_are_recorded_clean(tmp_path: Path) -> None:
+    recorder = Recorder(RunDirectory(tmp_path))
+    recorder.add(
+        {"sessions": [(1, "postgres", "chats", "lock", f"batch {EVIL}", 1), (1, "postgres", "c", "lock", None, 2)]}
+    )
+    recorder.close()
+    rows = [row for batch in RunDirectory(tmp_path).batches("sessions") for row in batch.to_pylist()]
+    assert [row["sessions"] for row in rows] == [1, 2]
+    assert rows[0]["operation"].startswith("batch \\x1b]0;owned")
+    assert rows[0]["operation"].isprintable()
+    assert rows[1]["operation"] is None
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("engine", "quote"), [("postgres", '"'), ("mariadb", "`")])
+def test_errors_of_real_servers_reach_actions_clean(engine: str, quote: str, request: pytest.FixtureRequest) -> None:
+    """A server quotes the name that it does not know: here one with escape sequences and line breaks."""
+    dsn = request.getfixturevalue(f"{engine}_database").dsn
+    name = EVIL.replace("\0", "").replace(";", "")[:60]
+
+    async def select() -> None:
+        async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
+            await session.execute(f"SELECT * FROM {quote}{name}{quote}")
+
+    with pytest.raises(ActionFailed, match=r"\\x1b\]0owned\\x07") as failed:
+        asyncio.run(select())
+    assert is_safe(str(failed.value)), str(failed.value)
