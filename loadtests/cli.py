@@ -92,7 +92,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         default=[],
         help="a database behind it to watch; its address from LOADTESTS_DSNS, a JSON object: NAME → DSN",
     )
-    target.add_argument("--i-own", metavar="HOST", action="append", default=[], help="allow a target or database there")
+    target.add_argument(
+        "--i-own",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="allow a target or database there; NETWORK as in 10.0.0.0/8 allows its addresses",
+    )
     hosts = run.add_argument_group("workers on several hosts")
     hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
     hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
