@@ -6,6 +6,9 @@ from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAIL
 from loadtests.credentials import without_credentials
 from loadtests.sanitize import sanitize_lines
 
+_DETAIL = (1000, 20)
+"""How many characters and lines of a reason are kept."""
+
 
 class CannotRun(Exception):
     """Found before the load starts. The message names the place, what was expected and what to do."""
@@ -36,8 +39,8 @@ class Reason:
     last_words: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", sanitize_lines(self.detail))
-        object.__setattr__(self, "last_words", sanitize_lines(self.last_words))
+        object.__setattr__(self, "detail", sanitize_lines(self.detail, *_DETAIL))
+        object.__setattr__(self, "last_words", sanitize_lines(self.last_words, *_DETAIL))
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.last_words]))

@@ -23,6 +23,7 @@ READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 1.0
 STOPPED_S = 5.0
 """How long a process that is to get ready may be stopped."""
+_TAIL_BYTES = 65_536
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -119,7 +120,9 @@ class Child:
     def last_words(self, lines: int = 6) -> str:
         """The end of its log, for a message."""
         try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
+            with self.log.open("rb") as log:
+                log.seek(max(log.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+                text = log.read(_TAIL_BYTES).decode(errors="replace")
         except OSError:
             return ""
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])

@@ -269,8 +269,8 @@ def _kill_group(group: int) -> None:
 
 
 def _last_words(said: IO[bytes]) -> str:
-    said.seek(0)
-    last = said.read().decode(errors="replace").strip()[-_LAST_WORDS:]
+    said.seek(max(said.seek(0, os.SEEK_END) - 4 * _LAST_WORDS, 0))
+    last = said.read(4 * _LAST_WORDS).decode(errors="replace").strip()[-_LAST_WORDS:]
     return f": {last}" if last else ""
 
 

@@ -88,7 +88,7 @@ class Connection:
         self._reader = self._hub.loop.io(transport.fileno(), _READ)
         self._reader.start(self._on_readable)
         if received:
-            self._hub.loop.run_callback(self._take, received)
+            self._hub.loop.run_callback(self._guarded, self._take, received)
 
     @classmethod
     def open(  # noqa: PLR0913  by keyword
@@ -188,10 +188,13 @@ class Connection:
     # In the hub.
 
     def _on_readable(self) -> None:
+        self._guarded(self._read)
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Breaks the connection by an error: the hub would stop its watcher, and no request would get a reply."""
         try:
-            self._read()
+            work(*arguments)
         except Exception as error:
-            # The hub would stop the watcher, and the connection would be deaf without a word.
             _log.exception("internal error while reading from the pod")
             self._break(local_error(error) or "internal", sanitize_error(error))
 

@@ -404,6 +404,7 @@ MODES: dict[str, Mode] = {
     "json: heartbeat_s nested": harmless(replies(heartbeat_s=[[1]])),
     "json: sequence 2^64": harmless(replies(sequence=2**64 - 1)),
     "json: an event with escapes": harmless(pushes_escapes),
+    "json: an event with sequence 2^63 - 1": silent(answers(frame(event(1, sequence=(1 << 63) - 1, chat="f" * 16)))),
     "json: an event with sequence 2^63": broken(answers(frame(event(1 << 63, chat="0" * 16, key="0" * 16)))),
     "json: an event with a key of text": silent(answers(frame(event(1, key=EVIL, chat=EVIL)))),
     "json: an event of the year 292,277": silent(answers(frame(event(1, published_ns=(1 << 63) - 1)))),

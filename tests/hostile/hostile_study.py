@@ -96,6 +96,8 @@ class Study:
             if path.suffix in (".log", ".json", ".html", ".md", ".xml", ".svg"):
                 texts[path.name] = path.read_text(encoding="utf-8", errors="replace")
         for name, text in texts.items():
+            if name.endswith(".log") and any(words in text for words in ("Traceback", "not handled", "internal error")):
+                yield f"{name} has an error of the harness: {text[-2000:]}"
             if unsafe := sorted({ascii(c) for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"}):
                 yield f"{name} has {', '.join(unsafe)}"
             if any(c in text for c in "\u202e\u2066"):
