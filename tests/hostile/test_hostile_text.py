@@ -16,6 +16,7 @@ from loadtests.conductor.failures import BadInput, Reason, RunEnded
 from loadtests.conductor.progress import PlainProgress, TerminalProgress
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError
+from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.storage.mariadb import errors as mariadb_errors
 from loadtests.pod.storage.redis import errors as redis_errors
 from loadtests.pod.storage.sql import errors as sql_errors
@@ -87,6 +88,7 @@ def test_documents_are_cleaned_in_every_text() -> None:
         ConnectionFailed("cut_off", ENDLESS),
         ProtocolError(ENDLESS),
         DatabaseUnreachable(ENDLESS),
+        StorageUnavailable(ENDLESS),
         PoolerError(Place("db", 1), ENDLESS, "PostgreSQL"),
     ],
     ids=lambda error: type(error).__name__,

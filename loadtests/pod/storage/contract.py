@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from loadtests.sanitize import sanitize
 from loadtests.wire.codecs.messages import Event
+
+_LONGEST_MESSAGE = 1000
 
 Survives = Literal["power_loss", "os_crash", "process_crash", "nothing"]
 
@@ -178,7 +181,10 @@ class AccountCopy:
 
 
 class StorageError(Exception):
-    """A storage did not do what it was asked to."""
+    """A storage did not do what it was asked to. Its text may quote a server."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(sanitize(message, _LONGEST_MESSAGE))
 
 
 class StorageUnavailable(StorageError):
