@@ -9,7 +9,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from loadtests.destinations import AddressRefused
 from loadtests.environment import user_variables
@@ -30,7 +30,7 @@ async def control(pod: Pod, path: str, body: Mapping[str, Any]) -> dict[str, Any
     """The pod's answer to a POST. Raises ActionFailed with the pod's own words."""
     where, secrets = f"pod {pod.name}, POST {path}", [pod.control_token]
     headers = {"Authorization": f"Bearer {pod.control_token}", "Content-Type": "application/json"}
-    made = _Made(Call(pod.control_url + path, CONTROL_WITHIN_S), where, secrets)
+    made = _Made(Call(_split(pod.control_url + path), CONTROL_WITHIN_S), where, secrets)
     answer: dict[str, Any] = json.loads(
         (await made.answer("POST", headers, json.dumps(body).encode(), _MOST_BYTES)).text
     )
@@ -55,15 +55,22 @@ async def call(  # noqa: PLR0913, PLR0917  what a call is made of
     sent = {name: from_environment(value) for name, value in headers.items()}
     data = from_environment(body).encode() if body else None
     try:
-        to = from_environment(url)
+        to = _split(from_environment(url))
         prepared = Call(to, within_s, (networks or {}).get(host or "", ()))
     except ValueError as error:
         raise ActionFailed(f"{where}: {type(error).__name__}") from None
-    if urlsplit(to).hostname != host:
+    if to.hostname != host:
         raise ActionFailed(f"{where}: a variable of the environment names another host: write the host in the scenario")
     async with asyncio.timeout(within_s):
         answer = await _Made(prepared, where, secrets).answer(method, sent, data, 0)
     return {"status": answer.status}
+
+
+def _split(url: str) -> SplitResult:
+    """Raises ValueError, also for characters that `urlsplit` drops without a word."""
+    if any(c <= " " or c == "\x7f" for c in url):
+        raise ValueError("the address has spaces or control characters")
+    return urlsplit(url)
 
 
 class _Made:
