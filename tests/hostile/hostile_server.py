@@ -1,8 +1,8 @@
-"""The hostile server, a process of its own: `hostile_server.py [--study] CERTIFICATE KEY`.
+"""The hostile server, a process of its own: `hostile_server.py [--study[=MODE]] CERTIFICATE KEY`.
 
 Serves each mode on a port of its own, which is how a client chooses one, and writes the ports, by mode, as one line of
 JSON. With `--study` one port more, under the name "study": every second connection is served properly, the others are
-each in the next mode without TLS. Ends when standard input does.
+each in the next mode without TLS, or all in MODE. Ends when standard input does.
 """
 
 import itertools
@@ -39,9 +39,9 @@ def behaves(peer: Peer) -> None:
     answer_all(peer)
 
 
-def study_scripts() -> Iterator[Script]:
+def study_scripts(only: str) -> Iterator[Script]:
     """Serves the first, which is the harness's check, and every other one."""
-    modes = [mode for mode in MODES.values() if not mode.tls]
+    modes = [mode for name, mode in MODES.items() if only in ("", name) and not mode.tls]
     random.Random(11).shuffle(modes)  # so that a short study sees every kind
     for mode in itertools.cycle(modes):
         yield behaves
@@ -52,8 +52,8 @@ def main() -> None:
     *options, certificate, key = sys.argv[1:]
     CERTIFICATE[:] = certificate, key
     scripts: dict[str, Iterator[Script]] = {name: itertools.repeat(mode.script) for name, mode in MODES.items()}
-    if options:
-        scripts[STUDY] = study_scripts()
+    for option in options:
+        scripts[STUDY] = study_scripts(option.removeprefix("--study").removeprefix("="))
     ports = {name: socket.create_server(("127.0.0.1", 0), backlog=512) for name in scripts}
     for name, port in ports.items():
         threading.Thread(target=serve, args=(port, scripts[name]), daemon=True).start()
