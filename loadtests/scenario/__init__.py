@@ -15,6 +15,7 @@ from loadtests.scenario.actions import (
     Run,
     Sweep,
 )
+from loadtests.scenario.commands import ALLOW_COMMANDS, command_actions, problems_of_commands
 from loadtests.scenario.finding import find_scenario, load_scenario, read_scenario, scenario_files, which_scenario
 from loadtests.scenario.model import (
     MAIN_CLUSTER,
@@ -32,6 +33,7 @@ from loadtests.scenario.plan import PodTarget, RunPlan
 from loadtests.scenario.source import read_source
 
 __all__ = [
+    "ALLOW_COMMANDS",
     "MAIN_CLUSTER",
     "TIMED_OPERATIONS",
     "Action",
@@ -57,9 +59,11 @@ __all__ = [
     "ScenarioError",
     "Stage",
     "Sweep",
+    "command_actions",
     "find_scenario",
     "load_scenario",
     "parse_scenario",
+    "problems_of_commands",
     "read_scenario",
     "read_source",
     "scenario_files",

@@ -1,0 +1,32 @@
+"""Commands of a scenario's timeline: they run with the user's rights, so that such a scenario is a program."""
+
+from loadtests.scenario.actions import Run
+from loadtests.scenario.model import Scenario
+from loadtests.scenario.problems import shown
+from loadtests.scenario.source import read_documents
+
+ALLOW_COMMANDS = "--allow-commands"
+"""The option with which a user allows them, of every command that runs scenarios."""
+
+
+def command_actions(scenario: Scenario) -> list[int]:
+    """The timeline's actions that run a command, by number from 0."""
+    return [number for number, action in enumerate(scenario.timeline) if isinstance(action, Run)]
+
+
+def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:
+    """Every command of a scenario for which none are allowed, with its place in the file."""
+    document = next(iter(read_documents(text, source)[0]), None)
+    if document is None:
+        return []
+    expected = f"no commands, or {ALLOW_COMMANDS} after you have read them: they run with your user's rights"
+    return [
+        str(document.problem(("timeline", number, "command"), _of(scenario, number), expected))
+        for number in command_actions(scenario)
+    ]
+
+
+def _of(scenario: Scenario, number: int) -> str:
+    action = scenario.timeline[number]
+    assert isinstance(action, Run)
+    return f"the command {shown(action.command[0])}"
