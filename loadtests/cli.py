@@ -19,6 +19,7 @@ from loadtests.commandline import (
     seed,
 )
 from loadtests.limits.descriptors import raise_soft_limit
+from loadtests.scenario.commands import ALLOW_COMMANDS
 from loadtests.standardstreams import secure, written
 
 DESCRIPTION = """\
@@ -220,7 +221,32 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
         "--runs", metavar="DIR", type=file_path, default=Path("runs"), help="where studies go (default: runs)"
     )
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
-    ui.add_argument("--port", metavar="N", type=port, default=8089, help="of the web UI, on 127.0.0.1 (default: 8089)")
+    ui.add_argument(
+        "--port", metavar="N", dest="web_port", type=port, default=8089, help="of the web UI (default: 8089)"
+    )
+    ui.add_argument(
+        ALLOW_COMMANDS, action="store_true", help="let scenarios run the commands of their timelines (do: run)"
+    )
+    access = ui.add_argument_group("access to the web UI (docs/web-ui.md)")
+    access.add_argument(
+        "--web-host",
+        metavar="HOST",
+        default="127.0.0.1",
+        help="where it listens (default: 127.0.0.1); any other address needs --web-login",
+    )
+    access.add_argument("--web-login", action="store_true", help="ask for the password of LOADTESTS_WEB_PASSWORD")
+    access.add_argument(
+        "--web-password-file", metavar="FILE", default="", help="the password, instead of LOADTESTS_WEB_PASSWORD"
+    )
+    access.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a further name under which it answers, as behind a proxy; may be repeated",
+    )
+    access.add_argument("--tls-cert", metavar="FILE", default="", help="certificate, for https")
+    access.add_argument("--tls-key", metavar="FILE", default="", help="its private key")
     target = ui.add_argument_group("a pod that is running already, instead of one that the web UI starts")
     target.add_argument("--target", metavar="URL", help="its address; tokens from LOADTESTS_TOKEN_SECRET")
     target.add_argument("--label", metavar="NAME", help="what it is called in reports")
@@ -231,14 +257,42 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
 
 def _ui(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.commands import WebUi, web_ui
+    from loadtests.webui.exposure import address_of, problems_of_access
 
+    if problems := problems_of_access(arguments):
+        print("\n".join(f"loadtests ui: {problem}" for problem in problems), file=sys.stderr)
+        return EX_USAGE
     chosen = environment.user_variables()  # scenario and storage are ours though Locust's variables choose them
     scenario = arguments.scenario or chosen.get("LOCUST_SCENARIO")
     storage = arguments.storage or chosen.get("LOCUST_STORAGE")
     names = ("target", "label", "database", "i_own")
     target = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    form = (scenario or None, storage or None, arguments.runs)
-    return web_ui(WebUi(*form, arguments.processes, arguments.port, target))
+    return web_ui(
+        WebUi(
+            scenario=scenario or None,
+            storage=storage or None,
+            runs=arguments.runs,
+            processes=arguments.processes,
+            port=arguments.web_port,
+            target=target,
+            host=arguments.web_host,
+            address=address_of(arguments),
+            access=_access(arguments),
+        )
+    )
+
+
+def _access(arguments: argparse.Namespace) -> list[str]:
+    """Options that Locust's command with our locustfile has as well."""
+    given = ["--web-login"] if arguments.web_login else []
+    given += [ALLOW_COMMANDS] if arguments.allow_commands else []
+    files = {
+        "--web-password-file": arguments.web_password_file,
+        "--tls-cert": arguments.tls_cert,
+        "--tls-key": arguments.tls_key,
+    }
+    given += [f"{name}={path}" for name, path in files.items() if path]
+    return [*given, *(f"--allowed-host={name}" for name in arguments.allowed_host)]
 
 
 def _doctor(_: argparse.Namespace) -> int:

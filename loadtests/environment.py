@@ -32,6 +32,7 @@ SECRETS: Final = frozenset(
         "PLAN",
         "LIVE_FD",
         "USER_UMASK",
+        "WEB_PASSWORD",
     )
 )
 """Secrets and settings of one process: a child has those that it is given, the user's commands none."""

@@ -7,9 +7,10 @@ from locust import events
 
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.users import locusthooks
-from loadtests.users.admission import check_options_of
+from loadtests.users.admission import check_options_of, refuse
 from loadtests.users.agent import Agent
 from loadtests.users.shape import StagesShape
+from loadtests.webui.exposure import problems_of_exposure, problems_of_sources
 from loadtests.webui.options import add_options
 
 __all__ = ["Agent", "StagesShape"]
@@ -17,7 +18,7 @@ __all__ = ["Agent", "StagesShape"]
 
 def _add_options(parser: Any) -> None:
     add_options(parser)
-    check_options_of(parser)
+    check_options_of(parser, lambda _: problems_of_sources(parser), problems_of_exposure)
 
 
 raise_soft_limit()  # Locust itself stops at 10,000
@@ -25,14 +26,22 @@ locusthooks.install()
 
 
 def _add_pages(environment: Any, runner: Any, web_ui: Any, **_: Any) -> None:
-    if web_ui is not None and StagesShape.master is not None and StagesShape.conductor is not None:
-        from loadtests.webui.control import RunControl  # the master's alone
-        from loadtests.webui.localworkers import LocalWorkers
-        from loadtests.webui.locustpage import LocustPage
+    """Locust ends with exit code 1 when this fails, as with any listener: no web UI is ever left unprotected."""
+    if web_ui is None:
+        return
+    from loadtests.webui.control import RunControl  # the master's alone
+    from loadtests.webui.localworkers import LocalWorkers
+    from loadtests.webui.locustpage import LocustPage
+    from loadtests.webui.protection import protect
 
-        control = RunControl(environment, runner, StagesShape.master, StagesShape.conductor)
-        LocustPage(web_ui, control).add()
-        LocalWorkers(runner, control, environment.parsed_options)
+    options = environment.parsed_options
+    protect(web_ui, options)
+    if StagesShape.master is None or StagesShape.conductor is None:
+        refuse(["LOADTESTS_PLAN describes one run, which a web UI does not start: add --headless"])
+        return
+    control = RunControl(environment, runner, StagesShape.master, StagesShape.conductor)
+    LocustPage(web_ui, control).add()
+    LocalWorkers(runner, control, options)
 
 
 events.init_command_line_parser.add_listener(_add_options)

@@ -39,6 +39,7 @@ from loadtests.conductor.study import create_run, create_study, traversable
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines
+from loadtests.scenario import ALLOW_COMMANDS, problems_of_commands
 from loadtests.standardstreams import secure
 
 
@@ -106,6 +107,7 @@ def parse(arguments: list[str]) -> tuple[Asked, argparse.Namespace]:
     parser.add_argument("--i-own", metavar="HOST", action="append", default=[])
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
     parser.add_argument("--seed", metavar="N", type=seed)
+    parser.add_argument(ALLOW_COMMANDS, action="store_true", help="run the commands of the scenario's timeline")
     parser.add_argument("--check-only", action="store_true", help="exit when everything has been checked")
     parser.add_argument("--ready-fd", metavar="FD", type=int, default=1)
     asked = parser.parse_args(arguments)
@@ -162,12 +164,16 @@ def _attended(run: Run, reports: Reports) -> Followed:
     return ended()
 
 
-def _check(asked: Asked, reports: Reports) -> Choices:
+def _check(asked: Asked, reports: Reports, allow_commands: bool) -> Choices:
     """Raises CannotRun with every problem that can be found."""
     try:
         choices = choose(asked)
     except BadInput as error:
         raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
+    if not allow_commands and (
+        problems := problems_of_commands(choices.scenario, choices.scenario_text, asked.scenario)
+    ):
+        raise BadInput("\n".join(problems))
     for note in choices.notes:
         print(note, file=sys.stderr)
     choices = check_surroundings(choices)
@@ -175,10 +181,10 @@ def _check(asked: Asked, reports: Reports) -> Choices:
     return choices
 
 
-def _make(asked: Asked, reports: Reports, check_only: bool) -> int:
+def _make(asked: Asked, reports: Reports, arguments: argparse.Namespace) -> int:
     """Returns the exit code. Raises CannotRun before a run directory has been made."""
-    choices = _check(asked, reports)
-    if check_only:
+    choices = _check(asked, reports, arguments.allow_commands)
+    if arguments.check_only:
         return EX_OK
     for done in remove_leftovers(choices.runs):
         print(described(done), file=sys.stderr)
@@ -196,7 +202,7 @@ def main() -> NoReturn:
     raise_soft_limit()
     reports = Reports(arguments.ready_fd)
     try:
-        code = _make(asked, reports, arguments.check_only)
+        code = _make(asked, reports, arguments)
     except CannotRun as error:
         print(error, file=sys.stderr)
         code = error.exit_code

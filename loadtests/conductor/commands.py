@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,19 +105,26 @@ class WebUi:
     port: int
     target: Mapping[str, str] = field(default_factory=dict)
     """`target`, `label`, `database` and `i_own`, those that were given: a pod that is running already."""
+    host: str = "127.0.0.1"
+    """Where it listens."""
+    address: str = ""
+    """Where this host's browser finds it."""
+    access: Sequence[str] = ()
+    """Further options, as Locust's command has them: who may use it, and for what."""
 
 
 def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
-    """Becomes the Locust web UI, on this machine only, until it is ended with Ctrl-C; returns when it cannot."""
+    """Becomes the Locust web UI until it is ended with Ctrl-C; returns when it cannot. Locust's command line, with our
+    locustfile, decides whether it may listen there."""
     try:
         if note := check_form(asked.scenario, asked.storage, asked.target):
             print(note, file=sys.stderr)
-        if problems := problems_of_port("--port", "127.0.0.1", asked.port):
+        if problems := problems_of_port("--port", asked.host or "*", asked.port):
             raise Unavailable("\n".join(problems))
     except CannotRun as error:
         print(f"loadtests ui: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"the web UI is at http://127.0.0.1:{asked.port} until you press Ctrl-C", file=sys.stderr)
+    print(f"the web UI is at {asked.address} until you press Ctrl-C", file=sys.stderr)
     _become(web_ui_argv(asked))
 
 
@@ -129,7 +136,7 @@ def web_ui_argv(asked: WebUi) -> list[str]:
     """The master chooses its own private port: one that we kept for it would be free once it has taken our place."""
     return [
         *(*locust_argv(), "--processes", str(asked.processes)),
-        *("--web-host", "127.0.0.1", "--web-port", str(asked.port)),
+        *("--web-host", asked.host, "--web-port", str(asked.port), *asked.access),
         *("--runs-dir", str(asked.runs)),
         *(("--scenario", asked.scenario) if asked.scenario else ()),
         *(("--storage", str(registry.parse(asked.storage))) if asked.storage else ()),

@@ -50,13 +50,14 @@ _ADVICE: Final = {
 }
 
 
-def check_options_of(parser: Any) -> None:
-    """Makes Locust's parser refuse them, with exit code 64: before it forks workers or opens a port."""
+def check_options_of(parser: Any, *further: Callable[[Namespace], list[str]]) -> None:
+    """Makes Locust's parser refuse them, with exit code 64: before it forks workers or opens a port. `further` are
+    other checks of the parsed options."""
     parse = parser.parse_args
 
     def parse_and_check(*arguments: Any, **named: Any) -> Namespace:
         options: Namespace = parse(*arguments, **named)
-        refuse(problems_of_options(options))
+        refuse([problem for check in (problems_of_options, *further) for problem in check(options)])
         return options
 
     parser.parse_args = parse_and_check

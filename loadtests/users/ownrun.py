@@ -17,7 +17,7 @@ from gevent import subprocess
 from gevent.event import AsyncResult, Event
 
 from loadtests.environment import carrier_environment
-from loadtests.scenario import RunPlan
+from loadtests.scenario import ALLOW_COMMANDS, RunPlan
 from loadtests.users.livelines import LiveLines
 from loadtests.users.prepared import CannotRunError, Prepared
 
@@ -41,7 +41,8 @@ def conductor_arguments(options: Any) -> list[str]:
     if not options.target:
         chosen.append(("--storage", options.storage))
     # One word each, so that a value that begins with a dash stays a value.
-    return [f"{name}={value}" for name, value in chosen if value]
+    arguments = [f"{name}={value}" for name, value in chosen if value]
+    return [*arguments, ALLOW_COMMANDS] if options.allow_commands else arguments
 
 
 @dataclass

@@ -15,7 +15,7 @@ from loadtests.users.master import MasterSide
 from loadtests.users.masterrun import MasterRun
 from loadtests.users.ownrun import FINISH_S, OwnConductor, OwnRun
 from loadtests.users.prepared import CannotRunError
-from loadtests.webui.form import CHOICES, choice_of, problems_of
+from loadtests.webui.form import CHOICES, choice_of, problems_of, scenarios_of
 
 
 class Phase(StrEnum):
@@ -85,7 +85,8 @@ class RunControl:
         """What happened beside the runs, until the next one."""
         options = environment.parsed_options
         self.choice = {name: getattr(options, name) for name in CHOICES}
-        """What the form begins with: what was chosen last."""
+        """What the page's form shows first: what was chosen last. It decides nothing: what a start does not name is
+        as on the command line, whatever was started before."""
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.test_stop.add_listener(self._on_test_stop)
 
@@ -95,6 +96,11 @@ class RunControl:
     def target(self) -> str:
         """The address that this session loads; empty when it starts pods itself."""
         return str(self._environment.parsed_options.target or "")
+
+    @property
+    def scenarios(self) -> list[str]:
+        """Those that the form may choose."""
+        return scenarios_of(self._environment.parsed_options)
 
     @property
     def run(self) -> OwnRun | None:
@@ -180,7 +186,7 @@ class RunControl:
             return Answer(False, f"{self.sentence} One run at a time: stop it, or wait until it has ended.")
         options = choice_of(form, self._environment.parsed_options)
         self.choice = {name: getattr(options, name) for name in CHOICES}
-        problems = problems_of(form, self.target)
+        problems = problems_of(form, self.target, self.scenarios)
         if problems:
             self.problems = [*problems, *self.conductor.problems_of(options)]
             return Answer(False, "\n".join(self.problems))
@@ -193,8 +199,6 @@ class RunControl:
         except CannotRunError as error:
             self.problems = str(error).splitlines()
             return Answer(False, str(error))
-        for name in CHOICES:
-            setattr(self._environment.parsed_options, name, getattr(options, name))
         self._workers = self._runner.worker_count
         self._runner.stats.clear_all()
         self._runner.exceptions = {}

@@ -6,6 +6,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from loadtests.scenario import scenario_files
+from loadtests.scenario.problems import one_of, printable, shown
+
 CHOICES = ("scenario", "storage")
 """The fields that the form is for."""
 
@@ -18,25 +21,41 @@ _DECIDED_ELSEWHERE = {
 """Locust's own fields that have no effect on a run: label, and the values that ask for nothing."""
 
 
+def scenarios_of(options: Any) -> list[str]:
+    """The scenarios that the form may choose: those that have a name, and the one of the command line, which may be a
+    path. No other file is ever opened for a form."""
+    return list(dict.fromkeys([options.scenario, *_named_scenarios()]))
+
+
+def _named_scenarios() -> list[str]:
+    """Without links that lead out of their directory, to a file that is no scenario."""
+    found = scenario_files().items()
+    return [name for name, path in found if path.resolve().is_relative_to(path.parent.resolve())]
+
+
 def choice_of(form: MultiDict[str, str], options: Any) -> argparse.Namespace:
-    """The options with what the form has chosen; what it does not name stays as it is."""
+    """A copy of the options with what the form has chosen; what it does not name, or may not choose, is as on the
+    command line."""
     names = CHOICES[:1] if options.target else CHOICES
     chosen = {name: form[name].strip() for name in names if name in form}
+    if chosen.get("scenario") not in scenarios_of(options):
+        chosen.pop("scenario", None)
     return argparse.Namespace(**{**vars(options), **chosen})
 
 
-def problems_of(form: MultiDict[str, str], target: str) -> list[str]:
-    """Every field that asks for something a run would not do. `target` is the address that is loaded, or empty."""
-    problems = []
+def problems_of(form: MultiDict[str, str], target: str, scenarios: Sequence[str] | None = None) -> list[str]:
+    """Every field that asks for something a run would not do. `target` is the address that is loaded, or empty;
+    `scenarios` are those that may be chosen, by default those that have a name."""
+    scenarios = _named_scenarios() if scenarios is None else scenarios
+    problems: list[str] = []
     for name, values in form.lists():
         if len(values) > 1:
-            problems.append(f"{name}: given {len(values)} times")
-        problems += _problems_of_field(name, values, target)
+            problems.append(f"{printable(name)}: given {len(values)} times")
+        problems += map(printable, _problems_of_field(name, values[0].strip(), target, scenarios))
     return problems
 
 
-def _problems_of_field(name: str, values: Sequence[str], target: str) -> list[str]:
-    value = values[0].strip()
+def _problems_of_field(name: str, value: str, target: str, scenarios: Sequence[str]) -> list[str]:
     if name == "host":
         return _problems_of_host(value, target)
     if name in _DECIDED_ELSEWHERE:
@@ -45,9 +64,14 @@ def _problems_of_field(name: str, values: Sequence[str], target: str) -> list[st
         return [] if value in neutral else [f"{label} {value}: the scenario decides; {instead}"]
     if name == "storage" and target:
         return [f"storage {value}: the pod at {target} has its own; leave it out"]
-    if name in CHOICES:
-        return [] if value else [f"{name}: nothing is chosen"]
-    return [f"{name}: not a field of this form; it has {' and '.join(CHOICES)}"]
+    if name in CHOICES and not value:
+        return [f"{name}: nothing is chosen"]
+    if name == "scenario" and value not in scenarios:
+        return [
+            f"scenario {shown(value)}: not offered here, expected {one_of(scenarios)}; to add a file of yours, start "
+            "the web UI with its path"
+        ]
+    return [] if name in CHOICES else [f"{name}: not a field of this form; it has {' and '.join(CHOICES)}"]
 
 
 def _problems_of_host(value: str, target: str) -> list[str]:

@@ -3,6 +3,8 @@
 
 import csv
 import io
+import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,9 @@ from flask import Blueprint, Response, jsonify, make_response, request
 
 from loadtests.webui.control import RunControl
 from loadtests.webui.form import CHOICES
+from loadtests.webui.guard import POLICY, page_policy
 from loadtests.webui.page import TEMPLATES, render
+from loadtests.webui.protection import TOKEN_HEADER, token
 
 View = Callable[..., Any]
 
@@ -19,6 +23,14 @@ _NOT_MEASURED = "Average Content Size"
 
 _RATES = ("current_rps", "current_fail_per_sec")
 """What Locust goes on showing as the present rate when the load has ended."""
+
+_FORMULA = re.compile(r"\s*[=+@\t\r-]")
+"""What spreadsheets take for a formula at the beginning of a cell."""
+
+_PROGRAM = '<script type="module"'
+
+_SCRIPTS = re.compile(r"<script(?=>)")
+"""Of the body, in which `<` of values is escaped."""
 
 _REPORT_NOTE = """\
 <p style="margin:0;padding:.75rem 1rem;font:16px/1.4 system-ui,sans-serif;background:#17324d;color:#fff">
@@ -32,6 +44,7 @@ class LocustPage:
     def __init__(self, web_ui: Any, control: RunControl) -> None:
         self._web_ui, self._control = web_ui, control
         self._views: dict[str, View] = web_ui.app.view_functions
+        self._login = bool(web_ui.environment.parsed_options.web_login)
 
     def add(self) -> None:
         update = self._web_ui.update_template_args
@@ -45,12 +58,14 @@ class LocustPage:
             "request_stats": self._with_state,
             "stats_report": self._with_note,
             "request_stats_csv": _without_unmeasured,
+            "failures_stats_csv": _without_formulas,
+            "exceptions_csv": _without_formulas,
         }.items():
             self._complete(name, change)
         self._add_routes()
 
     def _replace(self, name: str, view: View) -> None:
-        self._views[f"locust.{name}"] = self._web_ui.auth_required_if_enabled(view)
+        self._views[f"locust.{name}"] = view
 
     def _complete(self, name: str, change: Callable[[Response], Response]) -> None:
         view = self._views[f"locust.{name}"]
@@ -70,6 +85,7 @@ class LocustPage:
         update()
         page = self._web_ui.template_args
         fields = {name: dict(page["extra_options"][name]) for name in CHOICES if name in page["extra_options"]}
+        fields["scenario"]["choices"] = self._control.scenarios
         if self._control.target:
             fields.pop("storage", None)
         for name, field in fields.items():
@@ -90,10 +106,10 @@ class LocustPage:
         text = response.get_data(as_text=True)
         if 'id="root"' not in text:
             return response  # the log-in page
-        banner = TEMPLATES.get_template("banner.html").render(status=self.status(), target=self._control.target)
-        response.set_data(text.replace("<body>", f"<body>{banner}", 1))
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        banner = TEMPLATES.get_template("banner.html").render(
+            status=self.status(), target=self._control.target, token=token(), header=TOKEN_HEADER, login=self._login
+        )
+        return _with_policy(response, text.replace("<body>", f"<body>{banner}", 1))
 
     def _with_state(self, response: Response) -> Response:
         figures = response.get_json() | {"state": self._control.locust_state}
@@ -109,8 +125,7 @@ class LocustPage:
             f"loadtests-report {run.directory.rpartition('/')[0]}" if run is not None else "loadtests-report STUDY"
         )
         banner = TEMPLATES.from_string(_REPORT_NOTE).render(report=command)
-        response.set_data(response.get_data(as_text=True).replace("<body>", f"<body>{banner}", 1))
-        return response
+        return _with_policy(response, response.get_data(as_text=True).replace("<body>", f"<body>{banner}", 1))
 
     # Buttons.
 
@@ -140,19 +155,28 @@ class LocustPage:
 
         def run() -> Response:
             page = Response(render(self._control), mimetype="text/html")
-            page.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-            page.headers["Cache-Control"] = "no-store"
+            page.headers["Content-Security-Policy"] = f"{POLICY}; style-src 'unsafe-inline'"
             return page
 
         def status() -> Response:
-            response = jsonify(self.status())
-            response.headers["Cache-Control"] = "no-store"
-            return response
+            return jsonify(self.status())
 
         for path, view in {"/run": run, "/run/status": status}.items():
-            blueprint.add_url_rule(path, view_func=self._web_ui.auth_required_if_enabled(view))
+            blueprint.add_url_rule(path, view_func=view)
         base_path = getattr(self._web_ui.environment.parsed_options, "web_base_path", "")
         self._web_ui.app.register_blueprint(blueprint, url_prefix=base_path or None)
+
+
+def _with_policy(response: Response, text: str) -> Response:
+    """A page of Locust that runs its scripts and ours, and no other ones. Its own are found where its template has
+    them: the program in the head, and the arguments after the root element."""
+    nonce = secrets.token_urlsafe(16)
+    head, body = text.split("</head>", 1)
+    head = head.replace(_PROGRAM, f'{_PROGRAM} nonce="{nonce}"', 1)
+    body = _SCRIPTS.sub(rf'\g<0> nonce="{nonce}"', body)
+    response.set_data(f"{head}</head>{body}")
+    response.headers["Content-Security-Policy"] = page_policy(nonce)
+    return response
 
 
 def _refuse() -> Response:
@@ -161,9 +185,24 @@ def _refuse() -> Response:
 
 def _without_unmeasured(response: Response) -> Response:
     """A table without the columns that are not measured."""
-    rows = list(csv.reader(io.StringIO(response.get_data(as_text=True))))
+    rows = _rows(response)
     left_out = [i for i, name in enumerate(rows[0]) if name == _NOT_MEASURED] if rows else []
+    return _with_rows(response, [[cell for i, cell in enumerate(row) if i not in left_out] for row in rows])
+
+
+def _without_formulas(response: Response) -> Response:
+    """A table of texts that a target may have chosen: none is a formula to a spreadsheet."""
+    return _with_rows(
+        response, [[f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in _rows(response)]
+    )
+
+
+def _rows(response: Response) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(response.get_data(as_text=True))))
+
+
+def _with_rows(response: Response, rows: list[list[str]]) -> Response:
     text = io.StringIO()
-    csv.writer(text).writerows([cell for i, cell in enumerate(row) if i not in left_out] for row in rows)
+    csv.writer(text).writerows(rows)
     response.set_data(text.getvalue())
     return response

@@ -10,6 +10,7 @@ from typing import Any
 from loadtests.conductor.ports import free_port
 from loadtests.pod.storage import registry
 from loadtests.scenario import scenario_files
+from loadtests.webui.passwords import FILE_OPTION, VARIABLE
 
 SCENARIO_VARIABLE = "LOCUST_SCENARIO"
 
@@ -47,6 +48,27 @@ def add_options(parser: Any) -> None:
         parser.add_argument(name, metavar=metavar, default="", help=text, include_in_web_ui=False)
     parser.add_argument(
         "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
+    )
+    parser.add_argument(
+        "--allow-commands",
+        action="store_true",
+        help="Let scenarios run the commands of their timelines (do: run), with your user's rights",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="A further name or address under which the web UI answers, as behind a proxy; may be repeated",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
+        FILE_OPTION,
+        metavar="FILE",
+        default="",
+        help=f"The password of --web-login, on the first line; otherwise {VARIABLE} has it",
+        include_in_web_ui=False,
     )
     parser.set_defaults(web_host="127.0.0.1", expect_workers_max_wait=60, **_private_master())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.cli import _access, parser
 from loadtests.conductor.commands import WebUi, web_ui_argv
 
 
@@ -17,6 +18,15 @@ def test_scenario_storage_and_runs_are_handed_to_the_form():
     assert (given["--runs-dir"], given["--processes"], given["--web-port"]) == ("my runs", "2", "8090")
     assert given["--web-host"] == "127.0.0.1"
     assert not {"--master-port", "--master-bind-port"} & set(argv), "the master keeps a port of its own"
+
+
+def test_access_is_handed_to_locust_and_the_password_is_not():
+    access = ["--web-login", "--allow-commands", "--web-password-file=pw", "--allowed-host=a", "--allowed-host=b"]
+    argv = web_ui_argv(WebUi(None, None, Path("runs"), 1, 8089, host="192.0.2.1", access=access))
+    assert dict(pairwise(argv))["--web-host"] == "192.0.2.1"
+    assert set(access) <= set(argv)
+    parsed = parser().parse_args(["ui", "--web-host", "192.0.2.1", *access])
+    assert _access(parsed) == access
 
 
 def test_what_was_not_asked_for_is_left_to_the_form():

@@ -127,10 +127,10 @@ def chromium() -> str:
 
 
 @contextmanager
-def browsing(directory: Path) -> Iterator[Browser]:
+def browsing(directory: Path, *flags: str) -> Iterator[Browser]:
     profile = directory / "profile"
     process = subprocess.Popen(
-        [chromium(), *QUIET, f"--user-data-dir={profile}", "about:blank"],
+        [chromium(), *QUIET, *flags, f"--user-data-dir={profile}", "about:blank"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:

@@ -49,7 +49,7 @@ def web_ui(tmp_path, *arguments, **more):
 
 def test_web_ui_runs_what_locust_variables_choose(tmp_path):
     chosen = {"LOCUST_SCENARIO": "short.yaml", "LOCUST_STORAGE": "memory"}
-    with web_ui(tmp_path, **chosen) as page:
+    with web_ui(tmp_path, "--allow-commands", **chosen) as page:
         form = page.get("/")
         assert "short.yaml" in form
         assert re.search(r'"default_value": ?"memory"', form)

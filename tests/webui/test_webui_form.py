@@ -1,11 +1,12 @@
 """What the start form may ask for."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from loadtests.webui.form import choice_of, problems_of
+from loadtests.webui.form import choice_of, problems_of, scenarios_of
 
 TARGET = "ws://127.0.0.1:8080"
 
@@ -34,6 +35,52 @@ def test_fields_as_locust_sends_them_are_accepted() -> None:
 )
 def test_field_that_would_be_ignored_is_refused(field: str, value: str, said: str) -> None:
     assert problems_of(MultiDict({field: value}), "") == [said]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "mine.yaml", "./mine.yaml", "scenarios/mine.yaml", "../mine", "link", "own/../mine", "/dev/stdin",
+        "/etc/passwd", "/proc/self/environ", "smoke.yaml", "objectives", "--help", "smoke\0", "SMOKE", "smoke,mine",
+        "x" * 5000,
+    ],
+)  # fmt: skip
+def test_scenario_that_is_not_offered_is_refused_and_not_opened(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "mine.yaml").write_text("token: canary-4711")
+    (tmp_path / "scenarios" / "link.yaml").symlink_to("../mine.yaml")
+    asked = options()
+    (problem,) = problems_of(MultiDict({"scenario": named}), "", scenarios_of(asked))
+    assert "not offered here, expected one of smoke, " in problem
+    assert problem.isprintable()
+    assert len(problem) < 1000
+    assert choice_of(MultiDict({"scenario": named}), asked).scenario == asked.scenario
+
+
+def test_scenarios_by_name_and_that_of_the_command_line_are_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "own.yaml").touch()
+    asked = options()
+    asked.scenario = str(tmp_path / "elsewhere.yaml")
+    offered = scenarios_of(asked)
+    assert offered[0] == asked.scenario
+    assert {"own", "smoke", "agent-workday"} <= set(offered)
+    for named in offered:
+        assert problems_of(MultiDict({"scenario": named}), "", offered) == []
+        assert choice_of(MultiDict({"scenario": named}), asked).scenario == named
+
+
+def test_options_are_not_changed_by_a_choice() -> None:
+    asked = options()
+    before = dict(vars(asked))
+    choice_of(MultiDict({"scenario": "agent-workday", "storage": "redis", "target": "ws://attacker.example"}), asked)
+    assert vars(asked) == before
 
 
 def test_host_is_refused_where_the_harness_starts_the_pod() -> None:

@@ -130,7 +130,7 @@ def test_refusal_is_readable_and_keeps_what_was_typed(browser: Browser, tmp_path
         assert "no-such" in tab.evaluate(BANNER)
         tab.size(PHONE)
         assert tab.evaluate(OVERFLOW) <= 0
-        ui.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")
+        ui.post("/swarm", scenario="short", storage="memory")
         tab.until(f"!{BANNER}.includes('no-such')")
 
 
@@ -139,7 +139,7 @@ def test_page_of_the_run_follows_it_without_scripts(browser: Browser, chosen: Ui
     assert "No run yet" in tab.text()
     tab.scripts(False)
     tab.open(chosen.address + "/run")
-    chosen.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")
+    chosen.post("/swarm", scenario="short", storage="memory")
     tab.until_text("The run of short on memory has ended: completed.")
     assert "no longer refreshes" in tab.text()
 

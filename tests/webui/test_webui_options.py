@@ -5,6 +5,7 @@ import socket
 import pytest
 from locust.argument_parser import LocustArgumentParser
 
+from loadtests.users.ownrun import conductor_arguments
 from loadtests.webui.options import add_options
 
 
@@ -48,3 +49,16 @@ def test_locust_variables_choose_scenario_and_storage(monkeypatch, tmp_path):
     assert offered[0] == path
     chosen = parser.parse_args(["--scenario", "smoke", "--storage", "redis"])
     assert (chosen.scenario, chosen.storage) == ("smoke", "redis")
+
+
+def test_commands_are_allowed_on_the_command_line_only():
+    parser = LocustArgumentParser(add_help=False)
+    add_options(parser)
+    assert "--allow-commands" not in conductor_arguments(parser.parse_args([]))
+    assert conductor_arguments(parser.parse_args(["--allow-commands"]))[-1] == "--allow-commands"
+
+
+def test_options_of_access_are_not_in_the_form():
+    parser = LocustArgumentParser(add_help=False)
+    add_options(parser)
+    assert set(parser.args_included_in_web_ui) == {"scenario", "storage"}

@@ -49,7 +49,7 @@ def processes_beside_workers(ui: Ui) -> list[str]:
 
 def test_state_is_true_from_set_up_to_end(one: Ui, tmp_path: Path) -> None:
     assert (one.state, one.status["phase"]) == ("ready", "ready")
-    answer = one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="sqlite")
+    answer = one.post("/swarm", scenario="short", storage="sqlite")
     assert answer["success"]
     assert answer["message"].startswith("Setting up short on sqlite")
     assert one.state == "spawning"
@@ -66,7 +66,7 @@ def test_state_is_true_from_set_up_to_end(one: Ui, tmp_path: Path) -> None:
 
 
 def test_figures_after_the_end_are_those_of_the_rows(one: Ui, tmp_path: Path) -> None:
-    one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")
+    one.post("/swarm", scenario="short", storage="memory")
     one.until_phase("ended")
     (end,) = ended(tmp_path)
     figures = json.loads(one.get("/stats/requests"))
@@ -89,7 +89,7 @@ def test_figures_after_the_end_are_those_of_the_rows(one: Ui, tmp_path: Path) ->
 
 
 def test_stop_during_set_up_cancels_it(one: Ui, tmp_path: Path) -> None:
-    one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="sqlite")
+    one.post("/swarm", scenario="short", storage="sqlite")
     one.until(lambda: "starting servers" in one.status["sentence"])
     answer = one.post("/stop")
     assert answer == {"success": True, "message": "The set-up was cancelled; no load was made."}
@@ -99,7 +99,7 @@ def test_stop_during_set_up_cancels_it(one: Ui, tmp_path: Path) -> None:
     assert end["reason"] == "interrupted"
     assert end["operations"]["begun"] == 0
     assert "<dd>the set-up was cancelled</dd>" in one.get("/run")
-    assert one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")["success"]
+    assert one.post("/swarm", scenario="short", storage="memory")["success"]
     one.until_phase("ended")
 
 
@@ -107,9 +107,7 @@ def test_stop_while_checking_cancels_the_start(one: Ui, tmp_path: Path) -> None:
     import threading
 
     answers: list[dict[str, Any]] = []
-    start = threading.Thread(
-        target=lambda: answers.append(one.post("/swarm", scenario=str(tmp_path / "long.yaml"), storage="sqlite"))
-    )
+    start = threading.Thread(target=lambda: answers.append(one.post("/swarm", scenario="long", storage="sqlite")))
     start.start()
     one.until(lambda: one.status["phase"] in ("checking", "set-up"))
     assert "cancelled" in one.post("/stop")["message"]
@@ -120,7 +118,7 @@ def test_stop_while_checking_cancels_the_start(one: Ui, tmp_path: Path) -> None:
 
 
 def test_stop_of_a_load_ends_it_in_order(one: Ui, tmp_path: Path) -> None:
-    one.post("/swarm", scenario=str(tmp_path / "long.yaml"), storage="memory")
+    one.post("/swarm", scenario="long", storage="memory")
     one.until_phase("running")
     one.until(lambda: "stage warm-up" in one.status["sentence"])
     assert one.post("/stop")["message"].startswith("Stopping: ")
@@ -138,7 +136,7 @@ def test_stop_without_a_run_says_so(one: Ui) -> None:
 
 
 def test_second_start_is_refused_and_changes_nothing(one: Ui, tmp_path: Path) -> None:
-    scenario = str(tmp_path / "long.yaml")
+    scenario = "long"
     one.post("/swarm", scenario=scenario, storage="sqlite")
     for phase in ("set-up", "running"):
         one.until_phase(phase)
@@ -161,7 +159,7 @@ def test_every_problem_of_a_form_is_reported_until_a_good_start(one: Ui, tmp_pat
         assert part in one.get("/run")
     assert one.state == "ready"
     assert "no-such" in one.get("/"), "the form keeps what was typed"
-    assert one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")["success"]
+    assert one.post("/swarm", scenario="short", storage="memory")["success"]
     assert one.status["problems"] == []
     one.until_phase("ended")
     assert "did not begin" not in one.get("/run")
@@ -177,7 +175,7 @@ def test_set_up_that_fails_says_why(tmp_path: Path) -> None:
         )
         (programs / name).chmod(0o755)
     with web_ui(tmp_path, processes=1, LOADTESTS_REDIS_BIN=str(programs)) as ui:
-        answer = ui.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="redis")
+        answer = ui.post("/swarm", scenario="short", storage="redis")
         status = ui.until_phase("failed")
         text = answer["message"] + json.dumps(status) + ui.get("/run")
         assert "redis" in text
@@ -209,14 +207,14 @@ def test_worker_that_dies_idle_is_replaced(one: Ui, tmp_path: Path) -> None:
     one.until(lambda: "was replaced" in one.status["sentence"])
     assert f"The local worker {worker.pid} died and was replaced." in one.get("/run")
     one.until(lambda: one.workers == 1)
-    assert one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")["success"]
+    assert one.post("/swarm", scenario="short", storage="memory")["success"]
     one.until_phase("ended", "failed")
     assert [end["reason"] for end in ended(tmp_path)] == ["completed"]
 
 
 def test_worker_that_dies_in_a_run_ends_it_and_is_replaced(one: Ui, tmp_path: Path) -> None:
     (worker,) = psutil.Process(one.pid).children()
-    one.post("/swarm", scenario=str(tmp_path / "long.yaml"), storage="memory")
+    one.post("/swarm", scenario="long", storage="memory")
     one.until(lambda: "stage warm-up" in one.status["sentence"])
     os.kill(worker.pid, signal.SIGKILL)
     status = one.until_phase("failed")
@@ -224,7 +222,7 @@ def test_worker_that_dies_in_a_run_ends_it_and_is_replaced(one: Ui, tmp_path: Pa
     assert [end["reason"] for end in ended(tmp_path)] == ["worker_lost"]
     assert "<dd>worker_lost: " in one.get("/run")
     one.until(lambda: one.workers == 1)
-    assert one.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="memory")["success"]
+    assert one.post("/swarm", scenario="short", storage="memory")["success"]
     one.until_phase("ended")
 
 
@@ -275,7 +273,7 @@ def test_unreachable_target_and_missing_label_are_refused_in_words(tmp_path: Pat
 
 def test_ctrl_c_during_set_up_leaves_nothing(tmp_path: Path) -> None:
     with web_ui(tmp_path, processes=1) as ui:
-        ui.post("/swarm", scenario=str(tmp_path / "short.yaml"), storage="sqlite")
+        ui.post("/swarm", scenario="short", storage="sqlite")
         ui.until(lambda: "starting servers" in ui.status["sentence"])
         started = psutil.Process(ui.pid).children(recursive=True)
         os.kill(ui.pid, signal.SIGINT)

@@ -9,7 +9,7 @@ from uis import Ui, ended
 
 @pytest.mark.e2e
 def test_one_test_after_another(ui: Ui, tmp_path: Path) -> None:
-    chosen = {"scenario": str(tmp_path / "short.yaml"), "storage": "memory"}
+    chosen = {"scenario": "short", "storage": "memory"}
     for number in (1, 2):
         ui.until(lambda: json.loads(ui.get("/stats/requests"))["state"] in ("ready", "stopped"))
         ui.until(lambda: len(json.loads(ui.get("/stats/requests"))["workers"]) == 2)

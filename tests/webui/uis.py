@@ -37,19 +37,28 @@ stages:
 
 
 class Ui:
-    """Locust's web UI, as its page talks to it."""
+    """Locust's web UI, as its page talks to it: with the cookie and the token of one session."""
 
     def __init__(self, port: int, pid: int) -> None:
         self.address, self.pid = f"http://127.0.0.1:{port}", pid
+        self._browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def log_in(self, password: str) -> None:
+        """As the page of the log-in does it; the session is logged in from then on."""
+        token = self.get("/login").partition('name="csrf_token" value="')[2].partition('"')[0]
+        data = urllib.parse.urlencode({"csrf_token": token, "password": password}).encode()
+        self._browser.open(self.address + "/login", data, timeout=30).close()
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
+        with self._browser.open(self.address + path, timeout=30) as answer:
             return str(answer.read().decode())
 
     def post(self, path: str, **form: str) -> dict[str, Any]:
         """The answer to a button of the page."""
+        token = json.loads(self.get("/run/token"))["token"]
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self.address + path, data, timeout=120) as answer:
+        button = urllib.request.Request(self.address + path, data, {"X-CSRF-Token": token})
+        with self._browser.open(button, timeout=120) as answer:
             return json.loads(answer.read())  # type: ignore[no-any-return]
 
     @property
@@ -85,18 +94,25 @@ LONG = SCENARIO.replace("name: short", "name: long").replace("duration: 1s", "du
 
 @contextmanager
 def web_ui(tmp_path: Path, *options: str, processes: int = 2, **environment: str) -> Iterator[Ui]:
-    (tmp_path / "short.yaml").write_text(SCENARIO)
-    (tmp_path / "long.yaml").write_text(LONG)
+    """Locust's command with our locustfile; the form offers `short` and `long` besides the shipped scenarios."""
+    (tmp_path / "scenarios").mkdir(exist_ok=True)
+    for directory in (tmp_path, tmp_path / "scenarios"):
+        (directory / "short.yaml").write_text(SCENARIO)
+        (directory / "long.yaml").write_text(LONG)
     port = free_port()
     argv = ["-f", str(ROOT / "loadtests" / "locustfile.py"), "--processes", str(processes), *options]
     argv += ["--web-port", str(port), "--runs-dir", str(tmp_path / "runs")]
     with (tmp_path / "locust.log").open("w") as log:
         locust = subprocess.Popen(
             [sys.executable, "-m", "locust", *argv],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=os.environ | environment,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=tmp_path,
+            env=os.environ | environment,
         )  # fmt: skip
     try:
         page = Ui(port, locust.pid)
+        if "--web-login" in options:
+            page.until(lambda: "Password" in page.get("/login"))
+            page.log_in(environment["LOADTESTS_WEB_PASSWORD"])
         page.until(lambda: "No run yet" in page.get("/run"))
         page.until(lambda: page.workers == processes)
         yield page
