@@ -39,7 +39,7 @@ from loadtests.conductor.study import create_run, create_study, traversable
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines
-from loadtests.scenario import ALLOW_COMMANDS, problems_of_commands
+from loadtests.scenario import ALLOW_COMMANDS, find_scenario, problems_of_commands
 from loadtests.standardstreams import secure
 
 
@@ -170,10 +170,10 @@ def _check(asked: Asked, reports: Reports, allow_commands: bool) -> Choices:
         choices = choose(asked)
     except BadInput as error:
         raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
-    if not allow_commands and (
-        problems := problems_of_commands(choices.scenario, choices.scenario_text, asked.scenario)
-    ):
-        raise BadInput("\n".join(problems))
+    if not allow_commands:
+        source = str(find_scenario(asked.scenario))
+        if problems := problems_of_commands(choices.scenario, choices.scenario_text, source):
+            raise BadInput("\n".join(problems))
     for note in choices.notes:
         print(note, file=sys.stderr)
     choices = check_surroundings(choices)

@@ -29,7 +29,7 @@ class Problem:
     nearest: str = ""
 
     def __str__(self) -> str:
-        key = f"{self.key}: " if self.key else ""
+        key = f"{printable(self.key)}: " if self.key else ""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
         place = f"{printable(self.source)}:{self.line}"
         return without_credentials(f"{place}: {key}got {self.got}, expected {self.expected}{hint}")

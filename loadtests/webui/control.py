@@ -15,7 +15,7 @@ from loadtests.users.master import MasterSide
 from loadtests.users.masterrun import MasterRun
 from loadtests.users.ownrun import FINISH_S, OwnConductor, OwnRun
 from loadtests.users.prepared import CannotRunError
-from loadtests.webui.form import CHOICES, choice_of, problems_of, scenarios_of
+from loadtests.webui.form import CHOICES, choice_of, problems_of, scenarios_of, without_content
 
 
 class Phase(StrEnum):
@@ -188,7 +188,7 @@ class RunControl:
         self.choice = {name: getattr(options, name) for name in CHOICES}
         problems = problems_of(form, self.target, self.scenarios)
         if problems:
-            self.problems = [*problems, *self.conductor.problems_of(options)]
+            self.problems = [*problems, *map(without_content, self.conductor.problems_of(options))]
             return Answer(False, "\n".join(self.problems))
         return self._start(options)
 
@@ -197,8 +197,8 @@ class RunControl:
         try:
             run = self.conductor.start(options)
         except CannotRunError as error:
-            self.problems = str(error).splitlines()
-            return Answer(False, str(error))
+            self.problems = list(map(without_content, str(error).splitlines()))
+            return Answer(False, "\n".join(self.problems))
         self._workers = self._runner.worker_count
         self._runner.stats.clear_all()
         self._runner.exceptions = {}

@@ -1,6 +1,7 @@
 """What the start form sends: the choice of a run, and every field that cannot be honoured."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ from werkzeug.datastructures import MultiDict
 
 from loadtests.scenario import scenario_files
 from loadtests.scenario.problems import one_of, printable, shown
+
+_IN_A_FILE = re.compile(r"(?P<place>(?!scenario:).+?:\d+): .*, (?P<expected>expected .*)")
+"""A problem of a scenario's file. `scenario:1` is the place of a name that stands for none."""
 
 CHOICES = ("scenario", "storage")
 """The fields that the form is for."""
@@ -31,6 +35,13 @@ def _named_scenarios() -> list[str]:
     """Without links that lead out of their directory, to a file that is no scenario."""
     found = scenario_files().items()
     return [name for name, path in found if path.resolve().is_relative_to(path.parent.resolve())]
+
+
+def without_content(problem: str) -> str:
+    """The same on one line, without what the file has there, if it is about a file: place and what was expected. The
+    terminal has all of it."""
+    match = _IN_A_FILE.fullmatch(problem)
+    return f"{match['place']}: {match['expected']}" if match else problem
 
 
 def choice_of(form: MultiDict[str, str], options: Any) -> argparse.Namespace:

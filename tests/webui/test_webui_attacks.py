@@ -1,7 +1,6 @@
 """Attacks on a web UI that runs, by requests that have the token: what a form may not ask for."""
 
 import json
-import re
 import socket
 import urllib.error
 import urllib.request
@@ -95,8 +94,7 @@ def test_commands_of_a_scenario_are_not_run_from_the_web_ui(ui: Ui, directory: P
     answer = ui.post("/swarm", scenario="commands")
     assert not answer["success"]
     (line,) = [n for n, text in enumerate((COMMANDS + "timeline:\n  - x").splitlines(), 1) if text == "  - x"]
-    assert re.search(rf"commands(\.yaml)?:{line}: timeline\[0\]\.command: ", answer["message"])
-    assert "--allow-commands" in answer["message"]
+    assert answer["message"].startswith(f"scenarios/commands.yaml:{line}: expected no commands, or --allow-commands")
     assert CANARY not in answer["message"]
     assert not (directory / "executed").exists()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from loadtests.webui.form import choice_of, problems_of, scenarios_of
+from loadtests.scenario import ScenarioError, load_scenario
+from loadtests.webui.form import choice_of, problems_of, scenarios_of, without_content
 
 TARGET = "ws://127.0.0.1:8080"
 
@@ -109,3 +110,40 @@ def test_choice_changes_only_what_the_form_names() -> None:
     chosen = choice_of(MultiDict({"storage": " redis ", "runs_dir": "/"}), options())
     assert (chosen.scenario, chosen.storage, chosen.runs_dir) == ("smoke", "redis", "runs")
     assert choice_of(MultiDict({"storage": "redis"}), options(TARGET)).storage == "sqlite"
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        (
+            "/etc/shadow:2: root:$y$canary:19000: got unknown key 'root:$y$canary:19000', expected one of name, stages",
+            "/etc/shadow:2: expected one of name, stages",
+        ),
+        (
+            "/etc/passwd:1: got 'root:x:canary, expected x', expected a scenario: a mapping of keys to values",
+            "/etc/passwd:1: expected a scenario: a mapping of keys to values",
+        ),
+        ("a b.yaml:7: stages[1].duration: got 5, expected text", "a b.yaml:7: expected text"),
+        ("scenario:1: got 'no-such', expected a path", "scenario:1: got 'no-such', expected a path"),
+        ("nothing answers at 127.0.0.1:1: start the pod", "nothing answers at 127.0.0.1:1: start the pod"),
+    ],
+)
+def test_problem_of_a_file_shows_nothing_of_the_file(problem: str, shown: str) -> None:
+    assert without_content(problem) == shown
+
+
+def test_no_problem_of_any_file_shows_a_line_of_it(tmp_path: Path) -> None:
+    lines = [
+        "root:$y$canary:19000::::::",
+        '"canary\\ncanary": [canary]',
+        "password: canary",
+        "- canary",
+        "&canary x: *canary",
+    ]
+    for number, text in enumerate([*lines, "\n".join(lines[:3]), "canary", "name: [canary", "%canary", "{canary: 1}"]):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(f"{text}\n")
+        with pytest.raises(ScenarioError) as refused:
+            load_scenario(path)
+        for problem in str(refused.value).splitlines():
+            assert "canary" not in without_content(problem), problem
