@@ -20,6 +20,9 @@ _MAX_PENDING = 5000
 """Offers and entries of the agenda that an agent keeps; pushes beyond it are recorded, and cause nothing. Only a pod
 that makes up offers reaches it."""
 
+_STEADY_NS = 10_000_000_000
+"""A connection that lasted as long was of use, however it ended."""
+
 
 @dataclass(slots=True)
 class Chat:
@@ -102,7 +105,7 @@ class Agent(User):
         self.agenda = Agenda(self.waiter.ring)
         self.leaving = self._impatient = self._broken = False
         self.backoff = Backoff(load.random)
-        self.connect_due_ns = load.clock.now()
+        self.connect_due_ns = self.connected_ns = load.clock.now()
         self.offers: dict[str, int] = {}
         self.held: dict[str, None] = {}
         self.chats: dict[str, Chat] = {}
@@ -137,7 +140,8 @@ class Agent(User):
             self.connect_due_ns = self.world.clock.now() + self.backoff.next_ns()
             return
         self.session = session
-        if not self._broken:  # a pod that breaks the protocol again and again is left alone for longer and longer
+        self.connected_ns = self.world.clock.now()
+        if not self._broken:  # a pod that breaks the protocol at once, again and again, is reached more and more rarely
             self.backoff.reset()
         self.agenda.forget(self._reconnect, self._churn, self._resubscribe)
         self._plan_after(self.world.scenario.agent.session_s, self._reconnect, session)
@@ -147,12 +151,14 @@ class Agent(User):
 
     def _reconnect(self, due_ns: int, session: Session) -> None:
         if session is self.session:
+            self._broken = False
             session.close(due_ns)
             self.session = None
             self.connect_due_ns = self.world.clock.now()
 
     def _lost_unasked(self, error: str, _detail: str) -> None:
-        self._broken = error == "bad_reply"
+        lasted_ns = self.world.clock.now() - self.connected_ns
+        self._broken = error == "bad_reply" and lasted_ns < _STEADY_NS
         self._lost(self.world.clock.now() + self.backoff.next_ns())
 
     def _lost(self, back_at_ns: int) -> None:
