@@ -1,15 +1,19 @@
 """Where tokens go: to no address but those that a host may stand for, by both clients, and never after a redirect."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import gevent.socket
 import pytest
 
+from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.preflight import Asked, _networks, choose
 from loadtests.conductor.target import check_target, networks_of_url, problems_of_target, require_target
 from loadtests.destinations import AddressRefused, is_loopback, is_owned, networks_of, permitted
 from loadtests.scenario import PodTarget, RunPlan
@@ -196,3 +200,56 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
     assert asked == []
     assert len(received) == 2
     assert not any(SIGNATURE.encode() in one for one in received)
+
+
+SCENARIO = """\
+name: calls
+accounts: 1
+locales: [en_GB]
+storages: [memory]
+acts_on_target: true
+agent: {subscriptions: 1, think: {median: 50ms, sigma: 0.3}, chats_at_once: 4, session: 2s, churn: 1s}
+customer: {arrivals: poisson, patience: 1s, messages: {min: 1, max: 2}, pause: {median: 50ms, sigma: 0.3}}
+stages:
+  - {name: warm-up, duration: 2s, agents: 1, arrivals_per_s: 1}
+  - {name: steady, duration: 2s, agents: 1, arrivals_per_s: 1, judge: true}
+timeline:
+  - {stage: steady, do: http, url: "http://hook.invalid:8/", headers: {Authorization: "Bearer ${env:LOADTESTS_HOOK}"}}
+"""
+
+
+def test_every_host_that_gets_secrets_is_bound_when_the_study_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "calls.yaml").write_text(SCENARIO)
+    monkeypatch.setenv("LOADTESTS_TOKEN_SECRET", SECRET)
+    monkeypatch.setenv("LOADTESTS_HOOK", "hush")
+    dsns = {
+        "chats": "postgresql://u:hush@db.invalid/d",
+        "sure": "postgresql://u@sure.invalid/d?sslmode=verify-full&sslrootcert=system",
+    }
+    monkeypatch.setenv("LOADTESTS_DSNS", json.dumps(dsns))
+    addresses = {"pod.invalid": "10.1.2.3", "hook.invalid": "203.0.113.9", "db.invalid": "127.0.0.1"}
+
+    def getaddrinfo(host: str, port: int, *_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (addresses[host], port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    asked = Asked(
+        scenario=str(tmp_path / "calls.yaml"),
+        storages=[],
+        target="ws://pod.invalid:1/",
+        label="candidate",
+        databases=["chats:postgres", "sure:postgres"],
+        i_own=[*addresses, "sure.invalid", "198.51.100.0/24"],
+        rounds=None,
+        runs=tmp_path / "runs",
+        seed=None,
+        generator=Generator(),
+    )
+    added = "198.51.100.0/24"
+    assert _networks(choose(asked)) == {
+        "pod.invalid": ("10.0.0.0/8", added),
+        "hook.invalid": ("203.0.113.9/32", added),
+        "db.invalid": ("127.0.0.0/8", "::1/128", added),
+    }
