@@ -1,17 +1,28 @@
 """The installed commands `loadtests-report` and `loadtests-gate`: a clean environment first, then their modules."""
 
-from loadtests import environment
+import importlib
+import sys
+from collections.abc import Callable
+
+CANNOT_START = 70
 
 
 def report() -> int:
-    environment.clean()
-    from reports.report_command import main
-
-    return main()
+    return _started("loadtests-report", "reports.report_command")
 
 
 def gate() -> int:
-    environment.clean()
-    from reports.gate.command import main
+    return _started("loadtests-gate", "reports.gate.command")
 
+
+def _started(command: str, module: str) -> int:
+    """Python itself ends with 1 when it cannot import something, and 1 says that a release must not go out."""
+    try:
+        from loadtests import environment
+
+        environment.clean()
+        main: Callable[[], int] = importlib.import_module(module).main
+    except Exception as error:  # whatever a broken installation does
+        print(f"{command}: cannot start: {type(error).__name__}: {error}; install it anew", file=sys.stderr)
+        return CANNOT_START
     return main()

@@ -17,7 +17,7 @@ _NEEDED = ("pod", "database", "observer", "master", "worker")
 _REASONS = {
     "pod": {"pod_died"},
     "database": {"database_died"},
-    "server_guardian": {"database_died", "internal", "completed"},
+    "server_guardian": {"database_died"},
     "observer": {"observer_died"},
     "conductor": {"interrupted"},
 }

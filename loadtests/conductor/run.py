@@ -37,6 +37,7 @@ from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_value
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.scenario.completeness import StageFigures
+from loadtests.servers.errors import ServerUnavailable
 
 _LONGEST_LINE: Final = 10_000
 _WORKERS_SAVE_WITHIN_S = 2.0
@@ -351,6 +352,8 @@ class Run:
     def _reason_of(self, error: Exception) -> Reason:
         if means_full(error):
             return Reason("disk_full", full_message(self.directory.path))
+        if isinstance(error, ServerUnavailable):
+            return Reason("database_died", str(error))
         with contextlib.suppress(OSError), self.parts.log("conductor").open("a", encoding="utf-8") as log:
             traceback.print_exception(error, file=log)
         return Reason("internal", f"{type(error).__name__}: {error}")

@@ -14,7 +14,7 @@ from typing import Any
 from loadtests.environment import child_environment
 from loadtests.servers import guardian
 from loadtests.servers.accounts import Account
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.errors import GuardianGone, ServerUnavailable
 
 _ANSWERS_WITHIN_S = 20.0
 """On top of the time that an order may take."""
@@ -56,7 +56,7 @@ class Guard:
             except (OSError, ValueError):
                 line = ""
         if not line:
-            raise ServerUnavailable(f"the guardian of a database server has gone (asked to {do}): its server too")
+            raise GuardianGone(f"the guardian of a database server has gone (asked to {do}): its server too")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ServerUnavailable(f"could not {do}: {answer['error']}")

@@ -21,7 +21,7 @@ from loadtests.readers import make_directories
 from loadtests.regularfiles import names_in
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.errors import GuardianGone, ServerUnavailable
 from loadtests.servers.guard import Guard
 from loadtests.servers.guardian import remove
 from loadtests.servers.home import Home, settle
@@ -170,7 +170,9 @@ class PrivateServer(ABC):
 
     @property
     def running(self) -> bool:
-        return self._pid is not None and self._guard.order("status")["code"] is None
+        with suppress(GuardianGone):  # which ends its server
+            return self._pid is not None and self._guard.order("status")["code"] is None
+        return False
 
     @property
     def directory(self) -> Path:

@@ -78,6 +78,7 @@ def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
     assert guardian is not None
     guardian.kill()
     assert gone(left)
+    assert not server.running
     with pytest.raises(ServerUnavailable, match="guardian"):
         server.stop()
     server.destroy()

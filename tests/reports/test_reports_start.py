@@ -1,0 +1,25 @@
+"""Commands whose exit code 1 would be a verdict, in an installation that is broken."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("command", "broken"),
+    [("gate", "numpy"), ("report", "pandas"), ("gate", "loadtests.environment"), ("report", "loadtests.environment")],
+)
+def test_what_cannot_start_gives_no_verdict(command: str, broken: str, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        f"sys.modules[{broken!r}] = None\n"  # as if it were not installed
+        f"from reports import commands; sys.exit(commands.{command}())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 70, done.stderr
+    assert f"loadtests-{command}: cannot start: ModuleNotFoundError" in done.stderr
+    assert "Traceback" not in done.stderr
