@@ -9,5 +9,6 @@ class ServerUnavailable(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(sanitize_lines(message))
 
+
 class GuardianGone(ServerUnavailable):
     """The supervisor of a database server has ended, and its server with it."""
