@@ -81,6 +81,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
     run.add_argument("--seed", metavar="N", type=seed, help="of arrivals, people and words (default: the scenario's)")
+    run.add_argument(
+        ALLOW_COMMANDS,
+        action="store_true",
+        help="let a scenario that did not come with the harness run the commands of its timeline (do: run)",
+    )
     target = run.add_argument_group("a pod that is running already")
     target.add_argument(
         "--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET"
@@ -133,6 +138,7 @@ def _run(arguments: argparse.Namespace) -> int:
             runs=arguments.runs,
             seed=arguments.seed,
             generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind, arguments.wait),
+            allow_commands=arguments.allow_commands,
         )
     )
 
@@ -156,9 +162,12 @@ def _check_hosts(arguments: argparse.Namespace) -> None:
         fail("--processes is refused beside --master, which starts no workers: use it with --worker")
 
 
+_OF_HOSTS = ("master", "expect_workers", "bind")
+
+
 def _of_the_master(arguments: argparse.Namespace) -> list[str]:
     """The options given to a worker that are its master's to give."""
-    options = ("storage", "rounds", "seed", "target", "label", "database", "i_own", "master", "expect_workers", "bind")
+    options = ("storage", "rounds", "seed", "target", "label", "database", "i_own", "allow_commands", *_OF_HOSTS)
 
     def is_given(name: str) -> bool:
         return bool(getattr(arguments, name) != arguments.parser.get_default(name))

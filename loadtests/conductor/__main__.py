@@ -39,7 +39,7 @@ from loadtests.conductor.study import create_run, create_study, traversable
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines
-from loadtests.scenario import ALLOW_COMMANDS, find_scenario, problems_of_commands
+from loadtests.scenario import ALLOW_COMMANDS
 from loadtests.standardstreams import secure
 
 
@@ -125,6 +125,8 @@ def parse(arguments: list[str]) -> tuple[Asked, argparse.Namespace]:
             runs=asked.runs,
             seed=asked.seed,
             generator=generator,
+            allow_commands=asked.allow_commands,
+            trusts_shipped=False,
         ),
         asked,
     )
@@ -164,16 +166,12 @@ def _attended(run: Run, reports: Reports) -> Followed:
     return ended()
 
 
-def _check(asked: Asked, reports: Reports, allow_commands: bool) -> Choices:
+def _check(asked: Asked, reports: Reports) -> Choices:
     """Raises CannotRun with every problem that can be found."""
     try:
         choices = choose(asked)
     except BadInput as error:
         raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
-    if not allow_commands:
-        source = str(find_scenario(asked.scenario))
-        if problems := problems_of_commands(choices.scenario, choices.scenario_text, source):
-            raise BadInput("\n".join(problems))
     for note in choices.notes:
         print(note, file=sys.stderr)
     choices = check_surroundings(choices)
@@ -183,7 +181,7 @@ def _check(asked: Asked, reports: Reports, allow_commands: bool) -> Choices:
 
 def _make(asked: Asked, reports: Reports, arguments: argparse.Namespace) -> int:
     """Returns the exit code. Raises CannotRun before a run directory has been made."""
-    choices = _check(asked, reports, arguments.allow_commands)
+    choices = _check(asked, reports)
     if arguments.check_only:
         return EX_OK
     for done in remove_leftovers(choices.runs):

@@ -28,6 +28,8 @@ from loadtests.scenario import (
     Scenario,
     ScenarioError,
     find_scenario,
+    is_shipped,
+    problems_of_commands,
     read_scenario,
     read_source,
     which_scenario,
@@ -54,6 +56,10 @@ class Asked:
     runs: Path
     seed: int | None
     generator: Generator
+    allow_commands: bool = False
+    """Those of the scenario's timeline."""
+    trusts_shipped: bool = True
+    """Whether scenarios that came with the harness may run commands without that."""
 
 
 def choose(asked: Asked) -> Choices:
@@ -65,6 +71,8 @@ def choose(asked: Asked) -> Choices:
     problems += _problems_of_generator(asked)
     if scenario is not None and subjects:
         problems += problems_of_timeline(scenario, text, path, subjects, asked.i_own)
+    if scenario is not None and not (asked.allow_commands or (asked.trusts_shipped and is_shipped(Path(path)))):
+        problems += problems_of_commands(scenario, text, path)
     if problems or scenario is None:
         raise BadInput("\n".join(problems))
     return Choices(

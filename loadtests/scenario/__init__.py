@@ -16,7 +16,14 @@ from loadtests.scenario.actions import (
     Sweep,
 )
 from loadtests.scenario.commands import ALLOW_COMMANDS, command_actions, problems_of_commands
-from loadtests.scenario.finding import find_scenario, load_scenario, read_scenario, scenario_files, which_scenario
+from loadtests.scenario.finding import (
+    find_scenario,
+    is_shipped,
+    load_scenario,
+    read_scenario,
+    scenario_files,
+    which_scenario,
+)
 from loadtests.scenario.model import (
     MAIN_CLUSTER,
     TIMED_OPERATIONS,
@@ -61,6 +68,7 @@ __all__ = [
     "Sweep",
     "command_actions",
     "find_scenario",
+    "is_shipped",
     "load_scenario",
     "parse_scenario",
     "problems_of_commands",

@@ -38,6 +38,11 @@ def read_scenario(path: Path) -> tuple[Scenario, str]:
     return scenario, text
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether the file came with the harness; a link there is what it points to."""
+    return path.resolve().is_relative_to(SHIPPED.resolve())
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

@@ -26,12 +26,13 @@ def run(storage: str, tmp_path: Path, umask: int) -> tuple[Harness, dict[str, st
     scenario, mark = write_scenario(working), uuid.uuid4().hex
     scenario.write_text(scenario.read_text() + ACTION.format(printed=tmp_path / "printed"))
     given = {**os.environ, **variables, "OWN_TOKEN": "t", "LOADTESTS_TOKEN_SECRET": "s", "LOADTESTS_E2E_MARK": mark}
+    runs = tmp_path / "runs"
     process = subprocess.Popen(
-        [BIN / "loadtests", "run", scenario.name, "--storage", storage, "--runs", tmp_path / "runs"],
+        [BIN / "loadtests", "run", scenario.name, "--storage", storage, "--runs", runs, "--allow-commands"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=working, env=given, umask=umask,
         start_new_session=True,
     )  # fmt: skip
-    harness = Harness(process, mark, tmp_path / "runs")
+    harness = Harness(process, mark, runs)
     seen: dict[str, dict[str, str]] = {}
     try:
         wait_for(lambda: (tmp_path / "printed").exists() or process.poll() is not None, within_s=60)
