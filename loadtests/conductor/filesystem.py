@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loadtests.conductor.disk import NEARLY_FULL_BYTES, full_message, means_full
 from loadtests.environment import user_variables
-from loadtests.readers import make_directories
+from loadtests.readers import directory_mode, make_directories
 
 _MB = 2**20
 _FRESH_MB = {"mariadb": 130, "postgres": 50}
@@ -74,13 +74,13 @@ def _words(error: OSError, runs: Path) -> str:
 
 def _other_writers(runs: Path, trial: Path) -> Iterable[str]:
     """Users who could exchange a study for a link to files of ours, while processes write there by its path."""
-    trusted, found = _trusted_users(), runs.stat()
-    owners = {runs.lstat().st_uid, found.st_uid} - trusted
-    advice = "choose another directory with --runs"
-    if owners:
+    made, found, advice = trial.stat(), runs.stat(), "choose another directory with --runs"
+    if made.st_mode & 0o077 & ~directory_mode() or made.st_uid != os.geteuid():
+        return  # a file system that keeps no modes or owners, such as vfat: they say nothing
+    if owners := {runs.lstat().st_uid, found.st_uid} - _trusted_users():
         yield f"--runs {runs}: it belongs to user {min(owners)}, who can exchange what is written there: {advice}"
-    elif trial.stat().st_mode & 0o077 or found.st_mode & stat.S_ISVTX:
-        return  # no modes there, or no user can rename another user's directories
+    elif found.st_mode & stat.S_ISVTX:
+        return  # no user can rename another user's directories
     elif found.st_mode & stat.S_IWOTH or (os.geteuid() == 0 and found.st_gid != 0 and found.st_mode & stat.S_IWGRP):
         yield (
             f"--runs {runs}: other users can write there (mode {stat.S_IMODE(found.st_mode):04o}) and exchange what is "

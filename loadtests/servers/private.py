@@ -371,8 +371,13 @@ def _claim(directory: Path, passes_others: bool) -> None:
     `passes_others`: another user has to get there through the directories that are made on the way.
     """
     make_directories(directory.parent, traversable=passes_others)
-    with suppress(FileExistsError):
+    try:
         directory.mkdir(mode=0o700)
+    except FileExistsError:
+        _check_ours(directory)
+
+
+def _check_ours(directory: Path) -> None:
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except NotADirectoryError:

@@ -124,6 +124,23 @@ def test_directory_that_a_group_can_write_in_is_refused_for_root(tmp_path):
     assert "other users can write there (mode 0770)" in problem
 
 
+@pytest.mark.parametrize("readers", ["owner", "group", "all"])
+def test_chosen_readers_are_no_missing_modes(tmp_path, monkeypatch, readers):
+    monkeypatch.setenv("LOADTESTS_READERS", readers)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs").chmod(0o777)
+    assert len(problems_of_directory(tmp_path / "runs", SMALL)) == 1
+
+
+def test_file_system_without_modes_is_not_judged_by_them(tmp_path, monkeypatch):
+    """As vfat or a network share, where all that is made belongs to one user and is open."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs").chmod(0o777)
+    real = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, _mode: real(descriptor, 0o777))
+    assert problems_of_directory(tmp_path / "runs", SMALL) == []
+
+
 def test_path_too_long_for_sqlite_is_refused(tmp_path):
     runs = tmp_path / "/".join(["y" * 100] * 5)
     assert problems_of_directory(runs, SMALL) == []
