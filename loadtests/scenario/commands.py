@@ -1,4 +1,7 @@
-"""Commands of a scenario's timeline: they run with the user's rights, so that such a scenario is a program."""
+"""Commands of a scenario's timeline.
+
+They run with the user's rights: such a scenario is a program.
+"""
 
 from loadtests.scenario.actions import Run
 from loadtests.scenario.model import Scenario
@@ -15,7 +18,7 @@ def command_actions(scenario: Scenario) -> list[int]:
 
 
 def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:
-    """Every command of a scenario for which none are allowed, with its place in the file."""
+    """Every command of a scenario that may have none, with its place in the file."""
     document = next(iter(read_documents(text, source)[0]), None)
     if document is None:
         return []

@@ -1,4 +1,7 @@
-"""What the web UI needs before it may listen somewhere: found on the command line, before anything starts."""
+"""What the web UI needs before it may listen somewhere.
+
+Checked on the command line, before workers are forked or a port is opened.
+"""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -44,10 +47,10 @@ def address_of(options: Namespace) -> str:
 
 
 def note_of_exposure(options: Namespace) -> str:
-    """What the operator should know of a web UI that other hosts can reach; empty for one that they cannot."""
+    """A notice about a web UI that other hosts can reach; empty for loopback."""
     if is_loopback(options.web_host):
         return ""
-    note = f"the web UI listens on {_place(options.web_host)} and asks for a password"
+    note = f"the web UI listens on {_place(options.web_host)} and requires a password"
     if options.tls_cert and options.tls_key:
         return note
     return (

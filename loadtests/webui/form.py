@@ -1,4 +1,4 @@
-"""What the start form sends: the choice of a run, and every field that cannot be honoured."""
+"""What the start form sends: the choice of a run, and fields that are refused."""
 
 import argparse
 import re
@@ -26,8 +26,10 @@ _DECIDED_ELSEWHERE = {
 
 
 def scenarios_of(options: Any) -> list[str]:
-    """The scenarios that the form may choose: those that have a name, and the one of the command line, which may be a
-    path. No other file is ever opened for a form."""
+    """The scenarios that the form may choose.
+
+    Those that have a name, and the one of the command line, which may be a path. No other file is opened for a form.
+    """
     return list(dict.fromkeys([options.scenario, *_named_scenarios()]))
 
 
@@ -38,15 +40,19 @@ def _named_scenarios() -> list[str]:
 
 
 def without_content(problem: str) -> str:
-    """The same on one line, without what the file has there, if it is about a file: place and what was expected. The
-    terminal has all of it."""
+    """The problem without what a scenario's file contains, if it is about one.
+
+    Keeps place and what was expected; the terminal has all of it.
+    """
     match = _IN_A_FILE.fullmatch(problem)
     return f"{match['place']}: {match['expected']}" if match else problem
 
 
 def choice_of(form: MultiDict[str, str], options: Any) -> argparse.Namespace:
-    """A copy of the options with what the form has chosen; what it does not name, or may not choose, is as on the
-    command line."""
+    """A copy of the options with what the form has chosen.
+
+    What it does not name, or may not choose, is as on the command line.
+    """
     names = CHOICES[:1] if options.target else CHOICES
     chosen = {name: form[name].strip() for name in names if name in form}
     if chosen.get("scenario") not in scenarios_of(options):
@@ -55,8 +61,11 @@ def choice_of(form: MultiDict[str, str], options: Any) -> argparse.Namespace:
 
 
 def problems_of(form: MultiDict[str, str], target: str, scenarios: Sequence[str] | None = None) -> list[str]:
-    """Every field that asks for something a run would not do. `target` is the address that is loaded, or empty;
-    `scenarios` are those that may be chosen, by default those that have a name."""
+    """Every field whose value a run would not follow.
+
+    `target` is the address that is loaded, or empty; `scenarios` are those that may be chosen, by default those that
+    have a name.
+    """
     scenarios = _named_scenarios() if scenarios is None else scenarios
     problems: list[str] = []
     for name, values in form.lists():

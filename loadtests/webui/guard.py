@@ -1,4 +1,4 @@
-"""The outermost layer of the web UI: refuses requests before any of its routes, and sets headers of every answer.
+"""The outermost layer of the web UI: refuses requests, sets headers of answers.
 
 It wraps the WSGI application, so that no route, static file, error page or extension of Locust is outside of it.
 """
@@ -52,7 +52,10 @@ class Guard:
 
 
 def page_policy(nonce: str) -> str:
-    """The policy of Locust's page and ours within it: scripts of this server and those that have the nonce."""
+    """Content-Security-Policy of Locust's pages.
+
+    Allows scripts of this server, and inline scripts that have the nonce.
+    """
     return (
         f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "

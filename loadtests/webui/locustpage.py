@@ -57,7 +57,7 @@ class LocustPage:
             "index": self._with_banner,
             "request_stats": self._with_state,
             "stats_report": self._with_note,
-            "request_stats_csv": _without_unmeasured,
+            "request_stats_csv": lambda table: _without_formulas(_without_unmeasured(table)),
             "failures_stats_csv": _without_formulas,
             "exceptions_csv": _without_formulas,
         }.items():

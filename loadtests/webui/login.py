@@ -51,7 +51,7 @@ class Attempts:
 
 
 class Logins:
-    """The log-ins that are valid, by a random identity that only the browser's session has."""
+    """Valid log-ins, by a random identity that only the browser's session has."""
 
     def __init__(self, password: Password, clock: Clock = time.monotonic) -> None:
         self._password, self._clock = password, clock
@@ -59,7 +59,10 @@ class Logins:
         self._until: dict[str, float] = {}
 
     def log_in(self, address: str, password: str) -> str | None:
-        """The identity of a new log-in, or None: the password is wrong. `attempts.wait_s` must be 0."""
+        """The identity of a new log-in, or None for a wrong password.
+
+        `attempts.wait_s` must be 0.
+        """
         if not self._password.matches(password):
             self.attempts.note_failure(address)
             return None

@@ -1,4 +1,4 @@
-"""Which requests may reach the web UI: by their Host, their Origin and what the browser says of where they come from.
+"""Which requests may reach the web UI: by Host, Origin and Sec-Fetch-Site.
 
 A page of another site can make a browser send requests here, from inside the operator's host. It cannot change these
 three headers. Under a name of its own that stands for our address (DNS rebinding) such a page counts as ours to the
@@ -18,7 +18,7 @@ METHODS: Final = ("GET", "HEAD", "POST")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 EVERY_INTERFACE: Final = frozenset(("", "*", "0.0.0.0", "::"))  # noqa: S104  compared, not bound
-"""What `--web-host` may say to listen on all of them."""
+"""Values of `--web-host` that stand for all of them."""
 
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::[0-9]{1,5})?")
 
@@ -38,7 +38,10 @@ class Refusal:
 
 
 class AllowedHosts:
-    """The names under which the web UI answers, without ports: a tunnel or a proxy may have another one."""
+    """The names under which the web UI answers.
+
+    Without ports: a tunnel or a proxy may have another one.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(dict.fromkeys(map(_canonical, names)))
@@ -49,7 +52,7 @@ class AllowedHosts:
 
 
 def is_host_name(text: str) -> bool:
-    """Whether the text may be given as an allowed host: a name or an address, without a port."""
+    """Whether the text is a host's name or address, without a port."""
     match = _AUTHORITY.fullmatch(f"[{text}]" if text.count(":") > 1 else text)
     return match is not None and text in (match["v6"], match["name"])
 

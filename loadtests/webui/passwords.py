@@ -1,4 +1,7 @@
-"""The password of the web UI: from the environment or a file, never from the command line, which all users can read."""
+"""The password of the web UI: from the environment or a file.
+
+Never from the command line, which all users of the host can read.
+"""
 
 import hashlib
 import hmac
@@ -19,11 +22,14 @@ HOW_TO: Final = f"set {VARIABLE}, or name a file that has it with {FILE_OPTION} 
 
 
 class PasswordError(Exception):
-    """There is no password that can be used; the text says why and what to do, without it."""
+    """No usable password; the text has the reason and what to do."""
 
 
 class Password:
-    """Compares in the same time whatever is given. Keeps a digest under a random key, not the text."""
+    """A password to compare with, in constant time.
+
+    Keeps a digest under a random key, not the text.
+    """
 
     def __init__(self, text: str) -> None:
         self._key = secrets.token_bytes(32)
@@ -37,7 +43,10 @@ class Password:
 
 
 def read_password(path: str) -> Password:
-    """The password of the file, or of the environment where `path` is empty. Raises PasswordError."""
+    """The password of the file, or of the environment where `path` is empty.
+
+    Raises PasswordError.
+    """
     source, text = (f"{FILE_OPTION} {path}", _content(path)) if path else (VARIABLE, os.environ.get(VARIABLE, ""))
     if not text:
         raise PasswordError(f"{source} is empty: {HOW_TO}" if path else f"there is no password: {HOW_TO}")
@@ -48,7 +57,10 @@ def read_password(path: str) -> Password:
 
 @cache
 def _content(path: str) -> str:
-    """The file's first line. Read once: options are parsed several times, and a pipe has no second reading."""
+    """The file's first line.
+
+    Read once: options are parsed several times, and a pipe has no second reading.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123  a path as it was typed, such as /dev/fd/63
             raw = file.read(_LONGEST_FILE)

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""Protects Locust's web UI: the guard around it, a token for every POST, and the log-in.
+"""Protects Locust's web UI: guard, a token for every POST, log-in.
 
 The token is bound to the browser's session and is in Locust's page, where our script adds it to what Locust's script
 sends. It would not be needed where browsers send Origin and Sec-Fetch-Site; some that send neither are in use.
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 def protect(web_ui: Any, options: Any) -> None:
-    """Installs everything. Must be called before the web UI is started. Raises PasswordError."""
+    """Installs everything, before the web UI is started. Raises PasswordError."""
     app, fields = web_ui.app, web_ui.template_args.get("extra_options", {})
     # Locust parses command line and settings files for every page. What it began with counts.
     argument_parser.ui_extra_args_dict = lambda *_: fields
@@ -98,19 +98,24 @@ def _refusal(status: int, message: str) -> Response:
 
 
 def _describe(error: Exception) -> Response:
-    """What is wrong with a request; of any other exception nothing: its text may have been made of anything."""
+    """What is wrong with a request.
+
+    Nothing of any other exception: its text may contain secrets.
+    """
     if isinstance(error, HTTPException):
         return Response(f"{error.code} {error.name}\n", error.code, mimetype="text/plain")
     _log.error("the web UI failed at %s", request.endpoint, exc_info=error)
-    return Response("500 the web UI failed: its log says why\n", 500, mimetype="text/plain")
+    return Response("500 the web UI failed: see its log\n", 500, mimetype="text/plain")
 
 
 # The log-in.
 
 
 def _replace_login_of_locust(web_ui: Any) -> None:
-    """Locust asks for a log-in view by view, and answers exceptions of a view with their text. `_require_login` comes
-    before every view instead."""
+    """Switches off Locust's own check, which each view has or lacks.
+
+    It also answers exceptions of a view with their text. `_require_login` comes before every view instead.
+    """
     web_ui.login_manager.user_loader(lambda _: None)  # asked for whenever a template is rendered
     web_ui.app.config["SESSION_PROTECTION"] = None
     web_ui.web_login = False
@@ -140,7 +145,7 @@ def _log_in(logins: Logins) -> Any:
     if identity is None:
         _log.warning("a log-in with a wrong password from %s", address)
         return _log_in_page(403, "The password is wrong.")
-    session.clear()  # whatever the session was before, it is another one now
+    session.clear()  # a session that was planted before the log-in is worth nothing
     session["login"] = identity
     return redirect(url_for("locust.index"), 303)
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""The HTTP server of the web UI, with bounds: clients that send slowly, or nothing, hold it up for a while only.
+"""The HTTP server of the web UI, with bounds on slow and silent clients.
 
 It is in the process of the load's master, whose descriptors and memory other connections need.
 """
@@ -37,7 +37,10 @@ class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
             return super().read_request(raw_requestline)
 
     def run_application(self) -> None:
-        """Closes the connection where the answer did not need the whole body; gevent would read it, however long."""
+        """Closes the connection where the answer did not need the whole body.
+
+        gevent would read the rest, however long.
+        """
         super().run_application()
         body = self.wsgi_input
         if body.chunked_input or body.position < (body.content_length or 0):

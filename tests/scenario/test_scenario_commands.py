@@ -1,4 +1,4 @@
-"""Commands in a scenario's timeline, and how they are reported where none are allowed."""
+"""Commands in a scenario's timeline, and their report where none are allowed."""
 
 from pathlib import Path
 

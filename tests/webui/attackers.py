@@ -69,8 +69,10 @@ def attack_on(ui: str) -> str:
 
 @contextmanager
 def attacker(address: tuple[str, int], rebound_to: tuple[str, int]) -> Iterator[int]:
-    """A server whose `/attack` is the attacker's page. All else goes to `rebound_to` as it came, as after the name of
-    this server got that address. Yields its port."""
+    """Serves the attacker's page at `/attack`; yields the port.
+
+    All else goes to `rebound_to` unchanged, as after the name of this server got that address.
+    """
     with socket.create_server(address) as listening:
         threading.Thread(target=_serve, args=(listening, rebound_to), daemon=True).start()
         yield int(listening.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Attacks on a web UI that runs, by requests that have the token: what a form may not ask for."""
+"""Attacks on a web UI that runs, by forms that have the token."""
 
 import json
 import socket
@@ -99,7 +99,7 @@ def test_commands_of_a_scenario_are_not_run_from_the_web_ui(ui: Ui, directory: P
     assert not (directory / "executed").exists()
 
 
-def test_requests_of_others_get_nothing_from_the_server_that_runs(ui: Ui) -> None:
+def test_requests_of_other_origins_get_nothing(ui: Ui) -> None:
     foreign = ({"Host": "rebound.example:8089"}, {"Origin": "http://attacker.example"}, {"Sec-Fetch-Site": "same-site"})
     for path in ("/", "/run", "/run/status", "/run/token", "/stats/requests", "/logs", "/assets/favicon-light.png"):
         for headers in foreign:

@@ -1,4 +1,4 @@
-"""Where the web UI may listen, and what it needs for that: judged before anything starts."""
+"""Where the web UI may listen, and what it needs for that."""
 
 import os
 import subprocess
@@ -78,7 +78,7 @@ def test_address_is_one_under_which_the_web_ui_answers(given: dict[str, object],
 
 
 def refused(argv: list[str], directory: Path, **environment: str) -> str:
-    """What the command says; it must end with exit code 64."""
+    """The command's standard error; its exit code must be 64."""
     inherited = {name: value for name, value in os.environ.items() if name != "LOADTESTS_WEB_PASSWORD"}
     done = subprocess.run(
         argv, cwd=directory, env={**inherited, **environment}, capture_output=True, text=True, timeout=60, check=False
@@ -90,26 +90,26 @@ def refused(argv: list[str], directory: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize("command", [[*LOCUST, "--web-host", "0.0.0.0"], [*UI, "--web-host", "0.0.0.0"]])
 def test_commands_refuse_to_listen_for_others_without_a_login(command: list[str], tmp_path: Path) -> None:
-    said = refused(command, tmp_path)
-    assert "--web-host 0.0.0.0: other hosts could reach the web UI" in said
-    assert "--web-login" in said
-    assert "the web UI is at" not in said
+    stderr = refused(command, tmp_path)
+    assert "--web-host 0.0.0.0: other hosts could reach the web UI" in stderr
+    assert "--web-login" in stderr
+    assert "the web UI is at" not in stderr
 
 
 def test_variable_of_locust_cannot_open_the_web_ui(tmp_path: Path) -> None:
     assert "other hosts could reach" in refused(LOCUST, tmp_path, LOCUST_WEB_HOST="0.0.0.0")
 
 
-def test_settings_file_cannot_open_the_web_ui_or_give_permissions(tmp_path: Path) -> None:
+def test_settings_file_cannot_give_permissions(tmp_path: Path) -> None:
     (tmp_path / "locust.conf").write_text("web-host = 0.0.0.0\nallow-commands = true\ni-own = attacker.example\n")
-    said = refused(LOCUST, tmp_path)
-    assert "--web-host 0.0.0.0: other hosts could reach" in said
+    stderr = refused(LOCUST, tmp_path)
+    assert "--web-host 0.0.0.0: other hosts could reach" in stderr
     for name in ("--allow-commands", "--i-own"):
-        assert f"{name} is refused in a settings file such as locust.conf" in said
+        assert f"{name} is refused in a settings file such as locust.conf" in stderr
 
 
 @pytest.mark.parametrize("command", [LOCUST, UI])
 def test_commands_refuse_a_short_password_without_showing_it(command: list[str], tmp_path: Path) -> None:
-    said = refused([*command, "--web-login"], tmp_path, LOADTESTS_WEB_PASSWORD="hunter2")
-    assert "expected 12 or more" in said
-    assert "hunter2" not in said
+    stderr = refused([*command, "--web-login"], tmp_path, LOADTESTS_WEB_PASSWORD="hunter2")
+    assert "expected 12 or more" in stderr
+    assert "hunter2" not in stderr

@@ -41,7 +41,7 @@ def test_password_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     compared: list[tuple[int, int]] = []
     monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((len(a), len(b))) or a == b)
     assert not Password(RIGHT).matches("x")
-    assert compared == [(32, 32)], "digests of one length, whatever was given"
+    assert compared == [(32, 32)], "digests of one length, for every input"
 
 
 def test_password_is_in_no_attribute_and_no_representation() -> None:
@@ -97,9 +97,7 @@ def test_made_up_identity_is_no_log_in(logins: Logins, made_up: object) -> None:
     assert not logins.is_valid(made_up)
 
 
-def test_password_is_read_from_the_environment_or_the_first_line_of_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_password_is_read_from_environment_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOADTESTS_WEB_PASSWORD", RIGHT)
     assert read_password("").matches(RIGHT)
     path = tmp_path / "password"
@@ -108,7 +106,7 @@ def test_password_is_read_from_the_environment_or_the_first_line_of_a_file(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "No such file"),
         (b"", "is empty: set LOADTESTS_WEB_PASSWORD, or name a file"),
@@ -117,13 +115,13 @@ def test_password_is_read_from_the_environment_or_the_first_line_of_a_file(
         (b"\xff\xfe" * 10, "expected UTF-8"),
     ],
 )
-def test_password_file_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_password_file_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "password"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(PasswordError) as refused:
         read_password(str(path))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert str(path) in str(refused.value)
     assert "hunter2" not in str(refused.value)
 

@@ -87,14 +87,14 @@ def test_own_page_and_typed_address_are_allowed() -> None:
     assert refusal_of(request(sec_fetch_site="none", sec_fetch_mode="navigate"), HOSTS) is None
 
 
-def test_proxy_with_tls_is_allowed_and_plain_page_of_a_tls_ui_is_not() -> None:
+def test_plain_page_is_no_origin_of_a_web_ui_with_tls() -> None:
     behind = request("POST", host="ui.example", origin="https://ui.example")
     assert refusal_of(behind, HOSTS) is None
     plain = request("POST", origin=OURS) | {"wsgi.url_scheme": "https"}
     assert refusal_of(plain, HOSTS) is not None
 
 
-def test_link_of_another_site_is_a_navigation_and_a_frame_or_form_is_not() -> None:
+def test_only_a_followed_link_is_a_navigation() -> None:
     link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
     followed = refusal_of(request(**link), HOSTS)
     assert followed is not None
@@ -112,7 +112,7 @@ def test_other_methods_are_refused(method: str) -> None:
     assert refusal.status == 405
 
 
-def test_every_interface_answers_under_the_addresses_of_this_host() -> None:
+def test_every_interface_answers_under_own_addresses() -> None:
     for bound in ("0.0.0.0", "*", "", "::"):
         hosts = hosts_of(bound, [], ["192.0.2.7", "2001:db8::7"])
         assert all(host in hosts for host in ("192.0.2.7:8089", "[2001:db8::7]:8089", "localhost"))

@@ -1,4 +1,4 @@
-"""The web UI with a log-in in a real browser: its user, and pages of other origins in the same browser."""
+"""The web UI in a real browser: its user, and pages of other origins."""
 
 from collections.abc import Iterator
 from pathlib import Path

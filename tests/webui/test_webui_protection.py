@@ -1,4 +1,7 @@
-"""Attacks on every route of the web UI, in process: Locust's own, ours, static files, and paths that are none."""
+"""Attacks on every route of the web UI, in process.
+
+Locust's own routes, ours, static files, and paths that are no route.
+"""
 
 import re
 from argparse import Namespace
@@ -140,7 +143,7 @@ def test_token_is_taken_as_header_or_field(app: Any) -> None:
     assert client.get(f"/stop?csrf_token={token}", base_url=OURS).status_code == 405
 
 
-def test_session_cookie_cannot_be_read_by_scripts_or_sent_by_other_sites(app: Any) -> None:
+def test_session_cookie_is_out_of_reach_of_other_sites(app: Any) -> None:
     (cookie,) = sent(app.test_client(), "GET", "/run/token").headers.getlist("Set-Cookie")
     assert cookie.startswith("loadtests-8089=")
     assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))

@@ -38,7 +38,7 @@ def impatient(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> tupl
 
 
 def answer(address: tuple[str, int], *sent: bytes) -> bytes:
-    """All that comes until the server closes the connection, which it must do by itself."""
+    """What the server sends until it closes the connection, as it must."""
     with gevent.Timeout(20), socket.create_connection(address) as client:
         for piece in sent:
             client.sendall(piece)
