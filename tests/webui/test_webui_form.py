@@ -61,9 +61,7 @@ def test_scenario_that_is_not_offered_is_refused_and_not_opened(
     assert choice_of(MultiDict({"scenario": named}), asked).scenario == asked.scenario
 
 
-def test_named_scenarios_and_the_given_one_are_offered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_scenarios_and_the_given_one_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios" / "own.yaml").touch()
