@@ -7,18 +7,23 @@ import asyncio
 import re
 import ssl
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from asyncmy.connection import Connection
 from asyncmy.constants.CLIENT import SSL
 from asyncmy.errors import MySQLError
 
+from loadtests.destinations import is_loopback
 from loadtests.drivers.addresses.contract import Address, Place
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, require_cipher, tls_failure
 from loadtests.drivers.hosts import hosts_of
 
 _PROXIES: Final = re.compile(r"ProxySQL|MaxScale|MySQL Router", re.IGNORECASE)
+_CLEAR_TEXT: Final = ("mysql_clear_password", "dialog", "mysql_old_password")
+"""Methods of authentication that show the password to the network; a server may ask for them in mid-handshake."""
+
 _CANNOT_CONNECT: Final = 2003
 _OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
 """Not `SELECT CONNECTION_ID()`, which proxies answer themselves."""
@@ -100,14 +105,22 @@ def _negotiate(connection: Any, address: Address, place: Place) -> None:
 
     async def read_greeting() -> None:
         await read()
-        if connection._ssl_context is None or connection.server_capabilities & SSL:
-            return
-        if address.tls.required:
-            raise DatabaseUnreachable(f"{place} has no TLS, which the address asks for")
-        connection._ssl_context = None
-        connection._client_flag &= ~SSL
+        if connection._ssl_context is not None and not connection.server_capabilities & SSL:
+            if address.tls.required:
+                raise DatabaseUnreachable(f"{place} has no TLS, which the address asks for")
+            connection._ssl_context = None
+            connection._client_flag &= ~SSL
+        if connection._ssl_context is None and not (place.is_socket or is_loopback(place.host)):
+            connection._auth_plugin_map = dict.fromkeys(_CLEAR_TEXT, partial(_refuse_clear_text, place))
 
     connection._get_server_information = read_greeting
+
+
+def _refuse_clear_text(place: Place, _connection: Any) -> NoReturn:
+    raise DatabaseUnreachable(
+        f"{place} asks for the password in clear text, and the session is not encrypted: nothing was sent. Set "
+        "ssl-mode=VERIFY_IDENTITY in the address"
+    )
 
 
 async def _refuse_proxy(connection: Any, place: Place) -> None:

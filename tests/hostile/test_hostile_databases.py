@@ -138,17 +138,61 @@ def test_names_that_other_clients_chose_are_recorded_clean(tmp_path: Path) -> No
     assert rows[1]["operation"] is None
 
 
-@pytest.mark.server
-@pytest.mark.parametrize(("engine", "quote"), [("postgres", '"'), ("mariadb", "`")])
-def test_errors_of_real_servers_reach_actions_clean(engine: str, quote: str, request: pytest.FixtureRequest) -> None:
-    """A server quotes the name that it does not know: here one with escape sequences and line breaks."""
-    dsn = request.getfixturevalue(f"{engine}_database").dsn
-    name = EVIL.replace("\0", "").replace(";", "")[:60]
+FAILING = {
+    "postgres": 'SELECT * FROM "EVIL"',  # which quotes the name that it does not know
+    "mariadb": "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'EVIL'",
+}
 
-    async def select() -> None:
+
+@pytest.mark.server
+@pytest.mark.parametrize("engine", FAILING)
+def test_errors_of_real_servers_reach_actions_clean(engine: str, request: pytest.FixtureRequest) -> None:
+    dsn = request.getfixturevalue(f"{engine}_database").dsn
+    statement = FAILING[engine].replace("EVIL", EVIL.replace("\0", "").replace(";", "")[:60])
+
+    async def execute() -> None:
         async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
-            await session.execute(f"SELECT * FROM {quote}{name}{quote}")
+            await session.execute(statement)
 
     with pytest.raises(ActionFailed, match=r"\\x1b\]0owned\\x07") as failed:
-        asyncio.run(select())
+        asyncio.run(execute())
     assert is_safe(str(failed.value)), str(failed.value)
+
+
+def _packet(number: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "little") + bytes((number,)) + payload
+
+
+_GREETING = _packet(
+    0,
+    b"\x0a8.0.36\0" + b"\1\0\0\0" + b"x" * 8 + b"\0" + b"\x0f\xa2" + b"\x21\2\0" + b"\x08\0\x15" + b"\0" * 10
+    + b"y" * 12 + b"\0mysql_native_password\0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog", "mysql_old_password"])
+def test_a_password_is_not_sent_in_clear_text(plugin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server, or who stands between, asks for the password itself on a session without TLS."""
+    received: list[bytes] = []
+
+    def serve() -> None:
+        connected, _ = server.accept()
+        with connected:
+            connected.sendall(_GREETING)
+            received.append(connected.recv(65536))
+            connected.sendall(_packet(2, b"\xfe" + plugin.encode() + b"\0" + b"\x03Password: "))
+            connected.settimeout(5)
+            with suppress(OSError):
+                received.append(connected.recv(65536))
+
+    monkeypatch.setattr("loadtests.drivers.mariadb.is_loopback", lambda _: False)  # as on another host
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        dsn = f"mysql://u:hush@127.0.0.1:{server.getsockname()[1]}/d"
+        with pytest.raises(Unavailable, match="asks for the password in clear text") as refused:
+            check_databases([Database("chats", "mysql")], json.dumps({"chats": dsn}))
+        thread.join(10)
+    assert received[0]
+    assert not any(b"hush" in one for one in received)
+    assert "hush" not in str(refused.value)
