@@ -154,7 +154,8 @@ def test_errors_of_real_servers_reach_actions_clean(engine: str, request: pytest
         async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
             await session.execute(statement)
 
-    with pytest.raises(ActionFailed, match=r"\\x1b\]0owned\\x07") as failed:
+    shown = {"postgres": r"\\x1b\]0owned\\x07", "mariadb": r"owned"}[engine]  # MariaDB escapes such text itself
+    with pytest.raises(ActionFailed, match=shown) as failed:
         asyncio.run(execute())
     assert is_safe(str(failed.value)), str(failed.value)
 
