@@ -290,8 +290,11 @@ def test_login_needs_the_token_of_its_own_session(guarded: Any) -> None:
 def test_session_from_before_the_login_is_worth_nothing_after_it(guarded: Any) -> None:
     client = guarded.test_client()
     client.get("/login", base_url=OURS)
+    with client.session_transaction(base_url=OURS) as session:
+        token = session["token"]
     before = client.get_cookie("loadtests-8089", domain="127.0.0.1")
     tried(client, PASSWORD)
+    assert token_of(client) not in ("", token), "known to an attacker who planted the session"
     fixed = guarded.test_client()
     fixed.set_cookie("loadtests-8089", before.value, domain="127.0.0.1")
     assert sent(fixed, "GET", "/run/token").status_code == 401
