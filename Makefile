@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile bench campaign audit licences sbom lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -97,6 +97,9 @@ lint: .venv/ready  ## format check, lint, types, directions between rooms
 
 hostile: .venv/ready  ## load a hostile server for a minute: whatever it sends ends an operation, never the study
 	@$(BIN)/python tests/hostile/hostile_study.py 60
+
+fuzz: .venv/ready  ## mutate run directories 10,000 times and check how report, gate and export take each: half an hour
+	@$(BIN)/python tests/fuzz/longer.py
 
 bench: .venv/ready  ## measure the harness itself, side by side with plain alternatives
 	@$(BIN)/python -m benchmarks

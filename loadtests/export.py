@@ -1,7 +1,7 @@
 """A run's tables as Parquet or CSV: one file a table, workers merged, codes as names."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -10,7 +10,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
+from loadtests.records.cells import text_cell
 from loadtests.records.documents import create_draft
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
@@ -23,53 +25,77 @@ class Sink(Protocol):
 
 
 def export_run(run: Path, format: str, to: Path) -> int:
-    """Writes `to/TABLE.FORMAT` for every table that the run has, and names each. Returns the exit code."""
-    directory = RunDirectory(run)
-    tables = [table for table in TABLES.values() if directory.table_files(table.name)]
-    if not tables:
-        complain("loadtests export", f"{run} is not a run directory: there is no table in it")
-        return EX_USAGE
+    """Writes `to/TABLE.FORMAT` for every table that the run has, and names each. Returns the exit code.
+
+    Files of these names are replaced when all tables have been written.
+    """
+    directory = RunDirectory(run.resolve())
     try:
+        tables = [table for table in TABLES.values() if directory.table_files(table.name)]
+        if not tables:
+            complain("loadtests export", f"{run} is not a run directory: there is no table in it")
+            return EX_USAGE
         to.mkdir(parents=True, exist_ok=True)
-        for table in tables:
-            _tell_of(missing_columns(directory, table), table, run)
-            print_path(export_table(directory, table, format, to))
+        for path in _export_tables(directory, tables, format, to):
+            print_path(path)
+    except UnreadableError as error:
+        complain("loadtests export", f"{error}; nothing was written")
+        return EX_USAGE
     except OSError as error:
         complain("loadtests export", f"cannot write to {to}: {error.strerror or error}")
         return EX_UNAVAILABLE
     return 0
 
 
-def _tell_of(missing: set[str], table: Table, run: Path) -> None:
+def _export_tables(directory: RunDirectory, tables: Sequence[Table], format: str, to: Path) -> list[Path]:
+    drafts: dict[Path, Path] = {}
+    try:
+        for table in tables:
+            path = to / f"{table.name}.{format}"
+            _warn_of_missing(missing_columns(directory, table), table, directory.path)
+            descriptor, drafts[path] = create_draft(path)
+            export_table(directory, table, format, descriptor)
+        for path, draft in drafts.items():
+            draft.replace(path)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+    return list(drafts)
+
+
+def _warn_of_missing(missing: set[str], table: Table, run: Path) -> None:
     if missing:
         columns = " and ".join(sorted(missing))
-        told = f"{run}: {table.name} was written without {columns}, by an older version: left empty"
-        complain("loadtests export", told)
+        warning = f"{run}: {table.name} was written without {columns}, by an older version: left empty"
+        complain("loadtests export", warning)
 
 
-def export_table(directory: RunDirectory, table: Table, format: str, to: Path) -> Path:
-    """One table, batch by batch: memory stays flat. A file of that name is replaced when the new one is whole."""
-    path = to / f"{table.name}.{format}"
-    schema = exported_schema(table, missing_columns(directory, table))
-    descriptor, draft = create_draft(path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            sink = _sink(format, file, schema)
-            try:
-                for batch in exported_batches(directory, table, schema):
-                    sink.write_batch(batch)
-            finally:
-                sink.close()
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+def export_table(directory: RunDirectory, table: Table, format: str, descriptor: int) -> None:
+    """Writes one table to an open file, batch by batch: memory stays flat."""
+    with os.fdopen(descriptor, "wb") as file:
+        schema = exported_schema(table, missing_columns(directory, table))
+        sink = _sink(format, file, schema)
+        try:
+            for batch in exported_batches(directory, table, schema):
+                sink.write_batch(_without_formulas(batch) if format == "csv" else batch)
+        finally:
+            sink.close()
 
 
 def _sink(format: str, file: BinaryIO, schema: pa.Schema) -> Sink:
     if format == "csv":
         return pa.csv.CSVWriter(file, schema)  # type: ignore[no-any-return]
     return pa.parquet.ParquetWriter(file, schema, compression="zstd")  # type: ignore[no-any-return]
+
+
+def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [_safe_cells(column) if column.type == pa.string() else column for column in batch.columns]
+    return pa.record_batch(columns, schema=batch.schema)
+
+
+def _safe_cells(column: pa.Array) -> pa.Array:
+    words = column.dictionary_encode()
+    return pa.array([text_cell(word) for word in words.dictionary.to_pylist()], pa.string()).take(words.indices)
 
 
 def missing_columns(directory: RunDirectory, table: Table) -> set[str]:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from loadtests.records.files import UnreadableError
 from reports.frames import Floats, Ints, Mask, Run, table
 from reports.judged_time import Window, length_ns, merged
 
 _NEAR_NS = 600_000_000
 """Readings so near to where judged time begins or ends stand for that moment: one a second, a look late at most."""
+_MOST_CELLS = 25_000_000
+"""As of 800 counters for eight hours."""
 WHOLE = 0.9
 """Of the judged time: growth in less than that is of a part of it only."""
 
@@ -48,6 +51,8 @@ def counted(run: Run) -> dict[str, Counted]:
     """By database; those that nobody asked for their totals are not there, and of those that nobody reached nothing is
     seen."""
     rows = table(run.directory, "counters").to_pandas()
+    if rows["counter"].nunique() * rows["t_ns"].nunique() > _MOST_CELLS:
+        raise UnreadableError("counters.arrows has more counters and moments than are put into one table")
     asked = {str(name): Counted("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}}
     return asked | {
         str(database): growth(

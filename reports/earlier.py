@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUSHES
-from reports.frames import CHUNK_ROWS, Ints, Run, flat_batches
+from reports.frames import CHUNK_ROWS, Ints, Run
 from reports.lanes import Lanes
 from reports.tails import Tail
 
@@ -106,7 +107,7 @@ def _columns(path: Path, *names: str) -> Iterator[list[npt.NDArray[Any]]]:
     """These columns, without pushes: nobody is kept by one. In big pieces, because a file has many small batches."""
     waiting: list[list[npt.NDArray[Any]]] = []
     held = 0
-    for batch in flat_batches(path):
+    for batch in read_batches(path):
         codes = codes_of(batch.schema).get("operation", [])
         request = np.ones(256, dtype=np.bool_)
         request[[code for code, name in enumerate(codes) if name in PUSHES]] = False

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from loadtests.records.cells import text_cell
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.findings import Findings, Measure, StorageFindings
 from reports.gather import FROM_CAUSE, FROM_STAMP
@@ -33,8 +34,8 @@ def figures(findings: Findings) -> pd.DataFrame:
 def as_csv(frame: pd.DataFrame) -> str:
     """Figures for a spreadsheet: no name in it can be taken for a formula."""
     safe = frame.drop(columns=["text", "bounds"])
-    for column in ("storage", "pod"):
-        safe[column] = ["'" + name if name[:1] and name[:1] in "=+-@\t\r" else name for name in safe[column]]
+    for column in ("storage", "pod", "operation", "figure", "unit", "known"):
+        safe[column] = [text_cell(text) for text in safe[column]]
     return safe.to_csv(index=False, lineterminator="\n")
 
 

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from loadtests.records.files import UnreadableError
+from loadtests.records.shapes import MOST_PODS
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.blame import Blame
 from reports.blast import Blast, blast
@@ -153,6 +155,8 @@ def pooled(runs: Sequence[Run], storage: str) -> list[Run]:
 
 def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:
     pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
+    if len(pods) > MOST_PODS:
+        raise UnreadableError(f"the runs of {storage!a} have {len(pods):,} pods; the most is {MOST_PODS}")
     gathered = [gather(run, axis, pods, limits_s) for run in runs]
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)

@@ -1,6 +1,5 @@
 """Run directories → values and numpy arrays: only the columns that a report needs, never a whole file in memory."""
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from loadtests.records.files import UnreadableError, shown
 from loadtests.records.rundirectory import RunDirectory, run_directories
-from loadtests.records.streams import opened, read_schema
+from loadtests.records.shapes import MOST_PODS
+from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from reports.judged_time import Window, merged
@@ -29,7 +30,6 @@ MISSING: int = int(np.iinfo(np.int64).min)
 """Stands for null in an int64 array."""
 
 CHUNK_ROWS = 1 << 19
-_RELEASE_BYTES = 32 << 20
 _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
 _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
 
@@ -57,6 +57,8 @@ class Run:
     """As the manifest names them; those that only the operations name follow."""
     calibration: Mapping[str, Any] | None = None
     """None when nothing was calibrated."""
+    unreadable: tuple[str, ...] = ()
+    """Why documents that are there could not be read, one sentence each; they count as never written."""
 
     @property
     def name(self) -> str:
@@ -113,13 +115,15 @@ def read_study(study: Path) -> list[Run]:
 
 def read_run(directory: RunDirectory) -> Run:
     documents = ("manifest", "end", "ledger", "calibration")
-    manifest, end, ledger, calibration = (_document(directory, name) for name in documents)
+    problems: list[str] = []
+    manifest, end, ledger, calibration = (_document(directory, name, problems) for name in documents)
     told = manifest or {}
     storage = by_run({directory: asked(told)})[directory]
     timeline = table(directory, "timeline").to_pylist()
     happened = stages(timeline, told, end or {})
     pods = _pods(directory, told)
-    return Run(directory, storage, told, end, ledger, happened, events(timeline), pods, calibration)
+    happenings = happened, events(timeline), pods
+    return Run(directory, storage, told, end, ledger, *happenings, calibration, tuple(problems))
 
 
 def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -128,16 +132,20 @@ def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ..
     for path in directory.table_files("operations"):
         schema = read_schema(path)
         names += codes_of(schema).get("pod", []) if schema is not None else []
-    return tuple(dict.fromkeys(names))
+    pods = tuple(dict.fromkeys(names))
+    if len(pods) > MOST_PODS:
+        raise UnreadableError(f"{shown(directory.path)} has {len(pods):,} pods; the most is {MOST_PODS}")
+    return pods
 
 
-def _document(directory: RunDirectory, name: str) -> Mapping[str, Any] | None:
-    """A document; None when it is missing, or no JSON object: someone else's damage is a state too."""
+def _document(directory: RunDirectory, name: str, problems: list[str]) -> Mapping[str, Any] | None:
+    """A document; None when it is missing or, with an entry in `problems`, cannot be read."""
     try:
-        content = directory.read(name)
-    except (ValueError, OSError):
+        content: Mapping[str, Any] | None = directory.read(name)
+    except UnreadableError as error:
+        problems.append(str(error))
         return None
-    return content if isinstance(content, dict) else None
+    return content
 
 
 def table(directory: RunDirectory, name: str) -> pa.Table:
@@ -154,7 +162,7 @@ def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
     pieces = [
         [_times(batch.column(c)) for c in columns]
         for path in run.directory.table_files(name)
-        for batch in flat_batches(path)
+        for batch in read_batches(path)
     ]
     if not pieces:
         return [np.empty(0, dtype=np.int64) for _ in columns]
@@ -170,7 +178,7 @@ def operations(run: Run, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterato
 def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     held = 0
-    for batch in flat_batches(path):
+    for batch in read_batches(path):
         waiting.append(_rows(batch, pods))
         held += batch.num_rows
         if held >= rows:
@@ -178,23 +186,6 @@ def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
             waiting, held = [], 0
     if waiting:
         yield _joined(waiting)
-
-
-def flat_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Every full batch, by memory map; pages already read are given back, so that a big file is not counted as ours."""
-    if path.stat().st_size == 0:
-        return
-    released = 0
-    with opened(path) as (source, mapped):
-        try:
-            stream = pa.ipc.open_stream(source)
-            while True:
-                yield stream.read_next_batch()
-                if mapped is not None and source.tell() - released > _RELEASE_BYTES:
-                    released = source.tell() // mmap.PAGESIZE * mmap.PAGESIZE
-                    mapped.madvise(mmap.MADV_DONTNEED, 0, released)
-        except (StopIteration, pa.ArrowInvalid, OSError):
-            return
 
 
 def _rows(batch: pa.RecordBatch, pods: tuple[str, ...]) -> Rows:

@@ -238,6 +238,7 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
         detail = (run.end or {}).get("detail") or "it left no end.json"
         fate = "its rows are all there is of this storage" if counted else "left out of the figures"
         yield f"{run.name} did not complete ({run.ending}: {detail}); {fate}."
+    yield from (f"{run.name}: {problem}." for problem in run.unreadable)
     if not run.manifest:
         yield f"{run.name} has no manifest: its settings are unknown and were not compared."
     if run.stages and not any(stage.judge for stage in run.stages):

@@ -51,4 +51,11 @@ def blind_times(probes: Iterable[Sequence[Tick]], begins_ns: int, ends_ns: int) 
 
 def overlap_ns(a: Sequence[Window], b: Sequence[Window]) -> int:
     """How long both last at once; each list is merged already."""
-    return sum(max(0, min(x[1], y[1]) - max(x[0], y[0])) for x in a for y in b)
+    total = x = y = 0
+    while x < len(a) and y < len(b):
+        total += max(0, min(a[x][1], b[y][1]) - max(a[x][0], b[y][0]))
+        if a[x][1] <= b[y][1]:
+            x += 1
+        else:
+            y += 1
+    return total

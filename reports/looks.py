@@ -44,11 +44,15 @@ def deaf_times(looks: Sequence[Tick], ends_ns: int) -> tuple[Window, ...]:
 
 
 def _looks(ticks: pa.Table) -> list[Tick]:
+    if "period_ns" not in ticks.column_names:  # of an older version: how much was missed is not known
+        return []
     return [Tick(*(row[name] for name in Tick._fields)) for row in ticks.to_pylist()]
 
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:
     """Those of the probes that look into the database; not of one that reads its log, which may be blind alone."""
+    if "period_ns" not in ticks.column_names:
+        ticks = ticks.slice(0, 0).append_column("period_ns", pa.array([], pa.int64()))
     probes = [p for p in pc.unique(ticks["probe"]).to_pylist() if p not in _PROCESSES and not p.endswith(LOG)]
     return ticks.filter(pc.is_in(ticks["probe"], pa.array(probes, pa.string())))
 

@@ -84,19 +84,27 @@ def _moved(rows: LockRows, cluster: Ints) -> Ints:
     pairs = Pairs(np.unique(rows.session), len(rows.databases) * len(rows.objects.all))
     where = rows.database.astype(np.int64) * len(rows.objects.all) + rows.object
     # What a session holds of a kind of object it got last before: a lane for each session and kind.
-    lane = pairs.of(where[got], rows.session[got])
+    held, lane = np.unique(pairs.of(where[got], rows.session[got]), return_inverse=True)
     since = rows.ends[got]
     order = np.lexsort((since, lane))
     until = np.where(np.append(lane[order][1:] == lane[order][:-1], False), np.append(since[order][1:], 0), FOR_EVER)
     until = np.minimum(until[: len(order)], int(rows.ends.max(initial=0)) + 1)
-    lanes = Lanes(lane[order], since[order], until, pairs.count)
-    at = lanes.at(pairs.of(where, rows.blocker_session), rows.ends)
+    lanes = Lanes(lane[order], since[order], until, len(held))
+    at = lanes.at(_places(pairs.of(where, rows.blocker_session), held), rows.ends)
     some = np.flatnonzero(at >= 0)
     other = cluster[got[order[lanes.order[at[some]]]]] if len(some) else some
     mine = cluster[some]
     same = (mine != other) & (begins[mine] <= ends[other]) & (begins[other] <= ends[mine])
     links = coo_array((np.ones(int(same.sum())), (mine[same], other[same])), shape=(clusters, clusters))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)[cluster]
+
+
+def _places(numbers: Ints, known: Ints) -> Ints:
+    """Where each number is among the known ones, which are sorted; -1 where it is not."""
+    if not len(known):
+        return np.full(len(numbers), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+    return np.where(known[place] == numbers, place, -1).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from loadtests import readers
 from loadtests.commandline import file_path
 from loadtests.credentials import without_credentials
+from loadtests.records.files import UnreadableError
 from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
@@ -29,6 +30,7 @@ from reports.frames import NotAStudyError, Run, read_study
 from reports.gate.objectives import load_objectives
 from reports.headline import headline
 from reports.summary import markdown, summary
+from reports.wording import printable
 
 OK, UNKNOWN, BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 0, 2, 64, 69, 70, 130
 
@@ -61,8 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         page, rows = report(study, options.objectives)
     except ReportError as error:
-        print(f"loadtests-report: {error}", file=sys.stderr)
+        print(f"loadtests-report: {printable(str(error))}", file=sys.stderr)
         return error.code
+    except UnreadableError as error:
+        print(f"loadtests-report: {error}; no report can be made of this study", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
@@ -163,20 +168,23 @@ def _remove(place: Path) -> None:
 
 
 def _swap(draft: Path, place: Path) -> None:
-    """Puts the draft where the report belongs; what was there goes away whole."""
+    """Puts the draft where the report belongs. What was there goes away whole, or comes back when that fails."""
+    old = draft.with_name(f"{draft.name}-old")
     if os.path.lexists(place):
-        old = draft.with_name(f"{draft.name}-old")
         try:
             place.rename(old)
         except OSError as error:
             if error.errno != errno.EXDEV:  # overlayfs renames no directory of a lower layer
                 raise
             _remove(place)
+    try:
         draft.rename(place)
-        with contextlib.suppress(OSError):
-            _remove(old)
-    else:
-        draft.rename(place)
+    except OSError:
+        if os.path.lexists(old):
+            old.rename(place)
+        raise
+    with contextlib.suppress(OSError):
+        _remove(old)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.vocabulary import OUTCOMES
 
 SIGNALS: tuple[str, ...] = ("connection.create", "subscription.create", "chat.accept")
 """What people notice at once when a pod is in trouble."""
 LIMITS_S: Mapping[str, float] = {"connection.create": 0.5, "subscription.create": 0.25, "chat.accept": 0.3}
 """In what time an attempt is to end, where no objectives say so: the limits of `scenarios/objectives.yaml`."""
+
+MOST_POD_SECONDS = 8_000_000
+"""As of 200 pods for 11 hours; the counts take 48 bytes for each."""
 
 Codes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -21,6 +25,8 @@ class Signals:
     """Attempts of one run, counted where they were planned. A refusal is an answer, and no attempt."""
 
     def __init__(self, pods: int, span_s: float, limits_s: Mapping[str, float]) -> None:
+        if pods * span_s > MOST_POD_SECONDS:
+            raise UnreadableError(f"{pods:,} pods for {span_s:,.0f} s are more than are counted second by second")
         self.limits_s = limits_s
         self.attempts = {name: np.zeros((pods, int(np.ceil(span_s)) or 1), dtype=np.int64) for name in SIGNALS}
         """By signal: [pod, second since the load began]."""

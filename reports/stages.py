@@ -1,11 +1,14 @@
 """The stages of a run, as they happened: which of its time counts. The one reading that report and gate share."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from loadtests.records.files import UnreadableError
+from loadtests.records.strictjson import parse_json
 from reports.judged_time import Window, merged
+
+MOST_STAGES: Final = 127
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,11 @@ class Stage:
 
 def stages(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
     """`rows` are those of the timeline. One that nobody saw the end of ended when the next began, when the load had
-    ended or, of a run that was cut off, when it should have. Raises KeyError, ValueError when they make no sense."""
+    ended or, of a run that was cut off, when it should have. Raises UnreadableError when they make no sense."""
     planned = {stage["name"]: stage for stage in manifest.get("stages") or ()}
     seen = [row for row in rows if row["kind"] == "stage"]
+    if max(len(seen), len(planned)) > MOST_STAGES:
+        raise UnreadableError(f"the run has more than {MOST_STAGES} stages, which is the most that are told apart")
     if not seen:
         return tuple(_planned(stage) for stage in planned.values())
     nexts = [*(row["started_ns"] for row in seen[1:]), end.get("ended_ns")]
@@ -43,5 +48,13 @@ def _happened(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], 
     plan = planned.get(row["subject"], {})
     expected = row["started_ns"] + round(plan.get("duration_s", 0) * 1e9)
     ended = next(ns for ns in (row["ended_ns"], following, expected) if ns is not None)
-    marked = json.loads(row["detail"] or "{}").get("judge", plan.get("judge", False))
-    return Stage(row["subject"], row["started_ns"], ended, bool(marked))
+    return Stage(row["subject"], row["started_ns"], ended, _is_judged(row, plan))
+
+
+def _is_judged(row: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """As the timeline says or, where it does not, the plan."""
+    detail = parse_json(row["detail"] or "{}", "the detail of a stage in timeline.arrows")
+    marked = detail.get("judge", plan.get("judge", False)) if isinstance(detail, dict) else None
+    if not isinstance(marked, bool):
+        raise UnreadableError("the detail of a stage in timeline.arrows does not say whether it is judged")
+    return marked

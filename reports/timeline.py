@@ -1,9 +1,11 @@
 """What happened to the pods and their databases in mid-run: actions and faults, in the order begun."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from loadtests.records.files import UnreadableError
+from loadtests.records.strictjson import parse_json
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Event:
     def counted(self, name: str) -> int:
         """A number that the action returned; 0 when it returned none of that name."""
         count = self.found.get(name)
-        return count if isinstance(count, int) else 0
+        return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
 def events(rows: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
@@ -42,7 +44,7 @@ def events(rows: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
 
 
 def _event(number: int, row: Mapping[str, Any]) -> Event:
-    detail = _detail(row["detail"])
+    detail = detail_of(row["detail"])
     found = detail.get("found")
     return Event(
         number,
@@ -61,10 +63,11 @@ def _event(number: int, row: Mapping[str, Any]) -> Event:
     )
 
 
-def _detail(text: str | None) -> Mapping[str, Any]:
+def detail_of(text: str | None) -> Mapping[str, Any]:
+    """What a row's detail says; nothing when it is no JSON object."""
     try:
-        detail = json.loads(text or "{}")
-    except ValueError:
+        detail = parse_json(text or "{}", "detail")
+    except UnreadableError:
         return {}
     return detail if isinstance(detail, dict) else {}
 

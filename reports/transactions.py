@@ -6,11 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from loadtests.records.files import UnreadableError
+from loadtests.records.streams import read_batches
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES
-from reports.frames import MISSING, Ints, Mask, Run, flat_batches
+from reports.frames import MISSING, Ints, Mask, Run
 from reports.lanes import Lanes, Pairs
 from reports.memory import give_back
 
+_MOST_POOLS = int(np.iinfo(np.int16).max)
 OPERATION_NAMES = TRANSACTION_OPERATIONS
 FOR_EVER = int(np.iinfo(np.int64).max)
 Pods = npt.NDArray[np.int16]
@@ -61,13 +64,15 @@ class Transactions:
 def read_transactions(run: Run) -> Transactions:
     databases: dict[str, int] = {}
     files = run.directory.table_files("transactions")
-    pieces = [_piece(b, pod, databases, engine(run)) for pod, file in enumerate(files) for b in flat_batches(file)]
+    pieces = [_piece(b, pod, databases, engine(run)) for pod, file in enumerate(files) for b in read_batches(file)]
     if not pieces:
         none = np.zeros(0, dtype=np.int64)
         places = none.astype(np.int16)
         codes = none.astype(np.uint8)
         small = places, places, codes, none, none.astype(np.uint64)
         return Transactions((), *small, none, none, none, none, none, codes)
+    if len(databases) * len(files) > _MOST_POOLS:
+        raise UnreadableError(f"the transactions are of {len(files):,} pods and {len(databases):,} databases: too many")
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     del pieces
     give_back()

@@ -7,9 +7,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from loadtests import readers
+from loadtests.records.files import read_bytes, shown
+from loadtests.records.strictjson import parse_json
+
+MOST_BYTES: Final = 8 << 20
+"""The largest document that is read."""
 
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL)
 """A file system without hard links: vfat, exFAT, many SMB and FUSE mounts."""
@@ -78,7 +83,9 @@ def _publish(draft: Path, path: Path) -> None:
 
 
 def read_document(path: Path) -> Any | None:
-    """The document, or None when it was never written: a missing file is a state."""
-    with contextlib.suppress(FileNotFoundError):
-        return json.loads(path.read_text(encoding="utf-8"))
-    return None
+    """The document, or None when it was never written: a missing file is a state. Raises UnreadableError."""
+    try:
+        raw = read_bytes(path, MOST_BYTES)
+    except FileNotFoundError:
+        return None
+    return parse_json(raw, shown(path))

@@ -1,18 +1,30 @@
-"""Where a run's files are: `runs/<utc>-<scenario>/<nn>-<storage>/`."""
+"""Where a run's files are: `runs/<utc>-<scenario>/<nn>-<storage>/`.
+
+A study may come from anywhere. Its files are read through this module only, and what is not as
+`docs/run-directory.md` says raises UnreadableError.
+"""
 
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
-from loadtests.records.documents import read_document, write_document
+from loadtests.records.documents import MOST_BYTES, read_document, write_document
+from loadtests.records.files import UnreadableError, entries, read_bytes, shown
 from loadtests.records.streams import TableWriter, read_batches
 from loadtests.records.tables import TABLES
 
-_RUN = re.compile(r"\d{2,}-.+")
+MOST_RUNS: Final = 1_000
+"""Runs that a study may have."""
+
+MOST_WRITERS: Final = 1_024
+"""Files that a table of several writers may have in a run."""
+
+_RUN = re.compile(r"[0-9]{2,}-.+", re.DOTALL)
 
 
 def safe_name(name: str) -> str:
@@ -45,11 +57,14 @@ class RunDirectory:
         return self.path / f"{table}{suffix}.arrows"
 
     def table_files(self, table: str) -> list[Path]:
-        """The files that a table has in this run, in order of name; none when nobody wrote it."""
-        if not TABLES[table].per_writer:
-            path = self.table_path(table)
-            return [path] if path.exists() else []
-        return sorted(self.path.glob(f"{table}-*.arrows"))
+        """The files that a table has in this run, in order of name; none when it was never written."""
+        file = rf"{table}-.*\.arrows" if TABLES[table].per_writer else rf"{table}\.arrows"
+        names = [name for name, _ in entries(self.path) if re.fullmatch(file, name, re.DOTALL)]
+        if len(names) > MOST_WRITERS:
+            raise UnreadableError(
+                f"{shown(self.path)} has {len(names):,} files of {table}; the most is {MOST_WRITERS:,}"
+            )
+        return [self.path / name for name in sorted(names)]
 
     def reservation_path(self, writer: str) -> Path:
         """Where a worker that has not drained keeps how many operations it may have begun."""
@@ -67,12 +82,36 @@ class RunDirectory:
         write_document(self.path / f"{document}.json", content)
 
     def read(self, document: str) -> Any | None:
-        return read_document(self.path / f"{document}.json")
+        """The document; None when it was never written. Raises UnreadableError."""
+        content = read_document(self.path / f"{document}.json")
+        if content is not None:
+            from loadtests.records.shapes import check_shape  # pydantic: only readers need it
+
+            check_shape(document, content, shown(self.path / f"{document}.json"))
+        return content
+
+    def read_text(self, file: str) -> str | None:
+        """The text of another file of the run; None when there is none. Raises UnreadableError."""
+        try:
+            return read_bytes(self.path / file, MOST_BYTES).decode("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            raise UnreadableError(f"{shown(self.path / file)} is not UTF-8 text") from None
 
 
 def run_directories(study: Path) -> list[RunDirectory]:
-    """The runs of a study, in the order they were made. Raises FileNotFoundError when the study is not there."""
+    """The runs of a study, in the order they were made. Raises FileNotFoundError when the study is not there.
+
+    A link with the name of a run is one that cannot be read. Raises UnreadableError when there are too many runs.
+    """
     if not study.is_dir():
         raise FileNotFoundError(study)
-    runs = [RunDirectory(p) for p in study.iterdir() if p.is_dir() and is_run_name(p.name)]
+    runs = [
+        RunDirectory(study / name)
+        for name, status in entries(study.resolve())
+        if is_run_name(name) and stat.S_IFMT(status.st_mode) in (stat.S_IFDIR, stat.S_IFLNK)
+    ]
+    if len(runs) > MOST_RUNS:
+        raise UnreadableError(f"{shown(study)} has {len(runs):,} runs; the most is {MOST_RUNS:,}")
     return sorted(runs, key=lambda run: (run.number, run.name))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 
 MISSED_PERIODS: Final = 3
@@ -25,12 +26,13 @@ class Tick(NamedTuple):
 
 
 def read_ticks(directory: RunDirectory) -> list[Tick]:
-    """Raises KeyError when the table has other columns."""
-    return [
-        Tick(*row)
-        for batch in directory.batches("ticks")
-        for row in zip(*(batch[name].to_pylist() for name in Tick._fields), strict=True)
-    ]
+    """Raises UnreadableError when the table has other columns, as one of an older version has."""
+    found = []
+    for batch in directory.batches("ticks"):
+        if missing := set(Tick._fields) - set(batch.schema.names):
+            raise UnreadableError(f"ticks.arrows has no column {', '.join(sorted(missing))}")
+        found += [Tick(*row) for row in zip(*(batch[name].to_pylist() for name in Tick._fields), strict=True)]
+    return found
 
 
 def by_probe(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:

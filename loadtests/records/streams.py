@@ -1,22 +1,33 @@
 """Arrow IPC streams: appended in batches, readable up to the last full batch however they ended."""
 
 import io
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
 from loadtests import readers
+from loadtests.records.conformity import Conformity, table_of
+from loadtests.records.files import UnreadableError, open_regular, shown
+from loadtests.records.messages import CheckedStream
 
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 BATCH_INTERVAL_S = 0.25
 """Writers flush at least this often: packing one huge batch would stall a worker for tens of milliseconds."""
+
+MOST_ROWS: Final = 1 << 18
+"""Rows of a piece that is read; those of a larger batch come in several."""
+
+_GATHERED_ROWS = 1 << 14
+_GATHERED_BATCHES = 1 << 10
+_GATHERED_BYTES = 16 << 20
+_SHOWN = 200
 
 
 class TableWriter:
@@ -66,42 +77,76 @@ class _File(io.FileIO):
         return size
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[pa.NativeFile, mmap.mmap | None]]:
-    """A file of at least one byte for reading: mapped into memory, or read whole where the file system maps none.
-
-    The map is closed when nothing refers to its pages any more.
-    """
-    with path.open("rb") as file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except OSError:  # ENODEV: some network and FUSE mounts
-            yield pa.BufferReader(file.read()), None
-            return
-    yield pa.BufferReader(pa.py_buffer(mapped)), mapped
-
-
 def read_schema(path: Path) -> pa.Schema | None:
-    """The schema of a table file; None when the file was cut before its schema was whole."""
-    try:
-        with opened(path) as (source, _), pa.ipc.open_stream(source) as stream:
-            return stream.schema
-    except (pa.ArrowInvalid, OSError, ValueError):  # ValueError: an empty file has no map
-        return None
+    """The schema of a table file, of the columns that this version knows; None when the file was cut before its schema
+    was whole. Raises UnreadableError when the file is none of its table."""
+    with open_regular(path) as file:
+        conformity = _conformity(CheckedStream(file, shown(path)), path)
+        return None if conformity is None else conformity.schema
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Every full batch of a table file, without copying it into memory; a cut stream simply ends early."""
-    if path.stat().st_size == 0:
-        return
-    with opened(path) as (source, _):
-        try:
-            stream = pa.ipc.open_stream(source)
-        except (pa.ArrowInvalid, OSError):
+    """Every full batch of a table file in pieces of at most `MOST_ROWS` rows; a cut stream simply ends early.
+
+    Columns that this version does not know are left out. Raises UnreadableError when a batch is not as its table is
+    documented, or the file is larger than it may be.
+    """
+    with open_regular(path) as file:
+        conformity = _conformity(CheckedStream(file, shown(path)), path)
+        if conformity is None:
             return
-        while True:
-            try:
-                batch = stream.read_next_batch()
-            except (StopIteration, pa.ArrowInvalid, OSError):
-                return
-            yield batch
+        file.seek(0)
+        source = CheckedStream(file, shown(path))
+        options = pa.ipc.IpcReadOptions(included_fields=conformity.included, use_threads=False)
+        with _decoding(path), pa.ipc.open_stream(pa.PythonFile(source, "r"), options=options) as stream:
+            for batch in _gathered(stream):
+                conformity.check(batch, source.budget)
+                yield from (batch.slice(start, MOST_ROWS) for start in range(0, batch.num_rows, MOST_ROWS))
+
+
+def _gathered(stream: Any) -> Iterator[pa.RecordBatch]:
+    """Small batches joined: a check takes 0.2 ms, and a long run has hundreds of thousands of batches."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in iter(partial(_next_batch, stream), None):
+        batch.validate()  # lengths against buffers, without which nothing may be joined
+        waiting.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= _GATHERED_ROWS or size >= _GATHERED_BYTES or len(waiting) >= _GATHERED_BATCHES:
+            yield pa.concat_batches(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+def _next_batch(stream: Any) -> pa.RecordBatch | None:
+    try:
+        return stream.read_next_batch()
+    except StopIteration:
+        return None
+
+
+def _conformity(source: CheckedStream, path: Path) -> Conformity | None:
+    with _decoding(path):
+        try:
+            with pa.ipc.open_stream(pa.PythonFile(source, "r")) as stream:
+                schema = stream.schema
+        except pa.ArrowInvalid:
+            if source.begun:
+                raise
+            return None
+        return Conformity(table_of(path.stem), schema, shown(path))
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turns what Arrow says of bytes that it cannot decode into an UnreadableError."""
+    try:
+        yield
+    except UnreadableError:
+        raise
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:_SHOWN]
+        raise UnreadableError(f"{shown(path)} is damaged: {ascii(reason)[1:-1]}") from None
+    except OSError as error:
+        raise UnreadableError(f"{shown(path)} cannot be read: {error.strerror or error}") from None

@@ -6,9 +6,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pyarrow as pa
 
+from loadtests.records.files import UnreadableError
+from loadtests.records.strictjson import parse_json
 from loadtests.records.vocabulary import (
     ERRORS,
     KNOWN,
@@ -35,6 +38,10 @@ class Column:
     meaning: str
     nullable: bool = False
     codes: tuple[str, ...] | None = None
+    later: bool = False
+    """Whether tables of older versions lack it."""
+    most_names: int | None = None
+    """Of a text that readers tell rows apart by: how many different ones a file may have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     per_writer: bool = False
+    most_rows: int = 200_000_000
+    """More are not read: some tables are kept in memory whole, as Python's objects."""
 
     def schema(self, codes: Mapping[str, Sequence[str]] | None = None) -> pa.Schema:
         """The Arrow schema, with the names behind every code column in its metadata.
@@ -57,16 +66,24 @@ class Table:
 
 def codes_of(schema: pa.Schema) -> dict[str, list[str]]:
     """Column name → names by code, as written in a table's own schema."""
-    named: dict[str, list[str]] = json.loads((schema.metadata or {}).get(_CODES, b"{}"))
-    return named
+    return {name: list(names) for name, names in _codes(bytes((schema.metadata or {}).get(_CODES, b"{}"))).items()}
 
 
-def _time(name: str, meaning: str, nullable: bool = False) -> Column:
-    return Column(name, pa.int64(), f"{meaning} (ns since the run's origin)", nullable)
+@lru_cache(64)
+def _codes(text: bytes) -> Mapping[str, Sequence[str]]:
+    named = parse_json(text, "the names of codes")
+    lists = named.values() if isinstance(named, dict) else [None]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        raise UnreadableError("the names of codes are no lists of texts by column")
+    return dict(named)
 
 
-def _text(name: str, meaning: str, nullable: bool = False) -> Column:
-    return Column(name, pa.string(), meaning, nullable)
+def _time(name: str, meaning: str, nullable: bool = False, later: bool = False) -> Column:
+    return Column(name, pa.int64(), f"{meaning} (ns since the run's origin)", nullable, later=later)
+
+
+def _text(name: str, meaning: str, nullable: bool = False, later: bool = False, names: int | None = None) -> Column:
+    return Column(name, pa.string(), meaning, nullable, later=later, most_names=names)
 
 
 OPERATIONS_TABLE = Table(
@@ -89,12 +106,13 @@ OPERATIONS_TABLE = Table(
         ),
         _time("published_ns", "the server's own stamp of a push, on the origin's clock", True),
         Column("error", pa.uint8(), "why it was not ok", codes=ERRORS),
-        Column("topic", pa.uint8(), "what was subscribed to, or where a push came from", codes=TOPICS),
+        Column("topic", pa.uint8(), "what was subscribed to, or where a push came from", codes=TOPICS, later=True),
         Column(
             "sequence",
             pa.int64(),
             "a push's number in its topic; a subscription's: the topic's last one when it began",
             nullable=True,
+            later=True,
         ),
     ),
     per_writer=True,
@@ -110,9 +128,9 @@ TRANSACTIONS_TABLE = Table(
         _time("begun_ns", "when the transaction began, the write lock in hand where there is one"),
         _time("ended_ns", "when commit or rollback had returned"),
         Column("outcome", pa.uint8(), "how it ended", codes=TRANSACTION_OUTCOMES),
-        _text("database", "the name in the run of the database that the session is one of"),
-        _time("received_ns", "when the pod took up the request that it served", True),
-        _time("asked_ns", "when the pod asked its pool for the session; null where it does not say", True),
+        _text("database", "the name in the run of the database that the session is one of", later=True, names=100),
+        _time("received_ns", "when the pod took up the request that it served", True, True),
+        _time("asked_ns", "when the pod asked its pool for the session; null where it does not say", True, True),
     ),
     per_writer=True,
 )
@@ -124,8 +142,8 @@ LOCK_WAITS_TABLE = Table(
         _time("started_ns", "when the wait began"),
         _time("ended_ns", "when it was last known to last; null while the run ended first", True),
         Column("known", pa.uint8(), "how it is known", codes=KNOWN),
-        _text("engine", "postgres, mariadb, redis"),
-        _text("database", "which database: its name in the run"),
+        _text("engine", "postgres, mariadb, redis", names=100),
+        _text("database", "which database: its name in the run", later=True, names=100),
         _text("pod", "the pod that the waiter serves", True),
         Column("waiter_session", pa.int64(), "the session that waited"),
         _text("waiter_operation", "what it was doing; null when it could not be told", True),
@@ -143,8 +161,13 @@ LOCK_WAITS_TABLE = Table(
         _text("mode", "the lock mode asked for", True),
         _text("statement", "fingerprint of the waiter's statement, without values", True),
         Column("hits", pa.int32(), "ticks that saw it; null unless sampled", nullable=True),
-        _text("lock", "what tells the lock from others of its database: a row's place, a key; null where untold", True),
-        Column("outcome", pa.uint8(), "how it ended", codes=WAIT_OUTCOMES),
+        _text(
+            "lock",
+            "what tells the lock from others of its database: a row's place, a key; null where untold",
+            True,
+            True,
+        ),
+        Column("outcome", pa.uint8(), "how it ended", codes=WAIT_OUTCOMES, later=True),
     ),
 )
 
@@ -152,8 +175,8 @@ COUNTERS_TABLE = Table(
     "counters",
     (
         _time("t_ns", "the tick"),
-        _text("engine", "postgres, mariadb, redis"),
-        _text("database", "which database: its name in the run"),
+        _text("engine", "postgres, mariadb, redis", names=100),
+        _text("database", "which database: its name in the run", later=True, names=100),
         _text("counter", "what the server counts, its unit at the end of the name: lock_wait_ms, deadlocks"),
         Column("value", pa.int64(), "the server's own total so far; falls when it was reset or started anew"),
     ),
@@ -163,8 +186,8 @@ SESSIONS_TABLE = Table(
     "sessions",
     (
         _time("t_ns", "the tick"),
-        _text("engine", "postgres, mariadb, redis"),
-        _text("database", "which database: its name in the run"),
+        _text("engine", "postgres, mariadb, redis", names=100),
+        _text("database", "which database: its name in the run", later=True, names=100),
         _text("wait_class", "running, lock, io, client, idle in transaction, other"),
         _text("operation", "what the sessions were doing; null when it could not be told", True),
         Column("sessions", pa.int32(), "how many"),
@@ -175,8 +198,8 @@ RESOURCES_TABLE = Table(
     "resources",
     (
         _time("t_ns", "the tick"),
-        _text("role", "pod, database, generator, observer"),
-        _text("name", "which one of them"),
+        _text("role", "pod, database, generator, observer", names=100),
+        _text("name", "which one of them", names=1_000),
         Column("cpu_ns", pa.int64(), "processor time used so far, of processes that have ended too (ns)"),
         Column("rss_bytes", pa.int64(), "resident memory now (bytes)"),
     ),
@@ -189,19 +212,21 @@ HOST_TABLE = Table(
         _text("counter", "what is counted, its unit at the end of the name: busy_ns"),
         Column("value", pa.int64(), "the total so far"),
     ),
+    most_rows=4_000_000,
 )
 
 TICKS_TABLE = Table(
     "ticks",
     (
-        _text("probe", "which probe"),
+        _text("probe", "which probe", names=1_000),
         _time("planned_ns", "when the tick was due"),
         _time("started_ns", "when it began"),
         _time("ended_ns", "when it was done"),
         Column("rows", pa.int32(), "rows that it brought"),
         _text("error", "why it saw nothing; null when it could see", True),
-        Column("period_ns", pa.int64(), "how often this probe is to look (ns)"),
+        Column("period_ns", pa.int64(), "how often this probe is to look (ns)", later=True),
     ),
+    most_rows=4_000_000,
 )
 
 TIMELINE_TABLE = Table(
@@ -214,6 +239,7 @@ TIMELINE_TABLE = Table(
         _text("result", "ok, failed, or the fault's short code"),
         _text("detail", "JSON: a stage's agents, arrivals_per_s and judge; an action's words, error, waited_s"),
     ),
+    most_rows=100_000,
 )
 
 TABLES: dict[str, Table] = {

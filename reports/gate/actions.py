@@ -1,8 +1,9 @@
 """Which actions of the timeline did not do what the scenario asks for."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from reports.timeline import detail_of
 
 
 def undone_actions(rows: Sequence[Mapping[str, Any]], planned: int | None) -> tuple[str, ...]:
@@ -22,6 +23,6 @@ def _never_began(row: Mapping[str, Any]) -> bool:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    detail = json.loads(row["detail"] or "{}")
+    detail = detail_of(row["detail"])
     words = detail.get("words") or f"an action on {row['subject']}"
     return f"{words}: {detail.get('error') or row['result']}"

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import ScenarioError, parse_scenario
 from loadtests.scenario.finding import OBJECTIVES
-from loadtests.scenario.problems import SourceError
 from loadtests.scenario.source import read_source
 from reports.gate.objectives import Objectives, parse_objectives
 
@@ -34,8 +34,10 @@ def objectives_of(runs: Sequence[RunDirectory]) -> Objectives:
 
 
 def _recorded(run: RunDirectory) -> str | None:
-    path = run.path / "objectives.yaml"
-    return read_source(path) if path.exists() else None
+    try:
+        return run.read_text("objectives.yaml")
+    except UnreadableError as error:
+        raise NoObjectivesError(f"{error}; {_GIVE}") from None
 
 
 def _short(text: str | None) -> str:
@@ -45,6 +47,7 @@ def _short(text: str | None) -> str:
 def _named(run: RunDirectory) -> str | None:
     """The objectives that the run's scenario names; None also when the scenario cannot be read."""
     try:
-        return parse_scenario(read_source(run.path / "scenario.yaml"), "scenario.yaml").objectives
-    except (ScenarioError, SourceError):
+        text = run.read_text("scenario.yaml")
+        return None if text is None else parse_scenario(text, "scenario.yaml").objectives
+    except (ScenarioError, UnreadableError):
         return None

@@ -11,6 +11,7 @@ from loadtests import readers
 from loadtests.commandline import file_path
 from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario.problems import SourceError, nearest, shown
 from loadtests.standardstreams import secure
@@ -22,6 +23,7 @@ from reports.gate.markdown import as_markdown
 from reports.gate.objectives import Objectives, load_objectives
 from reports.gate.reading import read_evidence, state, study_storages
 from reports.gate.verdicts import EXIT_CODES, Comparison
+from reports.wording import printable
 
 BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 64, 69, 70, 130
 
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _gate(_options(arguments))
     except _RefusedError as refused:
-        print(refused, file=sys.stderr)
+        print(printable(str(refused)), file=sys.stderr)
         return refused.code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -114,6 +116,8 @@ def _objectives(read: Callable[[], Objectives]) -> Objectives:
 def _storages(study: Path) -> Mapping[str, list[RunDirectory]]:
     try:
         return study_storages(study)
+    except UnreadableError as error:
+        raise _RefusedError(BAD_INPUT, f"{study}: {error}") from None
     except FileNotFoundError:
         raise _RefusedError(UNAVAILABLE, f"{study}: no such study; expected a directory of runs") from None
     except OSError as error:

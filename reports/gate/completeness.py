@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
@@ -40,6 +41,16 @@ _SAME_MOMENT_NS = 1_000
 _EVERY_S = 0.1
 """How often the number of agents is compared with the plan."""
 
+MOST_USERS = 10_000_000
+"""Users of one worker, which numbers them from 0."""
+
+MOST_MOMENTS = 100_000
+"""So often the number of agents is compared with the plan at most, however long the run."""
+
+FEW_ARRIVALS = 1_000_000
+"""A schedule of so many is made in any case. One of more is only made when the rows have half as many users: what is
+missing then is clear without it."""
+
 _DRAIN_NS = 30 * _S
 """A load that has been asked to end has ended after so long at most."""
 
@@ -59,6 +70,10 @@ class Users:
             return
         names = codes_of(batch.schema)["operation"]
         user, operation = batch.column("user").to_numpy(), batch.column("operation").to_numpy()
+        if user.min() < 0 or user.max() >= MOST_USERS:
+            raise UnreadableError(
+                f"operations: column user: {user.min()} to {user.max()}; expected 0 to {MOST_USERS - 1}"
+            )
         self._grow(int(user.max()) + 1)
         creates = operation == names.index("connection.create")
         self._note_first(user[creates], *(_moments(batch, name)[creates] for name in ("planned_ns", "started_ns")))
@@ -108,6 +123,8 @@ def missing_load(run: RunDirectory, manifest: Json, end: Json, rows: Sequence[Js
         return ()
     line, process, seed = timeline(scenario.stages), scenario.customer.arrivals, int(manifest["seed"])
     origin_ns, users = begun[0][1], _users(run)
+    if problem := _much_less(line, users, (int(end["ended_ns"]) - origin_ns) / _S):
+        return (problem,)
     due_ns, stage_of = _schedule(line, process, seed)
     due_ns += origin_ns
     found = _among(due_ns, np.sort(np.concatenate([_NONE, *(u.planned_ns for u in users)])))
@@ -127,10 +144,22 @@ def planned_actions(run: RunDirectory) -> int | None:
     return None if scenario is None else len(scenario.timeline)
 
 
+def _much_less(line: StageTimeline, users: Sequence[Users], lasted_s: float) -> str:
+    """What is missing when it is so much that no schedule has to be made, which may be as large as anybody writes."""
+    if line.duration_s > 2 * max(lasted_s, 0.0) + 60:
+        return f"stages of {line.duration_s:,.0f} s were planned, and the load had ended after {lasted_s:,.0f} s"
+    arrivals_planned = sum(segment.expected for segment in line.segments())
+    users_found = sum(int(np.count_nonzero(u.started_ns != _NEVER)) for u in users)
+    if arrivals_planned > max(FEW_ARRIVALS, 2 * users_found):
+        return f"{arrivals_planned:,.0f} arrivals were planned, and {users_found:,} users are in the rows"
+    return ""
+
+
 def _scenario(run: RunDirectory) -> Scenario | None:
     try:
-        return parse_scenario((run.path / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
-    except (OSError, UnicodeError, ScenarioError):
+        text = run.read_text("scenario.yaml")
+        return None if text is None else parse_scenario(text, "scenario.yaml")
+    except (ScenarioError, UnreadableError):
         return None
 
 
@@ -179,7 +208,7 @@ def _with_agents(
         last_ns.append(users.ended_ns[agents])
     first, gone, last = (np.sort(np.concatenate(moments)) for moments in (first_ns, gone_ns, last_ns))
     at_most, at_least = AgentDeviation(line), AgentDeviation(line)
-    for at_s in np.arange(0.0, line.duration_s, _EVERY_S):
+    for at_s in np.arange(0.0, line.duration_s, max(_EVERY_S, line.duration_s / MOST_MOMENTS)):
         at_ns = origin_ns + round(float(at_s) * _S)
         begun = int(np.searchsorted(first, at_ns, "right"))
         at_most.note(float(at_s), begun - int(np.searchsorted(gone, at_ns, "left")))

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.gate.evidence import Counts
@@ -15,6 +16,8 @@ from reports.gate.objectives import Objective
 from reports.judged_time import Window, inside, touching
 
 _NEVER = np.iinfo(np.int64).min
+_EARLIEST_NS = -1_000_000_000
+"""How long before the moment for which it was planned an operation may have ended: by no more than clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,13 @@ def count_batches(
 def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses) -> Attempts:
     codes = codes_of(batch.schema)
     planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
+    if operation not in codes["operation"] or "run_ended" not in codes["error"]:
+        raise UnreadableError(f"the operations table has no code for {operation}, or for run_ended")
     at = batch.column("operation").to_numpy() == codes["operation"].index(operation)
     at &= inside(planned, windows)
     planned, ended = planned[at], batch.column("ended_ns").to_numpy()[at]
+    if (ended - planned).min(initial=0) < _EARLIEST_NS:
+        raise UnreadableError(f"a row of {operation} ended before the moment for which it was planned")
     explained = touching(planned, ended + 1, excuses.windows) | (operation in excuses.operations)
     outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
     local = np.isin(error, [code for code, name in enumerate(codes["error"]) if name in LOCAL_ERRORS])

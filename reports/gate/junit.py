@@ -100,10 +100,10 @@ def _started(judgement: Judgement, storage: str | None) -> str:
     starts = judgement.started_at
     known = starts.get(storage) if storage is not None else min(starts.values(), default=None)
     try:
-        moment = datetime.fromisoformat(known or "")
-    except ValueError:
+        moment = datetime.fromisoformat(known or "").astimezone(UTC)
+    except (ValueError, OverflowError):  # no date, or one that has none in UTC, as in the year 1
         moment = datetime.now(UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _clean(text: str) -> str:

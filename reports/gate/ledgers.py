@@ -58,6 +58,8 @@ def _as_found(found: LedgerCheck) -> tuple[Verdict, str]:
     verdict = _VERDICTS.get(found.verdict, Verdict.UNKNOWN)
     if verdict is Verdict.PASS and found.count:
         return Verdict.UNKNOWN, f"the ledger calls {found.count} a pass"
+    if verdict is Verdict.PASS and found.count is None:
+        return Verdict.UNKNOWN, "the ledger calls a pass what it did not count"
     return verdict, found.reason
 
 

@@ -1,14 +1,18 @@
 """Run directories → evidence: the only place of the gate that opens a run's files."""
 
+import contextlib
 import hashlib
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loadtests.records.files import UnreadableError, entries
 from loadtests.records.hostload import HostLoad, host_load, read_host
 from loadtests.records.kept import short_files
 from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.shapes import check_shape
 from loadtests.records.sight import by_probe, read_ticks
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
@@ -46,13 +50,11 @@ def state(study: Path) -> dict[str, tuple[tuple[str, int, int], ...]]:
 
 
 def _files(directory: Path) -> Iterator[tuple[str, int, int]]:
-    for path in directory.iterdir():
-        try:
-            found = path.stat()
-        except FileNotFoundError:  # the name of a draft that has got its own since
-            continue
-        if path.is_file():
-            yield path.name, found.st_size, found.st_mtime_ns
+    """None of a directory that cannot be read: that is a fault of its run."""
+    with contextlib.suppress(UnreadableError):
+        for name, found in entries(directory):
+            if stat.S_ISREG(found.st_mode):
+                yield name, found.st_size, found.st_mtime_ns
 
 
 def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Sequence[Objective]) -> Evidence:
@@ -64,13 +66,15 @@ def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Se
 def _storage(run: RunDirectory) -> str | None:
     try:
         return asked(run.read("manifest") or {})
-    except (OSError, ValueError, AttributeError):
+    except UnreadableError:
         return None
 
 
 def _guarded_run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> RunEvidence:
     try:
         return _run(run, storage, objectives)
+    except UnreadableError as error:
+        return RunEvidence(run.name, storage, broken=str(error))
     except Exception as error:  # whatever is wrong with its files, the run is unknown
         return RunEvidence(run.name, storage, broken=f"cannot be read: {type(error).__name__}: {error}")
 
@@ -85,9 +89,9 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     known = RunEvidence(
         run.name,
         storage,
-        manifest["round"],
+        _required(manifest, "round", "manifest"),
         started_at=started_at if isinstance(started_at, str) else None,
-        lasted_s=ended["ended_ns"] / _S if end is not None else None,
+        lasted_s=_required(end, "ended_ns", "end") / _S if end is not None else None,
     )
     timeline = [row for batch in run.batches("timeline") for row in batch.to_pylist()]
     if problem := _not_whole(run, timeline, end):
@@ -101,14 +105,14 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     without_plan = _without_plan(run, manifest)
     return replace(
         known,
-        reason=ended.get("reason"),
-        detail=ended.get("detail", ""),
+        reason=_required(end, "reason", "end") if end is not None else None,
+        detail=ended.get("detail") or "",
         missing_load=missing_load(run, manifest, ended, timeline) if end is not None and not without_plan else (),
         without_plan=without_plan,
         undone_actions=undone_actions(timeline, None if without_plan else planned_actions(run)),
         other_agents=_other_agents(ended),
-        kept=_kept(ended["operations"], found) if end is not None else None,
-        saturated=ended.get("generator", {}).get("saturated"),
+        kept=_kept(_required(end, "operations", "end"), found) if end is not None else None,
+        saturated=(ended.get("generator") or {}).get("saturated"),
         strain=strain(ended),
         slowed=slowed(ended),
         exhausted=exhausted(ended),
@@ -125,18 +129,26 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
 def _without_plan(run: RunDirectory, manifest: Json) -> str:
     """Compares the scenario with what the manifest says of it."""
     named = (manifest.get("scenario") or {}).get("sha256")
+    if named is None:
+        return ""
     try:
-        found = hashlib.sha256((run.path / "scenario.yaml").read_bytes()).hexdigest()
-    except FileNotFoundError:
-        return "scenario.yaml is missing" if named is not None else ""
-    return "" if named in (None, found) else "scenario.yaml is not the file that the manifest names"
+        text = run.read_text("scenario.yaml")
+    except UnreadableError as error:
+        return str(error)
+    if text is None:
+        return "scenario.yaml is missing"
+    return (
+        ""
+        if hashlib.sha256(text.encode()).hexdigest() == named
+        else "scenario.yaml is not the file that the manifest names"
+    )
 
 
 def _other_agents(end: Json) -> tuple[str, ...]:
     """Empty too for runs of older versions, which do not say."""
     stages = (end.get("load") or {}).get("stages") or ()
     names = ("name", "agents", "agents_missing", "agents_extra")
-    return tuple(text for stage in stages for text in agent_shortfalls(*(stage[name] for name in names)))
+    return tuple(text for stage in stages for text in agent_shortfalls(*(stage.get(name) for name in names)))
 
 
 def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:
@@ -156,20 +168,36 @@ def _not_whole(run: RunDirectory, timeline: Sequence[Json], end: Json | None) ->
     return "; ".join(map(str, short_files(run, end)[:_TOLD]))
 
 
+def _required(content: Json, key: str, document: str) -> Any:
+    if content.get(key) is None:
+        raise UnreadableError(f"{document}.json has no {key}")
+    return content[key]
+
+
 def _never_began(end: Json | None) -> str:
-    why = f"{end['reason']}: {end['detail']}" if end is not None else "aborted: there is no manifest.json"
+    why = f"{end.get('reason')}: {end.get('detail')}" if end is not None else "aborted: there is no manifest.json"
     return f"it never began, {why}"
 
 
 def _kept(operations: Json, found: int) -> Kept:
-    return Kept(operations["lost"], operations.get("lost_at_most"), operations["written"], found)
+    if "lost" not in operations:
+        raise UnreadableError("end.json does not say how many operations were lost")
+    written = operations.get("written")
+    if written is None:
+        raise UnreadableError("end.json does not say how many operations were written")
+    return Kept(operations["lost"], operations.get("lost_at_most"), written, found)
 
 
 def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
     document = run.read("ledger")
     if document is None:
         return None
-    return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in document["checks"])
+    checks = document.get("checks")
+    if checks is None:
+        raise UnreadableError("ledger.json has no checks")
+    for number, check in enumerate(checks):
+        check_shape("ledger check", check, f"ledger.json: checks[{number}]")
+    return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in checks)
 
 
 def _sight(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> Sight | None:

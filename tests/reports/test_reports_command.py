@@ -238,12 +238,72 @@ def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
     assert not (study / "report").exists()
 
 
-def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_path, capsys):
+def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise KeyError("a bug")
+
     study = tmp_path / "study"
-    write_run(study, manifest={"stages": [{"name": "no start"}]}, timeline=None)
+    write_run(study, operations=accepts(0.01))
+    monkeypatch.setattr("reports.page.render.render", fail)
     assert main([str(study)]) == 70
     assert "a fault of ours" in capsys.readouterr().err
     assert [p.name for p in study.iterdir()] == ["01-sqlite"]
+
+
+def test_document_that_cannot_be_read_is_said_to_be_and_counts_as_missing(tmp_path):
+    study = tmp_path / "study"
+    write_run(study, operations=accepts(0.01), manifest={"stages": [{"name": "no start"}]})
+    assert main([str(study)]) == 0
+    caveats = json.loads((study / "report" / "summary.json").read_text())["caveats"]
+    assert any("01-sqlite/manifest.json: stages.0.starts_s: Field required" in caveat for caveat in caveats)
+    assert any("01-sqlite has no manifest" in caveat for caveat in caveats)
+
+
+@pytest.fixture
+def reported(tmp_path):
+    """A study with a report of earlier."""
+    study = tmp_path / "study"
+    write_run(study, operations=accepts(0.01))
+    (study / "report").mkdir()
+    (study / "report" / "index.html").write_text("earlier")
+    return study
+
+
+def only_the_earlier_report(study):
+    names = sorted(path.name for path in study.iterdir())
+    return names == ["01-sqlite", "report"] and (study / "report" / "index.html").read_text() == "earlier"
+
+
+def test_table_that_cannot_be_read_is_bad_input_and_keeps_the_earlier_report(reported, capsys):
+    table = reported / "01-sqlite" / "ticks.arrows"
+    table.unlink()
+    os.mkfifo(table)
+    assert main([str(reported)]) == 64
+    assert "01-sqlite/ticks.arrows is a FIFO; expected a regular file" in capsys.readouterr().err
+    assert only_the_earlier_report(reported)
+
+
+def test_report_that_cannot_take_its_place_leaves_the_earlier_one(reported, capsys, monkeypatch):
+    rename = Path.rename
+
+    def refuse_drafts(path, target):
+        if path.name.startswith(".report-") and not path.name.endswith("-old"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_drafts)
+    assert main([str(reported)]) == 69
+    assert only_the_earlier_report(reported)
+
+
+def test_link_in_place_of_the_report_is_replaced_and_not_followed(reported, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (reported / "report").rename(elsewhere)
+    (reported / "report").symlink_to(elsewhere)
+    assert main([str(reported)]) == 0
+    assert not (reported / "report").is_symlink()
+    assert (elsewhere / "index.html").read_text() == "earlier"
+    assert sorted(path.name for path in reported.iterdir()) == ["01-sqlite", "report"]
 
 
 def test_wrong_arguments_are_bad_input(capsys):

@@ -1,0 +1,241 @@
+"""What the documents of a run directory are made of: the type and the range of each key that is read.
+
+Keys may be missing, as in runs of older versions, and others may be there, as in runs of newer ones. A key that is
+there has the type that `docs/run-directory.md` says, so that readers need not ask.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Final, Required
+
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
+
+from loadtests.records.conformity import LONGEST_NS, LONGEST_S
+from loadtests.records.files import UnreadableError
+
+MOST_PODS: Final = 255
+"""Pods that rows are told apart by: their code has one byte."""
+
+_SHOWN = 40
+
+
+def _directory_name(value: Any) -> Any:
+    if not (isinstance(value, str) and len(value) < 1 << 10) and value is not None:
+        raise PydanticCustomError("string_type", "Input should be the name of a directory")
+    return value
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)]
+Moment = Annotated[int, Field(ge=-LONGEST_NS, le=LONGEST_NS)]
+Name = Annotated[str, Field(max_length=1 << 16)]
+Text = Name | None
+DirectoryName = Annotated[Any, PlainValidator(_directory_name)]
+"""May have bytes that are no text, as Python represents them."""
+Counts = Annotated[dict[Name, Count], Field(max_length=10_000)]
+
+
+class Scenario(TypedDict, total=False):
+    name: Text
+    sha256: Text
+
+
+class Planned(TypedDict, total=False):
+    rounds: Required[Annotated[int, Field(ge=0, le=1_000)]]
+    storages: Required[Annotated[list[Name], Field(max_length=1_000)]]
+
+
+class Harness(TypedDict, total=False):
+    version: Text
+    commit: Text
+
+
+class Pod(TypedDict, total=False):
+    name: Text
+    accounts: list[Name] | int | None
+
+
+class Target(TypedDict, total=False):
+    owned: bool | None
+    pods: Annotated[list[Pod], Field(max_length=MOST_PODS)] | None
+
+
+class Promises(TypedDict, total=False):
+    durable: bool | None
+    no_orphans: bool | None
+    commit_survives: Text
+
+
+class Engine(TypedDict, total=False):
+    name: Text
+    version: Text
+    settings: Annotated[dict[Name, Any], Field(max_length=10_000)] | None
+    promises: Promises | None
+
+
+class Host(TypedDict, total=False):
+    cpu: Text
+    cores: Number | None
+
+
+class RemoteWorker(TypedDict, total=False):
+    error_ns: Whole | None
+
+
+class Generator(TypedDict, total=False):
+    workers: list[RemoteWorker] | None
+
+
+class LockSource(TypedDict, total=False):
+    known: Annotated[list[Name], Field(max_length=100)] | None
+    period_ns: Count | None
+    threshold_ns: Count | None
+    reason: Text
+
+
+class Stage(TypedDict, total=False):
+    name: Required[Name]
+    starts_s: Required[Seconds]
+    duration_s: Required[Seconds]
+    agents: Number | None
+    arrivals_per_s: Number | None
+    judge: Required[bool]
+
+
+class Manifest(TypedDict, total=False):
+    format: Required[int]
+    study: DirectoryName
+    run: DirectoryName
+    round: Count | None
+    planned: Planned | None
+    storage: Text
+    label: Text
+    scenario: Scenario | None
+    seed: Whole | None
+    harness: Harness | None
+    target: Target | None
+    engine: Engine | None
+    host: Host | None
+    notes: Annotated[list[Name], Field(max_length=1_000)] | None
+    generator: Generator | None
+    lock_sources: Annotated[dict[Name, LockSource | None], Field(max_length=1_000)] | None
+    stages: Annotated[list[Stage], Field(max_length=10_000)] | None
+
+
+class Operations(TypedDict, total=False):
+    begun: Count | None
+    written: Count
+    in_flight: Count | None
+    lost: Count | None
+    lost_at_most: Count | None
+
+
+class LateStarts(TypedDict, total=False):
+    count: Required[Count]
+    of: Required[Count]
+
+
+class LoadStage(TypedDict, total=False):
+    name: Text
+    lasted_s: Seconds | None
+    agents: Count | None
+    agents_missing: Count | None
+    agents_extra: Count | None
+
+
+class Load(TypedDict, total=False):
+    stages: list[LoadStage] | None
+
+
+class Worker(TypedDict, total=False):
+    cpu_share: Number | None
+    cpu_allowed: Number | None
+    run_queue_share: Number | None
+    throttled_share: Number | None
+    stood_still_s: Number | None
+    late_starts: Count | None
+    unstamped_connections: Count | None
+
+
+class LoadGenerator(TypedDict, total=False):
+    saturated: bool | None
+    reasons: Annotated[list[Name], Field(max_length=1_000)] | None
+    local_errors: Counts | None
+    workers: list[Worker] | None
+
+
+class HostLoad(TypedDict, total=False):
+    reason: Text
+
+
+class Observer(TypedDict, total=False):
+    blind_s: Required[Seconds]
+    reason: Text
+
+
+class End(TypedDict, total=False):
+    reason: Name
+    detail: Text
+    ended_ns: Moment
+    rows: Counts
+    operations: Operations | None
+    late_starts: LateStarts | None
+    load: Load | None
+    generator: LoadGenerator | None
+    local_errors: Annotated[dict[Name, Counts], Field(max_length=2_000)] | None
+    host: HostLoad | None
+    observer: Observer | None
+
+
+class Ledger(TypedDict, total=False):
+    checks: Annotated[list[Any], Field(max_length=10_000)] | None
+
+
+class LedgerCheck(TypedDict, total=False):
+    """Stricter than `Ledger`: for a reader that judges by it."""
+
+    check: Required[Name]
+    verdict: Required[Name]
+    count: Required[Count | None]
+    reason: Text
+
+
+class Calibration(TypedDict, total=False):
+    figures: Annotated[list[Any], Field(max_length=10_000)] | None
+
+
+_SHAPES: Mapping[str, Any] = {
+    "manifest": Manifest,
+    "end": End,
+    "ledger": Ledger,
+    "ledger check": LedgerCheck,
+    "calibration": Calibration,
+}
+
+
+def check_shape(shape: str, content: Any, name: str) -> None:
+    """Raises UnreadableError, which calls the content `name`, when it is not of the shape."""
+    try:
+        _adapter(shape).validate_python(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(_cut(part) for part in first["loc"])
+        value = "" if first["type"] == "missing" else f" (got {_cut(first['input'])})"
+        where = f": {place}" if place else ""
+        raise UnreadableError(f"{name}{where}: {first['msg']}{value}") from None
+
+
+@cache
+def _adapter(shape: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_SHAPES[shape])
+
+
+def _cut(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    text = ascii(value) if isinstance(value, str) and not value.isidentifier() else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
