@@ -51,6 +51,8 @@ def counted(run: Run) -> dict[str, Counted]:
     """By database; those that nobody asked for their totals are not there, and of those that nobody reached nothing is
     seen."""
     rows = table(run.directory, "counters").to_pandas()
+    if "database" not in rows:  # of an older version, which watched one
+        rows["database"] = rows["engine"]
     if rows["counter"].nunique() * rows["t_ns"].nunique() > _MOST_CELLS:
         raise UnreadableError("counters.arrows has more counters and moments than are put into one table")
     asked = {str(name): Counted("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}}

@@ -107,7 +107,7 @@ class Stage(TypedDict, total=False):
 
 
 class Manifest(TypedDict, total=False):
-    format: Required[int]
+    format: int
     study: DirectoryName
     run: DirectoryName
     round: Count | None

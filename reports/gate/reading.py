@@ -83,8 +83,9 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     manifest, end = run.read("manifest"), run.read("end")
     if manifest is None:
         return RunEvidence(run.name, storage, broken=_never_began(end))
-    if manifest["format"] != FORMAT:
-        return RunEvidence(run.name, storage, broken=f"format {manifest['format']}, where {FORMAT} was expected")
+    found_format = _required(manifest, "format", "manifest")
+    if found_format != FORMAT:
+        return RunEvidence(run.name, storage, broken=f"format {found_format}, where {FORMAT} was expected")
     ended, started_at = end or {}, manifest.get("started_at")
     known = RunEvidence(
         run.name,
