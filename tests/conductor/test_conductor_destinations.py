@@ -163,7 +163,7 @@ def test_owned_networks_are_added() -> None:
     assert permitted("pod.invalid", ("198.51.100.1", "192.0.2.1"), networks) == {"198.51.100.1"}
 
 
-def test_names_that_a_certificate_proves_and_addresses_are_not_bound() -> None:
+def test_addresses_and_names_of_certificates_are_not_bound() -> None:
     assert networks_of_url("wss://pod.example.com/", ("pod.example.com",)) == ()
     assert networks_of_url("ws://203.0.113.9/", ("203.0.113.9",)) == ()
     assert permitted("203.0.113.9", ("203.0.113.9",), ("10.0.0.0/8",)) == {"203.0.113.9"}
@@ -218,9 +218,7 @@ timeline:
 """
 
 
-def test_every_host_that_gets_secrets_is_bound_when_the_study_is_checked(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_check_binds_every_host_that_gets_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "calls.yaml").write_text(SCENARIO)
     monkeypatch.setenv("LOADTESTS_TOKEN_SECRET", SECRET)
     monkeypatch.setenv("LOADTESTS_HOOK", "hush")

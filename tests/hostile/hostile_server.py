@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hostile_modes import CERTIFICATE, MODES, Script, answer_all
+from hostile_modes import MODES
 from hostile_peer import Peer
+from hostile_scripts import CERTIFICATE, Script, answer_all
 
 STUDY = "study"
 

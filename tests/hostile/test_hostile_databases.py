@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from hostile_modes import EVIL, EVIL_BYTES
+from hostile_scripts import EVIL, EVIL_BYTES
 
 from loadtests.conductor.behind import check_databases
 from loadtests.conductor.failures import Unavailable

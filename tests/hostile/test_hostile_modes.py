@@ -9,7 +9,8 @@ from pathlib import Path
 
 import gevent
 import pytest
-from hostile_modes import EVIL, MODES, Mode
+from hostile_modes import MODES, Mode
+from hostile_scripts import EVIL
 from hostile_server import hostile_server
 
 from loadtests.conductor.failures import CannotRun

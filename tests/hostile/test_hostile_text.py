@@ -8,7 +8,7 @@ import logging
 import urllib.parse
 
 import pytest
-from hostile_modes import EVIL
+from hostile_scripts import EVIL
 from hypothesis import given
 from hypothesis import strategies as st
 

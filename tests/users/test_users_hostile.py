@@ -75,9 +75,7 @@ def test_messages_without_end_fill_no_memory(agent: Agent) -> None:
     assert agent.chats["00ff"].seen == 19_999
 
 
-def test_a_pod_that_breaks_the_protocol_again_and_again_is_reached_more_rarely(
-    agent: Agent, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pauses_grow_while_a_pod_breaks_the_protocol(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     class Opened:
         def __init__(self, *_: object) -> None:
             pass
