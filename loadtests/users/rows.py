@@ -26,6 +26,8 @@ _NULLS: Final = {
     "published_ns": NO_TIME,
     "sequence": NO_TIME,
 }
+_LATEST_NS: Final = 1 << 62
+
 _FORMATS: Final = {"uint8": ("B", "<u1"), "int32": ("i", "<i4"), "uint64": ("Q", "<u8"), "int64": ("q", "<i8")}
 
 _STRUCT: Final = struct.Struct("<" + "".join(_FORMATS[str(c.type)][0] for c in OPERATIONS_TABLE.columns))
@@ -38,6 +40,44 @@ pack = _STRUCT.pack
 def unpack(packed: Sequence[bytes]) -> Rows:
     """Packed rows, in their order → one structured array."""
     return np.frombuffer(b"".join(packed), _DTYPE)
+
+
+def of_batch(batch: pa.RecordBatch) -> Rows:
+    """The rows of a batch that `to_batch` made."""
+    rows = np.empty(batch.num_rows, _DTYPE)
+    for column, values in zip(batch.schema.names, batch.columns, strict=True):
+        data = np.frombuffer(
+            values.buffers()[1], _DTYPE[column], batch.num_rows, values.offset * _DTYPE[column].itemsize
+        )
+        rows[column] = data
+    return rows
+
+
+def of_bytes(data: bytes) -> Rows:
+    """Rows that another process sent. Raises ValueError when they are none of the operations table."""
+    if not data or len(data) % _DTYPE.itemsize:
+        raise ValueError(f"{len(data)} bytes of rows, expected a multiple of {_DTYPE.itemsize}")
+    return np.frombuffer(data, _DTYPE)
+
+
+def count_of(data: bytes) -> int:
+    """How many rows `of_bytes` makes of it."""
+    return len(data) // _DTYPE.itemsize
+
+
+def check(rows: Rows, pods: int) -> None:
+    """Raises ValueError when a value is none that its column may have."""
+    codes = {c.name: len(c.codes or ()) or pods for c in OPERATIONS_TABLE.columns if c.codes is not None}
+    for name, count in codes.items():
+        if (highest := int(rows[name].max())) >= count:
+            raise ValueError(f"{name} {highest} of {count}")
+    for name in ("account", "user", "connection"):
+        if (lowest := int(rows[name].min())) < 0:
+            raise ValueError(f"{name} {lowest}, expected 0 or more")
+    for name in ("planned_ns", "started_ns", "ended_ns", "published_ns"):
+        known = rows[name][rows[name] != NO_TIME] if name in _NULLS else rows[name]
+        if known.size and not -_LATEST_NS <= int(known.min()) <= int(known.max()) <= _LATEST_NS:
+            raise ValueError(f"{name} beyond ±{_LATEST_NS} ns")
 
 
 def to_batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:

@@ -11,9 +11,15 @@ import pyarrow as pa
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import TableWriter
+from loadtests.records.tables import codes_of
+from loadtests.users.rows import check, count_of, of_batch, of_bytes, to_batch
 
 UNACKNOWLEDGED_BYTES: Final = 64 << 20
 """How much a remote worker keeps for a master that does not answer: minutes of load."""
+
+
+MOST_ROWS: Final = 3000
+"""Rows of one batch for another host: 81 bytes each, and the master takes messages of up to 256 KB."""
 
 
 class Sink(Protocol):
@@ -75,7 +81,7 @@ class FileSink:
 class RemoteBuffer:
     """Batches of a worker on another host: numbered from 0, kept until the master has acknowledged them.
 
-    Each is an Arrow stream of its own, schema included, so that it can be understood alone.
+    Each is a part of the table in the form of `rows.of_bytes`, which has nothing that the master would have to parse.
     """
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -89,13 +95,12 @@ class RemoteBuffer:
         """Keeps the batch for sending. Raises OSError when the master has not acknowledged for too long."""
         if self._bytes > UNACKNOWLEDGED_BYTES:
             raise OSError(f"the master has not acknowledged {self._bytes >> 20} MB of rows")
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.schema) as stream:
-            stream.write_batch(batch)
-        data = sink.getvalue().to_pybytes()
-        self._kept.append((self._next, batch.num_rows, data))
-        self._next += 1
-        self._bytes += len(data)
+        rows = of_batch(batch)
+        for first in range(0, len(rows), MOST_ROWS):
+            part = rows[first : first + MOST_ROWS]
+            self._kept.append((self._next, len(part), part.tobytes()))
+            self._next += 1
+            self._bytes += part.nbytes
 
     def reserve(self, number: int) -> None:
         """Only the master is told, which `Recorder.announce` asks for."""
@@ -122,18 +127,44 @@ class RemoteReceiver:
         self._sink = sink
         self._next = 0
 
+    @property
+    def rows(self) -> int:
+        """How many it has written."""
+        return self._sink.rows
+
     def receive(self, number: int, data: bytes) -> int:
         """Takes a batch and returns the number to acknowledge: the last one written, -1 when there is none.
 
         Batches that came before are not written again, and those that follow a gap wait to be sent again. Raises
-        OSError when it cannot write, pa.ArrowInvalid when `data` is not a batch.
+        OSError when it cannot write, ValueError when `data` has no rows, or values that are none of the table.
         """
         if number == self._next:
-            with pa.ipc.open_stream(data) as stream:
-                for batch in stream:
-                    self._sink.write(batch)
+            rows = of_bytes(data)
+            check(rows, len(codes_of(self._sink.schema)["pod"]))
+            self._sink.write(to_batch(rows, self._sink.schema))
             self._next += 1
         return self._next - 1
 
     def close(self) -> None:
         self._sink.close()
+
+
+class RemoteRows:
+    """The master's files of workers on other hosts, each opened at its first batch."""
+
+    def __init__(self, directory: RunDirectory, pods: Sequence[str]) -> None:
+        self._directory, self._pods = directory, pods
+        self._receivers: dict[int, RemoteReceiver] = {}
+
+    def receive(self, worker: int, number: int, data: bytes, most: int) -> int:
+        """As `RemoteReceiver.receive`, for that worker, which may have `most` rows in all."""
+        if worker not in self._receivers:
+            self._receivers[worker] = RemoteReceiver(FileSink(self._directory, worker, self._pods))
+        receiver = self._receivers[worker]
+        if receiver.rows + count_of(data) > most:
+            raise ValueError(f"more than {most}, which is more than it has begun operations")
+        return receiver.receive(number, data)
+
+    def close(self) -> None:
+        for receiver in self._receivers.values():
+            receiver.close()

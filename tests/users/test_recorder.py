@@ -215,7 +215,7 @@ def test_a_remote_workers_rows_come_once_and_in_order(directory: RunDirectory) -
 
 
 def test_a_master_that_never_acknowledges_is_a_loss_not_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loadtests.users.sinks.UNACKNOWLEDGED_BYTES", 10_000)
+    monkeypatch.setattr("loadtests.users.sinks.UNACKNOWLEDGED_BYTES", 1000)
     recorder = Recorder(RemoteBuffer(SCHEMA), origin_ns=0)
     for key in range(50):
         recorder.end(recorder.begin(WHO, "chat.offer", key), "ok")
