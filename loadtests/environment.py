@@ -28,6 +28,7 @@ SECRETS: Final = frozenset(
         "DSNS",
         "HOLDERS_DSNS",
         "TOKEN_SECRET",
+        "JOIN_TOKEN",
         "CONTROL_TOKEN",
         "PLAN",
         "LIVE_FD",

@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Final
+
+MAX_HOST_NAME: Final = 64
+"""Characters that are kept of the name that another host gives for itself."""
 
 
 def host_identity() -> str:

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,8 @@ from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, CannotRun, RunEnded, Unavailable
 from loadtests.conductor.host import DISTRIBUTION, version_of
-from loadtests.conductor.hosts import agent
-from loadtests.conductor.hosts.admission import TOKEN_SECRET, Admission
+from loadtests.conductor.hosts import agent, localtoken
+from loadtests.conductor.hosts.admission import Admission
 from loadtests.conductor.hosts.roster import roster_of
 from loadtests.conductor.leftovers import described, remove_leftovers
 from loadtests.conductor.locust import locust_argv
@@ -25,6 +26,7 @@ from loadtests.conductor.study import create_study, run_study, traversable
 from loadtests.conductor.watching import Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.hostidentity import host_identity
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_secret
 from loadtests.pod.storage import registry
 from loadtests.servers.record import COULD_NOT
 from loadtests.standardstreams import print_path
@@ -44,6 +46,9 @@ def run(asked: Asked) -> int:
         return error.exit_code
     try:
         return _run_study(choices)
+    except localtoken.LocalTokenError as error:
+        print(f"loadtests run: no place for the token of local workers: {error}. Set {JOIN_TOKEN}", file=sys.stderr)
+        return Unavailable.exit_code
     except OSError as error:
         if not means_full(error):
             raise
@@ -57,7 +62,8 @@ def _run_study(choices: Choices) -> int:
     try:
         with (
             Interrupts() as interrupts,
-            roster_of(generator.bind, _admission(choices), generator.wait_s, progress.say) as roster,
+            _admission(choices) as admission,
+            roster_of(generator.bind, admission, generator.wait_s, progress.say) as roster,
         ):
             if roster is not None:
                 roster.gather(interrupts)
@@ -72,14 +78,27 @@ def _run_study(choices: Choices) -> int:
             print_path(study)
 
 
-def _admission(choices: Choices) -> Admission:
+@contextmanager
+def _admission(choices: Choices) -> Iterator[Admission]:
+    """What hosts of workers have to prove. Without a secret in the environment the master's own pods are loaded, by
+    processes of the same user on this host: they read the token from a file."""
     loads_target = any(subject.target is not None for subject in choices.subjects)
-    return Admission(
-        expected=choices.generator.workers,
-        version=version_of(DISTRIBUTION) or "unknown",
-        host=host_identity(),
-        secret=os.environ.get(TOKEN_SECRET, "") if loads_target else "",
-    )
+    secret, path = os.environ.get(TOKEN_SECRET, "") if loads_target else "", None
+    join, variable = join_secret({JOIN_TOKEN: os.environ.get(JOIN_TOKEN, ""), TOKEN_SECRET: secret})
+    if choices.generator.bind is not None and not join:
+        path, join = localtoken.create(int(choices.generator.bind.rpartition(":")[2]))
+    try:
+        yield Admission(
+            expected=choices.generator.workers,
+            version=version_of(DISTRIBUTION) or "unknown",
+            host=host_identity(),
+            join_secret=join,
+            join_variable=variable,
+            secret=secret,
+        )
+    finally:
+        if path is not None:
+            path.unlink(missing_ok=True)
 
 
 def clean(runs: Path) -> int:

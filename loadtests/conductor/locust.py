@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.conductor.choices import Generator
@@ -9,6 +10,7 @@ from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import Child, Command
 from loadtests.conductor.watching import Lines
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.scenario import RunPlan
 
 LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
@@ -38,15 +40,29 @@ def worker_argv(master: str) -> list[str]:
     return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port]
 
 
+@dataclass(frozen=True)
+class Secrets:
+    """What a Locust master has in its environment."""
+
+    token_secret: str = field(repr=False)
+    join_token: str = field(default="", repr=False)
+    """What workers from elsewhere prove; empty for a master that starts its workers itself."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        join = {JOIN_TOKEN: self.join_token} if self.join_token else {}
+        return {TOKEN_SECRET: self.token_secret, **join}
+
+
 def start_locust(
-    plan: RunPlan, secret: str, generator: Generator, log: Path, guardian: Guardian
+    plan: RunPlan, secrets: Secrets, generator: Generator, log: Path, guardian: Guardian
 ) -> tuple[Child, Lines]:
     """The Locust master, which starts its workers and the load at once, and its live lines."""
     reading_end, writing_end = os.pipe()
     environment = {
         "LOADTESTS_PLAN": plan.to_json(),
         "LOADTESTS_LIVE_FD": str(writing_end),
-        "LOADTESTS_TOKEN_SECRET": secret,
+        **secrets.environment,
     }
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
     try:

@@ -14,12 +14,12 @@ from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
 from loadtests.conductor.feasibility import problems_of_timeline
 from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
-from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
+from loadtests.joining import TOKEN_SECRET
 from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name

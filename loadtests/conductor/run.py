@@ -17,7 +17,6 @@ from loadtests.conductor.ending import Ending, doubtful, end_document, lost_oper
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.following import Engine, Followed, Follower, first_cause
 from loadtests.conductor.guardian import Guardian
-from loadtests.conductor.hosts.admission import TOKEN_SECRET
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
 from loadtests.conductor.leftovers import Claim
@@ -25,7 +24,7 @@ from loadtests.conductor.listening import served_here
 from loadtests.conductor.live import Load
 from loadtests.conductor.loadcheck import checked, stage_figures
 from loadtests.conductor.localerrors import LocalErrors, of_control_group, of_observer, of_pod, of_server
-from loadtests.conductor.locust import start_locust
+from loadtests.conductor.locust import Secrets, start_locust
 from loadtests.conductor.manifest import Clock, Found, Identity, manifest
 from loadtests.conductor.parts import Parts
 from loadtests.conductor.processes import Child
@@ -33,6 +32,7 @@ from loadtests.conductor.progress import Progress
 from loadtests.conductor.target import address_of, require_target
 from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
+from loadtests.joining import TOKEN_SECRET
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_value
 from loadtests.scenario import PodTarget, RunPlan
@@ -124,9 +124,9 @@ class Run:
     def _drive(self, pods: tuple[PodTarget, ...]) -> Followed:
         self.observe_and_declare(pods)
         log, generator, roster = self.parts.log("locust"), self.around.choices.generator, self.around.roster
-        if roster is not None:
-            roster.release(self.plan(pods).run)
-        child, lines = start_locust(self.plan(pods), self.parts.token_secret, generator, log, self.around.guardian)
+        plan = self.plan(pods)
+        secrets = Secrets(self.parts.token_secret, roster.release(plan.run) if roster is not None else "")
+        child, lines = start_locust(plan, secrets, generator, log, self.around.guardian)
         try:
             self.parts.watch("generator", "locust", child.pid)
             return self.follow(OwnLocust(child, generator), lines)
@@ -196,6 +196,7 @@ class Run:
             seed=self.around.choices.seed,
             origin_ns=self.parts.clock.monotonic_ns,
             pods=pods,
+            own_pods=self.identity.subject.target is None,
         )
 
     def observe_and_declare(self, pods: tuple[PodTarget, ...]) -> None:

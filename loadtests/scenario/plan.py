@@ -31,6 +31,8 @@ class RunPlan:
     origin_ns: int
     """CLOCK_MONOTONIC of the conductor's host at time 0 of every table."""
     pods: tuple[PodTarget, ...]
+    own_pods: bool = False
+    """Whether the harness started the pods, with a token secret that was made for this run."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

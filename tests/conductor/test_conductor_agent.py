@@ -3,13 +3,27 @@
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import psutil
 import pytest
 
 from loadtests.conductor.hosts import agent
-from loadtests.conductor.hosts.link import Link
+from loadtests.conductor.hosts.admission import Hello
+from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed
+from loadtests.conductor.hosts.session import Session
 from loadtests.conductor.ports import free_port
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_key
+
+TOKEN, NONCE = "a token of these tests", "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(JOIN_TOKEN, TOKEN)
+    monkeypatch.setenv(TOKEN_SECRET, "a signing secret of these tests")
 
 
 def serve(capsys: pytest.CaptureFixture[str], port: int, wait_s: float = 20.0) -> tuple[int, str]:
@@ -20,10 +34,11 @@ def serve(capsys: pytest.CaptureFixture[str], port: int, wait_s: float = 20.0) -
 class Master(threading.Thread):
     """Listens once and sends the messages, each after an answer where it is the first; then closes."""
 
-    def __init__(self, *messages: dict[str, str], runs: int = 0) -> None:
+    def __init__(self, *messages: dict[str, str], runs: int = 0, token: str = TOKEN) -> None:
         """`runs` connections are Locust's before that."""
         super().__init__()
-        self._messages, self._runs = messages, runs
+        self._messages, self._runs, self._token = messages, runs, token
+        self.hello: dict[str, Any] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.start()
@@ -36,10 +51,11 @@ class Master(threading.Thread):
         connected, _ = self._listener.accept()
         self._listener.close()
         link = Link(connected)
-        link.send("welcome", protocol=1, nonce="17")
+        link.send("welcome", protocol=PROTOCOL, nonce=NONCE)
         hello = link.receive(20.0)
         assert hello is not None
-        assert {"node", "version", "host", "processes", "proof"} <= hello.keys()
+        self.hello = hello
+        link.secure(Session.of_master(join_key(self._token), Hello.of(hello).context(NONCE)))
         for message in self._messages:
             link.send(**message)
         link.close()
@@ -109,3 +125,85 @@ def test_a_run_without_this_worker_is_waited_for(
 )
 def test_how_a_worker_process_ended_is_reported_in_words(code: int, how: str) -> None:
     assert agent._how(code) == how
+
+
+def test_a_master_without_the_token_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """An attacker that listens at the master's address gets no worker, no exit code 0 and no secret."""
+    attacker = Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "run", "name": "a"}, token="guessed")
+    code, said = serve(capsys, attacker.port)
+    assert code == 64
+    assert "did not prove that it has the same secret" in said
+    assert "accepted by" not in said
+    assert_no_secret(str(attacker.hello) + said)
+
+
+@pytest.mark.parametrize("event", ["accepted", "over", "run", "welcome"])
+def test_unsigned_messages_of_a_master_are_not_obeyed(event: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with unsigned_master({"event": event, "address": "x", "name": "x", "nonce": NONCE}) as port:
+        code, said = serve(capsys, port)
+    assert code == 64
+    assert "did not prove" in said
+
+
+def test_a_worker_without_secrets_obeys_no_master(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(JOIN_TOKEN)
+    monkeypatch.delenv(TOKEN_SECRET)
+    with unsigned_master({"event": "accepted", "address": "x"}) as port:
+        code, said = serve(capsys, port)
+    assert code == 64
+    assert "did not prove" in said
+
+
+def test_a_reason_of_a_stranger_is_printed_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    with unsigned_master({"event": "refused", "reason": "\x1b]0;owned\x07\n" + "x" * 3000}) as port:
+        code, said = serve(capsys, port)
+    assert code == 64
+    assert "refused this worker: \\x1b]0;owned\\x07\\x0axxx" in said
+    assert len(said) < 1000
+
+
+def test_a_master_of_another_version_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with unsigned_master(None, protocol=PROTOCOL - 1) as port:
+        code, said = serve(capsys, port)
+    assert code == 64
+    assert "runs another version of loadtests: install the same one on both" in said
+
+
+def test_a_master_that_only_closes_connections_is_given_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "_TRY_EVERY_S", 0.05)
+    with unsigned_master(None) as port:
+        code, said = serve(capsys, port, wait_s=0.2)
+    assert code == 69
+    assert "accepted no worker within 0.2 s" in said
+
+
+def assert_no_secret(text: str) -> None:
+    assert TOKEN not in text
+    assert "a signing secret of these tests" not in text
+
+
+@contextmanager
+def unsigned_master(message: dict[str, str] | None, protocol: int = PROTOCOL) -> Iterator[int]:
+    """Welcomes each connection, and answers its hello with that message, without a proof; None: closes."""
+
+    def run() -> None:
+        with suppress(OSError):
+            while True:
+                link = Link(listener.accept()[0])
+                with suppress(LinkClosed):
+                    link.send("welcome", protocol=protocol, nonce=NONCE)
+                    link.receive(20.0)
+                    if message is not None:
+                        link.send(**message)
+                link.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(20)

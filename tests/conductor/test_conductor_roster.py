@@ -2,99 +2,122 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from worker_hosts import NONCE, SECRET, TOKEN, events, hello, hello_fields, roster, worker_host
 
 from loadtests.conductor.failures import Reason, RunEnded
-from loadtests.conductor.hosts.admission import Admission, Hello, problem_of
-from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, WrongProtocol, proof
-from loadtests.conductor.hosts.roster import Roster
-from loadtests.conductor.ports import free_port
+from loadtests.conductor.hosts.admission import Admission, Hello, problem_of, problem_of_proof, problem_of_version
+from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, WrongProtocol
 from loadtests.conductor.watching import Interrupts, watching
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 
-SECRET, NONCE = "s3cret", "17"
-ADMISSION = Admission(expected=2, version="1.0", host="master", secret=SECRET)
-
-
-def hello(**changes: object) -> Hello:
-    said = {"node": "b", "version": "1.0", "host": "other", "processes": 1, "proof": proof(SECRET, NONCE)}
-    return Hello.of({**said, "protocol": PROTOCOL, **changes})
+ADMISSION = Admission(2, "1.0", "master", join_secret=TOKEN, secret=SECRET)
 
 
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ({}, ""),
-        ({"proof": ""}, "it needs LOADTESTS_TOKEN_SECRET in its environment"),
-        ({"proof": "", "host": "master"}, ""),
-        ({"proof": proof("another", NONCE)}, "its LOADTESTS_TOKEN_SECRET is not that of the master"),
-        ({"proof": proof("another", NONCE), "host": "master"}, "its LOADTESTS_TOKEN_SECRET is not that of the master"),
-        ({"proof": proof(SECRET, "18")}, "its LOADTESTS_TOKEN_SECRET is not that of the master"),
-        ({"version": "0.9"}, "it runs loadtests 0.9, the master 1.0: install the same version on both"),
-        ({"protocol": PROTOCOL + 1}, "it runs loadtests 1.0"),
-        ({"processes": 2}, "it offers 2 worker processes, and 1 of 2 are still needed (there are: 1 on a (10.0.0.1))"),
-        ({"processes": 0}, "at least 1 is needed"),
+        (hello(), ""),
+        (hello(signing=""), "it needs LOADTESTS_TOKEN_SECRET in its environment"),
+        (hello(signing="another"), "its LOADTESTS_TOKEN_SECRET is not that of the master"),
+        (hello(signing="", host="master"), "it needs LOADTESTS_TOKEN_SECRET in its environment"),
+        (
+            hello(processes=2),
+            "it offers 2 worker processes, and 1 of 2 are still needed (there are: 1 on a (10.0.0.1))",
+        ),
+        (hello(processes=0), "at least 1 is needed"),
+        (hello(processes=-3), "at least 1 is needed"),
     ],
 )
-def test_a_host_that_cannot_take_part_is_refused_with_the_cause(said: dict[str, object], problem: str) -> None:
-    found = problem_of(hello(**said), ADMISSION, NONCE, {"a (10.0.0.1)": 1})
+def test_a_host_that_cannot_take_part_is_refused_with_the_cause(said: Hello, problem: str) -> None:
+    found = problem_of(said, ADMISSION, NONCE, {"a (10.0.0.1)": 1})
     assert (found == "") == (problem == "")
     assert problem in found
 
 
+OTHER_NONCE = "19" * 16
+MOVED = hello_fields(OTHER_NONCE)
+CHANGED = {**hello_fields(NONCE), "processes": 2}
+
+
+@pytest.mark.parametrize(
+    ("said", "variable", "problem"),
+    [
+        (hello(), JOIN_TOKEN, ""),
+        (hello(secrets=["another", TOKEN]), JOIN_TOKEN, ""),
+        (hello(secrets=[]), JOIN_TOKEN, "it needs LOADTESTS_JOIN_TOKEN in its environment"),
+        (hello(secrets=[], host="master"), JOIN_TOKEN, "it needs LOADTESTS_JOIN_TOKEN in its environment"),
+        (hello(secrets=[], host="master"), TOKEN_SECRET, "it needs LOADTESTS_TOKEN_SECRET in its environment"),
+        (hello(secrets=["guessed"], host="master"), JOIN_TOKEN, "its LOADTESTS_JOIN_TOKEN is not that of the master"),
+        (hello(secrets=["guessed"]), TOKEN_SECRET, "its LOADTESTS_TOKEN_SECRET is not that of the master"),
+        (hello(secrets=[""], host="master"), JOIN_TOKEN, "its LOADTESTS_JOIN_TOKEN is not that of the master"),
+        (hello(secrets=[], host="master"), "", "it is not a process of the master's user on the master's host"),
+        (hello(secrets=["guessed"], host="master"), "", "set LOADTESTS_JOIN_TOKEN to the same text in both"),
+        (Hello.of(MOVED), JOIN_TOKEN, "its LOADTESTS_JOIN_TOKEN is not that of the master"),
+        (Hello.of(CHANGED), JOIN_TOKEN, "its LOADTESTS_JOIN_TOKEN is not that of the master"),
+        (hello(proofs=["é\udc80" * 20]), JOIN_TOKEN, "its LOADTESTS_JOIN_TOKEN is not that of the master"),
+    ],
+    ids=[
+        *("right", "one-of-two", "none", "none-same-host", "no-secret-same-host", "guessed-same-host", "guessed"),
+        *("empty-secret", "no-file", "wrong-file", "of-another-connection", "changed-on-its-way", "no-hexadecimal"),
+    ],
+)
+def test_only_a_proof_of_the_join_token_admits(said: Hello, variable: str, problem: str) -> None:
+    admission = Admission(2, "1.0", "master", join_secret=TOKEN, join_variable=variable)
+    found = problem_of_proof(said, admission, NONCE)
+    assert (found == "") == (problem == "")
+    assert problem in found
+
+
+def test_without_a_join_token_nothing_is_admitted() -> None:
+    assert problem_of_proof(hello(secrets=[""]), Admission(1, "1.0", "master"), NONCE)
+
+
+@pytest.mark.parametrize(
+    ("change", "versions"),
+    [
+        ({"version": "0.9"}, "loadtests 0.9, the master 1.0: install"),
+        ({"protocol": 1}, f"loadtests 1.0 (protocol 1), the master 1.0 (protocol {PROTOCOL}): install"),
+        ({"version": "\x1b[2J", "protocol": 9}, "loadtests \\x1b[2J (protocol 9), the master 1.0"),
+    ],
+)
+def test_another_version_is_refused_before_any_proof(change: dict[str, object], versions: str) -> None:
+    assert f"it runs {versions}" in problem_of_version(hello(**change), ADMISSION)
+    assert problem_of_version(hello(), ADMISSION) == ""
+
+
 def test_another_host_is_refused_where_pods_listen_on_loopback() -> None:
-    own_pods = Admission(expected=2, version="1.0", host="master")
-    assert "use --target" not in problem_of(hello(host="master"), own_pods, NONCE, {})
+    own_pods = Admission(2, "1.0", "master", join_secret=TOKEN)
+    assert problem_of(hello(host="master"), own_pods, NONCE, {}) == ""
     assert "with --target" in problem_of(hello(), own_pods, NONCE, {})
 
 
-@pytest.mark.parametrize("missing", ["node", "version", "host", "processes", "proof", "protocol"])
+@pytest.mark.parametrize(
+    "missing", ["node", "version", "host", "processes", "nonce", "proofs", "secret_proof", "protocol"]
+)
 def test_an_incomplete_hello_is_no_hello(missing: str) -> None:
-    said = {"node": "b", "version": "1.0", "host": "x", "processes": 1, "proof": "", "protocol": 1}
+    said = hello_fields(NONCE)
     with pytest.raises(ValueError, match="incomplete"):
         Hello.of({name: value for name, value in said.items() if name != missing})
 
 
-@contextmanager
-def roster(wait_s: float = 20.0, expected: int = 1) -> Iterator[tuple[Roster, int, list[str]]]:
-    said: list[str] = []
-    port = free_port()
-    with Roster(("127.0.0.1", port), Admission(expected, "1.0", "master", SECRET), wait_s, said.append) as made:
-        yield made, port, said
-
-
-@contextmanager
-def worker_host(port: int, serve: Callable[[Link], None], **changes: object) -> Iterator[threading.Thread]:
-    """A host that says hello in a thread, and then does what `serve` does."""
-
-    def run() -> None:
-        link = Link(socket.create_connection(("127.0.0.1", port)))
-        try:
-            greeting = link.receive(20.0)
-            assert greeting is not None
-            said = {"node": "host-b", "version": "1.0", "host": "other", "processes": 1, "protocol": PROTOCOL}
-            link.send("hello", **{**said, "proof": proof(SECRET, str(greeting["nonce"])), **changes})
-            serve(link)
-        finally:
-            link.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        thread.join(30)
-
-
-def events(link: Link, heard: list[str], until: str = "over") -> None:
-    while not heard or heard[-1] != until:
-        message = link.receive(20.0)
-        assert message is not None, heard
-        heard.append(message["event"])
-        if message["event"] == "run":
-            link.send("starting")
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"processes": value} for value in (True, 1.0, "1", float("inf"), 10**9, -(10**9), None, [], {})),
+        *({"node": value} for value in (1, None, ["x"], "x" * 201)),
+        *({"proofs": value} for value in ("x", None, [1], ["x" * 201], ["x"] * 5, {"x": 1})),
+        *({"nonce": value} for value in ("", "x" * 31, 7)),
+        *({"protocol": value} for value in ("2", 2.0, 10**6)),
+        {"secret_proof": 7},
+    ],
+)
+def test_a_hello_of_wrong_types_is_no_hello(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="incomplete"):
+        Hello.of({**hello_fields(NONCE), **change})
 
 
 def test_a_host_serves_every_run_until_the_study_is_over() -> None:
@@ -115,7 +138,7 @@ def test_a_host_serves_every_run_until_the_study_is_over() -> None:
 def test_a_refused_host_is_reported_once_and_replaced() -> None:
     heard: list[list[str]] = [[], []]
     with Interrupts() as interrupts, roster() as (made, port, said):
-        bad = {"node": "host-c", "proof": ""}
+        bad: dict[str, Any] = {"node": "host-c", "secrets": ()}
         with (
             worker_host(port, lambda link: events(link, heard[0], "refused"), **bad) as first,
             worker_host(port, lambda link: events(link, heard[1], "refused"), **bad) as second,
@@ -123,7 +146,7 @@ def test_a_refused_host_is_reported_once_and_replaced() -> None:
             threading.Thread(target=lambda: (first.join(), second.join(), greet(port)), daemon=True).start()
             made.gather(interrupts)
     (refusal,) = [sentence for sentence in said if "refused" in sentence and not sentence.startswith("waiting")]
-    assert refusal == "refused the worker on host-c (127.0.0.1): it needs LOADTESTS_TOKEN_SECRET in its environment"
+    assert refusal == "refused the worker on host-c (127.0.0.1): it needs LOADTESTS_JOIN_TOKEN in its environment"
     assert heard == [["refused"], ["refused"]]
 
 
@@ -194,16 +217,21 @@ def test_a_host_that_is_lost_in_mid_run_is_reported(serve: Callable[[Link], None
     assert lost[0] == ("host-b (127.0.0.1)", what, why)
 
 
-def test_what_connects_during_a_run_connects_again_and_learns_that_it_is_over() -> None:
+def test_what_connects_during_a_run_connects_again_and_learns_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.conductor.hosts.roster._LAST_HELLO_S", 20.0)
     with Interrupts(), roster() as (made, port, _):
-        with socket.create_connection(("127.0.0.1", port)) as waiting:
-            late = Link(waiting)
+        heard: list[str] = []
+        made.leave_port()
+        made.listen()
+        connected = threading.Event()
+
+        def serve(link: Link) -> None:
+            events(link, heard)
+
+        with worker_host(port, serve, on_connection=connected.set):
+            assert connected.wait(20)
             made.finish()
-            heard = []
-            with pytest.raises(LinkClosed):
-                while (message := late.receive(20.0)) is not None:
-                    heard.append(message["event"])
-        assert heard == ["welcome", "over"]
+        assert heard == ["over"]
 
 
 @pytest.mark.parametrize(
@@ -213,16 +241,9 @@ def test_what_speaks_something_else_is_told_apart(data: bytes, error: type[LinkC
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with theirs, pytest.raises(error) as raised:
         link = Link.__new__(Link)
-        link._socket, link._received = ours, b""
+        link._socket, link._received, link._session, link._possible = ours, b"", None, None
         theirs.sendall(data)
         theirs.shutdown(socket.SHUT_WR)
         link.receive(5.0)
     ours.close()
     assert type(raised.value) is error
-
-
-def test_a_proof_needs_the_same_secret_and_does_not_show_it() -> None:
-    assert proof("a", NONCE) != proof("b", NONCE)
-    assert proof("a", NONCE) != proof("a", NONCE + "1")
-    assert proof("", NONCE) == ""
-    assert SECRET not in proof(SECRET, NONCE)

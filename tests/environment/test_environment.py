@@ -29,6 +29,7 @@ PASSED = {
     "LOADTESTS_POSTGRES_BIN": "/opt/postgres",
 }
 SECRETS = {"LOADTESTS_DSN": "postgresql://x", "LOADTESTS_TOKEN_SECRET": "secret", "LOADTESTS_PLAN": "{}"}
+SECRETS |= {"LOADTESTS_JOIN_TOKEN": "token"}
 RUN_CLEANED = "import json; from loadtests import environment as e; e.clean(); print(json.dumps(e.user_environment()))"
 
 
@@ -67,6 +68,7 @@ def test_child_has_no_secrets_but_those_it_is_given():
         "LOADTESTS_DSN": "redis://y",
         "LOADTESTS_TOKEN_SECRET": None,
         "LOADTESTS_PLAN": None,
+        "LOADTESTS_JOIN_TOKEN": None,
     }
     assert {name: child[name] for name in PASSED} == PASSED
     assert not {"FORCE_COLOR", "COLUMNS", "TERM"} & set(child)

@@ -12,14 +12,15 @@ import time
 from typing import NoReturn
 
 from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
-from loadtests.conductor.host import DISTRIBUTION, version_of
-from loadtests.conductor.hosts.admission import TOKEN_SECRET
-from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, proof
+from loadtests.conductor.hosts.greeting import send_hello
+from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, Unproven
+from loadtests.conductor.hosts.session import NONCE_LENGTH, run_token
 from loadtests.conductor.locust import worker_argv
 from loadtests.conductor.processes import child_of
 from loadtests.conductor.watching import Deadline, Interrupts
 from loadtests.environment import carrier_environment
-from loadtests.hostidentity import host_identity
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
+from loadtests.wire.foreign import plain
 
 WORKER_ADDRESS = "LOADTESTS_WORKER_ADDRESS"
 """Variable of the worker processes: their host's address as the master sees it."""
@@ -42,6 +43,15 @@ their rows and end, except those that have never reached it, which Locust would 
 
 _LEAVE_WITHIN_S = 40.0
 """How long they may take to drain after a signal, and to have their rows acknowledged."""
+
+
+_MOST_CLOSED = 5
+"""Connections in a row that a master may close before it has accepted this host; one that begins a run closes one."""
+
+_LONGEST_REASON = 500
+_LONGEST_ADDRESS = 64
+_LONGEST_NAME = 300
+"""Characters that are kept of what a master sends."""
 
 
 class _Ends(Exception):
@@ -74,6 +84,7 @@ class Agent:
         host, _, port = master.rpartition(":")
         self._address = (host.strip("[]"), int(port))
         self._accepted = False
+        self._key = b""
         self._workers: list[subprocess.Popen[bytes]] = []
         self._worker_address = ""
 
@@ -83,17 +94,32 @@ class Agent:
 
     def serve(self) -> NoReturn:
         """Raises _Ends."""
+        deadline, closed_before = Deadline(self._wait_s), 0
         while True:
             link = self._connect()
             try:
                 self._greet(link)
                 while True:
                     self._handle(link)
+                    deadline, closed_before = Deadline(self._wait_s), 0
+            except Unproven as unproven:
+                raise _Ends(EX_USAGE, self._unproven(unproven)) from None
             except LinkClosed as closed:
                 self.say(f"lost the master at {self._master}: {closed}")
                 self._await_workers()
+                closed_before += 1
+                if deadline.passed and closed_before >= _MOST_CLOSED:
+                    text = f"the master at {self._master} accepted no worker within {self._wait_s:g} s: {closed}"
+                    raise _Ends(EX_UNAVAILABLE, text) from None
+                self._pause(_TRY_EVERY_S)
             finally:
                 link.close()
+
+    def _unproven(self, unproven: Unproven) -> str:
+        return (
+            f"the master at {self._master} is not the one that was meant: {unproven}. Check the address, and set"
+            f" {JOIN_TOKEN} or {TOKEN_SECRET} to the same text in both environments"
+        )
 
     # The connection.
 
@@ -147,26 +173,23 @@ class Agent:
         return False
 
     def _greet(self, link: Link) -> None:
-        """Says what this host is, and returns when it is accepted."""
-        if self._greeting["event"] == "over":
-            raise _Ends(EX_OK, "the study is over")
-        if self._greeting["event"] != "welcome":
+        """Proves to the master that this host belongs to it, and the other way round; returns when it is accepted."""
+        nonce = self._greeting.get("nonce")
+        if self._greeting["event"] != "welcome" or not isinstance(nonce, str) or len(nonce) != NONCE_LENGTH:
             raise _Ends(EX_USAGE, f"{self._master} is no master of `loadtests run --master`")
-        link.send(
-            "hello",
-            protocol=PROTOCOL,
-            version=version_of(DISTRIBUTION) or "unknown",
-            node=os.uname().nodename,
-            host=host_identity(),
-            processes=self._processes,
-            proof=proof(os.environ.get(TOKEN_SECRET, ""), str(self._greeting.get("nonce"))),
-        )
+        if self._greeting.get("protocol") != PROTOCOL:
+            text = f"the master at {self._master} runs another version of loadtests: install the same one on both"
+            raise _Ends(EX_USAGE, text)
+        sessions = send_hello(link, nonce, self._address, self._processes)
+        link.require_proof([session for session, _ in sessions])
         message = self._next(link)
         if message["event"] == "refused":
-            raise _Ends(EX_USAGE, f"the master at {self._master} refused this worker: {message.get('reason')}")
+            reason = plain(str(message.get("reason")), _LONGEST_REASON)
+            raise _Ends(EX_USAGE, f"the master at {self._master} refused this worker: {reason}")
         if message["event"] == "over":
             raise _Ends(EX_OK, "the study is over")
-        self._worker_address = str(message.get("address", ""))
+        self._key = next(key for session, key in sessions if session is link.session)
+        self._worker_address = plain(str(message.get("address", "")), _LONGEST_ADDRESS)
         self.say(f"accepted by the master at {self._master}; waiting for a run")
         self._accepted = True
 
@@ -187,15 +210,15 @@ class Agent:
             return
         if message["event"] == "run":
             self._end_workers()
-            self._start_workers()
+            self._start_workers(run_token(self._key, str(message.get("nonce"))))
             link.send("starting")
-            self.say(f"run {message.get('name')}")
+            self.say(f"run {plain(str(message.get('name')), _LONGEST_NAME)}")
         elif message["event"] == "over":
             self._end_workers()
             raise _Ends(EX_OK, "the study is over")
 
-    def _start_workers(self) -> None:
-        environment = {**carrier_environment(), WORKER_ADDRESS: self._worker_address}
+    def _start_workers(self, token: str) -> None:
+        environment = {**carrier_environment(), WORKER_ADDRESS: self._worker_address, JOIN_TOKEN: token}
         for _ in range(self._processes):
             worker = subprocess.Popen(
                 worker_argv(self._master),

@@ -10,17 +10,29 @@ from dataclasses import dataclass
 from typing import Self
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.hosts.admission import Admission, Hello, problem_of
-from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, WrongProtocol
+from loadtests.conductor.hosts.admission import Admission, Hello, problem_of, problem_of_proof, problem_of_version
+from loadtests.conductor.hosts.candidates import Candidates
+from loadtests.conductor.hosts.link import Link, LinkClosed
+from loadtests.conductor.hosts.session import NONCE_LENGTH, Session, run_token
 from loadtests.conductor.watching import Deadline, Interrupts, Watch
+from loadtests.wire.foreign import plain
 
-_HELLO_WITHIN_S = 10.0
 _STARTS_WITHIN_S = 20.0
 """How long a host may take to start its workers: those of the run before end first."""
 
 _REPORT_EVERY_S = 10.0
 _LISTENS_WITHIN_S = 10.0
-_MOST_GREETED = 64
+_MOST_REFUSALS = 20
+"""Refusals that are reported; a stranger chooses the names in them."""
+
+_MOST_SHOWN = 3
+"""Refusals that are repeated while workers are waited for."""
+
+_MOST_MESSAGES = 1000
+"""Messages of one host that are read at once: one that never ends its talk does not stop the rest."""
+
+_LAST_HELLO_S = 1.0
+"""How long hosts that connect at the study's end may take to prove who they are: they learn then that it is over."""
 
 
 @dataclass
@@ -41,15 +53,6 @@ Lost = Callable[[WorkerHost, str, str], None]
 """Called with the host, `host` or `process`, and how it ended."""
 
 
-@dataclass
-class _Greeted:
-    """A connection that has not said yet what it is."""
-
-    link: Link
-    nonce: str
-    deadline: Deadline
-
-
 class Roster:
     """Who takes part. Everything happens in calls: nothing is accepted while the conductor does something else."""
 
@@ -57,8 +60,9 @@ class Roster:
         """Raises OSError when it cannot listen at `address`. `say` shows a sentence on the master's terminal."""
         self._address, self._admission, self._wait_s, self._say = address, admission, wait_s, say
         self.hosts: list[WorkerHost] = []
-        self._greeted: list[_Greeted] = []
         self._refusals: set[tuple[str, str]] = set()
+        self._over = False
+        self._candidates = Candidates(self._report_refusal)
         self._listener: socket.socket | None = None
         self.listen()
 
@@ -98,9 +102,7 @@ class Roster:
 
     def leave_port(self) -> None:
         """Closes the listening socket, so that the Locust master can have the port; connections stay."""
-        for greeted in self._greeted:
-            greeted.link.close()  # it connects again
-        self._greeted.clear()
+        self._candidates.close()  # they connect again
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -123,18 +125,20 @@ class Roster:
             interrupts.check()
             self._step(min(0.5, report.left_s, deadline.left_s), interrupts.wakes)
 
-    def release(self, run: str) -> None:
-        """Has every host start its workers, and leaves the port to the Locust master. Raises RunEnded when one does
-        not answer."""
+    def release(self, run: str) -> str:
+        """Has every host start its workers, and leaves the port to the Locust master. Returns the join token of the
+        run's Locust connections. Raises RunEnded when a host does not answer."""
+        nonce = secrets.token_hex(NONCE_LENGTH // 2)
         for host in list(self.hosts):
             try:
-                host.link.send("run", name=run)
+                host.link.send("run", name=run, nonce=nonce)
                 self._await_start(host)
             except LinkClosed as closed:
                 self._drop(host, str(closed))
         if self._missing():
             raise RunEnded("workers_unavailable", f"before the load, {self._present()}")
         self.leave_port()
+        return run_token(self._admission.key, nonce)
 
     @staticmethod
     def _await_start(host: WorkerHost) -> None:
@@ -155,9 +159,11 @@ class Roster:
     def _reader(self, host: WorkerHost, watch: Watch, lost: Lost) -> Callable[[], None]:
         def read() -> None:
             try:
-                while (message := host.link.receive(0.0)) is not None:
+                for _ in range(_MOST_MESSAGES):
+                    if (message := host.link.receive(0.0)) is None:
+                        break
                     if message["event"] == "ended" and message.get("how"):
-                        lost(host, "process", f"its process {message['how']}"[:200])
+                        lost(host, "process", f"its process {plain(str(message['how']), 200)}")
             except LinkClosed as closed:
                 watch.forget_readable(host.link.fileno())
                 self._drop(host, str(closed), quiet=True)
@@ -169,97 +175,72 @@ class Roster:
 
     def finish(self) -> None:
         """The study is over: every host ends, those that have connected in the meantime too."""
+        self._over = True
+        deadline = Deadline(_LAST_HELLO_S)
         with contextlib.suppress(OSError):
             self.listen()
-            self._accept()
-        for link in self._links():
+            self._step(0.0)
+            while self._candidates and not deadline.passed:
+                self._step(min(0.1, deadline.left_s))
+        for host in self.hosts:
             with contextlib.suppress(LinkClosed):
-                link.send("over")
-            link.close()
+                host.link.send("over")
+            host.link.close()
         self.hosts.clear()
         self.leave_port()
 
     # Connections.
 
-    def _links(self) -> list[Link]:
-        return [*(host.link for host in self.hosts), *(greeted.link for greeted in self._greeted)]
-
     def _step(self, timeout_s: float, *wakes: socket.socket) -> None:
         """Waits for something to happen, and handles it."""
-        descriptors = [link.fileno() for link in self._links()]
+        descriptors = [*(host.link.fileno() for host in self.hosts), *self._candidates.filenos()]
         descriptors += [known.fileno() for known in (self._listener, *wakes) if known is not None]
         select.select(descriptors, [], [], max(timeout_s, 0.0))
-        self._accept()
-        for greeted in list(self._greeted):
-            self._hear_hello(greeted)
+        if self._listener is not None:
+            self._candidates.accept(self._listener)
+        for candidate, hello in self._candidates.hellos():
+            self._admit(candidate.link, candidate.nonce, hello)
         for host in list(self.hosts):
             try:
-                while host.link.receive(0.0) is not None:
-                    pass  # how workers of an earlier run ended
+                for _ in range(_MOST_MESSAGES):
+                    if host.link.receive(0.0) is None:  # how workers of an earlier run ended
+                        break
             except LinkClosed as closed:
                 self._drop(host, str(closed))
 
-    def _accept(self) -> None:
-        while self._listener is not None and len(self._greeted) < _MOST_GREETED:
-            try:
-                connected, _ = self._listener.accept()
-            except OSError:
-                return
-            greeted = _Greeted(Link(connected), secrets.token_hex(16), Deadline(_HELLO_WITHIN_S))
-            try:
-                greeted.link.send("welcome", protocol=PROTOCOL, nonce=greeted.nonce)
-            except LinkClosed:
-                connected.close()
+    def _admit(self, link: Link, nonce: str, hello: Hello) -> None:
+        admission = self._admission
+        host = WorkerHost(link, hello.node_name, link.peer, hello.processes)
+        problem = problem_of_version(hello, admission) or problem_of_proof(hello, admission, nonce)
+        if not problem:
+            link.secure(Session.of_master(admission.key, hello.context(nonce)))
+            problem = "" if self._over else problem_of(hello, admission, nonce, self._processes())
+        try:
+            if self._over and not problem:
+                link.send("over")
+            elif problem:
+                self._report_refusal(host.name, problem)
+                link.send("refused", reason=problem)
             else:
-                self._greeted.append(greeted)
-
-    def _hear_hello(self, greeted: _Greeted) -> None:
-        link, problem, message = greeted.link, "", None
-        try:
-            message = link.receive(0.0)
-            if message is None and not greeted.deadline.passed:
+                link.send("accepted", address=host.address)
+                self._add(host)
                 return
-            problem = "" if message else f"it said nothing for {_HELLO_WITHIN_S:g} s"
-        except LocustListens:
-            problem = "it is a worker of Locust's own: start it with `loadtests run --worker`"
-        except WrongProtocol as error:
-            problem = str(error)
         except LinkClosed:
-            pass  # it tries again, or does not
-        self._greeted.remove(greeted)
-        try:
-            if message is not None:
-                self._admit(greeted, Hello.of(message))
-                return
-        except ValueError as error:
-            problem = str(error)
-        if problem:
-            self._report_refusal(link.peer, problem)
+            pass
         link.close()
 
-    def _admit(self, greeted: _Greeted, hello: Hello) -> None:
-        link = greeted.link
-        host = WorkerHost(link, hello.node, link.peer, hello.processes)
-        if problem := problem_of(hello, self._admission, greeted.nonce, self._processes()):
-            self._report_refusal(host.name, problem)
-            with contextlib.suppress(LinkClosed):
-                link.send("refused", reason=problem)
-            link.close()
-            return
-        try:
-            link.send("accepted", address=host.address)
-        except LinkClosed:
-            link.close()
-            return
+    def _add(self, host: WorkerHost) -> None:
         self.hosts.append(host)
         if self._missing():
             self._say(f"the worker on {host.name} is there: {self._present()}")
 
     def _report_refusal(self, name: str, problem: str) -> None:
         """Once, however often it tries again."""
-        if (name, problem) not in self._refusals:
+        if (name, problem) not in self._refusals and len(self._refusals) < _MOST_REFUSALS:
             self._refusals.add((name, problem))
             self._say(f"refused the worker on {name}: {problem}")
+            if len(self._refusals) == _MOST_REFUSALS:
+                self._say("further refusals are not reported")
 
     def _drop(self, host: WorkerHost, why: str, *, quiet: bool = False) -> None:
         host.link.close()
@@ -282,7 +263,10 @@ class Roster:
         """`1 of 2 workers came (1 on host-a (10.0.0.1))`."""
         there = self._admission.expected - self._missing()
         hosts = ", ".join(f"{count} on {name}" for name, count in self._processes().items())
-        refused = "".join(f"; refused: {name}: {problem}" for name, problem in sorted(self._refusals))
+        shown = sorted(self._refusals)[:_MOST_SHOWN]
+        refused = "".join(f"; refused: {name}: {problem}" for name, problem in shown)
+        if more := len(self._refusals) - len(shown):
+            refused += f"; and {more} more"
         return f"{there} of {self._admission.expected} workers came" + (f" ({hosts})" if hosts else "") + refused
 
     def _where(self) -> str:
