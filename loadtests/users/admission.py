@@ -13,6 +13,7 @@ from locust.env import Environment
 
 from loadtests.commandline import EX_USAGE
 from loadtests.users.agent import Agent
+from loadtests.users.channel import tokens
 from loadtests.users.shape import StagesShape
 
 _ALLOWED: Final = frozenset({
@@ -57,7 +58,9 @@ def check_options_of(parser: Any, *further: Callable[[Namespace], list[str]]) ->
 
     def parse_and_check(*arguments: Any, **named: Any) -> Namespace:
         options: Namespace = parse(*arguments, **named)
-        refuse([problem for check in (problems_of_options, *further) for problem in check(options)])
+        checks = (problems_of_options, tokens.problems_of_token, *further)
+        refuse([problem for check in checks for problem in check(options)])
+        tokens.note_options(options)
         return options
 
     parser.parse_args = parse_and_check

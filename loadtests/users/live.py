@@ -2,13 +2,18 @@
 flushed and handed on once a second; reports use neither, they compute from the rows.
 """
 
+import base64
+import struct
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
+from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 from locust import stats as locust_stats
 from locust.stats import RequestStats, StatsEntry, StatsError
@@ -24,14 +29,48 @@ Counts = dict[str, tuple[int, int]]
 
 INTERVAL_S: Final = 1.0
 
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, IndexError, OverflowError, MemoryError, zlib.error),
+    *(HdrCookieException, HdrHistogramSettingsException, HdrLengthException),
+)
+"""What a histogram of a worker raises when its counters contradict its header."""
+
 _REFUSED, _FAIL = OUTCOMES.index("refused"), OUTCOMES.index("fail")
 _HIGHEST_US: Final = 3_600_000_000
 _BUCKETS: Final = 26 << 8
+
+_OUTER_HEADER: Final = 8
+_SETTINGS: Final = struct.Struct(">8xIIQQ8x")
+"""The inner header of an encoded histogram: offset of its indexes, digits, lowest and highest value."""
+
+_LARGEST_WINDOW: Final = 32 << 20
+"""Characters of all encoded histograms in a window: those of a hundred workers take some 4 MB."""
+
+_LARGEST_HISTOGRAM: Final = 9 * _BUCKETS + _SETTINGS.size
+"""Bytes before compression, of one with the largest possible counters."""
 
 
 def histogram() -> HdrHistogram:
     """1 µs to 1 h at two digits: a live figure within 1 %."""
     return HdrHistogram(1, _HIGHEST_US, 2)
+
+
+def is_latency(encoded: str) -> bool:
+    """Whether a worker's text is a histogram as `histogram()` makes them, of a size that such a one can have."""
+    try:
+        data = base64.b64decode(encoded, validate=True)
+        inflater = zlib.decompressobj()
+        payload = inflater.decompress(data[_OUTER_HEADER:], _LARGEST_HISTOGRAM)
+        settings = _SETTINGS.unpack_from(payload)
+    except (ValueError, zlib.error, struct.error):
+        return False
+    expected = histogram()
+    return (
+        inflater.eof
+        and not inflater.unused_data
+        and settings
+        == (0, expected.significant_figures, expected.lowest_trackable_value, expected.highest_trackable_value)
+    )
 
 
 class Counted:
@@ -135,6 +174,7 @@ class LiveWindow:
         self._seconds = seconds
         self._clock = clock
         self._taken: deque[tuple[float, Latency]] = deque()
+        self._size = 0
         self._ended = False
 
     def end(self) -> None:
@@ -143,8 +183,10 @@ class LiveWindow:
         self._ended = True
 
     def add(self, latency: Latency) -> None:
-        """What one worker took. Cheap: decoding waits until somebody asks."""
-        self._taken.append((self._clock(), latency))
+        """What one worker took. Cheap: decoding waits until a percentile is asked for."""
+        if latency:
+            self._taken.append((self._clock(), latency))
+            self._size += sum(map(len, latency.values()))
         self._forget()
 
     def percentile_ms(self, operation: str, percent: float) -> float | None:
@@ -153,13 +195,15 @@ class LiveWindow:
         merged = histogram()
         for _, latency in self._taken:
             if operation in latency:
-                merged.decode_and_add(latency[operation])
+                with suppress(*_UNREADABLE):
+                    merged.decode_and_add(latency[operation])
         return merged.get_value_at_percentile(percent) / 1000 if merged.get_total_count() else None
 
     def _forget(self) -> None:
         oldest = self._clock() - self._seconds
-        while not self._ended and self._taken and self._taken[0][0] < oldest:
-            self._taken.popleft()
+        while self._taken and ((not self._ended and self._taken[0][0] < oldest) or self._size > _LARGEST_WINDOW):
+            _, latency = self._taken.popleft()
+            self._size -= sum(map(len, latency.values()))
 
 
 def feed_locust(stats: RequestStats, name: str, counted: Counted, now_s: float) -> None:

@@ -19,6 +19,8 @@ from loadtests.commandline import EX_INTERRUPTED, EX_USAGE
 from loadtests.sanitize import sanitize_lines
 from loadtests.scenario import RunPlan
 from loadtests.users.admission import problems_of_environment, without_user_keys
+from loadtests.users.channel import sockets
+from loadtests.users.channel.guard import guard
 from loadtests.users.connections import be_patient
 from loadtests.users.livelines import LiveLines
 from loadtests.users.master import MasterSide
@@ -40,6 +42,7 @@ _LOADED_BY = os.getpid()
 
 
 def install() -> None:
+    sockets.install()
     events.init.add_listener(_on_init)
 
 
@@ -93,9 +96,10 @@ def _refuse(message: str, code: int) -> NoReturn:
 
 def _become_master(environment: Environment, runner: MasterRunner) -> None:
     environment.stop_timeout = STOP_TIMEOUT_S
+    given = os.environ.get("LOADTESTS_PLAN")
+    guard(runner, None if given is None else getattr(environment.parsed_options, "expect_workers", None))
     without_user_keys()
     be_patient()
-    given = os.environ.get("LOADTESTS_PLAN")
 
     def gone() -> None:
         # Called in the greenlet that writes the lines, which ending the run kills.

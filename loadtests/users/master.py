@@ -11,6 +11,8 @@ from locust.env import Environment
 from locust.runners import STATE_INIT, MasterRunner
 
 from loadtests.users import talk
+from loadtests.users.channel.guard import refusals_of
+from loadtests.users.channel.messages import Refused
 from loadtests.users.masterrun import MasterRun
 from loadtests.users.prepared import CannotRunError, RunSource
 from loadtests.users.workerstate import PREPARE_S
@@ -66,7 +68,7 @@ class MasterSide:
         try:
             if self.run is not None:
                 self.run.report_refusal(problem, code)
-                self.run.end()  # its workers' last words are heard while it is the run
+                self.run.end()  # what its workers still send is taken while it is the run
         finally:
             self.run = None
             self._source.abandon(CannotRunError(code, problem))
@@ -121,7 +123,10 @@ class MasterSide:
 
     def _on_message(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         if self.run is not None:
-            self.run.hear(msg.type, msg.data)
+            try:
+                self.run.receive(msg.node_id, msg.type, msg.data)
+            except Refused as refused:
+                refusals_of(self.runner).report(msg.node_id, f"{msg.type}: {refused}")
 
     def _on_ping(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         self.runner.send_message(talk.PONG, {"master_ns": time.monotonic_ns()}, client_id=msg.node_id)

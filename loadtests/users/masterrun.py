@@ -2,6 +2,7 @@
 """One run, from the master's side: prepares the workers, follows the stages, and ends when every row is kept."""
 
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,10 +20,12 @@ from loadtests.scenario import parse_scenario
 from loadtests.scenario.completeness import AgentDeviation
 from loadtests.scenario.stages import StageSpan, timeline
 from loadtests.users import talk
+from loadtests.users.channel.messages import Refused
+from loadtests.users.channel.tokens import forks_workers
 from loadtests.users.connections import connected
 from loadtests.users.live import Counts, LiveWindow
 from loadtests.users.prepared import CannotRunError, Prepared
-from loadtests.users.sinks import FileSink, RemoteReceiver
+from loadtests.users.sinks import RemoteRows
 from loadtests.users.workerstate import DRAIN_S, PREPARE_S, WorkerState, problem_of
 
 _ASKED_EVERY_S = 1.0
@@ -32,6 +35,9 @@ _SILENT_S = 0.4
 
 _CUT_S = 0.4
 """One whose connection is gone for so long is: its last words have come by then, and it has not connected again."""
+
+_ROWS_AHEAD = 100_000
+"""Rows that may come before the worker's report that it has reserved their numbers."""
 
 _LEAD_NS = 300_000_000
 """From the word to begin to the beginning: time for the word to arrive."""
@@ -55,13 +61,14 @@ class MasterRun:
         self._runner = runner
         self._prepared = prepared
         self._news = Event()
-        self._receivers: dict[int, RemoteReceiver] = {}
+        self._remote_rows = RemoteRows(RunDirectory(Path(self.plan.directory)), [pod.name for pod in self.plan.pods])
         self._follower: gevent.Greenlet | None = None
         self._share = 0
         self._wanted_for: StageSpan | None = None
         self._deviation = AgentDeviation(self.timeline)
         self._stopped_ns: int | None = None
         self._problem = ""
+        self._nonce = secrets.token_hex(16)
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self.plan.origin_ns
@@ -123,16 +130,17 @@ class MasterRun:
             "host": host_identity(),
             "directory": talk.directory_identity(self.plan.directory),
             "clock": [time.monotonic_ns(), time.time_ns()],
+            "nonce": self._nonce,
         }
         self._runner.send_message(talk.PLAN, plan, client_id=client)
 
     def _admit(self, worker: WorkerState) -> None:
-        if problem := problem_of(worker):
+        if problem := self._problem_of(worker):
             _log.error("%s: it takes no part", problem)
             worker.lost = True
             return
         assert worker.ready is not None
-        secret = self._prepared.secret if worker.ready["same_host"] else ""
+        secret = "" if worker.ready["proof"] else self._prepared.secret
         self._runner.send_message(talk.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client)
         joined = {name: worker.ready.get(name) for name in ("remote", "node", "address", "offset_ns", "error_ns")}
         self._tell_state(worker, "joined", begun=0, written=0, **joined)
@@ -146,8 +154,14 @@ class MasterRun:
 
     def _check_ready(self) -> None:
         for worker in self.workers.values():
-            if problem := problem_of(worker):
+            if problem := self._problem_of(worker):
                 raise problem
+
+    def _problem_of(self, worker: WorkerState) -> CannotRunError | None:
+        """The secret that signs tokens goes, encrypted, to workers that this master has forked, and to those of pods
+        that were started for this run; others have it in their environment, and prove it."""
+        shared = self.plan.own_pods or forks_workers()
+        return problem_of(worker, self._prepared.secret, self._nonce, secret_is_shared=shared)
 
     def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s
@@ -159,17 +173,22 @@ class MasterRun:
 
     # What workers say.
 
-    def hear(self, message: str, body: dict[str, Any]) -> None:
-        worker = self.workers.get(int(body["worker"]))
-        if worker is None or (message == talk.READY and body["run"] != self.plan.run):
+    def receive(self, client: str, message: str, body: dict[str, Any]) -> None:
+        """Applies a message of a worker. Raises Refused when it does not fit what that worker has sent before."""
+        if message == talk.READY and body["run"] != self.plan.run:
             return
+        worker = next((w for w in self.workers.values() if w.client == client), None)
+        if worker is None or body["worker"] != worker.worker:
+            raise Refused("it is not the worker of that number")
+        if problem := worker.problem_of_message(message):
+            raise Refused(problem)
         worker.heard_at = time.monotonic()
         if message == talk.READY:
             worker.ready = body
             if self.starts_ns is not None:
                 self._admit(worker)
         elif message == talk.ROWS:
-            self._keep(worker, int(body["number"]), body["data"])
+            self._keep(worker, body["number"], body["data"])
         elif message == talk.LEAVING:
             self._note_leaving(worker, body["cause"])
         else:
@@ -195,14 +214,12 @@ class MasterRun:
     def _keep(self, worker: WorkerState, number: int, data: bytes) -> None:
         """Writes a remote worker's batch and acknowledges it; one that cannot be written is not acknowledged."""
         try:
-            if worker.worker not in self._receivers:
-                pods = [pod.name for pod in self.plan.pods]
-                sink = FileSink(RunDirectory(Path(self.plan.directory)), worker.worker, pods)
-                self._receivers[worker.worker] = RemoteReceiver(sink)
-            kept = self._receivers[worker.worker].receive(number, data)
-        except (OSError, ValueError) as error:
+            kept = self._remote_rows.receive(worker.worker, number, data, worker.reserved + _ROWS_AHEAD)
+        except OSError as error:
             _log.error("rows of %s cannot be kept: %s", worker.name, error)
             return
+        except ValueError as error:
+            raise Refused(f"its rows: {error}") from None
         if kept >= 0:
             self._runner.send_message(talk.ROWS_KEPT, {"number": kept}, client_id=worker.client)
 
@@ -333,8 +350,7 @@ class MasterRun:
         self.window.end()
         if self._follower is not None:
             self._follower.kill()
-        for receiver in self._receivers.values():
-            receiver.close()
+        self._remote_rows.close()
         self._say(
             "drained",
             workers=[worker.summary() for worker in self.workers.values()],

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.joining import derived, join_key
+
 PLAN = "loadtests.plan"
 """Master → worker: the run, the worker's place in it, the clock pair. The worker prepares."""
 READY = "loadtests.ready"
@@ -29,7 +31,15 @@ PING = "loadtests.ping"
 PONG = "loadtests.pong"
 """Worker → master and back: whose clock is how far off."""
 
+REFUSED = "loadtests.refused"
+"""Master → worker: a message was refused, and why."""
+
 MESSAGES_TO_MASTER = (READY, PROGRESS, LEAVING, DRAINED, ROWS, PING)
+
+
+def secret_proof(secret: str, master: str, worker: str, client: str) -> str:
+    """Shows that the worker with the id `client` signs tokens with this secret; `master` and `worker` are nonces."""
+    return derived(join_key(secret), "signing secret", f"{master} {worker} {client}".encode()).hex() if secret else ""
 
 
 def directory_identity(path: str) -> list[int]:

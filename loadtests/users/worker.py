@@ -4,6 +4,7 @@
 import gc
 import logging
 import os
+import secrets
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,7 @@ from locust.runners import WorkerRunner
 
 from loadtests.commandline import EX_SOFTWARE, EX_UNAVAILABLE
 from loadtests.hostidentity import host_identity
+from loadtests.joining import TOKEN_SECRET
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
@@ -222,6 +224,7 @@ class WorkerSide:
             talk.STOP: self._on_stop,
             talk.ROWS_KEPT: self._on_rows_kept,
             talk.PONG: self._clocks.on_pong,
+            talk.REFUSED: self._on_refused,
         }
         for message, answer in answers.items():
             runner.register_message(message, answer, concurrent=message in (talk.PLAN, talk.STOP))
@@ -276,7 +279,7 @@ class WorkerSide:
                 "remote": self._run.remote,
                 "reserved": self._run.recorder.reserved,
                 "same_host": same_host,
-                "has_secret": bool(os.environ.get("LOADTESTS_TOKEN_SECRET")),
+                **self._proof(asked["nonce"]),
                 **asdict(offset),
             }
         except Exception as error:
@@ -285,9 +288,14 @@ class WorkerSide:
             ready["code"] = EX_UNAVAILABLE if isinstance(error, TimeoutError) else EX_SOFTWARE
         self._runner.send_message(talk.READY, ready)
 
+    def _proof(self, nonce: str) -> dict[str, str]:
+        """Shows to the master which secret this process signs tokens with; an empty proof without one."""
+        ours, secret = secrets.token_hex(16), os.environ.get(TOKEN_SECRET, "")
+        return {"nonce": ours, "proof": talk.secret_proof(secret, nonce, ours, self._runner.client_id)}
+
     def _on_begin(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        # The master's own comes first: on its host an older one may be left in the environment.
-        secret = msg.data.get("secret") or os.environ.get("LOADTESTS_TOKEN_SECRET") or ""
+        # The master's own comes first: it sends it where the one in this environment is another.
+        secret = msg.data.get("secret") or os.environ.get(TOKEN_SECRET) or ""
         if self._run is not None:  # Locust would only log what is raised here
             self._run.load.guarded(self._run.begin, int(msg.data["starts_ns"]), secret)
 
@@ -300,6 +308,9 @@ class WorkerSide:
 
     def _on_test_stopping(self, environment: Environment, **_: Any) -> None:  # noqa: ARG002  Locust's signature
         self.end()
+
+    def _on_refused(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
+        _log.error("the master refused a message: %s", msg.data["reason"])
 
     def _on_rows_kept(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         if self._run is not None:

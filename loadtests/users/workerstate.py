@@ -4,6 +4,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from loadtests.joining import TOKEN_SECRET, is_same
+from loadtests.users import talk
+from loadtests.users.channel.budget import Budget
 from loadtests.users.prepared import CannotRunError
 
 PREPARE_S = 30.0
@@ -11,6 +14,9 @@ PREPARE_S = 30.0
 
 DRAIN_S = 20.0
 """How long the master waits for every worker's rows; a worker's own graces end before."""
+
+MOST_REPORTS_PER_S = 100
+"""A worker reports four times a second, and some more when it gives out numbers quickly."""
 
 _SUMMARY = (
     "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
@@ -35,6 +41,9 @@ class WorkerState:
     """When it last said something (CLOCK_MONOTONIC, s)."""
     cut_at: float | None = None
     """When its connection was first seen to be gone, since it last said something."""
+
+    budget: Budget = field(default_factory=lambda: Budget(MOST_REPORTS_PER_S, 2 * MOST_REPORTS_PER_S))
+    """Of its reports: each one makes a line for the conductor."""
 
     @property
     def reserved(self) -> int:
@@ -62,6 +71,20 @@ class WorkerState:
     def gone(self) -> bool:
         return self.drained or self.lost
 
+    def problem_of_message(self, message: str) -> str:
+        """Why a message does not fit what the worker has sent so far; empty when it does."""
+        if self.drained:
+            return "it comes after the worker's last message"
+        if message == talk.READY:
+            return "the worker has prepared already" if self.ready is not None else ""
+        if self.ready is None or self.ready["error"]:
+            return "the worker has not prepared the run"
+        if message == talk.ROWS and not self.ready["remote"]:
+            return "the worker writes its rows itself"
+        if message == talk.PROGRESS and not self.budget.take():
+            return f"there are more than {MOST_REPORTS_PER_S} a second"
+        return ""
+
     def summary(self) -> dict[str, Any]:
         """The worker's part of the `drained` line."""
         told = {name: self.told.get(name) for name in _SUMMARY}
@@ -71,13 +94,19 @@ class WorkerState:
         return {"worker": self.worker, **told, "in_flight": None, "error": f"{self.name} {what}"}
 
 
-def problem_of(worker: WorkerState) -> CannotRunError | None:
-    """Why a worker cannot take part; None when it can."""
+def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared: bool) -> CannotRunError | None:
+    """Why a worker cannot take part; None when it can. It proves with the master's `nonce` that it has the `secret`
+    that signs tokens, unless the master shares that with it."""
     if worker.ready is None:
         return CannotRunError(70, f"{worker.name} did not get ready within {PREPARE_S:g} s")
     if worker.ready["error"]:
         code = int(worker.ready.get("code") or 70)
         return CannotRunError(code, f"{worker.name} cannot prepare the run: {worker.ready['error']}")
-    if not (worker.ready["same_host"] or worker.ready["has_secret"]):
-        return CannotRunError(64, f"{worker.name} needs LOADTESTS_TOKEN_SECRET in its environment")
+    if not worker.ready["proof"]:
+        missing = CannotRunError(64, f"{worker.name} needs {TOKEN_SECRET} in its environment")
+        return None if secret_is_shared else missing
+    if not is_same(worker.ready["proof"], talk.secret_proof(secret, nonce, worker.ready["nonce"], worker.client)):
+        worker.ready["proof"] = ""
+        other = f"the {TOKEN_SECRET} of {worker.name} is not that of the master: set the same one on both"
+        return None if secret_is_shared else CannotRunError(64, other)
     return None

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from locust import LoadTestShape, User, argument_parser, input_events, main, tas
 from locust.env import Environment
 from locust_runs import LOCUSTFILE
 
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.users.admission import check_options_of, problems_of_environment, problems_of_options, without_user_keys
 from loadtests.users.agent import Agent
+from loadtests.users.channel import tokens
 from loadtests.users.shape import StagesShape
 
 
@@ -129,3 +132,42 @@ def test_a_second_locustfile_with_users_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 64, done.stderr
     assert done.stderr.count("the user class other.Foreign is refused") == 1
     assert "Traceback" not in done.stderr
+
+
+def token_problems(*arguments: str) -> list[str]:
+    parser = argument_parser.get_empty_argument_parser(default_config_files=[])
+    argument_parser.setup_parser_arguments(parser)
+    return tokens.problems_of_token(parser.parse_args(list(arguments)))
+
+
+def test_master_and_worker_started_apart_need_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (JOIN_TOKEN, TOKEN_SECRET):
+        monkeypatch.delenv(name, raising=False)
+    for role in ("--master", "--worker"):
+        (problem,) = token_problems(role)
+        assert problem.startswith(f"{role} needs LOADTESTS_JOIN_TOKEN or LOADTESTS_TOKEN_SECRET in the environment")
+    assert token_problems("--worker", "--processes", "2") != []
+    assert token_problems("--processes", "2") == []
+    monkeypatch.setenv(TOKEN_SECRET, "s")
+    assert token_problems("--master") == []
+
+
+def test_a_master_that_forks_has_a_token_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other worker can join it, with a token of the environment either."""
+    monkeypatch.setenv(JOIN_TOKEN, "of the environment")
+    monkeypatch.setitem(tokens._state, "forks", False)
+    assert tokens.token() == "of the environment"
+    tokens.note_options(Namespace(processes=2, worker=False))
+    own = tokens.token()
+    assert len(own) == 64
+    assert own != "of the environment"
+    tokens.note_options(Namespace(processes=2, worker=True))
+    assert tokens.token() == "of the environment"
+
+
+def test_without_a_token_no_socket_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (JOIN_TOKEN, TOKEN_SECRET):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(tokens._state, "forks", False)
+    with pytest.raises(RuntimeError, match="LOADTESTS_JOIN_TOKEN is not set"):
+        tokens.token()

@@ -1,6 +1,7 @@
 """Whole runs of the load against a real pod: every row kept, however they end."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -103,6 +104,12 @@ def test_a_storm_makes_agents_connect_again(whole_run: LocustRun) -> None:
     agents = {(r["user"], r["account"]) for r in rows if r["operation"] == "chat.accept"}
     again = [r for r in rows if r["operation"] == "connection.create" and r["planned_ns"] >= storm_ns]
     assert {(r["user"], r["account"]) for r in again} & agents
+
+
+def test_no_message_of_an_honest_worker_is_refused(whole_run: LocustRun) -> None:
+    log = (whole_run.directory / "locust.log").read_text()
+    assert "reported as ready" in log
+    assert re.findall(r"refused a message|refused \d+ connections|Traceback", log) == []
 
 
 def test_no_secret_is_left_behind(whole_run: LocustRun) -> None:
@@ -301,8 +308,9 @@ def test_a_killed_remote_worker_is_missed_before_locust_misses_it(pod: str, tmp_
 
 
 def test_a_remote_worker_without_the_secret_is_told(pod: str, tmp_path: Path) -> None:
-    with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"]) as running:
-        environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_TOKEN_SECRET"}
+    token = {"LOADTESTS_JOIN_TOKEN": "a token of the tests"}
+    with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"], **token) as running:
+        environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_TOKEN_SECRET"} | token
         worker = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--worker", "--master-port", running.port]
         process = subprocess.Popen(
             worker, env={**environment, "LOADTESTS_REMOTE_WORKER": "1"}, stderr=subprocess.DEVNULL
