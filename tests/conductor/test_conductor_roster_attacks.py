@@ -176,14 +176,14 @@ def test_an_address_with_few_connections_keeps_them() -> None:
         assert "127.0.0.1" in [candidate.address for candidate in master._candidates._waiting]
 
 
-def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "HELLO_WITHIN_S", 0.2)
     with roster() as (master, port, said):
         with stranger(port) as attacker:
             attacker.nonce(master)
             attacker.socket.sendall(b'{"event": ')
             attacker.until_closed(master)
-        assert said == ["refused the worker on 127.0.0.1: it said nothing for 0.2 s"]
+        assert said == ["refused the worker on 127.0.0.1: it sent nothing for 0.2 s"]
 
 
 def test_strangers_do_not_fill_the_terminal() -> None:

@@ -20,7 +20,7 @@ MOST_CANDIDATES: Final = 64
 
 @dataclass
 class Candidate:
-    """A connection that has not said yet what it is."""
+    """A connection that has not sent its hello."""
 
     link: Link
     nonce: str
@@ -87,7 +87,7 @@ class Candidates:
         if message is not None:
             return Hello.of(message)
         if candidate.deadline.passed:
-            raise WrongProtocol(f"it said nothing for {HELLO_WITHIN_S:g} s")
+            raise WrongProtocol(f"it sent nothing for {HELLO_WITHIN_S:g} s")
         return None
 
     def _refuse(self, candidate: Candidate, error: Exception) -> None:
