@@ -59,6 +59,7 @@ def test_what_a_worker_sends_is_taken(kind: str, body: dict[str, Any]) -> None:
         {"latency": {"chat.accept": "x"}},
         {"latency": {"chat.accept": encoded(HdrHistogram(1, 10**12, 4))}},
         {"latency": ["x"]},
+        {"launches": 1},
     ],
     ids=str,
 )

@@ -1,9 +1,9 @@
 """The shape of each message that a worker may send: every field with its type, its range and its length.
 
-Fields that are not listed are dropped. Texts come out printable and cut.
+Texts come out printable and cut.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -51,7 +51,17 @@ def _list(items: CoreSchema, most: int, least: int = 0) -> CoreSchema:
 
 
 def _table(**fields: CoreSchema) -> CoreSchema:
-    return cs.typed_dict_schema({name: cs.typed_dict_field(shape) for name, shape in fields.items()})
+    """These fields of a message of ours, and no other ones."""
+    return cs.typed_dict_schema(_fields(fields), extra_behavior="forbid")
+
+
+def _table_of_locust(**fields: CoreSchema) -> CoreSchema:
+    """These fields of a message of Locust, whose other versions have further ones: they are dropped."""
+    return cs.typed_dict_schema(_fields(fields), extra_behavior="ignore")
+
+
+def _fields(shapes: Mapping[str, CoreSchema]) -> dict[str, cs.TypedDictField]:
+    return {name: cs.typed_dict_field(shape) for name, shape in shapes.items()}
 
 
 COUNT: Final = cs.int_schema(strict=True, ge=0, le=(1 << 53) - 1)
@@ -68,7 +78,7 @@ _MOST_TIMES: Final = 4000
 """Different response times, or seconds, of one name in Locust's statistics."""
 
 REQUEST: Final = _one_of("", "Aggregated", *OPERATIONS, *(f"{name} (refused)" for name in OPERATIONS))
-ENTRY: Final = _table(
+ENTRY: Final = _table_of_locust(
     name=REQUEST,
     method=_one_of("", "Aggregated"),
     last_request_timestamp=cs.nullable_schema(FIGURE),
@@ -84,7 +94,7 @@ ENTRY: Final = _table(
     num_reqs_per_sec=_map(COUNT, COUNT, _MOST_TIMES),
     num_fail_per_sec=_map(COUNT, COUNT, _MOST_TIMES),
 )
-ERROR: Final = _table(
+ERROR: Final = _table_of_locust(
     name=REQUEST,
     method=_one_of(""),
     error=_one_of(*ERRORS),
@@ -92,7 +102,7 @@ ERROR: Final = _table(
     first_seen=cs.nullable_schema(FIGURE),
     last_seen=cs.nullable_schema(FIGURE),
 )
-STATISTICS: Final = _table(
+STATISTICS: Final = _table_of_locust(
     stats=_list(ENTRY, 2 * len(OPERATIONS)),
     stats_total=ENTRY,
     errors=_map(SHORT, ERROR, 1000),
@@ -147,15 +157,15 @@ PROGRESS: Final = _checked(
 SHAPES: Final[dict[str, CoreSchema]] = {
     "client_ready": _text(40),
     "client_stopped": NOTHING,
-    "heartbeat": _table(
+    "heartbeat": _table_of_locust(
         state=_one_of("ready", "spawning", "running"), current_cpu_usage=FIGURE, current_memory_usage=COUNT
     ),
     "stats": STATISTICS,
     "spawning": NOTHING,
-    "spawning_complete": _table(user_classes_count=USER_COUNTS, user_count=COUNT),
-    "logs": _table(worker_id=cs.str_schema(strict=True), logs=_list(_text(2000, "\n"), 500)),
+    "spawning_complete": _table_of_locust(user_classes_count=USER_COUNTS, user_count=COUNT),
+    "logs": _table_of_locust(worker_id=cs.str_schema(strict=True), logs=_list(_text(2000, "\n"), 500)),
     "quit": NOTHING,
-    "exception": _table(msg=SHORT, traceback=_text(8000, "\n")),
+    "exception": _table_of_locust(msg=SHORT, traceback=_text(8000, "\n")),
     talk.READY: cs.union_schema([PREPARED, NOT_PREPARED], mode="left_to_right"),
     talk.PROGRESS: PROGRESS,
     talk.LEAVING: _table(worker=COUNT, cause=SHORT),
