@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from loadtests.users import rows, talk
 from loadtests.users.channel.messages import Refused, read_message
-from loadtests.users.channel.shapes import cleaned
 from loadtests.users.live import LiveWindow, histogram, is_latency
 from loadtests.users.prepared import CannotRunError
 from loadtests.users.rows import NO_TIME
@@ -82,7 +81,7 @@ def test_texts_come_out_printable_and_cut() -> None:
     assert len(taken["error"]) == 4000
     assert taken["connection_failures"]["details"] == [("e", "line\\x0aline\\u202e", 1)]
     assert list(taken["connection_failures"]["by_stage"]) == ["\\x00"]
-    assert cleaned("a\\x1b", 10) == "a\\x1b", "what is an escape already stays so"
+    assert read(talk.PROGRESS, {**PROGRESS, "error": "a\\x1b"})["error"] == "a\\x1b", "an escape stays as it is"
     ready = read(talk.READY, {**READY, "node": "\x1b[31m" + "n" * 100})
     assert ready["node"] == "\\x1b[31m" + "n" * 55 + "…"
 

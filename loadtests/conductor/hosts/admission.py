@@ -8,7 +8,7 @@ from loadtests.conductor.hosts.link import PROTOCOL
 from loadtests.conductor.hosts.session import NONCE_LENGTH, context_of, join_proof, secret_proof
 from loadtests.hostidentity import MAX_HOST_NAME
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, is_same, join_key
-from loadtests.wire.foreign import plain
+from loadtests.sanitize import sanitize
 
 __all__ = ["TOKEN_SECRET", "Admission", "Hello", "problem_of", "problem_of_proof", "problem_of_version"]
 
@@ -76,7 +76,7 @@ class Hello:
     @property
     def node_name(self) -> str:
         """Its name, safe to print."""
-        return plain(self.node, MAX_HOST_NAME)
+        return sanitize(self.node, MAX_HOST_NAME)
 
     def context(self, nonce: str) -> bytes:
         """What its proofs cover; `nonce` is the master's."""
@@ -100,7 +100,7 @@ def problem_of_version(hello: Hello, admission: Admission) -> str:
     """Why the host cannot even prove anything; empty when it can."""
     if hello.protocol == PROTOCOL and hello.version == admission.version:
         return ""
-    theirs, ours = plain(hello.version, 40), admission.version
+    theirs, ours = sanitize(hello.version, 40), admission.version
     if hello.protocol != PROTOCOL:  # of versions that are in development
         theirs, ours = f"{theirs} (protocol {hello.protocol})", f"{ours} (protocol {PROTOCOL})"
     return f"it runs loadtests {theirs}, the master {ours}: install the same version on both"

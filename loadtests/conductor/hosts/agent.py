@@ -20,7 +20,7 @@ from loadtests.conductor.processes import child_of
 from loadtests.conductor.watching import Deadline, Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
-from loadtests.wire.foreign import plain
+from loadtests.sanitize import sanitize
 
 WORKER_ADDRESS = "LOADTESTS_WORKER_ADDRESS"
 """Variable of the worker processes: their host's address as the master sees it."""
@@ -184,12 +184,12 @@ class Agent:
         link.require_proof([session for session, _ in sessions])
         message = self._next(link)
         if message["event"] == "refused":
-            reason = plain(str(message.get("reason")), _LONGEST_REASON)
+            reason = sanitize(str(message.get("reason")), _LONGEST_REASON)
             raise _Ends(EX_USAGE, f"the master at {self._master} refused this worker: {reason}")
         if message["event"] == "over":
             raise _Ends(EX_OK, "the study is over")
         self._key = next(key for session, key in sessions if session is link.session)
-        self._worker_address = plain(str(message.get("address", "")), _LONGEST_ADDRESS)
+        self._worker_address = sanitize(str(message.get("address", "")), _LONGEST_ADDRESS)
         self.say(f"accepted by the master at {self._master}; waiting for a run")
         self._accepted = True
 
@@ -212,7 +212,7 @@ class Agent:
             self._end_workers()
             self._start_workers(run_token(self._key, str(message.get("nonce"))))
             link.send("starting")
-            self.say(f"run {plain(str(message.get('name')), _LONGEST_NAME)}")
+            self.say(f"run {sanitize(str(message.get('name')), _LONGEST_NAME)}")
         elif message["event"] == "over":
             self._end_workers()
             raise _Ends(EX_OK, "the study is over")

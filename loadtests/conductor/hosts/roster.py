@@ -15,7 +15,7 @@ from loadtests.conductor.hosts.candidates import Candidates
 from loadtests.conductor.hosts.link import Link, LinkClosed
 from loadtests.conductor.hosts.session import NONCE_LENGTH, Session, run_token
 from loadtests.conductor.watching import Deadline, Interrupts, Watch
-from loadtests.wire.foreign import plain
+from loadtests.sanitize import sanitize
 
 _STARTS_WITHIN_S = 20.0
 """How long a host may take to start its workers: those of the run before end first."""
@@ -163,7 +163,7 @@ class Roster:
                     if (message := host.link.receive(0.0)) is None:
                         break
                     if message["event"] == "ended" and message.get("how"):
-                        lost(host, "process", f"its process {plain(str(message['how']), 200)}")
+                        lost(host, "process", f"its process {sanitize(str(message['how']), 200)}")
             except LinkClosed as closed:
                 watch.forget_readable(host.link.fileno())
                 self._drop(host, str(closed), quiet=True)

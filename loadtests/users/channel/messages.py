@@ -10,8 +10,8 @@ import msgpack  # type: ignore[import-untyped]
 from locust.rpc import Message
 from pydantic import ValidationError
 
+from loadtests.sanitize import sanitize
 from loadtests.users.channel.shapes import VALIDATORS
-from loadtests.wire.foreign import plain
 
 _LONGEST_NAME: Final = 80
 _LONGEST_REASON: Final = 200
@@ -25,15 +25,15 @@ def read_message(data: Any, sender: str) -> Message:
     """The message that `sender` has sent. Raises Refused."""
     kind, body, node = _unpacked(data)
     if node != sender:
-        raise Refused(f"it is in the name of {plain(str(node), _LONGEST_NAME)}")
+        raise Refused(f"it is in the name of {sanitize(str(node), _LONGEST_NAME)}")
     if not isinstance(kind, str) or kind not in VALIDATORS:
-        raise Refused(f"its type {plain(str(kind), _LONGEST_NAME)} is unknown")
+        raise Refused(f"its type {sanitize(str(kind), _LONGEST_NAME)} is unknown")
     try:
         body = VALIDATORS[kind].validate_python(body)
     except ValidationError as error:
         raise Refused(f"{kind}: {_first(error)}") from None
     if kind == "logs" and body["worker_id"] != sender:
-        raise Refused(f"logs: they are in the name of {plain(body['worker_id'], _LONGEST_NAME)}")
+        raise Refused(f"logs: they are in the name of {sanitize(body['worker_id'], _LONGEST_NAME)}")
     return Message(kind, body, sender)
 
 
@@ -48,4 +48,4 @@ def _unpacked(data: Any) -> tuple[Any, Any, Any]:
 def _first(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in found["loc"])
-    return plain(f"{place}: {found['msg']}" if place else found["msg"], _LONGEST_REASON)
+    return sanitize(f"{place}: {found['msg']}" if place else found["msg"], _LONGEST_REASON)

@@ -12,19 +12,21 @@ from pydantic_core import core_schema as cs
 
 from loadtests.hostidentity import MAX_HOST_NAME
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS, OPERATIONS
+from loadtests.sanitize import MAX_TEXT, sanitize, sanitize_lines
 from loadtests.users import talk
 from loadtests.users.live import is_latency
-from loadtests.wire.foreign import plain
 
 
-def cleaned(text: str, most: int, keep: str = "") -> str:
-    """At most `most` characters of another process's text; what is not printable, but for `keep`, as an escape."""
-    shown = "".join(c if c.isprintable() or c in keep else plain(c) for c in text[: most + 1])
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
+def _traceback(text: str) -> str:
+    """The text with its lines."""
+    return sanitize_lines(text, MAX_TEXT * 4)
 
 
-def _text(most: int, keep: str = "") -> CoreSchema:
-    return cs.no_info_after_validator_function(partial(cleaned, most=most, keep=keep), cs.str_schema(strict=True))
+def _text(most: int) -> CoreSchema:
+    return cs.no_info_after_validator_function(partial(sanitize, limit=most), cs.str_schema(strict=True))
+
+
+LINES: Final = cs.no_info_after_validator_function(_traceback, cs.str_schema(strict=True))
 
 
 def _checked(check: Callable[[Any], str], shape: CoreSchema) -> CoreSchema:
@@ -163,9 +165,9 @@ SHAPES: Final[dict[str, CoreSchema]] = {
     "stats": STATISTICS,
     "spawning": NOTHING,
     "spawning_complete": _table_of_locust(user_classes_count=USER_COUNTS, user_count=COUNT),
-    "logs": _table_of_locust(worker_id=cs.str_schema(strict=True), logs=_list(_text(2000, "\n"), 500)),
+    "logs": _table_of_locust(worker_id=cs.str_schema(strict=True), logs=_list(LINES, 500)),
     "quit": NOTHING,
-    "exception": _table_of_locust(msg=SHORT, traceback=_text(8000, "\n")),
+    "exception": _table_of_locust(msg=SHORT, traceback=LINES),
     talk.READY: cs.union_schema([PREPARED, NOT_PREPARED], mode="left_to_right"),
     talk.PROGRESS: PROGRESS,
     talk.LEAVING: _table(worker=COUNT, cause=SHORT),
