@@ -2,6 +2,8 @@
 
 import os
 import pwd
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from loadtests.servers.errors import ServerUnavailable
@@ -26,16 +28,27 @@ def server_account(engine: str) -> Account | None:
         if engine == "postgres":
             _check_own_name()
         return None
-    for name in (_OWN[engine], "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(name, entry.pw_uid, entry.pw_gid)
+    for account in _candidates(engine):
+        return account
     raise ServerUnavailable(
         f"running as root, and no user {_OWN[engine]} or nobody to run the server as: "
         f"create one (useradd --system {_OWN[engine]}) or run as an ordinary user"
     )
+
+
+def possible_users(engine: str) -> frozenset[int]:
+    """The user ids that a server of this user's may have been started under, also before packages came or went."""
+    if os.geteuid() != 0 or engine not in _OWN:
+        return frozenset({os.geteuid()})
+    return frozenset({0, *(account.uid for account in _candidates(engine))})
+
+
+def _candidates(engine: str) -> Iterator[Account]:
+    """Accounts that root runs a server as, in order of preference."""
+    for name in (_OWN[engine], "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            yield Account(name, entry.pw_uid, entry.pw_gid)
 
 
 def _check_own_name() -> None:

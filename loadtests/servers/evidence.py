@@ -17,8 +17,7 @@ from typing import Final
 import psutil
 
 from loadtests.regularfiles import open_regular
-from loadtests.servers.accounts import server_account
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.accounts import possible_users
 from loadtests.servers.record import TEMPORARY, Facts, Process, facts_of, still_there
 from loadtests.servers.registry import SERVERS, product
 
@@ -65,7 +64,7 @@ class Confirmed:
 
 
 def confirm(path: Path, facts: Facts) -> Confirmed:
-    beside, named, users = path.with_suffix(""), Path(facts.directory), _users(facts.engine)
+    beside, named, users = path.with_suffix(""), Path(facts.directory), possible_users(facts.engine)
     result = Confirmed("", [], {})
     for directory in dict.fromkeys([beside, *([named] if named.name.startswith(TEMPORARY) else [])]):
         if _exists(directory):
@@ -85,14 +84,6 @@ def _exists(directory: Path) -> bool:
     with suppress(ValueError):  # a NUL, or half a character
         return os.path.lexists(directory)
     return False
-
-
-def _users(engine: str) -> frozenset[int]:
-    """Whom a server of ours and its files can belong to."""
-    with suppress(ServerUnavailable, KeyError):
-        if account := server_account(engine):
-            return frozenset({os.geteuid(), account.uid})
-    return frozenset({os.geteuid()})
 
 
 def _fault(directory: Path, facts: Facts, users: frozenset[int]) -> str:
