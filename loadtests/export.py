@@ -16,6 +16,7 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
+from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import print_path
 
 
@@ -66,7 +67,9 @@ def _export_tables(directory: RunDirectory, tables: Sequence[Table], format: str
 def _warn_of_missing(missing: set[str], table: Table, run: Path) -> None:
     if missing:
         columns = " and ".join(sorted(missing))
-        warning = f"{run}: {table.name} was written without {columns}, by an older version: left empty"
+        warning = (
+            f"{sanitize_lines(str(run))}: {table.name} was written without {columns}, by an older version: left empty"
+        )
         complain("loadtests export", warning)
 
 

@@ -21,6 +21,7 @@ from loadtests import readers
 from loadtests.commandline import file_path
 from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
+from loadtests.sanitize import sanitize_lines
 from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
@@ -30,7 +31,6 @@ from reports.frames import NotAStudyError, Run, read_study
 from reports.gate.objectives import load_objectives
 from reports.headline import headline
 from reports.summary import markdown, summary
-from reports.wording import printable
 
 OK, UNKNOWN, BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 0, 2, 64, 69, 70, 130
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         page, rows = report(study, options.objectives)
     except ReportError as error:
-        print(f"loadtests-report: {printable(str(error))}", file=sys.stderr)
+        print(f"loadtests-report: {sanitize_lines(str(error))}", file=sys.stderr)
         return error.code
     except UnreadableError as error:
         print(f"loadtests-report: {error}; no report can be made of this study", file=sys.stderr)

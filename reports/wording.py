@@ -54,11 +54,6 @@ def times(number: int) -> str:
     return "once" if number == 1 else f"{number:,} times"
 
 
-def printable(text: str) -> str:
-    """Text for a terminal: lines stay lines, other characters that cannot be shown are replaced."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-
-
 def one_line(text: str, word: int = 100) -> str:
     """Someone's words, on one line: no control or direction marks, over-long words cut."""
     line = "".join(c if c.isprintable() else " " for c in text)

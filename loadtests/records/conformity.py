@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from loadtests.records.files import UnreadableError
 from loadtests.records.messages import Budget
 from loadtests.records.tables import TABLES, Column, Table, codes_of
+from loadtests.sanitize import sanitize
 
 LONGEST_S: Final = 30 * 86_400
 """How far from the run's origin a moment may be: the length of the longest run that is read."""
@@ -57,10 +58,8 @@ class Conformity:
             if not places and not column.later:
                 raise UnreadableError(f"{self._name} has no column {name}")
             if places and schema.field(places[0]).type != column.type:
-                found = str(schema.field(places[0]).type)[:MOST_CODES]
-                raise UnreadableError(
-                    f"{self._name}: the column {name} is {ascii(found)[1:-1]}; expected {column.type}"
-                )
+                found = sanitize(str(schema.field(places[0]).type))
+                raise UnreadableError(f"{self._name}: the column {name} is {found}; expected {column.type}")
 
     def _named_codes(self, schema: pa.Schema) -> dict[str, int]:
         """Code column → how many names its codes have."""

@@ -12,9 +12,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
+from loadtests.sanitize import sanitize
+
 MOST_ENTRIES: Final = 10_000
 """Entries that a directory of a study may have."""
 
+_LONGEST_NAME = 250
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
@@ -34,8 +37,7 @@ class UnreadableError(ValueError):
 
 def shown(path: Path) -> str:
     """`01-sqlite/end.json`, as messages name a file: a name may have any character but a slash."""
-    name = f"{path.parent.name}/{path.name}" if path.parent.name else path.name
-    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+    return sanitize(f"{path.parent.name}/{path.name}" if path.parent.name else path.name, _LONGEST_NAME)
 
 
 def open_regular(path: Path) -> FileIO:

@@ -15,6 +15,7 @@ from loadtests import readers
 from loadtests.records.conformity import Conformity, table_of
 from loadtests.records.files import UnreadableError, open_regular, shown
 from loadtests.records.messages import CheckedStream
+from loadtests.sanitize import sanitize_error
 
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
@@ -27,7 +28,6 @@ MOST_ROWS: Final = 1 << 18
 _GATHERED_ROWS = 1 << 14
 _GATHERED_BATCHES = 1 << 10
 _GATHERED_BYTES = 16 << 20
-_SHOWN = 200
 
 
 class TableWriter:
@@ -146,7 +146,6 @@ def _decoding(path: Path) -> Iterator[None]:
     except UnreadableError:
         raise
     except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:_SHOWN]
-        raise UnreadableError(f"{shown(path)} is damaged: {ascii(reason)[1:-1]}") from None
+        raise UnreadableError(f"{shown(path)} is damaged: {sanitize_error(error)}") from None
     except OSError as error:
         raise UnreadableError(f"{shown(path)} cannot be read: {error.strerror or error}") from None

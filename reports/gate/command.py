@@ -13,6 +13,7 @@ from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.sanitize import sanitize_error, sanitize_lines
 from loadtests.scenario.problems import SourceError, nearest, shown
 from loadtests.standardstreams import secure
 from reports.gate.as_json import as_document
@@ -23,7 +24,6 @@ from reports.gate.markdown import as_markdown
 from reports.gate.objectives import Objectives, load_objectives
 from reports.gate.reading import read_evidence, state, study_storages
 from reports.gate.verdicts import EXIT_CODES, Comparison
-from reports.wording import printable
 
 BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 64, 69, 70, 130
 
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _gate(_options(arguments))
     except _RefusedError as refused:
-        print(printable(str(refused)), file=sys.stderr)
+        print(sanitize_lines(str(refused)), file=sys.stderr)
         return refused.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # the last resort
-        print(f"loadtests-gate: our own fault: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"loadtests-gate: our own fault: {type(error).__name__}: {sanitize_error(error)}", file=sys.stderr)
         return OUR_FAULT
 
 
