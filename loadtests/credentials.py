@@ -6,10 +6,11 @@ _URL = re.compile(r"(:/+[^/\s:@]*:)(?!\$\{env:[A-Za-z_]\w*\}@)[^@/\s]+@")
 """`://user:password@`, also with one slash, which is what becomes of it as a path."""
 
 _PAIR = re.compile(
-    r"([\w-]*(?:password|passwd|pwd|passphrase|secret|token)\s*=\s*)(?!\$\{env:)('[^']*'|\"[^\"]*\"|[^\s'\"&;,]+)",
+    r"((?:password|passwd|pwd|passphrase|secret|token)\s*=\s*)(?!\$\{env:)('[^']*'|\"[^\"]*\"|[^\s'\"&;,]+)",
     re.IGNORECASE,
 )
-"""`password=…`, as in a connection string of libpq or in the query of a URL."""
+"""`password=…`, as in a connection string of libpq or in the query of a URL; also the end of a longer name. What is in
+front is not matched: looked for at each place of a long word, it would take quadratic time."""
 
 
 def without_credentials(text: str) -> str:
