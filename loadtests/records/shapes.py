@@ -141,7 +141,8 @@ class LateStarts(TypedDict, total=False):
 
 class LoadStage(TypedDict, total=False):
     name: Text
-    lasted_s: Seconds | None
+    lasted_s: Number | None
+    """Negative in older runs, of a stage that began after the load was asked to end."""
     agents: Count | None
     agents_missing: Count | None
     agents_extra: Count | None

@@ -131,6 +131,7 @@ def with_lengths(
         lasted_s = None
         if rest and rest[0][0] == stage.name:
             _, started_s = rest.pop(0)
-            lasted_s = (rest[0][1] if rest else stopped_s) - started_s
+            # A load that is asked to end may still begin a stage before it does.
+            lasted_s = max(0.0, (rest[0][1] if rest else stopped_s) - started_s)
         found.append(replace(stage, lasted_s=lasted_s))
     return found

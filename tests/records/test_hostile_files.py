@@ -169,6 +169,12 @@ def test_values_of_another_type_are_named(tmp_path, document, change, says):
         run.read(document)
 
 
+def test_stage_that_began_after_the_end_is_read(tmp_path):
+    """Older runs that ended early have its negative length."""
+    run = write_run(tmp_path, end={"load": {"stages": [{"name": "steady", "lasted_s": -0.592}]}})
+    assert run.read("end")["load"]["stages"][0]["lasted_s"] == -0.592
+
+
 def test_documents_of_other_versions_are_read(tmp_path):
     run = write_run(tmp_path, manifest={"new": {"x": [1]}}, end={"new": None})
     assert run.read("manifest")["new"] == {"x": [1]}

@@ -87,6 +87,11 @@ def test_stages_last_until_the_next_one_begins() -> None:
     assert [f.lasted_s for f in found] == [10.0, 20.0, 5.0, None]
 
 
+def test_a_stage_that_begins_after_the_end_lasts_no_time() -> None:
+    found = with_lengths([WHOLE], [(WHOLE.name, 10.6)], 10.0)
+    assert [f.lasted_s for f in found] == [0.0]
+
+
 def test_a_stage_that_was_skipped_makes_the_one_before_longer() -> None:
     found = with_lengths(planned_figures(LINE, "constant", 1), [("warm", 0.0), ("steady", 30.0), ("down", 50.0)], 70.0)
     assert [f.lasted_s for f in found] == [30.0, None, 20.0, 20.0]
