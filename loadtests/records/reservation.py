@@ -5,6 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from loadtests import readers
+
 _BYTES: Final = 16
 
 
@@ -13,7 +15,7 @@ class Reservation:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, readers.file_mode())
 
     def raise_to(self, number: int) -> None:
         """Numbers below this may be given out from now on. The first call takes the space: a full disk fails no later

@@ -12,6 +12,7 @@ import pytest
 from loadtests import readers
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.study import create_run, create_study, traversable
+from loadtests.records.reservation import Reservation
 from loadtests.records.tables import TICKS_TABLE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +51,7 @@ def test_run_has_the_readers_that_were_chosen(
     run = create_run(study, 1, Subject(storage="memory"))
     run.write("manifest", {"format": 1})
     run.create_table(TICKS_TABLE.name).close()
+    Reservation(run.path / "operations-0.reserved")
     assert {mode(path) for path in (study, run.path, run.path / "log")} == {directory}
     os.umask(readers.umask())  # as `environment.clean` does
     (run.path / "scenario.yaml").touch()
