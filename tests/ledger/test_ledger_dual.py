@@ -121,6 +121,27 @@ def test_what_was_not_acknowledged_is_told_apart(sides: Sides, run: RunDirectory
     assert (found["verdict"], found["reason"]) == ("pass", "2 more differ whose operations were not acknowledged")
 
 
+def test_an_event_without_acknowledgement_shifts_the_numbers_of_others(sides: Sides, run: RunDirectory) -> None:
+    """It timed out on one side, and was made on the other."""
+    legacy, upgraded = sides
+    for side in sides:
+        fill(side, "account-0001", 0xA1)
+        fill(side, "account-0002", 0xB1)
+    both = [("chat.accepted", 0xC1), ("chat.accepted", 0xC2)]
+    legacy.events("chat/00000000000000f1", ("chat.offered", 0xEE), *both, account="account-0001")
+    upgraded.events("chat/00000000000000f1", *both, account="account-0001")
+    others = [("chat.accepted", 0xD1), ("chat.accepted", 0xD2)]
+    legacy.events("chat/00000000000000f1", *others, account="account-0002")
+    upgraded.events("chat/00000000000000f1", *reversed(others), account="account-0002")
+    claimed(run, 0xA1, 0xB1)
+    operations(run, "1", Op("chat.offer", key=0xEE, chat=0xEE, outcome="unknown", error="timeout"))
+    found = checks_of(sides, run, {})["diverged"]
+    assert found["evidence"] == ["events 00000000000000d1", "events 00000000000000d2"]
+    assert found["reason"] == (
+        "not the same on both sides: 2 events; 1 more differ whose operations were not acknowledged"
+    )
+
+
 def test_a_side_that_cannot_be_read_is_named(sides: Sides, run: RunDirectory) -> None:
     databases = {
         "legacy": Database(sides[0].engine, sides[0].dsn, "legacy"),
