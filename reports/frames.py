@@ -29,6 +29,9 @@ Mask = npt.NDArray[np.bool_]
 MISSING: int = int(np.iinfo(np.int64).min)
 """Stands for null in an int64 array."""
 
+MOST_DRAWN = 100
+"""Actions and faults in a plot: a thousand take half a minute and half a gigabyte."""
+
 CHUNK_ROWS = 1 << 19
 _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
 _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
@@ -63,6 +66,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.directory.name
+
+    @property
+    def drawn(self) -> tuple[Event, ...]:
+        """The events that plots show: each takes a line of its own."""
+        return self.events[:MOST_DRAWN]
 
     @property
     def completed(self) -> bool:

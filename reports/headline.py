@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loadtests.records.kept import short_files
 from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import Run
+from reports.frames import MOST_DRAWN, Run
 from reports.gather import FROM_STAMP
 from reports.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.ledgerchecks import ledger_checks
@@ -239,6 +239,8 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
         fate = "its rows are all there is of this storage" if counted else "left out of the figures"
         yield f"{run.name} did not complete ({run.ending}: {detail}); {fate}."
     yield from (f"{run.name}: {problem}." for problem in run.unreadable)
+    if len(run.events) > MOST_DRAWN:
+        yield f"{run.name} has {len(run.events):,} actions and faults; plots show the first {MOST_DRAWN}."
     if not run.manifest:
         yield f"{run.name} has no manifest: its settings are unknown and were not compared."
     if run.stages and not any(stage.judge for stage in run.stages):

@@ -239,7 +239,7 @@ TIMELINE_TABLE = Table(
         _text("result", "ok, failed, or the fault's short code"),
         _text("detail", "JSON: a stage's agents, arrivals_per_s and judge; an action's words, error, waited_s"),
     ),
-    most_rows=100_000,
+    most_rows=10_000,
 )
 
 TABLES: dict[str, Table] = {

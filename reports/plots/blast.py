@@ -39,7 +39,7 @@ def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
         axis.tick_params(axis="y", length=0, labelcolor=INK)
         for row, pod in enumerate(blast.pods):
             _pod(axis, row, blast, pod)
-        for event in blast.run.events:
+        for event in blast.run.drawn:
             _event(axis, blast, event, names)
     axes[-1].set_xlabel("seconds since the load began")
     whole.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
@@ -47,8 +47,8 @@ def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
 
 
 def _rows(blast: Blast) -> list[str]:
-    databases = dict.fromkeys(name for event in blast.run.events for name in event.databases)
-    elsewhere = [e for e in blast.run.events if not _acted_on(e, [*_pods(blast), *databases])]
+    databases = dict.fromkeys(name for event in blast.run.drawn for name in event.databases)
+    elsewhere = [e for e in blast.run.drawn if not _acted_on(e, [*_pods(blast), *databases])]
     return [*_pods(blast), *databases, *(["elsewhere"] if elsewhere else [])]
 
 

@@ -41,7 +41,7 @@ def story(findings: Findings, looks: dict[str, Look]) -> Figure:
     storages = [s for s in findings.storages if s.acted]
     columns = min(len(storages), _COLUMNS)
     blocks = -(-len(storages) // columns)
-    lines = max(len(s.pooled[0].events) for s in storages)
+    lines = max(len(s.pooled[0].drawn) for s in storages)
     heights = (*_HEIGHTS_IN, _LINE_IN * lines + 0.1)
     whole = figure(12.5 if columns == 1 else 8.2 * columns, (sum(heights) + 0.9) * blocks)
     grid = whole.subplots(5 * blocks, columns, squeeze=False, height_ratios=heights * blocks)
@@ -66,7 +66,7 @@ def _words(axis: Any, run: Run, lines: int) -> None:
     """What the numbers stand for."""
     axis.axis("off")
     axis.set_ylim(lines, 0)
-    for line, event in enumerate(run.events):
+    for line, event in enumerate(run.drawn):
         at_s = (event.started_ns - run.started_ns) / 1e9
         told = (
             short(event.words, 110) if event.ok else f"{short(event.words, 80)}: {short(event.error or event.result)}"

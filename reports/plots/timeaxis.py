@@ -74,7 +74,7 @@ def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
     """A line where each action and fault began, a tint for as long as it lasted; its number, where that is wanted."""
     near_s = _NEAR_PT / _pt_per_s(axis, run)
     last_s, level = -near_s, 0
-    for event in run.events:
+    for event in run.drawn:
         start_s = (event.started_ns - run.started_ns) / 1e9
         colour = ACTED if event.ok else WRONG
         axis.axvline(start_s, color=colour, linewidth=0.9, alpha=0.85, zorder=1.5)

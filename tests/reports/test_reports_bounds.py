@@ -3,8 +3,11 @@
 import json
 
 import pytest
-from studies import NS, STAGES, Op, healthy_ticks, lock_wait, session, write_run
+from studies import NS, STAGES, Op, action, healthy_ticks, healthy_timeline, lock_wait, session, write_run
 
+from reports.findings import find
+from reports.frames import read_run, read_study
+from reports.headline import headline
 from reports.judged_time import overlap_ns
 from reports.report_command import main
 
@@ -117,3 +120,11 @@ def test_document_of_another_shape_counts_as_missing(tmp_path):
     assert main([str(tmp_path / "study")]) == 0
     caveats = json.loads((tmp_path / "study" / "report" / "summary.json").read_text())["caveats"]
     assert any("01-sqlite/ledger.json: checks: Input should be a valid list" in caveat for caveat in caveats)
+
+
+def test_plots_show_the_first_of_many_events_and_the_page_says_so(tmp_path):
+    rows = [*healthy_timeline(), *(action(5 + n / 100, f"w{n}") for n in range(150))]
+    run = read_run(write_run(tmp_path / "study", operations=[Op("chat.accept")], timeline=rows))
+    assert (len(run.events), len(run.drawn)) == (150, 100)
+    caveats = headline(find("study", read_study(tmp_path / "study"))).caveats
+    assert "01-sqlite has 150 actions and faults; plots show the first 100." in caveats
