@@ -28,6 +28,9 @@ Heard = Callable[[Event, int], None]
 _HEARTBEAT_S = 10.0
 """How often a heartbeat is sent to a pod that names no period of its own."""
 
+_FARTHEST_NS = 1 << 62
+"""146 years, the farthest stamp that readers of tables accept (`records.conformity`)."""
+
 _HEARTBEATS_S = (0.1, 3600.0)
 """The shortest and the longest period that a pod may name."""
 
@@ -224,16 +227,21 @@ class Session:
         try:
             key, chat = key_number(event.key), key_number(event.chat)
         except ProtocolError:  # recorded, and nothing that anybody could act on
-            times = PushTimes(heard_ns, clock.of_unix(event.published_ns), at=Spot("other"))
+            times = PushTimes(heard_ns, _published_ns(clock.of_unix(event.published_ns)), at=Spot("other"))
             self._recorder.push(self.who, "event.deliver", 0, None, times)
             return
         planned_ns, started_ns = self._load.causes.find(key)
-        published_ns = clock.of_unix(event.published_ns)
+        published_ns = _published_ns(clock.of_unix(event.published_ns))
         topic = "queue" if event.topic == QUEUE_TOPIC else "chat" if event.topic == chat_topic(event.chat) else "other"
         at = Spot(topic, _number(event.sequence))
         times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, at)
         self._recorder.push(self.who, "event.deliver", key, chat, times)
         self._heard(event, heard_ns)
+
+
+def _published_ns(stamp_ns: int) -> int | None:
+    """A server's stamp since the origin; None for one that no clock shows, with which no reader could calculate."""
+    return stamp_ns if abs(stamp_ns) <= _FARTHEST_NS else None
 
 
 def heartbeat_s(named: object) -> float:

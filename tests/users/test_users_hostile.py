@@ -9,7 +9,7 @@ import pytest
 from loadtests.users import agent as agents
 from loadtests.users.agenda import Agenda
 from loadtests.users.agent import Agent, Chat
-from loadtests.users.session import Backoff, heartbeat_s
+from loadtests.users.session import Backoff, _published_ns, heartbeat_s
 from loadtests.wire.codecs.messages import Event
 
 
@@ -105,3 +105,9 @@ def test_pauses_grow_while_a_pod_breaks_the_protocol(agent: Agent, monkeypatch: 
     assert at_once[7] > 2.0
     # One malformed reply after a while, or a connection that was cut off, makes no agent absent for long.
     assert max(pauses_s(("cut_off", 0.1), ("cut_off", 0.1), ("bad_reply", 15), ("bad_reply", 15))[1:]) < 0.5
+
+
+@pytest.mark.parametrize(("stamp_ns", "kept"), [(0, True), (-(10**18), True), ((1 << 63) - 1, False), (1 << 62, True)])
+def test_a_stamp_that_no_clock_shows_is_left_out(stamp_ns: int, kept: bool) -> None:
+    """A table with it would be refused by its readers, and with it the run."""
+    assert (_published_ns(stamp_ns) is not None) == kept
