@@ -11,7 +11,7 @@ from fuzz_cases import judge
 from fuzz_mutations import Mutation
 
 HERE = Path(__file__).parent
-MUTATIONS = 24
+MUTATIONS = 16
 
 
 def test_mutated_runs_pass_nothing_and_crash_nothing():
