@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from loadtests.records.files import UnreadableError
 
-MOST_RATIO: Final = 16
+MOST_RATIO: Final = 8
 """The columns of a table file may take this many times the bytes that the file has on disk."""
 
 FREE_BYTES: Final = 256 << 10
