@@ -36,8 +36,10 @@ def device(path):
 
 
 def bound_socket(path):
+    directory = os.open(path.parent, os.O_RDONLY)  # a socket's path may have 107 bytes
     with socket.socket(socket.AF_UNIX) as own:
-        own.bind(os.path.relpath(path))
+        own.bind(f"/proc/self/fd/{directory}/{path.name}")
+    os.close(directory)
 
 
 KINDS = {

@@ -10,7 +10,7 @@ from loadtests.users.prepared import CannotRunError
 
 def options(scenario: str = "smoke") -> Namespace:
     names = ("runs_dir", "target", "label", "i_own", "database")
-    return Namespace(scenario=scenario, storage="sqlite", **dict.fromkeys(names, ""))
+    return Namespace(scenario=scenario, storage="sqlite", allow_commands=False, **dict.fromkeys(names, ""))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class FaultyConnection:
         on_lost("cut_off", "the pod hung up")
 
     @classmethod
-    def open(cls, _: str, *, timeout_s: float, on_event: Any, on_lost: Any) -> "FaultyConnection":
+    def open(cls, _: str, *, timeout_s: float, on_event: Any, on_lost: Any, **_options: Any) -> "FaultyConnection":
         return cls(on_event, on_lost)
 
     @staticmethod

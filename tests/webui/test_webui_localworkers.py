@@ -22,6 +22,7 @@ def workers(control: Mock, monkeypatch: pytest.MonkeyPatch) -> LocalWorkers:
 def test_worker_that_cannot_be_replaced_is_shown(
     workers: LocalWorkers, control: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LOADTESTS_JOIN_TOKEN", "made by the master before it forked")
     popen = Mock(side_effect=OSError(12, "Cannot allocate memory"))
     monkeypatch.setattr("loadtests.webui.localworkers.subprocess.Popen", popen)
     workers._replace(7)
