@@ -38,7 +38,7 @@ class Tab:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            message = json.loads(self._socket.recv(timeout=30))
+            message = json.loads(self._socket.recv(timeout=90))
             if message.get("id") == number:
                 assert "error" not in message, f"{method}: {message.get('error')}"
                 return message.get("result", {})  # type: ignore[no-any-return]
