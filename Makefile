@@ -11,8 +11,14 @@ RUNS ?= runs
 OBJECTIVES ?=
 STUDY ?=
 
-# As given, a dollar sign included.
 GIVEN := SCENARIO STORAGES STORAGE ROUNDS RUNS OBJECTIVES STUDY
+
+# A choice that the target would ignore is refused: `make run STORAGE=redis` must not load the default storages.
+refused = $(and $(findstring command line,$(origin $(1))),$(filter $(2),$(MAKECMDGOALS)))
+$(if $(call refused,STORAGE,run compare incident migration maintenance calibrate),$(error STORAGE is for the targets pod and ui: name the storages of a study with STORAGES))
+$(if $(call refused,STORAGES,pod ui),$(error STORAGES is for studies: name the storage of pod or ui with STORAGE))
+
+# As given, a dollar sign included.
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 

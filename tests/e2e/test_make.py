@@ -113,6 +113,17 @@ def test_what_is_mistyped_is_named(tmp_path, goal, variables, words):
     assert not (tmp_path / "my runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("goal", "given", "expected"),
+    [("run", "STORAGE", "STORAGES"), ("compare", "STORAGE", "STORAGES"), ("ui", "STORAGES", "STORAGE")],
+)
+def test_a_storage_variable_of_another_target_is_refused(goal, given, expected):
+    done = make("-n", goal, **{given: "redis"})
+    assert done.returncode == 2
+    assert f"with {expected}." in done.stderr
+    assert not done.stdout
+
+
 @pytest.mark.parametrize("goal", ["report", "gate"])
 def test_without_a_study_it_says_how_to_make_one(tmp_path, goal):
     (tmp_path / "not a study").mkdir()
@@ -152,8 +163,9 @@ def handed_over(directory: Path, *words: str, **variables: str) -> list[list[str
 
 
 def test_every_target_passes_values_as_they_are(tmp_path):
-    given = {"RUNS": ODD, "SCENARIO": f"{ODD}.yaml", "STORAGE": "dual(redis,sqlite)", "OBJECTIVES": ODD}
+    given = {"RUNS": ODD, "SCENARIO": f"{ODD}.yaml", "OBJECTIVES": ODD}
     storages = {"STORAGES": "memory dual(redis,sqlite)", "ROUNDS": "2"}
+    one_storage = {"pod", "ui"}
     study = str(tmp_path / ODD / "study")
     chosen = ["--storage=memory", "--storage=dual(redis,sqlite)"]
     expected = {
@@ -169,7 +181,8 @@ def test_every_target_passes_values_as_they_are(tmp_path):
     for goal, words in expected.items():
         place = tmp_path / goal
         place.mkdir()
-        assert handed_over(place, goal, **given, **storages, STUDY=study) == [words]
+        choice = {"STORAGE": "dual(redis,sqlite)"} if goal in one_storage else storages
+        assert handed_over(place, goal, **given, **choice, STUDY=study) == [words]
 
 
 def test_newest_study_is_found_in_an_odd_directory(tmp_path):
