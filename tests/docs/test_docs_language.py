@@ -1,0 +1,114 @@
+"""Retired words are used nowhere: not in identifiers, comments, docstrings and messages, not in the documentation."""
+
+from collections import Counter
+
+import pytest
+import retired_words
+from retired_words import ROOT, retired_in_name, retired_in_text, room, uses_in, uses_in_prose, uses_in_python
+
+#: Uses left in each room: numbers may only shrink, and a room that is not listed has none. A file that is moved to
+#: another room takes its number with it. `python tests/docs/retired_words.py ROOM` prints the uses.
+LEFT = {
+    ".": 16,
+    "benchmarks": 46,
+    "deploy": 7,
+    "docs": 160,
+    "loadtests": 5,
+    "loadtests/calibration": 266,
+    "loadtests/conductor": 541,
+    "loadtests/drivers": 3,
+    "loadtests/ledger": 66,
+    "loadtests/limits": 1,
+    "loadtests/pod": 156,
+    "loadtests/probes": 520,
+    "loadtests/records": 22,
+    "loadtests/scenario": 39,
+    "loadtests/servers": 109,
+    "loadtests/timeline": 212,
+    "loadtests/users": 192,
+    "loadtests/webui": 5,
+    "loadtests/wire": 25,
+    "reports": 794,
+    "reports/gate": 51,
+    "reports/page": 81,
+    "reports/plots": 361,
+    "scenarios": 19,
+    "tests": 14,
+    "tests/calibration": 83,
+    "tests/cli": 32,
+    "tests/conductor": 217,
+    "tests/deploy": 14,
+    "tests/docs": 1,
+    "tests/drivers": 12,
+    "tests/e2e": 109,
+    "tests/environment": 2,
+    "tests/fuzz": 3,
+    "tests/gate": 98,
+    "tests/hostile": 14,
+    "tests/ledger": 19,
+    "tests/pod": 54,
+    "tests/probes": 498,
+    "tests/records": 23,
+    "tests/reports": 402,
+    "tests/scenario": 40,
+    "tests/servers": 110,
+    "tests/storage": 128,
+    "tests/timeline": 194,
+    "tests/users": 43,
+    "tests/webui": 15,
+    "tests/wire": 93,
+}
+
+
+def test_rooms_have_no_more_retired_words_than_listed() -> None:
+    uses = [use for path in retired_words.files() for use in uses_in(path)]
+    count = Counter(room(use.path) for use in uses)
+    grown = {name for name, number in count.items() if number > LEFT.get(name, 0)}
+    assert not grown, "\n".join(str(use) for use in uses if room(use.path) in grown)
+
+
+@pytest.mark.parametrize(
+    "name", ["told", "_is_told", "TOLD_OF", "ToldTwice", "isTold", "what_is_under_way", "held_back_s"]
+)
+def test_identifiers_are_split_into_words(name: str) -> None:
+    assert retired_in_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["look_up", "looked_up", "lookup", "ring_buffer", "background", "string", "what_if", "burn_rate", "tail", "turn"],
+)
+def test_ordinary_identifiers_are_allowed(name: str) -> None:
+    assert retired_in_name(name) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Nobody waits.", "it lays\nhands on it", "Its last\n   words", "one look at each tick"]
+)
+def test_prose_is_checked_across_lines(text: str) -> None:
+    assert list(retired_in_text(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["the user `nobody`", "look up a name", "a ring buffer", "it looks like one", "a string"]
+)
+def test_ordinary_prose_is_allowed(text: str) -> None:
+    assert list(retired_in_text(text)) == []
+
+
+def test_python_is_checked_in_names_comments_and_sentences() -> None:
+    source = 'x = "told"  # a key\n"""First.\n\nNobody waits."""\nf(f"it told {told}")\nn = file.tell()\n# heard\n'
+    assert [(use.line, use.found) for use in uses_in_python("x.py", source)] == [
+        (4, "Nobody"), (5, "told"), (5, "told"), (7, "heard"),
+    ]  # fmt: skip
+
+
+def test_lines_of_uses_in_pages() -> None:
+    assert [str(use).partition(" →")[0] for use in uses_in_prose("a.md", "One.\nTwo told.\n", 1)] == ["a.md:2: told"]
+
+
+def test_released_entries_of_the_changelog_stay() -> None:
+    released = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[2:]
+    assert any(retired_in_text(text) for text in released)
+    unreleased = len((ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## 0.")[0].splitlines())
+    assert all(use.line <= unreleased for use in uses_in("CHANGELOG.md"))
