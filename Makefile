@@ -43,7 +43,7 @@ define compare
 endef
 
 # Modules run side by side, in the order in which they are collected; what measures time has the machine to itself
-# afterwards. Both parts run, whatever becomes of the first.
+# afterwards. Both parts run, even when the first fails.
 define pytest
 @$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
 $(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
@@ -79,7 +79,7 @@ report: .venv/ready  ## make the page of STUDY (default: the newest)
 gate: .venv/ready  ## judge STUDY by OBJECTIVES (default: the scenario's): exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
 	@$(find_study); $(BIN)/loadtests-gate $${OBJECTIVES:+--objectives="$$OBJECTIVES"} -- "$$STUDY"
 
-calibrate: .venv/ready  ## hold known locks on each engine found here, or of STORAGES, and see how well waits are told: two minutes
+calibrate: .venv/ready  ## hold known locks on each engine found here, or of STORAGES, and measure how well the observer sees them: two minutes
 	@ROUNDS=; $(choose); $(BIN)/loadtests calibrate --runs="$$RUNS" "$${choices[@]}"
 
 pod: .venv/ready  ## run the reference pod alone on STORAGE (default: sqlite), with a database of its own
@@ -101,7 +101,7 @@ test-all: .venv/ready  ## as test, with the storage contract asked of every stor
 lint: .venv/ready  ## format check, lint, types, directions between rooms
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
-hostile: .venv/ready  ## load a hostile server for a minute: whatever it sends ends an operation, never the study
+hostile: .venv/ready  ## load a hostile server for a minute: what it sends ends operations, never the study
 	@$(BIN)/python tests/hostile/hostile_study.py 60
 
 fuzz: .venv/ready  ## mutate run directories 10,000 times and check how report, gate and export take each: half an hour

@@ -95,7 +95,7 @@ def audit() -> int:
 
 
 def advisories(dependencies: list[dict[str, Any]]) -> Iterator[str]:
-    """One line for each advisory: version, identifier, and the versions that mend it."""
+    """One line for each advisory: version, identifier, and the versions that fix it."""
     for its in dependencies:
         for found in its.get("vulns", ()):
             fixed = ", ".join(found.get("fix_versions", ())) or "no version yet"
@@ -139,11 +139,11 @@ def print_licences() -> int:
 
 def licence_of(distribution: Distribution) -> str:
     """As its metadata says: an SPDX expression, else a name."""
-    said = distribution.metadata
-    classifiers = [c.rpartition(" :: ")[2] for c in said.get_all("Classifier") or () if c.startswith("License")]
-    short = (said.get("License") or "").strip().splitlines()
+    metadata = distribution.metadata
+    classifiers = [c.rpartition(" :: ")[2] for c in metadata.get_all("Classifier") or () if c.startswith("License")]
+    short = (metadata.get("License") or "").strip().splitlines()
     named = short[0] if short and len(short[0]) <= 60 else ""
-    return said.get("License-Expression") or ", ".join(classifiers) or named or "unknown"
+    return metadata.get("License-Expression") or ", ".join(classifiers) or named or "unknown"
 
 
 def _normal(requirement: str) -> str:
