@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock docs clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -100,6 +100,9 @@ test-all: .venv/ready  ## as test, with the storage contract asked of every stor
 
 lint: .venv/ready  ## format check, lint, types, directions between rooms
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+docs: .venv/ready  ## write the generated pages: docs/cli.md, docs/scenarios.md, and the JSON Schema of scenarios
+	@$(BIN)/python -m loadtests.scenario.schema && $(BIN)/python docs/generate.py
 
 hostile: .venv/ready  ## load a hostile server for a minute: what it sends ends operations, never the study
 	@$(BIN)/python tests/hostile/hostile_study.py 60

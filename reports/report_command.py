@@ -51,11 +51,7 @@ class _Arguments(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     secure("loadtests-report")
-    parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
-    parser.add_argument("study", type=file_path, help="the study's directory, as `loadtests run` prints it")
-    parser.add_argument(
-        "--objectives", type=file_path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)"
-    )
+    parser = _parser()
     options = parser.parse_args(arguments)
     study = options.study
     if problem := readers.problem():
@@ -81,6 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"loadtests-report: no operation was recorded in {study}: the answer is unknown", file=sys.stderr)
     print_path(page)
     return OK if rows else UNKNOWN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
+    parser.add_argument(
+        "study", type=file_path, metavar="STUDY", help="the study's directory, as `loadtests run` prints it"
+    )
+    parser.add_argument(
+        "--objectives", type=file_path, metavar="FILE", help="OpenSLO v1: its limits separate good attempts from bad"
+    )
+    return parser
 
 
 def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:

@@ -86,6 +86,7 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
         pytest.skip("no git checkout")
     for name in tracked:
         assert packed[name] == (ROOT / name).read_bytes()
+    assert {"loadtests/py.typed", "reports/py.typed"} <= packed.keys()
     for path in (ROOT / "scenarios").iterdir():
         assert packed[f"loadtests/shipped/{path.name}"] == path.read_bytes()
     assert {name.split("/")[0] for name in packed if ".dist-info/" not in name} == set(folders)
@@ -112,8 +113,18 @@ def test_commands_need_no_repository(installed: Path, empty: Path) -> None:
     assert list(empty.iterdir()) == []
 
 
+def add_other_project(directory: Path) -> None:
+    """Files of a project of its own, with packages named like ours that fail when they are imported."""
+    (directory / "pyproject.toml").write_text('[tool.locust]\nlocustfile = "missing.py"\n[tool.pytest.ini_options]\n')
+    (directory / "locust.conf").write_text("users = 7\n")
+    for package in ("loadtests", "reports", "locust"):
+        (directory / package).mkdir()
+        (directory / package / "__init__.py").write_text(f"raise ImportError({package!r})\n")
+
+
 @pytest.mark.e2e
 def test_a_study_is_made_reported_and_judged_without_the_repository(installed: Path, empty: Path) -> None:
+    add_other_project(empty)
     run = execute(installed / "loadtests", "run", "smoke", "--storage", "sqlite", cwd=empty)
     assert run.returncode == 0, run.stderr
     study = empty / run.stdout.splitlines()[-1]
