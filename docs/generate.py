@@ -30,8 +30,8 @@ SCENARIOS_HEAD = """\
 # Scenario files
 
 {generated}A scenario is a YAML file. Unknown keys, wrong types and values out of range are refused with file, line and
-the nearest valid name. `loadtests schema` prints the JSON Schema; editors use it for completion when the file begins with
-`# yaml-language-server: $schema=schema.json`.
+the nearest valid name. `loadtests schema` prints the JSON Schema; editors use it for completion when the file begins
+with `# yaml-language-server: $schema=schema.json`.
 
 | type | written as |
 |---|---|

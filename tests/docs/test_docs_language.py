@@ -26,7 +26,7 @@ LEFT = {
     "loadtests/users": 192,
     "loadtests/webui": 5,
     "loadtests/wire": 25,
-    "reports": 792,
+    "reports": 791,
     "reports/gate": 51,
     "reports/page": 81,
     "reports/plots": 361,
