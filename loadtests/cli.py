@@ -120,8 +120,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.choices import Generator
-    from loadtests.conductor.commands import run, serve_master
-    from loadtests.conductor.preflight import Asked
+    from loadtests.conductor.commands.study_commands import run, serve_master
+    from loadtests.conductor.preflight.request import Asked
 
     _check_hosts(arguments)
     if arguments.worker:
@@ -205,7 +205,7 @@ def _add_calibrate(calibrate: argparse.ArgumentParser) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.calibrate import calibrate
+    from loadtests.conductor.commands.calibrate import calibrate
 
     return calibrate(arguments.storage, arguments.runs, "short" if arguments.short else "full")
 
@@ -218,7 +218,7 @@ def _add_clean(clean: argparse.ArgumentParser) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.commands import clean
+    from loadtests.conductor.commands.study_commands import clean
 
     return clean(arguments.runs)
 
@@ -265,7 +265,7 @@ def _add_ui(ui: argparse.ArgumentParser) -> None:
 
 
 def _ui(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.commands import WebUi, web_ui
+    from loadtests.conductor.commands.study_commands import WebUi, web_ui
     from loadtests.webui.exposure import address_of, problems_of_access
 
     if problems := problems_of_access(arguments):
@@ -305,7 +305,7 @@ def _access(arguments: argparse.Namespace) -> list[str]:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from loadtests.conductor.doctor import doctor
+    from loadtests.conductor.commands.doctor import doctor
 
     return _all_written(doctor())
 
@@ -323,7 +323,7 @@ def _all_written(code: int) -> int:
 
 
 def _pod(arguments: Sequence[str]) -> int:
-    from loadtests.conductor.pod import run_pod
+    from loadtests.conductor.commands.pod import run_pod
 
     return run_pod(arguments)
 

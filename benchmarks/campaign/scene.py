@@ -15,7 +15,7 @@ from benchmarks.campaign.plan import CALIBRATION, END, START
 from loadtests.records.rundirectory import RunDirectory, run_directories
 
 _MARKS = {
-    "group_guardian": "conductor/guardian.py",
+    "group_guardian": "conductor/reaper.py",
     "server_guardian": "servers/guardian.py",
     "calibration": "loadtests.calibration",
     "pod": "loadtests.pod",

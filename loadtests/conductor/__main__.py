@@ -26,16 +26,16 @@ import psutil
 
 from loadtests.commandline import EX_OK, EX_SOFTWARE, Parser, seed
 from loadtests.conductor.choices import Choices, Generator
+from loadtests.conductor.commands.study import create_run, create_study, traversable
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, Reason, Unavailable
-from loadtests.conductor.following import Followed
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.leftovers import described, remove_leftovers
-from loadtests.conductor.manifest import Identity
-from loadtests.conductor.preflight import Asked, check_surroundings, choose, problems_of_servers
+from loadtests.conductor.preflight.request import Asked, check_surroundings, choose, problems_of_servers
 from loadtests.conductor.progress import PlainProgress
-from loadtests.conductor.run import Around, Run
-from loadtests.conductor.study import create_run, create_study, traversable
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.execution import Around, Run
+from loadtests.conductor.run.load_monitor import Followed
+from loadtests.conductor.run.manifest import Identity
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.environment import child_environment
 

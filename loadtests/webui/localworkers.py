@@ -13,7 +13,7 @@ import psutil
 from gevent import socket, subprocess
 from locust.runners import STATE_MISSING, MasterRunner
 
-from loadtests.conductor.locust import worker_argv
+from loadtests.conductor.run.locust import worker_argv
 from loadtests.environment import carrier_environment
 from loadtests.joining import JOIN_TOKEN
 from loadtests.users.channel import tokens

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.cli import _access, parser
-from loadtests.conductor.commands import WebUi, web_ui_argv
+from loadtests.conductor.commands.study_commands import WebUi, web_ui_argv
 
 
 def test_scenario_storage_and_runs_are_handed_to_the_form():

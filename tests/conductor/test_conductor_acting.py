@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from loadtests.conductor.acting import RunHands
-from loadtests.conductor.errands import Errands
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import PodLayout
-from loadtests.conductor.pods import OwnPod, PodCommand
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.actions import RunHands
+from loadtests.conductor.run.errands import Errands
+from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
 from loadtests.timeline.surroundings import ActionFailed
 
@@ -90,7 +90,7 @@ def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
 
 
 def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conducting, monkeypatch):
-    monkeypatch.setattr("loadtests.conductor.acting.START_WITHIN_S", 1.5)
+    monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 1.5)
     conductor = conducting("no-such-storage")
     failed = conductor.during(conductor.hands.start_pod("pod-1"))
     assert isinstance(failed, ActionFailed), failed
@@ -101,8 +101,8 @@ def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conductin
 
 
 def test_a_pod_that_says_nothing_is_ended(conducting, monkeypatch):
-    monkeypatch.setattr("loadtests.conductor.acting.START_WITHIN_S", 0.0)
-    monkeypatch.setattr("loadtests.conductor.acting.READY_WITHIN_S", 0.0)
+    monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 0.0)
+    monkeypatch.setattr("loadtests.conductor.run.actions.READY_WITHIN_S", 0.0)
     conductor = conducting("memory")
     failed = conductor.during(conductor.hands.start_pod("pod-1"))
     assert str(failed) == "pod-1 was not ready within 30 s"

@@ -8,8 +8,8 @@ import asyncmy
 import pytest
 import redis
 
-from loadtests.conductor.behind import check_databases, databases_behind
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.preflight.target_databases import check_databases, databases_behind
 from loadtests.probes.contract import Database
 
 SECRET = "hunter2"

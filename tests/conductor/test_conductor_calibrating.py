@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.calibration import Calibrating, Place
 from loadtests.conductor.watching import Interrupts
 from loadtests.records.rundirectory import RunDirectory
 

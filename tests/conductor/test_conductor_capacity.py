@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.conductor.capacity import Host, connections_at_once, doubts, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
+from loadtests.conductor.preflight.capacity import Host, connections_at_once, doubts, shortfalls
 from loadtests.scenario import parse_scenario
 
 SCENARIO = """\

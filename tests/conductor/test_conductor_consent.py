@@ -7,7 +7,7 @@ import pytest
 from loadtests import cli
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import BadInput
-from loadtests.conductor.preflight import Asked, choose
+from loadtests.conductor.preflight.request import Asked, choose
 from loadtests.scenario import finding
 from loadtests.scenario.finding import SHIPPED
 

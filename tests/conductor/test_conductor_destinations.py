@@ -13,7 +13,7 @@ import pytest
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import Unavailable
-from loadtests.conductor.preflight import Asked, _networks, choose
+from loadtests.conductor.preflight.request import Asked, _networks, choose
 from loadtests.conductor.target import check_target, networks_of_url, problems_of_target, require_target
 from loadtests.destinations import AddressRefused, is_loopback, is_owned, networks_of, permitted
 from loadtests.scenario import PodTarget, RunPlan

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.conductor.doctor import look
+from loadtests.conductor.commands.doctor import look
 from loadtests.servers.registry import SERVERS, product
 
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.conductor.blindness import blindness
-from loadtests.conductor.ending import Ending, doubtful, end_document, generator, operations, saturated
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.live import Load, Worker
-from loadtests.conductor.saturation import more_than
+from loadtests.conductor.run.blindness import blindness
+from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, operations, saturated
+from loadtests.conductor.run.live import Load, Worker
+from loadtests.conductor.run.saturation import more_than
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.sight import Tick

@@ -3,8 +3,8 @@
 import pytest
 
 from loadtests.conductor.choices import Subject, Target
-from loadtests.conductor.feasibility import problems_of_timeline
 from loadtests.conductor.layout import layout
+from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.scenario import parse_scenario
 
 SCENARIO = """\

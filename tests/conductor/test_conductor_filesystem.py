@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.conductor import filesystem
-from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
+from loadtests.conductor.preflight import filesystem
+from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 
 SMALL = Contents("20260101T000000Z-smoke", "server-01-memory--")
 DATABASES = Contents("20260101T000000Z-smoke", "server-01-sqlite-sqlite", frozenset({"sqlite", "redis"}))

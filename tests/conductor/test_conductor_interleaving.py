@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.conductor.choices import Subject, Target
-from loadtests.conductor.study import create_run, create_study, interleaved
+from loadtests.conductor.commands.study import create_run, create_study, interleaved
 
 NOW = datetime(2024, 7, 2, 9, 30, 15, tzinfo=UTC)
 

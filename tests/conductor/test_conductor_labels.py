@@ -7,7 +7,7 @@ import pytest
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import BadInput
-from loadtests.conductor.preflight import Asked, choose
+from loadtests.conductor.preflight.request import Asked, choose
 
 
 @pytest.fixture(autouse=True)

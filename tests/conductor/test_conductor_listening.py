@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from loadtests.conductor.choices import Target
-from loadtests.conductor.listening import served_here
+from loadtests.conductor.run.local_servers import served_here
 from loadtests.probes.contract import Database
 from loadtests.servers.contract import Server
 

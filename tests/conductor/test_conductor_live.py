@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.conductor.live import Load
 from loadtests.conductor.progress import PlainProgress, TerminalProgress, figures, progress_for
+from loadtests.conductor.run.live import Load
 from loadtests.standardstreams import stream_on
 
 

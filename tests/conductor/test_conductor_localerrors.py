@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtests.conductor.localerrors import of_control_group, of_observer, of_pod, of_server
+from loadtests.conductor.run.local_errors import of_control_group, of_observer, of_pod, of_server
 from loadtests.records.rundirectory import RunDirectory
 
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.processes import Command, Starting, wait_until_ready
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Interrupts, Lines, watching
 
 
@@ -108,7 +108,7 @@ def test_lines_come_whole_however_they_were_cut():
 HARNESS = """
 import os, subprocess, sys, time
 from pathlib import Path
-from loadtests.conductor.guardian import Guardian
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.processes import Child, Command
 code = "import subprocess,sys,time; p=subprocess.Popen(['sleep','60']); print(p.pid, flush=True); time.sleep(60)"
 log = Path(sys.argv[1])

@@ -16,8 +16,8 @@ from availability import unavailable
 from opened import CALLERS, session
 from secured_servers import free_port
 
-from loadtests.conductor.behind import check_databases
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.preflight.target_databases import check_databases
 from loadtests.drivers.addresses.uri import redirected, split
 from loadtests.drivers.errors import PoolerError
 from loadtests.probes.contract import Database

@@ -10,8 +10,8 @@ from driver_certificates import Authority
 from opened import CALLERS, is_encrypted, session
 from secured_servers import ODD, Secured, free_port
 
-from loadtests.conductor.behind import check_databases
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.preflight.target_databases import check_databases
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.addresses.uri import build, split
 from loadtests.drivers.errors import DatabaseUnreachable

@@ -15,8 +15,8 @@ import pyarrow.parquet
 import pytest
 from e2e_harness import Harness, loadtests, write_scenario
 
-from loadtests.conductor.locust import LOCUSTFILE
 from loadtests.conductor.ports import free_port
+from loadtests.conductor.run.locust import LOCUSTFILE
 from loadtests.export import export_run
 from loadtests.records.rundirectory import RunDirectory, run_directories
 

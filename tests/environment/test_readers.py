@@ -11,7 +11,7 @@ import pytest
 
 from loadtests import readers
 from loadtests.conductor.choices import Subject
-from loadtests.conductor.study import create_run, create_study, traversable
+from loadtests.conductor.commands.study import create_run, create_study, traversable
 from loadtests.records.reservation import Reservation
 from loadtests.records.tables import TICKS_TABLE
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hostile_scripts import EVIL, EVIL_BYTES
 
-from loadtests.conductor.behind import check_databases
 from loadtests.conductor.failures import Unavailable
+from loadtests.conductor.preflight.target_databases import check_databases
 from loadtests.ledger.audit import READERS
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import StorageError

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from loadtests.conductor.locust import LOCUSTFILE
+from loadtests.conductor.run.locust import LOCUSTFILE
 
 
 @pytest.mark.parametrize("name", ["a,b", "a, b #c'd %s [x] ü", "-a", "$y`id`"])

@@ -15,8 +15,8 @@ from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAIL
 from loadtests.conductor.hosts.greeting import send_hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, Unproven
 from loadtests.conductor.hosts.session import NONCE_LENGTH, run_token
-from loadtests.conductor.locust import worker_argv
 from loadtests.conductor.processes import child_of
+from loadtests.conductor.run.locust import worker_argv
 from loadtests.conductor.watching import Deadline, Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET

@@ -9,28 +9,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from loadtests.conductor.acting import Acting
-from loadtests.conductor.capacity import Host, doubts
 from loadtests.conductor.choices import Choices, Generator, Target
 from loadtests.conductor.disk import Reserve, full_message, means_full
-from loadtests.conductor.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
-from loadtests.conductor.following import Engine, Followed, Follower, first_cause
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
 from loadtests.conductor.leftovers import Claim
-from loadtests.conductor.listening import served_here
-from loadtests.conductor.live import Load
-from loadtests.conductor.loadcheck import checked, stage_figures
-from loadtests.conductor.localerrors import LocalErrors, of_control_group, of_observer, of_pod, of_server
-from loadtests.conductor.locust import Secrets, start_locust
-from loadtests.conductor.manifest import Clock, Found, Identity, manifest
-from loadtests.conductor.parts import Parts
+from loadtests.conductor.preflight.capacity import Host, doubts
 from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.actions import Acting
+from loadtests.conductor.run.components import Parts
+from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_operations
+from loadtests.conductor.run.live import Load
+from loadtests.conductor.run.load_check import checked, stage_figures
+from loadtests.conductor.run.load_monitor import Engine, Followed, Follower, first_cause
+from loadtests.conductor.run.local_errors import LocalErrors, of_control_group, of_observer, of_pod, of_server
+from loadtests.conductor.run.local_servers import served_here
+from loadtests.conductor.run.locust import Secrets, start_locust
+from loadtests.conductor.run.manifest import Clock, Found, Identity, manifest
+from loadtests.conductor.run.timeline_table import Timeline
 from loadtests.conductor.target import address_of, require_target
-from loadtests.conductor.timeline import Timeline
 from loadtests.conductor.watching import Interrupts, Lines, watching
 from loadtests.joining import TOKEN_SECRET
 from loadtests.records.rundirectory import RunDirectory

@@ -13,8 +13,8 @@ from loadtests.calibration.judging import Look, undone
 from loadtests.calibration.outcome import sentence, verdict
 from loadtests.calibration.places import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.calibration.plan import Form
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT

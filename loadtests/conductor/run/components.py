@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.calibration.plan import calibrated
-from loadtests.conductor.calibrating import Calibrating, Place
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
-from loadtests.conductor.listening import Served
-from loadtests.conductor.manifest import Clock
-from loadtests.conductor.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.calibration import Calibrating, Place
+from loadtests.conductor.run.local_servers import Served
+from loadtests.conductor.run.manifest import Clock
+from loadtests.conductor.run.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loadtests.conductor.blindness import blindness
-from loadtests.conductor.connectionfailures import connection_failures
 from loadtests.conductor.failures import Reason
-from loadtests.conductor.live import Load, Worker
-from loadtests.conductor.loadcheck import stage_documents
-from loadtests.conductor.localerrors import LocalErrors
-from loadtests.conductor.saturation import local_errors, reasons, saturated
+from loadtests.conductor.run.blindness import blindness
+from loadtests.conductor.run.connectionfailures import connection_failures
+from loadtests.conductor.run.live import Load, Worker
+from loadtests.conductor.run.load_check import stage_documents
+from loadtests.conductor.run.local_errors import LocalErrors
+from loadtests.conductor.run.saturation import local_errors, reasons, saturated
 from loadtests.records.hostload import host_load, read_host
 from loadtests.records.kept import count_rows
 from loadtests.records.reservation import reserved

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from loadtests.calibration.plan import PLANS, Form, calibrated
 from loadtests.commandline import EX_OK
-from loadtests.conductor.calibrating import Calibrating, Place
-from loadtests.conductor.calibrationtable import show
+from loadtests.conductor.commands.calibration_table import show
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
-from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.leftovers import Claim, described, remove_leftovers
+from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.progress import Progress, progress_for
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.calibration import Calibrating, Place
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.registry import StorageName

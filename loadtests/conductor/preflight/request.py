@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.commandline import is_host_and_port
-from loadtests.conductor.behind import check_databases, databases_behind, networks_of_databases
-from loadtests.conductor.capacity import Host, shortfalls
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
-from loadtests.conductor.feasibility import problems_of_timeline
-from loadtests.conductor.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.layout import layout
 from loadtests.conductor.ports import problems_of_port
+from loadtests.conductor.preflight.capacity import Host, shortfalls
+from loadtests.conductor.preflight.feasibility import problems_of_timeline
+from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
+from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict

@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import psutil
 
 from loadtests.commandline import EX_SOFTWARE
-from loadtests.conductor.acting import Acting
 from loadtests.conductor.disk import full_message, means_full, nearly_full
 from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.hosts.roster import WorkerHost
-from loadtests.conductor.live import Load, Worker
-from loadtests.conductor.manifest import Clock
-from loadtests.conductor.parts import Parts
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.timeline import Timeline
+from loadtests.conductor.run.actions import Acting
+from loadtests.conductor.run.components import Parts
+from loadtests.conductor.run.live import Load, Worker
+from loadtests.conductor.run.manifest import Clock
+from loadtests.conductor.run.timeline_table import Timeline
 from loadtests.conductor.watching import Deadline, Lines, Watch
 from loadtests.servers.contract import Server
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.conductor.choices import Generator
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Lines
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.scenario import RunPlan
 
-LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
+LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 
 
 def locust_argv() -> list[str]:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from loadtests.commandline import EX_OK, EX_UNAVAILABLE
 from loadtests.conductor.choices import Choices
+from loadtests.conductor.commands.study import create_study, run_study, traversable
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, CannotRun, RunEnded, Unavailable
 from loadtests.conductor.host import DISTRIBUTION, version_of
@@ -18,11 +19,10 @@ from loadtests.conductor.hosts import agent, localtoken
 from loadtests.conductor.hosts.admission import Admission
 from loadtests.conductor.hosts.roster import roster_of
 from loadtests.conductor.leftovers import described, remove_leftovers
-from loadtests.conductor.locust import locust_argv
 from loadtests.conductor.ports import problems_of_port
-from loadtests.conductor.preflight import Asked, check_form, check_surroundings, choose
+from loadtests.conductor.preflight.request import Asked, check_form, check_surroundings, choose
 from loadtests.conductor.progress import progress_for
-from loadtests.conductor.study import create_study, run_study, traversable
+from loadtests.conductor.run.locust import locust_argv
 from loadtests.conductor.watching import Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.hostidentity import host_identity

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.live import Load
+from loadtests.conductor.run.live import Load
 from loadtests.scenario import Scenario
 from loadtests.scenario.completeness import StageFigures, planned_figures, shortfalls, with_lengths
 from loadtests.scenario.stages import timeline

@@ -10,14 +10,14 @@ from typing import cast
 
 import psutil
 
-from loadtests.conductor.errands import Errands
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
-from loadtests.conductor.parts import Parts
-from loadtests.conductor.pods import OwnPod
 from loadtests.conductor.processes import READY_WITHIN_S, Starting
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.timeline import Row, Timeline
+from loadtests.conductor.run.components import Parts
+from loadtests.conductor.run.errands import Errands
+from loadtests.conductor.run.pods import OwnPod
+from loadtests.conductor.run.timeline_table import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.scenario import Action

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Subject
-from loadtests.conductor.collisions import collisions
 from loadtests.conductor.layout import Layout, layout
+from loadtests.conductor.preflight.collisions import collisions
 from loadtests.destinations import is_loopback, is_owned
 from loadtests.environment import user_variables
 from loadtests.pod.storage import registry

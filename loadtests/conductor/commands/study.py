@@ -10,11 +10,11 @@ from typing import TypeVar
 from loadtests.commandline import EX_OK
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, Reason
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.hosts.roster import Roster
-from loadtests.conductor.manifest import Identity
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.run import Around, Run
+from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.run.execution import Around, Run
+from loadtests.conductor.run.manifest import Identity
 from loadtests.conductor.watching import Interrupts
 from loadtests.pod.storage import registry
 from loadtests.readers import make_directories, make_directory

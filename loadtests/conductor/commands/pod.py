@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
-from loadtests.conductor.filesystem import Contents, problems_of_directory
+from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory
 from loadtests.pod.__main__ import main as pod
 from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
 from loadtests.regularfiles import open_regular

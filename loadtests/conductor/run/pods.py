@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.guardian import Guardian
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
+from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
 from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from loadtests.conductor.live import Worker
+from loadtests.conductor.run.live import Worker
 
 CPU_SHARE: Final = 0.9
 """Of what a worker may use."""

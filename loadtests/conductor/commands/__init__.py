@@ -1,0 +1,1 @@
+"""Commands of `loadtests`, from parsed arguments to exit code."""

@@ -1,0 +1,1 @@
+"""One run, from its servers to its end document."""
