@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from loadtests.records.sight import Tick, blind_windows
+from loadtests.records.probe_coverage import Tick, blind_windows
 
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

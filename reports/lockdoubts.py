@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from loadtests.records.sight import LOG
+from loadtests.records.probe_coverage import LOG
 from reports.calibration import Calibrated, doubted, read_calibration
 from reports.countedwaits import SampledRows, counted_wait_s, disagree
 from reports.counters import Counted

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import Tick
+from loadtests.records.probe_coverage import Tick
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
 from reports.charges import Charged, charged

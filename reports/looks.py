@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from loadtests.records.sight import LOG, MISSED_PERIODS, Tick, by_probe
+from loadtests.records.probe_coverage import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.frames import Floats, Ints, Run
 from reports.judged_time import Window, blind_times, length_ns, merged, overlap_ns
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from loadtests import readers
 from loadtests.commandline import file_path
+from loadtests.configuration.problems import SourceError
 from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
 from loadtests.sanitize import sanitize_lines
-from loadtests.scenario.problems import SourceError
 from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
 from reports.figures import as_csv, figures

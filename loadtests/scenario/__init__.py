@@ -1,5 +1,6 @@
 """Scenarios: YAML → frozen, strictly validated values; the plan that a run follows."""
 
+from loadtests.configuration.source import read_source
 from loadtests.scenario.actions import (
     Action,
     Cut,
@@ -37,7 +38,6 @@ from loadtests.scenario.model import (
 )
 from loadtests.scenario.parsing import ScenarioError, parse_scenario
 from loadtests.scenario.plan import PodTarget, RunPlan
-from loadtests.scenario.source import read_source
 
 __all__ = [
     "ALLOW_COMMANDS",

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from loadtests.configuration.values import LongerThanNothing, Model, Name, Seconds
 from loadtests.credentials import without_credentials
-from loadtests.scenario.values import LongerThanNothing, Model, Name, Seconds
 
 Mode = Literal["legacy", "dual", "upgraded"]
 Locking = Literal["pessimistic", "optimistic", "none"]

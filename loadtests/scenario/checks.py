@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticCustomError
 
-from loadtests.scenario.problems import shown
-from loadtests.scenario.source import Place
-from loadtests.scenario.values import parse_duration
+from loadtests.configuration.problems import shown
+from loadtests.configuration.source import Place
+from loadtests.configuration.values import parse_duration
 
 _WARM_UP = {"warm-up", "warmup", "warm"}
 

@@ -3,10 +3,10 @@
 They run with the user's rights: such a scenario is a program.
 """
 
+from loadtests.configuration.problems import shown
+from loadtests.configuration.source import read_documents
 from loadtests.scenario.actions import Run
 from loadtests.scenario.model import Scenario
-from loadtests.scenario.problems import shown
-from loadtests.scenario.source import read_documents
 
 ALLOW_COMMANDS = "--allow-commands"
 """The option with which a user allows them, of every command that runs scenarios."""

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from loadtests.configuration.problems import Problem, SourceError, nearest, one_of, shown
+from loadtests.configuration.source import read_source
 from loadtests.scenario.model import Scenario
 from loadtests.scenario.parsing import ScenarioError, parse_scenario
-from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
-from loadtests.scenario.source import read_source
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = next((p for p in (_PACKAGE / "shipped", _PACKAGE.parent / "scenarios") if p.is_dir()), _PACKAGE / "shipped")

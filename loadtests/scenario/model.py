@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
+from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 from loadtests.scenario.actions import Action
-from loadtests.scenario.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 
 TIMED_OPERATIONS = (
     "connection.create",

@@ -1,11 +1,11 @@
 """Text → Scenario, with every problem at once."""
 
+from loadtests.configuration.problems import Problem, SourceError, shown
+from loadtests.configuration.source import Document, read_documents
+from loadtests.configuration.validation import validate
 from loadtests.scenario.checks import check_stages
 from loadtests.scenario.model import Scenario
-from loadtests.scenario.problems import Problem, SourceError, shown
-from loadtests.scenario.source import Document, read_documents
 from loadtests.scenario.timeline_checks import check_pods, check_timeline
-from loadtests.scenario.validation import validate
 
 
 class ScenarioError(SourceError):

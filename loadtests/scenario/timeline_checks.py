@@ -6,8 +6,8 @@ from itertools import accumulate
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from loadtests.configuration.problems import REFERENCE_EXPECTED, is_literal_secret, nearest, one_of, shown
 from loadtests.scenario.checks import Finding, seconds
-from loadtests.scenario.problems import REFERENCE_EXPECTED, is_literal_secret, nearest, one_of, shown
 
 LONGEST_PAUSE_OF_A_WORKER_S = 20.0
 

@@ -26,9 +26,9 @@ from loadtests.scenario import (
     Sweep,
 )
 from loadtests.servers.errors import ServerUnavailable
+from loadtests.timeline.context import ActionFailed, Database, Found, Pod, Surroundings
 from loadtests.timeline.control import call, control
-from loadtests.timeline.sessions import holding, maintain
-from loadtests.timeline.surroundings import ActionFailed, Database, Found, Pod, Surroundings
+from loadtests.timeline.db_sessions import holding, maintain
 
 T = TypeVar("T")
 

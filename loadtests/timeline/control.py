@@ -15,8 +15,8 @@ from loadtests.destinations import AddressRefused
 from loadtests.environment import user_variables
 from loadtests.redact import redact
 from loadtests.sanitize import sanitize
-from loadtests.timeline.calls import Answer, Call
-from loadtests.timeline.surroundings import ActionFailed, Pod
+from loadtests.timeline.context import ActionFailed, Pod
+from loadtests.timeline.http_calls import Answer, Call
 
 CONTROL_WITHIN_S = 65.0
 """A little more than the pod's own limit for moving accounts."""

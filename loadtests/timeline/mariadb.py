@@ -10,7 +10,7 @@ from asyncmy.errors import MySQLError
 from loadtests.drivers import engines, mariadb
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize
-from loadtests.timeline.surroundings import ActionFailed
+from loadtests.timeline.context import ActionFailed
 
 _CONNECT_S = 10
 _ERRORS = (AddressError, OSError, MySQLError)

@@ -10,7 +10,7 @@ import asyncpg
 from loadtests.drivers import engines, postgres
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize_error
-from loadtests.timeline.surroundings import ActionFailed
+from loadtests.timeline.context import ActionFailed
 
 _CONNECT_S = 10.0
 _ERRORS = (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)

@@ -7,8 +7,8 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from loadtests.configuration.problems import one_of, printable, shown
 from loadtests.scenario import scenario_files
-from loadtests.scenario.problems import one_of, printable, shown
 
 _IN_A_FILE = re.compile(r"(?P<place>(?!scenario:).+?:\d+): .*, (?P<expected>expected .*)")
 """A problem of a scenario's file. `scenario:1` is the place of a name that stands for none."""

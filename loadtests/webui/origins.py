@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.scenario.problems import shown
+from loadtests.configuration.problems import shown
 
 METHODS: Final = ("GET", "HEAD", "POST")
 

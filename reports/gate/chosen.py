@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
+from loadtests.configuration.source import read_source
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import ScenarioError, parse_scenario
 from loadtests.scenario.finding import OBJECTIVES
-from loadtests.scenario.source import read_source
 from reports.gate.objectives import Objectives, parse_objectives
 
 _GIVE = "give --objectives FILE"

@@ -9,12 +9,12 @@ from typing import NoReturn
 
 from loadtests import readers
 from loadtests.commandline import file_path
+from loadtests.configuration.problems import SourceError, nearest, shown
 from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_error, sanitize_lines
-from loadtests.scenario.problems import SourceError, nearest, shown
 from loadtests.standardstreams import secure
 from reports.gate.as_json import as_document
 from reports.gate.chosen import NoObjectivesError, objectives_of

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.scenario.problems import Problem, SourceError, nearest, one_of, shown
-from loadtests.scenario.source import Document, read_documents, read_source
-from loadtests.scenario.validation import validate
+from loadtests.configuration.problems import Problem, SourceError, nearest, one_of, shown
+from loadtests.configuration.source import Document, read_documents, read_source
+from loadtests.configuration.validation import validate
 from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, Service, SLISpec, margin_of
 
 

@@ -8,9 +8,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from loadtests.configuration.problems import nearest, one_of, shown
+from loadtests.configuration.values import LongerThanNothing, wrong
 from loadtests.scenario import TIMED_OPERATIONS
-from loadtests.scenario.problems import nearest, one_of, shown
-from loadtests.scenario.values import LongerThanNothing, wrong
 
 OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
 """Those that leave a row whatever became of them: a customer notes an answer that never came. Of other pushes only

@@ -7,9 +7,9 @@ from loadtests.conductor.run.blindness import blindness
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, operations, saturated
 from loadtests.conductor.run.live import Load, Worker
 from loadtests.conductor.run.saturation import more_than
+from loadtests.records.probe_coverage import Tick
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.sight import Tick
 
 S = 1_000_000_000
 

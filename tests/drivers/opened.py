@@ -11,8 +11,8 @@ from loadtests.ledger.audit import READERS
 from loadtests.pod.storage import registry
 from loadtests.probes.contract import Database
 from loadtests.probes.databases import PROBES
-from loadtests.timeline.sessions import DRIVERS, driver
-from loadtests.timeline.surroundings import Database as Place
+from loadtests.timeline.context import Database as Place
+from loadtests.timeline.db_sessions import DRIVERS, driver
 
 
 async def probe(engine: str, dsn: str) -> None:

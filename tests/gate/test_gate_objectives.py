@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.configuration.problems import SourceError
+from loadtests.configuration.source import read_documents
 from loadtests.scenario.finding import SHIPPED
-from loadtests.scenario.problems import SourceError
-from loadtests.scenario.source import read_documents
 from reports.gate.objectives import Objective, load_objectives, parse_objectives
 
 SERVICE = """\

@@ -22,9 +22,9 @@ from loadtests.probes.databases import PROBES
 from loadtests.probes.loop import Watch
 from loadtests.probes.recorder import Recorder
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.timeline.sessions import driver
-from loadtests.timeline.surroundings import ActionFailed
-from loadtests.timeline.surroundings import Database as Place
+from loadtests.timeline.context import ActionFailed
+from loadtests.timeline.context import Database as Place
+from loadtests.timeline.db_sessions import driver
 
 ENDLESS = EVIL_BYTES * 3000
 

@@ -25,7 +25,7 @@ from loadtests.probes.databases import why_not
 from loadtests.redact import redact
 from loadtests.sanitize import MAX_LINES, sanitize, sanitize_error, sanitize_lines, sanitize_value
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.timeline.surroundings import ActionFailed
+from loadtests.timeline.context import ActionFailed
 from loadtests.users.locusthooks import _CleanFormatter
 from loadtests.wire.codecs.messages import ProtocolError
 from loadtests.wire.failures import ConnectionFailed

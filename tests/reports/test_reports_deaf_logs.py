@@ -4,7 +4,7 @@ import pytest
 from studies import NS, Op, write_run
 from waiting import MS, at, only, ticks, transaction, wait
 
-from loadtests.records.sight import Tick
+from loadtests.records.probe_coverage import Tick
 from reports.looks import deaf_times
 from reports.sentence import sentence_of
 

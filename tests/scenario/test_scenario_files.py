@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.scenario import read_scenario, source
-from loadtests.scenario.problems import SourceError
+from loadtests.configuration import source
+from loadtests.configuration.problems import SourceError
+from loadtests.scenario import read_scenario
 
 SHORT = Path(__file__).parents[2] / "scenarios" / "smoke.yaml"
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_scenario_values import WHOLE
 
+from loadtests.configuration.source import MAX_BYTES
 from loadtests.scenario import ScenarioError, load_scenario, parse_scenario
-from loadtests.scenario.source import MAX_BYTES
 
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from loadtests.configuration.values import parse_duration
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from loadtests.scenario import TIMED_OPERATIONS, load_scenario, parse_scenario
-from loadtests.scenario.values import parse_duration
 
 WHOLE = """\
 name: agent-workday

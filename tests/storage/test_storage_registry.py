@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.configuration.values import STORAGE_PATTERN
 from loadtests.pod.storage import registry, statements
 from loadtests.pod.storage.contract import Promises
 from loadtests.pod.storage.mariadb import dialect
 from loadtests.pod.storage.registry import StorageName, StorageNameError
 from loadtests.pod.storage.sql import driver
-from loadtests.scenario.values import STORAGE_PATTERN
 
 
 def test_short_names_stand_for_full_ones() -> None:

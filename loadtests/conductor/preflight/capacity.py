@@ -13,7 +13,7 @@ from loadtests.conductor.layout import Layout, PodLayout, layout
 from loadtests.limits import descriptors, memory, ports, tasks
 from loadtests.scenario import Resize, Scenario, Stage
 from loadtests.servers.registry import SERVERS, files_needed
-from loadtests.timeline.surroundings import named_databases
+from loadtests.timeline.context import named_databases
 
 POOL = 20
 """Sessions that a pod opens with a database at most."""

@@ -7,7 +7,7 @@ from math import inf
 
 from loadtests.conductor.layout import Layout
 from loadtests.scenario import Action, Kill, Pause, Scenario
-from loadtests.timeline.turns import subjects
+from loadtests.timeline.component_locks import subjects
 
 
 @dataclass(frozen=True)

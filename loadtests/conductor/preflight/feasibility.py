@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.preflight.collisions import collisions
+from loadtests.configuration.problems import nearest, one_of, shown
+from loadtests.configuration.source import Document, Place, read_documents
 from loadtests.destinations import is_loopback, is_owned
 from loadtests.environment import user_variables
 from loadtests.pod.storage import registry
@@ -25,12 +27,10 @@ from loadtests.scenario import (
     Run,
     Scenario,
 )
-from loadtests.scenario.problems import nearest, one_of, shown
-from loadtests.scenario.source import Document, Place, read_documents
 from loadtests.servers.registry import SERVERS
+from loadtests.timeline.context import named_databases
 from loadtests.timeline.control import references
-from loadtests.timeline.sessions import DRIVERS
-from loadtests.timeline.surroundings import named_databases
+from loadtests.timeline.db_sessions import DRIVERS
 
 _ON_SERVERS = (Resize, Recreate, Cut)
 _ON_ONE = (Hold, Resize, Recreate, Cut)

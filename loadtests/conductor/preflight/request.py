@@ -17,6 +17,7 @@ from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
+from loadtests.configuration.problems import SourceError, printable
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
 from loadtests.joining import TOKEN_SECRET
@@ -34,7 +35,6 @@ from loadtests.scenario import (
     read_source,
     which_scenario,
 )
-from loadtests.scenario.problems import SourceError, printable
 from loadtests.servers.registry import missing
 from loadtests.tls import problems_of_trust
 

@@ -21,8 +21,8 @@ from loadtests.conductor.run.timeline_table import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.pod.storage.dual.modes import Mode
 from loadtests.scenario import Action
-from loadtests.timeline.actor import Act, Actor
-from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings, named_databases
+from loadtests.timeline.action_runner import Act, Actor
+from loadtests.timeline.context import ActionFailed, Database, Pod, Surroundings, named_databases
 
 START_WITHIN_S = 60.0
 START_AGAIN_S = 1.0

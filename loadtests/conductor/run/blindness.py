@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from loadtests.records.sight import Tick, blind_windows, by_probe
+from loadtests.records.probe_coverage import Tick, blind_windows, by_probe
 
 
 def blindness(ticks: Sequence[Tick], starts_ns: int, ends_ns: int) -> tuple[float, str]:

@@ -13,9 +13,9 @@ from loadtests.conductor.run.local_errors import LocalErrors
 from loadtests.conductor.run.saturation import local_errors, reasons, saturated
 from loadtests.records.hostload import host_load, read_host
 from loadtests.records.kept import count_rows
+from loadtests.records.probe_coverage import read_ticks
 from loadtests.records.reservation import reserved
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.sight import read_ticks
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import StageFigures
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from loadtests.limits.exhaustion import resource_in
 from loadtests.records.hostload import read_host
+from loadtests.records.probe_coverage import read_ticks
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.sight import read_ticks
 from loadtests.regularfiles import NotRegular, open_regular
 
 LocalErrors = Mapping[str, int]

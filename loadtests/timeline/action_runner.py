@@ -11,8 +11,8 @@ from typing import Any, Literal
 from loadtests.sanitize import sanitize
 from loadtests.scenario import Action, Kill, Scenario
 from loadtests.timeline.acts import carry_out
-from loadtests.timeline.surroundings import ActionFailed, Surroundings
-from loadtests.timeline.turns import Turns, subjects
+from loadtests.timeline.component_locks import Turns, subjects
+from loadtests.timeline.context import ActionFailed, Surroundings
 
 _LONGEST_ERROR = 500
 

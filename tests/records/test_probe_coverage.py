@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.records.sight import Tick, blind_windows, by_probe
+from loadtests.records.probe_coverage import Tick, blind_windows, by_probe
 
 S = 1_000_000_000
 PERIOD = S // 10

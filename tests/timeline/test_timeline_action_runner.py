@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from loadtests.scenario import Scenario, parse_scenario
-from loadtests.timeline.actor import Act, Actor
+from loadtests.timeline.action_runner import Act, Actor
 from loadtests.timeline.acts import added
-from loadtests.timeline.surroundings import ActionFailed, Database, Pod, Surroundings
+from loadtests.timeline.context import ActionFailed, Database, Pod, Surroundings
 
 SCENARIO = """\
 name: x

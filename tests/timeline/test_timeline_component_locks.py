@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from test_timeline_actor import Hands, Played
+from test_timeline_action_runner import Hands, Played
 
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
-from loadtests.timeline.surroundings import Database, Pod, Surroundings
+from loadtests.timeline.context import Database, Pod, Surroundings
 
 pytestmark = pytest.mark.server
 

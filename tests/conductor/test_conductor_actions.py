@@ -14,7 +14,7 @@ from loadtests.conductor.run.actions import RunHands
 from loadtests.conductor.run.errands import Errands
 from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
-from loadtests.timeline.surroundings import ActionFailed
+from loadtests.timeline.context import ActionFailed
 
 
 class Conductor:

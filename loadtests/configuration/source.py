@@ -15,14 +15,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from loadtests.credentials import has_url_with_password
-from loadtests.scenario.problems import (
+from loadtests.configuration.problems import (
     REFERENCE_EXPECTED,
     Problem,
     SourceError,
     is_literal_secret,
     shown,
 )
+from loadtests.credentials import has_url_with_password
 
 MAX_BYTES = 64 * 1024
 """The longest scenario anyone wrote is a tenth of this."""

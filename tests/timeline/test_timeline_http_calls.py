@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
+from loadtests.timeline.context import ActionFailed, Pod
 from loadtests.timeline.control import call, control
-from loadtests.timeline.surroundings import ActionFailed, Pod
 
 
 class Theirs(BaseHTTPRequestHandler):

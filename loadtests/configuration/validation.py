@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loadtests.scenario.problems import Problem, is_literal_secret, nearest, one_of, shown
-from loadtests.scenario.source import Document, Place
+from loadtests.configuration.problems import Problem, is_literal_secret, nearest, one_of, shown
+from loadtests.configuration.source import Document, Place
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from loadtests.scenario.actions import HeldOperation
-from loadtests.timeline.surroundings import ActionFailed, Database
+from loadtests.timeline.context import ActionFailed, Database
 
 HELD: Final[Mapping[HeldOperation, Sequence[str]]] = {
     "connection.create": ("account",),

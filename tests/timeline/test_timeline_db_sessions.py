@@ -9,8 +9,8 @@ import pytest
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Call, ConnectionRow, Subscribed
-from loadtests.timeline.sessions import HELD, holding, maintain
-from loadtests.timeline.surroundings import ActionFailed, Database
+from loadtests.timeline.context import ActionFailed, Database
+from loadtests.timeline.db_sessions import HELD, holding, maintain
 
 ACCOUNT = "account-0001"
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from loadtests.scenario import Action, Kill, Pause, Recreate, Resize
-from loadtests.timeline.surroundings import UsesDatabases, named_databases
+from loadtests.timeline.context import UsesDatabases, named_databases
 
 WORKER = "the load's last worker"
 
