@@ -10,13 +10,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
-from loadtests.records.cells import text_cell
 from loadtests.records.documents import create_draft
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
-from loadtests.sanitize import sanitize_lines
+from loadtests.sanitize import sanitize_lines, text_cell
 from loadtests.standardstreams import print_path
 
 

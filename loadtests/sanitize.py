@@ -6,6 +6,7 @@ or a page: characters that cannot be displayed become escapes such as \x1b, and 
 nothing more.
 """
 
+import re
 from typing import Any, Final
 
 MAX_TEXT: Final = 120
@@ -16,6 +17,14 @@ MAX_MESSAGE: Final = 2000
 
 MAX_LINES: Final = 100
 _MAX_DEPTH: Final = 20
+
+FORMULA: Final = r"^[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n\x00]"
+"""How a cell begins that a spreadsheet may compute: also with wide signs, and behind spaces."""
+
+CONTROL: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+"""Characters that no spreadsheet shows, and some take for the end of the file."""
+
+_FORMULA, _CONTROL = re.compile(FORMULA), re.compile(CONTROL)
 
 
 def sanitize(text: str | bytes, limit: int = MAX_TEXT) -> str:
@@ -72,3 +81,9 @@ def _decoded(data: bytes, limit: int) -> str:
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def text_cell(text: str) -> str:
+    """The text with an apostrophe in front where it could be taken for a formula, and without control characters."""
+    clean = _CONTROL.sub("\ufffd", text)
+    return f"'{clean}" if _FORMULA.match(text) else clean

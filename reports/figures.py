@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from loadtests.records.cells import text_cell
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
+from loadtests.sanitize import text_cell
 from reports.findings import Findings, Measure, StorageFindings
 from reports.gather import FROM_CAUSE, FROM_STAMP
 from reports.handshakes import handshakes

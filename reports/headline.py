@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loadtests.records.kept import short_files
+from loadtests.records.rundirectory import short_files
 from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import MOST_DRAWN, Run

@@ -1,6 +1,6 @@
 """What probes did not see, told from their own ticks: the one reading that conductor, report and gate share. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -60,3 +60,20 @@ def blind_windows(ticks: Sequence[Tick], begins_ns: int, ends_ns: int) -> list[t
             windows.append((blind_from_ns, next_ns))
         at_ns, saw = next_ns, next_saw
     return windows
+
+
+def blind_time(ticks: Sequence[Tick], starts_ns: int, ends_ns: int) -> tuple[float, str]:
+    """Seconds between two moments that the blindest probe did not observe, and the reason; `(0, "")` when there are
+    none."""
+    if not ticks:
+        return max(ends_ns - starts_ns, 0) / 1e9, "no tick was written"
+    return max(_blind_time_of_probe(of_one, starts_ns, ends_ns) for of_one in by_probe(ticks).values())
+
+
+def _blind_time_of_probe(ticks: Sequence[Tick], starts_ns: int, ends_ns: int) -> tuple[float, str]:
+    blind_s = sum(end - begin for begin, end in blind_windows(ticks, starts_ns, ends_ns)) / 1e9
+    if blind_s <= 0:
+        return 0.0, ""
+    errors = Counter(t.error for t in ticks if t.error)
+    why = errors.most_common(1)[0][0] if errors else "ticks came late or not at all"
+    return blind_s, f"{ticks[0].probe}: {why}"

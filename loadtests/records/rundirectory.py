@@ -6,10 +6,10 @@ A study may come from anywhere. Its files are read through this module only, and
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -115,3 +115,27 @@ def run_directories(study: Path) -> list[RunDirectory]:
     if len(runs) > MOST_RUNS:
         raise UnreadableError(f"{shown(study)} has {len(runs):,} runs; the most is {MOST_RUNS:,}")
     return sorted(runs, key=lambda run: (run.number, run.name))
+
+
+class Short(NamedTuple):
+    """A table file that has fewer rows than were written, or other ones: `found` of `written`."""
+
+    file: str
+    found: int
+    written: int
+
+    def __str__(self) -> str:
+        return f"{self.file} has {self.found} of the {self.written} rows that were written; was the run copied whole?"
+
+
+def count_rows(directory: RunDirectory) -> dict[str, int]:
+    """Table file's name without its ending → rows in it that can be read."""
+    files = [path for table in TABLES for path in directory.table_files(table)]
+    return {path.stem: sum(batch.num_rows for batch in read_batches(path)) for path in sorted(files)}
+
+
+def short_files(directory: RunDirectory, end: Mapping[str, Any]) -> list[Short]:
+    """The files whose rows are not as many as `rows` of end.json says; none when it does not say."""
+    written, found = end.get("rows"), count_rows(directory)
+    told = written.items() if isinstance(written, Mapping) else ()
+    return [Short(f"{name}.arrows", found.get(name, 0), rows) for name, rows in told if found.get(name, 0) != rows]

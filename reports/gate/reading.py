@@ -10,9 +10,8 @@ from typing import Any
 
 from loadtests.records.files import UnreadableError, entries
 from loadtests.records.hostload import HostLoad, host_load, read_host
-from loadtests.records.kept import short_files
 from loadtests.records.probe_coverage import by_probe, read_ticks
-from loadtests.records.rundirectory import RunDirectory, run_directories
+from loadtests.records.rundirectory import RunDirectory, run_directories, short_files
 from loadtests.records.shapes import check_shape
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls

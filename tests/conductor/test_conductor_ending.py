@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.run.blindness import blindness
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, operations, saturated
 from loadtests.conductor.run.live import Load, Worker
 from loadtests.conductor.run.saturation import more_than
-from loadtests.records.probe_coverage import Tick
+from loadtests.records.probe_coverage import Tick, blind_time
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 
@@ -78,29 +77,29 @@ def ticks(*at_ms: int, error: str | None = None, probe: str = "postgres") -> lis
 
 
 def test_regular_ticks_are_not_blind():
-    assert blindness(ticks(*range(0, 10_001, 50)), 0, 10 * S) == (0.0, "")
+    assert blind_time(ticks(*range(0, 10_001, 50)), 0, 10 * S) == (0.0, "")
 
 
 def test_ticks_that_failed_are_blind_and_say_why():
     seen, failed = ticks(*range(0, 4001, 50), *range(7000, 10_001, 50)), ticks(*range(4050, 7000, 50), error="timeout")
-    blind_s, reason = blindness([*seen, *failed], 0, 10 * S)
+    blind_s, reason = blind_time([*seen, *failed], 0, 10 * S)
     assert blind_s == pytest.approx(3, abs=0.06)
     assert reason == "postgres: timeout"
 
 
 def test_an_observer_that_died_is_blind_to_the_end():
-    blind_s, reason = blindness(ticks(*range(0, 2001, 50)), 0, 10 * S)
+    blind_s, reason = blind_time(ticks(*range(0, 2001, 50)), 0, 10 * S)
     assert blind_s == pytest.approx(8, abs=0.06)
     assert "not at all" in reason
 
 
 def test_no_ticks_are_all_blind():
-    assert blindness([], 2 * S, 10 * S) == (8.0, "no tick was written")
+    assert blind_time([], 2 * S, 10 * S) == (8.0, "no tick was written")
 
 
 def test_the_blindest_probe_counts():
     seeing = ticks(*range(0, 10_001, 50), probe="resources")
-    assert blindness([*seeing, *ticks(0, 50, 100)], 0, 10 * S)[0] > 9
+    assert blind_time([*seeing, *ticks(0, 50, 100)], 0, 10 * S)[0] > 9
 
 
 def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.records.cells import text_cell
+from loadtests.sanitize import text_cell
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Why connections failed, in counts that stay small."""
 
-from loadtests.conductor.run.connectionfailures import connection_failures
+from loadtests.conductor.run.ending import connection_failures
 from loadtests.users.connectionfailures import MAX_DETAILS, ConnectionFailures
 from loadtests.wire.failures import ConnectionFailed, Refusal
 

@@ -16,7 +16,7 @@ import pytest
 from locust_runs import LOCUSTFILE, SECRET, TINY, Locust, LocustRun, locust, memory_pod, plan_for
 
 from loadtests.conductor.ports import free_port
-from loadtests.conductor.run.connectionfailures import connection_failures
+from loadtests.conductor.run.ending import connection_failures
 from loadtests.records.streams import read_batches
 from loadtests.users.locusthooks import MASTER_SILENT_S
 

@@ -1,23 +1,24 @@
 """end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from loadtests.conductor.failures import Reason
-from loadtests.conductor.run.blindness import blindness
-from loadtests.conductor.run.connectionfailures import connection_failures
 from loadtests.conductor.run.live import Load, Worker
 from loadtests.conductor.run.load_check import stage_documents
 from loadtests.conductor.run.local_errors import LocalErrors
 from loadtests.conductor.run.saturation import local_errors, reasons, saturated
 from loadtests.records.hostload import host_load, read_host
-from loadtests.records.kept import count_rows
-from loadtests.records.probe_coverage import read_ticks
+from loadtests.records.probe_coverage import blind_time, read_ticks
 from loadtests.records.reservation import reserved
-from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.rundirectory import RunDirectory, count_rows
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import StageFigures
+
+MAX_DETAILS: Final = 20
+"""Details of connection failures that are kept."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def observer(ending: Ending, directory: RunDirectory) -> Mapping[str, Any] | Non
     if not ending.observed:
         return None
     starts = [stage["started_ns"] for stage in ending.load.stages]
-    blind_s, reason = blindness(read_ticks(directory), min(starts, default=ending.ended_ns), ending.ended_ns)
+    blind_s, reason = blind_time(read_ticks(directory), min(starts, default=ending.ended_ns), ending.ended_ns)
     return {"blind_s": round(blind_s, 3), "reason": reason}
 
 
@@ -131,3 +132,27 @@ def doubtful(end: Mapping[str, Any]) -> Iterator[str]:
         yield f"arrivals were timed on reading on {untimed:,} connections: the kernel has no SO_TIMESTAMPNS"
     if end["host"] and end["host"]["reason"]:
         yield str(end["host"]["reason"])
+
+
+def connection_failures(summaries: Iterable[Mapping[str, Any] | None], *, exact: bool) -> dict[str, Any]:
+    """`connection_failures` of `end.json`; without `exact` the counts are what was known of workers that were lost."""
+    by_stage: dict[str, Counter[str]] = {}
+    details: Counter[tuple[str, str]] = Counter()
+    for summary in summaries:
+        for stage, counts in ((summary or {}).get("by_stage") or {}).items():
+            by_stage.setdefault(stage, Counter()).update(counts)
+        for error, detail, count in (summary or {}).get("details") or ():
+            details[error, detail] += count
+    return {
+        "exact": exact,
+        "http_statuses": _ordered(sum(by_stage.values(), Counter())),
+        "http_statuses_by_stage": {stage: _ordered(counts) for stage, counts in by_stage.items()},
+        "details": [
+            {"error": error, "detail": detail, "count": count}
+            for (error, detail), count in details.most_common(MAX_DETAILS)
+        ],
+    }
+
+
+def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
+    return {status: counts[status] for status in sorted(counts)}

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.records.kept import Short, count_rows, short_files
-from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.rundirectory import RunDirectory, Short, count_rows, short_files
 
 
 @pytest.fixture
