@@ -8,6 +8,7 @@ from loadtests.pod.storage import registry
 from loadtests.pod.storage.dual.modes import SIDES
 from loadtests.pod.storage.registry import StorageName
 from loadtests.scenario import MAIN_CLUSTER, Scenario
+from loadtests.timeline.context import Components
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Layout:
 
     pods: tuple[PodLayout, ...]
     databases: Mapping[str, StorageName]
+
+    @property
+    def components(self) -> Components:
+        return Components(self.pods, tuple(self.databases))
 
     def role_of(self, database: str) -> str:
         """What its storage calls a database of the run, whichever cluster it is of."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadtests.credentials import without_credentials
 
@@ -33,6 +33,16 @@ class Problem:
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
         place = f"{printable(self.source)}:{self.line}"
         return without_credentials(f"{place}: {key}got {self.got}, expected {self.expected}{hint}")
+
+
+class Finding(NamedTuple):
+    """A problem of plain data, before its line is known: the place as keys and indexes, what is there, what was
+    expected."""
+
+    place: tuple[str | int, ...]
+    got: str
+    expected: str
+    nearest: str = ""
 
 
 class SourceError(Exception):

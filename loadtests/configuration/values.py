@@ -33,6 +33,14 @@ def parse_duration(value: Any) -> float:
     return round(seconds, 9)
 
 
+def parsed_seconds(value: Any) -> float | None:
+    """A duration in seconds; None for anything else, which validation reports."""
+    try:
+        return parse_duration(value)
+    except PydanticCustomError:
+        return None
+
+
 def _storage(value: str) -> str:
     if not re.fullmatch(STORAGE_PATTERN, value):
         raise wrong("a storage system, such as sqlite, postgres:optimistic or dual(mariadb,postgres)")

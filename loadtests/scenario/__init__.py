@@ -1,21 +1,6 @@
 """Scenarios: YAML → frozen, strictly validated values; the plan that a run follows."""
 
 from loadtests.configuration.source import read_source
-from loadtests.scenario.actions import (
-    Action,
-    Cut,
-    Hold,
-    Http,
-    Kill,
-    Maintain,
-    Migrate,
-    Pause,
-    Recreate,
-    Relock,
-    Resize,
-    Run,
-    Sweep,
-)
 from loadtests.scenario.commands import ALLOW_COMMANDS, command_actions, problems_of_commands
 from loadtests.scenario.finding import (
     find_scenario,
@@ -38,6 +23,7 @@ from loadtests.scenario.model import (
 )
 from loadtests.scenario.parsing import ScenarioError, parse_scenario
 from loadtests.scenario.plan import PodTarget, RunPlan
+from loadtests.timeline.actions.table import Action
 
 __all__ = [
     "ALLOW_COMMANDS",
@@ -46,26 +32,14 @@ __all__ = [
     "Action",
     "Agent",
     "Customer",
-    "Cut",
-    "Hold",
-    "Http",
-    "Kill",
     "LogNormal",
-    "Maintain",
     "Messages",
-    "Migrate",
-    "Pause",
     "Pod",
     "PodTarget",
-    "Recreate",
-    "Relock",
-    "Resize",
-    "Run",
     "RunPlan",
     "Scenario",
     "ScenarioError",
     "Stage",
-    "Sweep",
     "command_actions",
     "find_scenario",
     "is_shipped",

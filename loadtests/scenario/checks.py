@@ -2,22 +2,12 @@
 together with those of single values."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from loadtests.configuration.problems import shown
-from loadtests.configuration.source import Place
-from loadtests.configuration.values import parse_duration
+from loadtests.configuration.problems import Finding, shown
+from loadtests.configuration.values import parsed_seconds
 
 _WARM_UP = {"warm-up", "warmup", "warm"}
-
-
-class Finding(NamedTuple):
-    place: Place
-    got: str
-    expected: str
-    nearest: str = ""
 
 
 def check_stages(data: Any) -> Iterator[Finding]:
@@ -65,7 +55,7 @@ def _reconnect(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
     place, within = ("stages", i, "reconnect_within"), stage["reconnect_within"]
     if "reconnect" not in stage:
         yield Finding(place, shown(within), "a share of agents that reconnect beside it (reconnect: 1.0)")
-    within_s, duration = seconds(within), seconds(stage.get("duration"))
+    within_s, duration = parsed_seconds(within), parsed_seconds(stage.get("duration"))
     if within_s is not None and duration is not None and within_s > duration:
         yield Finding(place, shown(within), f"no longer than the stage ({stage['duration']})")
 
@@ -94,11 +84,3 @@ def _places(data: dict[str, Any]) -> Any:
         return data.get("accounts", 1)
     sizes = [(p.get("accounts", 1), p.get("weight", 1)) for p in pods if isinstance(p, dict)]
     return sum(a * w for a, w in sizes if isinstance(a, int) and isinstance(w, int))
-
-
-def seconds(value: Any) -> float | None:
-    """A duration in seconds; None when it is none, which somebody else tells."""
-    try:
-        return parse_duration(value)
-    except PydanticCustomError:
-        return None

@@ -5,7 +5,6 @@ They run with the user's rights: such a scenario is a program.
 
 from loadtests.configuration.problems import shown
 from loadtests.configuration.source import read_documents
-from loadtests.scenario.actions import Run
 from loadtests.scenario.model import Scenario
 
 ALLOW_COMMANDS = "--allow-commands"
@@ -14,7 +13,7 @@ ALLOW_COMMANDS = "--allow-commands"
 
 def command_actions(scenario: Scenario) -> list[int]:
     """The timeline's actions that run a command, by number from 0."""
-    return [number for number, action in enumerate(scenario.timeline) if isinstance(action, Run)]
+    return [number for number, action in enumerate(scenario.timeline) if action.program]
 
 
 def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:
@@ -24,12 +23,7 @@ def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str
         return []
     expected = f"no commands, or {ALLOW_COMMANDS} after you have read them: they run with your user's rights"
     return [
-        str(document.problem(("timeline", number, "command"), _of(scenario, number), expected))
-        for number in command_actions(scenario)
+        str(document.problem(("timeline", number, "command"), f"the command {shown(action.program)}", expected))
+        for number, action in enumerate(scenario.timeline)
+        if action.program
     ]
-
-
-def _of(scenario: Scenario, number: int) -> str:
-    action = scenario.timeline[number]
-    assert isinstance(action, Run)
-    return f"the command {shown(action.command[0])}"

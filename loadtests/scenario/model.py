@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
-from loadtests.scenario.actions import Action
+from loadtests.timeline.actions.table import Action
 
 TIMED_OPERATIONS = (
     "connection.create",

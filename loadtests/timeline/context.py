@@ -1,33 +1,69 @@
-"""What actions act on: the run's pods and databases, and what only the conductor can do to them."""
+"""What actions work on: the run's pods and databases, and the operations that the conductor offers them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from loadtests.sanitize import sanitize_lines
-from loadtests.servers.contract import Server
+
+T = TypeVar("T")
 
 
 class ActionFailed(Exception):
-    """An action could not be carried out; the message says why, for people, without secrets."""
+    """An action could not be carried out; the message gives the reason, without secrets."""
 
     def __init__(self, message: str) -> None:
         super().__init__(sanitize_lines(message))
 
 
-class UsesDatabases(Protocol):
-    """A pod, as far as its databases are concerned."""
+class PodUse(Protocol):
+    """The name of a pod and the databases that it uses."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def databases(self) -> Mapping[str, str]:
-        """What its storage calls a database (`postgres`, or `legacy` and `upgraded`) → which of the run's it is."""
+        """Role in the pod's storage (`postgres`, or `legacy` and `upgraded`) → name of the database in the run."""
+
+
+class Components(NamedTuple):
+    """The pods and databases of a run, planned or running."""
+
+    pods: Sequence[PodUse]
+    databases: Sequence[str]
+
+    def chosen_pods(self, names: Collection[str]) -> tuple[str, ...]:
+        """The named pods; without names, all."""
+        return tuple(names) or tuple(pod.name for pod in self.pods)
+
+    def chosen_databases(self, name: str | None, pods: Collection[PodUse] | None = None) -> tuple[str, ...]:
+        """The databases with this name, or with this role in one of the pods; without a name, all that the pods use."""
+        users = self.pods if pods is None else pods
+        meant = {own for pod in users for role, own in pod.databases.items() if name in (None, role, own)}
+        return tuple(own for own in self.databases if own in meant or own == name)
+
+
+class ServerControl(Protocol):
+    """A private database server; each method blocks until its effect holds."""
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Sizes that the server reports."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def resize(self, connections: int | None, memory_mb: int | None, cores: int | None) -> None: ...
+    def recreate(self) -> None: ...
 
 
 @dataclass(frozen=True)
-class Pod:
-    """A pod of ours: where it is controlled, whom it serves, and which of the run's databases it uses, by the name
-    that its storage has for them (`postgres`, or `legacy` and `upgraded`)."""
+class PodHandle:
+    """A pod of the run: control endpoint, accounts, and databases by their role in its storage."""
 
     name: str
     control_url: str
@@ -37,69 +73,85 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class Database:
-    """A database of the run; `server` None for a file."""
+class DatabaseHandle:
+    """A database of the run; `private_server` is None for a file."""
 
     name: str
     engine: str
     dsn: str = field(repr=False)
-    server: Server | None = None
+    private_server: ServerControl | None = None
+
+    @property
+    def server(self) -> ServerControl:
+        """Raises ActionFailed for a file."""
+        if self.private_server is None:
+            raise ActionFailed(f"{self.name} is a file, not a server")
+        return self.private_server
 
 
-class Hands(Protocol):
-    """What the conductor does for an action, on its own thread: it alone starts processes and knows who may die."""
+class RunControl(Protocol):
+    """Operations on the run that only the conductor can carry out."""
 
-    def stricken(self, *names: str) -> AbstractAsyncContextManager[None]:
-        """While it lasts these pods and databases may die, or be replaced, without ending the run."""
+    def expected_down(self, *names: str) -> AbstractAsyncContextManager[None]:
+        """While active, these pods and databases may exit or be replaced without ending the run."""
 
     async def kill_pod(self, name: str) -> None: ...
 
     async def start_pod(self, name: str) -> None:
-        """On the same ports as before. Raises ActionFailed."""
+        """Starts the pod on its previous ports. Raises ActionFailed."""
 
     async def signal_pod(self, name: str, number: int) -> None: ...
 
     async def last_worker(self) -> int:
-        """The process id of the load's last worker. Raises ActionFailed when there is none on this host."""
+        """The process ID of the load's last worker. Raises ActionFailed when this host has none."""
 
     async def moved(self, pod: str, to: str, share: int) -> None:
-        """The pod says that a share of its accounts is on `to`."""
+        """Records that the pod has confirmed a share of its accounts on `to`."""
 
     async def in_doubt(self, pod: str) -> None:
-        """Nobody knows where the pod's accounts are: a move did not come to a known end."""
+        """Records that a move of the pod's accounts had no confirmed result."""
 
-    def guarded(self, group: int) -> AbstractAsyncContextManager[None]:
-        """While it lasts this process group ends with the harness, however that ends."""
+    def ends_with_run(self, group: int) -> AbstractAsyncContextManager[None]:
+        """While active, this process group is killed when the harness exits, for any reason."""
 
     async def cut(self, pod: str, database: str, how: str) -> None:
-        """Has the proxy between the two `reset` or `blackhole` everything, or `pass` it on again."""
+        """Switches the proxy between the two to `reset`, `blackhole` or `pass`."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """The run as actions see it."""
+class ActionContext:
+    """The run as actions use it."""
 
-    pods: Mapping[str, Pod]
-    databases: Mapping[str, Database]
-    hands: Hands
+    pods: Mapping[str, PodHandle]
+    databases: Mapping[str, DatabaseHandle]
+    control: RunControl
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Host → the networks in which it may be when an action calls it; one that is missing may be anywhere."""
+    """Host → networks that its address must be in when an action calls it; a host without an entry may be anywhere."""
 
-    def chosen_pods(self, names: Sequence[str]) -> list[Pod]:
-        """Those that were named; all when none was."""
-        return [self.pods[name] for name in names or self.pods]
+    @property
+    def components(self) -> Components:
+        return Components(tuple(self.pods.values()), tuple(self.databases))
 
-    def chosen_databases(self, name: str | None, pods: Sequence[Pod]) -> list[Database]:
-        """The databases that these pods know by that name, or that have it in the run; all of theirs without a name."""
-        return [self.databases[n] for n in named_databases(name, pods, self.databases)]
+    def chosen_pods(self, names: Sequence[str]) -> list[PodHandle]:
+        """The named pods; without names, all."""
+        return [self.pods[name] for name in self.components.chosen_pods(names)]
 
-
-def named_databases(name: str | None, pods: Collection[UsesDatabases], databases: Iterable[str]) -> list[str]:
-    """Of the run's databases those that are meant by a name: what pods call them, or their own; all that the pods use
-    without one. Pure."""
-    meant = {own for pod in pods for role, own in pod.databases.items() if name in (None, role, own)}
-    return [own for own in databases if own in meant or own == name]
+    def chosen_databases(self, name: str | None, pods: Sequence[PodHandle] | None = None) -> list[DatabaseHandle]:
+        """The databases with this name or role; without a name, all that the pods use."""
+        return [self.databases[own] for own in self.components.chosen_databases(name, pods)]
 
 
 Found = dict[str, Any]
-"""Numbers that an action has to tell, for the timeline's `found`."""
+"""Figures that an action reports, for `found` of its timeline row."""
+
+
+async def finished(operation: Awaitable[T]) -> T:
+    """Awaits an operation that must not stop half-way: a cancellation meanwhile is raised after its end, unless
+    the operation fails."""
+    task = asyncio.ensure_future(operation)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        task.result()
+        raise

@@ -15,7 +15,7 @@ from loadtests.destinations import AddressRefused
 from loadtests.environment import user_variables
 from loadtests.redact import redact
 from loadtests.sanitize import sanitize
-from loadtests.timeline.context import ActionFailed, Pod
+from loadtests.timeline.context import ActionFailed, PodHandle
 from loadtests.timeline.http_calls import Answer, Call
 
 CONTROL_WITHIN_S = 65.0
@@ -26,7 +26,7 @@ _LONGEST_DETAIL: Final = 200
 _REFERENCE: Final = re.compile(r"\$\{env:([A-Za-z_]\w*)\}")
 
 
-async def control(pod: Pod, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+async def control(pod: PodHandle, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The pod's answer to a POST. Raises ActionFailed with the pod's own words."""
     where, secrets = f"pod {pod.name}, POST {path}", [pod.control_token]
     headers = {"Authorization": f"Bearer {pod.control_token}", "Content-Type": "application/json"}

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
-from loadtests.scenario.actions import HeldOperation
-from loadtests.timeline.context import ActionFailed, Database
+from loadtests.timeline.context import ActionFailed, DatabaseHandle
+
+HeldOperation = Literal["connection.create", "subscription.create", "chat.offer", "chat.accept", "message.send"]
 
 HELD: Final[Mapping[HeldOperation, Sequence[str]]] = {
     "connection.create": ("account",),
@@ -50,7 +51,7 @@ class Driver(Protocol):
         """Raises ActionFailed."""
 
 
-def driver(database: Database) -> Driver:
+def driver(database: DatabaseHandle) -> Driver:
     """Raises ActionFailed for an engine that has none."""
     if database.engine not in DRIVERS:
         raise ActionFailed(f"{database.name} is {database.engine}, which has no sessions that could do this")
@@ -59,7 +60,7 @@ def driver(database: Database) -> Driver:
 
 @asynccontextmanager
 async def holding(
-    database: Database, operation: HeldOperation, accounts: Sequence[str]
+    database: DatabaseHandle, operation: HeldOperation, accounts: Sequence[str]
 ) -> AsyncIterator[dict[str, Any]]:
     """Holds an operation's locks until left. Yields how many rows are locked. Raises ActionFailed."""
     async with driver(database).connected(database.dsn) as session:
@@ -75,7 +76,7 @@ async def holding(
             await session.rollback()
 
 
-async def maintain(database: Database, statements: str) -> None:
+async def maintain(database: DatabaseHandle, statements: str) -> None:
     """Raises ActionFailed with the server's words."""
     async with driver(database).connected(database.dsn) as session:
         await session.execute(statements)

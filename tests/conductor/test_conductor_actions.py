@@ -10,7 +10,7 @@ import pytest
 
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.actions import RunHands
+from loadtests.conductor.run.actions import ConductorControl
 from loadtests.conductor.run.errands import Errands
 from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
@@ -22,7 +22,7 @@ class Conductor:
 
     def __init__(self, pod, interrupts):
         self.pod, self.errands, self._interrupts = pod, Errands(), interrupts
-        self.hands = RunHands(SimpleNamespace(pods={pod.name: pod}), self.errands)
+        self.control = ConductorControl(SimpleNamespace(pods={pod.name: pod}), self.errands)
 
     def during(self, acting):
         """What the action came to."""
@@ -64,7 +64,7 @@ def conducting(tmp_path):
 
 def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
     conductor = conducting("memory")
-    pod, hands = conductor.pod, conductor.hands
+    pod, control = conductor.pod, conductor.control
     pod.start()
     address, launch = pod.target.url, pod.launch
 
@@ -76,11 +76,11 @@ def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
     monkeypatch.setattr(pod, "launch", launch_and_stop)
 
     async def restart():
-        await hands.kill_pod("pod-1")
-        starting = asyncio.ensure_future(hands.start_pod("pod-1"))
+        await control.kill_pod("pod-1")
+        starting = asyncio.ensure_future(control.start_pod("pod-1"))
         await asyncio.sleep(0)  # it asks first
         heard, still_starting = await conductor.errands.ask(lambda: "heard"), not starting.done()
-        await hands.signal_pod("pod-1", signal.SIGCONT)
+        await control.signal_pod("pod-1", signal.SIGCONT)
         await starting
         return heard, still_starting
 
@@ -92,7 +92,7 @@ def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
 def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conducting, monkeypatch):
     monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 1.5)
     conductor = conducting("no-such-storage")
-    failed = conductor.during(conductor.hands.start_pod("pod-1"))
+    failed = conductor.during(conductor.control.start_pod("pod-1"))
     assert isinstance(failed, ActionFailed), failed
     assert str(failed) == "before it was ready, pod-1 ended with exit code 64; its log is " + (
         f"{conductor.pod.child.log.parent.name}/pod-1.log"
@@ -104,6 +104,6 @@ def test_a_pod_that_says_nothing_is_ended(conducting, monkeypatch):
     monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 0.0)
     monkeypatch.setattr("loadtests.conductor.run.actions.READY_WITHIN_S", 0.0)
     conductor = conducting("memory")
-    failed = conductor.during(conductor.hands.start_pod("pod-1"))
+    failed = conductor.during(conductor.control.start_pod("pod-1"))
     assert str(failed) == "pod-1 was not ready within 30 s"
     assert conductor.pod.child.exit_code() == -signal.SIGKILL

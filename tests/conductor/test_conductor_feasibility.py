@@ -173,8 +173,8 @@ def test_what_lays_hands_on_what_another_one_has_in_hand_is_told(other, told):
 def test_two_at_one_moment_are_told():
     (line,) = collisions("do: resize, cores: 1", "do: recreate")
     assert line == (
-        "x.yaml:9: timeline[1].after: got '0s', expected another moment: timeline[0] (database resized: 1 core) lays "
-        "hands on database postgres at this one"
+        "x.yaml:9: timeline[1].after: got '0s', expected another moment: timeline[0] (database resized: 1 core) uses "
+        "database postgres at this one"
     )
 
 

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from loadtests.scenario import Scenario, parse_scenario
-from loadtests.timeline.action_runner import Act, Actor
-from loadtests.timeline.acts import added
-from loadtests.timeline.context import ActionFailed, Database, Pod, Surroundings
+from loadtests.timeline.action_runner import ActionResult, ActionRunner
+from loadtests.timeline.actions.pod_calls import added
+from loadtests.timeline.context import ActionContext, ActionFailed, DatabaseHandle, PodHandle
 
 SCENARIO = """\
 name: x
@@ -33,15 +33,15 @@ def playing(*lines: str) -> Scenario:
 WARM_UP_NS = 60_000_000_000
 
 
-class Hands:
+class FakeControl:
     """Notes what it is asked to do; cannot start a pod called 18."""
 
     def __init__(self):
         self.done: list[str] = []
 
     @asynccontextmanager
-    async def stricken(self, *names):
-        self.done.append(f"stricken {' '.join(names)}")
+    async def expected_down(self, *names):
+        self.done.append(f"expected down {' '.join(names)}")
         try:
             yield
         finally:
@@ -68,8 +68,8 @@ class Hands:
         return self.worker.pid
 
     @asynccontextmanager
-    async def guarded(self, group):
-        self.done.append("guarded")
+    async def ends_with_run(self, group):
+        self.done.append("ends with run")
         yield
 
     async def cut(self, pod, database, how):
@@ -96,17 +96,17 @@ class Server:
 
 
 @pytest.fixture
-def hands():
-    return Hands()
+def control():
+    return FakeControl()
 
 
 @pytest.fixture
-def surroundings(hands):
+def context(control):
     pods = {
-        name: Pod(name, "http://127.0.0.1:1", "token", (f"account-{name}",), {"postgres": "postgres"})
+        name: PodHandle(name, "http://127.0.0.1:1", "token", (f"account-{name}",), {"postgres": "postgres"})
         for name in ("17", "18")
     }
-    return Surroundings(pods, {"postgres": Database("postgres", "postgres", "", Server())}, hands)
+    return ActionContext(pods, {"postgres": DatabaseHandle("postgres", "postgres", "", Server())}, control)
 
 
 class Played:
@@ -114,34 +114,32 @@ class Played:
 
     def __init__(self, around, *lines):
         self._woken = threading.Event()
-        self.acts: list[Act] = []
+        self.results: list[ActionResult] = []
         self.began_ns = time.monotonic_ns()
-        self.actor = Actor(playing(*lines), around, self._woken.set)
-        self.actor.begin(self.began_ns - WARM_UP_NS)
+        self.runner = ActionRunner(playing(*lines), around, self._woken.set)
+        self.runner.begin(self.began_ns - WARM_UP_NS)
 
     def until(self, number):
         end = time.monotonic() + 10
-        while len(self.acts) < number:
-            assert time.monotonic() < end, self.acts
+        while len(self.results) < number:
+            assert time.monotonic() < end, self.results
             self._woken.wait(0.5)
             self._woken.clear()
-            self.acts += self.actor.take()
-        return self.acts
+            self.results += self.runner.take_results()
+        return self.results
 
     def stop(self):
-        self.actor.ask_to_stop()
+        self.runner.ask_to_stop()
         end = time.monotonic() + 10
-        while self.actor.alive:
+        while self.runner.alive:
             assert time.monotonic() < end
             self._woken.wait(0.05)
-        self.acts += self.actor.take()
-        return self.acts
+        self.results += self.runner.take_results()
+        return self.results
 
 
-def test_actions_happen_after_their_stage_began(surroundings, hands):
-    played = Played(
-        surroundings, "after: 100ms, do: run, command: [sh, -c, exit 0]", "do: run, command: [sh, -c, exit 3]"
-    )
+def test_actions_happen_after_their_stage_began(context, control):
+    played = Played(context, "after: 100ms, do: run, command: [sh, -c, exit 0]", "do: run, command: [sh, -c, exit 3]")
     first, second = played.until(2)
     played.stop()
     assert (first.result, first.error) == ("failed", "sh ended with exit code 3")
@@ -150,72 +148,72 @@ def test_actions_happen_after_their_stage_began(surroundings, hands):
     assert second.ended_ns >= second.started_ns
 
 
-def test_actions_of_a_stage_to_come_wait_for_it(surroundings):
-    actor = Actor(playing("do: run, command: [sh, -c, exit 0]"), surroundings, lambda: None)
-    actor.begin(time.monotonic_ns())
+def test_actions_of_a_stage_to_come_wait_for_it(context):
+    runner = ActionRunner(playing("do: run, command: [sh, -c, exit 0]"), context, lambda: None)
+    runner.begin(time.monotonic_ns())
     time.sleep(0.3)
-    assert actor.said() == []
-    actor.ask_to_stop()
-    while actor.alive:
+    assert runner.take_messages() == []
+    runner.ask_to_stop()
+    while runner.alive:
         time.sleep(0.01)
-    assert actor.take() == []
+    assert runner.take_results() == []
 
 
-def test_a_killed_pod_is_started_again(surroundings, hands):
-    played = Played(surroundings, 'do: kill, pods: ["17"], for: 50ms')
+def test_a_killed_pod_is_started_again(context, control):
+    played = Played(context, 'do: kill, pods: ["17"], for: 50ms')
     (act,) = played.until(1)
     played.stop()
     assert act.result == "ok"
-    assert hands.done == ["stricken 17", "kill 17", "start 17", "recovered 17"]
+    assert control.done == ["expected down 17", "kill 17", "start 17", "recovered 17"]
     assert act.ended_ns - act.started_ns >= 50_000_000
 
 
-def test_what_cannot_be_mended_is_told(surroundings):
-    played = Played(surroundings, 'do: kill, pods: ["18"], for: 50ms')
+def test_what_cannot_be_mended_is_told(context):
+    played = Played(context, 'do: kill, pods: ["18"], for: 50ms')
     (act,) = played.until(1)
     played.stop()
     assert (act.result, act.error) == ("failed", "18 does not start: its port is taken")
 
 
-def test_the_end_mends_what_is_broken(surroundings, hands):
+def test_the_end_mends_what_is_broken(context, control):
     played = Played(
-        surroundings,
+        context,
         'do: kill, pods: ["17"], for: 50s',
         'do: pause, pods: ["18"], for: 50s',
         "do: cut, how: blackhole, for: 50s",
         "do: kill, database: postgres",
     )
-    server = surroundings.databases["postgres"].server
+    server = context.databases["postgres"].server
     end = time.monotonic() + 10
-    while len(hands.done) < 6 or "kill" not in server.done:
-        assert time.monotonic() < end, hands.done
+    while len(control.done) < 6 or "kill" not in server.done:
+        assert time.monotonic() < end, control.done
         time.sleep(0.01)
     acts = played.stop()
     assert {(a.action.do, a.result) for a in acts} == {
         ("kill", "unfinished"), ("pause", "unfinished"), ("cut", "unfinished"), ("kill", "ok"),
     }  # fmt: skip
     assert server.done == ["kill", "start", "started"]
-    assert hands.done[-1] != "kill 17"
+    assert control.done[-1] != "kill 17"
     for mended in ("start 17", "18 18", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
-        assert mended in hands.done
+        assert mended in control.done
 
 
-def test_a_command_that_takes_too_long_is_ended(surroundings):
-    played = Played(surroundings, 'do: run, command: [sleep, "60"], within: 100ms')
+def test_a_command_that_takes_too_long_is_ended(context):
+    played = Played(context, 'do: run, command: [sleep, "60"], within: 100ms')
     (act,) = played.until(1)
     played.stop()
     assert (act.result, act.error) == ("failed", "it was not done in time and was cut off")
 
 
-def test_a_command_is_ended_with_whatever_it_has_started(surroundings, hands, tmp_path):
+def test_a_command_is_ended_with_whatever_it_has_started(context, control, tmp_path):
     pid_file = tmp_path / "pid"
     command = f'do: run, command: [sh, -c, "sleep 60 & echo $! > {pid_file}; wait"], within: 500ms'
-    played = Played(surroundings, command)
+    played = Played(context, command)
     (act,) = played.until(1)
     played.stop()
     assert act.error == "it was not done in time and was cut off"
     assert act.ended_ns - act.started_ns < 5_000_000_000
-    assert hands.done == ["guarded"]
+    assert control.done == ["ends with run"]
     grandchild = int(pid_file.read_text())
     end = time.monotonic() + 5
     while psutil.pid_exists(grandchild) and psutil.Process(grandchild).status() != psutil.STATUS_ZOMBIE:
@@ -223,10 +221,10 @@ def test_a_command_is_ended_with_whatever_it_has_started(surroundings, hands, tm
         time.sleep(0.02)
 
 
-def test_a_worker_is_stopped_and_the_same_one_goes_on(surroundings, hands):
-    with subprocess.Popen(["sleep", "60"]) as hands.worker:
-        worker = psutil.Process(hands.worker.pid)
-        played = Played(surroundings, "do: pause, worker: true, for: 1s")
+def test_a_worker_is_stopped_and_the_same_one_goes_on(context, control):
+    with subprocess.Popen(["sleep", "60"]) as control.worker:
+        worker = psutil.Process(control.worker.pid)
+        played = Played(context, "do: pause, worker: true, for: 1s")
         end = time.monotonic() + 10
         while worker.status() != psutil.STATUS_STOPPED:
             assert time.monotonic() < end
@@ -234,22 +232,22 @@ def test_a_worker_is_stopped_and_the_same_one_goes_on(surroundings, hands):
         played.until(1)
         assert worker.status() != psutil.STATUS_STOPPED
         played.stop()
-        hands.worker.kill()
+        control.worker.kill()
 
 
-def test_a_move_that_one_pod_does_not_answer_is_in_doubt_and_the_others_are_told(surroundings, hands):
-    played = Played(surroundings, "do: migrate, to: dual")
+def test_a_move_that_one_pod_does_not_answer_is_in_doubt_and_the_others_are_told(context, control):
+    played = Played(context, "do: migrate, to: dual")
     (act,) = played.until(1)
     played.stop()
     assert act.result == "failed"
     assert "pod 17, POST /storage" in act.error
     assert "pod 18, POST /storage" in act.error
-    assert sorted(hands.done) == ["17 in doubt", "18 in doubt"]
+    assert sorted(control.done) == ["17 in doubt", "18 in doubt"]
 
 
 @pytest.mark.alone
-def test_several_go_on_at_once(surroundings):
-    played = Played(surroundings, 'do: pause, pods: ["17"], for: 300ms', 'do: pause, pods: ["18"], for: 300ms')
+def test_several_go_on_at_once(context):
+    played = Played(context, 'do: pause, pods: ["17"], for: 300ms', 'do: pause, pods: ["18"], for: 300ms')
     one, other = played.until(2)
     played.stop()
     assert abs(one.started_ns - other.started_ns) < 200_000_000
@@ -264,15 +262,15 @@ class Busy(Played):
         super().__init__(around, "do: kill, database: postgres, for: 50ms", *more)
         self.said: list[str] = []
         end = time.monotonic() + 10
-        while not any(words.startswith("action waits") for words in self.said):
+        while not any(words.startswith("action queued") for words in self.said):
             assert time.monotonic() < end, self.said
             time.sleep(0.01)
-            self.said += self.actor.said()
+            self.said += self.runner.take_messages()
 
 
-def test_who_finds_a_server_in_other_hands_waits_and_says_so(surroundings):
-    played = Busy(surroundings, "after: 100ms, do: resize, cores: 1")
-    assert played.said[-1] == ("action waits: database resized: 1 core: another one has its hands on database postgres")
+def test_who_finds_a_server_in_other_hands_waits_and_says_so(context):
+    played = Busy(context, "after: 100ms, do: resize, cores: 1")
+    assert played.said[-1] == ("action queued: database resized: 1 core: database postgres is in use by another action")
     assert played.server.done == ["kill", "start"]
     played.server.recovered.set()
     kill, resize = played.until(2)
@@ -285,21 +283,22 @@ def test_who_finds_a_server_in_other_hands_waits_and_says_so(surroundings):
     assert 0 < resize.waited_ns <= resize.started_ns - played.began_ns - 100_000_000
 
 
-def test_who_still_waits_at_the_end_has_done_nothing(surroundings):
-    played = Busy(surroundings, "after: 100ms, do: kill, database: postgres, for: 1s")
-    played.actor.ask_to_stop()
+def test_who_still_waits_at_the_end_has_done_nothing(context):
+    played = Busy(context, "after: 100ms, do: kill, database: postgres, for: 1s")
+    played.runner.ask_to_stop()
     (waiting,) = played.until(1)
-    assert (waiting.result, waiting.error) == ("unfinished", "the run ended before its turn came")
+    assert (waiting.result, waiting.error) == (
+        "unfinished",
+        "the run ended before its turn came",
+    )
     assert waiting.waited_ns > 0
     played.server.recovered.set()
     assert [act.result for act in played.stop()] == ["unfinished", "unfinished"]
     assert played.server.done == ["kill", "start", "started"], "what was broken is mended, and no more is"
 
 
-def test_what_is_in_nobodys_hands_is_not_waited_for(surroundings):
-    played = Busy(
-        surroundings, "after: 100ms, do: resize, cores: 1", 'after: 150ms, do: pause, pods: ["17"], for: 10ms'
-    )
+def test_what_is_in_nobodys_hands_is_not_waited_for(context):
+    played = Busy(context, "after: 100ms, do: resize, cores: 1", 'after: 150ms, do: pause, pods: ["17"], for: 10ms')
     (pause,) = played.until(1)
     assert (pause.result, pause.waited_ns) == ("ok", 0)
     played.server.recovered.set()

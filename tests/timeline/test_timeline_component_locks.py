@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from test_timeline_action_runner import Hands, Played
+from test_timeline_action_runner import FakeControl, Played
 
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
-from loadtests.timeline.context import Database, Pod, Surroundings
+from loadtests.timeline.context import ActionContext, DatabaseHandle, PodHandle
 
 pytestmark = pytest.mark.server
 
@@ -26,8 +26,8 @@ def server(postgres_server, tmp_path):
 
 @pytest.fixture
 def around(server):
-    pods = {"17": Pod("17", "http://127.0.0.1:1", "token", (), {"postgres": "postgres"})}
-    return Surroundings(pods, {"postgres": Database("postgres", "postgres", server.dsn, server)}, Hands())
+    pods = {"17": PodHandle("17", "http://127.0.0.1:1", "token", (), {"postgres": "postgres"})}
+    return ActionContext(pods, {"postgres": DatabaseHandle("postgres", "postgres", server.dsn, server)}, FakeControl())
 
 
 def asked(server: Server, *statements: str):
@@ -81,7 +81,7 @@ def test_the_end_of_the_run_waits_for_the_recovery_and_for_nobody_in_the_queue(s
         around, "do: kill, database: postgres, for: 50s", "after: 20ms, do: pause, database: postgres, for: 50s"
     )
     end = time.monotonic() + 10
-    while not any(words.startswith("action waits") for words in played.actor.said()):
+    while not any(words.startswith("action queued") for words in played.runner.take_messages()):
         assert time.monotonic() < end
         time.sleep(0.01)
     acts = {act.action.do: act for act in played.stop()}

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Call, ConnectionRow, Subscribed
-from loadtests.timeline.context import ActionFailed, Database
+from loadtests.timeline.context import ActionFailed, DatabaseHandle
 from loadtests.timeline.db_sessions import HELD, holding, maintain
 
 ACCOUNT = "account-0001"
@@ -29,7 +29,7 @@ async def _storage(database):
 def test_an_operation_waits_for_as_long_as_its_locks_are_held(operation, postgres_database, runner):
     async def life():
         storage = await _storage(postgres_database)
-        database = Database("postgres", "postgres", postgres_database.dsn)
+        database = DatabaseHandle("postgres", "postgres", postgres_database.dsn)
         try:
             async with holding(database, operation, [ACCOUNT]) as found:
                 assert found["rows_locked"] >= 1
@@ -86,7 +86,9 @@ def test_an_account_that_is_not_there_cannot_be_held(postgres_database, runner):
     async def life():
         storage = await _storage(postgres_database)
         try:
-            async with holding(Database("postgres", "postgres", postgres_database.dsn), "chat.accept", ["nobody"]):
+            async with holding(
+                DatabaseHandle("postgres", "postgres", postgres_database.dsn), "chat.accept", ["nobody"]
+            ):
                 pass
         finally:
             await storage.stop()
@@ -97,7 +99,7 @@ def test_an_account_that_is_not_there_cannot_be_held(postgres_database, runner):
 
 def test_maintenance_runs_one_statement_after_another(postgres_database, runner):
     async def life():
-        database = Database("postgres", "postgres", postgres_database.dsn)
+        database = DatabaseHandle("postgres", "postgres", postgres_database.dsn)
         await maintain(database, "CREATE TABLE t (a int); INSERT INTO t VALUES (1); VACUUM t;")
         looker = await asyncpg.connect(postgres_database.dsn)
         try:
@@ -110,7 +112,7 @@ def test_maintenance_runs_one_statement_after_another(postgres_database, runner)
 
 def test_maintenance_that_is_cut_off_ends_on_the_server_too(postgres_database, runner):
     async def life():
-        database = Database("postgres", "postgres", postgres_database.dsn)
+        database = DatabaseHandle("postgres", "postgres", postgres_database.dsn)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await maintain(database, "SELECT pg_sleep(60)")
@@ -132,7 +134,7 @@ def test_on_mariadb_locks_are_held_and_maintenance_ends_where_it_is_cut_off(mari
     async def life():
         storage = registry.create("mariadb:pessimistic", {"mariadb": mariadb_database.pod_dsn}, lambda _: None, "pod-1")
         await storage.start()
-        database = Database("mariadb", "mariadb", mariadb_database.dsn)
+        database = DatabaseHandle("mariadb", "mariadb", mariadb_database.dsn)
         try:
             row = ConnectionRow("c1", ACCOUNT, "agent", "Ada", "token")
             await storage.open_connection(Call("connection.create", "0" * 16, ACCOUNT), row)
@@ -167,16 +169,16 @@ def _address(dsn):
 
 def test_a_servers_refusal_is_told_without_secrets(postgres_database, runner):
     with pytest.raises(ActionFailed, match=r'PostgreSQL: relation "nowhere" does not exist'):
-        runner.run(maintain(Database("postgres", "postgres", postgres_database.dsn), "VACUUM nowhere"))
+        runner.run(maintain(DatabaseHandle("postgres", "postgres", postgres_database.dsn), "VACUUM nowhere"))
 
 
 def test_a_server_that_is_not_there_is_told(runner):
     dsn = "postgresql://loadtests:hush@127.0.0.1:1/pod"
     with pytest.raises(ActionFailed) as raised:
-        runner.run(maintain(Database("postgres", "postgres", dsn), "VACUUM"))
+        runner.run(maintain(DatabaseHandle("postgres", "postgres", dsn), "VACUUM"))
     assert "hush" not in str(raised.value)
 
 
 def test_an_engine_without_sessions_is_refused(runner):
     with pytest.raises(ActionFailed, match="legacy is sqlite, which has no sessions"):
-        runner.run(maintain(Database("legacy", "sqlite", "x"), "VACUUM"))
+        runner.run(maintain(DatabaseHandle("legacy", "sqlite", "x"), "VACUUM"))

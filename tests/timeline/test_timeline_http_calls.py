@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from loadtests.timeline.context import ActionFailed, Pod
+from loadtests.timeline.context import ActionFailed, PodHandle
 from loadtests.timeline.control import call, control
 
 
@@ -101,7 +101,7 @@ def test_an_answer_without_an_end_does_not_hold_anybody_up(theirs):
 
 
 def test_a_control_token_that_does_not_fit_is_told(theirs):
-    pod = Pod("17", f"{theirs}/401", "wrong")
+    pod = PodHandle("17", f"{theirs}/401", "wrong")
     with pytest.raises(ActionFailed, match="pod 17, POST : answered 401: it does not take this token"):
         asyncio.run(control(pod, "", {}))
 

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 from loadtests.conductor.choices import Choices, Subject, Target
 from loadtests.conductor.layout import Layout, PodLayout, layout
 from loadtests.limits import descriptors, memory, ports, tasks
-from loadtests.scenario import Resize, Scenario, Stage
+from loadtests.scenario import Scenario, Stage
 from loadtests.servers.registry import SERVERS, files_needed
-from loadtests.timeline.context import named_databases
 
 POOL = 20
 """Sessions that a pod opens with a database at most."""
@@ -174,9 +173,9 @@ def _largest(scenario: Scenario, plan: Layout, name: str, size: str) -> int | No
     role = plan.role_of(name)
     asked = [(scenario.size_of(name) or scenario.size_of(role)).get(size)]
     asked += [
-        getattr(action, size)
+        action.server_sizes.get(size)
         for action in scenario.timeline
-        if isinstance(action, Resize) and name in named_databases(action.database, plan.pods, plan.databases)
+        if name in action.touched(plan.components).databases
     ]
     return max((value for value in asked if value is not None), default=None)
 

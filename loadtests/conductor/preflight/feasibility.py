@@ -1,49 +1,23 @@
 """Actions that this study's storage systems and targets cannot do: found before the load starts."""
 
-import shutil
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.preflight.collisions import collisions
-from loadtests.configuration.problems import nearest, one_of, shown
-from loadtests.configuration.source import Document, Place, read_documents
-from loadtests.destinations import is_loopback, is_owned
-from loadtests.environment import user_variables
+from loadtests.configuration.problems import Finding, nearest, one_of, shown
+from loadtests.configuration.source import Document, read_documents
 from loadtests.pod.storage import registry
-from loadtests.scenario import (
-    Action,
-    Cut,
-    Hold,
-    Http,
-    Kill,
-    Maintain,
-    Migrate,
-    Pause,
-    Recreate,
-    Relock,
-    Resize,
-    Run,
-    Scenario,
-)
+from loadtests.scenario import Action, Scenario
 from loadtests.servers.registry import SERVERS
-from loadtests.timeline.context import named_databases
-from loadtests.timeline.control import references
+from loadtests.timeline.actions.contract import Capability
 from loadtests.timeline.db_sessions import DRIVERS
-
-_ON_SERVERS = (Resize, Recreate, Cut)
-_ON_ONE = (Hold, Resize, Recreate, Cut)
-"""These say which database they mean where there are several."""
-
-Wrong = tuple[Place, str, str, str]
-"""Place below the action, what was found, what was expected, the nearest."""
 
 
 def problems_of_timeline(
     scenario: Scenario, text: str, source: str, subjects: Sequence[Subject], hosts_owned: Sequence[str]
 ) -> list[str]:
-    """Every problem with its place in the file, once however many storage systems have it."""
+    """Every problem with its place in the file, once for all storage systems that have it."""
     document = next(iter(read_documents(text, source)[0]), None)
     if document is None:
         return []
@@ -68,85 +42,58 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
         return
     plan = layout(scenario, subject.storage)
     for number, action in enumerate(scenario.timeline):
-        for place, got, expected, near in _of_action(action, scenario, subject, plan, hosts_owned):
-            yield str(document.problem(("timeline", number, *place), got, expected, near))
-    for too_soon in collisions(scenario, plan):
-        after = document.data["timeline"][too_soon.number].get("after", "0s")
-        yield str(document.problem(("timeline", too_soon.number, "after"), shown(after), too_soon.expected))
+        for found in (*action.check_host(hosts_owned), *_of_action(action, scenario, subject, plan)):
+            yield str(document.problem(*found._replace(place=("timeline", number, *found.place))))
+    for collision in collisions(scenario, plan.components):
+        after = document.data["timeline"][collision.number].get("after", "0s")
+        yield str(document.problem(("timeline", collision.number, "after"), shown(after), collision.expected))
 
 
-def _of_action(
-    action: Action, scenario: Scenario, subject: Subject, plan: Layout, hosts_owned: Sequence[str]
-) -> Iterator[Wrong]:
-    if isinstance(action, Run):
-        yield from _of_command(action)
-    elif isinstance(action, Http):
-        yield from _of_call(action, hosts_owned)
+def _of_action(action: Action, scenario: Scenario, subject: Subject, plan: Layout) -> Iterator[Finding]:
     if subject.storage is None:
         yield from _on_target(action, scenario, subject.name)
     else:
         yield from _on_storage(action, subject.storage, plan)
 
 
-def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Wrong]:
-    """Behind a target nothing is ours: only its owner's own commands and calls can act on it, if they are to."""
-    if not isinstance(action, Run | Http):
-        yield ("do",), action.do, f"run or http: {name} and its servers were not started here", ""
+def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Finding]:
+    """Nothing behind a target was started here: only commands and calls of its owner may act on it."""
+    if not action.acts_on_targets:
+        yield Finding(("do",), action.do, f"run or http: {name} and its servers were not started here")
     elif not scenario.acts_on_target:
-        yield ("do",), action.do, f"acts_on_target: true in the scenario, because {name} was not started here", ""
+        yield Finding(("do",), action.do, f"acts_on_target: true in the scenario, because {name} was not started here")
 
 
-def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Wrong]:
+def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Finding]:
     dual = bool(registry.parse(storage).sides)
-    if isinstance(action, Migrate) and not dual:
-        yield ("do",), action.do, f"a dual storage to migrate, such as dual(sqlite,postgres): {storage} is one", ""
-    wanted = getattr(action, "database", None)
-    chosen = named_databases(wanted, plan.pods, plan.databases)
-    if wanted is not None and not chosen:
+    named = getattr(action, "database", None)
+    if named is not None and not plan.components.chosen_databases(named):
         known = sorted({role for pod in plan.pods for role in pod.databases} | set(plan.databases))
         expected = f"{one_of(known)} (of {storage})" if known else f"no such action: {storage} has no database"
-        yield ("database",), shown(wanted), expected, nearest(wanted, known)
+        yield Finding(("database",), shown(named), expected, nearest(named, known))
         return
-    if isinstance(action, _ON_ONE) and wanted is None and dual:
-        yield ("database",), "nothing", "legacy or upgraded: a dual storage has both", ""
-    yield from _of_engines(action, storage, [plan.databases[name].engine for name in chosen])
+    if action.one_database and named is None and dual:
+        yield Finding(("database",), "nothing", "legacy or upgraded: a dual storage has both")
+    yield from _of_need(action, storage, plan, dual)
 
 
-def _of_engines(action: Action, storage: str, engines: Sequence[str]) -> Iterator[Wrong]:
-    on_server = isinstance(action, _ON_SERVERS) or (isinstance(action, Kill | Pause) and action.database)
-    if on_server and (not engines or any(engine not in SERVERS for engine in engines)):
-        yield ("do",), action.do, f"a storage with a server: {storage} has none", ""
-    able = [engine for engine in engines if engine in DRIVERS]
-    if isinstance(action, Hold) and (not able or len(able) < len(engines)):
-        yield ("do",), action.do, f"a storage with locks to hold ({one_of(list(DRIVERS))}): {storage} has none", ""
-    if isinstance(action, Relock) and not able:  # without a name it is switched wherever there is one
-        yield (
-            ("do",),
-            action.do,
-            f"a storage with a locking to switch ({one_of(list(DRIVERS))}): {storage} has none",
-            "",
-        )
-    if isinstance(action, Maintain) and not engines:
-        yield ("do",), action.do, f"a storage with a database: {storage} has none", ""
+def _of_need(action: Action, storage: str, plan: Layout, dual: bool) -> Iterator[Finding]:
+    if (need := action.need) is None:
+        return
+    databases = action.touched(plan.components).databases or plan.databases
+    offers = [_capabilities(plan.databases[name].engine, dual) for name in databases]
+    able = [need.capability in offered for offered in offers]
+    if not (any(able) if not need.every else able and all(able)):
+        engines = f" ({one_of(list(DRIVERS))})" if need.capability == "session" else ""
+        yield Finding(("do",), action.do, f"{need.expected}{engines}: {storage} has none")
 
 
-def _of_command(action: Run) -> Iterator[Wrong]:
-    if shutil.which(action.command[0]) is None:
-        yield ("command",), shown(action.command[0]), "a program that can be run, by its path or on PATH", ""
-
-
-def _of_call(action: Http, hosts_owned: Sequence[str]) -> Iterator[Wrong]:
-    parts = urlsplit(action.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        yield ("url",), shown(action.url), "http://HOST/… or https://HOST/…", ""
-    elif parts.username is not None or parts.password is not None:
-        yield ("url",), "a user in the address", "credentials in headers, as ${env:NAME}", ""
-    elif not is_loopback(parts.hostname) and not is_owned(parts.hostname, hosts_owned):
-        expected = f"this machine, or a host that you own: if it is yours, say --i-own {parts.hostname}"
-        yield ("url",), parts.hostname, expected, ""
-    named = {("url",): action.url, ("body",): action.body}
-    named |= {("headers", header): value for header, value in action.headers.items()}  # type: ignore[misc]
-    for place, text in named.items():
-        for name in references(text):
-            if name not in user_variables():
-                yield place, f"${{env:{name}}}", f"{name} set in the environment", ""
+def _capabilities(engine: str, dual: bool) -> set[Capability]:
+    """What a database of this engine offers, in a storage that is dual or not."""
+    offers: dict[Capability, bool] = {
+        "database": True,
+        "dual": dual,
+        "server": engine in SERVERS,
+        "session": engine in DRIVERS,
+    }
+    return {name for name, offered in offers.items() if offered}

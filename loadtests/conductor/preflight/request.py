@@ -25,7 +25,6 @@ from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import (
-    Http,
     Scenario,
     ScenarioError,
     find_scenario,
@@ -226,7 +225,7 @@ def check_surroundings(choices: Choices) -> Choices:
 def _networks(choices: Choices) -> dict[str, tuple[str, ...]]:
     """Of each host to which secrets are sent: the target's, those of `http` actions and of databases."""
     urls = [subject.target.url for subject in choices.subjects if subject.target is not None]
-    urls += [action.url for action in choices.scenario.timeline if isinstance(action, Http)]
+    urls += [action.called_url for action in choices.scenario.timeline if action.called_url]
     found = [(address_of(url)[0], networks_of_url(url, choices.hosts_owned)) for url in urls]
     databases = [database for s in choices.subjects if s.target is not None for database in s.target.databases]
     behind = networks_of_databases(databases, os.environ.get(DSNS), choices.hosts_owned)

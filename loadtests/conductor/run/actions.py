@@ -1,4 +1,4 @@
-"""The timeline's actions in a run: who carries them out, what they may lay hands on, what is written of them."""
+"""The timeline's actions in a run: the operations that the conductor offers them, and their rows."""
 
 import asyncio
 import json
@@ -20,43 +20,42 @@ from loadtests.conductor.run.pods import OwnPod
 from loadtests.conductor.run.timeline_table import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.pod.storage.dual.modes import Mode
-from loadtests.scenario import Action
-from loadtests.timeline.action_runner import Act, Actor
-from loadtests.timeline.context import ActionFailed, Database, Pod, Surroundings, named_databases
+from loadtests.timeline.action_runner import ActionResult, ActionRunner
+from loadtests.timeline.context import ActionContext, ActionFailed, DatabaseHandle, PodHandle
 
 START_WITHIN_S = 60.0
 START_AGAIN_S = 1.0
 """How long, and how often, a pod that does not come up is started again."""
 
-MEND_WITHIN_S = 60.0
-"""How long what was broken may take to be mended at the run's end: a database server starts in that time."""
+REVERT_WITHIN_S = 60.0
+"""How long actions may take to revert their effects at the end of the run: a database server starts in that time."""
 
 _HURRIED = 2
-"""Whoever asks a second time to stop does not want to wait for that."""
+"""So many interrupts end the wait for it."""
 
-Died = Callable[[str], None]
-"""Watches the process of a pod or a database, by its name, for its death."""
+WatchComponent = Callable[[str], None]
+"""Watches the process of a pod or a database, by name, for its exit."""
 
 
-class RunHands:
-    """Lays hands on a run's parts, on the conductor's thread."""
+class ConductorControl:
+    """Carries out what actions ask of the conductor, on the conductor's thread."""
 
     def __init__(self, parts: Parts, errands: Errands) -> None:
         self._parts, self._errands = parts, errands
         self.generator: int | None = None
         """The Locust master's process id."""
-        self.watch_again: Died = lambda _: None
+        self.watch_again: WatchComponent = lambda _: None
 
     @asynccontextmanager
-    async def stricken(self, *names: str) -> AsyncIterator[None]:
-        await self._errands.ask(lambda: self._parts.stricken.update(names))
+    async def expected_down(self, *names: str) -> AsyncIterator[None]:
+        await self._errands.ask(lambda: self._parts.expected_down.update(names))
         try:
             yield
         finally:
             await self._errands.ask(lambda: self._recovered(names))
 
     def _recovered(self, names: tuple[str, ...]) -> None:
-        self._parts.stricken.subtract(names)
+        self._parts.expected_down.subtract(names)
         for name in names:
             server = self._parts.servers.get(name)
             if server is not None and server.running:
@@ -109,7 +108,7 @@ class RunHands:
         await self._errands.ask(self._parts.pods[pod].lose_track)
 
     @asynccontextmanager
-    async def guarded(self, group: int) -> AsyncIterator[None]:
+    async def ends_with_run(self, group: int) -> AsyncIterator[None]:
         await self._errands.ask(lambda: self._parts.guardian.watch_group(group))
         try:
             yield
@@ -137,7 +136,7 @@ async def _heard(starting: Starting) -> None:
         loop.remove_reader(starting.descriptor)
 
 
-class Acting:
+class RunActions:
     """The timeline of one run, from its beginning to its end. A run without actions has none."""
 
     def __init__(
@@ -150,103 +149,81 @@ class Acting:
         """`networks`: where hosts that actions call may be, see `Choices.networks`."""
         self._parts, self._timeline, self._progress = parts, timeline, progress
         self._errands = Errands()
-        self.hands = RunHands(parts, self._errands)
-        around = Surroundings(_pods(parts), _databases(parts), self.hands, networks or {})
-        self._actor = Actor(parts.scenario, around, self._errands.wake)
+        self.control = ConductorControl(parts, self._errands)
+        context = ActionContext(_pods(parts), _databases(parts), self.control, networks or {})
+        self._runner = ActionRunner(parts.scenario, context, self._errands.wake)
 
-    def join(self, watch: Watch, generator: int, died: Died) -> None:
-        """Lets actions have what they ask for, while the load is followed."""
-        self.hands.generator, self.hands.watch_again = generator, died
+    def join(self, watch: Watch, generator: int, watch_component: WatchComponent) -> None:
+        """Handles requests and results of actions while the load is monitored."""
+        self.control.generator, self.control.watch_again = generator, watch_component
         watch.on_readable(self._errands.descriptor, self._attend)
 
     def begin(self, started_ns: int) -> None:
         """The first stage has begun; `started_ns` is since the run's origin."""
-        self._actor.begin(started_ns + self._parts.clock.monotonic_ns)
+        self._runner.begin(started_ns + self._parts.clock.monotonic_ns)
 
     def ask_to_stop(self) -> None:
-        """Nothing new is done to a run that ends; what is under way begins to be mended."""
-        self._actor.ask_to_stop()
+        """Starts no further action; those under way begin to revert their effects."""
+        self._runner.ask_to_stop()
 
     def _attend(self) -> None:
         self._errands.run()
-        for words in self._actor.said():
-            self._progress.say(words)
-        for act in self._actor.take():
-            self._write(act)
+        for message in self._runner.take_messages():
+            self._progress.say(message)
+        for result in self._runner.take_results():
+            self._write(result)
 
-    def _write(self, act: Act) -> None:
-        if act.result == "failed":
-            self._progress.say(f"action failed: {act.action.words}: {act.error}")
-        self._timeline.action(row(act, self._parts.layout, self._parts.clock.monotonic_ns))
+    def _write(self, result: ActionResult) -> None:
+        if result.result == "failed":
+            self._progress.say(f"action failed: {result.action.words}: {result.error}")
+        self._timeline.action(row(result, self._parts.layout, self._parts.clock.monotonic_ns))
 
     def stop(self, interrupts: Interrupts) -> None:
-        """Ends what is under way and mends what it broke; returns when that is done, or has taken too long."""
-        self.hands.watch_again = lambda _: None
-        self._actor.ask_to_stop()
-        deadline = Deadline(MEND_WITHIN_S)
+        """Cancels the actions under way; returns when they have reverted their effects, or have taken too long."""
+        self.control.watch_again = lambda _: None
+        self._runner.ask_to_stop()
+        deadline = Deadline(REVERT_WITHIN_S)
         with watching(interrupts) as watch:
             watch.on_readable(self._errands.descriptor, self._attend)
-            while self._actor.alive and not deadline.passed and interrupts.count < _HURRIED:
+            while self._runner.alive and not deadline.passed and interrupts.count < _HURRIED:
                 watch.wait(min(0.2, deadline.left_s))
         self._attend()
-        if self._actor.alive:
+        if self._runner.alive:
             self._progress.say(
-                "what the timeline broke was not mended: the run's servers and pods are ended as they are"
+                "timeline actions could not be reverted: the run's servers and pods are stopped as they are"
             )
         else:
             self._errands.close()
 
 
-def _pods(parts: Parts) -> dict[str, Pod]:
+def _pods(parts: Parts) -> dict[str, PodHandle]:
     return {
-        name: Pod(name, pod.control_url, pod.control_token, pod.layout.accounts, pod.layout.databases)
+        name: PodHandle(name, pod.control_url, pod.control_token, pod.layout.accounts, pod.layout.databases)
         for name, pod in parts.pods.items()
     }
 
 
-def _databases(parts: Parts) -> dict[str, Database]:
+def _databases(parts: Parts) -> dict[str, DatabaseHandle]:
     dsns = parts.dsns()
     return {
-        name: Database(name, storage.engine, dsns[name], parts.servers.get(name))
+        name: DatabaseHandle(name, storage.engine, dsns[name], parts.servers.get(name))
         for name, storage in parts.layout.databases.items()
     }
 
 
-def row(act: Act, layout: Layout, origin_ns: int) -> Row:
+def row(result: ActionResult, layout: Layout, origin_ns: int) -> Row:
     """The action as the timeline has it."""
+    action, touched = result.action, result.action.touched(layout.components)
+    waited = f", after waiting {result.waited_ns / 1e9:.1f} s for its turn" if result.waited_ns else ""
     detail = {
-        "do": act.action.do,
-        "words": _words(act),
-        "stage": act.action.stage,
-        "pods": touched_pods(act.action, layout),
-        "databases": touched_databases(act.action, layout),
-        "found": act.found,
-        **({"waited_s": round(act.waited_ns / 1e9, 3)} if act.waited_ns else {}),
-        **({"error": act.error} if act.error else {}),
+        "do": action.do,
+        "words": f"{action.words}{waited}",
+        "stage": action.stage,
+        "pods": touched.pods,
+        "databases": touched.databases,
+        "found": result.found,
+        **({"waited_s": round(result.waited_ns / 1e9, 3)} if result.waited_ns else {}),
+        **({"error": result.error} if result.error else {}),
     }
-    started_ns, ended_ns = act.started_ns - origin_ns, act.ended_ns - origin_ns
-    return Row(started_ns, ended_ns, "action", act.action.subject, act.result, json.dumps(detail))
-
-
-def _words(act: Act) -> str:
-    """What was done; how late, where it had to wait for another action."""
-    waited = f", after waiting {act.waited_ns / 1e9:.1f} s for its turn" if act.waited_ns else ""
-    return f"{act.action.words}{waited}"
-
-
-def touched_pods(action: Action, layout: Layout) -> list[str]:
-    """The pods that an action was about; none when it was about a server."""
-    if getattr(action, "worker", False) or action.do in ("maintain", "resize", "recreate", "run", "http"):
-        return []
-    named = list(getattr(action, "pods", ()))
-    return named if named or action.do in ("kill", "pause") else [pod.name for pod in layout.pods]
-
-
-def touched_databases(action: Action, layout: Layout) -> list[str]:
-    """The databases that an action was about."""
-    if action.do not in ("maintain", "resize", "recreate", "hold", "cut", "relock", "kill", "pause"):
-        return []
-    wanted = getattr(action, "database", None)
-    if wanted is None:
-        return [] if action.do in ("kill", "pause") else list(layout.databases)
-    return named_databases(wanted, layout.pods, layout.databases)
+    started_ns, ended_ns = result.started_ns - origin_ns, result.ended_ns - origin_ns
+    return Row(started_ns, ended_ns, "action", action.subject, result.result, json.dumps(detail))

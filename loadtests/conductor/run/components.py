@@ -28,7 +28,7 @@ from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.registry import StorageName
 from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import Cut, Scenario
+from loadtests.scenario import Scenario
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.servers.registry import SERVERS, create_server
@@ -57,8 +57,8 @@ class Parts:
     """What a target that we did not start has on this host."""
     observer: Child | None = None
     calibration: Calibrating | None = None
-    stricken: Counter[str] = field(default_factory=Counter)
-    """Pods and databases that may die, because so many actions of the timeline have their hands on them."""
+    expected_down: Counter[str] = field(default_factory=Counter)
+    """Number of active actions per pod or database; one with at least one may exit without ending the run."""
     _orders: int | None = None
 
     @property
@@ -127,10 +127,10 @@ class Parts:
             interrupts=self.interrupts,
             token_secret=self.token_secret,
         )
-        cuts = any(isinstance(action, Cut) for action in self.scenario.timeline)
+        proxied = any(action.needs_proxy for action in self.scenario.timeline)
         for planned in self.layout.pods:
             dsns = {role: self._pod_dsn(name) for role, name in planned.databases.items()}
-            if cuts:
+            if proxied:
                 dsns = {
                     role: self._proxied(command, planned.name, planned.databases[role], d) for role, d in dsns.items()
                 }

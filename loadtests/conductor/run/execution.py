@@ -19,7 +19,7 @@ from loadtests.conductor.preflight.capacity import Host, doubts
 from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.actions import Acting
+from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import Parts
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.run.live import Load
@@ -100,7 +100,7 @@ class Run:
             around.choices.networks,
         )
         self._timeline: Timeline | None = None
-        self._acting: Acting | None = None
+        self._actions: RunActions | None = None
         self._reserve: Reserve | None = None
         self._claim: Claim | None = None
         self._seen = Load()
@@ -228,9 +228,9 @@ class Run:
     def follow(self, engine: Engine, lines: Lines) -> Followed:
         assert self._timeline is not None
         if self.scenario.timeline:
-            self._acting = Acting(self.parts, self._timeline, self.around.progress, self.around.choices.networks)
+            self._actions = RunActions(self.parts, self._timeline, self.around.progress, self.around.choices.networks)
         with watching(self.around.interrupts) as watch:
-            follower = Follower(engine, self.parts, watch, self.around.progress, self._acting)
+            follower = Follower(engine, self.parts, watch, self.around.progress, self._actions)
             self._seen = follower.load
             if self.around.roster is not None:
                 self.around.roster.watch(watch, follower.note_lost_host)
@@ -306,8 +306,8 @@ class Run:
 
     def _end_actions(self) -> None:
         """What the timeline broke is mended before anybody looks at what is left."""
-        if self._acting is not None:
-            self._acting.stop(self.around.interrupts)
+        if self._actions is not None:
+            self._actions.stop(self.around.interrupts)
 
     def _close_timeline(self, followed: Followed) -> Callable[[], None]:
         def close() -> None:

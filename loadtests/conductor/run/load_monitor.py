@@ -12,7 +12,7 @@ from loadtests.conductor.disk import full_message, means_full, nearly_full
 from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.hosts.roster import WorkerHost
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.run.actions import Acting
+from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import Parts
 from loadtests.conductor.run.live import Load, Worker
 from loadtests.conductor.run.manifest import Clock
@@ -108,10 +108,10 @@ class Follower:
     """One load. `follow` is called once."""
 
     def __init__(
-        self, engine: Engine, parts: Parts, watch: Watch, progress: Progress, acting: Acting | None = None
+        self, engine: Engine, parts: Parts, watch: Watch, progress: Progress, actions: RunActions | None = None
     ) -> None:
         self._engine, self._parts, self._watch, self._progress = engine, parts, watch, progress
-        self._acting = acting
+        self._actions = actions
         self._clock: Clock = parts.clock
         scenario = parts.scenario
         self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
@@ -134,8 +134,8 @@ class Follower:
             self._watch_part(name)
         for proxy in self._parts.proxies.values():
             self._watch.on_death(proxy.child.pid, self._died("internal", proxy.child))
-        if self._acting is not None:
-            self._acting.join(self._watch, self._engine.pid, self._watch_part)
+        if self._actions is not None:
+            self._actions.join(self._watch, self._engine.pid, self._watch_part)
         if not self._engine.attended:
             self._deadline = Deadline(FIRST_WORD_S)
         disk = Deadline(1.0)
@@ -154,7 +154,7 @@ class Follower:
 
         def note() -> None:
             # Asked in this order: a server that an action is at work on would answer only when that is done.
-            if self._parts.stricken[name] <= 0 and not self._replaced(name, pid):
+            if self._parts.expected_down[name] <= 0 and not self._replaced(name, pid):
                 died()
 
         if pid is None:
@@ -217,8 +217,8 @@ class Follower:
             case "stage":
                 if len(self.load.stages) == 1:
                     self._begun(self.load)
-                    if self._acting is not None:
-                        self._acting.begin(event["started_ns"])
+                    if self._actions is not None:
+                        self._actions.begin(event["started_ns"])
                 self._timeline.stage(event)
                 self._progress.stage(event)
             case "tick":
@@ -313,8 +313,8 @@ class Follower:
         self._deadline = Deadline(self._silence_s if self.load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self.load.drained):
             self._progress.say(f"ending early: {code}")
-            if self._acting is not None:
-                self._acting.ask_to_stop()
+            if self._actions is not None:
+                self._actions.ask_to_stop()
             self._engine.ask_to_stop(self._reason)
 
 
