@@ -25,7 +25,7 @@ from loadtests.configuration.problems import (
 from loadtests.credentials import has_url_with_password
 
 MAX_BYTES = 64 * 1024
-"""The longest scenario anyone wrote is a tenth of this."""
+"""Ten times the longest scenario so far."""
 
 _PIPE_S = 5.0
 _ERRORS = {errno.EISDIR: "a directory", errno.ETIMEDOUT: f"a pipe that gives nothing for {_PIPE_S:.0f} s"}

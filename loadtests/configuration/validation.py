@@ -35,18 +35,18 @@ _EXPECTED = {
 
 
 def validate(document: Document, model: type[Model]) -> tuple[Model | None, list[Problem]]:
-    """The document's data as a `model`, or None and everything that keeps it from being one."""
+    """The document's data as a `model`, or None and all problems."""
     try:
         return model.model_validate(document.data), []
     except ValidationError as error:
-        return None, [p for e in _worth_telling(error) for p in _problems(document, model, e)]
+        return None, [p for e in _reportable(error) for p in _problems(document, model, e)]
 
 
-def _worth_telling(error: ValidationError) -> Iterator[ErrorDetails]:
+def _reportable(error: ValidationError) -> Iterator[ErrorDetails]:
     """Without the lists that are only too short because their items are wrong."""
     errors = error.errors(include_url=False)
-    around = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
-    return (e for e in errors if e["type"] != "too_short" or e["loc"] not in around)
+    parents = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
+    return (e for e in errors if e["type"] != "too_short" or e["loc"] not in parents)
 
 
 def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -> Iterator[Problem]:
@@ -54,11 +54,11 @@ def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -
     place, tagged = _without_tags(document.data, tuple(error["loc"])), tuple(error["loc"])
     context: Mapping[str, Any] = error.get("ctx", {})
     if kind == "extra_forbidden":
-        if not is_literal_secret(place[-1], got):  # told already, and its value must not be quoted
+        if not is_literal_secret(place[-1], got):  # reported by the reader, and its value must not be quoted
             yield _unknown_key(document, model, place, tagged)
     elif kind.startswith("union_tag"):
-        names, said = _tags_at(model, tagged), context.get("tag")
-        yield document.problem((*place, "do"), shown(said), one_of(names), nearest(said or "", names))
+        names, tag = _tags_at(model, tagged), context.get("tag")
+        yield document.problem((*place, "do"), shown(tag), one_of(names), nearest(tag or "", names))
     elif kind == "literal_error":
         place = place[:-1] if place[-1] == "[key]" else place
         names = _literals(context)

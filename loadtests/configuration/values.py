@@ -1,4 +1,4 @@
-"""Single values of a scenario: durations, names, storage systems, each with what is said of a wrong one."""
+"""Types of single values: durations, names, storage systems, each with its error message."""
 
 import re
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ STORAGE_PATTERN = rf"^{_ENGINE}(?:\({_SIMPLE}(?:,{_SIMPLE})*\))?{_CHOICES}$"
 
 
 def wrong(expected: str, nearest: str = "", got: str | None = None) -> PydanticCustomError:
-    """An error that says what was expected; `got` tells what is there better than the value itself would."""
+    """An error with what was expected; `got` describes the value where quoting it would not help."""
     return PydanticCustomError("expected", "{expected}", {"expected": expected, "nearest": nearest, "got": got})
 
 

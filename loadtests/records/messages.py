@@ -91,9 +91,8 @@ class CheckedStream(io.RawIOBase):
             return
         length = int.from_bytes(prefix[4:], "little", signed=True)
         if prefix[:4] != _CONTINUED or length < 0:
-            raise UnreadableError(
-                f"{self._name} is no Arrow IPC stream, or is damaged at byte {self._file.tell() - 8:,}"
-            )
+            damaged_at = self._file.tell() - 8
+            raise UnreadableError(f"{self._name} is no Arrow IPC stream, or is damaged at byte {damaged_at:,}")
         if length == 0 or length > self._left():
             return
         if length > MOST_METADATA_BYTES:

@@ -1,4 +1,4 @@
-"""What probes did not see, told from their own ticks: the one reading that conductor, report and gate share. Pure."""
+"""Times that probes did not observe, from their ticks: shared by conductor, report and gate. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,16 +8,16 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 
 MISSED_PERIODS: Final = 3
-"""Between two looks that saw something, and no failed one between them, so many periods are jitter, not blindness."""
+"""Up to so many periods between two successful samples are jitter, not a gap in observation."""
 
 
 LOG: Final = "/log"
-"""How the name of a probe ends that follows a server's log. While it is blind, the sampler of that database still sees
-every wait, if less exactly: nothing is unseen then."""
+"""Suffix of probes that read a server's log. During a gap of such a probe the sampler of that database still observes
+every wait, less exactly, so nothing is missed."""
 
 
 class Tick(NamedTuple):
-    """One look of a probe; times in ns since the origin."""
+    """One sample of a probe; times in ns since the origin."""
 
     probe: str
     started_ns: int
@@ -36,7 +36,7 @@ def read_ticks(directory: RunDirectory) -> list[Tick]:
 
 
 def by_probe(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
-    """Of the probes whose blindness leaves something unseen."""
+    """Ticks of the probes whose gaps leave waits unobserved."""
     found: dict[str, list[Tick]] = defaultdict(list)
     for tick in ticks:
         if not tick.probe.endswith(LOG):
@@ -45,16 +45,15 @@ def by_probe(ticks: Iterable[Tick]) -> dict[str, list[Tick]]:
 
 
 def blind_windows(ticks: Sequence[Tick], begins_ns: int, ends_ns: int) -> list[tuple[int, int]]:
-    """When one probe saw nothing between the two moments, in order.
+    """The intervals between two moments that one probe did not observe, in order.
 
-    A look that saw something is good for one period, or for `MISSED_PERIODS` until the next; one that failed is blind
-    from its beginning until the next look. So a probe that is starved or fails now and then cannot pass for one that
-    sees.
+    A successful sample covers one period, or the time until the next one if that is at most `MISSED_PERIODS`; a failed
+    one covers nothing until the next sample. So a probe that is starved or fails now and then has gaps.
     """
     period_ns = ticks[0].period_ns if ticks else 0
-    looks = sorted((t.started_ns, t.error is None) for t in ticks if begins_ns <= t.started_ns < ends_ns)
+    samples = sorted((t.started_ns, t.error is None) for t in ticks if begins_ns <= t.started_ns < ends_ns)
     windows, at_ns, saw = [], begins_ns, bool(ticks)
-    for next_ns, next_saw in [*looks, (ends_ns, True)]:
+    for next_ns, next_saw in [*samples, (ends_ns, True)]:
         blind_from_ns = at_ns + period_ns if saw else at_ns
         if next_ns > blind_from_ns and not (saw and next_ns - at_ns <= MISSED_PERIODS * period_ns):
             windows.append((blind_from_ns, next_ns))

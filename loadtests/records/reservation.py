@@ -1,4 +1,4 @@
-"""How many operations a worker may have begun: kept in a file, so that it outlives the worker whatever ends it."""
+"""The highest operation number that a worker may have used: kept in a file, so that it survives the worker."""
 
 import os
 from contextlib import suppress

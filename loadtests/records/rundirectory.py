@@ -135,7 +135,7 @@ def count_rows(directory: RunDirectory) -> dict[str, int]:
 
 
 def short_files(directory: RunDirectory, end: Mapping[str, Any]) -> list[Short]:
-    """The files whose rows are not as many as `rows` of end.json says; none when it does not say."""
+    """The files with more or fewer rows than `rows` of end.json states; none without such a number."""
     written, found = end.get("rows"), count_rows(directory)
-    told = written.items() if isinstance(written, Mapping) else ()
-    return [Short(f"{name}.arrows", found.get(name, 0), rows) for name, rows in told if found.get(name, 0) != rows]
+    expected = written.items() if isinstance(written, Mapping) else ()
+    return [Short(f"{name}.arrows", found.get(name, 0), rows) for name, rows in expected if found.get(name, 0) != rows]

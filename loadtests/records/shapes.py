@@ -16,7 +16,7 @@ from loadtests.records.conformity import LONGEST_NS, LONGEST_S
 from loadtests.records.files import UnreadableError
 
 MOST_PODS: Final = 255
-"""Pods that rows are told apart by: their code has one byte."""
+"""The most pods of a run: their code has one byte."""
 
 _SHOWN = 40
 

@@ -41,7 +41,7 @@ class Column:
     later: bool = False
     """Whether tables of older versions lack it."""
     most_names: int | None = None
-    """Of a text that readers tell rows apart by: how many different ones a file may have."""
+    """The most different values that a file may have of a text by which readers group rows."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ LOCK_WAITS_TABLE = Table(
         _text("database", "which database: its name in the run", later=True, names=100),
         _text("pod", "the pod that the waiter serves", True),
         Column("waiter_session", pa.int64(), "the session that waited"),
-        _text("waiter_operation", "what it was doing; null when it could not be told", True),
+        _text("waiter_operation", "what it was doing; null when unknown", True),
         Column(
             "blocker_session",
             pa.int64(),
@@ -154,7 +154,7 @@ LOCK_WAITS_TABLE = Table(
             nullable=True,
         ),
         _text("blocker_operation", "what that one was doing", True),
-        Column("root_session", pa.int64(), "the head of the chain, which waited for nobody", nullable=True),
+        Column("root_session", pa.int64(), "the head of the chain, which did not wait", nullable=True),
         _text("root_operation", "what that one was doing", True),
         Column("depth", pa.int32(), "sessions between waiter and root, the root included"),
         _text("object", "what was waited for: a relation, a row of one, a transaction, an advisory key", True),
@@ -163,7 +163,7 @@ LOCK_WAITS_TABLE = Table(
         Column("hits", pa.int32(), "ticks that saw it; null unless sampled", nullable=True),
         _text(
             "lock",
-            "what tells the lock from others of its database: a row's place, a key; null where untold",
+            "what distinguishes the lock from others of its database: a row's place, a key; null when unknown",
             True,
             True,
         ),
@@ -189,7 +189,7 @@ SESSIONS_TABLE = Table(
         _text("engine", "postgres, mariadb, redis", names=100),
         _text("database", "which database: its name in the run", later=True, names=100),
         _text("wait_class", "running, lock, io, client, idle in transaction, other"),
-        _text("operation", "what the sessions were doing; null when it could not be told", True),
+        _text("operation", "what the sessions were doing; null when unknown", True),
         Column("sessions", pa.int32(), "how many"),
     ),
 )
@@ -223,8 +223,8 @@ TICKS_TABLE = Table(
         _time("started_ns", "when it began"),
         _time("ended_ns", "when it was done"),
         Column("rows", pa.int32(), "rows that it brought"),
-        _text("error", "why it saw nothing; null when it could see", True),
-        Column("period_ns", pa.int64(), "how often this probe is to look (ns)", later=True),
+        _text("error", "why the sample failed; null when it succeeded", True),
+        Column("period_ns", pa.int64(), "planned time between two samples of this probe (ns)", later=True),
     ),
     most_rows=4_000_000,
 )

@@ -79,7 +79,7 @@ TRANSACTION_OUTCOMES: tuple[str, ...] = (
     "busy_snapshot",
 )
 """`conflict`: an optimistic transaction that was overtaken. `busy_snapshot`: SQLite's, of one that may not write
-because another has changed since what it read; it waited for nobody."""
+because another has changed since what it read; it did not wait for a lock."""
 
 WAIT_OUTCOMES: tuple[str, ...] = ("unknown", "acquired", "timed_out", "deadlock", "cancelled")
 """How a wait for a lock ended. `unknown`: seen no more, or not over when the run was."""

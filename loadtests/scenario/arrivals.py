@@ -1,7 +1,7 @@
 """When customers arrive: one seeded schedule for the whole run, thinned over the workers. Pure.
 
 Every worker walks the same schedule and takes its own places in it, so that N workers together make exactly the
-schedule that one would have made, and no worker needs to hear from another.
+schedule that one would have made, and workers need not communicate.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""What no single value shows: stages that cannot be, together. Judges plain data, so that these problems are told
-together with those of single values."""
+"""Checks of stages against each other. They use plain data, so that these problems are reported together with
+those of single values."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +11,7 @@ _WARM_UP = {"warm-up", "warmup", "warm"}
 
 
 def check_stages(data: Any) -> Iterator[Finding]:
-    """Everything wrong with the stages as a sequence. Stages that are not mappings are somebody else's problem."""
+    """Problems of the stages as a sequence. Validation reports stages that are not mappings."""
     stages = data.get("stages") if isinstance(data, dict) else None
     if not isinstance(stages, list) or not stages:
         return
@@ -38,7 +38,7 @@ def _first(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(("stages", i, "ramp"), "true", "false: the first stage has none before it to grow from")
     if _positive(stage.get("reconnect")):
         yield Finding(
-            ("stages", i, "reconnect"), shown(stage["reconnect"]), "0: in the first stage nobody is connected yet"
+            ("stages", i, "reconnect"), shown(stage["reconnect"]), "0: in the first stage no agent is connected yet"
         )
     if stage.get("judge") is True:
         yield Finding(("stages", i, "judge"), "true", "false: the first stage warms up, and warm-up is never judged")

@@ -187,7 +187,7 @@ class Scenario(Model):
         return sum(stage.duration_s for stage in self.stages)
 
     def size_of(self, database: str) -> dict[str, int]:
-        """How large that database's server is to be, where the scenario says so."""
+        """How large that database's server is to be, where the scenario gives a size."""
         size = self.servers.get(database)
         return size.model_dump(exclude_none=True) if size else {}
 

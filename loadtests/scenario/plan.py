@@ -1,4 +1,4 @@
-"""What the conductor tells the load: one run, its pods and its scenario, as plain data."""
+"""One run as the conductor passes it to the load: pods and scenario as plain data."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What no single value shows: pods and actions that cannot be, together. Judges plain data, as `checks` does."""
+"""Checks of pods and actions against each other, on plain data as in `checks`."""
 
 from collections.abc import Iterator
 from itertools import accumulate
@@ -24,7 +24,7 @@ def check_pods(data: Any) -> Iterator[Finding]:
 
 
 def check_timeline(data: Any) -> Iterator[Finding]:
-    """Everything wrong with the actions beside stages and pods."""
+    """Problems of the actions with stages, pods and their own keys."""
     actions = data.get("timeline") if isinstance(data, dict) else None
     if not isinstance(actions, list):
         return
@@ -38,7 +38,7 @@ def check_timeline(data: Any) -> Iterator[Finding]:
 
 
 def _list(data: dict[str, Any], key: str) -> list[Any]:
-    """What is there as a list; what is none is somebody else's problem."""
+    """The value if it is a list, else an empty list: validation reports it."""
     found = data.get(key)
     return found if isinstance(found, list) else []
 
@@ -75,7 +75,7 @@ def _pods(i: int, action: dict[str, Any], pods: list[str]) -> Iterator[Finding]:
 
 
 def _written(i: int, action: dict[str, Any]) -> Iterator[Finding]:
-    """What the action itself checks."""
+    """The problems that the action itself finds."""
     if (do := action.get("do")) in ACTIONS:
         for found in action_class(str(do)).check_written(action):
             yield found._replace(place=("timeline", i, *found.place))

@@ -126,8 +126,8 @@ class _Made:
             return f"answered {answer.status}: it does not take this token"
         text = answer.text.strip()
         with suppress(ValueError, AttributeError, RecursionError):
-            told = json.loads(text)
-            text = str(told.get("detail") or told.get("error") or text)
+            answered = json.loads(text)
+            text = str(answered.get("detail") or answered.get("error") or text)
         text = self._clean(text)
         return f"answered {answer.status}: {text}" if text else f"answered {answer.status}"
 

@@ -33,7 +33,7 @@ class Session(Protocol):
     """A session with a database. Every method raises ActionFailed."""
 
     async def begin(self, name: str) -> None:
-        """Begins a transaction, named to whoever looks at the server."""
+        """Begins a transaction with a name that the server shows for the session."""
 
     async def select(self, statement: str, value: str) -> int:
         """Runs a statement with one parameter, `?`; returns how many rows it found."""

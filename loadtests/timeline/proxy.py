@@ -71,7 +71,7 @@ class Proxy:
             raise ConnectionResetError
         await self._open.wait()
 
-    def obey(self, word: str) -> None:
+    def apply(self, word: str) -> None:
         """`pass`, `reset` or `blackhole`."""
         self._resetting = word == "reset"
         if word == "blackhole":
@@ -93,14 +93,14 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def _serve(port: int, ready_fd: int) -> None:
     proxy, ended, loop = Proxy(port), asyncio.Event(), asyncio.get_running_loop()
 
-    def obey(word: str) -> None:
-        proxy.obey(word)
+    def apply(word: str) -> None:
+        proxy.apply(word)
         print(word, flush=True)
 
     def listen() -> None:
         for line in open(0, "rb", buffering=0, closefd=False):  # noqa: SIM115
             if (word := line.decode().strip()) in WORDS:
-                loop.call_soon_threadsafe(obey, word)
+                loop.call_soon_threadsafe(apply, word)
         loop.call_soon_threadsafe(ended.set)
 
     server = await asyncio.start_server(proxy.connected, HOST, 0)

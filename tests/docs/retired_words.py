@@ -98,7 +98,7 @@ ANY_TEXT = re.compile("|".join(pattern.pattern for pattern, _ in TEXTS), re.IGNO
 FOREIGN = {"tell"}
 
 #: Names of file formats that scripts match.
-FORMAT_NAMES = {"accepts_nobody_was_told"}
+FORMAT_NAMES = {"accepts_nobody_was_told", "acts_on_target"}
 
 #: The operating system's user, and names of files and of the page that scripts match.
 QUOTED = re.compile(r"`nobody`|\buser nobody\b|`held back`|`not told`")

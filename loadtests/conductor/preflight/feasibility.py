@@ -58,7 +58,7 @@ def _of_action(action: Action, scenario: Scenario, subject: Subject, plan: Layou
 
 def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Finding]:
     """Nothing behind a target was started here: only commands and calls of its owner may act on it."""
-    if not action.acts_on_targets:
+    if not action.allowed_on_targets:
         yield Finding(("do",), action.do, f"run or http: {name} and its servers were not started here")
     elif not scenario.acts_on_target:
         yield Finding(("do",), action.do, f"acts_on_target: true in the scenario, because {name} was not started here")

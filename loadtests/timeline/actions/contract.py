@@ -63,7 +63,7 @@ class TimelineAction(Model):
     needs_proxy: ClassVar[bool] = False
     """The network between pods and database servers must pass through proxies."""
 
-    acts_on_targets: ClassVar[bool] = False
+    allowed_on_targets: ClassVar[bool] = False
     """Allowed with pods that the harness did not start, if the scenario permits it."""
 
     if TYPE_CHECKING:

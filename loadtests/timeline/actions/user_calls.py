@@ -29,7 +29,7 @@ class Run(TimelineAction):
     """Runs a command of yours."""
 
     default_subject: ClassVar[str] = "yours"
-    acts_on_targets: ClassVar[bool] = True
+    allowed_on_targets: ClassVar[bool] = True
 
     do: Literal["run"]
     command: tuple[str, ...] = Field(min_length=1, strict=False, description="Program and arguments; no shell.")
@@ -85,7 +85,7 @@ class Http(TimelineAction):
     """Makes a call of yours; any answer below 400 is good."""
 
     default_subject: ClassVar[str] = "yours"
-    acts_on_targets: ClassVar[bool] = True
+    allowed_on_targets: ClassVar[bool] = True
 
     do: Literal["http"]
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
