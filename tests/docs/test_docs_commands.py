@@ -12,7 +12,10 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "deploy" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "deploy/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 CODE = re.compile(r"```\w*\n(?P<block>.*?)```|(?P<tick>`+)(?P<span>.+?)(?P=tick)", re.DOTALL)
 COMMAND = re.compile(
@@ -74,7 +77,7 @@ def makefile() -> tuple[set[str], set[str]]:
 
 
 def test_the_pages_name_what_people_need() -> None:
-    """Also: this test still finds something to look at."""
+    """Also, this test still finds commands."""
     made = {n.rest.split()[0] for n in NAMED if n.command == "make" and n.rest}
     assert made >= {"compare", "test", "gate", "ui", "help", "lint", "bench"}
     named = {n.command for n in NAMED}
