@@ -3,7 +3,7 @@
 `LOADTESTS_DSNS` is a JSON list of addresses. In each database so many sessions take the row, keep it for a random time,
 let it go, and pause for a random time: of four about two wait for it at any moment, of twenty nearly all. The last line
 has, for each database, the seconds that its sessions waited: the time of the statement that takes the row, less what it
-takes where nobody is in the way.
+takes without contention.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
 really was, from the bytes' coming to just before the reply's going. Prints its port. Ends when its standard input does.
 With `--awake` it never sleeps, so that the time that the kernel takes to wake it is not measured as the client's, and
-looks at what is due in every turn: the loop's own timers tick in milliseconds and would send answers in bursts.
+checks what is due in every turn: the loop's own timers tick in milliseconds and would send answers in bursts.
 """
 
 import asyncio
@@ -60,14 +60,14 @@ class StandIn(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.handshake is not None:
-            self.shake_hands(self.handshake, data)
+            self.answer_handshake(self.handshake, data)
             return
         came_ns = time.monotonic_ns()
         self.buffer += data
         answers = [self.answer(message, came_ns) for message in frames(self.buffer)]
         self.transport.write(b"".join(answers))
 
-    def shake_hands(self, protocol: ServerProtocol, data: bytes) -> None:
+    def answer_handshake(self, protocol: ServerProtocol, data: bytes) -> None:
         protocol.receive_data(data)
         for event in protocol.events_received():
             assert isinstance(event, Request)

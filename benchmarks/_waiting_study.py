@@ -15,7 +15,7 @@ from loadtests.records.vocabulary import KNOWN, OPERATIONS, WAIT_OUTCOMES
 NS = 1_000_000_000
 LASTS_S = 1800
 ROWS = 20
-"""Rows that everybody wants; each has sessions of its own."""
+"""Rows that all sessions want; each has sessions of its own."""
 SESSIONS = 400
 BURST = 60
 THRESHOLD_NS = 10_000_000
@@ -41,7 +41,7 @@ def serve(transactions: int, random: np.random.Generator) -> Served:
     bursts = np.sort(random.random((ROWS, -(-each // BURST))) * (LASTS_S - 20) * NS, axis=1)
     begun = np.sort(np.repeat(bursts, BURST, axis=1)[:, :each] + random.exponential(2e8, (ROWS, each)), axis=1)
     lasts = random.gamma(2.0, 2e6, (ROWS, each))
-    # Lindley: whoever comes waits until all before are done.
+    # Lindley: an arrival waits until all earlier ones are done.
     work = np.cumsum(lasts, axis=1)
     ended = work + np.maximum.accumulate(begun - (work - lasts), axis=1)
     hot = np.repeat(np.arange(ROWS), each)

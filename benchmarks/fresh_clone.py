@@ -15,7 +15,7 @@ LIMIT_S = 300.0
 
 def seconds(*command: str, at: Path, **environment: str) -> tuple[float, str]:
     """How long a command takes, and the last line that it prints. Raises CalledProcessError when it fails."""
-    # What `make bench` told its own children is not for a make of the clone's.
+    # What `make bench` exports to its children does not apply to a make in the clone.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     began = time.monotonic()
     done = subprocess.run(

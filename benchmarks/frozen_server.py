@@ -1,5 +1,5 @@
 """A server that stands still for a second under open arrivals: does the record show as many slow operations as
-arithmetic says? Whoever comes in the first half of that second waits for more than 500 ms.
+arithmetic says? A request in the first half of that second waits for more than 500 ms.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The outage of 2 July 2024, five times: do the pods that began it suffer first, do the others follow, does it end?
 
-An argument names a study to look at instead of making one.
+An argument names an existing study.
 """
 
 import subprocess

@@ -63,7 +63,7 @@ async def execute(dsn: str, *statements: str) -> None:
 
 @contextmanager
 def log_of_waits(server: PostgresServer, threshold_ms: int | None) -> Iterator[None]:
-    """With that threshold; None: off, and deadlocks looked for after a second, as servers are by default."""
+    """With that threshold; None: off, and deadlocks checked after a second, as servers are by default."""
     on = ("ALTER SYSTEM SET log_lock_waits = on", f"ALTER SYSTEM SET deadlock_timeout = '{threshold_ms}ms'")
     off = ("ALTER SYSTEM SET log_lock_waits = off", "ALTER SYSTEM SET deadlock_timeout = '1s'")
     asyncio.run(execute(server.dsn, *(off if threshold_ms is None else on), "SELECT pg_reload_conf()"))

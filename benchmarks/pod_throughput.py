@@ -83,14 +83,14 @@ class Socket:
         await self._writer.wait_closed()
 
 
-Turn = Callable[[], Awaitable[int]]
+Exchange = Callable[[], Awaitable[int]]
 """One exchange; returns how many messages the server received and sent."""
 
 
-async def echo_turns(port: int) -> tuple[list[Turn], list[Socket]]:
+async def echo_exchanges(port: int) -> tuple[list[Exchange], list[Socket]]:
     sockets = [await Socket.open(port) for _ in range(2 * PAIRS)]
 
-    def turn(socket: Socket) -> Turn:
+    def exchange(socket: Socket) -> Exchange:
         async def exchange() -> int:
             socket.send(encode_request("message.send", next(_keys), {"chat": key_text(1), "text": TEXT}))
             await socket.receive()
@@ -98,24 +98,24 @@ async def echo_turns(port: int) -> tuple[list[Turn], list[Socket]]:
 
         return exchange
 
-    return [turn(socket) for socket in sockets], sockets
+    return [exchange(socket) for socket in sockets], sockets
 
 
-async def pod_turns(port: int, secret: str) -> tuple[list[Turn], list[Socket]]:
+async def pod_exchanges(port: int, secret: str) -> tuple[list[Exchange], list[Socket]]:
     sockets = [await Socket.open(port) for _ in range(2 * PAIRS)]
     token = token_for("account-0001", secret)
-    turns = []
+    exchanges = []
     for agent, customer in zip(sockets[::2], sockets[1::2], strict=True):
         await agent.ask("connection.create", token=token, role="agent", name="Ada")
         await customer.ask("connection.create", token=token, role="customer", name="Bob")
         chat = await customer.ask("chat.offer", subject="parcel")
         await agent.ask("chat.accept", chat=chat)
         await agent.ask("subscription.create", topic=f"chat/{chat}")
-        turns.append(_pod_turn(agent, customer, chat))
-    return turns, sockets
+        exchanges.append(_pod_exchange(agent, customer, chat))
+    return exchanges, sockets
 
 
-def _pod_turn(agent: Socket, customer: Socket, chat: str) -> Turn:
+def _pod_exchange(agent: Socket, customer: Socket, chat: str) -> Exchange:
     async def exchange() -> int:
         customer.send(encode_request("message.send", next(_keys), {"chat": chat, "text": TEXT}))
         reply, event = await customer.receive(), await agent.receive()
@@ -126,20 +126,20 @@ def _pod_turn(agent: Socket, customer: Socket, chat: str) -> Turn:
     return exchange
 
 
-async def messages_per_cpu_second(turns: list[Turn], pid: int) -> float:
-    """Every turn again and again, all of them at once."""
+async def messages_per_cpu_second(exchanges: list[Exchange], pid: int) -> float:
+    """Every exchange again and again, all of them at once."""
     loop = asyncio.get_running_loop()
     done = 0
 
-    async def work(turn: Turn, until: float) -> None:
+    async def work(exchange: Exchange, until: float) -> None:
         nonlocal done
         while loop.time() < until:
-            messages = await turn()
+            messages = await exchange()
             done += messages
 
-    await asyncio.gather(*(work(turn, loop.time() + WARM_UP_S) for turn in turns))
+    await asyncio.gather(*(work(exchange, loop.time() + WARM_UP_S) for exchange in exchanges))
     done, before = 0, _cpu_s(pid)
-    await asyncio.gather(*(work(turn, loop.time() + SECONDS) for turn in turns))
+    await asyncio.gather(*(work(exchange, loop.time() + SECONDS) for exchange in exchanges))
     return done / (_cpu_s(pid) - before)
 
 
@@ -178,13 +178,13 @@ def pod(secret: str) -> Iterator[tuple[int, int]]:
 
 async def _round(took: dict[str, list[float]], secret: str) -> None:
     with echo_server() as (port, pid):
-        await _measure(took["echo"], *await echo_turns(port), pid)
+        await _measure(took["echo"], *await echo_exchanges(port), pid)
     with pod(secret) as (port, pid):
-        await _measure(took["pod"], *await pod_turns(port, secret), pid)
+        await _measure(took["pod"], *await pod_exchanges(port, secret), pid)
 
 
-async def _measure(figures: list[float], turns: list[Turn], sockets: list[Socket], pid: int) -> None:
-    figures.append(await messages_per_cpu_second(turns, pid))
+async def _measure(figures: list[float], exchanges: list[Exchange], sockets: list[Socket], pid: int) -> None:
+    figures.append(await messages_per_cpu_second(exchanges, pid))
     for socket in sockets:
         await socket.close()
 

@@ -1,6 +1,6 @@
 """A study of ten million operations: how long `loadtests-report` takes, and how much memory, in a process of its own.
 
-`python -m benchmarks.report_scale [ROWS]` prints JSON lines; `write_study` also makes realistic studies to look at.
+`python -m benchmarks.report_scale [ROWS]` prints JSON lines; `write_study` also makes realistic studies to examine.
 """
 
 import json
@@ -253,17 +253,17 @@ def _report(study: Path) -> tuple[float, float]:
 
 
 SHAPES = (("3 storages x 2 rounds", STORAGES, 2), ("1 run", STORAGES[:1], 1))
-BARS = (("time", "s", 20), ("peak memory", "MiB", 1024))
-WAITING_BARS = (("time", "s", 30), ("peak memory", "MiB", 1024))
+LIMITS = (("time", "s", 20), ("peak memory", "MiB", 1024))
+WAITING_LIMITS = (("time", "s", 30), ("peak memory", "MiB", 1024))
 
 
-def _measure(what: str, study: Path, bars: tuple[tuple[str, str, int], ...]) -> bool:
+def _measure(what: str, study: Path, limits: tuple[tuple[str, str, int], ...]) -> bool:
     """Prints the figures of one study's report; whether all are good enough."""
     ok = True
-    for value, (name, unit, bar) in zip(_report(study), bars, strict=True):
-        ok &= value <= bar
+    for value, (name, unit, limit) in zip(_report(study), limits, strict=True):
+        ok &= value <= limit
         figure = {"figure": f"report of {what}: {name}", "value": round(value, 2)}
-        print(json.dumps({**figure, "unit": unit, "bar": f"<= {bar}", "ok": value <= bar}), flush=True)
+        print(json.dumps({**figure, "unit": unit, "limit": f"<= {limit}", "ok": value <= limit}), flush=True)
     return ok
 
 
@@ -280,11 +280,11 @@ def main() -> int:
     for shape, storages, rounds in SHAPES:
         with tempfile.TemporaryDirectory() as scratch:
             study = write_study(Path(scratch) / "study", rows, storages, rounds)
-            ok &= _measure(f"{rows:,} operations, {shape}", study, BARS)
+            ok &= _measure(f"{rows:,} operations, {shape}", study, LIMITS)
     waits = rows // 50
     with tempfile.TemporaryDirectory() as scratch:
         study = _waiting(Path(scratch) / "study", 9 * waits, waits)
-        ok &= _measure(f"{waits:,} lock waits in half an hour of {9 * waits:,} transactions", study, WAITING_BARS)
+        ok &= _measure(f"{waits:,} lock waits in half an hour of {9 * waits:,} transactions", study, WAITING_LIMITS)
     return 0 if ok else 1
 
 

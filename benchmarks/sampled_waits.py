@@ -1,7 +1,7 @@
 """The sampler alone, as on a server whose log cannot be read: its total of lock waits, against that of the waiters.
 
 On each of several databases of one PostgreSQL about two sessions wait at any moment, for a minute, or nearly twenty; an
-observer of its own looks into each, as the pod's own role, which may not read the log. That is done until there are
+observer of its own samples each, as the pod's own role, which may not read the log. That is done until there are
 twenty minutes of both.
 """
 
@@ -39,19 +39,19 @@ PERIOD_S = 0.05
 
 class Minute(NamedTuple):
     waited_s: float
-    told_s: float
+    recorded_s: float
     interval_s: tuple[float, float]
 
     @property
     def recovered(self) -> float:
-        return self.told_s / self.waited_s
+        return self.recorded_s / self.waited_s
 
     @property
     def held(self) -> bool:
         return self.interval_s[0] <= self.waited_s <= self.interval_s[1]
 
 
-def told(observer: Observed, waited_s: float) -> Minute:
+def recorded(observer: Observed, waited_s: float) -> Minute:
     rows, ticks = observer.rows("lock_waits"), table(observer.directory, "ticks")
     hits, starts = (np.array([row[name] for row in rows], dtype=np.int64) for name in ("hits", "started_ns"))
     seen = of_looks(first_looks(ticks, starts), hits, hits * PERIOD_S * 1e9)
@@ -74,7 +74,7 @@ def minutes(dsns: Sequence[str], place: Path, sessions: int) -> list[Minute]:
         waited = measure("_queue", SECONDS, sessions)["waited_s"]
         for observer in observers:
             observer.stop()
-        return [told(observer, seconds) for observer, seconds in zip(observers, waited, strict=True)]
+        return [recorded(observer, seconds) for observer, seconds in zip(observers, waited, strict=True)]
 
 
 def crowded(dsns: Sequence[str], place: Path, sessions: int) -> list[Minute]:

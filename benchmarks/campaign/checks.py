@@ -38,7 +38,7 @@ class Facts:
     end: dict[str, Any] | None
     gate: int
     missing: int
-    """Requests that the pod served and no row tells of."""
+    """Requests that the pod served and have no row."""
     left: list[str] = field(default_factory=list)
     """Processes and files that are still there."""
     damaged: list[str] = field(default_factory=list)

@@ -78,7 +78,7 @@ class Scene:
         elif "locust" in line and process.ppid() != os.getpid():
             yield "master" if is_child else "worker"
         elif _is_database(process, line):
-            # What sets a server up runs its program as well, but not as the guardian's child.
+            # What sets a server up runs its program as well, but not as the supervisor's child.
             if _MARKS["server_guardian"] in self._parent_line(process):
                 yield "database"
         elif any(mark in self._parent_line(process) for mark in _DATABASES):

@@ -1,6 +1,6 @@
 """One trial, in a process of its own: `python -m benchmarks.campaign.trial PLACE JSON` prints what came of it.
 
-Becomes the parent of whatever its run leaves (a child subreaper), so that nothing escapes being counted or killed.
+Becomes the parent of the processes that its run leaves (a child subreaper), so that each is counted and killed.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ STOPPED_S = 8.0
 """How long a conductor stands still that is stopped: nothing else can end a run whose conductor is."""
 
 SETTLES_WITHIN_S = 6.0
-"""How long guardians may take to clear up after a killed conductor."""
+"""How long reaper and supervisors may take to clear up after a killed conductor."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -112,7 +112,7 @@ def _collect(scene: Scene, facts: Facts) -> Facts:
 
 
 def _settled(scene: Scene) -> list[str]:
-    """What is still there when guardians have had their time."""
+    """What remains after reaper and supervisors have had their time."""
     until = time.monotonic() + SETTLES_WITHIN_S
     while (left := list(scene.left())) and time.monotonic() < until:
         time.sleep(0.2)
@@ -120,7 +120,7 @@ def _settled(scene: Scene) -> list[str]:
 
 
 def _cleaned(scene: Scene) -> list[str]:
-    """What `loadtests clean` leaves, where the guardians were killed as well."""
+    """What `loadtests clean` leaves, where reaper and supervisors were killed as well."""
     command = [sys.executable, "-m", "loadtests", "clean", "--runs", str(scene.runs)]
     subprocess.run(command, capture_output=True, timeout=30, check=False)
     return list(scene.left())

@@ -16,7 +16,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may forbid s
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A PATH with neither servers nor apt, and a copy of setup that does not look for servers elsewhere."""
+    """A PATH with neither servers nor apt, and a copy of setup that does not search for servers elsewhere."""
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -40,7 +40,7 @@ def _program(bare: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def test_without_apt_it_says_what_to_install_and_goes_on(bare: Path) -> None:
+def test_setup_without_apt_names_missing_servers(bare: Path) -> None:
     done = setup(bare)
     assert done.returncode == 0
     assert "going on without" in done.stderr
@@ -59,25 +59,25 @@ def test_what_is_there_or_named_is_not_missing(bare: Path) -> None:
 def test_services_are_forbidden_while_it_installs_and_not_after(bare: Path, before: str | None) -> None:
     if POLICY.exists():
         pytest.skip(f"this machine has a {POLICY} of its own")
-    _program(bare, "apt-get", f'echo "$*" >>{bare}/said; {POLICY} redis-server start; echo $? >>{bare}/said')
-    _program(bare, "systemctl", f'echo "$*" >>{bare}/said')
+    _program(bare, "apt-get", f'echo "$*" >>{bare}/calls; {POLICY} redis-server start; echo $? >>{bare}/calls')
+    _program(bare, "systemctl", f'echo "$*" >>{bare}/calls')
     try:
         if before:
             POLICY.write_text(before)
             POLICY.chmod(0o755)
         done = setup(bare)
         assert done.returncode == 0, done.stderr
-        said = (bare / "said").read_text().splitlines()
-        assert said[:2] == ["update -qq", "101"]
-        assert said[2].endswith("mariadb-server-core mariadb-client-core redis-server")
-        assert said[3:] == ["101", "disable --quiet redis-server"]
+        calls = (bare / "calls").read_text().splitlines()
+        assert calls[:2] == ["update -qq", "101"]
+        assert calls[2].endswith("mariadb-server-core mariadb-client-core redis-server")
+        assert calls[3:] == ["101", "disable --quiet redis-server"]
         assert (POLICY.read_text() if POLICY.exists() else None) == before
     finally:
         POLICY.unlink(missing_ok=True)
 
 
 @root_only
-def test_an_install_that_fails_is_told_and_is_no_failure(bare: Path) -> None:
+def test_failed_install_is_reported_and_setup_goes_on(bare: Path) -> None:
     if POLICY.exists():
         pytest.skip(f"this machine has a {POLICY} of its own")
     _program(bare, "apt-get", "exit 100")

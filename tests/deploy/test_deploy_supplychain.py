@@ -1,4 +1,4 @@
-"""What is installed is pinned and hashed, and the tools that look at it tell no more than they know."""
+"""Dependencies are pinned and hashed, and the tools report only what they know."""
 
 import importlib.util
 import json
@@ -46,7 +46,7 @@ def test_nothing_is_installed_without_hashes_or_built_from_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "unsure"),
+    ("document", "code", "unsure"),
     [
         ({"dependencies": [CLEAN]}, 0, False),
         ({"dependencies": [CLEAN, VULNERABLE]}, 1, False),
@@ -58,7 +58,7 @@ def test_nothing_is_installed_without_hashes_or_built_from_source() -> None:
 )
 def test_advisories_that_could_not_be_asked_for_are_no_clean_bill(
     supplychain: ModuleType,
-    said: object,
+    document: object,
     *,
     code: int,
     unsure: bool,
@@ -68,7 +68,7 @@ def test_advisories_that_could_not_be_asked_for_are_no_clean_bill(
     """`pip-audit` itself ends with 0 when it could ask for none."""
 
     def asked(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess([], 0, "" if said is None else json.dumps(said), "")
+        return subprocess.CompletedProcess([], 0, "" if document is None else json.dumps(document), "")
 
     monkeypatch.setattr(supplychain, "pinned_since", dict)
     monkeypatch.setattr(supplychain.subprocess, "run", asked)

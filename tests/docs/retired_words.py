@@ -52,7 +52,7 @@ RETIRED = [
     Retired(
         "sample, observation; observe, read, check, search",
         r"(?:^|_)look(?:s|ed|ing|ers?)?(?:$|_(?!(?:up|ups|ahead|behind)(?:_|$)))",
-        r"\blook(?:s|ed|ing|ers?)?\b(?!(?: |-)(?:ups?|like|ahead|behind)\b)",
+        r"\blook(?:s|ed|ing|ers?)?\b(?!(?: |-)(?:it )?(?:ups?|like|ahead|behind)\b)",
     ),
     word("sights?|sighted", "observation, coverage"),
     word("stricken", "expected_down"),

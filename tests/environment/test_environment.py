@@ -35,7 +35,7 @@ RUN_CLEANED = "import json; from loadtests import environment as e; e.clean(); p
 
 @pytest.fixture(autouse=True)
 def variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The environment of these tests, put back afterwards whatever `clean` did."""
+    """The environment of these tests, restored afterwards."""
     before, given = dict(os.environ), {**VARIABLES, **PASSED, **SECRETS, "HOME": "/home/user", "OWN_TOKEN": "t"}
     monkeypatch.setattr(environment, "_withheld", {})
     monkeypatch.setattr(environment, "_umask", {})

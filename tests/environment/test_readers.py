@@ -45,7 +45,7 @@ def test_run_has_the_readers_that_were_chosen(
     monkeypatch.delenv(readers.VARIABLE, raising=False)
     if chosen is not None:
         monkeypatch.setenv(readers.VARIABLE, chosen)
-    if directory != 0o700:  # what is closed is closed whatever the umask
+    if directory != 0o700:  # a closed mode stays closed with any umask
         os.umask(readers.umask())
     study = create_study(tmp_path / "a" / "runs", "smoke", NOW)
     run = create_run(study, 1, Subject(storage="memory"))

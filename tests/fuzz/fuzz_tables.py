@@ -141,7 +141,7 @@ def _codes(path: Path, table: pa.Table, chance: random.Random) -> Words:
 
 
 def _unrelated(path: Path, table: pa.Table, chance: random.Random) -> Words:
-    """Columns that nobody knows, nested and large."""
+    """Unknown columns, nested and large."""
     words = [[{"x": [n] * 9}] for n in range(len(table))]
     _write(path, table.append_column(chance.choice(TEXTS), pa.array(words)), chance)
     return "an unknown column", False

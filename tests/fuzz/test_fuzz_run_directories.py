@@ -36,7 +36,7 @@ def print_traceback():
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "message"),
     [
         (crash, "gate ended with 99"),
         (lambda: 70, "gate ended with 70"),
@@ -45,12 +45,12 @@ def print_traceback():
         (lambda: 0, "gate passed"),
     ],
 )
-def test_fuzzer_notices(tmp_path, command, says):
+def test_fuzzer_notices(tmp_path, command, message):
     study = write_base(tmp_path)
     (study / "verdict.json").write_text("{}")
     (study / "verdict.xml").write_text("<x/>")
     (found, *_) = judge("gate", command, study, Mutation("nothing", must_not_pass=True))
-    assert found.startswith(says)
+    assert found.startswith(message)
 
 
 def test_base_study_is_one_that_passes(tmp_path):

@@ -39,9 +39,9 @@ from hostile_scripts import (
     replies_text,
     resets_at_once,
     resets_in_mid_reply,
-    says_nothing,
     sends,
     sends_frames_behind_the_agreement,
+    stay_silent,
     tls_closes_after_handshake,
     tls_closes_at_once,
     tls_drips,
@@ -96,7 +96,7 @@ _BIG = "9" * 5000
 _DEEP = "[" * 100_000
 
 MODES: dict[str, Mode] = {
-    "http: no answer": silent(says_nothing),
+    "http: no answer": silent(stay_silent),
     "http: closed at once": Mode(closes_at_once, frozenset({"cut_off"})),
     "http: reset": cut(resets_at_once),
     "http: closed in the status line": cut(closes_in_the_status_line),

@@ -17,7 +17,7 @@ Script = Callable[[Peer], None]
 # TCP and HTTP.
 
 
-def says_nothing(peer: Peer) -> None:
+def stay_silent(peer: Peer) -> None:
     peer.hold()
 
 

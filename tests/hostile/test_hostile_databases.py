@@ -100,7 +100,7 @@ def test_ticks_of_an_observer_are_clean(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ANSWERS)
-def test_a_pod_that_cannot_start_says_why_in_clean_text(engine: str) -> None:
+def test_pod_that_cannot_start_gives_the_reason_in_clean_text(engine: str) -> None:
     async def start(dsn: str) -> None:
         await registry.create(engine, {engine: dsn}, lambda _: None, "pod-1").start()
 
@@ -110,8 +110,8 @@ def test_a_pod_that_cannot_start_says_why_in_clean_text(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
-def test_actions_and_the_ledger_say_why_in_clean_text(engine: str) -> None:
-    async def act(dsn: str) -> None:
+def test_actions_and_ledger_give_reasons_in_clean_text(engine: str) -> None:
+    async def perform(dsn: str) -> None:
         async with driver(Place("chats", engine, dsn)).connected(dsn):
             pass
 
@@ -119,7 +119,7 @@ def test_actions_and_the_ledger_say_why_in_clean_text(engine: str) -> None:
         async with READERS[engine](dsn, 0):
             pass
 
-    for attempt in (act, read):
+    for attempt in (perform, read):
         with answering(engine) as dsn, pytest.raises(Exception, match=r"SQL|MariaDB") as failed:
             asyncio.run(attempt(dsn))
         assert is_safe(str(failed.value)), str(failed.value)

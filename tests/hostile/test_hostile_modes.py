@@ -102,7 +102,7 @@ def test_the_load_ends_an_operation_and_nothing_else(served, name):
 
 
 @pytest.mark.parametrize("name", [name for name, mode in MODES.items() if not mode.tls])
-def test_the_check_of_a_target_says_what_it_found(served, name, monkeypatch):
+def test_check_of_a_target_reports_what_it_found(served, name, monkeypatch):
     ports, _ = served
     monkeypatch.setattr("loadtests.conductor.target.TRY_FOR_S", timeout_s(MODES[name]))
     began = time.process_time()
