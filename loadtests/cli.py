@@ -323,7 +323,7 @@ def _all_written(code: int) -> int:
 
 
 def _pod(arguments: Sequence[str]) -> int:
-    from loadtests.conductor.commands.pod import run_pod
+    from loadtests.podcommand import run_pod
 
     return run_pod(arguments)
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loadtests.storagenames import LOCKINGS, short_names
 from reports.findings import Findings, StorageFindings
 
-LOCKINGS = ("pessimistic", "optimistic", "none")
-_DEFAULT = {"postgres": "pessimistic", "mariadb": "pessimistic"}
 COSTS: Mapping[str, str] = {
     "waited_s": "lock-wait seconds per 1,000 accepts",
     "cpu_s": "CPU-seconds per 1,000 accepts",
@@ -27,8 +26,7 @@ class LockCost:
 
 def locking(storage: str) -> tuple[str, str] | None:
     """Engine and locking of a storage's name; None where its name tells of none."""
-    engine, _, choice = storage.partition(":")
-    chosen = choice or _DEFAULT.get(engine, "")
+    engine, _, chosen = short_names().get(storage, storage).partition(":")
     return (engine, chosen) if chosen in LOCKINGS else None
 
 

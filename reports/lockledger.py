@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from loadtests.engines import is_single_threaded
 from loadtests.records.probe_coverage import Tick
 from loadtests.records.vocabulary import KNOWN
 from reports.calibration import doubted
@@ -19,8 +20,6 @@ from reports.lockrows import LockRows, observed_rows, pod_rows
 from reports.looks import deaf_times, log_looks, sampling, ticks_of, too_blind
 from reports.queues import Held, held_by_writers, held_in_queues
 from reports.transactions import Transactions, engine, read_transactions
-
-_WITHOUT_LOCKS = frozenset({"redis"})
 
 
 @dataclass(frozen=True)
@@ -144,5 +143,5 @@ def _log(run: Run, threshold_ns: object, looks: Sequence[Tick]) -> Log | None:
 
 
 def _without_locks(ticks: pa.Table) -> bool:
-    probes = {str(probe).partition(":")[0] for probe in pc.unique(ticks["probe"]).to_pylist()}
-    return bool(probes & _WITHOUT_LOCKS)
+    names = {str(probe).partition(":")[0] for probe in pc.unique(ticks["probe"]).to_pylist()}
+    return any(is_single_threaded(name) for name in names)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loadtests.engines import is_single_threaded
 from reports.counters import Counted
 
 _CARRIERS = frozenset({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "exec"})
@@ -49,7 +50,7 @@ class Thread:
 def thread_of(counted: Counted) -> Thread | None:
     """None of another server, and where nothing was seen of it."""
     seen_us = counted.seen_s * 1e6
-    if counted.engine != "redis" or not seen_us:
+    if not is_single_threaded(counted.engine) or not seen_us:
         return None
     commands = [_command(counted, name, us / seen_us) for name, us in _named(counted, "command_us").items()]
     inside = sum(c.share for c in commands if c.name in _CARRIERS)

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import uvloop
 
-from loadtests.calibration.calibrating import Calibration, Database
-from loadtests.calibration.outcome import sentence, verdict
-from loadtests.calibration.places import DSNS, HOLDERS_DSNS, SCRATCH
+from loadtests.calibration.calibrating import CalibratedDatabase, Calibration
+from loadtests.calibration.contract import DSNS, HOLDERS_DSNS, SCRATCH
+from loadtests.calibration.figures import sentence, verdict
 from loadtests.commandline import EX_INTERRUPTED, EX_USAGE, Parser
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.records.rundirectory import RunDirectory
@@ -40,18 +40,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _databases(named: Sequence[str]) -> list[Database]:
+def _databases(named: Sequence[str]) -> list[CalibratedDatabase]:
     try:
         dsns, holders = (json.loads(os.environ.get(name, "{}")) for name in (DSNS, HOLDERS_DSNS))
         pairs = [text.rpartition(":")[::2] for text in named]
-        return [Database(name, engine, dsns.get(name, ""), holders.get(name, "")) for name, engine in pairs]
-    except ValueError:  # whose words would quote passwords
+        return [CalibratedDatabase(name, engine, dsns.get(name, ""), holders.get(name, "")) for name, engine in pairs]
+    except ValueError:  # its message would quote passwords
         sys.stderr.write(f"{DSNS} and {HOLDERS_DSNS} must be JSON objects, database → DSN\n")
         raise SystemExit(EX_USAGE) from None
 
 
-async def _calibrate(arguments: argparse.Namespace, databases: Sequence[Database], tell: Callable[..., None]) -> None:
-    """SIGTERM cancels it: what was made in the databases is dropped on the way out."""
+async def _calibrate(
+    arguments: argparse.Namespace, databases: Sequence[CalibratedDatabase], report: Callable[..., None]
+) -> None:
+    """SIGTERM cancels it; scratch objects are dropped on the way out."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,13 +61,13 @@ async def _calibrate(arguments: argparse.Namespace, databases: Sequence[Database
     scratch = arguments.run_directory / SCRATCH
     scratch.mkdir(exist_ok=True)
     try:
-        made = Calibration(databases, arguments.form, scratch, lambda text: tell(progress=text))
+        made = Calibration(databases, arguments.form, scratch, lambda text: report(progress=text))
         found = await made.make()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     document = {"format": FORMAT, "form": arguments.form, "figures": [asdict(figure) for figure in found]}
     RunDirectory(arguments.run_directory).write("calibration", document)
-    tell(verdict=verdict(found), outcome=sentence(found))
+    report(verdict=verdict(found), outcome=sentence(found))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,13 +76,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     databases = _databases(arguments.database)
     with os.fdopen(arguments.ready_fd, "w") as lines:
 
-        def tell(**line: object) -> None:
+        def report(**line: object) -> None:
             with contextlib.suppress(BrokenPipeError):
                 lines.write(json.dumps(line) + "\n")
                 lines.flush()
 
         try:
-            uvloop.run(_calibrate(arguments, databases, tell))
+            uvloop.run(_calibrate(arguments, databases, report))
         except asyncio.CancelledError:
             raise SystemExit(EX_INTERRUPTED) from None
 

@@ -1,4 +1,4 @@
-"""One calibration: the observer is started, locks are held, and what it told is compared with what there was."""
+"""One calibration: starts an observer, holds locks, and compares what it reported with what took place."""
 
 import asyncio
 import time
@@ -6,68 +6,71 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.calibration.figures import Figure
-from loadtests.calibration.holders import ENGINES, Ground, Made, ask, hold
-from loadtests.calibration.holding import Ready, Silent
-from loadtests.calibration.judging import Look, judged, undone
+from loadtests.calibration.contract import HeldWaits, HoldContext, calibration_of, hold, plan
+from loadtests.calibration.figures import Figure, verdict
+from loadtests.calibration.judging import DatabaseView, judge, not_calibrated
 from loadtests.calibration.observer import Observed, ObserverFailed, observing
-from loadtests.calibration.outcome import verdict
-from loadtests.calibration.plan import Form, plan
+from loadtests.calibration.plan import Form
+from loadtests.calibration.sessionholds import Ready, ServerSilent
 from loadtests.calibration.timekeeping import Timekeeper
-
-OWN_TIMING = frozenset({"sqlite"})
-"""Engines whose waits the pod times itself: no observer looks into them."""
+from loadtests.engines import has
 
 _COUNTED_EVERY_S = 1.0
-_LAST_LOOKS = 1.6
-"""So many periods after the last wait every look has seen that it is over."""
+_LAST_SAMPLES = 1.6
+"""Periods after the last wait by which every sampler has seen its end."""
 
 
 @dataclass(frozen=True)
-class Database:
-    """A database of the run: its name, its engine, the observer's way to it, and that of the sessions that hold."""
+class CalibratedDatabase:
+    """A database of the run: its name, its engine, the observer's DSN, and that of the sessions that hold locks."""
 
     name: str
     engine: str
     dsn: str
     holders_dsn: str
 
-    def looks(self, form: Form) -> dict[Look, str]:
-        """How the observer looks into it → by which address. In the full form also as one who may not read the
-        server's log: as the pod."""
-        looks = {Look(self.name, self.engine, form): self.dsn}
-        if form == "full" and self.engine == "postgres":
-            looks[Look(f"{self.name}, ordinary role", self.engine, form)] = self.holders_dsn
-        return looks
+    @property
+    def timed_by_pod(self) -> bool:
+        """Whether no observer can see its lock waits."""
+        return not has(self.engine, "probe")
+
+    def views(self, form: Form) -> dict[DatabaseView, str]:
+        """How the observer sees it → the DSN for that."""
+        views = {DatabaseView(self.name, self.engine, form): self.dsn}
+        if form == "full" and calibration_of(self.engine).as_pod:
+            views[DatabaseView(f"{self.name}, ordinary role", self.engine, form)] = self.holders_dsn
+        return views
 
 
 class Calibration:
-    """The databases of one run, all at the same time. `scratch` is a directory of its own."""
+    """Calibrates the databases of one run, all at the same time. `scratch` is a directory for it alone."""
 
-    def __init__(self, databases: Sequence[Database], form: Form, scratch: Path, say: Callable[[str], None]) -> None:
-        self._form, self._scratch, self._say = form, scratch, say
+    def __init__(
+        self, databases: Sequence[CalibratedDatabase], form: Form, scratch: Path, progress: Callable[[str], None]
+    ) -> None:
+        self._form, self._scratch, self._progress = form, scratch, progress
         self._origin_ns = time.monotonic_ns()
-        self._own = [database for database in databases if database.engine in OWN_TIMING]
-        self._seen = [database for database in databases if database.engine not in OWN_TIMING]
+        self._timed_by_pod = [database for database in databases if database.timed_by_pod]
+        self._observed = [database for database in databases if not database.timed_by_pod]
 
     async def make(self) -> list[Figure]:
-        """What was found; what could not be done is told as unknown.
+        """The figures; those that could not be measured are `unknown`.
 
-        A short form that is unknown because the host had no time for the truth is made once more.
+        A short form that is unknown because the host was too busy is repeated once.
         """
-        gone = await self._leave_out_who_is_gone()
+        gone = await self._leave_out_unreachable()
         found = await self._make(self._directory("first"))
         if self._form == "short" and verdict(found) == "unknown" and any(f.value is not None for f in found):
-            self._say("the host was too busy to tell: once more")
+            self._progress("the host was too busy for a verdict: calibrating once more")
             found = await self._make(self._directory("second"))
         return [*gone, *found]
 
-    async def _leave_out_who_is_gone(self) -> list[Figure]:
-        """Nobody looks into a database that does not answer, and the others are calibrated without it."""
-        reasons = await asyncio.gather(*(_why_not(database) for database in self._seen))
-        gone = {database: why for database, why in zip(self._seen, reasons, strict=True) if why}
-        self._seen = [database for database in self._seen if database not in gone]
-        return [undone(look, why) for database, why in gone.items() for look in database.looks(self._form)]
+    async def _leave_out_unreachable(self) -> list[Figure]:
+        """Removes databases that do not answer; the others are calibrated."""
+        reasons = await asyncio.gather(*(_why_unreachable(database) for database in self._observed))
+        gone = {database: why for database, why in zip(self._observed, reasons, strict=True) if why}
+        self._observed = [database for database in self._observed if database not in gone]
+        return [not_calibrated(view, why) for database, why in gone.items() for view in database.views(self._form)]
 
     def _directory(self, attempt: str) -> Path:
         directory = self._scratch / attempt
@@ -75,31 +78,33 @@ class Calibration:
         return directory
 
     async def _make(self, scratch: Path) -> list[Figure]:
-        found = await self._observed(scratch) if self._seen else []
-        for database in self._own:
-            made, (look,) = await self._hold(database, scratch, _at_once), database.looks(self._form)
-            found += [undone(look, made)] if isinstance(made, str) else judged(look, made, None)
+        found = await self._observe(scratch) if self._observed else []
+        for database in self._timed_by_pod:
+            held, (view,) = await self._hold(database, scratch, _at_once), database.views(self._form)
+            found += [not_calibrated(view, held)] if isinstance(held, str) else judge(view, held, None)
         return found
 
-    async def _observed(self, scratch: Path) -> list[Figure]:
-        looks = {look: (database, dsn) for database in self._seen for look, dsn in database.looks(self._form).items()}
-        addresses = {look.database: (look.engine, dsn) for look, (_, dsn) in looks.items()}
+    async def _observe(self, scratch: Path) -> list[Figure]:
+        views = {
+            view: (database, dsn) for database in self._observed for view, dsn in database.views(self._form).items()
+        }
+        addresses = {view.database: (view.engine, dsn) for view, (_, dsn) in views.items()}
         try:
             async with observing(addresses, scratch, self._origin_ns) as observed:
-                holding = [self._hold(database, scratch, self._ready(observed)) for database in self._seen]
-                made = dict(zip(self._seen, await asyncio.gather(*holding), strict=True))
+                holding = [self._hold(database, scratch, self._ready(observed)) for database in self._observed]
+                made = dict(zip(self._observed, await asyncio.gather(*holding), strict=True))
                 await asyncio.sleep(self._settling_s(observed))
                 observed.until_ns = time.monotonic_ns() - self._origin_ns
         except ObserverFailed as error:
-            return [undone(look, str(error)) for look in looks]
+            return [not_calibrated(view, str(error)) for view in views]
         found: list[Figure] = []
-        for look, (database, _) in looks.items():
-            what = made[database]
-            found += [undone(look, what)] if isinstance(what, str) else judged(look, what, observed)
+        for view, (database, _) in views.items():
+            held = made[database]
+            found += [not_calibrated(view, held)] if isinstance(held, str) else judge(view, held, observed)
         return found
 
     def _ready(self, observed: Observed) -> Ready:
-        """In the full form counters are read once more before the first hold."""
+        """In the full form the counters are read once more before the first hold."""
 
         async def ready() -> None:
             await observed.ready()
@@ -108,44 +113,45 @@ class Calibration:
         return ready
 
     def _settling_s(self, observed: Observed) -> float:
-        """Until whatever there was has been looked at for the last time, in the full form by counters as well."""
-        return max(_LAST_LOOKS * observed.longest_period_s, self._counting_s)
+        """The time until every wait has been sampled for the last time, in the full form by the counters as well."""
+        return max(_LAST_SAMPLES * observed.longest_period_s, self._counting_s)
 
     @property
     def _counting_s(self) -> float:
         return 1.2 * _COUNTED_EVERY_S if self._form == "full" else 0.0
 
-    async def _hold(self, database: Database, scratch: Path, ready: Ready) -> Made | str:
-        """What was done, or why nothing could be."""
+    async def _hold(self, database: CalibratedDatabase, scratch: Path, ready: Ready) -> HeldWaits | str:
+        """The waits that took place, or why no lock could be held."""
         holds = plan(database.engine, self._form)
-        self._say(f"{database.name}: holding {len(holds)} locks")
+        self._progress(f"{database.name}: holding {len(holds)} locks")
         try:
             clock = Timekeeper(self._origin_ns)
-            ground = Ground(database.holders_dsn, database.dsn, scratch, clock, ready)
-            return await hold(database.engine, ground, holds)
+            context = HoldContext(database.holders_dsn, database.dsn, scratch, clock, ready)
+            return await hold(database.engine, context, holds)
         except Exception as error:
             return _first(error)
 
 
-async def _why_not(database: Database) -> str:
-    """Why there is nothing to hold there; empty where there is."""
-    if database.engine not in ENGINES:
+async def _why_unreachable(database: CalibratedDatabase) -> str:
+    """Why its sessions cannot be opened; empty where they can."""
+    connect = calibration_of(database.engine).connect
+    if connect is None:
         return ""
     try:
-        await ask(database.engine, database.holders_dsn)
+        await connect(database.holders_dsn)
     except Exception as error:
         return _first(error)
     return ""
 
 
 async def _at_once() -> None:
-    """Nobody else looks."""
+    """No observer has to start."""
 
 
 def _first(error: BaseException) -> str:
     """The first cause, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, Silent | ObserverFailed):  # whose words are our own
+    if isinstance(error, ServerSilent | ObserverFailed):  # messages of our own
         return str(error)
     return f"{type(error).__name__}: {error}".splitlines()[0]

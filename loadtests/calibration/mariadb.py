@@ -8,9 +8,19 @@ from typing import Any
 
 from asyncmy.errors import MySQLError
 
-from loadtests.calibration.holding import KEYS, Refused, Session, Silent, in_time, until
-from loadtests.calibration.plan import Hold
-from loadtests.drivers import engines, mariadb
+from loadtests.calibration.contract import (
+    EngineCalibration,
+    HoldContext,
+    ServerCounter,
+    Tolerances,
+    Work,
+    connect_once,
+    hold_by_sessions,
+)
+from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.sessionholds import KEYS, HoldSession, LockRefused, ServerSilent, in_time, until
+from loadtests.drivers import mariadb
+from loadtests.drivers.addresses import parse_address
 from loadtests.pod.storage.statements import load
 
 ROWS = "loadtests_calibration"
@@ -26,11 +36,11 @@ _OTHERS = {"row": "row", "user lock": "user_lock", "metadata": "read_relation"}
 have a reader's transaction, a change behind it, and readers behind that one."""
 
 _LONG_S = 50
-"""As long as it must."""
+"""Longer than any hold."""
 
 
-class MariadbSession:
-    """One session; it names itself in a comment of every statement."""
+class MariadbHoldSession:
+    """One session, named in a comment of every statement."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -38,22 +48,22 @@ class MariadbSession:
         self._name, self._patience_s = "", _LONG_S
 
     async def begin(self, name: str, patience_s: float | None) -> None:
-        """The server counts its patience in whole seconds."""
+        """The server takes its patience in whole seconds."""
         self._name, self._patience_s = name, max(round(patience_s), 1) if patience_s else _LONG_S
         await self._run(_SQL["patience"].format(patience_s=self._patience_s))
         await self._run("BEGIN")
 
-    async def take(self, lock: str, key: int, place: int) -> None:
-        text = _SQL[(_FIRST if place == 1 else _OTHERS)[lock]]
+    async def take(self, lock: str, key: int, position: int) -> None:
+        text = _SQL[(_FIRST if position == 1 else _OTHERS)[lock]]
         statement = text.format(key=key, hold=key // KEYS, patience_s=self._patience_s)
         try:
             taken = await self._run(statement)
         except MySQLError as error:
             if outcome := _OUTCOMES.get(error.args[0] if error.args else 0):
-                raise Refused(outcome) from error
+                raise LockRefused(outcome) from error
             raise
         if lock == "user lock" and not taken:
-            raise Refused("timed_out")
+            raise LockRefused("timed_out")
 
     async def end(self, *, keep: bool) -> None:
         await self._run("COMMIT" if keep else "ROLLBACK")
@@ -66,7 +76,7 @@ class MariadbSession:
             return row and row[0]
 
 
-class MariadbHolds:
+class MariadbHoldServer:
     """Scratch tables in the pod's database, made and dropped by the pod's role."""
 
     def __init__(self, dsn: str) -> None:
@@ -83,7 +93,7 @@ class MariadbHolds:
         async with self._asking, self._control.cursor() as cursor:
             await cursor.execute("SELECT 1")
 
-    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[Session]:
+    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[HoldSession]:
         changed = {0, *(hold.number for hold in holds if hold.lock == "metadata")}
         self._tables = [ROWS, *(f"{ROWS}_{number}" for number in sorted(changed))]
         await self._drop(self._control)
@@ -92,7 +102,7 @@ class MariadbHolds:
                 await cursor.execute(_SQL["scratch"].format(table=table))
             await cursor.execute(_SQL["rows"].format(keys=KEYS * len(holds)))
         self._connections = await asyncio.gather(*(self._connect() for _ in range(sessions)))
-        return [MariadbSession(connection) for connection in self._connections]
+        return [MariadbHoldSession(connection) for connection in self._connections]
 
     async def _drop(self, connection: Any) -> None:
         async with connection.cursor() as cursor:
@@ -101,15 +111,15 @@ class MariadbHolds:
 
     async def _connect(self) -> Any:
         return await mariadb.connect(
-            engines.parse("mariadb", self._dsn),
+            parse_address("mariadb", self._dsn),
             "calibration",
             ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",),
             timeout_s=5,
         )
 
-    async def waiting(self, session: Session) -> None:
-        """Of a wait for a row only InnoDB's own tables tell, which nobody but the observer may read: here the statement
-        has begun, and most likely waits. Who waits first for a row is of no account."""
+    async def waiting(self, session: HoldSession) -> None:
+        """Only InnoDB's own tables show a wait for a row, and only the observer may read them: here the statement has
+        begun, and most likely waits. Which session waits first for a row does not matter."""
 
         async def is_waiting() -> bool:
             async with self._asking, self._control.cursor() as cursor:
@@ -119,14 +129,57 @@ class MariadbHolds:
         await until(is_waiting)
 
     async def close(self) -> None:
-        """By a session of its own: one that was called off in the middle of a question is of no use any more."""
+        """With a new session: one that was cancelled in the middle of a query cannot be used again."""
         if self._control is None:
             return
         for connection in (self._control, *self._connections):
             connection.close()
         self._control, self._connections = None, []
-        with suppress(Silent):
+        with suppress(ServerSilent):
             async with in_time():
                 connection = await self._connect()
             await self._drop(connection)
             connection.close()
+
+
+async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+    return await hold_by_sessions(MariadbHoldServer(context.dsn), context, holds)
+
+
+async def _connect(dsn: str) -> None:
+    await connect_once(MariadbHoldServer(dsn))
+
+
+CALIBRATION = EngineCalibration(
+    plans={
+        "short": (
+            S(1, "row", 0.85, 2, "chain"),
+            S(1, "row", 0.8),
+            S(1, "metadata", 0.65),
+            S(1, "row", 0.2, ending="deadlock"),
+            S(2, "row", 0.05),
+        ),
+        "full": (
+            S(2, "row", 5.0),
+            S(1, "metadata", 5.0),
+            S(1, "user lock", 5.0),
+            *(S(2, "row", 1.0, depth, "chain") for depth in (2, 3, 4)),
+            *(S(2, "row", seconds, 3) for seconds in (0.6, 1.0)),
+            *(S(2, lock, 1.0, ending="timed_out") for lock in ("row", "metadata", "user lock")),
+            *(S(2, "row", seconds, ending="deadlock") for seconds in (0.1, 1.0)),
+            S(4, "metadata", 0.7, 2),
+            S(3, "metadata", 1.0, holders=2),
+            S(6, "metadata", 0.7),
+            S(6, "user lock", 0.7),
+            S(20, "row", 0.6),
+            S(10, "row", 2.0),
+            *(S(15, "row", seconds) for seconds in (0.02, 0.1, 0.3)),
+            *(S(10, "row", seconds) for seconds in (0.0005, 0.005)),
+        ),
+    },
+    hold=_hold,
+    connect=_connect,
+    tolerances={"sampled": Tolerances(from_ms=500, found=0.99, total=0.10, error_ms=250)},
+    counter=ServerCounter("lock_wait_ms", per_ms=1.0, lock="row", tolerance=0.02, resolution_ms=1.0),
+    behind_first={"metadata"},
+)

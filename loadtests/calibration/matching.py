@@ -1,15 +1,15 @@
-"""Which row of the observer's is about which wait that there was. Pure."""
+"""Which reported wait belongs to which wait that took place. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from loadtests.calibration.truth import Expected
+from loadtests.calibration.truth import ExpectedWait
 
 
 @dataclass(frozen=True)
-class Told:
-    """A wait as a source tells it; times in ns since the origin. `hits` is None unless it was sampled."""
+class ReportedWait:
+    """A wait as a source reports it; times in ns since the origin. `hits` is None unless it was sampled."""
 
     session: int
     blocker: int | None
@@ -20,27 +20,27 @@ class Told:
     hits: int | None = None
     outcome: str = "unknown"
 
-    def worth_ns(self, period_ns: int) -> int:
-        """How long it counts as having lasted: sights of a sampler, each worth its period, or its own span."""
+    def duration_ns(self, period_ns: int) -> int:
+        """The time that it counts for: a sampler's hits, each worth its period, or its own duration."""
         if self.known == "sampled" and self.hits is not None:
             return self.hits * period_ns
         return max(self.ended_ns - self.started_ns, 0)
 
 
 @dataclass(frozen=True)
-class Matched:
-    """Each wait with the row about it, or None; and the rows about none."""
+class MatchedWaits:
+    """Each wait with its report, or None; and the reports that belong to no wait."""
 
-    pairs: Sequence[tuple[Expected, Told | None]]
-    left: Sequence[Told]
+    pairs: Sequence[tuple[ExpectedWait, ReportedWait | None]]
+    unmatched: Sequence[ReportedWait]
 
 
-def match(expected: Sequence[Expected], told: Iterable[Told], slack_ns: int = 0) -> Matched:
-    """Of a session's waits and rows those belong together that share the most time, each to one other at most.
+def match(expected: Sequence[ExpectedWait], reported: Iterable[ReportedWait], slack_ns: int = 0) -> MatchedWaits:
+    """Matches, within a session, the wait and the report that share the most time, each to one other at most.
 
-    Waits that are shorter than clocks are exact still touch the rows about them when both are stretched by `slack_ns`.
+    `slack_ns` stretches both, so that waits shorter than the clocks are exact still overlap their reports.
     """
-    rows = list(told)
+    rows = list(reported)
     of_session: dict[int, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         of_session[row.session].append(number)
@@ -59,9 +59,9 @@ def match(expected: Sequence[Expected], told: Iterable[Told], slack_ns: int = 0)
             row_of[w] = r
             taken.add(r)
     pairs = [(wait, rows[row_of[w]] if w in row_of else None) for w, wait in enumerate(expected)]
-    return Matched(pairs, [row for r, row in enumerate(rows) if r not in taken])
+    return MatchedWaits(pairs, [row for r, row in enumerate(rows) if r not in taken])
 
 
-def _shared_ns(wait: Expected, row: Told, slack_ns: int) -> int:
-    """Below zero when they are apart, also when stretched."""
+def _shared_ns(wait: ExpectedWait, row: ReportedWait, slack_ns: int) -> int:
+    """Below zero when they do not overlap, also when stretched."""
     return min(wait.ended_ns, row.ended_ns) - max(wait.started_ns, row.started_ns) + 2 * slack_ns

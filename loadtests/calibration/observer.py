@@ -1,4 +1,4 @@
-"""The real observer, in a run directory of its own: what it says of the holds is what is judged."""
+"""The real observer, in a scratch run directory: what it reports of the holds is judged."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loadtests.calibration.matching import Told
-from loadtests.calibration.places import DSNS
+from loadtests.calibration.contract import DSNS
+from loadtests.calibration.matching import ReportedWait
 from loadtests.environment import child_environment
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import codes_of
@@ -22,26 +22,26 @@ STOP_WITHIN_S = 5.0
 
 
 class ObserverFailed(Exception):
-    """It did not start, or did not end. The message says how."""
+    """The observer did not start, or did not end; the message says why."""
 
 
 @dataclass
 class Observed:
-    """What an observer says: its sources of lock waits by database when it is ready, its tables when it has ended."""
+    """What an observer reports: its sources of lock waits by database when ready, its tables when it has ended."""
 
     directory: RunDirectory
     _starting: asyncio.Future[Mapping[str, Any]]
     sources: Mapping[str, Any] = field(default_factory=dict)
     until_ns: int = 0
-    """When it was about to be ended: waits that it did not see end lasted until then."""
+    """When it was stopped: waits without an end lasted until then."""
 
     async def ready(self) -> None:
-        """Returns when it is. Raises ObserverFailed."""
+        """Waits for the ready line. Raises ObserverFailed."""
         self.sources = (await asyncio.shield(self._starting)).get("lock_sources", {})
 
     @property
     def longest_period_s(self) -> float:
-        """Of those that look for waits."""
+        """Of the probes that sample lock waits."""
         return max((source["period_ns"] for source in self.sources.values()), default=0) / 1e9
 
     def rows(self, table: str, database: str) -> list[dict[str, Any]]:
@@ -53,13 +53,13 @@ class Observed:
             found += [{k: codes[k][v] if k in codes else v for k, v in row.items()} for row in rows]
         return found
 
-    def waits(self, database: str) -> list[Told]:
-        return [_told(row, self.until_ns) for row in self.rows("lock_waits", database)]
+    def waits(self, database: str) -> list[ReportedWait]:
+        return [_reported(row, self.until_ns) for row in self.rows("lock_waits", database)]
 
 
-def _told(row: Mapping[str, Any], until_ns: int) -> Told:
+def _reported(row: Mapping[str, Any], until_ns: int) -> ReportedWait:
     ended_ns = until_ns if row["ended_ns"] is None else row["ended_ns"]
-    return Told(
+    return ReportedWait(
         session=row["waiter_session"],
         blocker=row["blocker_session"],
         root=row["root_session"],
@@ -75,7 +75,7 @@ def _told(row: Mapping[str, Any], until_ns: int) -> Told:
 async def observing(
     databases: Mapping[str, tuple[str, str]], directory: Path, origin_ns: int
 ) -> AsyncIterator[Observed]:
-    """An observer of databases (name → engine and DSN), starting; it has written everything when this is left.
+    """Starts an observer of databases (name → engine and DSN); on exit it has written its tables.
 
     Raises ObserverFailed.
     """
@@ -104,7 +104,7 @@ async def observing(
 
 
 async def _ready_line(descriptor: int) -> Mapping[str, Any]:
-    """Its words when it fails are on our standard error already."""
+    """A failing observer writes its message to our standard error."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb")

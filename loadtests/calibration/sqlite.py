@@ -1,4 +1,4 @@
-"""SQLite's write lock, held by a second connection, and what the pod's own storage says of its waits for it."""
+"""SQLite's write lock, held by a second connection, and the waits for it as the pod's storage times them."""
 
 import asyncio
 import time
@@ -10,11 +10,12 @@ from typing import Any
 
 import apsw
 
-from loadtests.calibration.holding import Ready
-from loadtests.calibration.matching import Told
-from loadtests.calibration.plan import Hold
+from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
+from loadtests.calibration.matching import ReportedWait
+from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.sessionholds import Ready
 from loadtests.calibration.timekeeping import Timekeeper
-from loadtests.calibration.truth import Ask, Done
+from loadtests.calibration.truth import CompletedHold, LockRequest
 from loadtests.pod.storage.contract import Call, StorageConflict, Transaction
 from loadtests.pod.storage.sqlite.driver import Database, Session
 
@@ -25,7 +26,7 @@ _OUTCOMES = {"lock_timeout": "timed_out", "committed": "acquired"}
 
 
 class SqliteHolds:
-    """A scratch file of the storage's own making. Its waits are told apart by their calls' keys, which are numbers."""
+    """A scratch file made by the pod's storage. Its waits are identified by their calls' keys, which are numbers."""
 
     def __init__(self, directory: Path, clock: Timekeeper) -> None:
         self._path, self._clock = directory / "calibration.sqlite", clock
@@ -34,7 +35,7 @@ class SqliteHolds:
         self._keys = count(_HOLDER + 1)
         self._database = Database(str(self._path), self._transactions.append)
 
-    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[Done]:
+    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[CompletedHold]:
         """One hold after another: there is one write lock. Leaves no file behind."""
         try:
             await self._database.start()
@@ -43,7 +44,7 @@ class SqliteHolds:
             await ready()
             self._transactions.clear()
             with ThreadPoolExecutor(1) as thread:
-                holder = Holder(thread, self._path)
+                holder = SqliteLockHolder(thread, self._path)
                 async with self._clock.beating():
                     done = [await self._make(holder, hold, quiet_ns) for hold in holds]
                 await holder.close()
@@ -53,18 +54,21 @@ class SqliteHolds:
             for file in self._path.parent.glob(f"{self._path.name}*"):
                 file.unlink()
 
-    async def _make(self, holder: "Holder", hold: Hold, quiet_ns: int) -> Done:
+    async def _make(self, holder: "SqliteLockHolder", hold: Hold, quiet_ns: int) -> CompletedHold:
         keys = [next(self._keys) for _ in range(hold.waiters)]
         await holder.run("BEGIN IMMEDIATE")
         writes = [asyncio.create_task(self._write(key, hold.name)) for key in keys]
         await asyncio.sleep(hold.seconds)
         await holder.run("ROLLBACK")
-        told = [await write for write in writes]
-        asks = [Ask(place, asked, got, quiet_ns, outcome) for place, (asked, got, outcome) in enumerate(told, 1)]
-        return Done(hold, [_HOLDER, *keys], asks)
+        results = [await write for write in writes]
+        asks = [
+            LockRequest(position, asked, got, quiet_ns, outcome)
+            for position, (asked, got, outcome) in enumerate(results, 1)
+        ]
+        return CompletedHold(hold, [_HOLDER, *keys], asks)
 
     async def _write(self, key: int, name: str) -> tuple[int, int, str]:
-        """When a transaction was asked for, when it had the lock in hand (or no longer waited), and how that ended."""
+        """When a transaction was requested, when it got the lock or stopped waiting, and how the wait ended."""
         asked_ns = self._clock.now_ns()
         try:
             got_ns = await self._database.write(Call(name, str(key), ""), self._begun)
@@ -75,18 +79,18 @@ class SqliteHolds:
     def _begun(self, _session: Session) -> int:
         return self._clock.now_ns()
 
-    def told(self) -> list[Told]:
-        """What the storage recorded of the waits."""
-        return [self._told(transaction) for transaction in self._transactions]
+    def reported(self) -> list[ReportedWait]:
+        """The waits that the storage recorded."""
+        return [self._reported(transaction) for transaction in self._transactions]
 
-    def _told(self, t: Transaction) -> Told:
+    def _reported(self, t: Transaction) -> ReportedWait:
         asked_ns = t.begun_ns if t.waiting_ns is None else t.waiting_ns
         times = (asked_ns - self._origin_ns, t.begun_ns - self._origin_ns)
-        return Told(int(t.call.key), None, None, *times, "pod", outcome=_OUTCOMES.get(t.outcome, "unknown"))
+        return ReportedWait(int(t.call.key), None, None, *times, "pod", outcome=_OUTCOMES.get(t.outcome, "unknown"))
 
 
-class Holder:
-    """A connection of somebody else's to the same file, on a thread of its own."""
+class SqliteLockHolder:
+    """A second connection to the same file, on its own thread."""
 
     def __init__(self, thread: ThreadPoolExecutor, path: Path) -> None:
         self._thread, self._path = thread, path
@@ -107,3 +111,30 @@ class Holder:
 
     async def _in_thread(self, job: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, job)
+
+
+async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+    own = SqliteHolds(context.scratch, context.clock)
+    return await own.make(holds, context.ready), own.reported()
+
+
+CALIBRATION = EngineCalibration(
+    plans={
+        "short": (
+            S(1, "write lock", 0.15, 3),
+            S(1, "write lock", 0.1, 2),
+            S(3, "write lock", 0.02),
+            S(2, "write lock", 0.005),
+        ),
+        "full": (
+            S(1, "write lock", 4.5, ending="timed_out"),
+            S(1, "write lock", 2.0, 2),
+            S(3, "write lock", 0.5, 3),
+            S(20, "write lock", 0.1, 3),
+            S(20, "write lock", 0.02, 2),
+            *(S(15, "write lock", seconds) for seconds in (0.0005, 0.002, 0.005)),
+        ),
+    },
+    hold=_hold,
+    tolerances={"pod": Tolerances(from_ms=1, found=0.995, total=0.02, error_ms=5, blocker=None, root=None)},
+)

@@ -1,4 +1,4 @@
-"""One clock for what sessions saw, and how far what it says may be off."""
+"""The clock of a calibration, and the error of what it measures."""
 
 import asyncio
 import statistics
@@ -26,14 +26,14 @@ class Timekeeper:
         return time.monotonic_ns() - self._origin_ns
 
     def quiet_ns(self, readings: Sequence[int]) -> int:
-        """What a statement takes while nobody is in its way: the middle of several readings."""
+        """The time of a statement that waits for no lock: the median of several readings."""
         middle = round(statistics.median(readings))
         self._scatter_ns += [abs(reading - middle) for reading in readings]
         return middle
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Meanwhile notes how late this process is told of what has happened."""
+        """Measures meanwhile how late this process is scheduled."""
         task = asyncio.create_task(self._beat())
         try:
             yield
@@ -51,16 +51,16 @@ class Timekeeper:
 
     @property
     def error_ns(self) -> int:
-        """How far a wait's truth may be off, in 19 of 20: the statement's own scatter, and a late awakening."""
+        """The error of a wait's truth, in 19 of 20: the statement's own scatter plus the scheduling delay."""
         return self._usual_scatter_ns + percentile(self._late_ns, 0.95)
 
     @property
     def _usual_scatter_ns(self) -> int:
-        """Without the readings in which this process was late itself, which the heart-beat tells for each wait."""
+        """Without readings in which this process itself was late, which the beats measure for each wait."""
         return percentile(self._scatter_ns, 0.75)
 
     def error_of_ns(self, started_ns: int, ended_ns: int) -> int:
-        """The same of one wait, by how late this process was when it began and when it ended."""
+        """The same of one wait, by the scheduling delay at its beginning and its end."""
         return self._usual_scatter_ns + self._late_around_ns(started_ns) + self._late_around_ns(ended_ns)
 
     def _late_around_ns(self, moment_ns: int) -> int:
@@ -71,5 +71,5 @@ class Timekeeper:
 
 
 def percentile(values: Sequence[T], share: float) -> T | Literal[0]:
-    """The value that so large a share of the values does not exceed; 0 of none."""
+    """The value that `share` of the values do not exceed; 0 of none."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)] if values else 0

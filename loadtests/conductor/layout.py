@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 
-from loadtests.pod.storage import registry
-from loadtests.pod.storage.dual.modes import SIDES
-from loadtests.pod.storage.registry import StorageName
+from loadtests import storagenames
 from loadtests.scenario import MAIN_CLUSTER, Scenario
+from loadtests.storagenames import SIDES, StorageName
 from loadtests.timeline.context import Components
 
 
@@ -45,7 +44,7 @@ class Layout:
 
 def layout(scenario: Scenario, storage: str | None) -> Layout:
     """`storage` None: a pod that we did not start, whose databases we do not know."""
-    needed = registry.databases(storage) if storage else {}
+    needed = storagenames.databases(storage) if storage else {}
     numbers = count(1)
     pods: list[PodLayout] = []
     databases: dict[str, StorageName] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from loadtests.calibration.places import SCRATCH
+from loadtests.calibration.contract import SCRATCH
 from loadtests.configuration.problems import printable
 from loadtests.records.rundirectory import RunDirectory, is_run_name
 from loadtests.regularfiles import open_regular

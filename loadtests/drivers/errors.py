@@ -6,14 +6,12 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
+from loadtests.drivers.addresses import form_of
 from loadtests.drivers.addresses.contract import Address, Place, Tls
 from loadtests.sanitize import sanitize
 from loadtests.tls import find_tls_error, tls_problem
 
 _LONGEST_MESSAGE: Final = 1000
-
-CA_KEYS: Final = {"postgres": "sslrootcert", "mariadb": "ssl_ca", "redis": "ssl_ca_certs"}
-"""Engine → the key of its addresses that names a certificate authority."""
 
 
 class DatabaseUnreachable(OSError):
@@ -38,7 +36,7 @@ def tls_failure(error: BaseException, address: Address, place: Place) -> Databas
     found = find_tls_error(error)
     if found is None:
         return None
-    cure = f"set {CA_KEYS[address.engine]} in the address to the file of the certificate authority (PEM)"
+    cure = f"set {form_of(address.engine).ca_key} in the address to the file of the certificate authority (PEM)"
     why = tls_problem(found, place.host, cure)
     if isinstance(found, ssl.SSLCertVerificationError) and found.verify_code in (62, 64):
         why += f", or ask for less than a check of the name ({address.tls.weaker})"

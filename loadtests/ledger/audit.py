@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from loadtests import engines
 from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
 from loadtests.ledger.divergence import diverged
 from loadtests.ledger.findings import Finding, unknown
 from loadtests.ledger.stored import Accounts, Read, Stored, UnreadableError, store
+from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 
@@ -25,8 +27,6 @@ GRACE_S = 10.0
 
 READ_WITHIN_S = 120.0
 
-Mode = Literal["legacy", "dual", "upgraded"]
-
 
 class Database(NamedTuple):
     """Where one is: `dsn` is a server's address (a secret) or a file's path. `side` of a dual storage it is; databases
@@ -37,37 +37,9 @@ class Database(NamedTuple):
     side: str = ""
 
 
-def _postgres(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
-    from loadtests.ledger import postgres
-
-    return postgres.reading(dsn, silent_since_ns)
-
-
-def _mariadb(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
-    from loadtests.ledger import mariadb
-
-    return mariadb.reading(dsn, silent_since_ns)
-
-
-def _sqlite(path: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
-    from loadtests.ledger import sqlite
-
-    return sqlite.reading(path, silent_since_ns)
-
-
-def _redis(dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
-    from loadtests.ledger import redis
-
-    return redis.reading(dsn, silent_since_ns)
-
-
-READERS: Mapping[str, Callable[[str, int], AbstractAsyncContextManager[Read]]] = {
-    "postgres": _postgres,
-    "mariadb": _mariadb,
-    "sqlite": _sqlite,
-    "redis": _redis,
-}
-"""Engine → what reads its storage."""
+def reading(engine: str, dsn: str, silent_since_ns: int) -> AbstractAsyncContextManager[Read]:
+    """Opens a storage for reading. Raises UnreadableError."""
+    return cast(AbstractAsyncContextManager[Read], engines.load(engine, "ledger")(dsn, silent_since_ns))
 
 
 @dataclass(frozen=True)
@@ -104,8 +76,8 @@ def read_ledger(
     claims = read_claims(directory)
     sides = Sides({}, in_doubt) if in_doubt else _read(databases, context.accounts)
     found = [finding.document() for finding in findings(claims, sides, context)]
-    engines = {name: {"engine": database.engine} for name, database in databases.items()}
-    return {"format": FORMAT, "checks": found, "databases": engines}
+    listed = {name: {"engine": database.engine} for name, database in databases.items()}
+    return {"format": FORMAT, "checks": found, "databases": listed}
 
 
 def _context(directory: RunDirectory, modes: Mapping[str, Mode]) -> Context:
@@ -129,13 +101,13 @@ def _read(databases: Mapping[str, Database], accounts: Accounts) -> Sides:
 
 async def _stored(database: Database, accounts: Accounts, dual: bool) -> Stored:
     """Raises UnreadableError."""
-    if database.engine not in READERS:
+    if not engines.has(database.engine, "ledger"):
         raise UnreadableError(f"the storage {database.engine} cannot be read from outside")
     now_ns = time.time_ns()
     silent_since_ns = now_ns - int((RESUME_S + GRACE_S) * 1e9)
     names = ("topics", "chats", "messages", "events", *(("connections", "subscriptions") if dual else ()))
     try:
-        async with asyncio.timeout(READ_WITHIN_S), READERS[database.engine](database.dsn, silent_since_ns) as read:
+        async with asyncio.timeout(READ_WITHIN_S), reading(database.engine, database.dsn, silent_since_ns) as read:
             return await store(read, names, accounts, now_ns)
     except TimeoutError:
         raise UnreadableError(f"{database.engine} was not read within {READ_WITHIN_S:.0f} s") from None

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from asyncmy.cursors import SSCursor
 from asyncmy.errors import MySQLError
 
-from loadtests.drivers import engines, mariadb
+from loadtests.drivers import mariadb
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 from loadtests.sanitize import sanitize_error
@@ -20,7 +21,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     try:
         connection = await mariadb.connect(
-            engines.parse("mariadb", dsn), "ledger", timeout_s=_CONNECT_S, autocommit=False
+            parse_address("mariadb", dsn), "ledger", timeout_s=_CONNECT_S, autocommit=False
         )
         try:
             async with connection.cursor() as cursor:

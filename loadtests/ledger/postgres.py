@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from loadtests.drivers import engines, postgres
+from loadtests.drivers import postgres
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 from loadtests.sanitize import sanitize_error
@@ -18,7 +19,7 @@ _ROWS = 10_000
 async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     try:
-        connection = await postgres.connect(engines.parse("postgres", dsn), "ledger", timeout_s=_CONNECT_S)
+        connection = await postgres.connect(parse_address("postgres", dsn), "ledger", timeout_s=_CONNECT_S)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):  # one moment
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from loadtests.drivers import engines, redis
+from loadtests.drivers import redis
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.ledger.stored import Read, Row, UnreadableError
 
@@ -24,7 +25,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     client = None
     try:
-        client = await redis.open_client(engines.parse("redis", dsn), timeout_s=_CONNECT_S, decode_responses=True)
+        client = await redis.open_client(parse_address("redis", dsn), timeout_s=_CONNECT_S, decode_responses=True)
         accounts = sorted(map(str, await client.smembers("accounts")))
 
         async def read(table: str) -> AsyncIterator[Sequence[Row]]:

@@ -20,19 +20,20 @@ from typing import Final
 import uvloop
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
+from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
+from loadtests.migration import MODES
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
-from loadtests.pod.storage.dual.modes import MODES
-from loadtests.pod.storage.registry import DUAL, STORAGES, StorageNameError, databases, dsn_variable, parse
 from loadtests.standardstreams import secure
+from loadtests.storagenames import DUAL, StorageNameError, databases, dsn_variable, names, parse
 from loadtests.wire.codecs.tokens import token_for
 
 ACCOUNT: Final = "account-0001"
 _PR_SET_PDEATHSIG: Final = 1
 
-_EPILOG = f"""storages: {", ".join(STORAGES)}, {DUAL}
+_EPILOG = f"""storages: {", ".join(names())}, {DUAL}
 
 environment: LOADTESTS_TOKEN_SECRET signs the accounts' tokens, LOADTESTS_CONTROL_TOKEN opens the control endpoint;
 made at random when absent. LOADTESTS_DSN is the database: a file's path for sqlite, a URL for the others; of a dual
@@ -106,9 +107,11 @@ def _secrets(environment: Mapping[str, str], settings: Settings, in_harness: boo
 
 def _dsns(environment: Mapping[str, str], storage: str, in_harness: bool) -> Mapping[str, str]:
     """Raises StorageNameError when one is missing."""
-    given = {name: environment.get(dsn_variable(name), "") for name in databases(storage)}
-    if not given.get("sqlite", "-") and not in_harness:
-        given["sqlite"] = "pod.sqlite"
+    needed = databases(storage)
+    given = {name: environment.get(dsn_variable(name), "") for name in needed}
+    for name, system in needed.items():
+        if name == system.engine and ENGINES[name].runs == "file" and not in_harness:
+            given[name] = given[name] or f"pod.{name}"
     if missing := [dsn_variable(name) for name, dsn in given.items() if not dsn]:
         raise StorageNameError(f"storage {storage} needs a DSN: set {' and '.join(missing)}")
     return given

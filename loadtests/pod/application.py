@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtests import storagenames
+from loadtests.migration import Mode
 from loadtests.pod.control import ControlServer, Route, Routes
 from loadtests.pod.limits import Limits
 from loadtests.pod.operating import CHANGE_WITHIN_S, Operating
 from loadtests.pod.server import PodServer
 from loadtests.pod.service import Service
-from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Storage, Transaction
-from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.dual.storage import DualStorage
+from loadtests.pod.storage.factory import create_storage
 from loadtests.pod.transactions import TransactionsTable
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What never goes into arguments, files or logs. `dsns`: by database, as `registry.databases` names them."""
+    """What never goes into arguments, files or logs. `dsns`: by database, as `storagenames.databases` names them."""
 
     token_secret: str = dataclasses.field(repr=False)
     control_token: str = dataclasses.field(repr=False)
@@ -62,7 +63,7 @@ class Pod:
         if settings.run_directory is not None:
             self.transactions = TransactionsTable(settings.run_directory, settings.name, settings.origin_ns)
         record = self.transactions.record if self.transactions else _ignore
-        self.storage: Storage = registry.create(
+        self.storage: Storage = create_storage(
             settings.storage, secrets.dsns, record, settings.name, settings.starts_on
         )
         self.service = Service(self.storage, secrets.token_secret, settings.limits)
@@ -91,7 +92,7 @@ class Pod:
 
     def routes(self) -> Routes:
         """What the control endpoint serves."""
-        operating = Operating(self.service, registry.parse(self._settings.storage).engine)
+        operating = Operating(self.service, storagenames.parse(self._settings.storage).engine)
         return {
             ("GET", "/health"): Route(self.health),
             ("GET", "/statistics"): Route(self.statistics),

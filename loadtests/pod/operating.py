@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from loadtests.migration import MODES
 from loadtests.pod.control import BadBody, NotPossible
 from loadtests.pod.service import Service
 from loadtests.pod.storage.contract import Preparable, Relockable, Storage
-from loadtests.pod.storage.dual.modes import MODES
 from loadtests.pod.storage.dual.storage import DualStorage
 
 LOCKINGS: Final = ("pessimistic", "optimistic", "none")

@@ -1,11 +1,12 @@
 """The databases that an observer looks into, and which probe looks."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+from loadtests import engines
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Clock, ClockOffset, Database, Probe, Source
 from loadtests.sanitize import sanitize
@@ -16,44 +17,22 @@ DSNS = "LOADTESTS_DSNS"
 _LONGEST_REASON = 500
 
 
-def _postgres(database: Database, dsn: str, clock: Clock) -> Probe:
-    from loadtests.probes.postgres import PostgresProbe
-
-    return PostgresProbe(database, dsn, clock)
-
-
-def _mariadb(database: Database, dsn: str, clock: Clock) -> Probe:
-    from loadtests.probes.mariadb import MariadbProbe
-
-    return MariadbProbe(database, dsn, clock)
-
-
-def _redis(database: Database, dsn: str, clock: Clock) -> Probe:
-    from loadtests.probes.redis import RedisProbe
-
-    return RedisProbe(database, dsn, clock)
-
-
-PROBES: Mapping[str, Callable[[Database, str, Clock], Probe]] = {
-    "postgres": _postgres,
-    "mariadb": _mariadb,
-    "mysql": _mariadb,
-    "redis": _redis,
-}
-"""Engine → what looks into it. Of others, their processes are all that can be watched."""
-
-
 def database_probes(databases: Sequence[Database], dsns: str | None, clock: Clock) -> list[Probe]:
     """A probe for each database that can be looked into, followed by those that look beside it (its `beside`).
 
     Raises ValueError when an address is missing.
     """
     addresses = dsns_by_name(dsns)
-    seen = [database for database in databases if database.engine in PROBES]
+    seen = [database for database in databases if engines.has(database.engine, "probe")]
     if missing := [d.name for d in seen if not isinstance(addresses.get(d.name), str)]:
         raise ValueError(f"{DSNS} has no address of {', '.join(missing)}: expected a JSON object, name → DSN")
-    probes = [PROBES[database.engine](database, addresses[database.name], clock) for database in seen]
+    probes = [create_probe(database, addresses[database.name], clock) for database in seen]
     return [one for probe in probes for one in (probe, *getattr(probe, "beside", ()))]
+
+
+def create_probe(database: Database, dsn: str, clock: Clock) -> Probe:
+    """The probe of the database's engine, not opened yet."""
+    return cast(Probe, engines.load(database.engine, "probe")(database, dsn, clock))
 
 
 def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:

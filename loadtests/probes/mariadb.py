@@ -24,7 +24,8 @@ from typing import Any
 
 from asyncmy.errors import MySQLError
 
-from loadtests.drivers import engines, mariadb
+from loadtests.drivers import mariadb
+from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
@@ -79,7 +80,7 @@ class MariadbProbe:
         self._slowly_ns = 0
 
     async def open(self) -> None:
-        address = engines.parse("mariadb", self._dsn)
+        address = parse_address("mariadb", self._dsn)
         self._connection = await mariadb.connect(
             address, "loadtests observer", _SETTINGS, timeout_s=_OPEN_S, database=False
         )

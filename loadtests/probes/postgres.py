@@ -10,7 +10,8 @@ from typing import Any
 
 import asyncpg
 
-from loadtests.drivers import engines, postgres
+from loadtests.drivers import postgres
+from loadtests.drivers.addresses import parse_address
 from loadtests.probes import encodings, locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
@@ -76,7 +77,7 @@ class PostgresProbe:
         self.beside = (LogProbe(f"{self.name}/log", self._log, self._wait_rows),)
 
     async def open(self) -> None:
-        address = engines.parse("postgres", self._dsn)
+        address = parse_address("postgres", self._dsn)
         self._connection = await postgres.connect(address, "loadtests observer", _SETTINGS, timeout_s=_OPEN_S)
         async with asyncio.timeout(_OPEN_S):
             await self._open(self._connection)

@@ -17,7 +17,8 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from loadtests.drivers import engines, redis
+from loadtests.drivers import redis
+from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.redis_thread import Busy, Slow, SlowLog, counters, spread
@@ -52,7 +53,7 @@ class RedisProbe:
         self._slowly_ns = 0
 
     async def open(self) -> None:
-        address = engines.parse("redis", self._dsn)
+        address = parse_address("redis", self._dsn)
         self._client = await redis.open_client(address, timeout_s=_OPEN_S)
         async with asyncio.timeout(_OPEN_S):
             self.offset = await clock_offset(self._now_us)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
+from loadtests.migration import Mode
 from loadtests.timeline.actions.table import Action
 
 TIMED_OPERATIONS = (
@@ -168,9 +169,7 @@ class Scenario(Model):
     servers: dict[Name, Size] = Field(
         default_factory=dict, description="Sizes at the start, by database: legacy, upgraded, or an engine's name."
     )
-    starts_on: Literal["legacy", "dual", "upgraded"] = Field(
-        default="dual", description="Where a dual storage begins; the timeline moves it on."
-    )
+    starts_on: Mode = Field(default="dual", description="Where a dual storage begins; the timeline moves it on.")
     acts_on_target: bool = Field(
         default=False, description="Whether run: and http: may act on a pod that the harness did not start."
     )

@@ -16,18 +16,16 @@ from typing import Final
 
 import psutil
 
+from loadtests.engines import has
 from loadtests.regularfiles import open_regular
 from loadtests.servers.accounts import possible_users
 from loadtests.servers.record import TEMPORARY, Facts, Process, facts_of, still_there
-from loadtests.servers.registry import SERVERS, product
+from loadtests.servers.registry import content, product
 
 MOST_BYTES: Final = 256 << 10
 """Of a record. Ours have less than 2 KB, longer ones a long path."""
 
 NO_DIRECTORY: Final = "it is no directory"
-
-_CONTENT: Final = frozenset({"data", "log", "tmp", "programs", "redis.conf", "my.cnf", "mariadbd.pid"})
-"""What is in the directory of a server, beside drafts, whose names begin with a dot."""
 
 
 def read_record(path: Path) -> Facts | None:
@@ -96,7 +94,7 @@ def _fault(directory: Path, facts: Facts, users: frozenset[int]) -> str:
     recorded = facts.reason is None or directory == Path(facts.directory)
     if facts.inode is not None and recorded and found.st_ino != facts.inode:
         return "it is another directory than the record's"
-    if strange := sorted({path.name for path in directory.iterdir() if path.name[0] != "."} - _CONTENT):
+    if strange := sorted({path.name for path in directory.iterdir() if path.name[0] != "."} - content(facts.engine)):
         return f"{strange[0]} is in it, which no server has"
     return ""
 
@@ -119,7 +117,7 @@ def _stranger(process: Process, engine: str, users: frozenset[int], homes: tuple
     if (found := still_there(process)) is None:
         return ""
     with suppress(psutil.Error):
-        if engine not in SERVERS or not process.argv or Path(process.argv[0]).name not in product(engine).programs:
+        if not has(engine, "server") or not process.argv or Path(process.argv[0]).name not in product(engine).programs:
             return f"{process.argv[:1]} is no program of {engine}"
         if found.uids().real not in users:
             return f"it belongs to user {found.uids().real}"

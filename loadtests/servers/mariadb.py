@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from loadtests.drivers import engines
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.errors import ServerUnavailable
@@ -47,6 +47,7 @@ class MariadbServer(PrivateServer):
 
     engine: ClassVar[str] = "mariadb"
     product: ClassVar[Product] = MARIADB
+    own_content: ClassVar[frozenset[str]] = frozenset({"my.cnf", "mariadbd.pid"})
     longest_path: ClassVar[int] = 440  # of 512 for any of its files
 
     def __init__(self, ground: Ground, size: Size) -> None:
@@ -121,7 +122,7 @@ class MariadbServer(PrivateServer):
 
         from loadtests.drivers import mariadb
 
-        address = engines.parse("mariadb", self.dsn)
+        address = parse_address("mariadb", self.dsn)
         try:
             async with (
                 asyncio.timeout(_ANSWER_S),

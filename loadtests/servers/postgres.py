@@ -24,6 +24,7 @@ class PostgresServer(PrivateServer):
     """The connections reserved for superusers stay free for the observer however many the pod opens."""
 
     engine: ClassVar[str] = "postgres"
+    needs_user_name: ClassVar[bool] = True  # `initdb` and single-user mode end where there is none
     product: ClassVar[Product] = POSTGRES
     longest_path: ClassVar[int] = 900  # of 1024 for any of its files
     stop_signal: ClassVar[int] = signal.SIGINT  # fast: open transactions are rolled back, a checkpoint is written
@@ -89,9 +90,10 @@ class PostgresServer(PrivateServer):
     async def _shown(self, names: Sequence[str]) -> list[int]:
         import asyncpg
 
-        from loadtests.drivers import engines, postgres
+        from loadtests.drivers import postgres
+        from loadtests.drivers.addresses import parse_address
 
-        address = engines.parse(self.engine, self.dsn)
+        address = parse_address(self.engine, self.dsn)
         try:
             connection = await postgres.connect(address, "server", timeout_s=_ANSWER_S, command_timeout=_ANSWER_S)
             try:

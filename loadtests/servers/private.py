@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import psutil
 
@@ -59,11 +59,21 @@ class Ground:
     choices: Sequence[str]
 
 
+CONTENT: Final = frozenset({"data", "log", "tmp", "programs"})
+"""Names in the directory of every server."""
+
+
 class PrivateServer(ABC):
     """A `Server` (see contract) but for what is particular to its engine. Made by `create`."""
 
     engine: ClassVar[str]
     product: ClassVar[Product]
+    own_content: ClassVar[frozenset[str]] = frozenset()
+    """Names in its directory beside CONTENT."""
+
+    needs_user_name: ClassVar[bool] = False
+    """Whether its programs fail for a user without an entry in the password database."""
+
     stop_signal: ClassVar[int] = signal.SIGTERM
     """What ends it in order."""
 

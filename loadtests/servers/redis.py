@@ -8,7 +8,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from loadtests.drivers import engines, redis
+from loadtests.drivers import redis
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.errors import ServerUnavailable
@@ -45,12 +46,13 @@ class RedisServer(PrivateServer):
 
     engine: ClassVar[str] = "redis"
     product: ClassVar[Product] = REDIS
+    own_content: ClassVar[frozenset[str]] = frozenset({"redis.conf"})
 
     def __init__(self, ground: Ground, size: Size) -> None:
         super().__init__(ground, size)
         self._flush = "everysec" if "everysec" in ground.choices else "always"
         self._client = redis.blocking(
-            engines.parse("redis", self.dsn),
+            parse_address("redis", self.dsn),
             socket_timeout=_ANSWER_S,
             retry=Retry(NoBackoff(), 0),
         )

@@ -1,23 +1,16 @@
-"""The engines that a private server can be made of."""
+"""Private servers by engine."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from loadtests import engines
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.private import PrivateServer
+from loadtests.servers.private import CONTENT, PrivateServer
 from loadtests.servers.size import Size
-
-SERVERS: dict[str, str] = {
-    "postgres": "loadtests.servers.postgres:PostgresServer",
-    "mariadb": "loadtests.servers.mariadb:MariadbServer",
-    "redis": "loadtests.servers.redis:RedisServer",
-}
-"""Engine → the class behind it, imported only when it is asked for."""
 
 
 def create_server(  # noqa: PLR0913  a size in the words of `resize`
@@ -29,7 +22,7 @@ def create_server(  # noqa: PLR0913  a size in the words of `resize`
     memory_mb: int | None = None,
     cores: int | None = None,
 ) -> Server:
-    """A server of an engine in SERVERS, not started yet, in `directory`, which must not exist or be empty.
+    """A server of an engine that has one, not started yet, in `directory`, which must not exist or be empty.
 
     `choices` are those of the storage's name that uses it; `everysec` concerns a Redis, the others are passed over.
     Raises ServerUnavailable, FileExistsError.
@@ -47,6 +40,11 @@ def product(engine: str) -> Product:
     return _class(engine).product
 
 
+def content(engine: str) -> frozenset[str]:
+    """The names in a server's directory, without drafts, whose names begin with a dot."""
+    return CONTENT | (_class(engine).own_content if engines.has(engine, "server") else frozenset())
+
+
 def files_needed(engine: str, connections: int | None) -> int:
     """The fewest open files with which a server takes so many connections of pods; None: as many as by default."""
     return _class(engine).files_needed(Size().changed(connections, None, None).connections)
@@ -54,7 +52,7 @@ def files_needed(engine: str, connections: int | None) -> int:
 
 def missing(engine: str) -> str | None:
     """Why no server of the engine can be made here; None when one can, or the engine needs none."""
-    if engine not in SERVERS:
+    if not engines.has(engine, "server"):
         return None
     try:
         programs(engine)
@@ -65,5 +63,4 @@ def missing(engine: str) -> str | None:
 
 
 def _class(engine: str) -> type[PrivateServer]:
-    module, _, name = SERVERS[engine].partition(":")
-    return cast(type[PrivateServer], getattr(import_module(module), name))
+    return cast(type[PrivateServer], engines.load(engine, "server"))

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, cast
 
+from loadtests import engines
 from loadtests.timeline.context import ActionFailed, DatabaseHandle
 
 HeldOperation = Literal["connection.create", "subscription.create", "chat.offer", "chat.accept", "message.send"]
@@ -19,11 +19,6 @@ HELD: Final[Mapping[HeldOperation, Sequence[str]]] = {
     "chat.accept": ("account", "chats", "topics"),
 }
 """Operation → whose rows it locks, in the order in which pods lock them, so that a holder cannot deadlock with them."""
-
-DRIVERS: Final[Mapping[str, str]] = {
-    "postgres": "loadtests.timeline.postgres",
-    "mariadb": "loadtests.timeline.mariadb",
-}
 
 LOCKED_WITHIN_S: Final = 20.0
 """How long a holder queues for its locks, behind the load's own transactions."""
@@ -44,18 +39,11 @@ class Session(Protocol):
     async def rollback(self) -> None: ...
 
 
-class Driver(Protocol):
-    """A module for one engine."""
-
-    def connected(self, dsn: str) -> AbstractAsyncContextManager[Session]:
-        """Raises ActionFailed."""
-
-
-def driver(database: DatabaseHandle) -> Driver:
-    """Raises ActionFailed for an engine that has none."""
-    if database.engine not in DRIVERS:
+def connected(database: DatabaseHandle) -> AbstractAsyncContextManager[Session]:
+    """A session with the database. Raises ActionFailed, also for an engine that has none."""
+    if not engines.has(database.engine, "sessions"):
         raise ActionFailed(f"{database.name} is {database.engine}, which has no sessions that could do this")
-    return cast(Driver, import_module(DRIVERS[database.engine]))
+    return cast(AbstractAsyncContextManager[Session], engines.load(database.engine, "sessions")(database.dsn))
 
 
 @asynccontextmanager
@@ -63,7 +51,7 @@ async def holding(
     database: DatabaseHandle, operation: HeldOperation, accounts: Sequence[str]
 ) -> AsyncIterator[dict[str, Any]]:
     """Holds an operation's locks until left. Yields how many rows are locked. Raises ActionFailed."""
-    async with driver(database).connected(database.dsn) as session:
+    async with connected(database) as session:
         await session.begin(f"stuck {operation}")
         try:
             # Table by table over all accounts would cross with pods, which lock an account's rows before the next's.
@@ -78,7 +66,7 @@ async def holding(
 
 async def maintain(database: DatabaseHandle, statements: str) -> None:
     """Raises ActionFailed with the server's words."""
-    async with driver(database).connected(database.dsn) as session:
+    async with connected(database) as session:
         await session.execute(statements)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from asyncmy.errors import MySQLError
 
-from loadtests.drivers import engines, mariadb
+from loadtests.drivers import mariadb
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize
 from loadtests.timeline.context import ActionFailed
@@ -31,7 +32,7 @@ async def connected(dsn: str) -> AsyncIterator["MariadbSession"]:
 
 async def _connect(dsn: str) -> Any:
     with _told():
-        return await mariadb.connect(engines.parse("mariadb", dsn), "timeline", timeout_s=_CONNECT_S)
+        return await mariadb.connect(parse_address("mariadb", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
 class MariadbSession:

@@ -7,7 +7,8 @@ from typing import Any
 
 import asyncpg
 
-from loadtests.drivers import engines, postgres
+from loadtests.drivers import postgres
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize_error
 from loadtests.timeline.context import ActionFailed
@@ -28,7 +29,7 @@ async def connected(dsn: str) -> AsyncIterator["PostgresSession"]:
 
 
 async def _connect(dsn: str) -> Any:
-    return await postgres.connect(engines.parse("postgres", dsn), "timeline", timeout_s=_CONNECT_S)
+    return await postgres.connect(parse_address("postgres", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
 class PostgresSession:

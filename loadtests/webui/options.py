@@ -7,8 +7,8 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from loadtests import storagenames
 from loadtests.conductor.ports import free_port
-from loadtests.pod.storage import registry
 from loadtests.scenario import scenario_files
 from loadtests.webui.passwords import FILE_OPTION, VARIABLE
 
@@ -34,7 +34,7 @@ def add_options(parser: Any) -> None:
     )
     parser.add_argument(
         "--storage",
-        choices=Suggestions(registry.STORAGES),
+        choices=Suggestions(storagenames.names()),
         default="sqlite",
         env_var="LOCUST_STORAGE",
         help="Storage system behind the pod",

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from loadtests.engines import is_single_threaded
 from reports.countedwaits import SampledRows, counted_wait_s
 from reports.counters import Counted
 from reports.endings import LOST, Ended, endings_by_operation
@@ -103,7 +104,7 @@ def totals(findings: Findings) -> Table:
         [s.storage, name, *_totals(its, s.sampled.get(name))]
         for s in findings.storages
         for name, its in s.counted.items()
-        if its.engine != "redis"
+        if not is_single_threaded(its.engine)
     ]
     caption = (
         "How much the servers' own totals grew in the judged stages, rounds pooled. Seen: of how much of that time; totals that were set back, or a server "

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from loadtests.engines import ENGINES
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats
 from reports.plots.states import folded, legend_states, session_states, state_label, state_looks
@@ -172,8 +173,8 @@ def _say(axis: Any, text: str) -> None:
 
 
 def _unseen(storage: StorageFindings) -> str:
-    engine = (storage.pooled[0].manifest.get("engine") or {}).get("name")
-    if engine in ("sqlite", "memory"):
+    engine = str((storage.pooled[0].manifest.get("engine") or {}).get("name"))
+    if engine in ENGINES and ENGINES[engine].runs != "server":
         inside = f"{engine} lives inside the pod: it has no sessions to look at"
         return (
             inside if storage.waits.known is None else f"{inside}.\nDrawn: who waited for its lock, as the pod timed it"

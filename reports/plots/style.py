@@ -11,13 +11,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from loadtests.engines import ENGINES, Dash
+from loadtests.storagenames import short_names
 from reports.lockrows import NOBODY
 from reports.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
 _DARK_INK, _DARK_PAPER = "#e8ebef", "#12161b"
-
-Dash = str | tuple[int, tuple[float, ...]]
 
 
 ACTED, WRONG = "#5b3fa0", "#b3261e"
@@ -39,18 +39,10 @@ class Look:
 
 
 _STORAGES = {
-    "sqlite": Look("#d55e00", "#ff9147"),
-    "memory": Look("#6f7680", "#a9b1bb", (0, (1, 1.4))),
-    "postgres:pessimistic": Look("#0072b2", "#58b2ee", (0, (6, 1.6))),
-    "postgres:optimistic": Look("#009e73", "#35d0a2", (0, (2, 1.2))),
-    "postgres:none": Look("#6a4fc4", "#a996f5", (0, (9, 1.2, 1.2, 1.2))),
-    "mariadb:pessimistic": Look("#cc79a7", "#eda3ca", (0, (7, 1.5, 1.5, 1.5))),
-    "mariadb:optimistic": Look("#8e1f5c", "#e26aa8", (0, (3, 1.5, 3, 1))),
-    "mariadb:none": Look("#e0413f", "#ff8a84", (0, (5, 2.5))),
-    "redis:always": Look("#b8860b", "#f2bf4a", (0, (4, 1, 1, 1, 1, 1))),
-    "redis:everysec": Look("#7c7a12", "#cfcc5e", (0, (2, 2.2))),
+    f"{engine}:{choice.name}".removesuffix(":"): Look(choice.light, choice.dark, choice.dash)
+    for engine, entry in ENGINES.items()
+    for choice in entry.choices
 }
-_ALIASES = {"postgres": "postgres:pessimistic", "mariadb": "mariadb:pessimistic", "redis": "redis:always"}
 _SPARE = (
     Look("#882255", "#d977a8", (0, (8, 2))),
     Look("#3f3f46", "#d4d4d8", (0, (3, 1, 1, 1))),
@@ -157,8 +149,8 @@ def _times(colour: str, share: float) -> str:
 def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
     """A look for each storage: the same for a name wherever it appears, and no two alike within a study."""
     looks: dict[str, Look] = {}
-    for name in sorted(storages, key=lambda s: (_ALIASES.get(s, s) not in _STORAGES, s)):
-        look = _STORAGES.get(_ALIASES.get(name, name))
+    for name in sorted(storages, key=lambda s: (short_names().get(s, s) not in _STORAGES, s)):
+        look = _STORAGES.get(short_names().get(name, name))
         if look is None or look in looks.values():
             first = int(sha256(name.encode()).hexdigest(), 16) % len(_SPARE)
             ring = _SPARE[first:] + _SPARE[:first] + tuple(_STORAGES.values())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import asyncpg
 import pytest
 from availability import unavailable
 
-from loadtests.calibration import holders, holding
-from loadtests.calibration.calibrating import Calibration, Database
+from loadtests.calibration import postgres as calibration_postgres
+from loadtests.calibration import sessionholds
+from loadtests.calibration.calibrating import CalibratedDatabase, Calibration
+from loadtests.calibration.contract import HeldWaits, HoldContext, calibration_of, hold, plan
 from loadtests.calibration.figures import Figure
-from loadtests.calibration.holding import Ready, Silent, until
-from loadtests.calibration.mariadb import MariadbHolds
-from loadtests.calibration.plan import PLANS, Hold, S, plan
+from loadtests.calibration.mariadb import MariadbHoldServer
+from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.sessionholds import Ready, ServerSilent, until
+from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
@@ -30,7 +33,7 @@ async def at_once() -> None:
     """Nobody has to be waited for."""
 
 
-def calibrate(database: Database, scratch: Path) -> dict[str, Figure]:
+def calibrate(database: CalibratedDatabase, scratch: Path) -> dict[str, Figure]:
     """By figure."""
     found = asyncio.run(Calibration([database], "short", scratch, lambda _: None).make())
     return {figure.figure: figure for figure in found}
@@ -46,7 +49,7 @@ async def ask(dsn: str, statement: str) -> list[Any]:
 
 def ask_mariadb(dsn: str, statement: str) -> Any:
     async def asked() -> Any:
-        holds = MariadbHolds(dsn)
+        holds = MariadbHoldServer(dsn)
         connection = await holds._connect()
         async with connection.cursor() as cursor:
             await cursor.execute(statement)
@@ -59,7 +62,7 @@ def verdicts(found: dict[str, Figure]) -> dict[str, str]:
     return {name: figure.verdict for name, figure in found.items()}
 
 
-def told(found: dict[str, Figure]) -> str:
+def summary(found: dict[str, Figure]) -> str:
     return "\n".join(map(str, found.values()))
 
 
@@ -67,8 +70,10 @@ def told(found: dict[str, Figure]) -> str:
 @pytest.mark.server
 def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
     before = asyncio.run(ask(postgres_database.dsn, OBJECTS))
-    found = calibrate(Database("upgraded", "postgres", postgres_database.dsn, postgres_database.pod_dsn), tmp_path)
-    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    found = calibrate(
+        CalibratedDatabase("upgraded", "postgres", postgres_database.dsn, postgres_database.pod_dsn), tmp_path
+    )
+    assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert {"waits found", "total recovered", "wait error p95", "blocker right", "root right"} == set(found)
     assert {figure.database for figure in found.values()} == {"upgraded"}
     assert found["waits found"].n >= 20
@@ -80,10 +85,11 @@ def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
 @pytest.mark.parametrize("own_server", ["postgres"], indirect=True)
 def test_the_lock_of_notifications_is_held_and_the_server_s_settings_are_as_before(own_server, tmp_path, monkeypatch):
     holds = (S(3, "notify", 0.05), S(2, "notify", 0.2, 2), S(1, "notify", 0.1, ending="timed_out"))
-    monkeypatch.setitem(PLANS, ("postgres", "short"), holds)
-    found = calibrate(Database("postgres", "postgres", own_server.dsn, own_server.pod_dsn), tmp_path)
-    assert set(verdicts(found).values()) == {"pass"}, told(found)
-    assert (found["waits found"].n, found["waits found"].value) == (8, 1), told(found)
+    own = replace(calibration_of("postgres"), plans={"short": holds})
+    monkeypatch.setattr(calibration_postgres, "CALIBRATION", own)
+    found = calibrate(CalibratedDatabase("postgres", "postgres", own_server.dsn, own_server.pod_dsn), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, summary(found)
+    assert (found["waits found"].n, found["waits found"].value) == (8, 1), summary(found)
     rows = [row for batch in RunDirectory(tmp_path / "first").batches("lock_waits") for row in batch.to_pylist()]
     assert {row["object"] for row in rows} == {"commit of NOTIFY"}
     assert asyncio.run(ask(own_server.dsn, STANDBYS)) == [("",)]
@@ -99,8 +105,8 @@ def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_serv
         return not await stuck()
 
     async def called_off() -> None:
-        ground = holders.Ground(own_server.pod_dsn, own_server.dsn, tmp_path, holders.Timekeeper(0), at_once)
-        task = asyncio.create_task(holders.hold("postgres", ground, [Hold(0, "notify", 600)]))
+        context = HoldContext(own_server.pod_dsn, own_server.dsn, tmp_path, Timekeeper(0), at_once)
+        task = asyncio.create_task(hold("postgres", context, [Hold(0, "notify", 600)]))
         await until(stuck)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -116,31 +122,33 @@ def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_serv
 @pytest.mark.server
 def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres_database, tmp_path):
     silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
-    found = calibrate(Database("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
+    found = calibrate(CalibratedDatabase("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
     assert found["waits found"].source == "event"
-    assert "fail" in verdicts(found).values(), told(found)
+    assert "fail" in verdicts(found).values(), summary(found)
 
 
 @pytest.mark.alone
 @pytest.mark.server
 def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
-    found = calibrate(Database("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path)
-    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    found = calibrate(
+        CalibratedDatabase("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path
+    )
+    assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert found["blocker right"].n >= 3
     assert not ask_mariadb(mariadb_database.pod_dsn, "SHOW TABLES")
 
 
 @pytest.mark.alone
 def test_sqlite_passes_and_leaves_no_file(tmp_path):
-    found = calibrate(Database("sqlite", "sqlite", "", ""), tmp_path)
-    assert set(verdicts(found).values()) == {"pass"}, told(found)
+    found = calibrate(CalibratedDatabase("sqlite", "sqlite", "", ""), tmp_path)
+    assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert found["total recovered"].source == "pod"
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
 
 def test_a_database_that_is_not_there_is_unknown(tmp_path):
     dsn = "postgresql://nobody:s3cret@127.0.0.1:1/none"
-    found = calibrate(Database("postgres", "postgres", dsn, dsn), tmp_path)
+    found = calibrate(CalibratedDatabase("postgres", "postgres", dsn, dsn), tmp_path)
     assert verdicts(found) == {"waits found": "unknown"}
     assert "s3cret" not in str([asdict(figure) for figure in found.values()])
 
@@ -160,9 +168,9 @@ def own_server(request, tmp_path) -> Iterator[Server]:
 @pytest.mark.server
 def test_a_server_that_hangs_is_not_waited_for(own_server, tmp_path):
     own_server.pause()
-    found = calibrate(Database("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
+    found = calibrate(CalibratedDatabase("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
     assert verdicts(found) == {"waits found": "unknown"}
-    assert found["waits found"].reason == str(Silent())
+    assert found["waits found"].reason == str(ServerSilent())
 
 
 @pytest.mark.server
@@ -170,14 +178,14 @@ def test_a_server_that_hangs_amid_the_holds_is_left_and_can_be_calibrated_when_i
     async def hangs() -> None:
         own_server.pause()
 
-    def made(ready: Ready, holds: Sequence[Hold]) -> holders.Made:
-        ground = holders.Ground(own_server.pod_dsn, own_server.dsn, tmp_path, holders.Timekeeper(0), ready)
-        return asyncio.run(holders.hold(own_server.engine, ground, holds))
+    def made(ready: Ready, holds: Sequence[Hold]) -> HeldWaits:
+        context = HoldContext(own_server.pod_dsn, own_server.dsn, tmp_path, Timekeeper(0), ready)
+        return asyncio.run(hold(own_server.engine, context, holds))
 
     holds = plan(own_server.engine, "short")
     with pytest.raises(ExceptionGroup) as raised:
         made(hangs, holds)
-    assert raised.value.subgroup(Silent)
+    assert raised.value.subgroup(ServerSilent)
     own_server.resume()
     assert len(made(at_once, holds[:2]).waits) == sum(hold.waiters for hold in holds[:2])
 
@@ -185,11 +193,11 @@ def test_a_server_that_hangs_amid_the_holds_is_left_and_can_be_calibrated_when_i
 @pytest.mark.server
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
 def test_asking_whether_the_server_answers_is_in_no_hold_s_way(engine, request, tmp_path, monkeypatch):
-    monkeypatch.setattr(holding, "_ASKED_EVERY_S", 0)
+    monkeypatch.setattr(sessionholds, "_CHECKED_EVERY_S", 0)
     database = request.getfixturevalue(f"{engine}_database")
-    ground = holders.Ground(database.pod_dsn, database.dsn, tmp_path, holders.Timekeeper(0), at_once)
+    context = HoldContext(database.pod_dsn, database.dsn, tmp_path, Timekeeper(0), at_once)
     holds = [Hold(n, "row", 0.005, 2) for n in range(20)]
-    made = asyncio.run(asyncio.wait_for(holders.hold(engine, ground, holds), 60))
+    made = asyncio.run(asyncio.wait_for(hold(engine, context, holds), 60))
     assert len(made.waits) == 40
 
 
@@ -204,9 +212,9 @@ def test_holds_that_are_called_off_are_dropped(engine, request, tmp_path):
         async def begun() -> None:
             ready.set()
 
-        clock = holders.Timekeeper(0)
-        ground = holders.Ground(database.pod_dsn, database.dsn, tmp_path, clock, begun)
-        task = asyncio.create_task(holders.hold(engine, ground, plan(engine, "short")))
+        clock = Timekeeper(0)
+        context = HoldContext(database.pod_dsn, database.dsn, tmp_path, clock, begun)
+        task = asyncio.create_task(hold(engine, context, plan(engine, "short")))
         await ready.wait()
         await asyncio.sleep(0.1)
         task.cancel()

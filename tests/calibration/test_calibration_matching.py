@@ -3,21 +3,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.calibration.matching import Told, match
-from loadtests.calibration.truth import Expected
+from loadtests.calibration.matching import ReportedWait, match
+from loadtests.calibration.truth import ExpectedWait
 
 MS = 1_000_000
 
 
-def wait(session: int, started_ms: float, lasted_ms: float, blocker: int = 1) -> Expected:
+def wait(session: int, started_ms: float, lasted_ms: float, blocker: int = 1) -> ExpectedWait:
     started_ns = round(started_ms * MS)
     ended_ns = started_ns + round(lasted_ms * MS)
-    return Expected(session, started_ns, ended_ns, "row", "acquired", frozenset({blocker}), frozenset({blocker}))
+    return ExpectedWait(session, started_ns, ended_ns, "row", "acquired", frozenset({blocker}), frozenset({blocker}))
 
 
-def told(session: int, started_ms: float, lasted_ms: float, known: str = "event", hits: int | None = None) -> Told:
+def told(
+    session: int, started_ms: float, lasted_ms: float, known: str = "event", hits: int | None = None
+) -> ReportedWait:
     started_ns = round(started_ms * MS)
-    return Told(session, 1, 1, started_ns, started_ns + round(lasted_ms * MS), known, hits)
+    return ReportedWait(session, 1, 1, started_ns, started_ns + round(lasted_ms * MS), known, hits)
 
 
 spans = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 500), st.integers(0, 200)), max_size=25)
@@ -29,7 +31,7 @@ def test_each_is_matched_at_most_once_and_nothing_is_lost(waits, rows, slack_ms)
     matched = match(expected, sources, slack_ms * MS)
     used = [row for _, row in matched.pairs if row is not None]
     assert [w for w, _ in matched.pairs] == expected
-    assert sorted(map(str, [*used, *matched.left])) == sorted(map(str, sources))
+    assert sorted(map(str, [*used, *matched.unmatched])) == sorted(map(str, sources))
     assert all(w.session == row.session for w, row in matched.pairs if row is not None)
 
 
@@ -45,7 +47,7 @@ def test_what_is_told_as_it_was_is_matched_with_itself(spans):
     rows = [told(w.session, w.started_ns / MS, w.lasted_ns / MS) for w in expected]
     matched = match(expected, rows)
     assert all(row and (row.started_ns, row.ended_ns) == (w.started_ns, w.ended_ns) for w, row in matched.pairs)
-    assert not matched.left
+    assert not matched.unmatched
 
 
 def test_a_short_wait_keeps_its_row_although_that_reaches_into_the_next_wait():
@@ -61,5 +63,5 @@ def test_a_row_that_lies_a_clock_s_error_beside_its_wait_is_about_it():
 
 
 def test_a_sight_is_worth_its_period_and_an_event_its_span():
-    assert told(7, 0, 80, "sampled", 3).worth_ns(50 * MS) == 150 * MS
-    assert told(7, 0, 80).worth_ns(50 * MS) == 80 * MS
+    assert told(7, 0, 80, "sampled", 3).duration_ns(50 * MS) == 150 * MS
+    assert told(7, 0, 80).duration_ns(50 * MS) == 80 * MS

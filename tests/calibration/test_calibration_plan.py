@@ -2,25 +2,26 @@
 
 import pytest
 
-from loadtests.calibration.bars import BARS, COUNTED
-from loadtests.calibration.holders import ENGINES, OTHERS, SESSIONS
-from loadtests.calibration.holding import KEYS
-from loadtests.calibration.plan import PLANS, Hold, calibrated, plan
-from loadtests.calibration.truth import Ask, Done, expected
+from loadtests.calibration.contract import SESSIONS, calibration_of, is_calibrated, plan
+from loadtests.calibration.plan import Hold
+from loadtests.calibration.sessionholds import KEYS
+from loadtests.calibration.truth import CompletedHold, LockRequest, expected
+from loadtests.engines import having
+
+PLANS = [(engine, form) for engine in having("calibration") for form in calibration_of(engine).plans]
 
 
 @pytest.mark.parametrize(("engine", "form"), PLANS)
 def test_every_hold_fits_and_has_a_name_of_its_own(engine, form):
     holds = plan(engine, form)
-    assert engine in {**ENGINES, **OTHERS}
-    assert engine in COUNTED or any(of == engine for of, _ in BARS)
+    assert calibration_of(engine).counter is not None or calibration_of(engine).tolerances
     assert len({hold.name for hold in holds}) == len(holds)
     assert max(hold.sessions for hold in holds) <= min(SESSIONS, KEYS)
 
 
 def test_what_nobody_holds_is_not_calibrated():
-    assert calibrated("sqlite", "short")
-    assert not calibrated("memory", "full")
+    assert is_calibrated("sqlite", "short")
+    assert not is_calibrated("memory", "full")
 
 
 def test_the_full_form_has_every_kind_of_wait_from_half_a_millisecond_to_five_seconds():
@@ -32,8 +33,8 @@ def test_the_full_form_has_every_kind_of_wait_from_half_a_millisecond_to_five_se
 
 
 def culprits(engine: str, hold: Hold, place: int) -> tuple[set[int], set[int]]:
-    done = Done(hold, [10, 11, 12, 13], [Ask(place, 0, 100, 10, "acquired")])
-    (wait,) = expected(engine, [done], lambda *_: 0)
+    done = CompletedHold(hold, [10, 11, 12, 13], [LockRequest(place, 0, 100, 10, "acquired")])
+    (wait,) = expected(calibration_of(engine).behind_first, [done], lambda *_: 0)
     return set(wait.blocker), set(wait.root)
 
 
@@ -65,19 +66,19 @@ def test_of_several_holders_the_one_who_stays_is_to_blame():
 
 def test_of_a_deadlock_the_other_one_is_to_blame_and_either_is_the_root():
     circle = Hold(0, "row", 1, ending="deadlock")
-    done = Done(circle, [10, 11], [Ask(place, 0, 100, 10, "acquired") for place in (0, 1)])
-    one, other = expected("postgres", [done], lambda *_: 0)
+    done = CompletedHold(circle, [10, 11], [LockRequest(place, 0, 100, 10, "acquired") for place in (0, 1)])
+    one, other = expected(calibration_of("postgres").behind_first, [done], lambda *_: 0)
     assert (one.session, set(one.blocker), set(one.root)) == (10, {11}, {10, 11})
     assert (other.session, set(other.blocker), set(other.root)) == (11, {10}, {10, 11})
 
 
 def test_a_wait_is_what_its_statement_took_beyond_the_same_statement_in_peace():
-    done = Done(Hold(0, "row", 1), [10, 11], [Ask(1, 1_000, 21_000, 4_000, "timed_out")])
-    (wait,) = expected("postgres", [done], lambda sent, answered: answered - sent)
+    done = CompletedHold(Hold(0, "row", 1), [10, 11], [LockRequest(1, 1_000, 21_000, 4_000, "timed_out")])
+    (wait,) = expected(calibration_of("postgres").behind_first, [done], lambda sent, answered: answered - sent)
     assert (wait.started_ns, wait.ended_ns, wait.outcome, wait.error_ns) == (3_000, 19_000, "timed_out", 20_000)
 
 
 def test_a_wait_that_was_quicker_than_peace_lasted_no_time():
-    done = Done(Hold(0, "row", 0.0005), [10, 11], [Ask(1, 1_000, 2_000, 4_000, "acquired")])
-    (wait,) = expected("postgres", [done], lambda *_: 0)
+    done = CompletedHold(Hold(0, "row", 0.0005), [10, 11], [LockRequest(1, 1_000, 2_000, 4_000, "acquired")])
+    (wait,) = expected(calibration_of("postgres").behind_first, [done], lambda *_: 0)
     assert wait.lasted_ns == 0

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from loadtests.conductor.commands.pod import run_pod
+from loadtests.podcommand import run_pod
 from loadtests.wire.codecs.messages import SUBPROTOCOL, key_text
 
 CASES = [

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from loadtests.conductor.commands.doctor import look
-from loadtests.servers.registry import SERVERS, product
+from loadtests.engines import having
+from loadtests.servers.registry import product
 
 
-@pytest.mark.parametrize("engine", SERVERS)
+@pytest.mark.parametrize("engine", having("server"))
 def test_a_missing_server_disables_its_storages_alone(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.calibration.places import SCRATCH
+from loadtests.calibration.contract import SCRATCH
 from loadtests.conductor.leftovers import CLAIM, Claim, remove_leftovers
 from loadtests.servers.record import KIND
 

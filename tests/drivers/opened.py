@@ -5,18 +5,20 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from loadtests.calibration.holders import ENGINES, ask
-from loadtests.drivers import engines, mariadb, postgres, redis
-from loadtests.ledger.audit import READERS
-from loadtests.pod.storage import registry
+from loadtests.calibration.contract import calibration_of
+from loadtests.drivers import mariadb, postgres, redis
+from loadtests.drivers.addresses import parse_address
+from loadtests.engines import has
+from loadtests.ledger.audit import reading
+from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database
-from loadtests.probes.databases import PROBES
-from loadtests.timeline.context import Database as Place
-from loadtests.timeline.db_sessions import DRIVERS, driver
+from loadtests.probes.databases import create_probe
+from loadtests.timeline.context import DatabaseHandle as Place
+from loadtests.timeline.db_sessions import connected
 
 
 async def probe(engine: str, dsn: str) -> None:
-    looked = PROBES[engine](Database("chats", engine), dsn, time.monotonic_ns)
+    looked = create_probe(Database("chats", engine), dsn, time.monotonic_ns)
     try:
         await looked.open()
         await looked.sample()
@@ -25,23 +27,23 @@ async def probe(engine: str, dsn: str) -> None:
 
 
 async def ledger(engine: str, dsn: str) -> None:
-    async with READERS[engine](dsn, 0):
+    async with reading(engine, dsn, 0):
         pass
 
 
 async def timeline(engine: str, dsn: str) -> None:
-    if engine in DRIVERS:
-        async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
+    if has(engine, "sessions"):
+        async with connected(Place("chats", engine, dsn)) as session:
             await session.execute("SELECT 1")
 
 
 async def calibration(engine: str, dsn: str) -> None:
-    if engine in ENGINES:
-        await ask(engine, dsn)
+    if connect := calibration_of(engine).connect:
+        await connect(dsn)
 
 
 async def pod(engine: str, dsn: str) -> None:
-    storage = registry.create(engine, {engine: dsn}, lambda _: None, "pod-1")
+    storage = create_storage(engine, {engine: dsn}, lambda _: None, "pod-1")
     await storage.start()
     await storage.stop()
 
@@ -58,7 +60,7 @@ CALLERS: Mapping[str, Callable[[str, str], Awaitable[None]]] = {
 @contextlib.asynccontextmanager
 async def session(engine: str, dsn: str) -> Any:
     """A session of the drivers, closed afterwards."""
-    address = engines.parse(engine, dsn)
+    address = parse_address(engine, dsn)
     if engine == "postgres":
         made = await postgres.connect(address, "tests", timeout_s=20)
     elif engine == "mariadb":

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import redis
 from driver_certificates import Authority, Pair
 
-from loadtests.drivers import engines, mariadb, postgres
+from loadtests.drivers import mariadb, postgres
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.addresses.uri import build, split
 from loadtests.servers.contract import Server
@@ -184,7 +185,7 @@ MADE: Mapping[str, Callable[..., Secured]] = {"postgres": _postgres, "mariadb": 
 
 def run_postgres(server: Server, *statements: str) -> None:
     async def life() -> None:
-        connection = await postgres.connect(engines.parse("postgres", server.dsn), "tests", timeout_s=20)
+        connection = await postgres.connect(parse_address("postgres", server.dsn), "tests", timeout_s=20)
         for statement in statements:
             await connection.execute(statement)
         await connection.close()
@@ -194,7 +195,7 @@ def run_postgres(server: Server, *statements: str) -> None:
 
 def run_mariadb(server: Server, *statements: str) -> Sequence[Any]:
     async def life() -> Sequence[Any]:
-        address = engines.parse("mariadb", server.dsn)
+        address = parse_address("mariadb", server.dsn)
         async with await mariadb.connect(address, timeout_s=20) as connection, connection.cursor() as cursor:
             for statement in statements:
                 await cursor.execute(statement)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.drivers import engines
+from loadtests import engines
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError, Place
 from loadtests.drivers.addresses.uri import build, redirected, split
 
@@ -29,7 +30,7 @@ PLACES = st.builds(Place, HOSTS, st.integers(1, 65535))
 
 def refusal(engine: str, dsn: str) -> str:
     with pytest.raises(AddressError) as refused:
-        engines.parse(engine, dsn)
+        parse_address(engine, dsn)
     assert SECRET not in str(refused.value)
     return str(refused.value)
 
@@ -37,19 +38,19 @@ def refusal(engine: str, dsn: str) -> str:
 @given(st.lists(PLACES, min_size=1, max_size=3), TEXT, TEXT, TEXT)
 def test_postgres_address_round_trips(places, user, password, database) -> None:
     dsn = build("postgresql", places, user=user, password=password, path=database)
-    found = engines.parse("postgres", dsn)
+    found = parse_address("postgres", dsn)
     assert (list(found.places), found.user, found.password, found.database) == (places, user, password, database)
 
 
 @given(PLACES, TEXT, TEXT, TEXT)
 def test_mariadb_address_round_trips(place, user, password, database) -> None:
-    found = engines.parse("mariadb", build("mariadb", [place], user=user, password=password, path=database))
+    found = parse_address("mariadb", build("mariadb", [place], user=user, password=password, path=database))
     assert (found.places, found.user, found.password, found.database) == ((place,), user, password, database)
 
 
 @given(PLACES, TEXT, TEXT, st.integers(0, 99))
 def test_redis_address_round_trips(place, user, password, number) -> None:
-    found = engines.parse("redis", build("redis", [place], user=user, password=password, path=str(number)))
+    found = parse_address("redis", build("redis", [place], user=user, password=password, path=str(number)))
     assert (found.places, found.user, found.password, found.database) == ((place,), user, password, str(number))
 
 
@@ -61,22 +62,22 @@ def test_redirected_address_changes_its_place_only(user, password, query) -> Non
     assert (found.user, found.password, found.path, found.query) == (user, password, "pod", old.query)
 
 
-@given(st.text(max_size=60), st.sampled_from(sorted(engines.PARSERS)))
+@given(st.text(max_size=60), st.sampled_from(sorted(engines.having("address"))))
 def test_any_text_is_an_address_or_refused(text, engine) -> None:
     for dsn in (text, f"{BASE[engine]}?{text}", f"{BASE[engine].partition('//')[0]}//{text}"):
         try:
-            engines.parse(engine, dsn)
+            parse_address(engine, dsn)
         except AddressError as error:
             assert SECRET not in str(error)
 
 
-@given(TEXT.filter(lambda text: set(text) & set("@/#?%\\ \n")), st.sampled_from(sorted(engines.PARSERS)))
+@given(TEXT.filter(lambda text: set(text) & set("@/#?%\\ \n")), st.sampled_from(sorted(engines.having("address"))))
 def test_raw_special_character_moves_no_host(password, engine) -> None:
     """An address with a password that is not encoded is refused, or means the host that stands last in it."""
     scheme, _, rest = BASE[engine].partition("://")
     dsn = f"{scheme}://u:{password}@{rest.rpartition('@')[2]}"
     try:
-        found = engines.parse(engine, dsn)
+        found = parse_address(engine, dsn)
     except AddressError:
         return
     assert found.hosts == ("h",)
@@ -93,7 +94,7 @@ def test_raw_special_character_moves_no_host(password, engine) -> None:
     ],
 )
 def test_postgres_sslmode_is_honoured(query: str, mode: str, ca: str | None) -> None:
-    tls = engines.parse("postgres", BASE["postgres"] + query).tls
+    tls = parse_address("postgres", BASE["postgres"] + query).tls
     assert (tls.mode, tls.ca) == (mode, ca)
 
 
@@ -113,7 +114,7 @@ def test_postgres_sslmode_is_honoured(query: str, mode: str, ca: str | None) -> 
     ],
 )
 def test_mariadb_tls_key_is_honoured(query: str, mode: str, ca: str | None) -> None:
-    tls = engines.parse("mariadb", BASE["mariadb"] + query).tls
+    tls = parse_address("mariadb", BASE["mariadb"] + query).tls
     assert (tls.mode, tls.ca) == (mode, ca)
 
 
@@ -128,7 +129,7 @@ def test_mariadb_tls_key_is_honoured(query: str, mode: str, ca: str | None) -> N
     ],
 )
 def test_redis_tls_key_is_honoured(dsn: str, mode: str, ca: str | None) -> None:
-    tls = engines.parse("redis", dsn).tls
+    tls = parse_address("redis", dsn).tls
     assert (tls.mode, tls.ca) == (mode, ca)
 
 
@@ -137,7 +138,7 @@ def test_postgres_keys_are_honoured() -> None:
         "postgres:///?host=/run/pg,db.example,::1&port=1,2,3&user=u&password=p%26&dbname=d&connect_timeout=7"
         "&application_name=mine&options=-c%20search_path%3Da%5C%20b%20--geqo%3Doff&work_mem=1MB&target_session_attrs=standby"
     )
-    found = engines.parse("postgres", dsn)
+    found = parse_address("postgres", dsn)
     assert found.places == (Place("/run/pg", 1), Place("db.example", 2), Place("::1", 3))
     assert (found.user, found.password, found.database) == ("u", "p&", "d")
     assert (found.timeout_s(2), found.application_name, found.target_session_attrs) == (7, "mine", "standby")
@@ -146,10 +147,10 @@ def test_postgres_keys_are_honoured() -> None:
 
 
 def test_unix_sockets_are_honoured() -> None:
-    assert engines.parse("postgres", "postgresql://u@%2Frun%2Fpg:77/d").places == (Place("/run/pg", 77),)
-    assert engines.parse("mariadb", "mysql://u@localhost/d?unix_socket=/run/s").places == (Place("/run/s", 3306),)
-    assert engines.parse("mariadb", "mysql://u@%2Frun%2Fs/d").places == (Place("/run/s", 3306),)
-    redis = engines.parse("redis", "unix://u:p@/run/r.sock?db=2")
+    assert parse_address("postgres", "postgresql://u@%2Frun%2Fpg:77/d").places == (Place("/run/pg", 77),)
+    assert parse_address("mariadb", "mysql://u@localhost/d?unix_socket=/run/s").places == (Place("/run/s", 3306),)
+    assert parse_address("mariadb", "mysql://u@%2Frun%2Fs/d").places == (Place("/run/s", 3306),)
+    redis = parse_address("redis", "unix://u:p@/run/r.sock?db=2")
     assert (redis.places, redis.database, redis.password) == ((Place("/run/r.sock", 6379),), "2", "p")
 
 
@@ -221,18 +222,18 @@ def test_what_is_not_understood_is_refused_by_name(engine: str, dsn: str, words:
 @pytest.mark.parametrize(
     "password", [f"{SECRET}/x", f"{SECRET}#x", f"a?{SECRET}=x", f"{SECRET}@x", f"%{SECRET}", f"a {SECRET}"]
 )
-@pytest.mark.parametrize("engine", sorted(engines.PARSERS))
+@pytest.mark.parametrize("engine", sorted(engines.having("address")))
 def test_password_that_is_not_encoded_is_not_quoted(engine: str, password: str) -> None:
     dsn = BASE[engine].replace(SECRET, password)
     assert "percent-encode" in refusal(engine, dsn)
 
 
 def test_address_shows_no_password() -> None:
-    assert SECRET not in repr([engines.parse(engine, dsn) for engine, dsn in BASE.items()])
+    assert SECRET not in repr([parse_address(engine, dsn) for engine, dsn in BASE.items()])
 
 
 def test_settings_of_the_harness_are_not_overridden() -> None:
-    address = engines.parse("postgres", f"{BASE['postgres']}?statement_timeout=5s&application_name=mine")
+    address = parse_address("postgres", f"{BASE['postgres']}?statement_timeout=5s&application_name=mine")
     with pytest.raises(AddressError, match="sets statement_timeout"):
         address.refuse_conflicts({"statement_timeout": "8000"}, names_itself=False)
     with pytest.raises(AddressError, match="application_name"):

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from loadtests.drivers import engines, redis
+from loadtests.drivers import redis
+from loadtests.drivers.addresses import parse_address
 
 WITHIN_S = 20
 
@@ -22,7 +23,7 @@ async def _open_and_close() -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    client = redis.client(engines.parse("redis", f"redis://127.0.0.1:{port}/0"), timeout_s=WITHIN_S)
+    client = redis.client(parse_address("redis", f"redis://127.0.0.1:{port}/0"), timeout_s=WITHIN_S)
     try:
         await client.initialize()
         assert await client.execute_command("ECHO", "a word") == b"OK"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from driver_certificates import Authority
 
-from loadtests.drivers import engines
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.passfile import password_of
@@ -45,7 +45,7 @@ def test_authorities_of_this_machine_have_to_be_there(monkeypatch: pytest.Monkey
 def _password(passfile: Path, text: str, mode: int = 0o600, place: Place = DB) -> str:
     passfile.write_text(text)
     passfile.chmod(mode)
-    return password_of(engines.parse("postgres", f"postgresql://u@h/d?passfile={passfile}"), place)
+    return password_of(parse_address("postgres", f"postgresql://u@h/d?passfile={passfile}"), place)
 
 
 def test_passfile_has_the_first_line_that_fits(tmp_path: Path) -> None:
@@ -65,4 +65,4 @@ def test_passfile_that_is_of_no_use_is_refused_by_name(tmp_path: Path) -> None:
     assert "hunter2" not in str(refused.value)
     file.unlink()
     with pytest.raises(AddressError, match="cannot be read: No such file"):
-        password_of(engines.parse("postgres", f"postgresql://u@h/d?passfile={file}"), Place("h", 1))
+        password_of(parse_address("postgres", f"postgresql://u@h/d?passfile={file}"), Place("h", 1))

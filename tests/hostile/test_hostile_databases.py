@@ -14,11 +14,11 @@ from hostile_scripts import EVIL, EVIL_BYTES
 
 from loadtests.conductor.failures import Unavailable
 from loadtests.conductor.preflight.target_databases import check_databases
-from loadtests.ledger.audit import READERS
-from loadtests.pod.storage import registry
+from loadtests.ledger.audit import reading
 from loadtests.pod.storage.contract import StorageError
+from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database
-from loadtests.probes.databases import PROBES
+from loadtests.probes.databases import create_probe
 from loadtests.probes.loop import Watch
 from loadtests.probes.recorder import Recorder
 from loadtests.records.rundirectory import RunDirectory
@@ -89,9 +89,9 @@ def test_the_check_of_a_database_behind_a_target_is_clean(engine: str) -> None:
 @pytest.mark.parametrize("engine", ANSWERS)
 def test_ticks_of_an_observer_are_clean(engine: str) -> None:
     async def tick(dsn: str) -> str | None:
-        return (
-            await Watch(PROBES[engine](Database("chats", engine), dsn, time.monotonic_ns), time.monotonic_ns).tick()
-        )[1]
+        return (await Watch(create_probe(Database("chats", engine), dsn, time.monotonic_ns), time.monotonic_ns).tick())[
+            1
+        ]
 
     with answering(engine) as dsn:
         error = asyncio.run(tick(dsn))
@@ -102,7 +102,7 @@ def test_ticks_of_an_observer_are_clean(engine: str) -> None:
 @pytest.mark.parametrize("engine", ANSWERS)
 def test_pod_that_cannot_start_gives_the_reason_in_clean_text(engine: str) -> None:
     async def start(dsn: str) -> None:
-        await registry.create(engine, {engine: dsn}, lambda _: None, "pod-1").start()
+        await create_storage(engine, {engine: dsn}, lambda _: None, "pod-1").start()
 
     with answering(engine) as dsn, pytest.raises(StorageError) as failed:
         asyncio.run(start(dsn))
@@ -116,7 +116,7 @@ def test_actions_and_ledger_give_reasons_in_clean_text(engine: str) -> None:
             pass
 
     async def read(dsn: str) -> None:
-        async with READERS[engine](dsn, 0):
+        async with reading(engine, dsn, 0):
             pass
 
     for attempt in (perform, read):

@@ -9,7 +9,8 @@ from ledgers import accept, failed, manifest, operations
 from storages import Storage, a_storage
 from studies import Op
 
-from loadtests.ledger import Database, Mode, read_ledger
+from loadtests.ledger import Database, read_ledger
+from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 
 LIVE = "00000000000000c1"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.engines import having
 from loadtests.servers.contract import Server
-from loadtests.servers.registry import SERVERS, create_server
+from loadtests.servers.registry import create_server
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=having("server"))
 def engine(request: pytest.FixtureRequest) -> str:
     """Asks for the session's server, which skips where there is none of it."""
     name = str(request.param)

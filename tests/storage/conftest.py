@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from storage_systems import System, make_system
 
-from loadtests.pod.storage import registry
+from loadtests import storagenames
 from loadtests.pod.storage.contract import Storage
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
@@ -40,7 +40,7 @@ DUALS = (
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "system" in metafunc.fixturenames:
         every = metafunc.config.getoption("--every-storage")
-        metafunc.parametrize("system", [*registry.STORAGES, *DUALS] if every else BY_DEFAULT, indirect=True)
+        metafunc.parametrize("system", [*storagenames.names(), *DUALS] if every else BY_DEFAULT, indirect=True)
 
 
 @pytest.fixture

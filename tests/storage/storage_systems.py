@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.pod.storage import registry
+from loadtests import storagenames
+from loadtests.migration import Mode
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,
@@ -20,7 +21,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
     Transaction,
 )
-from loadtests.pod.storage.dual.modes import Mode
+from loadtests.pod.storage.factory import create_storage
 from loadtests.wire.codecs.messages import key_text
 
 ACCOUNT = "account-0001"
@@ -43,10 +44,10 @@ class System:
     transactions: list[Transaction] = field(default_factory=list)
 
     def open(self, starts_on: Mode = "dual") -> Storage:
-        return registry.create(self.name, self.by_database(), self.transactions.append, "pod-1", starts_on)
+        return create_storage(self.name, self.by_database(), self.transactions.append, "pod-1", starts_on)
 
     def by_database(self) -> Mapping[str, str]:
-        return self.dsns or {registry.parse(self.name).engine: self.dsn or ""}
+        return self.dsns or {storagenames.parse(self.name).engine: self.dsn or ""}
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Storage]:
@@ -66,8 +67,8 @@ def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Sy
             return str(tmp_path / f"{database}.db")
         return str(request.getfixturevalue(f"{engine}_database").pod_dsn)
 
-    full = registry.parse(name)
-    dsns = {database: dsn(database, side.engine) for database, side in registry.databases(name).items()}
+    full = storagenames.parse(name)
+    dsns = {database: dsn(database, side.engine) for database, side in storagenames.databases(name).items()}
     return System(str(full), dsns.get(full.engine), dsns if full.sides else {})
 
 

@@ -10,11 +10,11 @@ import sys
 
 from storage_systems import System, sit_down
 
-from loadtests.pod.storage import registry
+from loadtests import storagenames
 
 
 async def write(name: str) -> None:
-    dsns = {database: os.environ[registry.dsn_variable(database)] for database in registry.databases(name)}
+    dsns = {database: os.environ[storagenames.dsn_variable(database)] for database in storagenames.databases(name)}
     storage = System(name, dsns=dsns).open()
     await storage.start()
     agent = await sit_down(storage)

@@ -6,7 +6,7 @@ import time
 import pytest
 from storage_systems import ACCOUNT, Desk, System, new_key, sit_down
 
-from loadtests.pod.storage import registry
+from loadtests import storagenames
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,
@@ -290,7 +290,7 @@ async def test_statistics_count_what_lives(storage: Storage) -> None:
 
 
 async def test_every_change_emits_its_transactions(storage: Storage, system: System) -> None:
-    databases = registry.databases(storage.name)
+    databases = storagenames.databases(storage.name)
     if not databases:
         pytest.skip("has no transactions")
     before = time.monotonic_ns()
@@ -334,7 +334,7 @@ async def test_every_change_emits_its_transactions(storage: Storage, system: Sys
 async def test_settings_are_read_back(storage: Storage) -> None:
     settings = await storage.settings()
     assert all(isinstance(value, str) for value in settings.values())
-    assert settings["engine"] == registry.parse(storage.name).engine
+    assert settings["engine"] == storagenames.parse(storage.name).engine
     if storage.promises.durable:
         assert settings["version"]
     expected = {

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from storage_systems import ACCOUNT, Desk, System, make_system, new_key, sit_down
 
+from loadtests.migration import Mode, bucket
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,
@@ -24,11 +25,9 @@ from loadtests.pod.storage.contract import (
     StorageUnavailable,
 )
 from loadtests.pod.storage.dual import moving
-from loadtests.pod.storage.dual.modes import Mode
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.servers.contract import Server
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
-from loadtests.wire.codecs.shares import bucket
 
 MAINTENANCE = Call("maintenance", "", "")
 

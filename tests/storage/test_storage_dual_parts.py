@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from loadtests.migration import MigrationPlan, bucket, read_from, written_on
 from loadtests.pod.storage.contract import (
     Accepted,
     AccountCopy,
@@ -22,9 +23,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.dual.comparison import difference, differences, rows_of
 from loadtests.pod.storage.dual.gate import Gate
-from loadtests.pod.storage.dual.modes import Plan, read_from, written_on
 from loadtests.wire.codecs.messages import Event
-from loadtests.wire.codecs.shares import bucket
 
 NAMES = [f"account-{n:04}" for n in range(1, 101)]
 
@@ -52,21 +51,21 @@ def test_a_mode_says_who_is_written_and_who_is_read() -> None:
     ]
 
 
-def _modes(plan: Plan) -> dict[str, int]:
+def _modes(plan: MigrationPlan) -> dict[str, int]:
     modes = [plan.mode(name) for name in NAMES]
     return {mode: modes.count(mode) for mode in ("legacy", "dual", "upgraded") if mode in modes}
 
 
 def test_a_wave_grows_and_shrinks_and_leaves_nothing_behind() -> None:
-    plan = Plan("legacy")
+    plan = MigrationPlan("legacy")
     for share, expected in ((25, 25), (50, 50), (100, 100), (60, 60), (0, 0)):
         plan = plan.then("dual", share)
         assert _modes(plan).get("dual", 0) == pytest.approx(expected, abs=1)
-    assert plan == Plan("legacy")
+    assert plan == MigrationPlan("legacy")
 
 
 def test_waves_follow_each_other_and_going_back_leads_where_one_came_from() -> None:
-    plan = Plan("legacy").then("dual", 60).then("upgraded", 20)
+    plan = MigrationPlan("legacy").then("dual", 60).then("upgraded", 20)
     assert _modes(plan) == {"upgraded": 20, "dual": 40, "legacy": 40}
     assert _modes(plan.then("upgraded", 100)) == {"upgraded": 100}
     assert _modes(plan.then("upgraded", 100).then("upgraded", 0)) == {"dual": 60, "legacy": 40}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from storage_systems import ACCOUNT, Desk, System, sit_down
 
-from loadtests.pod.storage import registry
+from loadtests import storagenames
 from loadtests.pod.storage.contract import (
     AlreadyAccepted,
     OutcomeUnknown,
@@ -30,7 +30,7 @@ LINES = 60
 
 def write_until_killed(system: System) -> dict[str, list[str]]:
     """What the writer had said when it was killed: what → which ones."""
-    environment = {**os.environ, **{registry.dsn_variable(name): dsn for name, dsn in system.by_database().items()}}
+    environment = {**os.environ, **{storagenames.dsn_variable(name): dsn for name, dsn in system.by_database().items()}}
     argv = [sys.executable, str(WRITER), system.name]
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
@@ -69,7 +69,7 @@ async def check(system: System, said: dict[str, list[str]]) -> None:
 
 
 def test_what_was_committed_survives_the_writer_killed(system: System) -> None:
-    if registry.promises(system.name).commit_survives == "nothing":
+    if storagenames.promises(system.name).commit_survives == "nothing":
         pytest.skip("promises to survive nothing")
     said = write_until_killed(system)
     assert len(said["subscription"]) >= LINES // 4

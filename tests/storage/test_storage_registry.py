@@ -5,31 +5,34 @@ from pathlib import Path
 
 import pytest
 
+from loadtests import storagenames
 from loadtests.configuration.values import STORAGE_PATTERN
-from loadtests.pod.storage import registry, statements
-from loadtests.pod.storage.contract import Promises
+from loadtests.engines import Promises
+from loadtests.pod.storage import factory, statements
+from loadtests.pod.storage.factory import create_storage
 from loadtests.pod.storage.mariadb import dialect
-from loadtests.pod.storage.registry import StorageName, StorageNameError
 from loadtests.pod.storage.sql import driver
+from loadtests.records.rundirectory import safe_name
+from loadtests.storagenames import StorageName, StorageNameError
 
 
 def test_short_names_stand_for_full_ones() -> None:
-    assert registry.parse("postgres") == registry.parse("postgres:pessimistic")
-    assert registry.parse("postgres:optimistic") == StorageName("postgres", ("optimistic",))
-    assert registry.parse("sqlite") == StorageName("sqlite")
+    assert storagenames.parse("postgres") == storagenames.parse("postgres:pessimistic")
+    assert storagenames.parse("postgres:optimistic") == StorageName("postgres", ("optimistic",))
+    assert storagenames.parse("sqlite") == StorageName("sqlite")
 
 
 def test_name_is_safe_as_a_directory() -> None:
-    assert registry.parse("postgres").directory == "postgres-pessimistic"
-    assert str(registry.parse("postgres")) == "postgres:pessimistic"
+    assert safe_name(str(storagenames.parse("postgres"))) == "postgres-pessimistic"
+    assert str(storagenames.parse("postgres")) == "postgres:pessimistic"
 
 
 @pytest.mark.parametrize("name", ["postgress", "postgres:optimist", "", "sqlite:", "Memory", "x" * 100])
 def test_unknown_name_is_answered_with_the_known(name: str) -> None:
     with pytest.raises(StorageNameError) as caught:
-        registry.parse(name)
+        storagenames.parse(name)
     said = str(caught.value)
-    for known in (*registry.STORAGES, *registry.SHORT):
+    for known in (*storagenames.names(), *storagenames.short_names()):
         assert known in said
     assert "x" * 61 not in said
     assert len(said.partition("Known are")[0]) < 130
@@ -37,7 +40,7 @@ def test_unknown_name_is_answered_with_the_known(name: str) -> None:
 
 def test_nearest_name_is_offered() -> None:
     with pytest.raises(StorageNameError, match="did you mean 'postgres:optimistic'"):
-        registry.parse("postgres:optimstic")
+        storagenames.parse("postgres:optimstic")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ def test_nearest_name_is_offered() -> None:
     ],
 )
 def test_promises_are_read_without_connecting(name: str) -> None:
-    promises = registry.promises(name)
+    promises = storagenames.promises(name)
     assert promises.durable
     assert promises.no_orphans
     assert promises.commit_survives == "power_loss"
@@ -60,29 +63,29 @@ def test_promises_are_read_without_connecting(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["postgres:none", "mariadb:none"])
 def test_without_locks_there_may_be_orphans(name: str) -> None:
-    assert registry.promises(name) == Promises(durable=True, no_orphans=False, commit_survives="power_loss")
+    assert storagenames.promises(name) == Promises(durable=True, no_orphans=False, commit_survives="power_loss")
 
 
 def test_databases_are_named_by_their_engine() -> None:
-    assert registry.databases("memory") == {}
-    assert registry.databases("mariadb") == {"mariadb": StorageName("mariadb", ("pessimistic",))}
-    assert registry.databases("postgres:none") == {"postgres": StorageName("postgres", ("none",))}
+    assert storagenames.databases("memory") == {}
+    assert storagenames.databases("mariadb") == {"mariadb": StorageName("mariadb", ("pessimistic",))}
+    assert storagenames.databases("postgres:none") == {"postgres": StorageName("postgres", ("none",))}
 
 
 def test_missing_dsn_is_told_with_the_variable_to_set() -> None:
     with pytest.raises(StorageNameError, match=r"set LOADTESTS_DSN$"):
-        registry.create("sqlite", {}, lambda _: None, "pod-1")
+        create_storage("sqlite", {}, lambda _: None, "pod-1")
     with pytest.raises(StorageNameError, match="LOADTESTS_DSN_UPGRADED"):
-        registry.create("dual(sqlite,redis)", {"legacy": "pod.sqlite"}, lambda _: None, "pod-1")
+        create_storage("dual(sqlite,redis)", {"legacy": "pod.sqlite"}, lambda _: None, "pod-1")
 
 
 def test_dual_names_are_of_two_full_ones() -> None:
-    name = registry.parse("dual(sqlite,postgres)")
+    name = storagenames.parse("dual(sqlite,postgres)")
     assert str(name) == "dual(sqlite,postgres:pessimistic)"
-    assert name.directory == "dual-sqlite-postgres-pessimistic"
-    assert registry.parse(str(name)) == registry.parse("dual(sqlite, postgres):count") == name
-    assert str(registry.parse("dual(memory,redis):fail")) == "dual(memory,redis:always):fail"
-    assert re.fullmatch(STORAGE_PATTERN, str(registry.parse("dual(memory,redis):fail")))
+    assert safe_name(str(name)) == "dual-sqlite-postgres-pessimistic"
+    assert storagenames.parse(str(name)) == storagenames.parse("dual(sqlite, postgres):count") == name
+    assert str(storagenames.parse("dual(memory,redis):fail")) == "dual(memory,redis:always):fail"
+    assert re.fullmatch(STORAGE_PATTERN, str(storagenames.parse("dual(memory,redis):fail")))
 
 
 @pytest.mark.parametrize(
@@ -102,22 +105,22 @@ def test_dual_names_are_of_two_full_ones() -> None:
 )
 def test_dual_names_that_are_wrong_say_what_was_expected(name: str, words: str) -> None:
     with pytest.raises(StorageNameError) as caught:
-        registry.parse(name)
+        storagenames.parse(name)
     assert words in str(caught.value)
 
 
 def test_databases_are_named_by_their_engine_or_their_side() -> None:
-    assert registry.databases("redis") == {"redis": registry.parse("redis:always")}
-    assert registry.databases("dual(sqlite,postgres:optimistic)") == {
-        "legacy": registry.parse("sqlite"),
-        "upgraded": registry.parse("postgres:optimistic"),
+    assert storagenames.databases("redis") == {"redis": storagenames.parse("redis:always")}
+    assert storagenames.databases("dual(sqlite,postgres:optimistic)") == {
+        "legacy": storagenames.parse("sqlite"),
+        "upgraded": storagenames.parse("postgres:optimistic"),
     }
-    assert registry.databases("dual(memory,redis)") == {"upgraded": registry.parse("redis")}
+    assert storagenames.databases("dual(memory,redis)") == {"upgraded": storagenames.parse("redis")}
 
 
 def test_dual_promises_what_the_weaker_side_does() -> None:
-    assert registry.promises("dual(sqlite,redis:everysec)").commit_survives == "process_crash"
-    assert registry.promises("dual(memory,sqlite)") == Promises(False, True, "nothing")
+    assert storagenames.promises("dual(sqlite,redis:everysec)").commit_survives == "process_crash"
+    assert storagenames.promises("dual(memory,sqlite)") == Promises(False, True, "nothing")
 
 
 def test_statements_are_split_at_their_names(tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ def test_a_name_that_two_files_give_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
 def test_engines_have_the_same_statements(engine: str) -> None:
-    rooms = {engine: Path(registry.__file__).with_name(engine) for engine in ("postgres", "mariadb")}
+    rooms = {engine: Path(factory.__file__).with_name(engine) for engine in ("postgres", "mariadb")}
     names = {engine: set(driver.statements(room)) for engine, room in rooms.items()}
     assert names[engine] == names["postgres"] | names["mariadb"]
 

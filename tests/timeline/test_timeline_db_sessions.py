@@ -7,8 +7,8 @@ import asyncmy
 import asyncpg
 import pytest
 
-from loadtests.pod.storage import registry
 from loadtests.pod.storage.contract import Call, ConnectionRow, Subscribed
+from loadtests.pod.storage.factory import create_storage
 from loadtests.timeline.context import ActionFailed, DatabaseHandle
 from loadtests.timeline.db_sessions import HELD, holding, maintain
 
@@ -16,7 +16,7 @@ ACCOUNT = "account-0001"
 
 
 async def _storage(database):
-    storage = registry.create("postgres:pessimistic", {"postgres": database.pod_dsn}, lambda _: None, "pod-1")
+    storage = create_storage("postgres:pessimistic", {"postgres": database.pod_dsn}, lambda _: None, "pod-1")
     await storage.start()
     await storage.open_connection(
         Call("connection.create", "0" * 16, ACCOUNT), ConnectionRow("c1", ACCOUNT, "agent", "Ada", "token")
@@ -132,7 +132,7 @@ SLEEPERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'time
 
 def test_on_mariadb_locks_are_held_and_maintenance_ends_where_it_is_cut_off(mariadb_database, runner):
     async def life():
-        storage = registry.create("mariadb:pessimistic", {"mariadb": mariadb_database.pod_dsn}, lambda _: None, "pod-1")
+        storage = create_storage("mariadb:pessimistic", {"mariadb": mariadb_database.pod_dsn}, lambda _: None, "pod-1")
         await storage.start()
         database = DatabaseHandle("mariadb", "mariadb", mariadb_database.dsn)
         try:

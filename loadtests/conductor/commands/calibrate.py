@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from loadtests.calibration.plan import PLANS, Form, calibrated
+from loadtests import storagenames
+from loadtests.calibration.contract import is_calibrated
+from loadtests.calibration.plan import Form
 from loadtests.commandline import EX_OK
 from loadtests.conductor.commands.calibration_table import show
 from loadtests.conductor.disk import full_message, means_full
@@ -20,13 +22,13 @@ from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.run.calibration import Calibrating, Place
 from loadtests.conductor.watching import Interrupts
-from loadtests.pod.storage import registry
-from loadtests.pod.storage.registry import StorageName
+from loadtests.engines import has, having
 from loadtests.readers import make_directories, make_directory
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.registry import SERVERS, create_server, missing
+from loadtests.servers.registry import create_server, missing
 from loadtests.standardstreams import print_path
+from loadtests.storagenames import StorageName
 
 _FAILED, _UNKNOWN = 1, 2
 _CODES = {"pass": EX_OK, "fail": _FAILED, "unknown": _UNKNOWN}
@@ -61,7 +63,7 @@ def calibrate(storages: Sequence[str], runs: Path, form: Form) -> int:
 
 
 def _contents(storages: Sequence[str]) -> Contents:
-    needed = {name: registry.databases(name) for name in storages}
+    needed = {name: storagenames.databases(name) for name in storages}
     inner = [f"server-00-{safe_name(name)}-{database}" for name, of in needed.items() for database in of]
     engines = frozenset(storage.engine for of in needed.values() for storage in of.values())
     return Contents(f"calibration-{'0' * 16}-00", max(inner, key=len, default=""), engines)
@@ -73,7 +75,7 @@ def _words(error: OSError, runs: Path) -> str:
 
 def _chosen(storages: Sequence[str], form: Form) -> list[str]:
     """Every engine that is found here, unless some are named. Raises BadInput, Unavailable."""
-    engines = [engine for engine, of in PLANS if of == form]
+    engines = [engine for engine in having("calibration") if is_calibrated(engine, form)]
     if not storages:
         for engine, why in ((engine, missing(engine)) for engine in engines):
             if why is not None:
@@ -86,11 +88,11 @@ def _chosen(storages: Sequence[str], form: Form) -> list[str]:
 
 def _check(name: str, form: Form) -> None:
     try:
-        needed = {storage.engine for storage in registry.databases(name).values()}
-    except registry.StorageNameError as error:
+        needed = {storage.engine for storage in storagenames.databases(name).values()}
+    except storagenames.StorageNameError as error:
         raise BadInput(str(error)) from None
-    if not any(calibrated(engine, form) for engine in needed):
-        raise BadInput(f"--storage {name}: nobody waits for a lock of a database there")
+    if not any(is_calibrated(engine, form) for engine in needed):
+        raise BadInput(f"--storage {name}: this storage has no database locks to calibrate")
     if gone := [f"{engine}: {why}" for engine in sorted(needed) if (why := missing(engine)) is not None]:
         raise Unavailable("\n".join(gone))
 
@@ -141,7 +143,7 @@ def _calibrate(directory: Path, number: int, storage: str, around: Around) -> in
     with ExitStack() as servers:
         servers.callback(Claim(run.path).release)
         try:
-            places = _places(servers, run, registry.databases(storage), around.form)
+            places = _places(servers, run, storagenames.databases(storage), around.form)
         except ServerUnavailable as error:
             around.interrupts.check()
             around.progress.say(str(error))
@@ -159,10 +161,10 @@ def _places(
     """Each database with a private server that lasts as long as `servers`. Raises ServerUnavailable."""
     places = {}
     for name, storage in databases.items():
-        if not calibrated(storage.engine, form):
+        if not is_calibrated(storage.engine, form):
             continue
         places[name] = Place(storage.engine)
-        if storage.engine in SERVERS:
+        if has(storage.engine, "server"):
             home = run.path.parent / f"server-{run.name}-{name}"
             server = servers.enter_context(create_server(storage.engine, home, choices=storage.choices))
             places[name] = Place(storage.engine, server.dsn, server.pod_dsn)

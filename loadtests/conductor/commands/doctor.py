@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from loadtests.conductor.host import packages
+from loadtests.engines import having
 from loadtests.servers.accounts import server_account
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.registry import SERVERS, product, programs
+from loadtests.servers.registry import product, programs
 
 BROWSERS = ("firefox", "chromium", "google-chrome")
 
@@ -35,7 +36,7 @@ def doctor() -> int:
 
 def look() -> Iterator[Finding]:
     yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.release()}")
-    yield from map(_server, SERVERS)
+    yield from map(_server, having("server"))
     yield from _server_users()
     yield _browser()
     for name, version in packages().items():
@@ -53,7 +54,7 @@ def _server(engine: str) -> Finding:
 
 def _server_users() -> Iterator[Finding]:
     """For an ordinary user one line will do, unless an engine cannot run as that user."""
-    findings = [_server_user(engine) for engine in SERVERS]
+    findings = [_server_user(engine) for engine in having("server")]
     if os.geteuid() != 0 and not any(finding.disables for finding in findings):
         yield Finding("server user", "yourself")
     else:

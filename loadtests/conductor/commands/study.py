@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from loadtests import engines, storagenames
 from loadtests.commandline import EX_OK
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, Reason
@@ -16,10 +17,8 @@ from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.run.execution import Around, Run
 from loadtests.conductor.run.manifest import Identity
 from loadtests.conductor.watching import Interrupts
-from loadtests.pod.storage import registry
 from loadtests.readers import make_directories, make_directory
 from loadtests.records.rundirectory import RunDirectory, safe_name
-from loadtests.servers.registry import SERVERS
 
 T = TypeVar("T")
 
@@ -32,8 +31,8 @@ def interleaved(subjects: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
 
 def traversable(subjects: Sequence[Subject]) -> bool:
     """Whether another account has to get through the study's directory: those of the servers that root starts."""
-    needed = [registry.databases(subject.storage) for subject in subjects if subject.storage is not None]
-    return os.geteuid() == 0 and any(storage.engine in SERVERS for of in needed for storage in of.values())
+    needed = [storagenames.databases(subject.storage) for subject in subjects if subject.storage is not None]
+    return os.geteuid() == 0 and any(engines.has(storage.engine, "server") for of in needed for storage in of.values())
 
 
 def create_study(runs: Path, scenario: str, now: datetime, traversable: bool = False) -> Path:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests import storagenames
 from loadtests.commandline import EX_OK, EX_UNAVAILABLE
 from loadtests.conductor.choices import Choices
 from loadtests.conductor.commands.study import create_study, run_study, traversable
@@ -27,7 +28,6 @@ from loadtests.conductor.watching import Interrupts
 from loadtests.environment import carrier_environment
 from loadtests.hostidentity import host_identity
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_secret
-from loadtests.pod.storage import registry
 from loadtests.servers.record import COULD_NOT
 from loadtests.standardstreams import print_path
 
@@ -158,6 +158,6 @@ def web_ui_argv(asked: WebUi) -> list[str]:
         *("--web-host", asked.host, "--web-port", str(asked.port), *asked.access),
         *("--runs-dir", str(asked.runs)),
         *(("--scenario", asked.scenario) if asked.scenario else ()),
-        *(("--storage", str(registry.parse(asked.storage))) if asked.storage else ()),
+        *(("--storage", str(storagenames.parse(asked.storage))) if asked.storage else ()),
         *(f"--{name.replace('_', '-')}={value}" for name, value in asked.target.items()),
     ]

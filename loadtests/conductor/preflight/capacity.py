@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Choices, Subject, Target
 from loadtests.conductor.layout import Layout, PodLayout, layout
+from loadtests.engines import ENGINES, has
 from loadtests.limits import descriptors, memory, ports, tasks
 from loadtests.scenario import Scenario, Stage
-from loadtests.servers.registry import SERVERS, files_needed
+from loadtests.servers.registry import files_needed
 
 POOL = 20
 """Sessions that a pod opens with a database at most."""
@@ -23,10 +24,6 @@ WORKER_FILES = 40
 POD_FILES = 60
 """Open files of a pod beside its clients and database sessions: 18 at rest, 37 with SQLite."""
 
-_TASKS = {"postgres": 8, "mariadb": 24, "redis": 8}
-"""Processes and threads of a server at rest, its supervisor included (measured: 7, 22, 7)."""
-
-_TASKS_A_SESSION = frozenset({"postgres", "mariadb"})
 _WORKER_TASKS, _POD_TASKS, _OTHER_TASKS = 5, 14, 12
 """Of a worker, of a pod, of the Locust master and the observer (measured: 4, 9 to 14, 10)."""
 
@@ -115,7 +112,7 @@ def _needs(choices: Choices, subject: Subject, people: int, host: Host) -> Itera
         return
     for pod in plan.pods:
         what = f"open files of the pod {pod.name}"
-        sessions = sum(POOL for name in pod.databases.values() if plan.databases[name].engine in SERVERS)
+        sessions = sum(POOL for name in pod.databases.values() if has(plan.databases[name].engine, "server"))
         needed = _share(plan, pod, people) + sessions + POD_FILES
         yield Need(what, needed, host.descriptors, descriptors.HOW)
     yield from _servers(choices.scenario, plan, host)
@@ -152,7 +149,7 @@ def _address(url: str) -> tuple[str, int] | None:
 def _servers(scenario: Scenario, plan: Layout, host: Host) -> Iterator[Need]:
     memory_mb = 0
     for name, storage in plan.databases.items():
-        if storage.engine not in SERVERS:
+        if not has(storage.engine, "server"):
             continue
         connections = _largest(scenario, plan, name, "connections")
         needed = files_needed(storage.engine, connections)
@@ -185,7 +182,9 @@ def _tasks(choices: Choices, plan: Layout, host: Host) -> Iterator[Need]:
         return
     needed = _OTHER_TASKS + _WORKER_TASKS * choices.generator.processes + _POD_TASKS * len(plan.pods)
     for storage in plan.databases.values():
-        needed += _TASKS.get(storage.engine, 0)
+        needed += ENGINES[storage.engine].host.tasks
     for pod in plan.pods:
-        needed += sum(POOL for name in pod.databases.values() if plan.databases[name].engine in _TASKS_A_SESSION)
+        needed += sum(
+            POOL * ENGINES[plan.databases[name].engine].host.tasks_a_session for name in pod.databases.values()
+        )
     yield Need("processes and threads", needed, host.tasks, tasks.HOW)

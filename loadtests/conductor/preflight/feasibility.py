@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
+from loadtests import storagenames
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.preflight.collisions import collisions
 from loadtests.configuration.problems import Finding, nearest, one_of, shown
 from loadtests.configuration.source import Document, read_documents
-from loadtests.pod.storage import registry
+from loadtests.engines import has, having
 from loadtests.scenario import Action, Scenario
-from loadtests.servers.registry import SERVERS
 from loadtests.timeline.actions.contract import Capability
-from loadtests.timeline.db_sessions import DRIVERS
 
 
 def problems_of_timeline(
@@ -65,7 +64,7 @@ def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Findin
 
 
 def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Finding]:
-    dual = bool(registry.parse(storage).sides)
+    dual = bool(storagenames.parse(storage).sides)
     named = getattr(action, "database", None)
     if named is not None and not plan.components.chosen_databases(named):
         known = sorted({role for pod in plan.pods for role in pod.databases} | set(plan.databases))
@@ -84,7 +83,7 @@ def _of_need(action: Action, storage: str, plan: Layout, dual: bool) -> Iterator
     offers = [_capabilities(plan.databases[name].engine, dual) for name in databases]
     able = [need.capability in offered for offered in offers]
     if not (any(able) if not need.every else able and all(able)):
-        engines = f" ({one_of(list(DRIVERS))})" if need.capability == "session" else ""
+        engines = f" ({one_of(having('sessions'))})" if need.capability == "session" else ""
         yield Finding(("do",), action.do, f"{need.expected}{engines}: {storage} has none")
 
 
@@ -93,7 +92,7 @@ def _capabilities(engine: str, dual: bool) -> set[Capability]:
     offers: dict[Capability, bool] = {
         "database": True,
         "dual": dual,
-        "server": engine in SERVERS,
-        "session": engine in DRIVERS,
+        "server": has(engine, "server"),
+        "session": has(engine, "sessions"),
     }
     return {name for name, offered in offers.items() if offered}

@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.conductor.disk import NEARLY_FULL_BYTES, full_message, means_full
+from loadtests.engines import ENGINES
 from loadtests.environment import user_variables
 from loadtests.readers import directory_mode, make_directories
 
 _MB = 2**20
-_FRESH_MB = {"mariadb": 130, "postgres": 50}
-"""What a new database takes on disk (measured: 126 and 40)."""
-
-_SQLITE_PATH_BYTES = 500
-"""SQLite takes 512 with what it appends."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ def _shortcomings(trial: Path, contents: Contents) -> Iterable[str]:
         "rename files": (True, _rename),
         "flush files to disk": (contents.on_disk, _flush),
         "lock files": (contents.on_disk, _lock),
-        "map files into shared memory": (bool(contents.engines & {"sqlite", "postgres"}), _map),
+        "map files into shared memory": (any(ENGINES[engine].host.shared_memory for engine in contents.engines), _map),
     }
     failed = [f"{what} ({why})" for what, (needed, do) in wanted.items() if needed and (why := _failure(do, file))]
     if failed:
@@ -148,15 +144,19 @@ def _map(file: Path) -> None:
 def _space(trial: Path, contents: Contents) -> Iterable[str]:
     disk = os.statvfs(trial)
     free = disk.f_bavail * disk.f_frsize
-    wanted = NEARLY_FULL_BYTES + _MB * sum(_FRESH_MB.get(engine, 0) for engine in contents.engines)
+    wanted = NEARLY_FULL_BYTES + _MB * sum(ENGINES[engine].host.disk_mb for engine in contents.engines)
     if free < wanted:
         runs, needed = trial.parent, f"{free / _MB:,.1f} MB are free there, {wanted / _MB:,.1f} MB needed to begin"
         yield f"{full_message(runs)} ({needed})"
 
 
 def _long_path(runs: Path, contents: Contents) -> Iterable[str]:
-    path = runs.absolute() / contents.study / contents.inner / "storage-upgraded.sqlite"
-    length = len(os.fsencode(path))
-    if "sqlite" in contents.engines and length > _SQLITE_PATH_BYTES:
-        most = _SQLITE_PATH_BYTES
-        yield f"--runs {runs}: SQLite takes paths of {most} bytes, its file's would have {length}: choose a shorter one"
+    for name in sorted(contents.engines):
+        path = runs.absolute() / contents.study / contents.inner / f"storage-upgraded.{name}"
+        length, engine = len(os.fsencode(path)), ENGINES[name]
+        most = engine.host.longest_path
+        if most is not None and length > most:
+            yield (
+                f"--runs {runs}: {engine.title} takes paths of {most} bytes, its file's would have {length}: "
+                "choose a shorter one"
+            )

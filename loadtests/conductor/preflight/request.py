@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from loadtests import storagenames
 from loadtests.commandline import is_host_and_port
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
@@ -21,7 +22,6 @@ from loadtests.configuration.problems import SourceError, printable
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
 from loadtests.joining import TOKEN_SECRET
-from loadtests.pod.storage import registry
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import (
@@ -148,8 +148,8 @@ def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:
     seen: dict[str, str] = {}
     for name in names:
         try:
-            full = str(registry.parse(name))
-        except registry.StorageNameError as error:
+            full = str(storagenames.parse(name))
+        except storagenames.StorageNameError as error:
             problems.append(str(error))
             continue
         if full in seen:
@@ -236,8 +236,8 @@ def problems_of_servers(storages: Iterable[str]) -> list[str]:
     """The engines that these storage systems need and that are missing here; names that are none are skipped."""
     engines: dict[str, None] = {}
     for storage in storages:
-        with contextlib.suppress(registry.StorageNameError):
-            engines |= dict.fromkeys(needed.engine for needed in registry.databases(storage).values())
+        with contextlib.suppress(storagenames.StorageNameError):
+            engines |= dict.fromkeys(needed.engine for needed in storagenames.databases(storage).values())
     return [f"{engine}: {why}" for engine in engines if (why := missing(engine)) is not None]
 
 

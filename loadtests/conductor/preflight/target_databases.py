@@ -5,13 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from loadtests import engines
 from loadtests.conductor.failures import Unavailable
 from loadtests.conductor.target import networks_of_host
 from loadtests.destinations import is_loopback, is_owned
-from loadtests.drivers import engines
+from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.probes.contract import Database, Probe
-from loadtests.probes.databases import DSNS, PROBES, database_probes, dsns_by_name, why_not
+from loadtests.probes.databases import DSNS, database_probes, dsns_by_name, why_not
 
 
 def databases_behind(
@@ -35,14 +36,18 @@ def databases_behind(
 
 
 def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str, ...]) -> str:
-    if database.engine not in PROBES:
-        return f"nothing can look into {database.engine}; what can be watched: {', '.join(PROBES)}"
+    if not engines.has(database.engine, "probe"):
+        return f"{database.engine} cannot be observed; engines that can: {', '.join(engines.having('probe'))}"
+    try:
+        engines.check(database.engine)
+    except engines.EngineIncompleteError as error:
+        return str(error)
     if not isinstance(dsn, str):
         return f'its address is missing: set {DSNS} to a JSON object, such as {{"{database.name}": "…"}}'
     try:
-        address = engines.parse(database.engine, dsn)
+        address = parse_address(database.engine, dsn)
     except AddressError as error:
-        return f"its address in {DSNS} is no {engines.FORMS[database.engine]} that can be used: {error}"
+        return f"its address in {DSNS} is no {form_of(database.engine).example} that can be used: {error}"
     foreign = [host for host in address.hosts if not is_loopback(host) and not is_owned(host, hosts_owned)]
     if not foreign:
         return ""
@@ -56,7 +61,7 @@ def networks_of_databases(
     """Of each host by name that no certificate proves: where it may be for the rest of the study."""
     found = {}
     known = dsns_by_name(dsns) if databases else {}
-    for address in (engines.parse(database.engine, known[database.name]) for database in databases):
+    for address in (parse_address(database.engine, known[database.name]) for database in databases):
         for place in address.places:
             if not place.is_socket and address.tls.mode != "verify-full":
                 found[place.host] = networks_of_host(place.host, place.port, hosts_owned)

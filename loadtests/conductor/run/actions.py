@@ -19,7 +19,7 @@ from loadtests.conductor.run.errands import Errands
 from loadtests.conductor.run.pods import OwnPod
 from loadtests.conductor.run.timeline_table import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
-from loadtests.pod.storage.dual.modes import Mode
+from loadtests.migration import Mode
 from loadtests.timeline.action_runner import ActionResult, ActionRunner
 from loadtests.timeline.context import ActionContext, ActionFailed, DatabaseHandle, PodHandle
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from loadtests.calibration.judging import Look, undone
-from loadtests.calibration.outcome import sentence, verdict
-from loadtests.calibration.places import DSNS, HOLDERS_DSNS, SCRATCH
+from loadtests.calibration.contract import DSNS, HOLDERS_DSNS, SCRATCH
+from loadtests.calibration.figures import sentence, verdict
+from loadtests.calibration.judging import DatabaseView, not_calibrated
 from loadtests.calibration.plan import Form
 from loadtests.conductor.processes import Child, Command
 from loadtests.conductor.reaper import Guardian
@@ -93,7 +93,9 @@ class Calibrating:
         return f"it was not done within {_WITHIN_S[self._form]:.0f} s"
 
     def _failed(self, why: str) -> Outcome:
-        figures = [undone(Look(name, place.engine, self._form), why) for name, place in self._places.items()]
+        figures = [
+            not_calibrated(DatabaseView(name, place.engine, self._form), why) for name, place in self._places.items()
+        ]
         document = {"format": FORMAT, "form": self._form, "figures": [asdict(figure) for figure in figures]}
         self._directory.write("calibration", document)
         return Outcome(verdict(figures), sentence(figures))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loadtests.calibration.plan import calibrated
+from loadtests.calibration.contract import is_calibrated
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout, layout
@@ -24,14 +24,15 @@ from loadtests.conductor.run.local_servers import Served
 from loadtests.conductor.run.manifest import Clock
 from loadtests.conductor.run.pods import OwnPod, PodCommand, Proxy
 from loadtests.conductor.watching import Interrupts
-from loadtests.pod.storage.dual.modes import Mode
-from loadtests.pod.storage.registry import StorageName
+from loadtests.engines import has
+from loadtests.migration import Mode
 from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Scenario
 from loadtests.servers.contract import Server
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.registry import SERVERS, create_server
+from loadtests.servers.registry import create_server
+from loadtests.storagenames import StorageName
 
 STOP_WITHIN_S = 15.0
 
@@ -68,7 +69,7 @@ class Parts:
     def start_servers(self) -> None:
         """Raises RunEnded(database_died) when a storage's server does not come up."""
         for name, storage in self.layout.databases.items():
-            if storage.engine in SERVERS:
+            if has(storage.engine, "server"):
                 self._start_server(name, storage)
 
     def _start_server(self, name: str, storage: StorageName) -> None:
@@ -97,8 +98,8 @@ class Parts:
         return {name: self._dsn(name, storage) for name, storage in self.layout.databases.items()}
 
     def _dsn(self, name: str, storage: StorageName) -> str:
-        if storage.engine not in SERVERS:
-            return str(self.directory.path / f"storage-{name}.sqlite")
+        if not has(storage.engine, "server"):
+            return str(self.directory.path / f"storage-{name}.{storage.engine}")
         return self.servers[name].dsn
 
     def _pod_dsn(self, name: str) -> str:
@@ -109,7 +110,7 @@ class Parts:
         places = {
             name: Place(storage.engine, self.dsns()[name], self._pod_dsn(name))
             for name, storage in self.layout.databases.items()
-            if calibrated(storage.engine, "short")
+            if is_calibrated(storage.engine, "short")
         }
         if places:
             self.calibration = Calibrating(self.directory, places, "short", self.guardian)

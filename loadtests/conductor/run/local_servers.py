@@ -13,7 +13,7 @@ import psutil
 
 from loadtests.conductor.choices import Target
 from loadtests.conductor.target import address_of
-from loadtests.drivers import engines
+from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import Place
 
 
@@ -31,7 +31,7 @@ def served_here(target: Target, pod: str, dsns: Mapping[str, str]) -> list[Serve
     """The target, and those of its databases, that are on this host. A process below one before it is of that one."""
     places = [("pod", pod, Place(*address_of(target.url)))]
     for database in target.databases:
-        address = engines.parse(database.engine, dsns[database.name])
+        address = parse_address(database.engine, dsns[database.name])
         places += [("database", database.name, place) for place in address.places]
     found: list[Served] = []
     for role, name, place in places:

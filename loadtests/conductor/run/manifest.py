@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from loadtests import storagenames
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.host import harness, host, packages
 from loadtests.conductor.layout import Layout
-from loadtests.pod.storage import registry
 from loadtests.records.tables import FORMAT
 from loadtests.scenario import PodTarget, Scenario
 
@@ -118,12 +118,12 @@ def planned_actions(scenario: Scenario) -> list[dict[str, Any]]:
 
 def engine(storage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     told = dict(settings)
-    name = told.pop("engine", None) or str(registry.parse(storage).engine)
+    name = told.pop("engine", None) or str(storagenames.parse(storage).engine)
     return {
         "name": name,
         "version": told.pop("version", None),
         "settings": told,
-        "promises": asdict(registry.promises(storage)),
+        "promises": asdict(storagenames.promises(storage)),
     }
 
 

@@ -15,9 +15,9 @@ from loadtests.conductor.processes import Child, Command, Starting, wait_until_r
 from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
-from loadtests.pod.storage.dual.modes import SIDES, Mode, Plan
-from loadtests.pod.storage.registry import dsn_variable
+from loadtests.migration import MigrationPlan, Mode
 from loadtests.scenario import PodTarget
+from loadtests.storagenames import SIDES, dsn_variable
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class OwnPod:
         self._url = ""
         self.in_doubt = False
         """Whether a move of its accounts came to no known end."""
-        self.plan = Plan(command.starts_on)
+        self.plan = MigrationPlan(command.starts_on)
         """Where a dual storage has its accounts, by the moves that were made."""
         self.child: Child | None = None
 
@@ -64,7 +64,7 @@ class OwnPod:
 
     def launch(self) -> Starting:
         """Starts its process; whoever waits for it calls `serves` then. Raises RunEnded(pod_died)."""
-        self.plan = Plan(self._mode())  # it knows of no wave
+        self.plan = MigrationPlan(self._mode())  # it knows of no wave
         log = self._command.logs / f"{self.name}.log"
         name = self.name if self.name.startswith("pod") else f"pod {self.name}"
         command = Command(name, self._argv(), self._environment(), log)

@@ -1,1 +1,18 @@
-"""What a DSN means, by engine. Pure: nothing is opened, read or asked for."""
+"""What a DSN means, by engine. Pure."""
+
+from typing import cast
+
+from loadtests import engines
+from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm
+
+
+def form_of(engine: str) -> AddressForm:
+    """Raises AddressError for an engine without addresses."""
+    if not engines.has(engine, "address"):
+        raise AddressError(f"{engine} has no addresses")
+    return cast(AddressForm, engines.load(engine, "address"))
+
+
+def parse_address(engine: str, dsn: str) -> Address:
+    """What a DSN means. Raises AddressError, whose message quotes no value of it."""
+    return form_of(engine).parse(dsn)

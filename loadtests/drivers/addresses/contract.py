@@ -1,6 +1,6 @@
 """What an address says, whatever its engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
@@ -84,3 +84,12 @@ class Address:
             raise AddressError(f"it sets {', '.join(twice)}, which the harness sets itself: leave it out")
         if names_itself and self.application_name is not None:
             raise AddressError("application_name: pods name their sessions themselves: leave it out")
+
+
+@dataclass(frozen=True)
+class AddressForm:
+    """How an engine's addresses are written. `ca_key`: the key that names the file of a certificate authority."""
+
+    parse: Callable[[str], Address]
+    example: str
+    ca_key: str

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import Address, AddressError, Place, Tls, TlsMode
+from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place, Tls, TlsMode
 from loadtests.drivers.addresses.keys import Keys
 
-FORM: Final = "mariadb://USER:PASSWORD@HOST:PORT/DATABASE"
 SCHEMES: Final = ("mariadb", "mysql")
 PORT: Final = 3306
 
@@ -110,3 +109,6 @@ def _mode(keys: Keys, default: TlsMode) -> TlsMode:
     if named is not None:
         return cast(TlsMode, _MODES[keys.choice("ssl_mode", _MODES, "PREFERRED")])
     return default
+
+
+ADDRESS: Final = AddressForm(parse, "mariadb://USER:PASSWORD@HOST:PORT/DATABASE", ca_key="ssl_ca")

@@ -9,10 +9,9 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import TLS_REQUIRED, Address, AddressError, Place, Tls, TlsMode
+from loadtests.drivers.addresses.contract import TLS_REQUIRED, Address, AddressError, AddressForm, Place, Tls, TlsMode
 from loadtests.drivers.addresses.keys import Keys
 
-FORM: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 SCHEMES: Final = ("postgresql", "postgres")
 PORT: Final = 5432
 
@@ -178,3 +177,6 @@ def _options(text: str) -> Mapping[str, str]:
         if name in found:
             raise AddressError(f"options sets {name}: write it as a key of its own")
     return found
+
+
+ADDRESS: Final = AddressForm(parse, "postgresql://USER:PASSWORD@HOST:PORT/DATABASE", ca_key="sslrootcert")

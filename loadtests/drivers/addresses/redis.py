@@ -3,10 +3,9 @@
 from typing import Final
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import Address, AddressError, Place, Tls
+from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place, Tls
 from loadtests.drivers.addresses.keys import Keys
 
-FORM: Final = "redis://USER:PASSWORD@HOST:PORT/0"
 SCHEMES: Final = ("redis", "rediss", "unix")
 PORT: Final = 6379
 
@@ -90,3 +89,6 @@ def _tls(asked: bool, keys: Keys) -> Tls:
         key_password=keys.text("ssl_password") or "",
         weaker="ssl_check_hostname=false",
     )
+
+
+ADDRESS: Final = AddressForm(parse, "redis://USER:PASSWORD@HOST:PORT/0", ca_key="ssl_ca_certs")

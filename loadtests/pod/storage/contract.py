@@ -13,21 +13,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from loadtests.engines import Promises
 from loadtests.sanitize import sanitize
 from loadtests.wire.codecs.messages import Event
 
 _LONGEST_MESSAGE = 1000
-
-Survives = Literal["power_loss", "os_crash", "process_crash", "nothing"]
-
-
-@dataclass(frozen=True)
-class Promises:
-    """What a storage system vouches for; the contract suite asks each one for what it promises."""
-
-    durable: bool
-    no_orphans: bool
-    commit_survives: Survives
 
 
 @dataclass(frozen=True)

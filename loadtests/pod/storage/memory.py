@@ -14,7 +14,6 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Promises,
     Refusal,
     Resumed,
     Statistics,
@@ -27,13 +26,8 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.copies import account_copy
 from loadtests.pod.storage.rules import Speaker
+from loadtests.storagenames import promises
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
-
-PROMISES = Promises(durable=False, no_orphans=True, commit_survives="nothing")
-
-
-def promises() -> Promises:
-    return PROMISES
 
 
 def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  there is nothing to connect to
@@ -102,7 +96,7 @@ class MemoryStorage:
     """No method awaits anything, so each one is a transaction by nature."""
 
     name = "memory"
-    promises = PROMISES
+    promises = promises("memory")
 
     def __init__(self) -> None:
         self._accounts: defaultdict[str, _Account] = defaultdict(_Account)

@@ -2,17 +2,21 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from loadtests.configuration.values import LongerThanNothing
+from loadtests.engines import having
 from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
 from loadtests.timeline.actions.pod_calls import added
 from loadtests.timeline.context import ActionContext, Components, Found
 from loadtests.timeline.db_sessions import HeldOperation, holding, maintain
 
-Engine = Literal["postgres", "mariadb"]
+if TYPE_CHECKING:
+    MaintainedEngine = str
+else:
+    MaintainedEngine = Literal[tuple(having("sessions"))]
 
 
 class Hold(TimelineAction):
@@ -59,7 +63,7 @@ class Maintain(TimelineAction):
 
     do: Literal["maintain"]
     what: str = Field(min_length=1, max_length=60, description="What it is, in a few words.")
-    statements: dict[Engine, str] = Field(min_length=1, description="By engine; several end with ; each.")
+    statements: dict[MaintainedEngine, str] = Field(min_length=1, description="By engine; several end with ; each.")
     within_s: LongerThanNothing = Field(default=60.0, alias="within", description="It is cut off after this time.")
     database: DatabaseName
 

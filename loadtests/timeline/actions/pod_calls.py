@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from loadtests.migration import Mode
+from loadtests.storagenames import Locking
 from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
 from loadtests.timeline.context import ActionContext, ActionFailed, Components, Found, PodHandle
 from loadtests.timeline.control import control
@@ -19,7 +21,7 @@ class Migrate(TimelineAction):
     default_subject: ClassVar[str] = "all pods"
 
     do: Literal["migrate"]
-    to: Literal["legacy", "dual", "upgraded"]
+    to: Mode
     share: int = Field(default=100, ge=0, le=100, description="Per cent of the accounts that are there afterwards.")
     pods: PodNames
 
@@ -59,7 +61,7 @@ class SwitchLocking(TimelineAction):
     """Switches how an SQL storage locks, while it works."""
 
     do: Literal["relock"]
-    locking: Literal["pessimistic", "optimistic", "none"]
+    locking: Locking
     pods: PodNames
     database: DatabaseName
 

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from loadtests.migration import MigrationPlan, Mode, read_from, written_on
 from loadtests.pod.storage.dual.gate import Gate
-from loadtests.pod.storage.dual.modes import Mode, Plan, Side, read_from, written_on
+from loadtests.storagenames import Side
 
 
 class Account:
@@ -20,7 +21,7 @@ class Accounts:
     """An account that was not seen yet is where all of them started."""
 
     def __init__(self, start: Mode) -> None:
-        self.plan = Plan(start)
+        self.plan = MigrationPlan(start)
         self._accounts: dict[str, Account] = {}
         self._of_connection: dict[str, Account] = {}
 

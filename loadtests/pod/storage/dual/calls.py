@@ -4,20 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
+from loadtests.migration import Mode, read_from
 from loadtests.pod.storage.contract import AlreadyAccepted, Call, OutcomeUnknown, Refusal, Storage, StorageError
 from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.accounts import Account, Accounts
 from loadtests.pod.storage.dual.comparison import difference
-from loadtests.pod.storage.dual.modes import SIDES, Mode, Side, read_from
 from loadtests.pod.storage.dual.moving import Moved
+from loadtests.storagenames import SIDES, Policy, Side
 
 T = TypeVar("T")
-
-Policy = Literal["count", "fail"]
-"""What becomes of a change that the legacy side made and the upgraded one did not: its answer stands, or its caller
-gets an error."""
 
 STOP_TIMEOUT_S: Final = 10.0
 

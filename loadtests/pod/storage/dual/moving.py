@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from loadtests.migration import Mode, read_from, written_on
 from loadtests.pod.storage.contract import AccountCopy, Call, Storage, StorageError
 from loadtests.pod.storage.dual.accounts import Account
 from loadtests.pod.storage.dual.comparison import differences, rows_of
-from loadtests.pod.storage.dual.modes import Mode, Side, read_from, written_on
+from loadtests.storagenames import Side
 
 UPGRADED_WITHIN_S = 10.0
 """How long the upgraded side is waited for where the legacy side has answered: longer than the limits that a storage

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from loadtests.migration import Mode, read_from
 from loadtests.pod.storage.contract import (
     Accepted,
     AccountCopy,
@@ -10,33 +11,19 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Promises,
     Refusal,
     Resumed,
     Statistics,
     Storage,
     StorageError,
     Subscribed,
-    Survives,
 )
-from loadtests.pod.storage.dual.calls import Calls, Policy
-from loadtests.pod.storage.dual.modes import SIDES, Mode, Side, read_from
+from loadtests.pod.storage.dual.calls import Calls
 from loadtests.pod.storage.dual.moving import Moved
+from loadtests.storagenames import SIDES, Policy, Side, weaker
 from loadtests.wire.codecs.messages import Event
 
 T = TypeVar("T")
-
-_SURVIVES: Sequence[Survives] = ("nothing", "process_crash", "os_crash", "power_loss")
-
-
-def weaker(legacy: Promises, upgraded: Promises) -> Promises:
-    """What holds whatever mode an account is in: in `dual` an acknowledged change is on the legacy side at least, in
-    `upgraded` on the upgraded side alone, and a run goes from the one to the other."""
-    return Promises(
-        durable=legacy.durable and upgraded.durable,
-        no_orphans=legacy.no_orphans and upgraded.no_orphans,
-        commit_survives=min(legacy.commit_survives, upgraded.commit_survives, key=_SURVIVES.index),
-    )
 
 
 class DualStorage:

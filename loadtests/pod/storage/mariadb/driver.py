@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from loadtests.drivers import engines
+from loadtests.drivers.addresses import form_of
 from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.pod.storage.contract import StorageError, StorageUnavailable
 from loadtests.pod.storage.mariadb.connection import MariadbConnection, connect, label, parse
@@ -53,7 +53,7 @@ class MariadbDriver:
             return parse(self._dsn)
         except AddressError as error:
             raise StorageUnavailable(
-                f"LOADTESTS_DSN is not a MariaDB URL ({engines.FORMS[self.engine]}) that can be used: {error}"
+                f"LOADTESTS_DSN is not a MariaDB URL ({form_of(self.engine).example}) that can be used: {error}"
             ) from None
 
     async def make_schema(self) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import asyncpg
 
-from loadtests.drivers import engines, postgres
+from loadtests.drivers import postgres
+from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.pod.storage.contract import StorageError, StorageUnavailable
 from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, classify
@@ -92,7 +93,7 @@ class PostgresDriver:
 
     async def open(self) -> None:
         try:
-            address = engines.parse("postgres", self._dsn)
+            address = parse_address("postgres", self._dsn)
             self._pool = await asyncpg.create_pool(
                 connect=partial(_connect, address, re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}")),
                 min_size=2,
@@ -110,7 +111,7 @@ class PostgresDriver:
         except AddressError as error:
             await self.close()
             raise StorageUnavailable(
-                f"LOADTESTS_DSN is not a PostgreSQL URL ({engines.FORMS[self.engine]}) that can be used: {error}"
+                f"LOADTESTS_DSN is not a PostgreSQL URL ({form_of(self.engine).example}) that can be used: {error}"
             ) from None
 
     async def make_schema(self) -> None:

@@ -1,13 +1,8 @@
 """PostgreSQL as a storage system."""
 
-from loadtests.pod.storage.contract import Promises, Storage, TransactionSink
+from loadtests.pod.storage.contract import Storage, TransactionSink
 from loadtests.pod.storage.postgres.driver import PostgresDriver
 from loadtests.pod.storage.sql.storage import SqlStorage
-from loadtests.pod.storage.sql.storage import promises as sql_promises
-
-
-def promises(locking: str) -> Promises:
-    return sql_promises(locking)
 
 
 def create(locking: str, *, dsn: str, record: TransactionSink, pod: str) -> Storage:

@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from loadtests.drivers import engines
 from loadtests.drivers import redis as drivers
+from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import Address, AddressError
 from loadtests.drivers.errors import DatabaseUnreachable
 from loadtests.pod.storage.contract import Call, StorageUnavailable, Transaction, TransactionSink
@@ -66,12 +66,12 @@ class Database:
     async def start(self) -> None:
         """Connects and hands the scripts over. Raises StorageUnavailable."""
         try:
-            address = engines.parse("redis", self._dsn)
+            address = parse_address("redis", self._dsn)
             self._pool = _pool(address, self._pod)
             await drivers.check(address, timeout_s=CONNECT_TIMEOUT_S)
         except AddressError as error:
             raise StorageUnavailable(
-                f"the DSN is not a Redis URL ({engines.FORMS['redis']}) that can be used: {error}"
+                f"the DSN is not a Redis URL ({form_of('redis').example}) that can be used: {error}"
             ) from None
         except DatabaseUnreachable as error:
             raise StorageUnavailable(f"Redis cannot be used: {reason(error)}") from error

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from loadtests.engines import ENGINES
 from loadtests.pod.storage import rules
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -12,7 +13,6 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Promises,
     Refusal,
     Resumed,
     Statistics,
@@ -22,6 +22,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.redis.copying import decoded, pack_message, read_copy, read_event, stamp, write_copy
 from loadtests.pod.storage.redis.driver import Database
+from loadtests.storagenames import promises
 from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
 MAINTENANCE = Call("maintenance", "", "")
@@ -39,21 +40,6 @@ TOUCHED_AT_ONCE = 500
 _LIVE = "live:seen"
 
 
-PROMISES: Mapping[str, Promises] = {
-    # Redis writes and syncs its log once for all the commands of a turn of its event loop, before it sends any of
-    # their replies: whoever has a reply has it on the disk.
-    "always": Promises(durable=True, no_orphans=True, commit_survives="power_loss"),
-    # Written before the reply, synced within a second or two by another thread: what the system has not put on the disk
-    # by then is lost with the system.
-    "everysec": Promises(durable=True, no_orphans=True, commit_survives="process_crash"),
-}
-"""By the setting of `appendfsync`, from the strongest."""
-
-
-def promises(fsync: str) -> Promises:
-    return PROMISES[fsync]
-
-
 def create(fsync: str, *, dsn: str, record: TransactionSink, pod: str) -> "RedisStorage":
     """`dsn` is a Redis URL."""
     return RedisStorage(fsync, Database(dsn, record, pod))
@@ -64,7 +50,7 @@ class RedisStorage:
 
     def __init__(self, fsync: str, database: Database) -> None:
         self.name = f"redis:{fsync}"
-        self.promises = PROMISES[fsync]
+        self.promises = promises(self.name)
         self._fsync, self._database = fsync, database
 
     async def start(self) -> None:
@@ -77,7 +63,7 @@ class RedisStorage:
 
     def _check(self, settings: Mapping[str, str]) -> None:
         """Raises StorageUnavailable when the server is set to keep less than this storage system promises."""
-        names = list(PROMISES)
+        names = [choice.name for choice in ENGINES["redis"].choices]  # from the strongest setting
         wanted = {
             "appendonly": ["yes"],
             "appendfsync": names[names.index(self._fsync) :: -1],

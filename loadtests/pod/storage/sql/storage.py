@@ -9,7 +9,6 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Promises,
     Refusal,
     Resumed,
     Statistics,
@@ -24,14 +23,10 @@ from loadtests.pod.storage.sql.optimistic import Optimistic
 from loadtests.pod.storage.sql.pessimistic import Pessimistic
 from loadtests.pod.storage.sql.strategy import Strategy
 from loadtests.pod.storage.sql.unlocked import Unlocked
+from loadtests.storagenames import promises
 from loadtests.wire.codecs.messages import Event
 
 STRATEGIES: Mapping[str, Strategy] = {s.name: s for s in (Pessimistic(), Optimistic(), Unlocked())}
-
-
-def promises(locking: str) -> Promises:
-    """What an SQL engine vouches for, as its server is set up by default."""
-    return Promises(durable=True, no_orphans=locking != "none", commit_survives="power_loss")
 
 
 class SqlStorage:
@@ -39,7 +34,7 @@ class SqlStorage:
 
     def __init__(self, driver: Driver, record: TransactionSink, locking: str) -> None:
         self.name = f"{driver.engine}:{locking}"
-        self.promises = promises(locking)
+        self.promises = promises(self.name)
         self._driver = driver
         self._database = Database(driver, record)
         self._strategy = STRATEGIES[locking]
@@ -77,7 +72,7 @@ class SqlStorage:
         strategy = STRATEGIES[locking]
         if strategy.foreign_keys:
             await foreign_keys.enforce(self._database, wanted=True)
-        self._strategy, self.promises = strategy, promises(locking)
+        self._strategy, self.promises = strategy, promises(f"{self._driver.engine}:{locking}")
         if not strategy.foreign_keys:
             await foreign_keys.enforce(self._database, wanted=False)
 

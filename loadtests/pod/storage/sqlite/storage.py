@@ -9,7 +9,6 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Promises,
     Refusal,
     Resumed,
     Statistics,
@@ -19,14 +18,10 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.sqlite import accounts, operations
 from loadtests.pod.storage.sqlite.driver import Database, Session
+from loadtests.storagenames import promises
 from loadtests.wire.codecs.messages import Event
 
 MAINTENANCE = Call("maintenance", "", "")
-PROMISES = Promises(durable=True, no_orphans=True, commit_survives="power_loss")
-
-
-def promises() -> Promises:
-    return PROMISES
 
 
 def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  nobody to tell the pod to
@@ -37,7 +32,7 @@ class SqliteStorage:
     """`dsn` is the path of the database file, made when it is not there."""
 
     name = "sqlite"
-    promises = PROMISES
+    promises = promises("sqlite")
 
     def __init__(self, dsn: str, record: TransactionSink) -> None:
         self._database = Database(dsn, record)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, complain
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory
+from loadtests.engines import has
 from loadtests.pod.__main__ import main as pod
-from loadtests.pod.storage.registry import StorageName, StorageNameError, databases, dsn_variable
 from loadtests.regularfiles import open_regular
 from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.registry import SERVERS, create_server
+from loadtests.servers.registry import create_server
+from loadtests.storagenames import StorageName, StorageNameError, databases, dsn_variable
 
 HELP = """
 databases: where the environment names none, sqlite is a file under --runs DIR (default: runs) and stays there; other
@@ -74,8 +75,8 @@ def _check(runs: Path, provided: Mapping[str, StorageName]) -> None:
 
 def _provide(servers: ExitStack, runs: Path, name: str, storage: StorageName) -> str:
     """The DSN of a database that is there from now on."""
-    if storage.engine not in SERVERS:
-        return str(_own_file(runs / ("pod.sqlite" if name == storage.engine else f"pod-{name}.sqlite")))
+    if not has(storage.engine, "server"):
+        return str(_own_file(runs / (f"pod.{name}" if name == storage.engine else f"pod-{name}.{storage.engine}")))
     home = runs / f"pod-{name}-{os.getpid()}"
     return servers.enter_context(create_server(storage.engine, home, choices=storage.choices)).pod_dsn
 
