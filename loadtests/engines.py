@@ -211,7 +211,7 @@ def load(name: str, part: str) -> Any:
 
 
 def check(name: str) -> None:
-    """Looks for every part of an engine without importing it. Raises EngineIncompleteError with the first problem."""
+    """Checks that every part of an engine exists, without importing it. Raises EngineIncompleteError for the first."""
     problem = next(_problems(name, ENGINES[name]), None)
     if problem is not None:
         raise EngineIncompleteError(f"{problem}: complete its entry in loadtests/engines.py")

@@ -58,7 +58,7 @@ def _help() -> int:
 
 
 def _missing(storage: str) -> dict[str, StorageName]:
-    """The databases that the environment does not name; none for a storage that nobody has, which the pod tells."""
+    """The databases that the environment does not name; none for an unknown storage, which the pod reports."""
     try:
         needed = databases(storage)
     except StorageNameError:

@@ -8,14 +8,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
 from loadtests.calibration.matching import ReportedWait
 from loadtests.calibration.plan import Hold, S
 from loadtests.calibration.sessionholds import Ready
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, LockRequest
+from loadtests.drivers.sqlite import connect
 from loadtests.pod.storage.contract import Call, StorageConflict, Transaction
 from loadtests.pod.storage.sqlite.driver import Database, Session
 
@@ -101,8 +100,7 @@ class SqliteLockHolder:
 
     def _run(self, statement: str) -> None:
         if self._connection is None:
-            self._connection = apsw.Connection(str(self._path))
-            self._connection.set_busy_timeout(1000)
+            self._connection = connect(str(self._path), 1.0)
         self._connection.execute(statement)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ and meets its other clients.
 """
 
 import ssl
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -64,6 +65,33 @@ async def connect(
             except (OSError, asyncpg.CannotConnectNowError) as error:  # TimeoutError is one
                 failures.append((place, error))
     raise none_of(failures)
+
+
+async def pool(
+    address: Address, name: str, settings: Mapping[str, str], *, sizes: tuple[int, int], timeout_s: float
+) -> Any:
+    """A pool of `connect`'s sessions, at least and at most as many as `sizes`, whose transactions name themselves.
+
+    Raises what `connect` raises.
+    """
+
+    async def open_session(_dsn: None = None, **driver: Any) -> Any:
+        return await connect(address, name, settings, timeout_s=timeout_s, names_itself=True, **driver)
+
+    # Sessions and their prepared statements are kept for good: replacing them during a run would look like a wait.
+    return await asyncpg.create_pool(
+        connect=open_session,
+        min_size=sizes[0],
+        max_size=sizes[1],
+        max_queries=sys.maxsize,
+        max_inactive_connection_lifetime=0,
+        max_cached_statement_lifetime=0,
+        reset=_keep_settings,
+    )
+
+
+async def _keep_settings(_connection: Any) -> None:
+    """Every setting made in a session is local to its transaction."""
 
 
 def _roles(wanted: str) -> tuple[str, ...]:

@@ -1,30 +1,31 @@
-"""Reads a SQLite file, read-only. The one module that knows apsw here."""
+"""Reads a SQLite file, read-only."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import apsw
 
+from loadtests.drivers.sqlite import connect
 from loadtests.ledger.stored import Read, Row, UnreadableError, sql
 
-_BUSY_MS = 5000
+_BUSY_S = 5.0
 _ROWS = 10_000
 
 
-def _opened(path: str) -> apsw.Connection:
+def _open(path: str) -> Any:
     if not Path(path).is_file():
         raise UnreadableError(f"there is no file {Path(path).name}")
-    return apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    return connect(path, _BUSY_S, read_only=True)
 
 
 @asynccontextmanager
 async def reading(path: str, silent_since_ns: int) -> AsyncIterator[Read]:
     """Raises UnreadableError."""
     try:
-        connection = _opened(path)
-        connection.set_busy_timeout(_BUSY_MS)
+        connection = _open(path)
         try:
             connection.execute("BEGIN")  # one moment
 

@@ -23,7 +23,7 @@ class Product:
     """A database as it is installed: `programs`, the server first, each found in one of a place's directories.
 
     `choice` is the environment variable that decides instead of the search. `places` maps its value (empty: not set)
-    to where to look, best first; `looked` says that to people, `advice` what to install.
+    to where to look, best first; `searched` says that to people, `advice` what to install.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Product:
     programs: tuple[str, ...]
     oldest: tuple[int, ...]
     places: Callable[[str], Iterable[Place]]
-    looked: str
+    searched: str
     advice: str
     words: frozenset[str] = frozenset()
     """Values of `choice` that are no directory."""
@@ -70,7 +70,7 @@ def find(product: Product) -> Binaries:
         if isinstance(found, Binaries):
             return found
         refused.append(found)
-    looked = "; ".join(filter(None, refused)) or f"{product.looked}: none there"
+    looked = "; ".join(filter(None, refused)) or f"{product.searched}: none there"
     cure = f"correct {product.choice}" if choice and choice not in product.words else product.advice
     raise ServerUnavailable(f"no usable {product.name}: {looked}. To go on, {cure}")
 

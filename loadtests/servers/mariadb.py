@@ -36,7 +36,7 @@ MARIADB = Product(
     programs=("mariadbd", "mariadb-install-db"),
     oldest=(10, 6),
     places=_places,
-    looked="on PATH and in /usr/sbin",
+    searched="on PATH and in /usr/sbin",
     advice="install MariaDB 10.6 or newer (Debian: apt install mariadb-server-core mariadb-client-core)",
     ask_version=("--no-defaults", "--version"),  # a broken my.cnf of the machine or of HOME is no concern of ours
 )

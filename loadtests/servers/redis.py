@@ -35,7 +35,7 @@ REDIS = Product(
     programs=("redis-server",),
     oldest=(6, 2),
     places=_places,
-    looked="on PATH and in /usr/sbin",
+    searched="on PATH and in /usr/sbin",
     advice="install Redis 6.2 or newer (Debian: apt install redis-server)",
 )
 

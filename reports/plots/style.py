@@ -38,11 +38,6 @@ class Look:
         return legible(self.light)
 
 
-_STORAGES = {
-    f"{engine}:{choice.name}".removesuffix(":"): Look(choice.light, choice.dark, choice.dash)
-    for engine, entry in ENGINES.items()
-    for choice in entry.choices
-}
 _SPARE = (
     Look("#882255", "#d977a8", (0, (8, 2))),
     Look("#3f3f46", "#d4d4d8", (0, (3, 1, 1, 1))),
@@ -146,21 +141,30 @@ def _times(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(int(colour[place : place + 2], 16) * share):02x}" for place in (1, 3, 5))
 
 
+def _known_storages() -> dict[str, Look]:
+    return {
+        f"{engine}:{choice.name}".removesuffix(":"): Look(choice.light, choice.dark, choice.dash)
+        for engine, entry in ENGINES.items()
+        for choice in entry.choices
+    }
+
+
 def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
     """A look for each storage: the same for a name wherever it appears, and no two alike within a study."""
     looks: dict[str, Look] = {}
-    for name in sorted(storages, key=lambda s: (short_names().get(s, s) not in _STORAGES, s)):
-        look = _STORAGES.get(short_names().get(name, name))
+    known, short = _known_storages(), short_names()
+    for name in sorted(storages, key=lambda s: (short.get(s, s) not in known, s)):
+        look = known.get(short.get(name, name))
         if look is None or look in looks.values():
             first = int(sha256(name.encode()).hexdigest(), 16) % len(_SPARE)
-            ring = _SPARE[first:] + _SPARE[:first] + tuple(_STORAGES.values())
+            ring = _SPARE[first:] + _SPARE[:first] + tuple(known.values())
             look = next((spare for spare in ring if spare not in looks.values()), ring[0])
         looks[name] = look
     return looks
 
 
 def all_looks() -> list[Look]:
-    tables = (_STORAGES, OUTCOME_LOOKS, CAUSE_LOOKS, LOSS_LOOKS, ROLE_LOOKS)
+    tables = (_known_storages(), OUTCOME_LOOKS, CAUSE_LOOKS, LOSS_LOOKS, ROLE_LOOKS)
     classes = [shade for look in CLASS_LOOKS.values() for shade in shades(look)]
     return [look for table in tables for look in table.values()] + [*classes, *_SPARE, *SERIES_LOOKS]
 

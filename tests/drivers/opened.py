@@ -1,11 +1,14 @@
 """What every caller of the drivers does with an address, one function a caller."""
 
+import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from loadtests.calibration.contract import calibration_of
+from loadtests.conductor.preflight.target_databases import check_databases
 from loadtests.drivers import mariadb, postgres, redis
 from loadtests.drivers.addresses import parse_address
 from loadtests.engines import has
@@ -48,12 +51,18 @@ async def pod(engine: str, dsn: str) -> None:
     await storage.stop()
 
 
+async def preflight(engine: str, dsn: str) -> None:
+    """In a thread: it has a loop of its own."""
+    await asyncio.to_thread(check_databases, [Database("chats", engine)], json.dumps({"chats": dsn}))
+
+
 CALLERS: Mapping[str, Callable[[str, str], Awaitable[None]]] = {
     "probe": probe,
     "ledger": ledger,
     "timeline": timeline,
     "calibration": calibration,
     "pod": pod,
+    "preflight": preflight,
 }
 
 

@@ -22,7 +22,8 @@ from loadtests.servers.contract import Server
 
 T = TypeVar("T")
 
-PASSWORD = "p@:/#%? ä'\"\\"
+PASSWORD = "p@:/#%? ä✓Ж'\"\\"
+"""Also with characters that Latin-1 lacks, which drivers may encode wrongly."""
 ODD = 'odd /?#@%:"`'
 
 

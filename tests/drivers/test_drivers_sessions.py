@@ -8,7 +8,7 @@ import pytest
 import redis
 from driver_certificates import Authority
 from opened import CALLERS, is_encrypted, session
-from secured_servers import ODD, Secured, free_port
+from secured_servers import ODD, PASSWORD, Secured, free_port
 
 from loadtests.conductor.failures import Unavailable
 from loadtests.conductor.preflight.target_databases import check_databases
@@ -40,6 +40,14 @@ async def test_every_caller_speaks_tls(secured: Secured, caller: str) -> None:
         await CALLERS[caller](secured.engine, secured.dsn(query=secured.forms["verify-full"], database=database))
     finally:
         secured.require(False)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_every_caller_sends_a_non_ascii_password(secured: Secured, caller: str) -> None:
+    """The user has no other password: a session proves that it came as it is."""
+    assert not PASSWORD.isascii()
+    database = split(secured.server.dsn).path
+    await CALLERS[caller](secured.engine, secured.dsn(tls=False, database=database))
 
 
 async def test_server_that_requires_tls_needs_no_key(secured: Secured) -> None:

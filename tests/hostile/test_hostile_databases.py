@@ -23,8 +23,8 @@ from loadtests.probes.loop import Watch
 from loadtests.probes.recorder import Recorder
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.timeline.context import ActionFailed
-from loadtests.timeline.context import Database as Place
-from loadtests.timeline.db_sessions import driver
+from loadtests.timeline.context import DatabaseHandle as Place
+from loadtests.timeline.db_sessions import connected
 
 ENDLESS = EVIL_BYTES * 3000
 
@@ -112,7 +112,7 @@ def test_pod_that_cannot_start_gives_the_reason_in_clean_text(engine: str) -> No
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"])
 def test_actions_and_ledger_give_reasons_in_clean_text(engine: str) -> None:
     async def perform(dsn: str) -> None:
-        async with driver(Place("chats", engine, dsn)).connected(dsn):
+        async with connected(Place("chats", engine, dsn)):
             pass
 
     async def read(dsn: str) -> None:
@@ -151,7 +151,7 @@ def test_errors_of_real_servers_reach_actions_clean(engine: str, request: pytest
     statement = FAILING[engine].replace("EVIL", EVIL.replace("\0", "").replace(";", "")[:60])
 
     async def execute() -> None:
-        async with driver(Place("chats", engine, dsn)).connected(dsn) as session:
+        async with connected(Place("chats", engine, dsn)) as session:
             await session.execute(statement)
 
     shown = {"postgres": r"\\x1b\]0owned\\x07", "mariadb": r"owned"}[engine]  # MariaDB escapes such text itself

@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -35,7 +36,10 @@ def running(*command: str, cwd: Path) -> Iterator[psutil.Process]:
     """A process that has nothing to do with the harness; ended in the end."""
     with subprocess.Popen(command, cwd=cwd) as process:
         try:
-            yield psutil.Process(process.pid)
+            found = psutil.Process(process.pid)
+            while found.cmdline() != list(command):  # before exec it has ours
+                time.sleep(0.01)
+            yield found
         finally:
             process.kill()
 

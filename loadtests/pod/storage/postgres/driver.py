@@ -1,19 +1,16 @@
 """Sessions with PostgreSQL: a pool, transactions named for their operation."""
 
 import re
-import sys
 from asyncio import wait_for
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import form_of, parse_address
-from loadtests.drivers.addresses.contract import Address, AddressError
+from loadtests.drivers.addresses.contract import AddressError
 from loadtests.pod.storage.contract import StorageError, StorageUnavailable
 from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, classify
 from loadtests.pod.storage.sql.driver import Row, statements
@@ -94,15 +91,9 @@ class PostgresDriver:
     async def open(self) -> None:
         try:
             address = parse_address("postgres", self._dsn)
-            self._pool = await asyncpg.create_pool(
-                connect=partial(_connect, address, re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}")),
-                min_size=2,
-                max_size=POOL_SIZE,
-                # Sessions and what they prepared stay for good: making them anew in mid-run would look like a wait.
-                max_queries=sys.maxsize,
-                max_inactive_connection_lifetime=0,
-                max_cached_statement_lifetime=0,
-                reset=_keep,
+            name = re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}")
+            self._pool = await postgres.pool(
+                address, name, SESSION_SETTINGS, sizes=(2, POOL_SIZE), timeout_s=CONNECT_TIMEOUT_S
             )
             await self.make_schema()
         except DRIVER_ERRORS as error:
@@ -150,14 +141,3 @@ class PostgresDriver:
 
     def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
         return classify(error, committing)
-
-
-async def _connect(address: Address, name: str, _dsn: None = None, **driver: Any) -> Any:
-    """One of the pool's sessions, which gives its missing DSN as well; `driver`: what else it asks for."""
-    return await postgres.connect(
-        address, name, SESSION_SETTINGS, timeout_s=CONNECT_TIMEOUT_S, names_itself=True, **driver
-    )
-
-
-async def _keep(_connection: Any) -> None:
-    """Sessions go back as they are: every setting made in them was local to its transaction."""

@@ -1,4 +1,4 @@
-"""SQLite connections and the threads that use them: the one module that knows apsw."""
+"""SQLite sessions and the threads that use them."""
 
 import asyncio
 import queue
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+from loadtests.drivers.sqlite import connect
 from loadtests.limits.exhaustion import resource_of
 from loadtests.pod.storage.contract import (
     AlreadyAccepted,
@@ -47,8 +48,7 @@ class Session:
         self.number = number
         self._deadline = 0.0
         self._operation = "maintenance"
-        self._connection = apsw.Connection(path)
-        self._connection.set_busy_handler(self._busy)
+        self._connection = connect(path, self._busy)
         self.ask_patiently()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
@@ -67,12 +67,13 @@ class Session:
         return rows[0] if rows else None
 
     def rows(self, statement: str, **values: Any) -> list[Row]:
-        return self._connection.execute(named(self._operation, SQL[statement]), values).fetchall()
+        rows: list[Row] = self._connection.execute(named(self._operation, SQL[statement]), values).fetchall()
+        return rows
 
     def run(self, statement: str, **values: Any) -> int:
         """Runs a change and returns how many rows it made, changed or removed."""
         self._connection.execute(named(self._operation, SQL[statement]), values)
-        return self._connection.changes()
+        return int(self._connection.changes())
 
     def run_many(self, statement: str, rows: Iterable[Row]) -> None:
         """Runs a change for every row, whose values are bound by their places."""
