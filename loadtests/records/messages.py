@@ -29,6 +29,10 @@ _SPARSE_FROM: Final = 64 << 20
 _MOST_EXTENTS: Final = 10_000
 _SCHEMA, _BATCH = 1, 3
 _KINDS = {_SCHEMA: "a schema", 2: "a dictionary", _BATCH: "a record batch", 4: "a tensor", 5: "a sparse tensor"}
+_OLDEST_VERSION: Final = 4
+"""Of the format: V5, since Arrow 1.0. Batches of V4 may be compressed without a word in their header: Arrow looks for
+a key of their metadata as well, and would allocate what no check has seen."""
+
 _CONTINUED = b"\xff\xff\xff\xff"
 
 
@@ -116,6 +120,8 @@ class CheckedStream(io.RawIOBase):
             header = read_header(metadata)
         except (struct.error, IndexError, ValueError):
             raise UnreadableError(f"{self._name} has a message that cannot be understood") from None
+        if header.version < _OLDEST_VERSION:
+            raise UnreadableError(f"{self._name} has a message of an Arrow before 1.0; write it anew with a later one")
         if header.kind != self._expected:
             kind, expected = (_KINDS.get(kind, "an unknown message") for kind in (header.kind, self._expected))
             raise UnreadableError(f"{self._name} has {kind} where {expected} was expected")
@@ -155,6 +161,7 @@ class Header(NamedTuple):
 
     kind: int
     body_bytes: int
+    version: int = 0
     compressed: bool = False
     buffers: tuple[tuple[int, int], ...] = ()
 
@@ -163,7 +170,7 @@ def read_header(metadata: bytes) -> Header:
     """The flatbuffer `Message` of Arrow's format. Raises struct.error, IndexError or ValueError when it is none."""
     message = _Table(metadata, _unsigned(metadata, 0))
     kind = message.scalar(1, "<B")
-    header = Header(kind, message.scalar(3, "<q"))
+    header = Header(kind, message.scalar(3, "<q"), message.scalar(0, "<h"))
     batch = message.table(2) if kind == _BATCH else None
     if batch is None:
         return header

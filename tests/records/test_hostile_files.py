@@ -1,9 +1,11 @@
 """Files of a run directory from elsewhere: what is not as documented is refused by name, in bounded time and memory."""
 
+import contextlib
 import json
 import os
 import socket
 import stat
+import struct
 
 import pyarrow as pa
 import pytest
@@ -292,6 +294,38 @@ def test_announced_sizes_are_compared_with_the_file_first(run):
         raw[body + offset : body + offset + min(length, 8)] = (1 << 31).to_bytes(8, "little")[: min(length, 8)]
     path.write_bytes(raw)
     refused(path, "a record batch of [0-9,]+ bytes; the most is 256 MiB")
+
+
+def without_word_of_compression(raw):
+    """The stream with the field `compression` taken out of the header of its batch."""
+    at = 8 + int.from_bytes(raw[4:8], "little")
+    start, end = at + 8, at + 8 + int.from_bytes(raw[at + 4 : at + 8], "little")
+    for place in range(start, end - 1):
+        changed = bytearray(raw)
+        changed[place : place + 2] = bytes(2)
+        with contextlib.suppress(struct.error, IndexError, ValueError):
+            found, kept = read_header(bytes(changed[start:end])), read_header(bytes(raw[start:end]))
+            if found == kept._replace(compressed=False):
+                return bytes(changed)
+    raise AssertionError
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4"])
+def test_batch_that_hides_its_compression_is_refused(run, compression):
+    """Arrow before 1.0 named the codec in the metadata of the message only, and Arrow still reads that."""
+    version = pa.ipc.MetadataVersion.V4
+    options = pa.ipc.IpcWriteOptions(compression=compression, metadata_version=version)
+    bomb = ticks(*[("x", 0, 0, 0, 0, "x" * 10_000, 1)] * 3_000)
+    path = run.table_path("ticks")
+    with pa.OSFile(str(path), "wb") as out, pa.ipc.new_stream(out, bomb.schema, options=options) as stream:
+        codec = {"ARROW:experimental_compression": compression}
+        stream.write_batch(bomb.combine_chunks().to_batches()[0], custom_metadata=codec)
+    path.write_bytes(without_word_of_compression(path.read_bytes()))
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        assert stream.read_all().num_rows == 3_000
+    before = pa.default_memory_pool().max_memory()
+    refused(path, "a message of an Arrow before 1.0")
+    assert pa.default_memory_pool().max_memory() == before
 
 
 def test_table_of_many_tiny_batches_is_read_in_few_pieces(run):
