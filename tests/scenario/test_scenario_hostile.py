@@ -46,6 +46,12 @@ def test_hostile_text(text, told):
     assert told in refusal(text)
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 20_000, "0o" + "7" * 20_000, "0b" + "1" * 20_000, "9" * 20_000])
+@pytest.mark.parametrize("key", ["seed", "name", "accounts", "token"])
+def test_number_that_python_cannot_write_is_a_problem_of_its_line(key, number):
+    assert "x.yaml:1: " + key in refusal(f"{key}: {number}\n")
+
+
 def test_a_tag_on_a_list_or_mapping_is_refused():
     assert "expected plain YAML without tags" in refusal("name: x\nstages: !!set {a, b}")
 
