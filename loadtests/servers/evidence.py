@@ -137,7 +137,8 @@ def records(runs: Path) -> Iterator[Path]:
     """Files that may be records: of pods in `runs` itself, of runs in its studies. Links are not followed."""
     for place in (runs, *_directories(runs)):
         with suppress(OSError):
-            yield from sorted(path for path in place.iterdir() if path.suffix == ".json")
+            found = sorted(path for path in place.iterdir() if path.suffix == ".json")
+            yield from (path for path in found if path.stem.strip("."))  # `...json` would be beside `..`
 
 
 def _directories(runs: Path) -> list[Path]:

@@ -96,6 +96,18 @@ def test_forged_record_removes_nothing_outside(study: Path, precious: Path) -> N
     assert "thesis.txt is in it, which no server has" in sentence
 
 
+@pytest.mark.parametrize("name", ["...json", "..json"])
+def test_forged_record_removes_no_directory_above(tmp_path: Path, name: str) -> None:
+    """Beside `...json` is `..`: what else is there of names of a server, and hidden, went with it."""
+    runs = tmp_path / "runs"
+    (runs / "data").mkdir(parents=True, mode=0o700)
+    (runs / ".kept").write_text("years of work")
+    forge(runs / "data" / name, runs, reason=None, inode=None)
+    assert remove_leftovers(runs) == []
+    assert (runs / ".kept").exists()
+    assert (runs / "data" / name).exists()
+
+
 @pytest.mark.parametrize(
     "path", ["{study}/../../loadtests-victim", "loadtests-victim", "/proc/self/cwd/loadtests-victim"]
 )
