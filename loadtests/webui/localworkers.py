@@ -13,9 +13,7 @@ import psutil
 from gevent import socket, subprocess
 from locust.runners import STATE_MISSING, MasterRunner
 
-from loadtests.conductor.run.locust import worker_argv
-from loadtests.environment import carrier_environment
-from loadtests.joining import JOIN_TOKEN
+from loadtests.conductor.run.locust import worker_argv, worker_environment
 from loadtests.users.channel import tokens
 from loadtests.users.connections import connected
 from loadtests.webui.control import RunControl
@@ -87,7 +85,7 @@ class LocalWorkers:
         worker = subprocess.Popen(
             worker_argv(self._master),
             stdin=subprocess.DEVNULL,
-            env={**carrier_environment(), JOIN_TOKEN: tokens.token()},
+            env=worker_environment(tokens.token()),
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )

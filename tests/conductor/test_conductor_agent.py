@@ -1,10 +1,12 @@
 """A worker host: how long it waits for its master, and with which exit code and sentence it ends."""
 
+import json
 import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,7 +15,7 @@ import pytest
 from loadtests.conductor.hosts import agent
 from loadtests.conductor.hosts.admission import Hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed
-from loadtests.conductor.hosts.session import Session
+from loadtests.conductor.hosts.session import Session, run_token
 from loadtests.conductor.ports import free_port
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_key
 
@@ -102,6 +104,25 @@ def test_worker_processes_that_never_reached_a_killed_master_are_ended(
     assert code == 69
     assert "is gone" in said
     assert set(psutil.Process().children()) - before == set()
+
+
+def test_worker_processes_have_the_secrets_of_workers_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    others = {"LOADTESTS_DSNS": "{}", "LOADTESTS_WEB_PASSWORD": "canary", "CLOUD_TOKEN": "canary"}
+    for name, value in others.items():
+        monkeypatch.setenv(name, value)
+    script = "import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
+    monkeypatch.setattr(agent, "GONE_AFTER_S", 0.5)
+    monkeypatch.setattr(agent, "worker_argv", lambda _: [sys.executable, "-c", script, str(tmp_path / "seen")])
+    run = {"event": "run", "name": "a", "nonce": NONCE}
+    serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}, run).port)
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert seen[TOKEN_SECRET] == "a signing secret of these tests"
+    assert seen[JOIN_TOKEN] == run_token(join_key(TOKEN), NONCE)
+    assert seen[agent.WORKER_ADDRESS] == "10.0.0.2"
+    assert not [name for name in seen if any(other in name for other in others)]
+    assert "canary" not in str(seen)
 
 
 def test_a_run_without_this_worker_is_waited_for(

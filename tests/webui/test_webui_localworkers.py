@@ -29,6 +29,22 @@ def test_worker_that_cannot_be_replaced_is_shown(
     assert control.note == "The local worker 7 died and cannot be replaced: Cannot allocate memory."
 
 
+def test_worker_in_place_of_another_has_the_secrets_of_workers_only(
+    workers: LocalWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADTESTS_JOIN_TOKEN", "join")
+    monkeypatch.setenv("LOADTESTS_TOKEN_SECRET", "signing")
+    for name in ("LOADTESTS_DSNS", "LOADTESTS_WEB_PASSWORD", "CLOUD_TOKEN"):
+        monkeypatch.setenv(name, "canary")
+    popen = Mock(return_value=Mock(pid=8))
+    monkeypatch.setattr("loadtests.webui.localworkers.subprocess.Popen", popen)
+    monkeypatch.setattr("loadtests.webui.localworkers.gevent.spawn", Mock())
+    workers._replace(7)
+    given = popen.call_args.kwargs["env"]
+    assert (given["LOADTESTS_JOIN_TOKEN"], given["LOADTESTS_TOKEN_SECRET"]) == ("join", "signing")
+    assert "canary" not in given.values()
+
+
 def test_worker_of_an_ending_web_ui_is_not_replaced(
     workers: LocalWorkers, control: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,9 +16,8 @@ from loadtests.conductor.hosts.greeting import send_hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, Unproven
 from loadtests.conductor.hosts.session import NONCE_LENGTH, run_token
 from loadtests.conductor.processes import child_of
-from loadtests.conductor.run.locust import worker_argv
+from loadtests.conductor.run.locust import worker_argv, worker_environment
 from loadtests.conductor.watching import Deadline, Interrupts
-from loadtests.environment import carrier_environment
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.sanitize import sanitize
 
@@ -218,7 +217,7 @@ class Agent:
             raise _Ends(EX_OK, "the study is over")
 
     def _start_workers(self, token: str) -> None:
-        environment = {**carrier_environment(), WORKER_ADDRESS: self._worker_address, JOIN_TOKEN: token}
+        environment = worker_environment(token, **{WORKER_ADDRESS: self._worker_address})
         for _ in range(self._processes):
             worker = subprocess.Popen(
                 worker_argv(self._master),

@@ -10,6 +10,7 @@ from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import Child, Command
 from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.watching import Lines
+from loadtests.environment import child_environment
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.scenario import RunPlan
 
@@ -38,6 +39,12 @@ def worker_argv(master: str) -> list[str]:
     """A worker of a master on HOST:PORT."""
     host, _, port = master.rpartition(":")
     return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port]
+
+
+def worker_environment(join_token: str, **variables: str) -> dict[str, str]:
+    """The environment of such a worker: of our secrets the two that it needs, and no variables of the user's."""
+    signing = {TOKEN_SECRET: os.environ[TOKEN_SECRET]} if TOKEN_SECRET in os.environ else {}
+    return child_environment({JOIN_TOKEN: join_token, **signing, **variables})
 
 
 @dataclass(frozen=True)
