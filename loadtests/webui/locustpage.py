@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, request
 
+from loadtests.sanitize import text_cell
 from loadtests.webui.control import RunControl
 from loadtests.webui.form import CHOICES
 from loadtests.webui.guard import POLICY, page_policy
@@ -23,9 +24,6 @@ _NOT_MEASURED = "Average Content Size"
 
 _RATES = ("current_rps", "current_fail_per_sec")
 """What Locust goes on showing as the present rate when the load has ended."""
-
-_FORMULA = re.compile(r"\s*[=+@\t\r-]")
-"""What spreadsheets take for a formula at the beginning of a cell."""
 
 _PROGRAM = '<script type="module"'
 
@@ -192,9 +190,7 @@ def _without_unmeasured(response: Response) -> Response:
 
 def _without_formulas(response: Response) -> Response:
     """A table of texts that a target may have chosen: none is a formula to a spreadsheet."""
-    return _with_rows(
-        response, [[f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in _rows(response)]
-    )
+    return _with_rows(response, [list(map(text_cell, row)) for row in _rows(response)])
 
 
 def _rows(response: Response) -> list[list[str]]:

@@ -193,9 +193,12 @@ def test_endless_body_is_refused(app: Any) -> None:
 
 
 def test_downloaded_tables_have_no_formulas(app: Any) -> None:
-    table = _without_formulas(Response('Name,Error\n=cmd|x,"+1, ""a"""\na,"\t@SUM(1)"\nb,5\n-1,c\n'))
+    table = _without_formulas(
+        Response('Name,Error\n=cmd|x,"+1, ""a"""\na,"\t@SUM(1)"\nb,5\n-1,c\n\uff1dcmd|x,d\n\x1f=1,e\x1b[2J\n')
+    )
     assert table.get_data(as_text=True).splitlines() == [
         "Name,Error", "'=cmd|x,\"'+1, \"\"a\"\"\"", "a,'\t@SUM(1)", "b,5", "'-1,c",
+        "'\uff1dcmd|x,d", "'\ufffd=1,e\ufffd[2J",
     ]  # fmt: skip
 
 
