@@ -8,6 +8,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import NoPermissionError, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from loadtests.drivers.addresses.contract import Address, AddressError, Place, Tls
 from loadtests.drivers.contexts import context
@@ -15,6 +16,9 @@ from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failu
 from loadtests.drivers.hosts import hosts_of
 
 _RESOLVED_WITHIN_S: Final = 60.0
+_STAYS: Final = MaintNotificationsConfig(enabled=False)
+"""Without it the driver connects to any host that a server names in a push (MOVING), and sends the password there."""
+
 _MODES: Final = ("standalone", "cluster", "sentinel")
 
 
@@ -57,6 +61,7 @@ def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | Non
         "db": int(address.database),
         "socket_connect_timeout": address.timeout_s(timeout_s),
         "client_name": address.application_name or name,
+        "maint_notifications_config": _STAYS,
         **more,
     }
     if place.is_socket:
@@ -125,4 +130,11 @@ def explained(error: BaseException, address: Address) -> BaseException:
 def blocking(address: Address, **more: Any) -> Any:
     """A client for plain threads, of a private server: TCP, no TLS."""
     place = address.places[0]
-    return redis.Redis(host=place.host, port=place.port, username=address.user, password=address.password, **more)
+    return redis.Redis(
+        host=place.host,
+        port=place.port,
+        username=address.user,
+        password=address.password,
+        maint_notifications_config=_STAYS,
+        **more,
+    )

@@ -13,7 +13,6 @@ from redis import exceptions
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
 
 from loadtests.drivers import redis as drivers
 from loadtests.drivers.addresses import form_of, parse_address
@@ -181,7 +180,6 @@ def _pool(address: Address, pod: str) -> Any:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         driver_info=None,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 
 
