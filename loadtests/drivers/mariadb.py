@@ -24,6 +24,9 @@ _PROXIES: Final = re.compile(r"ProxySQL|MaxScale|MySQL Router", re.IGNORECASE)
 _CLEAR_TEXT: Final = ("mysql_clear_password", "dialog", "mysql_old_password")
 """Methods of authentication that show the password to the network; a server may ask for them in mid-handshake."""
 
+_BY_KEY: Final = "sha256_password"
+"""Encrypts the password with a key that the server sends, as `caching_sha2_password` does at first."""
+
 _CANNOT_CONNECT: Final = 2003
 _OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
 """Not `SELECT CONNECTION_ID()`, which proxies answer themselves."""
@@ -112,6 +115,9 @@ def _negotiate(connection: Any, address: Address, place: Place) -> None:
             connection._client_flag &= ~SSL
         if connection._ssl_context is None and not (place.is_socket or is_loopback(place.host)):
             connection._auth_plugin_map = dict.fromkeys(_CLEAR_TEXT, partial(_refuse_clear_text, place))
+            connection._server_public_key = _NoKey(place)
+            if connection._auth_plugin_name == _BY_KEY:  # the driver would ask for the key unasked
+                connection._auth_plugin_name = ""
 
     connection._get_server_information = read_greeting
 
@@ -121,6 +127,22 @@ def _refuse_clear_text(place: Place, _connection: Any) -> NoReturn:
         f"{place} asks for the password in clear text, and the session is not encrypted: nothing was sent. Set "
         "ssl-mode=VERIFY_IDENTITY in the address"
     )
+
+
+class _NoKey:
+    """In place of a server's public key: the driver looks whether it has one before it asks the server.
+
+    Who stands between has a key as well, and can decrypt what is encrypted with it.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def __bool__(self) -> bool:
+        raise DatabaseUnreachable(
+            f"{self._place} asks for the password, encrypted with a key that any host could have sent, and the session "
+            "is not encrypted: nothing was sent. Set ssl-mode=REQUIRED, or better VERIFY_IDENTITY, in the address"
+        )
 
 
 async def _refuse_proxy(connection: Any, place: Place) -> None:

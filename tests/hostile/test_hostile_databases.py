@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hostile_scripts import EVIL, EVIL_BYTES
 
 from loadtests.conductor.failures import Unavailable
@@ -164,11 +166,15 @@ def _packet(number: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "little") + bytes((number,)) + payload
 
 
-_GREETING = _packet(
-    0,
-    b"\x0a8.0.36\0" + b"\1\0\0\0" + b"x" * 8 + b"\0" + b"\x0f\xa2" + b"\x21\2\0" + b"\x08\0\x15" + b"\0" * 10
-    + b"y" * 12 + b"\0mysql_native_password\0",
-)  # fmt: skip
+def _greeting(plugin: bytes) -> bytes:
+    return _packet(
+        0,
+        b"\x0a8.0.36\0" + b"\1\0\0\0" + b"x" * 8 + b"\0" + b"\x0f\xa2" + b"\x21\2\0" + b"\x08\0\x15" + b"\0" * 10
+        + b"y" * 12 + b"\0" + plugin + b"\0",
+    )  # fmt: skip
+
+
+_GREETING = _greeting(b"mysql_native_password")
 
 
 @pytest.mark.parametrize("plugin", ["mysql_clear_password", "dialog", "mysql_old_password"])
@@ -197,3 +203,51 @@ def test_a_password_is_not_sent_in_clear_text(plugin: str, monkeypatch: pytest.M
     assert received[0]
     assert not any(b"hush" in one for one in received)
     assert "hush" not in str(refused.value)
+
+
+_SALT = b"z" * 20 + b"\0"
+_KEY = b"the key of who stands between"
+_BY_KEY: dict[str, tuple[bytes, list[bytes]]] = {
+    "switched to sha256_password": (b"mysql_native_password", [b"\xfesha256_password\0" + _SALT, _KEY]),
+    "greeted with sha256_password": (b"sha256_password", [_KEY]),
+    "greeted, then switched": (b"sha256_password", [b"\xfesha256_password\0" + _SALT, _KEY]),
+    "full caching_sha2_password": (b"caching_sha2_password", [b"\x01\x04", _KEY]),
+    "switched to caching_sha2_password": (
+        b"mysql_native_password",
+        [b"\xfecaching_sha2_password\0" + _SALT, b"\x01\x04", _KEY],
+    ),
+}
+"""The plugin of a greeting, and the answers that follow."""
+
+
+@pytest.mark.parametrize("attack", _BY_KEY)
+def test_a_password_is_not_encrypted_for_who_stands_between(attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own key comes over the same session in plain text, so that any host could have sent it."""
+    plugin, answers = _BY_KEY[attack]
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    received: list[bytes] = []
+
+    def serve() -> None:
+        connected, _ = server.accept()
+        with connected, suppress(OSError):
+            connected.settimeout(5)
+            connected.sendall(_greeting(plugin))
+            for answer in [*answers, b""]:
+                received.append(connected.recv(65536))
+                if not received[-1]:
+                    return
+                connected.sendall(_packet(received[-1][3] + 1, b"\1" + pem if answer is _KEY else answer))
+
+    monkeypatch.setattr("loadtests.drivers.mariadb.is_loopback", lambda _: False)  # as on another host
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        dsn = f"mysql://u:hush@127.0.0.1:{server.getsockname()[1]}/d"
+        with pytest.raises(Unavailable) as refused:
+            check_databases([Database("chats", "mysql")], json.dumps({"chats": dsn}))
+        thread.join(10)
+    assert received[0]
+    assert all(len(one) < key.key_size // 8 for one in received), "the password, for the attacker's key"
+    assert is_safe(str(refused.value))
+    assert attack == "greeted with sha256_password" or "a key that any host could have sent" in str(refused.value)
