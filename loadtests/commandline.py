@@ -1,17 +1,23 @@
-"""What every command of this package shares: its exit codes, and how it refuses arguments. A leaf."""
+"""What all commands of the package share: exit codes, the parser, types of arguments, and the last resort. A leaf."""
 
 import argparse
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from loadtests import readers
 from loadtests.credentials import without_credentials
+from loadtests.sanitize import sanitize_error, sanitize_lines
 
-EX_OK, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 64, 69, 70, 130
+EX_OK, EX_FAIL, EX_UNKNOWN, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 1, 2, 64, 69, 70, 130
+
+_TRACEBACK_LINES = 1000
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's own exit code for bad input is 2, which means `unknown` here."""
+    """A parser that exits with EX_USAGE for wrong arguments: argparse's own code is 2, EX_UNKNOWN."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -20,15 +26,46 @@ class Parser(argparse.ArgumentParser):
 
 
 def complain(command: str, message: object) -> None:
-    """One message on standard error, without the passwords that it may quote."""
-    print(f"{command}: {without_credentials(str(message))}", file=sys.stderr)
+    """Prints one message on standard error, without passwords that it may quote."""
+    print(sanitize_lines(f"{command}: {without_credentials(str(message))}"), file=sys.stderr)
+
+
+def exit_code_of(command: str, run: Callable[[], int]) -> int:
+    """The exit code of a command: that of `run`, or the one for an interrupt, an error of ours, or wrong settings."""
+    if problem := readers.problem():
+        complain(command, problem)
+        return EX_USAGE
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
+    except Exception as error:
+        print(sanitize_lines(traceback.format_exc(), lines=_TRACEBACK_LINES), file=sys.stderr)
+        complain(command, f"a fault of the harness: {type(error).__name__}: {sanitize_error(error)}")
+        return EX_SOFTWARE
 
 
 def seed(text: str) -> int:
-    """An argument's type: what random numbers begin with."""
+    """An argument's type: the seed of random numbers."""
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 2**63 - 1")
     return int(text)
+
+
+def positive(text: str) -> int:
+    """An argument's type: a whole number, 1 or more."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
+    return number
+
+
+def port(text: str) -> int:
+    """An argument's type: a TCP port."""
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1 to 65535")
+    return number
 
 
 def file_path(text: str) -> Path:
@@ -38,7 +75,14 @@ def file_path(text: str) -> Path:
     return Path(text)
 
 
+def add_runs(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Adds `--runs DIR`."""
+    parser.add_argument(
+        "--runs", metavar="DIR", type=file_path, default=Path("runs"), help=f"where {purpose} (default: runs)"
+    )
+
+
 def is_host_and_port(text: str) -> bool:
     """Whether a text is HOST:PORT with a port from 1 to 65535: `getaddrinfo` takes 70000 for 4464."""
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    host, _, number = text.rpartition(":")
+    return bool(host) and number.isascii() and number.isdigit() and 0 < int(number) < 65536

@@ -5,7 +5,6 @@ from loadtests import environment
 if __name__ == "__main__":  # before any library is imported
     environment.clean()
 
-import argparse
 import contextlib
 import errno
 import json
@@ -13,12 +12,11 @@ import os
 import shutil
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from loadtests import readers
-from loadtests.commandline import file_path
+from loadtests.commandline import EX_OK, EX_UNAVAILABLE, EX_UNKNOWN, EX_USAGE, Parser, exit_code_of, file_path
 from loadtests.configuration.problems import SourceError
 from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
@@ -32,8 +30,6 @@ from reports.gate.objectives import load_objectives
 from reports.headline import headline
 from reports.summary import markdown, summary
 
-OK, UNKNOWN, BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 0, 2, 64, 69, 70, 130
-
 
 class ReportError(Exception):
     """No report can be made; `code` is what to exit with."""
@@ -43,51 +39,37 @@ class ReportError(Exception):
         self.code = code
 
 
-class _Arguments(argparse.ArgumentParser):
-    def error(self, message: str):  # type: ignore[no-untyped-def]
-        self.print_usage(sys.stderr)
-        self.exit(BAD_INPUT, f"{self.prog}: {without_credentials(message)}\n")
+def build_parser() -> Parser:
+    parser = Parser("loadtests-report", description="Makes a study's report; its path is the last line.")
+    parser.add_argument("study", type=file_path, help="the study's directory, as `loadtests run` prints it")
+    parser.add_argument(
+        "--objectives", type=file_path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)"
+    )
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     secure("loadtests-report")
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    study = options.study
-    if problem := readers.problem():
-        parser.error(problem)
+    options = build_parser().parse_args(arguments)
+    return exit_code_of("loadtests-report", lambda: _report(options.study, options.objectives))
+
+
+def _report(study: Path, objectives: Path | None) -> int:
     try:
-        page, rows = report(study, options.objectives)
+        page, rows = report(study, objectives)
     except ReportError as error:
         print(f"loadtests-report: {sanitize_lines(str(error))}", file=sys.stderr)
         return error.code
     except UnreadableError as error:
         print(f"loadtests-report: {error}; no report can be made of this study", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return EX_USAGE
     except OSError as error:
         print(f"loadtests-report: {error}: the report could not be written", file=sys.stderr)
-        return UNAVAILABLE
-    except Exception:
-        traceback.print_exc()
-        print("loadtests-report: this is a fault of ours, not of the study", file=sys.stderr)
-        return OUR_FAULT
+        return EX_UNAVAILABLE
     if not rows:
         print(f"loadtests-report: no operation was recorded in {study}: the answer is unknown", file=sys.stderr)
     print_path(page)
-    return OK if rows else UNKNOWN
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Arguments(prog="loadtests-report", description="Makes a study's report; its path is the last line.")
-    parser.add_argument(
-        "study", type=file_path, metavar="STUDY", help="the study's directory, as `loadtests run` prints it"
-    )
-    parser.add_argument(
-        "--objectives", type=file_path, metavar="FILE", help="OpenSLO v1: its limits separate good attempts from bad"
-    )
-    return parser
+    return EX_OK if rows else EX_UNKNOWN
 
 
 def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
@@ -96,7 +78,7 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     runs = _runs(study)
     found = differences(runs)
     if found:
-        raise ReportError(BAD_INPUT, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
+        raise ReportError(EX_USAGE, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
     findings = find(study.resolve().name, runs, limits_s, str(objectives) if limits_s else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
@@ -128,14 +110,15 @@ def _temporary_directory(study: Path) -> Iterator[None]:
 
 def _runs(study: Path) -> list[Run]:
     if study.exists() and not study.is_dir():
-        raise ReportError(BAD_INPUT, f"{study} is a file; give the directory that `loadtests run` printed")
+        raise ReportError(EX_USAGE, f"{study} is a file; give the directory that `loadtests run` printed")
     try:
         return read_study(study)
     except FileNotFoundError:
-        raise ReportError(UNAVAILABLE, f"{study} is not there; `loadtests run` prints where it wrote a study") from None
+        message = f"{study} is not there; `loadtests run` prints where it wrote a study"
+        raise ReportError(EX_UNAVAILABLE, message) from None
     except NotAStudyError:
         raise ReportError(
-            BAD_INPUT, f"{study} holds no run (NN-storage/); give a study, not a run or its parent"
+            EX_USAGE, f"{study} holds no run (NN-storage/); give a study, not a run or its parent"
         ) from None
 
 
@@ -144,7 +127,7 @@ def _limits_s(path: Path) -> dict[str, float]:
     try:
         asked = load_objectives(path).objectives
     except SourceError as error:
-        raise ReportError(BAD_INPUT, str(error)) from None
+        raise ReportError(EX_USAGE, str(error)) from None
     return {o.operation: o.within_s for o in sorted(asked, key=lambda o: -o.within_s)}
 
 

@@ -5,16 +5,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from loadtests import readers
-from loadtests.commandline import file_path
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, exit_code_of, file_path
 from loadtests.configuration.problems import SourceError, nearest, shown
 from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.sanitize import sanitize_error, sanitize_lines
+from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import secure
 from reports.gate.as_json import as_document
 from reports.gate.chosen import NoObjectivesError, objectives_of
@@ -25,13 +23,12 @@ from reports.gate.objectives import Objectives, load_objectives
 from reports.gate.reading import read_evidence, state, study_storages
 from reports.gate.verdicts import EXIT_CODES, Comparison
 
-BAD_INPUT, UNAVAILABLE, OUR_FAULT, INTERRUPTED = 64, 69, 70, 130
-
 _DESCRIPTION = """\
 Judges a study by objectives. Writes STUDY/verdict.json and STUDY/verdict.xml (JUnit), prints Markdown.
 Without --candidate every storage of the study has to pass; with it, the candidate decides and the baseline is shown.
 """
-_EPILOG = "exit codes: 0 pass, 1 fail, 2 unknown, 64 bad input, 69 study not there, 70 our own fault, 130 interrupted"
+_EPILOG = """\
+exit codes: 0 pass, 1 fail, 2 unknown, 64 bad input, 69 study not there, 70 a fault of the harness, 130 interrupted"""
 
 
 class _RefusedError(Exception):
@@ -42,35 +39,23 @@ class _RefusedError(Exception):
         self.code = code
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _RefusedError(BAD_INPUT, f"{self.format_usage()}{self.prog}: {message}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+    """Runs the command; returns its exit code. Raises SystemExit for bad arguments and for --help."""
     secure("loadtests-gate")
+    options = build_parser().parse_args(arguments)
+    return exit_code_of("loadtests-gate", lambda: _judged(options))
+
+
+def _judged(options: argparse.Namespace) -> int:
     try:
-        return _gate(_options(arguments))
+        return _gate(options)
     except _RefusedError as refused:
         print(sanitize_lines(str(refused)), file=sys.stderr)
         return refused.code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # the last resort
-        print(f"loadtests-gate: our own fault: {type(error).__name__}: {sanitize_error(error)}", file=sys.stderr)
-        return OUR_FAULT
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    options = _parser().parse_args(arguments)
-    if problem := readers.problem():
-        raise _RefusedError(BAD_INPUT, f"loadtests-gate: {problem}")
-    return options
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
+def build_parser() -> Parser:
+    parser = Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("study", type=file_path, metavar="STUDY", help="the directory of a study")
     parser.add_argument(
         "--objectives",
@@ -110,18 +95,18 @@ def _objectives(read: Callable[[], Objectives]) -> Objectives:
     try:
         return read()
     except (SourceError, NoObjectivesError) as error:
-        raise _RefusedError(BAD_INPUT, str(error)) from None
+        raise _RefusedError(EX_USAGE, str(error)) from None
 
 
 def _storages(study: Path) -> Mapping[str, list[RunDirectory]]:
     try:
         return study_storages(study)
     except UnreadableError as error:
-        raise _RefusedError(BAD_INPUT, f"{study}: {error}") from None
+        raise _RefusedError(EX_USAGE, f"{study}: {error}") from None
     except FileNotFoundError:
-        raise _RefusedError(UNAVAILABLE, f"{study}: no such study; expected a directory of runs") from None
+        raise _RefusedError(EX_UNAVAILABLE, f"{study}: no such study; expected a directory of runs") from None
     except OSError as error:
-        raise _RefusedError(UNAVAILABLE, f"{study}: cannot be read: {error.strerror}") from None
+        raise _RefusedError(EX_UNAVAILABLE, f"{study}: cannot be read: {error.strerror}") from None
 
 
 def _refuse_changed(study: Path, before: Mapping[str, object]) -> None:
@@ -130,7 +115,7 @@ def _refuse_changed(study: Path, before: Mapping[str, object]) -> None:
     changed = sorted(run for run in before.keys() | after.keys() if before.get(run) != after.get(run))
     if changed:
         raise _RefusedError(
-            UNAVAILABLE,
+            EX_UNAVAILABLE,
             f"{study}: {', '.join(changed)} changed while the study was judged; wait until its runs have ended",
         )
 
@@ -140,17 +125,13 @@ def _comparison(options: argparse.Namespace, storages: Iterable[str]) -> Compari
     if not any(named.values()):
         return None
     if options.baseline == options.candidate or not all(named.values()):
-        raise _RefusedError(
-            BAD_INPUT, "expected --baseline and --candidate together, and two different storage systems"
-        )
+        raise _RefusedError(EX_USAGE, "expected --baseline and --candidate together, and two different storage systems")
     for option, storage in named.items():
         if storage not in storages:
             near = nearest(storage, storages)
             hint = f"; did you mean {near}?" if near else ""
             known = ", ".join(storages) or "none"
-            raise _RefusedError(
-                BAD_INPUT, f"{option}: got {shown(storage)}, expected one of the study's: {known}{hint}"
-            )
+            raise _RefusedError(EX_USAGE, f"{option}: got {shown(storage)}, expected one of the study's: {known}{hint}")
     return Comparison(options.baseline, options.candidate)
 
 
@@ -162,7 +143,7 @@ def _clear(outputs: Iterable[Path]) -> None:
             replace_text(path, "")
             path.unlink()
         except OSError as error:
-            raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
+            raise _RefusedError(EX_UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _write(texts: Mapping[Path, str]) -> None:
@@ -173,4 +154,4 @@ def _write(texts: Mapping[Path, str]) -> None:
         except OSError as error:
             for written in texts:
                 written.unlink(missing_ok=True)
-            raise _RefusedError(UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None
+            raise _RefusedError(EX_UNAVAILABLE, f"{path}: cannot be written: {error.strerror}") from None

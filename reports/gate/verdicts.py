@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, Flag
 
+from loadtests.commandline import EX_FAIL, EX_OK, EX_UNKNOWN
+
 
 class Verdict(Enum):
     PASS = "pass"  # noqa: S105  a verdict, not a password
@@ -11,7 +13,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 2}
+EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: EX_OK, Verdict.FAIL: EX_FAIL, Verdict.UNKNOWN: EX_UNKNOWN}
 
 _RANK = {Verdict.PASS: 0, Verdict.UNKNOWN: 1, Verdict.FAIL: 2}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.cli import _access, parser
+from loadtests.cli import build_parser
+from loadtests.cli.ui import access_options
 from loadtests.conductor.commands.study_commands import WebUi, web_ui_argv
 
 
@@ -25,8 +26,8 @@ def test_access_is_handed_to_locust_and_the_password_is_not():
     argv = web_ui_argv(WebUi(None, None, Path("runs"), 1, 8089, host="192.0.2.1", access=access))
     assert dict(pairwise(argv))["--web-host"] == "192.0.2.1"
     assert set(access) <= set(argv)
-    parsed = parser().parse_args(["ui", "--web-host", "192.0.2.1", *access])
-    assert _access(parsed) == access
+    parsed = build_parser().parse_args(["ui", "--web-host", "192.0.2.1", *access])
+    assert access_options(parsed) == access
 
 
 def test_what_was_not_asked_for_is_left_to_the_form():

@@ -30,7 +30,7 @@ LIMIT_BYTES = 1 << 30
 _ADDRESS_SPACE = 6 << 30
 _FORMULA = re.compile(r"^[\s\x00-\x1f]*[=+\-@]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_CRASH = re.compile(r"crashed|cannot be read: \w+(Error|Exception|Invalid)\b|Traceback|fault of ours|our own fault")
+_CRASH = re.compile(r"crashed|cannot be read: \w+(Error|Exception|Invalid)\b|Traceback|fault of the harness")
 _ALLOWED = {"gate": {0, 1, 2, 64, 69}, "report": {0, 2, 64, 69}, "export": {0, 64, 69}}
 
 

@@ -246,7 +246,7 @@ def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_pat
     write_run(study, operations=accepts(0.01))
     monkeypatch.setattr("reports.page.render.render", fail)
     assert main([str(study)]) == 70
-    assert "a fault of ours" in capsys.readouterr().err
+    assert "a fault of the harness" in capsys.readouterr().err
     assert [p.name for p in study.iterdir()] == ["01-sqlite"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtests import storagenames
 from loadtests.calibration.contract import is_calibrated
 from loadtests.calibration.plan import Form
-from loadtests.commandline import EX_OK
+from loadtests.commandline import EX_FAIL, EX_OK, EX_UNKNOWN
 from loadtests.conductor.commands.calibration_table import show
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
@@ -30,8 +30,7 @@ from loadtests.servers.registry import create_server, missing
 from loadtests.standardstreams import print_path
 from loadtests.storagenames import StorageName
 
-_FAILED, _UNKNOWN = 1, 2
-_CODES = {"pass": EX_OK, "fail": _FAILED, "unknown": _UNKNOWN}
+_CODES = {"pass": EX_OK, "fail": EX_FAIL, "unknown": EX_UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
 
 def _worst(codes: Sequence[int]) -> int:
     """What kept us from calibrating comes before what was found; and what failed before what nobody knows."""
-    for code in (*(c for c in codes if c > _UNKNOWN), _FAILED, _UNKNOWN):
+    for code in (*(c for c in codes if c > EX_UNKNOWN), EX_FAIL, EX_UNKNOWN):
         if code in codes:
             return code
     return EX_OK

@@ -1,0 +1,91 @@
+"""`loadtests ui`: its arguments, and the web UI that they ask for."""
+
+import argparse
+import sys
+from argparse import _ArgumentGroup
+
+from loadtests import environment
+from loadtests.commandline import EX_USAGE, add_runs, port, positive
+from loadtests.scenario.commands import ALLOW_COMMANDS
+
+
+def add_arguments(ui: argparse.ArgumentParser) -> None:
+    ui.add_argument("scenario", metavar="SCENARIO", nargs="?", help="what the start form begins with")
+    ui.add_argument("--storage", metavar="NAME", help="what the start form begins with")
+    add_runs(ui, "studies go")
+    ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
+    ui.add_argument(
+        "--port", metavar="N", dest="web_port", type=port, default=8089, help="of the web UI (default: 8089)"
+    )
+    ui.add_argument(
+        ALLOW_COMMANDS, action="store_true", help="let scenarios run the commands of their timelines (do: run)"
+    )
+    _add_access(ui.add_argument_group("access to the web UI (docs/web-ui.md)"))
+    _add_target(ui.add_argument_group("a pod that is running already, instead of one that the web UI starts"))
+    ui.set_defaults(do=_ui)
+
+
+def _add_access(access: _ArgumentGroup) -> None:
+    access.add_argument(
+        "--web-host",
+        metavar="HOST",
+        default="127.0.0.1",
+        help="where it listens (default: 127.0.0.1); any other address needs --web-login",
+    )
+    access.add_argument("--web-login", action="store_true", help="ask for the password of LOADTESTS_WEB_PASSWORD")
+    access.add_argument(
+        "--web-password-file", metavar="FILE", default="", help="the password, instead of LOADTESTS_WEB_PASSWORD"
+    )
+    access.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a further name under which it answers, as behind a proxy; may be repeated",
+    )
+    access.add_argument("--tls-cert", metavar="FILE", default="", help="certificate, for https")
+    access.add_argument("--tls-key", metavar="FILE", default="", help="its private key")
+
+
+def _add_target(target: _ArgumentGroup) -> None:
+    target.add_argument("--target", metavar="URL", help="its address; tokens from LOADTESTS_TOKEN_SECRET")
+    target.add_argument("--label", metavar="NAME", help="what it is called in reports")
+    target.add_argument("--database", metavar="NAME:ENGINE", help="a database behind it to watch, as of run")
+    target.add_argument("--i-own", metavar="HOST", help="allow a target or database there")
+
+
+def _ui(arguments: argparse.Namespace) -> int:
+    from loadtests.conductor.commands.study_commands import WebUi, web_ui
+    from loadtests.webui.exposure import address_of, problems_of_access
+
+    if problems := problems_of_access(arguments):
+        print("\n".join(f"loadtests ui: {problem}" for problem in problems), file=sys.stderr)
+        return EX_USAGE
+    chosen = environment.user_variables()  # Locust's variables choose scenario and storage here as well
+    names = ("target", "label", "database", "i_own")
+    return web_ui(
+        WebUi(
+            scenario=arguments.scenario or chosen.get("LOCUST_SCENARIO") or None,
+            storage=arguments.storage or chosen.get("LOCUST_STORAGE") or None,
+            runs=arguments.runs,
+            processes=arguments.processes,
+            port=arguments.web_port,
+            target={name: value for name in names if (value := getattr(arguments, name)) is not None},
+            host=arguments.web_host,
+            address=address_of(arguments),
+            access=access_options(arguments),
+        )
+    )
+
+
+def access_options(arguments: argparse.Namespace) -> list[str]:
+    """The options that Locust's command with our locustfile has as well."""
+    given = ["--web-login"] if arguments.web_login else []
+    given += [ALLOW_COMMANDS] if arguments.allow_commands else []
+    files = {
+        "--web-password-file": arguments.web_password_file,
+        "--tls-cert": arguments.tls_cert,
+        "--tls-key": arguments.tls_key,
+    }
+    given += [f"{name}={path}" for name, path in files.items() if path]
+    return [*given, *(f"--allowed-host={name}" for name in arguments.allowed_host)]
