@@ -425,6 +425,8 @@ def test_a_run_of_an_older_version_needs_its_objectives(study, capsys):
 
 def test_empty_study_is_not_the_working_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main([""]) == 64
+    with pytest.raises(SystemExit) as ended:
+        main([""])
+    assert ended.value.code == 64
     assert "is a variable not set?" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
