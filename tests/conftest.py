@@ -77,7 +77,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def postgres_database(postgres_server: Server) -> Iterator[Database]:
-    """A fresh, empty database on the session's server; dropped after the test, whoever is still connected."""
+    """A fresh, empty database on the session's server; dropped after the test, even with sessions connected."""
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(_execute(postgres_server.dsn, f"create database {name} owner pod"))
     try:
@@ -154,31 +154,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Takes over what a worker found; one that crashed says nothing, and has failed the session already."""
+    """Takes over what a worker found; a crashed worker sends nothing, and has failed the session already."""
     node.config.stash[_LEFT] += getattr(node, "workeroutput", {}).get(_LEFT_BY_WORKER, [])
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fails the session when processes that tests started are still there; ends them."""
-    told = session.config.stash[_LEFT]
-    told += _end_left_behind()
+    left_behind = session.config.stash[_LEFT]
+    left_behind += _end_left_behind()
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[_LEFT_BY_WORKER] = told
-    elif told:
+        session.config.workeroutput[_LEFT_BY_WORKER] = left_behind
+    elif left_behind:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        print("\nprocesses left behind by tests, now killed:", *told, sep="\n")
+        print("\nprocesses left behind by tests, now killed:", *left_behind, sep="\n")
 
 
 def _end_left_behind() -> list[str]:
     """The commands of those that did not go by themselves within three seconds."""
     _, left = psutil.wait_procs(_left_behind(), timeout=3)
-    told = [f"  {p.pid} {' '.join(_command(p))[:160]}" for p in left]
-    for process in left:  # asked first: a server's guardian then removes what it owns
+    left_behind = [f"  {p.pid} {' '.join(_command(p))[:160]}" for p in left]
+    for process in left:  # SIGTERM first: a server's supervisor then removes what it owns
         process.terminate()
     for process in psutil.wait_procs(left, timeout=3)[1]:
         process.kill()
-    return told
+    return left_behind
 
 
 def _left_behind() -> list[psutil.Process]:

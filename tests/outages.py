@@ -1,5 +1,5 @@
 """A synthetic outage: five pods on a dual storage, two of them moved to a storage that locks itself up, the trouble
-spreading to pods that nobody touched, locks taken away, a roll-back. For tests and for looking at."""
+spreading to pods without an action, locks taken away, a roll-back. For tests and for manual inspection."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -185,8 +185,8 @@ def ledger_check(
     check: str, verdict: str = "pass", count: int | None = 0, reason: str = "", known: str = "read"
 ) -> dict[str, Any]:
     evidence = [f"{n:016x}" for n in range(1, 1 + min(count or 0, 10))]
-    told = {"check": check, "verdict": verdict, "count": count, "evidence": evidence, "reason": reason}
-    return {**told, "known": known}
+    document = {"check": check, "verdict": verdict, "count": count, "evidence": evidence, "reason": reason}
+    return {**document, "known": known}
 
 
 def healthy_timeline(stages: Iterable[Mapping[str, Any]] = STAGES) -> list[tuple[Any, ...]]:

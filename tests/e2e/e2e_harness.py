@@ -61,14 +61,14 @@ class Harness:
     stdout: str = ""
     stderr: str = ""
 
-    def look(self) -> None:
+    def note_processes(self) -> None:
         with suppress(psutil.Error):
             for child in psutil.Process(self.process.pid).children(recursive=True):
                 self.seen.setdefault(child.pid, child)
 
     def directory(self) -> RunDirectory | None:
         """The run that was begun last."""
-        self.look()
+        self.note_processes()
         found = [run for study in sorted(self.runs.glob("*")) for run in run_directories(study)]
         return found[-1] if found else None
 
@@ -84,7 +84,7 @@ class Harness:
 
     def child(self, *words: str) -> psutil.Process:
         """The one started process with all these words in its command line."""
-        self.look()
+        self.note_processes()
         found = []
         for process in self.seen.values():
             with suppress(psutil.Error):
@@ -98,7 +98,7 @@ class Harness:
         """Waits for the end. Returns the exit code."""
         until = time.monotonic() + within_s
         while self.process.poll() is None and time.monotonic() < until:
-            self.look()
+            self.note_processes()
             time.sleep(0.1)
         self.stdout, self.stderr = self.process.communicate(timeout=5)
         return self.process.returncode
@@ -114,7 +114,7 @@ class Harness:
 
     def left_behind(self) -> list[str]:
         """Processes that are still there, by family or by mark."""
-        return [_told(p) for p in [*self.seen.values(), *_marked(self.mark)] if _alive(p)]
+        return [_described(p) for p in [*self.seen.values(), *_marked(self.mark)] if _alive(p)]
 
 
 def _alive(process: psutil.Process) -> bool:
@@ -123,7 +123,7 @@ def _alive(process: psutil.Process) -> bool:
     return False
 
 
-def _told(process: psutil.Process) -> str:
+def _described(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return f"{process.pid} {' '.join(process.cmdline())}"
     return str(process.pid)
@@ -137,8 +137,8 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
 
 
 @dataclass(frozen=True)
-class Somebody:
-    """An account, and a Python that it can run: ours may be in a home that nobody else can enter."""
+class Account:
+    """An account, and a Python that it can run: ours may be in a home that no other user can enter."""
 
     python: str = sys.executable
     account: dict[str, Any] = field(default_factory=dict)
@@ -147,12 +147,12 @@ class Somebody:
     """What runs it: a command that takes ours as its last arguments."""
 
 
-US = Somebody()
+US = Account()
 
 
 @contextmanager
-def loadtests(*arguments: str, runs: Path, who: Somebody = US, **environment: str) -> Iterator[Harness]:
-    """Starts the command; whatever it leaves is killed in the end."""
+def loadtests(*arguments: str, runs: Path, who: Account = US, **environment: str) -> Iterator[Harness]:
+    """Starts the command; processes that it leaves are killed at the end."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
         [*who.prefix, who.python, "-m", "loadtests", *arguments, "--runs", str(runs)],
@@ -167,7 +167,7 @@ def loadtests(*arguments: str, runs: Path, who: Somebody = US, **environment: st
     try:
         yield harness
     finally:
-        harness.look()
+        harness.note_processes()
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
         for left in [*harness.seen.values(), *_marked(mark)]:

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a real pod, which passes everything on until it is told to turn hostile.
+"""A TCP proxy in front of a real pod, which passes everything on until a command makes it hostile.
 
 A process of its own, `hostile_target.py HOST PORT [MODE]`: says its port, then reads modes from standard input and says
 each back once it has turned. In the tests' process gevent may have taken the place of threads.
@@ -25,7 +25,7 @@ GARBAGE = b"\xff\xfe\xfd" * 20
 HUGE = b"\x81\x7f" + (1 << 40).to_bytes(8, "big") + b"x" * 4096
 
 INSTEAD_OF_ANSWERS = {"garbage": GARBAGE, "wrong shape": WRONG_SHAPE, "huge": HUGE}
-"""What is sent in place of whatever the pod says once hands are shaken."""
+"""What replaces the pod's frames after the handshake."""
 
 MODES = ("mid-handshake", *INSTEAD_OF_ANSWERS, "silent", "down")
 
@@ -81,16 +81,16 @@ class Proxy:
     def _answer(self) -> Callable[[bytes], bytes | None]:
         """What a client gets to see of what the pod says; None hangs up. The first thing a pod says is its half of
         the handshake."""
-        said = 0
+        frames = 0
 
         def change(data: bytes) -> bytes | None:
-            nonlocal said
-            said += 1
+            nonlocal frames
+            frames += 1
             if self.mode == "silent":
                 return b""
             if self.mode == "mid-handshake":
                 return None
-            if self.mode in INSTEAD_OF_ANSWERS and said > 1:
+            if self.mode in INSTEAD_OF_ANSWERS and frames > 1:
                 return INSTEAD_OF_ANSWERS[self.mode]
             return data
 
@@ -106,10 +106,10 @@ class Target:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.port = int(self._said())
+        self.port = int(self._line())
         self.url = f"ws://127.0.0.1:{self.port}/"
 
-    def _said(self) -> str:
+    def _line(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
 
@@ -118,7 +118,7 @@ class Target:
         assert self._process.stdin is not None
         self._process.stdin.write(mode + "\n")
         self._process.stdin.flush()
-        assert self._said() == mode
+        assert self._line() == mode
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from e2e_harness import Somebody
+from e2e_harness import Account
 
 
 def why_not() -> str:
@@ -53,9 +53,9 @@ class Host:
             *("unshare", "--uts", *clock, "--fork", "--kill-child", "sh", "-c", shell, "sh", *arguments),
         ]
 
-    def account(self, **environment: str) -> Somebody:
+    def account(self, **environment: str) -> Account:
         """For `loadtests` of the test harness. Processes of other hosts count as such."""
-        return Somebody(prefix=tuple(self.command()), environment=environment)
+        return Account(prefix=tuple(self.command()), environment=environment)
 
     def set_link(self, state: str) -> None:
         _ip("-n", self.namespace, "link", "set", "eth0", state)

@@ -16,8 +16,8 @@ local ends = us() + 300000 repeat until us() >= ends return 1"""
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, redis_server, mariadb_server):
-    """The summary of a run on each. Somebody's script blocks the run's Redis, whose totals are set back in mid-run.
+def summary(tmp_path_factory, redis_server, mariadb_server):
+    """The summary of a run on each. A client's script blocks the run's Redis, whose totals are set back in mid-run.
     `*_server`: such servers are here."""
     directory = tmp_path_factory.mktemp("counted")
     storages = ("--storage", "redis", "--storage", "mariadb")
@@ -45,26 +45,26 @@ def block_until_counted(harness, client):
     raise AssertionError("no reading had it")
 
 
-def test_redis_tells_what_its_thread_was_busy_with_and_who_blocked_it(told):
-    found = told["storages"]["redis"]["counted"]["redis"]
+def test_redis_thread_use_and_blocking_client_are_reported(summary):
+    found = summary["storages"]["redis"]["counted"]["redis"]
     thread = found["thread"]
     assert 0 < thread["busy"][0] <= thread["busy"][1] <= 1
     assert {"eval", "evalsha"} <= {command["name"] for command in thread["commands"] if command["calls"]}
     (slow,) = [slow for slow in thread["slow"] if slow["operation"] == "report_build"]
-    assert 1 <= slow["calls"] <= told["blocked"]
+    assert 1 <= slow["calls"] <= summary["blocked"]
     assert slow["seconds"] >= 0.3 * slow["calls"]
 
 
-def test_totals_that_were_set_back_are_of_a_part_and_never_negative(told):
-    found = told["storages"]["redis"]["counted"]["redis"]
+def test_totals_that_were_set_back_are_of_a_part_and_never_negative(summary):
+    found = summary["storages"]["redis"]["counted"]["redis"]
     assert (found["known"], found["resets"]) == ("counter", 1)
     assert 0 < found["seen"] < 1
     assert min(found["growth"].values()) >= 0
-    assert [caveat for caveat in told["caveats"] if "totals of redis were set back once" in caveat]
+    assert [caveat for caveat in summary["caveats"] if "totals of redis were set back once" in caveat]
 
 
-def test_mariadb_tells_its_own_lock_waits_beside_those_that_were_sampled(told):
-    found = told["storages"]["mariadb"]["counted"]["mariadb"]
+def test_mariadb_counts_lock_waits_beside_sampled_ones(summary):
+    found = summary["storages"]["mariadb"]["counted"]["mariadb"]
     assert (found["known"], found["resets"]) == ("counter", 0)
     assert found["growth"]["commits"] > 0
     assert found["growth"]["deadlocks"] == 0
@@ -73,9 +73,9 @@ def test_mariadb_tells_its_own_lock_waits_beside_those_that_were_sampled(told):
     assert found["row_waits_sampled"]["interval_s"][1] > 0
 
 
-def test_how_transactions_ended_is_known_of_both(told):
+def test_how_transactions_ended_is_known_of_both(summary):
     for storage in ("redis", "mariadb"):
-        ended = {row["operation"]: row for row in told["storages"][storage]["transactions"]}
+        ended = {row["operation"]: row for row in summary["storages"][storage]["transactions"]}
         accept = ended["chat.accept"]
         assert accept["outcomes"]["committed"] > 0
         assert sum(accept["outcomes"].values()) == accept["attempts"]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from e2e_harness import Harness, Somebody, loadtests, wait_for, write_scenario
+from e2e_harness import Account, Harness, loadtests, wait_for, write_scenario
 
 from loadtests import commandline
 from loadtests.records.rundirectory import run_directories
@@ -125,8 +125,8 @@ def ordinary():
     try:
         python = python_for(become, environment)
         if python is None:
-            pytest.skip("nobody can run no Python that has our packages")
-        yield Somebody(python, become, {**environment, "PYTHONDONTWRITEBYTECODE": "1"}), home
+            pytest.skip("the user nobody can run no Python that has our packages")
+        yield Account(python, become, {**environment, "PYTHONDONTWRITEBYTECODE": "1"}), home
     finally:
         shutil.rmtree(home)
 
@@ -143,7 +143,7 @@ def python_for(become, environment) -> str | None:
 
 def assert_nothing_survives(harness: Harness) -> None:
     run = harness.wait_for_rows()
-    harness.look()
+    harness.note_processes()
     assert len(harness.seen) > 8
     harness.process.kill()
     servers = run.path.parent

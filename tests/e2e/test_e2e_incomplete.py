@@ -1,4 +1,4 @@
-"""A run whose load was less than what the scenario asked for is not completed, whatever the cause."""
+"""A run whose load was less than what the scenario asked for is not completed, for any cause."""
 
 import os
 import signal

@@ -115,7 +115,7 @@ def test_nothing_is_left_behind(compared):
     assert not list(study.rglob("storage.sqlite*")) and not list(study.rglob(".reserve"))
 
 
-def test_progress_is_told_in_plain_lines(compared):
+def test_progress_is_plain_lines(compared):
     assert re.search(r"^\[1/4 memory\] stage steady: 4 agents, 8 customers/s$", compared.stderr, re.MULTILINE)
     assert "[4/4 memory] done" in compared.stderr
 

@@ -1,4 +1,4 @@
-"""Pods that we did not start, and that are not what they should be: refused at the start, told of honestly later."""
+"""Pods that we did not start, and that are not what they should be: refused at the start, reported correctly later."""
 
 import json
 import os
@@ -29,7 +29,7 @@ AT_ONCE = 3
 
 @contextmanager
 def their_pod(storage: str = "memory", dsn: str = "") -> Iterator[str]:
-    """The URL of a reference pod that was started by somebody else."""
+    """The URL of a reference pod that another process started."""
     command = [sys.executable, "-m", "loadtests", "pod", "--storage", storage, "--name", "theirs"]
     reading, writing = os.pipe()
     process = subprocess.Popen(
@@ -76,7 +76,7 @@ def turned(pod: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 
 
 def turn_under_load(under_way: dict[str, tuple[Harness, Target]]) -> None:
-    """Whoever has rows first is turned first: none is over before its turn. Returns when all are over."""
+    """Makes targets hostile in the order of their first rows, so that no run ends before. Returns when all are over."""
     waiting = list(under_way.items())
     while waiting:
         ready = wait_for(lambda: [item for item in waiting if item[1][0].with_rows()])
@@ -108,7 +108,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_target_that_turns_under_the_load_makes_an_honest_run(turned, mode):
+def test_target_that_becomes_hostile_makes_a_true_run(turned, mode):
     harness = turned[mode]
     reason, code = ("target_unavailable", 69) if mode == "down" else ("completed", 0)
     assert harness.process.returncode == code, harness.stderr
@@ -122,7 +122,7 @@ def test_a_target_that_turns_under_the_load_makes_an_honest_run(turned, mode):
     assert (str(harness.study()) in harness.stdout) and harness.left_behind() == []
 
 
-def test_the_death_of_a_target_is_told_with_its_address(turned):
+def test_death_of_a_target_is_reported_with_its_address(turned):
     harness = turned["down"]
     (run,) = run_directories(harness.study())
     address = run.read("manifest")["target"]["pods"][0]["url"].removeprefix("ws://").rstrip("/")
@@ -188,7 +188,7 @@ def test_a_refusal_leaves_no_study(pod, tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_wrong_token_is_told_before_the_load(pod, tmp_path):
+def test_wrong_token_is_reported_before_the_load(pod, tmp_path):
     with run(tmp_path, pod, secret="mine-alone") as harness:
         assert harness.finish() == 64
     assert "LOADTESTS_TOKEN_SECRET" in harness.stderr

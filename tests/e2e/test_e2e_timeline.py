@@ -1,4 +1,4 @@
-"""Runs in which things happen: every action by real means on real pods and servers, recorded, and mended at the end."""
+"""Runs with actions: each by real means on real pods and servers, recorded, and reverted at the end."""
 
 import json
 import signal
@@ -40,7 +40,7 @@ def play(tmp_path: Path, storage: str, *actions: str, head: str = "", steady_s: 
     return loadtests("run", str(path), "--storage", storage, runs=tmp_path / "runs")
 
 
-def acts(run: RunDirectory) -> list[dict[str, Any]]:
+def actions(run: RunDirectory) -> list[dict[str, Any]]:
     rows = [row for batch in run.batches("timeline") for row in batch.to_pylist() if row["kind"] == "action"]
     return [{**row, **json.loads(row["detail"])} for row in rows]
 
@@ -55,14 +55,14 @@ def pods_of(run: RunDirectory, *, after_ns: int, before_ns: int, outcomes: tuple
     )
 
 
-def hurt(run: RunDirectory, act: dict[str, Any]) -> set[str]:
+def hurt(run: RunDirectory, action: dict[str, Any]) -> set[str]:
     """The pods whose people got an error, or waited for more than a second, for what they began in the meantime."""
     return {
         codes_of(batch.schema)["pod"][row["pod"]]
         for batch in run.batches("operations")
         for row in batch.to_pylist()
         if row["started_ns"] is not None
-        and act["started_ns"] <= row["started_ns"] < act["ended_ns"]
+        and action["started_ns"] <= row["started_ns"] < action["ended_ns"]
         and (row["outcome"] in FAIL or row["ended_ns"] - row["started_ns"] > 1_000_000_000)
     }
 
@@ -97,11 +97,11 @@ def test_a_killed_pod_hurts_its_own_people_and_comes_back(tmp_path):
     # A busy machine takes seconds to start it again.
     with play(tmp_path, "sqlite", 'after: 1s, do: kill, pods: ["17"], for: 1s', steady_s=10) as harness:
         run = done(harness)
-    (act,) = acts(run)
-    assert (act["result"], act["subject"], act["pods"]) == ("ok", "pod 17", ["17"])
-    assert act["ended_ns"] - act["started_ns"] >= 1_000_000_000
-    assert hurt(run, act) == {"17"}
-    after = pods_of(run, after_ns=act["ended_ns"] + 500_000_000, before_ns=2**62, outcomes=OK)
+    (action,) = actions(run)
+    assert (action["result"], action["subject"], action["pods"]) == ("ok", "pod 17", ["17"])
+    assert action["ended_ns"] - action["started_ns"] >= 1_000_000_000
+    assert hurt(run, action) == {"17"}
+    after = pods_of(run, after_ns=action["ended_ns"] + 500_000_000, before_ns=2**62, outcomes=OK)
     assert after["17"] > 0
     assert [p.name for p in run.table_files("transactions")] == [
         "transactions-17-2.arrows",
@@ -114,11 +114,11 @@ def test_a_held_lock_is_seen_as_the_stuck_transaction_that_it_is(tmp_path):
     action = 'after: 1s, do: hold, operation: chat.accept, pods: ["17"], for: 1500ms'
     with play(tmp_path, "postgres:pessimistic", action) as harness:
         run = done(harness)
-    (act,) = acts(run)
-    assert act["result"] == "ok"
-    assert act["found"]["rows_locked"] >= 1
+    (action,) = actions(run)
+    assert action["result"] == "ok"
+    assert action["found"]["rows_locked"] >= 1
     waits = [row for b in run.batches("lock_waits") for row in b.to_pylist()]
-    roots = {row["root_operation"] for row in waits if row["started_ns"] > act["started_ns"]}
+    roots = {row["root_operation"] for row in waits if row["started_ns"] > action["started_ns"]}
     assert any("stuck" in (root or "") for root in roots), roots
 
 
@@ -132,14 +132,14 @@ def test_a_database_may_be_killed_resized_and_recover_under_a_run_that_goes_on(t
         steady_s=13,
     ) as harness:
         run = done(harness)
-    results = [(a["do"], a["result"]) for a in acts(run)]
-    assert results == [("kill", "ok"), ("resize", "ok"), ("maintain", "ok")], acts(run)
-    kill, resize, _ = acts(run)
+    results = [(a["do"], a["result"]) for a in actions(run)]
+    assert results == [("kill", "ok"), ("resize", "ok"), ("maintain", "ok")], actions(run)
+    kill, resize, _ = actions(run)
     assert resize["started_ns"] >= kill["ended_ns"]
     assert resize["waited_s"] > 0
     assert resize["words"].endswith(" s for its turn")
     assert run.read("end")["reason"] == "completed"
-    last = pods_of(run, after_ns=acts(run)[-1]["ended_ns"], before_ns=2**62, outcomes=OK)
+    last = pods_of(run, after_ns=actions(run)[-1]["ended_ns"], before_ns=2**62, outcomes=OK)
     assert set(last) == {"canary", "17"}
     assert {c["check"]: c["verdict"] for c in run.read("ledger")["checks"]}["lost_messages"] == "pass"
 
@@ -149,10 +149,10 @@ def test_a_cut_network_is_felt_by_the_pod_behind_it_only(tmp_path, how):
     action = f'after: 1s, do: cut, how: {how}, pods: ["17"], for: 1500ms'
     with play(tmp_path, "postgres:optimistic", action) as harness:
         run = done(harness)
-    (act,) = acts(run)
-    assert act["result"] == "ok", act
+    (action,) = actions(run)
+    assert action["result"] == "ok", action
     # Reset is refused at once, a black hole is waited in: either is felt.
-    assert hurt(run, act) == {"17"}
+    assert hurt(run, action) == {"17"}
 
 
 def test_a_dual_storage_migrates_there_and_back_without_losing_anything(tmp_path):
@@ -168,8 +168,8 @@ def test_a_dual_storage_migrates_there_and_back_without_losing_anything(tmp_path
         steady_s=9,
     ) as harness:
         run = done(harness)
-    assert [a["result"] for a in acts(run)] == ["ok"] * 5, acts(run)
-    assert [a["found"]["moved"] for a in acts(run)][:3] == [2, 1, 1]
+    assert [a["result"] for a in actions(run)] == ["ok"] * 5, actions(run)
+    assert [a["found"]["moved"] for a in actions(run)][:3] == [2, 1, 1]
     checks = {c["check"]: c for c in run.read("ledger")["checks"]}
     for check in ("accepted_twice", "lost_accepts", "lost_messages"):
         assert checks[check]["verdict"] == "pass", checks[check]
@@ -186,24 +186,24 @@ def test_a_pod_that_dies_amid_a_move_leaves_the_others_moved_and_the_ledger_in_d
         steady_s=6,
     ) as harness:
         run = done(harness)
-    move = next(a for a in acts(run) if a["do"] == "migrate")
+    move = next(a for a in actions(run) if a["do"] == "migrate")
     assert move["result"] == "failed"
     assert move["error"].startswith("pod 17, POST /storage: ")
     checks = {c["check"]: c for c in run.read("ledger")["checks"]}
     assert checks["lost_messages"]["verdict"] == "unknown"
     assert checks["lost_messages"]["reason"] == "a move of the accounts of 17 came to no known end"
-    last_ns = max(a["ended_ns"] for a in acts(run))
+    last_ns = max(a["ended_ns"] for a in actions(run))
     assert set(pods_of(run, after_ns=last_ns, before_ns=2**62, outcomes=OK)) == {"canary", "17"}
 
 
-def test_an_action_that_fails_is_told_and_the_run_goes_on(tmp_path):
+def test_failed_action_is_reported_and_the_run_goes_on(tmp_path):
     with play(
         tmp_path, "postgres:optimistic", "do: maintain, what: nonsense, statements: {postgres: VACUUM x}"
     ) as harness:
         run = done(harness)
-    (act,) = acts(run)
-    assert act["result"] == "failed"
-    assert act["error"] == 'PostgreSQL: relation "x" does not exist'
+    (action,) = actions(run)
+    assert action["result"] == "failed"
+    assert action["error"] == 'PostgreSQL: relation "x" does not exist'
     assert "action failed: nonsense on database" in harness.stderr
 
 
@@ -216,14 +216,14 @@ def test_a_worker_that_stands_still_makes_a_saturated_generator_and_no_lost_work
     assert max(w["stood_still_s"] for w in end["generator"]["workers"]) > 4
 
 
-def test_ctrl_c_mends_what_was_broken(tmp_path):
+def test_ctrl_c_reverts_actions(tmp_path):
     with play(tmp_path, "postgres:optimistic", "do: pause, database: postgres, for: 50s", steady_s=60) as harness:
         harness.wait_for_rows()
         wait_for(lambda: harness.directory() and server_stands_still(harness))
         harness.process.send_signal(signal.SIGINT)
         run = done(harness, 130)
-    (act,) = acts(run)
-    assert (act["do"], act["result"]) == ("pause", "unfinished")
+    (action,) = actions(run)
+    assert (action["do"], action["result"]) == ("pause", "unfinished")
     assert {c["check"]: c["verdict"] for c in run.read("ledger")["checks"]}["lost_messages"] == "pass"
 
 
@@ -234,8 +234,8 @@ def test_ctrl_c_starts_a_killed_pod_again(tmp_path):
         wait_for(lambda: not pod.is_running() or pod.status() == psutil.STATUS_ZOMBIE)
         harness.process.send_signal(signal.SIGINT)
         run = done(harness, 130)
-    (act,) = acts(run)
-    assert (act["do"], act["result"], act.get("error")) == ("kill", "unfinished", "the run ended before it")
+    (action,) = actions(run)
+    assert (action["do"], action["result"], action.get("error")) == ("kill", "unfinished", "the run ended before it")
     assert "transactions-17-2.arrows" in [p.name for p in run.table_files("transactions")]
 
 
@@ -249,7 +249,7 @@ def server_stands_still(harness: Harness) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("action", "storage", "told"),
+    ("action", "storage", "message"),
     [
         ("do: migrate, to: dual", "sqlite", "expected a dual storage to migrate"),
         ("do: resize, cores: 1", "memory", "expected a storage with a server: memory has none"),
@@ -257,9 +257,9 @@ def server_stands_still(harness: Harness) -> bool:
         ("after: 9s, do: sweep", "memory", "expected less than the stage lasts (5s)"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_starts(tmp_path, action, storage, told):
+def test_impossible_action_is_refused_before_the_start(tmp_path, action, storage, message):
     with play(tmp_path, storage, action) as harness:
         assert harness.finish(20) == 64
-    assert told in harness.stderr
+    assert message in harness.stderr
     assert "tiny.yaml:13: timeline[0]" in harness.stderr
     assert not (tmp_path / "runs").exists()

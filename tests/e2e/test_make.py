@@ -1,4 +1,4 @@
-"""make, as people type it: one study from scenario to verdict, and what they are told when they mistype."""
+"""make, as people type it: one study from scenario to verdict, and the messages when they mistype."""
 
 import json
 import os
@@ -125,7 +125,7 @@ def test_a_storage_variable_of_another_target_is_refused(goal, given, expected):
 
 
 @pytest.mark.parametrize("goal", ["report", "gate"])
-def test_without_a_study_it_says_how_to_make_one(tmp_path, goal):
+def test_message_without_a_study_names_the_command(tmp_path, goal):
     (tmp_path / "not a study").mkdir()
     done = make(goal, RUNS=str(tmp_path))
     assert done.returncode == 2
