@@ -103,7 +103,7 @@ async def _open_at(host: str, address: Address, place: Place, name: str | None, 
 
 
 def _negotiate(connection: Any, address: Address, place: Place) -> None:
-    """Lets the server's greeting decide on TLS, which the driver would ask for whatever the server offers."""
+    """Lets the server's greeting decide on TLS, which the driver would otherwise require in any case."""
     read = connection._get_server_information
 
     async def read_greeting() -> None:
@@ -130,7 +130,7 @@ def _refuse_clear_text(place: Place, _connection: Any) -> NoReturn:
 
 
 class _NoKey:
-    """In place of a server's public key: the driver looks whether it has one before it asks the server.
+    """In place of a server's public key: the driver uses a stored key before it requests one.
 
     Who stands between has a key as well, and can decrypt what is encrypted with it.
     """

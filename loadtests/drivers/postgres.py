@@ -220,7 +220,7 @@ async def _check_role(connection: Any, place: Place, role: str) -> None:
 
 
 def _quoted(text: str) -> str:
-    """A literal, whatever standard_conforming_strings is."""
+    """A literal that is valid with either value of standard_conforming_strings."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f" E'{escaped}'" if "\\" in text else f"'{escaped}'"
 

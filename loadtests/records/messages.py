@@ -30,7 +30,7 @@ _MOST_EXTENTS: Final = 10_000
 _SCHEMA, _BATCH = 1, 3
 _KINDS = {_SCHEMA: "a schema", 2: "a dictionary", _BATCH: "a record batch", 4: "a tensor", 5: "a sparse tensor"}
 _OLDEST_VERSION: Final = 4
-"""Of the format: V5, since Arrow 1.0. Batches of V4 may be compressed without a word in their header: Arrow looks for
+"""Of the format: V5, since Arrow 1.0. Batches of V4 may be compressed without a word in their header: Arrow checks for
 a key of their metadata as well, and would allocate what no check has seen."""
 
 _CONTINUED = b"\xff\xff\xff\xff"

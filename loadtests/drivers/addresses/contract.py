@@ -1,4 +1,4 @@
-"""What an address says, whatever its engine."""
+"""The meaning of an address, for any engine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
