@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from loadtests.records.files import UnreadableError
 from loadtests.records.messages import Budget
 from loadtests.records.tables import TABLES, Column, Table, codes_of
+from loadtests.records.vocabulary import LATER_NAMES
 from loadtests.sanitize import sanitize
 
 LONGEST_S: Final = 30 * 86_400
@@ -76,6 +77,9 @@ class Conformity:
                 raise UnreadableError(f"{self._name} has no names for the codes of its column {name}")
             if len(names) > MOST_CODES or len(set(names)) < len(names):
                 raise UnreadableError(f"{self._name}: the codes of {name} have no {MOST_CODES} distinct names at most")
+            missing = [code for code in column.codes if code not in LATER_NAMES.union(names)]
+            if missing:
+                raise UnreadableError(f"{self._name}: the codes of {name} have no name {missing[0]!r}")
             found[name] = len(names)
         return found
 

@@ -135,7 +135,7 @@ def count_rows(directory: RunDirectory) -> dict[str, int]:
 
 
 def short_files(directory: RunDirectory, end: Mapping[str, Any]) -> list[Short]:
-    """The files with more or fewer rows than `rows` of end.json states; none without such a number."""
-    written, found = end.get("rows"), count_rows(directory)
-    expected = written.items() if isinstance(written, Mapping) else ()
+    """The files with more or fewer rows than end.json states; none without such a number."""
+    written, found = [end.get("rows"), end.get("later_rows")], count_rows(directory)
+    expected = [pair for rows in written if isinstance(rows, Mapping) for pair in rows.items()]
     return [Short(f"{name}.arrows", found.get(name, 0), rows) for name, rows in expected if found.get(name, 0) != rows]

@@ -183,6 +183,7 @@ class End(TypedDict, total=False):
     detail: Text
     ended_ns: Moment
     rows: Counts
+    later_rows: Counts
     operations: Operations | None
     late_starts: LateStarts | None
     load: Load | None

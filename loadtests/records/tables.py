@@ -53,6 +53,8 @@ class Table:
     per_writer: bool = False
     most_rows: int = 200_000_000
     """More are not read: some tables are kept in memory whole, as Python's objects."""
+    later: bool = False
+    """Whether runs of version 0.3.0 lack it."""
 
     def schema(self, codes: Mapping[str, Sequence[str]] | None = None) -> pa.Schema:
         """The Arrow schema, with the names behind every code column in its metadata.
@@ -213,6 +215,7 @@ HOST_TABLE = Table(
         Column("value", pa.int64(), "the total so far"),
     ),
     most_rows=4_000_000,
+    later=True,
 )
 
 TICKS_TABLE = Table(

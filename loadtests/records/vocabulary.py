@@ -62,6 +62,9 @@ LOCAL_ERRORS: frozenset[str] = frozenset({"local_ports", "local_descriptors", "l
 """Errors of the load generator's host: no free port, descriptor, memory or thread. `fail` when nothing was sent,
 else `unknown`."""
 
+LATER_NAMES: frozenset[str] = LOCAL_ERRORS | {"busy_snapshot"}
+"""Names that runs of version 0.3.0 lack. All other names are in each vocabulary of each run."""
+
 TOPICS: tuple[str, ...] = ("", "queue", "chat", "other")
 """Which topic of its account a subscription or a push is about: the queue, that of the row's chat, or one on which
 nothing is ever published. The empty name is that of other operations."""

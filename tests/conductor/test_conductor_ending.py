@@ -106,12 +106,14 @@ def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
     directory = RunDirectory(tmp_path)
     with directory.create_table("operations", "0", pod=["pod-1"]) as table:
         table.write([(n, 0, 0, 0, 0, 0, n, None, 0, 1, 1, 2, None, 0, 0, None) for n in range(5)])
+    directory.create_table("host").close()
     load = Load()
     load.take(
         b'{"event":"drained","workers":[{"worker":0,"begun":7,"written":7,"in_flight":0,"starts":1,"cpu_share":0.1}]}'
     )
     document = end_document(Ending(COMPLETED, 9 * S, load, observed=False), directory)
     assert document["rows"] == {"operations-0": 5}
+    assert document["later_rows"] == {"host": 0}
     assert document["operations"] == {"begun": 7, "written": 5, "in_flight": 0, "lost": 2}
     assert document["observer"] is None
 

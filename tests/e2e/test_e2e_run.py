@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from e2e_harness import Harness, loadtests, write_scenario
+from stored_study import keys_left_out, stored_runs
 
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.run.locust import LOCUSTFILE
@@ -29,7 +30,7 @@ MANIFEST_KEYS = {
 }
 END_KEYS = {
     *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),
-    *("connection_failures", "load", "local_errors", "host"),
+    *("connection_failures", "load", "local_errors", "host", "later_rows"),
 }
 
 
@@ -99,6 +100,13 @@ def test_a_study_is_whole_and_named_in_the_last_line(compared):
         assert_whole(run)
         assert len(run.table_files("operations")) == 2
         assert outcomes(run)["ok"] > 50
+
+
+def test_documents_have_every_key_of_0_3_0(compared, tmp_path):
+    run = run_directories(compared.study())[1]
+    for stored in stored_runs(tmp_path):
+        for name in ("manifest", "end", "ledger"):
+            assert keys_left_out(stored.read(name), run.read(name)) == set()
 
 
 def test_the_observer_saw_generator_and_pod(compared):

@@ -257,7 +257,8 @@ def operations(run, codes, **changes):
     [
         ({}, {"outcome": 4}, "column outcome: the code 4; expected less than 4"),
         ({}, {"pod": 1}, "column pod: the code 1; expected less than 1"),
-        ({"error": []}, {}, "column error: the code 0; expected less than 0"),
+        ({"error": []}, {}, "the codes of error have no name ''"),
+        ({"outcome": ["ok", "fail", "unknown", "refusal"]}, {}, "the codes of outcome have no name 'refused'"),
         ({"outcome": ["ok", "ok"]}, {}, "the codes of outcome have no 256 distinct names"),
         ({"outcome": None}, {}, "the names of codes are no lists"),
         ({"outcome": [1]}, {}, "the names of codes are no lists"),

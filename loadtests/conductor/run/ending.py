@@ -14,7 +14,7 @@ from loadtests.records.hostload import host_load, read_host
 from loadtests.records.probe_coverage import blind_time, read_ticks
 from loadtests.records.reservation import reserved
 from loadtests.records.rundirectory import RunDirectory, count_rows
-from loadtests.records.tables import FORMAT
+from loadtests.records.tables import FORMAT, TABLES
 from loadtests.scenario.completeness import StageFigures
 
 MAX_DETAILS: Final = 20
@@ -36,7 +36,7 @@ class Ending:
 
 
 def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
-    rows = count_rows(directory)
+    rows, later = count_rows(directory), {table.name for table in TABLES.values() if table.later}
     written = sum(n for name, n in rows.items() if name.startswith("operations-"))
     workers = _workers(ending.load, directory)
     return {
@@ -44,7 +44,8 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
         "reason": ending.reason.code,
         "detail": ending.reason.detail,
         "ended_ns": ending.ended_ns,
-        "rows": rows,
+        "rows": {name: n for name, n in rows.items() if name not in later},
+        "later_rows": {name: n for name, n in rows.items() if name in later},
         "operations": operations(workers, written, ending.load.drained),
         "late_starts": {"count": sum(w.late_starts for w in workers), "of": sum(w.starts for w in workers)},
         "load": {"stages": stage_documents(ending.stages)},
