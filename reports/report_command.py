@@ -43,7 +43,7 @@ def build_parser() -> Parser:
     parser = Parser("loadtests-report", description="Makes a study's report; its path is the last line.")
     parser.add_argument("study", type=file_path, help="the study's directory, as `loadtests run` prints it")
     parser.add_argument(
-        "--objectives", type=file_path, metavar="FILE", help="limits that tell good from bad (OpenSLO v1)"
+        "--objectives", type=file_path, metavar="FILE", help="OpenSLO v1: its limits separate good attempts from bad"
     )
     return parser
 

@@ -34,7 +34,7 @@ def busy_ns(cpus: Iterable[int], root: Path = ROOT) -> int:
 
 def pressure_us(resource: str, root: Path = ROOT) -> dict[str, int]:
     """Total time (µs) in which `some` or all (`full`) tasks stood still for want of `cpu`, `memory` or `io`: of this
-    process's control group where it tells, else of the host; empty where the kernel does not measure it."""
+    process's control group if it reports them, else of the host; empty where the kernel does not measure it."""
     for text in _pressures(resource, root):
         found = dict(_pressure(text))
         if found:

@@ -10,7 +10,7 @@ from retired_words import ROOT, retired_in_name, retired_in_text, room, uses_in,
 #: another room takes its number with it. `python tests/docs/retired_words.py ROOM` prints the uses.
 LEFT = {
     "benchmarks": 5,
-    "loadtests": 5,
+    "loadtests": 4,
     "loadtests/calibration": 21,
     "loadtests/conductor": 417,
     "loadtests/ledger": 66,
