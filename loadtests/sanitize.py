@@ -61,9 +61,27 @@ def sanitize_value(value: Any, limit: int = MAX_MESSAGE, depth: int = _MAX_DEPTH
     return value
 
 
+def printable(text: str) -> str:
+    """The text on one line, whole: a character that cannot be displayed as an escape.
+
+    Bytes of a path that are not UTF-8 stay as they are. JSON and YAML can write characters in the same way, byte by
+    byte: those are escapes, too, as the standard streams would put them together again.
+    """
+    if text.isprintable():
+        return text
+    shown = "".join(c if c.isprintable() or _is_byte(c) else _escaped(c) for c in text)
+    if shown.encode(errors="surrogateescape").decode(errors="surrogateescape") == shown:
+        return shown
+    return "".join(_escaped(c) if _is_byte(c) else c for c in shown)
+
+
+def _is_byte(character: str) -> bool:
+    """Whether it stands for a byte that Python could not decode."""
+    return "\udc80" <= character <= "\udcff"
+
+
 def _cut_line(line: str, limit: int) -> str:
-    if not line.isprintable():
-        line = "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else _escaped(c) for c in line[: limit + 1])
+    line = printable(line[: limit + 1])
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.calibration.contract import SCRATCH
-from loadtests.configuration.problems import printable
 from loadtests.records.rundirectory import RunDirectory, is_run_name
 from loadtests.regularfiles import open_regular
+from loadtests.sanitize import printable
 from loadtests.servers import leftovers as servers
 from loadtests.servers.leftovers import LEFT_ALONE
 from loadtests.servers.record import COULD_NOT

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from loadtests.credentials import without_credentials
+from loadtests.sanitize import printable
 
 _SHOWN = 60
 _SECRET_KEY = re.compile(
@@ -51,11 +52,6 @@ class SourceError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.source, p.line)))
         super().__init__("\n".join(map(str, self.problems)))
-
-
-def printable(text: str) -> str:
-    """The text on one line: characters that a terminal would not show, or would act on, as escapes."""
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text)
 
 
 def nearest(wrong: object, valid: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any, Final
 
-from loadtests.configuration.problems import printable
+from loadtests.sanitize import printable
 from loadtests.webui.origins import EVERY_INTERFACE, is_host_name, is_loopback
 from loadtests.webui.passwords import FILE_OPTION, HOW_TO, PasswordError, read_password
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from loadtests.configuration.problems import one_of, printable, shown
+from loadtests.configuration.problems import one_of, shown
+from loadtests.sanitize import printable
 from loadtests.scenario import scenario_files
 
 _IN_A_FILE = re.compile(r"(?P<place>(?!scenario:).+?:\d+): .*, (?P<expected>expected .*)")

@@ -5,7 +5,9 @@ import html
 import io
 import json
 import logging
+import os
 import urllib.parse
+from collections.abc import Callable
 
 import pytest
 from hostile_scripts import EVIL
@@ -23,7 +25,7 @@ from loadtests.pod.storage.sql import errors as sql_errors
 from loadtests.probes.contract import Source
 from loadtests.probes.databases import why_not
 from loadtests.redact import redact
-from loadtests.sanitize import MAX_LINES, sanitize, sanitize_error, sanitize_lines, sanitize_value
+from loadtests.sanitize import MAX_LINES, printable, sanitize, sanitize_error, sanitize_lines, sanitize_value
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.timeline.context import ActionFailed
 from loadtests.users.locusthooks import _CleanFormatter
@@ -39,6 +41,23 @@ def test_sanitized_text_is_printable_short_and_stays_as_it_is(text: str | bytes)
     assert clean.isprintable()
     assert len(clean) <= 120
     assert sanitize(clean) == clean
+
+
+_DISGUISED = ["\x9b2Jx", "\u202etxt", "\x85x", "ü\x9b31m"]
+
+
+@pytest.mark.parametrize("clean", [sanitize, sanitize_lines, sanitize_value, printable])
+@pytest.mark.parametrize("text", _DISGUISED)
+def test_characters_in_the_disguise_of_bytes_do_not_come_out(clean: Callable[[str], str], text: str) -> None:
+    """As JSON and YAML may write them: half a pair for each byte, which the standard streams put together again."""
+    disguised = "".join(chr(0xDC00 + byte) if byte > 0x7F else chr(byte) for byte in text.encode())
+    assert clean(f"a {disguised}").encode(errors="surrogateescape").decode().isprintable()
+
+
+def test_bytes_of_a_path_come_out_as_they_are() -> None:
+    path = os.fsdecode(b"/runs/caf\xe9/\xffx")
+    for clean in (sanitize_lines, printable):
+        assert os.fsencode(clean(path)) == b"/runs/caf\xe9/\xffx"
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,13 @@ from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
-from loadtests.configuration.problems import SourceError, printable
+from loadtests.configuration.problems import SourceError
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
 from loadtests.joining import TOKEN_SECRET
 from loadtests.probes.databases import DSNS
 from loadtests.records.rundirectory import safe_name
+from loadtests.sanitize import printable
 from loadtests.scenario import (
     Scenario,
     ScenarioError,
