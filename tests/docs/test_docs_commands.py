@@ -73,7 +73,7 @@ def help_of(command: str) -> str:
 def makefile() -> tuple[set[str], set[str]]:
     """Targets and variables."""
     text = (ROOT / "Makefile").read_text()
-    return set(re.findall(r"^([a-z]+):", text, re.MULTILINE)), set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", text, re.MULTILINE)), set(re.findall(r"^([A-Z]+) \?=", text, re.MULTILINE))
 
 
 def test_the_pages_name_what_people_need() -> None:
