@@ -108,7 +108,7 @@ def _pairs(text: str) -> Mapping[str, str]:
 def _of_json(text: str) -> Mapping[str, str]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(key).lower(): value for key, value in found.items() if isinstance(value, str)}
 

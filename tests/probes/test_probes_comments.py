@@ -29,6 +29,8 @@ TRACE = "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'"
         ('SELECT 1 /* {"action": "accept", "controller": "chats"} */', "chats.accept"),
         ('SELECT 1 /* {"action": 1} */', None),
         ("SELECT 1 /* {not JSON} */", None),
+        (f'SELECT 1 /*{{"a":{"[" * 1900}*/', None),
+        (f'/*{{"a":{"[" * 1900}*/ SELECT 1', None),
         ("/* insert com.example.Chat */ insert into chat (id) values (?)", "insert com.example.Chat"),
         ("/* update for com.example.Chat */update chat set v=? where id=?", "update for com.example.Chat"),
         ("/* named HQL query Chat.accept */ select 1", "Chat.accept"),
