@@ -52,6 +52,23 @@ def test_number_that_python_cannot_write_is_a_problem_of_its_line(key, number):
     assert "x.yaml:1: " + key in refusal(f"{key}: {number}\n")
 
 
+def test_deep_body_of_a_call_is_a_body():
+    call = f"{{stage: steady, do: http, url: 'http://127.0.0.1:1/', body: '{'[' * 20_000}'}}"
+    assert parse_scenario(f"{WHOLE}timeline:\n  - {call}\n", "x.yaml").timeline
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[x", "http://[::1/", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://127.0.0.1/\\r\\nX: y"],
+)
+def test_address_that_cannot_be_called_is_a_finding(url):
+    call = f'{{stage: steady, do: http, url: "{url}"}}'
+    (action,) = parse_scenario(f"{WHOLE}timeline:\n  - {call}\n", "x.yaml").timeline
+    (finding,) = action.check_host(())
+    assert finding.place == ("url",)
+    assert "a port from 1 to 65535" in finding.expected
+
+
 def test_a_tag_on_a_list_or_mapping_is_refused():
     assert "expected plain YAML without tags" in refusal("name: x\nstages: !!set {a, b}")
 

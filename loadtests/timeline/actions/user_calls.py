@@ -106,7 +106,7 @@ class Http(TimelineAction):
     def check_written(cls, written: Mapping[str, Any]) -> Iterator[Finding]:
         """Literal secrets, by their keys, in the query and in a JSON body."""
         url, body = written.get("url"), written.get("body")
-        if isinstance(url, str) and any(is_literal_secret(k, v) for k, v in parse_qsl(urlsplit(url).query)):
+        if isinstance(url, str) and any(is_literal_secret(k, v) for k, v in parse_qsl(url.partition("?")[2])):
             yield Finding(("url",), "a literal secret", REFERENCE_EXPECTED)
         if isinstance(body, str) and any(is_literal_secret(k, v) for k, v in _members(body)):
             yield Finding(("body",), "a literal secret", REFERENCE_EXPECTED)
@@ -128,17 +128,21 @@ def _members(text: str) -> list[tuple[str, Any]]:
     """The members of a JSON object; none of other text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return list(found.items()) if isinstance(found, dict) else []
 
 
 def _check_url(url: str, hosts_owned: Sequence[str]) -> Iterator[Finding]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        yield Finding(("url",), shown(url), "http://HOST/… or https://HOST/…")
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "") if parts.scheme in ("http", "https") and parts.port != 0 else ""
+    except ValueError:  # no port, or no address in brackets
+        host = ""
+    if not host or any(c <= " " or c == "\x7f" for c in url):
+        yield Finding(("url",), shown(url), "http://HOST/… or https://HOST/…, a port from 1 to 65535, no spaces")
     elif parts.username is not None or parts.password is not None:
         yield Finding(("url",), "a user in the address", "credentials in headers, as ${env:NAME}")
-    elif not is_loopback(parts.hostname) and not is_owned(parts.hostname, hosts_owned):
-        expected = f"this machine, or a host that you own: if it is yours, say --i-own {parts.hostname}"
-        yield Finding(("url",), parts.hostname, expected)
+    elif not is_loopback(host) and not is_owned(host, hosts_owned):
+        expected = f"this machine, or a host that you own: if it is yours, say --i-own {host}"
+        yield Finding(("url",), host, expected)
