@@ -1,16 +1,17 @@
-"""One place that waits: for lines, for deaths, for Ctrl-C.
+"""The one place that waits: for lines, exits of processes, interrupts and the tasks of actions.
 
-Everything happens on the main thread: the parent-death signal belongs to the thread that started a child, and with one
-thread there is nothing to lock.
+One asyncio loop on the main thread runs while the conductor waits. The parent-death signal belongs to the thread that
+started a child, and with one thread there is nothing to lock.
 """
 
+import asyncio
 import os
-import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from types import FrameType
 from typing import Any, Self
 
@@ -30,14 +31,19 @@ class Interrupts:
         for end in (self.wakes, self._waker):
             end.setblocking(False)
 
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop of the main thread, closed with the interrupts."""
+        return asyncio.new_event_loop()
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.count += 1
         self.last = number
 
     def __enter__(self) -> Self:
-        # nohup and its like have had SIGHUP ignored: it stays so.
-        heeded = [s for s in SIGNALS if not (s is signal.SIGHUP and signal.getsignal(s) is signal.SIG_IGN)]
-        self._before = {s: signal.signal(s, self._note) for s in heeded}
+        # nohup and similar programs ignore SIGHUP: it stays ignored.
+        handled = [s for s in SIGNALS if not (s is signal.SIGHUP and signal.getsignal(s) is signal.SIG_IGN)]
+        self._before = {s: signal.signal(s, self._note) for s in handled}
         self._wakeup_before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         return self
 
@@ -47,9 +53,11 @@ class Interrupts:
             signal.signal(number, handler)
         self.wakes.close()
         self._waker.close()
+        if "loop" in self.__dict__:
+            self.loop.close()
 
     def check(self) -> None:
-        """Raises RunEnded when somebody asked to stop."""
+        """Raises RunEnded after an interrupt."""
         if self.count:
             raise RunEnded("interrupted", "stopped by hand")
 
@@ -79,12 +87,17 @@ class Lines:
 
 
 class Watch:
-    """Calls back when a descriptor can be read or a process has ended, until told to stop."""
+    """Calls back when a descriptor is readable or a process has exited, until closed.
+
+    The calls are made by the loop of `interrupts` while it runs, which is in `wait`. One watch at a time."""
 
     def __init__(self, interrupts: Interrupts) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._loop = interrupts.loop
+        self._readable: set[int] = set()
         self._pidfds: dict[int, int] = {}
-        self._selector.register(interrupts.wakes, selectors.EVENT_READ, lambda: self._drain(interrupts.wakes))
+        self._called = asyncio.Event()
+        self._error: BaseException | None = None
+        self.on_readable(interrupts.wakes.fileno(), lambda: self._drain(interrupts.wakes))
 
     @staticmethod
     def _drain(wakes: socket.socket) -> None:
@@ -95,13 +108,15 @@ class Watch:
             pass
 
     def on_readable(self, descriptor: int, call: Callable[[], Any]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, call)
+        self._loop.add_reader(descriptor, self._call, call)
+        self._readable.add(descriptor)
 
     def forget_readable(self, descriptor: int) -> None:
-        self._selector.unregister(descriptor)
+        self._readable.discard(descriptor)
+        self._loop.remove_reader(descriptor)
 
     def on_death(self, pid: int, call: Callable[[], Any]) -> None:
-        """Also for processes that are not our children; one that is gone already is reported at once."""
+        """Also for processes that are not our children; for one that has exited already the call is made at once."""
         if pid in self._pidfds:
             return
         try:
@@ -110,7 +125,7 @@ class Watch:
             call()
             return
         self._pidfds[pid] = pidfd
-        self._selector.register(pidfd, selectors.EVENT_READ, lambda: self._died(pid, call))
+        self.on_readable(pidfd, lambda: self._died(pid, call))
 
     def _died(self, pid: int, call: Callable[[], Any]) -> None:
         self.forget_death(pid)
@@ -119,18 +134,43 @@ class Watch:
     def forget_death(self, pid: int) -> None:
         pidfd = self._pidfds.pop(pid, None)
         if pidfd is not None:
-            self._selector.unregister(pidfd)
+            self.forget_readable(pidfd)
             os.close(pidfd)
 
+    def _call(self, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except BaseException as error:
+            self.fail(error)
+        self._called.set()
+
+    def wake(self) -> None:
+        """Ends the wait."""
+        self._called.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the wait with an error."""
+        self._error = self._error or error
+        self._called.set()
+
     def wait(self, timeout_s: float) -> None:
-        """Waits for something to happen, at most `timeout_s`, and makes the calls that it is due."""
-        for key, _ in self._selector.select(max(timeout_s, 0.0)):
-            key.data()
+        """Runs the loop until a call has been made, at most for `timeout_s`. Raises the error of a call."""
+        self._loop.run_until_complete(self._until_called(max(timeout_s, 0.0)))
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    async def _until_called(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._called.wait()
+        self._called.clear()
 
     def close(self) -> None:
         for pid in list(self._pidfds):
             self.forget_death(pid)
-        self._selector.close()
+        for descriptor in list(self._readable):
+            self.forget_readable(descriptor)
 
 
 @contextmanager

@@ -1,14 +1,11 @@
-"""Runs the timeline's actions on a thread of its own, so that the conductor does not wait for them."""
+"""Runs the timeline's actions as tasks, each at its moment."""
 
 import asyncio
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Literal
+from typing import Literal, Protocol
 
 from loadtests.sanitize import sanitize
 from loadtests.scenario import Scenario
@@ -37,92 +34,79 @@ class ActionResult:
     """How long it waited for locked components, before `started_ns`."""
 
 
+class RunnerEvents(Protocol):
+    """Receives what happens to actions."""
+
+    def report(self, message: str) -> None:
+        """A progress message: an action has begun or is queued."""
+
+    def ended(self, result: ActionResult) -> None: ...
+
+    def failed(self, error: BaseException) -> None:
+        """One of these methods raised an error."""
+
+
 class ActionRunner:
-    """Begun with `begin`, ended with `ask_to_stop`. `wake` is called from the runner's thread when `take_results` or
-    `take_messages` have something.
+    """Begun with `begin`, ended with `ask_to_stop`; its tasks run in `loop`.
 
     Each action is a task of its own that starts at its moment, so several may run at once; exclusive actions on the
     same components run one after another.
     """
 
-    def __init__(self, scenario: Scenario, context: ActionContext, wake: Callable[[], None]) -> None:
-        self._scenario, self._context, self._wake = scenario, context, wake
-        self._results: deque[ActionResult] = deque()
-        self._messages: deque[str] = deque()
+    def __init__(
+        self, scenario: Scenario, context: ActionContext, loop: asyncio.AbstractEventLoop, events: RunnerEvents
+    ) -> None:
+        self._scenario, self._context, self._loop, self._events = scenario, context, loop, events
         self._locks = ComponentLocks()
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
-        self._thread.start()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def begin(self, started_ns: int) -> None:
         """`started_ns`: when the first stage began (CLOCK_MONOTONIC). The moments of all actions follow from it, so the
         delay with which a stage is reported does not matter."""
-        for action in self._scenario.timeline:
+        for action in () if self._stopping else self._scenario.timeline:
             due_s = self._scenario.stage_starts_s(action.stage) + action.after_s
-            self._loop.call_soon_threadsafe(self._start, action, started_ns + int(due_s * 1e9))
+            task = self._loop.create_task(self._run(action, started_ns + int(due_s * 1e9)))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
 
-    def take_results(self) -> list[ActionResult]:
-        """The actions that have ended since the last call."""
-        return [self._results.popleft() for _ in range(len(self._results))]
-
-    def take_messages(self) -> list[str]:
-        """Progress messages since the last call: actions that have begun or are queued."""
-        return [self._messages.popleft() for _ in range(len(self._messages))]
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._events.failed(error)
 
     def ask_to_stop(self) -> None:
-        """Cancels the actions under way, which revert their effects; the thread then ends."""
-        if self.alive:
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        """Cancels the actions under way, which revert their effects, and those to come."""
+        if not self._stopping:
+            self._stopping = True
+            for task in list(self._tasks):
+                task.cancel()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        """Whether an action is under way or to come."""
+        return bool(self._tasks)
 
-    def _run(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-        try:
-            self._loop.run_until_complete(self._until_stopped())
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
-            self._wake()
-
-    async def _until_stopped(self) -> None:
-        await self._stopping.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _start(self, action: TimelineAction, due_ns: int) -> None:
-        if not self._stopping.is_set():
-            self._tasks.add(self._loop.create_task(self._run_action(action, due_ns)))
-
-    async def _run_action(self, action: TimelineAction, due_ns: int) -> None:
+    async def _run(self, action: TimelineAction, due_ns: int) -> None:
         await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
         components = locked_components(action, self._context.components)
         if busy := self._locks.busy(components):
             verb = "are" if len(busy) > 1 else "is"
-            self._report(f"action queued: {action.words}: {', '.join(busy)} {verb} in use by another action")
-        due_ns = time.monotonic_ns()
+            self._events.report(f"action queued: {action.words}: {', '.join(busy)} {verb} in use by another action")
+        queued_ns = time.monotonic_ns()
         try:
             async with self._locks.locked(components):
                 result = await self._perform(action)
         except asyncio.CancelledError:  # an action that was due has a row in any case
             now_ns = time.monotonic_ns()
             result = ActionResult(action, now_ns, now_ns, "unfinished", error="the run ended before its turn came")
-        self._results.append(replace(result, waited_ns=result.started_ns - due_ns if busy else 0))
-        self._wake()
+        self._events.ended(replace(result, waited_ns=result.started_ns - queued_ns if busy else 0))
 
     async def _perform(self, action: TimelineAction) -> ActionResult:
-        self._report(f"action: {action.words}")
+        self._events.report(f"action: {action.words}")
         started_ns = time.monotonic_ns()
         result, found, error = await _outcome(action, self._context)
         return ActionResult(action, started_ns, time.monotonic_ns(), result, found, error)
-
-    def _report(self, message: str) -> None:
-        self._messages.append(message)
-        self._wake()
 
 
 async def _outcome(action: TimelineAction, context: ActionContext) -> tuple[Result, Found, str]:

@@ -1,8 +1,7 @@
-"""A real pod that the timeline starts again, while the conductor's thread goes on."""
+"""A real pod that the timeline starts again, while the conductor goes on."""
 
 import asyncio
 import signal
-import threading
 import time
 from types import SimpleNamespace
 
@@ -11,38 +10,28 @@ import pytest
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.reaper import Guardian
 from loadtests.conductor.run.actions import ConductorControl
-from loadtests.conductor.run.errands import Errands
 from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
 from loadtests.timeline.context import ActionFailed
 
 
 class Conductor:
-    """A pod, and the thread that attends to errands while an action goes on in an event loop of another one."""
+    """A pod, and the main thread's loop, in which an action runs while the conductor waits."""
 
     def __init__(self, pod, interrupts):
-        self.pod, self.errands, self._interrupts = pod, Errands(), interrupts
-        self.control = ConductorControl(SimpleNamespace(pods={pod.name: pod}), self.errands)
+        self.pod, self._interrupts = pod, interrupts
+        self.control = ConductorControl(SimpleNamespace(pods={pod.name: pod}))
 
     def during(self, acting):
         """What the action came to."""
-        outcome = []
-
-        def act():
-            try:
-                outcome.append(asyncio.run(acting))
-            except Exception as error:
-                outcome.append(error)
-            self.errands.wake()
-
-        threading.Thread(target=act, daemon=True).start()
-        end = time.monotonic() + 30
         with watching(self._interrupts) as watch:
-            watch.on_readable(self.errands.descriptor, self.errands.run)
-            while not outcome:
+            task = self._interrupts.loop.create_task(acting)
+            task.add_done_callback(lambda _: watch.wake())
+            end = time.monotonic() + 30
+            while not task.done():
                 assert time.monotonic() < end
                 watch.wait(0.2)
-        return outcome[0]
+        return task.exception() or task.result()
 
 
 @pytest.fixture
@@ -59,7 +48,6 @@ def conducting(tmp_path):
         yield conduct
         for conductor in conductors:
             conductor.pod.child.kill()
-            conductor.errands.close()
 
 
 def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
@@ -78,13 +66,13 @@ def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
     async def restart():
         await control.kill_pod("pod-1")
         starting = asyncio.ensure_future(control.start_pod("pod-1"))
-        await asyncio.sleep(0)  # it asks first
-        heard, still_starting = await conductor.errands.ask(lambda: "heard"), not starting.done()
+        await asyncio.sleep(0.3)
+        still_starting = not starting.done()
         await control.signal_pod("pod-1", signal.SIGCONT)
         await starting
-        return heard, still_starting
+        return still_starting
 
-    assert conductor.during(restart()) == ("heard", True)
+    assert conductor.during(restart()) is True
     assert pod.target.url == address
     assert pod.child.exit_code() is None
 
@@ -107,3 +95,11 @@ def test_a_pod_that_says_nothing_is_ended(conducting, monkeypatch):
     failed = conductor.during(conductor.control.start_pod("pod-1"))
     assert str(failed) == "pod-1 was not ready within 30 s"
     assert conductor.pod.child.exit_code() == -signal.SIGKILL
+
+
+def test_a_closed_control_refuses_to_start_a_pod(conducting):
+    conductor = conducting("memory")
+    conductor.pod.start()
+    conductor.control.close()
+    failed = conductor.during(conductor.control.start_pod("pod-1"))
+    assert str(failed) == "the run has ended"

@@ -1,5 +1,6 @@
 """When actions happen, what is told of them, and that what they broke is mended."""
 
+import asyncio
 import subprocess
 import threading
 import time
@@ -110,31 +111,39 @@ def context(control):
 
 
 class Played:
-    """An actor, and what has come of it."""
+    """A runner, and what has come of it."""
 
-    def __init__(self, around, *lines):
-        self._woken = threading.Event()
+    def __init__(self, context, *lines):
         self.results: list[ActionResult] = []
+        self.messages: list[str] = []
+        self._loop = asyncio.new_event_loop()
         self.began_ns = time.monotonic_ns()
-        self.runner = ActionRunner(playing(*lines), around, self._woken.set)
+        self.runner = ActionRunner(playing(*lines), context, self._loop, self)
         self.runner.begin(self.began_ns - WARM_UP_NS)
 
-    def until(self, number):
+    def report(self, message):
+        self.messages.append(message)
+
+    def ended(self, result):
+        self.results.append(result)
+
+    def failed(self, error):
+        raise error
+
+    def run_until(self, condition):
         end = time.monotonic() + 10
-        while len(self.results) < number:
-            assert time.monotonic() < end, self.results
-            self._woken.wait(0.5)
-            self._woken.clear()
-            self.results += self.runner.take_results()
+        while not condition():
+            assert time.monotonic() < end, (self.results, self.messages)
+            self._loop.run_until_complete(asyncio.sleep(0.005))
+
+    def until(self, number):
+        self.run_until(lambda: len(self.results) >= number)
         return self.results
 
     def stop(self):
         self.runner.ask_to_stop()
-        end = time.monotonic() + 10
-        while self.runner.alive:
-            assert time.monotonic() < end
-            self._woken.wait(0.05)
-        self.results += self.runner.take_results()
+        self.run_until(lambda: not self.runner.alive)
+        self._loop.close()
         return self.results
 
 
@@ -149,14 +158,10 @@ def test_actions_happen_after_their_stage_began(context, control):
 
 
 def test_actions_of_a_stage_to_come_wait_for_it(context):
-    runner = ActionRunner(playing("do: run, command: [sh, -c, exit 0]"), context, lambda: None)
-    runner.begin(time.monotonic_ns())
-    time.sleep(0.3)
-    assert runner.take_messages() == []
-    runner.ask_to_stop()
-    while runner.alive:
-        time.sleep(0.01)
-    assert runner.take_results() == []
+    played = Played(context, "after: 30s, do: run, command: [sh, -c, exit 0]")
+    played.run_until(lambda: time.monotonic_ns() - played.began_ns > 300_000_000)
+    assert played.messages == []
+    assert played.stop() == []
 
 
 def test_a_killed_pod_is_started_again(context, control):
@@ -184,10 +189,7 @@ def test_the_end_mends_what_is_broken(context, control):
         "do: kill, database: postgres",
     )
     server = context.databases["postgres"].server
-    end = time.monotonic() + 10
-    while len(control.done) < 6 or "kill" not in server.done:
-        assert time.monotonic() < end, control.done
-        time.sleep(0.01)
+    played.run_until(lambda: len(control.done) >= 6 and "kill" in server.done)
     acts = played.stop()
     assert {(a.action.do, a.result) for a in acts} == {
         ("kill", "unfinished"), ("pause", "unfinished"), ("cut", "unfinished"), ("kill", "ok"),
@@ -225,10 +227,7 @@ def test_a_worker_is_stopped_and_the_same_one_goes_on(context, control):
     with subprocess.Popen(["sleep", "60"]) as control.worker:
         worker = psutil.Process(control.worker.pid)
         played = Played(context, "do: pause, worker: true, for: 1s")
-        end = time.monotonic() + 10
-        while worker.status() != psutil.STATUS_STOPPED:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        played.run_until(lambda: worker.status() == psutil.STATUS_STOPPED)
         played.until(1)
         assert worker.status() != psutil.STATUS_STOPPED
         played.stop()
@@ -260,17 +259,14 @@ class Busy(Played):
         self.server = around.databases["postgres"].server
         self.server.recovered.clear()
         super().__init__(around, "do: kill, database: postgres, for: 50ms", *more)
-        self.said: list[str] = []
-        end = time.monotonic() + 10
-        while not any(words.startswith("action queued") for words in self.said):
-            assert time.monotonic() < end, self.said
-            time.sleep(0.01)
-            self.said += self.runner.take_messages()
+        self.run_until(lambda: any(message.startswith("action queued") for message in self.messages))
 
 
 def test_who_finds_a_server_in_other_hands_waits_and_says_so(context):
     played = Busy(context, "after: 100ms, do: resize, cores: 1")
-    assert played.said[-1] == ("action queued: database resized: 1 core: database postgres is in use by another action")
+    assert played.messages[-1] == (
+        "action queued: database resized: 1 core: database postgres is in use by another action"
+    )
     assert played.server.done == ["kill", "start"]
     played.server.recovered.set()
     kill, resize = played.until(2)

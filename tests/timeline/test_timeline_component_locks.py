@@ -1,7 +1,6 @@
 """Actions on one real PostgreSQL: each is over when the server answers again, and the next one waits for that."""
 
 import asyncio
-import time
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -80,10 +79,7 @@ def test_the_end_of_the_run_waits_for_the_recovery_and_for_nobody_in_the_queue(s
     played = Played(
         around, "do: kill, database: postgres, for: 50s", "after: 20ms, do: pause, database: postgres, for: 50s"
     )
-    end = time.monotonic() + 10
-    while not any(words.startswith("action queued") for words in played.runner.take_messages()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    played.run_until(lambda: any(message.startswith("action queued") for message in played.messages))
     acts = {act.action.do: act for act in played.stop()}
     assert asked(server, "SELECT count(*) FROM t") == ROWS
     assert acts["kill"].error == "the run ended before it"

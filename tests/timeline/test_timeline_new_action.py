@@ -43,7 +43,7 @@ class Freeze(TimelineAction):
 LINE = '    "freeze": "toy:Freeze",\n'
 
 SCRIPT = '''
-import asyncio, json, sys, threading, time
+import asyncio, json, time
 from contextlib import asynccontextmanager
 
 from loadtests.conductor.choices import Subject
@@ -90,19 +90,32 @@ def wrong(text):
         return str(error)
 
 
+class Events:
+    def __init__(self):
+        self.results = []
+
+    def report(self, message):
+        pass
+
+    def ended(self, result):
+        self.results.append(result)
+
+    def failed(self, error):
+        raise error
+
+
 def results(scenario):
-    woken, control = threading.Event(), Control()
+    control, events, loop = Control(), Events(), asyncio.new_event_loop()
     context = ActionContext(
         {"pod-1": PodHandle("pod-1", "", "", (), {"postgres": "postgres"})},
         {"postgres": DatabaseHandle("postgres", "postgres", "")},
         control,
     )
-    runner = ActionRunner(scenario, context, woken.set)
+    runner = ActionRunner(scenario, context, loop, events)
     runner.begin(time.monotonic_ns())
-    while not (found := runner.take_results()):
-        woken.wait(0.1)
-    runner.ask_to_stop()
-    return found[0], control.calls
+    while runner.alive:
+        loop.run_until_complete(asyncio.sleep(0.01))
+    return events.results[0], control.calls
 
 
 scenario = parse_scenario(TEXT, "x")

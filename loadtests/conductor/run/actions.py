@@ -12,10 +12,9 @@ import psutil
 
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
-from loadtests.conductor.processes import READY_WITHIN_S, Starting
+from loadtests.conductor.processes import READY_WITHIN_S, Child, Starting
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.components import Parts
-from loadtests.conductor.run.errands import Errands
 from loadtests.conductor.run.pods import OwnPod
 from loadtests.conductor.run.timeline_table import Row, Timeline
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
@@ -38,25 +37,35 @@ WatchComponent = Callable[[str], None]
 
 
 class ConductorControl:
-    """Carries out what actions ask of the conductor, on the conductor's thread."""
+    """Carries out what actions ask of the conductor."""
 
-    def __init__(self, parts: Parts, errands: Errands) -> None:
-        self._parts, self._errands = parts, errands
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._closed = False
         self.generator: int | None = None
-        """The Locust master's process id."""
+        """The Locust master's process ID."""
         self.watch_again: WatchComponent = lambda _: None
+
+    def close(self) -> None:
+        """Refuses further requests: the run's components are being stopped."""
+        self._closed = True
+
+    def _open_parts(self) -> Parts:
+        if self._closed:
+            raise ActionFailed("the run has ended")
+        return self._parts
 
     @asynccontextmanager
     async def expected_down(self, *names: str) -> AsyncIterator[None]:
-        await self._errands.ask(lambda: self._parts.expected_down.update(names))
+        self._parts.expected_down.update(names)
         try:
             yield
         finally:
-            await self._errands.ask(lambda: self._recovered(names))
+            self._recovered(names)
 
     def _recovered(self, names: tuple[str, ...]) -> None:
         self._parts.expected_down.subtract(names)
-        for name in names:
+        for name in () if self._closed else names:
             server = self._parts.servers.get(name)
             if server is not None and server.running:
                 self._parts.watch("database", name, server.pid)
@@ -65,73 +74,74 @@ class ConductorControl:
             self.watch_again(name)
 
     async def kill_pod(self, name: str) -> None:
-        child = self._parts.pods[name].child
+        self._child(name).kill()
+
+    def _child(self, name: str) -> Child:
+        child = self._open_parts().pods[name].child
         assert child is not None
-        await self._errands.ask(child.kill)
+        return child
 
     async def start_pod(self, name: str) -> None:
-        """As a supervisor does: again and again, for a pod may not come up while its database is in trouble. Not to be
+        """Tries repeatedly, as a supervisor does: a pod may not start while its database is in trouble. Must not be
         cancelled."""
         deadline = Deadline(START_WITHIN_S)
         while True:
             try:
-                return await self._start(self._parts.pods[name])
+                return await self._start(self._open_parts().pods[name])
             except RunEnded as ended:
                 if deadline.passed:
                     raise ActionFailed(ended.reason.detail) from None
             await asyncio.sleep(START_AGAIN_S)
 
     async def _start(self, pod: OwnPod) -> None:
-        """The run is followed while the pod gets ready: that is waited for here. Raises RunEnded."""
-        starting = await self._errands.ask(pod.launch)
-        with suppress(TimeoutError):  # which `settle` tells
+        """Waits in the loop until the pod is ready, so that the run is monitored meanwhile. Raises RunEnded."""
+        starting = pod.launch()
+        with suppress(TimeoutError):  # which `settle` reports
             async with asyncio.timeout(READY_WITHIN_S):
-                await _heard(starting)
-        await self._errands.ask(lambda: pod.serves(starting.settle()))
+                await _settled(starting)
+        pod.serves(starting.settle())
 
     async def signal_pod(self, name: str, number: int) -> None:
-        child = self._parts.pods[name].child
-        assert child is not None
-        await self._errands.ask(lambda: child.send(signal.Signals(number)))
+        self._child(name).send(signal.Signals(number))
 
     async def last_worker(self) -> int:
         with suppress(psutil.Error, ValueError):
             children = [child.pid for child in psutil.Process(self.generator).children()]
-            # Of a master that was started by hand we are a child, too.
+            # The conductor is a child, too, of a master that was started by hand.
             return max(pid for pid in children if pid != os.getpid())
         raise ActionFailed("the load has no worker on this host")
 
     async def moved(self, pod: str, to: str, share: int) -> None:
-        await self._errands.ask(lambda: self._parts.pods[pod].moved(cast(Mode, to), share))
+        self._parts.pods[pod].moved(cast(Mode, to), share)
 
     async def in_doubt(self, pod: str) -> None:
-        await self._errands.ask(self._parts.pods[pod].lose_track)
+        self._parts.pods[pod].lose_track()
 
     @asynccontextmanager
     async def ends_with_run(self, group: int) -> AsyncIterator[None]:
-        await self._errands.ask(lambda: self._parts.guardian.watch_group(group))
+        self._parts.guardian.watch_group(group)
         try:
             yield
         finally:
-            await self._errands.ask(lambda: self._parts.guardian.forget(group))
+            self._parts.guardian.forget(group)
 
     async def cut(self, pod: str, database: str, how: str) -> None:
-        proxy = self._parts.proxies.get((pod, database))
+        proxy = self._open_parts().proxies.get((pod, database))
         if proxy is None:
             raise ActionFailed(f"there is no network between {pod} and {database} to cut")
         try:
-            await self._errands.ask(lambda: proxy.order(how))
+            proxy.order(how)
         except RunEnded as ended:
             raise ActionFailed(ended.reason.detail) from None
 
 
-async def _heard(starting: Starting) -> None:
-    loop, came = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(starting.descriptor, came.set)
+async def _settled(starting: Starting) -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(starting.descriptor, readable.set)
     try:
         while not starting.heard():
-            came.clear()
-            await came.wait()
+            readable.clear()
+            await readable.wait()
     finally:
         loop.remove_reader(starting.descriptor)
 
@@ -148,15 +158,15 @@ class RunActions:
     ) -> None:
         """`networks`: where hosts that actions call may be, see `Choices.networks`."""
         self._parts, self._timeline, self._progress = parts, timeline, progress
-        self._errands = Errands()
-        self.control = ConductorControl(parts, self._errands)
+        self._watch: Watch | None = None
+        self.control = ConductorControl(parts)
         context = ActionContext(_pods(parts), _databases(parts), self.control, networks or {})
-        self._runner = ActionRunner(parts.scenario, context, self._errands.wake)
+        self._runner = ActionRunner(parts.scenario, context, parts.interrupts.loop, self)
 
     def join(self, watch: Watch, generator: int, watch_component: WatchComponent) -> None:
-        """Handles requests and results of actions while the load is monitored."""
+        """The load is monitored with `watch`."""
+        self._watch = watch
         self.control.generator, self.control.watch_again = generator, watch_component
-        watch.on_readable(self._errands.descriptor, self._attend)
 
     def begin(self, started_ns: int) -> None:
         """The first stage has begun; `started_ns` is since the run's origin."""
@@ -166,34 +176,33 @@ class RunActions:
         """Starts no further action; those under way begin to revert their effects."""
         self._runner.ask_to_stop()
 
-    def _attend(self) -> None:
-        self._errands.run()
-        for message in self._runner.take_messages():
-            self._progress.say(message)
-        for result in self._runner.take_results():
-            self._write(result)
+    def report(self, message: str) -> None:
+        self._progress.say(message)
 
-    def _write(self, result: ActionResult) -> None:
+    def ended(self, result: ActionResult) -> None:
         if result.result == "failed":
             self._progress.say(f"action failed: {result.action.words}: {result.error}")
         self._timeline.action(row(result, self._parts.layout, self._parts.clock.monotonic_ns))
+        if self._watch is not None:
+            self._watch.wake()
+
+    def failed(self, error: BaseException) -> None:
+        if self._watch is not None:
+            self._watch.fail(error)
 
     def stop(self, interrupts: Interrupts) -> None:
         """Cancels the actions under way; returns when they have reverted their effects, or have taken too long."""
         self.control.watch_again = lambda _: None
         self._runner.ask_to_stop()
         deadline = Deadline(REVERT_WITHIN_S)
-        with watching(interrupts) as watch:
-            watch.on_readable(self._errands.descriptor, self._attend)
+        with watching(interrupts) as self._watch:
             while self._runner.alive and not deadline.passed and interrupts.count < _HURRIED:
-                watch.wait(min(0.2, deadline.left_s))
-        self._attend()
+                self._watch.wait(min(0.2, deadline.left_s))
+        self.control.close()
         if self._runner.alive:
             self._progress.say(
                 "timeline actions could not be reverted: the run's servers and pods are stopped as they are"
             )
-        else:
-            self._errands.close()
 
 
 def _pods(parts: Parts) -> dict[str, PodHandle]:

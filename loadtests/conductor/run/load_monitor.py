@@ -284,7 +284,7 @@ class Follower:
             self._engine.kill()
 
     def _check_deadline(self) -> None:
-        self._read()  # an errand may have kept us from listening
+        self._read()  # a call of an action may have delayed it
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
             silent_s = self._silence_s if self.load.workers else FIRST_WORD_S
