@@ -66,13 +66,13 @@ def _add_hosts(hosts: argparse._ArgumentGroup) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.choices import Generator
     from loadtests.conductor.commands.study_commands import run, serve_master
-    from loadtests.conductor.preflight.request import Asked
+    from loadtests.conductor.preflight.request import StudyRequest
 
     _check_hosts(arguments)
     if arguments.worker:
         return serve_master(arguments.worker, arguments.processes, arguments.wait)
     return run(
-        Asked(
+        StudyRequest(
             scenario=arguments.scenario,
             storages=arguments.storage,
             target=arguments.target,

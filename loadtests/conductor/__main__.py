@@ -30,11 +30,11 @@ from loadtests.conductor.commands.study import create_run, create_study, travers
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, Reason, Unavailable
 from loadtests.conductor.leftovers import described, remove_leftovers
-from loadtests.conductor.preflight.request import Asked, check_surroundings, choose, problems_of_servers
+from loadtests.conductor.preflight.request import StudyRequest, check_environment, choose, problems_of_servers
 from loadtests.conductor.progress import PlainProgress
-from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.execution import Around, Run
-from loadtests.conductor.run.load_monitor import Followed
+from loadtests.conductor.reaper import ProcessReaper
+from loadtests.conductor.run.execution import Run, StudyContext
+from loadtests.conductor.run.load_monitor import LoadResult
 from loadtests.conductor.run.manifest import Identity
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
@@ -61,16 +61,16 @@ class ReportedProgress(PlainProgress):
         super().__init__(sys.stderr)
         self._send = send
 
-    def say(self, text: str) -> None:
-        super().say(text)
+    def report(self, text: str) -> None:
+        super().report(text)
         self._send(step=sanitize_lines(text))
 
 
-class Attended:
+class ExternalMaster:
     """The Locust master that started us: asked to stop, never killed."""
 
-    attended = True
-    takes_leave = False
+    is_external = True
+    needs_shutdown = False
 
     def __init__(self, reports: Reports) -> None:
         self.pid = os.getppid()
@@ -82,10 +82,10 @@ class Attended:
     def kill(self) -> None:
         """Not ours to kill."""
 
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         return "the Locust master has gone"
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return ""
 
 
@@ -97,7 +97,7 @@ def workers_of(master: int) -> int:
     return 1
 
 
-def parse(arguments: list[str]) -> tuple[Asked, argparse.Namespace]:
+def parse(arguments: list[str]) -> tuple[StudyRequest, argparse.Namespace]:
     parser = Parser(prog="python -m loadtests.conductor", description=__doc__)
     parser.add_argument("--scenario", metavar="NAME", required=True)
     parser.add_argument("--storage", metavar="NAME")
@@ -110,78 +110,78 @@ def parse(arguments: list[str]) -> tuple[Asked, argparse.Namespace]:
     parser.add_argument(ALLOW_COMMANDS, action="store_true", help="run the commands of the scenario's timeline")
     parser.add_argument("--check-only", action="store_true", help="exit when everything has been checked")
     parser.add_argument("--ready-fd", metavar="FD", type=int, default=1)
-    asked = parser.parse_args(arguments)
-    storages = [asked.storage] if asked.storage else []
+    request = parser.parse_args(arguments)
+    storages = [request.storage] if request.storage else []
     generator = Generator(workers_of(os.getppid()))
     return (
-        Asked(
-            scenario=asked.scenario,
+        StudyRequest(
+            scenario=request.scenario,
             storages=storages,
-            target=asked.target,
-            label=asked.label,
-            databases=asked.database,
-            i_own=asked.i_own,
+            target=request.target,
+            label=request.label,
+            databases=request.database,
+            i_own=request.i_own,
             rounds=1,
-            runs=asked.runs,
-            seed=asked.seed,
+            runs=request.runs,
+            seed=request.seed,
             generator=generator,
-            allow_commands=asked.allow_commands,
+            allow_commands=request.allow_commands,
             trusts_shipped=False,
         ),
-        asked,
+        request,
     )
 
 
 def attend(choices: Choices, reports: Reports) -> int:
     """Makes one run, of the first storage system when several are chosen. Returns the exit code."""
     subject, progress = choices.subjects[0], ReportedProgress(reports.send)
-    with Interrupts() as interrupts, Guardian() as guardian:
+    with Interrupts() as interrupts, ProcessReaper() as reaper:
         study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC), traversable([subject]))
         directory = create_run(study, 1, subject)
         reports.send(directory=str(directory.path))
-        around = Around(choices, guardian, interrupts, progress)
-        run = Run(around, Identity(study.name, directory.name, 1, subject), directory)
-        followed = _attended(run, reports)
-        reports.send(step="reading the ledger and stopping servers" if run.parts.pods else "stopping")
-        reason = run.finish(followed)
-    for line in filter(None, (reason.last_words, f"{study}: {reason.code}", reason.detail)):
+        context = StudyContext(choices, reaper, interrupts, progress)
+        run = Run(context, Identity(study.name, directory.name, 1, subject), directory)
+        result = _monitor_external(run, reports)
+        reports.send(step="reading the ledger and stopping servers" if run.components.pods else "stopping")
+        reason = run.finish(result)
+    for line in filter(None, (reason.log_tail, f"{study}: {reason.code}", reason.detail)):
         print(line, file=sys.stderr)
     code = EXIT_CODES[reason.code]
-    detail = "\n".join(filter(None, (reason.detail, reason.last_words)))
+    detail = "\n".join(filter(None, (reason.detail, reason.log_tail)))
     reports.send(ended=reason.code, detail=detail, exit_code=code)
     return code
 
 
-def _attended(run: Run, reports: Reports) -> Followed:
-    engine = Attended(reports)
+def _monitor_external(run: Run, reports: Reports) -> LoadResult:
+    engine = ExternalMaster(reports)
     with run.ending_on_failure() as ended:
         run.prepare()
         reports.send(step="starting servers, calibration and pods" if run.identity.subject.storage else "connecting")
         pods = run.start_pods()
         reports.send(step="starting the observer")
         run.observe_and_declare(pods)
-        run.parts.watch("generator", "locust", engine.pid)
-        reports.send(plan=asdict(run.plan(pods)), secret=run.parts.token_secret)
+        run.components.watch("generator", "locust", engine.pid)
+        reports.send(plan=asdict(run.plan(pods)), secret=run.components.token_secret)
         return run.follow(engine, Lines(sys.stdin.fileno()))
     return ended()
 
 
-def _check(asked: Asked, reports: Reports) -> Choices:
+def _check(request: StudyRequest, reports: Reports) -> Choices:
     """Raises CannotRun with every problem that can be found."""
     try:
-        choices = choose(asked)
+        choices = choose(request)
     except BadInput as error:
-        raise BadInput("\n".join([str(error), *problems_of_servers(asked.storages)])) from None
+        raise BadInput("\n".join([str(error), *problems_of_servers(request.storages)])) from None
     for note in choices.notes:
         print(note, file=sys.stderr)
-    choices = check_surroundings(choices)
+    choices = check_environment(choices)
     reports.send(checked=choices.scenario.name, subject=choices.subjects[0].name)
     return choices
 
 
-def _make(asked: Asked, reports: Reports, arguments: argparse.Namespace) -> int:
+def _make(request: StudyRequest, reports: Reports, arguments: argparse.Namespace) -> int:
     """Returns the exit code. Raises CannotRun before a run directory has been made."""
-    choices = _check(asked, reports)
+    choices = _check(request, reports)
     if arguments.check_only:
         return EX_OK
     for done in remove_leftovers(choices.runs):
@@ -196,11 +196,11 @@ def _make(asked: Asked, reports: Reports, arguments: argparse.Namespace) -> int:
 
 def main() -> NoReturn:
     secure("loadtests")
-    asked, arguments = parse(sys.argv[1:])
+    request, arguments = parse(sys.argv[1:])
     raise_soft_limit()
     reports = Reports(arguments.ready_fd)
     try:
-        code = _make(asked, reports, arguments)
+        code = _make(request, reports, arguments)
     except CannotRun as error:
         print(error, file=sys.stderr)
         code = error.exit_code

@@ -69,4 +69,4 @@ class Choices:
     objectives_text: str | None = None
     """The file that the scenario names; None when it names none."""
     notes: tuple[str, ...] = ()
-    """What to tell before the study begins."""
+    """Sentences to show before the study begins."""

@@ -1,4 +1,4 @@
-"""The disk under a run directory: noticing that it is full while there is still room to say so."""
+"""The disk under a run directory: noticing that it is full while there is still room to record it."""
 
 import contextlib
 import errno
@@ -39,7 +39,7 @@ def nearly_full(directory: Path) -> bool:
 
 
 def means_full(error: BaseException | str) -> bool:
-    """Whether an error, or what another process said of one, is about a full disk."""
+    """Whether an error, or the message of another process, is about a full disk."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return any(words in str(error) for words in _FULL)

@@ -31,27 +31,27 @@ class Unavailable(CannotRun):
 class Reason:
     """Why a run ended (`reason` of end.json) and one sentence about it; empty when it was completed.
 
-    `last_words` are the last lines of a process that died: shown, not recorded.
+    `log_tail` is the last lines of a process that died: shown, not recorded.
     """
 
     code: str
     detail: str = ""
-    last_words: str = ""
+    log_tail: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", sanitize_lines(self.detail, *_DETAIL))
-        object.__setattr__(self, "last_words", sanitize_lines(self.last_words, *_DETAIL))
+        object.__setattr__(self, "last_words", sanitize_lines(self.log_tail, *_DETAIL))
 
     def __str__(self) -> str:
-        return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.last_words]))
+        return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.log_tail]))
 
 
 class RunEnded(Exception):
     """The run cannot go on."""
 
-    def __init__(self, code: str, detail: str = "", last_words: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", log_tail: str = "") -> None:
         super().__init__(detail or code)
-        self.reason = Reason(code, detail, last_words)
+        self.reason = Reason(code, detail, log_tail)
 
 
 COMPLETED = Reason("completed")

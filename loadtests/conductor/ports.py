@@ -6,9 +6,9 @@ _HELD: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port of this host for whom we start: Locust cannot choose one itself and tell us.
+    """A free port of this host for a child: Locust cannot choose one itself and report it.
 
-    The kernel gives it to nobody else while this process lives: we keep a socket there that allows reuse and never
+    The kernel gives it to no other process while this one runs: we keep a socket there that allows reuse and never
     listens, so that one that allows it too, as Locust's do, can.
     """
     held = socket.socket()

@@ -1,4 +1,4 @@
-"""Children: started with their settings as arguments and their secrets in the environment, dead when we are."""
+"""Child processes: settings as arguments, secrets in the environment, killed when the conductor exits."""
 
 import contextlib
 import ctypes
@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.environment import child_environment
 
 READY_WITHIN_S = 30.0
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 STOPPED_S = 5.0
 """How long a process that is to get ready may be stopped."""
 _TAIL_BYTES = 65_536
@@ -30,13 +30,13 @@ _LIBC = ctypes.CDLL(None)
 
 
 def child_of(parent: int) -> Callable[[], None]:
-    """What a child does before it becomes its program: it dies when `parent` does."""
+    """What a child does before it executes its program: it asks to be killed when `parent` exits."""
 
     def between_fork_and_exec() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it was gone before the signal was asked for
+        if os.getppid() != parent:  # it exited before the signal was requested
             os._exit(1)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored by whoever started us in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for commands in the background
 
     return between_fork_and_exec
 
@@ -54,8 +54,8 @@ class Command:
 class Child:
     """One process of ours in a session of its own, its output in a file of the run directory."""
 
-    def __init__(self, command: Command, guardian: Guardian, pass_fds: Sequence[int] = (), stdin: int | None = None):
-        self.name, self.log, self._guardian = command.name, command.log, guardian
+    def __init__(self, command: Command, reaper: ProcessReaper, pass_fds: Sequence[int] = (), stdin: int | None = None):
+        self.name, self.log, self._reaper = command.name, command.log, reaper
         with command.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command.argv,
@@ -70,7 +70,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=child_of(os.getpid()),  # noqa: PLW1509  there is one thread here
             )
-        guardian.watch_group(self.pid)
+        reaper.watch_group(self.pid)
 
     @property
     def pid(self) -> int:
@@ -92,7 +92,7 @@ class Child:
             self._process.send_signal(number)
 
     def stop(self, number: signal.Signals, within_s: float) -> bool:
-        """Asks it to end; kills it and its children when it does not. Returns whether it ended by itself."""
+        """Sends a signal; kills process and children when it does not exit. Returns whether it exited by itself."""
         self.send(number)
         try:
             self._process.wait(within_s)
@@ -107,17 +107,17 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        self._guardian.forget(self.pid)
+        self._reaper.forget(self.pid)
 
     def outlive(self, within_s: float) -> None:
-        """Waits for the children of a process that died, who may have something to finish."""
+        """Waits for the children of a process that exited: they may have something to finish."""
         deadline = Deadline(within_s)
         with contextlib.suppress(ProcessLookupError):
             while not deadline.passed:
                 os.killpg(self.pid, 0)
                 time.sleep(0.02)
 
-    def last_words(self, lines: int = 6) -> str:
+    def log_tail(self, lines: int = 6) -> str:
         """The end of its log, for a message."""
         try:
             with self.log.open("rb") as log:
@@ -127,7 +127,7 @@ class Child:
             return ""
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         """How it ended, in words."""
         code = self._process.wait(timeout=5) if self.exit_code() is None else self.exit_code()
         assert code is not None
@@ -136,19 +136,19 @@ class Child:
 
 
 class Starting:
-    """A process that has been started and is to say in one line that it is ready. Whoever waits for that asks `heard`
-    whenever `descriptor` can be read, and in the end calls `settle` or `abandon`."""
+    """A process that has been started and writes one line when it is ready. Call `has_result` whenever `descriptor` is
+    readable, and at the end `result` or `abandon`."""
 
-    def __init__(self, command: Command, guardian: Guardian, died: str, stdin: int | None = None) -> None:
+    def __init__(self, command: Command, reaper: ProcessReaper, died: str, stdin: int | None = None) -> None:
         """`died` is the run's reason when no line comes."""
         self._died = died
         self._stopped_since: Deadline | None = None
-        self._said: list[bytes] = []
+        self._received: list[bytes] = []
         read_end, write_end = os.pipe()
         argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
         self._lines = Lines(read_end)
         try:
-            self.child = Child(replace(command, argv=argv), guardian, [write_end], stdin)
+            self.child = Child(replace(command, argv=argv), reaper, [write_end], stdin)
         except BaseException:
             self._lines.close()
             raise
@@ -159,10 +159,10 @@ class Starting:
     def descriptor(self) -> int:
         return self._lines.descriptor
 
-    def heard(self) -> bool:
-        """Whether it is known by now if it gets ready."""
-        self._said += self._lines.read()
-        return bool(self._said) or self._lines.ended
+    def has_result(self) -> bool:
+        """Whether the line, or the end of the process, has come."""
+        self._received += self._lines.read()
+        return bool(self._received) or self._lines.ended
 
     def check_alive(self) -> None:
         """Raises RunEnded when a signal has stopped the process and nothing lets it go on: it would never be ready."""
@@ -172,47 +172,47 @@ class Starting:
             self._stopped_since = Deadline(STOPPED_S)
         elif self._stopped_since.passed:
             detail = f"{self.child.name} was stopped by a signal before it was ready"
-            raise RunEnded(self._died, detail, self.child.last_words())
+            raise RunEnded(self._died, detail, self.child.log_tail())
 
-    def settle(self) -> Any:
-        """What it said. Raises RunEnded, the process gone, when it has said nothing by now."""
+    def result(self) -> Any:
+        """Its line, parsed. Raises RunEnded, the process killed, when there is none yet."""
         try:
-            said = self._told()
+            reported = self._reported()
         except BaseException:
             self.abandon()
             raise
         self._lines.close()
-        return said
+        return reported
 
     def abandon(self) -> None:
         self.child.kill()
         self._lines.close()
 
-    def _told(self) -> Any:
+    def _reported(self) -> Any:
         child = self.child
-        if not self.heard():
+        if not self.has_result():
             detail = f"{child.name} was not ready within {READY_WITHIN_S:.0f} s"
-            raise RunEnded(self._died, detail, child.last_words())
-        if not self._said:
-            raise RunEnded(self._died, f"before it was ready, {child.obituary()}", child.last_words())
+            raise RunEnded(self._died, detail, child.log_tail())
+        if not self._received:
+            raise RunEnded(self._died, f"before it was ready, {child.exit_summary()}", child.log_tail())
         try:
-            return json.loads(self._said[0])
+            return json.loads(self._received[0])
         except ValueError:
-            detail = f"{child.name} should have said in one line of JSON that it is ready"
+            detail = f"{child.name} should have written one line of JSON when it was ready"
             raise RunEnded(self._died, detail) from None
 
 
 def wait_until_ready(starting: Starting, interrupts: Interrupts) -> Any:
-    """What it said. Raises RunEnded when it says nothing in time, or somebody asks to stop meanwhile."""
+    """Its line, parsed. Raises RunEnded when no line comes in time, or after an interrupt."""
     deadline = Deadline(READY_WITHIN_S)
     try:
         with watching(interrupts) as watch:
             watch.on_readable(starting.descriptor, lambda: None)
-            while not (starting.heard() or deadline.passed):
+            while not (starting.has_result() or deadline.passed):
                 interrupts.check()
                 starting.check_alive()
-                watch.wait(min(deadline.left_s, LOOK_EVERY_S))
+                watch.wait(min(deadline.left_s, CHECK_EVERY_S))
     except BaseException:
         starting.abandon()
         raise
-    return starting.settle()
+    return starting.result()

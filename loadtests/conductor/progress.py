@@ -1,4 +1,4 @@
-"""What a person sees while runs go on, on standard error: a live table on a terminal, plain lines elsewhere."""
+"""Progress of runs on standard error: a live table on a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -16,12 +16,12 @@ PLAIN_EVERY_S = 5.0
 
 
 class Progress(Protocol):
-    """Told what happens; shows it somehow."""
+    """Shows the progress of runs."""
 
     def run(self, number: int, of: int, name: str) -> None:
         """Run `number` of `of` begins."""
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """One sentence, shown once."""
 
     def stage(self, event: dict[str, Any]) -> None: ...
@@ -69,22 +69,22 @@ class PlainProgress:
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
         self._title = ""
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
     def run(self, number: int, of: int, name: str) -> None:
         self._title = f"[{number}/{of} {name}]"
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         print(sanitize_lines(f"{self._title} {text}".strip()), file=self._stream, flush=True)
 
     def stage(self, event: dict[str, Any]) -> None:
-        self.say(f"stage {event['name']}: {event['agents']} agents, {event['arrivals_per_s']:g} customers/s")
-        self._said_at = time.monotonic()
+        self.report(f"stage {event['name']}: {event['agents']} agents, {event['arrivals_per_s']:g} customers/s")
+        self._reported_at = time.monotonic()
 
     def tick(self, event: dict[str, Any]) -> None:
-        if event.get("stage") and time.monotonic() - self._said_at >= PLAIN_EVERY_S:
-            self._said_at = time.monotonic()
-            self.say("  ".join(f"{name} {figure}" for name, figure in figures(event).items()))
+        if event.get("stage") and time.monotonic() - self._reported_at >= PLAIN_EVERY_S:
+            self._reported_at = time.monotonic()
+            self.report("  ".join(f"{name} {figure}" for name, figure in figures(event).items()))
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -95,7 +95,7 @@ class TerminalProgress:
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._console = Console(file=stream)
-        # Without redirection: the study's name belongs on standard output, whatever is drawn here.
+        # Without redirection: the study's name belongs on standard output, also while a table is drawn here.
         self._live = Live(
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
@@ -106,7 +106,7 @@ class TerminalProgress:
         self._title = f"run {number} of {of}: {name}"
         self._draw(Text(self._title, style="bold"))
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self._console.print(Text(sanitize_lines(f"{self._title}: {text}" if self._title else text)))
 
     def stage(self, event: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""Kills what a harness leaves behind when it is killed itself.
+"""Kills the process groups that a killed harness leaves behind.
 
 The parent-death signal reaches children only, not theirs: Locust's workers run on for 20 s and more after a killed
 master. So a small process of its own session holds the other end of a pipe. The harness writes `+GROUP` and `-GROUP`
 (process groups) to it; when the pipe closes, because the harness ended however it did, every group still named is
-killed. Database servers have a guardian of their own, because they change their user and their groups.
+killed. Database servers have supervisors of their own, because they change their user and their groups.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ _ENDS_WITHIN_S = 5.0
 """How long it may take to end: it does so in milliseconds, unless it was stopped."""
 
 
-class Guardian:
-    """The harness's end of the pipe. Raises OSError when the guardian cannot be started."""
+class ProcessReaper:
+    """The harness's end of the pipe. Raises OSError when the reaper cannot be started."""
 
     def __init__(self) -> None:
-        from loadtests.environment import child_environment  # the guardian itself runs without site-packages
+        from loadtests.environment import child_environment  # the reaper itself runs without site-packages
 
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
@@ -32,20 +32,20 @@ class Guardian:
             start_new_session=True,
         )
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
 
     def watch_group(self, group: int) -> None:
-        self._tell(f"+{group}")
+        self._send(f"+{group}")
 
     def forget(self, group: int) -> None:
-        self._tell(f"-{group}")
+        self._send(f"-{group}")
 
     def close(self) -> None:
-        """Ends the guardian, which kills the groups that are still named. A guardian that does not end is killed."""
+        """Ends the reaper, which kills the groups that are still named. A reaper that does not exit is killed."""
         try:
             with contextlib.suppress(BrokenPipeError):
                 self._process.communicate(timeout=_ENDS_WITHIN_S)

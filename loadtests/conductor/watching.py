@@ -72,7 +72,7 @@ class Lines:
         self._rest = b""
 
     def read(self) -> list[bytes]:
-        """The lines that have come since the last call; `ended` tells whether there will be more."""
+        """The lines that have come since the last call; `ended` becomes true when there will be no more."""
         try:
             while chunk := os.read(self.descriptor, 65536):
                 self._rest += chunk

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from loadtests.conductor.layout import PodLayout
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.actions import ConductorControl
 from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
@@ -38,10 +38,10 @@ class Conductor:
 def conducting(tmp_path):
     """Makes a conductor with a pod on a storage."""
     conductors = []
-    with Guardian() as guardian, Interrupts() as interrupts:
+    with ProcessReaper() as reaper, Interrupts() as interrupts:
 
         def conduct(storage):
-            command = PodCommand(storage, "dual", tmp_path, time.monotonic_ns(), tmp_path, guardian, interrupts, "x")
+            command = PodCommand(storage, "dual", tmp_path, time.monotonic_ns(), tmp_path, reaper, interrupts, "x")
             conductors.append(Conductor(OwnPod(command, PodLayout("pod-1", ("account-0001",)), {}), interrupts))
             return conductors[-1]
 

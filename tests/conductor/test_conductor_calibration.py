@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.calibration import Calibrating, Place
+from loadtests.conductor.reaper import ProcessReaper
+from loadtests.conductor.run.calibration import CalibrationProcess, Place
 from loadtests.conductor.watching import Interrupts
 from loadtests.records.rundirectory import RunDirectory
 
@@ -31,8 +31,8 @@ def run(tmp_path):
 
 @pytest.fixture
 def calibrating(run):
-    with Guardian() as guardian:
-        under_way = Calibrating(run, {"sqlite": Place("sqlite")}, "short", guardian)
+    with ProcessReaper() as reaper:
+        under_way = CalibrationProcess(run, {"sqlite": Place("sqlite")}, "short", reaper)
         yield under_way
         under_way.stop()
 

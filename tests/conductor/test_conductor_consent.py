@@ -7,15 +7,15 @@ import pytest
 from loadtests import cli
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import BadInput
-from loadtests.conductor.preflight.request import Asked, choose
+from loadtests.conductor.preflight.request import StudyRequest, choose
 from loadtests.scenario import finding
 from loadtests.scenario.finding import SHIPPED
 
 COMMAND = '\ntimeline:\n  - {stage: warm-up, do: run, command: [sh, -c, "env > stolen"]}\n'
 
 
-def asked(scenario: Path, **more: bool) -> Asked:
-    return Asked(str(scenario), ["memory"], None, None, [], [], 1, Path("runs"), 1, Generator(), **more)
+def asked(scenario: Path, **more: bool) -> StudyRequest:
+    return StudyRequest(str(scenario), ["memory"], None, None, [], [], 1, Path("runs"), 1, Generator(), **more)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import Unavailable
-from loadtests.conductor.preflight.request import Asked, _networks, choose
+from loadtests.conductor.preflight.request import StudyRequest, _networks, choose
 from loadtests.conductor.target import check_target, networks_of_url, problems_of_target, require_target
 from loadtests.destinations import AddressRefused, is_loopback, is_owned, networks_of, permitted
 from loadtests.scenario import PodTarget, RunPlan
@@ -233,7 +233,7 @@ def test_check_binds_every_host_that_gets_secrets(monkeypatch: pytest.MonkeyPatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (addresses[host], port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    asked = Asked(
+    asked = StudyRequest(
         scenario=str(tmp_path / "calls.yaml"),
         storages=[],
         target="ws://pod.invalid:1/",

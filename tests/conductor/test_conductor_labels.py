@@ -7,7 +7,7 @@ import pytest
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import BadInput
-from loadtests.conductor.preflight.request import Asked, choose
+from loadtests.conductor.preflight.request import StudyRequest, choose
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +15,11 @@ def secret(monkeypatch):
     monkeypatch.setenv("LOADTESTS_TOKEN_SECRET", "s")
 
 
-def asked(label: str) -> Asked:
+def asked(label: str) -> StudyRequest:
     target = {"target": "ws://127.0.0.1:9", "label": label, "databases": [], "i_own": []}
-    return Asked(scenario="smoke", storages=[], rounds=1, runs=Path("runs"), seed=1, generator=Generator(), **target)
+    return StudyRequest(
+        scenario="smoke", storages=[], rounds=1, runs=Path("runs"), seed=1, generator=Generator(), **target
+    )
 
 
 @pytest.mark.parametrize("label", ["candidate", "Candidate 2.0 (ü) 😀", "x" * 100, "-a", "a/b", '"<b>&`$x`'])

@@ -113,7 +113,7 @@ def test_a_reader_that_has_gone_ends_no_run(kind):
         progress.run(1, 2, "sqlite")
         os.close(theirs)
         for _ in range(3):
-            progress.say("still here")
+            progress.report("still here")
             progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
             progress.tick({"stage": "steady", "users": 61})
         progress.close()

@@ -26,19 +26,19 @@ stages:
 def reported(*, arrivals=((40, 40), (40, 40)), missing=(0, 0), stopped_s=21.0, stages=("warm-up", "steady"), error=""):
     load = Load()
     for number, name in enumerate(stages):
-        say(load, event="stage", name=name, started_ns=(1 + 10 * number) * S)
+        report(load, event="stage", name=name, started_ns=(1 + 10 * number) * S)
     workers = [
         {"worker": n, "begun": 9, "written": 9, "in_flight": 0, "starts": sum(a), "arrivals": list(a)}
         for n, a in enumerate(arrivals)
     ]
-    say(
+    report(
         load, event="drained", workers=workers, stopped_ns=round(stopped_s * S), agents_missing=list(missing),
         agents_extra=[0, 0], error=error,
     )  # fmt: skip
     return load
 
 
-def say(load, **line):
+def report(load, **line):
     assert load.take(json.dumps(line).encode()) is not None
 
 

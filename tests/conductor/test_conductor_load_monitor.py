@@ -20,7 +20,7 @@ def test_a_database_that_died_is_why_its_pod_did_not_start(tmp_path: Path, redis
         server.kill()
         ended = first_cause(Reason("pod_died", NOT_READY), {"redis": server})
         assert (ended.code, ended.detail) == ("database_died", f"the database server redis died; {NOT_READY}")
-        assert "Ready to accept connections" in ended.last_words
+        assert "Ready to accept connections" in ended.log_tail
         interrupted = Reason("interrupted", "by a signal")
         assert first_cause(interrupted, {"redis": server}) == interrupted
     finally:

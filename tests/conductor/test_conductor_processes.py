@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.processes import Command, Starting, wait_until_ready
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts, Lines, watching
 
 
@@ -22,8 +22,8 @@ def interrupts():
 
 
 @pytest.fixture
-def guardian():
-    with Guardian() as one:
+def reaper():
+    with ProcessReaper() as one:
         yield one
 
 
@@ -40,29 +40,27 @@ def gone(pid: int, within_s: float = 5.0) -> bool:
     return False
 
 
-def test_a_ready_line_is_waited_for(tmp_path, guardian, interrupts):
+def test_a_ready_line_is_waited_for(tmp_path, reaper, interrupts):
     code = 'import os,sys,time; os.write(int(sys.argv[1]), b\'{"url": "ws://x"}\\n\'); time.sleep(60)'
-    starting = Starting(python(tmp_path, code), guardian, "pod_died")
+    starting = Starting(python(tmp_path, code), reaper, "pod_died")
     child, ready = starting.child, wait_until_ready(starting, interrupts)
     child.kill()
     assert ready == {"url": "ws://x"}
     assert child.exit_code() == -9
 
 
-def test_a_child_that_dies_first_is_quoted(tmp_path, guardian, interrupts):
+def test_a_child_that_dies_first_is_quoted(tmp_path, reaper, interrupts):
     with pytest.raises(RunEnded) as ended:
-        wait_until_ready(
-            Starting(python(tmp_path, "raise SystemExit('no port left')"), guardian, "pod_died"), interrupts
-        )
+        wait_until_ready(Starting(python(tmp_path, "raise SystemExit('no port left')"), reaper, "pod_died"), interrupts)
     assert ended.value.reason.code == "pod_died"
-    assert "no port left" in ended.value.reason.last_words
+    assert "no port left" in ended.value.reason.log_tail
     assert "exit code 1" in ended.value.reason.detail
 
 
-def test_a_child_that_a_signal_stopped_is_not_waited_for(tmp_path, guardian, interrupts):
+def test_a_child_that_a_signal_stopped_is_not_waited_for(tmp_path, reaper, interrupts):
     """It would be waited for as long as one that is slow, and nothing lets it go on."""
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
-    starting = Starting(python(tmp_path, code), guardian, "pod_died")
+    starting = Starting(python(tmp_path, code), reaper, "pod_died")
     with pytest.raises(RunEnded) as ended:
         wait_until_ready(starting, interrupts)
     assert ended.value.reason.code == "pod_died"
@@ -70,9 +68,9 @@ def test_a_child_that_a_signal_stopped_is_not_waited_for(tmp_path, guardian, int
     assert starting.child.exit_code() == -9
 
 
-def test_an_interrupt_ends_the_waiting(tmp_path, guardian, interrupts):
+def test_an_interrupt_ends_the_waiting(tmp_path, reaper, interrupts):
     os.kill(os.getpid(), 2)
-    starting = Starting(python(tmp_path, "import time; time.sleep(60)"), guardian, "pod_died")
+    starting = Starting(python(tmp_path, "import time; time.sleep(60)"), reaper, "pod_died")
     with pytest.raises(RunEnded) as ended:
         wait_until_ready(starting, interrupts)
     assert ended.value.reason.code == "interrupted"
@@ -108,11 +106,11 @@ def test_lines_come_whole_however_they_were_cut():
 HARNESS = """
 import os, subprocess, sys, time
 from pathlib import Path
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.processes import Child, Command
 code = "import subprocess,sys,time; p=subprocess.Popen(['sleep','60']); print(p.pid, flush=True); time.sleep(60)"
 log = Path(sys.argv[1])
-child = Child(Command("child", [sys.executable, "-c", code], {}, log), Guardian())
+child = Child(Command("child", [sys.executable, "-c", code], {}, log), ProcessReaper())
 while not log.read_text().strip():
     time.sleep(0.02)
 print(child.pid, log.read_text().strip(), flush=True)
@@ -133,8 +131,8 @@ def test_nothing_survives_a_killed_harness_grandchildren_included(tmp_path):
 
 def test_a_stopped_guardian_is_killed_at_the_end():
     children = set(psutil.Process().children())
-    guardian = Guardian()
+    reaper = ProcessReaper()
     (process,) = set(psutil.Process().children()) - children
     process.suspend()
-    guardian.close()
+    reaper.close()
     assert not process.is_running()

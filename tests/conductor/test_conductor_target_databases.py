@@ -34,7 +34,7 @@ def test_a_database_is_named_with_its_engine_or_by_it():
     [
         ("chats:", None, "expected NAME:ENGINE"),
         (":postgres", None, "expected NAME:ENGINE"),
-        ("chats:oracle", json.dumps({"chats": DSN}), "nothing can look into oracle; what can be watched: postgres"),
+        ("chats:oracle", json.dumps({"chats": DSN}), "oracle cannot be observed; engines that can: postgres"),
         ("chats:postgres", None, 'its address is missing: set LOADTESTS_DSNS to a JSON object, such as {"chats": "…"}'),
         ("chats:postgres", DSN, "LOADTESTS_DSNS is not a JSON object"),
         ("chats:postgres", json.dumps({"chats": 7}), "its address is missing"),

@@ -128,7 +128,7 @@ def test_messages_for_terminals_are_clean_lines(kind: type[Exception]) -> None:
 def test_reasons_are_cleaned_before_they_are_recorded() -> None:
     reason = Reason("pod_died", "\x1b[2J", ENDLESS)
     assert reason.detail == "\\x1b[2J"
-    assert len(reason.last_words) <= MAX_LINES * 2001
+    assert len(reason.log_tail) <= MAX_LINES * 2001
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_progress_shows_no_control_character() -> None:
         stream = io.StringIO()
         progress = kind(stream)
         progress.run(1, 1, "candidate")
-        progress.say(f"ended early: {EVIL}")
+        progress.report(f"ended early: {EVIL}")
         progress.close()
         assert "\\x1b]0;owned\\x07" in stream.getvalue().replace("\n", "")
         assert "\x07" not in stream.getvalue()

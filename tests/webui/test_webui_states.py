@@ -26,7 +26,7 @@ def one(tmp_path: Path) -> Iterator[Ui]:
         yield ui
 
 
-def followed(ui: Ui) -> list[tuple[str, str]]:
+def result(ui: Ui) -> list[tuple[str, str]]:
     """Each (phase, Locust's state) until the end, in order, once."""
     seen: list[tuple[str, str]] = []
     until = time.monotonic() + 90
@@ -53,7 +53,7 @@ def test_state_is_true_from_set_up_to_end(one: Ui, tmp_path: Path) -> None:
     assert answer["success"]
     assert answer["message"].startswith("Setting up short on sqlite")
     assert one.state == "spawning"
-    seen = followed(one)
+    seen = result(one)
     phases = [phase for phase, _ in seen]
     assert [p for p in ORDER if p in phases] == list(dict.fromkeys(phases))
     assert {"set-up", "running", "finishing", "ended"} <= set(phases)

@@ -19,8 +19,8 @@ from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnd
 from loadtests.conductor.leftovers import Claim, described, remove_leftovers
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.progress import Progress, progress_for
-from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.calibration import Calibrating, Place
+from loadtests.conductor.reaper import ProcessReaper
+from loadtests.conductor.run.calibration import CalibrationProcess, Place
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has, having
 from loadtests.readers import make_directories, make_directory
@@ -34,12 +34,12 @@ _CODES = {"pass": EX_OK, "fail": EX_FAIL, "unknown": EX_UNKNOWN}
 
 
 @dataclass(frozen=True)
-class Around:
+class CalibrationContext:
     """What every storage's calibration shares."""
 
     form: Form
     interrupts: Interrupts
-    guardian: Guardian
+    reaper: ProcessReaper
     progress: Progress
 
 
@@ -112,13 +112,13 @@ def _create(runs: Path, now: datetime) -> Path:
 def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
     progress, codes = progress_for(sys.stderr), [EX_OK]
     try:
-        with Interrupts() as interrupts, Guardian() as guardian:
-            around = Around(form, interrupts, guardian, progress)
+        with Interrupts() as interrupts, ProcessReaper() as reaper:
+            context = CalibrationContext(form, interrupts, reaper, progress)
             for number, storage in enumerate(storages, 1):
                 progress.run(number, len(storages), storage)
-                codes.append(_calibrate(directory, number, storage, around))
+                codes.append(_calibrate(directory, number, storage, context))
     except RunEnded as ended:
-        progress.say(str(ended.reason))
+        progress.report(str(ended.reason))
         codes.append(EXIT_CODES[ended.reason.code])
     finally:
         progress.close()
@@ -128,29 +128,29 @@ def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
 
 
 def _worst(codes: Sequence[int]) -> int:
-    """What kept us from calibrating comes before what was found; and what failed before what nobody knows."""
+    """Errors come before verdicts, and `fail` before `unknown`."""
     for code in (*(c for c in codes if c > EX_UNKNOWN), EX_FAIL, EX_UNKNOWN):
         if code in codes:
             return code
     return EX_OK
 
 
-def _calibrate(directory: Path, number: int, storage: str, around: Around) -> int:
-    """Raises RunEnded when somebody asks to stop."""
+def _calibrate(directory: Path, number: int, storage: str, context: CalibrationContext) -> int:
+    """Raises RunEnded after an interrupt."""
     run = RunDirectory((directory / f"{number:02d}-{safe_name(storage)}").absolute())
     make_directories(run.path / "log")
     with ExitStack() as servers:
         servers.callback(Claim(run.path).release)
         try:
-            places = _places(servers, run, storagenames.databases(storage), around.form)
+            places = _places(servers, run, storagenames.databases(storage), context.form)
         except ServerUnavailable as error:
-            around.interrupts.check()
-            around.progress.say(str(error))
+            context.interrupts.check()
+            context.progress.report(str(error))
             return Unavailable.exit_code
-        around.interrupts.check()
-        under_way = Calibrating(run, places, around.form, around.guardian)
-        outcome = under_way.finish(around.interrupts, around.progress.say)
-    around.progress.say(outcome.sentence)
+        context.interrupts.check()
+        under_way = CalibrationProcess(run, places, context.form, context.reaper)
+        outcome = under_way.finish(context.interrupts, context.progress.report)
+    context.progress.report(outcome.sentence)
     return _CODES[outcome.verdict]
 
 

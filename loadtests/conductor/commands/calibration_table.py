@@ -9,7 +9,7 @@ from rich.text import Text
 
 _STYLES = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
 _WIDTH = 150
-"""Where nobody's terminal says how wide it is."""
+"""The width where standard output is not a terminal."""
 
 
 def show(documents: Sequence[Mapping[str, Any]]) -> None:

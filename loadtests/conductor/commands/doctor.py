@@ -15,7 +15,7 @@ from loadtests.servers.registry import product, programs
 BROWSERS = ("firefox", "chromium", "google-chrome")
 
 
-class Finding(NamedTuple):
+class HostFinding(NamedTuple):
     """One line: `disables` is empty when it was found."""
 
     what: str
@@ -24,54 +24,54 @@ class Finding(NamedTuple):
 
 
 def doctor() -> int:
-    """Prints what was found. Returns 0: something missing is no fault as long as nobody asks for it."""
-    findings = list(look())
-    width = max(len(f.what) for f in findings)
-    for what, found, disables in findings:
+    """Prints what was found. Returns 0: a missing part is no fault as long as no run needs it."""
+    listed = list(findings())
+    width = max(len(finding.what) for finding in listed)
+    for what, found, disables in listed:
         print(f"{'missing' if disables else 'found  '}  {what:<{width}}  {found}")
         if disables:
             print(f"{'':9}{'':<{width}}  without it: {disables}")
     return 0
 
 
-def look() -> Iterator[Finding]:
-    yield Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.release()}")
+def findings() -> Iterator[HostFinding]:
+    yield HostFinding("Python", f"{platform.python_version()} on {platform.system()} {platform.release()}")
     yield from map(_server, having("server"))
     yield from _server_users()
     yield _browser()
     for name, version in packages().items():
-        yield Finding(name, version)
+        yield HostFinding(name, version)
 
 
-def _server(engine: str) -> Finding:
+def _server(engine: str) -> HostFinding:
     name = product(engine).name
     try:
         binaries = programs(engine)
     except ServerUnavailable as error:
-        return Finding(name, str(error), f"--storage {engine}…; sqlite and memory work")
-    return Finding(name, f"{binaries.version} in {binaries.directory} ({binaries.source})")
+        return HostFinding(name, str(error), f"--storage {engine}…; sqlite and memory work")
+    return HostFinding(name, f"{binaries.version} in {binaries.directory} ({binaries.source})")
 
 
-def _server_users() -> Iterator[Finding]:
+def _server_users() -> Iterator[HostFinding]:
     """For an ordinary user one line will do, unless an engine cannot run as that user."""
     findings = [_server_user(engine) for engine in having("server")]
     if os.geteuid() != 0 and not any(finding.disables for finding in findings):
-        yield Finding("server user", "yourself")
+        yield HostFinding("server user", "yourself")
     else:
         yield from findings
 
 
-def _server_user(engine: str) -> Finding:
+def _server_user(engine: str) -> HostFinding:
     what = f"{product(engine).name}'s user"
     try:
         account = server_account(engine)
     except ServerUnavailable as error:
-        return Finding(what, str(error), f"--storage {engine}… as this user")
-    return Finding(what, account.name if account else "yourself")
+        return HostFinding(what, str(error), f"--storage {engine}… as this user")
+    return HostFinding(what, account.name if account else "yourself")
 
 
-def _browser() -> Finding:
+def _browser() -> HostFinding:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        return Finding("browser", "none on PATH", "nothing here: copy the page (one file) to where there is one")
-    return Finding("browser", found)
+        return HostFinding("browser", "none on PATH", "nothing here: copy the page (one file) to where there is one")
+    return HostFinding("browser", found)

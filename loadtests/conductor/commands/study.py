@@ -13,8 +13,8 @@ from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, Reason
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.execution import Around, Run
+from loadtests.conductor.reaper import ProcessReaper
+from loadtests.conductor.run.execution import Run, StudyContext
 from loadtests.conductor.run.manifest import Identity
 from loadtests.conductor.watching import Interrupts
 from loadtests.readers import make_directories, make_directory
@@ -69,20 +69,20 @@ def run_study(
     """
     planned = list(interleaved(choices.subjects, choices.rounds))
     code = EX_OK
-    with Guardian() as guardian:
-        around = Around(choices, guardian, interrupts, progress, roster)
+    with ProcessReaper() as reaper:
+        context = StudyContext(choices, reaper, interrupts, progress, roster)
         for number, (round_, subject) in enumerate(planned, 1):
             progress.run(number, len(planned), subject.name)
-            reason = _run(around, study, number, round_, subject)
+            reason = _run(context, study, number, round_, subject)
             code = code or EXIT_CODES[reason.code]
             if reason.code in STOPS_THE_STUDY:
                 break
     return code
 
 
-def _run(around: Around, study: Path, number: int, round_: int, subject: Subject) -> Reason:
+def _run(context: StudyContext, study: Path, number: int, round_: int, subject: Subject) -> Reason:
     directory = create_run(study, number, subject)
-    planned = around.choices.rounds, around.choices.subjects
-    reason = Run(around, Identity(study.name, directory.name, round_, subject, *planned), directory).execute()
-    around.progress.say("done" if reason.code == "completed" else f"ended early: {reason}")
+    planned = context.choices.rounds, context.choices.subjects
+    reason = Run(context, Identity(study.name, directory.name, round_, subject, *planned), directory).execute()
+    context.progress.report("done" if reason.code == "completed" else f"ended early: {reason}")
     return reason

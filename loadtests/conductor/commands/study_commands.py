@@ -21,7 +21,7 @@ from loadtests.conductor.hosts.admission import Admission
 from loadtests.conductor.hosts.roster import roster_of
 from loadtests.conductor.leftovers import described, remove_leftovers
 from loadtests.conductor.ports import problems_of_port
-from loadtests.conductor.preflight.request import Asked, check_form, check_surroundings, choose
+from loadtests.conductor.preflight.request import StudyRequest, check_environment, check_form, choose
 from loadtests.conductor.progress import progress_for
 from loadtests.conductor.run.locust import locust_argv
 from loadtests.conductor.watching import Interrupts
@@ -32,15 +32,15 @@ from loadtests.servers.record import COULD_NOT
 from loadtests.standardstreams import print_path
 
 
-def run(asked: Asked) -> int:
+def run(request: StudyRequest) -> int:
     """Makes a study and prints its directory as the last line of standard output. Returns the exit code."""
     try:
-        choices = choose(asked)
+        choices = choose(request)
         for note in choices.notes:
             print(note, file=sys.stderr)
         for done in remove_leftovers(choices.runs):
             print(described(done), file=sys.stderr)
-        choices = check_surroundings(choices)
+        choices = check_environment(choices)
     except CannotRun as error:
         print(f"loadtests run: {error}", file=sys.stderr)
         return error.exit_code
@@ -63,14 +63,14 @@ def _run_study(choices: Choices) -> int:
         with (
             Interrupts() as interrupts,
             _admission(choices) as admission,
-            roster_of(generator.bind, admission, generator.wait_s, progress.say) as roster,
+            roster_of(generator.bind, admission, generator.wait_s, progress.report) as roster,
         ):
             if roster is not None:
                 roster.gather(interrupts)
             study = create_study(choices.runs, choices.scenario.name, datetime.now(UTC), traversable(choices.subjects))
             return run_study(choices, study, interrupts, progress, roster)
     except RunEnded as ended:
-        progress.say(f"no study was made: {ended.reason}")
+        progress.report(f"no study was made: {ended.reason}")
         return EXIT_CODES[ended.reason.code]
     finally:
         progress.close()
@@ -132,32 +132,32 @@ class WebUi:
     """Further options, as Locust's command has them: who may use it, and for what."""
 
 
-def web_ui(asked: WebUi) -> int:  # noqa: RET503  the last line does not return
+def web_ui(request: WebUi) -> int:  # noqa: RET503  the last line does not return
     """Becomes the Locust web UI until it is ended with Ctrl-C; returns when it cannot. Locust's command line, with our
     locustfile, decides whether it may listen there."""
     try:
-        if note := check_form(asked.scenario, asked.storage, asked.target):
+        if note := check_form(request.scenario, request.storage, request.target):
             print(note, file=sys.stderr)
-        if problems := problems_of_port("--port", asked.host or "*", asked.port):
+        if problems := problems_of_port("--port", request.host or "*", request.port):
             raise Unavailable("\n".join(problems))
     except CannotRun as error:
         print(f"loadtests ui: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"the web UI is at {asked.address} until you press Ctrl-C", file=sys.stderr)
-    _become(web_ui_argv(asked))
+    print(f"the web UI is at {request.address} until you press Ctrl-C", file=sys.stderr)
+    _become(web_ui_argv(request))
 
 
 def _become(argv: list[str]) -> NoReturn:
     os.execve(argv[0], argv, carrier_environment())  # noqa: S606  it takes our place
 
 
-def web_ui_argv(asked: WebUi) -> list[str]:
+def web_ui_argv(request: WebUi) -> list[str]:
     """The master chooses its own private port: one that we kept for it would be free once it has taken our place."""
     return [
-        *(*locust_argv(), "--processes", str(asked.processes)),
-        *("--web-host", asked.host, "--web-port", str(asked.port), *asked.access),
-        *("--runs-dir", str(asked.runs)),
-        *(("--scenario", asked.scenario) if asked.scenario else ()),
-        *(("--storage", str(storagenames.parse(asked.storage))) if asked.storage else ()),
-        *(f"--{name.replace('_', '-')}={value}" for name, value in asked.target.items()),
+        *(*locust_argv(), "--processes", str(request.processes)),
+        *("--web-host", request.host, "--web-port", str(request.port), *request.access),
+        *("--runs-dir", str(request.runs)),
+        *(("--scenario", request.scenario) if request.scenario else ()),
+        *(("--storage", str(storagenames.parse(request.storage))) if request.storage else ()),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in request.target.items()),
     ]

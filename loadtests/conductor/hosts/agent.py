@@ -1,6 +1,6 @@
 """`loadtests run --worker`: one worker host's part in a study, from the first connection to the study's end.
 
-Each run has worker processes of its own, which are started when the master says so and end with the run.
+Each run has worker processes of its own, which are started when the master reports it and end with the run.
 """
 
 import os
@@ -68,7 +68,7 @@ def serve(master: str, processes: int, wait_s: float) -> int:
         try:
             agent.serve()
         except _Ends as end:
-            agent.say(str(end))
+            agent.report(str(end))
             return end.code
         finally:
             agent.kill()
@@ -88,7 +88,7 @@ class Agent:
         self._worker_address = ""
 
     @staticmethod
-    def say(sentence: str) -> None:
+    def report(sentence: str) -> None:
         print(f"loadtests worker: {sentence}", file=sys.stderr, flush=True)
 
     def serve(self) -> NoReturn:
@@ -104,7 +104,7 @@ class Agent:
             except Unproven as unproven:
                 raise _Ends(EX_USAGE, self._unproven(unproven)) from None
             except LinkClosed as closed:
-                self.say(f"lost the master at {self._master}: {closed}")
+                self.report(f"lost the master at {self._master}: {closed}")
                 self._await_workers()
                 closed_before += 1
                 if deadline.passed and closed_before >= _MOST_CLOSED:
@@ -154,7 +154,7 @@ class Agent:
                 raise _Ends(EX_UNAVAILABLE, f"{text}. Start it with --master --bind, or check address and firewall")
             if report.passed:
                 report = Deadline(_REPORT_EVERY_S)
-                self.say(f"waiting for the master at {self._master}: {problem}; {deadline.left_s:.0f} s left")
+                self.report(f"waiting for the master at {self._master}: {problem}; {deadline.left_s:.0f} s left")
             self._pause(pause_s)
 
     def _is_welcome(self, link: Link, deadline: Deadline) -> bool:
@@ -189,7 +189,7 @@ class Agent:
             raise _Ends(EX_OK, "the study is over")
         self._key = next(key for session, key in sessions if session is link.session)
         self._worker_address = sanitize(str(message.get("address", "")), _LONGEST_ADDRESS)
-        self.say(f"accepted by the master at {self._master}; waiting for a run")
+        self.report(f"accepted by the master at {self._master}; waiting for a run")
         self._accepted = True
 
     def _next(self, link: Link) -> dict[str, object]:
@@ -211,7 +211,7 @@ class Agent:
             self._end_workers()
             self._start_workers(run_token(self._key, str(message.get("nonce"))))
             link.send("starting")
-            self.say(f"run {sanitize(str(message.get('name')), _LONGEST_NAME)}")
+            self.report(f"run {sanitize(str(message.get('name')), _LONGEST_NAME)}")
         elif message["event"] == "over":
             self._end_workers()
             raise _Ends(EX_OK, "the study is over")
@@ -234,7 +234,7 @@ class Agent:
                 self._workers.remove(worker)
                 how = _how(code)
                 if how:
-                    self.say(f"a worker process {how}")
+                    self.report(f"a worker process {how}")
                 link.send("ended", how=how)
 
     def _end_workers(self) -> None:

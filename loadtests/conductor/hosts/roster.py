@@ -56,9 +56,9 @@ Lost = Callable[[WorkerHost, str, str], None]
 class Roster:
     """Who takes part. Everything happens in calls: nothing is accepted while the conductor does something else."""
 
-    def __init__(self, address: tuple[str, int], admission: Admission, wait_s: float, say: Callable[[str], None]):
+    def __init__(self, address: tuple[str, int], admission: Admission, wait_s: float, report: Callable[[str], None]):
         """Raises OSError when it cannot listen at `address`. `say` shows a sentence on the master's terminal."""
-        self._address, self._admission, self._wait_s, self._say = address, admission, wait_s, say
+        self._address, self._admission, self._wait_s, self._report = address, admission, wait_s, report
         self.hosts: list[WorkerHost] = []
         self._refusals: set[tuple[str, str]] = set()
         self._over = False
@@ -121,7 +121,7 @@ class Roster:
                 raise RunEnded("workers_unavailable", f"{self._present()} within {self._wait_s:g} s")
             if report.passed:
                 report = Deadline(_REPORT_EVERY_S)
-                self._say(f"waiting for workers at {self._where()}: {self._present()}; {deadline.left_s:.0f} s left")
+                self._report(f"waiting for workers at {self._where()}: {self._present()}; {deadline.left_s:.0f} s left")
             interrupts.check()
             self._step(min(0.5, report.left_s, deadline.left_s), interrupts.wakes)
 
@@ -232,21 +232,21 @@ class Roster:
     def _add(self, host: WorkerHost) -> None:
         self.hosts.append(host)
         if self._missing():
-            self._say(f"the worker on {host.name} is there: {self._present()}")
+            self._report(f"the worker on {host.name} is there: {self._present()}")
 
     def _report_refusal(self, name: str, problem: str) -> None:
         """Once, however often it tries again."""
         if (name, problem) not in self._refusals and len(self._refusals) < _MOST_REFUSALS:
             self._refusals.add((name, problem))
-            self._say(f"refused the worker on {name}: {problem}")
+            self._report(f"refused the worker on {name}: {problem}")
             if len(self._refusals) == _MOST_REFUSALS:
-                self._say("further refusals are not reported")
+                self._report("further refusals are not reported")
 
     def _drop(self, host: WorkerHost, why: str, *, quiet: bool = False) -> None:
         host.link.close()
         self.hosts.remove(host)
         if not quiet:
-            self._say(f"the worker on {host.name} is gone: {why}")
+            self._report(f"the worker on {host.name} is gone: {why}")
 
     # Words.
 
@@ -276,12 +276,12 @@ class Roster:
 
 @contextlib.contextmanager
 def roster_of(
-    bind: str | None, admission: Admission, wait_s: float, say: Callable[[str], None]
+    bind: str | None, admission: Admission, wait_s: float, report: Callable[[str], None]
 ) -> Iterator[Roster | None]:
     """The worker hosts of a study; None when it makes its load itself. Raises OSError when it cannot listen."""
     if bind is None:
         yield None
         return
     host, _, port = bind.rpartition(":")
-    with Roster((host.strip("[]"), int(port)), admission, wait_s, say) as roster:
+    with Roster((host.strip("[]"), int(port)), admission, wait_s, report) as roster:
         yield roster

@@ -42,7 +42,7 @@ _LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True)
-class Asked:
+class StudyRequest:
     """What was typed, unchecked. None: the scenario decides."""
 
     scenario: str
@@ -62,16 +62,16 @@ class Asked:
     """Whether scenarios that came with the harness may run commands without that."""
 
 
-def choose(asked: Asked) -> Choices:
+def choose(request: StudyRequest) -> Choices:
     """Raises BadInput with every problem at once, one a line."""
-    problems = problems_of_name(asked.runs)
-    scenario, text, path = _scenario(asked.scenario, problems)
-    names = asked.storages or (scenario.storages if scenario and not asked.target else ())
-    subjects = _target(asked, problems) if asked.target else _storages(names, problems)
-    problems += _problems_of_generator(asked)
+    problems = problems_of_name(request.runs)
+    scenario, text, path = _scenario(request.scenario, problems)
+    names = request.storages or (scenario.storages if scenario and not request.target else ())
+    subjects = _target(request, problems) if request.target else _storages(names, problems)
+    problems += _problems_of_generator(request)
     if scenario is not None and subjects:
-        problems += problems_of_timeline(scenario, text, path, subjects, asked.i_own)
-    if scenario is not None and not (asked.allow_commands or (asked.trusts_shipped and is_shipped(Path(path)))):
+        problems += problems_of_timeline(scenario, text, path, subjects, request.i_own)
+    if scenario is not None and not (request.allow_commands or (request.trusts_shipped and is_shipped(Path(path)))):
         problems += problems_of_commands(scenario, text, path)
     if problems or scenario is None:
         raise BadInput("\n".join(problems))
@@ -79,13 +79,13 @@ def choose(asked: Asked) -> Choices:
         scenario=scenario,
         scenario_text=text,
         subjects=tuple(subjects),
-        rounds=asked.rounds or scenario.rounds,
-        runs=asked.runs,
-        seed=scenario.seed if asked.seed is None else asked.seed,
-        generator=asked.generator,
-        hosts_owned=tuple(asked.i_own),
+        rounds=request.rounds or scenario.rounds,
+        runs=request.runs,
+        seed=scenario.seed if request.seed is None else request.seed,
+        generator=request.generator,
+        hosts_owned=tuple(request.i_own),
         objectives_text=_objectives(scenario, Path(path)),
-        notes=tuple(filter(None, [which_scenario(asked.scenario)])),
+        notes=tuple(filter(None, [which_scenario(request.scenario)])),
     )
 
 
@@ -119,7 +119,7 @@ def _target_of_form(storage: str | None, target: Mapping[str, str], problems: li
         problems.append(f"--{'/--'.join(target).replace('_', '-')} belong to a --target: name it too")
         return
     _target(
-        Asked(
+        StudyRequest(
             scenario="",
             storages=[storage] if storage else [],
             target=target["target"],
@@ -159,18 +159,18 @@ def _storages(names: Iterable[str], problems: list[str]) -> list[Subject]:
     return [Subject(storage=name) for name in seen.values()]
 
 
-def _target(asked: Asked, problems: list[str]) -> list[Subject]:
-    assert asked.target is not None
-    problems += problems_of_target(asked.target, tuple(asked.i_own))
-    problems += problems_of_trust() if asked.target.startswith("wss:") else []
-    if asked.storages:
+def _target(request: StudyRequest, problems: list[str]) -> list[Subject]:
+    assert request.target is not None
+    problems += problems_of_target(request.target, tuple(request.i_own))
+    problems += problems_of_trust() if request.target.startswith("wss:") else []
+    if request.storages:
         problems.append("--target and --storage exclude each other: the pod behind --target has its own storage")
-    problems += _problems_of_label(asked.label)
+    problems += _problems_of_label(request.label)
     if not os.environ.get(TOKEN_SECRET):
         problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
-    databases = databases_behind(asked.databases, os.environ.get(DSNS), tuple(asked.i_own), problems)
-    label = unicodedata.normalize("NFC", asked.label or "")
-    return [Subject(target=Target(asked.target, label, databases))]
+    databases = databases_behind(request.databases, os.environ.get(DSNS), tuple(request.i_own), problems)
+    label = unicodedata.normalize("NFC", request.label or "")
+    return [Subject(target=Target(request.target, label, databases))]
 
 
 def _problems_of_label(label: str | None) -> list[str]:
@@ -188,22 +188,22 @@ def _problems_of_label(label: str | None) -> list[str]:
     return problems
 
 
-def _problems_of_generator(asked: Asked) -> list[str]:
-    bind, problems = asked.generator.bind, []
-    if asked.label and not asked.target:
+def _problems_of_generator(request: StudyRequest) -> list[str]:
+    bind, problems = request.generator.bind, []
+    if request.label and not request.target:
         problems.append("--label names the pod of --target: say --target too")
-    if asked.databases and not asked.target:
+    if request.databases and not request.target:
         problems.append("--database names what is behind --target: the storages' own databases are watched anyway")
     if bind is None:
         return problems
     if not is_host_and_port(bind):
         problems.append(f"--bind {bind}: expected HOST:PORT")
-    elif not asked.target and not is_loopback(bind.rpartition(":")[0].strip("[]")):
+    elif not request.target and not is_loopback(bind.rpartition(":")[0].strip("[]")):
         problems.append(f"--bind {bind}: workers elsewhere cannot reach the pod that is started here: use --target")
     return problems
 
 
-def check_surroundings(choices: Choices) -> Choices:
+def check_environment(choices: Choices) -> Choices:
     """This host's limits, servers, target and the databases behind it, and somewhere to write. Returns the choices with
     the networks in which hosts were found. Raises Unavailable or BadInput."""
     problems = [

@@ -1,4 +1,4 @@
-"""The databases behind a pod that we did not start: named by people, and looked into before a study begins."""
+"""The databases behind a pod that we did not start: named on the command line, and checked before a study begins."""
 
 import asyncio
 import time
@@ -18,8 +18,7 @@ from loadtests.probes.databases import DSNS, database_probes, dsns_by_name, why_
 def databases_behind(
     named: Sequence[str], dsns: str | None, hosts_owned: tuple[str, ...], problems: list[str]
 ) -> tuple[Database, ...]:
-    """Those that are to be watched. Adds to `problems` what is wrong with them; no word of it is of an address, which
-    holds a password."""
+    """The databases to observe. Adds their problems to `problems`, without their addresses, which hold passwords."""
     databases: list[Database] = []
     try:
         databases = [Database.parse(text) for text in named]
@@ -52,7 +51,7 @@ def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str
     if not foreign:
         return ""
     owned = " ".join(f"--i-own {host}" for host in foreign)
-    return f"{' and '.join(foreign)}: not this machine. If it is yours, and may be looked into, say {owned}"
+    return f"{' and '.join(foreign)}: not this machine. If it is yours, and may be observed, say {owned}"
 
 
 def networks_of_databases(
@@ -69,7 +68,7 @@ def networks_of_databases(
 
 
 def check_databases(databases: Sequence[Database], dsns: str | None) -> None:
-    """Looks into each as the observer will. Raises Unavailable with every one that does not let us."""
+    """Opens each as the observer will. Raises Unavailable with every database that cannot be observed."""
     probes = database_probes(databases, dsns, time.monotonic_ns)
     reasons = asyncio.run(_try_all([next(p for p in probes if p.name == d.probe) for d in databases]))
     if problems := [_shut(database, why) for database, why in zip(databases, reasons, strict=True) if why]:
@@ -93,6 +92,6 @@ async def _try(probe: Probe) -> str:
 
 def _shut(database: Database, why: str) -> str:
     return (
-        f"--database {database.name}:{database.engine} cannot be looked into: {why}. Check its address in {DSNS}, and "
+        f"--database {database.name}:{database.engine} cannot be observed: {why}. Check its address in {DSNS}, and "
         "what its role may do (docs/waits.md)"
     )

@@ -14,9 +14,9 @@ from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
 from loadtests.conductor.processes import READY_WITHIN_S, Child, Starting
 from loadtests.conductor.progress import Progress
-from loadtests.conductor.run.components import Parts
+from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.pods import OwnPod
-from loadtests.conductor.run.timeline_table import Row, Timeline
+from loadtests.conductor.run.timeline_table import Row, TimelineTable
 from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
 from loadtests.migration import Mode
 from loadtests.timeline.action_runner import ActionResult, ActionRunner
@@ -39,8 +39,8 @@ WatchComponent = Callable[[str], None]
 class ConductorControl:
     """Carries out what actions ask of the conductor."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, components: RunComponents) -> None:
+        self._components = components
         self._closed = False
         self.generator: int | None = None
         """The Locust master's process ID."""
@@ -50,27 +50,27 @@ class ConductorControl:
         """Refuses further requests: the run's components are being stopped."""
         self._closed = True
 
-    def _open_parts(self) -> Parts:
+    def _open_parts(self) -> RunComponents:
         if self._closed:
             raise ActionFailed("the run has ended")
-        return self._parts
+        return self._components
 
     @asynccontextmanager
     async def expected_down(self, *names: str) -> AsyncIterator[None]:
-        self._parts.expected_down.update(names)
+        self._components.expected_down.update(names)
         try:
             yield
         finally:
             self._recovered(names)
 
     def _recovered(self, names: tuple[str, ...]) -> None:
-        self._parts.expected_down.subtract(names)
+        self._components.expected_down.subtract(names)
         for name in () if self._closed else names:
-            server = self._parts.servers.get(name)
+            server = self._components.servers.get(name)
             if server is not None and server.running:
-                self._parts.watch("database", name, server.pid)
-            elif (pod := self._parts.pods.get(name)) and pod.child:
-                self._parts.watch("pod", name, pod.child.pid)
+                self._components.watch("database", name, server.pid)
+            elif (pod := self._components.pods.get(name)) and pod.child:
+                self._components.watch("pod", name, pod.child.pid)
             self.watch_again(name)
 
     async def kill_pod(self, name: str) -> None:
@@ -96,10 +96,10 @@ class ConductorControl:
     async def _start(self, pod: OwnPod) -> None:
         """Waits in the loop until the pod is ready, so that the run is monitored meanwhile. Raises RunEnded."""
         starting = pod.launch()
-        with suppress(TimeoutError):  # which `settle` reports
+        with suppress(TimeoutError):  # which `result` reports
             async with asyncio.timeout(READY_WITHIN_S):
                 await _settled(starting)
-        pod.serves(starting.settle())
+        pod.serves(starting.result())
 
     async def signal_pod(self, name: str, number: int) -> None:
         self._child(name).send(signal.Signals(number))
@@ -112,18 +112,18 @@ class ConductorControl:
         raise ActionFailed("the load has no worker on this host")
 
     async def moved(self, pod: str, to: str, share: int) -> None:
-        self._parts.pods[pod].moved(cast(Mode, to), share)
+        self._components.pods[pod].moved(cast(Mode, to), share)
 
     async def in_doubt(self, pod: str) -> None:
-        self._parts.pods[pod].lose_track()
+        self._components.pods[pod].lose_track()
 
     @asynccontextmanager
     async def ends_with_run(self, group: int) -> AsyncIterator[None]:
-        self._parts.guardian.watch_group(group)
+        self._components.reaper.watch_group(group)
         try:
             yield
         finally:
-            self._parts.guardian.forget(group)
+            self._components.reaper.forget(group)
 
     async def cut(self, pod: str, database: str, how: str) -> None:
         proxy = self._open_parts().proxies.get((pod, database))
@@ -139,7 +139,7 @@ async def _settled(starting: Starting) -> None:
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(starting.descriptor, readable.set)
     try:
-        while not starting.heard():
+        while not starting.has_result():
             readable.clear()
             await readable.wait()
     finally:
@@ -151,17 +151,17 @@ class RunActions:
 
     def __init__(
         self,
-        parts: Parts,
-        timeline: Timeline,
+        components: RunComponents,
+        timeline: TimelineTable,
         progress: Progress,
         networks: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         """`networks`: where hosts that actions call may be, see `Choices.networks`."""
-        self._parts, self._timeline, self._progress = parts, timeline, progress
+        self._components, self._timeline, self._progress = components, timeline, progress
         self._watch: Watch | None = None
-        self.control = ConductorControl(parts)
-        context = ActionContext(_pods(parts), _databases(parts), self.control, networks or {})
-        self._runner = ActionRunner(parts.scenario, context, parts.interrupts.loop, self)
+        self.control = ConductorControl(components)
+        context = ActionContext(_pods(components), _databases(components), self.control, networks or {})
+        self._runner = ActionRunner(components.scenario, context, components.interrupts.loop, self)
 
     def join(self, watch: Watch, generator: int, watch_component: WatchComponent) -> None:
         """The load is monitored with `watch`."""
@@ -170,19 +170,19 @@ class RunActions:
 
     def begin(self, started_ns: int) -> None:
         """The first stage has begun; `started_ns` is since the run's origin."""
-        self._runner.begin(started_ns + self._parts.clock.monotonic_ns)
+        self._runner.begin(started_ns + self._components.clock.monotonic_ns)
 
     def ask_to_stop(self) -> None:
         """Starts no further action; those under way begin to revert their effects."""
         self._runner.ask_to_stop()
 
     def report(self, message: str) -> None:
-        self._progress.say(message)
+        self._progress.report(message)
 
     def ended(self, result: ActionResult) -> None:
         if result.result == "failed":
-            self._progress.say(f"action failed: {result.action.words}: {result.error}")
-        self._timeline.action(row(result, self._parts.layout, self._parts.clock.monotonic_ns))
+            self._progress.report(f"action failed: {result.action.words}: {result.error}")
+        self._timeline.action(row(result, self._components.layout, self._components.clock.monotonic_ns))
         if self._watch is not None:
             self._watch.wake()
 
@@ -200,23 +200,23 @@ class RunActions:
                 self._watch.wait(min(0.2, deadline.left_s))
         self.control.close()
         if self._runner.alive:
-            self._progress.say(
+            self._progress.report(
                 "timeline actions could not be reverted: the run's servers and pods are stopped as they are"
             )
 
 
-def _pods(parts: Parts) -> dict[str, PodHandle]:
+def _pods(components: RunComponents) -> dict[str, PodHandle]:
     return {
         name: PodHandle(name, pod.control_url, pod.control_token, pod.layout.accounts, pod.layout.databases)
-        for name, pod in parts.pods.items()
+        for name, pod in components.pods.items()
     }
 
 
-def _databases(parts: Parts) -> dict[str, DatabaseHandle]:
-    dsns = parts.dsns()
+def _databases(components: RunComponents) -> dict[str, DatabaseHandle]:
+    dsns = components.dsns()
     return {
-        name: DatabaseHandle(name, storage.engine, dsns[name], parts.servers.get(name))
-        for name, storage in parts.layout.databases.items()
+        name: DatabaseHandle(name, storage.engine, dsns[name], components.servers.get(name))
+        for name, storage in components.layout.databases.items()
     }
 
 

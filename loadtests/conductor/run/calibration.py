@@ -14,7 +14,7 @@ from loadtests.calibration.figures import sentence, verdict
 from loadtests.calibration.judging import DatabaseView, not_calibrated
 from loadtests.calibration.plan import Form
 from loadtests.conductor.processes import Child, Command
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
@@ -40,10 +40,10 @@ class Outcome:
     sentence: str
 
 
-class Calibrating:
+class CalibrationProcess:
     """A calibration under way, which writes `calibration.json` into the run's directory."""
 
-    def __init__(self, directory: RunDirectory, places: Mapping[str, Place], form: Form, guardian: Guardian) -> None:
+    def __init__(self, directory: RunDirectory, places: Mapping[str, Place], form: Form, reaper: ProcessReaper) -> None:
         self._directory, self._places, self._form = directory, places, form
         self._closed = False
         reading_end, writing_end = os.pipe()
@@ -58,7 +58,7 @@ class Calibrating:
         }
         log = directory.path / "log" / "calibration.log"
         try:
-            self._child = Child(Command("calibration", argv, environment, log), guardian, [writing_end])
+            self._child = Child(Command("calibration", argv, environment, log), reaper, [writing_end])
         except BaseException:
             os.close(reading_end)
             raise
@@ -66,17 +66,17 @@ class Calibrating:
             os.close(writing_end)
         self._lines = Lines(reading_end)
 
-    def finish(self, interrupts: Interrupts, say: Callable[[str], None]) -> Outcome:
+    def finish(self, interrupts: Interrupts, report: Callable[[str], None]) -> Outcome:
         """Waits for its outcome; one that fails is an outcome, too. Raises RunEnded(interrupted)."""
         try:
-            told = self._told(interrupts, say)
+            message = self._last_message(interrupts, report)
         finally:
             self.stop()
-        if isinstance(told, str):
-            return self._failed(told)
-        return Outcome(told["verdict"], told["outcome"])
+        if isinstance(message, str):
+            return self._failed(message)
+        return Outcome(message["verdict"], message["outcome"])
 
-    def _told(self, interrupts: Interrupts, say: Callable[[str], None]) -> Mapping[str, Any] | str:
+    def _last_message(self, interrupts: Interrupts, report: Callable[[str], None]) -> Mapping[str, Any] | str:
         """The last line, or why there is none."""
         deadline = Deadline(_WITHIN_S[self._form])
         with watching(interrupts) as watch:
@@ -86,9 +86,9 @@ class Calibrating:
                 for line in map(json.loads, self._lines.read()):
                     if "outcome" in line:
                         return dict(line)
-                    say(line["progress"])
+                    report(line["progress"])
                 if self._lines.ended:
-                    return self._child.obituary()
+                    return self._child.exit_summary()
                 watch.wait(deadline.left_s)
         return f"it was not done within {_WITHIN_S[self._form]:.0f} s"
 

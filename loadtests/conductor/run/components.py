@@ -1,4 +1,4 @@
-"""What a run stands on: servers, pods on them, an observer beside them."""
+"""The components of a run: servers, pods, the observer."""
 
 import contextlib
 import json
@@ -18,8 +18,8 @@ from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
-from loadtests.conductor.reaper import Guardian
-from loadtests.conductor.run.calibration import Calibrating, Place
+from loadtests.conductor.reaper import ProcessReaper
+from loadtests.conductor.run.calibration import CalibrationProcess, Place
 from loadtests.conductor.run.local_servers import Served
 from loadtests.conductor.run.manifest import Clock
 from loadtests.conductor.run.pods import OwnPod, PodCommand, Proxy
@@ -38,14 +38,14 @@ STOP_WITHIN_S = 15.0
 
 
 @dataclass
-class Parts:
-    """The parts of one run, started one after another and stopped in the reverse order."""
+class RunComponents:
+    """The components of one run, started one after another and stopped in the reverse order."""
 
     directory: RunDirectory
     clock: Clock
     scenario: Scenario
     subject: Subject
-    guardian: Guardian
+    reaper: ProcessReaper
     interrupts: Interrupts
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → where it may be, see `Choices.networks`."""
@@ -57,7 +57,7 @@ class Parts:
     served: Sequence[Served] = ()
     """What a target that we did not start has on this host."""
     observer: Child | None = None
-    calibration: Calibrating | None = None
+    calibration: CalibrationProcess | None = None
     expected_down: Counter[str] = field(default_factory=Counter)
     """Number of active actions per pod or database; one with at least one may exit without ending the run."""
     _orders: int | None = None
@@ -113,7 +113,7 @@ class Parts:
             if is_calibrated(storage.engine, "short")
         }
         if places:
-            self.calibration = Calibrating(self.directory, places, "short", self.guardian)
+            self.calibration = CalibrationProcess(self.directory, places, "short", self.reaper)
 
     def start_pods(self) -> None:
         """Raises RunEnded(pod_died)."""
@@ -124,7 +124,7 @@ class Parts:
             run_directory=self.directory.path,
             origin_ns=self.clock.monotonic_ns,
             logs=self.log("pod").parent,
-            guardian=self.guardian,
+            reaper=self.reaper,
             interrupts=self.interrupts,
             token_secret=self.token_secret,
         )
@@ -146,7 +146,7 @@ class Parts:
 
     @property
     def in_doubt(self) -> str:
-        """Why nobody knows where accounts are; empty when it is known."""
+        """Why the side of some accounts is unknown; empty when it is known."""
         names = [name for name, pod in self.pods.items() if pod.in_doubt]
         return f"a move of the accounts of {' and '.join(names)} came to no known end" if names else ""
 
@@ -155,7 +155,7 @@ class Parts:
         return {account: pod.plan.mode(account) for pod in self.pods.values() for account in pod.layout.accounts}
 
     def start_observer(self) -> Mapping[str, Any]:
-        """Returns what it told when it was ready. Raises RunEnded(observer_died).
+        """Returns its ready line. Raises RunEnded(observer_died).
 
         Behind a target that we did not start it watches the databases that were named, if any, what of both is served
         on this host, and the generator.
@@ -172,12 +172,12 @@ class Parts:
         orders, self._orders = os.pipe()
         try:
             command = Command("observer", argv, environment, self.log("observer"))
-            starting = Starting(command, self.guardian, "observer_died", orders)
+            starting = Starting(command, self.reaper, "observer_died", orders)
         finally:
             os.close(orders)
-        told: Mapping[str, Any] = wait_until_ready(starting, self.interrupts)
+        reported: Mapping[str, Any] = wait_until_ready(starting, self.interrupts)
         self.observer = starting.child
-        return told
+        return reported
 
     def _watched(self) -> Sequence[str]:
         if self.subject.target is not None:
@@ -186,9 +186,9 @@ class Parts:
         return [*pods, *(f"database:{name}:{server.pid}" for name, server in self.servers.items())]
 
     def watch(self, role: str, name: str, pid: int) -> None:
-        """Tells the observer of a process that was not there at the start: the Locust master, or one started anew."""
+        """Sends the observer a process that did not exist at its start: the Locust master, or one started again."""
         if self.observer is not None and self._orders is not None:
-            with contextlib.suppress(BrokenPipeError):  # it died, which somebody else notices
+            with contextlib.suppress(BrokenPipeError):  # it exited, which the load monitor reports
                 os.write(self._orders, json.dumps({"watch": f"{role}:{name}:{pid}"}).encode() + b"\n")
 
     def log(self, name: str) -> Path:
@@ -198,7 +198,7 @@ class Parts:
 
     def stop(self) -> None:
         """Observer, pods, proxies, servers, in this order; observer and pods flush their tables first. Harmless for
-        what never started."""
+        components that never started."""
         for child in (self.observer, *(pod.child for pod in self.pods.values())):
             if child is not None:
                 child.stop(signal.SIGTERM, STOP_WITHIN_S)

@@ -75,7 +75,7 @@ def _workers(load: Load, directory: RunDirectory) -> list[Worker]:
 
 
 def operations(workers: Iterable[Worker], written: int, drained: bool) -> dict[str, int | None]:
-    """`written` is counted in the files. What a worker began is exact only when it lived to say so."""
+    """`written` is counted in the files. The number that a worker began is exact only if reported at its end."""
     workers = list(workers)
     begun = sum(w.begun for w in workers)
     exact = drained and all(w.drained for w in workers)

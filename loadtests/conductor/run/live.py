@@ -13,7 +13,7 @@ _COUNTED = (
 
 @dataclass
 class Worker:
-    """A worker as it last told of itself."""
+    """A worker as last reported."""
 
     worker: str
     begun: int = 0
@@ -56,7 +56,7 @@ class Worker:
 
 @dataclass
 class Load:
-    """Everything the live lines have told so far; `take` is fed one line after another."""
+    """Everything that the live lines have reported so far; `take` receives one line after another."""
 
     workers: dict[str, Worker] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
@@ -106,16 +106,16 @@ class Load:
         for name in ("stopped_ns", "agents_missing", "agents_extra"):
             setattr(self, name, event.get(name))
         self.master_error = event.get("error") or ""
-        for told in event.get("workers", []):
-            worker = self._known(told)
-            # Whoever did not end in time cannot say how much was under way.
-            worker.drained = not worker.lost and told.get("in_flight") is not None
+        for reported in event.get("workers", []):
+            worker = self._known(reported)
+            # A worker that did not end in time has not reported how much was under way.
+            worker.drained = not worker.lost and reported.get("in_flight") is not None
 
-    def _known(self, told: dict[str, Any]) -> Worker:
-        worker = self.workers.setdefault(str(told["worker"]), Worker(str(told["worker"])))
+    def _known(self, reported: dict[str, Any]) -> Worker:
+        worker = self.workers.setdefault(str(reported["worker"]), Worker(str(reported["worker"])))
         for name in _COUNTED:
-            if told.get(name) is not None:
-                setattr(worker, name, told[name])
+            if reported.get(name) is not None:
+                setattr(worker, name, reported[name])
         return worker
 
     @property

@@ -1,4 +1,4 @@
-"""Follows a load from its first line to its end, and ends it early when something it stands on has died."""
+"""Monitors a load from its first line to its end, and ends it early when a component has died."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -13,18 +13,18 @@ from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.hosts.roster import WorkerHost
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.actions import RunActions
-from loadtests.conductor.run.components import Parts
+from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.live import Load, Worker
 from loadtests.conductor.run.manifest import Clock
-from loadtests.conductor.run.timeline_table import Timeline
+from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.watching import Deadline, Lines, Watch
 from loadtests.servers.contract import Server
 
 GRACE_S = 20.0
-"""On top of the longest timeout: how long a drain may take, and how long a master may say nothing."""
+"""On top of the longest timeout: how long a drain may take, and how long a master may send nothing."""
 
-FIRST_WORD_S = 90.0
-"""How long a master of ours may say nothing at first: it waits for its workers, and they prepare."""
+FIRST_LINE_S = 90.0
+"""How long a master of ours may send nothing at first: it waits for its workers, and they prepare."""
 
 SILENT_S = 10.0
 """How long a master may send nothing while the load lasts: it reports every second, also when it drains. With the
@@ -34,57 +34,57 @@ _EARLY_S = 0.1
 _NOTHING_BEGUN_S = 3.0
 
 
-class Mortal(Protocol):
-    """Something that may die, and be asked how afterwards."""
+class MonitoredProcess(Protocol):
+    """A process whose exit ends the run."""
 
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         """How it ended, in one sentence."""
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of what it logged."""
 
 
 @dataclass(frozen=True)
-class Silent:
-    """A process whose end is all that we can see."""
+class UnloggedProcess:
+    """A process without a log of its own."""
 
     how: str
 
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         return self.how
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return ""
 
 
 @dataclass(frozen=True)
-class DatabaseServer:
-    """One that logs to a file of its own."""
+class MonitoredServer:
+    """A database server with its log."""
 
     name: str
     server: Server
 
-    def obituary(self) -> str:
+    def exit_summary(self) -> str:
         return f"the database server {self.name} died"
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         return self.server.log_tail()
 
 
 def first_cause(reason: Reason, servers: Mapping[str, Server]) -> Reason:
     """The death of a database server where that is why a pod or the observer could not start."""
     if reason.code in ("pod_died", "observer_died"):
-        for dead in (DatabaseServer(name, server) for name, server in servers.items() if not server.running):
-            return Reason("database_died", f"{dead.obituary()}; {reason.detail}", dead.last_words())
+        for dead in (MonitoredServer(name, server) for name, server in servers.items() if not server.running):
+            return Reason("database_died", f"{dead.exit_summary()}; {reason.detail}", dead.log_tail())
     return reason
 
 
-class Engine(Mortal, Protocol):
+class MasterProcess(MonitoredProcess, Protocol):
     """The load as a process: ours, or the one that started us."""
 
-    attended: bool
-    takes_leave: bool
-    """Whether it has something left to do once every row is kept."""
+    is_external: bool
+    needs_shutdown: bool
+    """Whether it must exit by itself once every row is kept."""
 
     @property
     def pid(self) -> int: ...
@@ -96,24 +96,29 @@ class Engine(Mortal, Protocol):
 
 
 @dataclass(frozen=True)
-class Followed:
-    """What following a load came to."""
+class LoadResult:
+    """How a load ended."""
 
     reason: Reason
     load: Load
     ended_ns: int
 
 
-class Follower:
-    """One load. `follow` is called once."""
+class LoadMonitor:
+    """Monitors one load. `follow` is called once."""
 
     def __init__(
-        self, engine: Engine, parts: Parts, watch: Watch, progress: Progress, actions: RunActions | None = None
+        self,
+        master: MasterProcess,
+        components: RunComponents,
+        watch: Watch,
+        progress: Progress,
+        actions: RunActions | None = None,
     ) -> None:
-        self._engine, self._parts, self._watch, self._progress = engine, parts, watch, progress
+        self._master, self._components, self._watch, self._progress = master, components, watch, progress
         self._actions = actions
-        self._clock: Clock = parts.clock
-        scenario = parts.scenario
+        self._clock: Clock = components.clock
+        scenario = components.scenario
         self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
         self._duration_s = scenario.duration_s
         self.load = Load()
@@ -122,22 +127,22 @@ class Follower:
         self._gone = False
         self._deadline: Deadline | None = None
 
-    def follow(self, lines: Lines, timeline: Timeline, begun: Callable[[Load], None]) -> Followed:
+    def follow(self, lines: Lines, timeline: TimelineTable, begun: Callable[[Load], None]) -> LoadResult:
         """`begun` is called when the first stage has begun, and every worker that there was at the start is known."""
         self._begun = begun
         self._lines, self._timeline = lines, timeline
         self._watch.on_readable(lines.descriptor, self._read)
-        self._watch.on_death(self._engine.pid, self._engine_died)
-        if (observer := self._parts.observer) is not None:
+        self._watch.on_death(self._master.pid, self._master_died)
+        if (observer := self._components.observer) is not None:
             self._watch.on_death(observer.pid, self._died("observer_died", observer))
-        for name in (*self._parts.pods, *self._parts.servers):
-            self._watch_part(name)
-        for proxy in self._parts.proxies.values():
+        for name in (*self._components.pods, *self._components.servers):
+            self._watch_component(name)
+        for proxy in self._components.proxies.values():
             self._watch.on_death(proxy.child.pid, self._died("internal", proxy.child))
         if self._actions is not None:
-            self._actions.join(self._watch, self._engine.pid, self._watch_part)
-        if not self._engine.attended:
-            self._deadline = Deadline(FIRST_WORD_S)
+            self._actions.join(self._watch, self._master.pid, self._watch_component)
+        if not self._master.is_external:
+            self._deadline = Deadline(FIRST_LINE_S)
         disk = Deadline(1.0)
         while not self._over():
             self._watch.wait(0.5)
@@ -146,15 +151,15 @@ class Follower:
             if disk.passed:
                 disk = Deadline(1.0)
                 self._check_disk()
-        return self._followed()
+        return self._result()
 
-    def _watch_part(self, name: str) -> None:
-        """A pod or a database: its death ends the run, unless an action has its hands on it."""
-        died, pid = self._mortal_part(name)
+    def _watch_component(self, name: str) -> None:
+        """A pod or a database: its exit ends the run, unless an action expects it."""
+        died, pid = self._component_process(name)
 
         def note() -> None:
-            # Asked in this order: a server that an action is at work on would answer only when that is done.
-            if self._parts.expected_down[name] <= 0 and not self._replaced(name, pid):
+            # In this order: a server that an action changes answers only when that is done.
+            if self._components.expected_down[name] <= 0 and not self._replaced(name, pid):
                 died()
 
         if pid is None:
@@ -164,55 +169,53 @@ class Follower:
 
     def _replaced(self, name: str, pid: int | None) -> bool:
         """Whether another process has taken the place of the one that died."""
-        return pid is not None and self._mortal_part(name)[1] not in (pid, None)
+        return pid is not None and self._component_process(name)[1] not in (pid, None)
 
-    def _mortal_part(self, name: str) -> tuple[Callable[[], None], int | None]:
-        """What its death comes to, and its process; None when there is none any more."""
-        if (server := self._parts.servers.get(name)) is not None:
-            died = self._died("database_died", DatabaseServer(name, server))
+    def _component_process(self, name: str) -> tuple[Callable[[], None], int | None]:
+        """What to do on its exit, and its process; None when it has exited already."""
+        if (server := self._components.servers.get(name)) is not None:
+            died = self._died("database_died", MonitoredServer(name, server))
             return died, server.pid if server.running else None
-        child = self._parts.pods[name].child
+        child = self._components.pods[name].child
         assert child is not None
         return self._died("pod_died", child), child.pid if child.exit_code() is None else None
 
     def _over(self) -> bool:
-        return self._gone or (self.load.drained and not self._engine.takes_leave)
+        return self._gone or (self.load.drained and not self._master.needs_shutdown)
 
-    def _followed(self) -> Followed:
+    def _result(self) -> LoadResult:
         self._read()
         for error in self.load.errors:
             self._end(*_reason_of(error))
         ended_ns = self._ended_ns if self._ended_ns is not None else self._clock.since_ns()
         if self._reason is None:
-            self._reason = self._by_itself(ended_ns)
-        return Followed(self._reason, self.load, ended_ns)
+            self._reason = self._unforced_reason(ended_ns)
+        return LoadResult(self._reason, self.load, ended_ns)
 
-    def _by_itself(self, ended_ns: int) -> Reason:
+    def _unforced_reason(self, ended_ns: int) -> Reason:
         """A load that ended without being asked to: done, or cut short."""
         starts = [stage["started_ns"] for stage in self.load.stages]
         stopped_ns = ended_ns if self.load.stopped_ns is None else self.load.stopped_ns
         missing_s = self._duration_s - (stopped_ns - min(starts, default=stopped_ns)) / 1e9
         if missing_s <= _EARLY_S:
             return COMPLETED
-        code = "interrupted" if self._engine.attended else "internal"
+        code = "interrupted" if self._master.is_external else "internal"
         return Reason(code, f"the load ended {missing_s:.1f} s before its time")
-
-    # What happens meanwhile.
 
     def _read(self) -> None:
         for line in self._lines.read():
             workers = len(self.load.workers)
             if (event := self.load.take(line)) is not None:
-                self._happened(event)
+                self._handle(event)
                 self._deadline = Deadline(self._silence_s)
             if len(self.load.workers) > workers and not self.load.drained:
                 self._watch_workers()
-        if self._lines.ended and self._engine.attended and not self._gone:
+        if self._lines.ended and self._master.is_external and not self._gone:
             self._gone = True
             if not self.load.drained:
-                self._end("worker_lost", self._engine.obituary())
+                self._end("worker_lost", self._master.exit_summary())
 
-    def _happened(self, event: dict[str, Any]) -> None:
+    def _handle(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "stage":
                 if len(self.load.stages) == 1:
@@ -226,7 +229,7 @@ class Follower:
             case "worker":
                 self._check_worker(self.load.workers[str(event["worker"])])
             case "refused":
-                if not self._engine.attended:  # the one that started us refuses by itself
+                if not self._master.is_external:  # the one that started us refuses by itself
                     self._end(
                         "internal" if event.get("code") == EX_SOFTWARE else "workers_unavailable", event["problem"]
                     )
@@ -255,42 +258,44 @@ class Follower:
         self._end("worker_lost", f"{named} on {host.name} was lost: {why}")
 
     def _watch_workers(self) -> None:
-        """Local workers are seen to die at once; a master takes most of a second to miss one."""
+        """Local workers are watched: a master takes most of a second to miss one."""
         with contextlib.suppress(psutil.Error):
-            for worker in psutil.Process(self._engine.pid).children():
-                self._watch.on_death(worker.pid, self._died("worker_lost", Silent("a Locust worker died")))
+            for worker in psutil.Process(self._master.pid).children():
+                self._watch.on_death(worker.pid, self._died("worker_lost", UnloggedProcess("a Locust worker died")))
 
-    def _died(self, code: str, who: Mortal) -> Callable[[], None]:
+    def _died(self, code: str, process: MonitoredProcess) -> Callable[[], None]:
         def note() -> None:
-            self._read()  # a drained load has nothing left to lose
+            self._read()  # the exit does not matter once the load has drained
             if not self.load.drained and self._reason is None:
-                self._end(code, who.obituary(), who.last_words())
+                self._end(code, process.exit_summary(), process.log_tail())
 
         return note
 
-    def _engine_died(self) -> None:
+    def _master_died(self) -> None:
         self._read()
         self._gone = True
         if not self.load.drained:
             self._end(
-                "worker_lost" if self.load.stages else "internal", self._engine.obituary(), self._engine.last_words()
+                "worker_lost" if self.load.stages else "internal",
+                self._master.exit_summary(),
+                self._master.log_tail(),
             )
 
     def _check_interrupts(self) -> None:
-        count = self._parts.interrupts.count
-        if count and not self._engine.attended:
+        count = self._components.interrupts.count
+        if count and not self._master.is_external:
             self._end("interrupted", "stopped by hand")
         if count > 1:
-            self._engine.kill()
+            self._master.kill()
 
     def _check_deadline(self) -> None:
         self._read()  # a call of an action may have delayed it
         if self._deadline is not None and self._deadline.passed:
             asked = self._reason is not None
-            silent_s = self._silence_s if self.load.workers else FIRST_WORD_S
+            silent_s = self._silence_s if self.load.workers else FIRST_LINE_S
             self._end("internal", f"the Locust master sent nothing for {silent_s:.0f} s")
             if asked or self.load.drained:
-                self._engine.kill()
+                self._master.kill()
                 self._gone = True
 
     @property
@@ -299,23 +304,23 @@ class Follower:
         return SILENT_S if self.load.stages and not self.load.drained else self._patience_s
 
     def _check_disk(self) -> None:
-        if self._reason is None and nearly_full(self._parts.directory.path):
-            self._end("disk_full", full_message(self._parts.directory.path))
+        if self._reason is None and nearly_full(self._components.directory.path):
+            self._end("disk_full", full_message(self._components.directory.path))
 
-    def _end(self, code: str, detail: str, last_words: str = "") -> None:
-        """The first reason is the reason; what dies after it died of it."""
+    def _end(self, code: str, detail: str, log_tail: str = "") -> None:
+        """Only the first reason counts: later ones follow from it."""
         if self._reason is not None:
             return
-        if code not in ("interrupted", "internal") and nearly_full(self._parts.directory.path):
-            code, detail = "disk_full", f"{full_message(self._parts.directory.path)} ({detail})"
-        self._reason = Reason(code, detail, last_words)
+        if code not in ("interrupted", "internal") and nearly_full(self._components.directory.path):
+            code, detail = "disk_full", f"{full_message(self._components.directory.path)} ({detail})"
+        self._reason = Reason(code, detail, log_tail)
         # Before the first stage there is nothing to drain, and Locust waits for workers without listening.
         self._deadline = Deadline(self._silence_s if self.load.stages else _NOTHING_BEGUN_S)
         if not (self._gone or self.load.drained):
-            self._progress.say(f"ending early: {code}")
+            self._progress.report(f"ending early: {code}")
             if self._actions is not None:
                 self._actions.ask_to_stop()
-            self._engine.ask_to_stop(self._reason)
+            self._master.ask_to_stop(self._reason)
 
 
 def _reason_of(error: str) -> tuple[str, str]:

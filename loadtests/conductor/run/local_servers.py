@@ -56,7 +56,7 @@ def _server_of(host: str, port: int) -> int | None:
     if host.startswith("/"):
         paths = (host, f"{host}/.s.PGSQL.{port}")
         return _root(_listening("unix", lambda connection: connection.laddr in paths))
-    addresses = {*_addresses(host), "0.0.0.0", "::"}  # noqa: S104  looked for, not bound
+    addresses = {*_addresses(host), "0.0.0.0", "::"}  # noqa: S104  compared, not bound
     return _root(_listening("tcp", lambda connection: _listens_at(connection, addresses, port)))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import Child, Command
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Lines
 from loadtests.environment import child_environment
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
@@ -62,7 +62,7 @@ class Secrets:
 
 
 def start_locust(
-    plan: RunPlan, secrets: Secrets, generator: Generator, log: Path, guardian: Guardian
+    plan: RunPlan, secrets: Secrets, generator: Generator, log: Path, reaper: ProcessReaper
 ) -> tuple[Child, Lines]:
     """The Locust master, which starts its workers and the load at once, and its live lines."""
     reading_end, writing_end = os.pipe()
@@ -73,7 +73,7 @@ def start_locust(
     }
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
     try:
-        child = Child(Command("locust", argv, environment, log), guardian, pass_fds=[writing_end])
+        child = Child(Command("locust", argv, environment, log), reaper, pass_fds=[writing_end])
     except BaseException:
         os.close(reading_end)
         raise

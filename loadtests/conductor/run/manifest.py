@@ -51,8 +51,8 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the parts told of themselves: `settings` are the storage's as each pod read them back from its servers."""
+class RunFacts:
+    """What the components reported: `settings` are the storage's, as each pod read them back from its servers."""
 
     pods: tuple[PodTarget, ...]
     settings: Mapping[str, Mapping[str, Any]]
@@ -68,7 +68,7 @@ class Found:
     """Sentences for people about what this run may lack."""
 
 
-def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -> dict[str, Any]:
+def manifest(identity: Identity, choices: Choices, clock: Clock, found: RunFacts) -> dict[str, Any]:
     """The document."""
     subject = identity.subject
     return {
@@ -104,7 +104,7 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: Found) -
     }
 
 
-def pods(found: Found) -> list[dict[str, Any]]:
+def pods(found: RunFacts) -> list[dict[str, Any]]:
     """The pods, and which of the run's databases each one uses."""
     used = {pod.name: dict(pod.databases) for pod in found.layout.pods}
     behind = {name: name for name in found.behind}
@@ -117,12 +117,12 @@ def planned_actions(scenario: Scenario) -> list[dict[str, Any]]:
 
 
 def engine(storage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    told = dict(settings)
-    name = told.pop("engine", None) or str(storagenames.parse(storage).engine)
+    reported = dict(settings)
+    name = reported.pop("engine", None) or str(storagenames.parse(storage).engine)
     return {
         "name": name,
-        "version": told.pop("version", None),
-        "settings": told,
+        "version": reported.pop("version", None),
+        "settings": reported,
         "promises": asdict(storagenames.promises(storage)),
     }
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
-from loadtests.conductor.reaper import Guardian
+from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
 from loadtests.migration import MigrationPlan, Mode
@@ -29,7 +29,7 @@ class PodCommand:
     run_directory: Path
     origin_ns: int
     logs: Path
-    guardian: Guardian
+    reaper: ProcessReaper
     interrupts: Interrupts
     token_secret: str = field(repr=False)
 
@@ -63,26 +63,26 @@ class OwnPod:
         self.serves(wait_until_ready(self.launch(), self._command.interrupts))
 
     def launch(self) -> Starting:
-        """Starts its process; whoever waits for it calls `serves` then. Raises RunEnded(pod_died)."""
+        """Starts its process; call `serves` with its ready line. Raises RunEnded(pod_died)."""
         self.plan = MigrationPlan(self._mode())  # it knows of no wave
         log = self._command.logs / f"{self.name}.log"
         name = self.name if self.name.startswith("pod") else f"pod {self.name}"
         command = Command(name, self._argv(), self._environment(), log)
-        starting = Starting(command, self._command.guardian, "pod_died")
+        starting = Starting(command, self._command.reaper, "pod_died")
         self.child = starting.child
         return starting
 
-    def serves(self, told: Mapping[str, Any]) -> None:
-        """`told` is its ready line."""
-        self._url, self.control_url = told["url"], told["control"]
-        self.settings = told.get("settings") or {}
+    def serves(self, reported: Mapping[str, Any]) -> None:
+        """`reported` is its ready line."""
+        self._url, self.control_url = reported["url"], reported["control"]
+        self.settings = reported.get("settings") or {}
 
     def moved(self, to: Mode, share: int) -> None:
-        """It has said that a share of its accounts is there now."""
+        """It has confirmed that a share of its accounts is there now."""
         self.plan = self.plan.then(to, share)
 
     def lose_track(self) -> None:
-        """Nobody knows where its accounts are."""
+        """The side of its accounts is unknown from now on."""
         self.in_doubt = True
 
     def _argv(self) -> list[str]:
@@ -130,12 +130,12 @@ class Proxy:
         ]
         given, self._orders = os.pipe()
         try:
-            starting = Starting(Command(f"proxy of {pod}", argv, {}, log), command.guardian, "internal", given)
+            starting = Starting(Command(f"proxy of {pod}", argv, {}, log), command.reaper, "internal", given)
         finally:
             os.close(given)
-        told = wait_until_ready(starting, command.interrupts)
+        reported = wait_until_ready(starting, command.interrupts)
         self.child = starting.child
-        self.dsn = redirected(dsn, int(told["port"]))
+        self.dsn = redirected(dsn, int(reported["port"]))
 
     def order(self, word: str) -> None:
         """`pass`, `reset` or `blackhole`. Raises RunEnded when the proxy has gone."""

@@ -18,7 +18,7 @@ class Row(NamedTuple):
     detail: str
 
 
-class Timeline:
+class TimelineTable:
     """The one writer of the table. A stage is written when the next one begins, or when the run ends; an action when
     it is over."""
 
