@@ -86,7 +86,7 @@ def test_a_wrong_password_is_told_before_anything_is_sent(engine, told, request)
     database = request.getfixturevalue(f"{engine}_database")
     check_databases([Database("chats", engine)], json.dumps({"chats": database.pod_dsn}))
     said = refusal(engine, as_role(database.pod_dsn, "pod"))
-    assert said.startswith(f"--database chats:{engine} cannot be looked into: {told}. Check its address")
+    assert said.startswith(f"--database chats:{engine} cannot be observed: {told}. Check its address")
 
 
 @pytest.mark.server
