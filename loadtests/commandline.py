@@ -30,6 +30,13 @@ def complain(command: str, message: object) -> None:
     print(sanitize_lines(f"{command}: {without_credentials(str(message))}"), file=sys.stderr)
 
 
+def complain_of_fault(command: str, error: Exception) -> None:
+    """Prints where an error of ours was raised, and what it says."""
+    lines = without_credentials("".join(traceback.format_exception(error)))
+    print(sanitize_lines(lines, lines=_TRACEBACK_LINES), file=sys.stderr)
+    complain(command, f"a fault of the harness: {type(error).__name__}: {sanitize_error(error)}")
+
+
 def exit_code_of(command: str, run: Callable[[], int]) -> int:
     """The exit code of a command: that of `run`, or the one for an interrupt, an error of ours, or wrong settings."""
     if problem := readers.problem():
@@ -40,8 +47,7 @@ def exit_code_of(command: str, run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return EX_INTERRUPTED
     except Exception as error:
-        print(sanitize_lines(traceback.format_exc(), lines=_TRACEBACK_LINES), file=sys.stderr)
-        complain(command, f"a fault of the harness: {type(error).__name__}: {sanitize_error(error)}")
+        complain_of_fault(command, error)
         return EX_SOFTWARE
 
 

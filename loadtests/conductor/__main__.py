@@ -15,7 +15,6 @@ import contextlib
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from loadtests.commandline import EX_OK, EX_SOFTWARE, Parser, seed
+from loadtests.commandline import EX_OK, EX_SOFTWARE, Parser, complain_of_fault, seed
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.commands.study import create_run, create_study, traversable
 from loadtests.conductor.disk import full_message, means_full
@@ -206,11 +205,10 @@ def main() -> NoReturn:
         code = error.exit_code
         reports.send(refused=str(error).splitlines(), exit_code=code)
     except Exception as error:
-        traceback.print_exc()
-        fault = f"this is a fault of the harness: {type(error).__name__}: {error}"
-        print(fault, file=sys.stderr)
+        complain_of_fault("loadtests", error)
         code = EX_SOFTWARE
-        reports.send(refused=fault.splitlines(), exit_code=code)
+        fault = f"a fault of the harness: {type(error).__name__}: its text is on the terminal"
+        reports.send(refused=[fault], exit_code=code)  # a page of the web UI, where no text of an exception belongs
     raise SystemExit(code)
 
 
