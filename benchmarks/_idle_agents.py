@@ -22,10 +22,10 @@ from locust import User, task
 from locust.env import Environment
 
 from benchmarks._figures import allow_descriptors
+from loadtests.generator.live import LiveStatistics
+from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.sinks import FileSink
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.users.live import LiveStatistics
-from loadtests.users.recorder import Recorder, Who
-from loadtests.users.sinks import FileSink
 from loadtests.wire.connection import Connection
 
 WARM_UP = 200

@@ -30,11 +30,11 @@ import pyarrow as pa
 from gevent import socket
 from locust.stats import RequestStats
 
+from loadtests.generator.live import LiveStatistics
+from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.sinks import FileSink
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.users.alarm import sleep_until
-from loadtests.users.live import LiveStatistics
-from loadtests.users.recorder import Recorder, Who
-from loadtests.users.sinks import FileSink
 from loadtests.wire.connection import Connection
 
 USERS = 400

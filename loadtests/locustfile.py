@@ -5,11 +5,11 @@ from typing import Any
 
 from locust import events
 
+from loadtests.generator import locusthooks
+from loadtests.generator.admission import check_options_of, refuse
+from loadtests.generator.shape import StagesShape
 from loadtests.limits.descriptors import raise_soft_limit
-from loadtests.users import locusthooks
-from loadtests.users.admission import check_options_of, refuse
 from loadtests.users.agent import Agent
-from loadtests.users.shape import StagesShape
 from loadtests.webui.exposure import problems_of_exposure, problems_of_sources
 from loadtests.webui.options import add_options
 

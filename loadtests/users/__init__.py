@@ -1,1 +1,1 @@
-"""Who acts: agents, customers, arrivals, stages. The only room that knows Locust."""
+"""Who acts: agents, customers, their sessions, arrivals and stages."""

@@ -1,8 +1,8 @@
 """A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
 
+from loadtests.generator.recorder import Begun
 from loadtests.scenario.arrivals import Arrival
 from loadtests.users.load import Load
-from loadtests.users.recorder import Begun
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.users.waiting import Waiter
 from loadtests.wire.codecs.messages import Event, chat_topic, key_text

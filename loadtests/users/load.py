@@ -15,14 +15,14 @@ from typing import Protocol
 import gevent
 from gevent.pool import Group
 
+from loadtests.generator.recorder import Begun, Recorder
+from loadtests.generator.talk import Clock
 from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.scenario.arrivals import Arrival, arrivals, thinned
 from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.alarm import sleep_until
 from loadtests.users.connectionfailures import ConnectionFailures
 from loadtests.users.people import People
-from loadtests.users.recorder import Begun, Recorder
-from loadtests.users.talk import Clock
 from loadtests.wire.codecs.tokens import token_for
 from loadtests.wire.failures import ConnectionFailed
 

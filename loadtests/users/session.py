@@ -7,8 +7,8 @@ from functools import partial
 from time import monotonic_ns
 from typing import Any
 
+from loadtests.generator.recorder import Begun, PushTimes, Spot, Who
 from loadtests.users.load import Load, Place
-from loadtests.users.recorder import Begun, PushTimes, Spot, Who
 from loadtests.wire.codecs.messages import (
     QUEUE_TOPIC,
     Event,

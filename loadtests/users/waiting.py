@@ -2,8 +2,8 @@
 
 from gevent.event import Event
 
+from loadtests.generator.talk import Clock
 from loadtests.users.alarm import call_at
-from loadtests.users.talk import Clock
 
 
 class Waiter:

@@ -11,10 +11,10 @@ import gevent
 from locust.runners import STATE_INIT, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
 from werkzeug.datastructures import MultiDict
 
-from loadtests.users.master import MasterSide
-from loadtests.users.masterrun import MasterRun
-from loadtests.users.ownrun import FINISH_S, OwnConductor, OwnRun
-from loadtests.users.prepared import CannotRunError
+from loadtests.generator.master import MasterSide
+from loadtests.generator.masterrun import MasterRun
+from loadtests.generator.ownrun import FINISH_S, OwnConductor, OwnRun
+from loadtests.generator.prepared import CannotRunError
 from loadtests.webui.form import CHOICES, choice_of, problems_of, scenarios_of, without_content
 
 

@@ -14,8 +14,8 @@ from gevent import socket, subprocess
 from locust.runners import STATE_MISSING, MasterRunner
 
 from loadtests.conductor.run.locust import worker_argv, worker_environment
-from loadtests.users.channel import tokens
-from loadtests.users.connections import connected
+from loadtests.generator.channel import tokens
+from loadtests.generator.connections import connected
 from loadtests.webui.control import RunControl
 
 _SOON_S = 10.0

@@ -11,9 +11,9 @@ from typing import Any
 
 import jinja2
 
-from loadtests.users.live import Counts, LiveWindow
-from loadtests.users.masterrun import MasterRun
-from loadtests.users.ownrun import OwnRun
+from loadtests.generator.live import Counts, LiveWindow
+from loadtests.generator.masterrun import MasterRun
+from loadtests.generator.ownrun import OwnRun
 from loadtests.webui.control import Phase, RunControl
 
 TEMPLATES = jinja2.Environment(

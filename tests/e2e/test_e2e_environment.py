@@ -15,7 +15,7 @@ from loadtests.environment import NO_HOME
 
 BIN = Path(sys.executable).parent
 ACTION = "timeline:\n  - {{stage: steady, after: 1s, do: run, command: [/bin/sh, -c, 'env >{printed}']}}\n"
-ROLES = ("loadtests.pod", "loadtests.probes", "loadtests.users", "conductor/reaper.py")
+ROLES = ("loadtests.pod", "loadtests.probes", "loadtests.generator", "conductor/reaper.py")
 
 pytestmark = pytest.mark.e2e
 

@@ -62,7 +62,7 @@ def test_a_killed_part_ends_the_run(tmp_path, words, reason, code):
 def test_a_killed_worker_leaves_an_upper_bound(tmp_path):
     with start(tmp_path, "--processes", "2", storage="memory") as harness:
         harness.wait_for_rows()
-        master = harness.child("loadtests.users")
+        master = harness.child("loadtests.generator")
         workers = wait_for(lambda: len(children := master.children()) == 2 and children)
         workers[1].kill()
         assert harness.finish(40) == 70, harness.stderr
@@ -79,7 +79,7 @@ def test_a_killed_worker_leaves_an_upper_bound(tmp_path):
 def test_a_killed_master_ends_the_run(tmp_path):
     with start(tmp_path, storage="memory") as harness:
         harness.wait_for_rows()
-        harness.child("loadtests.users").kill()
+        harness.child("loadtests.generator").kill()
         assert harness.finish(30) == 70, harness.stderr
         assert harness.end()["reason"] == "worker_lost"
         assert harness.end()["operations"]["lost"] is None
@@ -89,7 +89,7 @@ def test_a_killed_master_ends_the_run(tmp_path):
 def test_a_stopped_master_ends_the_run(tmp_path):
     with start(tmp_path, storage="memory") as harness:
         harness.wait_for_rows()
-        harness.child("loadtests.users").suspend()
+        harness.child("loadtests.generator").suspend()
         assert harness.finish(30) == 70, harness.stderr
         end = harness.end()
         assert end["reason"] == "internal"
@@ -193,7 +193,7 @@ def test_ctrl_c_before_the_load(tmp_path):
 def test_a_second_ctrl_c_does_not_wait(tmp_path):
     with start(tmp_path, storage="memory") as harness:
         harness.wait_for_rows()
-        harness.child("loadtests.users").suspend()  # it cannot drain
+        harness.child("loadtests.generator").suspend()  # it cannot drain
         harness.process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert harness.process.poll() is None

@@ -181,7 +181,8 @@ def own_run(tmp_path: Path, change: str) -> tuple[int, RunDirectory]:
         import gevent
         from locust import runners
         from loadtests.locustfile import *
-        from loadtests.users import agent, customer, load, masterrun, worker
+        from loadtests.generator import masterrun, worker
+        from loadtests.users import agent, customer, load
         """
     locustfile.write_text(textwrap.dedent(imports) + change)
     scenario = str(write_scenario(tmp_path, 5))

@@ -18,6 +18,7 @@ from loadtests.conductor.failures import BadInput, Reason, RunEnded
 from loadtests.conductor.progress import PlainProgress, TerminalProgress
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError
+from loadtests.generator.locusthooks import _CleanFormatter
 from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.storage.mariadb import errors as mariadb_errors
 from loadtests.pod.storage.redis import errors as redis_errors
@@ -28,7 +29,6 @@ from loadtests.redact import redact
 from loadtests.sanitize import MAX_LINES, printable, sanitize, sanitize_error, sanitize_lines, sanitize_value
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.timeline.context import ActionFailed
-from loadtests.users.locusthooks import _CleanFormatter
 from loadtests.wire.codecs.messages import ProtocolError
 from loadtests.wire.failures import ConnectionFailed
 

@@ -8,8 +8,8 @@ import pytest
 from locust.event import EventHook
 from werkzeug.datastructures import MultiDict
 
-from loadtests.users.ownrun import OwnRun
-from loadtests.users.prepared import CannotRunError
+from loadtests.generator.ownrun import OwnRun
+from loadtests.generator.prepared import CannotRunError
 from loadtests.webui.control import RunControl
 
 OPTIONS = {"scenario": "smoke", "storage": "sqlite", "target": "", "runs_dir": "runs", "allow_commands": False}

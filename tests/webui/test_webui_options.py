@@ -5,7 +5,7 @@ import socket
 import pytest
 from locust.argument_parser import LocustArgumentParser
 
-from loadtests.users.ownrun import conductor_arguments
+from loadtests.generator.ownrun import conductor_arguments
 from loadtests.webui.options import add_options
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from locust.argument_parser import LocustArgumentParser
 
-from loadtests.users.live import LiveWindow
-from loadtests.users.ownrun import OwnRun
+from loadtests.generator.live import LiveWindow
+from loadtests.generator.ownrun import OwnRun
 from loadtests.webui.control import Phase
 from loadtests.webui.options import add_options
 from loadtests.webui.page import operation_lines, render

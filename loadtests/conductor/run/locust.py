@@ -19,7 +19,7 @@ LOCUSTFILE = Path(__file__).resolve().parents[2] / "locustfile.py"
 
 def locust_argv() -> list[str]:
     """Locust without settings of its own, and without modules of the working directory."""
-    return [sys.executable, "-P", "-m", "loadtests.users", "-f", str(LOCUSTFILE)]
+    return [sys.executable, "-P", "-m", "loadtests.generator", "-f", str(LOCUSTFILE)]
 
 
 def master_arguments(generator: Generator) -> list[str]:

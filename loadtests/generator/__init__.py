@@ -1,0 +1,1 @@
+"""The Locust side of a load: master, workers, rows, live figures, and the channel between processes."""

@@ -1,0 +1,170 @@
+"""Where a worker's rows go: a file of the run directory, or numbered batches to the host that has it."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from loadtests.generator.rows import check, count_of, of_batch, of_bytes, to_batch
+from loadtests.records.reservation import Reservation
+from loadtests.records.rundirectory import RunDirectory
+from loadtests.records.streams import TableWriter
+from loadtests.records.tables import codes_of
+
+UNACKNOWLEDGED_BYTES: Final = 64 << 20
+"""How much a remote worker keeps for a master that does not answer: minutes of load."""
+
+
+MOST_ROWS: Final = 3000
+"""Rows of one batch for another host: 81 bytes each, and the master takes messages of up to 256 KB."""
+
+
+class Sink(Protocol):
+    """`rows` counts what is safely at its place. `write` and `close` raise OSError with the reason when they cannot."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    def write(self, batch: pa.RecordBatch) -> None: ...
+
+    def reserve(self, number: int) -> None:
+        """Numbers of operations are given out below `number` only, from now on."""
+
+    def close(self) -> None: ...
+
+
+class FileSink:
+    """The operations table of a worker on the conductor's host."""
+
+    def __init__(self, directory: RunDirectory, worker: int, pods: Sequence[str]) -> None:
+        """Raises FileExistsError when the worker has one already, OSError when the directory cannot be written."""
+        self._path: Path = directory.table_path("operations", str(worker))
+        self._writer: TableWriter = directory.create_table("operations", str(worker), pod=list(pods))
+        self._whole_bytes = self._path.stat().st_size
+        self._reservation = Reservation(directory.reservation_path(str(worker)))
+        self.schema: pa.Schema = self._writer.schema
+
+    @property
+    def rows(self) -> int:
+        return self._writer.rows
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Appends the batch whole or, when the disk is full, not at all."""
+        try:
+            self._writer.write_batch(batch)
+        except OSError:
+            self._cut()
+            raise
+        self._whole_bytes = self._path.stat().st_size
+
+    def reserve(self, number: int) -> None:
+        self._reservation.raise_to(number)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reservation.close()
+
+    def _cut(self) -> None:
+        # Half a batch would hide behind the end mark that closing writes: leave a stream that is cut cleanly.
+        with suppress(OSError):
+            self._writer.close()
+        with self._path.open("r+b") as file:
+            file.truncate(self._whole_bytes)
+
+
+class RemoteBuffer:
+    """Batches of a worker on another host: numbered from 0, kept until the master has acknowledged them.
+
+    Each is a part of the table in the form of `rows.of_bytes`, which has nothing that the master would have to parse.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._next = 0
+        self._bytes = 0
+        self._kept: deque[tuple[int, int, bytes]] = deque()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Keeps the batch for sending. Raises OSError when the master has not acknowledged for too long."""
+        if self._bytes > UNACKNOWLEDGED_BYTES:
+            raise OSError(f"the master has not acknowledged {self._bytes >> 20} MB of rows")
+        rows = of_batch(batch)
+        for first in range(0, len(rows), MOST_ROWS):
+            part = rows[first : first + MOST_ROWS]
+            self._kept.append((self._next, len(part), part.tobytes()))
+            self._next += 1
+            self._bytes += part.nbytes
+
+    def reserve(self, number: int) -> None:
+        """Only the master is told, which `Recorder.announce` asks for."""
+
+    def close(self) -> None:
+        """What is kept stays kept until acknowledged."""
+
+    def unacknowledged(self) -> Iterator[tuple[int, bytes]]:
+        """The batches to send, or to send again, in order."""
+        return ((number, data) for number, _, data in self._kept)
+
+    def acknowledge(self, number: int) -> None:
+        """The master has written every batch up to and with `number`; hearing it twice is harmless."""
+        while self._kept and self._kept[0][0] <= number:
+            _, rows, data = self._kept.popleft()
+            self.rows += rows
+            self._bytes -= len(data)
+
+
+class RemoteReceiver:
+    """The master's end of a `RemoteBuffer`: writes each batch once, in order."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._next = 0
+
+    @property
+    def rows(self) -> int:
+        """How many it has written."""
+        return self._sink.rows
+
+    def receive(self, number: int, data: bytes) -> int:
+        """Takes a batch and returns the number to acknowledge: the last one written, -1 when there is none.
+
+        Batches that came before are not written again, and those that follow a gap wait to be sent again. Raises
+        OSError when it cannot write, ValueError when `data` has no rows, or values that are none of the table.
+        """
+        if number == self._next:
+            rows = of_bytes(data)
+            check(rows, len(codes_of(self._sink.schema)["pod"]))
+            self._sink.write(to_batch(rows, self._sink.schema))
+            self._next += 1
+        return self._next - 1
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class RemoteRows:
+    """The master's files of workers on other hosts, each opened at its first batch."""
+
+    def __init__(self, directory: RunDirectory, pods: Sequence[str]) -> None:
+        self._directory, self._pods = directory, pods
+        self._receivers: dict[int, RemoteReceiver] = {}
+
+    def receive(self, worker: int, number: int, data: bytes, most: int) -> int:
+        """As `RemoteReceiver.receive`, for that worker, which may have `most` rows in all."""
+        if worker not in self._receivers:
+            self._receivers[worker] = RemoteReceiver(FileSink(self._directory, worker, self._pods))
+        receiver = self._receivers[worker]
+        if receiver.rows + count_of(data) > most:
+            raise ValueError(f"more than {most}, which is more than it has begun operations")
+        return receiver.receive(number, data)
+
+    def close(self) -> None:
+        for receiver in self._receivers.values():
+            receiver.close()

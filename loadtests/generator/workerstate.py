@@ -1,0 +1,112 @@
+"""What the master knows of a worker."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtests.generator import talk
+from loadtests.generator.channel.budget import Budget
+from loadtests.generator.prepared import CannotRunError
+from loadtests.joining import TOKEN_SECRET, is_same
+
+PREPARE_S = 30.0
+"""How long workers may take to connect and to prepare."""
+
+DRAIN_S = 20.0
+"""How long the master waits for every worker's rows; a worker's own graces end before."""
+
+MOST_REPORTS_PER_S = 100
+"""A worker reports four times a second, and some more when it gives out numbers quickly."""
+
+_SUMMARY = (
+    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
+    "run_queue_share", "throttled_share", "stood_still_s", "local_errors", "unstamped_connections",
+    "connection_failures", "error",
+)  # fmt: skip
+
+
+@dataclass
+class WorkerState:
+    """What a worker last told of itself."""
+
+    worker: int
+    client: str
+    ready: dict[str, Any] | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    drained: bool = False
+    lost: bool = False
+    left: bool = False
+    """Whether it has ended its load before it was asked to."""
+    heard_at: float = field(default_factory=time.monotonic)
+    """When it last said something (CLOCK_MONOTONIC, s)."""
+    cut_at: float | None = None
+    """When its connection was first seen to be gone, since it last said something."""
+
+    budget: Budget = field(default_factory=lambda: Budget(MOST_REPORTS_PER_S, 2 * MOST_REPORTS_PER_S))
+    """Of its reports: each one makes a line for the conductor."""
+
+    @property
+    def reserved(self) -> int:
+        """It gave out numbers of operations below this only."""
+        told = self.told or self.ready or {}
+        return int(told.get("reserved", 0))
+
+    @property
+    def node(self) -> str:
+        """The host that it runs on, at first by the name that Locust gave the worker."""
+        return str((self.ready or {}).get("node") or self.client.rpartition("_")[0])
+
+    @property
+    def address(self) -> str:
+        """That host's address, of a worker that was started apart; else empty."""
+        return str((self.ready or {}).get("address") or "")
+
+    @property
+    def name(self) -> str:
+        """`worker 2 on host-b (10.0.0.2)`."""
+        where = f"{self.node} ({self.address})" if self.address else self.node
+        return f"worker {self.worker} on {where}" if where else f"worker {self.worker}"
+
+    @property
+    def gone(self) -> bool:
+        return self.drained or self.lost
+
+    def problem_of_message(self, message: str) -> str:
+        """Why a message does not fit what the worker has sent so far; empty when it does."""
+        if self.drained:
+            return "it comes after the worker's last message"
+        if message == talk.READY:
+            return "the worker has prepared already" if self.ready is not None else ""
+        if self.ready is None or self.ready["error"]:
+            return "the worker has not prepared the run"
+        if message == talk.ROWS and not self.ready["remote"]:
+            return "the worker writes its rows itself"
+        if message == talk.PROGRESS and not self.budget.take():
+            return f"there are more than {MOST_REPORTS_PER_S} a second"
+        return ""
+
+    def summary(self) -> dict[str, Any]:
+        """The worker's part of the `drained` line."""
+        told = {name: self.told.get(name) for name in _SUMMARY}
+        if self.drained:
+            return {"worker": self.worker, **told}
+        what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"
+        return {"worker": self.worker, **told, "in_flight": None, "error": f"{self.name} {what}"}
+
+
+def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared: bool) -> CannotRunError | None:
+    """Why a worker cannot take part; None when it can. It proves with the master's `nonce` that it has the `secret`
+    that signs tokens, unless the master shares that with it."""
+    if worker.ready is None:
+        return CannotRunError(70, f"{worker.name} did not get ready within {PREPARE_S:g} s")
+    if worker.ready["error"]:
+        code = int(worker.ready.get("code") or 70)
+        return CannotRunError(code, f"{worker.name} cannot prepare the run: {worker.ready['error']}")
+    if not worker.ready["proof"]:
+        missing = CannotRunError(64, f"{worker.name} needs {TOKEN_SECRET} in its environment")
+        return None if secret_is_shared else missing
+    if not is_same(worker.ready["proof"], talk.secret_proof(secret, nonce, worker.ready["nonce"], worker.client)):
+        worker.ready["proof"] = ""
+        other = f"the {TOKEN_SECRET} of {worker.name} is not that of the master: set the same one on both"
+        return None if secret_is_shared else CannotRunError(64, other)
+    return None
