@@ -4,22 +4,39 @@ A row holds a small integer; the names behind it travel in the table's schema me
 read without this module. Names are only ever appended: the position of a name is its code.
 """
 
-OPERATIONS: tuple[str, ...] = (
-    "connection.create",
-    "subscription.create",
-    "subscription.delete",
-    "chat.offer",
-    "chat.accept",
-    "message.send",
-    "chat.close",
-    "connection.close",
-    "event.deliver",
-    "chat.answer",
-)
-"""What the load does. The last two are pushes: `event.deliver` is any event that came, `chat.answer` the time
-from a customer's offer to the push that says who accepted it."""
+from typing import NamedTuple
 
-PUSHES: frozenset[str] = frozenset({"event.deliver", "chat.answer"})
+
+class Operation(NamedTuple):
+    """One kind of row. A request waits for a reply, hence can time out; a push comes by itself."""
+
+    name: str
+    publishes: bool = False
+    """Whether the server pushes events to subscribers because of it."""
+    push: bool = False
+
+
+OPERATION_TABLE: tuple[Operation, ...] = (
+    Operation("connection.create"),
+    Operation("subscription.create"),
+    Operation("subscription.delete"),
+    Operation("chat.offer", publishes=True),
+    Operation("chat.accept", publishes=True),
+    Operation("message.send", publishes=True),
+    Operation("chat.close", publishes=True),
+    Operation("connection.close"),
+    Operation("event.deliver", push=True),
+    Operation("chat.answer", push=True),
+)
+"""What the load does. `event.deliver` is any event that was received, `chat.answer` the time from a customer's offer
+to the push that names the agent who accepted it. Which requests a protocol sends without a reply is its `Spec`'s to
+say."""
+
+OPERATIONS: tuple[str, ...] = tuple(operation.name for operation in OPERATION_TABLE)
+PUSHES: frozenset[str] = frozenset(operation.name for operation in OPERATION_TABLE if operation.push)
+PUBLISHING: frozenset[str] = frozenset(operation.name for operation in OPERATION_TABLE if operation.publishes)
+TIMED_OPERATIONS: tuple[str, ...] = tuple(name for name in OPERATIONS if name not in PUSHES)
+"""The operations that wait for a reply, hence can time out."""
 
 OUTCOMES: tuple[str, ...] = ("ok", "refused", "fail", "unknown")
 """`refused` is a correct, definite no; `unknown` may or may not have happened (timed out, cut off)."""

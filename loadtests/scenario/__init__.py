@@ -12,7 +12,6 @@ from loadtests.scenario.finding import (
 )
 from loadtests.scenario.model import (
     MAIN_CLUSTER,
-    TIMED_OPERATIONS,
     Agent,
     Customer,
     LogNormal,
@@ -28,7 +27,6 @@ from loadtests.timeline.actions.table import Action
 __all__ = [
     "ALLOW_COMMANDS",
     "MAIN_CLUSTER",
-    "TIMED_OPERATIONS",
     "Action",
     "Agent",
     "Customer",

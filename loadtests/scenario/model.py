@@ -8,19 +8,8 @@ from pydantic import AfterValidator, Field, PlainSerializer
 
 from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 from loadtests.migration import Mode
+from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.timeline.actions.table import Action
-
-TIMED_OPERATIONS = (
-    "connection.create",
-    "subscription.create",
-    "subscription.delete",
-    "chat.offer",
-    "chat.accept",
-    "message.send",
-    "chat.close",
-    "connection.close",
-)
-"""The operations that wait for a reply, hence can time out."""
 
 DEFAULT_TIMEOUT_S = 5.0
 
@@ -41,17 +30,7 @@ def _in_order(value: "Messages") -> "Messages":
     return value
 
 
-TimeoutName = Literal[
-    "default",
-    "connection.create",
-    "subscription.create",
-    "subscription.delete",
-    "chat.offer",
-    "chat.accept",
-    "message.send",
-    "chat.close",
-    "connection.close",
-]
+TimeoutName = Literal[("default", *TIMED_OPERATIONS)]  # type: ignore[valid-type]
 
 
 class LogNormal(Model):

@@ -17,7 +17,8 @@ from gevent.pool import Group
 
 from loadtests.generator.recorder import Begun, Recorder
 from loadtests.generator.talk import Clock
-from loadtests.scenario import TIMED_OPERATIONS, LogNormal, RunPlan, Scenario, parse_scenario
+from loadtests.records.vocabulary import TIMED_OPERATIONS
+from loadtests.scenario import LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.scenario.arrivals import Arrival, arrivals, thinned
 from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.alarm import sleep_until

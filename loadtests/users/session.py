@@ -8,6 +8,7 @@ from time import monotonic_ns
 from typing import Any
 
 from loadtests.generator.recorder import Begun, PushTimes, Spot, Who
+from loadtests.records.vocabulary import PUBLISHING
 from loadtests.users.load import Load, Place
 from loadtests.wire.codecs.messages import (
     QUEUE_TOPIC,
@@ -36,8 +37,6 @@ _HEARTBEATS_S = (0.1, 3600.0)
 
 _CLOSE_S = 1.0
 """How long we wait for the pod's part of closing the WebSocket, after its reply."""
-
-_PUBLISHING = frozenset({"chat.offer", "chat.accept", "message.send", "chat.close"})
 
 
 class Backoff:
@@ -131,7 +130,7 @@ class Session:
         key = self._load.new_key() if key is None else key
         topic, chat = _topic(body.get("topic", ""), chat)
         begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
-        if operation in _PUBLISHING:
+        if operation in PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
                 self._own.add(key_text(key))

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from loadtests.configuration.problems import nearest, one_of, shown
 from loadtests.configuration.values import LongerThanNothing, wrong
-from loadtests.scenario import TIMED_OPERATIONS
+from loadtests.records.vocabulary import TIMED_OPERATIONS
 
 OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
 """Those that leave a row whatever became of them: a customer notes an answer that never came. Of other pushes only

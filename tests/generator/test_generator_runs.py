@@ -17,6 +17,7 @@ from locust_runs import LOCUSTFILE, SECRET, TINY, Locust, LocustRun, locust, mem
 
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.run.ending import connection_failures
+from loadtests.generator.locusthooks import MASTER_SILENT_S
 from loadtests.records.streams import read_batches
 
 pytestmark = pytest.mark.e2e
