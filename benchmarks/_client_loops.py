@@ -26,8 +26,11 @@ from locust.env import Environment
 from loadtests.generator.live import LiveStatistics
 from loadtests.generator.recorder import Recorder, Who
 from loadtests.generator.sinks import FileSink
+from loadtests.protocols import parse_protocol
+from loadtests.protocols.contract import Command, Identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.wire.connection import Connection
+from loadtests.wire.opening import Endpoint
 
 CONNECTIONS = 100
 WARM_UP_S = 0.5
@@ -35,7 +38,8 @@ CHAT = "00000000000000a7"
 TEXT = "How long does delivery take?"
 
 done = 0
-keys = count()
+keys = count(1)
+PROTOCOL = parse_protocol("messaging-pod.v1")
 ORIGIN_NS = time.monotonic_ns()
 
 
@@ -84,13 +88,16 @@ class OurUser(User):
     def converse(self) -> None:
         global done
         recorder = self.recorder
-        connection = Connection.open(self.host, timeout_s=5, on_event=lambda event, at: None)
+        client = PROTOCOL.client(Identity("t", "agent", "Ada"))
+        endpoint = Endpoint(self.host, PROTOCOL.spec.subprotocols)
+        connection = Connection.open(endpoint, client, timeout_s=5, on_push=lambda push, at: None)
         number = next(keys)
         who = Who(0, 0, number, number)
         while True:
             key = next(keys)
             operation = recorder.begin(who, "message.send", key, 0xA7)
-            reply, ended_ns = connection.request("message.send", key, {"chat": CHAT, "text": TEXT}, 5)
+            command = Command("message.send", key, chat=CHAT, text=TEXT)
+            reply, ended_ns = connection.request(key, client.send(command), 5)
             recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
             assert reply.outcome == "ok"
             done += 1

@@ -25,13 +25,17 @@ from benchmarks._figures import allow_descriptors
 from loadtests.generator.live import LiveStatistics
 from loadtests.generator.recorder import Recorder, Who
 from loadtests.generator.sinks import FileSink
+from loadtests.protocols import parse_protocol
+from loadtests.protocols.contract import Command, Identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.wire.connection import Connection
+from loadtests.wire.opening import Endpoint
 
 WARM_UP = 200
 TOPICS = ("queue", "agent/1", "agent/2", "agent/3", "agent/4")
 
-keys = count()
+keys = count(1)
+PROTOCOL = parse_protocol("messaging-pod.v1")
 ORIGIN_NS = time.monotonic_ns()
 idle = 0
 
@@ -45,13 +49,20 @@ class IdleAgent(User):
     def wait_for_offers(self) -> None:
         global idle
         wakened = Event()
-        self.connection = Connection.open(self.host, timeout_s=30, on_event=lambda event, at: wakened.set())
+        client = PROTOCOL.client(Identity("t", "agent", "Ada"))
+        self.connection = Connection.open(
+            Endpoint(self.host, PROTOCOL.spec.subprotocols),
+            client,
+            timeout_s=30,
+            on_push=lambda push, at: wakened.set(),
+        )
         number = next(keys)
         who = Who(0, 0, number, number)
         for topic in TOPICS:
             key = next(keys)
             operation = self.recorder.begin(who, "subscription.create", key)
-            reply, ended_ns = self.connection.request("subscription.create", key, {"topic": topic}, 30)
+            frames = client.send(Command("subscription.create", key, topic=topic))
+            reply, ended_ns = self.connection.request(key, frames, 30)
             self.recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
         idle += 1
         wakened.wait()

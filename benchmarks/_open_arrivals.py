@@ -19,6 +19,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,9 +34,12 @@ from locust.stats import RequestStats
 from loadtests.generator.live import LiveStatistics
 from loadtests.generator.recorder import Recorder, Who
 from loadtests.generator.sinks import FileSink
+from loadtests.protocols.contract import Command, Frame, Identity, Received
+from loadtests.protocols.messaging_pod import SUBPROTOCOL, MessagingPodClient
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.users.alarm import sleep_until
 from loadtests.wire.connection import Connection
+from loadtests.wire.opening import Endpoint
 
 USERS = 400
 LEAD_S = 0.5
@@ -48,12 +52,24 @@ UPGRADE = (
 )
 Rows = dict[str, Any]
 
-keys = count()
+keys = count(1)
 stamped: dict[int, tuple[str, int]] = {}
 
 
 class Asker(Protocol):
     def ask(self, number: int, planned_ns: int, hold: str) -> None: ...
+
+
+class HoldingClient(MessagingPodClient):
+    """Keeps for how long the server held each reply."""
+
+    def __init__(self) -> None:
+        super().__init__(Identity("t", "agent", "Ada"), {})
+        self.held_ns = 0
+
+    def receive(self, frame: Frame) -> Sequence[Received]:
+        self.held_ns = json.loads(frame)["held_ns"]
+        return super().receive(frame)
 
 
 class Recorded:
@@ -63,14 +79,20 @@ class Recorded:
         live = LiveStatistics(RequestStats(use_response_times_cache=False))
         self.directory = directory
         self.recorder = Recorder(FileSink(directory, 0, ["pod"]), ORIGIN_NS, live.take_rows)
-        self.connections = [Connection.open(url, timeout_s=5, on_event=lambda event, at: None) for _ in range(USERS)]
+        self.clients = [HoldingClient() for _ in range(USERS)]
+        endpoint = Endpoint(url, (SUBPROTOCOL,))
+        self.connections = [
+            Connection.open(endpoint, client, timeout_s=5, on_push=lambda push, at: None) for client in self.clients
+        ]
 
     def ask(self, number: int, planned_ns: int, hold: str) -> None:
         key = next(keys)
         operation = self.recorder.begin(Who(0, 0, number, number), "message.send", key, 1, planned_ns)
-        reply, ended_ns = self.connections[number].request("message.send", key, {"chat": "0" * 16, "text": hold}, 10)
+        client = self.clients[number]
+        frames = client.send(Command("message.send", key, chat="0" * 16, text=hold))
+        reply, ended_ns = self.connections[number].request(key, frames, 10)
         self.recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
-        stamped[key] = (hold, reply.body["held_ns"])
+        stamped[key] = (hold, client.held_ns)
 
     def rows(self) -> Rows:
         self.recorder.drain()

@@ -21,8 +21,9 @@ import psutil
 import uvloop
 
 from benchmarks._figures import show
-from loadtests.wire.codecs.messages import SUBPROTOCOL, encode_request, key_text
-from loadtests.wire.codecs.tokens import token_for
+from loadtests.accounts import token_for
+from loadtests.protocols.contract import key_text
+from loadtests.protocols.messaging_pod import SUBPROTOCOL, encode_request
 
 ROUNDS = 5
 PAIRS = 25
@@ -70,7 +71,7 @@ class Socket:
     async def ask(self, kind: str, **body: str) -> str:
         """Sends a request and waits for a good answer; returns its key."""
         key = next(_keys)
-        self.send(encode_request(kind, key, body))
+        self.send(encode_request(kind, key, body).encode())
         while True:
             answer: dict[str, Any] = json.loads(await self.receive())
             if answer["type"] == "reply":
@@ -92,7 +93,7 @@ async def echo_exchanges(port: int) -> tuple[list[Exchange], list[Socket]]:
 
     def exchange(socket: Socket) -> Exchange:
         async def exchange() -> int:
-            socket.send(encode_request("message.send", next(_keys), {"chat": key_text(1), "text": TEXT}))
+            socket.send(encode_request("message.send", next(_keys), {"chat": key_text(1), "text": TEXT}).encode())
             await socket.receive()
             return 2
 
@@ -117,7 +118,7 @@ async def pod_exchanges(port: int, secret: str) -> tuple[list[Exchange], list[So
 
 def _pod_exchange(agent: Socket, customer: Socket, chat: str) -> Exchange:
     async def exchange() -> int:
-        customer.send(encode_request("message.send", next(_keys), {"chat": chat, "text": TEXT}))
+        customer.send(encode_request("message.send", next(_keys), {"chat": chat, "text": TEXT}).encode())
         reply, event = await customer.receive(), await agent.receive()
         assert b'"ok"' in reply
         assert b'"message.sent"' in event

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
+from loadtests.accounts import token_for
 from loadtests.conductor.failures import BadInput, CannotRun, RunEnded, Unavailable
 from loadtests.destinations import is_literal, is_loopback, is_owned, networks_of
+from loadtests.protocols import DEFAULT_PROTOCOL, ChosenProtocol, parse_protocol
+from loadtests.protocols.contract import Identity, ProtocolError, Push, Reply
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.redact import redact
 from loadtests.sanitize import sanitize
 from loadtests.wire.blocking import BlockingConnection, reach
-from loadtests.wire.codecs.messages import SUBPROTOCOL, ProtocolError, Reply
-from loadtests.wire.codecs.tokens import token_for
 from loadtests.wire.failures import ConnectionFailed, DestinationRefused
+from loadtests.wire.opening import Endpoint
 
 TRY_FOR_S = 5.0
 
@@ -71,7 +73,9 @@ def require_target(url: str, networks: Sequence[str] = ()) -> None:
         raise RunEnded(code, _unreachable(failure)) from None
 
 
-def check_target(url: str, account: str, secret: str, networks: Sequence[str] = ()) -> None:
+def check_target(
+    url: str, account: str, secret: str, networks: Sequence[str] = (), protocol: str = DEFAULT_PROTOCOL
+) -> None:
     """Connects once as `account`, to an address in `networks` where there are any.
 
     Raises Unavailable when there is no server or it does not speak the protocol, BadInput when the pod does not accept
@@ -79,18 +83,15 @@ def check_target(url: str, account: str, secret: str, networks: Sequence[str] = 
     host, port = address_of(url)
     where = f"{host}:{port}"
     token = token_for(account, secret)
-    body = {"token": token, "role": "customer", "name": "load test"}
+    chosen = parse_protocol(protocol)
     try:
-        with BlockingConnection.open(url, TRY_FOR_S, networks=networks) as pod:
-            reply = pod.ask("connection.create", 1, body)
-            if isinstance(reply, Reply) and reply.outcome == "ok":
-                pod.leave()
+        reply = _try(url, chosen, Identity(token, "customer", "load test"), tuple(networks))
     except ConnectionFailed as failure:
         if failure.error in LOCAL_ERRORS:
             raise CannotRun(_unreachable(failure)) from None
-        raise Unavailable(_without(token, _unfit(failure, where, url))) from None
+        raise Unavailable(_without(token, _unfit(failure, where, url, chosen.spec.name))) from None
     except ProtocolError as error:
-        answered = f"{where} answered with something that is not {SUBPROTOCOL}: {error}"
+        answered = f"{where} answered with something that is not {chosen.spec.name}: {error}"
         raise Unavailable(_without(token, answered)) from None
     try:
         _judge(reply, where, account)
@@ -98,16 +99,27 @@ def check_target(url: str, account: str, secret: str, networks: Sequence[str] = 
         raise Unavailable(_without(token, str(refused))) from None
 
 
+def _try(url: str, protocol: ChosenProtocol, identity: Identity, networks: tuple[str, ...]) -> Reply | Push:
+    """The server's answer to a connection, which is closed again. Raises ConnectionFailed, ProtocolError."""
+    spec = protocol.spec
+    endpoint = Endpoint(spec.url(url, identity), spec.subprotocols, spec.headers(identity), networks)
+    with BlockingConnection.open(endpoint, protocol.client(identity), TRY_FOR_S) as pod:
+        reply = pod.create(1)
+        if isinstance(reply, Reply) and reply.outcome == "ok":
+            pod.leave()
+    return reply
+
+
 def _without(token: str, text: str) -> str:
     """The text without the token's signature, which a server may quote."""
     return redact(text, [token.rpartition(".")[2]])
 
 
-def _unfit(failure: ConnectionFailed, where: str, url: str) -> str:
+def _unfit(failure: ConnectionFailed, where: str, url: str, protocol: str) -> str:
     if failure.error in ("dns", "connect_refused") or not failure.connected:
         return _unreachable(failure)
     if failure.error in ("handshake_rejected", "bad_reply"):
-        return f"no WebSocket with {SUBPROTOCOL} at {url}: {failure.detail}"
+        return f"no WebSocket with {protocol} at {url}: {failure.detail}"
     return f"{where} was reached but did not answer as a pod does: {failure.detail}"
 
 

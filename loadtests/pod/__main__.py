@@ -19,6 +19,7 @@ from typing import Final
 
 import uvloop
 
+from loadtests.accounts import token_for
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
 from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
@@ -28,7 +29,6 @@ from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
 from loadtests.standardstreams import secure
 from loadtests.storagenames import DUAL, StorageNameError, databases, dsn_variable, names, parse
-from loadtests.wire.codecs.tokens import token_for
 
 ACCOUNT: Final = "account-0001"
 _PR_SET_PDEATHSIG: Final = 1

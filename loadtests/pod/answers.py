@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from loadtests.wire.codecs.messages import Reply
-
 _REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
 
 
@@ -17,9 +15,6 @@ class Answer:
     error: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     afterwards: Callable[[], Awaitable[None]] | None = None
-
-    def reply(self, key: str) -> Reply:
-        return Reply(key, self.outcome, self.error, self.body)
 
 
 OK: Final = Answer("ok")

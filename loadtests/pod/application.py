@@ -20,6 +20,7 @@ from loadtests.pod.storage.contract import Storage, Transaction
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.pod.storage.factory import create_storage
 from loadtests.pod.transactions import TransactionsTable
+from loadtests.protocols import DEFAULT_PROTOCOL, ChosenProtocol, parse_protocol
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Settings:
     origin_ns: int = 0
     limits: Limits = dataclasses.field(default_factory=Limits)
     starts_on: Mode = "dual"
+    protocol: ChosenProtocol = dataclasses.field(default_factory=lambda: parse_protocol(DEFAULT_PROTOCOL))
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ class Pod:
         self.storage: Storage = create_storage(
             settings.storage, secrets.dsns, record, settings.name, settings.starts_on
         )
-        self.service = Service(self.storage, secrets.token_secret, settings.limits)
-        self.server = PodServer(self.service, settings.limits)
+        protocol = settings.protocol.spec
+        assert protocol.server is not None, "check_server_half comes first"
+        self.service = Service(self.storage, secrets.token_secret, settings.limits, protocol.server())
+        self.server = PodServer(self.service, settings.limits, protocol.subprotocols)
         self.url = self.control_url = ""
         self._control: ControlServer | None = None
         self._tasks: list[asyncio.Task[None]] = []

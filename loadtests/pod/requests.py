@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadtests.pod.limits import Limits
-from loadtests.wire.codecs.messages import Request
+from loadtests.protocols.serverhalf import Request
 
 ROLES: Final = ("agent", "customer")
 

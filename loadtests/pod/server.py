@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -14,7 +15,7 @@ from loadtests.pod.exhaustion import Descriptors, LocalErrors
 from loadtests.pod.limits import Limits
 from loadtests.pod.service import CLOSE_POLICY, Service
 from loadtests.pod.visit import Visit
-from loadtests.wire.codecs.messages import SUBPROTOCOL
+from loadtests.protocols.contract import Frame
 
 CLOSE_GOING_AWAY: Final = 1001
 CLOSE_SLOW: Final = 1013
@@ -23,14 +24,15 @@ _DRAIN_POLL_S: Final = 0.01
 _HURRY_AGAIN_S: Final = 1.0
 
 
-def text_frame(payload: bytes) -> bytes:
-    """A whole text frame, as a server sends it: without a mask."""
+def server_frame(message: Frame) -> bytes:
+    """A whole frame, as a server sends it: without a mask."""
+    first, payload = (0x81, message.encode()) if isinstance(message, str) else (0x82, message)
     size = len(payload)
     if size < 126:
-        return bytes((0x81, size)) + payload
+        return bytes((first, size)) + payload
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+        return bytes((first, 0x7E)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 0x7F)) + size.to_bytes(8, "big") + payload
 
 
 class Socket:
@@ -43,14 +45,14 @@ class Socket:
         self._limit = server.limits.max_backlog_bytes
         self._closing: asyncio.Task[None] | None = None
 
-    def push(self, frame: bytes) -> None:
+    def push(self, frame: Frame) -> None:
         websocket = self._websocket
         if self._closing is not None or websocket.protocol.state is not State.OPEN:
             return
-        # No await, so that one slow consumer holds nobody up. A whole text frame is the same bytes whoever writes it,
+        # No await, so that one slow consumer holds nobody up. A whole frame is the same bytes whichever code writes it,
         # and the pod never sends fragments: written past the library's protocol it is a tenth more throughput.
         transport = websocket.transport
-        transport.write(text_frame(frame))
+        transport.write(server_frame(frame))
         self._server.frames_out += 1
         if transport.get_write_buffer_size() > self._limit:
             self._server.slow_consumers += 1
@@ -68,8 +70,9 @@ class Socket:
 class PodServer:
     """Accepts WebSockets and lets each one visit the service."""
 
-    def __init__(self, service: Service, limits: Limits) -> None:
+    def __init__(self, service: Service, limits: Limits, subprotocols: Sequence[str]) -> None:
         self.service, self.limits = service, limits
+        self._subprotocols = [Subprotocol(name) for name in subprotocols]
         self.local_errors = LocalErrors()
         self.requests: Counter[str] = Counter()
         self.frames_out = 0
@@ -92,7 +95,7 @@ class PodServer:
             self._visit,
             host,
             port,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            subprotocols=self._subprotocols or None,
             compression=None,  # small messages: it would cost more than it saves
             ping_interval=None,  # heartbeats of the protocol tell who is alive
             close_timeout=self.limits.close_within_s,
@@ -113,7 +116,7 @@ class PodServer:
         watch.add_done_callback(self._watches.discard)
         try:
             while True:
-                await visit.take(await websocket.recv(decode=False))
+                await visit.take(await websocket.recv())
                 if websocket.paused:
                     await websocket.drain()
         except ConnectionClosed:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
+from loadtests.accounts import account_of
 from loadtests.pod.answers import OK, Answer, no
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import (
@@ -26,8 +27,8 @@ from loadtests.pod.storage.contract import (
     Subscribed,
 )
 from loadtests.pod.topics import Outlet, Subscriber, Topic, Topics
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Request, chat_topic
-from loadtests.wire.codecs.tokens import account_of
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Request, Server
 
 CLOSE_POLICY: Final = 1008
 """The close code of whoever breaks a rule; the reason says which."""
@@ -57,10 +58,10 @@ class Session:
 class Service:
     """One pod's connections on one storage."""
 
-    def __init__(self, storage: Storage, token_secret: str, limits: Limits) -> None:
-        self.storage, self.limits = storage, limits
+    def __init__(self, storage: Storage, token_secret: str, limits: Limits, protocol: Server) -> None:
+        self.storage, self.limits, self.protocol = storage, limits, protocol
         self.sessions: dict[str, Session] = {}
-        self.topics = Topics(storage.events_after, limits.gap_wait_s)
+        self.topics = Topics(storage.events_after, limits.gap_wait_s, protocol)
         self.draining = False
         self.reaped = 0
         self._token_secret = token_secret

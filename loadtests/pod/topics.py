@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from loadtests.pod.storage.contract import StorageError
-from loadtests.wire.codecs.messages import Event, encode_event
+from loadtests.protocols.contract import Frame
+from loadtests.protocols.serverhalf import Event, Server
 
 Read = Callable[[str, str, int, int], Awaitable[Sequence[Event]]]
 """`Storage.events_after`."""
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 class Outlet(Protocol):
     """Where a connection's frames go. None of the methods waits, but for `drained`."""
 
-    def push(self, frame: bytes) -> None:
+    def push(self, frame: Frame) -> None:
         """Queues a frame. A consumer that is too slow is cut off instead; a closed one is ignored."""
 
     def close(self, code: int, reason: str) -> None: ...
@@ -45,7 +46,7 @@ class Subscriber:
         self.after = 0
         self.live = False
 
-    def send(self, event: Event, frame: bytes) -> None:
+    def send(self, event: Event, frame: Frame) -> None:
         if event.sequence > self.after:
             self.after = event.sequence
             self.outlet.push(frame)
@@ -54,13 +55,14 @@ class Subscriber:
 class Topic:
     """A topic with subscribers here. `position` is the last number passed on, None until one is known."""
 
-    def __init__(self, account: str, name: str, read: Read, gap_wait_s: float) -> None:
+    def __init__(self, account: str, name: str, read: Read, gap_wait_s: float, protocol: Server) -> None:
         self.account, self.name = account, name
         self.subscribers: set[Subscriber] = set()
         self.position: int | None = None
         self.filled = 0
         self._read = read
         self._gap_wait_s = gap_wait_s
+        self._protocol = protocol
         self._held: dict[int, Event] = {}
         self._recent: deque[Event] = deque(maxlen=RECENT)
         self._filling: asyncio.Task[None] | None = None
@@ -78,7 +80,7 @@ class Topic:
     def _pass_on(self, event: Event) -> None:
         self.position = event.sequence
         self._recent.append(event)
-        frame = encode_event(event)
+        frame = self._protocol.event(event)
         for subscriber in tuple(self.subscribers):
             if subscriber.live:
                 subscriber.send(event, frame)
@@ -135,7 +137,7 @@ class Topic:
         while not subscriber.live:
             page = await self._read(self.account, self.name, subscriber.after, PAGE)
             for event in page:
-                subscriber.send(event, encode_event(event))
+                subscriber.send(event, self._protocol.event(event))
             await subscriber.outlet.drained()
             if len(page) < PAGE:
                 self.start_at(subscriber.after)
@@ -149,7 +151,7 @@ class Topic:
         if missing > len(self._recent):
             return False
         for event in list(self._recent)[len(self._recent) - missing :] if missing > 0 else ():
-            subscriber.send(event, encode_event(event))
+            subscriber.send(event, self._protocol.event(event))
         subscriber.live = True
         return True
 
@@ -161,8 +163,8 @@ class Topic:
 class Topics:
     """The topics that have subscribers on this pod."""
 
-    def __init__(self, read: Read, gap_wait_s: float) -> None:
-        self._read, self._gap_wait_s = read, gap_wait_s
+    def __init__(self, read: Read, gap_wait_s: float, protocol: Server) -> None:
+        self._read, self._gap_wait_s, self._protocol = read, gap_wait_s, protocol
         self._topics: dict[tuple[str, str], Topic] = {}
         self._filled_before = 0
 
@@ -170,7 +172,7 @@ class Topics:
         """Takes the subscriber in, not live yet: before the storage is asked, so that nothing is missed."""
         topic = self._topics.get((account, name))
         if topic is None:
-            topic = self._topics[account, name] = Topic(account, name, self._read, self._gap_wait_s)
+            topic = self._topics[account, name] = Topic(account, name, self._read, self._gap_wait_s, self._protocol)
         topic.subscribers.add(subscriber)
         return topic
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.pod.storage.contract import Transaction
+from loadtests.protocols.contract import key_number
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import BATCH_INTERVAL_S, TableWriter
 from loadtests.records.tables import TRANSACTIONS_TABLE, codes_of
-from loadtests.wire.codecs.messages import key_number
 
 _CODES = {
     column: {name: code for code, name in enumerate(names)}

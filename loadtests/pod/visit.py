@@ -11,13 +11,11 @@ from loadtests.pod.requests import wrong
 from loadtests.pod.service import CLOSE_POLICY, Service, Session
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
 from loadtests.pod.topics import Outlet
-from loadtests.wire.codecs.messages import ProtocolError, Request, decode_request, encode_reply
+from loadtests.protocols.contract import Frame, ProtocolError
+from loadtests.protocols.serverhalf import NO_KEY, Request, Server
 
 CLOSE_NORMAL: Final = 1000
 CLOSE_TROUBLE: Final = 1011
-
-NO_KEY: Final = "0" * 16
-"""The key of an answer to what had none."""
 
 _FATAL = frozenset({"unauthorized", "bad_request"})
 _log = logging.getLogger(__name__)
@@ -26,20 +24,21 @@ _log = logging.getLogger(__name__)
 class Visit:
     """From the first frame of a WebSocket to its end. `under_way` tells whether a request is being carried out."""
 
-    __slots__ = ("_local_errors", "_outlet", "_requests", "_service", "session", "under_way")
+    __slots__ = ("_local_errors", "_outlet", "_protocol", "_requests", "_service", "session", "under_way")
 
     def __init__(
         self, service: Service, outlet: Outlet, requests: Counter[str], local_errors: LocalErrors | None = None
     ) -> None:
         self._service, self._outlet, self._requests = service, outlet, requests
+        self._protocol: Server = service.protocol
         self._local_errors = local_errors or LocalErrors()
         self.session: Session | None = None
         self.under_way = False
 
-    async def take(self, frame: bytes) -> None:
+    async def take(self, frame: Frame) -> None:
         """Answers one frame."""
         try:
-            request = decode_request(frame)
+            request = self._protocol.request(frame)
         except ProtocolError as error:
             self._requests["fail"] += 1
             self._reject(error)
@@ -82,7 +81,7 @@ class Visit:
         self._close_after(request, answer)
 
     def _reply(self, key: str, answer: Answer) -> None:
-        self._outlet.push(encode_reply(answer.reply(key)))
+        self._outlet.push(self._protocol.reply(key, answer.outcome, answer.error, answer.body))
 
     async def _answer(self, request: Request) -> Answer:
         if error := wrong(request, self._service.limits):

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Self
 
+from loadtests.protocols import DEFAULT_PROTOCOL
+
 
 @dataclass(frozen=True)
 class PodTarget:
@@ -31,6 +33,8 @@ class RunPlan:
     origin_ns: int
     """CLOCK_MONOTONIC of the conductor's host at time 0 of every table."""
     pods: tuple[PodTarget, ...]
+    protocol: str = DEFAULT_PROTOCOL
+    """As `protocols.parse_protocol` reads it."""
     own_pods: bool = False
     """Whether the harness started the pods, with a token secret that was made for this run."""
 

@@ -7,11 +7,11 @@ import gevent
 from locust import User, task
 from locust.exception import StopUser
 
+from loadtests.protocols.contract import QUEUE_TOPIC, Push, chat_topic
 from loadtests.users.agenda import Action, Agenda
 from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.users.waiting import Waiter
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic, key_number
 
 _IDLE_AFTER_PATIENCE = 2.0
 """An agent closes a chat that has been silent for this many times the customers' patience: its customer is gone."""
@@ -182,12 +182,11 @@ class Agent(User):
             self._impatient = False
             gevent.spawn(self._lose_patience, session)
         now_ns = self.world.clock.now()
-        reply = session.request("subscription.create", now_ns if planned_ns is None else planned_ns, {"topic": topic})
+        reply = session.request("subscription.create", now_ns if planned_ns is None else planned_ns, topic=topic)
         if reply.outcome != "ok":
             self._plan_after(1.0, self._resubscribe, topic)
             return None
-        sequence = reply.body.get("sequence")
-        sequence = sequence if isinstance(sequence, int) else 0
+        sequence = reply.sequence or 0
         self._caught_up(topic, sequence)
         return sequence
 
@@ -203,13 +202,13 @@ class Agent(User):
 
     def _churn(self, due_ns: int, topic: str) -> None:
         if self.session is not None:
-            self.session.request("subscription.delete", due_ns, {"topic": topic})
+            self.session.request("subscription.delete", due_ns, topic=topic)
             self._subscribe(topic)
             self._plan_churn()
 
     # What comes.
 
-    def _heard(self, event: Event, heard_ns: int) -> None:
+    def _heard(self, event: Push, heard_ns: int) -> None:
         """A push; called in the hub."""
         if event.kind == "chat.offered":
             if self._is_full:
@@ -229,11 +228,11 @@ class Agent(User):
     def _is_full(self) -> bool:
         return len(self.offers) >= _MAX_PENDING or len(self.agenda) >= _MAX_PENDING
 
-    def _heard_message(self, event: Event, heard_ns: int) -> None:
+    def _heard_message(self, event: Push, heard_ns: int) -> None:
         chat = self.chats.get(event.chat)
         if chat is not None:
             chat.heard_ns = heard_ns
-            chat.seen = event.sequence
+            chat.seen = event.sequence or chat.seen
             if (self.session is None or not self.session.is_own(event.key)) and not self._is_full:
                 self.agenda.plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
 
@@ -258,7 +257,7 @@ class Agent(User):
             self.held[chat] = None
             return
         del self.offers[chat]
-        reply = self.session.request("chat.accept", due_ns, {"chat": chat}, chat=key_number(chat))
+        reply = self.session.request("chat.accept", due_ns, chat=chat)
         if reply.outcome == "ok":
             self._take(chat)
         else:
@@ -283,14 +282,13 @@ class Agent(User):
         if silent_until_ns > due_ns:
             self.agenda.plan(silent_until_ns, self._look_after, chat)
             return
-        self.session.request("chat.close", due_ns, {"chat": chat}, chat=key_number(chat))
+        self.session.request("chat.close", due_ns, chat=chat)
         self._plan_leaving(chat)
 
     def _answer(self, due_ns: int, chat: str) -> None:
         taken = self.chats.get(chat)
         if self.session is not None and taken is not None and not taken.closed:
-            body = {"chat": chat, "text": self.world.people.sentence()}
-            self.session.request("message.send", due_ns, body, chat=key_number(chat))
+            self.session.request("message.send", due_ns, chat=chat, text=self.world.people.sentence())
 
     def _plan_leaving(self, chat: str) -> None:
         taken = self.chats.get(chat)
@@ -301,7 +299,7 @@ class Agent(User):
     def _leave_chat(self, due_ns: int, chat: str) -> None:
         taken = self.chats.pop(chat, None)
         if taken is not None and self.session is not None:
-            self.session.request("subscription.delete", due_ns, {"topic": taken.topic}, chat=key_number(chat))
+            self.session.request("subscription.delete", due_ns, topic=taken.topic)
         self._take_held()
 
     def _take_held(self) -> None:

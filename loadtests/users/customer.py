@@ -1,11 +1,11 @@
 """A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
 
 from loadtests.generator.recorder import Begun
+from loadtests.protocols.contract import Push, chat_topic, key_text
 from loadtests.scenario.arrivals import Arrival
 from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
 from loadtests.users.waiting import Waiter
-from loadtests.wire.codecs.messages import Event, chat_topic, key_text
 
 
 class Customer:
@@ -58,12 +58,12 @@ class Customer:
         assert self.session is not None
         chat = self.load.new_key()
         session, now, text = self.session, self.load.clock.now, key_text(chat)
-        if session.request("subscription.create", now(), {"topic": chat_topic(text)}, chat=chat).outcome != "ok":
+        if session.request("subscription.create", now(), topic=chat_topic(text)).outcome != "ok":
             return
         if self._offer(session, chat):
             self._converse(session, chat)
         if not self._gone:
-            session.request("chat.close", now(), {"chat": text}, chat=chat)
+            session.request("chat.close", now(), chat=text)
 
     def _offer(self, session: Session, chat: int) -> bool:
         """Offers the chat and waits until an agent has accepted: `chat.answer` begins with the offer and ends with
@@ -72,8 +72,8 @@ class Customer:
         self.answer = session.begin("chat.answer", chat, chat, began_ns)
         outcome, error = "unknown", "run_ended"
         try:
-            subject = {"subject": self.load.people.sentence()}
-            offer = session.request("chat.offer", began_ns, subject, chat=chat, key=chat)
+            subject = self.load.people.sentence()
+            offer = session.request("chat.offer", began_ns, chat=key_text(chat), text=subject, key=chat)
             if offer.outcome not in ("ok", "unknown"):
                 outcome, error = offer.outcome, offer.error
                 return False
@@ -98,8 +98,8 @@ class Customer:
             if self._gone:
                 return
             expected = self.messages + 1
-            body = {"chat": key_text(chat), "text": self.load.people.sentence()}
-            if session.request("message.send", due_ns, body, chat=chat).outcome != "ok":
+            sent = session.request("message.send", due_ns, chat=key_text(chat), text=self.load.people.sentence())
+            if sent.outcome != "ok":
                 return
             self._await_message(expected)
             heard_ns = self.load.clock.now()
@@ -126,7 +126,7 @@ class Customer:
         self.lost = True
         self.waiter.ring()
 
-    def _heard(self, event: Event, heard_ns: int) -> None:
+    def _heard(self, event: Push, heard_ns: int) -> None:
         """A push; called in the hub."""
         if event.kind == "chat.accepted" and not self.answered:
             self.answered = True

@@ -15,8 +15,10 @@ from typing import Protocol
 import gevent
 from gevent.pool import Group
 
+from loadtests.accounts import token_for
 from loadtests.generator.recorder import Begun, Recorder
 from loadtests.generator.talk import Clock
+from loadtests.protocols import parse_protocol
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.scenario import LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.scenario.arrivals import Arrival, arrivals, thinned
@@ -24,7 +26,6 @@ from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.alarm import sleep_until
 from loadtests.users.connectionfailures import ConnectionFailures
 from loadtests.users.people import People
-from loadtests.wire.codecs.tokens import token_for
 from loadtests.wire.failures import ConnectionFailed
 
 LATE_NS = 100_000_000
@@ -136,6 +137,7 @@ class Load:
         self.recorder = recorder
         self.scenario: Scenario = parse_scenario(plan.scenario, "scenario.yaml")
         self.timeline: StageTimeline = timeline(self.scenario.stages)
+        self.protocol = parse_protocol(plan.protocol)
         self.people = People.of(self.scenario.locales, plan.seed, share.worker)
         self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
         self.places: list[Place] = []

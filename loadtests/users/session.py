@@ -1,29 +1,30 @@
 """One connection of one person, every operation recorded. Whatever the pod does is an outcome, never an exception."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic_ns
-from typing import Any
 
 from loadtests.generator.recorder import Begun, PushTimes, Spot, Who
-from loadtests.records.vocabulary import PUBLISHING
-from loadtests.users.load import Load, Place
-from loadtests.wire.codecs.messages import (
+from loadtests.protocols.contract import (
     QUEUE_TOPIC,
-    Event,
-    ProtocolError,
+    Command,
+    Frame,
+    Identity,
+    Push,
     Reply,
+    chat_number,
     chat_of_topic,
     chat_topic,
-    key_number,
-    key_text,
 )
-from loadtests.wire.connection import Answer, Connection, ConnectionFailed
+from loadtests.records.vocabulary import PUBLISHING
+from loadtests.users.load import Load, Place
+from loadtests.wire.connection import Connection, ConnectionFailed, TimedReply
 from loadtests.wire.failures import local_error
+from loadtests.wire.opening import Endpoint
 
-Heard = Callable[[Event, int], None]
+Heard = Callable[[Push, int], None]
 """Gets every push and when it came (ns since the origin)."""
 
 _HEARTBEAT_S = 10.0
@@ -73,12 +74,13 @@ class Session:
         self._load = load
         self._recorder = load.recorder
         self._place = place
-        self._introduction = {"token": place.token, "role": person.role, "name": person.name}
+        self._identity = Identity(place.token, person.role, person.name)
+        self._client = load.protocol.client(self._identity)
         self._heard = heard
         self._lost = lost
         self.who = Who(place.pod, place.account, person.number, load.next_connection())
         self._connection: Connection | None = None
-        self._own: set[str] = set()
+        self._own: set[int] = set()
         self._heartbeat_ns = int(_HEARTBEAT_S * 1e9)
         self.heartbeat_due_ns = 0
 
@@ -107,43 +109,59 @@ class Session:
             # Guarded: the connection only logs what these raise.
             pushed, ended = (partial(self._load.guarded, handle) for handle in (self._pushed, self._ended))
             self._connection = Connection.open(
-                self._place.url,
-                timeout_s=timeout_s,
-                on_event=pushed,
-                on_lost=ended,
-                networks=self._place.networks,
+                self._endpoint(), self._client, timeout_s=timeout_s, on_push=pushed, on_lost=ended
             )
         except ConnectionFailed as failure:
             self._load.note_connection_failure(planned_ns, failure)
             return failure.outcome, failure.error, None
         self._load.unstamped_connections += not self._connection.kernel_times
         left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
-        reply, ended_ns = self._connection.request("connection.create", key, self._introduction, left_s)
-        self._heartbeat_ns = int(heartbeat_s(reply.body.get("heartbeat_s")) * 1e9)
+        connection = self._connection
+        reply, ended_ns = connection.request(key, self._client.open(key), left_s)
+        named = connection.opened.heartbeat_s if connection.opened is not None else None
+        self._heartbeat_ns = int(heartbeat_s(named) * 1e9)
         self._note_sent()
         return reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
 
-    def request(
-        self, operation: str, planned_ns: int, body: Mapping[str, Any], chat: int | None = None, key: int | None = None
+    def _endpoint(self) -> Endpoint:
+        spec, place, identity = self._load.protocol.spec, self._place, self._identity
+        return Endpoint(spec.url(place.url, identity), spec.subprotocols, spec.headers(identity), place.networks)
+
+    def request(  # noqa: PLR0913  by keyword
+        self,
+        operation: str,
+        planned_ns: int,
+        *,
+        chat: str = "",
+        topic: str = "",
+        text: str = "",
+        key: int | None = None,
     ) -> Reply:
-        """One recorded operation, due at `planned_ns`; `key` where it is not to be a new one."""
+        """One recorded operation, due at `planned_ns`, about a chat or a topic; `key` where it is not to be a new
+        one."""
         key = self._load.new_key() if key is None else key
-        topic, chat = _topic(body.get("topic", ""), chat)
-        begun = self._recorder.begin(self.who, operation, key, chat, planned_ns)
+        command = Command(operation, key, topic, chat, text)
+        frames = self._client.close(key) if operation == "connection.close" else self._client.send(command)
+        return self._perform(command, frames, planned_ns)
+
+    def _perform(self, command: Command, frames: Sequence[Frame], planned_ns: int) -> Reply:
+        operation, key = command.operation, command.key
+        chat = command.chat or chat_of_topic(command.topic)
+        begun = self._recorder.begin(self.who, operation, key, chat_number(chat) if chat else None, planned_ns)
         if operation in PUBLISHING:
             self._load.causes.note(key, begun)
             if operation == "message.send":
-                self._own.add(key_text(key))
+                self._own.add(key)
         outcome, error, ended_ns, sequence = "unknown", "cut_off", None, None
         try:
-            reply, ended_ns = self._send(operation, key, body, self._load.timeout_s(operation))
+            reply, ended_ns = self._send(key, frames, self._load.timeout_s(operation))
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
-            sequence = _number(reply.body.get("sequence"))
+            sequence = reply.sequence
         except BaseException as fault:
             error = local_error(fault) or self._cut_short
             raise
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns, Spot(topic, sequence))
+            self._recorder.end(begun, outcome, error, ended_ns, Spot(_topic_name(command.topic), sequence))
         return reply
 
     @property
@@ -151,15 +169,15 @@ class Session:
         """Why an operation ends that is killed in the middle: with the run, or with its user."""
         return "run_ended" if self._load.ending else "cut_off"
 
-    def _send(self, operation: str, key: int, body: Mapping[str, Any], timeout_s: float) -> Answer:
+    def _send(self, key: int, frames: Sequence[Frame], timeout_s: float) -> TimedReply:
         if self._connection is None:
-            return Answer(Reply(key_text(key), "unknown", "cut_off", {}), monotonic_ns())
+            return TimedReply(Reply(key, "unknown", "cut_off"), monotonic_ns())
         self._note_sent()
         connection = self._connection
-        answer = connection.request(operation, key, body, timeout_s)
+        ended = connection.request(key, frames, timeout_s)
         if connection.lost is not None and self._connection is connection:
             self._ended(*connection.lost)  # at once: nothing more is begun on a connection that is no more
-        return answer
+        return ended
 
     def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> Begun:
         """An operation whose end is a push; hand the result to `end`."""
@@ -168,9 +186,9 @@ class Session:
     def end(self, begun: Begun, outcome: str, error: str, ended_ns: int | None = None) -> None:
         self._recorder.end(begun, outcome, error, ended_ns)
 
-    def is_own(self, key: str) -> bool:
+    def is_own(self, key: int | None) -> bool:
         """Whether a message with that key was sent here; each is asked about once, when it comes back."""
-        if key in self._own:
+        if key is not None and key in self._own:
             self._own.discard(key)
             return True
         return False
@@ -180,16 +198,19 @@ class Session:
         connection = self._connection
         if connection is None or connection.busy:  # requests are answered in order: it would wait for the one before
             return
+        key = self._load.new_key()
+        frames = self._client.heartbeat(key)
         self._note_sent()
-        timeout_s = self._load.timeout_s("default")
-        reply, _ = connection.request("heartbeat", self._load.new_key(), {}, timeout_s)
+        if not frames:
+            return
+        reply, _ = connection.request(key, frames, self._load.timeout_s("default"))
         if reply.error == "timeout" and self._connection is connection:
             self.drop()
             self._lost("cut_off", "the pod did not answer a heartbeat")
 
     def close(self, planned_ns: int) -> None:
         """`connection.close`, then the WebSocket's own close."""
-        self.request("connection.close", planned_ns, {})
+        self.request("connection.close", planned_ns)
         connection, self._connection = self._connection, None
         self._load.sessions.discard(self)
         if connection is not None:
@@ -220,22 +241,19 @@ class Session:
         if connected:
             self._lost(error, detail)
 
-    def _pushed(self, event: Event, received_ns: int) -> None:
+    def _pushed(self, push: Push, received_ns: int) -> None:
         clock = self._load.clock
         heard_ns = received_ns - clock.origin_ns
-        try:
-            key, chat = key_number(event.key), key_number(event.chat)
-        except ProtocolError:  # recorded, and nothing that anybody could act on
-            times = PushTimes(heard_ns, _published_ns(clock.of_unix(event.published_ns)), at=Spot("other"))
-            self._recorder.push(self.who, "event.deliver", 0, None, times)
+        published_ns = None if push.published_ns is None else _published_ns(clock.of_unix(push.published_ns))
+        if not push.chat:  # recorded, and nothing that an actor could act on
+            times = PushTimes(heard_ns, published_ns, at=Spot("other"))
+            self._recorder.push(self.who, "event.deliver", push.key or 0, None, times)
             return
-        planned_ns, started_ns = self._load.causes.find(key)
-        published_ns = _published_ns(clock.of_unix(event.published_ns))
-        topic = "queue" if event.topic == QUEUE_TOPIC else "chat" if event.topic == chat_topic(event.chat) else "other"
-        at = Spot(topic, _number(event.sequence))
-        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, at)
-        self._recorder.push(self.who, "event.deliver", key, chat, times)
-        self._heard(event, heard_ns)
+        planned_ns, started_ns = (None, None) if push.key is None else self._load.causes.find(push.key)
+        topic = "queue" if push.topic == QUEUE_TOPIC else "chat" if push.topic == chat_topic(push.chat) else "other"
+        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, Spot(topic, push.sequence))
+        self._recorder.push(self.who, "event.deliver", push.key or 0, chat_number(push.chat), times)
+        self._heard(push, heard_ns)
 
 
 def _published_ns(stamp_ns: int) -> int | None:
@@ -251,14 +269,8 @@ def heartbeat_s(named: object) -> float:
     return float(named) if shortest <= named <= longest else _HEARTBEAT_S  # type: ignore[operator, arg-type]
 
 
-def _topic(name: str, chat: int | None) -> tuple[str, int | None]:
-    """As a row tells it: which topic, and the chat that it is of."""
-    of_chat = chat_of_topic(name)
-    if of_chat is not None:
-        return "chat", of_chat
-    return ("queue" if name == QUEUE_TOPIC else "other" if name else ""), chat
-
-
-def _number(said: object) -> int | None:
-    """A sequence number, whatever a pod says."""
-    return said if type(said) is int and 0 <= said < 1 << 63 else None
+def _topic_name(topic: str) -> str:
+    """The name of a topic in the tables, see `records.vocabulary.TOPICS`."""
+    if topic in ("", QUEUE_TOPIC):
+        return topic
+    return "chat" if chat_of_topic(topic) else "other"

@@ -1,16 +1,15 @@
-"""A WebSocket without greenlets, for a process that asks a pod one thing and closes."""
+"""A WebSocket without greenlets, for a process that tries one connection and closes it."""
 
 import select
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from time import monotonic
-from typing import Any
 
-from loadtests.wire.codecs.messages import Event, Reply, decode_from_pod, encode_request, key_text
+from loadtests.protocols.contract import Client, Frame, Push, Reply, Send
 from loadtests.wire.failures import ConnectionFailed
-from loadtests.wire.frames import Incoming, text_frame
-from loadtests.wire.opening import WRITE, Opening, allowed, parsed, receive_some, send_all
+from loadtests.wire.frames import Incoming, client_frame
+from loadtests.wire.opening import WRITE, Endpoint, Opening, allowed, receive_some, send_all
 from loadtests.wire.race import Address, Race, in_order, literal_address, resolution_failed
 from loadtests.wire.transport import Transport
 
@@ -64,23 +63,24 @@ class ThreadWaiting:
 class BlockingConnection:
     """An open WebSocket, to be used in `with`."""
 
-    def __init__(self, transport: Transport, received: bytes, waiting: ThreadWaiting) -> None:
+    def __init__(self, transport: Transport, received: bytes, client: Client, waiting: ThreadWaiting) -> None:
         self._transport = transport
+        self._client = client
         self._waiting = waiting
         self._incoming = Incoming()
         self._messages = self._incoming.receive(received) if received else []
 
     @classmethod
     def open(
-        cls, url: str, timeout_s: float, tls: ssl.SSLContext | None = None, networks: Sequence[str] = ()
+        cls, endpoint: Endpoint, client: Client, timeout_s: float, tls: ssl.SSLContext | None = None
     ) -> "BlockingConnection":
-        """`networks`: where the host may be, anywhere when empty; `timeout_s` is for the whole life of the connection.
+        """`timeout_s` is for the whole life of the connection.
 
         Raises ConnectionFailed; ValueError when the URL is not ws:// or wss://."""
         waiting = ThreadWaiting(timeout_s)
-        opening = Opening(parsed(url), tls, waiting, networks)
+        opening = Opening(endpoint, tls, waiting)
         try:
-            return cls(*opening.run(), waiting)
+            return cls(*opening.run(), client, waiting)
         except TimeIsOver:
             raise opening.timed_out(timeout_s) from None
 
@@ -90,26 +90,34 @@ class BlockingConnection:
     def __exit__(self, *_: object) -> None:
         self._transport.close()
 
-    def ask(self, kind: str, key: int, body: Mapping[str, Any]) -> Reply | Event:
-        """Sends a request and returns the first message that arrives. Raises ConnectionFailed (`cut_off`, `timeout`);
-        ProtocolError for a message that is none."""
+    def create(self, key: int) -> Reply | Push:
+        """Asks for `connection.create`; the first reply or push that arrives. Raises ConnectionFailed (`cut_off`,
+        `timeout`); ProtocolError for a message that is none."""
         try:
-            send_all(self._transport, text_frame(encode_request(kind, key_text(key), body)), self._waiting)
-            while not self._messages:
-                self._receive()
+            self._send(self._client.open(key))
+            while True:
+                while not self._messages:
+                    self._receive()
+                for received in self._client.receive(self._messages.pop(0)):
+                    if isinstance(received, Reply | Push):
+                        return received
+                    if isinstance(received, Send):
+                        self._send(received.frames)
         except TimeIsOver:
-            raise ConnectionFailed("timeout", f"no reply to {kind}", sent=True) from None
+            raise ConnectionFailed("timeout", "no reply to connection.create", sent=True) from None
         except OSError as error:
             raise ConnectionFailed("cut_off", f"the connection broke: {error}", sent=True) from None
-        return decode_from_pod(self._messages.pop(0))
 
     def leave(self) -> None:
-        """Ends the pod's connection and the WebSocket, without waiting for the pod's part."""
+        """Ends the server's connection and the WebSocket, without waiting for the server's part."""
         try:
-            request = text_frame(encode_request("connection.close", key_text(0), {}))
-            send_all(self._transport, request + self._incoming.goodbye(), self._waiting)
+            self._send(self._client.close(0))
+            send_all(self._transport, self._incoming.goodbye(), self._waiting)
         except (OSError, TimeIsOver):
             pass
+
+    def _send(self, messages: Sequence[Frame]) -> None:
+        send_all(self._transport, b"".join(map(client_frame, messages)), self._waiting)
 
     def _receive(self) -> None:
         self._waiting.check()
@@ -120,7 +128,7 @@ class BlockingConnection:
         if self._incoming.broken:
             raise ConnectionFailed("bad_reply", f"not WebSocket as agreed: {self._incoming.broken}", sent=True)
         if self._incoming.closed or not data:
-            raise ConnectionFailed("cut_off", f"the pod closed it: {self._incoming.closed or 'hung up'}", sent=True)
+            raise ConnectionFailed("cut_off", f"the server closed it: {self._incoming.closed or 'hung up'}", sent=True)
         if answers := self._incoming.answers():
             send_all(self._transport, answers, self._waiting)
 

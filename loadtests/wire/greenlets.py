@@ -1,6 +1,7 @@
-"""How greenlets resolve names and wait for sockets."""
+"""How greenlets resolve names, wait for sockets and open WebSockets."""
 
 import socket
+import ssl
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Final
@@ -11,8 +12,9 @@ from gevent import monkey
 from gevent.event import Event
 from gevent.hub import get_hub
 
-from loadtests.wire.opening import WRITE
+from loadtests.wire.opening import WRITE, Endpoint, Opening
 from loadtests.wire.race import Address, in_order, resolution_failed
+from loadtests.wire.transport import Transport
 
 RESOLVE_AGAIN_S: Final = 5.0
 """How long the answer of the resolver is used: a change in the DNS is seen that much later, and a reconnect storm asks
@@ -108,3 +110,23 @@ class GreenletWaiting:
                 watcher.stop()
                 watcher.close()
         return list(dict.fromkeys(ready))
+
+
+_WAITING: Final = GreenletWaiting()
+
+
+def open_websocket(endpoint: Endpoint, timeout_s: float, tls: ssl.SSLContext | None) -> tuple[Transport, bytes]:
+    """A transport on which both sides have agreed to speak WebSocket, and the bytes that came behind the agreement.
+
+    Raises ConnectionFailed, at the latest after `timeout_s`; ValueError when the URL is not ws:// or wss://.
+    """
+    opening = Opening(endpoint, tls, _WAITING)
+    deadline = gevent.Timeout.start_new(timeout_s)
+    try:
+        return opening.run()
+    except gevent.Timeout as timeout:
+        if timeout is not deadline:
+            raise
+        raise opening.timed_out(timeout_s) from None
+    finally:
+        deadline.close()

@@ -2,8 +2,9 @@
 
 import socket
 import ssl
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
@@ -35,6 +36,16 @@ class Waiting(Protocol):
         """Waits for READ or WRITE; False when `timeout_s` is over."""
 
 
+class Endpoint(NamedTuple):
+    """Where a WebSocket is opened, and what is asked for there. `networks`: where the host may be, see
+    `loadtests.destinations`; anywhere when empty."""
+
+    url: str
+    subprotocols: tuple[str, ...] = ()
+    headers: Mapping[str, str] = MappingProxyType({})
+    networks: tuple[str, ...] = ()
+
+
 def parsed(url: str) -> WebSocketURI:
     """Raises ValueError when the URL is not ws:// or wss://."""
     try:
@@ -46,19 +57,17 @@ def parsed(url: str) -> WebSocketURI:
 class Opening:
     """One attempt to open a WebSocket, and how far it is."""
 
-    def __init__(
-        self, uri: WebSocketURI, tls: ssl.SSLContext | None, waiting: Waiting, networks: Sequence[str] = ()
-    ) -> None:
-        """`networks`: where the host may be, see `loadtests.destinations`; anywhere when empty."""
-        self._networks = tuple(networks)
-        self._uri = uri
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, waiting: Waiting) -> None:
+        """Raises ValueError when the URL is not ws:// or wss://."""
+        self._networks = endpoint.networks
+        uri = self._uri = parsed(endpoint.url)
         self._tls = tls
         self._waiting = waiting
         self._where = f"{uri.host}:{uri.port}"
         self._race: Race | None = None
         self._connected = False
         self._sent = False
-        self._upgrade = Upgrade(uri)
+        self._upgrade = Upgrade(uri, endpoint.subprotocols, endpoint.headers)
 
     def run(self) -> tuple[Transport, bytes]:
         """A transport on which both sides have agreed to speak WebSocket, and the bytes that came behind the

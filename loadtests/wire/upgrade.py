@@ -1,8 +1,9 @@
 """The HTTP upgrade to a WebSocket, from the client's side, without I/O."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
+from types import MappingProxyType
 from typing import Final
 
 from websockets.client import ClientProtocol
@@ -13,7 +14,6 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from loadtests.sanitize import sanitize
-from loadtests.wire.codecs.messages import SUBPROTOCOL
 from loadtests.wire.failures import ConnectionFailed, Refusal, local_error
 from loadtests.wire.foreign import described
 from loadtests.wire.response import SWITCHING, ResponseHead
@@ -48,8 +48,13 @@ Receive = Callable[[float | None], bytes]
 class Upgrade:
     """One handshake. `run` does it all; the rest is for a caller whose time is over before."""
 
-    def __init__(self, uri: WebSocketURI) -> None:
-        self._protocol = ClientProtocol(uri, subprotocols=[Subprotocol(SUBPROTOCOL)])
+    def __init__(
+        self, uri: WebSocketURI, subprotocols: Sequence[str] = (), headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`subprotocols`: the server has to choose one of them, if there are any; `headers`: further fields."""
+        self._subprotocols = [Subprotocol(name) for name in subprotocols]
+        self._protocol = ClientProtocol(uri, subprotocols=self._subprotocols or None)
+        self._headers = headers
         self._secure = uri.secure
         self._head = ResponseHead()
         self._grace_until: float | None = None
@@ -58,7 +63,7 @@ class Upgrade:
         """Sends the request and reads the answer; returns the bytes behind it. Raises ConnectionFailed."""
         broken: Exception | None = None
         try:
-            send(self._protocol.connect().serialize())
+            send(self._request())
         except OSError as error:  # a server that refuses and closes at once has said why: that can still be read
             broken = error
         try:
@@ -69,6 +74,12 @@ class Upgrade:
                 raise refusal from None
             raise self._broke(broken or error) from None
         return self._opened()
+
+    def _request(self) -> bytes:
+        request = self._protocol.connect()
+        for name, value in self._headers.items():
+            request.headers[name] = value
+        return request.serialize()
 
     def refusal(self) -> ConnectionFailed | None:
         """The server's refusal, as far as it has arrived; None while it may still agree."""
@@ -112,8 +123,8 @@ class Upgrade:
             self._protocol.process_response(Response(head.status, head.reason.decode("latin-1"), fields))
         except InvalidHandshake as error:
             raise self._rejected(f"{status}: {sanitize(str(error))}") from None
-        if self._protocol.subprotocol != SUBPROTOCOL:
-            raise self._rejected(f"the server does not speak {SUBPROTOCOL}")
+        if self._subprotocols and self._protocol.subprotocol not in self._subprotocols:
+            raise self._rejected(f"the server does not speak {' or '.join(self._subprotocols)}")
 
     def _refused(self) -> ConnectionFailed:
         head = self._head

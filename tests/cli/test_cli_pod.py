@@ -14,7 +14,8 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from loadtests.podcommand import run_pod
-from loadtests.wire.codecs.messages import SUBPROTOCOL, key_text
+from loadtests.protocols.contract import key_text
+from loadtests.protocols.messaging_pod import SUBPROTOCOL
 
 CASES = [
     pytest.param("memory", signal.SIGTERM),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import gevent.socket
 import pytest
+from podconnection import connect
 
+from loadtests.accounts import token_for
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import Unavailable
 from loadtests.conductor.preflight.request import StudyRequest, _networks, choose
@@ -19,8 +21,7 @@ from loadtests.destinations import AddressRefused, is_loopback, is_owned, networ
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.timeline.control import call
 from loadtests.users.load import places
-from loadtests.wire.codecs.tokens import token_for
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import ConnectionFailed
 from loadtests.wire.greenlets import Resolver
 
 SECRET = "signed-with-this"
@@ -64,7 +65,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, ...]) -> Non
 
 
 def opened(url: str, networks: tuple[str, ...] = ()) -> None:
-    Connection.open(url, timeout_s=5, on_event=lambda *_: None, networks=networks).abort()
+    connect(url, timeout_s=5, on_push=lambda *_: None, networks=networks).abort()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 from hostile_server import STUDY, hostile_server
 
+from loadtests.accounts import token_for
 from loadtests.records.rundirectory import RunDirectory, run_directories
 from loadtests.records.vocabulary import ERRORS, OUTCOMES
-from loadtests.wire.codecs.tokens import token_for
 
 SECRET = "signed-with-this"
 MOST_BYTES = 300 << 20

@@ -12,14 +12,14 @@ import pytest
 from hostile_modes import MODES, Mode
 from hostile_scripts import EVIL
 from hostile_server import hostile_server
+from podconnection import ask, connect, connect_blocking
 
+from loadtests.accounts import token_for
 from loadtests.conductor.failures import CannotRun
 from loadtests.conductor.target import check_target
+from loadtests.protocols.contract import ProtocolError
 from loadtests.records.vocabulary import ERRORS
-from loadtests.wire.blocking import BlockingConnection
-from loadtests.wire.codecs.messages import ProtocolError
-from loadtests.wire.codecs.tokens import token_for
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import ConnectionFailed
 
 sys.path.append(str(Path(__file__).parent.parent / "wire"))
 from certificates import certificate
@@ -71,15 +71,15 @@ def under_load(url: str, timeout_s: float, tls: ssl.SSLContext | None) -> tuple[
     """How the operations of a load's connection end, the first that is not `ok`, and what was reported of it."""
     reported: list[str] = []
     try:
-        connection = Connection.open(
-            url, timeout_s=timeout_s, tls=tls, on_event=lambda *_: None, on_lost=lambda *why: reported.extend(why)
+        connection = connect(
+            url, timeout_s=timeout_s, tls=tls, on_push=lambda *_: None, on_lost=lambda *why: reported.extend(why)
         )
     except ConnectionFailed as failure:
         return failure.error, [failure.detail]
     error = ""
     try:
         for key, (kind, body) in enumerate([("connection.create", {"token": token()}), ("heartbeat", {})]):
-            answer = connection.request(kind, key, body, timeout_s).reply
+            answer = ask(connection, kind, key, body, timeout_s).reply
             error = answer.error if answer.error in ERRORS else "unknown error"
             if error:
                 break
@@ -121,8 +121,8 @@ def test_the_blocking_client_ends_over_tls_too(served, name):
     mode = MODES[name]
 
     def ask() -> None:
-        with BlockingConnection.open(f"wss://127.0.0.1:{ports[name]}/", min(timeout_s(mode), 2.0), trusting) as pod:
-            pod.ask("heartbeat", 1, {})
+        with connect_blocking(f"wss://127.0.0.1:{ports[name]}/", min(timeout_s(mode), 2.0), trusting) as pod:
+            pod.create(1)
 
     with pytest.raises((ConnectionFailed, ProtocolError)) as failed:
         ask()

@@ -25,11 +25,11 @@ from loadtests.pod.storage.redis import errors as redis_errors
 from loadtests.pod.storage.sql import errors as sql_errors
 from loadtests.probes.contract import Source
 from loadtests.probes.databases import why_not
+from loadtests.protocols.contract import ProtocolError
 from loadtests.redact import redact
 from loadtests.sanitize import MAX_LINES, printable, sanitize, sanitize_error, sanitize_lines, sanitize_value
 from loadtests.servers.errors import ServerUnavailable
 from loadtests.timeline.context import ActionFailed
-from loadtests.wire.codecs.messages import ProtocolError
 from loadtests.wire.failures import ConnectionFailed
 
 ENDLESS = EVIL * 100_000

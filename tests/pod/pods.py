@@ -12,10 +12,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from loadtests.accounts import token_for
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.limits import Limits
-from loadtests.wire.codecs.messages import SUBPROTOCOL, key_text
-from loadtests.wire.codecs.tokens import token_for
+from loadtests.protocols.contract import key_text
+from loadtests.protocols.messaging_pod import SUBPROTOCOL
 
 SECRET, CONTROL = "test-secret", "test-control"
 ACCOUNT, OTHER = "account-0001", "account-0002"

@@ -17,10 +17,11 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from loadtests.accounts import token_for
+from loadtests.protocols.contract import key_text
+from loadtests.protocols.messaging_pod import SUBPROTOCOL
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import codes_of
-from loadtests.wire.codecs.messages import SUBPROTOCOL, key_text
-from loadtests.wire.codecs.tokens import token_for
 
 SECRETS = {"LOADTESTS_TOKEN_SECRET": "token-secret-7", "LOADTESTS_CONTROL_TOKEN": "control-secret-7"}
 

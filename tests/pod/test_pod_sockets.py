@@ -8,9 +8,9 @@ from pods import ACCOUNT, OTHER, SECRET, Client, new_key, running
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from loadtests.accounts import token_for
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageUnavailable
-from loadtests.wire.codecs.tokens import token_for
 
 SHORT = Limits(resume_within_s=0.3, touch_every_s=0.05, reap_every_s=0.05, greeting_within_s=0.3)
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Sequence
 
 from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.topics import Subscriber, Topics
-from loadtests.wire.codecs.messages import Event, decode_from_pod
+from loadtests.protocols.contract import Frame
+from loadtests.protocols.messaging_pod import MessagingPodServer
+from loadtests.protocols.serverhalf import Event
 
 ACCOUNT, QUEUE = "account-0001", "queue"
 
@@ -34,10 +37,10 @@ class Sink:
     def __init__(self) -> None:
         self.numbers: list[int] = []
 
-    def push(self, frame: bytes) -> None:
-        message = decode_from_pod(frame)
-        assert isinstance(message, Event)
-        self.numbers.append(message.sequence)
+    def push(self, frame: Frame) -> None:
+        message = json.loads(frame)
+        assert message["type"] == "event"
+        self.numbers.append(message["sequence"])
 
     def close(self, code: int, reason: str) -> None:
         raise AssertionError("nobody is to be closed")
@@ -56,7 +59,7 @@ def _joined(topics: Topics, after: int) -> tuple[Sink, Subscriber]:
 async def test_whatever_order_events_come_in_they_are_passed_on_in_theirs() -> None:
     for order in itertools.permutations(range(1, 6)):
         past = Past()
-        topics = Topics(past.read, gap_wait_s=60)
+        topics = Topics(past.read, gap_wait_s=60, protocol=MessagingPodServer())
         sink, subscriber = _joined(topics, 0)
         for sequence in order:
             topics.publish([event(sequence)])
@@ -67,7 +70,7 @@ async def test_whatever_order_events_come_in_they_are_passed_on_in_theirs() -> N
 
 async def test_a_gap_that_does_not_close_is_filled_from_the_storage() -> None:
     past = Past(head=3)
-    topics = Topics(past.read, gap_wait_s=0.01)
+    topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)
     topics.publish([event(1)])
     topics.publish([event(3)])
@@ -80,7 +83,7 @@ async def test_a_gap_that_does_not_close_is_filled_from_the_storage() -> None:
 
 async def test_a_change_in_doubt_is_looked_for() -> None:
     past = Past(head=1)
-    topics = Topics(past.read, gap_wait_s=0.01)
+    topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)
     topics.check(ACCOUNT, ["queue", "chat/of nobody here"])
     async with asyncio.timeout(5):
@@ -98,7 +101,7 @@ async def test_a_change_in_doubt_is_looked_for_until_the_storage_tells() -> None
             return found
 
     past = Away(head=1)
-    topics = Topics(past.read, gap_wait_s=0.01)
+    topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)
     topics.check(ACCOUNT, ["queue"])
     async with asyncio.timeout(5):
@@ -111,7 +114,7 @@ async def test_a_change_in_doubt_is_looked_for_until_the_storage_tells() -> None
 
 async def test_a_change_in_doubt_is_looked_for_also_when_others_came_meanwhile() -> None:
     past = Past(head=2)
-    topics = Topics(past.read, gap_wait_s=0.01)
+    topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)
     topics.check(ACCOUNT, ["queue"])
     topics.publish([event(1)])
@@ -121,7 +124,7 @@ async def test_a_change_in_doubt_is_looked_for_also_when_others_came_meanwhile()
 
 
 async def test_events_between_entering_and_joining_are_not_missed() -> None:
-    topics = Topics(Past().read, gap_wait_s=60)
+    topics = Topics(Past().read, gap_wait_s=60, protocol=MessagingPodServer())
     sink, subscriber = Sink(), Subscriber(Sink())
     subscriber.outlet = sink
     topic = topics.enter(ACCOUNT, QUEUE, subscriber)
@@ -134,7 +137,7 @@ async def test_events_between_entering_and_joining_are_not_missed() -> None:
 
 async def test_who_joins_a_moment_late_gets_what_the_topic_remembers() -> None:
     past = Past()
-    topics = Topics(past.read, gap_wait_s=60)
+    topics = Topics(past.read, gap_wait_s=60, protocol=MessagingPodServer())
     _joined(topics, 0)
     late = Sink()
     subscriber = Subscriber(late)
@@ -145,7 +148,7 @@ async def test_who_joins_a_moment_late_gets_what_the_topic_remembers() -> None:
 
 
 async def test_who_joins_ahead_of_the_others_gets_nothing_twice() -> None:
-    topics = Topics(Past().read, gap_wait_s=60)
+    topics = Topics(Past().read, gap_wait_s=60, protocol=MessagingPodServer())
     first, _ = _joined(topics, 0)
     ahead, _ = _joined(topics, 2)
     topics.publish([event(n) for n in range(1, 5)])
@@ -154,7 +157,7 @@ async def test_who_joins_ahead_of_the_others_gets_nothing_twice() -> None:
 
 async def test_catching_up_pages_through_the_past_while_new_events_come() -> None:
     past = Past(head=1234)
-    topics = Topics(past.read, gap_wait_s=60)
+    topics = Topics(past.read, gap_wait_s=60, protocol=MessagingPodServer())
     sink = Sink()
     subscriber = Subscriber(sink)
     topic = topics.enter(ACCOUNT, QUEUE, subscriber)
@@ -170,7 +173,7 @@ async def test_catching_up_pages_through_the_past_while_new_events_come() -> Non
 
 
 async def test_a_topic_without_subscribers_is_forgotten() -> None:
-    topics = Topics(Past().read, gap_wait_s=60)
+    topics = Topics(Past().read, gap_wait_s=60, protocol=MessagingPodServer())
     _, subscriber = _joined(topics, 0)
     topics.publish([event(2)])
     topics.leave(ACCOUNT, QUEUE, subscriber)

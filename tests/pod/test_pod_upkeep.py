@@ -12,6 +12,7 @@ from loadtests.pod.limits import Limits
 from loadtests.pod.service import Service
 from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.storage.postgres.driver import PostgresDriver
+from loadtests.protocols.messaging_pod import MessagingPodServer
 
 
 async def test_upkeep_goes_on_whatever_a_turn_of_it_raised() -> None:
@@ -52,7 +53,7 @@ class Recovering:
 
 async def test_reaping_waits_for_the_touch_under_way() -> None:
     storage = Recovering()
-    service = Service(storage, SECRET, Limits())  # type: ignore[arg-type]
+    service = Service(storage, SECRET, Limits(), MessagingPodServer())  # type: ignore[arg-type]
     service._heard_of.add("alive")
     touch, reap = asyncio.create_task(service.touch()), asyncio.create_task(service.reap())
     await asyncio.sleep(0.02)

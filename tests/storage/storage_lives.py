@@ -18,7 +18,8 @@ from loadtests.pod.storage.contract import (
     StorageConflict,
     StorageUnavailable,
 )
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 
 
 class Patient:

@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
 )
 from loadtests.pod.storage.factory import create_storage
-from loadtests.wire.codecs.messages import key_text
+from loadtests.protocols.contract import key_text
 
 ACCOUNT = "account-0001"
 LIMIT = 16

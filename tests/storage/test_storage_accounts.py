@@ -21,7 +21,7 @@ from loadtests.pod.storage.contract import (
     StoredSubscription,
     Subscribed,
 )
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 
 OTHER = "account-0002"
 MAINTENANCE = Call("maintenance", "", "")

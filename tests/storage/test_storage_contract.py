@@ -18,8 +18,8 @@ from loadtests.pod.storage.contract import (
     Storage,
     Subscribed,
 )
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, chat_topic
 
 OTHER = "account-0002"
 

@@ -26,8 +26,9 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.storage import DualStorage
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 from loadtests.servers.contract import Server
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
 MAINTENANCE = Call("maintenance", "", "")
 

@@ -23,7 +23,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.dual.comparison import difference, differences, rows_of
 from loadtests.pod.storage.dual.gate import Gate
-from loadtests.wire.codecs.messages import Event
+from loadtests.protocols.serverhalf import Event
 
 NAMES = [f"account-{n:04}" for n in range(1, 101)]
 

@@ -21,8 +21,8 @@ from loadtests.pod.storage.contract import (
     StorageUnavailable,
     Subscribed,
 )
+from loadtests.protocols.contract import chat_topic
 from loadtests.servers.postgres import PostgresServer
-from loadtests.wire.codecs.messages import chat_topic
 
 WRITER = Path(__file__).with_name("storage_writer.py")
 LINES = 60

@@ -9,9 +9,9 @@ from storage_lives import Account, check
 from storage_systems import System, sit_down
 
 from loadtests.pod.storage.contract import Done, Storage, Subscribed
+from loadtests.protocols.contract import QUEUE_TOPIC
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
-from loadtests.wire.codecs.messages import QUEUE_TOPIC
 
 ACCOUNTS = 4
 AGENTS = CUSTOMERS = 8

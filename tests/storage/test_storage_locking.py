@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
 )
 from loadtests.pod.storage.sql import foreign_keys
-from loadtests.wire.codecs.messages import QUEUE_TOPIC
+from loadtests.protocols.contract import QUEUE_TOPIC
 
 MAINTENANCE = Call("maintenance", "", "")
 ORDER = ("none", "optimistic", "none", "pessimistic", "optimistic", "pessimistic")

@@ -26,8 +26,9 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.redis import driver
 from loadtests.pod.storage.redis.errors import classify
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 from loadtests.servers.contract import Server
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
 
 async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(doomed_redis: Server) -> None:

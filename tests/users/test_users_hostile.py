@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from loadtests.protocols.contract import Push
 from loadtests.users import agent as agents
 from loadtests.users.agenda import Agenda
 from loadtests.users.agent import Agent, Chat
 from loadtests.users.session import Backoff, _published_ns, heartbeat_s
-from loadtests.wire.codecs.messages import Event
 
 
 @pytest.mark.parametrize("named", [0.1, 1, 10, 10.5, 3600])
@@ -27,12 +27,12 @@ def test_a_period_that_is_none_is_the_default(named: object) -> None:
     assert heartbeat_s(named) == 10.0
 
 
-def event(number: int, **changed: Any) -> Event:
+def event(number: int, **changed: Any) -> Push:
     whole: dict[str, Any] = {
-        "account": "", "topic": "queue", "sequence": number, "kind": "chat.offered", "chat": f"{number:016x}",
-        "key": f"{number:016x}", "by": "", "text": "", "published_ns": 5, **changed,
+        "topic": "queue", "sequence": number, "kind": "chat.offered", "chat": f"{number:016x}",
+        "key": number, "published_ns": 5, **changed,
     }  # fmt: skip
-    return Event(**whole)
+    return Push(**whole)
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_pauses_grow_while_a_pod_breaks_the_protocol(agent: Agent, monkeypatch: 
         def open(self, _: int) -> bool:
             return True
 
-        def request(self, *_: object) -> Any:
-            return SimpleNamespace(outcome="ok", body={})
+        def request(self, *_: object, **_named: object) -> Any:
+            return SimpleNamespace(outcome="ok", sequence=0)
 
     monkeypatch.setattr(agents, "Session", Opened)
     clock = agent.world.clock

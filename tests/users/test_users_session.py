@@ -16,17 +16,19 @@ class FaultyConnection:
 
     kernel_times = True
 
-    def __init__(self, on_event: Any, on_lost: Any) -> None:
-        on_event(Mock(), 0)
+    opened = None
+
+    def __init__(self, on_push: Any, on_lost: Any) -> None:
+        on_push(Mock(), 0)
         on_lost("cut_off", "the pod hung up")
 
     @classmethod
-    def open(cls, _: str, *, timeout_s: float, on_event: Any, on_lost: Any, **_options: Any) -> "FaultyConnection":
-        return cls(on_event, on_lost)
+    def open(cls, *_: Any, timeout_s: float, on_push: Any, on_lost: Any) -> "FaultyConnection":
+        return cls(on_push, on_lost)
 
     @staticmethod
     def request(*_: Any) -> Any:
-        return no_reply("0" * 16, "timeout")
+        return no_reply(1, "timeout")
 
 
 @pytest.mark.parametrize("handler", ["_pushed", "_ended"])

@@ -8,6 +8,7 @@ import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from podconnection import ask, connect
 from scripted_pod import echo, event, frame, pod, reply, requests, serving, shake_hands, silent
 
 from loadtests.records.vocabulary import ERRORS
@@ -17,9 +18,7 @@ from loadtests.wire.frames import MAX_MESSAGE_BYTES
 
 def opened(url: str, lost: list[tuple[str, str]] | None = None, timeout_s: float = 5) -> Connection:
     told = lost if lost is not None else []
-    return Connection.open(
-        url, timeout_s=timeout_s, on_event=lambda event, at: None, on_lost=lambda *why: told.append(why)
-    )
+    return connect(url, timeout_s=timeout_s, on_push=lambda event, at: None, on_lost=lambda *why: told.append(why))
 
 
 def failure(url: str, timeout_s: float = 5) -> ConnectionFailed:
@@ -96,8 +95,8 @@ def test_tls_with_a_server_that_speaks_none() -> None:
 def test_half_open_requests_time_out_and_the_rest_goes_on() -> None:
     with pod(silent) as silent_url, pod(echo) as echo_url:
         half_open, whole = opened(silent_url), opened(echo_url)
-        asker = gevent.spawn(half_open.request, "heartbeat", 1, {}, 0.05)
-        assert whole.request("heartbeat", 2, {}, 5).reply.outcome == "ok"
+        asker = gevent.spawn(ask, half_open, "heartbeat", 1, {}, 0.05)
+        assert ask(whole, "heartbeat", 2, {}, 5).reply.outcome == "ok"
         answer = asker.get(timeout=5).reply
         assert (answer.outcome, answer.error) == ("unknown", "timeout")
         half_open.abort()
@@ -116,7 +115,7 @@ def broken_by(data: bytes) -> tuple[str, str, list[tuple[str, str]]]:
     lost: list[tuple[str, str]] = []
     with pod(script) as url:
         connection = opened(url, lost)
-        answer = connection.request("heartbeat", 7, {}, 5).reply
+        answer = ask(connection, "heartbeat", 7, {}, 5).reply
         gevent.sleep(0.01)
         connection.abort()
     return answer.outcome, answer.error, lost
@@ -166,7 +165,7 @@ def test_being_cut_off_is_unknown(data: bytes) -> None:
     lost: list[tuple[str, str]] = []
     with pod(script) as url:
         connection = opened(url, lost)
-        askers = [gevent.spawn(connection.request, "heartbeat", key, {}, 5) for key in range(3)]
+        askers = [gevent.spawn(ask, connection, "heartbeat", key, {}, 5) for key in range(3)]
         gevent.joinall(askers, timeout=5)
         assert {(a.value.reply.outcome, a.value.reply.error) for a in askers} == {("unknown", "cut_off")}
         gevent.sleep(0.01)
@@ -181,7 +180,7 @@ def test_a_reset_connection_is_cut_off() -> None:
 
     lost: list[tuple[str, str]] = []
     with pod(script) as url:
-        assert opened(url, lost).request("heartbeat", 1, {}, 5).reply.error == "cut_off"
+        assert ask(opened(url, lost), "heartbeat", 1, {}, 5).reply.error == "cut_off"
         gevent.sleep(0.01)
     assert [why for why, _ in lost] == ["cut_off"]
 
@@ -194,7 +193,7 @@ def test_a_server_that_says_goodbye_and_stays_is_left() -> None:
     with pod(script) as url:
         connection = opened(url)
         gevent.sleep(0.02)
-        assert connection.request("heartbeat", 1, {}, 5).reply.error == "cut_off"
+        assert ask(connection, "heartbeat", 1, {}, 5).reply.error == "cut_off"
         connection.abort()
 
 
@@ -206,6 +205,6 @@ def test_no_bytes_make_it_hang_or_raise(data: bytes) -> None:
 
     with serving(handle) as port:
         connection = opened(f"ws://127.0.0.1:{port}/")
-        answer = connection.request("heartbeat", 1, {}, 2).reply
+        answer = ask(connection, "heartbeat", 1, {}, 2).reply
         assert (answer.outcome, answer.error) in {("unknown", "cut_off"), ("fail", "bad_reply")}
         connection.abort()

@@ -14,9 +14,10 @@ import pytest
 from certificates import certificate
 from hypothesis import given
 from hypothesis import strategies as st
+from podconnection import connect
 from scripted_pod import serving, silent
 
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import ConnectionFailed
 from loadtests.wire.failures import Refusal
 from loadtests.wire.foreign import plain, protocol_of
 from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead
@@ -103,7 +104,7 @@ def answering(answer: bytes, *, close: bool, step: int = 0) -> Callable[[Any], N
 
 def failure(url: str, timeout_s: float = 20) -> ConnectionFailed:
     with pytest.raises(ConnectionFailed) as failed:
-        Connection.open(url, timeout_s=timeout_s, on_event=lambda *_: None)
+        connect(url, timeout_s=timeout_s, on_push=lambda *_: None)
     return failed.value
 
 
@@ -259,7 +260,7 @@ def test_interim_responses_without_end() -> None:
 )
 def test_a_good_agreement_opens(head: str) -> None:
     with serving(accepting(lambda _: None, head)) as port:
-        connection = Connection.open(f"ws://127.0.0.1:{port}/", timeout_s=20, on_event=lambda *_: None)
+        connection = connect(f"ws://127.0.0.1:{port}/", timeout_s=20, on_push=lambda *_: None)
         connection.abort()
 
 
@@ -311,7 +312,7 @@ def test_a_certificate_for_another_name_is_said_to_be(tmp_path: Path, monkeypatc
     with serving(silent, **files) as port, pytest.raises(ConnectionFailed) as failed:
         there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
         monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_: there)
-        Connection.open(f"wss://another-name.invalid:{port}/", timeout_s=20, on_event=lambda *_: None, tls=trusting)
+        connect(f"wss://another-name.invalid:{port}/", timeout_s=20, on_push=lambda *_: None, tls=trusting)
     assert failed.value.error == "handshake_rejected"
     assert "not valid: Hostname mismatch" in failed.value.detail
     assert "SSL_CERT_FILE" not in failed.value.detail

@@ -13,8 +13,10 @@ from typing import Any
 
 import gevent
 import pytest
+from podconnection import ask, connect
 from scripted_pod import echo, frame, pod, reply, requests, serving, silent
 
+from loadtests.protocols.messaging_pod import MessagingPodClient
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.wire import connection as wire_connection
 from loadtests.wire.connection import Connection, ConnectionFailed
@@ -27,7 +29,7 @@ def os_error(number: int) -> OSError:
 
 
 def opened(url: str) -> Connection:
-    return Connection.open(url, timeout_s=5, on_event=lambda *_: None)
+    return connect(url, timeout_s=5, on_push=lambda *_: None)
 
 
 def failure(url: str) -> tuple[str, str]:
@@ -103,10 +105,11 @@ import socket, subprocess
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 open("/proc/sys/net/ipv4/ip_local_port_range", "w").write("40000 40001")
 from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.opening import Endpoint
 listener = socket.create_server(("127.0.0.1", 9000))
 taken = [socket.create_connection(("127.0.0.1", 9000)) for _ in range(2)]
 try:
-    Connection.open("ws://127.0.0.1:9000/", timeout_s=5, on_event=print)
+    Connection.open(Endpoint("ws://127.0.0.1:9000/"), None, timeout_s=5, on_push=print)
 except ConnectionFailed as failed:
     print(failed.outcome, failed.error)
 """
@@ -177,14 +180,14 @@ class Failing:
 def test_a_request_that_was_never_sent_failed_locally(error: BaseException) -> None:
     with pod(silent) as url:
         connection = opened(url)
-        earlier = gevent.spawn(connection.request, "heartbeat", 1, {}, 5)
+        earlier = gevent.spawn(ask, connection, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         connection._transport = Failing(connection._transport, "send", error)
-        unsent = connection.request("heartbeat", 2, {}, 5).reply
+        unsent = ask(connection, "heartbeat", 2, {}, 5).reply
         assert (unsent.outcome, unsent.error) == ("fail", "local_memory")
         sent = earlier.get(timeout=5).reply
         assert (sent.outcome, sent.error) == ("unknown", "local_memory")
-        later = connection.request("heartbeat", 3, {}, 5).reply
+        later = ask(connection, "heartbeat", 3, {}, 5).reply
         assert (later.outcome, later.error) == ("fail", "local_memory")
 
 
@@ -193,15 +196,15 @@ def test_a_reply_that_cannot_be_read_is_a_local_error(error: BaseException) -> N
     with pod(echo) as url:
         connection = opened(url)
         connection._transport = Failing(connection._transport, "recv", error)
-        answer = connection.request("heartbeat", 1, {}, 5).reply
+        answer = ask(connection, "heartbeat", 1, {}, 5).reply
         assert (answer.outcome, answer.error) == ("unknown", "local_memory")
 
 
 def test_memory_that_ends_while_decoding_is_a_local_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pod(echo) as url:
         connection = opened(url)
-        monkeypatch.setattr(wire_connection, "decode_from_pod", raising(MemoryError()))
-        answer = connection.request("heartbeat", 1, {}, 5).reply
+        monkeypatch.setattr(MessagingPodClient, "receive", raising(MemoryError()))
+        answer = ask(connection, "heartbeat", 1, {}, 5).reply
         assert (answer.outcome, answer.error) == ("unknown", "local_memory")
 
 
@@ -213,7 +216,7 @@ def test_a_pod_cannot_blame_this_side(error: str) -> None:
 
     with pod(script) as url:
         connection = opened(url)
-        answer = connection.request("heartbeat", 1, {}, 5).reply
+        answer = ask(connection, "heartbeat", 1, {}, 5).reply
         assert (answer.outcome, answer.error) == ("fail", "bad_reply")
         connection.close()
 
@@ -226,7 +229,7 @@ def test_arrivals_are_timed_on_reading_where_the_kernel_gives_no_stamp(
     with pod(echo) as url:
         connection = opened(url)
         assert not connection.kernel_times
-        assert connection.request("heartbeat", 1, {}, 5).reply.outcome == "ok"
+        assert ask(connection, "heartbeat", 1, {}, 5).reply.outcome == "ok"
         connection.close()
 
 

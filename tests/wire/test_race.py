@@ -12,11 +12,12 @@ import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from podconnection import ask, connect, connect_blocking
 from scripted_pod import echo, frame, reply, requests, serving, shake_hands
 
 from loadtests.wire import greenlets, race
-from loadtests.wire.blocking import BlockingConnection, ThreadWaiting, reach
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.blocking import ThreadWaiting, reach
+from loadtests.wire.connection import ConnectionFailed
 from loadtests.wire.greenlets import GreenletWaiting, Resolver
 from loadtests.wire.race import Address, Race, in_order
 
@@ -142,8 +143,8 @@ def test_dead_addresses_are_named_when_the_time_is_over(monkeypatch: pytest.Monk
     resolving(monkeypatch, "127.0.0.3", "127.0.0.2")
     before = descriptors()
     with black_hole("127.0.0.2", port):
-        for attempt in (lambda url: Connection.open(url, timeout_s=0.5, on_event=lambda *_: None),
-                        lambda url: BlockingConnection.open(url, 0.5)):  # fmt: skip
+        for attempt in (lambda url: connect(url, timeout_s=0.5, on_push=lambda *_: None),
+                        lambda url: connect_blocking(url, 0.5)):  # fmt: skip
             with pytest.raises(ConnectionFailed) as failed:
                 attempt(f"ws://dead-{port}.invalid:{port}/")
             assert (failed.value.outcome, failed.value.error) == ("unknown", "timeout")
@@ -160,7 +161,7 @@ def test_a_killed_attempt_leaves_no_socket_open() -> None:
     with black_hole("127.0.0.2") as port:
         before = descriptors()
         opening = gevent.spawn(
-            Connection.open, f"ws://127.0.0.2:{port}/", timeout_s=60, on_event=lambda *_: None
+            connect, f"ws://127.0.0.2:{port}/", timeout_s=60, on_push=lambda *_: None
         )  # fmt: skip
         gevent.sleep(0.05)
         assert len(descriptors() - before) == 1
@@ -171,8 +172,8 @@ def test_a_killed_attempt_leaves_no_socket_open() -> None:
 def test_a_websocket_opens_at_the_living_address(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda connected: (shake_hands(connected), echo(connected))) as port:
         resolving(monkeypatch, "127.0.0.2", "127.0.0.1")
-        connection = Connection.open(f"ws://living.invalid:{port}/", timeout_s=20, on_event=lambda *_: None)
-        assert connection.request("heartbeat", 1, {}, 20).reply.outcome == "ok"
+        connection = connect(f"ws://living.invalid:{port}/", timeout_s=20, on_push=lambda *_: None)
+        assert ask(connection, "heartbeat", 1, {}, 20).reply.outcome == "ok"
         connection.close()
 
 
@@ -258,14 +259,14 @@ def test_a_thread_asks_a_pod_one_thing() -> None:
             left.append(request["type"])
 
     def ask(url: str) -> Any:
-        with BlockingConnection.open(url, 20) as pod:
-            answer = pod.ask("connection.create", 7, {"token": "t"})
+        with connect_blocking(url, 20) as pod:
+            answer = pod.create(7)
             pod.leave()
             return answer
 
     with serving(handle) as port:
         answer = in_thread(lambda: ask(f"ws://127.0.0.1:{port}/"))
-        assert (answer.key, answer.outcome, answer.body["kind"]) == ("0" * 15 + "7", "ok", "connection.create")
+        assert (answer.key, answer.outcome, answer.body["kind"]) == (7, "ok", "connection.create")
         with gevent.Timeout(20):
             while len(left) < 2:
                 gevent.sleep(0.01)
@@ -280,7 +281,7 @@ def test_a_thread_is_refused_at_once() -> None:
 
     def failure(url: str) -> ConnectionFailed:
         with pytest.raises(ConnectionFailed) as failed:
-            BlockingConnection.open(url, 20)
+            connect_blocking(url, 20)
         return failed.value
 
     with serving(handle) as port:
@@ -294,8 +295,8 @@ def test_a_thread_does_not_wait_for_ever() -> None:
         gevent.sleep(60)
 
     def ask(url: str) -> ConnectionFailed:
-        with BlockingConnection.open(url, 0.5) as pod, pytest.raises(ConnectionFailed) as failed:
-            pod.ask("connection.create", 7, {})
+        with connect_blocking(url, 0.5) as pod, pytest.raises(ConnectionFailed) as failed:
+            pod.create(7)
         return failed.value
 
     with serving(never) as port:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from certificates import certificate
+from podconnection import ask, connect
 from scripted_pod import event, frame, pod, reply, requests
 
-from loadtests.wire.connection import Connection
 from loadtests.wire.transport import PlainTransport, _arrived_ns
 
 BUSY_S = 0.3
@@ -33,9 +33,9 @@ def answer_then_hold_everything_up(connected: Any) -> None:
 def read_late(url: str, **tls: Any) -> tuple[int, int, int]:
     """When the reply and the event came, and when they could be read at the earliest."""
     events: list[int] = []
-    connection = Connection.open(url, timeout_s=5, on_event=lambda _, at_ns: events.append(at_ns), **tls)
+    connection = connect(url, timeout_s=5, on_push=lambda _, at_ns: events.append(at_ns), **tls)
     asked_ns = time.monotonic_ns()
-    answer = connection.request("heartbeat", 1, {}, 5)
+    answer = ask(connection, "heartbeat", 1, {}, 5)
     read_ns = time.monotonic_ns()
     connection.abort()
     assert asked_ns < answer.ended_ns <= read_ns
@@ -84,9 +84,9 @@ def test_without_a_reply_an_answer_says_when_we_gave_up() -> None:
             pass
 
     with pod(silent) as url:
-        connection = Connection.open(url, timeout_s=5, on_event=lambda *_: None)
+        connection = connect(url, timeout_s=5, on_push=lambda *_: None)
         asked_ns = time.monotonic_ns()
-        answer = connection.request("heartbeat", 1, {}, 0.05)
+        answer = ask(connection, "heartbeat", 1, {}, 0.05)
         assert asked_ns + 40_000_000 < answer.ended_ns <= time.monotonic_ns()
         connection.abort()
 

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from loadtests.engines import Promises
+from loadtests.protocols.serverhalf import Event
 from loadtests.sanitize import sanitize
-from loadtests.wire.codecs.messages import Event
 
 _LONGEST_MESSAGE = 1000
 

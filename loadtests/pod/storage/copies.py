@@ -11,7 +11,7 @@ from loadtests.pod.storage.contract import (
     StoredSubscription,
     StoredTopic,
 )
-from loadtests.wire.codecs.messages import Event
+from loadtests.protocols.serverhalf import Event
 
 ROWS: Mapping[str, Callable[..., Any]] = {
     "connections": StoredConnection,

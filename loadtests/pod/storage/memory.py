@@ -26,8 +26,9 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.copies import account_copy
 from loadtests.pod.storage.rules import Speaker
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
 
 def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  there is nothing to connect to

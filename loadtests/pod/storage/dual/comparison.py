@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from loadtests.pod.storage.contract import AccountCopy, AlreadyAccepted, Refusal, Resumed
-from loadtests.wire.codecs.messages import Event
+from loadtests.protocols.serverhalf import Event
 
 
 def difference(first: Any, second: Any) -> str | None:

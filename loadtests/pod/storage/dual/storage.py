@@ -20,8 +20,8 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.dual.calls import Calls
 from loadtests.pod.storage.dual.moving import Moved
+from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import SIDES, Policy, Side, weaker
-from loadtests.wire.codecs.messages import Event
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import orjson
 
 from loadtests.pod.storage.contract import AccountCopy, StoredChat, StoredConnection
 from loadtests.pod.storage.copies import account_copy
-from loadtests.wire.codecs.messages import Event
+from loadtests.protocols.serverhalf import Event
 
 
 def stamp(ns: int) -> str:

@@ -22,8 +22,9 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.redis.copying import decoded, pack_message, read_copy, read_event, stamp, write_copy
 from loadtests.pod.storage.redis.driver import Database
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
 
 MAINTENANCE = Call("maintenance", "", "")
 SETTINGS = (

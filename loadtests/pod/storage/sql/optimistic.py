@@ -23,7 +23,7 @@ from loadtests.pod.storage.sql import accounts, steps
 from loadtests.pod.storage.sql.database import Session
 from loadtests.pod.storage.sql.errors import OvertakenError
 from loadtests.pod.storage.sql.steps import draft, find_chat, find_speaker, if_held, publish
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 
 
 class Optimistic:

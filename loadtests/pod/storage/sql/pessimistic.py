@@ -21,7 +21,8 @@ from loadtests.pod.storage.contract import (
 from loadtests.pod.storage.sql import accounts
 from loadtests.pod.storage.sql.database import Session
 from loadtests.pod.storage.sql.steps import add_connection, add_message, draft, find_chat, find_speaker, resume
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 
 
 class Pessimistic:

@@ -8,7 +8,8 @@ from loadtests.pod.storage.contract import ConnectionRow, Done, Refusal, Resumed
 from loadtests.pod.storage.rules import Chat, Speaker
 from loadtests.pod.storage.sql.database import Session
 from loadtests.pod.storage.sql.errors import OvertakenError
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 
 
 async def add_connection(db: Session, row: ConnectionRow) -> int:

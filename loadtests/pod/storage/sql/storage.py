@@ -23,8 +23,8 @@ from loadtests.pod.storage.sql.optimistic import Optimistic
 from loadtests.pod.storage.sql.pessimistic import Pessimistic
 from loadtests.pod.storage.sql.strategy import Strategy
 from loadtests.pod.storage.sql.unlocked import Unlocked
+from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
-from loadtests.wire.codecs.messages import Event
 
 STRATEGIES: Mapping[str, Strategy] = {s.name: s for s in (Pessimistic(), Optimistic(), Unlocked())}
 

@@ -18,7 +18,8 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.rules import Chat, Speaker
 from loadtests.pod.storage.sqlite.driver import Session
-from loadtests.wire.codecs.messages import QUEUE_TOPIC, Event, chat_topic
+from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.protocols.serverhalf import Event
 
 
 def open_connection(db: Session, row: ConnectionRow) -> Done:

@@ -18,8 +18,8 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.sqlite import accounts, operations
 from loadtests.pod.storage.sqlite.driver import Database, Session
+from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
-from loadtests.wire.codecs.messages import Event
 
 MAINTENANCE = Call("maintenance", "", "")
 

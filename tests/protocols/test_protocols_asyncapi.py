@@ -11,21 +11,14 @@ from ruamel.yaml import YAML
 from loadtests.pod.limits import Limits
 from loadtests.pod.requests import ROLES, wrong
 from loadtests.pod.storage.contract import Refusal
+from loadtests.protocols.contract import key_text
+from loadtests.protocols.messaging_pod import SUBPROTOCOL, MessagingPodServer, encode_request
+from loadtests.protocols.serverhalf import REQUEST_FIELDS, Event
 from loadtests.records.vocabulary import ERRORS
-from loadtests.wire.codecs.messages import (
-    REQUEST_FIELDS,
-    SUBPROTOCOL,
-    Event,
-    Reply,
-    decode_request,
-    encode_event,
-    encode_reply,
-    encode_request,
-    key_text,
-)
 
 DOCS = Path(__file__).parents[2] / "docs"
 PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+SERVER = MessagingPodServer()
 KINDS = {"chat.offered", "chat.accepted", "chat.closed", "message.sent"}
 
 
@@ -80,7 +73,7 @@ def test_requests_have_the_fields_of_the_codec(api: dict[str, Any], kind: str) -
     "topic", ["queue", "agent/ada-1", "chat/00000000000000a7", "chat/7", "chat/00000000000000A7", "Queue", "", "a" * 65]
 )
 def test_topics_are_those_that_the_pod_takes(api: dict[str, Any], topic: str) -> None:
-    request = decode_request(encode_request("subscription.create", key_text(1), {"topic": topic}))
+    request = SERVER.request(encode_request("subscription.create", key_text(1), {"topic": topic}))
     allowed = Draft7Validator(payload(api, "subscription.create")).is_valid(
         {"type": request.type, "key": request.key, **request.body}
     )
@@ -105,14 +98,14 @@ def test_events_are_those_of_the_codec(api: dict[str, Any]) -> None:
     for kind in KINDS:
         assert f"`{kind}`" in PROTOCOL
         event = Event("a", "queue", 1, kind, key_text(1), key_text(1), "Bob", "text", 1)
-        _check(api, "event", encode_event(event))
+        _check(api, "event", SERVER.event(event))
 
 
 def test_replies_are_those_of_the_codec(api: dict[str, Any]) -> None:
-    _check(api, "reply", encode_reply(Reply(key_text(1), "refused", "already_accepted", {"winner": "Ada"})))
+    _check(api, "reply", SERVER.reply(key_text(1), "refused", "already_accepted", {"winner": "Ada"}))
 
 
-def _check(api: dict[str, Any], message: str, frame: bytes) -> None:
+def _check(api: dict[str, Any], message: str, frame: str | bytes) -> None:
     import orjson
 
     schema = payload(api, message)

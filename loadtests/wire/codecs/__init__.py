@@ -1,1 +1,0 @@
-"""How messages look on the wire: pure functions, no I/O."""
