@@ -6,7 +6,7 @@ from loadtests.commandline import add_runs, is_host_and_port, positive, seed
 from loadtests.scenario.commands import ALLOW_COMMANDS
 
 _MASTER_OPTIONS = ("master", "expect_workers", "bind")
-_STUDY_OPTIONS = ("storage", "rounds", "seed", "target", "label", "database", "i_own", "allow_commands")
+_STUDY_OPTIONS = ("storage", "protocol", "rounds", "seed", "target", "label", "database", "i_own", "allow_commands")
 
 
 def add_arguments(run: argparse.ArgumentParser) -> None:
@@ -19,6 +19,9 @@ def add_arguments(run: argparse.ArgumentParser) -> None:
 def _add_study(run: argparse.ArgumentParser) -> None:
     run.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a name such as smoke, or the path of a YAML file")
     run.add_argument("--storage", metavar="NAME", action="append", default=[], help="a storage system; may be repeated")
+    run.add_argument(
+        "--protocol", metavar="NAME", help="the wire protocol, NAME[,OPTION=VALUE] (default: the scenario's)"
+    )
     run.add_argument("--rounds", metavar="N", type=positive, help="runs of each storage system, interleaved A B B A")
     add_runs(run, "studies go")
     run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
@@ -83,6 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
             runs=arguments.runs,
             seed=arguments.seed,
             generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind, arguments.wait),
+            protocol=arguments.protocol,
             allow_commands=arguments.allow_commands,
         )
     )

@@ -12,6 +12,7 @@ from loadtests.scenario.commands import ALLOW_COMMANDS
 def add_arguments(ui: argparse.ArgumentParser) -> None:
     ui.add_argument("scenario", metavar="SCENARIO", nargs="?", help="what the start form begins with")
     ui.add_argument("--storage", metavar="NAME", help="what the start form begins with")
+    ui.add_argument("--protocol", metavar="NAME", help="the wire protocol (default: the scenario's)")
     add_runs(ui, "studies go")
     ui.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers (default: 1)")
     ui.add_argument(
@@ -67,6 +68,7 @@ def _ui(arguments: argparse.Namespace) -> int:
         WebUi(
             scenario=arguments.scenario or chosen.get("LOCUST_SCENARIO") or None,
             storage=arguments.storage or chosen.get("LOCUST_STORAGE") or None,
+            protocol=arguments.protocol,
             runs=arguments.runs,
             processes=arguments.processes,
             port=arguments.web_port,

@@ -105,6 +105,7 @@ def parse(arguments: list[str]) -> tuple[StudyRequest, argparse.Namespace]:
     parser.add_argument("--database", metavar="NAME:ENGINE", action="append", default=[])
     parser.add_argument("--i-own", metavar="HOST", action="append", default=[])
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
+    parser.add_argument("--protocol", metavar="NAME")
     parser.add_argument("--seed", metavar="N", type=seed)
     parser.add_argument(ALLOW_COMMANDS, action="store_true", help="run the commands of the scenario's timeline")
     parser.add_argument("--check-only", action="store_true", help="exit when everything has been checked")
@@ -123,6 +124,7 @@ def parse(arguments: list[str]) -> tuple[StudyRequest, argparse.Namespace]:
             rounds=1,
             runs=request.runs,
             seed=request.seed,
+            protocol=request.protocol,
             generator=generator,
             allow_commands=request.allow_commands,
             trusts_shipped=False,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.probes.contract import Database
+from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import safe_name
 from loadtests.scenario import Scenario
 
@@ -61,6 +62,7 @@ class Choices:
     runs: Path
     seed: int
     generator: Generator
+    protocol: str = DEFAULT_PROTOCOL
     hosts_owned: tuple[str, ...] = ()
     """Hosts and networks of `--i-own`."""
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

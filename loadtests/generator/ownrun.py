@@ -38,6 +38,7 @@ def conductor_arguments(options: Any) -> list[str]:
     chosen = [("--scenario", options.scenario), ("--runs", options.runs_dir)]
     chosen += [("--target", options.target), ("--label", options.label), ("--i-own", options.i_own)]
     chosen.append(("--database", options.database))  # without a target, the conductor refuses what belongs to one
+    chosen.append(("--protocol", options.protocol))
     if not options.target:
         chosen.append(("--storage", options.storage))
     # One word each, so that a value that begins with a dash stays a value.

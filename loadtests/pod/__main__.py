@@ -27,6 +27,7 @@ from loadtests.migration import MODES
 from loadtests.pod import logs
 from loadtests.pod.application import Pod, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
+from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_server_half, parse_protocol
 from loadtests.standardstreams import secure
 from loadtests.storagenames import DUAL, StorageNameError, databases, dsn_variable, names, parse
 
@@ -49,6 +50,9 @@ def _port(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage", metavar="NAME", default="memory", help="(default: memory)")
+    parser.add_argument(
+        "--protocol", metavar="NAME", default=DEFAULT_PROTOCOL, help=f"what it speaks (default: {DEFAULT_PROTOCOL})"
+    )
     parser.add_argument("--starts-on", choices=MODES, help="where a dual storage's accounts begin (default: dual)")
     parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
     parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")
@@ -71,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments)
         taken = _secrets(os.environ, settings, arguments.ready_fd is not None)
-    except StorageNameError as error:
+    except (StorageNameError, ProtocolNameError) as error:
         return _fail(str(error), EX_USAGE)
     logs.set_up()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -79,8 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """Raises StorageNameError."""
+    """Raises StorageNameError, ProtocolNameError."""
     storage = parse(arguments.storage)
+    check_server_half(arguments.protocol)
     if arguments.starts_on and not storage.sides:
         raise StorageNameError(f"--starts-on is for {DUAL}: {storage} is one storage system")
     return Settings(
@@ -92,6 +97,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         run_directory=arguments.run_directory,
         origin_ns=arguments.origin_ns,
         starts_on=arguments.starts_on or "dual",
+        protocol=parse_protocol(arguments.protocol),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PlainSerializer
 
 from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 from loadtests.migration import Mode
+from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_operations
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.timeline.actions.table import Action
 
@@ -22,6 +23,14 @@ MAIN_CLUSTER = "main"
 
 def _timeouts(value: Mapping[str, float]) -> Mapping[str, float]:
     return MappingProxyType({"default": DEFAULT_TIMEOUT_S, **value})
+
+
+def _protocol(value: str) -> str:
+    try:
+        check_operations(value)
+    except ProtocolNameError as error:
+        raise wrong(error.expected, error.nearest) from None
+    return value
 
 
 def _in_order(value: "Messages") -> "Messages":
@@ -128,6 +137,10 @@ class Scenario(Model):
     locales: tuple[Locale, ...] = Field(default=("en_GB",), min_length=1, strict=False)
     storages: tuple[Storage, ...] = Field(
         default=("sqlite",), min_length=1, strict=False, description="Compared when the command line names none."
+    )
+    protocol: Annotated[str, AfterValidator(_protocol)] = Field(
+        default=DEFAULT_PROTOCOL,
+        description="How operations travel on the wire: NAME, or NAME,OPTION=VALUE.",
     )
     rounds: int = Field(default=1, ge=1, le=99, description="Runs of each storage system, interleaved.")
     objectives: str | None = Field(default=None, min_length=1, description="Relative to this file.")

@@ -47,6 +47,13 @@ def add_options(parser: Any) -> None:
     ):
         parser.add_argument(name, metavar=metavar, default="", help=text, include_in_web_ui=False)
     parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        default="",
+        help="How operations travel on the wire, instead of the scenario's own protocol",
+        include_in_web_ui=False,
+    )
+    parser.add_argument(
         "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
     )
     parser.add_argument(

@@ -61,7 +61,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, ...]) -> Non
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(gevent.socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr("loadtests.wire.handshake._WAITING._resolver", Resolver())
+    monkeypatch.setattr("loadtests.wire.greenlets._WAITING._resolver", Resolver())
 
 
 def opened(url: str, networks: tuple[str, ...] = ()) -> None:

@@ -9,7 +9,7 @@ from loadtests.generator.prepared import CannotRunError
 
 
 def options(scenario: str = "smoke") -> Namespace:
-    names = ("runs_dir", "target", "label", "i_own", "database")
+    names = ("runs_dir", "target", "label", "i_own", "database", "protocol")
     return Namespace(scenario=scenario, storage="sqlite", allow_commands=False, **dict.fromkeys(names, ""))
 
 

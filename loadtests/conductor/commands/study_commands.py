@@ -128,6 +128,7 @@ class WebUi:
     """Where it listens."""
     address: str = ""
     """Where this host's browser finds it."""
+    protocol: str | None = None
     access: Sequence[str] = ()
     """Further options, as Locust's command has them: who may use it, and for what."""
 
@@ -136,7 +137,7 @@ def web_ui(request: WebUi) -> int:  # noqa: RET503  the last line does not retur
     """Becomes the Locust web UI until it is ended with Ctrl-C; returns when it cannot. Locust's command line, with our
     locustfile, decides whether it may listen there."""
     try:
-        if note := check_form(request.scenario, request.storage, request.target):
+        if note := check_form(request.scenario, request.storage, request.target, request.protocol):
             print(note, file=sys.stderr)
         if problems := problems_of_port("--port", request.host or "*", request.port):
             raise Unavailable("\n".join(problems))
@@ -159,5 +160,6 @@ def web_ui_argv(request: WebUi) -> list[str]:
         *("--runs-dir", str(request.runs)),
         *(("--scenario", request.scenario) if request.scenario else ()),
         *(("--storage", str(storagenames.parse(request.storage))) if request.storage else ()),
+        *(("--protocol", request.protocol) if request.protocol else ()),
         *(f"--{name.replace('_', '-')}={value}" for name, value in request.target.items()),
     ]

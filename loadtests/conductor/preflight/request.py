@@ -18,11 +18,13 @@ from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
-from loadtests.configuration.problems import SourceError
+from loadtests.configuration.problems import SourceError, shown
+from loadtests.configuration.source import read_documents
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
 from loadtests.joining import TOKEN_SECRET
 from loadtests.probes.databases import DSNS
+from loadtests.protocols import ProtocolNameError, check_operations, check_server_half
 from loadtests.records.rundirectory import safe_name
 from loadtests.sanitize import printable
 from loadtests.scenario import (
@@ -56,6 +58,7 @@ class StudyRequest:
     runs: Path
     seed: int | None
     generator: Generator
+    protocol: str | None = None
     allow_commands: bool = False
     """Those of the scenario's timeline."""
     trusts_shipped: bool = True
@@ -69,6 +72,7 @@ def choose(request: StudyRequest) -> Choices:
     names = request.storages or (scenario.storages if scenario and not request.target else ())
     subjects = _target(request, problems) if request.target else _storages(names, problems)
     problems += _problems_of_generator(request)
+    problems += _problems_of_protocol(request, scenario, text, path)
     if scenario is not None and subjects:
         problems += problems_of_timeline(scenario, text, path, subjects, request.i_own)
     if scenario is not None and not (request.allow_commands or (request.trusts_shipped and is_shipped(Path(path)))):
@@ -83,6 +87,7 @@ def choose(request: StudyRequest) -> Choices:
         runs=request.runs,
         seed=scenario.seed if request.seed is None else request.seed,
         generator=request.generator,
+        protocol=request.protocol or scenario.protocol,
         hosts_owned=tuple(request.i_own),
         objectives_text=_objectives(scenario, Path(path)),
         notes=tuple(filter(None, [which_scenario(request.scenario)])),
@@ -99,7 +104,9 @@ def _objectives(scenario: Scenario, path: Path) -> str | None:
         raise BadInput(str(error)) from None
 
 
-def check_form(scenario: str | None, storage: str | None, target: Mapping[str, str]) -> str:
+def check_form(
+    scenario: str | None, storage: str | None, target: Mapping[str, str], protocol: str | None = None
+) -> str:
     """What a start form is to begin with; `target` is one that it loads instead of a storage, by option. Returns which
     file the scenario is, where two could be meant. Raises BadInput with every problem at once."""
     problems: list[str] = []
@@ -109,6 +116,8 @@ def check_form(scenario: str | None, storage: str | None, target: Mapping[str, s
         _storages([storage], problems)
     if target:
         _target_of_form(storage, target, problems)
+    if protocol and (problem := _problem_of_protocol(protocol, with_target=bool(target))) is not None:
+        problems.append(f"--{problem}")
     if problems:
         raise BadInput("\n".join(problems))
     return which_scenario(scenario) if scenario is not None else ""
@@ -188,6 +197,31 @@ def _problems_of_label(label: str | None) -> list[str]:
     return problems
 
 
+def _problem_of_protocol(protocol: str, *, with_target: bool) -> ProtocolNameError | None:
+    """Why the protocol cannot be used; without a target, the reference pod has to speak it."""
+    try:
+        check_operations(protocol)
+        if not with_target:
+            check_server_half(protocol)
+    except ProtocolNameError as problem:
+        return problem
+    return None
+
+
+def _problems_of_protocol(request: StudyRequest, scenario: Scenario | None, text: str, path: str) -> list[str]:
+    """Of the protocol of the command line or, with its place in the file, that of the scenario."""
+    if request.protocol:
+        problem = _problem_of_protocol(request.protocol, with_target=bool(request.target))
+        return [f"--{problem}"] if problem is not None else []
+    problem = (
+        _problem_of_protocol(scenario.protocol, with_target=bool(request.target)) if scenario is not None else None
+    )
+    if scenario is None or problem is None:
+        return []
+    document = read_documents(text, path)[0][0]
+    return [str(document.problem(("protocol",), shown(scenario.protocol), problem.expected, problem.nearest))]
+
+
 def _problems_of_generator(request: StudyRequest) -> list[str]:
     bind, problems = request.generator.bind, []
     if request.label and not request.target:
@@ -218,7 +252,9 @@ def check_environment(choices: Choices) -> Choices:
     restrict(networks)
     for target in (subject.target for subject in choices.subjects if subject.target is not None):
         account = layout(choices.scenario, None).pods[0].accounts[0]
-        check_target(target.url, account, os.environ[TOKEN_SECRET], networks.get(address_of(target.url)[0], ()))
+        check_target(
+            target.url, account, os.environ[TOKEN_SECRET], networks.get(address_of(target.url)[0], ()), choices.protocol
+        )
         check_databases(target.databases, os.environ.get(DSNS))
     return replace(choices, networks=networks)
 

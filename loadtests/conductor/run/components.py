@@ -27,6 +27,7 @@ from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has
 from loadtests.migration import Mode
 from loadtests.probes.databases import DSNS, dsns_by_name
+from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Scenario
 from loadtests.servers.contract import Server
@@ -49,6 +50,7 @@ class RunComponents:
     interrupts: Interrupts
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → where it may be, see `Choices.networks`."""
+    protocol: str = DEFAULT_PROTOCOL
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, OwnPod] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class RunComponents:
         assert self.subject.storage is not None
         command = PodCommand(
             storage=self.subject.storage,
+            protocol=self.protocol,
             starts_on=self.scenario.starts_on,
             run_directory=self.directory.path,
             origin_ns=self.clock.monotonic_ns,

@@ -98,6 +98,7 @@ class Run:
             context.reaper,
             context.interrupts,
             context.choices.networks,
+            context.choices.protocol,
         )
         self._timeline: TimelineTable | None = None
         self._actions: RunActions | None = None
@@ -196,6 +197,7 @@ class Run:
             seed=self.context.choices.seed,
             origin_ns=self.components.clock.monotonic_ns,
             pods=pods,
+            protocol=self.context.choices.protocol,
             own_pods=self.identity.subject.target is None,
         )
 

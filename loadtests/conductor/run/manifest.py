@@ -11,6 +11,7 @@ from loadtests import storagenames
 from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.host import harness, host, packages
 from loadtests.conductor.layout import Layout
+from loadtests.protocols import parse_protocol
 from loadtests.records.tables import FORMAT
 from loadtests.scenario import PodTarget, Scenario
 
@@ -87,6 +88,7 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: RunFacts
             "sha256": hashlib.sha256(choices.scenario_text.encode()).hexdigest(),
         },
         "seed": choices.seed,
+        "protocol": protocol(choices.protocol),
         "harness": harness(),
         "origin_ns": clock.monotonic_ns,
         "clock": asdict(clock),
@@ -102,6 +104,12 @@ def manifest(identity: Identity, choices: Choices, clock: Clock, found: RunFacts
         "stages": stages(choices.scenario),
         "timeline": planned_actions(choices.scenario),
     }
+
+
+def protocol(text: str) -> dict[str, Any]:
+    """The wire protocol with its options, and its operations without a reply of their own."""
+    chosen = parse_protocol(text)
+    return {"name": chosen.spec.name, "options": dict(chosen.options), "one_way": sorted(chosen.spec.one_way)}
 
 
 def pods(found: RunFacts) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ class PodCommand:
     """How every pod of a run is started; what differs between them is in `PodLayout`."""
 
     storage: str
+    protocol: str
     starts_on: Mode
     run_directory: Path
     origin_ns: int
@@ -89,6 +90,7 @@ class OwnPod:
         command = self._command
         return [
             *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
+            *("--protocol", command.protocol),
             *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
             *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
             *(("--starts-on", self._mode()) if self.layout.databases.keys() & SIDES else ()),
