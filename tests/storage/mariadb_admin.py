@@ -1,4 +1,4 @@
-"""Somebody else on the pod's MariaDB: a superuser who looks on, holds rows and ends sessions."""
+"""Another client of the pod's MariaDB: a superuser that observes, holds rows and ends sessions."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

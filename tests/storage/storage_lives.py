@@ -1,4 +1,4 @@
-"""Many clients living their lives on one storage, and what must be true of what they were told."""
+"""Many clients living their lives on one storage, and what must be true of the replies."""
 
 import asyncio
 import random
@@ -23,8 +23,8 @@ from loadtests.protocols.serverhalf import Event
 
 
 class Patient:
-    """A storage as a client sees it who asks again when he is told that nothing happened: a definite no, which of 64
-    at once somebody may well get."""
+    """A storage for a client that retries after a definite no, which some of 64 concurrent clients
+    may well get."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -44,15 +44,15 @@ class Patient:
 
 @dataclass
 class Account:
-    """An account's clients among themselves, and what the storage told them."""
+    """An account's clients among themselves, and the storage's replies."""
 
     name: str
     random: random.Random
     offered: dict[str, asyncio.Event] = field(default_factory=dict)
     accepted: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Chat → the connections that were told that it is theirs; one that asks again is told again."""
-    told: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Chat → the winners' names that the others were told."""
+    """Chat → the connections whose accept was `ok`; a repeated request gets the same reply."""
+    reported: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Chat → the winners' names in the replies to the others."""
     messages: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     unsure: int = 0
@@ -70,7 +70,7 @@ class Account:
         self.offered[chat] = asyncio.Event()
         await self.offered[chat].wait()
         for n in range(3):
-            await self.say(desk, chat, str(n))
+            await self.send(desk, chat, str(n))
         if number % 2:
             self.publish(await desk.close_chat(chat))
         await desk.leave()
@@ -96,14 +96,14 @@ class Account:
         self.publish(answer)
         if isinstance(answer, Accepted):
             self.accepted[chat].add(desk.connection)
-            self.told[chat].add(desk.name)
-            await self.say(desk, chat, "how may I help?")
+            self.reported[chat].add(desk.name)
+            await self.send(desk, chat, "how may I help?")
             self.offered[chat].set()
         elif isinstance(answer, AlreadyAccepted):
-            self.told[chat].add(answer.winner)
+            self.reported[chat].add(answer.winner)
         await desk.unsubscribe(chat_topic(chat))
 
-    async def say(self, desk: Desk, chat: str, text: str) -> None:
+    async def send(self, desk: Desk, chat: str, text: str) -> None:
         answer = await desk.send(chat, text)
         self.publish(answer)
         if isinstance(answer, Done):
@@ -132,8 +132,8 @@ def check(account: Account, copy: AccountCopy) -> None:
     for chat, winners in account.accepted.items():
         assert winners == {chats[chat].accepted_by}
     names = {connection.id: connection.name for connection in copy.connections}
-    for chat, told in account.told.items():
-        assert told == {names[chats[chat].accepted_by or ""]}
+    for chat, reported in account.reported.items():
+        assert reported == {names[chats[chat].accepted_by or ""]}
     assert account.messages <= {message.key for message in copy.messages}
     stored = set(copy.events)
     assert set(account.events) <= stored

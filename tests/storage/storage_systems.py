@@ -1,4 +1,4 @@
-"""What the storage tests work with: a storage system to open, and someone at work on it."""
+"""What the storage tests work with: a storage system to open, and a client of it."""
 
 import itertools
 from collections.abc import AsyncIterator, Mapping
@@ -74,7 +74,7 @@ def make_system(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Sy
 
 @dataclass
 class Desk:
-    """Someone of an account at work on a storage: keys and calls are made here, answers are the storage's own."""
+    """A client of an account on a storage: keys and calls are made here, answers are the storage's own."""
 
     storage: Storage
     account: str

@@ -19,18 +19,18 @@ async def write(name: str) -> None:
     await storage.start()
     agent = await sit_down(storage)
     customer = await sit_down(storage, "customer", "Bob")
-    say("connection", agent.connection)
+    report("connection", agent.connection)
     for n in range(10_000):
         await agent.subscribe(f"agent/topic-{n}", limit=1_000_000)
-        say("subscription", f"agent/topic-{n}")
+        report("subscription", f"agent/topic-{n}")
         chat, _ = await customer.offer()
         await agent.accept(chat)
-        say("chat", chat)
+        report("chat", chat)
         await customer.send(chat)
-        say("message", chat)
+        report("message", chat)
 
 
-def say(what: str, which: str) -> None:
+def report(what: str, which: str) -> None:
     sys.stdout.write(f"{what} {which}\n")
     sys.stdout.flush()
 

@@ -75,7 +75,7 @@ async def test_copy_holds_all_there_is_of_the_account_and_nothing_else(storage: 
     assert heads[QUEUE_TOPIC] == 6
 
 
-async def test_replacing_makes_the_account_what_the_copy_says(storage: Storage) -> None:
+async def test_replacing_makes_the_account_equal_to_the_copy(storage: Storage) -> None:
     await _furnish(storage)
     await _furnish(storage, OTHER)
     before, other = await storage.copy_account(ACCOUNT), await storage.copy_account(OTHER)

@@ -162,7 +162,7 @@ async def test_events_after_continues_where_a_client_was(storage: Storage) -> No
     assert [(e.sequence, e.text) for e in events] == [(3, "2"), (4, "3")]
 
 
-async def test_subscribing_tells_the_last_number(storage: Storage) -> None:
+async def test_subscribing_returns_the_last_number(storage: Storage) -> None:
     agent, customer, _ = await _chat(storage)
     await customer.offer()
     assert await agent.subscribe(QUEUE_TOPIC) == Subscribed(2)

@@ -64,7 +64,7 @@ async def _on(storage: DualStorage, side: Any, topic: str = QUEUE_TOPIC, account
 @pytest.mark.parametrize(
     ("starts_on", "on_legacy", "on_upgraded"), [("legacy", 1, 0), ("dual", 1, 1), ("upgraded", 0, 1)]
 )
-async def test_a_change_is_where_the_mode_says(
+async def test_change_is_on_the_sides_of_its_mode(
     two_sides: System, starts_on: Mode, on_legacy: int, on_upgraded: int
 ) -> None:
     async with started(two_sides, starts_on) as storage:
@@ -102,7 +102,7 @@ async def test_reaping_closes_on_both_sides_and_sweeping_sweeps_both(two_sides: 
         assert [(await side.statistics(0)).subscriptions for side in storage.sides.values()] == [0, 0]
 
 
-async def test_who_is_reaped_on_legacy_is_closed_on_upgraded_though_it_was_heard_of_there_later(
+async def test_connection_reaped_on_legacy_is_closed_on_upgraded(
     two_sides: System,
 ) -> None:
     async with started(two_sides) as storage:
@@ -114,7 +114,7 @@ async def test_who_is_reaped_on_legacy_is_closed_on_upgraded_though_it_was_heard
         assert (await storage.sides["upgraded"].statistics(0)).connections == 0
 
 
-async def test_what_an_account_left_behind_is_reaped_there_and_nobody_is_told(two_sides: System) -> None:
+async def test_rows_left_behind_are_reaped_without_events(two_sides: System) -> None:
     async with started(two_sides) as storage:
         agent = await sit_down(storage)
         await agent.subscribe("queue")
@@ -128,7 +128,7 @@ async def test_what_an_account_left_behind_is_reaped_there_and_nobody_is_told(tw
 
 @pytest.mark.parametrize("policy", ["count", "fail"])
 async def test_a_write_behind_its_back_is_seen(two_sides: System, policy: str) -> None:
-    """The upgraded side has a message that the legacy one does not know, and a chat that somebody closed there."""
+    """The upgraded side has a message that the legacy one does not know, and a chat that was closed there."""
     two_sides.name += f":{policy}"
     async with started(two_sides) as storage:
         agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
@@ -152,7 +152,7 @@ async def test_a_write_behind_its_back_is_seen(two_sides: System, policy: str) -
 
 @contextmanager
 def _policy(policy: str, kind: str) -> Iterator[None]:
-    """The answer stands, or the caller is told that it is not the whole truth."""
+    """The answer stands, or the caller learns that it is not the whole truth."""
     if policy == "count":
         yield
         return
@@ -185,7 +185,7 @@ async def test_an_upgraded_side_killed_amid_load_is_counted_and_made_equal_when_
 KINDS = {"second_failed", "second_unknown", "second_refused", "answers_differ", "sequence_differs", "first_unknown"}
 
 
-async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(one_doomed: System, doomed_redis: Server) -> None:
+async def test_accounts_go_back_while_the_upgraded_side_is_dead(one_doomed: System, doomed_redis: Server) -> None:
     async with started(one_doomed) as storage:
         customer = await sit_down(storage, "customer", "Bob")
         await asyncio.to_thread(doomed_redis.kill)
@@ -196,7 +196,7 @@ async def test_a_dead_upgraded_side_hinders_nobody_from_going_back(one_doomed: S
         assert isinstance(answer, Done)
         await storage.touch_connections([customer.connection], time.time_ns())
         assert list(await storage.reap_connections(MAINTENANCE, 0, 10)) == []
-        assert storage.progress()["divergences"] == counted, "a side that serves nobody cannot diverge"
+        assert storage.progress()["divergences"] == counted, "a side that serves no account cannot diverge"
 
 
 async def test_a_stalled_upgraded_side_is_not_waited_for_for_ever(
@@ -257,7 +257,7 @@ async def test_calls_wait_while_their_account_moves_and_others_do_not(two_sides:
         assert isinstance((await offer)[1], Done)
         assert (await _on(storage, "legacy"), await _on(storage, "upgraded")) == ([], ["chat.offered"])
         seen = (await storage.sides["upgraded"].copy_account(ACCOUNT)).connections[0].seen_at
-        assert seen > later - 10**12, "who was heard of during the move is not silent after it"
+        assert seen > later - 10**12, "a connection that was active during the move is not silent after it"
 
 
 async def test_an_account_that_was_not_seen_yet_follows_when_it_is(two_sides: System) -> None:
@@ -335,7 +335,7 @@ class Crowd:
     async def _grows(self, what: Sequence[Any], more: int) -> None:
         enough = len(what) + more
         async with asyncio.timeout(60):
-            while len(what) < enough:  # noqa: ASYNC110  nobody tells
+            while len(what) < enough:  # noqa: ASYNC110  no notification
                 await asyncio.sleep(0.005)
 
     async def _work(self, account: str) -> None:
@@ -353,35 +353,35 @@ class Crowd:
 
     async def _converse(self, customer: Desk, *agents: Desk) -> None:
         chat, offered = await customer.offer()
-        self._heard(offered)
+        self._record(offered)
         for answer in await asyncio.gather(*(self._accept(agent, chat) for agent in agents), return_exceptions=True):
             if isinstance(answer, StorageError):
                 raise answer
         for who in (customer, agents[0]):
             key = new_key()
-            self._heard(await who.send(chat, "hello", key))
+            self._record(await who.send(chat, "hello", key))
             self.messages.append((customer.account, key))
 
     async def _accept(self, agent: Desk, chat: str) -> None:
         answer = await agent.accept(chat)
         if isinstance(answer, Accepted):
             assert self.winners.setdefault((agent.account, chat), agent.connection) == agent.connection
-            self._heard(answer)
+            self._record(answer)
 
-    def _heard(self, answer: Any) -> None:
+    def _record(self, answer: Any) -> None:
         assert isinstance(answer, Done | Accepted), answer
         self.events += answer.events
 
     async def assert_nothing_lost(self) -> None:
-        """Every acknowledged message, winner and event is there, under the number that was told; none is left out."""
+        """Every acknowledged message, winner and event is there, under the acknowledged number; none is left out."""
         copies = {account: await self.storage.copy_account(account) for account in self.accounts}
         stored = {(account, m.key) for account, copy in copies.items() for m in copy.messages}
         assert set(self.messages) <= stored
         winners = {(account, c.id): c.accepted_by for account, copy in copies.items() for c in copy.chats}
         assert self.winners.items() <= winners.items()
         events = {event for copy in copies.values() for event in copy.events}
-        told = {replace(event, published_ns=0) for event in self.events}
-        assert told <= {replace(event, published_ns=0) for event in events}
+        acknowledged = {replace(event, published_ns=0) for event in self.events}
+        assert acknowledged <= {replace(event, published_ns=0) for event in events}
         for copy in copies.values():
             for topic in copy.topics:
                 numbers = sorted(event.sequence for event in copy.events if event.topic == topic.topic)

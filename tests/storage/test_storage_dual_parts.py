@@ -29,7 +29,7 @@ NAMES = [f"account-{n:04}" for n in range(1, 101)]
 
 
 @pytest.mark.parametrize("among", [4, 8, 10, 40, 100])
-def test_a_share_takes_about_as_many_accounts_as_it_says(among: int) -> None:
+def test_share_takes_about_as_many_accounts(among: int) -> None:
     for share in range(0, 101, 5):
         taken = sum(bucket(name) < share for name in NAMES[:among])
         assert abs(taken - among * share / 100) <= 1.5
@@ -43,7 +43,7 @@ def test_buckets_are_the_same_everywhere_and_for_ever() -> None:
     assert 0 <= bucket("account-" + "9" * 4000) < 100
 
 
-def test_a_mode_says_who_is_written_and_who_is_read() -> None:
+def test_mode_decides_which_sides_are_written_and_read() -> None:
     assert [(read_from(m), tuple(written_on(m))) for m in ("legacy", "dual", "upgraded")] == [
         ("legacy", ("legacy",)),
         ("legacy", ("legacy", "upgraded")),
@@ -90,7 +90,7 @@ def _event(sequence: int = 1, text: str = "hello", at: int = 1) -> Event:
         (Subscribed(7), Done(), "answers_differ"),
     ],
 )
-def test_answers_are_compared_by_what_they_say(first: object, second: object, kind: str | None) -> None:
+def test_replies_are_compared_by_content(first: object, second: object, kind: str | None) -> None:
     assert difference(first, second) == kind
 
 
@@ -128,35 +128,35 @@ def test_what_is_on_one_side_only_or_another_there_is_counted_once_each() -> Non
     assert differences(_copy(), AccountCopy("account-0001")).total() == 6
 
 
-def test_whoever_is_alone_waits_for_those_inside_and_the_others_wait_for_them() -> None:
+def test_exclusive_entry_waits_and_makes_others_wait() -> None:
     asyncio.run(_gate())
 
 
 async def _gate() -> None:
-    gate, said, leave = Gate(), [], asyncio.Event()
+    gate, entries, leave = Gate(), [], asyncio.Event()
 
     async def passing(name: str) -> None:
         async with gate.passing():
-            said.append(name)
+            entries.append(name)
             if name == "first":
                 await leave.wait()
 
     async def alone() -> None:
         async with gate.alone():
-            said.append("alone")
+            entries.append("alone")
             await asyncio.sleep(0)
-            said.append("alone no more")
+            entries.append("alone no more")
 
     tasks = [asyncio.create_task(job) for job in (passing("first"), alone(), passing("second"), alone())]
     for _ in range(5):
         await asyncio.sleep(0)
-    assert said == ["first"]
+    assert entries == ["first"]
     assert gate.closed
     leave.set()
     await asyncio.gather(*tasks)
-    assert sorted(said) == sorted(["first", *["alone", "alone no more"] * 2, "second"])
-    for n, word in enumerate(said):
-        assert word != "alone" or said[n + 1] == "alone no more", said
+    assert sorted(entries) == sorted(["first", *["alone", "alone no more"] * 2, "second"])
+    for n, word in enumerate(entries):
+        assert word != "alone" or entries[n + 1] == "alone no more", entries
     assert not gate.closed
 
 
@@ -174,7 +174,7 @@ def test_a_gate_opens_again_when_who_was_alone_is_cancelled() -> None:
 
         async def move() -> None:
             async with gate.alone():
-                raise AssertionError("somebody was inside")
+                raise AssertionError("another task was inside")
 
         mover = asyncio.create_task(move())
         await asyncio.sleep(0)

@@ -29,7 +29,7 @@ LINES = 60
 
 
 def write_until_killed(system: System) -> dict[str, list[str]]:
-    """What the writer had said when it was killed: what → which ones."""
+    """What the writer had reported when it was killed: kind → keys."""
     environment = {**os.environ, **{storagenames.dsn_variable(name): dsn for name, dsn in system.by_database().items()}}
     argv = [sys.executable, str(WRITER), system.name]
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as writer:
@@ -40,40 +40,40 @@ def write_until_killed(system: System) -> dict[str, list[str]]:
             writer.kill()
         lines += writer.stdout.readlines()
     assert writer.returncode == -signal.SIGKILL
-    said = defaultdict(list)
+    reported = defaultdict(list)
     for line in lines:
         what, _, which = line.rstrip("\n").partition(" ")
-        said[what].append(which)
-    return said
+        reported[what].append(which)
+    return reported
 
 
-async def assert_there(storage: Storage, said: dict[str, list[str]]) -> None:
-    (connection,) = said["connection"]
+async def assert_there(storage: Storage, reported: dict[str, list[str]]) -> None:
+    (connection,) = reported["connection"]
     agent = Desk(storage, ACCOUNT, connection, "Ada")
     resumed = await storage.resume_connection(agent.call("connection.create"), connection, "token", 0)
     assert isinstance(resumed, Resumed)
-    assert set(said["subscription"]) <= set(resumed.topics)
+    assert set(reported["subscription"]) <= set(resumed.topics)
     late = await sit_down(storage, name="Grace")
-    for chat in said["chat"]:
+    for chat in reported["chat"]:
         assert await late.accept(chat) == AlreadyAccepted("Ada")
-    for chat in said["message"]:
+    for chat in reported["message"]:
         kinds = [e.kind for e in await storage.events_after(ACCOUNT, chat_topic(chat), 0, 9)]
         assert kinds == ["chat.accepted", "message.sent"]
     queue = [e.sequence for e in await storage.events_after(ACCOUNT, "queue", 0, 10_000)]
     assert queue == list(range(1, len(queue) + 1))
 
 
-async def check(system: System, said: dict[str, list[str]]) -> None:
+async def check(system: System, reported: dict[str, list[str]]) -> None:
     async with system.started() as storage:
-        await assert_there(storage, said)
+        await assert_there(storage, reported)
 
 
 def test_what_was_committed_survives_the_writer_killed(system: System) -> None:
     if storagenames.promises(system.name).commit_survives == "nothing":
         pytest.skip("promises to survive nothing")
-    said = write_until_killed(system)
-    assert len(said["subscription"]) >= LINES // 4
-    asyncio.run(check(system, said))
+    reported = write_until_killed(system)
+    assert len(reported["subscription"]) >= LINES // 4
+    asyncio.run(check(system, reported))
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def test_what_was_committed_survives_the_server_killed(doomed_server: PostgresSe
 async def _outlive(system: System, server: PostgresServer) -> None:
     async with system.started() as storage:
         agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
-        said: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
-        load = asyncio.create_task(_load(agent, customer, said))
-        while len(said["message"]) < 10:
+        reported: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
+        load = asyncio.create_task(_load(agent, customer, reported))
+        while len(reported["message"]) < 10:
             assert not load.done()
             await asyncio.sleep(0.005)
         await asyncio.to_thread(server.kill)
@@ -102,22 +102,22 @@ async def _outlive(system: System, server: PostgresServer) -> None:
         with pytest.raises(StorageUnavailable, match="PostgreSQL"):
             await agent.subscribe("queue")
         await asyncio.to_thread(server.start)
-        await assert_there(storage, said)
+        await assert_there(storage, reported)
         assert isinstance(await agent.subscribe("queue"), Subscribed)
 
 
-async def _load(agent: Desk, customer: Desk, said: dict[str, list[str]]) -> None:
+async def _load(agent: Desk, customer: Desk, reported: dict[str, list[str]]) -> None:
     for n in range(10_000):
         await agent.subscribe(f"agent/topic-{n}", limit=1_000_000)
-        said["subscription"].append(f"agent/topic-{n}")
+        reported["subscription"].append(f"agent/topic-{n}")
         chat, _ = await customer.offer()
         await agent.accept(chat)
-        said["chat"].append(chat)
+        reported["chat"].append(chat)
         await customer.send(chat)
-        said["message"].append(chat)
+        reported["message"].append(chat)
 
 
-def test_start_says_what_is_wrong(tmp_path: Path) -> None:
+def test_start_reports_the_reason(tmp_path: Path) -> None:
     """No server, and a directory in the database file's place: one line, and nothing of the password in it."""
     began = time.monotonic()
     for system in (

@@ -40,7 +40,7 @@ async def test_64_clients_live_their_lives_and_every_promise_is_kept(storage: St
     statistics = await storage.statistics(0)
     assert (statistics.connections, statistics.chats) == (0, ACCOUNTS * CUSTOMERS // 2)
     assert statistics.messages == ACCOUNTS * CUSTOMERS * 4
-    assert (statistics.subscriptions, statistics.orphans) == (0, 0), "nobody subscribed while he was leaving"
+    assert (statistics.subscriptions, statistics.orphans) == (0, 0), "no client subscribed while it was leaving"
 
 
 @pytest.fixture

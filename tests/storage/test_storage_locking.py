@@ -29,7 +29,7 @@ ORDER = ("none", "optimistic", "none", "pessimistic", "optimistic", "pessimistic
 KEYS_POSTGRES = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated"
 KEYS_MARIADB = "SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = %s"
 LOST_SUBSCRIPTION = """
-INSERT INTO subscriptions (connection, topic, account, subscribed_at) VALUES ('nobody', 'nothing', 'nowhere', 1)
+INSERT INTO subscriptions (connection, topic, account, subscribed_at) VALUES ('missing', 'nothing', 'nowhere', 1)
 """
 
 
@@ -42,7 +42,7 @@ async def test_closing_amid_subscribing_leaves_orphans_where_nothing_locks(stora
             tasks = [agent.subscribe(f"agent/topic-{n}") for agent in agents for n in range(3)]
             await asyncio.gather(*tasks[:12], *(agent.leave() for agent in agents), *tasks[12:])
     left = await storage.statistics(0)
-    assert left.subscriptions == left.orphans, "everybody has left"
+    assert left.subscriptions == left.orphans, "all clients have left"
     assert await storage.sweep_orphans(MAINTENANCE, 0, 1_000) == left.orphans
     assert (await storage.statistics(0)).subscriptions == 0
 
@@ -72,7 +72,7 @@ async def _waiting(dsn: str, name: str) -> None:
     found = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'"
     observer = await asyncpg.connect(dsn)
     async with asyncio.timeout(30):
-        while not await observer.fetchval(found, name):  # noqa: ASYNC110  the server tells nobody
+        while not await observer.fetchval(found, name):  # noqa: ASYNC110  the server sends no notification
             await asyncio.sleep(0.01)
     await observer.close()
 
@@ -176,7 +176,7 @@ async def test_what_has_begun_keeps_its_locking(postgres_database) -> None:  # t
     await blocker.close()
 
 
-async def test_a_table_that_is_never_free_is_told(
+async def test_table_that_is_never_free_is_reported(
     postgres_database,  # type: ignore[no-untyped-def]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -197,7 +197,7 @@ async def test_a_table_that_is_never_free_is_told(
     await blocker.close()
 
 
-async def test_a_table_that_is_never_free_is_told_mariadb(
+async def test_table_that_is_never_free_is_reported_mariadb(
     mariadb_database,  # type: ignore[no-untyped-def]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -70,7 +70,7 @@ async def _seen_committing(admin: Admin, label: str) -> int:
     return int(found[0][0])
 
 
-async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(on: On, admin: Admin) -> None:
+async def test_pessimistic_accept_waits_for_the_account_in_its_times(on: On, admin: Admin) -> None:
     system = on("pessimistic")
     async with system.started() as storage:
         agent, _, chat = await _chat(storage)
@@ -266,7 +266,7 @@ async def test_texts_are_compared_byte_by_byte(on: On) -> None:
         assert await storage.events_after(ACCOUNT.upper(), "queue", 0, 9) == []
 
 
-async def test_no_session_to_be_had_is_told(on: On, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_session_is_reported(on: On, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "SIZE", 2)
     monkeypatch.setattr(driver, "TAKE_TIMEOUT_S", 0.2)
     async with on("pessimistic").started() as storage:
@@ -277,7 +277,7 @@ async def test_no_session_to_be_had_is_told(on: On, admin: Admin, monkeypatch: p
             with pytest.raises(StorageUnavailable, match=r"no free MariaDB session within 0\.2 s"):
                 await agent.leave()
         await asyncio.gather(*waiting)
-        assert await agent.leave() == Done(), "whoever gave up took no turn with him"
+        assert await agent.leave() == Done(), "a caller that gave up kept no session"
 
 
 async def test_too_many_connections_is_unavailable(on: On, admin: Admin) -> None:
@@ -313,8 +313,8 @@ async def _as_many_as_there_may_be(pod: Admin) -> list[Any]:
 async def test_an_address_that_cannot_be_read_gives_no_piece_of_its_password_away(dsn: str) -> None:
     with pytest.raises(StorageUnavailable, match="is not a MariaDB URL") as refused:
         await System("mariadb", dsn).open().start()
-    said = f"{refused.value} {refused.value.__cause__}"
-    assert not any(piece in said for piece in ("aGVs", "bG8", "hush"))
+    message = f"{refused.value} {refused.value.__cause__}"
+    assert not any(piece in message for piece in ("aGVs", "bG8", "hush"))
 
 
 @pytest.mark.parametrize("version", ["10.5.29-MariaDB-0+deb11u1", "8.0.36", ""])
@@ -357,6 +357,6 @@ def _last(system: System, operation: str) -> Transaction:
     ],
 )
 def test_what_errors_of_mariadb_mean(error: BaseException, committing: bool, outcome: str, kind: type) -> None:
-    told = classify(error, committing)
-    assert told[0] == outcome
-    assert type(told[1]) is kind
+    found = classify(error, committing)
+    assert found[0] == outcome
+    assert type(found[1]) is kind

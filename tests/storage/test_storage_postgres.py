@@ -52,12 +52,12 @@ async def _seen_waiting(dsn: str, name: str) -> str:
     Asked by a session of its own: inside a transaction the server answers with the same picture for ever.
     """
     async with _connected(dsn) as observer, asyncio.timeout(30):
-        while (query := await observer.fetchval(WAITING, name)) is None:  # noqa: ASYNC110  the server tells nobody
+        while (query := await observer.fetchval(WAITING, name)) is None:  # noqa: ASYNC110  the server sends no notification
             await asyncio.sleep(0.01)
     return str(query)
 
 
-async def test_pessimistic_accept_waits_for_the_account_and_its_times_say_so(postgres_database: Any) -> None:
+async def test_pessimistic_accept_waits_for_the_account_in_its_times(postgres_database: Any) -> None:
     system = System("postgres:pessimistic", postgres_database.pod_dsn)
     async with system.started() as storage, _connected(postgres_database.dsn) as blocker:
         agent, _, chat = await _chat(storage)
@@ -237,6 +237,6 @@ def _last(system: System, operation: str) -> Transaction:
     ],
 )
 def test_what_errors_mean(error: BaseException, committing: bool, outcome: str, kind: type) -> None:
-    told = classify(error, committing)
-    assert told[0] == outcome
-    assert type(told[1]) is kind
+    found = classify(error, committing)
+    assert found[0] == outcome
+    assert type(found[1]) is kind

@@ -34,9 +34,9 @@ from loadtests.servers.contract import Server
 async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(doomed_redis: Server) -> None:
     async with System("redis:always", doomed_redis.pod_dsn).started() as storage:
         agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
-        said: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
-        tasks = [asyncio.create_task(_load(agent, customer, said, n)) for n in range(8)]
-        while len(said["message"]) < 40:
+        reported: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
+        tasks = [asyncio.create_task(_load(agent, customer, reported, n)) for n in range(8)]
+        while len(reported["message"]) < 40:
             assert not any(task.done() for task in tasks)
             await asyncio.sleep(0.005)
         await asyncio.to_thread(doomed_redis.kill)
@@ -45,19 +45,19 @@ async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(
         with pytest.raises(StorageUnavailable, match="Redis cannot be reached"):
             await agent.subscribe("queue")
         await asyncio.to_thread(doomed_redis.start)
-        await assert_there(storage, said)
+        await assert_there(storage, reported)
         assert isinstance(await agent.subscribe("queue", limit=1_000_000), Subscribed)
 
 
-async def _load(agent: Desk, customer: Desk, said: dict[str, list[str]], number: int) -> None:
+async def _load(agent: Desk, customer: Desk, reported: dict[str, list[str]], number: int) -> None:
     for n in range(10_000):
         await agent.subscribe(f"agent/topic-{number}-{n}", limit=1_000_000)
-        said["subscription"].append(f"agent/topic-{number}-{n}")
+        reported["subscription"].append(f"agent/topic-{number}-{n}")
         chat, _ = await customer.offer()
         await agent.accept(chat)
-        said["chat"].append(chat)
+        reported["chat"].append(chat)
         await customer.send(chat)
-        said["message"].append(chat)
+        reported["message"].append(chat)
 
 
 async def test_idle_sessions_that_the_server_dropped_are_replaced_before_anything_is_sent(doomed_redis: Server) -> None:
@@ -252,13 +252,13 @@ async def test_two_accounts_share_no_key(redis_database: Any) -> None:
     ],
 )
 def test_what_errors_of_redis_mean(error: BaseException, sent: bool, outcome: str, kind: type) -> None:
-    told = classify(error, sent)
-    assert told[0] == outcome
-    assert type(told[1]) is kind
+    found = classify(error, sent)
+    assert found[0] == outcome
+    assert type(found[1]) is kind
 
 
 async def test_an_unknown_answer_is_no_answer(doomed_redis: Server) -> None:
-    """Killed between a message sent and its answer: whoever sends it again finds it stored once."""
+    """Killed between a message sent and its answer: a client that sends it again finds it stored once."""
     async with System("redis", doomed_redis.pod_dsn).started() as storage:
         customer = await sit_down(storage, "customer", "Bob")
         chat, _ = await customer.offer()

@@ -31,11 +31,11 @@ def test_name_is_safe_as_a_directory() -> None:
 def test_unknown_name_is_answered_with_the_known(name: str) -> None:
     with pytest.raises(StorageNameError) as caught:
         storagenames.parse(name)
-    said = str(caught.value)
+    message = str(caught.value)
     for known in (*storagenames.names(), *storagenames.short_names()):
-        assert known in said
-    assert "x" * 61 not in said
-    assert len(said.partition("Known are")[0]) < 130
+        assert known in message
+    assert "x" * 61 not in message
+    assert len(message.partition("Known are")[0]) < 130
 
 
 def test_nearest_name_is_offered() -> None:
@@ -72,7 +72,7 @@ def test_databases_are_named_by_their_engine() -> None:
     assert storagenames.databases("postgres:none") == {"postgres": StorageName("postgres", ("none",))}
 
 
-def test_missing_dsn_is_told_with_the_variable_to_set() -> None:
+def test_missing_dsn_names_the_variable_to_set() -> None:
     with pytest.raises(StorageNameError, match=r"set LOADTESTS_DSN$"):
         create_storage("sqlite", {}, lambda _: None, "pod-1")
     with pytest.raises(StorageNameError, match="LOADTESTS_DSN_UPGRADED"):
@@ -103,7 +103,7 @@ def test_dual_names_are_of_two_full_ones() -> None:
         ("dual(sqlite,dual(memory,redis))", "cannot be dual itself"),
     ],
 )
-def test_dual_names_that_are_wrong_say_what_was_expected(name: str, words: str) -> None:
+def test_wrong_dual_names_report_what_was_expected(name: str, words: str) -> None:
     with pytest.raises(StorageNameError) as caught:
         storagenames.parse(name)
     assert words in str(caught.value)

@@ -46,7 +46,7 @@ async def test_wait_for_the_write_lock_is_timed(tmp_path: Path) -> None:
 
 @pytest.mark.alone
 async def test_total_of_the_waits_is_what_others_held_the_lock(tmp_path: Path) -> None:
-    """Within 2 %, in the best of three rounds: whoever waits may be woken late by a busy machine."""
+    """Within 2 %, in the best of three rounds: a busy machine may wake the waiter late."""
     system = System("sqlite", str(tmp_path / "pod.db"))
     async with system.started() as storage:
         agent, blocker = await sit_down(storage), apsw.Connection(system.dsn or "")
@@ -67,12 +67,12 @@ async def _error_of_a_round(system: System, agent: Any, blocker: apsw.Connection
         await waiting
         await asyncio.sleep(0)
         truth_ns += released_ns - (system.transactions[-1].waiting_ns or 0)
-    told_ns = sum(t.begun_ns - (t.waiting_ns or 0) for t in system.transactions[before:])
-    return told_ns / truth_ns - 1
+    recorded_ns = sum(t.begun_ns - (t.waiting_ns or 0) for t in system.transactions[before:])
+    return recorded_ns / truth_ns - 1
 
 
-def test_a_reader_that_wants_to_write_what_changed_since_is_told_so(tmp_path: Path) -> None:
-    """A real one: it waits for nobody, and its name is its own."""
+def test_reader_that_writes_changed_rows_gets_busy_snapshot(tmp_path: Path) -> None:
+    """A real one: it waits for no session, and has a name of its own."""
     reader, writer = apsw.Connection(str(tmp_path / "f.db")), apsw.Connection(str(tmp_path / "f.db"))
     reader.execute("PRAGMA journal_mode = WAL; CREATE TABLE t (n)").fetchall()
     reader.execute("BEGIN; SELECT * FROM t").fetchall()
@@ -159,9 +159,9 @@ async def test_stopped_storage_is_unavailable(tmp_path: Path) -> None:
     ],
 )
 def test_what_errors_of_sqlite_mean(error: Exception, committing: bool, outcome: str, kind: type) -> None:
-    told = driver.classify(error, committing)
-    assert told[0] == outcome
-    assert type(told[1]) is kind
+    found = driver.classify(error, committing)
+    assert found[0] == outcome
+    assert type(found[1]) is kind
 
 
 async def test_full_file_is_unavailable_and_takes_nothing_back(tmp_path: Path) -> None:
