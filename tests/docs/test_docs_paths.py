@@ -25,3 +25,9 @@ def test_named_files_exist(page: Path) -> None:
 
 def test_pages_name_files() -> None:
     assert len(NAMED.findall((ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))) > 30
+
+
+def test_index_lists_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert sorted(name for name in pages if f"]({name})" not in index) == []
