@@ -1,4 +1,4 @@
-"""Who made whom wait: seconds by pair, how long the chains were, queues that outlived their cause, the worst waits."""
+"""The blame matrix: seconds waited by waiter and holder, chain lengths, convoys, and the worst waits."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
-from reports.charges import Charged
+from reports.attribution import Attribution
 from reports.convoys import LONGEST, Convoy, convoys
 from reports.frames import MISSING, Ints
 from reports.lockledger import LockLedger, Part, together_known
 from reports.lockrows import LockRows
 
 WORST = 10
-"""So many of the longest waits are told."""
+"""Number of longest waits that are reported."""
 
 
 @dataclass(frozen=True)
 class Worst:
-    """One wait. `started_s` is since the load began. `chain` are the operations from the direct blocker to the root;
-    `at_least`: its end was not seen, as that of a sampled wait never is."""
+    """One wait. `started_s` is since the load began. `chain` holds the operations from the direct to the root blocker.
+
+    `at_least`: its end was not observed, as is always the case for a sampled wait.
+    """
 
     run: str
     database: str
@@ -39,8 +41,8 @@ class Worst:
 class Blame:
     """Seconds waited in the judged stages, all rounds together, by (waiter, holder).
 
-    `direct` by who held the lock then, `root` by the head of the chain, who waited for nobody; `depth_s` by the length
-    of the chain. `known` None: nothing could see who waited.
+    `direct` by the holder of the lock at that moment, `root` by the root blocker, which waited for no lock; `depth_s`
+    by the length of the chain. `known` None: no source could observe lock waits.
     """
 
     known: str | None = None
@@ -51,17 +53,17 @@ class Blame:
     worst: tuple[Worst, ...] = ()
 
 
-def blame_of(ledger: LockLedger, charges: Sequence[Charged]) -> Blame:
-    """Of one run."""
+def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
+    """The blame matrix of one run."""
     if ledger.known is None:
         return Blame()
     direct, root = (defaultdict[tuple[str, str], float](float) for _ in range(2))
     depth_s: dict[int, float] = defaultdict(float)
-    for charged in charges:
-        for into, found in ((direct, charged.direct), (root, charged.root)):
+    for attribution in attributions:
+        for into, found in ((direct, attribution.direct), (root, attribution.root)):
             for (kind, holder), seconds in found.items():
                 into[kind.waiter, holder] += seconds
-        for (_, depth), seconds in charged.depth.items():
+        for (_, depth), seconds in attribution.depth.items():
             depth_s[depth] += seconds
     queues = [c for part in ledger.parts for c in convoys(ledger.run, part.rows, part.held)]
     worst = [wait for part in ledger.parts for wait in _worst(ledger, part)]
@@ -69,7 +71,7 @@ def blame_of(ledger: LockLedger, charges: Sequence[Charged]) -> Blame:
 
 
 def blame_together(rounds: Sequence[Blame]) -> Blame:
-    """Seconds added; unknown when one of the rounds is."""
+    """The sum of the rounds; unknown when one of them is."""
     words = [blame.known for blame in rounds if blame.known is not None]
     if not rounds or len(words) < len(rounds):
         return Blame()
@@ -106,9 +108,9 @@ def _worst(ledger: LockLedger, part: Part) -> list[Worst]:
 
 
 def _seen(ledger: LockLedger, rows: LockRows) -> Ints:
-    """How long each wait certainly lasted: a sampled one until its last sight, half a period before what is told as its
-    end."""
-    period_s = [sight.period_s or 0.0 for sight in map(ledger.sights.get, rows.databases) if sight is not None]
+    """The time that each wait lasted at least. A sampled wait: until the last sample that shows it, half a period
+    before its recorded end."""
+    period_s = [source.period_s or 0.0 for source in map(ledger.sources.get, rows.databases) if source is not None]
     half_ns = round(max(period_s, default=0.0) * 0.5e9)
     return np.asarray(rows.ends - rows.starts - np.where(rows.hits >= 0, half_ns, 0), dtype=np.int64)
 
@@ -132,27 +134,27 @@ def _wait(ledger: LockLedger, part: Part, place: int, waited_ns: int) -> Worst:
 
 
 def _writers(part: Part, place: int) -> tuple[str, ...]:
-    """Whoever held the one lock longest meanwhile."""
+    """The operation that held the write lock longest during this wait."""
     rows, one = part.rows, np.array([place])
-    _, start, end, span = part.held.lanes.cut(part.held.queue[one], rows.starts[one], rows.ends[one])
+    _, start, end, span = part.held.intervals.cut(part.held.queue[one], rows.starts[one], rows.ends[one])
     held = np.where(span >= 0, part.held.direct[span], rows.blocker[place])
     return (rows.names.all[int(np.bincount(held, end - start).argmax())],)
 
 
 def _chain(rows: LockRows, place: int) -> tuple[str, ...]:
-    """From blocker to blocker as the rows name them, as of the middle of the wait; the root at the end."""
-    told: list[str] = []
+    """The chain of blockers that the rows name at the middle of the wait, ending with the root blocker."""
+    chain: list[str] = []
     passed, at = {int(rows.session[place])}, place
     moment = int(rows.starts[place] + rows.ends[place]) // 2
-    while len(told) < rows.depth[place] - 1:
+    while len(chain) < rows.depth[place] - 1:
         session = int(rows.blocker_session[at])
         if session in passed:
             break
-        told.append(rows.names.all[rows.blocker[at]])
+        chain.append(rows.names.all[rows.blocker[at]])
         passed.add(session)
         its = (rows.session == session) & (rows.database == rows.database[place])
         waiting = np.flatnonzero(its & (rows.starts <= moment) & (rows.ends >= moment))
         if session == MISSING or not len(waiting):
             break
         at = int(waiting[0])
-    return (*told, rows.names.all[rows.root[place]])
+    return (*chain, rows.names.all[rows.root[place]])

@@ -1,4 +1,4 @@
-"""What the runs' calibrations found: how well each source of lock waits recovered waits that were made to measure."""
+"""Results of the runs' calibrations: how well each source of lock waits recovered waits of known length."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from reports.frames import Run
 
 @dataclass(frozen=True)
 class Calibrated:
-    """One figure of a run's `calibration.json`; `value` and `bar` are None where there is no number."""
+    """One figure of a run's `calibration.json`; `value` and the tolerance `bar` are None where there is no number."""
 
     run: str
     engine: str
@@ -36,11 +36,11 @@ def _row(run: Run, row: Mapping[str, Any]) -> Calibrated:
     return Calibrated(run=run.name, database=database, value=value, bar=bar, n=int(n or 0), verdict=verdict, **text)
 
 
-def _number(told: Any) -> float | None:
-    return float(told) if isinstance(told, int | float) and isfinite(told) and not isinstance(told, bool) else None
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and isfinite(value) and not isinstance(value, bool) else None
 
 
 def doubted(run: Run, database: str) -> Calibrated | None:
-    """The figure of a calibration that failed, or could not be had: the waits of that database are unknown."""
+    """The first figure of this database's calibration that did not pass: its lock waits are unknown then."""
     mine = (row for row in read_calibration(run) if row.database == database)
     return next((row for row in mine if row.verdict != "pass"), None)

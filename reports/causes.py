@@ -1,4 +1,4 @@
-"""Where the time went that people waited: for each operation, how much of its response each cause took."""
+"""Attribution of the response of each operation to its causes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reports.charges import Asked, Charged, charge
-from reports.earlier import earlier_calls
+from reports.attribution import Asked, Attribution, attribute_time
+from reports.client_backlog import earlier_calls
+from reports.exemplars import Exemplars, ExemplarsByFigure
 from reports.frames import Floats, Ints
 from reports.gather import Axis
 from reports.judged_time import inside
@@ -17,17 +18,16 @@ from reports.pools import Pools
 from reports.requests import Requests, by_operation, requests
 from reports.requeststates import States, over_time
 from reports.sampled import sampled
-from reports.splits import FIGURES, Split, Sums
-from reports.tails import Tail, Tails
+from reports.splits import CLIENT_BACKLOG, FIGURES, Split, Sums
 
 
 @dataclass(frozen=True)
 class Causes:
-    """`known` is how lock waits are known; None: nothing is known of causes, and `reason` says why. A reason beside
-    what is known: the pods do not say when they took a request up and asked for a session; all that is in the rest.
+    """`known` is how lock waits are known; None: the causes are unknown, and `reason` states why. A reason with a
+    `known`: the pods do not record when they read a request and asked for a session; that time is part of the rest.
 
     `splits`: operation → figure → split. The mean is of all judged operations, however they ended; a percentile of
-    the operations around it (see `tails`). A figure for which too few rows could be joined is not there.
+    its exemplars. A figure for which too few rows could be joined is missing.
     `over_time`: operation → cause → mean number of requests in that state in each bin of the axis.
     """
 
@@ -39,37 +39,40 @@ class Causes:
 
 @dataclass(frozen=True)
 class RunCauses:
-    """One run's part: sums by operation and figure (`mean`: without what the operations' rows tell), and how many
-    requests were in the pod's hands, by operation and cause."""
+    """One run's part: sums by operation and figure (`mean`: without the figures of the operations' own rows), and the
+    number of requests that the pod was processing, by operation and cause."""
 
     sums: Mapping[str, Mapping[str, Sums]]
     over_time: States
 
 
 def run_causes(
-    ledger: LockLedger, charges: Sequence[Charged], axis: Axis, tails: Mapping[str, Mapping[str, Tail]]
+    ledger: LockLedger,
+    attributions: Sequence[Attribution],
+    axis: Axis,
+    exemplars: Mapping[str, Mapping[str, Exemplars]],
 ) -> RunCauses:
-    """`tails`: operation → figure → operations."""
+    """`exemplars`: operation → figure → exemplars."""
     served = requests(ledger.transactions)
-    sums = {name: {"mean": total} for name, total in _totals(ledger, charges, served).items()}
-    flat = {(name, figure): tail for name, figures in tails.items() for figure, tail in figures.items()}
+    sums = {name: {"mean": total} for name, total in _totals(ledger, attributions, served).items()}
+    flat = {(name, figure): group for name, figures in exemplars.items() for figure, group in figures.items()}
     earlier = earlier_calls(ledger.run, flat)
-    looked = [_around(served, tail) for tail in (*flat.values(), *earlier.values())]
-    _add_lock_time([found for found, _ in looked], _joined([spans for _, spans in looked]), ledger)
-    found = {place: its for place, (its, _) in zip(flat, looked, strict=False)}
-    for place, (before, _) in zip(earlier, looked[len(flat) :], strict=True):
-        found[place].through["held back"] = before.felt()
+    measured = [_without_locks(served, group) for group in (*flat.values(), *earlier.values())]
+    _add_lock_time([found for found, _ in measured], _joined([spans for _, spans in measured]), ledger)
+    found = {place: its for place, (its, _) in zip(flat, measured, strict=False)}
+    for place, (before, _) in zip(earlier, measured[len(flat) :], strict=True):
+        found[place].through[CLIENT_BACKLOG] = before.felt()
     for (name, figure), its in found.items():
         figures = sums.setdefault(name, {})
-        if figure == "mean":  # told in full by totals, but for what single operations were waiting for
+        if figure == "mean":  # the totals cover the rest; exemplars add the locks felt through other causes
             figures.setdefault(figure, Sums()).through = its.felt_times(flat[name, figure].worth)
         else:
             figures[figure] = its
     return RunCauses(sums, over_time(ledger.run, served, axis))
 
 
-def _totals(ledger: LockLedger, charges: Sequence[Charged], served: Requests) -> dict[str, Sums]:
-    """Of everything that the pod did in judged stages."""
+def _totals(ledger: LockLedger, attributions: Sequence[Attribution], served: Requests) -> dict[str, Sums]:
+    """Sums over all transactions of judged stages, by operation."""
     found: dict[str, Sums] = defaultdict(Sums)
     judged = inside(served.since, ledger.run.judged)
     new = np.append(True, served.key[1:] != served.key[:-1])[: len(served)]
@@ -84,15 +87,16 @@ def _totals(ledger: LockLedger, charges: Sequence[Charged], served: Requests) ->
         for code in np.unique(rows.waiter[mine]):
             if rows.names.all[code] in found:
                 found[rows.names.all[code]].sampled += sampled(rows, mine & (rows.waiter == code))
-    for charged in charges:
-        for (kind, holder), seconds in charged.direct.items():
+    for attribution in attributions:
+        for (kind, holder), seconds in attribution.direct.items():
             if kind.waiter in found:
                 found[kind.waiter].locks[holder, kind.object] += seconds * 1e9
     return found
 
 
 class _Spans(NamedTuple):
-    """Transactions by their rows in the table, and what of them somebody waited for; `place` is among the tails."""
+    """Transactions by their rows in the table, and the parts that a client waited for; `place` numbers the
+    exemplars."""
 
     place: Ints
     row: Ints
@@ -101,19 +105,19 @@ class _Spans(NamedTuple):
     until: Ints
 
 
-def _around(served: Requests, tail: Tail) -> tuple[Sums, _Spans]:
-    """What these operations did, no longer than somebody waited for each; without the locks."""
-    first, past = (np.searchsorted(served.key, tail.key, side=side) for side in ("left", "right"))
+def _without_locks(served: Requests, group: Exemplars) -> tuple[Sums, _Spans]:
+    """Sums of these operations without locks, limited to the time that the client waited for each; their spans."""
+    first, past = (np.searchsorted(served.key, group.key, side=side) for side in ("left", "right"))
     whose, which = _expanded(first, past)
     since, asked, had, ended = (
-        np.clip(moments[which], tail.started[whose], tail.ended[whose])
+        np.clip(moments[which], group.started[whose], group.ended[whose])
         for moments in (served.since, served.asked, served.had, served.ended)
     )
     found = Sums(
-        len(tail.key),
+        len(group.key),
         int((past > first).sum()),
-        float((tail.ended - tail.planned).sum()),
-        float((tail.started - tail.planned).sum()),
+        float((group.ended - group.planned).sum()),
+        float((group.started - group.planned).sum()),
         float((had - asked).sum()),
         float((asked - since).sum()),
         float((ended - had).sum()),
@@ -130,14 +134,14 @@ def _joined(parts: Sequence[_Spans]) -> _Spans:
 
 
 def _expanded(first: Ints, past: Ints) -> tuple[Ints, Ints]:
-    """Whose each is, and which, of several from one place to another."""
+    """Expand ranges [first, past) to (number of the range, position), one entry for each position."""
     counts = past - first
     whose = np.repeat(np.arange(len(first)), counts)
     return whose, first[whose] + np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> None:
-    """What was waited for locks, inside the transactions and by the sessions that were waited for."""
+    """Add lock waits inside the transactions, and those of the sessions that the transactions waited for."""
     for part in ledger.parts:
         _add_locks(sums, spans, part)
     if not (spans.since > spans.asked).any():
@@ -153,13 +157,13 @@ def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> N
 
 
 def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
-    """The waits inside those spans, to the sums of their tails: all at once, because the line is a long one."""
+    """Add the waits inside these spans to the sums of their exemplars: in one call, because the index is large."""
     rows = part.rows
     order = np.argsort(rows.transaction, kind="stable")
     first, past = (np.searchsorted(rows.transaction, spans.row, side=side, sorter=order) for side in ("left", "right"))
     whose, place = _expanded(first, past)
     which = order[place]
-    # What was sampled counts as a whole, or its total would be too small.
+    # A sampled wait counts as a whole: cutting it would make the total too small.
     timed = rows.hits[which] < 0
     starts = np.where(timed, np.maximum(rows.starts[which], spans.since[whose]), rows.starts[which])
     ends = np.where(timed, np.minimum(rows.ends[which], spans.until[whose]), rows.ends[which])
@@ -167,37 +171,37 @@ def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
         found.sampled += sampled(rows, which[~timed & (spans.place[whose] == number)])
     objects = len(rows.objects.all)
     group = spans.place[whose] * objects + rows.object[which]
-    for (code, label), ns in charge(
+    for (code, label), ns in attribute_time(
         rows, part.held, Asked(which, starts, np.maximum(ends, starts), group), "direct"
     ).items():
         sums[code // objects].locks[rows.names.all[label], rows.objects.all[code % objects]] += ns
 
 
 @dataclass(frozen=True)
-class Told:
-    """What an operation's own rows tell of it: how many, all responses and their time before they began (ns), whether
-    the end of any was not seen; and its percentiles with what is around them, by run."""
+class OperationResponses:
+    """Figures from an operation's own rows: number, sums of response and client backlog (ns), whether the end of any
+    was not observed, and its percentiles with their exemplars, by run."""
 
     n: int
     response: float
-    held_back: float
+    client_backlog: float
     at_least: bool
     values: Mapping[str, tuple[float, bool]]
-    tails: Tails
+    exemplars: ExemplarsByFigure
 
 
 def splits_together(
-    told: Mapping[str, Told], rounds: Sequence[RunCauses], period_s: float | None
+    responses: Mapping[str, OperationResponses], rounds: Sequence[RunCauses], period_s: float | None
 ) -> dict[str, dict[str, Split]]:
-    """Of each operation, the rounds pooled. `period_s` is that of the sampling, None where there was none."""
+    """Splits of each operation, rounds pooled. `period_s` is the sampling period, None without sampling."""
     found: dict[str, dict[str, Split]] = {}
-    for name, its in told.items():
+    for name, its in responses.items():
         for figure in FIGURES:
             sums = Sums()
             for one in rounds:
                 sums.add(one.sums.get(name, {}).get(figure, Sums()))
             if figure == "mean":
-                sums.n, sums.response, sums.held_back = its.n, its.response, its.held_back
+                sums.n, sums.response, sums.client_backlog = its.n, its.response, its.client_backlog
             value = (its.response / its.n, its.at_least) if figure == "mean" and its.n else its.values.get(figure)
             split = sums.split(*value, period_s) if value is not None else None
             if split is not None:

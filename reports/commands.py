@@ -16,13 +16,14 @@ def gate() -> int:
 
 
 def _started(command: str, module: str) -> int:
-    """Python itself ends with 1 when it cannot import something, and 1 says that a release must not go out."""
+    """Start a command. A failed import must not exit with Python's own 1, which means that a release must not go
+    out."""
     try:
         from loadtests import environment
 
         environment.clean()
         main: Callable[[], int] = importlib.import_module(module).main
-    except Exception as error:  # whatever a broken installation does
-        print(f"{command}: cannot start: {type(error).__name__}: {error}; install it anew", file=sys.stderr)
+    except Exception as error:  # any error of a broken installation
+        print(f"{command}: cannot start: {type(error).__name__}: {error}; reinstall it", file=sys.stderr)
         return CANNOT_START
     return main()

@@ -18,7 +18,7 @@ ALIKE_EVERYWHERE = (
 )
 ALIKE_IN_ROUNDS = ("engine", "target", "servers")
 PLACES = frozenset({"url", "port", "path", "data_directory", "socket", "file", "dsn", "directory"})
-"""Where a server happened to be this time: no setting."""
+"""Where a server was in this run: not a setting."""
 
 
 class Described(Protocol):
@@ -53,8 +53,8 @@ def _differing(runs: Sequence[Described], fields: Sequence[str], among: str) -> 
         for name, values in flat.items():
             holders[repr(values[path]) if path in values else "nothing"].append(name)
         if len(holders) > 1:
-            told = "; ".join(f"{value} in {', '.join(names)}" for value, names in holders.items())
-            yield f"{path} differs among {among}: {told}"
+            listing = "; ".join(f"{value} in {', '.join(names)}" for value, names in holders.items())
+            yield f"{path} differs among {among}: {listing}"
 
 
 def _flat(manifest: Mapping[str, Any], fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -77,11 +77,11 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def durability(runs: Sequence[Run]) -> dict[str, str | None]:
-    """What a commit survives, by storage, as its engine promises; None where nothing was said."""
+    """What a commit survives, by storage, as its engine promises; None where the manifest does not state it."""
     return {run.storage: _survives(run) for run in runs if run.manifest}
 
 
 def _survives(run: Run) -> str | None:
     promises = (run.manifest.get("engine") or {}).get("promises") or {}
-    said = promises.get("commit_survives")
-    return None if said is None else str(said)
+    survival = promises.get("commit_survives")
+    return None if survival is None else str(survival)

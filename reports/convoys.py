@@ -1,4 +1,4 @@
-"""Queues that outlived their cause: whoever made them had let go, and still people waited, behind each other."""
+"""Convoys: lock queues that outlive their cause. The first holder has released the lock, and the queue remains."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,25 +6,25 @@ from typing import NamedTuple
 import numpy as np
 
 from reports.frames import Ints, Run
-from reports.lanes import running_max
-from reports.lockrows import UNTOLD, LockRows
-from reports.queues import Held
+from reports.interval_index import running_max
+from reports.lock_holders import LockHolders
+from reports.lockrows import UNNAMED, LockRows
 
 LONGEST = 10
-"""So many of the longest are told."""
+"""Number of longest convoys that are reported."""
 _SESSIONS = 3
-"""Fewer are no queue."""
+"""Sessions that make a queue."""
 _LASTED_NS = 100_000_000
-"""A shorter one is over before anybody notices."""
+"""Shorter queues have no effect that a user would notice."""
 
 
 @dataclass(frozen=True)
 class Convoy:
-    """A queue that outlived its cause.
+    """A lock queue that outlived its cause.
 
-    Moments in s since the load began: of all who held the lock while the queue lasted `cause` held it longest, and let
-    go at `cause_over_s`; the queue went on until `over_s`. `sessions` different ones were in it, and waited `waited_s`
-    together.
+    Moments in s since the load began. Of all holders of the lock during the queue, `cause` held it longest and released
+    it at `cause_over_s`; the queue lasted until `over_s`. `sessions` is the number of sessions in it, which waited
+    `waited_s` in total.
     """
 
     run: str
@@ -39,8 +39,8 @@ class Convoy:
 
 
 class _Queues(NamedTuple):
-    """Waits for one lock that follow each other without a gap: those of a queue lie one after another in `order`, from
-    `first` to before `past`. Its `longest` hold began at `held` and is how long nobody of it got the lock."""
+    """Waits for one lock that follow each other without a gap: a queue is `order[first:past]`. Its longest hold, in
+    which no session of the queue got the lock, began at `held` and lasted `longest`."""
 
     order: Ints
     first: Ints
@@ -51,9 +51,9 @@ class _Queues(NamedTuple):
     longest: Ints
 
 
-def convoys(run: Run, rows: LockRows, held: Held) -> list[Convoy]:
-    """The longest queues that went on, after their cause had let go, for longer than that one had held the lock; at
-    least one wait of each begun in a judged stage."""
+def convoys(run: Run, rows: LockRows, held: LockHolders) -> list[Convoy]:
+    """The longest queues that lasted longer after the release of the lock by their cause than that had held it. At
+    least one wait of each began in a judged stage."""
     queues = _queues(rows, held)
     if not len(queues.order):
         return []
@@ -73,7 +73,7 @@ def convoys(run: Run, rows: LockRows, held: Held) -> list[Convoy]:
     return found
 
 
-def _queues(rows: LockRows, held: Held) -> _Queues:
+def _queues(rows: LockRows, held: LockHolders) -> _Queues:
     queue, order = _in_order(rows, held)
     first = np.flatnonzero(np.append(True, queue[1:] != queue[:-1]))[: len(order)]
     if not len(order):
@@ -81,7 +81,7 @@ def _queues(rows: LockRows, held: Held) -> _Queues:
     began, over = rows.starts[order][first], np.maximum.reduceat(rows.ends[order], first)
     past = np.append(first[1:], len(order))
     of_each = np.repeat(np.arange(len(first)), past - first)
-    # Who was only looked at and is seen to wait no more has got it, as far as is known.
+    # A sampled wait that is no longer observed counts as having got the lock.
     got = (rows.acquired | (rows.hits >= 0))[order]
     at_first = np.clip(rows.root_ended[order][first], began, over)
     each = np.arange(len(first))
@@ -91,7 +91,7 @@ def _queues(rows: LockRows, held: Held) -> _Queues:
 
 
 def _longest(where: Ints, moments: Ints) -> tuple[Ints, Ints]:
-    """The longest time between two moments of each group: since when, and how long. Groups are 0, 1, 2, …"""
+    """The longest time between two moments of each group: its beginning and its length. Groups are 0, 1, 2, …"""
     order = np.lexsort((moments, where))
     where, moments = where[order], moments[order]
     length = np.diff(moments, append=moments[-1:])
@@ -102,13 +102,13 @@ def _longest(where: Ints, moments: Ints) -> tuple[Ints, Ints]:
     return moments[places[firsts]], longest
 
 
-def _in_order(rows: LockRows, held: Held) -> tuple[Ints, Ints]:
-    """The waits queue by queue, each begun with the first: a lock that nobody waited for meanwhile is another queue."""
+def _in_order(rows: LockRows, held: LockHolders) -> tuple[Ints, Ints]:
+    """Waits sorted by queue, and the queue of each. A moment without waits for a lock ends its queue."""
     noticed = np.flatnonzero(rows.noticed)
     order = noticed[np.lexsort((rows.starts[noticed], held.queue[noticed]))]
-    lane = held.queue[order].astype(np.int64)
-    reached = running_max(lane, rows.ends[order])
-    apart = np.append(True, (lane[1:] != lane[:-1]) | (rows.starts[order][1:] > reached[:-1]))[: len(order)]
+    group = held.queue[order].astype(np.int64)
+    reached = running_max(group, rows.ends[order])
+    apart = np.append(True, (group[1:] != group[:-1]) | (rows.starts[order][1:] > reached[:-1]))[: len(order)]
     return np.cumsum(apart), order
 
 
@@ -128,17 +128,18 @@ def _convoy(run: Run, rows: LockRows, members: Ints, cause: str, moments: tuple[
 
 
 def _object(rows: LockRows, members: Ints) -> str:
-    """What most of them waited for."""
+    """The object that most of them waited for."""
     return rows.objects.all[int(np.bincount(rows.object[members]).argmax())]
 
 
-def _cause(rows: LockRows, held: Held, members: Ints, since: int, length: int) -> str:
-    """Who held it meanwhile; the head of the chain. Else who had just got it, or whom the first one of all found."""
+def _cause(rows: LockRows, held: LockHolders, members: Ints, since: int, length: int) -> str:
+    """The root blocker during the longest hold; else the session that had just got the lock, or the first wait's
+    root."""
     name = rows.names.all.__getitem__
-    found = int(held.lanes.at(held.queue[members[:1]], np.array([since + length // 2]))[0])
+    found = int(held.intervals.at(held.queue[members[:1]], np.array([since + length // 2]))[0])
     if found >= 0:
         return name(int(held.root[found]))
     if since == rows.starts[members[0]]:
         return name(int(rows.root[members[0]]))
     got = members[rows.ends[members] == since]
-    return name(int(rows.waiter[got[0]])) if len(got) else UNTOLD
+    return name(int(rows.waiter[got[0]])) if len(got) else UNNAMED

@@ -1,4 +1,4 @@
-"""What MariaDB counted of waits for rows, beside what was sampled of the same ones."""
+"""Row lock waits as counted by MariaDB, compared with the sampled waits of the same time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,53 +13,53 @@ from reports.lockrows import LockRows
 from reports.sampled import Sampled, sampled
 
 _ROW = "row of "
-"""What InnoDB's own totals are of: neither tables nor metadata nor user-level locks."""
+"""InnoDB's totals cover row locks only: no table, metadata or user-level locks."""
 _MATTERS = 0.1
-"""A smaller difference, of the larger one, is not worth a doubt."""
+"""Difference, as a share of the larger figure, from which on a doubt is reported."""
 
 
 @dataclass(frozen=True)
 class SampledRows:
-    """Waits for rows that sampling saw end while totals were read. `edge_s`: what of them ended so near to the first or
+    """Sampled row lock waits that ended while totals were read. `edge_s`: the part that ended so near to the first or
     last reading that the server may have counted it on the other side."""
 
-    looks: Sampled
+    total: Sampled
     period_s: float
     edge_s: float
 
     @property
     def seconds(self) -> float:
-        return self.looks.seconds
+        return self.total.seconds
 
     @property
     def interval_s(self) -> tuple[float, float]:
-        """95 %."""
-        low, high = self.looks.interval_s(self.period_s)
+        """The 95 % interval."""
+        low, high = self.total.interval_s(self.period_s)
         return max(low - self.edge_s, 0.0), high + self.edge_s
 
 
 def sampled_rows(ledger: LockLedger, counted: Mapping[str, Counted]) -> dict[str, SampledRows]:
-    """By database, of those whose totals tell of waits and that were sampled."""
+    """By database, of those that have totals of waits and were sampled."""
     return {
-        name: _sampled(ledger, name, its, sight.period_s)
-        for name, its in _telling(counted).items()
-        if (sight := ledger.sights.get(name)) is not None and sight.period_s is not None
-        if "sampled" in (sight.known or "")
+        name: _sampled(ledger, name, its, source.period_s)
+        for name, its in _with_wait_totals(counted).items()
+        if (source := ledger.sources.get(name)) is not None and source.period_s is not None
+        if "sampled" in (source.known or "")
     }
 
 
-def _telling(counted: Mapping[str, Counted]) -> dict[str, Counted]:
-    """Those whose totals tell of waits."""
+def _with_wait_totals(counted: Mapping[str, Counted]) -> dict[str, Counted]:
+    """Databases with totals of waits."""
     return {name: its for name, its in counted.items() if "lock_wait_ms" in its.grown}
 
 
 def _sampled(ledger: LockLedger, name: str, counted: Counted, period_s: float) -> SampledRows:
-    looks, edge_s = Sampled(), 0.0
+    total, edge_s = Sampled(), 0.0
     for rows in (part.rows for part in ledger.parts if name in part.rows.databases):
         mine = (rows.database == rows.databases.index(name)) & (rows.hits >= 0) & ~rows.open & _of_rows(rows)
-        looks += sampled(rows, mine & inside(rows.ends, counted.spans))
+        total += sampled(rows, mine & inside(rows.ends, counted.spans))
         edge_s += sampled(rows, mine & _near(rows, counted, round(period_s * 1e9))).seconds
-    return SampledRows(looks, period_s, edge_s)
+    return SampledRows(total, period_s, edge_s)
 
 
 def _of_rows(rows: LockRows) -> Mask:
@@ -74,26 +74,28 @@ def _near(rows: LockRows, counted: Counted, by_ns: int) -> Mask:
 def sampled_together(
     rounds: Sequence[Mapping[str, SampledRows]], totals: Sequence[Mapping[str, Counted]]
 ) -> dict[str, SampledRows]:
-    """Rounds added; not of a database of which some round has totals alone."""
-    alone = {name for found, its in zip(rounds, totals, strict=True) for name in _telling(its) if name not in found}
+    """The sum of the rounds, without databases of which a round has only totals."""
+    alone = {
+        name for found, its in zip(rounds, totals, strict=True) for name in _with_wait_totals(its) if name not in found
+    }
     whole: dict[str, SampledRows] = {}
     for name, its in (one for found in rounds for one in found.items() if one[0] not in alone):
         before = whole.get(name, SampledRows(Sampled(), 0.0, 0.0))
         longest_s = max(before.period_s, its.period_s)
-        whole[name] = SampledRows(before.looks + its.looks, longest_s, before.edge_s + its.edge_s)
+        whole[name] = SampledRows(before.total + its.total, longest_s, before.edge_s + its.edge_s)
     return whole
 
 
 def counted_wait_s(counted: Counted) -> tuple[float, float] | None:
-    """At least and at most: each wait is counted in whole milliseconds, the rest of it cut off. None: not counted."""
+    """Lower and upper bound: the server truncates each wait to whole milliseconds. None: not counted."""
     waited_ms, waits = (counted.grown.get(name) for name in ("lock_wait_ms", "lock_waits"))
     return None if waited_ms is None or waits is None else (waited_ms / 1e3, (waited_ms + waits) / 1e3)
 
 
 def disagree(counted: Counted, sampled: SampledRows) -> bool:
-    """Whether the two are further apart than their errors and chance explain, and by enough to matter."""
-    told = counted_wait_s(counted)
-    if told is None:
+    """Whether the two differ by more than their errors and chance explain, and by enough to matter."""
+    total_s = counted_wait_s(counted)
+    if total_s is None:
         return False
-    (least, most), (low, high) = told, sampled.interval_s
+    (least, most), (low, high) = total_s, sampled.interval_s
     return (low > most or high < least) and abs(sampled.seconds - most) > _MATTERS * max(sampled.seconds, most)

@@ -1,7 +1,7 @@
-"""What the servers counted themselves: how much their totals grew in the judged time, read about once a second.
+"""Growth of the servers' own totals in the judged time, from readings about once a second.
 
-Growth is told between readings, of one server in one life: where any total of a database fell or went away between two
-of them, it was set back or started anew, and what it counted in between is not known.
+Growth is taken between two readings of the same server process. Where any total of a database fell or disappeared
+between two readings, the totals were reset or the server restarted, and the growth in between is unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from reports.frames import Floats, Ints, Mask, Run, table
 from reports.judged_time import Window, length_ns, merged
 
 _NEAR_NS = 600_000_000
-"""Readings so near to where judged time begins or ends stand for that moment: one a second, a look late at most."""
+"""A reading this near to a boundary of judged time counts as at the boundary: one a second, at most one late."""
 _MOST_CELLS = 25_000_000
-"""As of 800 counters for eight hours."""
+"""Enough for 800 counters over eight hours."""
 WHOLE = 0.9
-"""Of the judged time: growth in less than that is of a part of it only."""
+"""Share of the judged time from which on growth counts as that of all of it."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Of one database. `grown` is by counter, in `seen_s` of the `judged_s`; one that the server does not have is not
-    there, and of no time there is nothing. `spans` are when, in a run; `resets` how often totals were set back."""
+    """Totals of one database. `grown` is by counter, over `seen_s` of the `judged_s`; counters that the server does not
+    have are missing, and all are when `seen_s` is 0. `spans` are the times covered in a run, `resets` the resets."""
 
     engine: str
     judged_s: float
@@ -35,7 +35,7 @@ class Counted:
 
     @property
     def seen(self) -> float:
-        """The share of the judged time that the growth is of."""
+        """The share of the judged time that the growth covers."""
         return min(self.seen_s / self.judged_s, 1.0) if self.judged_s else 0.0
 
     @property
@@ -48,10 +48,10 @@ class Counted:
 
 
 def counted(run: Run) -> dict[str, Counted]:
-    """By database; those that nobody asked for their totals are not there, and of those that nobody reached nothing is
-    seen."""
+    """By database. Databases whose totals were not requested are missing; those that could not be reached have a
+    `seen_s` of 0."""
     rows = table(run.directory, "counters").to_pandas()
-    if "database" not in rows:  # of an older version, which watched one
+    if "database" not in rows:  # of an older version, which watched one database
         rows["database"] = rows["engine"]
     if rows["counter"].nunique() * rows["t_ns"].nunique() > _MOST_CELLS:
         raise UnreadableError("counters.arrows has more counters and moments than are put into one table")
@@ -66,20 +66,20 @@ def counted(run: Run) -> dict[str, Counted]:
 
 
 def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Window], engine: str = "") -> Counted:
-    """`totals`: [reading, counter], NaN for one that was not there, which has counted nothing yet."""
+    """`totals`: [reading, counter]; NaN for a counter that is missing and so has counted nothing yet."""
     judged_s = length_ns(judged) / 1e9
     here, there = totals[:-1], totals[1:]
     fell = ((there < here) | (np.isnan(there) & ~np.isnan(here))).any(axis=1)
     mine = _between(at, judged)
     good = mine & ~fell
     grew = np.nan_to_num(there[good]) - np.nan_to_num(here[good])
-    told = np.asarray((~np.isnan(there[good])).any(axis=0))
+    present = np.asarray((~np.isnan(there[good])).any(axis=0))
     return Counted(
         engine,
         judged_s,
         float(np.diff(at)[good].sum()) / 1e9,
         int((mine & fell).sum()),
-        {name: int(grew[:, place].sum()) for place, name in enumerate(names) if told[place]},
+        {name: int(grew[:, place].sum()) for place, name in enumerate(names) if present[place]},
         merged((int(at[place]), int(at[place + 1])) for place in np.flatnonzero(good)),
     )
 
@@ -93,7 +93,7 @@ def _between(at: Ints, judged: Sequence[Window]) -> Mask:
 
 
 def counted_together(rounds: Sequence[Mapping[str, Counted]], judged_s: Sequence[float]) -> dict[str, Counted]:
-    """Rounds added; one that has no counters of a database adds its judged time alone."""
+    """The sum of the rounds; a round without counters of a database adds only its judged time."""
     names = dict.fromkeys(name for found in rounds for name in found)
     return {
         name: _added([found.get(name, Counted("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])

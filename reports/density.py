@@ -1,4 +1,4 @@
-"""How many there were of something at a time, on average over each bin. Arrays in, arrays out."""
+"""The mean number of concurrent spans in each bin. Arrays in, arrays out."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import numpy as np
 from reports.frames import Floats, Ints
 
 PIECE = 1 << 19
-"""Rows at a time, so that many rows take no more memory on the way."""
+"""Rows that are processed at a time, to bound the memory for intermediate arrays."""
 
 
 def pieces(rows: int) -> Iterator[slice]:
@@ -20,7 +20,7 @@ def density(edges: Ints, starts: Ints, ends: Ints, weights: Ints | Floats | None
     gone = np.zeros(len(edges))
     for part in pieces(len(starts)):
         gone += _gone(edges, starts[part], ends[part], None if weights is None else weights[part])
-    width = np.diff(edges)  # no run lasts as long as the longest; past its end there is nothing to divide by
+    width = np.diff(edges)  # bins after the end of a shorter run have no width
     return np.where(width > 0, np.maximum(np.diff(gone) / np.maximum(width, 1) * 1e9, 0.0), 0.0)
 
 

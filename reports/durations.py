@@ -1,4 +1,4 @@
-"""How long waits for locks lasted: timed ones by length, what could not be timed as a total."""
+"""Durations of lock waits: timed waits by length, waits that could not be timed as a total."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ import numpy as np
 
 from reports.frames import Floats, Mask
 from reports.judged_time import touching
-from reports.lockledger import LockLedger, Sight, together_known
+from reports.lockledger import LockLedger, WaitSource, together_known
 from reports.lockrows import LockRows
 from reports.sampled import Sampled, sampled
 
 EDGES_S: Floats = np.geomspace(1e-4, 1e3, 71)
-"""Ten bins for each power of ten; what is shorter or longer counts in the first or the last."""
+"""Ten bins for each power of ten; shorter and longer waits count in the first and last."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class WaitDurations:
     """Waits that began in the judged stages, all rounds together.
 
     `counts` are timed waits between the `edges_s` (one more than counts, evenly spread over the logarithm). Where there
-    is a `threshold_s`, a server's log timed longer ones; `below` are those that were too short for it. `sampled` are
-    all others that nothing timed, of any length: of databases without such a log, of times when it told nothing, which
-    makes the threshold one `in_part`. `open` is how many were not seen to end. `known` None: nothing could see them.
+    is a `threshold_s`, a server's log timed longer waits; `below` are those that were too short for it. `sampled` are
+    all other untimed waits, of any length: of databases without such a log and of gaps in the log, with which the
+    threshold applies `in_part`. `open` waits were not observed to end. `known` None: lock waits were not observed.
     """
 
     known: str | None = None
@@ -34,14 +34,14 @@ class WaitDurations:
     open: int = 0
     in_part: bool = False
     period_s: float | None = None
-    """That of the sampling; None where there was none."""
+    """The sampling period; None without sampling."""
 
     def interval_s(self, part: Sampled) -> tuple[float, float] | None:
         return None if self.period_s is None else part.interval_s(self.period_s)
 
 
 def durations_of(ledger: LockLedger) -> WaitDurations:
-    """Of one run."""
+    """The waits of one run."""
     if ledger.known is None:
         return WaitDurations()
     counts, below, others, unended = np.zeros(len(EDGES_S) - 1), Sampled(), Sampled(), 0
@@ -52,13 +52,13 @@ def durations_of(ledger: LockLedger) -> WaitDurations:
         below += sampled(rows, rows.judged & short)
         others += sampled(rows, rows.judged & ~short)
         unended += int((rows.judged & rows.open).sum())
-    period_s = _longest([sight.period_s for sight in ledger.sights.values()]) if "sampled" in ledger.known else None
-    threshold_s = _longest([sight.log.threshold_s for sight in ledger.sights.values() if sight.log])
+    period_s = _longest([source.period_s for source in ledger.sources.values()]) if "sampled" in ledger.known else None
+    threshold_s = _longest([source.log.threshold_s for source in ledger.sources.values() if source.log])
     return WaitDurations(ledger.known, threshold_s, EDGES_S, counts, below, others, unended, _in_part(ledger), period_s)
 
 
 def durations_together(rounds: Sequence[WaitDurations]) -> WaitDurations:
-    """Rounds added; unknown when one of them is. Above the highest threshold all was timed where anything was."""
+    """The sum of the rounds; unknown when one of them is. Waits above the highest threshold were timed in all."""
     words = [found.known for found in rounds if found.known is not None]
     if not rounds or len(words) < len(rounds):
         return WaitDurations()
@@ -76,23 +76,23 @@ def durations_together(rounds: Sequence[WaitDurations]) -> WaitDurations:
 
 
 def _too_short(ledger: LockLedger, rows: LockRows) -> Mask:
-    """Which waits the log did not tell because they were too short: not those of times when it told nothing, nor those
-    that were seen to last longer, as a queue of quick holders makes them."""
+    """Waits that are not in the log because they were too short. Excludes waits in gaps of the log, and waits that were
+    observed for longer than the threshold, as in a queue of holders that each hold the lock briefly."""
     short = np.zeros(len(rows), dtype=np.bool_)
     for code, name in enumerate(rows.databases):
-        sight = ledger.sights.get(name, Sight(None))
-        if sight.log and sight.log.threshold_s is not None:
+        source = ledger.sources.get(name, WaitSource(None))
+        if source.log and source.log.threshold_s is not None:
             mine = np.flatnonzero((rows.database == code) & (rows.hits > 0))
             starts, ends = rows.starts[mine], rows.ends[mine]
-            seen_s = (ends - starts) / 1e9 - (sight.period_s or 0.0) / 2
-            short[mine] = ~touching(starts, ends, sight.log.deaf) & (seen_s <= sight.log.threshold_s)
+            seen_s = (ends - starts) / 1e9 - (source.period_s or 0.0) / 2
+            short[mine] = ~touching(starts, ends, source.log.gaps) & (seen_s <= source.log.threshold_s)
     return short
 
 
 def _in_part(ledger: LockLedger) -> bool:
-    """Whether some databases' waits, or those of some time, were sampled only, and those of others timed."""
-    logs = [sight.log for sight in ledger.sights.values() if "sampled" in (sight.known or "")]
-    return any(logs) and not all(log and log.tells_all(ledger.run) for log in logs)
+    """Whether waits of some databases or times were only sampled while others were timed."""
+    logs = [source.log for source in ledger.sources.values() if "sampled" in (source.known or "")]
+    return any(logs) and not all(log and log.covers(ledger.run) for log in logs)
 
 
 def _longest(seconds: Sequence[float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""How transactions ended, and how often those that were lost to others were tried again."""
+"""Outcomes of transactions, and retries after an attempt was lost to another transaction."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from reports.judged_time import inside
 from reports.transactions import OPERATION_NAMES, Transactions
 
 LOST: tuple[str, ...] = ("conflict", "busy_snapshot", "deadlock", "lock_timeout")
-"""An attempt that came to nothing because of another transaction."""
+"""Outcomes of attempts that failed because of another transaction."""
 _LOST = [TRANSACTION_OUTCOMES.index(name) for name in LOST]
 
 Kind = tuple[str, str]
@@ -21,8 +21,8 @@ Kind = tuple[str, str]
 
 @dataclass(frozen=True)
 class Ended:
-    """Attempts of one operation on one database that began in the judged time, by outcome. `retries` are those of them
-    that the same request made after one that was lost; None where requests cannot be told apart."""
+    """Attempts of one operation on one database that began in the judged time, by outcome. `retries` counts those that
+    follow a lost attempt of the same request; None where requests have no key."""
 
     outcomes: Mapping[str, int]
     retries: int | None
@@ -37,11 +37,11 @@ class Ended:
 
 
 Endings = Mapping[Kind, Ended]
-"""In the order of databases and operations. Empty: no pod wrote a table of its transactions, and nothing is known."""
+"""In the order of databases and operations. Empty: unknown, because no pod wrote its transactions."""
 
 
 def endings(run: Run, rows: Transactions) -> dict[Kind, Ended]:
-    """Of one run."""
+    """The transactions of one run."""
     judged = inside(rows.begun, run.judged)
     again = _again(rows) & judged
     return {
@@ -64,7 +64,7 @@ def _kinds(rows: Transactions, judged: Mask) -> Iterator[tuple[int, int, Ints]]:
 
 
 def _again(rows: Transactions) -> Mask:
-    """Which rows are the next attempt of a request on a database after one that was lost there."""
+    """Rows that are the next attempt of a request on a database after a lost one."""
     found = np.zeros(len(rows), dtype=np.bool_)
     lost = np.isin(rows.outcome, _LOST) & (rows.key != 0)
     some = np.flatnonzero(np.isin(rows.key, rows.key[lost])) if lost.any() else np.zeros(0, dtype=np.int64)
@@ -76,7 +76,7 @@ def _again(rows: Transactions) -> Mask:
 
 
 def endings_together(rounds: Sequence[Endings]) -> dict[Kind, Ended]:
-    """Rounds added; nothing when one of them is unknown."""
+    """The sum of the rounds; empty when one of them is unknown."""
     if not all(rounds):
         return {}
     kinds = dict.fromkeys(kind for found in rounds for kind in found)
@@ -91,8 +91,8 @@ def _added(parts: Sequence[Ended]) -> Ended:
     outcomes: Counter[str] = Counter()
     for part in parts:
         outcomes.update(part.outcomes)
-    told = [part.retries for part in parts if part.retries is not None]
-    return Ended(dict(outcomes), sum(told) if told else None)
+    known = [part.retries for part in parts if part.retries is not None]
+    return Ended(dict(outcomes), sum(known) if known else None)
 
 
 def endings_by_operation(found: Endings) -> dict[str, Ended]:

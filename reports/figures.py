@@ -1,4 +1,4 @@
-"""All figures of a study as one tidy table: the page's table, `summary.md` and `figures.csv` are made of it."""
+"""All figures of a study as one tidy table, from which page, `summary.md` and `figures.csv` are made."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -22,8 +22,8 @@ _COLUMNS = ("storage", "pod", "operation", "figure", "value", "low", "high", "un
 
 
 def figures(findings: Findings) -> pd.DataFrame:
-    """A row a storage, pod (empty: all together), operation and figure: value and its 95 % bounds in `unit`, empty
-    where there is none, and how it is known. `text` and `bounds` are the same as people read them."""
+    """One row per storage, pod (empty: all pods), operation and figure: value and 95 % bounds in `unit`, empty where
+    there is none, and how it is known. `text` and `bounds` are value and bounds formatted for display."""
     frame = pd.DataFrame(list(_rows(findings)), columns=list(_COLUMNS))
     frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype("float64")
     frame["text"] = [_text(row) for row in frame.to_dict("records")]
@@ -32,7 +32,7 @@ def figures(findings: Findings) -> pd.DataFrame:
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Figures for a spreadsheet: no name in it can be taken for a formula."""
+    """The figures as CSV; escapes names that a spreadsheet would read as formulas."""
     safe = frame.drop(columns=["text", "bounds"])
     for column in ("storage", "pod", "operation", "figure", "unit", "known"):
         safe[column] = [text_cell(text) for text in safe[column]]
@@ -40,7 +40,7 @@ def as_csv(frame: pd.DataFrame) -> str:
 
 
 def shown(frame: pd.DataFrame, column: str) -> Mapping[tuple[str, str], Mapping[str, str]]:
-    """`text` or `bounds` by (operation, storage), then by figure; those that are not there are dashes or empty."""
+    """`text` or `bounds` by (operation, storage), then by figure; missing ones are dashes or empty."""
     wide = frame[frame["pod"] == ""].pivot(index=["operation", "storage"], columns="figure", values=column)
     rows = wide.fillna(NONE if column == "text" else "").to_dict("index")
     return cast(Mapping[tuple[str, str], Mapping[str, str]], rows)
@@ -76,19 +76,19 @@ def _measure(storage: StorageFindings, measure: Measure) -> Iterator[tuple[Any, 
         yield LOCK_WAIT, seconds, low, high, "s per 1000", False, storage.waits.known or "unknown"
 
 
-def told_outcomes(measure: Measure) -> dict[str, int]:
-    """How attempts ended. Of deliveries only those that came have a row: failed ones are not nought, but not told."""
-    told = ("ok",) if measure.name in (FROM_CAUSE, FROM_STAMP) else OUTCOMES
-    return {outcome: measure.outcomes[outcome] for outcome in told}
+def recorded_outcomes(measure: Measure) -> dict[str, int]:
+    """Attempts by outcome. Only deliveries that arrived have a row, so that failed ones are missing, not zero."""
+    names = ("ok",) if measure.name in (FROM_CAUSE, FROM_STAMP) else OUTCOMES
+    return {outcome: measure.outcomes[outcome] for outcome in names}
 
 
 def _counted(measure: Measure) -> Iterator[tuple[Any, ...]]:
     yield "n", measure.n, None, None, "attempts", False, "rows"
     yield "rate", measure.rate_per_s, None, None, "per s", False, "rows"
-    told = told_outcomes(measure)
+    recorded = recorded_outcomes(measure)
     for outcome in OUTCOMES:
-        known = "rows" if outcome in told else "no rows of those that never came"
-        yield outcome, told.get(outcome), None, None, "attempts", False, known
+        known = "rows" if outcome in recorded else "no rows of missing deliveries"
+        yield outcome, recorded.get(outcome), None, None, "attempts", False, known
     yield from _estimates("", measure.response, "unknown" if measure.unknown else "too few rows")
 
 
@@ -126,9 +126,9 @@ def _text(row: Mapping[Any, Any]) -> str:
 
 
 def _bounds(row: Mapping[Any, Any]) -> str:
-    """`12 … 15 ms`; a bound that the rows are too few for is a dash, and no bound at all is nothing."""
+    """`12 … 15 ms`; a dash for a bound that needs more rows, empty without any bound."""
     if pd.isna(row["low"]) and pd.isna(row["high"]):
         return ""
-    told = (lambda v: duration(v / 1e3)) if row["unit"] == "ms" else digits
-    low, high = (NONE if pd.isna(bound) else told(bound) for bound in (row["low"], row["high"]))
+    formatted = (lambda v: duration(v / 1e3)) if row["unit"] == "ms" else digits
+    low, high = (NONE if pd.isna(bound) else formatted(bound) for bound in (row["low"], row["high"]))
     return f"{low.split()[0] if low.split()[-1] == high.split()[-1] else low} … {high}"

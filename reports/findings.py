@@ -1,4 +1,4 @@
-"""A study's figures: small values only, whatever the number of rows behind them."""
+"""A study's figures: small values only, independent of the number of rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from reports.gather import FROM_STAMP, Axis, axis_for, gather
 from reports.ledgerchecks import orphans
 from reports.lockfigures import lock_figures
 from reports.measures import Measure, Pool, StageFigures, measured
-from reports.memory import give_back
+from reports.memory import trim_memory
 from reports.resources import Usage, read_usage
-from reports.sessions import Sessions, read_sessions
-from reports.signals import LIMITS_S
+from reports.sessions import SessionActivity, read_sessions
+from reports.slis import LIMITS_S
 from reports.waits import Waits
 
 __all__ = ["Findings", "Measure", "StageFigures", "StorageFindings", "find", "pooled"]
@@ -34,21 +34,21 @@ __all__ = ["Findings", "Measure", "StageFigures", "StorageFindings", "find", "po
 
 @dataclass(frozen=True)
 class StorageFindings:
-    """What a storage system's rounds showed together. `pooled` are the runs behind the figures."""
+    """Figures of a storage system, its rounds pooled. `pooled` are the runs that the figures come from."""
 
     storage: str
     pooled: tuple[Run, ...]
     judged_s: float
     measures: Mapping[str, Measure]
     pods: Mapping[str, Mapping[str, Measure]]
-    """By pod, where there are several: measures of what was sent to it."""
+    """By pod, where there are several: measures of the operations sent to it."""
     blasts: tuple[Blast, ...]
     """Run by run, where there are several pods."""
     waits: Waits
     usage: Usage
-    sessions: Sessions
+    sessions: SessionActivity
     bin_s: Floats
-    """How much time of its rounds each bin of the axis holds."""
+    """Seconds of all rounds in each bin of the axis."""
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
@@ -56,11 +56,11 @@ class StorageFindings:
     blame: Blame
     durations: WaitDurations
     calibration: tuple[Calibrated, ...]
-    """Of all rounds."""
+    """All rounds."""
     counted: Mapping[str, Counted]
-    """By database, of those that were asked for their own totals."""
+    """By database, of those whose own totals were requested."""
     sampled: Mapping[str, SampledRows]
-    """The same waits as some of those totals are of, by database, as sampling saw them."""
+    """By database, the sampled waits that some of those totals count as well."""
     endings: Endings
 
     @property
@@ -68,22 +68,22 @@ class StorageFindings:
         return sum(sum(m.outcomes.values()) for m in self.measures.values())
 
     def per_s(self, counts: Floats) -> Floats:
-        """Counts of all rounds together in each bin → how many a second."""
+        """Counts of all rounds in each bin → rates per second."""
         return _per_s(counts, self.bin_s)
 
     @property
     def acted(self) -> bool:
-        """Whether anything was done to it in mid-run."""
+        """Whether any action ran during the load."""
         return any(event.kind == "action" for run in self.pooled for event in run.events)
 
     @property
     def swept(self) -> int:
-        """Orphans that actions swept away in mid-run, all rounds together."""
+        """Orphans that actions swept during the load, all rounds."""
         return sum(event.counted("swept") for run in self.pooled for event in run.events)
 
     @property
     def databases(self) -> tuple[str, ...]:
-        """Those that were watched, in the order of their names."""
+        """Observed databases, sorted by name."""
         return tuple(sorted({*self.waits.databases, *self.database_cores}))
 
     @property
@@ -92,7 +92,7 @@ class StorageFindings:
         return {name: cores for (role, name), cores in self.usage.processes.items() if role == "database"}
 
     def lock_wait_interval_s(self, operation: str) -> tuple[float, float] | None:
-        """The 95 % interval of `lock_wait_per_1000_s`; None for waits that were timed."""
+        """The 95 % interval of `lock_wait_per_1000_s`; None for timed waits."""
         bounds = self.waits.interval_s(operation)
         asked = sum(self.measures[operation].outcomes.values()) if operation in self.measures else 0
         return (bounds[0] / asked * 1000, bounds[1] / asked * 1000) if bounds and asked else None
@@ -104,16 +104,16 @@ class StorageFindings:
 
     @property
     def requests(self) -> list[Measure]:
-        """The measures that are no pushes."""
+        """Measures of requests: all but pushes."""
         return [m for name, m in self.measures.items() if name in OPERATIONS and name not in PUSHES]
 
     def cpu_ms(self, role: str) -> float | None:
-        """Processor milliseconds of a role for each request answered in the judged stages; None when nobody looked."""
+        """Processor milliseconds of a role per request answered in the judged stages; None when not observed."""
         spent = self.usage.judged_cpu_s.get(role)
         return None if spent is None or not self.requests_done else spent * 1000 / self.requests_done
 
     def lock_wait_per_1000_s(self, operation: str) -> float | None:
-        """Seconds that a thousand operations of this kind waited for locks; None when nothing could see it."""
+        """Seconds of lock waits per thousand operations of this kind; None when lock waits were not observed."""
         measure = self.measures.get(operation)
         if self.waits.known is None or measure is None or operation in PUSHES or operation == FROM_STAMP:
             return None
@@ -129,9 +129,9 @@ class Findings:
     storages: tuple[StorageFindings, ...]
     survives: Mapping[str, str | None]
     limits_s: Mapping[str, float]
-    """In what time an attempt is good, by operation."""
+    """The time within which an attempt is good, by operation."""
     limits_from: str
-    """Who says so: a file of objectives, or nothing where the limits are our own."""
+    """The file of objectives that the limits come from; empty for the defaults."""
 
     def of(self, measure: str) -> list[tuple[StorageFindings, Measure]]:
         return [(s, s.measures[measure]) for s in self.storages if measure in s.measures]
@@ -140,7 +140,7 @@ class Findings:
 def find(
     study: str, runs: Sequence[Run], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
 ) -> Findings:
-    """Reads every run that counts, storage after storage. `limits_s` takes the place of our own limits."""
+    """Read every run that counts, one storage after another. `limits_s` overrides the default limits."""
     axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
     storages = dict.fromkeys(run.storage for run in runs)
     found = tuple(_storage(name, pooled(runs, name), axis, limits) for name in storages)
@@ -161,16 +161,16 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
     planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
-    whole, by_pod, told = measured(Pool(runs, axis, judged_s, limits_s, pods), gathered)
-    give_back()
-    locks = lock_figures(runs, axis, told, [g.under_way for g in gathered])
+    whole, by_pod, responses = measured(Pool(runs, axis, judged_s, limits_s, pods), gathered)
+    trim_memory()
+    locks = lock_figures(runs, axis, responses, [g.under_way for g in gathered])
     return StorageFindings(
         storage,
         tuple(runs),
         judged_s,
         whole,
         by_pod,
-        tuple(blast(r, pods, g.signals) for r, g in zip(runs, gathered, strict=True)) if len(pods) > 1 else (),
+        tuple(blast(r, pods, g.slis) for r, g in zip(runs, gathered, strict=True)) if len(pods) > 1 else (),
         locks.waits,
         read_usage(runs, axis),
         read_sessions(runs, axis),

@@ -45,8 +45,8 @@ class NotAStudyError(Exception):
 class Run:
     """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written.
 
-    `storage` is the storage system as asked for, or a foreign target's label; without a manifest what the directory's
-    name says.
+    `storage` is the storage system as requested, or a foreign target's label; without a manifest, the name in the
+    directory's name.
     """
 
     directory: RunDirectory
@@ -57,11 +57,11 @@ class Run:
     stages: tuple[Stage, ...]
     events: tuple[Event, ...] = ()
     pods: tuple[str, ...] = ()
-    """As the manifest names them; those that only the operations name follow."""
+    """As in the manifest, followed by those that only the operations name."""
     calibration: Mapping[str, Any] | None = None
     """None when nothing was calibrated."""
     unreadable: tuple[str, ...] = ()
-    """Why documents that are there could not be read, one sentence each; they count as never written."""
+    """Why existing documents could not be read, one sentence each; these count as never written."""
 
     @property
     def name(self) -> str:
@@ -109,7 +109,7 @@ class Rows:
     ended_ns: Ints
     published_ns: Ints
     pod: Codes
-    """Places in the list of pods that was asked for; 255 for another."""
+    """Positions in the requested list of pods; 255 for another pod."""
 
 
 def read_study(study: Path) -> list[Run]:
@@ -125,13 +125,13 @@ def read_run(directory: RunDirectory) -> Run:
     documents = ("manifest", "end", "ledger", "calibration")
     problems: list[str] = []
     manifest, end, ledger, calibration = (_document(directory, name, problems) for name in documents)
-    told = manifest or {}
-    storage = by_run({directory: asked(told)})[directory]
+    manifest = manifest or {}
+    storage = by_run({directory: asked(manifest)})[directory]
     timeline = table(directory, "timeline").to_pylist()
-    happened = stages(timeline, told, end or {})
-    pods = _pods(directory, told)
+    happened = stages(timeline, manifest, end or {})
+    pods = _pods(directory, manifest)
     happenings = happened, events(timeline), pods
-    return Run(directory, storage, told, end, ledger, *happenings, calibration, tuple(problems))
+    return Run(directory, storage, manifest, end, ledger, *happenings, calibration, tuple(problems))
 
 
 def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def _document(directory: RunDirectory, name: str, problems: list[str]) -> Mappin
 
 
 def table(directory: RunDirectory, name: str) -> pa.Table:
-    """A small table whole, all writers together; empty when nobody wrote it."""
+    """A small table whole, all writers together; empty when it was not written."""
     batches = list(directory.batches(name))
     if not batches:
         columns = TABLES[name].columns
@@ -213,7 +213,7 @@ def _codes(batch: pa.RecordBatch, name: str) -> Codes:
 
 @lru_cache(64)
 def _places(vocabulary: tuple[str, ...], names: tuple[str, ...]) -> Codes:
-    """This file's codes → places in our vocabulary: a name that we do not know gets 255."""
+    """This file's codes → places in our vocabulary: an unknown name gets 255."""
     known = np.full(256, 255, dtype=np.uint8)
     known[: len(names)] = [vocabulary.index(n) if n in vocabulary else 255 for n in names]
     return known

@@ -1,4 +1,4 @@
-"""One run's rows, sorted by what they measure: durations with the little that figures need to know of each."""
+"""One run's rows by measure: durations with the attributes that figures need of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.density import density
 from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
 from reports.judged_time import inside
-from reports.signals import SIGNALS, Signals
+from reports.slis import SLIS, SliCounts
 from reports.stamps import StampClock, tolerance_ns
 
 FROM_CAUSE = "event.deliver"
@@ -42,11 +42,11 @@ class Axis:
         return np.asarray((np.arange(self.count) + 0.5) * self.width_s, dtype=np.float64)
 
     def widths_s(self, run: Run) -> Floats:
-        """How much of the run's time each bin holds."""
+        """Seconds of the run in each bin."""
         return np.asarray(np.diff(self.edges_ns(run)) / 1e9, dtype=np.float64)
 
     def edges_ns(self, run: Run) -> Ints:
-        """Where the run's bins begin and end. What the run did not last for is in bins of no width."""
+        """Edges of the run's bins. Bins after the end of the run have no width."""
         edges = np.minimum(run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns, run.ended_ns)
         return np.append(edges[:-1], max(edges[-1], min(run.ended_ns, edges[-1] + self.width_ns)))
 
@@ -58,8 +58,8 @@ class Axis:
 
 
 def axis_for(runs: list[Run]) -> Axis:
-    """Bins of a round width, at most some seventy of them over the longest run. What would be a sliver of a bin at its
-    end belongs to the one before: a rate over a few milliseconds says nothing."""
+    """Bins of a round width, at most about seventy over the longest run. A very short last bin is merged into the one
+    before: a rate over a few milliseconds is meaningless."""
     span_s = max((run.ended_ns - run.started_ns for run in runs), default=0) / 1e9 or 1.0
     width_s = next((w for w in _WIDTHS_S if span_s / w <= _BINS), span_s / _BINS)
     return Axis(round(width_s * 1e9), max(int(np.ceil(span_s / width_s - _SLIVER)), 1))
@@ -88,7 +88,7 @@ class Column:
 
 @dataclass
 class Identity:
-    """What joins requests to what a pod did for them: key, and when each was planned, row by row as in the column."""
+    """Join columns between requests and the pod's transactions: key and planned time, row by row as in the column."""
 
     key: npt.NDArray[np.uint64]
     planned: Ints
@@ -104,12 +104,12 @@ class Gathered:
     under_way: dict[str, npt.NDArray[np.float64]]
     """Requests of each operation that were planned and not ended, mean number, [whole or not begun yet, bin]."""
     errors: npt.NDArray[np.int64]
-    """Judged rows, [pod, operation, error]; the last pod stands for those that nobody named."""
+    """Judged rows, [pod, operation, error]; the last pod stands for all unnamed ones."""
     planned: npt.NDArray[np.int64]
     """Requests planned, [bin]."""
     ended: npt.NDArray[np.int64]
     """Requests ended, [bin, outcome]."""
-    signals: Signals
+    slis: SliCounts
     stamp_clock: StampClock
 
 
@@ -130,7 +130,7 @@ class _Gathering:
     run: Run
     axis: Axis
     pods: Sequence[str]
-    signals: Signals
+    slis: SliCounts
     stamp_clock: StampClock
     pieces: dict[str, list[Column]] = field(default_factory=dict)
     loose: list[tuple[npt.NDArray[np.uint64], Ints, Ints, Codes, Codes]] = field(default_factory=list)
@@ -144,13 +144,13 @@ class _Gathering:
         self.ended = np.zeros((self.axis.count, len(OUTCOMES)), dtype=np.int64)
 
     def add(self, measure: str, rows: _Timed) -> Mask:
-        """Files the rows; says which are judged."""
+        """Add the rows; return which are judged."""
         judged, response = inside(rows.at, self.run.judged), rows.ended - rows.since
         bins, stages = self.axis.bins(rows.at, self.run), _stages(rows.at, self.run)
         column = Column(response, rows.ended - rows.served, rows.outcome, bins, judged, stages, rows.pod)
         self.pieces.setdefault(measure, []).append(column)
-        if measure in SIGNALS:
-            self.signals.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
+        if measure in SLIS:
+            self.slis.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
         return judged
 
     def identify(self, operation: str, rows: Rows, planned: Ints, started: Ints) -> None:
@@ -167,10 +167,10 @@ class _Gathering:
 
 
 def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, float]) -> Gathered:
-    """Reads the run's operations once. `pods` are those that rows are told apart by; `limits_s` is the time in which
-    each signal is to be answered."""
-    signals = Signals(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
-    state = _Gathering(run, axis, pods, signals, StampClock(tolerance_ns=tolerance_ns(run.manifest)))
+    """Read the run's operations once. `pods` are the pods by which rows are split; `limits_s` is the time within which
+    an attempt of each SLI is good."""
+    slis = SliCounts(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
+    state = _Gathering(run, axis, pods, slis, StampClock(tolerance_ns=tolerance_ns(run.manifest)))
     for rows in operations(run, pods):
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
@@ -179,7 +179,7 @@ def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, flo
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
     identities = {name: _identities(state.identities.pop(name)) for name in MEASURES if name in state.identities}
     counts = state.errors, state.planned, state.ended
-    return Gathered(columns, identities, state.under_way, *counts, signals, state.stamp_clock)
+    return Gathered(columns, identities, state.under_way, *counts, slis, state.stamp_clock)
 
 
 def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
@@ -191,7 +191,7 @@ def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
 
 
 def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    """Rows of one operation at a time; those of operations that we do not know are left out."""
+    """Rows of one operation at a time; rows of unknown operations are left out."""
     order = np.argsort(rows.operation, kind="stable")
     ordered = [getattr(rows, name)[order] for name in Rows.__dataclass_fields__]
     edges = np.searchsorted(ordered[0], np.arange(len(OPERATIONS) + 1))
@@ -215,7 +215,7 @@ def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
 
 
 def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
-    """Errors are counted where a push came: its stamp may be of another clock."""
+    """Errors are counted at the arrival of a push: its stamp may come from another clock."""
     known, stamped = rows.started_ns != MISSING, rows.published_ns != MISSING
     _count_errors(state, code, rows, inside(rows.ended_ns, state.run.judged))
     _add_where(state, FROM_CAUSE, rows, rows.started_ns, known)
@@ -230,7 +230,7 @@ def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
 
 
 def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: Mask) -> None:
-    """A push belongs where its cause began, by our clock; measured from its stamp, where it came."""
+    """A push is placed at the start of its cause, by our clock; measured from its stamp, at its arrival."""
     if where.any():
         begun, ended = since[where], rows.ended_ns[where]
         at = ended if measure == FROM_STAMP else begun
@@ -238,7 +238,7 @@ def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: 
 
 
 def _join_loose(state: _Gathering) -> None:
-    """Deliveries whose cause another worker made: joined by key. Without a known cause they keep only the stamp."""
+    """Join deliveries caused by another worker by key. Without a known cause they keep only the stamp."""
     if not state.loose or not state.causes:
         return
     key, published, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))

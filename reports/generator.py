@@ -1,10 +1,10 @@
-"""How hard the load generator had it, in the words of `end.json`."""
+"""The strain of the load generator, from `end.json`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 SMALL_RESOURCES = frozenset({"ports", "descriptors"})
-"""What a host may run out of without being slow for that."""
+"""Resources that a host may run out of without becoming slow."""
 
 
 def strain(end: Mapping[str, Any]) -> str:
@@ -48,15 +48,15 @@ def listed_errors(found: Mapping[str, int]) -> str:
 
 
 def slowed(end: Mapping[str, Any]) -> bool:
-    """Whether a saturated generator may have been slow. One that lacked ports or descriptors made less load, and was
-    not slow."""
+    """Whether a saturated generator may have been slow. One that ran out of ports or descriptors made less load, but
+    was not slow."""
     generator = end.get("generator") or {}
     small = generator.get("reasons") == ["local_errors"] and local_errors(end).keys() <= SMALL_RESOURCES
     return bool(generator.get("saturated")) and not small
 
 
 def exhausted(end: Mapping[str, Any]) -> str:
-    """Which processes of the run, the load apart, ran out of what on this host; empty when none did."""
+    """Processes of the run, except the load, that ran out of a resource of this host; empty when none did."""
     found = end.get("local_errors") or {}
     parts = [
         f"{name} had no {resource} ({count:,} times)" for name, its in found.items() for resource, count in its.items()

@@ -12,7 +12,7 @@ from reports.frames import Run
 class Handshakes:
     """Of a storage's rounds together. `judged` and `whole` are HTTP statuses → how often, in the judged stages and in
     the whole run; `details` are error and sentence → how often, in the whole run. `exact`: false when a worker was lost
-    or a run does not say."""
+    or a run does not record it."""
 
     judged: Mapping[str, int]
     whole: Mapping[str, int]
@@ -39,7 +39,7 @@ def handshakes(runs: Sequence[Run]) -> Handshakes:
 
 
 def _counts(run: Run) -> Mapping[str, Any]:
-    """Empty for runs that were made before it was counted."""
+    """Empty for runs of versions that did not count it."""
     return _object((run.end or {}).get("connection_failures"))
 
 

@@ -1,4 +1,4 @@
-"""The answer in a sentence: which storage makes Accept chat wait, by how much, behind what; and what to doubt."""
+"""The headline: which storage makes Accept chat wait, by how much, behind which locks; and the doubts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from reports.gather import FROM_STAMP
 from reports.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.ledgerchecks import ledger_checks
 from reports.lockdoubts import counter_doubts, lock_doubts
-from reports.lockwords import behind
+from reports.phrases import behind
 from reports.sentence import locked_at, most_locked, sentence_of
 from reports.statistics import Estimate
 from reports.wording import digits, duration, interval, listed, value, with_interval
 
 ACCEPT = "chat.accept"
 _LITTLE, _MOST = 0.05, 0.5
-"""Shares of the waiting: below the first, lock waits are not what makes it wait; above the second, they are."""
+"""Shares of the waiting: below the first, lock waits are not its cause; above the second, they are."""
 _FAILS = 0.01
-"""A larger share of failures is said before any latency."""
+"""A larger share of failures is reported before any latency."""
 _FIGURES = ("p99", "p95", "p50", "max")
-"""From the one that tells most to the one that there always is."""
+"""From the most informative to the one that always exists."""
 _MATTERS = 1.2
-"""Times slower: less is a difference that nobody feels, however many rows prove it."""
+"""Ratio of latencies below which a difference is too small to notice, even if significant."""
 _NAMED = 3
-"""More storages than these between the slowest and the fastest are not told one by one."""
+"""Storages between the slowest and the fastest that are named; more are summarised."""
 _SURVIVES = {
     "power_loss": "a power loss",
     "os_crash": "a crash of the operating system, but no power loss",
@@ -40,8 +40,8 @@ Pair = tuple[StorageFindings, Measure]
 
 @dataclass(frozen=True)
 class Headline:
-    """`answered` is False when there is nothing to answer with. `durability` is empty when the promises are alike,
-    `radius` when no run had several pods: which of them burnt, when, after what."""
+    """`answered` is False when there are no accepts. `durability` is empty when the promises are equal. `radius`, empty
+    when no run had several pods, reports which pods breached their SLOs, when, and after which action."""
 
     answered: bool
     answer: str
@@ -66,14 +66,14 @@ def headline(findings: Findings) -> Headline:
     ranked = sorted(contenders, key=lambda pair: -_of(pair[1], figure).value)
     answer, reason = _answer(ranked, figure)
     first = f"Every Accept chat on {dead} failed. " if dead else ""
-    # Percentiles are of those that did not fail: a storage must not look quick because it refuses the work.
+    # Percentiles exclude failures: a storage must not appear fast because it rejects the work.
     first += f"Accept chat failed: {failing}. " if failing else ""
     first += f"So {listed(beaten)} {'is' if len(beaten) == 1 else 'are'} not called fast. " if beaten else ""
     return Headline(True, f"{first}{answer}", reason, *doubts)
 
 
 def _contenders(found: list[Pair]) -> tuple[list[Pair], list[str]]:
-    """Who is compared, and who is left out: whoever fails its accepts may be slow beside the others, but not fast."""
+    """Storages to compare, and those left out: a storage that fails its accepts can be the slowest, not the fastest."""
     sound = [m for _, m in found if not _fails(m)]
     if not sound:
         return found, []
@@ -88,12 +88,12 @@ def _fails(accept: Measure) -> bool:
 
 
 def _figure(accepts: list[Measure]) -> str | None:
-    """The rarest percentile at which one storage is clearly slower than another; where none is, the rarest for which
-    there are rows enough to tell them apart, else the rarest there is."""
+    """The highest percentile at which one storage is clearly slower than another; else the highest with enough rows to
+    distinguish them, else the highest available."""
     names = [f for f in _FIGURES if accepts and all(m.response[f] for m in accepts)]
     if len(accepts) == 1:
         return next(iter(names), None)
-    bounded = [f for f in names if _tells_apart([_of(m, f) for m in accepts])]
+    bounded = [f for f in names if _distinguishable([_of(m, f) for m in accepts])]
     clear = [f for f in bounded if _clear(*_slowest_and_fastest(accepts, f), f)]
     return next(iter((*clear, *bounded, *names)), None)
 
@@ -103,24 +103,24 @@ def _slowest_and_fastest(accepts: list[Measure], figure: str) -> tuple[Measure, 
     return ranked[-1], ranked[0]
 
 
-def _tells_apart(estimates: list[Estimate]) -> bool:
+def _distinguishable(estimates: list[Estimate]) -> bool:
     fastest = min(estimates, key=lambda e: e.value)
     return fastest.high is not None and all(e.low is not None for e in estimates)
 
 
 def _answer(ranked: list[tuple[StorageFindings, Measure]], figure: str) -> tuple[str, str]:
-    """The sentence, and what is behind it. `ranked` from the slowest to the fastest."""
+    """The sentence and its reason. `ranked` from the slowest to the fastest."""
     (worst, slow), (best, fast) = ranked[0], ranked[-1]
     slowest, fastest = _of(slow, figure), _of(fast, figure)
     reason = _causes(worst, figure) or _reason(worst, slow)
     if len(ranked) == 1:
         return f"On {worst.storage}, Accept chat has a {figure} of {with_interval(slowest)}.", reason
     if _fails(fast):
-        told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
-        return f"None of them accepts chats well enough to be called fast: {figure} {told}.", reason
+        text = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
+        return f"None of them accepts chats reliably enough to be called fast: {figure} {text}.", reason
     if not _clear(slow, fast, figure):
-        told = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
-        return f"No storage clearly makes Accept chat wait longer than another: {figure} {told}.", reason
+        text = listed([f"{s.storage} {with_interval(_of(m, figure))}" for s, m in ranked])
+        return f"No storage clearly makes Accept chat wait longer than another: {figure} {text}.", reason
     times = digits(slowest.value / max(fastest.value, 1))
     between = _between(ranked[1:-1], figure)
     return (
@@ -154,7 +154,7 @@ def _of(measure: Measure, figure: str) -> Estimate:
 
 
 def _causes(storage: StorageFindings, figure: str) -> str:
-    """Where the time of that figure went and, where that was not locks, of what locks are worst for."""
+    """Attribution of that figure and, where locks are not its cause, of the figure with most lock time."""
     accept = sentence_of(storage, ACCEPT, figure)
     if not accept or locked_at(storage, ACCEPT, figure):
         return accept
@@ -164,27 +164,27 @@ def _causes(storage: StorageFindings, figure: str) -> str:
 def _reason(storage: StorageFindings, accept: Measure) -> str:
     waits = storage.waits
     if waits.known is None:
-        return f"Nothing could see what {storage.storage} waited for."
+        return f"What {storage.storage} waited for was not observed."
     seconds = waits.of(ACCEPT)
     share = seconds / accept.waited_s if accept.waited_s else 0.0
     if share < _LITTLE:
-        told = f"Locks are {share:.1%} of its accepts' waiting (known: {waits.known})."
+        text = f"Locks are {share:.1%} of its accepts' waiting (known: {waits.known})."
     else:
         holder, its_s = waits.behind(ACCEPT)[0]
-        told = (
+        text = (
             f"Locks are {min(share, 1):.0%} of its accepts' waiting ({duration(seconds)}, known: {waits.known}), "
             f"{its_s / seconds:.0%} of it {behind(holder)}."
         )
-    return f"{told} {_held_back(accept)}{_meanwhile(storage)}" if share < _MOST else told
+    return f"{text} {_client_backlog(accept)}{_meanwhile(storage)}" if share < _MOST else text
 
 
-def _held_back(accept: Measure) -> str:
-    share = accept.held_back_s / accept.waited_s if accept.waited_s else 0.0
-    return f"{share:.0%} passed while their agents were still in an earlier call. " if share >= _LITTLE else ""
+def _client_backlog(accept: Measure) -> str:
+    share = accept.client_backlog_s / accept.waited_s if accept.waited_s else 0.0
+    return f"{share:.0%} was client backlog: their agents were still in an earlier call. " if share >= _LITTLE else ""
 
 
 def _meanwhile(storage: StorageFindings) -> str:
-    """Where accepts mostly wait for something else, such as their turn: how busy the others were waiting for locks."""
+    """Where accepts mostly wait for something else, such as a queue: how many sessions waited for locks."""
     pairs = storage.waits.seconds
     mean = sum(pairs.values()) / storage.judged_s if storage.judged_s else 0.0
     if mean < _LITTLE:
@@ -199,15 +199,17 @@ def _meanwhile(storage: StorageFindings) -> str:
 
 
 def _durability(findings: Findings) -> str:
-    said = findings.survives
-    if len(set(said.values())) < 2:
+    survives = findings.survives
+    if len(set(survives.values())) < 2:
         return ""
-    alike = {level: [name for name, its in said.items() if its == level] for level in dict.fromkeys(said.values())}
-    told = [
-        f"a commit on {listed(names)} survives {_SURVIVES.get(level or '', level or 'what nobody said')}"
+    alike = {
+        level: [name for name, its in survives.items() if its == level] for level in dict.fromkeys(survives.values())
+    }
+    promises = [
+        f"a commit on {listed(names)} survives {_SURVIVES.get(level or '', level or 'an unknown failure')}"
         for level, names in alike.items()
     ]
-    return f"They do not promise the same: {'; '.join(told)}."
+    return f"Their durability differs: {'; '.join(promises)}."
 
 
 def _caveats(findings: Findings) -> Iterator[str]:
@@ -222,21 +224,21 @@ def _caveats(findings: Findings) -> Iterator[str]:
     for storage in findings.storages:
         yield from counter_doubts(storage.storage, storage.counted, storage.sampled)
         if (stamped := storage.measures.get(FROM_STAMP)) is not None and stamped.unknown:
-            yield f"{storage.storage}: the clock of its stamps {stamped.unknown}. No figure is made of them."
+            yield f"{storage.storage}: the clock of its stamps {stamped.unknown}. Figures from stamps are omitted."
         unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
         if unknown:
-            told = listed([f"{count:,} {name}" for name, count in unknown.items()])
-            yield f"{storage.storage}: {told} ended as unknown; each counts as at least the wait that was seen (≥)."
+            text = listed([f"{count:,} {name}" for name, count in unknown.items()])
+            yield f"{storage.storage}: {text} ended as unknown; each counts with at least the observed wait (≥)."
         failed = {n: (m.outcomes["fail"], m.n) for n, m in storage.measures.items() if m.outcomes["fail"]}
         if failed:
-            told = listed([f"{count:,} of {of:,} {name}" for name, (count, of) in failed.items()])
-            yield f"{storage.storage}: {told} failed; percentiles are of the others."
+            text = listed([f"{count:,} of {of:,} {name}" for name, (count, of) in failed.items()])
+            yield f"{storage.storage}: {text} failed; percentiles are of the others."
 
 
 def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
     if not run.completed:
         detail = (run.end or {}).get("detail") or "it left no end.json"
-        fate = "its rows are all there is of this storage" if counted else "left out of the figures"
+        fate = "its rows are the only ones of this storage" if counted else "left out of the figures"
         yield f"{run.name} did not complete ({run.ending}: {detail}); {fate}."
     yield from (f"{run.name}: {problem}." for problem in run.unreadable)
     if len(run.events) > MOST_DRAWN:
@@ -263,18 +265,18 @@ def _ledger_caveats(run: Run) -> Iterator[str]:
     unknown = [check for check in checks if check.get("verdict") not in ("pass", "fail")]
     if unknown:
         names, why = listed([str(check.get("check")) for check in unknown]), unknown[0].get("reason")
-        yield f"{run.name}: the ledger could not tell {names}{f' ({why})' if why else ''}."
+        yield f"{run.name}: the ledger could not determine {names}{f' ({why})' if why else ''}."
 
 
 def _radius(findings: Findings) -> str:
     """Round by round, where the rounds do not agree."""
-    told: list[str] = []
+    sentences: list[str] = []
     for storage in findings.storages:
         rounds = {blast.run.name: words(blast) for blast in storage.blasts}
         if len(set(rounds.values())) == 1:
             rounds = {f"On {storage.storage}" if len(findings.storages) > 1 else "": next(iter(rounds.values()))}
-        told += [f"{who}: {said}." if who else f"{said}." for who, said in rounds.items()]
-    return " ".join(told)
+        sentences += [f"{name}: {words}." if name else f"{words}." for name, words in rounds.items()]
+    return " ".join(sentences)
 
 
 def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def]
@@ -287,13 +289,13 @@ def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def
     if not slowed(end) and local_errors(end):
         yield (
             f"{run.name}: the load generator's host had no {listed_errors(local_errors(end))}: less load was made, "
-            "and these are no failures of the pod."
+            "and these failures are not the pod's."
         )
     elif generator.get("saturated"):
         why = strain(end) or "no signal is recorded"
         yield f"{run.name}: the load generator was saturated ({why}); its own slowness is in these figures."
     elif generator.get("saturated", None) is None:
-        yield f"{run.name}: nobody could tell whether the load generator was saturated."
+        yield f"{run.name}: it is unknown whether the load generator was saturated."
     if lacking := exhausted(end):
         yield f"{run.name}: this host ran out of resources: {lacking}; failures and waits may be the host's."
     if reason := (end.get("host") or {}).get("reason"):

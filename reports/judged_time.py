@@ -1,4 +1,4 @@
-"""Judged time as windows, and how much of it an observer saw. Arrays in, numbers out."""
+"""Judged time as windows, and how much of it an observer covered. Arrays in, numbers out."""
 
 from collections.abc import Iterable, Sequence
 
@@ -45,7 +45,7 @@ def touching(starts: Int64s, ends: Int64s, windows: Sequence[Window]) -> Bools:
 
 
 def blind_times(probes: Iterable[Sequence[Tick]], begins_ns: int, ends_ns: int) -> list[tuple[Window, ...]]:
-    """For the ticks of each probe: when it saw nothing between the two moments."""
+    """For the ticks of each probe: the windows between the two moments that it did not cover."""
     return [merged(blind_windows(ticks, begins_ns, ends_ns)) for ticks in probes]
 
 

@@ -1,4 +1,4 @@
-"""What the ledger of a run says, as far as it can be read."""
+"""The checks in the ledger of a run, as far as it can be read."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What storages of one engine that differ in their locking only pay for it: in waiting, processor time, orphans."""
+"""The cost of locking strategies of one engine: waiting, processor time, orphans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ class LockCost:
 
 
 def locking(storage: str) -> tuple[str, str] | None:
-    """Engine and locking of a storage's name; None where its name tells of none."""
+    """Engine and locking strategy from a storage's name; None where it has no strategy."""
     engine, _, chosen = short_names().get(storage, storage).partition(":")
     return (engine, chosen) if chosen in LOCKINGS else None
 
 
 def differing(findings: Findings) -> list[StorageFindings]:
     """Storages whose engine was run with several lockings, engine after engine, the most locked first."""
-    told = {s.storage: found for s in findings.storages if (found := locking(s.storage)) is not None}
-    engines = list(dict.fromkeys(engine for engine, _ in told.values()))
-    several = [e for e in engines if len({lock for engine, lock in told.values() if engine == e}) > 1]
-    mine = [s for s in findings.storages if s.storage in told and told[s.storage][0] in several]
-    return sorted(mine, key=lambda s: (engines.index(told[s.storage][0]), LOCKINGS.index(told[s.storage][1])))
+    lockings = {s.storage: found for s in findings.storages if (found := locking(s.storage)) is not None}
+    engines = list(dict.fromkeys(engine for engine, _ in lockings.values()))
+    several = [e for e in engines if len({lock for engine, lock in lockings.values() if engine == e}) > 1]
+    mine = [s for s in findings.storages if s.storage in lockings and lockings[s.storage][0] in several]
+    return sorted(mine, key=lambda s: (engines.index(lockings[s.storage][0]), LOCKINGS.index(lockings[s.storage][1])))
 
 
 def lock_costs(findings: Findings) -> list[LockCost]:

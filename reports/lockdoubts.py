@@ -1,5 +1,5 @@
-"""What to doubt about lock waits: sources worse than the best, blind logs, calibrations that did not pass, and servers
-that counted something else."""
+"""Doubts about lock waits: sources below the best one, gaps in logs, calibrations that did not pass, and servers whose
+own totals differ."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,21 +16,21 @@ from reports.wording import digits, duration, times
 
 def lock_doubts(run: Run) -> Iterator[str]:
     sources = run.manifest.get("lock_sources")
-    told = {str(name): source for name, source in (sources or {}).items() if isinstance(source, dict)}
+    described = {str(name): source for name, source in (sources or {}).items() if isinstance(source, dict)}
     calibrated = {row.database for row in read_calibration(run)}
-    for name in sorted({*told, *calibrated}):
+    for name in sorted({*described, *calibrated}):
         bad = doubted(run, name)
         if bad is not None:
             yield f"{run.name}: lock waits of {name} are unknown: its calibration did not pass ({_why(bad)})."
         elif name not in calibrated:
-            yield f"{run.name}: how well lock waits of {name} are seen was not calibrated."
-        yield from _source(run, name, told.get(name) or {})
+            yield f"{run.name}: the observation of lock waits of {name} was not calibrated."
+        yield from _source(run, name, described.get(name) or {})
     yield from _blind_logs(run)
 
 
 def _why(bad: Calibrated) -> str:
     value = "unknown" if bad.value is None else _figure(bad.value, bad.unit)
-    bar = "" if bad.bar is None else f", the bar is {_figure(bad.bar, bad.unit)}"
+    bar = "" if bad.bar is None else f", tolerance {_figure(bad.bar, bad.unit)}"
     return f"{bad.figure} by {bad.source}: {value}{bar}{f'; {bad.reason}' if bad.reason else ''}"
 
 
@@ -41,11 +41,11 @@ def _figure(value: float, unit: str) -> str:
 def _source(run: Run, name: str, source: dict[str, Any]) -> Iterator[str]:
     if source.get("reason"):
         words = " and ".join(str(word) for word in source.get("known") or ()) or "unknown"
-        yield f"{run.name}: lock waits of {name} are known by less than the best source ({words}): {source['reason']}."
+        yield f"{run.name}: lock waits of {name} do not come from the best source (known: {words}): {source['reason']}."
 
 
 def _blind_logs(run: Run) -> Iterator[str]:
-    """How long a server's log told nothing, and why: the sampler saw the waits of that time, if less exactly."""
+    """Gaps in servers' logs, with the reason. Waits in a gap are sampled, which is less exact."""
     ticks = table(run.directory, "ticks")
     failed = ticks.filter(pc.and_(pc.ends_with(ticks["probe"], LOG), pc.is_valid(ticks["error"])))
     for probe, error in dict.fromkeys(zip(failed["probe"].to_pylist(), failed["error"].to_pylist(), strict=True)):
@@ -53,24 +53,24 @@ def _blind_logs(run: Run) -> Iterator[str]:
         blind_s = its.num_rows * its["period_ns"][0].as_py() / 1e9
         since_s = (its["started_ns"][0].as_py() - run.started_ns) / 1e9
         yield (
-            f"{run.name}: {probe.removesuffix(LOG)}'s log told nothing for about {duration(blind_s)}, first "
+            f"{run.name}: {probe.removesuffix(LOG)}'s log could not be read for about {duration(blind_s)}, first "
             f"{digits(since_s)} s into the load ({error}); waits of that time are sampled."
         )
 
 
 def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows]) -> Iterator[str]:
-    """Of all rounds of a storage."""
+    """Doubts about the totals of all rounds of a storage."""
     for name, its in counted.items():
         if its.resets:
             yield (
-                f"{storage}: totals of {name} were set back {times(its.resets)} in the judged time, or the server was "
-                f"started anew; what it counted is known of {its.seen:.0%} of that time."
+                f"{storage}: totals of {name} were reset {times(its.resets)} in the judged time, or the server "
+                f"restarted; its totals are known for {its.seen:.0%} of that time."
             )
-        told, seen = counted_wait_s(its), sampled.get(name)
-        if told is not None and seen is not None and disagree(its, seen):
+        counted_s, seen = counted_wait_s(its), sampled.get(name)
+        if counted_s is not None and seen is not None and disagree(its, seen):
             low, high = seen.interval_s
             yield (
-                f"{storage}: sampled waits for rows of {name} come to {digits(seen.seconds)} s ({digits(low)} … "
-                f"{digits(high)} s), but the server counted {digits(told[0])} … {digits(told[1])} s of the same ones: "
-                "how long was waited behind whom is that far off."
+                f"{storage}: sampled row lock waits of {name} add up to {digits(seen.seconds)} s ({digits(low)} … "
+                f"{digits(high)} s), but the server counted {digits(counted_s[0])} … {digits(counted_s[1])} s of the "
+                "same waits: lock times are wrong by that much."
             )

@@ -1,10 +1,10 @@
-"""What a storage's lock waits and transactions come to, its rounds pooled: one run at a time is in memory."""
+"""Figures of a storage's lock waits and transactions, rounds pooled. Holds one run at a time in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.blame import Blame, blame_of, blame_together
-from reports.causes import Causes, RunCauses, Told, run_causes, splits_together
+from reports.causes import Causes, OperationResponses, RunCauses, run_causes, splits_together
 from reports.countedwaits import SampledRows, sampled_rows, sampled_together
 from reports.counters import Counted, counted, counted_together
 from reports.durations import WaitDurations, durations_of, durations_together
@@ -13,7 +13,7 @@ from reports.frames import MISSING, Floats, Run
 from reports.gather import Axis
 from reports.judged_time import length_ns
 from reports.lockledger import read_ledger
-from reports.memory import give_back
+from reports.memory import trim_memory
 from reports.requeststates import OverTime, over_time_together
 from reports.waits import Waits, together, waits_of
 
@@ -40,14 +40,17 @@ class _Round:
     endings: Endings
     transactions: int
     asks: bool
-    """Whether its pods say when they asked for a session."""
+    """Whether its pods record when they asked for a session."""
 
 
 def lock_figures(
-    runs: Sequence[Run], axis: Axis, told: Mapping[str, Told], under_way: Sequence[Mapping[str, Floats]]
+    runs: Sequence[Run],
+    axis: Axis,
+    responses: Mapping[str, OperationResponses],
+    under_way: Sequence[Mapping[str, Floats]],
 ) -> LockFigures:
-    """`told` is what the operations' rows say, by operation; `under_way` how many there were at a time, by run."""
-    rounds = [_round(run, axis, told) for run in runs]
+    """`responses` by operation; `under_way`: number of concurrent requests, by run."""
+    rounds = [_round(run, axis, responses) for run in runs]
     waits = together(runs, [one.waits for one in rounds], axis)
     over_time = [
         OverTime(run, lasting, one.waits.sessions) for run, lasting, one in zip(runs, under_way, rounds, strict=True)
@@ -56,27 +59,27 @@ def lock_figures(
         waits,
         blame_together([one.blame for one in rounds]),
         durations_together([one.durations for one in rounds]),
-        _causes(waits, rounds, told, over_time, axis),
+        _causes(waits, rounds, responses, over_time, axis),
         counted_together([one.counted for one in rounds], [length_ns(run.judged) / 1e9 for run in runs]),
         sampled_together([one.sampled for one in rounds], [one.counted for one in rounds]),
         endings_together([one.endings for one in rounds]),
     )
 
 
-def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
+def _round(run: Run, axis: Axis, responses: Mapping[str, OperationResponses]) -> _Round:
     ledger = read_ledger(run)
-    charges = [part.charged() for part in ledger.parts]
-    give_back()
+    attributions = [part.attribution() for part in ledger.parts]
+    trim_memory()
     totals = counted(run)
-    tails = {
-        name: {figure: by_run[run.name] for figure, by_run in its.tails.items() if run.name in by_run}
-        for name, its in told.items()
+    exemplars = {
+        name: {figure: by_run[run.name] for figure, by_run in its.exemplars.items() if run.name in by_run}
+        for name, its in responses.items()
     }
     return _Round(
-        waits_of(ledger, charges, axis),
-        blame_of(ledger, charges),
+        waits_of(ledger, attributions, axis),
+        blame_of(ledger, attributions),
         durations_of(ledger),
-        run_causes(ledger, charges, axis, tails),
+        run_causes(ledger, attributions, axis, exemplars),
         totals,
         sampled_rows(ledger, totals),
         endings(run, ledger.transactions),
@@ -86,17 +89,21 @@ def _round(run: Run, axis: Axis, told: Mapping[str, Told]) -> _Round:
 
 
 def _causes(
-    waits: Waits, rounds: Sequence[_Round], told: Mapping[str, Told], over_time: Sequence[OverTime], axis: Axis
+    waits: Waits,
+    rounds: Sequence[_Round],
+    responses: Mapping[str, OperationResponses],
+    over_time: Sequence[OverTime],
+    axis: Axis,
 ) -> Causes:
     if not any(one.transactions for one in rounds):
         return Causes(None, "no pod wrote a table of its transactions")
     if waits.known is None:
-        return Causes(None, "nothing could see who waited for locks")
+        return Causes(None, "lock waits were not observed")
     parts = [one.causes for one in rounds]
-    folded = "" if all(one.asks for one in rounds) else "the pods did not say when they asked for sessions"
+    folded = "" if all(one.asks for one in rounds) else "the pods did not record when they asked for sessions"
     return Causes(
         waits.known,
         folded,
-        splits_together(told, parts, waits.period_s if waits.by_sampling else None),
+        splits_together(responses, parts, waits.period_s if waits.by_sampling else None),
         over_time_together([one.over_time for one in parts], over_time, axis),
     )

@@ -1,4 +1,4 @@
-"""A run's lock waits as arrays: who waited for whom, as far as rows and the pods' own transactions can name them."""
+"""A run's lock waits as arrays, with waiters and holders named by the rows and the pods' own transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,30 +13,30 @@ from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
 from reports.frames import MISSING, Floats, Ints, Mask, Run, table
 from reports.judged_time import inside
-from reports.looks import first_looks, sampling, ticks_of, worth_ns
 from reports.names import Names
-from reports.transactions import FOR_EVER, OPERATION_NAMES, Sessions, Transactions, engine
+from reports.probe_samples import first_samples, sampling, ticks_of, worth_ns
+from reports.transactions import FOR_EVER, OPERATION_NAMES, SessionIndex, Transactions, engine
 
-UNTOLD = "not told"
-NOBODY = "nobody (between retries)"
+UNNAMED = "not told"
+NO_HOLDER = "none (between retries)"
 WRITE_LOCK = "write lock"
 _A_WAIT_NS = 1_000_000
 _ACQUIRED = WAIT_OUTCOMES.index("acquired")
 _POD = KNOWN.index("pod")
 _ENDS = {"committed": "acquired", "rolled_back": "acquired", "lock_timeout": "timed_out", "deadlock": "deadlock"}
 _WAIT_ENDS = np.array([WAIT_OUTCOMES.index(_ENDS.get(name, "unknown")) for name in TRANSACTION_OUTCOMES], np.uint8)
-"""By a transaction's outcome, how its wait for the write lock ended."""
+"""The outcome of the wait for the write lock, by outcome of the transaction."""
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class LockRows:
-    """One array a column; names, objects and databases are places in the lists of the same name.
+    """One array per column; names, objects and databases are positions in the lists of the same name.
 
-    `weight` is what a wait counts, in ns: its length or, where it was sampled, its hits times what a look is worth.
-    `look` numbers the first look that saw it. `transaction` is the waiter's row of the pods' table, `root_ended` when
-    that of the root ended. `lock` tells locks apart. Where there is none: `hits`, `look`, `transaction` and `lock` are
-    -1, sessions MISSING, `root_ended` FOR_EVER.
+    `weight` is the ns that a wait counts for: its length or, of a sampled wait, its hits times the time that a sample
+    stands for. `first_sample` numbers the first sample that shows it. `transaction` is the waiter's row of the pods'
+    table, `root_ended` the end of the root's. `lock` identifies the lock. Missing values: `hits`, `first_sample`,
+    `transaction` and `lock` are -1, sessions MISSING, `root_ended` FOR_EVER.
     """
 
     names: Names
@@ -46,7 +46,7 @@ class LockRows:
     ends: Ints
     weight: Floats
     hits: Ints
-    look: Ints
+    first_sample: Ints
     session: Ints
     blocker_session: Ints
     root_session: Ints
@@ -70,7 +70,7 @@ class LockRows:
 
     @property
     def acquired(self) -> Mask:
-        """Who certainly had the lock afterwards."""
+        """Waits after which the session certainly had the lock."""
         return np.asarray((self.outcome == _ACQUIRED) & (self.hits < 0))
 
     @property
@@ -79,7 +79,7 @@ class LockRows:
 
     @property
     def noticed(self) -> Mask:
-        """What counts as a wait: asking for a free lock takes time too, where the pod times it."""
+        """Rows that count as waits: where the pod times them, acquiring a free lock takes time as well."""
         return np.asarray(self.weight > _A_WAIT_NS) if self.timed_by_pod else np.ones(len(self), dtype=np.bool_)
 
     def where(self, mask: Mask | Ints) -> "LockRows":
@@ -96,15 +96,15 @@ def _places(mask: Mask | Ints) -> Ints:
 
 
 def names() -> Names:
-    return Names((UNTOLD, NOBODY, *OPERATION_NAMES))
+    return Names((UNNAMED, NO_HOLDER, *OPERATION_NAMES))
 
 
 def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
-    """What the pod timed itself where it waited for the write lock: every transaction that it timed is a row. `places`
-    are those of the transactions among all of the run."""
+    """Waits for the write lock as timed by the pod, one row per timed transaction. `places` are the positions of these
+    transactions among all of the run."""
     known, n = names(), len(rows)
     ends = np.maximum(rows.begun, rows.waiting)
-    nobody, none = _all(n, known.code(NOBODY), np.int16), _all(n, MISSING, np.int64)
+    no_holder, none = _all(n, known.code(NO_HOLDER), np.int16), _all(n, MISSING, np.int64)
     return LockRows(
         names=known,
         objects=Names((WRITE_LOCK,)),
@@ -113,7 +113,7 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         ends=ends,
         weight=(ends - rows.waiting).astype(np.float64),
         hits=_all(n, -1, np.int64),
-        look=_all(n, -1, np.int64),
+        first_sample=_all(n, -1, np.int64),
         session=rows.session,
         blocker_session=none,
         root_session=none,
@@ -122,8 +122,8 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
         lock=_all(n, 0, np.int64),
         database=rows.database,
         waiter=rows.operation.astype(np.int16) + np.int16(known.code(OPERATION_NAMES[0])),
-        blocker=nobody,
-        root=nobody,
+        blocker=no_holder,
+        root=no_holder,
         depth=_all(n, 1, np.int16),
         object=_all(n, 0, np.int32),
         known=_all(n, _POD, np.uint8),
@@ -134,29 +134,29 @@ def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
 
 
 def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
-    """The same n times, without the memory for it."""
+    """A constant array that takes no memory."""
     return np.broadcast_to(np.array(value, dtype=kind), n)
 
 
 def observed_rows(run: Run, transactions: Transactions) -> LockRows:
-    """What the observer saw. The pods' table of transactions names sessions better than they do themselves."""
+    """Waits seen by the observer. The pods' transactions name sessions more exactly than the sessions themselves."""
     rows = table(run.directory, "lock_waits")
-    words, objects, known = Names(), Names((UNTOLD,)), names()
-    objects.come(_objects(rows))
-    known.come(*(rows[f"{party}_operation"] for party in ("waiter", "blocker", "root")))
+    words, objects, known = Names(), Names((UNNAMED,)), names()
+    objects.add(_objects(rows))
+    known.add(*(rows[f"{party}_operation"] for party in ("waiter", "blocker", "root")))
     database = words.codes(_column(rows, "database", rows["engine"]), engine(run))
     starts, ends = _ints(rows["started_ns"]), _ints(pc.fill_null(rows["ended_ns"], run.ended_ns))
     ends = np.maximum(ends, starts)
-    # Nobody is looked for where nobody waited: a big table is not sorted in vain.
-    sessions = Sessions(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
+    # Skip building the session index when there are no waits.
+    sessions = SessionIndex(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
     who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, known)
     waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
-    told = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
+    named = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
     depth = np.maximum(_ints(rows["depth"]), 1)
-    blocker, root = _told(told["blocker"][0], told["root"][0], depth)
+    blocker, root = _fill_unnamed(named["blocker"][0], named["root"][0], depth)
     hits = _ints(pc.fill_null(rows["hits"], -1))
-    weight, look = _sampled(run, who, hits)
+    weight, first_sample = _sampled(run, who, hits)
     return LockRows(
         names=who.names,
         objects=objects,
@@ -165,11 +165,11 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
         ends=ends,
         weight=weight,
         hits=hits,
-        look=look,
+        first_sample=first_sample,
         session=_ints(rows["waiter_session"]),
         blocker_session=behind["blocker"],
         root_session=behind["root"],
-        root_ended=transactions.ended_at(told["root"][1]),
+        root_ended=transactions.ended_at(named["root"][1]),
         transaction=transaction,
         lock=_locks(rows, database),
         database=database.astype(np.int16),
@@ -177,7 +177,7 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
         blocker=blocker.astype(np.int16),
         root=root.astype(np.int16),
         depth=depth.astype(np.int16),
-        object=objects.codes(_objects(rows), UNTOLD).astype(np.int32),
+        object=objects.codes(_objects(rows), UNNAMED).astype(np.int32),
         known=_codes(rows, "known", KNOWN),
         outcome=_codes(rows, "outcome", WAIT_OUTCOMES),
         open=rows["ended_ns"].is_null().to_numpy(),
@@ -188,9 +188,9 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
 
 @dataclass(frozen=True)
 class _Who:
-    """Names for the sessions of rows."""
+    """Names of the sessions in the rows."""
 
-    sessions: Sessions
+    sessions: SessionIndex
     transactions: Transactions
     databases: tuple[str, ...]
     database: Ints
@@ -199,9 +199,9 @@ class _Who:
     names: Names
 
     def named(self, session: Ints, words: pa.ChunkedArray) -> tuple[Ints, Ints]:
-        """What each session was doing, and in which transaction: in the middle of the wait, else when it began or
-        ended. Who is none of the pods' keeps the name that it gave itself."""
-        own = self.names.codes(words, UNTOLD)
+        """The operation and the transaction of each session in the middle of the wait, else at its beginning or end.
+        A session that belongs to no pod keeps the name that it set itself."""
+        own = self.names.codes(words, UNNAMED)
         found = np.full(len(session), -1, dtype=np.int64)
         for moments in ((self.starts + self.ends) // 2, self.starts, self.ends):
             missing = found < 0
@@ -211,27 +211,27 @@ class _Who:
         if not len(self.transactions):
             return own, found
         known = self.transactions.operation[found].astype(np.int64)
-        told = (found >= 0) & (known < len(OPERATION_NAMES))
-        return np.where(told, known + self.names.code(OPERATION_NAMES[0]), own), found
+        named = (found >= 0) & (known < len(OPERATION_NAMES))
+        return np.where(named, known + self.names.code(OPERATION_NAMES[0]), own), found
 
 
-def _told(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
-    """Who is not told is the other one, where that may be: code 0 is nobody's name."""
+def _fill_unnamed(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
+    """Use the root as unnamed blocker, and the blocker as unnamed root. Code 0 is unnamed."""
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
 def _sampled(run: Run, who: _Who, hits: Ints) -> tuple[Floats, Ints]:
-    """What each wait counts, and the first look that saw it. Each database has looks of its own."""
-    weight, look = (who.ends - who.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
+    """The weight of each wait, and its first sample. Samples are numbered by database."""
+    weight, first_sample = (who.ends - who.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
     ticks, before = table(run.directory, "ticks"), 0
     for code, name in enumerate(who.databases):
         mine = ticks_of(ticks, name)
         sampled = (who.database == code) & (hits >= 0)
         if sampled.any() and sampling(mine)[0] is not None:
             weight[sampled] = hits[sampled] * worth_ns(mine, who.starts[sampled], who.ends[sampled])
-        look[sampled] = before + first_looks(mine, who.starts[sampled])
+        first_sample[sampled] = before + first_samples(mine, who.starts[sampled])
         before += mine.num_rows + int(hits.max(initial=0)) + 1
-    return weight, look
+    return weight, first_sample
 
 
 def _locks(rows: pa.Table, database: Ints) -> Ints:
@@ -242,7 +242,7 @@ def _locks(rows: pa.Table, database: Ints) -> Ints:
 
 
 def _objects(rows: pa.Table) -> pa.ChunkedArray:
-    """Keys of advisory locks are mostly somebody's numbers, as many as there are customers: one object for all."""
+    """Locked objects. Advisory locks become one object, because their keys are often customer numbers."""
     return pc.replace_substring_regex(_column(rows, "object", None), r"^advisory -?\d.*", "advisory lock")
 
 
@@ -256,8 +256,8 @@ def _column(rows: pa.Table, name: str, otherwise: pa.ChunkedArray | None) -> pa.
 def _codes(rows: pa.Table, name: str, vocabulary: Sequence[str]) -> npt.NDArray[np.uint8]:
     if name not in rows.column_names:
         return np.zeros(rows.num_rows, dtype=np.uint8)
-    told = codes_of(rows.schema).get(name, list(vocabulary))
-    places = [vocabulary.index(word) if word in vocabulary else 0 for word in told]
+    known = codes_of(rows.schema).get(name, list(vocabulary))
+    places = [vocabulary.index(word) if word in vocabulary else 0 for word in known]
     return np.array(places, dtype=np.uint8)[_ints(pc.fill_null(rows[name], 0))]
 
 

@@ -1,4 +1,4 @@
-"""What is known of lock waits and of where the time went, as JSON: times in ms for operations, in s for totals."""
+"""Lock waits and attribution as JSON: times in ms for operations, in s for totals."""
 
 from collections.abc import Mapping
 from typing import Any

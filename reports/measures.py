@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
-from reports.causes import Told
+from reports.causes import OperationResponses
+from reports.exemplars import exemplars
 from reports.frames import Floats, Ints, Run
 from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered
 from reports.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
-from reports.tails import tails
 
 _OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
 
 
 STAGED = ("chat.accept", "connection.create")
-"""Operations whose figures are told stage by stage."""
+"""Operations with figures for each stage."""
 
 
 @dataclass(frozen=True)
 class StageFigures:
-    """One operation in one stage: how many ended how, and percentiles in ns."""
+    """One operation in one stage: counts by outcome, and percentiles in ns."""
 
     outcomes: Mapping[str, int]
     p50: Estimate | None
@@ -32,7 +32,7 @@ class StageFigures:
 class Measure:
     """One storage's figures of one operation, rounds pooled, over the judged stages. Durations in ns.
 
-    Percentiles are of those that were done or whose end nobody saw; failures and refusals are counted beside.
+    Percentiles cover operations that were done or whose end was not observed; failures and refusals are only counted.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Measure:
     rounds: Mapping[str, Mapping[str, Estimate | None]]
     """The response's figures by run."""
     waited_s: float
-    """All responses together, refusals too."""
-    held_back_s: float
-    """How much of it passed before they began: whoever was to begin them was still in an earlier call."""
+    """Sum of all responses, refusals included."""
+    client_backlog_s: float
+    """Its client backlog: the time before they began, in which the user was still in an earlier call."""
     curve: tuple[list[float], list[int]]
     over_time: Sequence[Bin | None]
     failed: Floats
     """Failed or unknown attempts planned in each bin, all rounds together."""
     good: int | None
-    """Those that ended ok within the limit of their operation; None where it has none."""
+    """Attempts that ended ok within the limit of the operation; None without a limit."""
     stages: Sequence[StageFigures]
-    """By the stages of the run; empty for operations that are not told stage by stage."""
+    """By the stages of the run; empty for operations not in `STAGED`."""
     unknown: str = ""
-    """Why nothing is known but how many there were."""
+    """Why only the number of attempts is known."""
 
     @property
     def n(self) -> int:
@@ -66,7 +66,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Pool:
-    """What the measures of one storage share."""
+    """Values that the measures of one storage share."""
 
     runs: Sequence[Run]
     axis: Axis
@@ -78,12 +78,15 @@ class Pool:
 Measures = dict[str, Measure]
 
 
-def measured(pool: Pool, gathered: Sequence[Gathered]) -> tuple[Measures, dict[str, Measures], dict[str, Told]]:
-    """All pods together, each of them where there are several, and what is to be asked of the pods about the requests.
-    Takes the columns: no two measures are in memory."""
+def measured(
+    pool: Pool, gathered: Sequence[Gathered]
+) -> tuple[Measures, dict[str, Measures], dict[str, OperationResponses]]:
+    """Measures of all pods together, of each of several pods, and the responses to attribute.
+
+    Consumes the columns, so that one measure at a time is in memory."""
     whole: Measures = {}
     by_pod: dict[str, Measures] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
-    told: dict[str, Told] = {}
+    responses: dict[str, OperationResponses] = {}
     for name in MEASURES:
         columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
         if not columns:
@@ -93,13 +96,13 @@ def measured(pool: Pool, gathered: Sequence[Gathered]) -> tuple[Measures, dict[s
         unknown = _unknown(name, gathered)
         whole[name] = _measure(pool, name, columns, errors.sum(axis=0), unknown)
         if name in OPERATIONS and name not in PUSHES:
-            told[name] = _told(pool, whole[name], columns, gathered)
+            responses[name] = _responses(pool, whole[name], columns, gathered)
         apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
             mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
             if mine:
                 by_pod[pod][name] = _measure(pool, name, mine, errors[place], unknown)
-    return whole, by_pod, told
+    return whole, by_pod, responses
 
 
 def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
@@ -108,19 +111,21 @@ def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
     return next((g.stamp_clock.words for g in gathered if not g.stamp_clock.usable), "")
 
 
-def _told(pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered: Sequence[Gathered]) -> Told:
+def _responses(
+    pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered: Sequence[Gathered]
+) -> OperationResponses:
     identities = {
         run.name: g.identities.pop(measure.name)
         for run, g in zip(pool.runs, gathered, strict=True)
         if measure.name in g.identities
     }
-    return Told(
+    return OperationResponses(
         sum(measure.outcomes.values()),
         measure.waited_s * 1e9,
-        measure.held_back_s * 1e9,
+        measure.client_backlog_s * 1e9,
         measure.outcomes["unknown"] > 0,
         {name: (float(e.value), e.at_least) for name, e in measure.response.items() if e is not None},
-        tails(measure.response, columns, identities),
+        exemplars(measure.response, columns, identities),
     )
 
 
@@ -135,7 +140,7 @@ def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints,
         service=nothing,
         rounds=dict.fromkeys(measure.rounds, nothing),
         waited_s=0.0,
-        held_back_s=0.0,
+        client_backlog_s=0.0,
         curve=([], []),
         over_time=[None] * len(measure.over_time),
         good=None,

@@ -10,13 +10,13 @@ from reports.frames import Ints
 
 OTHERS = "others"
 MOST = 1_000
-"""Different names that are told apart: nobody reads more, and small integers hold them."""
+"""Number of distinct names: more are unreadable, and these fit into small integers."""
 
 
 class Names:
-    """Names ↔ small numbers, in the order in which they came; OTHERS is the name of all that came after `MOST`.
+    """Names ↔ small numbers, in order of appearance; after `MOST` names, all further ones become OTHERS.
 
-    Who names sessions or locks by what they are for, `GET /chats/17`, has as many names as customers.
+    Sessions or locks with names such as `GET /chats/17` would have as many names as there are customers.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -31,8 +31,8 @@ class Names:
             self.all.append(name)
         return self._codes[name]
 
-    def come(self, *columns: pa.ChunkedArray) -> None:
-        """Names that are about to, the most frequent first: so the rare ones are among the others."""
+    def add(self, *columns: pa.ChunkedArray) -> None:
+        """Add the names in these columns, the most frequent first, so that rare names become OTHERS."""
         words = pc.value_counts(pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()))
         counts = {one["values"]: one["counts"] for one in words.to_pylist() if one["values"] is not None}
         for name in sorted(counts, key=lambda name: -counts[name]):

@@ -1,4 +1,4 @@
-"""A storage's stages as the phases of a story: what was done in each, and what became of people and machines."""
+"""A storage's stages as phases: the actions in each, and their effect on operations and resources."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _NOTHING = StageFigures({"ok": 0, "refused": 0, "fail": 0, "unknown": 0}, None, 
 
 @dataclass(frozen=True)
 class Phase:
-    """One stage, rounds pooled. `waiting` and `cores` are means by database, None where nobody saw; `events` are those
-    of the first round that began in it, `swept` the orphans that actions swept away in all rounds."""
+    """One stage, rounds pooled. `waiting` and `cores` are means by database, None where not observed; `events` are
+    those of the first round that began in it, `swept` the orphans that actions swept in all rounds."""
 
     name: str
     judge: bool
@@ -72,7 +72,7 @@ def _phase(storage: StorageFindings, place: int) -> Phase:
 
 
 def _with(storage: StorageFindings, place: int) -> list[Run]:
-    """The rounds that came so far."""
+    """The rounds that reached this stage."""
     return [run for run in storage.pooled if len(run.stages) > place]
 
 
@@ -86,5 +86,5 @@ def _figures(storage: StorageFindings, operation: str, place: int) -> StageFigur
 
 
 def _at(values: Floats, place: int) -> float | None:
-    """Without what adding and taking away leaves of nothing."""
+    """The value at this position, without rounding errors around zero; None if unknown."""
     return round(float(values[place]), 9) if place < len(values) and not isnan(values[place]) else None

@@ -1,4 +1,4 @@
-"""Pods that the same things were done to, and names for them."""
+"""Groups of pods that the same actions acted on, and names for the groups."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from reports.wording import listed
 
 
 def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
-    """Group → its pods: those that exactly the same actions acted on in the first round, in the order of the pods."""
+    """Group → pods that exactly the same actions acted on in the first round, in the order of the pods."""
     first = storage.blasts[0].pods if storage.blasts else ()
     done = {pod.pod: tuple(event.number for event in pod.done_to_it) for pod in first}
     by_history: dict[tuple[int, ...], list[str]] = {}

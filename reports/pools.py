@@ -1,8 +1,8 @@
-"""What the sessions of a pool were waiting for while somebody waited for one of them.
+"""Attribution of the time that requests waited for a pooled database session.
 
-Who waits for a free session waits for no lock, but the sessions are taken by those who do. How much of that time is
-theirs is told by what all sessions of that pod's pool were at meanwhile: the share of their time that they waited for
-locks, behind whom and on what, in steps of a tenth of a second.
+A request that waits for a free session holds up no lock, but the sessions in use may wait for locks. Its time is
+attributed by the activity of all sessions of that pool meanwhile: the share of their time that they waited for locks,
+by holder and object, in steps of a tenth of a second.
 """
 
 from collections import defaultdict
@@ -20,11 +20,11 @@ from reports.transactions import Pods, Transactions
 STEP_NS = 100_000_000
 
 Pair = tuple[str, str]
-"""Who held the lock, and what it was on."""
+"""Holder and object of a lock."""
 
 
 class Pools:
-    """A run's pools: of each pod and database one."""
+    """A run's pools: one for each pod and database."""
 
     def __init__(self, ledger: LockLedger) -> None:
         run, rows = ledger.run, ledger.transactions
@@ -49,7 +49,7 @@ class Pools:
             self._busy[int(pool)] += self._over_time(had[mine], rows.ended[some][mine], None)
 
     def _add_locked(self, rows: LockRows, holders: npt.NDArray[np.int16], pools: Pods, some: slice) -> None:
-        mine = np.flatnonzero(rows.transaction[some] >= 0)  # strangers' sessions are in no pool
+        mine = np.flatnonzero(rows.transaction[some] >= 0)  # sessions of other clients belong to no pool
         shape = int(pools.max(initial=0)) + 1, len(rows.names.all), len(rows.objects.all)
         columns = pools[rows.transaction[some][mine]], holders[mine], rows.object[some][mine]
         kinds = np.ravel_multi_index(columns, shape) if len(mine) else mine
@@ -65,7 +65,7 @@ class Pools:
         return np.concatenate(([0.0], np.cumsum(mean * STEP_NS)))
 
     def behind(self, pool: int, starts: Ints, ends: Ints) -> Mapping[Pair, Floats]:
-        """How much of each span of time, in ns, a session of the pool on average waited behind whom."""
+        """By holder and object: the ns of each span that a session of the pool waited, on average."""
         busy = self._between(self._busy[pool], starts, ends)
         share = np.divide(ends - starts, busy, out=np.zeros(len(starts)), where=busy > 0)
         found = {pair: self._between(waiting, starts, ends) * share for pair, waiting in self._locked[pool].items()}

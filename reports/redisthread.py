@@ -1,4 +1,4 @@
-"""What the one thread of a Redis was busy with, by what it counted itself."""
+"""How Redis used its one thread, by its own counters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from loadtests.engines import is_single_threaded
 from reports.counters import Counted
 
 _CARRIERS = frozenset({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "exec"})
-"""Commands that run others, which are counted on their own as well."""
+"""Commands that run other commands, which are counted as well."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """`share` of the time that was seen; `wrong`: calls that were rejected or failed."""
+    """`share` of the observed time; `wrong`: calls that were rejected or failed."""
 
     name: str
     share: float
@@ -23,7 +23,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Slow:
-    """Single commands that took longer than the server's `slowlog-log-slower-than`, by who sent them."""
+    """Single commands that took longer than the server's `slowlog-log-slower-than`, by client."""
 
     operation: str
     calls: int
@@ -37,8 +37,8 @@ class Slow:
 
 @dataclass(frozen=True)
 class Thread:
-    """How busy the thread was with commands, as shares of the time seen: at least, and at most, because what a script
-    calls counts twice. Commands and slow ones by their time, the longest first. `unread` slow commands have no name."""
+    """Time of the thread for commands, as shares of the observed time: lower and upper bound, because commands
+    called by scripts count twice. Commands and slow ones are sorted by time. `unread` slow commands have no name."""
 
     low: float
     high: float
@@ -48,7 +48,7 @@ class Thread:
 
 
 def thread_of(counted: Counted) -> Thread | None:
-    """None of another server, and where nothing was seen of it."""
+    """None for another engine, and where its counters were not read."""
     seen_us = counted.seen_s * 1e6
     if not is_single_threaded(counted.engine) or not seen_us:
         return None
@@ -69,7 +69,7 @@ def thread_of(counted: Counted) -> Thread | None:
 
 
 def threads(counted: Mapping[str, Counted]) -> dict[str, Thread]:
-    """By database, of those that have one thread and were seen."""
+    """By database, of those with one thread that were observed."""
     return {name: thread for name, its in counted.items() if (thread := thread_of(its)) is not None}
 
 

@@ -1,4 +1,4 @@
-"""What a pod did for each request: its transactions in order, each moment of them told once."""
+"""A pod's transactions by request, in order, without overlaps."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reports.frames import MISSING, Ints, Mask
-from reports.lanes import running_max
+from reports.interval_index import running_max
 from reports.transactions import OPERATION_NAMES, Transactions
 
 
@@ -15,8 +15,8 @@ from reports.transactions import OPERATION_NAMES, Transactions
 class Requests:
     """The transactions that served requests, request after request, by rising key; times in ns.
 
-    Of each: the pod worked from `since`, it asked its pool for a session at `asked`, had one at `had`, and was done at
-    `ended`; what lay in the time of an earlier transaction of the same request is left out. Where the pod does not say
+    The pod worked on each from `since`, asked its pool for a session at `asked`, had one at `had`, and was done at
+    `ended`; time that overlaps an earlier transaction of the same request is left out. Where the pod does not record
     when it asked, `since` and `asked` are `had`. `row` is that of the table.
     """
 
@@ -34,21 +34,21 @@ class Requests:
 
 def requests(rows: Transactions) -> Requests:
     had: Ints = np.where(rows.waiting != MISSING, rows.waiting, rows.begun)
-    told = rows.asked != MISSING
-    asked = np.where(told, np.minimum(rows.asked, had), had)
+    stated = rows.asked != MISSING
+    asked = np.where(stated, np.minimum(rows.asked, had), had)
     order = np.lexsort((asked, rows.key))
-    order = order[np.searchsorted(rows.key, 1, sorter=order) :]  # key 0 is nobody's
+    order = order[np.searchsorted(rows.key, 1, sorter=order) :]  # key 0 belongs to no request
     key, asked, had, ended = rows.key[order], asked[order], had[order], rows.ended[order]
     first = np.append(True, key[1:] != key[:-1])[: len(key)]
     before = _before(first, ended, np.where(rows.received[order] != MISSING, rows.received[order], asked))
-    since = np.where(told[order], before, np.maximum(before, had))
+    since = np.where(stated[order], before, np.maximum(before, had))
     asked = np.maximum(asked, since)
     had = np.maximum(had, asked)
     return Requests(key, rows.operation[order], order, np.minimum(since, asked), asked, had, np.maximum(ended, had))
 
 
 def _before(first: npt.NDArray[np.bool_], ended: Ints, received: Ints) -> Ints:
-    """When the one before was over, or the request was taken up: whichever came last."""
+    """When the previous transaction ended or the request was read, whichever is later."""
     again = np.flatnonzero(~(first & np.append(first[1:], True)[: len(first)]))
     if len(again):  # few requests have more than one transaction
         over = running_max(np.cumsum(first[again]), ended[again])

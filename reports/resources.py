@@ -21,8 +21,8 @@ ROLES: tuple[str, ...] = ("pod", "database", "generator", "observer")
 
 @dataclass(frozen=True)
 class Usage:
-    """By role, mean of the rounds: cores used and bytes resident in each bin (NaN where nobody looked), and the
-    processor time of the judged stages in s, all rounds together. A role that nobody watched is absent.
+    """By role, mean of the rounds: cores used and bytes resident in each bin (NaN where not observed), and the
+    processor time of the judged stages in s, all rounds. A role that was not observed is missing.
 
     `processes` are the cores of each process by role and name, `stage_cores` its mean over each stage.
     """
@@ -78,7 +78,7 @@ def _rate(used: Floats, edges: Ints) -> Floats:
 
 
 def _cores(run: Run, stage: Stage, t: Ints, cpu: Ints) -> float:
-    """Mean over the stage, as far as anybody looked; NaN where nobody did for most of it."""
+    """Mean over the observed part of the stage; NaN where less than half of it was observed."""
     start, end = max(stage.started_ns, int(t[0])), min(stage.ended_ns, int(t[-1]), run.ended_ns)
     if end - start < 0.5 * (stage.ended_ns - stage.started_ns) or end <= start:
         return np.nan

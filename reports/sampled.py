@@ -1,8 +1,8 @@
-"""Lock time that was sampled, and how far off it may be: the one owner of its intervals.
+"""Sampled lock time and its confidence intervals.
 
-Sessions that queue behind one lock are seen by the same look, or missed by it together: a look that saw twenty is one
-stroke of luck, not twenty. So what counts is how much each look saw: looks are taken for a Poisson process whose
-strokes have different weights, and the interval is that of Fay and Feuer (1997), exact where all weigh the same.
+Sessions in one lock queue appear in the same sample or are missed together: a sample with twenty waits is one random
+event, not twenty. So the unit is the sample, weighted by the waits in it: samples are modelled as a compound Poisson
+process, and the interval is that of Fay and Feuer (1997), which is exact for equal weights.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from reports.lockrows import LockRows
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sum of sampled lock time in ns; of what single looks saw of it, the sum of squares and the largest."""
+    """A sum of sampled lock time in ns, with the sum of squares and the largest value of single samples."""
 
     ns: float = 0.0
     squares: float = 0.0
     largest: float = 0.0
 
     def __add__(self, other: "Sampled") -> "Sampled":
-        """Together with what other looks saw."""
+        """The sum with that of other samples."""
         return Sampled(self.ns + other.ns, self.squares + other.squares, max(self.largest, other.largest))
 
     @property
@@ -30,7 +30,7 @@ class Sampled:
         return self.ns / 1e9
 
     def interval_s(self, period_s: float) -> tuple[float, float]:
-        """95 %. One look more would have seen at least one session, for a period of the sampling."""
+        """The 95 % interval. A further sample would have shown at least one session, for one period."""
         from scipy.special import chdtri
 
         one = max(self.largest, period_s * 1e9)
@@ -40,18 +40,18 @@ class Sampled:
 
 
 def sampled(rows: LockRows, which: Mask | Ints) -> Sampled:
-    """What of these waits was; nothing where all were timed."""
+    """The sampled time of these waits; zero where all were timed."""
     places = np.flatnonzero(which) if which.dtype == np.bool_ else which
     mine = places[rows.hits[places] > 0]
-    return of_looks(rows.look[mine], rows.hits[mine], rows.weight[mine])
+    return of_samples(rows.first_sample[mine], rows.hits[mine], rows.weight[mine])
 
 
-def of_looks(first: Ints, hits: Ints, weight: Floats) -> Sampled:
-    """Of waits that so many looks saw, one after another from the first on, and that count so much."""
+def of_samples(first: Ints, hits: Ints, weight: Floats) -> Sampled:
+    """The sum over waits that appear in `hits` consecutive samples from `first` on and count `weight`."""
     if not len(first):
         return Sampled()
     each = weight / hits
     moments, more = np.concatenate((first, first + hits)), np.concatenate((each, -each))
     order = np.argsort(moments)
-    looks, seen = np.diff(moments[order]), np.cumsum(more[order])[:-1]
-    return Sampled(float(weight.sum()), float(looks @ seen**2), float(seen[looks > 0].max()))
+    samples, seen = np.diff(moments[order]), np.cumsum(more[order])[:-1]
+    return Sampled(float(weight.sum()), float(samples @ seen**2), float(seen[samples > 0].max()))

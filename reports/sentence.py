@@ -1,4 +1,4 @@
-"""Where the time went, in a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
+"""Attribution as a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -6,25 +6,24 @@ from dataclasses import dataclass
 
 from reports.causes import Causes
 from reports.findings import StorageFindings
-from reports.lockwords import behind, lock_of, queue
+from reports.phrases import behind, database_words, lock_of, queue
 from reports.pools import Pair
-from reports.splits import Split
-from reports.threadwords import database_words
+from reports.splits import CLIENT_BACKLOG, Split
 from reports.wording import duration, listed
 
 _PERCENTILES = ("p99", "p95", "p50")
-"""From the one that tells most."""
+"""From the most informative."""
 _CAUSE = 0.5
 """Share of a figure from which on locks are its cause."""
 _MATTERS = 0.1
-"""Share of a figure below which a cause is not told, except the largest one."""
+"""Share of a figure below which a cause is left out, except the largest one."""
 _ONE = 0.8
 """Share of the lock time from which on one holder and object stand for all of it."""
 _SAME = 1.05
-"""Bounds this near to a figure are not told beside it."""
+"""Bounds this near to a figure are left out."""
 
 _WORDS = {
-    "held back": "passed while its user was still in an earlier call",
+    CLIENT_BACKLOG: "was client backlog: its user was still in an earlier call",
     "session": "was spent waiting for a free session of the pod's pool",
     "database": "was database work",
     "pod": "was the pod's own work",
@@ -32,12 +31,12 @@ _WORDS = {
 }
 _FELT = {
     "lock": "in its own transactions",
-    "held back": "in its user's earlier calls",
+    CLIENT_BACKLOG: "in its user's earlier calls",
     "session": "while it waited for a session of the pool",
 }
-"""Where locks were felt."""
+"""Where the lock-related time was spent."""
 _FOLDED = "was the pod, its queues and the network"
-"""Older pods do not say when they took a request up and asked for a session: all that is in the rest."""
+"""Older pods do not record when they read a request and asked for a session: that time is part of the rest."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Figure:
 
     @property
     def lock_ns(self) -> float:
-        """All that is locks' doing: its own waits, those of its user's earlier calls, of the sessions it waited for."""
+        """All lock-related time: its own waits, those of its user's earlier calls, of the sessions it waited for."""
         return sum(self.split.locked.values()) or self.split.parts["lock"]
 
     @property
@@ -60,24 +59,24 @@ class Figure:
 
 
 def sentence(storage: StorageFindings) -> str:
-    """Of the figure with the most lock time where that is its cause, else of the slowest one and what that is made of;
-    why, where nothing is known."""
+    """The figure with the most lock time, where locks are its cause; else the slowest figure with its causes; else the
+    reason why causes are unknown."""
     found = figures_of(storage.causes)
     if not found:
         return f"Where the time went on {storage.storage} is unknown: {storage.causes.reason or 'too few operations'}."
-    return most_locked(storage) or told(storage, max(found, key=lambda f: f.split.value_ns))
+    return most_locked(storage) or figure_sentence(storage, max(found, key=lambda f: f.split.value_ns))
 
 
 def most_locked(storage: StorageFindings) -> str:
-    """Of the figure with the most lock time among those whose cause it is; empty where there is none."""
+    """The sentence of the figure with the most lock time, among those caused by locks; empty without one."""
     found = [figure for figure in figures_of(storage.causes) if figure.locked]
-    return told(storage, max(found, key=lambda f: f.lock_ns)) if found else ""
+    return figure_sentence(storage, max(found, key=lambda f: f.lock_ns)) if found else ""
 
 
 def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
-    """Of one figure; empty where it is not split."""
+    """The sentence of one figure; empty where it is not split."""
     split = storage.causes.splits.get(operation, {}).get(name)
-    return "" if split is None else told(storage, Figure(operation, name, split))
+    return "" if split is None else figure_sentence(storage, Figure(operation, name, split))
 
 
 def locked_at(storage: StorageFindings, operation: str, name: str) -> bool:
@@ -96,7 +95,7 @@ def figures_of(causes: Causes) -> list[Figure]:
     return found
 
 
-def told(storage: StorageFindings, figure: Figure) -> str:
+def figure_sentence(storage: StorageFindings, figure: Figure) -> str:
     split = figure.split
     or_more = " or more" if split.at_least else ""
     name = "the mean" if figure.name == "mean" else figure.name
@@ -125,12 +124,12 @@ def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
 def _words(storage: StorageFindings, cause: str, part_ns: float) -> str:
     if cause == "rest" and storage.causes.reason:
         return _FOLDED
-    told = database_words(storage.counted, part_ns) if cause == "database" else ""
-    return told or _WORDS[cause]
+    text = database_words(storage.counted, part_ns) if cause == "database" else ""
+    return text or _WORDS[cause]
 
 
 def _queue(figure: Figure) -> str:
-    """Whose doing it was, and where it was felt, where that was not in its own transactions alone."""
+    """The lock queue, and where its time was spent, unless that was in its own transactions alone."""
     split = figure.split
     whole = _behind_all(split, split.locked)
     felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
@@ -144,7 +143,7 @@ def _queue(figure: Figure) -> str:
 
 
 def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
-    """`locks` are its own ones, or all that is locks' doing."""
+    """`locks` are its own lock waits, or all lock-related time."""
     lock_ns = max(sum(locks.values()), split.parts["lock"])
     about = "about " if _rough(split) else ""
     bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] * _SAME else ""
@@ -170,7 +169,7 @@ def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
 
 
 def _rough(split: Split) -> bool:
-    """Whether sampling leaves the lock time open by more than people would take for the same."""
+    """Whether the interval of the sampled lock time is wide enough to be stated."""
     return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
 
 

@@ -1,5 +1,4 @@
-"""What database sessions were doing over time: running, waiting for what, or holding a transaction open; and for which
-operation."""
+"""Activity of database sessions over time, by wait class (running, waiting, idle in transaction) and operation."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,76 +13,76 @@ import pyarrow.compute as pc
 from reports.frames import Floats, Mask, Run, table
 from reports.gather import Axis
 from reports.judged_time import inside
-from reports.lockrows import UNTOLD
-from reports.looks import seeing_ticks, ticks_of
+from reports.lockrows import UNNAMED
+from reports.probe_samples import successful_ticks, ticks_of
 
 CLASSES: tuple[str, ...] = ("running", "io", "idle in transaction", "other", "lock")
-"""In the order stacked: work beneath, waits for locks on top of it. Sessions that wait for their client do nothing, and
-are left out."""
+"""In the order stacked: work at the bottom, lock waits on top. Idle sessions, which wait for their client, are left
+out."""
 
 State = tuple[str, str]
 """Wait class and operation."""
-_Look = tuple[pa.Table, pa.Table]
+_Samples = tuple[pa.Table, pa.Table]
 """Rows of sessions, and the ticks behind them."""
 
 
 @dataclass(frozen=True)
-class Sessions:
-    """Mean number of sessions in each bin (NaN where no tick looked), by wait class and operation. `looked` tells the
-    bins in which a tick did; None when nobody ever looked.
+class SessionActivity:
+    """Mean number of sessions in each bin (NaN without a sample), by wait class and operation. `observed` marks the
+    bins with a sample; None when sessions were never sampled.
 
-    `judged_states` is the mean over the judged time; None when nobody looked then. `databases` is the same by wait
-    class for each database, where there are several; empty for one that nobody looked at. `cores` is how many
-    processors the host has; None when the manifest does not say.
+    `judged_states` is the mean over the judged time; None without a sample in it. `databases` is the same by wait class
+    for each of several databases; empty for one that was not sampled. `cores` is the number of processors of the host;
+    None when it is not in the manifest.
     """
 
     states: Mapping[State, Floats] = field(default_factory=dict)
-    looked: Mask | None = None
+    observed: Mask | None = None
     judged_states: Mapping[State, float] | None = None
     databases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cores: int | None = None
 
     @property
     def seen(self) -> bool:
-        return self.looked is not None
+        return self.observed is not None
 
     @property
     def by_class(self) -> dict[str, Floats]:
-        """Every class; empty when nobody looked."""
-        if self.looked is None:
+        """Every class; empty without samples."""
+        if self.observed is None:
             return {}
-        none = np.where(self.looked, 0.0, np.nan)
+        none = np.where(self.observed, 0.0, np.nan)
         return {name: none + sum(mean for (c, _), mean in self.states.items() if c == name) for name in CLASSES}
 
     @property
     def judged(self) -> dict[str, float]:
-        """Every class; empty when nobody looked in the judged time."""
+        """Every class; empty without samples in the judged time."""
         return _by_class(self.judged_states)
 
     @property
     def total(self) -> Floats:
-        """Sessions at work in each bin; none where no tick looked, or nobody ever did."""
+        """Sessions at work in each bin; 0 without a sample."""
         return np.asarray(np.nan_to_num(sum(self.by_class.values(), np.zeros(1))))
 
 
-def read_sessions(runs: Sequence[Run], axis: Axis) -> Sessions:
-    """The mean over all ticks of all rounds that saw something; where there are several databases, their sum."""
-    looks = {name: [_look(run, name) for run in runs] for name in _databases(runs)}
-    seen = [found for mine in looks.values() if (found := _means(runs, mine, axis)) is not None]
+def read_sessions(runs: Sequence[Run], axis: Axis) -> SessionActivity:
+    """The mean over all successful samples of all rounds; the sum of several databases."""
+    samples = {name: [_samples_of(run, name) for run in runs] for name in _databases(runs)}
+    seen = [found for mine in samples.values() if (found := _means(runs, mine, axis)) is not None]
     if not seen:
-        return Sessions()
-    judged = {name: _judged(runs, mine) for name, mine in looks.items()}
-    told = [by for by in judged.values() if by is not None]
+        return SessionActivity()
+    judged = {name: _judged(runs, mine) for name, mine in samples.items()}
+    known = [by for by in judged.values() if by is not None]
     several = {str(name): _by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
-    looked = np.any([ticked for _, ticked in seen], axis=0)
-    whole = {state: _summed(mine, looked) for state, mine in _grouped([by for by, _ in seen]).items()}
-    means = {state: sum(mine) for state, mine in _grouped(told).items()} if told else None
-    return Sessions(whole, looked, means, several, host.get("cores"))
+    observed = np.any([ticked for _, ticked in seen], axis=0)
+    whole = {state: _summed(mine, observed) for state, mine in _grouped([by for by, _ in seen]).items()}
+    means = {state: sum(mine) for state, mine in _grouped(known).items()} if known else None
+    return SessionActivity(whole, observed, means, several, host.get("cores"))
 
 
 def _grouped(tables: Sequence[Mapping[State, Any]]) -> dict[State, list[Any]]:
-    """What each table has of a state; those that lack it are left out."""
+    """The values of each state, of the tables that have it."""
     states = dict.fromkeys(state for by in tables for state in by)
     return {state: [by[state] for by in tables if state in by] for state in states}
 
@@ -95,7 +94,7 @@ def _by_class(judged: Mapping[State, float] | None) -> dict[str, float]:
 
 
 def _databases(runs: Sequence[Run]) -> list[str | None]:
-    """Those that sessions are told apart by; None alone stands for all of them."""
+    """The databases of the sessions; only None where they are not distinguished."""
     found: dict[str, None] = {}
     for run in runs:
         rows = table(run.directory, "sessions")
@@ -104,7 +103,7 @@ def _databases(runs: Sequence[Run]) -> list[str | None]:
     return list(found) if len(found) > 1 else [None]
 
 
-def _look(run: Run, database: str | None) -> _Look:
+def _samples_of(run: Run, database: str | None) -> _Samples:
     rows, ticks = table(run.directory, "sessions"), table(run.directory, "ticks")
     return (
         (rows, ticks)
@@ -113,13 +112,13 @@ def _look(run: Run, database: str | None) -> _Look:
     )
 
 
-def _summed(means: Sequence[Floats], looked: Mask) -> Floats:
-    return np.where(looked, np.nansum(np.stack(means), axis=0), np.nan)
+def _summed(means: Sequence[Floats], observed: Mask) -> Floats:
+    return np.where(observed, np.nansum(np.stack(means), axis=0), np.nan)
 
 
-def _means(runs: Sequence[Run], looks: Sequence[_Look], axis: Axis) -> tuple[dict[State, Floats], Mask] | None:
-    """By state, with the bins in which a tick looked; None when nobody did."""
-    seen = [(run, look) for run, look in zip(runs, looks, strict=True) if look[0].num_rows]
+def _means(runs: Sequence[Run], samples: Sequence[_Samples], axis: Axis) -> tuple[dict[State, Floats], Mask] | None:
+    """By state, with the bins that have a sample; None without samples."""
+    seen = [(run, sample) for run, sample in zip(runs, samples, strict=True) if sample[0].num_rows]
     if not seen:
         return None
     counts: dict[State, Floats] = {}
@@ -131,33 +130,33 @@ def _means(runs: Sequence[Run], looks: Sequence[_Look], axis: Axis) -> tuple[dic
         return {state: np.where(ticks > 0, count / ticks, np.nan) for state, count in counts.items()}, ticks > 0
 
 
-def _judged(runs: Sequence[Run], looks: Sequence[_Look]) -> dict[State, float] | None:
+def _judged(runs: Sequence[Run], samples: Sequence[_Samples]) -> dict[State, float] | None:
     seen: Counter[State] = Counter()
     times = 0
-    for run, (rows, ticks) in zip(runs, looks, strict=True):
+    for run, (rows, ticks) in zip(runs, samples, strict=True):
         frame = _at_work(rows)
         frame = frame[inside(frame["t_ns"].to_numpy(), run.judged)]
         seen.update({state: int(mine["sessions"].sum()) for state, mine in _apart(frame)})
-        times += int(inside(seeing_ticks(ticks), run.judged).sum())
+        times += int(inside(successful_ticks(ticks), run.judged).sum())
     return {state: count / times for state, count in seen.items()} if times else None
 
 
 def _ticked(run: Run, ticks: pa.Table, axis: Axis) -> Floats:
-    """How many ticks looked in each bin."""
-    bins = axis.bins(seeing_ticks(ticks), run)
+    """Number of samples in each bin."""
+    bins = axis.bins(successful_ticks(ticks), run)
     return np.bincount(bins[bins >= 0], minlength=axis.count).astype(np.float64)
 
 
 def _at_work(rows: pa.Table) -> pd.DataFrame:
-    """When, class, operation and number of the sessions that did not wait for their client."""
+    """Time, class, operation and number of the sessions that did not wait for their client."""
     frame: pd.DataFrame = rows.select(["t_ns", "wait_class", "operation", "sessions"]).to_pandas()
     frame = frame[frame["wait_class"] != "client"]
     known = frame["wait_class"].where(frame["wait_class"].isin(CLASSES), "other")
-    return frame.assign(wait_class=known, operation=frame["operation"].fillna(UNTOLD))
+    return frame.assign(wait_class=known, operation=frame["operation"].fillna(UNNAMED))
 
 
 def _counts(rows: pa.Table, run: Run, axis: Axis) -> dict[State, Floats]:
-    """Sessions seen by all ticks of a bin together."""
+    """Sessions in all samples of each bin."""
     frame = _at_work(rows)
     frame["bin"] = axis.bins(frame["t_ns"].to_numpy(), run)
     frame = frame[frame["bin"] >= 0]

@@ -1,4 +1,4 @@
-"""The stages of a run, as they happened: which of its time counts. The one reading that report and gate share."""
+"""The stages of a run as they happened, which determine judged time. Shared by report and gate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Stage:
 
 
 def stages(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """`rows` are those of the timeline. One that nobody saw the end of ended when the next began, when the load had
-    ended or, of a run that was cut off, when it should have. Raises UnreadableError when they make no sense."""
+    """`rows` are those of the timeline. A stage without a recorded end ended when the next began, when the load
+    ended or, in a run that was cut off, as planned. Raises UnreadableError for inconsistent rows."""
     planned = {stage["name"]: stage for stage in manifest.get("stages") or ()}
     seen = [row for row in rows if row["kind"] == "stage"]
     if max(len(seen), len(planned)) > MOST_STAGES:
-        raise UnreadableError(f"the run has more than {MOST_STAGES} stages, which is the most that are told apart")
+        raise UnreadableError(f"the run has more than {MOST_STAGES} stages, which is the most that are distinguished")
     if not seen:
         return tuple(_planned(stage) for stage in planned.values())
     nexts = [*(row["started_ns"] for row in seen[1:]), end.get("ended_ns")]
@@ -52,9 +52,9 @@ def _happened(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], 
 
 
 def _is_judged(row: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
-    """As the timeline says or, where it does not, the plan."""
+    """As recorded in the timeline, else as planned."""
     detail = parse_json(row["detail"] or "{}", "the detail of a stage in timeline.arrows")
     marked = detail.get("judge", plan.get("judge", False)) if isinstance(detail, dict) else None
     if not isinstance(marked, bool):
-        raise UnreadableError("the detail of a stage in timeline.arrows does not say whether it is judged")
+        raise UnreadableError("the detail of a stage in timeline.arrows has no `judge` that is true or false")
     return marked

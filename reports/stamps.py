@@ -1,4 +1,4 @@
-"""Whether the clock that pushes were stamped by is ours. Arrays in, bounds out.
+"""Whether the clock of the pushes' stamps is the harness's clock. Arrays in, bounds out.
 
 A push was published after the operation that caused it began and before it arrived. With one clock that is so for the
 stamps as well; with two, each push bounds how far they are apart, and a run's pushes bound it to about the quickest of
@@ -17,13 +17,13 @@ from reports.wording import duration
 Ints = npt.NDArray[np.int64]
 
 _TOLERANCE_NS = 1_000_000
-"""Of readings of the two clocks that are not of the same moment."""
+"""Tolerance for reading the two clocks at slightly different moments."""
 
 _SLOWEST_NS = 1_000_000_000
-"""Where no cause is known: the least delay of a whole run that may still be one."""
+"""The largest minimum delay of a run that is plausible where no cause is known."""
 
 _FARTHEST_NS = 1 << 61
-"""Some 70 years: beyond it is no clock, and differences would overflow."""
+"""About 70 years: larger values are not clock readings, and differences would overflow."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class StampClock:
     tolerance_ns: int = _TOLERANCE_NS
 
     def with_pushes(self, published: Ints, ended: Ints, started: Ints | None = None) -> "StampClock":
-        """Bounded by these, too; `started` is when the causes began, of pushes whose cause is known."""
+        """The bounds tightened by these pushes; `started`: when their causes began, where these are known."""
         if not len(published):
             return self
         stamps = np.clip(published, -_FARTHEST_NS, _FARTHEST_NS)
@@ -63,7 +63,7 @@ class StampClock:
 
     @property
     def words(self) -> str:
-        """What is wrong with the clock, as the end of a sentence; empty where nothing is."""
+        """The fault of the clock, as the end of a sentence; empty without a fault."""
         if self.usable or self.low is None:
             return ""
         if self.moved and self.high is not None:
@@ -87,7 +87,7 @@ def _between(least: int, most: int | None) -> str:
 
 
 def tolerance_ns(manifest: Mapping[str, Any]) -> int:
-    """That of the run's clocks: workers on other hosts know theirs to within an error."""
+    """Tolerance of the run's clocks, with the clock error of workers on other hosts."""
     workers = (manifest.get("generator") or {}).get("workers") or ()
     errors = [worker.get("error_ns") for worker in workers if isinstance(worker, Mapping)]
     return _TOLERANCE_NS + max((int(error) for error in errors if isinstance(error, int | float)), default=0)

@@ -1,4 +1,4 @@
-"""Percentiles of rows with their confidence intervals; a wait whose end nobody saw counts as at least that long."""
+"""Percentiles with confidence intervals. A wait whose end was not observed counts as at least its observed length."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ _BLUR = 1.01
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure in ns with its confidence interval. `at_least`: it falls among waits whose end nobody saw.
+    """A figure in ns with its confidence interval. `at_least`: it falls among waits whose end was not observed.
 
     None in `low` or `high`: too few rows to bound it on that side.
     """
@@ -44,7 +44,7 @@ class Sample:
 
     @cached_property
     def least(self) -> Ints:
-        """All durations, sorted, the censored ones at what was seen of them."""
+        """All durations, sorted, the censored ones with their observed length."""
         return np.sort(np.concatenate([self.exact, self.censored])) if len(self.censored) else self.exact
 
     def at_most(self, rank: int) -> int | None:
@@ -69,8 +69,8 @@ def interval_ranks(p: float, n: int, confidence: float = CONFIDENCE) -> tuple[in
     Exact for independent rows of any distribution: the rows below the quantile are binomial. None where n rows
     cannot bound it on that side.
     """
-    tail = (1 - confidence) / 2
-    low, high = _binomial(tail, p, n), _binomial(1 - tail, p, n) + 1
+    group = (1 - confidence) / 2
+    low, high = _binomial(group, p, n), _binomial(1 - group, p, n) + 1
     return (low if low >= 1 else None), (high if high <= n else None)
 
 

@@ -1,4 +1,4 @@
-"""Which storage system a run was made against."""
+"""The storage system of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,16 @@ from loadtests.records.rundirectory import RunDirectory, safe_name
 
 
 def asked(manifest: Mapping[str, Any]) -> str | None:
-    """The storage system as asked for, or a foreign target's label; None where neither was said."""
+    """The storage system as requested, or a foreign target's label; None where the manifest has neither."""
     named = manifest.get("storage") or manifest.get("label")
     return str(named) if named else None
 
 
-def by_run(told: Mapping[RunDirectory, str | None]) -> dict[RunDirectory, str]:
-    """Every run's storage: one that cannot say its own goes by its directory's name, to its siblings where they are."""
-    siblings = {safe_name(storage): storage for storage in told.values() if storage is not None}
-    return {run: storage or _by_name(run, siblings) for run, storage in told.items()}
+def by_run(named: Mapping[RunDirectory, str | None]) -> dict[RunDirectory, str]:
+    """Every run's storage. Without one in the manifest, the directory's name decides, matched to those of other
+    runs."""
+    siblings = {safe_name(storage): storage for storage in named.values() if storage is not None}
+    return {run: storage or _by_name(run, siblings) for run, storage in named.items()}
 
 
 def _by_name(run: RunDirectory, siblings: Mapping[str, str]) -> str:

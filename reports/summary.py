@@ -6,20 +6,20 @@ from typing import Any
 import pandas as pd
 
 from loadtests.records.vocabulary import PUSHES
-from reports.blast import Blast, PodBlast, words
-from reports.burning import RULE
+from reports.blast import Blast, PodBlast, Span, words
 from reports.countedsummary import counted_summary
-from reports.figures import LOCK_WAIT, WHOLE, shown, told_outcomes, waits_known
+from reports.figures import LOCK_WAIT, WHOLE, recorded_outcomes, shown, waits_known
 from reports.findings import Findings, Measure, StageFigures, StorageFindings
 from reports.gather import FROM_STAMP
 from reports.handshakes import handshakes
 from reports.headline import ACCEPT, Headline
 from reports.ledgerchecks import ledger_checks
 from reports.locksummary import lock_summary
-from reports.lockwords import behind
 from reports.phases import Phase, phases
+from reports.phrases import behind
 from reports.sentence import sentence
-from reports.signals import SIGNALS
+from reports.slis import SLIS
+from reports.slo_breaches import BREACH_RULE
 from reports.statistics import CONFIDENCE, Estimate
 from reports.wording import NONE, duration, one_line
 
@@ -74,9 +74,9 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
         "pods": {pod: {n: _by_pod(m) for n, m in by.items()} for pod, by in storage.pods.items()},
         "phases": [_phase(phase) for phase in phases(storage)],
         "blast_radius": {
-            "limits_s": {name: findings.limits_s[name] for name in SIGNALS},
+            "limits_s": {name: findings.limits_s[name] for name in SLIS},
             "limits_from": findings.limits_from or "defaults",
-            "rule": str(RULE),
+            "rule": str(BREACH_RULE),
             "runs": [_blast(found) for found in storage.blasts],
         },
     }
@@ -93,10 +93,10 @@ def _handshakes(storage: StorageFindings) -> dict[str, Any]:
 
 
 def _by_pod(measure: Measure) -> dict[str, Any]:
-    """Lock waits are the storage's: no pod's alone are told."""
+    """Without lock waits, which are known only for the storage as a whole."""
     return {
         "n": measure.n,
-        "outcomes": told_outcomes(measure),
+        "outcomes": recorded_outcomes(measure),
         "errors": dict(measure.errors),
         "good": measure.good,
         "response_ms": _plain(measure.response),
@@ -121,25 +121,29 @@ def _stage(figures: StageFigures) -> dict[str, Any]:
 
 def _blast(found: Blast) -> dict[str, Any]:
     return {"run": found.run.name, "words": words(found), "since_s": found.since_s,
-            "pods": {pod.pod: _burnt(pod) for pod in found.pods}}  # fmt: skip
+            "pods": {pod.pod: _breaches(pod) for pod in found.pods}}  # fmt: skip
 
 
-def _burnt(pod: PodBlast) -> dict[str, Any]:
+def _breaches(pod: PodBlast) -> dict[str, Any]:
     return {
         "burnt": None if pod.unknown else bool(pod.spans),
         "first_s": pod.first_s,
-        "burnt_s": pod.burnt_s,
+        "burnt_s": pod.breached_s,
         "seen": pod.seen,
         "done_to_it": [event.number for event in pod.done_to_it],
-        "burns": [vars(span) for span in pod.spans],
+        "burns": [_breach(span) for span in pod.spans],
     }
+
+
+def _breach(span: Span) -> dict[str, Any]:
+    return {"signal": span.sli, **{name: value for name, value in vars(span).items() if name != "sli"}}
 
 
 def _measure(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
     return {
         "n": measure.n,
         "rate_per_s": measure.rate_per_s,
-        "outcomes": told_outcomes(measure),
+        "outcomes": recorded_outcomes(measure),
         "errors": dict(measure.errors),
         "since": "stamp" if measure.name == FROM_STAMP else "cause" if measure.name == "event.deliver" else "planned",
         "response_ms": {name: _estimate(e) for name, e in measure.response.items()},
@@ -175,7 +179,7 @@ def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
     lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
     lines += [f"\n**Blast radius:** {escaped(head.radius)}"] if head.radius else []
     lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
-    lines += ["", *(f"- {escaped(told)}" for told in _where(findings))]
+    lines += ["", *(f"- {escaped(text)}" for text in _where(findings))]
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
     lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]
     lines += ["", *(f"- {escaped(caveat)}" for caveat in head.caveats)] if head.caveats else []
@@ -183,7 +187,7 @@ def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
 
 
 def _where(findings: Findings) -> Iterator[str]:
-    """Where the time went on each storage, and who made whom wait most."""
+    """The attribution of each storage, and the pair with the most lock time."""
     for storage in findings.storages:
         blamed = max(storage.blame.root.items(), key=lambda pair: pair[1], default=None)
         yield f"{sentence(storage)}{_blamed(*blamed) if blamed else ''}"

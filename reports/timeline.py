@@ -1,4 +1,4 @@
-"""What happened to the pods and their databases in mid-run: actions and faults, in the order begun."""
+"""Actions and faults during a run, in the order in which they began."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from loadtests.records.strictjson import parse_json
 
 @dataclass(frozen=True)
 class Event:
-    """An action, or a fault. `number` is its place in its run, from 1: plots show it, and the table beneath them says
-    what it stands for. Times in ns since the origin; `ended_ns` None: it still lasted when the run ended."""
+    """An action, or a fault. `number` is its position in its run, from 1: plots show it, and the table below
+    explains it. Times in ns since the origin; `ended_ns` None: it still lasted when the run ended."""
 
     number: int
     kind: str
@@ -38,7 +38,7 @@ class Event:
 
 
 def events(rows: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
-    """Of the rows of a timeline, those that are no stages. What cannot be understood of a detail is left out."""
+    """The rows of a timeline except stages. Unreadable details are left out."""
     seen = sorted((row for row in rows if row["kind"] != "stage"), key=lambda row: int(row["started_ns"]))
     return tuple(_event(number, row) for number, row in enumerate(seen, 1))
 
@@ -64,7 +64,7 @@ def _event(number: int, row: Mapping[str, Any]) -> Event:
 
 
 def detail_of(text: str | None) -> Mapping[str, Any]:
-    """What a row's detail says; nothing when it is no JSON object."""
+    """A row's detail; empty when it is not a JSON object."""
     try:
         detail = parse_json(text or "{}", "detail")
     except UnreadableError:

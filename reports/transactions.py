@@ -1,4 +1,4 @@
-"""A run's transactions, as its pods wrote them: what a session was doing at a moment, and what a request did when."""
+"""A run's transactions, as written by its pods, and an index of them by session and moment."""
 
 from dataclasses import dataclass, fields
 
@@ -10,8 +10,8 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.streams import read_batches
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES
 from reports.frames import MISSING, Ints, Mask, Run
-from reports.lanes import Lanes, Pairs
-from reports.memory import give_back
+from reports.interval_index import IntervalIndex, Pairs
+from reports.memory import trim_memory
 
 _MOST_POOLS = int(np.iinfo(np.int16).max)
 OPERATION_NAMES = TRANSACTION_OPERATIONS
@@ -23,9 +23,9 @@ _TIMES = ("waiting_ns", "begun_ns", "ended_ns", "received_ns", "asked_ns")
 
 @dataclass(frozen=True)
 class Transactions:
-    """One array a column, null is MISSING; `key` 0 is nobody's. `database` are places in `databases`; rows of before
-    there were several have the name of the engine. `pod` tells apart who wrote the rows: a pod that was started again
-    is another one. `outcome` are places in TRANSACTION_OUTCOMES."""
+    """One array per column, null is MISSING; `key` 0: no request. `database` are positions in `databases`; rows of
+    older versions have the name of the engine. `pod` identifies the writer of the rows: a restarted pod is another
+    one. `outcome` are positions in TRANSACTION_OUTCOMES."""
 
     databases: tuple[str, ...]
     database: npt.NDArray[np.int16]
@@ -45,12 +45,12 @@ class Transactions:
 
     @property
     def pool(self) -> Pods:
-        """Whose sessions of which database each was in."""
+        """The pool, by pod and database, of each transaction's session."""
         return np.asarray(self.pod * np.int16(len(self.databases)) + self.database)
 
     @property
     def timed(self) -> Mask:
-        """Whose wait for the write lock the pod timed itself."""
+        """Transactions whose wait for the write lock the pod timed."""
         return np.asarray(self.waiting != MISSING)
 
     def ended_at(self, places: Ints) -> Ints:
@@ -75,12 +75,12 @@ def read_transactions(run: Run) -> Transactions:
         raise UnreadableError(f"the transactions are of {len(files):,} pods and {len(databases):,} databases: too many")
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     del pieces
-    give_back()
+    trim_memory()
     return Transactions(tuple(databases), *columns)
 
 
 def engine(run: Run) -> str:
-    """What the one database of a run is called where its rows do not say."""
+    """The name of the only database of a run whose rows do not contain it."""
     return str((run.manifest.get("engine") or {}).get("name") or "database")
 
 
@@ -105,17 +105,17 @@ def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) 
     return np.asarray(np.array(codes or [0], dtype=np.int16)[np.asarray(words.indices.fill_null(0))], dtype=np.int16)
 
 
-class Sessions:
-    """Which transaction a session was in at a moment: server processes are numbered anew, so time decides."""
+class SessionIndex:
+    """The transaction of a session at a moment. Time decides, because servers reuse session numbers."""
 
     def __init__(self, rows: Transactions) -> None:
         self._databases = {name: code for code, name in enumerate(rows.databases)}
         self._pairs = Pairs(np.unique(rows.session), len(rows.databases))
-        lane = self._pairs.of(rows.database.astype(np.int64), rows.session)
-        self._lanes = Lanes(lane, rows.begun, rows.ended, self._pairs.count)
+        group = self._pairs.of(rows.database.astype(np.int64), rows.session)
+        self._intervals = IntervalIndex(group, rows.begun, rows.ended, self._pairs.count)
 
     def at(self, databases: tuple[str, ...], database: Ints, session: Ints, moments: Ints) -> Ints:
         """The row of the transaction; -1 where there is none. `database` are places in `databases`."""
         ours = np.array([self._databases.get(name, -1) for name in databases] or [-1], dtype=np.int64)
-        found = self._lanes.at(self._pairs.of(ours[database], session), moments)
-        return np.where(found >= 0, self._lanes.order[found], -1) if len(self._lanes.order) else found
+        found = self._intervals.at(self._pairs.of(ours[database], session), moments)
+        return np.where(found >= 0, self._intervals.order[found], -1) if len(self._intervals.order) else found

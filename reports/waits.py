@@ -1,4 +1,4 @@
-"""Who waited for a lock, behind whom, for how long; and how that is known."""
+"""Lock waits by waiter and holder, and how they are known."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,23 +6,22 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from reports.charges import Charged
+from reports.attribution import Attribution
 from reports.density import density
 from reports.frames import Floats, Ints, Run
 from reports.gather import Axis
-from reports.lockledger import LockLedger, Part, Sight, read_ledger, together_known
-from reports.lockrows import NOBODY, UNTOLD
+from reports.lockledger import LockLedger, Part, WaitSource, read_ledger, together_known
 from reports.sampled import Sampled, sampled
 
-__all__ = ["NOBODY", "UNTOLD", "Waits", "read_waits", "together", "waits_of"]
+__all__ = ["Waits", "read_waits", "together", "waits_of"]
 
 
 @dataclass
 class Waits:
-    """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when nothing could see them.
+    """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when they were not observed.
 
-    `seconds` counts waits that began in judged stages, by (waiter, holder at the head of its queue); `sampled` is what
-    of it is by sampling, by waiter.
+    `seconds` counts waits that began in judged stages, by (waiter, root blocker); `sampled` is the sampled part of it,
+    by waiter.
     `sessions` is the mean number of sessions waiting in each bin of the whole run, by waiter.
     """
 
@@ -43,48 +42,52 @@ class Waits:
 
     @property
     def by_sampling(self) -> bool:
-        """Whether at least a part of it is."""
+        """Whether at least a part was sampled."""
         return self.known is not None and "sampled" in self.known
 
     def of(self, waiter: str) -> float:
         return sum(s for (w, _), s in self.seconds.items() if w == waiter)
 
     def behind(self, waiter: str) -> list[tuple[str, float]]:
-        """Those it waited behind, with seconds, the longest first."""
+        """Holders that it waited behind, with seconds, the longest first."""
         found = [(holder, s) for (w, holder), s in self.seconds.items() if w == waiter and s > 0]
         return sorted(found, key=lambda pair: -pair[1])
 
     def interval_s(self, waiter: str) -> tuple[float, float] | None:
-        """A 95 % interval of a figure that is sampled, or in part: what was timed is exact. None where all was."""
+        """The 95 % interval of an at least partly sampled figure; timed parts are exact. None where all was timed."""
         if not self.by_sampling or self.period_s is None:
             return None
-        by_looks = self.sampled.get(waiter, Sampled())
-        timed = max(self.of(waiter) - by_looks.seconds, 0.0)
-        low, high = by_looks.interval_s(self.period_s)
+        by_samples = self.sampled.get(waiter, Sampled())
+        timed = max(self.of(waiter) - by_samples.seconds, 0.0)
+        low, high = by_samples.interval_s(self.period_s)
         return timed + low, timed + high
 
 
 def read_waits(run: Run, axis: Axis) -> Waits:
     ledger = read_ledger(run)
-    return waits_of(ledger, [part.charged() for part in ledger.parts], axis)
+    return waits_of(ledger, [part.attribution() for part in ledger.parts], axis)
 
 
-def waits_of(ledger: LockLedger, charges: Sequence[Charged], axis: Axis) -> Waits:
-    """Each database by what is known of it; the whole is unknown when one of them is."""
-    databases = {name: _of_database(ledger, charges, axis, name, sight) for name, sight in ledger.sights.items()}
+def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis) -> Waits:
+    """Waits of each database and of all; the latter are unknown when one database is."""
+    databases = {
+        name: _of_database(ledger, attributions, axis, name, source) for name, source in ledger.sources.items()
+    }
     parts = list(databases.values())
     if len(parts) == 1:
         return replace(parts[0], databases=databases)
     return replace(_added(parts), databases=databases)
 
 
-def _of_database(ledger: LockLedger, charges: Sequence[Charged], axis: Axis, name: str, sight: Sight) -> Waits:
+def _of_database(
+    ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis, name: str, source: WaitSource
+) -> Waits:
     edges = _stage_edges(ledger.run)
-    waits = Waits(sight.known, sight.period_s, stages=np.zeros(len(edges) // 2))
-    if sight.known is None:
+    waits = Waits(source.known, source.period_s, stages=np.zeros(len(edges) // 2))
+    if source.known is None:
         return Waits(None)
-    for charged in charges:
-        for (kind, holder), seconds in charged.root.items():
+    for attribution in attributions:
+        for (kind, holder), seconds in attribution.root.items():
             if kind.database == name:
                 waits.seconds[kind.waiter, holder] += seconds
     for part in ledger.parts:
@@ -106,7 +109,7 @@ def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) ->
 
 
 def _added(parts: Sequence[Waits]) -> Waits:
-    """What several databases saw at the same time."""
+    """The sum over several databases of one run."""
     if not parts or any(part.known is None for part in parts):
         return Waits(None)
     whole = Waits(_known_together(parts), _longest_s(parts), stages=np.sum([part.stages for part in parts], axis=0))
@@ -119,7 +122,7 @@ def _added(parts: Sequence[Waits]) -> Waits:
 
 def together(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
     """Rounds of one storage: seconds added, sessions averaged over the time that each lasted; unknown when one of them
-    was blind."""
+    was not observed."""
     databases = dict.fromkeys(name for waits in rounds for name in waits.databases)
     by_database = {name: [w.databases.get(name, Waits(None)) for w in rounds] for name in databases}
     found = _averaged(runs, rounds, axis)
@@ -148,7 +151,7 @@ def mean_over_time(runs: Sequence[Run], rounds: Sequence[Mapping[str, Floats]], 
 
 
 def _mean(parts: Sequence[Floats]) -> Floats:
-    """Of stages that all rounds have."""
+    """The mean over the stages that all rounds have."""
     shared = min(len(part) for part in parts)
     return np.asarray(np.mean([part[:shared] for part in parts], axis=0), dtype=np.float64)
 
@@ -170,6 +173,6 @@ def _count_in(whole: Waits, part: Waits) -> None:
 
 
 def _stage_edges(run: Run) -> Ints:
-    """Where each stage begins and ends: every other bin between these is a stage."""
+    """Edges of the stages: every other bin between these is a stage."""
     edges = [moment for stage in run.stages for moment in (stage.started_ns, stage.ended_ns)]
     return np.maximum.accumulate(np.array(edges or [0, 0], dtype=np.int64))

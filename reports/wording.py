@@ -1,10 +1,10 @@
-"""Figures as people read them: two digits, a unit, and whether a percentile is only a lower bound."""
+"""Formatting of figures: two digits, a unit, and a mark for percentiles that are lower bounds."""
 
 from reports.statistics import Estimate
 
 NONE = "—"
 FAILED = "✗"
-"""Marks an action that did not go well, and a fault."""
+"""Marks a failed action and a fault."""
 
 
 def duration(seconds: float) -> str:
@@ -31,7 +31,7 @@ def value(estimate: Estimate | None) -> str:
 
 
 def interval(estimate: Estimate | None) -> str:
-    """`12 … 15 ms`; a bound that the rows are too few for is a dash, and no bound at all is nothing."""
+    """`12 … 15 ms`; a dash for a bound that needs more rows, empty without any bound."""
     if estimate is None or (estimate.low is None and estimate.high is None):
         return ""
     low, high = (NONE if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))
@@ -55,6 +55,6 @@ def times(number: int) -> str:
 
 
 def one_line(text: str, word: int = 100) -> str:
-    """Someone's words, on one line: no control or direction marks, over-long words cut."""
+    """Foreign text on one line: no control or direction marks, over-long words cut."""
     line = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(w if len(w) <= word else f"{w[: word - 1]}…" for w in line.split())

@@ -1,4 +1,4 @@
-"""Which actions of the timeline did not do what the scenario asks for."""
+"""Actions of the timeline that were not carried out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,8 @@ from reports.timeline import detail_of
 
 
 def undone_actions(rows: Sequence[Mapping[str, Any]], planned: int | None) -> tuple[str, ...]:
-    """One sentence each: those that failed, those whose turn never came, and how many have no row. `rows` are those of
-    the timeline; `planned` None: the number of actions is unknown.
+    """One sentence each for actions that failed or never began, and one for the number without a row. `rows` are those
+    of the timeline; `planned` None: the number of planned actions is unknown.
 
     An action that the end of the run cut off has begun, and counts as done.
     """

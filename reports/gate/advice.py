@@ -11,7 +11,7 @@ _LONGER = "ask for longer judged stages or more load; more rounds do not help"
 
 
 class Blocking(NamedTuple):
-    """The faults that let no pass, and those that let no fail, stand; and those that explain single attempts."""
+    """Faults that invalidate a pass, faults that invalidate a fail, and faults that explain single attempts."""
 
     passes: Sequence[Check]
     fails: Sequence[Check]
@@ -19,7 +19,7 @@ class Blocking(NamedTuple):
 
 
 def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
-    """What keeps the verdict of the figures from standing; empty when the figures alone are undecided."""
+    """Why the verdict of the figures does not stand; empty when the figures alone are undecided."""
 
     def certain(places: Sequence[int]) -> Figure:
         return replace(pool(places), certain=True)
@@ -35,7 +35,7 @@ def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
 
 
 def longer(enough: str, figures: Sequence[Figure], blocking: Blocking) -> str:
-    """Advice to have more attempts a round; `enough` says how many."""
+    """Advice to make more attempts per round; `enough` is the sentence with their number."""
     faults = f"a pass needs runs without these faults: {names(blocking.passes)}" if blocking.passes else ""
     return "; ".join(filter(None, [disagreement(figures), enough, _LONGER, faults]))
 

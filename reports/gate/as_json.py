@@ -1,4 +1,4 @@
-"""A judgement as `verdict.json`; `docs/run-directory.md` says what its keys mean."""
+"""A judgement as `verdict.json`; `docs/run-directory.md` documents its keys."""
 
 from typing import Any
 

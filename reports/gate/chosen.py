@@ -14,7 +14,7 @@ _GIVE = "give --objectives FILE"
 
 
 class NoObjectivesError(Exception):
-    """The runs do not say what they are to be judged by."""
+    """The runs do not determine the objectives to judge them by."""
 
 
 def objectives_of(runs: Sequence[RunDirectory]) -> Objectives:

@@ -32,7 +32,7 @@ exit codes: 0 pass, 1 fail, 2 unknown, 64 bad input, 69 study not there, 70 a fa
 
 
 class _RefusedError(Exception):
-    """An end before anything was judged."""
+    """The command ends before anything was judged."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(without_credentials(message))
@@ -69,7 +69,7 @@ def build_parser() -> Parser:
 
 
 def _gate(options: argparse.Namespace) -> int:
-    """Everything is checked before any data is read; an earlier verdict is gone whatever comes of it."""
+    """Check all input before reading data. An earlier verdict is removed in any case."""
     outputs = [options.study / name for name in ("verdict.json", "verdict.xml")]
     if options.study.is_dir():
         _clear(outputs)
@@ -110,7 +110,7 @@ def _storages(study: Path) -> Mapping[str, list[RunDirectory]]:
 
 
 def _refuse_changed(study: Path, before: Mapping[str, object]) -> None:
-    """Evidence that was read while it was written may be of no moment at all."""
+    """Refuse a study that changed while it was read: the evidence may mix several states."""
     after = state(study)
     changed = sorted(run for run in before.keys() | after.keys() if before.get(run) != after.get(run))
     if changed:
@@ -136,7 +136,7 @@ def _comparison(options: argparse.Namespace, storages: Iterable[str]) -> Compari
 
 
 def _clear(outputs: Iterable[Path]) -> None:
-    """Removes the verdicts of an earlier judgement, and finds out now whether ours can be written."""
+    """Remove the verdicts of an earlier judgement, and check that new ones can be written."""
     for path in outputs:
         try:
             path.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ from reports.comparability import differences
 from reports.gate.evidence import RunEvidence
 from reports.gate.verdicts import Bias, Check, Verdict
 
-_TOLD = 3
+_MOST_SHOWN = 3
 
 
 def check_runs(runs: Sequence[RunEvidence], storages: Sequence[str]) -> Check:
-    """Whether there are as many runs of each storage as the runs say that the study was planned to have. `storages`
-    empty: of all that were planned."""
+    """Whether each storage has as many runs as the study planned, by the runs' manifests. `storages` empty: all planned
+    storages."""
     planned: Counter[str] = Counter()
     for plan in (run.manifest["planned"] for run in runs if "planned" in run.manifest):
         planned |= Counter({name: plan["rounds"] for name in plan["storages"] if name in storages or not storages})
@@ -27,12 +27,12 @@ def check_runs(runs: Sequence[RunEvidence], storages: Sequence[str]) -> Check:
 
 
 def check_likeness(runs: Sequence[RunEvidence]) -> Check:
-    """Runs of one study share scenario, seed, host and harness, down to its commit (a report only tells of another
-    commit); rounds of one storage every setting besides."""
+    """Runs of one study share scenario, seed, host and harness, including its commit (where the report only adds a
+    doubt). Rounds of one storage also share every setting."""
     differing = differences([run for run in runs if not run.broken], ("harness.commit",))
-    more = f" (and {len(differing) - _TOLD} more)" if len(differing) > _TOLD else ""
+    more = f" (and {len(differing) - _MOST_SHOWN} more)" if len(differing) > _MOST_SHOWN else ""
     reason = (
-        f"unlike runs: {'; '.join(differing[:_TOLD])}{more}; make them again as one study, changing nothing between"
+        f"unlike runs: {'; '.join(differing[:_MOST_SHOWN])}{more}; repeat them as one study without changes"
         if differing
         else ""
     )
@@ -42,19 +42,19 @@ def check_likeness(runs: Sequence[RunEvidence]) -> Check:
 
 
 def check_durability(runs: Sequence[RunEvidence], allowed: bool) -> Check:
-    """Storages whose commits survive different disasters do different work, and are not judged side by side."""
+    """Storages whose commits survive different failures do different work and are not compared."""
     survives: dict[str, str | None] = {}
     for run in runs:
         survives[run.storage] = survives.get(run.storage) or run.commit_survives
-    told = _told(survives.items())
+    text = _listed(survives.items())
     if len(set(survives.values())) == 1 and None not in survives.values():
-        return Check("durability", Verdict.PASS, reason=told)
+        return Check("durability", Verdict.PASS, reason=text)
     if allowed:
-        return Check("durability", Verdict.PASS, reason=f"{told}; the objectives allow it")
+        return Check("durability", Verdict.PASS, reason=f"{text}; the objectives allow it")
     why = "it is unknown what commits survive" if None in survives.values() else "commits survive different things"
     hint = "loadtests/allow-different-durability allows it"
-    return Check("durability", Verdict.UNKNOWN, bias=Bias.EITHER, reason=f"{why}: {told} ({hint})")
+    return Check("durability", Verdict.UNKNOWN, bias=Bias.EITHER, reason=f"{why}: {text} ({hint})")
 
 
-def _told(survives: Iterable[tuple[str, str | None]]) -> str:
+def _listed(survives: Iterable[tuple[str, str | None]]) -> str:
     return ", ".join(f"{storage} {disaster or 'unknown'}" for storage, disaster in survives)

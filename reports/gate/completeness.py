@@ -1,7 +1,7 @@
 """Whether the rows show the load that the scenario asked for: its arrivals, its agents, its stages.
 
-The schedule of arrivals follows from the scenario and the seed, so that each planned arrival can be looked for in the
-rows: a customer's first connection is planned for the very moment at which it was due. The other users are agents.
+The schedule of arrivals follows from the scenario and the seed, so that each planned arrival can be searched for in the
+rows: a customer's first connection is planned for the exact moment at which it was due. The other users are agents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,14 +45,14 @@ MOST_USERS = 10_000_000
 """Users of one worker, which numbers them from 0."""
 
 MOST_MOMENTS = 100_000
-"""So often the number of agents is compared with the plan at most, however long the run."""
+"""Upper limit of comparisons of the number of agents with the plan, for long runs."""
 
 FEW_ARRIVALS = 1_000_000
-"""A schedule of so many is made in any case. One of more is only made when the rows have half as many users: what is
-missing then is clear without it."""
+"""A schedule of up to this size is always computed. A larger one is only computed when the rows have at least half as
+many users; with fewer, the shortfall is clear without it."""
 
 _DRAIN_NS = 30 * _S
-"""A load that has been asked to end has ended after so long at most."""
+"""The longest time from the request to stop the load until it has ended."""
 
 
 class Users:
@@ -114,8 +114,8 @@ def _moments(batch: pa.RecordBatch, name: str) -> Ints:
 def missing_load(run: RunDirectory, manifest: Json, end: Json, rows: Sequence[Json]) -> tuple[str, ...]:
     """How the load differs from the plan, one sentence a difference; `rows` are those of the timeline.
 
-    Empty when it does not differ, and where that cannot be known: without a scenario that this version understands, and
-    where no row is of its schedule of arrivals though arrivals are said to have begun.
+    Empty when it does not differ, and where that cannot be determined: without a scenario that this version can read,
+    and where no row matches its schedule of arrivals although arrivals were reported.
     """
     begun = [(str(row["subject"]), int(row["started_ns"])) for row in rows if row["kind"] == "stage"]
     scenario = _scenario(run)
@@ -145,7 +145,7 @@ def planned_actions(run: RunDirectory) -> int | None:
 
 
 def _much_less(line: StageTimeline, users: Sequence[Users], lasted_s: float) -> str:
-    """What is missing when it is so much that no schedule has to be made, which may be as large as anybody writes."""
+    """A shortfall that is so large that it is clear without the schedule, which may be arbitrarily large."""
     if line.duration_s > 2 * max(lasted_s, 0.0) + 60:
         return f"stages of {line.duration_s:,.0f} s were planned, and the load had ended after {lasted_s:,.0f} s"
     arrivals_planned = sum(segment.expected for segment in line.segments())
@@ -193,12 +193,12 @@ def _among(moments: Ints, known: Ints) -> npt.NDArray[np.bool_]:
 def _with_agents(
     stages: Sequence[StageFigures], line: StageTimeline, workers: Sequence[Users], due_ns: Ints, origin_ns: int
 ) -> list[StageFigures]:
-    """An agent is there from its first connection on. It is surely gone once it has closed its last one, and surely
-    there only until its last row ends.
+    """An agent is present from its first connection on. It is certainly gone once it has closed its last one, and
+    certainly present only until its last row ends.
 
     An agent without a connection, because the pod refuses it, tries again; one that leaves meanwhile, or is stopped in
-    a call that takes too long, closes nothing. So agents are missing only when they are surely gone, and too many only
-    when they are surely there.
+    a call that takes too long, closes nothing. So agents are missing only when they are certainly gone, and in excess
+    only when they are certainly present.
     """
     first_ns, gone_ns, last_ns = [_NONE], [_NONE], [_NONE]
     for users in workers:
@@ -220,8 +220,8 @@ def _with_agents(
 
 
 def _stopped_ns(line: StageTimeline, begun: Sequence[tuple[str, int]], end: Json) -> int:
-    """When the load was asked to end. Older versions recorded only when it had ended: within the time that a drain may
-    take after that."""
+    """When the load was requested to stop. Older versions recorded only when it had ended, which is at most the time
+    of a drain later."""
     recorded = ((end.get("load") or {}).get("stages") or [{}])[-1].get("lasted_s")
     if recorded is not None:
         return begun[-1][1] + round(float(recorded) * _S)

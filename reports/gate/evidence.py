@@ -1,4 +1,4 @@
-"""What a study shows, as plain values: all that a judge needs, and nothing that has to be fetched."""
+"""The evidence of a study as plain values: everything that the judge needs, already read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,8 +30,8 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """How much of the judged time the observer saw; `blind_s` of `judged_s` it did not."""
+class ProbeCoverage:
+    """How much of the judged time the observer covered: all but `blind_s` of `judged_s`."""
 
     judged_s: float
     blind_s: float
@@ -48,7 +48,7 @@ class LedgerCheck:
 
 @dataclass(frozen=True)
 class Kept:
-    """Operations begun, and what became of them. `lost` None: nobody knows."""
+    """Operations begun, and how many were written and found. `lost` None: unknown."""
 
     lost: int | None
     lost_at_most: int | None
@@ -64,8 +64,8 @@ class Kept:
 
 @dataclass(frozen=True)
 class RunEvidence:
-    """One run. `broken` says why it could not be read, and then nothing else counts; None in any other field means
-    that the run directory does not say."""
+    """One run. `broken` is the reason why it could not be read; nothing else counts then. None in any other field means
+    that the run directory does not contain it."""
 
     run: str
     storage: str
@@ -77,14 +77,14 @@ class RunEvidence:
     kept: Kept | None = None
     saturated: bool | None = None
     strain: str = ""
-    """How hard the generator had it, in words."""
+    """The strain of the load generator, as text."""
     slowed: bool = True
-    """Of a saturated generator: whether it may have been slow, and did not just lack ports or descriptors."""
+    """Whether a saturated generator may have been slow, rather than only out of ports or descriptors."""
     exhausted: str = ""
-    """What pods, servers or observer ran out of on this host, in words."""
+    """Resources of this host that pods, servers or observer ran out of, as text."""
     host_load: str = ""
-    """When other load kept the run from running, in words; empty when none did."""
-    sight: Sight | None = None
+    """When other load slowed the run, as text; empty without other load."""
+    coverage: ProbeCoverage | None = None
     no_orphans: bool | None = None
     """Whether the storage promises to leave none."""
     commit_survives: str | None = None
@@ -92,15 +92,15 @@ class RunEvidence:
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """By the objective's name."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    """As written: told apart from those of other runs."""
+    """As written, to compare with those of other runs."""
     missing_load: tuple[str, ...] = ()
-    """How the load that the rows show differs from the planned one; empty: it does not, or that is not known."""
+    """How the load that the rows show differs from the planned one; empty: it does not differ, or that is unknown."""
     undone_actions: tuple[str, ...] = ()
     """Actions of the timeline that failed or never began, one sentence each."""
     without_plan: str = ""
     """Why the rows cannot be compared with the planned load: the run's scenario is not there, or another one."""
     other_agents: tuple[str, ...] = ()
-    """How the number of agents differed from the plan as long as the load went on, by what the load reported."""
+    """How the number of agents differed from the plan during the load, as reported by the load."""
     started_at: str | None = None
     """ISO 8601, UTC."""
     lasted_s: float | None = None

@@ -1,4 +1,4 @@
-"""The judge: objectives and evidence in, judgement out. It never fetches anything."""
+"""The judge: objectives and evidence in, judgement out. It reads no files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

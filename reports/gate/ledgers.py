@@ -1,4 +1,4 @@
-"""What the ledger found, judged by what the storage promises."""
+"""Verdicts on the ledger's checks, by what the storage promises."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from reports.gate.evidence import LedgerCheck, RunEvidence
 from reports.gate.verdicts import Check, Verdict
 
-_OPTIONAL = "test a storage that the harness can read, or let the objectives say loadtests/ledger: optional"
+_OPTIONAL = "test a storage that the harness can read, or set loadtests/ledger: optional in the objectives"
 NEED_NOT_BE_KNOWN = frozenset(
     {
         "accepts_nobody_was_told",
@@ -17,18 +17,18 @@ NEED_NOT_BE_KNOWN = frozenset(
         "lost_pushes",
     }
 )
-"""What is not known of these is shown and decides nothing: not every run gives them something to look at."""
+"""Checks that may be unknown without affecting the verdict: not every run has data for them."""
 
 NEEDS_EVERY_ROW = frozenset({"accepts_nobody_was_told", "never_offered", "lost_pushes", "diverged"})
-"""These compare with what the load did not see, or did not do: a row of the load that is missing can be their only
-cause. Of the others a missing row can only hide a failure."""
+"""Checks that can fail only because a row of the load is missing. In the others a missing row can only hide a
+failure."""
 
 _VERDICTS = {v.value: v for v in Verdict}
 
 
 def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
-    """One check for each of the ledger's; unknown where the ledger, or its look for orphans, is missing. Where it is
-    not required, and of checks that need not be known, what is not known is shown and decides nothing."""
+    """One check for each of the ledger's; unknown where the ledger, or its search for orphans, is missing. An unknown
+    check decides nothing where the ledger is not required, or where the check may be unknown."""
     if run.ledger is None:
         if required:
             yield _check(run, "ledger", Verdict.UNKNOWN, None, f"there is no ledger.json; {_OPTIONAL}")
@@ -42,7 +42,9 @@ def check_ledger(run: RunEvidence, required: bool) -> Iterator[Check]:
         decides = verdict is not Verdict.UNKNOWN or (required and _must_be_known(found))
         yield check if decides else replace(check, decides=False)
     if required and not any(found.check == "orphans" for found in run.ledger):
-        yield _check(run, "ledger: orphans", Verdict.UNKNOWN, None, f"the ledger did not look for orphans; {_OPTIONAL}")
+        yield _check(
+            run, "ledger: orphans", Verdict.UNKNOWN, None, f"the ledger did not search for orphans; {_OPTIONAL}"
+        )
 
 
 def _has_every_row(run: RunEvidence) -> bool:
@@ -50,7 +52,7 @@ def _has_every_row(run: RunEvidence) -> bool:
 
 
 def _must_be_known(found: LedgerCheck) -> bool:
-    """A verdict that makes no sense is not a thing that cannot be known."""
+    """Whether an unknown verdict on this check decides. An invalid verdict always does."""
     return found.check not in NEED_NOT_BE_KNOWN or found.verdict != "unknown"
 
 
@@ -69,7 +71,7 @@ def _orphans(run: RunEvidence, found: LedgerCheck) -> tuple[Verdict, str]:
     if found.count == 0:
         return Verdict.PASS, found.reason
     if run.no_orphans is None:
-        return Verdict.UNKNOWN, f"{found.count} orphans, and nobody knows whether none were promised"
+        return Verdict.UNKNOWN, f"{found.count} orphans, and it is unknown whether the storage promises none"
     if run.no_orphans:
         return Verdict.FAIL, f"{found.count} orphans where none were promised"
     return Verdict.PASS, f"{found.count} orphans; {run.storage} does not promise to leave none"

@@ -1,4 +1,4 @@
-"""A judgement as Markdown for people: the verdict, the objectives, and whatever else did not pass."""
+"""A judgement as Markdown for people: the verdict, the objectives, and all other checks that did not pass."""
 
 import math
 import re

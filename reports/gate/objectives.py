@@ -29,7 +29,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Objectives:
-    """What a file asks for. `sha256` is that of the file, so that a verdict says what it was judged by."""
+    """The objectives of a file. `sha256` is that of the file, so that a verdict identifies its objectives."""
 
     source: str
     sha256: str
@@ -79,7 +79,7 @@ class _File:
         self.services: list[tuple[Document, Service]] = []
 
     def add(self, document: Document) -> list[Problem]:
-        """Takes up a document; says what is wrong with it."""
+        """Add a document; return its problems."""
         if not isinstance(document.data, dict):
             return [document.problem((), shown(document.data), "an OpenSLO document: a mapping of keys to values")]
         kind = document.data.get("kind")

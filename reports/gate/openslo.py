@@ -1,4 +1,5 @@
-"""The strict subset of OpenSLO v1 that objectives are written in: one model a kind, as `docs/objectives.md` says."""
+"""The strict subset of OpenSLO v1 that objectives are written in: one model per kind, as documented in
+`docs/objectives.md`."""
 
 import re
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from loadtests.configuration.values import LongerThanNothing, wrong
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 
 OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
-"""Those that leave a row whatever became of them: a customer notes an answer that never came. Of other pushes only
-those that came have one, and their share of good would be flattered."""
+"""Operations that leave a row with any outcome: a customer records an answer that never arrived. Other pushes have a
+row only if they arrived, which would overstate their share of good attempts."""
 
 ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
     "loadtests/allow-different-durability": ("false", "true"),

@@ -18,7 +18,7 @@ from loadtests.scenario.completeness import agent_shortfalls
 from reports.gate.actions import undone_actions
 from reports.gate.completeness import missing_load, planned_actions
 from reports.gate.counting import Excuses, count_batches
-from reports.gate.evidence import Evidence, Kept, LedgerCheck, RunEvidence, Sight
+from reports.gate.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.objectives import Objective
 from reports.generator import exhausted, local_errors, slowed, strain
 from reports.judged_time import blind_times, length_ns, merged, overlap_ns
@@ -28,9 +28,9 @@ from reports.storages import asked, by_run
 _S = 1_000_000_000
 
 WAIT_FOR_OTHERS = frozenset({"chat.answer"})
-"""Operations of one user that end by what another one does: an agent who cannot connect accepts no chat."""
-_TOLD = 3
-"""Files that are named when more are short."""
+"""Operations of one user that end by an action of another: an agent who cannot connect accepts no chat."""
+_MOST_SHOWN = 3
+"""Number of incomplete files that are named."""
 
 Json = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def _files(directory: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Sequence[Objective]) -> Evidence:
-    """The evidence of these runs. A run that cannot be read says why; nothing is raised."""
+    """The evidence of these runs. A run that cannot be read contains the reason; nothing is raised."""
     made = sorted(((run, storage) for storage, runs in storages.items() for run in runs), key=lambda r: r[0].number)
     return Evidence(tuple(_guarded_run(run, storage, objectives) for run, storage in made))
 
@@ -74,7 +74,7 @@ def _guarded_run(run: RunDirectory, storage: str, objectives: Sequence[Objective
         return _run(run, storage, objectives)
     except UnreadableError as error:
         return RunEvidence(run.name, storage, broken=str(error))
-    except Exception as error:  # whatever is wrong with its files, the run is unknown
+    except Exception as error:  # any error in its files makes the run unknown
         return RunEvidence(run.name, storage, broken=f"cannot be read: {type(error).__name__}: {error}")
 
 
@@ -117,7 +117,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         slowed=slowed(ended),
         exhausted=exhausted(ended),
         host_load=load.reason if load is not None else "",
-        sight=_sight(run, ended, happened),
+        coverage=_coverage(run, ended, happened),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
         ledger=_ledger(run),
@@ -127,7 +127,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
 
 
 def _without_plan(run: RunDirectory, manifest: Json) -> str:
-    """Compares the scenario with what the manifest says of it."""
+    """Compare the scenario with the checksum in the manifest."""
     named = (manifest.get("scenario") or {}).get("sha256")
     if named is None:
         return ""
@@ -145,14 +145,14 @@ def _without_plan(run: RunDirectory, manifest: Json) -> str:
 
 
 def _other_agents(end: Json) -> tuple[str, ...]:
-    """Empty too for runs of older versions, which do not say."""
+    """Also empty for runs of older versions, which do not record it."""
     stages = (end.get("load") or {}).get("stages") or ()
     names = ("name", "agents", "agents_missing", "agents_extra")
     return tuple(text for stage in stages for text in agent_shortfalls(*(stage.get(name) for name in names)))
 
 
 def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:
-    """That of the time from the first judged moment to the last; None where it was not observed."""
+    """Other load from the first judged moment to the last; None where it was not observed."""
     samples = read_host(run)
     if not samples or not windows:
         return None
@@ -160,12 +160,12 @@ def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]])
 
 
 def _not_whole(run: RunDirectory, timeline: Sequence[Json], end: Json | None) -> str:
-    """What speaks against judging by these files: with rows gone, a part of the run would go unjudged."""
+    """Why these files cannot be judged: with rows missing, a part of the run would not be judged."""
     if end is None:
         return ""  # aborted, and unknown for that
     if not any(row["kind"] == "stage" for row in timeline):
-        return "timeline.arrows tells of no stage: which time is judged is not known; was the run copied whole?"
-    return "; ".join(map(str, short_files(run, end)[:_TOLD]))
+        return "timeline.arrows has no stage: the judged time is unknown; was the run copied completely?"
+    return "; ".join(map(str, short_files(run, end)[:_MOST_SHOWN]))
 
 
 def _required(content: Json, key: str, document: str) -> Any:
@@ -200,19 +200,19 @@ def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
     return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in checks)
 
 
-def _sight(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> Sight | None:
-    """The probe that saw least counts. What the observer says it missed, and no tick places outside of judged time,
-    was in it."""
+def _coverage(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> ProbeCoverage | None:
+    """Coverage by the probe with the least. Time that the observer reports as missed counts as judged time, unless
+    ticks place it elsewhere."""
     if not end.get("observer"):
         return None
     counted = merged((begin, min(stop, end["ended_ns"])) for begin, stop in judged(happened))
-    told_s, judged_s = end["observer"]["blind_s"], length_ns(counted) / _S
+    reported_s, judged_s = end["observer"]["blind_s"], length_ns(counted) / _S
     probes = by_probe(read_ticks(run))
     if not probes:
-        return Sight(judged_s, judged_s, "it left no ticks")
+        return ProbeCoverage(judged_s, judged_s, "it left no ticks")
     load = min((stage.started_ns for stage in happened), default=0), end["ended_ns"]
     blind = blind_times(probes.values(), *load)
     in_judged = max(overlap_ns(windows, counted) for windows in blind) / _S
     placed = max(length_ns(windows) for windows in blind) / _S
-    unplaced = min(max(0.0, told_s - placed), judged_s)
-    return Sight(judged_s, max(in_judged, unplaced), end["observer"].get("reason") or "")
+    unplaced = min(max(0.0, reported_s - placed), judged_s)
+    return ProbeCoverage(judged_s, max(in_judged, unplaced), end["observer"].get("reason") or "")

@@ -1,4 +1,4 @@
-"""The verdict on several rounds: each by itself, and all together, have to say the same."""
+"""The verdict on several rounds: each by itself, and all together, must agree."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -12,7 +12,7 @@ from reports.gate.verdicts import Bias, Check, Figure, Verdict, objective_check
 
 
 def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: str) -> Check:
-    """Decided only when each round, and all rounds together, say the same, and the faults of the runs let it stand."""
+    """Decided only when each round and all rounds together agree, and the faults of the runs let the verdict stand."""
     counts = [counts_of(objective, checked.run) for checked in runs]
     missing = [missing_of(checked.run) for checked in runs]
 
@@ -88,7 +88,7 @@ def _reason(objective: Objective, verdict: Verdict, counts: Counts, undecided: s
 def _no_data(objective: Objective, counts: Counts) -> str:
     if counts.refused:
         return f"no data: all {counts.refused} attempts of {objective.operation} in judged time were refused"
-    return f"no data: no {objective.operation} was planned in judged time; do the scenario's stages say judge: true?"
+    return f"no data: no {objective.operation} was planned in judged time; do the scenario's stages have judge: true?"
 
 
 def _undecided(objective: Objective, figures: Sequence[Figure], blocking: advice.Blocking) -> str:

@@ -21,11 +21,11 @@ CUT_SHORT = frozenset({"interrupted", "observer_died"})
 _NAMED = 3
 """Differences that are named when there are more."""
 
-_AGAIN = "RUN/log says more; make the run again"
-_MORE = "docs/limits.md says how to raise it"
+_AGAIN = "see RUN/log for details; make the run again"
+_MORE = "see docs/limits.md for how to raise it"
 _LIGHTER = "give it more --processes or a host of its own, or ask for a lower arrival rate"
-_UNWATCHED = "watch a pod that the harness starts itself, or let the objectives say loadtests/observer: optional"
-_UNSEEING = "ask for less load on this host, or give the database one of its own"
+_UNWATCHED = "watch a pod that the harness starts itself, or set loadtests/observer: optional in the objectives"
+_UNSEEING = "reduce the load on this host, or move the database to a host of its own"
 
 
 class Finding(NamedTuple):
@@ -63,15 +63,13 @@ def other_load(run: RunEvidence) -> Finding:
     if run.reason != "completed" or not run.missing_load:
         return Finding()
     named = _named(run.missing_load)
-    return Finding(
-        f"the run is said to be completed, but its rows show another load than was planned: {named}; {_AGAIN}"
-    )
+    return Finding(f"the run is marked as completed, but its rows show another load than planned: {named}; {_AGAIN}")
 
 
 def actions_undone(run: RunEvidence) -> Finding:
     if run.reason != "completed" or not run.undone_actions:
         return Finding()
-    return Finding(f"the timeline did not do what the scenario asks for: {_named(run.undone_actions)}; {_AGAIN}")
+    return Finding(f"actions of the timeline were not carried out: {_named(run.undone_actions)}; {_AGAIN}")
 
 
 def without_plan(run: RunEvidence) -> Finding:
@@ -144,20 +142,22 @@ def under_other_load(run: RunEvidence) -> Finding:
 
 
 def unobserved(run: RunEvidence) -> Finding:
-    sight = run.sight
-    if sight is None:
+    coverage = run.coverage
+    if coverage is None:
         return Finding(f"there was no observer; {_UNWATCHED}")
-    found = partial(Finding, observed=sight.blind_s, limit=BLIND_SHARE * sight.judged_s, unit="s blind in judged time")
-    if sight.blind_s <= BLIND_SHARE * sight.judged_s:
+    found = partial(
+        Finding, observed=coverage.blind_s, limit=BLIND_SHARE * coverage.judged_s, unit="s blind in judged time"
+    )
+    if coverage.blind_s <= BLIND_SHARE * coverage.judged_s:
         return found("")
-    why = f": {sight.reason}" if sight.reason else ""
+    why = f": {coverage.reason}" if coverage.reason else ""
     why += f"; {run.host_load}" if run.host_load else ""
-    return found(f"blind for {sight.blind_s:.1f} s of {sight.judged_s:.1f} s of judged time{why}; {_UNSEEING}")
+    return found(f"blind for {coverage.blind_s:.1f} s of {coverage.judged_s:.1f} s of judged time{why}; {_UNSEEING}")
 
 
 class Soundness(NamedTuple):
     """One way in which a run can be at fault. Several may share the name of a check: the first that finds a fault is
-    reported. `why` says why the fault biases the figures as `bias` says; the documentation quotes it."""
+    reported. `why` explains the `bias` of the fault; the documentation quotes it."""
 
     check: str
     find: Callable[[RunEvidence], Finding]
@@ -169,9 +169,14 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", aborted, Bias.EITHER, "how many operations were cut off unwritten is unknown"),
     Soundness("completed", cut_short_with_other_agents, Bias.EITHER, "fewer agents have more to do"),
     Soundness("completed", cut_short, Bias.HIDES, "the stages that were not run have no failures"),
-    Soundness("completed", broke_down, Bias.EITHER, "what broke may have failed operations, and made less load"),
+    Soundness(
+        "completed",
+        broke_down,
+        Bias.EITHER,
+        "the component that broke may have failed operations, and reduced the load",
+    ),
     Soundness("completed", other_load, Bias.EITHER, "fewer agents have more to do, and fewer arrivals hide failures"),
-    Soundness("completed", actions_undone, Bias.HIDES, "what an action would have broken has not failed"),
+    Soundness("completed", actions_undone, Bias.HIDES, "failures that the action would have caused are missing"),
     Soundness("completed", without_plan, Bias.MISSING, "what was planned is unknown, not what happened"),
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
@@ -182,7 +187,7 @@ SOUNDNESS: tuple[Soundness, ...] = (
         Bias.HIDES,
         "operations that its host could not begin are missing, and those that wait for them count as good for `fail`",
     ),
-    Soundness("host", exhausted, Bias.EITHER, "pods and servers turned operations away, or made them wait"),
+    Soundness("host", exhausted, Bias.EITHER, "pods and servers rejected operations, or delayed them"),
     Soundness(
         "host",
         under_other_load,
@@ -219,7 +224,7 @@ def check_run(run: RunEvidence, objectives: Objectives) -> CheckedRun:
     if run.broken:
         unread = Soundness("readable", unreadable, Bias.MISSING, "the run has no figures at all")
         return CheckedRun(run, (_check(run, [unread]),))
-    optional = {"observer"} if run.sight is None and not objectives.observer_required else set()
+    optional = {"observer"} if run.coverage is None and not objectives.observer_required else set()
     names = [name for name in dict.fromkeys(line.check for line in SOUNDNESS) if name not in optional]
     return CheckedRun(run, tuple(_check(run, [line for line in SOUNDNESS if line.check == name]) for name in names))
 

@@ -1,4 +1,4 @@
-"""Verdicts, how they compose, and what a judgement says."""
+"""Verdicts, how they compose, and judgements."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -122,7 +122,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The composed verdict, and all that it is made of, in the order in which it is told."""
+    """The composed verdict with all its checks, in the order of the output."""
 
     overall: Verdict
     storages: Mapping[str, Verdict]
@@ -136,6 +136,6 @@ def guarded(name: str, storage: str | None, make: Callable[[], Check]) -> Check:
     """The check; unknown, with the reason, when making it crashed."""
     try:
         return make()
-    except Exception as error:  # whatever it is, it must not become a pass
+    except Exception as error:  # any error: it must not become a pass
         reason = f"the check crashed: {type(error).__name__}: {error}"
         return Check(name, Verdict.UNKNOWN, storage, reason=reason)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""How transactions ended and what the servers counted themselves, in words and tables."""
+"""Section: outcomes of transactions, and the servers' own totals."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,13 +10,13 @@ from reports.endings import LOST, Ended, endings_by_operation
 from reports.findings import Findings, StorageFindings
 from reports.page.section import Section
 from reports.page.table import Table
+from reports.phrases import busy_words
 from reports.redisthread import Thread, threads
-from reports.threadwords import busy_words
 from reports.wording import NONE, digits, duration, times
 
 _OUTCOMES = ("committed", "rolled_back", *LOST, "unknown")
 _LITTLE = 0.0005
-"""A command that kept the thread for less of the time is not in the table."""
+"""Commands with a smaller share of the thread's time are left out of the table."""
 
 
 def _finding(findings: Findings) -> list[str]:
@@ -27,21 +27,21 @@ def _lost_of(storage: StorageFindings) -> str:
     by = endings_by_operation(storage.endings)
     attempts, lost = (sum(getattr(its, name) for its in by.values()) for name in ("attempts", "lost"))
     if not by:
-        return "unknown how transactions ended: no pod wrote a table of them"
+        return "outcomes of transactions unknown: no pod wrote its transactions"
     if not lost:
-        return f"none of {attempts:,} transactions was lost to another"
+        return f"none of {attempts:,} transactions was lost to another one"
     operation, worst = max(by.items(), key=lambda one: one[1].lost / one[1].attempts)
     again = sum(its.retries or 0 for its in by.values())
     return (
         f"{lost:,} of {attempts:,} transactions were lost to others ({_percent(lost / attempts)}), most of all of "
-        f"{operation}: {_percent(worst.lost / worst.attempts)}; {again:,} were tried again"
+        f"{operation}: {_percent(worst.lost / worst.attempts)}; {again:,} were retried"
     )
 
 
 def _threads_of(storage: StorageFindings) -> Iterator[str]:
     for name, thread in threads(storage.counted).items():
         kept = sum(slow.calls for slow in thread.slow) + thread.unread
-        slow = f", {kept:,} single commands kept it for long" if kept else ""
+        slow = f", {kept:,} single commands blocked it" if kept else ""
         yield f"the one thread of {name} was {busy_words(thread)}{slow}"
 
 
@@ -50,7 +50,7 @@ def _percent(share: float) -> str:
 
 
 def ended(findings: Findings) -> Table:
-    """By operation, storages beside each other."""
+    """One row per operation and storage."""
     several = any(len({database for database, _ in s.endings}) > 1 for s in findings.storages)
     kinds = sorted(
         {kind for s in findings.storages for kind in s.endings}, key=lambda kind: (_order(findings, kind[1]), kind[0])
@@ -107,9 +107,9 @@ def totals(findings: Findings) -> Table:
         if not is_single_threaded(its.engine)
     ]
     caption = (
-        "How much the servers' own totals grew in the judged stages, rounds pooled. Seen: of how much of that time; totals that were set back, or a server "
-        "that was started anew, leave the rest unknown (≥). Waits for rows: as the server counts them, each cut to whole milliseconds, beside what sampling saw of the same waits, with its 95 % interval. "
-        "A dash: this server does not count it, or nothing is sampled."
+        "Growth of the servers' own totals in the judged stages, rounds pooled. Seen: the share of that time that the totals cover; after a reset or a restart of "
+        "the server the rest is unknown (≥). Waits for rows: as counted by the server, each truncated to whole milliseconds, and the sampled time of the same waits with its 95 % interval. "
+        "A dash: not counted by this server, or not sampled."
     )
     columns = [
         "storage",
@@ -134,12 +134,18 @@ def _totals(counted: Counted, sampled: SampledRows | None) -> list[str]:
 
     waited = counted_wait_s(counted)
     seconds = NONE if waited is None else f"{_least(counted)}{_between(*waited)}"
-    told = NONE if sampled is None else f"{digits(sampled.seconds)} ({_between(*sampled.interval_s)})"
-    return [_seen(counted), grown("lock_waits"), seconds, told, *map(grown, ("deadlocks", "commits", "rollbacks"))]
+    sampled_text = NONE if sampled is None else f"{digits(sampled.seconds)} ({_between(*sampled.interval_s)})"
+    return [
+        _seen(counted),
+        grown("lock_waits"),
+        seconds,
+        sampled_text,
+        *map(grown, ("deadlocks", "commits", "rollbacks")),
+    ]
 
 
 def _seen(counted: Counted) -> str:
-    resets = f", set back {times(counted.resets)}" if counted.resets else ""
+    resets = f", reset {times(counted.resets)}" if counted.resets else ""
     return f"{counted.seen:.0%}{resets}"
 
 
@@ -159,8 +165,8 @@ def commands(findings: Findings) -> Table:
         for row in _commands(thread, s.counted[name])
     ]
     caption = (
-        "Share of the seen time for which each command kept Redis's one thread, as the server counts it. What a script calls counts by itself as well, so that all commands "
-        "together lie between two bounds. Reading and writing its sockets and the disk, which the thread does too, are not in it."
+        "Share of the observed time for which each command used Redis's one thread, as counted by the server. Commands called by a script count separately as well, so "
+        "that the sum of all commands lies between two bounds. Socket and disk I/O, which the thread does too, are not included."
     )
     columns = [
         "storage",
@@ -172,11 +178,11 @@ def commands(findings: Findings) -> Table:
         "rejected or failed",
         "seen",
     ]
-    return Table(caption, columns, rows, 3, "What Redis's one thread was busy with" if rows else "")
+    return Table(caption, columns, rows, 3, "How Redis used its one thread" if rows else "")
 
 
 def _commands(thread: Thread, counted: Counted) -> Iterator[list[str]]:
-    """All together, then one by one."""
+    """All commands together, then each."""
     yield ["all commands", _between(thread.low * 100, thread.high * 100), NONE, NONE, NONE, _seen(counted)]
     for command in thread.commands:
         if command.share >= _LITTLE or command.wrong:
@@ -199,13 +205,13 @@ def slow(findings: Findings) -> Table:
         for s, name, thread in watched
         for its in thread.slow
     ] + [
-        [s.storage, name, "not told", f"{thread.unread:,}", NONE, NONE, NONE]
+        [s.storage, name, "unknown", f"{thread.unread:,}", NONE, NONE, NONE]
         for s, name, thread in watched
         if thread.unread
     ]
-    caption = "Single commands and scripts that took longer than the server's slowlog-log-slower-than, by who sent them: everybody else waited that long. Not told: SLOWLOG dropped them before they were read."
+    caption = "Single commands and scripts that took longer than the server's slowlog-log-slower-than, by client. All other clients waited meanwhile. Unknown: SLOWLOG dropped them before they were read."
     columns = ["storage", "database", "sent by", "times", "together", "each", "of the time, %"]
-    empty = "None that SLOWLOG told of: see what to doubt where it could not be read."
+    empty = "None in SLOWLOG. Where it could not be read, a doubt states it."
     return Table(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
 
 
@@ -214,8 +220,8 @@ COUNTED: Mapping[str, Section] = {
         "How transactions ended, and what the servers counted",
         _finding,
         lambda _: (
-            "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by how: overtaken (conflict), SQLite's stale snapshot, "
-            "deadlock, or given up waiting for a lock. Work that was done in vain, and is mostly done again. Operations that no storage lost are left out. Rounds pooled."
+            "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by cause: conflict, SQLite's stale snapshot, "
+            "deadlock, or lock timeout. This work is wasted and usually repeated. Operations without losses on any storage are left out. Rounds pooled."
         ),
         ended,
         beside=(totals, commands, slow),

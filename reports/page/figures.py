@@ -47,7 +47,7 @@ class Group:
 
 
 def groups(findings: Findings, frame: pd.DataFrame, swatches: Mapping[str, str]) -> list[Group]:
-    """Accept first, then in the order of the vocabulary; an operation that nobody did is left out."""
+    """Accept first, then in the order of the vocabulary; operations without rows are left out."""
     ordered = [ACCEPT, *(m for m in MEASURES if m != ACCEPT)]
     text, bounds = (shown(frame, column) for column in ("text", "bounds"))
     known = waits_known(frame)

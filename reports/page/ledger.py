@@ -1,4 +1,4 @@
-"""The ledger on the page: every check, how it is known, and the keys behind it."""
+"""The ledger on the page: every check, how it is known, and its evidence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LedgerRow:
 
 
 def ledger(findings: Findings) -> list[LedgerRow]:
-    """A row for each check of each run; one that says so for a run without a ledger."""
+    """One row for each check of each run, and one for a run without a ledger."""
     rows: list[LedgerRow] = []
     for run in findings.runs:
         rows += [_row(run.name, check) for check in ledger_checks(run)] or [_none(run.name)]
@@ -39,11 +39,11 @@ def _row(run: str, check: Mapping[str, object]) -> LedgerRow:
         str(check.get("check")),
         str(check.get("verdict")),
         "unknown" if count is None else f"{count:,}" if isinstance(count, int) else str(count),
-        str(check.get("known") or "not told"),
+        str(check.get("known") or "unknown"),
         str(check.get("reason") or ""),
         [str(key) for key in evidence[:_SHOWN]] if isinstance(evidence, list) else [],
     )
 
 
 def _none(run: str) -> LedgerRow:
-    return LedgerRow(run, "all", "unknown", "unknown", "not told", "there is no ledger, or nothing in it", [])
+    return LedgerRow(run, "all", "unknown", "unknown", "unknown", "the ledger is missing or empty", [])

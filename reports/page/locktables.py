@@ -1,11 +1,12 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""Tables of locks: who made whom wait, the worst waits, convoys, and how well waits are known."""
+"""Tables of locks: blame matrix, worst waits, convoys, durations, and calibration."""
 
 from reports.blame import Worst
 from reports.calibration import Calibrated
 from reports.durations import WaitDurations
 from reports.findings import Findings
 from reports.frames import Floats
+from reports.lockrows import UNNAMED
 from reports.page.table import Table, number
 from reports.sampled import Sampled
 from reports.wording import NONE, digits, duration
@@ -25,8 +26,8 @@ def blame(findings: Findings) -> Table:
         if any(table.get((waiter, holder), 0.0) >= _LEAST_S for table in tables)
     ]
     caption = (
-        "Seconds that sessions waited for a lock, judged stages, all rounds of a storage together: behind the one who held it "
-        "then, and behind the root of the queue. Less than a millisecond is left out."
+        "Seconds that sessions waited for a lock, judged stages, rounds pooled: by the holder at that moment, and by the root "
+        "blocker. Less than a millisecond is left out."
     )
     return Table(
         caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
@@ -43,7 +44,7 @@ def depths(findings: Findings) -> Table:
         for s in findings.storages
         for d, seconds in sorted(s.blame.depth_s.items())
     ]
-    caption = "Seconds waited by how many sessions were ahead, the root included; judged stages."
+    caption = "Seconds waited by the number of sessions ahead, the root included; judged stages."
     return Table(caption, ["storage", "sessions ahead", "seconds"], rows, title="Length of the queues")
 
 
@@ -62,11 +63,11 @@ def by_database(findings: Findings) -> Table:
 
 
 def worst(findings: Findings) -> Table:
-    """The worst of the whole study."""
+    """The worst waits of the whole study."""
     found = sorted((w for s in findings.storages for w in s.blame.worst), key=lambda w: -w.waited_ns)[:_WORST]
     caption = (
-        "Longest first. Behind: who held the lock, then whom that one waited for, to the root. Statements without their values. "
-        "≥: the end was not seen."
+        "Longest first. Behind: the holder of the lock, then the chain of blockers up to the root. Statements without their values. "
+        "≥: the end was not observed."
     )
     return _waits(findings, found, "The ten worst waits", caption)
 
@@ -84,7 +85,7 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
         "run",
         *(["database"] if several else []),
         "lasted",
-        "who waited",
+        "waited",
         "behind",
         "on",
         "ended",
@@ -98,7 +99,7 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
 
 def _wait(w: Worst) -> list[str]:
     lasted = ("≥ " if w.at_least else "") + duration(w.waited_ns / 1e9)
-    chain = " ← ".join(w.chain) or "not told"
+    chain = " ← ".join(w.chain) or UNNAMED
     statement = w.statement if len(w.statement) <= _STATEMENT else f"{w.statement[:_STATEMENT]}…"
     ended, at = w.outcome.replace("_", " "), f"{digits(w.started_s)} s"
     return [lasted, w.waiter, chain, w.object or NONE, ended, at, w.known, statement or NONE]
@@ -106,7 +107,7 @@ def _wait(w: Worst) -> list[str]:
 
 def nothing_seen(findings: Findings) -> str:
     unknown = [s.storage for s in findings.storages if s.blame.known is None]
-    return f"None was seen; unknown on {', '.join(unknown)}." if unknown else "None: no wait for a lock was seen."
+    return f"None was observed; unknown on {', '.join(unknown)}." if unknown else "None: no lock wait was observed."
 
 
 def convoys(findings: Findings) -> Table:
@@ -116,10 +117,10 @@ def convoys(findings: Findings) -> Table:
          duration(max(c.over_s - c.cause_over_s, 0.0)), f"{c.sessions:,}", duration(c.waited_s)]
         for c in found
     ]  # fmt: skip
-    columns = ["run", "database", "on", "cause", "queue began at", "cause let go at", "queue over at",
+    columns = ["run", "database", "on", "cause", "queue began at", "cause released at", "queue over at",
                "outlived it by", "sessions", "waited together"]  # fmt: skip
-    caption = "Queues for one lock that went on after whoever made them had let go; the longest afterlife first."
-    empty = "None: no queue was seen to outlive its cause." if _blame_known(findings) else nothing_seen(findings)
+    caption = "Lock queues that lasted longer than their cause held the lock, the longest after its release first."
+    empty = "None: no queue outlived its cause." if _blame_known(findings) else nothing_seen(findings)
     return Table(caption, columns, rows, 4, "Convoys", empty, packed=True)
 
 
@@ -128,7 +129,7 @@ def _blame_known(findings: Findings) -> bool:
 
 
 def durations(findings: Findings) -> Table:
-    """How many timed waits lasted longer than round lengths, and what was sampled below."""
+    """Timed waits by minimum duration, and the sampled time of the others."""
     rows = []
     for s in findings.storages:
         d = s.durations
@@ -136,13 +137,13 @@ def durations(findings: Findings) -> Table:
         below = NONE if d.threshold_s is None else duration(d.threshold_s)
         sums = _sampled(d, d.below, shown=d.threshold_s is not None), _sampled(d, d.sampled, shown=d.sampled.ns > 0)
         rows.append([s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, *sums])
-    caption = "Waits that began in the judged stages, all rounds together: how many were timed, how many of those lasted at least so long."
+    caption = "Waits that began in the judged stages, rounds pooled: how many were timed, and how many of those lasted at least that long."
     columns = [
         "storage",
         "known",
         "timed",
         *(duration(edge).replace(".0 ", " ") for edge in _EDGES_S),
-        "not seen to end",
+        "end not observed",
         "not timed below",
         "those sampled, s",
         "others sampled, s",
@@ -154,7 +155,7 @@ _EDGES_S = (0.001, 0.01, 0.1, 1.0, 10.0)
 
 
 def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
-    """Of the bins from that length on; a dash where nothing so short was timed."""
+    """Waits of at least that duration; a dash where waits this short were not timed."""
     if not len(edges) or edge_s < edges[0] * 0.999:
         return NONE
     return f"{int(counts[edges[:-1] >= edge_s * 0.999].sum()):,}"
@@ -163,8 +164,8 @@ def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
 def _sampled(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
     if not shown:
         return NONE
-    bounds, told = d.interval_s(part), digits(part.seconds)
-    return told if bounds is None else f"{told} ({digits(bounds[0])} … {digits(bounds[1])})"
+    bounds, text = d.interval_s(part), digits(part.seconds)
+    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
 def calibration(findings: Findings) -> Table:
@@ -175,8 +176,8 @@ def calibration(findings: Findings) -> Table:
          c.reason or NONE]
         for c in found
     ]  # fmt: skip
-    caption = "Locks held for known times before the load began, against what the probes made of them. Bar: what the figure must reach, or, of an error, keep below."
-    columns = ["verdict", "run", "engine", "database", "source", "figure", "found", "bar", "n", "why"]
+    caption = "Locks held for known times before the load began, compared with the probes' rows. Tolerance: the least share, or the largest error, that passes."
+    columns = ["verdict", "run", "engine", "database", "source", "figure", "found", "tolerance", "n", "why"]
     return Table(caption, columns, rows, len(columns), alarms=("fail", "unknown"), packed=True)
 
 

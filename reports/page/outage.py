@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001  sentences of the page are kept whole, and a ratio is written as people write it
-"""Tables of what was done in mid-run and what came of it: events, pods, blast radius, phases, the price of locks."""
+"""Tables of actions and their effects: events, pods, blast radius, phases, the cost of locks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -30,17 +30,17 @@ def events(findings: Findings) -> Table:
         for event in run.events
     ]
     columns = ["number", "run", "at", "what", "on", "result", "took", "found"]
-    caption = f"What the numbers stand for: actions and faults; {FAILED} marks those that did not go well."
+    caption = f"Actions and faults by their number; {FAILED} marks those that failed."
     return Table(caption, columns, rows, 8, packed=True)
 
 
 def _found(found: Any) -> str:
-    """What an action told, in words: `moved 4, diverged: topics 41, chats 33`."""
+    """The result of an action as text: `moved 4, diverged: topics 41, chats 33`."""
     if isinstance(found, Mapping):
-        told = {name: _found(value) for name, value in found.items() if value not in ({}, [], None)}
+        texts = {name: _found(value) for name, value in found.items() if value not in ({}, [], None)}
         return ", ".join(
             f"{name}: {value}" if isinstance(found[name], Mapping) else f"{name} {value}"
-            for name, value in told.items()
+            for name, value in texts.items()
         )
     if isinstance(found, int) and not isinstance(found, bool):
         return f"{found:,}"
@@ -48,7 +48,7 @@ def _found(found: Any) -> str:
 
 
 def _took(event: Event) -> str:
-    return "not over at the end" if event.ended_ns is None else duration((event.ended_ns - event.started_ns) / 1e9)
+    return "still active at the end" if event.ended_ns is None else duration((event.ended_ns - event.started_ns) / 1e9)
 
 
 def by_pod(findings: Findings) -> Table:
@@ -59,7 +59,7 @@ def by_pod(findings: Findings) -> Table:
     ]
     columns = ["storage", "pod", "accepts", "p50", "p99", "good", "failed", "connections", "of them failed"]
     limit = duration(findings.limits_s["chat.accept"])
-    caption = f"By pod, judged stages, rounds pooled, with 95 % intervals. Good: accepted within {limit}. Failed: unknown too."
+    caption = f"By pod, judged stages, rounds pooled, with 95 % intervals. Good: accepted within {limit}. Failed includes unknown."
     return Table(caption, columns, rows, 2, packed=True)
 
 
@@ -100,55 +100,55 @@ def pod_operations(findings: Findings) -> Table:
 
 def blast(findings: Findings) -> Table:
     rows = [
-        [b.run.name, pod.pod, _done(pod), *_burnt(b, pod)]
+        [b.run.name, pod.pod, _done(pod), *_breach_cells(b, pod)]
         for s in findings.storages
         for b in s.blasts
         for pod in b.pods
     ]
-    columns = ["run", "pod", "what was done to it", "first burnt at", "after the first action elsewhere", "burnt for",
+    columns = ["run", "pod", "actions on it", "first breach at", "after the first action elsewhere", "in breach for",
                "worst share", "by", "seen"]  # fmt: skip
     caption = (
-        "Burns that lasted into the time from the first action on (without one: the first judged stage). Burnt for: "
-        "all signals together. Seen: for how much of that time it was known whether it burnt, by the signal known best."
+        "SLO breaches that lasted into the time from the first action on (without one: the first judged stage). In breach for: "
+        "all SLIs together. Seen: the share of that time for which the best known SLI is known."
     )
     return Table(caption, columns, rows, 3, packed=True)
 
 
 def _done(pod: PodBlast) -> str:
-    return "; ".join(f"{e.number}: {e.words}" for e in pod.done_to_it) or "nothing"
+    return "; ".join(f"{e.number}: {e.words}" for e in pod.done_to_it) or "none"
 
 
-def _burnt(found: Blast, pod: PodBlast) -> list[str]:
+def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
     seen = f"{pod.seen:.0%}"
     if not pod.spans:
-        return ["unknown" if pod.unknown else "did not burn", NONE, NONE, NONE, NONE, seen]
+        return ["unknown" if pod.unknown else "no breach", NONE, NONE, NONE, NONE, seen]
     worst = max(pod.spans, key=lambda span: span.worst)
-    lasted = f"{digits(pod.burnt_s)} s" if all(span.ended for span in pod.spans) else f"≥ {digits(pod.burnt_s)} s"
+    lasted = f"{digits(pod.breached_s)} s" if all(span.ended for span in pod.spans) else f"≥ {digits(pod.breached_s)} s"
     first = pod.spans[0]
-    at = f"{digits(first.begin_s)} s ({first.signal})"
-    return [at, after_another(found, pod), lasted, f"{worst.worst:.0%}", worst.signal, seen]
+    at = f"{digits(first.begin_s)} s ({first.sli})"
+    return [at, after_another(found, pod), lasted, f"{worst.worst:.0%}", worst.sli, seen]
 
 
 def story(findings: Findings) -> Table:
     acted = [s for s in findings.storages if s.acted]
     databases = list(dict.fromkeys(name for s in acted for name in s.databases))
-    columns = ["storage", "phase", "what was done", "accepts a second", "p50", "p99", "accepts failed a second",
+    columns = ["storage", "phase", "actions", "accepts a second", "p50", "p99", "accepts failed a second",
                "connections failed a second", *(f"waiting for locks in {name}, s per s" for name in databases),
                "pod cores", *(f"{name} cores" for name in databases), "orphans swept"]  # fmt: skip
     rows = [row for storage in acted for row in _story(storage, databases)]
-    several = len(acted) > 1  # of one storage, the page says which
+    several = len(acted) > 1  # the page names a single storage elsewhere
     left = [f"{s.storage}: {'unknown' if s.orphans is None else f'{s.orphans:,}'}" for s in acted]
     caption = (
-        "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed: unknown too. Orphans left at the "
+        "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed includes unknown. Orphans at the "
         f"end, by the ledger: {listed(left)}."
     )
     return Table(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
 
 
 def _story(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[str]]:
-    told = phases(storage)
-    first = next((phase for phase in told if phase.judge), None)
-    for phase in told:
+    found = phases(storage)
+    first = next((phase for phase in found if phase.judge), None)
+    for phase in found:
         done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'}: {e.words}" for e in phase.events)
         figures = [*_FIGURES, *_by_database(databases)]
         cells = [_cell(figure, phase, first) for figure in figures]
@@ -178,11 +178,11 @@ def _by_database(databases: Sequence[str]) -> list[Figure]:
 
 
 def _cell(figure: Figure, phase: Phase, first: Phase | None) -> str:
-    measured, told = figure
+    measured, formatted = figure
     now, then = measured(phase), measured(first) if first is not None else None
     if phase is first or now is None or not then:
-        return told(phase)
-    return f"{told(phase)} ×{digits(now / then)}"
+        return formatted(phase)
+    return f"{formatted(phase)} ×{digits(now / then)}"
 
 
 def locks(findings: Findings) -> Table:
@@ -192,8 +192,8 @@ def locks(findings: Findings) -> Table:
     ]
     columns = ["storage", "accepted chats", "lock-wait seconds", "CPU-seconds, pod and database", "orphans"]
     caption = (
-        "For each 1,000 accepted chats. Waiting and processor time: judged stages; orphans: what the ledger found at the "
-        "end and what was swept before, over the whole run."
+        "For each 1,000 accepted chats. Waiting and processor time: judged stages; orphans: those found by the ledger at the "
+        "end and those swept before, over the whole run."
     )
     return Table(caption, columns, rows)
 

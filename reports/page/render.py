@@ -1,4 +1,4 @@
-"""Figures and drawn plots → one HTML file that opens offline: no scripts, nothing fetched, every word escaped."""
+"""Figures and drawn plots → one HTML file that opens offline: no scripts, nothing fetched, all text escaped."""
 
 import re
 from base64 import b64encode
@@ -18,15 +18,15 @@ from reports.page import locktables, outage, tables
 from reports.page.figures import SHOWN, groups
 from reports.page.ledger import ledger
 from reports.page.sections import SECTIONS
+from reports.page.terms import TERMS
 from reports.page.waiting import calibrated
-from reports.page.words import WORDS
 from reports.wording import one_line
 
 _HERE = Path(__file__).parent
 
 
 class DrawnPlot(Protocol):
-    """What the page needs of a plot."""
+    """The attributes of a plot that the page needs."""
 
     @property
     def name(self) -> str: ...
@@ -39,7 +39,7 @@ class DrawnPlot(Protocol):
 
 
 FIRST = ("story", "blast-radius", "where-the-time-went", "accept-over-time", "who-waited-for-whom")
-"""Before the figures: what was done, where the time went, when, and who made whom wait."""
+"""Plots before the figures: actions, attribution, accepts over time, blame matrix."""
 
 Plots = tuple[Sequence[DrawnPlot], str]
 """Plots in the order shown, and the CSS that they need."""
@@ -65,7 +65,7 @@ def render(findings: Findings, head: Headline, frame: pd.DataFrame, drawn: Plots
 
 
 class _Trusted(str):
-    """Our own CSS: has no user's words in it, and must stay byte for byte what was hashed."""
+    """Our own CSS: contains no foreign text, and must match its hash byte for byte."""
 
     __slots__ = ()
 
@@ -74,14 +74,14 @@ class _Trusted(str):
 
 
 def _legible(value: Any) -> Any:
-    """Words without marks that would turn or hide their neighbours; what is trusted stays as it is."""
+    """Text without control and direction marks; trusted markup is unchanged."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(one_line(line) for line in value.split("\n"))
 
 
 def _breakable(name: str) -> Markup:
-    """A storage of two parts has a long name, which may go on in a line of its own after the comma."""
+    """The name of a storage; a long name of two parts may break after the comma."""
     return Markup(",<wbr>").join(escape(part) for part in str(_legible(name)).split(","))
 
 
@@ -97,7 +97,7 @@ def _page(
     host = manifest.get("host") or {}
     machine = f"{host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores"
     judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
-    # What was done to a run explains its figures, so it comes before them; so does what they waited for.
+    # Actions and lock waits explain the figures, so they come first.
     first = [_plot(findings, drawn) for drawn in plots if drawn.name in FIRST]
     others = [_plot(findings, drawn) for drawn in plots if drawn.name not in FIRST]
     return {
@@ -121,7 +121,7 @@ def _page(
         "plots": others,
         "contents": [*_contents(first), ("figures", "Figures"), *_contents(others), *_LAST],
         "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
-        "words": WORDS,
+        "terms": TERMS,
         **{name: getattr(tables, name)(findings) for name in _TABLES},
         "ledger": ledger(findings),
         **_calibration(findings),
@@ -142,7 +142,7 @@ _LAST = (
 
 
 def _contents(plots: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """What to jump to: the first words of each title."""
+    """Links to the sections, with the beginning of each title."""
     return [(plot["name"], re.split("[,:]", plot["title"])[0]) for plot in plots]
 
 

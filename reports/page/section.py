@@ -1,4 +1,4 @@
-"""What a section of the page is made of, beside its plot."""
+"""A section of the page, except its plot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from reports.page.table import Table
 
 @dataclass(frozen=True)
 class Section:
-    """`timed`: its plot has the actions and faults on its time axis. `beside` are tables that are always open, `folded`
-    those that open at a click, after `table`, which tells the same as the plot."""
+    """`timed`: its plot has actions and faults on its time axis. `beside` are tables that are always open, `folded`
+    those that open at a click, after `table`, which has the data of the plot."""
 
     title: str
     finding: Callable[[Findings], list[str]]
@@ -21,5 +21,5 @@ class Section:
     folded: Sequence[Callable[[Findings], Table]] = ()
 
 
-def each(findings: Findings, say: Callable[[StorageFindings], str]) -> list[str]:
-    return [f"{s.storage}: {say(s)}." for s in findings.storages]
+def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:
+    return [f"{s.storage}: {describe(s)}." for s in findings.storages]

@@ -1,11 +1,10 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""What each plot shows, in words: the line above it, and what a screen reader says of it."""
+"""The sections of the page: title, finding and description of each plot, which screen readers read as well."""
 
 from collections.abc import Mapping
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.blast import words
-from reports.burning import RULE
 from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.lockcosts import LockCost, lock_costs
@@ -14,7 +13,8 @@ from reports.page.counted import COUNTED
 from reports.page.section import Section, each
 from reports.page.table import number
 from reports.page.waiting import WAITING
-from reports.signals import SIGNALS
+from reports.slis import SLIS
+from reports.slo_breaches import BREACH_RULE
 from reports.wording import digits, duration, listed, value
 
 
@@ -59,8 +59,8 @@ def _resources(findings: Findings) -> list[str]:
 
 def _resources_of(storage: StorageFindings) -> str:
     spent = storage.usage.judged_cpu_s
-    told = [f"{role} {digits(seconds / storage.judged_s)}" for role, seconds in spent.items() if storage.judged_s]
-    return f"cores used in the judged stages: {', '.join(told)}" if told else "nobody looked"
+    text = [f"{role} {digits(seconds / storage.judged_s)}" for role, seconds in spent.items() if storage.judged_s]
+    return f"cores used in the judged stages: {', '.join(text)}" if text else "not observed"
 
 
 def _story(findings: Findings) -> list[str]:
@@ -70,8 +70,8 @@ def _story(findings: Findings) -> list[str]:
 def _story_of(storage: StorageFindings) -> list[str]:
     events = [event for run in storage.pooled for event in run.events]
     failed = dict.fromkeys(f"{e.number}: {e.words} ({e.error or e.result})" for e in events if not e.ok)
-    told = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
-    return [f"{told}; did not go well: {'; '.join(failed)}." if failed else f"{told}; all went well."]
+    text = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
+    return [f"{text}; failed: {'; '.join(failed)}." if failed else f"{text}; none failed."]
 
 
 def _blast(findings: Findings) -> list[str]:
@@ -79,17 +79,17 @@ def _blast(findings: Findings) -> list[str]:
 
 
 def _blast_how(findings: Findings) -> str:
-    limits = listed([f"{name} {duration(findings.limits_s[name])}" for name in SIGNALS])
+    limits = listed([f"{name} {duration(findings.limits_s[name])}" for name in SLIS])
     source = (
         f"the objectives in {findings.limits_from}"
         if findings.limits_from
-        else "our own defaults: no objectives were given"
+        else "the defaults, because no objectives were given"
     )
-    widths = sorted({one.width_s for s in findings.storages for b in s.blasts for pod in b.pods for one in pod.signals})
+    widths = sorted({one.width_s for s in findings.storages for b in s.blasts for pod in b.pods for one in pod.slis})
     return (
-        f"A row for each pod, a lane in it for each signal; filled where it burnt, grey where it is unknown. The rule: {RULE}. "
+        f"A row for each pod with a bar for each SLI; filled during a breach, grey where it is unknown. The rule: {BREACH_RULE}. "
         f"Bad: failed, unknown, or slower than its limit ({limits}; {source}). Bins here: "
-        f"{listed([f'{width} s' for width in widths])}. Numbers stand on the rows that they acted on."
+        f"{listed([f'{width} s' for width in widths])}. Numbers mark actions, on the rows that they acted on."
     )
 
 
@@ -102,8 +102,8 @@ def _pods_of(storage: StorageFindings) -> str:
     if not slow:
         return f"{storage.storage}: too few accepts for a p99 of any pod."
     worst, best = max(slow, key=lambda pod: slow[pod].value), min(slow, key=lambda pod: slow[pod].value)
-    told = f"accept p99 from {value(slow[best])} on {best} to {value(slow[worst])} on {worst}"
-    return f"{storage.storage}: {told}; {_connections_of(storage)}."
+    text = f"accept p99 from {value(slow[best])} on {best} to {value(slow[worst])} on {worst}"
+    return f"{storage.storage}: {text}; {_connections_of(storage)}."
 
 
 def _connections_of(storage: StorageFindings) -> str:
@@ -122,19 +122,19 @@ def _locks(findings: Findings) -> list[str]:
 
 
 def _lock_cost(cost: LockCost) -> str:
-    told = (number(cost.waited_s), number(cost.cpu_s), number(cost.orphans))
-    return f"{cost.storage} {told[0]} s of waiting, {told[1]} CPU-seconds, {told[2]} orphans"
+    waited, cpu, orphans = number(cost.waited_s), number(cost.cpu_s), number(cost.orphans)
+    return f"{cost.storage} {waited} s of waiting, {cpu} CPU-seconds, {orphans} orphans"
 
 
 SECTIONS: Mapping[str, Section] = {
     **WAITING,
     **COUNTED,
     "story": Section(
-        "What was done, and what came of it",
+        "Actions and their effects",
         _story,
         lambda _: (
-            "The phases are the stages of the load, named along the top, judged ones bold. From above: p99 of Accept chat, a line "
-            "for each pod, coloured alike for pods that the same was done to (▲: at least that); failed connections a second; "
+            "The phases are the stages of the load, named along the top, judged ones bold. From the top: p99 of Accept chat, a line "
+            "for each pod, with one colour for pods with the same actions (▲: at least that); failed connections a second; "
             "sessions waiting for a lock, by database; processor cores used, by database, and by all pods together. Lines across all panels are actions and "
             "faults, tinted for as long as they lasted."
         ),
@@ -143,7 +143,7 @@ SECTIONS: Mapping[str, Section] = {
         beside=(outage.story,),
     ),
     "blast-radius": Section(
-        "Blast radius: which pods burnt, and when",
+        "Blast radius: which pods breached their SLOs, and when",
         _blast,
         _blast_how,
         outage.blast,
@@ -154,8 +154,8 @@ SECTIONS: Mapping[str, Section] = {
         "By pod",
         _pods,
         lambda _: (
-            "To the left the response of Accept chat, logarithmic, one scale for all pods: thick line p50, dark band to p95, light band to p99 "
-            "(▲: at least that). To the right connections that failed or are unknown, a second. Rounds pooled."
+            "Left: the response of Accept chat, logarithmic, one scale for all pods: thick line p50, dark band to p95, light band to p99 "
+            "(▲: at least that). Right: connections that failed or are unknown, a second. Rounds pooled."
         ),
         outage.pod_operations,
         timed=True,
@@ -165,8 +165,8 @@ SECTIONS: Mapping[str, Section] = {
         "Locks for processors",
         _locks,
         lambda _: (
-            "Storages of one engine that differ in their locking only, for each 1,000 accepted chats: what they wait, what they "
-            "compute, and what they leave behind. Less is better in all three."
+            "Storages of one engine that differ only in their locking, for each 1,000 accepted chats: time waiting for locks, "
+            "processor time, and orphans. Less is better in all three."
         ),
         outage.locks,
         beside=(outage.locks,),
@@ -187,9 +187,9 @@ SECTIONS: Mapping[str, Section] = {
         "How long each operation takes",
         _distribution,
         lambda _: (
-            "Response of the judged stages. To the right the axis stretches: each step from 90 to 99 to 99.9 is ten times "
-            "rarer. Lower is better; a line that turns up early makes many people wait. Waits whose end nobody saw are drawn "
-            "at what was seen of them."
+            "Response of the judged stages. The axis is stretched to the right: each step from 90 to 99 to 99.9 is ten times "
+            "rarer. Lower is better; a line that rises early means that many users wait. Waits whose end was not observed "
+            "are drawn with their observed length."
         ),
         tables.curves,
     ),

@@ -10,7 +10,7 @@ from reports.wording import NONE, digits
 class Table:
     """The first `texts` columns are words, aligned left; the first of a row is its header.
 
-    One with a `title` has a heading, and is there without rows too: then `empty` says what that means. `codes` are the
+    One with a `title` has a heading, and is shown without rows too, with the text `empty`. `codes` are the
     columns that hold statements, `alarms` words that stand out where they are all of a cell. A `packed` one has narrow
     columns.
     """

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""The plain tables of the page: what is behind each plot, and what was run."""
+"""The plain tables of the page: data of the plots, runs, settings, versions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,8 +31,8 @@ def overview(findings: Findings) -> Table:
     limit = duration(findings.limits_s[ACCEPT])
     caption = (
         f"By storage, judged stages, rounds pooled. Good: accepted within {limit} of the plan, of all attempts. CPU: "
-        "processor milliseconds for each request answered (a dash where there is no process of its own, or nobody looked). "
-        "Orphans and ledger: found in the storage at the end."
+        "processor milliseconds for each request answered (a dash without a process of its own, or where not observed). "
+        "Orphans and ledger: state of the storage at the end."
     )
     columns = ["storage", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
                "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip
@@ -53,7 +53,7 @@ def _lock_wait(storage: StorageFindings) -> str:
 
 
 def ledger_verdict(storage: StorageFindings) -> str:
-    """The worst that the ledgers of its rounds say."""
+    """The worst verdict in the ledgers of its rounds."""
     found = [str(c.get("verdict")) for run in storage.pooled for c in ledger_checks(run)]
     if "fail" in found:
         return "fail"
@@ -89,7 +89,7 @@ def connection_failures(findings: Findings) -> Table:
         for s in findings.storages
         for (error, detail), count in handshakes(s.pooled).details.items()
     ]
-    caption = "Why connections did not open, whole runs: HTTP statuses and what else the server or this host said."
+    caption = "Why connections did not open, whole runs: HTTP statuses, and other errors of the server or this host."
     return Table(caption, ["storage", "error", "detail", "n"], rows, 3)
 
 
@@ -102,7 +102,7 @@ def http_statuses(findings: Findings) -> Table:
         for status, count in found.whole.items()
     ]
     columns = ["storage", "status", "judged stages", "whole runs"]
-    return Table("HTTP statuses that refused a WebSocket.", columns, rows, 2)
+    return Table("HTTP statuses of refused WebSocket handshakes.", columns, rows, 2)
 
 
 def rounds(findings: Findings) -> Table:
@@ -113,7 +113,7 @@ def rounds(findings: Findings) -> Table:
         for run in (r.name for r in s.pooled)
     ]
     caption = (
-        "p99 of the response in each round. How far rounds of one storage are apart tells better than an interval how "
+        "p99 of the response in each round. The spread between rounds of one storage shows better than an interval how "
         "well a figure repeats."
     )
     return Table(caption, ["run", "storage", *_SLO], rows, 2)
@@ -240,8 +240,8 @@ def _written(end: Mapping[str, Any] | None) -> str:
     if not operations:
         return "unknown"
     lost = operations.get("lost")
-    told = f"at most {operations.get('lost_at_most')}" if lost is None else str(lost)
-    return f"{operations.get('written', 0):,}; {told}"
+    lost_text = f"at most {operations.get('lost_at_most')}" if lost is None else str(lost)
+    return f"{operations.get('written', 0):,}; {lost_text}"
 
 
 def _text(found: Any) -> str:

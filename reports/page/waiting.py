@@ -1,5 +1,5 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""What the plots of waiting show, in words: where the time went, what was under way when, who made whom wait."""
+"""Sections about waiting: attribution, accepts over time, blame matrix, durations of lock waits."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from reports.durations import WaitDurations
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
 from reports.headline import ACCEPT
-from reports.lockrows import NOBODY
-from reports.lockwords import behind
+from reports.lockrows import NO_HOLDER
 from reports.page import locktables, waittables
 from reports.page.section import Section, each
+from reports.phrases import behind
 from reports.sampled import Sampled
 from reports.sentence import figures_of, sentence
 from reports.wording import NONE, digits, duration, listed, value
@@ -23,7 +23,7 @@ def _causes(findings: Findings) -> list[str]:
 
 
 def _meanwhile(storage: StorageFindings) -> str:
-    """Who waits for a session waits, at one remove, for what the sessions wait for."""
+    """Time waiting for a pooled session is attributed to what the pool's sessions were waiting for."""
     busy = storage.sessions.judged
     queued = any(max(f.split.parts, key=lambda c: f.split.parts[c]) == "session" for f in figures_of(storage.causes))
     if not queued or not busy or busy["lock"] < sum(busy.values()) / 2:
@@ -36,7 +36,7 @@ def _over_time(findings: Findings) -> list[str]:
 
 
 def _over_time_of(storage: StorageFindings, centres_s: Floats) -> str:
-    """The slowest moment of Accept chat, and who was at work then."""
+    """The slowest moment of Accept chat, and the sessions at work then."""
     accept = storage.measures.get(ACCEPT)
     bins = [] if accept is None else [(b.p99, place, b) for place, b in enumerate(accept.over_time) if b]
     if accept is None or not bins:
@@ -49,9 +49,9 @@ def _over_time_of(storage: StorageFindings, centres_s: Floats) -> str:
 
 def _at_work(storage: StorageFindings, place: int) -> str:
     sessions = storage.sessions
-    if not sessions.seen or sessions.looked is None or not sessions.looked[place]:
+    if not sessions.seen or sessions.observed is None or not sessions.observed[place]:
         if storage.waits.known is None:
-            return "when nobody could see what it waited for"
+            return "when its waits were not observed"
         waiting = float(sum(storage.waits.sessions.values(), np.zeros(len(storage.bin_s)))[place])
         return f"when {digits(waiting) if waiting >= 0.005 else 'next to no'} requests waited for a lock"
     ranked = sorted(((float(mean[place]), state) for state, mean in sessions.states.items()), reverse=True)
@@ -70,7 +70,7 @@ def _blockers(findings: Findings) -> list[str]:
 def _blockers_of(storage: StorageFindings) -> str:
     blame = storage.blame
     if blame.known is None:
-        return "unknown who waited for whom"
+        return "blame matrix unknown"
     whole = sum(blame.root.values())
     if whole <= 0:
         return "no lock waits"
@@ -87,7 +87,7 @@ def _blockers_of(storage: StorageFindings) -> str:
 
 
 def _at_the_root(holder: str) -> str:
-    return "" if holder == NOBODY else " at the root"
+    return "" if holder == NO_HOLDER else " at the root"
 
 
 def _summed(pairs: Mapping[tuple[str, str], float], side: int) -> dict[str, float]:
@@ -104,12 +104,14 @@ def _durations(findings: Findings) -> list[str]:
 def _durations_of(storage: StorageFindings) -> str:
     d = storage.durations
     if d.known is None:
-        return "unknown: nothing could see lock waits"
-    timed, ended = int(d.counts.sum()), f"; {d.open:,} were not seen to end" if d.open else ""
+        return "unknown: lock waits were not observed"
+    timed, ended = int(d.counts.sum()), f"; the end of {d.open:,} was not observed" if d.open else ""
     if not timed:
         untimed = d.below + d.sampled
         seen = (
-            f"none was timed; by sampling they lasted {_sampled(d, untimed)} in all" if untimed.ns else "no lock waits"
+            f"none was timed; by sampling they lasted {_sampled(d, untimed)} in total"
+            if untimed.ns
+            else "no lock waits"
         )
         return f"{seen}{ended}"
     longest = d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]
@@ -117,8 +119,8 @@ def _durations_of(storage: StorageFindings) -> str:
 
 
 def _untimed(d: WaitDurations) -> str:
-    below = f"; those below {duration(d.threshold_s)} lasted {_sampled(d, d.below)} in all" if d.threshold_s else ""
-    joined = ", others that nothing timed" if below else "; others that nothing timed lasted"
+    below = f"; those below {duration(d.threshold_s)} lasted {_sampled(d, d.below)} in total" if d.threshold_s else ""
+    joined = ", other untimed ones" if below else "; other, untimed ones lasted"
     others = f"{joined} {_sampled(d, d.sampled)}" if d.sampled.ns else ""
     return f"{below}{others}, by sampling" if below or others else ""
 
@@ -135,22 +137,22 @@ WAITING: Mapping[str, Section] = {
         "Where the time went",
         _causes,
         lambda _: (
-            "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations about it. All bars are equally long, "
-            "so that 10 ms can be read beside 2.5 s; the thin line beneath tells how long it took beside the slowest storage. Red under another "
-            "colour: what of it is locks' doing all the same, in its user's earlier calls or in the sessions of the pool that it waited for. In red words: all that is "
-            "locks' doing, and who held most of them. Held back: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
+            "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations around it. All bars have the same length, "
+            "so that 10 ms is as readable as 2.5 s; the thin line beneath shows the figure relative to the slowest storage. Red under another "
+            "colour: lock-related time in it, in the user's earlier calls or in the sessions of the pool that it waited for. Red text: all lock-related "
+            "time, and the holder of most of these locks. Client backlog: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
             "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
         ),
         waittables.causes,
     ),
     "accept-over-time": Section(
-        "Accept chat over time, and what was at work then",
+        "Accept chat over time, and the sessions at work",
         _over_time,
         lambda findings: (
             "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
             "p99 (in a bin of fewer than 100 that is the slowest), ▲ where it is at least that. "
-            f"{_under_way(findings)}Lowest, same time axis: mean number of database sessions at work; the colour tells what they were at, its shade for which operation. "
-            "What rises above the dashed line (the processors of the host) waits; in red, for one another. Shaded: the judged stages. Rounds pooled. Scales are shared."
+            f"{_under_way(findings)}Lowest, same time axis: mean number of database sessions at work; the colour shows their activity, its shade the operation. "
+            "Sessions above the dashed line (the processors of the host) wait; those in red for each other. Shaded: the judged stages. Rounds pooled. Scales are shared."
         ),
         waittables.over_time,
         timed=True,
@@ -161,9 +163,9 @@ WAITING: Mapping[str, Section] = {
         "Who waited for whom",
         _blockers,
         lambda _: (
-            "Each row waited for a lock that the column held: seconds, rounds pooled. To the left by who held the lock itself then; in the middle by the root of the "
-            "queue, who waited for nobody: that is whom to speed up. To the right, how many sessions were ahead. The darker, the more in each judged second, on one scale "
-            "for all storages; a row of its own for each database where there are several."
+            "Each row waited for a lock that the column held: seconds, rounds pooled. Left: by the holder of the lock at that moment; middle: by the root "
+            "blocker, which waited for no lock and is the one to speed up. Right: the number of sessions ahead. Darkness is seconds per judged second, on one scale "
+            "for all storages; each of several databases has a row of its own."
         ),
         locktables.blame,
         beside=(locktables.worst, locktables.convoys),
@@ -174,7 +176,7 @@ WAITING: Mapping[str, Section] = {
         _durations,
         lambda _: (
             "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storages. Hatched: too short to be timed by that source (or not timed at "
-            "all), known only as a sum, by sampling, with its 95 % interval. ▸ the longest were not seen to end."
+            "all), known only as a sum, by sampling, with its 95 % interval. ▸ the end of the longest was not observed."
         ),
         locktables.durations,
     ),
@@ -184,24 +186,26 @@ WAITING: Mapping[str, Section] = {
 def _under_way(findings: Findings) -> str:
     if not any(s.causes.over_time.get(ACCEPT) for s in findings.storages):
         return ""
-    return "Middle: how many Accept chats were under way, by what they waited for. "
+    return "Middle: how many Accept chats were in progress, by cause. "
 
 
 def calibrated(findings: Findings) -> list[str]:
-    """A line for each storage: which sources were found true; and which were not, so that nothing is said of its locks."""
+    """A line for each storage: sources within their tolerances, or those outside, which make its lock waits unknown."""
     return each(findings, _calibrated_of)
 
 
 def _calibrated_of(storage: StorageFindings) -> str:
     rows = storage.calibration
     if not rows:
-        return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are taken as they are"
+        return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are used unverified"
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
         sources = "; ".join(dict.fromkeys(f"{row.database}, {row.source}" for row in rows))
-        told = f"{len(rows):,} figures, all within their bars" if len(rows) > 1 else "1 figure, within its bar"
-        return f"{told} ({sources})"
+        text = (
+            f"{len(rows):,} figures, all within their tolerances" if len(rows) > 1 else "1 figure, within its tolerance"
+        )
+        return f"{text} ({sources})"
     missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
-    return f"NOT to be relied on: {missed}; what this storage waited for locks is unknown, and is no evidence"
+    return f"outside its tolerance: {missed}; the lock waits of this storage are unknown and no evidence"

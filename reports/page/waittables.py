@@ -1,5 +1,5 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""Tables of waiting: what was under way when, and where the time went."""
+"""Tables of waiting: accepts and sessions over time, and attribution."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from reports.headline import ACCEPT
 from reports.page.figures import title
 from reports.page.table import Table, number
 from reports.sessions import CLASSES
-from reports.splits import CAUSES, FIGURES, Split
+from reports.splits import CAUSES, FIGURES, Split, cause_label
 from reports.wording import NONE, digits, duration, value
 
 
@@ -43,12 +43,12 @@ def sessions_by_database(findings: Findings) -> Table:
         for s in findings.storages
         for database, by in s.sessions.databases.items()
     ]
-    caption = "Mean number of sessions by database and by what they were at, judged stages; a dash where nobody looked."
+    caption = "Mean number of sessions by database and wait class, judged stages; a dash where not observed."
     return Table(caption, ["storage", "database", *CLASSES], rows, 2, packed=True)
 
 
 def states(findings: Findings) -> Table:
-    """Sessions by wait class and operation, those of most first."""
+    """Sessions by wait class and operation, the most frequent first."""
     rows = [
         [s.storage, wait_class, operation, digits(mean)]
         for s in findings.storages
@@ -72,10 +72,16 @@ def causes(findings: Findings) -> Table:
         for figure, split in _in_order(s.causes.splits.get(operation) or {})
     ]
     caption = (
-        "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations about it. "
-        "n: operations looked into; behind: who held the locks, and on what, where they were felt elsewhere too."
+        "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations around it. "
+        "n: operations around it; behind: holders and objects of the locks, including locks of earlier calls and of the pool."
     )
-    return Table(caption, ["operation", "storage", "figure", "behind", "took", *CAUSES, "n"], rows, 4, packed=True)
+    return Table(
+        caption,
+        ["operation", "storage", "figure", "behind", "took", *map(cause_label, CAUSES), "n"],
+        rows,
+        4,
+        packed=True,
+    )
 
 
 def _in_order(splits: Mapping[str, Split]) -> Iterator[tuple[str, Split]]:

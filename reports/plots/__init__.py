@@ -1,4 +1,4 @@
-"""Findings → plots. Matplotlib is imported here first, with the settings that it is shipped with and no others.
+"""Findings → plots. Imports matplotlib with its shipped settings only.
 
 It would read `./matplotlibrc`, MATPLOTLIBRC and files below HOME, and fail on those that it cannot read. Its list of
 fonts, which takes seconds to make where there are many, is kept in a directory of our own.

@@ -1,4 +1,4 @@
-"""The blast radius: pods as rows, time as x, burning as filled bars, actions on the row that they acted on."""
+"""The blast radius: pods as rows, time as x, SLO breaches as filled bars, actions on the row that they acted on."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from matplotlib.patches import Patch
 
 from reports.blast import Blast, PodBlast
 from reports.findings import Findings
-from reports.plots.style import ACTED, INK, MUTED, OUTCOME_LOOKS, WRONG, Look, figure, short
+from reports.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
 from reports.plots.timeaxis import mark_stages, number
 from reports.timeline import Event
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
-_BURNING, _UNSEEN = OUTCOME_LOOKS["fail"].light, "#c9cfd7"
-_LANES = {"connection.create": 0.19, "subscription.create": 0.0, "chat.accept": -0.19}
-"""Each signal has a lane of its own in a pod's row, from above: how far its middle is from that of the row."""
-_LANE = 0.17
+_BREACHED, _UNSEEN = OUTCOME_STYLES["fail"].light, "#c9cfd7"
+_BAR_OFFSETS = {"connection.create": 0.19, "subscription.create": 0.0, "chat.accept": -0.19}
+"""Each SLI has a bar of its own in a pod's row, from the top: distance of its middle from that of the row."""
+_BAR_HEIGHT = 0.17
 _BESIDE = 0.015
-"""Where the number of an action is nearer than this share of the time, it stands between the burn and its moment."""
+"""If the number of an action is nearer than this share of the time, the time of the breach moves left of it."""
 
 
-def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
+def blast_radius(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A panel for each run."""
     found = [(s, b) for s in findings.storages for b in s.blasts]
     rows = [_rows(b) for _, b in found]
@@ -32,7 +32,7 @@ def blast_radius(findings: Findings, looks: dict[str, Look]) -> Figure:
         mark_stages(axis, blast.run, names=True)
         axis.grid(False)
         several = f", {blast.run.name}" if len(storage.blasts) > 1 else ""
-        axis.set_title(short(f"{storage.storage}{several}", 60), color=looks[storage.storage].text, pad=14)
+        axis.set_title(short(f"{storage.storage}{several}", 60), color=styles[storage.storage].text, pad=14)
         axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.set_yticks(range(len(names)), [short(name, 24) for name in names])
@@ -64,15 +64,15 @@ def _acted_on(event: Event, rows: list[str]) -> list[int]:
 
 def _pod(axis: Any, row: int, blast: Blast, pod: PodBlast) -> None:
     axis.axhline(row, color=MUTED, linewidth=0.4, alpha=0.5, zorder=1)
-    for one in pod.signals:
-        middle = row - _LANES[one.signal]
+    for one in pod.slis:
+        middle = row - _BAR_OFFSETS[one.sli]
         for place in np.flatnonzero(np.isnan(one.share)).tolist():
             _bar(axis, middle, (place * one.width_s, (place + 1) * one.width_s), color=_UNSEEN, alpha=0.55)
         for span in one.spans:
-            _bar(axis, middle, (span.begin_s, span.end_s), color=_BURNING)
+            _bar(axis, middle, (span.begin_s, span.end_s), color=_BREACHED)
     if not pod.spans:
-        told = "unknown: too little was seen" if pod.unknown else "did not burn"
-        axis.annotate(told, (1, row), xycoords=("axes fraction", "data"), xytext=(-6, 0), textcoords="offset points",
+        text = "unknown: too little was observed" if pod.unknown else "no breach"
+        axis.annotate(text, (1, row), xycoords=("axes fraction", "data"), xytext=(-6, 0), textcoords="offset points",
                       ha="right", va="bottom", fontsize=8, color=MUTED)  # fmt: skip
     else:
         first = pod.spans[0].begin_s
@@ -92,8 +92,8 @@ def _pod(axis: Any, row: int, blast: Blast, pod: PodBlast) -> None:
         )
 
 
-def _bar(axis: Any, middle: float, span: tuple[float, float], **look: Any) -> None:
-    axis.broken_barh([(span[0], span[1] - span[0])], (middle - _LANE / 2, _LANE), linewidth=0, **look)
+def _bar(axis: Any, middle: float, span: tuple[float, float], **style: Any) -> None:
+    axis.broken_barh([(span[0], span[1] - span[0])], (middle - _BAR_HEIGHT / 2, _BAR_HEIGHT), linewidth=0, **style)
 
 
 def _event(axis: Any, blast: Blast, event: Event, names: list[str]) -> None:
@@ -111,7 +111,7 @@ def _event(axis: Any, blast: Blast, event: Event, names: list[str]) -> None:
 
 def _legend() -> list[Patch]:
     return [
-        Patch(facecolor=_BURNING, label="burning: connection.create above, subscription.create, chat.accept below"),
+        Patch(facecolor=_BREACHED, label="breach: connection.create above, subscription.create, chat.accept below"),
         Patch(facecolor=_UNSEEN, alpha=0.55, label="unknown: too few attempts"),
         Patch(facecolor=ACTED, alpha=0.3, label="an action, on the row that it acted on"),
     ]

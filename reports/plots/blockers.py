@@ -1,4 +1,4 @@
-"""Who made whom wait: directly, and at the root of the queue; and how long the queues were."""
+"""The blame matrix, by direct and by root blocker, and the lengths of the lock queues."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import INK, MUTED, Look, contrast, figure, holder_name, short
+from reports.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
 from reports.wording import digits, duration
 
 Pairs = Mapping[tuple[str, str], float]
@@ -19,13 +19,13 @@ _DEEPEST = 5
 _WIDTH_IN, _LEFT_IN, _BETWEEN_IN, _DEPTH_IN, _RIGHT_IN = 13.0, 1.75, 0.25, 2.0, 0.55
 _CELL_IN, _HEAD_IN, _NAMES_IN, _EMPTY_IN = 0.29, 0.62, 1.0, 0.3
 _LEAST_S = 0.005
-"""What is less is drawn as none."""
+"""Less is drawn as zero."""
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fdf0dd", "#f6b26b", "#c0562f", "#6b1d12"])
 
 
 @dataclass(frozen=True)
 class _Row:
-    """The waits of a storage or, where it has several databases, of one of them: there, by the root only."""
+    """The waits of a storage or of one of its databases; the latter by root blocker only."""
 
     storage: str
     database: str
@@ -41,18 +41,18 @@ class _Row:
 
     @property
     def title(self) -> str:
-        """The storage, what it waited in all, and how that is known."""
+        """The storage, its total lock wait, and how that is known."""
         name = f"{short(self.storage, 40)}: {short(self.database, 20)}" if self.database else short(self.storage, 60)
         if self.known is None:
-            return f"{name}: unknown who waited for whom"
+            return f"{name}: blame matrix unknown"
         if self.waited_s < _LEAST_S:
             return f"{name}: no lock waits"
         return f"{name}: {duration(self.waited_s)} of waiting in {digits(self.judged_s)} s (known: {self.known})"
 
 
-def blockers(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """For each storage two heat maps, rows waited and columns held the lock: directly, and at the head of the queue;
-    beside them the seconds by length of the queue. One scale of seconds for each judged second for all."""
+def blockers(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """For each storage two heat maps, rows waited and columns held the lock: by direct and by root blocker; beside them
+    the seconds by length of the queue. One scale of seconds per judged second for all."""
     rows = [row for storage in findings.storages for row in _rows(storage)]
     names = _names(rows)
     most = max(
@@ -68,7 +68,7 @@ def blockers(findings: Findings, looks: dict[str, Look]) -> Figure:
             0.15 / _WIDTH_IN,
             (top - 0.2) / height,
             row.title,
-            color=looks[row.storage].text,
+            color=styles[row.storage].text,
             fontweight="bold",
             va="center",
         )
@@ -95,7 +95,7 @@ def _row_in(row: _Row, names: tuple[list[str], list[str]]) -> float:
 
 
 def _names(rows: Sequence[_Row]) -> tuple[list[str], list[str]]:
-    """Waiters and holders, the same for all rows so that they compare: the busiest of the study, and the others."""
+    """Waiters and holders, the same for all rows for comparison: the busiest of the study, and the others."""
     found = []
     for side in (0, 1):
         kept = _busiest(rows, side)
@@ -107,7 +107,7 @@ def _names(rows: Sequence[_Row]) -> tuple[list[str], list[str]]:
 
 
 def _busiest(rows: Sequence[_Row], side: int) -> list[str]:
-    """The first of each row, whatever the others have, and then those with most in all."""
+    """The first of each row, then those with most time in total."""
     totals: dict[str, float] = {}
     firsts: dict[str, None] = {}
     for row in rows:
@@ -125,7 +125,7 @@ def _largest(shares: Mapping[str, float]) -> list[str]:
 
 
 def _folded(pairs: Pairs | None, names: tuple[list[str], list[str]]) -> dict[tuple[str, str], float]:
-    """The same table with all that have no row or column of their own put together."""
+    """The same table with names that have no row or column of their own summed as others."""
     folded: dict[tuple[str, str], float] = {}
     for (waiter, holder), seconds in (pairs or {}).items():
         place = waiter if waiter in names[0] else _OTHERS, holder if holder in names[1] else _OTHERS
@@ -149,7 +149,7 @@ class _Place:
 def _draw(place: _Place, row: _Row, names: tuple[list[str], list[str]], most: float) -> None:
     table_in = _CELL_IN * len(names[0])
     panel_in = min((_WIDTH_IN - _LEFT_IN - _DEPTH_IN - _RIGHT_IN - 3 * _BETWEEN_IN) / 2, 0.8 * len(names[1]))
-    tables = {"blocked directly by": row.direct, "at the root, who waited for nobody": row.root}
+    tables = {"blocked directly by": row.direct, "root blocker, which waits for no lock": row.root}
     left = _LEFT_IN
     for title, pairs in tables.items():
         if pairs is not None:
@@ -175,13 +175,13 @@ def _heat(
                 continue
             fill = to_hex(HEAT((share / most) ** 0.5))
             axis.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=fill, linewidth=0))
-            look = {"ha": "center", "va": "center", "fontsize": 8, "color": _on(fill)}
-            axis.text(column, row, _seconds(share * judged_s), **look)
+            style = {"ha": "center", "va": "center", "fontsize": 8, "color": _on(fill)}
+            axis.text(column, row, _seconds(share * judged_s), **style)
     axis.grid(False)
     axis.set_xlim(-0.5, len(holders) - 0.5)
     axis.set_ylim(len(waiters) - 0.5, -0.5)
-    look = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
-    axis.set_xticks(range(len(holders)), [holder_name(h) for h in holders], **look)
+    style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
+    axis.set_xticks(range(len(holders)), [holder_name(h) for h in holders], **style)
     axis.set_yticks(range(len(waiters)), [short(w, 24) for w in waiters] if named else [])
     axis.tick_params(length=0, colors=INK)
     if named:
@@ -214,5 +214,5 @@ def _depth(axis: Any, depth_s: Mapping[int, float]) -> None:
 
 
 def _on(fill: str) -> str:
-    """Words on a cell, in whichever can be read better: the same in either theme, because the cells are."""
+    """The text colour with more contrast on a cell: the same in both themes, like the cells."""
     return max("#fffffe", "#000001", key=lambda ink: contrast(ink, fill))

@@ -1,4 +1,4 @@
-"""Where the time went that people waited: p50, p95 and p99 of each operation, split by cause."""
+"""Attribution: p50, p95 and p99 of each operation, split by cause."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
 from reports.findings import Findings, StorageFindings
-from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, figure, holder_name, short
-from reports.splits import Split
+from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
+from reports.splits import Split, cause_label
 from reports.wording import duration
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")
-"""What people notice; the others come after them."""
+"""Operations that users notice, which come first."""
 _FIGURES = ("p50", "p95", "p99")
 _WIDTH_IN, _LEFT_IN, _PANEL_IN, _BETWEEN_IN, _BAR_IN = 13.0, 1.6, 3.66, 0.15, 1.5
 _ROW_IN, _HEAD_IN, _TOP_IN = 0.27, 0.42, 0.3
 _MANY = 6
-"""Of more storages than these, only the important operations are drawn; the table has all of them."""
+"""With more storages, only the operations in FIRST are drawn; the table has all."""
 _LITTLE = 0.005
-"""A smaller share of locks is not worth a word."""
+"""A smaller share of locks is not labelled."""
 
 
 def split_operations(findings: Findings) -> list[str]:
@@ -31,9 +31,9 @@ def split_operations(findings: Findings) -> list[str]:
     return [*(o for o in known if o in found), *sorted(found.difference(known))]
 
 
-def where_time_went(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """A row of panels for each operation, a panel for each percentile, a bar for each storage. Every bar is as long as
-    the others and shows shares, so that 10 ms can be read beside 2.5 s; the line beneath it shows how long it took."""
+def where_time_went(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """A row of panels for each operation, a panel for each percentile, a bar for each storage. All bars have
+    the same length and show shares, so that 10 ms is as readable as 2.5 s; the line beneath shows the figure."""
     storages = findings.storages
     operations = split_operations(findings)[: len(FIRST) if len(storages) > _MANY else None]
     panel_in = _ROW_IN * max(len(storages), 1)
@@ -50,12 +50,12 @@ def where_time_went(findings: Findings, looks: dict[str, Look]) -> Figure:
             box = (left / _WIDTH_IN, (top - panel_in) / height, _PANEL_IN / _WIDTH_IN, panel_in / height)
             axis = whole.add_axes(box)
             axis.set_title(f"{short(operation)}, {name}" if column == 0 else name)
-            _panel(axis, storages, looks, operation, name)
-            _names(axis, storages, looks, named=column == 0)
-    handles = [Patch(facecolor=look.light, label=cause) for cause, look in CAUSE_LOOKS.items()]
+            _panel(axis, storages, styles, operation, name)
+            _names(axis, storages, styles, named=column == 0)
+    handles = [Patch(facecolor=style.light, label=cause_label(cause)) for cause, style in CAUSE_STYLES.items()]
     at = (_LEFT_IN / _WIDTH_IN, 1 - 0.08 / height)
     whole.legend(handles=handles, loc="upper left", bbox_to_anchor=at, ncols=6, handlelength=1.2, borderaxespad=0)
-    note = "red under another colour: locks' doing there; red words: for locks in all, and who held most of them"
+    note = "red under another colour: lock-related time in it; red text: all lock-related time, and the holder of most"
     whole.text(1 - 0.1 / _WIDTH_IN, 1 - 0.1 / height, note, ha="right", va="top", fontsize=8, color=MUTED)
     return whole
 
@@ -66,7 +66,9 @@ def _nothing(whole: Figure, storages: Sequence[StorageFindings]) -> None:
     whole.text(0.5, 0.5, f"unknown: {text}", ha="center", va="center", color=MUTED)
 
 
-def _panel(axis: Any, storages: Sequence[StorageFindings], looks: dict[str, Look], operation: str, name: str) -> None:
+def _panel(
+    axis: Any, storages: Sequence[StorageFindings], styles: dict[str, SeriesStyle], operation: str, name: str
+) -> None:
     splits = [(s.causes.splits.get(operation) or {}).get(name) for s in storages]
     longest = max((split.value_ns for split in splits if split), default=0.0)
     axis.set_xlim(0, _PANEL_IN / _BAR_IN)
@@ -77,50 +79,50 @@ def _panel(axis: Any, storages: Sequence[StorageFindings], looks: dict[str, Look
             continue
         _bar(axis, place, split)
         length = split.value_ns / longest if longest else 0.0
-        axis.add_patch(Rectangle((0, place + 0.25), length, 0.11, facecolor=looks[storage.storage].light, linewidth=0))
+        axis.add_patch(Rectangle((0, place + 0.25), length, 0.11, facecolor=styles[storage.storage].light, linewidth=0))
 
 
 def _bar(axis: Any, place: int, split: Split) -> None:
-    """Shares of the whole, and beside them in words what it took and, in the colour of locks, who held them."""
+    """Shares of the whole; beside them the figure and, in the colour of locks, their holder."""
     base, lock, whole_ns = 0.0, sum(split.locked.values()) or split.parts.get("lock", 0.0), split.value_ns or 1.0
-    for cause, look in CAUSE_LOOKS.items():
+    for cause, style in CAUSE_STYLES.items():
         share = max(split.parts.get(cause, 0.0), 0.0) / whole_ns
         axis.add_patch(
-            Rectangle((base, place - 0.32), share, 0.5, facecolor=look.light, edgecolor=PAPER, linewidth=0.3)
+            Rectangle((base, place - 0.32), share, 0.5, facecolor=style.light, edgecolor=PAPER, linewidth=0.3)
         )
         through = sum(split.through.get(cause, {}).values()) / whole_ns
-        red = CAUSE_LOOKS["lock"].light
+        red = CAUSE_STYLES["lock"].light
         axis.add_patch(Rectangle((base, place - 0.02), through, 0.2, facecolor=red, linewidth=0))
         base += share
     whole = ("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)
     _word(axis, 1.04, place, whole, color=INK, fontweight="bold")
     if lock >= _LITTLE * split.value_ns and lock > 0:
-        _word(axis, 1.48, place, f"{duration(lock / 1e9)} {holder_of(split)}", color=CAUSE_LOOKS["lock"].text)
+        _word(axis, 1.48, place, f"{duration(lock / 1e9)} {holder_of(split)}", color=CAUSE_STYLES["lock"].text)
 
 
 def holder_of(split: Split) -> str:
-    """Who held the locks for most of what is their doing; empty when nobody could tell."""
+    """The holder of the locks with most of the lock-related time; empty when unknown."""
     held: Counter[str] = Counter()
     for (holder, _), waited in split.locked.items():
         held[holder_name(holder)] += round(waited)
     return held.most_common(1)[0][0] if held else ""
 
 
-def _word(axis: Any, x: float, place: int, text: str, **look: Any) -> None:
-    axis.text(x, place - 0.05, text, va="center", fontsize=7.3, **look)
+def _word(axis: Any, x: float, place: int, text: str, **style: Any) -> None:
+    axis.text(x, place - 0.05, text, va="center", fontsize=7.3, **style)
 
 
 def _absent(storage: StorageFindings, operation: str) -> str:
     if storage.causes.known is None:
         return f"unknown: {short(storage.causes.reason, 42)}" if storage.causes.reason else "unknown"
-    return "too few rows" if operation in storage.measures else "nobody did it"
+    return "too few rows" if operation in storage.measures else "no rows"
 
 
-def _names(axis: Any, storages: Sequence[StorageFindings], looks: dict[str, Look], *, named: bool) -> None:
+def _names(axis: Any, storages: Sequence[StorageFindings], styles: dict[str, SeriesStyle], *, named: bool) -> None:
     axis.grid(False)
     axis.set_xticks([])
     axis.set_yticks(range(len(storages)), [short(s.storage, 22) for s in storages] if named else [])
     axis.tick_params(axis="y", length=0)
     axis.spines["bottom"].set_visible(False)
     for label, storage in zip(axis.get_yticklabels(), storages, strict=False):
-        label.set_color(looks[storage.storage].text)
+        label.set_color(styles[storage.storage].text)

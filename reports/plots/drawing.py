@@ -23,10 +23,10 @@ from reports.plots.operations import operations
 from reports.plots.overtime import over_time
 from reports.plots.pods import pods
 from reports.plots.story import story
-from reports.plots.style import Look, inks, storage_looks, styled
+from reports.plots.style import SeriesStyle, inks, storage_styles, styled
 from reports.plots.traffic import resources, throughput
 
-Make = Callable[[Findings, dict[str, Look]], Figure]
+Make = Callable[[Findings, dict[str, SeriesStyle]], Figure]
 
 PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
     "story": (lambda findings: any(s.acted for s in findings.storages), story),
@@ -35,10 +35,10 @@ PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
     "lock-for-cpu": (lambda findings: bool(differing(findings)), lock_for_cpu),
     "endings": (lambda findings: any(s.endings or s.counted for s in findings.storages), lost_attempts),
 }
-"""Plots that only some studies have, and of which: they come first, because such a study was made to show them."""
+"""Plots of some studies only, with the condition. They come first, because such a study was made to show them."""
 PLOTS: Mapping[str, Make] = {
     "where-the-time-went": where_time_went,
-    "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
+    "accept-over-time": lambda findings, series: over_time(findings, "chat.accept", series),
     "who-waited-for-whom": blockers,
     "wait-durations": wait_durations,
     "distribution": distribution,
@@ -62,7 +62,7 @@ class Drawn:
         return float(self.view_box.split()[2]) > 1100
 
 
-class Styles:
+class CssClasses:
     """Style attributes gathered from all plots as classes, so that a page can forbid inline styles."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Styles:
     def class_of(self, style: str) -> str:
         return self._classes.setdefault(style, f"p{len(self._classes)}")
 
-    def css(self) -> str:
+    def rules(self) -> str:
         rules = "".join(f".{name}{{{style}}}\n" for style, name in self._classes.items())
         light = "".join(f"{variable}:{colour};" for colour, (variable, _) in inks().items())
         dark = "".join(f"{variable}:{colour};" for variable, colour in inks().values())
@@ -79,26 +79,26 @@ class Styles:
 
 
 def draw(findings: Findings, into: Path) -> tuple[list[Drawn], str]:
-    """Writes `NAME.png` and `NAME.svg` of every plot; returns them for the page, with the styles they need."""
-    looks = storage_looks([s.storage for s in findings.storages])
-    styles = Styles()
+    """Write `NAME.png` and `NAME.svg` of every plot; return them for the page, with the CSS that they need."""
+    series = storage_styles([s.storage for s in findings.storages])
+    css = CssClasses()
     with styled():
         wanted = {name: make for name, (where, make) in PLOTS_WHERE.items() if where(findings)} | dict(PLOTS)
-        drawn = [_draw(name, make(findings, looks), into, styles) for name, make in wanted.items()]
-    return drawn, styles.css()
+        drawn = [_draw(name, make(findings, series), into, css) for name, make in wanted.items()]
+    return drawn, css.rules()
 
 
-def _draw(name: str, figure: Figure, into: Path, styles: Styles) -> Drawn:
+def _draw(name: str, figure: Figure, into: Path, css: CssClasses) -> Drawn:
     """Straight through the canvases: `savefig` would draw everything twice."""
     FigureCanvasAgg(figure).print_png(into / f"{name}.png", metadata={"Software": None})  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # laid out once is enough
     text = io.StringIO()
     FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     (into / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8")
-    return embedded(name, text.getvalue(), styles)
+    return embedded(name, text.getvalue(), css)
 
 
-def embedded(name: str, svg: str, styles: Styles) -> Drawn:
+def embedded(name: str, svg: str, css: CssClasses) -> Drawn:
     """A whole SVG document → what goes between `<svg>` and `</svg>` in a page."""
     opening = re.search(r"<svg\b[^>]*>", svg)
     view_box = re.search(r'viewBox="([^"]+)"', opening.group(0)) if opening else None
@@ -106,20 +106,20 @@ def embedded(name: str, svg: str, styles: Styles) -> Drawn:
         raise ValueError(f"{name}: not an SVG document")
     body = svg[opening.end() : svg.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
-    # Tag by tag: words that are drawn stand between tags, quotes and all, and are not to be taken for attributes.
-    body = re.sub(r"<[^>]*>", lambda tag: _tag(name, tag.group(0), styles), body)
+    # Tag by tag, so that quoted text between tags is not parsed as attributes.
+    body = re.sub(r"<[^>]*>", lambda tag: _tag(name, tag.group(0), css), body)
     return Drawn(name, view_box.group(1), re.sub(r"\n\s*", "\n", body).strip())
 
 
-def _tag(name: str, tag: str, styles: Styles) -> str:
+def _tag(name: str, tag: str, css: CssClasses) -> str:
     tag = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', tag)
     tag = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", tag)
     tag = re.sub(r'<g id="[^"]+">', "<g>", tag)
-    return re.sub(r'style="([^"]*)"', lambda m: f'class="{styles.class_of(_themed(m.group(1)))}"', tag)
+    return re.sub(r'style="([^"]*)"', lambda m: f'class="{css.class_of(_themed(m.group(1)))}"', tag)
 
 
 def _themed(style: str) -> str:
-    """Inks as the page's variables; quotes and spaces evened out."""
+    """Replace inks by the page's variables; normalise quotes and spaces."""
     for colour, (variable, _) in inks().items():
         style = re.sub(re.escape(colour), f"var({variable})", style, flags=re.IGNORECASE)
     return re.sub(r"\s*([:;])\s*", r"\1", style.replace("&quot;", "'").strip())
@@ -127,5 +127,5 @@ def _themed(style: str) -> str:
 
 def theme_colours(findings: Findings) -> dict[str, str]:
     """Each storage's colour as CSS that follows the page's theme."""
-    looks = storage_looks([s.storage for s in findings.storages])
-    return {s.storage: f"var({inks()[looks[s.storage].light][0]})" for s in findings.storages}
+    series = storage_styles([s.storage for s in findings.storages])
+    return {s.storage: f"var({inks()[series[s.storage].light][0]})" for s in findings.storages}

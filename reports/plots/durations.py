@@ -1,4 +1,4 @@
-"""How long waits for locks lasted: how many lasted longer than that; and what could not be timed."""
+"""Durations of lock waits: how many lasted longer than a given time, and the untimed ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,17 +10,17 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.durations import WaitDurations
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import GRID, MUTED, Look, beside, figure, short
+from reports.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
 from reports.sampled import Sampled
 from reports.wording import digits, duration
 
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
 _PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55
 _NARROW_S = (1e-3, 1.0)
-"""Where nothing was timed, the axis has these ends."""
+"""Ends of the axis without timed waits."""
 
 
-def wait_durations(findings: Findings, looks: dict[str, Look]) -> Figure:
+def wait_durations(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A panel for each storage with one pair of axes: the number of waits that lasted longer; those of the others thin
     behind it. Hatched: shorter than what was timed, where only the sum is known."""
     storages = findings.storages
@@ -36,12 +36,12 @@ def wait_durations(findings: Findings, looks: dict[str, Look]) -> Figure:
         block, column = divmod(place, columns)
         left, top = _LEFT_IN + column * (width_in + _BETWEEN_IN), height - block * block_in - _HEAD_IN
         axis = whole.add_axes((left / _WIDTH_IN, (top - _PANEL_IN) / height, width_in / _WIDTH_IN, _PANEL_IN / height))
-        axis.set_title(short(storage.storage), color=looks[storage.storage].text, pad=31)
+        axis.set_title(short(storage.storage), color=styles[storage.storage].text, pad=31)
         _axes(axis, ends, most, first=column == 0)
         for other in storages:
             if other is not storage:
                 _curve(axis, other.durations, GRID, 1.0)
-        _panel(axis, storage.durations, looks[storage.storage], ends)
+        _panel(axis, storage.durations, styles[storage.storage], ends)
     return whole
 
 
@@ -77,15 +77,15 @@ def _axes(axis: Any, ends: tuple[float, float], most: float, *, first: bool) -> 
         axis.set_ylabel("waits")
 
 
-def _panel(axis: Any, durations: WaitDurations, look: Look, ends: tuple[float, float]) -> None:
-    _curve(axis, durations, look.light, 2.0, fill=True)
+def _panel(axis: Any, durations: WaitDurations, style: SeriesStyle, ends: tuple[float, float]) -> None:
+    _curve(axis, durations, style.light, 2.0, fill=True)
     if durations.known is None:
         axis.text(0.5, 0.5, "unknown", transform=axis.transAxes, ha="center", va="center", color=MUTED)
     elif durations.threshold_s:
-        _censored(axis, ends[0], durations.threshold_s, look)
+        _censored(axis, ends[0], durations.threshold_s, style)
     elif durations.sampled.ns and not durations.counts.any():
-        _censored(axis, *ends, look)
-    for line, text in enumerate(told(durations)):
+        _censored(axis, *ends, style)
+    for line, text in enumerate(annotation(durations)):
         axis.annotate(
             text,
             (0, 1),
@@ -96,11 +96,11 @@ def _panel(axis: Any, durations: WaitDurations, look: Look, ends: tuple[float, f
         )
 
 
-def told(durations: WaitDurations) -> list[str]:
+def annotation(durations: WaitDurations) -> list[str]:
     """What the curve does not show, in at most two lines."""
     if durations.known is None:
-        return ["nothing could see lock waits"]
-    ended = f"; {durations.open:,} not seen to end (▸: at least so long)" if durations.open else ""
+        return ["lock waits were not observed"]
+    ended = f"; end of {durations.open:,} not observed (▸: at least that long)" if durations.open else ""
     untimed = _untimed(durations)
     timed = f"{_timed(durations)}{'' if untimed or not durations.counts.any() else ', every one'}{ended}"
     return [timed, untimed] if untimed else [timed]
@@ -118,11 +118,11 @@ def _untimed(durations: WaitDurations) -> str:
     if durations.threshold_s:
         below, others = _sampled(durations, durations.below), f"{digits(durations.sampled.seconds)} s"
         more = f"; others {others}" if durations.sampled.ns else ""
-        return f"below {duration(durations.threshold_s)} not timed, by sampling {below} in all{more}"
+        return f"below {duration(durations.threshold_s)} not timed, by sampling {below} in total{more}"
     if not durations.sampled.ns:
         return ""
-    who = "others not timed, by sampling" if durations.counts.any() else "by sampling they lasted"
-    return f"{who} {_sampled(durations, durations.sampled)} in all"
+    subject = "others not timed, by sampling" if durations.counts.any() else "by sampling they lasted"
+    return f"{subject} {_sampled(durations, durations.sampled)} in total"
 
 
 def _curve(axis: Any, durations: WaitDurations, colour: str, width: float, *, fill: bool = False) -> None:
@@ -139,12 +139,12 @@ def _curve(axis: Any, durations: WaitDurations, colour: str, width: float, *, fi
         axis.plot(edges[-1], max(longer[-1], 1.0), marker=">", color=colour, markersize=7, mew=0)
 
 
-def _censored(axis: Any, low_s: float, high_s: float, look: Look) -> None:
-    axis.axvspan(low_s, high_s, facecolor="none", edgecolor=look.light, hatch="////", alpha=0.35, linewidth=0)
-    axis.axvline(high_s, color=look.light, linewidth=1.0, linestyle=(0, (2, 1.5)))
+def _censored(axis: Any, low_s: float, high_s: float, style: SeriesStyle) -> None:
+    axis.axvspan(low_s, high_s, facecolor="none", edgecolor=style.light, hatch="////", alpha=0.35, linewidth=0)
+    axis.axvline(high_s, color=style.light, linewidth=1.0, linestyle=(0, (2, 1.5)))
 
 
 def _sampled(durations: WaitDurations, part: Sampled) -> str:
     bounds = durations.interval_s(part)
-    told = f"{digits(part.seconds)} s"
-    return told if bounds is None else f"{told} ({digits(bounds[0])} … {digits(bounds[1])} s)"
+    text = f"{digits(part.seconds)} s"
+    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])} s)"

@@ -1,4 +1,4 @@
-"""Latency of every operation over time: a row an operation, a column a storage."""
+"""Latency of every operation over time: a row per operation, a column per storage."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from matplotlib.figure import Figure
 from reports.findings import Findings, StorageFindings
 from reports.gather import FROM_STAMP, MEASURES
 from reports.plots.overtime import bands
-from reports.plots.style import MUTED, PAGE_IN, Look, figure, latency_axis, short
+from reports.plots.style import MUTED, PAGE_IN, SeriesStyle, figure, latency_axis, short
 from reports.plots.timeaxis import mark
 
 _ROW_IN, _COLUMN_IN, _HEAD_IN, _FOOT_IN, _LEFT_IN, _RIGHT_IN = 1.15, 3.9, 0.5, 0.5, 2.35, 0.15
 _COLUMNS = 4
 
 
-def operations(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """Bands of p50, p95, p99. One time axis for all; one scale a row, so that storages compare along it. More than
-    four storages go on in a further block beneath."""
+def operations(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """Bands of p50, p95, p99. One time axis for all; one scale per row, so that storages compare along it.
+    Further storages after four are in a block beneath."""
     shown = [m for m in MEASURES if m != FROM_STAMP and findings.of(m)] or ["chat.accept"]
     columns = min(max(len(findings.storages), 1), _COLUMNS)
     blocks = -(-max(len(findings.storages), 1) // columns)
@@ -28,8 +28,8 @@ def operations(findings: Findings, looks: dict[str, Look]) -> Figure:
         storages = findings.storages[block * columns : (block + 1) * columns]
         grid = _block(whole, len(shown), columns, block_in * block)
         for row, measure in enumerate(shown):
-            _row(grid[row], findings, storages, measure, looks)
-        _edges(grid, findings, storages, looks)
+            _row(grid[row], findings, storages, measure, styles)
+        _edges(grid, findings, storages, styles)
     return whole
 
 
@@ -44,7 +44,7 @@ def _block(whole: Figure, rows: int, columns: int, top_in: float) -> list[list[A
 
 
 def _edges(
-    grid: list[list[Any]], findings: Findings, storages: Sequence[StorageFindings], looks: dict[str, Look]
+    grid: list[list[Any]], findings: Findings, storages: Sequence[StorageFindings], styles: dict[str, SeriesStyle]
 ) -> None:
     """Titles above, times beneath, latencies to the left."""
     for row, axes in enumerate(grid):
@@ -54,7 +54,7 @@ def _edges(
             axis.tick_params(labelleft=column == 0, labelbottom=row == len(grid) - 1)
             axis.xaxis.set_major_formatter("{x:g}")
     for column, storage in enumerate(storages):
-        grid[0][column].set_title(short(storage.storage), color=looks[storage.storage].text, pad=14)
+        grid[0][column].set_title(short(storage.storage), color=styles[storage.storage].text, pad=14)
         grid[-1][column].set_xlabel("seconds since the load began")
         for row, axes in enumerate(grid):
             mark(axes[column], storage, names=row == 0)
@@ -65,7 +65,7 @@ def _row(
     findings: Findings,
     storages: Sequence[StorageFindings],
     measure: str,
-    looks: dict[str, Look],
+    styles: dict[str, SeriesStyle],
 ) -> None:
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
     lowest, highest = min((b.p50 for b in seen), default=10**6), max((b.p99 for b in seen), default=10**9)
@@ -75,6 +75,6 @@ def _row(
         if found is None or not any(found.over_time):
             axis.text(0.5, 0.5, "no rows", transform=axis.transAxes, ha="center", va="center", color=MUTED)
         else:
-            bands(axis, findings.axis.centres_s, found, looks[storage.storage])
+            bands(axis, findings.axis.centres_s, found, styles[storage.storage])
     name = measure + (",\nfrom cause" if measure == "event.deliver" else "")
     axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", labelpad=8)

@@ -1,4 +1,4 @@
-"""Latency over time, and beneath it, on the same axis, what accepts and the database's sessions were waiting for."""
+"""Latency over time; beneath it, on the same axis, accepts in progress by cause and the database's sessions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,29 +11,30 @@ from matplotlib.patches import Patch
 from loadtests.engines import ENGINES
 from reports.findings import Findings, Measure, StorageFindings
 from reports.frames import Floats
-from reports.plots.states import folded, legend_states, session_states, state_label, state_looks
-from reports.plots.style import CAUSE_LOOKS, INK, MUTED, PAPER, Look, beside, figure, latency_axis, short
+from reports.plots.states import folded, legend_states, session_states, state_label, state_styles
+from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, beside, figure, latency_axis, short
 from reports.plots.timeaxis import mark
 from reports.sessions import CLASSES, State
+from reports.splits import cause_label
 
 AT_LEAST = "^"
-"""Marks a percentile among waits whose end nobody saw: it lasted at least so long."""
+"""Marks a percentile among waits whose end was not observed: a lower bound."""
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.35, 0.4
 _HEAD_IN, _FOOT_IN, _LINE_IN = 0.5, 0.5, 0.19
 _LATENCY_IN, _CAUSES_IN, _SESSIONS_IN = 2.5, 1.0, 1.75
 _CORES = (0, (3, 1.5))
 
 
-def over_time(findings: Findings, measure: str, looks: dict[str, Look]) -> Figure:
-    """For each storage: bands of p50, p95, p99 of `measure`; how many of them were under way, by what they waited for,
-    where that is known; sessions at work by wait class and operation, against the processors that there are."""
+def over_time(findings: Findings, measure: str, styles: dict[str, SeriesStyle]) -> Figure:
+    """For each storage: bands of p50, p95, p99 of `measure`; how many of them were in progress, by cause, where that
+    is known; sessions at work by wait class and operation, against the number of processors."""
     legend = legend_states(findings)
     causes = any(s.causes.over_time.get(measure) for s in findings.storages)
     heights, entries = [_LATENCY_IN, *([_CAUSES_IN] if causes else []), _SESSIONS_IN], _legend_columns(findings, legend)
     whole, panels = _grid(len(findings.storages), heights, (max(map(len, entries), default=0) + causes) * _LINE_IN)
     tops = [_most_under_way(findings, measure), _most_sessions(findings)]
     for place, (axes, storage) in enumerate(zip(panels, findings.storages, strict=True)):
-        _latency(axes[0], findings, storage, measure, looks[storage.storage])
+        _latency(axes[0], findings, storage, measure, styles[storage.storage])
         if len(axes) > 2:
             _under_way(axes[1], findings, storage, measure, tops[0])
         _sessions(axes[-1], findings, storage, legend, tops[1])
@@ -65,8 +66,8 @@ def _grid(count: int, heights: Sequence[float], legend_in: float) -> tuple[Figur
 
 
 def _edges(axes: Sequence[Any], measure: str, *, first: bool) -> None:
-    """Words at the left and beneath; figures on the left of the first column only, because scales are shared."""
-    names = (f"{measure} response", "under way,\nby cause (mean)", "sessions at work\n(mean)")
+    """Axis labels; figures on the left of the first column only, because scales are shared."""
+    names = (f"{measure} response", "in progress,\nby cause (mean)", "sessions at work\n(mean)")
     for axis, name in zip(axes, (names[0], *names[3 - len(axes) + 1 :]), strict=True):
         axis.tick_params(labelbottom=axis is axes[-1], labelleft=first)
         if first:
@@ -75,14 +76,14 @@ def _edges(axes: Sequence[Any], measure: str, *, first: bool) -> None:
 
 
 def _label(axis: Any, text: str) -> None:
-    """Along the left edge of the figure: those of all panels stand in a line."""
+    """Label along the left edge of the figure, aligned for all panels."""
     box = axis.get_position()
     middle = (box.y0 + box.y1) / 2
     axis.figure.text(0.15 / _WIDTH_IN, middle, text, rotation=90, va="center", ha="left", ma="center", color=MUTED)
 
 
-def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: str, look: Look) -> None:
-    axis.set_title(short(storage.storage), color=look.text, pad=14)
+def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: str, style: SeriesStyle) -> None:
+    axis.set_title(short(storage.storage), color=style.text, pad=14)
     mark(axis, storage, names=True)
     seen = [b for _, m in findings.of(measure) for b in m.over_time if b]
     latency_axis(axis, min((b.p50 for b in seen), default=1e6) / 1e9, max((b.p99 for b in seen), default=1e9) / 1e9)
@@ -92,23 +93,23 @@ def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: s
         axis.text(0.5, 0.5, "no rows", transform=axis.transAxes, ha="center", color=MUTED)
         return
     x = findings.axis.centres_s
-    _label_ends(axis, x, bands(axis, x, found, look))
+    _label_ends(axis, x, bands(axis, x, found, style))
 
 
-def bands(axis: Any, x: Floats, measure: Measure, look: Look) -> dict[str, Floats]:
+def bands(axis: Any, x: Floats, measure: Measure, style: SeriesStyle) -> dict[str, Floats]:
     """Draws p50, p95 and p99 of each bin; returns the lines, the highest first."""
     p50, p95, p99 = (_line(measure, place) for place in range(3))
-    axis.fill_between(x, p50, p95, color=look.light, alpha=0.42, linewidth=0)
-    axis.fill_between(x, p95, p99, color=look.light, alpha=0.2, linewidth=0)
+    axis.fill_between(x, p50, p95, color=style.light, alpha=0.42, linewidth=0)
+    axis.fill_between(x, p95, p99, color=style.light, alpha=0.2, linewidth=0)
     gaps = np.isnan(p50)
     lone = ~gaps & np.append(True, gaps[:-1]) & np.append(gaps[1:], True)  # a bin between empty ones draws no line
-    axis.plot(x, p50, color=look.light, linewidth=1.8)
-    axis.plot(x, p99, color=look.light, linewidth=0.9)
-    axis.vlines(x[lone], p50[lone], p99[lone], color=look.light, linewidth=0.9)
-    axis.plot(x[lone], p50[lone], color=look.light, linestyle="none", marker="o", markersize=3)
+    axis.plot(x, p50, color=style.light, linewidth=1.8)
+    axis.plot(x, p99, color=style.light, linewidth=0.9)
+    axis.vlines(x[lone], p50[lone], p99[lone], color=style.light, linewidth=0.9)
+    axis.plot(x[lone], p50[lone], color=style.light, linestyle="none", marker="o", markersize=3)
     for place, line in enumerate((p50, p95, p99)):
         cut = np.array([b is not None and b.at_least[place] for b in measure.over_time])
-        axis.plot(x[cut], line[cut], color=look.light, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
+        axis.plot(x[cut], line[cut], color=style.light, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
     return {"p99": p99, "p95": p95, "p50": p50}
 
 
@@ -117,7 +118,7 @@ def _line(measure: Measure, place: int) -> Floats:
 
 
 def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
-    """Names the bands at their right end, nudged apart where they meet."""
+    """Label the bands at their right end, moved apart where they meet."""
     lowest, highest = np.log10(axis.get_ylim())
     gap = (highest - lowest) * 0.055
     previous = np.inf
@@ -147,9 +148,9 @@ def _under_way(axis: Any, findings: Findings, storage: StorageFindings, measure:
     axis.set_ylim(0, top)
     found = storage.causes.over_time.get(measure)
     if not found:
-        _say(axis, "unknown what they waited for")
+        _note(axis, "causes unknown")
         return
-    _stack(axis, findings, {c: np.nan_to_num(found[c]) for c in CAUSE_LOOKS if c in found}, CAUSE_LOOKS)
+    _stack(axis, findings, {c: np.nan_to_num(found[c]) for c in CAUSE_STYLES if c in found}, CAUSE_STYLES)
 
 
 def _most_sessions(findings: Findings) -> float:
@@ -161,42 +162,40 @@ def _sessions(axis: Any, findings: Findings, storage: StorageFindings, legend: S
     mark(axis, storage, names=False)
     axis.set_ylim(0, top)
     found = folded(session_states(storage), legend)
-    _stack(axis, findings, found, state_looks(legend))
+    _stack(axis, findings, found, state_styles(legend))
     if storage.sessions.cores and storage.sessions.seen:
         axis.axhline(storage.sessions.cores, color=INK, linewidth=0.9, linestyle=_CORES)
     if not storage.sessions.seen:
-        _say(axis, _unseen(storage))
+        _note(axis, _unseen(storage))
 
 
-def _say(axis: Any, text: str) -> None:
+def _note(axis: Any, text: str) -> None:
     axis.text(0.5, 0.78, text, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8)
 
 
 def _unseen(storage: StorageFindings) -> str:
     engine = str((storage.pooled[0].manifest.get("engine") or {}).get("name"))
     if engine in ENGINES and ENGINES[engine].runs != "server":
-        inside = f"{engine} lives inside the pod: it has no sessions to look at"
-        return (
-            inside if storage.waits.known is None else f"{inside}.\nDrawn: who waited for its lock, as the pod timed it"
-        )
-    return "nobody looked at its sessions"
+        inside = f"{engine} runs inside the pod and has no sessions"
+        return inside if storage.waits.known is None else f"{inside}.\nShown: waits for its lock, as timed by the pod"
+    return "sessions were not observed"
 
 
-def _stack(axis: Any, findings: Findings, shown: Mapping[Any, Floats], looks: Mapping[Any, Look]) -> None:
-    """Steps on top of each other, a thread of paper between them."""
+def _stack(axis: Any, findings: Findings, shown: Mapping[Any, Floats], styles: Mapping[Any, SeriesStyle]) -> None:
+    """Stacked steps with a thin gap between them."""
     edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
     base = np.zeros(findings.axis.count)
     for name, density in shown.items():
-        fill = looks[name].light
+        fill = styles[name].light
         axis.stairs(base + density, edges, baseline=base, fill=True, facecolor=fill, edgecolor=PAPER, linewidth=0.3)
         base = base + density
 
 
 def _legend_columns(findings: Findings, legend: Sequence[State]) -> list[list[Any]]:
     """A column for each class, those on top of the stack first; then the processors."""
-    looks = state_looks(legend)
+    styles = state_styles(legend)
     columns: list[list[Any]] = [
-        [Patch(facecolor=looks[s].light, label=state_label(s, legend)) for s in legend if s[0] == name]
+        [Patch(facecolor=styles[s].light, label=state_label(s, legend)) for s in legend if s[0] == name]
         for name in reversed(CLASSES)
     ]
     cores = next((s.sessions.cores for s in findings.storages if s.sessions.cores and s.sessions.seen), None)
@@ -211,8 +210,8 @@ def _legends(whole: Figure, columns: Sequence[Sequence[Any]], *, causes: bool) -
     lines = max(map(len, columns), default=0)
     plain = {"columnspacing": 1.6, "borderaxespad": 0.0, "borderpad": 0.0}
     if causes:
-        handles = [Patch(facecolor=look.light, label=name) for name, look in CAUSE_LOOKS.items()]
-        at, head = (left, (lines + 0.9) * _LINE_IN / height), Patch(alpha=0, label="under way:")
+        handles = [Patch(facecolor=style.light, label=cause_label(name)) for name, style in CAUSE_STYLES.items()]
+        at, head = (left, (lines + 0.9) * _LINE_IN / height), Patch(alpha=0, label="in progress:")
         whole.legend(handles=[head, *handles], loc="lower left", bbox_to_anchor=at, ncols=7, handlelength=0.9, **plain)
     if columns:
         blank = Patch(alpha=0, label=" ")

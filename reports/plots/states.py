@@ -1,4 +1,4 @@
-"""What sessions were doing, as a plot can show it: wait class by hue, operation by shade, the small ones together."""
+"""Activity of sessions for plots: wait class by hue, operation by shade, small ones summed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,26 +7,26 @@ import numpy as np
 
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import CLASS_LOOKS, Look, shades, short
+from reports.plots.style import CLASS_STYLES, SeriesStyle, shades, short
 from reports.sessions import CLASSES, State
 
 OTHERS = "others"
 _IN_A_CLASS = {"lock": 4}
 _FEW, _LEAST = 2, 0.01
-"""So many of every other class; states with a smaller share of all sessions are put together."""
+"""Number of shades in every other class; states with a smaller share of all sessions are summed."""
 
 
 def session_states(storage: StorageFindings) -> Mapping[State, Floats]:
-    """Mean number of sessions in each bin. Of a storage that lives inside the pod, those that the pod saw waiting for
-    its write lock."""
+    """Mean number of sessions in each bin. Of a storage inside the pod: waits for its write lock, as timed by the
+    pod."""
     if storage.sessions.seen or storage.waits.known is None:
         return {state: np.nan_to_num(mean) for state, mean in storage.sessions.states.items()}
     return {("lock", operation): mean for operation, mean in storage.waits.sessions.items()}
 
 
 def legend_states(findings: Findings) -> list[State]:
-    """Those that have a shade of their own, the same for all storages, and for each class what is left of it: in the
-    order stacked, the largest of a class first."""
+    """States with a shade of their own, the same for all storages, and the rest of each class: in the order stacked,
+    the largest of a class first."""
     weights: Counter[State] = Counter()
     for storage in findings.storages:
         weights.update({state: float(mean.mean()) for state, mean in session_states(storage).items()})
@@ -41,7 +41,7 @@ def legend_states(findings: Findings) -> list[State]:
 
 
 def folded(states: Mapping[State, Floats], legend: Sequence[State]) -> dict[State, Floats]:
-    """The same with what has no shade of its own put together, in the order of the legend."""
+    """The same with states without a shade of their own summed, in the order of the legend."""
     found: dict[State, Floats] = {}
     for (name, operation), mean in states.items():
         place = (name, operation) if (name, operation) in legend else (name, OTHERS)
@@ -49,14 +49,14 @@ def folded(states: Mapping[State, Floats], legend: Sequence[State]) -> dict[Stat
     return {state: found[state] for state in legend if state in found}
 
 
-def state_looks(legend: Sequence[State]) -> dict[State, Look]:
-    looks: dict[State, Look] = {}
+def state_styles(legend: Sequence[State]) -> dict[State, SeriesStyle]:
+    styles: dict[State, SeriesStyle] = {}
     for name in CLASSES:
-        ladder = shades(CLASS_LOOKS[name])
+        ladder = shades(CLASS_STYLES[name])
         mine = [state for state in legend if state[0] == name]
         palest = 1 if len(mine) == 1 else -1
-        looks |= {state: ladder[palest if state[1] == OTHERS else rank] for rank, state in enumerate(mine)}
-    return looks
+        styles |= {state: ladder[palest if state[1] == OTHERS else rank] for rank, state in enumerate(mine)}
+    return styles
 
 
 def state_label(state: State, legend: Sequence[State]) -> str:

@@ -1,4 +1,4 @@
-"""The story of a run: what was done, and what became of accepts, connections, locks and processors, phase by phase."""
+"""Actions of a run and their effects on accepts, connections, locks and processors, phase by phase."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from reports.plots.overtime import AT_LEAST
 from reports.plots.style import (
     ACTED,
     MUTED,
-    SERIES_LOOKS,
+    SERIES_STYLES,
     SHADE,
     WRONG,
-    Look,
+    SeriesStyle,
     figure,
     latency_axis,
-    series_looks,
+    series_styles,
     short,
 )
 from reports.plots.timeaxis import label, mark_events, name_stage, span_s
@@ -28,16 +28,16 @@ from reports.wording import digits
 
 _COLUMNS = 2
 _A_FEW_PER_S = 0.1
-"""Below it the axis of failed connections is linear, down to none."""
+"""Below it the axis of failed connections is linear, down to zero."""
 _ON_ONE_LINE = 6
-"""So many stages have names that stand beside each other."""
+"""Number of stages whose names fit on one line."""
 _HEIGHTS_IN = (2.5, 1.45, 1.45, 1.45)
 _LINE_IN = 0.2
-_POD_CPU = Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
+_POD_CPU = SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
 
 
-def story(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """Four panels with one time axis for each storage that anything was done to."""
+def story(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """Four panels with one time axis for each storage with actions."""
     storages = [s for s in findings.storages if s.acted]
     columns = min(len(storages), _COLUMNS)
     blocks = -(-len(storages) // columns)
@@ -56,39 +56,39 @@ def story(findings: Findings, looks: dict[str, Look]) -> Figure:
             axis.tick_params(labelbottom=False)
         _words(words, storage.pooled[0], lines)
         _panels(panels, findings, storage)
-        panels[0].set_title(short(storage.storage, 60), color=looks[storage.storage].text, pad=34)
+        panels[0].set_title(short(storage.storage, 60), color=styles[storage.storage].text, pad=34)
         panels[3].set_xlabel("seconds since the load began")
         panels[3].tick_params(labelbottom=True)
     return whole
 
 
 def _words(axis: Any, run: Run, lines: int) -> None:
-    """What the numbers stand for."""
+    """List the actions and faults by number."""
     axis.axis("off")
     axis.set_ylim(lines, 0)
     for line, event in enumerate(run.drawn):
         at_s = (event.started_ns - run.started_ns) / 1e9
-        told = (
+        sentence = (
             short(event.words, 110) if event.ok else f"{short(event.words, 80)}: {short(event.error or event.result)}"
         )
         colour = ACTED if event.ok else WRONG
-        for share, text, look in (
+        for share, text, style in (
             (0.012, label(event), {"ha": "center", "fontweight": "bold"}),
             (0.07, f"{digits(at_s)} s", {"ha": "right"}),
-            (0.085, told, {"ha": "left"}),
+            (0.085, sentence, {"ha": "left"}),
         ):
             axis.text(
                 share, line + 0.5, text, transform=axis.get_yaxis_transform(), va="center", fontsize=8.5, color=colour,
-                **look,
+                **style,
             )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Pods that the same things were done to; without a name, the only pod."""
+    """Pods with the same actions; without a name, the only pod."""
 
     name: str
-    look: Look
+    style: SeriesStyle
     pods: tuple[Mapping[str, Measure], ...]
 
     def measures(self, operation: str) -> list[Measure]:
@@ -98,9 +98,9 @@ class _Group:
 def _groups(storage: StorageFindings) -> list[_Group]:
     groups = pod_groups(storage)
     if not groups:
-        return [_Group("", SERIES_LOOKS[0], (storage.measures,))]
-    looks = series_looks(list(groups))
-    return [_Group(n, looks[n], tuple(storage.pods[pod] for pod in pods)) for n, pods in groups.items()]
+        return [_Group("", SERIES_STYLES[0], (storage.measures,))]
+    styles = series_styles(list(groups))
+    return [_Group(n, styles[n], tuple(storage.pods[pod] for pod in pods)) for n, pods in groups.items()]
 
 
 def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
@@ -108,7 +108,7 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
     groups = _groups(storage)
     _accepts(panels[0], findings, groups)
     _connections(panels[1], findings, storage, groups)
-    databases = series_looks(list(storage.databases))
+    databases = series_styles(list(storage.databases))
     _locks(panels[2], findings, storage, databases)
     _cpu(panels[3], findings, storage, databases)
     names = ("accept p99", "connections\nfailed a second", "sessions waiting\nfor a lock", "cores used")
@@ -122,7 +122,7 @@ def _phases(panels: Any, run: Run) -> None:
     """Every other phase shaded through all panels, its name along the top; actions and faults through all of them."""
     for place, stage in enumerate(run.stages):
         weight = "bold" if stage.judge else "normal"
-        # Many names beside each other would meet: every other one stands higher.
+        # Many names in one line would overlap: every other one is higher.
         up_pt = 13 if place % 2 and len(run.stages) > _ON_ONE_LINE else 2
         name_stage(panels[0], run, stage, up_pt, fontsize=9, fontweight=weight)
         for axis in panels if place % 2 == 0 else ():
@@ -138,20 +138,20 @@ def _accepts(axis: Any, findings: Findings, groups: Sequence[_Group]) -> None:
         for place, measure in enumerate(group.measures("chat.accept")):
             p99 = np.array([b.p99 / 1e9 if b else np.nan for b in measure.over_time])
             cut = np.array([b is not None and b.at_least[2] for b in measure.over_time])
-            colour, label = group.look.light, short(group.name, 34) if place == 0 else ""
-            axis.plot(x, p99, color=colour, linestyle=group.look.dash, linewidth=1.5, label=label or None)
+            colour, label = group.style.light, short(group.name, 34) if place == 0 else ""
+            axis.plot(x, p99, color=colour, linestyle=group.style.dash, linewidth=1.5, label=label or None)
             axis.plot(x[cut], p99[cut], color=colour, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
             seen += p99[~np.isnan(p99)].tolist()
     latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.8, most=7)
 
 
 def _connections(axis: Any, findings: Findings, storage: StorageFindings, groups: Sequence[_Group]) -> None:
-    """Steps for each pod, from none over one to many: a pod that loses a few shows beside one that loses all."""
+    """Steps for each pod on a symmetric logarithmic axis, on which few failures show beside many."""
     edges, most = np.arange(findings.axis.count + 1) * findings.axis.width_s, 1.0
     for group in groups:
         for place, measure in enumerate(group.measures("connection.create")):
             rate, label = storage.per_s(measure.failed), short(group.name, 34) if place == 0 else None
-            axis.stairs(rate, edges, baseline=None, color=group.look.light, linestyle=group.look.dash, label=label)
+            axis.stairs(rate, edges, baseline=None, color=group.style.light, linestyle=group.style.dash, label=label)
             most = max(most, float(rate.max(initial=0.0)))
     axis.set_yscale("symlog", linthresh=_A_FEW_PER_S, linscale=0.4)
     axis.set_ylim(0, most * 2)
@@ -162,34 +162,39 @@ def _zeros(findings: Findings) -> Floats:
     return np.zeros(findings.axis.count)
 
 
-def _locks(axis: Any, findings: Findings, storage: StorageFindings, looks: Mapping[str, Look]) -> None:
+def _locks(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapping[str, SeriesStyle]) -> None:
     waits = {name: w for name, w in storage.waits.databases.items() if w.known is not None}
     if not waits:
-        axis.text(0.5, 0.5, "nothing could see lock waits", transform=axis.transAxes, ha="center", color=MUTED)
+        axis.text(0.5, 0.5, "lock waits were not observed", transform=axis.transAxes, ha="center", color=MUTED)
         return
     shown = {name: sum(w.sessions.values(), _zeros(findings)) for name, w in waits.items()}
-    _stack(axis, findings, shown, looks)
+    _stack(axis, findings, shown, styles)
 
 
-def _cpu(axis: Any, findings: Findings, storage: StorageFindings, looks: Mapping[str, Look]) -> None:
-    lines = {name: (cores, looks[name]) for name, cores in storage.database_cores.items()}
+def _cpu(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapping[str, SeriesStyle]) -> None:
+    lines = {name: (cores, styles[name]) for name, cores in storage.database_cores.items()}
     if "pod" in storage.usage.cores:
         lines["pods, together"] = storage.usage.cores["pod"], _POD_CPU
-    for name, (cores, look) in lines.items():
+    for name, (cores, style) in lines.items():
         axis.plot(
-            findings.axis.centres_s, cores, color=look.light, linestyle=look.dash, linewidth=1.6, label=short(name, 20)
+            findings.axis.centres_s,
+            cores,
+            color=style.light,
+            linestyle=style.dash,
+            linewidth=1.6,
+            label=short(name, 20),
         )
     if lines:
         axis.set_ylim(0, max(float(np.nanmax(np.append(cores, 0.0))) for cores, _ in lines.values()) * 1.15 or 1)
     else:
-        axis.text(0.5, 0.5, "nobody looked", transform=axis.transAxes, ha="center", color=MUTED)
+        axis.text(0.5, 0.5, "not observed", transform=axis.transAxes, ha="center", color=MUTED)
 
 
-def _stack(axis: Any, findings: Findings, series: Mapping[str, Floats], looks: Mapping[str, Look]) -> None:
+def _stack(axis: Any, findings: Findings, series: Mapping[str, Floats], styles: Mapping[str, SeriesStyle]) -> None:
     edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
     base = _zeros(findings)
     for name, values in series.items():
-        colour = looks[name].light
+        colour = styles[name].light
         axis.stairs(base + values, edges, baseline=base, fill=True, color=colour, linewidth=0, label=short(name, 34))
         base = base + values
     axis.set_ylim(0, float(base.max(initial=0.0)) * 1.15 or 1)

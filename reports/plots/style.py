@@ -1,4 +1,4 @@
-"""One look for every plot: a colour and a dash for each storage, stable by name; inks that follow the page's theme."""
+"""Styles shared by all plots: a colour and a dash for each storage, stable by name; inks that follow the theme."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from loadtests.engines import ENGINES, Dash
 from loadtests.storagenames import short_names
-from reports.lockrows import NOBODY
+from reports.lockrows import NO_HOLDER
+from reports.splits import CLIENT_BACKLOG
 from reports.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
@@ -21,12 +22,12 @@ _DARK_INK, _DARK_PAPER = "#e8ebef", "#12161b"
 
 
 ACTED, WRONG = "#5b3fa0", "#b3261e"
-"""Actions that went well; faults, and actions that failed."""
+"""Successful actions; faults and failed actions."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """Colour on white, colour on black, and a dash that tells it apart where there is no colour."""
+class SeriesStyle:
+    """Colour on white, colour on black, and a dash to distinguish it without colour."""
 
     light: str
     dark: str
@@ -34,65 +35,65 @@ class Look:
 
     @property
     def text(self) -> str:
-        """The same colour for words: dark enough to be read on white."""
+        """The colour for text: dark enough to be readable on white."""
         return legible(self.light)
 
 
 _SPARE = (
-    Look("#882255", "#d977a8", (0, (8, 2))),
-    Look("#3f3f46", "#d4d4d8", (0, (3, 1, 1, 1))),
-    Look("#44339a", "#9d8ff0", (0, (5, 1, 1, 1))),
-    Look("#1f7a8c", "#5cc6da", (0, (1.5, 1))),
-    Look("#8c4a2f", "#d39a7c", (0, (10, 2))),
+    SeriesStyle("#882255", "#d977a8", (0, (8, 2))),
+    SeriesStyle("#3f3f46", "#d4d4d8", (0, (3, 1, 1, 1))),
+    SeriesStyle("#44339a", "#9d8ff0", (0, (5, 1, 1, 1))),
+    SeriesStyle("#1f7a8c", "#5cc6da", (0, (1.5, 1))),
+    SeriesStyle("#8c4a2f", "#d39a7c", (0, (10, 2))),
 )
 
-OUTCOME_LOOKS = {
-    "ok": Look("#4f9da6", "#5fb6c0"),
-    "refused": Look("#c3d3d6", "#5b6d72"),
-    "fail": Look("#c0392b", "#ff7d6b"),
-    "unknown": Look("#8e44ad", "#cf8ff0"),
+OUTCOME_STYLES = {
+    "ok": SeriesStyle("#4f9da6", "#5fb6c0"),
+    "refused": SeriesStyle("#c3d3d6", "#5b6d72"),
+    "fail": SeriesStyle("#c0392b", "#ff7d6b"),
+    "unknown": SeriesStyle("#8e44ad", "#cf8ff0"),
 }
-CLASS_LOOKS = {
-    "running": Look("#3a923a", "#6cc56c"),
-    "io": Look("#3274a1", "#6aaede"),
-    "lock": Look("#c03d3e", "#f07a6f"),
-    "idle in transaction": Look("#e1a23b", "#f0bf6a"),
-    "other": Look("#8a8f96", "#a0a7b0"),
+CLASS_STYLES = {
+    "running": SeriesStyle("#3a923a", "#6cc56c"),
+    "io": SeriesStyle("#3274a1", "#6aaede"),
+    "lock": SeriesStyle("#c03d3e", "#f07a6f"),
+    "idle in transaction": SeriesStyle("#e1a23b", "#f0bf6a"),
+    "other": SeriesStyle("#8a8f96", "#a0a7b0"),
 }
-CAUSE_LOOKS = {
-    "lock": CLASS_LOOKS["lock"],
-    "session": Look("#c8851d", "#f0b45a"),
-    "database": Look("#3f6fb0", "#7fa9e6"),
-    "pod": Look("#2f8f83", "#5fc9bb"),
-    "held back": Look("#8467b3", "#b79be6"),
-    "rest": Look("#a8a29a", "#857f77"),
+CAUSE_STYLES = {
+    "lock": CLASS_STYLES["lock"],
+    "session": SeriesStyle("#c8851d", "#f0b45a"),
+    "database": SeriesStyle("#3f6fb0", "#7fa9e6"),
+    "pod": SeriesStyle("#2f8f83", "#5fc9bb"),
+    CLIENT_BACKLOG: SeriesStyle("#8467b3", "#b79be6"),
+    "rest": SeriesStyle("#a8a29a", "#857f77"),
 }
 """In the order stacked: locks first, so that they compare between storages."""
-LOSS_LOOKS = {
-    "conflict": Look("#d08a12", "#f0bf6a"),
-    "busy_snapshot": Look("#7b5ea7", "#b79be6"),
-    "deadlock": Look("#7a2e2e", "#d98f86"),
-    "lock_timeout": CLASS_LOOKS["lock"],
+LOSS_STYLES = {
+    "conflict": SeriesStyle("#d08a12", "#f0bf6a"),
+    "busy_snapshot": SeriesStyle("#7b5ea7", "#b79be6"),
+    "deadlock": SeriesStyle("#7a2e2e", "#d98f86"),
+    "lock_timeout": CLASS_STYLES["lock"],
 }
-"""How transactions were lost to others, in the order stacked."""
-ROLE_LOOKS = {
-    "pod": Look("#0f6e84", "#4fc3dd"),
-    "database": Look("#a0522d", "#e39b72", (0, (6, 1.6))),
-    "generator": Look("#7a7f87", "#a4abb5", (0, (2, 1.2))),
-    "observer": Look("#7b5ea7", "#b79be6", (0, (1, 1.4))),
+"""Losses of transactions by cause, in the order stacked."""
+ROLE_STYLES = {
+    "pod": SeriesStyle("#0f6e84", "#4fc3dd"),
+    "database": SeriesStyle("#a0522d", "#e39b72", (0, (6, 1.6))),
+    "generator": SeriesStyle("#7a7f87", "#a4abb5", (0, (2, 1.2))),
+    "observer": SeriesStyle("#7b5ea7", "#b79be6", (0, (1, 1.4))),
 }
 
 
-SERIES_LOOKS = (
-    Look("#c03d3e", "#f07a6f"),
-    Look("#d08a12", "#f0bf6a", (0, (6, 1.6))),
-    Look("#3274a1", "#6aaede", (0, (2, 1.2))),
-    Look("#7b5ea7", "#b79be6", (0, (7, 1.5, 1.5, 1.5))),
-    Look("#2f8f83", "#5fc9bb", (0, (4, 1, 1, 1, 1, 1))),
-    Look("#8c4a2f", "#d39a7c", (0, (10, 2))),
-    Look("#5f6b7a", "#9fb0c3", (0, (1, 1.4))),
+SERIES_STYLES = (
+    SeriesStyle("#c03d3e", "#f07a6f"),
+    SeriesStyle("#d08a12", "#f0bf6a", (0, (6, 1.6))),
+    SeriesStyle("#3274a1", "#6aaede", (0, (2, 1.2))),
+    SeriesStyle("#7b5ea7", "#b79be6", (0, (7, 1.5, 1.5, 1.5))),
+    SeriesStyle("#2f8f83", "#5fc9bb", (0, (4, 1, 1, 1, 1, 1))),
+    SeriesStyle("#8c4a2f", "#d39a7c", (0, (10, 2))),
+    SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4))),
 )
-"""For pods and databases, in the order shown; whoever comes after the last begins anew."""
+"""For pods and databases, in the order shown; after the last one they repeat."""
 
 
 _TINTS = (-0.32, 0.0, 0.28, 0.48, 0.64)
@@ -100,10 +101,10 @@ _TINTS = (-0.32, 0.0, 0.28, 0.48, 0.64)
 
 
 @lru_cache(32)
-def shades(look: Look) -> tuple[Look, ...]:
+def shades(style: SeriesStyle) -> tuple[SeriesStyle, ...]:
     """Five of one hue, the fullest first, the last next to the paper."""
-    mixed = ((_mixed(look.light, INK, PAPER, t), _mixed(look.dark, _DARK_INK, _DARK_PAPER, t)) for t in _TINTS)
-    return tuple(Look(light, dark) for light, dark in mixed)
+    mixed = ((_mixed(style.light, INK, PAPER, t), _mixed(style.dark, _DARK_INK, _DARK_PAPER, t)) for t in _TINTS)
+    return tuple(SeriesStyle(light, dark) for light, dark in mixed)
 
 
 def _mixed(colour: str, ink: str, paper: str, share: float) -> str:
@@ -112,8 +113,8 @@ def _mixed(colour: str, ink: str, paper: str, share: float) -> str:
     return "#" + "".join(f"{round(a * (1 - part) + b * part):02x}" for a, b in pairs)
 
 
-def series_looks(names: Sequence[str]) -> dict[str, Look]:
-    return {name: SERIES_LOOKS[place % len(SERIES_LOOKS)] for place, name in enumerate(names)}
+def series_styles(names: Sequence[str]) -> dict[str, SeriesStyle]:
+    return {name: SERIES_STYLES[place % len(SERIES_STYLES)] for place, name in enumerate(names)}
 
 
 def contrast(one: str, other: str) -> float:
@@ -141,40 +142,40 @@ def _times(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(int(colour[place : place + 2], 16) * share):02x}" for place in (1, 3, 5))
 
 
-def _known_storages() -> dict[str, Look]:
+def _known_storages() -> dict[str, SeriesStyle]:
     return {
-        f"{engine}:{choice.name}".removesuffix(":"): Look(choice.light, choice.dark, choice.dash)
+        f"{engine}:{choice.name}".removesuffix(":"): SeriesStyle(choice.light, choice.dark, choice.dash)
         for engine, entry in ENGINES.items()
         for choice in entry.choices
     }
 
 
-def storage_looks(storages: Sequence[str]) -> dict[str, Look]:
-    """A look for each storage: the same for a name wherever it appears, and no two alike within a study."""
-    looks: dict[str, Look] = {}
+def storage_styles(storages: Sequence[str]) -> dict[str, SeriesStyle]:
+    """A style for each storage: the same for a name in all studies, and unique within a study."""
+    styles: dict[str, SeriesStyle] = {}
     known, short = _known_storages(), short_names()
     for name in sorted(storages, key=lambda s: (short.get(s, s) not in known, s)):
-        look = known.get(short.get(name, name))
-        if look is None or look in looks.values():
+        style = known.get(short.get(name, name))
+        if style is None or style in styles.values():
             first = int(sha256(name.encode()).hexdigest(), 16) % len(_SPARE)
-            ring = _SPARE[first:] + _SPARE[:first] + tuple(known.values())
-            look = next((spare for spare in ring if spare not in looks.values()), ring[0])
-        looks[name] = look
-    return looks
+            candidates = _SPARE[first:] + _SPARE[:first] + tuple(known.values())
+            style = next((spare for spare in candidates if spare not in styles.values()), candidates[0])
+        styles[name] = style
+    return styles
 
 
-def all_looks() -> list[Look]:
-    tables = (_known_storages(), OUTCOME_LOOKS, CAUSE_LOOKS, LOSS_LOOKS, ROLE_LOOKS)
-    classes = [shade for look in CLASS_LOOKS.values() for shade in shades(look)]
-    return [look for table in tables for look in table.values()] + [*classes, *_SPARE, *SERIES_LOOKS]
+def all_styles() -> list[SeriesStyle]:
+    tables = (_known_storages(), OUTCOME_STYLES, CAUSE_STYLES, LOSS_STYLES, ROLE_STYLES)
+    classes = [shade for style in CLASS_STYLES.values() for shade in shades(style)]
+    return [style for table in tables for style in table.values()] + [*classes, *_SPARE, *SERIES_STYLES]
 
 
 def inks() -> dict[str, tuple[str, str]]:
     """Every colour that follows the theme: as drawn → name of the page's variable, and its value in the dark."""
     pairs = {INK: _DARK_INK, MUTED: "#9aa4b0", GRID: "#323a44", SHADE: "#1d2530", PAPER: _DARK_PAPER}
     pairs |= {ACTED: "#bba8f7", WRONG: "#ff8a7a"}
-    for look in all_looks():
-        pairs |= {look.light: look.dark, look.text: look.dark}
+    for style in all_styles():
+        pairs |= {style.light: style.dark, style.text: style.dark}
     return {light: (f"--c{light[1:]}", dark) for light, dark in pairs.items()}
 
 
@@ -185,7 +186,7 @@ def styled() -> Iterator[None]:
             "font.family": "DejaVu Sans",
             "font.size": 9,
             "svg.fonttype": "none",
-            "text.parse_math": False,  # a dollar in someone's name is a dollar
+            "text.parse_math": False,  # a dollar sign in a name is literal
             "svg.hashsalt": "report",
             "text.color": INK,
             "axes.labelcolor": MUTED,
@@ -215,12 +216,12 @@ def styled() -> Iterator[None]:
 
 
 def beside(panels: int) -> int:
-    """How many of so many panels stand beside each other: three, but four are two by two."""
+    """Number of columns for so many panels: three, but four are two by two."""
     return 2 if panels == 4 else min(max(panels, 1), 3)
 
 
 PAGE_IN = 12.5
-"""A narrower plot would be blown up to the page's width, words and all."""
+"""A narrower plot would be enlarged to the width of the page, text included."""
 
 
 def figure(width: float, height: float) -> Figure:
@@ -249,11 +250,11 @@ def _tick(seconds: float) -> str:
 
 
 def holder_name(name: str, most: int = 20) -> str:
-    """Who held a lock, as short as it can be told."""
-    return "between retries" if name == NOBODY else short(name, most)
+    """The holder of a lock, shortened."""
+    return "between retries" if name == NO_HOLDER else short(name, most)
 
 
 def short(name: str, most: int = 30) -> str:
-    """A name that leaves room for the plot."""
+    """A name cut to fit into the plot."""
     name = one_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""What every plot over time has in common: stages along the top, judged ones shaded, actions and faults by number."""
+"""Elements of all plots over time: stages along the top, judged ones shaded, actions and faults by number."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from reports.timeline import Event
 from reports.wording import FAILED
 
 _NEAR_PT = 14
-"""Numbers nearer to each other than that are set one below the other."""
+"""Numbers nearer to each other are placed below each other."""
 _LETTER = 0.62
 """How wide a letter is, as a share of its size."""
 _LEVELS, _LEVEL_PT, _NAME_PT = 3, 10.5, 6.5
@@ -35,7 +35,7 @@ def mark_stages(axis: Any, run: Run, *, names: bool) -> None:
 
 
 def _letters(axis: Any, run: Run, place: int) -> int:
-    """How many letters of a stage's name there is room for: where it would meet a neighbour's, as the stage has."""
+    """Number of letters of a stage's name that fit: limited to the width of the stage next to another long name."""
     per_s = _pt_per_s(axis, run) / (_NAME_PT * _LETTER)
     start, end = span_s(run, run.stages[place])
     for other in run.stages[max(place - 1, 0) : place] + run.stages[place + 1 : place + 2]:
@@ -54,8 +54,8 @@ def span_s(run: Run, stage: Stage) -> tuple[float, float]:
     return (stage.started_ns - run.started_ns) / 1e9, (stage.ended_ns - run.started_ns) / 1e9
 
 
-def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 30, **look: Any) -> None:
-    """Writes the stage's name above the axis, so many points above; cut to the letters that there is room for."""
+def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 30, **style: Any) -> None:
+    """Write the stage's name `up_pt` points above the axis, cut to `most` letters."""
     start, end = span_s(run, stage)
     axis.annotate(
         short(stage.name, most) if most > 2 else "",
@@ -66,7 +66,7 @@ def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 
         ha="center",
         va="bottom",
         color=INK if stage.judge else MUTED,
-        **look,
+        **style,
     )
 
 
@@ -88,8 +88,8 @@ def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
 
 
 def number(axis: Any, event: Event, at_s: float, down_pt: float, y: float = 1.0) -> None:
-    """The event's number in a small box at a moment; `y` is a share of the axis' height. One that went wrong has a
-    cross, so that it shows without colour."""
+    """The event's number in a small box at a moment; `y` is a share of the axis' height. A failed one has a
+    cross, to be visible without colour."""
     colour = ACTED if event.ok else WRONG
     axis.annotate(
         label(event),

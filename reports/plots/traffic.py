@@ -7,15 +7,15 @@ from matplotlib.figure import Figure
 
 from reports.findings import Findings, StorageFindings
 from reports.frames import Floats
-from reports.plots.style import INK, MUTED, OUTCOME_LOOKS, PAGE_IN, ROLE_LOOKS, Look, figure, short
+from reports.plots.style import INK, MUTED, OUTCOME_STYLES, PAGE_IN, ROLE_STYLES, SeriesStyle, figure, short
 from reports.plots.timeaxis import mark
 
 _COLUMNS = 4
 
 
-def throughput(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """Requests ended each second by outcome, against those planned; what went wrong has a scale of its own."""
-    whole, pairs = _pairs(findings, looks, (2.0, 1.0), ("requests a second", "failed or unknown\na second"))
+def throughput(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """Requests ended each second by outcome, against those planned; failures have a scale of their own."""
+    whole, pairs = _pairs(findings, styles, (2.0, 1.0), ("requests a second", "failed or unknown\na second"))
     done = max((float((s.ended_per_s["ok"] + s.ended_per_s["refused"]).max()) for s in findings.storages), default=1)
     planned = max((float(s.planned_per_s.max()) for s in findings.storages), default=1)
     wrong = max((float((s.ended_per_s["fail"] + s.ended_per_s["unknown"]).max()) for s in findings.storages), default=0)
@@ -34,9 +34,9 @@ def throughput(findings: Findings, looks: dict[str, Look]) -> Figure:
     return whole
 
 
-def resources(findings: Findings, looks: dict[str, Look]) -> Figure:
-    """Cores used and memory resident, one line a role."""
-    whole, pairs = _pairs(findings, looks, (1.5, 1.0), ("processor cores used", "memory resident, MiB"))
+def resources(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """Cores used and memory resident, one line per role."""
+    whole, pairs = _pairs(findings, styles, (1.5, 1.0), ("processor cores used", "memory resident, MiB"))
     for row, scale in ((0, 1.0), (1, 2.0**20)):
         series = [(s.usage.cores, s.usage.rss)[row] for s in findings.storages]
         top = max(
@@ -49,7 +49,7 @@ def resources(findings: Findings, looks: dict[str, Look]) -> Figure:
 
 
 def _pairs(
-    findings: Findings, looks: dict[str, Look], heights: tuple[float, float], labels: tuple[str, str]
+    findings: Findings, styles: dict[str, SeriesStyle], heights: tuple[float, float], labels: tuple[str, str]
 ) -> tuple[Figure, list[Any]]:
     """An upper and a lower panel for each storage, four beside each other."""
     count = max(len(findings.storages), 1)
@@ -61,7 +61,7 @@ def _pairs(
     for axis in set(grid.flat) - {axis for pair in pairs for axis in pair}:
         axis.set_visible(False)
     for place, (pair, storage) in enumerate(zip(pairs, findings.storages, strict=False)):
-        pair[0].set_title(short(storage.storage), color=looks[storage.storage].text, pad=14)
+        pair[0].set_title(short(storage.storage), color=styles[storage.storage].text, pad=14)
         pair[1].set_xlabel("seconds since the load began")
         pair[1].tick_params(labelbottom=True)
         for row, axis in enumerate(pair):
@@ -78,19 +78,19 @@ def _stack(axis: Any, findings: Findings, storage: StorageFindings, outcomes: tu
     base = np.zeros(findings.axis.count)
     for outcome in outcomes:
         rate = storage.ended_per_s[outcome]
-        look = OUTCOME_LOOKS[outcome]
-        axis.stairs(base + rate, edges, baseline=base, fill=True, color=look.light, linewidth=0, label=outcome)
+        style = OUTCOME_STYLES[outcome]
+        axis.stairs(base + rate, edges, baseline=base, fill=True, color=style.light, linewidth=0, label=outcome)
         base = base + rate
 
 
 def _lines(axis: Any, x: Floats, by: dict[str, Floats]) -> None:
     if not by:
-        axis.text(0.5, 0.5, "nobody looked", transform=axis.transAxes, ha="center", color=MUTED)
+        axis.text(0.5, 0.5, "not observed", transform=axis.transAxes, ha="center", color=MUTED)
     lowest, highest = axis.get_ylim()
     previous = np.inf
     for role in sorted(by, key=lambda r: -_last(by[r])):
-        look = ROLE_LOOKS.get(role, ROLE_LOOKS["observer"])
-        axis.plot(x, by[role], color=look.light, linestyle=look.dash, linewidth=1.5)
+        style = ROLE_STYLES.get(role, ROLE_STYLES["observer"])
+        axis.plot(x, by[role], color=style.light, linestyle=style.dash, linewidth=1.5)
         y = min(_last(by[role]), previous - (highest - lowest) * 0.075)
         axis.annotate(
             role,
@@ -99,7 +99,7 @@ def _lines(axis: Any, x: Floats, by: dict[str, Floats]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=7,
-            color=look.text,
+            color=style.text,
             annotation_clip=False,
         )
         previous = y

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
+from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.judge import judge
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.verdicts import Comparison, Verdict
@@ -24,7 +24,7 @@ def healthy(counts, number, storage="new"):
         reason="completed",
         kept=Kept(0, 0, 1, 1),
         saturated=False,
-        sight=Sight(10.0, 0.0),
+        coverage=ProbeCoverage(10.0, 0.0),
         no_orphans=True,
         commit_survives="power_loss",
         ledger=(LedgerCheck("orphans", "pass", 0),),

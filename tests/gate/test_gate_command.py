@@ -280,23 +280,23 @@ def bad_input(capsys, *arguments):
 def test_objectives_are_checked_before_anything_else(study, tmp_path, capsys):
     wrong = tmp_path / "o.yaml"
     wrong.write_text("apiVersion: openslo/v1\nkind: SLA\n")
-    code, told = bad_input(capsys, study, "--objectives", wrong)
+    code, text = bad_input(capsys, study, "--objectives", wrong)
     assert code == 64
-    assert f"{wrong}:2: kind: got 'SLA', expected one of SLO, SLI, Service; did you mean SLO?" in told
+    assert f"{wrong}:2: kind: got 'SLA', expected one of SLO, SLI, Service; did you mean SLO?" in text
 
 
 def test_missing_objectives(study, tmp_path, capsys):
-    code, told = bad_input(capsys, study, "--objectives", tmp_path / "none.yaml")
-    assert (code, "none.yaml:1: got no such file or directory" in told) == (64, True)
+    code, text = bad_input(capsys, study, "--objectives", tmp_path / "none.yaml")
+    assert (code, "none.yaml:1: got no such file or directory" in text) == (64, True)
 
 
 def test_a_missing_study(study, objectives, capsys):
-    code, told = bad_input(capsys, study, "--objectives", objectives)
-    assert (code, told) == (69, f"{study}: no such study; expected a directory of runs\n")
+    code, text = bad_input(capsys, study, "--objectives", objectives)
+    assert (code, text) == (69, f"{study}: no such study; expected a directory of runs\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "text"),
     [
         (["--baseline", "sqlite"], "expected --baseline and --candidate together"),
         (["--candidate", "sqlite"], "expected --baseline and --candidate together"),
@@ -307,11 +307,11 @@ def test_a_missing_study(study, objectives, capsys):
         ),
     ],
 )
-def test_bad_arguments(study, objectives, capsys, arguments, told):
+def test_bad_arguments(study, objectives, capsys, arguments, text):
     write_run(study, "01-sqlite")
     write_run(study, "02-postgres")
-    code, said = bad_input(capsys, study, "--objectives", objectives, *arguments)
-    assert (code, told in said) == (64, True)
+    code, message = bad_input(capsys, study, "--objectives", objectives, *arguments)
+    assert (code, text in message) == (64, True)
     assert not (study / "verdict.json").exists()
 
 
@@ -325,14 +325,14 @@ def test_unknown_option_is_bad_input(study, objectives, capsys):
 def test_a_study_that_cannot_be_written(study, objectives, capsys):
     write_run(study)
     (study / "verdict.json").mkdir()
-    code, told = bad_input(capsys, study, "--objectives", objectives)
-    assert (code, "verdict.json: cannot be written" in told) == (69, True)
+    code, text = bad_input(capsys, study, "--objectives", objectives)
+    assert (code, "verdict.json: cannot be written" in text) == (69, True)
 
 
 def test_single_storage_has_no_candidate(study, objectives, capsys):
     write_run(study, "01-sqlite")
-    code, told = bad_input(capsys, study, "--objectives", objectives, "--baseline", "sqlite", "--candidate", "redis")
-    assert (code, told) == (64, "--candidate: got 'redis', expected one of the study's: sqlite\n")
+    code, text = bad_input(capsys, study, "--objectives", objectives, "--baseline", "sqlite", "--candidate", "redis")
+    assert (code, text) == (64, "--candidate: got 'redis', expected one of the study's: sqlite\n")
 
 
 def test_verdict_that_cannot_be_written_whole_is_not_written(study, objectives, monkeypatch, capsys):
@@ -345,8 +345,8 @@ def test_verdict_that_cannot_be_written_whole_is_not_written(study, objectives, 
         replace_file(path, text)
 
     monkeypatch.setattr(command, "replace_text", full)
-    code, told = bad_input(capsys, study, "--objectives", objectives)
-    assert (code, told) == (69, f"{study / 'verdict.xml'}: cannot be written: No space left on device\n")
+    code, text = bad_input(capsys, study, "--objectives", objectives)
+    assert (code, text) == (69, f"{study / 'verdict.xml'}: cannot be written: No space left on device\n")
     assert not (study / "verdict.json").exists()
 
 
@@ -387,9 +387,9 @@ def test_without_objectives_those_of_the_scenario_judge(study, objectives):
 def test_without_objectives_anywhere_the_shipped_ones_judge(study):
     write_run(study, operations=attempts(), scenario=SCENARIO)
     assert main([str(study)]) in (0, 2)
-    told = verdict(study)["objectives"]
-    assert told["file"] == "objectives.yaml (shipped)"
-    assert told["sha256"] == hashlib.sha256(OBJECTIVES.read_bytes()).hexdigest()
+    named = verdict(study)["objectives"]
+    assert named["file"] == "objectives.yaml (shipped)"
+    assert named["sha256"] == hashlib.sha256(OBJECTIVES.read_bytes()).hexdigest()
 
 
 def test_given_objectives_go_before_those_of_the_scenario(study, objectives):
@@ -412,8 +412,8 @@ def test_runs_with_different_objectives_are_refused(study, objectives, capsys):
     with_objectives(study, objectives.read_text(), "02-sqlite")
     assert main([str(study)]) == 64
     digest = hashlib.sha256(objectives.read_bytes()).hexdigest()[:8]
-    told = f"the runs were made with different objectives (01-sqlite: none, 02-sqlite: sha256 {digest})"
-    assert capsys.readouterr().err.strip() == f"{told}; give --objectives FILE"
+    text = f"the runs were made with different objectives (01-sqlite: none, 02-sqlite: sha256 {digest})"
+    assert capsys.readouterr().err.strip() == f"{text}; give --objectives FILE"
     assert gate(study) == 0
 
 

@@ -24,8 +24,8 @@ def test_the_example_is_valid():
 
 
 def test_every_operation_and_annotation_is_told():
-    told = " ".join(OBJECTIVES.split())
-    assert all(f"`{operation}`" in told for operation in OPERATIONS)
+    text = " ".join(OBJECTIVES.split())
+    assert all(f"`{operation}`" in text for operation in OPERATIONS)
     for annotation, values in ANNOTATIONS.items():
         assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
 
@@ -50,8 +50,10 @@ def test_the_keys_of_verdict_json_are_told(tmp_path):
     main([str(study), "--objectives", str(tmp_path / "o.yaml")])
     document = json.loads((study / "verdict.json").read_text())
     section = (DOCS / "run-directory.md").read_text().partition("### `STUDY/verdict.json`")[2].partition("\n## ")[0]
-    told = {key for row in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-    assert told == set(document) | set(document["checks"][0])
+    documented = {
+        key for row in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)
+    }
+    assert documented == set(document) | set(document["checks"][0])
     names = {c["check"].partition(":")[0] for c in document["checks"]}
     assert all(f"`{name}" in section for name in names)
 

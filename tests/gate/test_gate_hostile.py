@@ -17,8 +17,8 @@ def judged(study, capsys):
     """Exit code, and what the checks that did not pass say."""
     code = main([str(study), "--objectives", str(OBJECTIVES)])
     document = json.loads((study / "verdict.json").read_text()) if code < 3 else {"checks": []}
-    told = capsys.readouterr()
-    return code, [c["reason"] for c in document["checks"] if c["verdict"] != "pass"] + [told.err]
+    printed = capsys.readouterr()
+    return code, [c["reason"] for c in document["checks"] if c["verdict"] != "pass"] + [printed.err]
 
 
 def replace_by_fifo(path):
@@ -42,7 +42,7 @@ def test_file_that_is_none_makes_its_run_unknown(tmp_path, capsys, name, replace
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"end": {"reason": None}}, "end.json: reason: Input should be a valid string"),
         ({"end": {"operations": None}}, "end.json has no operations"),
@@ -59,26 +59,26 @@ def test_file_that_is_none_makes_its_run_unknown(tmp_path, capsys, name, replace
         ({"operations": [Op("chat.accept", response_s=-2)]}, "ended before the moment for which it was planned"),
     ],
 )  # fmt: skip
-def test_values_that_cannot_be_make_the_run_unknown(tmp_path, capsys, given, says):
+def test_values_that_cannot_be_make_the_run_unknown(tmp_path, capsys, given, message):
     write_run(tmp_path / "study", **{"operations": ACCEPTS, **given})
     code, reasons = judged(tmp_path / "study", capsys)
     assert code == 2
-    assert any(says in reason for reason in reasons), reasons
+    assert any(message in reason for reason in reasons), reasons
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (("arrivals_per_s: 5", "arrivals_per_s: 1000000"), "16,000,000 arrivals were planned, and 300 users are in"),
         (("duration: 10s", "duration: 24h"), "stages of 86,406 s were planned, and the load had ended after 16 s"),
     ],
 )
-def test_schedule_that_nobody_can_have_made_is_not_made_either(tmp_path, capsys, change, says):
+def test_schedule_that_nobody_can_have_made_is_not_made_either(tmp_path, capsys, change, message):
     operations = [Op("connection.create", user=n) for n in range(300)]
     write_run(tmp_path / "study", operations=operations, scenario=SCENARIO.replace(*change))
     code, reasons = judged(tmp_path / "study", capsys)
     assert code == 2
-    assert any(says in reason for reason in reasons), reasons
+    assert any(message in reason for reason in reasons), reasons
 
 
 def test_scenario_with_a_long_word_is_read_in_linear_time(tmp_path, capsys):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.gate import judge as judging
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
+from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.judge import judge
 from reports.gate.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.objectives import Objective, Objectives
@@ -30,7 +30,7 @@ def run(share=ALL_GOOD, name="01-sqlite", storage="sqlite", number=1, **changes)
         reason="completed",
         kept=Kept(0, 0, 1000, 1000),
         saturated=False,
-        sight=Sight(10.0, 0.0),
+        coverage=ProbeCoverage(10.0, 0.0),
         no_orphans=True,
         commit_survives="power_loss",
         ledger=(ORPHANS,),
@@ -131,7 +131,7 @@ def test_too_few_attempts_are_told_with_what_it_takes():
 
 # --- every way not to know ---
 
-BLIND = Sight(10.0, 2.0, "statement timeout")
+BLIND = ProbeCoverage(10.0, 2.0, "statement timeout")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ BLIND = Sight(10.0, 2.0, "statement timeout")
         ),
         ({"kept": Kept(0, 0, 1000, 900)}, "operations kept", "1000 operations were written, 900 are in the files"),
         ({"kept": None}, "operations kept", "the number of lost operations is unknown"),
-        ({"sight": BLIND}, "observer", "blind for 2.0 s of 10.0 s of judged time: statement timeout"),
-        ({"sight": None}, "observer", "there was no observer"),
+        ({"coverage": BLIND}, "observer", "blind for 2.0 s of 10.0 s of judged time: statement timeout"),
+        ({"coverage": None}, "observer", "there was no observer"),
         ({"saturated": True}, "generator", "the generator was saturated"),
         ({"saturated": None}, "generator", "it is unknown whether the generator kept up"),
         ({"reason": None}, "completed", "aborted: there is no end.json"),
@@ -155,7 +155,7 @@ BLIND = Sight(10.0, 2.0, "statement timeout")
         ({"reason": "interrupted"}, "completed", "ended early: interrupted"),
         ({"broken": "cannot be read: KeyError"}, "readable", "cannot be read: KeyError"),
         ({"ledger": None}, "ledger", "there is no ledger.json"),
-        ({"ledger": ()}, "ledger: orphans", "the ledger did not look for orphans"),
+        ({"ledger": ()}, "ledger: orphans", "the ledger did not search for orphans"),
         (
             {"ledger": (ORPHANS, LedgerCheck("lost", "unknown", None, "cannot be read"))},
             "ledger: lost",
@@ -164,7 +164,11 @@ BLIND = Sight(10.0, 2.0, "statement timeout")
         ({"ledger": (LedgerCheck("orphans", "unknown", None),)}, "ledger: orphans", "could not be counted"),
         ({"ledger": (LedgerCheck("orphans", "perhaps", 0),)}, "ledger: orphans", "could not be counted"),
         ({"ledger": (ORPHANS, LedgerCheck("doubles", "pass", 2))}, "ledger: doubles", "the ledger calls 2 a pass"),
-        ({"ledger": (LedgerCheck("orphans", "fail", 2),), "no_orphans": None}, "ledger: orphans", "nobody knows"),
+        (
+            {"ledger": (LedgerCheck("orphans", "fail", 2),), "no_orphans": None},
+            "ledger: orphans",
+            "unknown whether the storage promises none",
+        ),
     ],
 )
 @pytest.mark.parametrize("share", [ALL_GOOD, ALL_BAD])
@@ -189,8 +193,8 @@ def test_one_unsound_round_leaves_the_storage_unknown():
 
 
 def test_a_little_blindness_is_forgiven():
-    assert judged(run(sight=Sight(10.0, 0.5))).overall is PASS
-    assert judged(run(sight=Sight(10.0, 0.51))).overall is UNKNOWN
+    assert judged(run(coverage=ProbeCoverage(10.0, 0.5))).overall is PASS
+    assert judged(run(coverage=ProbeCoverage(10.0, 0.51))).overall is UNKNOWN
 
 
 def test_a_crashed_check_is_unknown_and_the_rest_is_judged(monkeypatch):
@@ -236,9 +240,9 @@ def test_what_the_ledger_fails_fails():
 
 @pytest.mark.parametrize("name", sorted(NEED_NOT_BE_KNOWN))
 def test_what_need_not_be_known_decides_only_when_it_is(name):
-    nobody_looked = judged(run(ledger=(ORPHANS, LedgerCheck(name, "unknown", None, "nothing to look at"))))
-    assert nobody_looked.overall is PASS
-    assert check(nobody_looked, f"ledger: {name}").verdict is UNKNOWN
+    not_observed = judged(run(ledger=(ORPHANS, LedgerCheck(name, "unknown", None, "nothing to look at"))))
+    assert not_observed.overall is PASS
+    assert check(not_observed, f"ledger: {name}").verdict is UNKNOWN
     assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "fail", 1)))).overall is FAIL
     assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "pass", 2)))).overall is UNKNOWN
 
@@ -260,8 +264,8 @@ def test_lost_rows_leave_what_the_ledger_found(name):
 
 def test_what_an_optional_ledger_does_not_know_decides_nothing():
     loose = replace(OBJECTIVES, ledger_required=False)
-    nobody_looked = LedgerCheck("orphans", "unknown", None, "memory cannot be read from outside")
-    judgement = judged(run(ledger=(nobody_looked,)), objectives=loose)
+    not_observed = LedgerCheck("orphans", "unknown", None, "memory cannot be read from outside")
+    judgement = judged(run(ledger=(not_observed,)), objectives=loose)
     assert judgement.overall is judgement.storages["sqlite"] is PASS
     assert check(judgement, "ledger: orphans").verdict is UNKNOWN
     assert judged(run(ledger=(LedgerCheck("orphans", "fail", 1),)), objectives=loose).overall is FAIL
@@ -269,8 +273,8 @@ def test_what_an_optional_ledger_does_not_know_decides_nothing():
 
 def test_what_is_optional_may_be_missing():
     loose = replace(OBJECTIVES, observer_required=False, ledger_required=False)
-    assert judged(run(ledger=None, sight=None), objectives=loose).overall is PASS
-    assert judged(run(ledger=None, sight=BLIND), objectives=loose).overall is UNKNOWN
+    assert judged(run(ledger=None, coverage=None), objectives=loose).overall is PASS
+    assert judged(run(ledger=None, coverage=BLIND), objectives=loose).overall is UNKNOWN
 
 
 # --- several storages ---

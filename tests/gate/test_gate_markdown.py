@@ -12,12 +12,12 @@ OBJECTIVES = Objectives("o.yaml", "0" * 64, (Objective("accept", "Accept", "chat
 
 
 @pytest.mark.parametrize(
-    ("share", "told"), [(1.0, "100 %"), (0.99999, "99.999 %"), (0.999999, "99.999 %"), (0.29, "29 %"), (0.0, "0 %")]
+    ("share", "percent"), [(1.0, "100 %"), (0.99999, "99.999 %"), (0.999999, "99.999 %"), (0.29, "29 %"), (0.0, "0 %")]
 )
-def test_shares_are_cut_never_rounded_up(share, told):
+def test_shares_are_cut_never_rounded_up(share, percent):
     check = Check("objective: accept", Verdict.PASS, "sqlite", observed=share, n=1, interval=(share, share))
     text = as_markdown(Judgement(Verdict.PASS, {"sqlite": Verdict.PASS}, (check,)), OBJECTIVES, "study")
-    assert f"| sqlite | chat.accept within 300 ms | 29 % | {told} | {told} to {told} | 1 | pass |" in text
+    assert f"| sqlite | chat.accept within 300 ms | 29 % | {percent} | {percent} to {percent} | 1 | pass |" in text
 
 
 def test_a_crashed_objective_has_no_figures():

@@ -204,7 +204,7 @@ def test_one_time_window_changes_nothing(window):
     ],
 )
 def test_time_window_is_validated(window, problem):
-    assert any(told.startswith(f"o.yaml:18: {problem}") for told in problems(with_window(window)))
+    assert any(text.startswith(f"o.yaml:18: {problem}") for text in problems(with_window(window)))
 
 
 def test_time_slices_are_refused():
@@ -224,8 +224,8 @@ def test_margin_of_service_and_of_slo():
 
 @pytest.mark.parametrize("margin", ["10", "0.1", "101%", "-1%", "1e1%", "ten", "", " 10%"])
 def test_margin_is_a_percentage(margin):
-    told = problems(SERVICE.replace("owner: me", f'loadtests/no-worse-margin: "{margin}"') + SLI + SLO)[0]
-    assert told == (
+    text = problems(SERVICE.replace("owner: me", f'loadtests/no-worse-margin: "{margin}"') + SLI + SLO)[0]
+    assert text == (
         f"o.yaml:5: metadata.annotations: got loadtests/no-worse-margin: '{margin}', "
         'expected loadtests/no-worse-margin: "0%" to "100%" of the error budget'
     )

@@ -44,7 +44,7 @@ def test_a_healthy_run(study):
     )
     assert run.counts == {"accept": Counts(5, 0)}
     assert run.kept == Kept(lost=0, lost_at_most=0, written=5, found=5)
-    assert (run.sight.judged_s, run.sight.blind_s) == (10.0, 0.0)
+    assert (run.coverage.judged_s, run.coverage.blind_s) == (10.0, 0.0)
     assert (run.no_orphans, run.commit_survives) == (True, "power_loss")
     assert run.ledger[0] == LedgerCheck("orphans", "pass", 0)
 
@@ -110,7 +110,7 @@ def test_several_judged_stages(study):
 def test_without_a_timeline_nobody_knows_what_is_judged(study):
     write_run(study, operations=[accept(6.0), accept(16.0)], timeline=None)
     (run,) = evidence(study).runs
-    assert "timeline.arrows tells of no stage" in run.broken
+    assert "timeline.arrows has no stage" in run.broken
 
 
 def test_a_timeline_that_was_cut_judges_nothing(study):
@@ -129,13 +129,13 @@ def test_a_stage_that_the_run_ended_in(study):
     write_run(study, operations=[accept(11.9)], timeline=rows, end={"ended_ns": 12 * NS})
     run = only(study)
     assert run.counts["accept"] == Counts(1, 0)
-    assert run.sight.judged_s == 7.0
+    assert run.coverage.judged_s == 7.0
 
 
 def test_an_aborted_run(study):
     write_run(study, operations=[accept()], end=None, ledger=None)
     run = only(study)
-    assert (run.reason, run.kept, run.saturated, run.sight, run.ledger) == (None, None, None, None, None)
+    assert (run.reason, run.kept, run.saturated, run.coverage, run.ledger) == (None, None, None, None, None)
     assert run.counts["accept"] == Counts(1, 0)
 
 
@@ -170,24 +170,24 @@ def test_a_lost_worker_leaves_an_upper_bound(study):
 
 
 def blind_s(study):
-    return only(study).sight.blind_s
+    return only(study).coverage.blind_s
 
 
 def test_no_observer(study):
     write_run(study, end={"observer": None})
-    assert only(study).sight is None
+    assert only(study).coverage is None
 
 
 def test_an_observer_that_left_no_ticks_was_blind(study):
     write_run(study, tables={"ticks": []})
-    assert (blind_s(study), only(study).sight.reason) == (10.0, "it left no ticks")
+    assert (blind_s(study), only(study).coverage.reason) == (10.0, "it left no ticks")
 
 
 def test_failed_ticks_in_judged_time_blind(study):
     ticks = [(*t[:5], "timeout" if 6 * NS <= t[1] < 9 * NS else None, t[6]) for t in healthy_ticks()]
     write_run(study, tables={"ticks": ticks}, end={"observer": {"blind_s": 3.0, "reason": "statement timeout"}})
     assert blind_s(study) == pytest.approx(3.0)
-    assert only(study).sight.reason == "statement timeout"
+    assert only(study).coverage.reason == "statement timeout"
 
 
 def test_failed_ticks_in_warm_up_do_not_count(study):

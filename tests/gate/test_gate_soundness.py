@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.gate import soundness
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, RunEvidence, Sight
+from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.judge import judge
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.soundness import SOUNDNESS, Finding, Soundness
@@ -35,7 +35,7 @@ FAULTS = {
     "short_of_resources": {"saturated": True, "slowed": False, "strain": "this host had no ports for 3 operations"},
     "exhausted": {"exhausted": "pod pod-1 had no descriptors (3 times)"},
     "under_other_load": {"host_load": "the host was under other load for 9.0 s of 9.0 s"},
-    "unobserved": {"sight": Sight(142.0, 15.0, "stopped")},
+    "unobserved": {"coverage": ProbeCoverage(142.0, 15.0, "stopped")},
 }
 """An example of each line, by the name of its function."""
 
@@ -50,7 +50,7 @@ def healthy(counts, number=1, storage="new"):
         reason="completed",
         kept=Kept(0, 0, 1000, 1000),
         saturated=False,
-        sight=Sight(142.0, 0.0),
+        coverage=ProbeCoverage(142.0, 0.0),
         no_orphans=True,
         commit_survives="power_loss",
         ledger=(LedgerCheck("orphans", "pass", 0),),
@@ -84,7 +84,7 @@ def test_fault_is_reported_with_its_bias(line):
 @pytest.mark.parametrize("counts", [Counts(1494, 7303), Counts(3988, 1619), Counts(1177, 322)])
 def test_blind_observer_leaves_fail_of_replayed_outage(counts):
     """Connections, subscriptions and accepts of a replay whose observer was stopped for 15 s, on a busy host."""
-    assert verdict(replace(healthy(counts), sight=Sight(142.0, 46.8, "no answer within 0.25 s"))) is FAIL
+    assert verdict(replace(healthy(counts), coverage=ProbeCoverage(142.0, 46.8, "no answer within 0.25 s"))) is FAIL
 
 
 def test_fault_that_only_causes_failures_lets_pass_stand(monkeypatch):

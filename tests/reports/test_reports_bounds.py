@@ -20,7 +20,7 @@ def stage(number):
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"timeline": [stage(n) for n in range(128)]}, "more than 127 stages"),
         ({"manifest": {"target": {"pods": [{"name": f"p{n}"} for n in range(255)]}}}, "has 256 pods; the most is 255"),
@@ -43,10 +43,10 @@ def stage(number):
         ({"tables": {"ticks": [(f"p{n}", n, n, n, 0, None, 1) for n in range(MANY)]}}, "column probe: more than 1,000"),
     ],
 )
-def test_study_that_would_take_too_much_is_refused(tmp_path, capsys, given, says):
+def test_study_that_would_take_too_much_is_refused(tmp_path, capsys, given, message):
     write_run(tmp_path / "study", operations=[Op("chat.accept")], **given)
     assert main([str(tmp_path / "study")]) == 64
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "study").iterdir()] == ["01-sqlite"]
 
 
@@ -100,9 +100,9 @@ def test_names_of_runs_reach_the_terminal_cleaned(tmp_path, capsys):
         manifest = {"seed": seed, "packages": {"\x1b[31m": str(seed)}, "stages": [dict(s) for s in STAGES]}
         write_run(tmp_path / "study", f"0{number}-\x1b[31m\u202e", manifest={**manifest, "storage": "sqlite"})
     assert main([str(tmp_path / "study")]) == 64
-    told = capsys.readouterr().err
-    assert "seed differs" in told
-    assert not {"\x1b", "\u202e"} & set(told)
+    text = capsys.readouterr().err
+    assert "seed differs" in text
+    assert not {"\x1b", "\u202e"} & set(text)
 
 
 def test_many_blind_ticks_are_counted_in_time(tmp_path, monkeypatch):

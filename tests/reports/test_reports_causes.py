@@ -76,7 +76,7 @@ def test_the_sentence_says_what_it_is_where_locks_are_not_the_cause(tmp_path):
     storage = study_of(tmp_path, *accepts(wait_ms=0))
     assert sentence(storage) == (
         "Of the 32 ms that p99 of chat.accept took on postgres, 10 ms was spent waiting for a free session of the "
-        "pod's pool, 10 ms was database work, 5.0 ms passed while its user was still in an earlier call and 5.0 ms was "
+        "pod's pool, 10 ms was database work, 5.0 ms was client backlog: its user was still in an earlier call and 5.0 ms was "
         "the network and the pod's socket (lock waits known: sampled)."
     )
 
@@ -127,7 +127,7 @@ def test_what_goes_on_when_nobody_waits_any_more_does_not_count(tmp_path):
 def test_pods_that_say_less_have_it_in_the_rest(tmp_path):
     storage = study_of(tmp_path, *accepts(received=None, asked=None))
     assert parts_ms(storage.causes.splits[ACCEPT]["p99"]) == {**SPLIT, "session": 0, "pod": 0, "rest": 17}
-    assert "did not say" in storage.causes.reason
+    assert "did not record" in storage.causes.reason
 
 
 def test_the_write_lock_of_sqlite_is_a_lock(tmp_path):
@@ -229,7 +229,7 @@ CREATE = "subscription.create"
 def test_locks_of_an_earlier_call_are_felt_by_whom_it_held_back(tmp_path, monkeypatch, of_mean):
     """The agent subscribes, waiting 60 ms for the account; its accept was due 20 ms after that began. Of the mean a few
     stand for all."""
-    monkeypatch.setattr("reports.tails.OF_MEAN", of_mean)
+    monkeypatch.setattr("reports.exemplars.OF_MEAN", of_mean)
     operations, transactions, waits = [], [HOLDER], []
     for i in range(40):
         t, key, user = 90.0 * i, 2 * i + 1, {"user": i % 3}
@@ -275,7 +275,7 @@ def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
     st.floats(1, 1e12),
 )
 def test_what_is_felt_through_a_part_is_never_more_than_the_part(parts, pairs, value_ns):
-    sums = Sums(n=1, joined=1, response=sum(parts.values()) + 1, held_back=parts.get("held back", 0.0))
+    sums = Sums(n=1, joined=1, response=sum(parts.values()) + 1, client_backlog=parts.get("held back", 0.0))
     sums.session, sums.through = parts.get("session", 0.0), {"session": pairs, "held back": pairs}
     split = sums.split(value_ns, at_least=False)
     assert split is not None

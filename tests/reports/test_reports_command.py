@@ -18,7 +18,7 @@ from reports.findings import find
 from reports.frames import read_study
 from reports.headline import headline
 from reports.plots.drawing import PLOTS
-from reports.plots.style import storage_looks
+from reports.plots.style import storage_styles
 from reports.report_command import main
 
 HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
@@ -204,7 +204,7 @@ def test_a_weaker_promise_is_in_the_headline(tmp_path):
     write_run(study, "01-sqlite", operations=accepts(0.02))
     write_run(study, "02-memory", operations=accepts(0.01), manifest={"engine": weak})
     promise = "a commit on sqlite survives a power loss; a commit on memory survives nothing."
-    assert headline(find("study", read_study(study))).durability == f"They do not promise the same: {promise}"
+    assert headline(find("study", read_study(study))).durability == f"Their durability differs: {promise}"
 
 
 def test_no_rows_make_a_page_that_says_unknown(tmp_path, capsys):
@@ -216,15 +216,15 @@ def test_no_rows_make_a_page_that_says_unknown(tmp_path, capsys):
     assert "02-postgres did not complete" in page_of(study / "report")
 
 
-@pytest.mark.parametrize(("make", "code", "says"), [
+@pytest.mark.parametrize(("make", "code", "message"), [
     (lambda path: None, 69, "is not there"),
     (lambda path: path.mkdir(), 64, "holds no run"),
     (lambda path: path.write_text(""), 64, "is a file"),
 ])  # fmt: skip
-def test_what_is_no_study_is_refused(tmp_path, capsys, make, code, says):
+def test_what_is_no_study_is_refused(tmp_path, capsys, make, code, message):
     make(tmp_path / "study")
     assert main([str(tmp_path / "study")]) == code
-    assert says in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
@@ -232,9 +232,9 @@ def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
     write_run(study, "01-sqlite", operations=accepts(0.01))
     write_run(study, "02-sqlite", operations=accepts(0.01), manifest={"seed": 8, "packages": {"locust": "3"}})
     assert main([str(study)]) == 64
-    told = capsys.readouterr().err
-    assert "seed differs" in told
-    assert "packages.locust differs" in told
+    text = capsys.readouterr().err
+    assert "seed differs" in text
+    assert "packages.locust differs" in text
     assert not (study / "report").exists()
 
 
@@ -312,25 +312,27 @@ def test_wrong_arguments_are_bad_input(capsys):
     assert ended.value.code == 64
 
 
-@pytest.mark.parametrize(("changes", "says"), [
+@pytest.mark.parametrize(("changes", "message"), [
     ({"operations": {"lost": 3}}, "lost 3 operations"),
     ({"operations": {"lost": None, "lost_at_most": 9}}, "lost at most 9 operations"),
     ({"generator": {"saturated": True}}, "saturated"),
-    ({"generator": {"saturated": None}}, "nobody could tell"),
+    ({"generator": {"saturated": None}}, "it is unknown whether the load generator was saturated"),
     ({"observer": None}, "had no observer"),
     ({"observer": {"blind_s": 4.0, "reason": "timeout"}}, "blind for 4.0 s"),
 ])  # fmt: skip
-def test_what_is_to_be_doubted_is_said(tmp_path, changes, says):
+def test_what_is_to_be_doubted_is_said(tmp_path, changes, message):
     write_run(tmp_path, operations=accepts(0.01), end=changes)
-    assert any(says in caveat for caveat in headline(find("study", read_study(tmp_path))).caveats)
+    assert any(message in caveat for caveat in headline(find("study", read_study(tmp_path))).caveats)
 
 
 def test_colours_belong_to_names():
-    alone = storage_looks(["postgres:optimistic"])
-    among = storage_looks(["sqlite", "my-own:thing", "postgres:optimistic", "another", "memory"])
+    alone = storage_styles(["postgres:optimistic"])
+    among = storage_styles(["sqlite", "my-own:thing", "postgres:optimistic", "another", "memory"])
     assert alone["postgres:optimistic"] == among["postgres:optimistic"]
-    assert len({look.light for look in among.values()}) == len({str(look.dash) for look in among.values()}) == 5
-    assert storage_looks(["my-own:thing"])["my-own:thing"] == storage_looks(["sqlite", "my-own:thing"])["my-own:thing"]
+    assert len({style.light for style in among.values()}) == len({str(style.dash) for style in among.values()}) == 5
+    assert (
+        storage_styles(["my-own:thing"])["my-own:thing"] == storage_styles(["sqlite", "my-own:thing"])["my-own:thing"]
+    )
 
 
 def test_report_needs_no_temporary_directory(tmp_path):

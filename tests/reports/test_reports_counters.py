@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from countings import counters, thread
+from counter_rows import counters, thread
 from studies import NS, Op, write_run
 from waiting import only, wait
 
@@ -130,17 +130,17 @@ def row_waits(hits, **more):
     return [wait(i, 99, ms, ms + 190, known="sampled", **columns) for i, ms in enumerate(began_ms)]
 
 
-LOOKS = [("mariadb", t * NS // 5, t * NS // 5, t * NS // 5 + 1, 0, None, NS // 5) for t in range(80)]
+SAMPLE_ROWS = [("mariadb", t * NS // 5, t * NS // 5, t * NS // 5 + 1, 0, None, NS // 5) for t in range(80)]
 
 
 def mariadb(study, counted_ms, waits, count=5):
     """Its totals by numbers a second, or as they were second by second."""
     rows = counters({"lock_wait_ms": counted_ms, "lock_waits": count, "deadlocks": 0})
-    return study_of(study, rows, lock_waits=waits, ticks=LOOKS)
+    return study_of(study, rows, lock_waits=waits, ticks=SAMPLE_ROWS)
 
 
 def doubts(study):
-    return [told for told in headline(find("study", read_study(study))).caveats if "the server counted" in told]
+    return [text for text in headline(find("study", read_study(study))).caveats if "the server counted" in text]
 
 
 def test_a_total_lies_within_a_millisecond_a_wait(tmp_path):
@@ -157,9 +157,9 @@ def test_totals_that_agree_are_not_doubted(tmp_path):
 @pytest.mark.parametrize("counted_ms", [1_000, 4_000])
 def test_totals_that_disagree_by_more_than_their_errors_are_doubted(tmp_path, counted_ms):
     mariadb(tmp_path, counted_ms, row_waits(100))
-    (told,) = doubts(tmp_path)
-    assert "sampled waits for rows of mariadb come to 20 s" in told
-    assert f"the server counted {counted_ms // 100} … {counted_ms // 100} s" in told
+    (text,) = doubts(tmp_path)
+    assert "sampled row lock waits of mariadb add up to 20 s" in text
+    assert f"the server counted {counted_ms // 100} … {counted_ms // 100} s" in text
 
 
 def test_few_sights_are_no_contradiction(tmp_path):
@@ -176,7 +176,7 @@ def test_waits_that_the_server_does_not_count_are_left_out(tmp_path):
 def test_a_round_that_was_not_sampled_is_compared_with_nothing(tmp_path):
     mariadb(tmp_path, 4_000, row_waits(100))
     rows = counters({"lock_wait_ms": 4_000, "lock_waits": 5})
-    failed = [(*tick[:5], "no privileges", tick[6]) for tick in LOOKS]
+    failed = [(*tick[:5], "no privileges", tick[6]) for tick in SAMPLE_ROWS]
     write_run(tmp_path, "02-mariadb", operations=[Op("chat.accept")] * 50, tables={"counters": rows, "ticks": failed})
     assert only(tmp_path).sampled == {}
     assert doubts(tmp_path) == []
@@ -188,6 +188,6 @@ def test_totals_that_were_set_back_are_compared_for_the_rest_only_and_told(tmp_p
     assert (storage.counted["mariadb"].resets, storage.counted["mariadb"].grown["lock_wait_ms"]) == (1, 18_000)
     assert storage.sampled["mariadb"].seconds == pytest.approx(18.0, rel=0.1)
     caveats = headline(find("study", read_study(tmp_path))).caveats
-    (told,) = [told for told in caveats if "totals of mariadb were set back once" in told]
-    assert "known of 90% of that time" in told
+    (text,) = [text for text in caveats if "totals of mariadb were reset once" in text]
+    assert "known for 90% of that time" in text
     assert doubts(tmp_path) == []

@@ -1,9 +1,9 @@
-"""How transactions ended, and how often they were tried again; what page, sentence and summary make of it."""
+"""How transactions ended, and how often they were retried; what page, sentence and summary make of it."""
 
 import json
 
 import pytest
-from countings import counters, thread
+from counter_rows import counters, thread
 from studies import Op, write_run
 from waiting import only, ticks, transaction
 
@@ -13,11 +13,11 @@ from reports.endings import Ended, endings_by_operation
 from reports.findings import find
 from reports.frames import read_study
 from reports.page import counted
+from reports.phrases import busy_words, database_words
 from reports.plots.endings import lost_attempts, lost_operations
-from reports.plots.style import storage_looks, styled
+from reports.plots.style import storage_styles, styled
 from reports.redisthread import Command, Slow, Thread
 from reports.sentence import sentence
-from reports.threadwords import busy_words, database_words
 
 ACCEPT, SEND = "chat.accept", "message.send"
 
@@ -66,7 +66,7 @@ def test_a_round_without_the_table_makes_the_whole_unknown(tmp_path):
     write_run(tmp_path, "01-postgres", transactions=[attempt(10, "conflict")])
     write_run(tmp_path, "02-postgres")
     assert only(tmp_path).endings == {}
-    assert "unknown how transactions ended" in finding(tmp_path)[0]
+    assert "outcomes of transactions unknown" in finding(tmp_path)[0]
 
 
 def finding(study):
@@ -97,18 +97,18 @@ def test_storages_stand_beside_each_other(compared):
     ]
     assert finding(compared) == [
         "postgres:optimistic: 10 of 100 transactions were lost to others (10 %), most of all of chat.accept: 10 %; "
-        "10 were tried again.",
-        "redis: none of 1 transactions was lost to another; the one thread of redis was 90 … 100 % busy (most with "
+        "10 were retried.",
+        "redis: none of 1 transactions was lost to another one; the one thread of redis was 90 … 100 % busy (most with "
         "evalsha).",
-        "sqlite: unknown how transactions ended: no pod wrote a table of them.",
+        "sqlite: outcomes of transactions unknown: no pod wrote its transactions.",
     ]
     with styled():
-        panels = lost_attempts(findings, storage_looks([s.storage for s in findings.storages])).axes
+        panels = lost_attempts(findings, storage_styles([s.storage for s in findings.storages])).axes
     assert lost_operations(findings) == [ACCEPT]
     assert [[text.get_text() for text in panel.texts] for panel in panels[:3]] == [
         ["10 %"],
         ["0"],
-        ["unknown how transactions ended"],
+        ["outcomes of transactions unknown"],
     ]
 
 
@@ -127,7 +127,7 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
     write_run(tmp_path, "01-mariadb", tables={"counters": part})
     write_run(tmp_path, "02-mariadb-optimistic", manifest=sources)
     assert counted.totals(find("study", read_study(tmp_path))).rows == [
-        ["mariadb", "mariadb", "90%, set back once", "—", "—", "—", "≥ 9", "≥ 900", "—"],
+        ["mariadb", "mariadb", "90%, reset once", "—", "—", "—", "≥ 9", "≥ 900", "—"],
         ["mariadb:optimistic", "mariadb", "0%", *["unknown"] * 6],
     ]
 
@@ -137,8 +137,8 @@ def test_the_summary_tells_the_same(compared):
         json.loads(json.dumps(counted_summary(s.counted, s.sampled, s.endings)))
         for s in find("study", read_study(compared)).storages
     )
-    (told,) = optimistic["transactions"]
-    assert (told["database"], told["operation"], told["lost"], told["retries"]) == ("postgres", ACCEPT, 10, 10)
+    (row,) = optimistic["transactions"]
+    assert (row["database"], row["operation"], row["lost"], row["retries"]) == ("postgres", ACCEPT, 10, 10)
     assert redis["counted"]["redis"]["thread"]["busy"] == [pytest.approx(0.9), 1.0]
     assert (sqlite["transactions"], sqlite["counted"]) == (None, {})
 
@@ -167,7 +167,7 @@ def test_an_idle_thread_is_not_worth_a_word_unless_one_command_kept_it(tmp_path)
     write_run(tmp_path / "slow", "01-redis", tables={"counters": rows})
     slow = only(tmp_path / "slow").counted
     assert database_words(slow, 100e6) == (
-        "was work of the database, whose one thread report.build kept 10 times for 90 ms each"
+        "was work of the database, whose one thread report.build blocked 10 times for 90 ms each"
     )
     assert database_words(slow, 1e9) == ""
 

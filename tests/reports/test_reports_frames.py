@@ -9,7 +9,7 @@ from studies import NS, Op, write_run
 from reports.findings import find
 from reports.frames import NotAStudyError, operations, read_run, read_study
 from reports.gather import FROM_CAUSE, FROM_STAMP, axis_for, gather
-from reports.signals import LIMITS_S
+from reports.slis import LIMITS_S
 
 
 def found(tmp_path):

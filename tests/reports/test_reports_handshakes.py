@@ -41,13 +41,13 @@ def test_statuses_of_rounds_are_added_and_judged_ones_told_apart(study):
 def test_page_summary_and_figures_show_them(study):
     assert report([str(study)]) == 0
     page = (study / "report" / "index.html").read_text()
-    assert "HTTP statuses that refused a WebSocket" in page
+    assert "HTTP statuses of refused WebSocket handshakes" in page
     assert "HTTP 503 Busy (Retry-After: 30)" in page
     assert "<b>later</b>" not in page
-    told = json.loads((study / "report" / "summary.json").read_text())["storages"]["sqlite"]["handshakes"]
-    assert told["http_statuses"] == {"503": 72}
-    assert told["http_statuses_whole_run"] == {"429": 2, "503": 76}
-    assert told["known"] == "workers"
+    found = json.loads((study / "report" / "summary.json").read_text())["storages"]["sqlite"]["handshakes"]
+    assert found["http_statuses"] == {"503": 72}
+    assert found["http_statuses_whole_run"] == {"429": 2, "503": 76}
+    assert found["known"] == "workers"
     figures = (study / "report" / "figures.csv").read_text()
     assert "sqlite,,connection.create,HTTP 503,72.0,,,attempts,False,workers" in figures
 

@@ -54,7 +54,7 @@ def test_one_storage_is_described_not_compared(tmp_path):
 
 def test_what_nothing_could_see_is_not_called_lock_free(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400), tables={"ticks": []})
-    assert head(tmp_path).reason == "Nothing could see what sqlite waited for."
+    assert head(tmp_path).reason == "What sqlite waited for was not observed."
 
 
 def test_accepts_that_queue_behind_waiters_are_told_of_them(tmp_path):
@@ -69,13 +69,13 @@ def test_what_passed_before_accepts_began_is_told(tmp_path):
     late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
     tables = {"lock_waits": [wait(0, "message.send", 5.0)]}
     write_run(tmp_path, "01-postgres", operations=late, tables=tables)
-    assert "75% passed while their agents were still in an earlier call." in head(tmp_path).reason
+    assert "75% was client backlog: their agents were still in an earlier call." in head(tmp_path).reason
 
 
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
-    looks = range(50, 150)
-    ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None, NS // 10) for t in looks]
-    sessions = [session(t / 10, name, n) for t in looks for name, n in (("lock", 4), ("running", 1))]
+    samples = range(50, 150)
+    ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None, NS // 10) for t in samples]
+    sessions = [session(t / 10, name, n) for t in samples for name, n in (("lock", 4), ("running", 1))]
     tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)], "ticks": ticks, "sessions": sessions}
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
     assert "on average 4.0 of 5.0 busy sessions waited for locks" in head(tmp_path).reason
@@ -121,7 +121,7 @@ def test_where_all_fail_nobody_is_the_fastest(tmp_path):
     failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(20)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400) + failed)
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 400) + failed)
-    assert "None of them accepts chats well enough to be called fast: p99 sqlite" in head(tmp_path).answer
+    assert "None of them accepts chats reliably enough to be called fast: p99 sqlite" in head(tmp_path).answer
 
 
 def test_of_a_dozen_storages_the_slowest_and_the_fastest_are_named(tmp_path):
@@ -140,14 +140,14 @@ def test_a_missing_ledger_and_an_unknown_check_are_doubts(tmp_path):
     write_run(tmp_path, "02-sqlite", operations=accepts(0.02, 400), ledger=unknown)
     caveats = head(tmp_path).caveats
     assert "01-sqlite has no ledger: whether orphans were left or anything was lost is unknown." in caveats
-    assert "02-sqlite: the ledger could not tell diverged (no access)." in caveats
+    assert "02-sqlite: the ledger could not determine diverged (no access)." in caveats
 
 
 def test_the_blast_radius_is_in_the_headline_and_rounds_that_differ_are_told_apart(tmp_path):
     write_outage(tmp_path)
-    assert head(tmp_path).radius.startswith("17 and 18 began to burn 3.0 s after")
+    assert head(tmp_path).radius.startswith("17 and 18 breached an SLO 3.0 s after")
     write_outage(tmp_path, "02-dual-postgres-mariadb", seed=9)
-    assert head(tmp_path).radius.count("17 and 18 began to burn") in (1, 2)
+    assert head(tmp_path).radius.count("17 and 18 breached an SLO") in (1, 2)
 
 
 def test_a_failure_among_hundreds_is_only_a_caveat(tmp_path):

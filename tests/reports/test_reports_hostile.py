@@ -15,7 +15,7 @@ from reports.plots.drawing import PLOTS, PLOTS_WHERE
 from reports.report_command import main as report
 
 MARKS = "\u202e\u2066\u200f\x1b\x07"
-WORDS = {
+TERMS = {
     "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>]]>--></svg></style>&lt;",
     "quotes": "\"'` | a\nb\r\n# c **d** [e](http://evil.example) {{ 7*7 }} $x_y^z$ %s",
     "marks": f"left {MARKS} right",
@@ -25,10 +25,10 @@ WORDS = {
 OBJECTIVES = Path(__file__).parents[2] / "scenarios" / "objectives.yaml"
 
 
-@pytest.fixture(scope="module", params=WORDS)
+@pytest.fixture(scope="module", params=TERMS)
 def study(request, tmp_path_factory):
     """A study whose every free word is hostile, reported and judged."""
-    word = WORDS[request.param]
+    word = TERMS[request.param]
     study = tmp_path_factory.mktemp("runs") / "study"
     who = dict.fromkeys(("waiter_operation", "blocker_operation", "root_operation", "pod", "engine", "statement"), word)
     waits = [lock_wait(6.0, 1.0, **who, database=base) for base in (word, "other")]
@@ -135,12 +135,12 @@ def test_the_csv_keeps_its_shape(study):
 
 
 def test_the_verdict_is_json_junit_and_markdown(study, capsys):
-    code, told = gate([str(study), "--objectives", str(OBJECTIVES)]), capsys.readouterr()
-    assert code in (1, 2), told.err
+    code, printed = gate([str(study), "--objectives", str(OBJECTIVES)]), capsys.readouterr()
+    assert code in (1, 2), printed.err
     assert json.loads((study / "verdict.json").read_text())["overall"] in ("fail", "unknown")
     assert plain((study / "verdict.xml").read_text())
     assert {e.tag for e in ET.fromstring((study / "verdict.xml").read_text()).iter()} <= {
         *("testsuites", "testsuite", "testcase", "failure", "error", "skipped"),
     }
-    assert plain(told.out.replace("\n", ""))
-    assert not re.search(r"<script|<img|(?<!\\)\[e\]|^# c|x{300}", told.out, re.MULTILINE)
+    assert plain(printed.out.replace("\n", ""))
+    assert not re.search(r"<script|<img|(?<!\\)\[e\]|^# c|x{300}", printed.out, re.MULTILINE)

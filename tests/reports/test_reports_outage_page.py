@@ -21,13 +21,13 @@ from reports.plots.style import (
     INK,
     MUTED,
     PAPER,
-    ROLE_LOOKS,
+    ROLE_STYLES,
     SHADE,
     WRONG,
-    all_looks,
+    all_styles,
     contrast,
     inks,
-    storage_looks,
+    storage_styles,
 )
 from reports.report_command import main
 from reports.timeline import events
@@ -61,21 +61,21 @@ def test_a_study_without_actions_pods_or_lockings_has_the_usual_plots_only(tmp_p
     assert main([str(tmp_path)]) == 0
     drawn = {path.stem for path in (tmp_path / "report").glob("*.svg")}
     assert drawn == set(PLOTS)
-    assert "What the numbers on the time axis stand for" not in text_of(tmp_path)
+    assert "Actions and faults by their number on the time axis" not in text_of(tmp_path)
 
 
 def test_the_outage_is_told_in_pictures_tables_and_words(study):
     assert {path.stem for path in (study / "report").glob("*.svg")} == set(PLOTS) | OURS - {"lock-for-cpu", "endings"}
-    told = text_of(study)
-    assert "17 and 18 began to burn 3.0 s after “move 17 and 18 to dual writing (100 %)”" in told
-    assert "a pod begins to burn with the first of 2 bins in a row" in told
-    assert "our own defaults: no objectives were given" in told
-    assert "Mean number of sessions by database" in told
+    text = text_of(study)
+    assert "17 and 18 breached an SLO 3.0 s after “move 17 and 18 to dual writing (100 %)”" in text
+    assert "a breach begins with the first of 2 bins in a row" in text
+    assert "the defaults, because no objectives were given" in text
+    assert "Mean number of sessions by database" in text
 
 
 def test_every_plot_over_time_has_its_numbers_explained(study):
     page = (study / "report" / "index.html").read_text(encoding="utf-8")
-    assert page.count("What the numbers on the time axis stand for") == 7
+    assert page.count("Actions and faults by their number on the time axis") == 7
     assert "3 ✗" in (study / "report" / "throughput.svg").read_text(encoding="utf-8")
 
 
@@ -100,12 +100,12 @@ def test_figures_are_by_pod_and_add_up(found):
 
 
 def test_phases_are_compared_with_the_first_judged_one(found):
-    told = {phase.name: phase for phase in phases(found.storages[0])}
-    assert [e.number for e in told["upgrade"].events] == [2, 3]
-    assert told["before"].waiting["upgraded"] == 0
-    assert told["upgrade"].waiting["upgraded"] == pytest.approx(18, rel=0.2)
-    assert told["unlocked"].cores["upgraded"] == pytest.approx(1.7, rel=0.1)
-    assert told["unlocked"].swept == 74, "both rounds"
+    found_phases = {phase.name: phase for phase in phases(found.storages[0])}
+    assert [e.number for e in found_phases["upgrade"].events] == [2, 3]
+    assert found_phases["before"].waiting["upgraded"] == 0
+    assert found_phases["upgrade"].waiting["upgraded"] == pytest.approx(18, rel=0.2)
+    assert found_phases["unlocked"].cores["upgraded"] == pytest.approx(1.7, rel=0.1)
+    assert found_phases["unlocked"].swept == 74, "both rounds"
     rows = {row[0]: row for row in tables.story(found).rows}
     assert re.fullmatch(r"≥ 5\.0 s \u00d7\d+", rows["upgrade"][4])
     assert "\u00d7" not in "".join(rows["before"])
@@ -141,10 +141,10 @@ def test_a_database_that_nobody_saw_leaves_the_whole_unknown(tmp_path):
 
 
 def test_the_ledger_is_on_the_page_with_its_keys(study, tmp_path):
-    told = text_of(study)
-    assert "0000000000000001" in told
-    assert "the two sides do not hold the same" in told
-    assert "the ledger could not tell lost_pushes (the upgraded side could not be read)" in told
+    text = text_of(study)
+    assert "0000000000000001" in text
+    assert "the two sides do not hold the same" in text
+    assert "the ledger could not determine lost_pushes (the upgraded side could not be read)" in text
 
 
 def test_the_summary_tells_pods_phases_and_burns(study):
@@ -171,19 +171,19 @@ def test_deliveries_that_failed_are_dashes_not_noughts(tmp_path):
     assert main([str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert summary["storages"]["sqlite"]["operations"]["event.deliver"]["outcomes"] == {"ok": 50}
-    assert "a push that never came leaves no row" in text_of(tmp_path)
+    assert "a push that never arrived leaves no row" in text_of(tmp_path)
 
 
 # --- locks for processors ---
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "strategy"),
     [("postgres", ("postgres", "pessimistic")), ("mariadb:none", ("mariadb", "none")), ("redis", None),
      ("redis:everysec", None), ("dual(postgres:none,mariadb)", None), ("sqlite", None)],
 )  # fmt: skip
-def test_a_locking_is_told_by_the_name(name, told):
-    assert locking(name) == told
+def test_a_locking_is_told_by_the_name(name, strategy):
+    assert locking(name) == strategy
 
 
 def test_locks_are_paid_for_in_waiting_and_their_lack_in_processors_and_orphans(tmp_path):
@@ -232,7 +232,7 @@ def test_events_are_numbered_in_the_order_begun_and_stages_are_none():
 
 def test_words_in_every_colour_can_be_read_in_either_theme():
     dark = {ink: value for ink, (_, value) in inks().items()}
-    written = [look.text for look in (*storage_looks(STORAGES).values(), *ROLE_LOOKS.values())]
+    written = [style.text for style in (*storage_styles(STORAGES).values(), *ROLE_STYLES.values())]
     for ink in (*written, ACTED, WRONG, INK, MUTED):
         assert min(contrast(ink, PAPER), contrast(ink, SHADE)) >= 4.5
         assert min(contrast(dark[ink], dark[PAPER]), contrast(dark[ink], dark[SHADE])) >= 4.5
@@ -245,12 +245,12 @@ def test_words_on_a_cell_of_the_heat_map_can_be_read():
 
 
 def test_a_dozen_storages_are_told_apart_by_colour_and_dash():
-    looks = storage_looks(STORAGES)
-    assert len({look.light for look in looks.values()}) == len({str(look.dash) for look in looks.values()}) == 12
+    styles = storage_styles(STORAGES)
+    assert len({style.light for style in styles.values()}) == len({str(style.dash) for style in styles.values()}) == 12
 
 
 def test_one_ink_has_one_colour_in_the_dark():
     seen = {}
-    for look in all_looks():
-        for light in (look.light, look.text):
-            assert seen.setdefault(light, look.dark) == look.dark
+    for style in all_styles():
+        for light in (style.light, style.text):
+            assert seen.setdefault(light, style.dark) == style.dark

@@ -43,8 +43,8 @@ def pools(rows, *waits, ends_ms=1_000):
 
 
 def behind_ms(found, pool, start, end):
-    told = found.behind(pool, whole([start * MS]), whole([end * MS]))
-    return {holder: float(ns[0]) / MS for (holder, what), ns in told.items() if what == ROW and ns[0] > 0}
+    waited = found.behind(pool, whole([start * MS]), whole([end * MS]))
+    return {holder: float(ns[0]) / MS for (holder, what), ns in waited.items() if what == ROW and ns[0] > 0}
 
 
 def test_the_share_of_the_sessions_time_is_the_share_of_the_wait():

@@ -9,8 +9,8 @@ from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.probes.waits import Lock, Seen, Waits
 from loadtests.records.tables import TABLES
-from reports.looks import first_looks
-from reports.sampled import Sampled, of_looks
+from reports.probe_samples import first_samples
+from reports.sampled import Sampled, of_samples
 from reports.sentence import sentence_of
 
 RUNS, BURSTS = 300, 300
@@ -40,7 +40,7 @@ def truth_and_interval(chance, lengths, period):
     begins = np.arange(BURSTS)[:, None] * 10 * period + chance.integers(0, period, (BURSTS, 1))
     first, past = -(-begins // period), -(-(begins + lasting) // period)
     first, hits = np.broadcast_to(first, lasting.shape).ravel(), (past - first).ravel()
-    seen = of_looks(first[hits > 0], hits[hits > 0], hits[hits > 0] * float(period))
+    seen = of_samples(first[hits > 0], hits[hits > 0], hits[hits > 0] * float(period))
     return lasting.sum() / 1e9, seen.interval_s(period / 1e9)
 
 
@@ -54,8 +54,8 @@ def test_the_interval_holds_the_truth_however_many_wait_at_once(lengths):
 
 
 def test_of_single_sights_it_is_the_exact_one_of_poisson():
-    looks = np.arange(40) * 3
-    seen = of_looks(looks, np.ones(40, dtype=np.int64), np.full(40, 5e7))
+    samples = np.arange(40) * 3
+    seen = of_samples(samples, np.ones(40, dtype=np.int64), np.full(40, 5e7))
     assert seen.seconds == pytest.approx(2.0)
     assert seen.interval_s(0.05) == pytest.approx((chi2.ppf(0.025, 80) * 0.025, chi2.ppf(0.975, 82) * 0.025))
     assert Sampled().interval_s(0.05) == (0.0, pytest.approx(chi2.ppf(0.975, 2) * 0.025))
@@ -70,7 +70,7 @@ def test_what_different_looks_saw_adds_up():
 @pytest.mark.parametrize(("period", "ages"), [(POSTGRES_NS, True), (MARIADB_NS, False)])
 def test_the_looks_of_a_wait_are_found_again_from_its_row(period, ages):
     """As the observer's own sampler makes rows: looks come late now and then, and last up to 4 ms."""
-    chance, sampler, rows, counts, looks = np.random.default_rng(3), Waits(period), [], [], []
+    chance, sampler, rows, counts, samples = np.random.default_rng(3), Waits(period), [], [], []
     bursts = [(n * 20 * period + int(chance.integers(2 * period)), int(chance.integers(1, 21))) for n in range(200)]
     for tick in range(200 * 20):
         began = tick * period + int(chance.integers(5 * MS))
@@ -82,11 +82,11 @@ def test_the_looks_of_a_wait_are_found_again_from_its_row(period, ages):
         ]
         rows += sampler.observe(at, MS, [Seen(lock, "row of accounts", None) for lock in locks])
         counts.append(len(there))
-        looks.append(("postgres", began, began, ended, 0, None, period))
+        samples.append(("postgres", began, began, ended, 0, None, period))
     rows += sampler.rest()
-    table = pa.table(dict(zip(TABLES["ticks"].schema().names, zip(*looks, strict=True), strict=True)))
-    first, hits = first_looks(table, np.array([row.started_ns for row in rows])), np.array([row.hits for row in rows])
-    seen = of_looks(first, hits, hits.astype(float))
+    table = pa.table(dict(zip(TABLES["ticks"].schema().names, zip(*samples, strict=True), strict=True)))
+    first, hits = first_samples(table, np.array([row.started_ns for row in rows])), np.array([row.hits for row in rows])
+    seen = of_samples(first, hits, hits.astype(float))
     assert seen.ns == sum(counts)
     assert seen.largest == max(counts)
     assert seen.squares == pytest.approx(sum(n * n for n in counts), rel=0.03)

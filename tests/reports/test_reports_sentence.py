@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.lockrows import NOBODY, UNTOLD, WRITE_LOCK
-from reports.lockwords import behind, lock_of, queue
+from reports.lockrows import NO_HOLDER, UNNAMED, WRITE_LOCK
 from reports.names import OTHERS
-from reports.sentence import Figure, told
+from reports.phrases import behind, lock_of, queue
+from reports.sentence import Figure, figure_sentence
 from reports.splits import CAUSES, Split
 
 ROW, OTHER = "row of accounts", "row of chats"
@@ -20,13 +20,13 @@ KNOWN = SimpleNamespace(
 )
 
 
-def said(locks, through=(), parts=(), **more):
+def phrase(locks, through=(), parts=(), **more):
     """The sentence, without how it begins and how locks are known; times in ms, of 100 in all."""
     ns = {cause: ms * 1e6 for cause, ms in {**dict.fromkeys(CAUSES, 0.0), **dict(parts)}.items()}
     ns["lock"] = sum(locks.values()) * 1e6
     felt = {cause: {pair: ms * 1e6 for pair, ms in pairs.items()} for cause, pairs in dict(through).items()}
     split = Split(100e6, 40, ns, {pair: ms * 1e6 for pair, ms in locks.items()}, felt, **more)
-    text = told(KNOWN, Figure("chat.accept", "p99", split))
+    text = figure_sentence(KNOWN, Figure("chat.accept", "p99", split))
     return text.removeprefix("Of the 100 ms that p99 of chat.accept took on postgres, ").partition(" (lock waits")[0]
 
 
@@ -44,7 +44,7 @@ def said(locks, through=(), parts=(), **more):
         ("commit of NOTIFY", "the commit of NOTIFY"),
         ("metadata lock", "the metadata lock"),
         (WRITE_LOCK, "the write lock"),
-        (UNTOLD, "an unknown lock"),
+        (UNNAMED, "an unknown lock"),
         (OTHERS, "other locks"),
     ],
 )
@@ -54,31 +54,31 @@ def test_what_a_lock_is_on_has_its_article(name, words):
 
 def test_who_held_it_may_be_nobody_or_unknown():
     assert behind("pg_dump") == "behind pg_dump"
-    assert behind(UNTOLD) == "behind an unknown holder"
-    assert behind(NOBODY) == "between retries, with nobody holding the lock"
-    assert queue(UNTOLD, ROW) == "a queue behind an unknown holder on a row of accounts"
-    assert queue(NOBODY, WRITE_LOCK) == "a pause between retries of the write lock, with nobody holding it"
+    assert behind(UNNAMED) == "behind an unknown holder"
+    assert behind(NO_HOLDER) == "between retries, while the lock was free"
+    assert queue(UNNAMED, ROW) == "a queue behind an unknown holder on a row of accounts"
+    assert queue(NO_HOLDER, WRITE_LOCK) == "a pause between retries of the write lock, while it was free"
 
 
 def test_one_holder_and_one_lock_are_a_queue():
-    assert said({("message.send", ROW): 90}) == "90 ms was a queue behind message.send on a row of accounts"
+    assert phrase({("message.send", ROW): 90}) == "90 ms was a queue behind message.send on a row of accounts"
 
 
 def test_several_holders_of_one_lock_are_a_queue_on_it():
     locks = {("message.send", ROW): 50, ("chat.close", ROW): 40}
-    assert said(locks) == "90 ms was a queue on a row of accounts, 50 ms of it behind message.send"
+    assert phrase(locks) == "90 ms was a queue on a row of accounts, 50 ms of it behind message.send"
 
 
 def test_several_locks_are_waits_for_locks():
-    locks = {("message.send", ROW): 50, (NOBODY, OTHER): 30}
-    assert said(locks) == (
+    locks = {("message.send", ROW): 50, (NO_HOLDER, OTHER): 30}
+    assert phrase(locks) == (
         "80 ms was spent waiting for locks, 50 ms of it in a queue behind message.send on a row of accounts"
     )
 
 
 def test_where_it_was_felt_elsewhere_too_is_said():
     through = {"held back": {("message.send", ROW): 20}, "session": {("message.send", ROW): 10}}
-    assert said({("message.send", ROW): 60}, through, {"held back": 25, "session": 15}) == (
+    assert phrase({("message.send", ROW): 60}, through, {"held back": 25, "session": 15}) == (
         "90 ms was a queue behind message.send on a row of accounts: 60 ms in its own transactions, 20 ms in its "
         "user's earlier calls and 10 ms while it waited for a session of the pool"
     )
@@ -86,13 +86,13 @@ def test_where_it_was_felt_elsewhere_too_is_said():
 
 def test_without_a_lock_that_matters_the_causes_are_told_largest_first():
     parts = {"pod": 40, "rest": 20, "database": 12, "session": 5, "held back": 3}
-    assert said({("message.send", ROW): 20}, parts=parts) == (
+    assert phrase({("message.send", ROW): 20}, parts=parts) == (
         "40 ms was the pod's own work, 20 ms was a queue behind message.send on a row of accounts, 20 ms was the "
         "network and the pod's socket and 12 ms was database work"
     )
 
 
 def test_few_sights_make_it_about():
-    assert said({("message.send", ROW): 60}, bounds=(20e6, 95e6)) == (
+    assert phrase({("message.send", ROW): 60}, bounds=(20e6, 95e6)) == (
         "about 60 ms (20 ms … 95 ms) was a queue behind message.send on a row of accounts"
     )

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lock_wait_rows import HOSTILE, SHORT, study, waiting, with_waits
 from studies import session
-from waitings import HOSTILE, SHORT, study, waiting, with_waits
 
 from reports.blame import Blame
 from reports.causes import Causes
@@ -47,30 +47,30 @@ def words_of(page):
 def test_sections_stand_in_the_order_of_the_questions(tmp_path):
     page = page_of(with_waits(study(tmp_path)))
     asked = ("glance", "where-the-time-went", "accept-over-time", "who-waited-for-whom", "figures", "calibration")
-    told = [page.index(f'<h2 id="{name}"') for name in asked]
-    assert told == sorted(told)
+    places = [page.index(f'<h2 id="{name}"') for name in asked]
+    assert places == sorted(places)
     assert all(f'<a href="#{name}">' in page for name in WAITING)
 
 
 def test_the_finding_is_a_sentence_with_holder_and_lock(tmp_path):
-    told = words_of(page_of(with_waits(study(tmp_path))))
-    assert "Of the 412 ms that p99 of chat.accept took on storage1, 338 ms was a queue behind chat.accept" in told
-    assert "4.0 s of lock waits, 75% of it behind message.send at the root" in told
+    text = words_of(page_of(with_waits(study(tmp_path))))
+    assert "Of the 412 ms that p99 of chat.accept took on storage1, 338 ms was a queue behind chat.accept" in text
+    assert "4.0 s of lock waits, 75% of it behind message.send at the root" in text
 
 
 def test_worst_waits_have_chain_and_statement_and_convoys_their_afterlife(tmp_path):
     page = page_of(with_waits(study(tmp_path)))
     assert "<code>SELECT 1 FROM accounts</code>" in page
-    told = words_of(page)
-    assert "≥ 2.5 s chat.accept chat.close ← message.send row of accounts timed out" in told
-    assert "6.0 s 6.5 s 9.0 s 2.5 s 12 30 s" in told
+    text = words_of(page)
+    assert "≥ 2.5 s chat.accept chat.close ← message.send row of accounts timed out" in text
+    assert "6.0 s 6.5 s 9.0 s 2.5 s 12 30 s" in text
 
 
 def test_without_waits_the_tables_say_that_there_were_none_or_that_it_is_unknown(tmp_path):
     storage = study(tmp_path).storages[0]
     findings = replace(find("study", read_study(tmp_path)), storages=(replace(storage, blame=Blame("pod")),))
-    assert "None: no wait for a lock was seen." in words_of(page_of(findings))
-    assert "None: no queue was seen to outlive its cause." in words_of(page_of(findings))
+    assert "None: no lock wait was observed." in words_of(page_of(findings))
+    assert "None: no queue outlived its cause." in words_of(page_of(findings))
     blind = replace(findings, storages=(replace(storage, blame=Blame()),))
     assert f"unknown on {storage.storage}" in words_of(page_of(blind))
 
@@ -95,8 +95,8 @@ def test_a_long_statement_is_cut(tmp_path):
 def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_path):
     findings = calibrate(tmp_path, FAILED)
     page = page_of(findings)
-    assert "NOT to be relied on: root right by event on postgres (fail)" in words_of(page)
-    assert "A probe missed its bar" in page
+    assert "outside its tolerance: root right by event on postgres (fail)" in words_of(page)
+    assert "A probe is outside its tolerance" in page
     assert '<th scope="row" class="bad">fail</th>' in page
     assert "&lt;i&gt;12" in page
     assert [row[0] for row in locktables.calibration(findings).rows] == ["fail", "pass"]
@@ -104,8 +104,8 @@ def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_pa
 
 def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
-    assert calibrated(findings) == ["storage1: 1 figure, within its bar (postgres, event)."]
-    assert "A probe missed its bar" not in page_of(findings)
+    assert calibrated(findings) == ["storage1: 1 figure, within its tolerance (postgres, event)."]
+    assert "A probe is outside its tolerance" not in page_of(findings)
     assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
 
@@ -136,32 +136,33 @@ ONE = np.histogram([0.09], EDGES_S)[0].astype(float)
 
 
 @pytest.mark.parametrize(
-    ("durations", "says"),
+    ("durations", "sentence"),
     [
         (WaitDurations(), "unknown"),
         (WaitDurations("pod"), "no lock waits"),
         (
             WaitDurations("sampled", sampled=SHORT, period_s=0.05),
-            "none was timed; by sampling they lasted 1.5 s (1.0 … 2.1 s) in all",
+            "none was timed; by sampling they lasted 1.5 s (1.0 … 2.1 s) in total",
         ),
         (
             WaitDurations("event and sampled", 0.01, below=SHORT, period_s=0.05, counts=ONE),
-            "than 100 ms; those below 10 ms lasted 1.5 s (1.0 … 2.1 s) in all, by sampling",
+            "than 100 ms; those below 10 ms lasted 1.5 s (1.0 … 2.1 s) in total, by sampling",
         ),
         (
             WaitDurations("event and sampled", 0.01, sampled=SHORT, period_s=0.05, counts=ONE, in_part=True),
-            "lasted 0 s (0 … 0.18 s) in all, others that nothing timed 1.5 s (1.0 … 2.1 s), by sampling",
+            "lasted 0 s (0 … 0.18 s) in total, other untimed ones 1.5 s (1.0 … 2.1 s), by sampling",
         ),
         (
             WaitDurations("pod and sampled", sampled=SHORT, period_s=0.05, counts=ONE),
-            "than 100 ms; others that nothing timed lasted 1.5 s (1.0 … 2.1 s), by sampling",
+            "than 100 ms; other, untimed ones lasted 1.5 s (1.0 … 2.1 s), by sampling",
         ),
     ],
 )
-def test_how_long_they_lasted_in_words(tmp_path, durations, says):
+def test_how_long_they_lasted_in_words(tmp_path, durations, sentence):
     storage = replace(study(tmp_path).storages[0], durations=durations)
     assert (
-        says in WAITING["wait-durations"].finding(replace(find("study", read_study(tmp_path)), storages=(storage,)))[0]
+        sentence
+        in WAITING["wait-durations"].finding(replace(find("study", read_study(tmp_path)), storages=(storage,)))[0]
     )
 
 

@@ -6,28 +6,28 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from lock_wait_rows import HOSTILE, SHORT, split, study, waiting, with_waits
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
-from waitings import HOSTILE, SHORT, split, study, waiting, with_waits
 
 from reports.blame import Blame
 from reports.causes import Causes
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
-from reports.lockrows import NOBODY
+from reports.lockrows import NO_HOLDER
 from reports.plots.blockers import blockers
 from reports.plots.causes import holder_of, split_operations, where_time_went
-from reports.plots.durations import told, wait_durations
+from reports.plots.durations import annotation, wait_durations
 from reports.plots.overtime import over_time
-from reports.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_looks
-from reports.plots.style import CAUSE_LOOKS, CLASS_LOOKS, PAPER, contrast, shades, storage_looks, styled
+from reports.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_styles
+from reports.plots.style import CAUSE_STYLES, CLASS_STYLES, PAPER, contrast, shades, storage_styles, styled
 from reports.splits import Split
 
 MAKES = {
     "where-the-time-went": where_time_went,
-    "accept-over-time": lambda findings, looks: over_time(findings, "chat.accept", looks),
+    "accept-over-time": lambda findings, styles: over_time(findings, "chat.accept", styles),
     "who-waited-for-whom": blockers,
     "wait-durations": wait_durations,
 }
@@ -37,7 +37,7 @@ def svg(findings, name):
     """What the picture has in words and as a document."""
     text = io.StringIO()
     with styled():
-        figure = MAKES[name](findings, storage_looks([s.storage for s in findings.storages]))
+        figure = MAKES[name](findings, storage_styles([s.storage for s in findings.storages]))
         FigureCanvasSVG(figure).print_svg(text)
     return text.getvalue()
 
@@ -55,18 +55,18 @@ def test_a_study_without_rows_or_runs_has_a_picture_that_says_so(tmp_path, name)
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "text"),
     [
         ("where-the-time-went", "unknown"),
-        ("who-waited-for-whom", "unknown who waited for whom"),
-        ("wait-durations", "nothing could see lock waits"),
+        ("who-waited-for-whom", "blame matrix unknown"),
+        ("wait-durations", "lock waits were not observed"),
     ],
 )
-def test_what_is_unknown_is_said_beside_what_is_known(tmp_path, name, says):
+def test_what_is_unknown_is_said_beside_what_is_known(tmp_path, name, text):
     known, unknown = study(tmp_path, 2).storages
     blind = replace(unknown, causes=Causes(None, "no transactions"), blame=Blame(), durations=WaitDurations())
     both = replace(find("study", read_study(tmp_path)), storages=(waiting(known), blind))
-    assert says in words(svg(both, name))
+    assert text in words(svg(both, name))
 
 
 @pytest.mark.parametrize("name", MAKES)
@@ -81,10 +81,10 @@ def test_a_dozen_storages_with_hostile_names_stay_on_the_paper(tmp_path, name):
 
 
 def test_the_split_names_whole_lock_and_holder(tmp_path):
-    told_ = words(svg(with_waits(study(tmp_path)), "where-the-time-went"))
-    assert "412 ms" in told_
-    assert "338 ms chat.accept" in told_
-    assert "too few rows" in told_, "p95 was not joined"
+    annotation = words(svg(with_waits(study(tmp_path)), "where-the-time-went"))
+    assert "412 ms" in annotation
+    assert "338 ms chat.accept" in annotation
+    assert "too few rows" in annotation, "p95 was not joined"
 
 
 def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
@@ -96,7 +96,7 @@ def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
 
 def test_the_holder_of_most_is_named():
     assert holder_of(split()) == "chat.accept"
-    assert holder_of(split(holder=NOBODY)) == "between retries"
+    assert holder_of(split(holder=NO_HOLDER)) == "between retries"
     assert holder_of(Split(1.0, 1, {}, {})) == ""
 
 
@@ -111,9 +111,9 @@ def test_the_blame_matrix_tells_direct_from_root_and_folds_deep_queues(tmp_path)
     storage = waiting(study(tmp_path).storages[0])
     other = replace(storage, blame=replace(storage.blame, root={("chat.accept", "chat.close"): 4.0}))
     found = replace(find("study", read_study(tmp_path)), storages=(other,))
-    told_ = words(svg(found, "who-waited-for-whom"))
-    assert {"blocked directly by", "at the root, who waited for nobody", "5+", "between retries"} <= set(
-        told_.split(" | ")
+    annotation = words(svg(found, "who-waited-for-whom"))
+    assert {"blocked directly by", "root blocker, which waits for no lock", "5+", "between retries"} <= set(
+        annotation.split(" | ")
     )
 
 
@@ -127,23 +127,23 @@ def test_each_of_several_databases_has_a_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("durations", "says"),
+    ("durations", "lines"),
     [
-        (WaitDurations(), ["nothing could see lock waits"]),
+        (WaitDurations(), ["lock waits were not observed"]),
         (WaitDurations("pod"), ["no lock waits"]),
         (WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])), ["7 timed, every one"]),
         (WaitDurations("sampled", sampled=SHORT, period_s=0.05, open=1),
-         ["none timed; 1 not seen to end (▸: at least so long)", "by sampling they lasted 1.5 s (1.0 … 2.1 s) in all"]),
+         ["none timed; end of 1 not observed (▸: at least that long)", "by sampling they lasted 1.5 s (1.0 … 2.1 s) in total"]),
         (WaitDurations("event", 0.01, below=SHORT),
-         ["none was longer", "below 10 ms not timed, by sampling 1.5 s in all"]),
+         ["none was longer", "below 10 ms not timed, by sampling 1.5 s in total"]),
         (WaitDurations("event and sampled", 0.01, sampled=SHORT, in_part=True),
-         ["none timed", "below 10 ms not timed, by sampling 0 s in all; others 1.5 s"]),
+         ["none timed", "below 10 ms not timed, by sampling 0 s in total; others 1.5 s"]),
         (WaitDurations("pod and sampled", None, np.array([0.1, 1.0]), np.array([7.0]), sampled=SHORT),
-         ["7 timed", "others not timed, by sampling 1.5 s in all"]),
+         ["7 timed", "others not timed, by sampling 1.5 s in total"]),
     ],
 )  # fmt: skip
-def test_what_could_not_be_timed_is_told(durations, says):
-    assert told(durations) == says
+def test_what_could_not_be_timed_is_told(durations, lines):
+    assert annotation(durations) == lines
 
 
 def test_what_could_not_be_timed_is_hatched(tmp_path):
@@ -182,7 +182,7 @@ def test_small_states_are_put_together_and_nothing_is_lost(tmp_path):
     shown = folded(states, legend)
     assert [s for s in legend if s[0] == "lock"] == [*(("lock", f"op {n}") for n in range(4)), ("lock", OTHERS)]
     assert sum(shown.values()).sum() == pytest.approx(sum(states.values()).sum())
-    assert len({look.light for look in state_looks(legend).values()}) == len(legend)
+    assert len({style.light for style in state_styles(legend).values()}) == len(legend)
 
 
 def test_a_class_that_is_all_others_is_called_by_its_name():
@@ -193,16 +193,16 @@ def test_a_class_that_is_all_others_is_called_by_its_name():
 def test_of_a_storage_inside_the_pod_its_waiters_are_drawn(tmp_path):
     findings = study(tmp_path, manifest={"engine": {"name": "sqlite"}}, tables={"lock_waits": [lock_wait(6.0, 1.0)]})
     assert list(session_states(findings.storages[0])) == [("lock", "chat.accept")]
-    assert "who waited for its lock" in words(svg(findings, "accept-over-time"))
+    assert "waits for its lock" in words(svg(findings, "accept-over-time"))
 
 
 # --- colours ---
 
 
 def test_causes_and_shades_can_be_told_from_the_paper_and_from_each_other():
-    assert all(contrast(look.light, PAPER) >= 2.4 for look in CAUSE_LOOKS.values())
-    for look in CLASS_LOOKS.values():
-        ladder = [to_hex(shade.light) for shade in shades(look)]
+    assert all(contrast(style.light, PAPER) >= 2.4 for style in CAUSE_STYLES.values())
+    for style in CLASS_STYLES.values():
+        ladder = [to_hex(shade.light) for shade in shades(style)]
         assert len(set(ladder)) == 5
         brightness = [contrast(colour, "#000000") for colour in ladder]
         assert brightness == sorted(brightness)

@@ -7,7 +7,8 @@ from loadtests.records.rundirectory import run_directories
 from loadtests.records.vocabulary import KNOWN, OPERATIONS, TRANSACTION_OUTCOMES
 from reports.frames import read_run
 from reports.gather import axis_for
-from reports.waits import NOBODY, UNTOLD, read_waits
+from reports.lockrows import NO_HOLDER, UNNAMED
+from reports.waits import read_waits
 
 MS = 1_000_000
 PERIOD = 20 * MS
@@ -42,7 +43,7 @@ def test_a_writer_waits_behind_those_who_held_the_lock_meanwhile(tmp_path):
     waits = waits_of(write_run(tmp_path, transactions=rows))
     assert waits.known == "pod"
     assert dict(waits.behind("chat.accept")) == pytest.approx(
-        {"message.send": 0.020, "chat.offer": 0.010, NOBODY: 0.005}
+        {"message.send": 0.020, "chat.offer": 0.010, NO_HOLDER: 0.005}
     )
     assert waits.of("chat.close") == 0
 
@@ -55,7 +56,7 @@ def test_sampled_waits_count_ticks_times_period_with_an_interval(tmp_path):
     waits = waits_of(write_run(tmp_path, tables=tables))
     assert waits.known == "sampled"
     assert waits.behind("chat.accept") == [("chat.close", pytest.approx(0.08))]
-    assert waits.of(UNTOLD) == pytest.approx(0.02)
+    assert waits.of(UNNAMED) == pytest.approx(0.02)
     low, high = waits.interval_s("chat.accept")
     assert (low, high) == pytest.approx((1.09 * 0.02, 10.24 * 0.02), rel=0.01)
 

@@ -1,4 +1,4 @@
-"""What a user was doing while its next operation was already due: its earlier calls, found by user and time."""
+"""The client backlog: earlier calls that were still running when the user's next operation was due."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,100 +11,100 @@ import pyarrow as pa
 from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUSHES
+from reports.exemplars import Exemplars
 from reports.frames import CHUNK_ROWS, Ints, Run
-from reports.lanes import Lanes
-from reports.tails import Tail
+from reports.interval_index import IntervalIndex
 
-HELD_BACK_NS = 1_000_000
-"""A shorter time between due and begun is the generator's own, and nobody's call."""
+LEAST_BACKLOG_NS = 1_000_000
+"""A shorter lag is the load generator's own and has no earlier call."""
 
 K = TypeVar("K", bound=Hashable)
 _Keys = npt.NDArray[np.uint64]
 
 
-def earlier_calls(run: Run, tails: Mapping[K, Tail]) -> dict[K, Tail]:
-    """For each group of operations the calls that held them back: `started` to `ended` is what of a call lay between
-    due and begun. The operations table is read again, for the users of those operations only."""
-    held = {name: _late(tail) for name, tail in tails.items()}
+def earlier_calls(run: Run, groups: Mapping[K, Exemplars]) -> dict[K, Exemplars]:
+    """For each group of operations the earlier calls that delayed them, cut to the time between due and started.
+
+    Reads the operations table again, for the users of those operations only."""
+    held = {name: _late(group) for name, group in groups.items()}
     late = _joined(list(held.values()))
     if not len(late.key):
         return {}
     files = [_File(path, late) for path in run.directory.table_files("operations")]
-    return {name: _calls(tail, files) for name, tail in held.items()}
+    return {name: _calls(group, files) for name, group in held.items()}
 
 
-def _joined(tails: Sequence[Tail]) -> Tail:
-    """Each operation once."""
+def _joined(groups: Sequence[Exemplars]) -> Exemplars:
+    """All operations of the groups, each once."""
     none = np.zeros(0, dtype=np.int64)
-    key = np.concatenate([none.astype(np.uint64), *(tail.key for tail in tails)])
+    key = np.concatenate([none.astype(np.uint64), *(group.key for group in groups)])
     _, once = np.unique(key, return_index=True)
     planned, started, ended = (
-        np.concatenate([none, *(getattr(tail, name) for tail in tails)])[once]
+        np.concatenate([none, *(getattr(group, name) for group in groups)])[once]
         for name in ("planned", "started", "ended")
     )
-    return Tail(key[once], planned, started, ended)
+    return Exemplars(key[once], planned, started, ended)
 
 
-def _late(tail: Tail) -> Tail:
-    late = tail.started - tail.planned > HELD_BACK_NS
-    return Tail(tail.key[late], tail.planned[late], tail.started[late], tail.ended[late])
+def _late(group: Exemplars) -> Exemplars:
+    late = group.started - group.planned > LEAST_BACKLOG_NS
+    return Exemplars(group.key[late], group.planned[late], group.started[late], group.ended[late])
 
 
 class _File:
-    """One worker's operations: whose the late ones are, and what those users did while they were due. Little of a big
-    table is kept."""
+    """One worker's operations: the users of the late ones, and their calls meanwhile. Keeps few rows of a big table."""
 
-    def __init__(self, path: Path, late: Tail) -> None:
+    def __init__(self, path: Path, late: Exemplars) -> None:
         found = [
             (user[mine], key[mine]) for user, key in _columns(path, "user", "key") if (mine := _in(key, late.key)).any()
         ]
         user, key = _whole(found, np.int32, np.uint64)
         order = np.argsort(key, kind="stable")
         self._users, self._late = np.unique(user), key[order]
-        self._lane = np.searchsorted(self._users, user[order])
+        self._place = np.searchsorted(self._users, user[order])
         self.key, self._calls = self._meanwhile(path, late)
 
-    def lanes(self, keys: _Keys) -> Ints:
-        """Whose operation each is; -1 for none of this worker's."""
+    def places(self, keys: _Keys) -> Ints:
+        """The user's number for each operation; -1 for an operation of another worker."""
         if not len(self._late):
             return np.full(len(keys), -1, dtype=np.int64)
         places = np.minimum(np.searchsorted(self._late, keys), len(self._late) - 1)
-        return np.where(self._late[places] == keys, self._lane[places], -1).astype(np.int64)
+        return np.where(self._late[places] == keys, self._place[places], -1).astype(np.int64)
 
-    def _meanwhile(self, path: Path, late: Tail) -> tuple[_Keys, Lanes]:
-        lane = self.lanes(late.key)
-        mine = lane >= 0
-        due = Lanes(lane[mine], late.planned[mine], late.started[mine], len(self._users))
+    def _meanwhile(self, path: Path, late: Exemplars) -> tuple[_Keys, IntervalIndex]:
+        place = self.places(late.key)
+        mine = place >= 0
+        due = IntervalIndex(place[mine], late.planned[mine], late.started[mine], len(self._users))
         pieces = []
         for user, key, started, ended in _columns(path, "user", "key", "started_ns", "ended_ns") if mine.any() else ():
             theirs = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
             some = (self._users[theirs] == user) & due.touched(theirs, started, ended)
             pieces.append((theirs[some], key[some], started[some], ended[some]))
         theirs, key, started, ended = _whole(pieces, np.int64, np.uint64, np.int64, np.int64)
-        return key, Lanes(theirs, started, ended, len(self._users))
+        return key, IntervalIndex(theirs, started, ended, len(self._users))
 
-    def calls(self, tail: Tail) -> tuple[_Keys, Ints, Ints]:
-        """Key, from, to."""
-        lane = self.lanes(tail.key)
-        mine = lane >= 0
-        _, lo, hi, which = self._calls.cut(lane[mine], tail.planned[mine], tail.started[mine])
+    def calls(self, group: Exemplars) -> tuple[_Keys, Ints, Ints]:
+        """Key, beginning and end of each earlier call, cut to the time between due and started."""
+        place = self.places(group.key)
+        mine = place >= 0
+        _, lo, hi, which = self._calls.cut(place[mine], group.planned[mine], group.started[mine])
         some = which >= 0
         return self.key[self._calls.order[which[some]]], lo[some], hi[some]
 
 
 def _in(keys: _Keys, wanted: _Keys) -> npt.NDArray[np.bool_]:
-    """Which of the keys are wanted; those are sorted."""
+    """Which keys are in `wanted`, which is sorted."""
     places = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
     return np.asarray(wanted[places] == keys)
 
 
 def _whole(pieces: Sequence[Sequence[npt.NDArray[Any]]], *kinds: type[np.generic]) -> list[npt.NDArray[Any]]:
-    """Columns from pieces of them."""
+    """Concatenate the pieces of each column."""
     return [np.concatenate([np.zeros(0, kind), *(p[place] for p in pieces)]) for place, kind in enumerate(kinds)]
 
 
 def _columns(path: Path, *names: str) -> Iterator[list[npt.NDArray[Any]]]:
-    """These columns, without pushes: nobody is kept by one. In big pieces, because a file has many small batches."""
+    """These columns in big pieces, because a file has many small batches. Excludes pushes, which never block a user."""
     waiting: list[list[npt.NDArray[Any]]] = []
     held = 0
     for batch in read_batches(path):
@@ -125,6 +125,6 @@ def _filled(column: pa.Array) -> npt.NDArray[Any]:
     return np.asarray((column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False))
 
 
-def _calls(tail: Tail, files: list[_File]) -> Tail:
-    key, started, ended = (np.concatenate(parts) for parts in zip(*(f.calls(tail) for f in files), strict=True))
-    return Tail(key, started, started, ended)
+def _calls(group: Exemplars, files: list[_File]) -> Exemplars:
+    key, started, ended = (np.concatenate(parts) for parts in zip(*(f.calls(group) for f in files), strict=True))
+    return Exemplars(key, started, started, ended)

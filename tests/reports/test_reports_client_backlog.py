@@ -3,9 +3,9 @@
 import numpy as np
 from studies import NS, Op, write_run
 
-from reports.earlier import earlier_calls
+from reports.client_backlog import earlier_calls
+from reports.exemplars import Exemplars
 from reports.frames import read_run
-from reports.tails import Tail
 
 MS = NS // 1000
 
@@ -20,8 +20,8 @@ def found(tmp_path, operations, *keys, **more):
     run = read_run(write_run(tmp_path, operations=operations, **more))
     mine = sorted((op for op in operations if op.key in keys), key=lambda op: op.key)
     columns = ([round(moment(op) * NS) for op in mine] for moment in _MOMENTS)
-    tail = Tail(np.array([op.key for op in mine], np.uint64), *(np.array(c, np.int64) for c in columns))
-    calls = earlier_calls(run, {"asked": tail})
+    group = Exemplars(np.array([op.key for op in mine], np.uint64), *(np.array(c, np.int64) for c in columns))
+    calls = earlier_calls(run, {"asked": group})
     if not calls:
         return None
     its = calls["asked"]

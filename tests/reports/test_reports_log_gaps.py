@@ -5,7 +5,7 @@ from studies import NS, Op, write_run
 from waiting import MS, at, only, ticks, transaction, wait
 
 from loadtests.records.probe_coverage import Tick
-from reports.looks import deaf_times
+from reports.probe_samples import log_gaps
 from reports.sentence import sentence_of
 
 EXACT = {"known": ["event", "sampled"], "period_ns": 50 * MS, "threshold_ns": 10 * MS, "reason": ""}
@@ -13,10 +13,10 @@ SAMPLED = {"known": ["sampled"], "period_ns": 50 * MS, "threshold_ns": None, "re
 LOG_NS = 250 * MS
 
 
-def log(*deaf, name="postgres/log"):
+def log(*gaps, name="postgres/log"):
     """The looks into a log that told nothing in those windows, in ms since the judged stage began."""
     return [
-        (name, t, t, t + 1, 0, "it says nothing" if any(at(a) <= t < at(b) for a, b in deaf) else None, LOG_NS)
+        (name, t, t, t + 1, 0, "it says nothing" if any(at(a) <= t < at(b) for a, b in gaps) else None, LOG_NS)
         for t in range(0, 16 * NS, LOG_NS)
     ]
 
@@ -24,7 +24,7 @@ def log(*deaf, name="postgres/log"):
 ALWAYS, NEVER, EARLY = [(-5000, 11_000)], [], [(-5000, 2000)]
 
 
-def study_of(study, looks, waits, sources=None, name="01-postgres", **more):
+def study_of(study, samples, waits, sources=None, name="01-postgres", **more):
     """A wait behind session 1 each 100 ms."""
     keys = range(1, 101)
     operations = [Op("chat.accept", key=key, planned_s=5 + key / 10 - 0.1, response_s=0.09) for key in keys]
@@ -34,7 +34,7 @@ def study_of(study, looks, waits, sources=None, name="01-postgres", **more):
         transactions.append(
             transaction(1 + key, "chat.accept", moment, moment + 85, key=key, received=moment, asked=moment)
         )
-    tables = {"lock_waits": waits, "ticks": [*ticks(), *looks]}
+    tables = {"lock_waits": waits, "ticks": [*ticks(), *samples]}
     manifest = {"lock_sources": {"postgres": EXACT} if sources is None else sources}
     write_run(study, name, operations=operations, transactions=transactions, tables=tables, manifest=manifest, **more)
     return only(study)
@@ -68,9 +68,9 @@ def test_a_log_that_was_always_heard_times_what_is_long(tmp_path):
     assert known(storage) == "waits above 10 ms timed by the server, shorter ones sampled"
 
 
-@pytest.mark.parametrize("looks", [log(*ALWAYS), []], ids=["deaf", "no look at all"])
-def test_with_a_log_that_told_nothing_all_are_sampled(tmp_path, looks):
-    storage = study_of(tmp_path, looks, list(map(sampled, range(1, 101))))
+@pytest.mark.parametrize("samples", [log(*ALWAYS), []], ids=["deaf", "no look at all"])
+def test_with_a_log_that_told_nothing_all_are_sampled(tmp_path, samples):
+    storage = study_of(tmp_path, samples, list(map(sampled, range(1, 101))))
     assert storage.waits.known == storage.blame.known == storage.causes.known == storage.durations.known == "sampled"
     assert figures(storage) == (None, 0, 0, pytest.approx(5.0))
     assert known(storage) == "lock waits known: sampled"
@@ -107,7 +107,7 @@ def test_a_log_misses_nothing_while_nobody_reads_it_but_what_is_never_read(tmp_p
 
 
 def test_what_a_look_says_was_lost_was_lost_since_the_one_before(tmp_path):
-    found = deaf_times([Tick("postgres/log", t, LOG_NS, "cut" if t == 3 else None) for t in range(6)], 6)
+    found = log_gaps([Tick("postgres/log", t, LOG_NS, "cut" if t == 3 else None) for t in range(6)], 6)
     assert found == ((2, 4),)
 
 
@@ -121,9 +121,9 @@ def test_one_deaf_round_makes_it_in_part(tmp_path):
 def test_the_log_of_one_database_times_no_waits_of_another(tmp_path):
     """Two sides of a dual storage: MariaDB has no log of its waits, however long they are."""
     elsewhere = [sampled(key, database="legacy") for key in range(1, 11)]
-    looks = [("mariadb:legacy", *tick[1:]) for tick in ticks()]
+    samples = [("mariadb:legacy", *tick[1:]) for tick in ticks()]
     sources = {"postgres": EXACT, "legacy": SAMPLED}
-    storage = study_of(tmp_path, [*log(), *looks], [*elsewhere, *map(timed, range(11, 101))], sources)
+    storage = study_of(tmp_path, [*log(), *samples], [*elsewhere, *map(timed, range(11, 101))], sources)
     assert {name: its.known for name, its in storage.waits.databases.items()} == {
         "postgres": "event and sampled",
         "legacy": "sampled",
@@ -135,10 +135,10 @@ def test_the_log_of_one_database_times_no_waits_of_another(tmp_path):
 def test_each_log_is_that_of_its_own_database(tmp_path):
     """Two PostgreSQL of one run, of which one's log was deaf."""
     others = [("postgres:legacy", *tick[1:]) for tick in ticks()]
-    looks = [*log(), *others, *log(*ALWAYS, name="postgres:legacy/log")]
+    samples = [*log(), *others, *log(*ALWAYS, name="postgres:legacy/log")]
     elsewhere = [sampled(key, database="legacy") for key in range(1, 11)]
     waits = [*elsewhere, *map(timed, range(11, 101))]
-    storage = study_of(tmp_path, looks, waits, {"postgres": EXACT, "legacy": EXACT})
+    storage = study_of(tmp_path, samples, waits, {"postgres": EXACT, "legacy": EXACT})
     assert {name: its.known for name, its in storage.waits.databases.items()} == {
         "postgres": "event and sampled",
         "legacy": "sampled",

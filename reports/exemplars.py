@@ -1,4 +1,4 @@
-"""The operations around a figure: those that made it what it is, to be looked into one by one."""
+"""Exemplars: the operations around a percentile, whose split by cause explains it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from reports.frames import Ints
 from reports.gather import Column, Identity
 from reports.statistics import PERCENTILES, Estimate, rank_of
 
-AROUND = 0.01
+NEAREST_SHARE = 0.01
 AT_LEAST = 20
-"""The rule: the nearest ranks, one in a hundred of all, at least twenty. Fewer rows than that have none."""
+"""The nearest ranks: one in a hundred of all, at least twenty. Fewer rows have no exemplars."""
 OF_MEAN = 5_000
-"""Of so many of each run, evenly spread, the mean is asked what only single operations can tell."""
+"""Exemplars of the mean in each run, evenly spread."""
 _COUNTED = tuple(OUTCOMES.index(name) for name in ("ok", "unknown"))
 _FIGURES = ("p50", "p95", "p99")
 
 
 @dataclass(frozen=True)
-class Tail:
-    """Operations of one run, one array a column, times in ns. Each stands for `worth` of them."""
+class Exemplars:
+    """Operations of one run, one array per column, times in ns. Each stands for `worth` operations."""
 
     key: npt.NDArray[np.uint64]
     planned: Ints
@@ -32,14 +32,14 @@ class Tail:
     worth: float = 1.0
 
 
-Tails = Mapping[str, Mapping[str, Tail]]
-"""Figure → run → those of its operations that are around it; around the mean are all of them."""
+ExemplarsByFigure = Mapping[str, Mapping[str, Exemplars]]
+"""Figure → run → operations around it; for the mean, a sample of all."""
 
 
-def tails(
+def exemplars(
     response: Mapping[str, Estimate | None], columns: Mapping[str, Column], identities: Mapping[str, Identity]
-) -> Tails:
-    """Of one operation. `columns` and `identities` by run."""
+) -> ExemplarsByFigure:
+    """Exemplars of one operation. `columns` and `identities` by run."""
     counted = {run: column.judged & np.isin(column.outcome, _COUNTED) for run, column in columns.items()}
     durations = np.concatenate([columns[run].response[mask] for run, mask in counted.items()])
     shares = {name: p for name, p in PERCENTILES if name in _FIGURES and response.get(name)}
@@ -49,22 +49,22 @@ def tails(
     for name, share in shares.items():
         low, high = _bounds(durations, share)
         found[name] = {
-            run: _tail(column, identities[run], np.flatnonzero(counted[run] & _between(column, low, high)))
+            run: _group(column, identities[run], np.flatnonzero(counted[run] & _between(column, low, high)))
             for run, column in columns.items()
         }
     return found
 
 
-def _spread(column: Column, identity: Identity) -> Tail:
+def _spread(column: Column, identity: Identity) -> Exemplars:
     places = np.flatnonzero(column.judged)
     some = places[np.linspace(0, len(places) - 1, min(len(places), OF_MEAN)).astype(np.int64)]
-    return replace(_tail(column, identity, some), worth=len(places) / max(len(some), 1))
+    return replace(_group(column, identity, some), worth=len(places) / max(len(some), 1))
 
 
 def _bounds(durations: Ints, share: float) -> tuple[int, int]:
-    """The shortest and the longest of the ranks around."""
+    """The shortest and the longest response among the nearest ranks."""
     n = len(durations)
-    some = min(max(AT_LEAST, ceil(AROUND * n)), n)
+    some = min(max(AT_LEAST, ceil(NEAREST_SHARE * n)), n)
     first = min(max(rank_of(share, n) - 1 - some // 2, 0), n - some)
     edges = np.partition(durations, [first, first + some - 1])
     return int(edges[first]), int(edges[first + some - 1])
@@ -74,7 +74,7 @@ def _between(column: Column, low: int, high: int) -> npt.NDArray[np.bool_]:
     return np.asarray((column.response >= low) & (column.response <= high))
 
 
-def _tail(column: Column, identity: Identity, places: Ints) -> Tail:
+def _group(column: Column, identity: Identity, places: Ints) -> Exemplars:
     planned, response, service = identity.planned[places], column.response[places], column.service[places]
     ended = planned + response
-    return Tail(identity.key[places], planned, ended - service, ended)
+    return Exemplars(identity.key[places], planned, ended - service, ended)

@@ -10,7 +10,7 @@ from reports.causes import Causes
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
-from reports.lockrows import NOBODY
+from reports.lockrows import NO_HOLDER
 from reports.sampled import Sampled
 from reports.splits import CAUSES, Split
 
@@ -36,7 +36,7 @@ def waiting(storage, word=""):
     base, statement = word or "postgres", word or "SELECT 1 FROM accounts"
     splits = {"chat.accept": {figure: split(holder=accept) for figure in ("mean", "p50", "p99")}}
     over = {"chat.accept": {cause: np.full(len(storage.bin_s), 0.5) for cause in CAUSES}}
-    pairs = {(accept, message): 3.0, ("subscription.create", NOBODY): 1.0}
+    pairs = {(accept, message): 3.0, ("subscription.create", NO_HOLDER): 1.0}
     chain = (word or "chat.close", message)
     worst = Worst("01-a", base, 7.0, 2_500_000_000, True, "event", accept, row, "timed_out", statement, chain)
     convoy = Convoy("01-a", base, row, 6.0, accept, 6.5, 9.0, 12, 30.0)

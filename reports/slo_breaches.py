@@ -1,4 +1,4 @@
-"""When a pod burnt: from counts of attempts to the spans in which too many of them were bad. Pure."""
+"""SLO breaches of a pod: counts of attempts → the times in which too many of them were bad. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,72 +11,72 @@ Floats = npt.NDArray[np.float64]
 
 WIDTHS_S: tuple[int, ...] = (1, 2, 5)
 _MOSTLY = 0.9
-"""A width is wide enough when so many of its bins hold attempts enough to be known."""
+"""Share of bins that must hold enough attempts to be known; otherwise the next width is used."""
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What burning is. A bin with fewer than `least` attempts is unknown, and neither begins nor ends a burn."""
+class BreachRule:
+    """When a breach begins and ends. A bin with fewer than `least` attempts is unknown and does neither."""
 
     least: int = 5
     starts: float = 0.2
-    """Burning begins with the first of `in_a_row` known bins that each have a larger share of bad attempts ..."""
+    """A breach begins with the first of `in_a_row` known bins that each have a larger share of bad attempts ..."""
     ends: float = 0.1
     """... and ends with the first of `in_a_row` known bins that each have no larger share than this."""
     in_a_row: int = 2
 
     def __str__(self) -> str:
         return (
-            f"a pod begins to burn with the first of {self.in_a_row} bins in a row in each of which more than "
-            f"{self.starts:.0%} of its attempts are bad, and stops with the first of {self.in_a_row} in a row in which "
-            f"no more than {self.ends:.0%} are; a bin of fewer than {self.least} attempts is unknown and is passed over"
+            f"a breach begins with the first of {self.in_a_row} bins in a row in each of which more than "
+            f"{self.starts:.0%} of the attempts are bad, and ends with the first of {self.in_a_row} in a row in which "
+            f"no more than {self.ends:.0%} are; a bin of fewer than {self.least} attempts is unknown and is skipped"
         )
 
 
-RULE = Rule()
+BREACH_RULE = BreachRule()
 
 
 @dataclass(frozen=True)
-class Burn:
-    """Bins from `first` up to `past` (exclusive), and the worst share of bad attempts among them. `past` None: nobody
-    saw its end."""
+class Breach:
+    """Bins from `first` up to `past` (exclusive), and the worst share of bad attempts among them. `past` None: the
+    breach had not ended at the end of the load."""
 
     first: int
     past: int | None
     worst: float
 
 
-def shares(attempts: Ints, bad: Ints, rule: Rule = RULE) -> Floats:
+def shares(attempts: Ints, bad: Ints, rule: BreachRule = BREACH_RULE) -> Floats:
     """The share of bad attempts in each bin; NaN where it is unknown."""
     known = attempts >= rule.least
     return np.where(known, bad / np.maximum(attempts, 1), np.nan)
 
 
-def burns(share: Floats, rule: Rule = RULE) -> list[Burn]:
-    """The burns of one pod by one signal, in order; no two of them touch."""
+def breaches(share: Floats, rule: BreachRule = BREACH_RULE) -> list[Breach]:
+    """The breaches of one SLI of one pod, in order; no two of them touch."""
     known = np.flatnonzero(~np.isnan(share))
-    found: list[Burn] = []
+    found: list[Breach] = []
     since: int | None = None
     streak: list[int] = []
     for place in known.tolist():
-        turns = share[place] > rule.starts if since is None else share[place] <= rule.ends
-        streak = [*streak, place] if turns else []
+        crossed = share[place] > rule.starts if since is None else share[place] <= rule.ends
+        streak = [*streak, place] if crossed else []
         if len(streak) < rule.in_a_row:
             continue
         if since is None:
             since = streak[0]
         else:
-            found.append(_burn(share, since, streak[0]))
+            found.append(_breach(share, since, streak[0]))
             since = None
         streak = []
-    return found if since is None else [*found, _burn(share, since, None)]
+    return found if since is None else [*found, _breach(share, since, None)]
 
 
-def _burn(share: Floats, first: int, past: int | None) -> Burn:
-    return Burn(first, past, float(np.nanmax(share[first:past])))
+def _breach(share: Floats, first: int, past: int | None) -> Breach:
+    return Breach(first, past, float(np.nanmax(share[first:past])))
 
 
-def width_for(attempts: Ints, rule: Rule = RULE) -> int:
+def width_for(attempts: Ints, rule: BreachRule = BREACH_RULE) -> int:
     """The narrowest of `WIDTHS_S` in which most bins of all pods are known, else the widest.
 
     `attempts`: [pod, second].

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.burning import RULE, WIDTHS_S, Burn, burns, joined, shares, widened, width_for
+from reports.slo_breaches import BREACH_RULE, WIDTHS_S, Breach, breaches, joined, shares, widened, width_for
 
 FINE, BAD, HALF, DARK = 0.0, 1.0, 0.15, np.nan
 
 
 def found(*bins):
-    return burns(np.array(bins))
+    return breaches(np.array(bins))
 
 
 def test_a_bin_with_few_attempts_is_unknown():
@@ -21,7 +21,7 @@ def test_a_bin_with_few_attempts_is_unknown():
 
 
 def test_it_burns_from_the_first_of_two_bad_bins_until_the_first_of_two_good_ones():
-    assert found(FINE, BAD, BAD, BAD, FINE, FINE) == [Burn(1, 4, 1.0)]
+    assert found(FINE, BAD, BAD, BAD, FINE, FINE) == [Breach(1, 4, 1.0)]
 
 
 @pytest.mark.parametrize("bins", [(FINE, BAD, FINE), (BAD, FINE, BAD, FINE), (0.2, 0.2, 0.2), (DARK, BAD, DARK), ()])
@@ -30,21 +30,21 @@ def test_one_bad_bin_or_a_few_bad_attempts_are_no_burn(bins):
 
 
 def test_one_good_bin_or_a_middling_share_does_not_end_a_burn():
-    assert found(BAD, BAD, FINE, HALF, FINE, BAD, FINE, FINE) == [Burn(0, 6, 1.0)]
+    assert found(BAD, BAD, FINE, HALF, FINE, BAD, FINE, FINE) == [Breach(0, 6, 1.0)]
 
 
 def test_a_burn_whose_end_nobody_saw_has_none():
-    assert found(FINE, 0.5, 0.7) == [Burn(1, None, 0.7)]
-    assert found(BAD, BAD, DARK, DARK, FINE) == [Burn(0, None, 1.0)]
+    assert found(FINE, 0.5, 0.7) == [Breach(1, None, 0.7)]
+    assert found(BAD, BAD, DARK, DARK, FINE) == [Breach(0, None, 1.0)]
 
 
 def test_unknown_bins_are_passed_over():
-    assert found(BAD, DARK, BAD, DARK, FINE, DARK, FINE) == [Burn(0, 4, 1.0)]
+    assert found(BAD, DARK, BAD, DARK, FINE, DARK, FINE) == [Breach(0, 4, 1.0)]
     assert found(DARK, DARK) == []
 
 
 def test_a_pod_may_burn_twice():
-    assert found(BAD, BAD, FINE, FINE, 0.3, 0.3) == [Burn(0, 2, 1.0), Burn(4, None, 0.3)]
+    assert found(BAD, BAD, FINE, FINE, 0.3, 0.3) == [Breach(0, 2, 1.0), Breach(4, None, 0.3)]
 
 
 SHARES = st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1)), max_size=60)
@@ -52,16 +52,16 @@ SHARES = st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1)), max_size=60
 
 @given(SHARES)
 def test_burns_are_in_order_apart_and_within_the_data(bins):
-    seen = burns(np.array(bins))
+    seen = breaches(np.array(bins))
     edges = [edge for b in seen for edge in (b.first, len(bins) if b.past is None else b.past)]
     assert edges == sorted(set(edges))
     assert all(b.past is not None for b in seen[:-1])
-    assert all(b.worst > RULE.starts for b in seen)
+    assert all(b.worst > BREACH_RULE.starts for b in seen)
 
 
 @given(SHARES)
 def test_what_is_always_fine_or_unknown_never_burns(bins):
-    assert burns(np.where(np.array(bins, dtype=float) > RULE.starts, 0.0, np.array(bins, dtype=float))) == []
+    assert breaches(np.where(np.array(bins, dtype=float) > BREACH_RULE.starts, 0.0, np.array(bins, dtype=float))) == []
 
 
 def test_bins_are_as_narrow_as_the_attempts_allow():

@@ -1,4 +1,4 @@
-"""Waits charged to those who held what was waited for: each one's time, moment by moment."""
+"""Attribution of lock waits to the holders of the lock, moment by moment."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reports.frames import Ints
+from reports.lock_holders import LockHolders
 from reports.lockrows import LockRows
-from reports.queues import Held
 
 
 class Kind(NamedTuple):
-    """What waits are told apart by."""
+    """The key by which waits are summed."""
 
     database: str
     waiter: str
@@ -22,9 +22,9 @@ class Kind(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Charged:
-    """Seconds of waits of judged stages by kind and holder: `direct` who held the lock then, `root` the head of the
-    chain then; `depth` by database and length of the chain."""
+class Attribution:
+    """Seconds of waits of judged stages by kind and holder: `direct` by the holder of the lock at that moment,
+    `root` by the root blocker; `depth` by database and length of the chain."""
 
     direct: Mapping[tuple[Kind, str], float]
     root: Mapping[tuple[Kind, str], float]
@@ -32,7 +32,7 @@ class Charged:
 
 
 class Asked(NamedTuple):
-    """Waits by their places among the rows, what of each is asked for, and the group that it counts in."""
+    """Waits by their positions among the rows, the part of each to attribute, and the group that it counts in."""
 
     which: Ints
     starts: Ints
@@ -40,16 +40,16 @@ class Asked(NamedTuple):
     group: Ints
 
 
-def charged(rows: LockRows, held: Held) -> Charged:
+def attribute(rows: LockRows, held: LockHolders) -> Attribution:
     which = np.flatnonzero(rows.judged)
-    told, kind = _kinds(rows, which)
+    kinds, kind = _kinds(rows, which)
     asked = Asked(which, rows.starts[which], rows.ends[which], kind)
-    direct = _seconds(charge(rows, held, asked, "direct"), told, rows.names.all)
-    if held.root is held.direct and rows.root is rows.blocker:  # nobody who holds the lock waits for another
-        return Charged(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
-    root = _seconds(charge(rows, held, asked, "root"), told, rows.names.all)
-    depth = charge(rows, held, asked, "depth").items()
-    return Charged(direct, root, _summed(((told[k].database, label), ns / 1e9) for (k, label), ns in depth))
+    direct = _seconds(attribute_time(rows, held, asked, "direct"), kinds, rows.names.all)
+    if held.root is held.direct and rows.root is rows.blocker:  # no holder of the lock waits for another lock
+        return Attribution(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
+    root = _seconds(attribute_time(rows, held, asked, "root"), kinds, rows.names.all)
+    depth = attribute_time(rows, held, asked, "depth").items()
+    return Attribution(direct, root, _summed(((kinds[k].database, label), ns / 1e9) for (k, label), ns in depth))
 
 
 def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, int], float]:
@@ -60,13 +60,13 @@ def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, i
 
 
 def _seconds(
-    found: Mapping[tuple[int, int], float], told: Sequence[Kind], names: Sequence[str]
+    found: Mapping[tuple[int, int], float], kinds: Sequence[Kind], names: Sequence[str]
 ) -> dict[tuple[Kind, str], float]:
-    return {(told[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
+    return {(kinds[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
 
 
 def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:
-    """The kinds that there are, and the place of each wait's among them."""
+    """All kinds, and the number of each wait's kind."""
     shape = len(rows.databases), len(rows.names.all), max(len(rows.objects.all), 1)
     columns = [column[which].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
     codes = (columns[0] * shape[1] + columns[1]) * shape[2] + columns[2]
@@ -75,16 +75,16 @@ def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:
     return [Kind(rows.databases[d], rows.names.all[w], rows.objects.all[o]) for d, w, o in parts], kind
 
 
-def charge(rows: LockRows, held: Held, asked: Asked, by: str) -> dict[tuple[int, int], float]:
-    """Nanoseconds by group and label of the holders: `direct`, `root` or `depth`. What nobody is known to have held is
-    charged to whom the wait's own row names."""
+def attribute_time(rows: LockRows, held: LockHolders, asked: Asked, by: str) -> dict[tuple[int, int], float]:
+    """Nanoseconds by group and label of the holders: `direct`, `root` or `depth`. Time without a known holder is
+    attributed to the holder that the wait's own row names."""
     which, starts, ends, group = asked
     groups = int(group.max(initial=-1)) + 1
     whole = rows.ends[which] - rows.starts[which]
     worth = rows.weight[which] / np.maximum(whole, 1)
     free = np.where(whole > 0, np.maximum(ends - starts, 0) * worth, rows.weight[which])
     sums: dict[tuple[int, int], float] = defaultdict(float)
-    for label, behind in held.lanes.behind(getattr(held, by), held.queue[which], starts, ends):
+    for label, behind in held.intervals.behind(getattr(held, by), held.queue[which], starts, ends):
         free -= behind * worth
         _add(sums, np.bincount(group, behind * worth, groups), label)
     own = {"direct": rows.blocker, "root": rows.root, "depth": rows.depth}[by][which].astype(np.int64)

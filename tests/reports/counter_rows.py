@@ -5,14 +5,14 @@ from studies import NS
 
 def counters(totals, engine="mariadb", database="mariadb", at=range(17)):
     """Each counter's total second by second: numbers a second, or a list of totals (None: not there)."""
-    told = {
+    totals = {
         name: [total * second for second in at] if isinstance(total, int) else list(total)
         for name, total in totals.items()
     }
     return [
         (second * NS, engine, database, name, values[place])
         for place, second in enumerate(at)
-        for name, values in told.items()
+        for name, values in totals.items()
         if values[place] is not None
     ]
 
