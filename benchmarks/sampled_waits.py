@@ -26,8 +26,8 @@ from benchmarks._observed import Observed, observed
 from loadtests.servers.contract import Server
 from loadtests.servers.registry import create_server
 from reports.frames import table
-from reports.looks import first_looks
-from reports.sampled import of_looks
+from reports.probe_samples import first_samples
+from reports.sampled import of_samples
 
 DATABASES = 4
 ROUNDS = 5
@@ -54,7 +54,7 @@ class Minute(NamedTuple):
 def recorded(observer: Observed, waited_s: float) -> Minute:
     rows, ticks = observer.rows("lock_waits"), table(observer.directory, "ticks")
     hits, starts = (np.array([row[name] for row in rows], dtype=np.int64) for name in ("hits", "started_ns"))
-    seen = of_looks(first_looks(ticks, starts), hits, hits * PERIOD_S * 1e9)
+    seen = of_samples(first_samples(ticks, starts), hits, hits * PERIOD_S * 1e9)
     return Minute(waited_s, seen.seconds, seen.interval_s(PERIOD_S))
 
 

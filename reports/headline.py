@@ -180,7 +180,7 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
 
 def _client_backlog(accept: Measure) -> str:
     share = accept.client_backlog_s / accept.waited_s if accept.waited_s else 0.0
-    return f"{share:.0%} was client backlog: their agents were still in an earlier call. " if share >= _LITTLE else ""
+    return f"{share:.0%} was client backlog (their agents were still in an earlier call). " if share >= _LITTLE else ""
 
 
 def _meanwhile(storage: StorageFindings) -> str:

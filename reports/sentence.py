@@ -23,7 +23,7 @@ _SAME = 1.05
 """Bounds this near to a figure are left out."""
 
 _WORDS = {
-    CLIENT_BACKLOG: "was client backlog: its user was still in an earlier call",
+    CLIENT_BACKLOG: "was client backlog (its user was still in an earlier call)",
     "session": "was spent waiting for a free session of the pod's pool",
     "database": "was database work",
     "pod": "was the pod's own work",

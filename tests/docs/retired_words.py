@@ -100,6 +100,9 @@ FOREIGN = {"tell"}
 #: Names of file formats that scripts match.
 FORMAT_NAMES = {"accepts_nobody_was_told", "acts_on_target"}
 
+#: Values of file formats that scripts match, as whole string literals.
+FORMAT_VALUES = {'"held back"', '"not told"'}
+
 #: The operating system's user, and names of files and of the page that scripts match.
 QUOTED = re.compile(r"`nobody`|\buser nobody\b|`held back`|`not told`")
 
@@ -161,7 +164,9 @@ def uses_in_python(path: str, text: str) -> Iterator[Use]:
             if instead:
                 yield Use(path, line, token.string, instead)
         elif token.type == tokenize.COMMENT or (
-            token.type in (tokenize.STRING, fstring) and PROSE.search(token.string)
+            token.type in (tokenize.STRING, fstring)
+            and PROSE.search(token.string)
+            and token.string not in FORMAT_VALUES
         ):
             yield from uses_in_prose(path, token.string, line)
         before = token.string

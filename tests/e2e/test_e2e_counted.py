@@ -17,7 +17,7 @@ local ends = us() + 300000 repeat until us() >= ends return 1"""
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory, redis_server, mariadb_server):
-    """The summary of a run on each. A client's script blocks the run's Redis, whose totals are set back in mid-run.
+    """The summary of a run on each. A client's script blocks the run's Redis, whose totals are reset during the run.
     `*_server`: such servers are here."""
     directory = tmp_path_factory.mktemp("counted")
     storages = ("--storage", "redis", "--storage", "mariadb")
@@ -60,7 +60,7 @@ def test_totals_that_were_set_back_are_of_a_part_and_never_negative(summary):
     assert (found["known"], found["resets"]) == ("counter", 1)
     assert 0 < found["seen"] < 1
     assert min(found["growth"].values()) >= 0
-    assert [caveat for caveat in summary["caveats"] if "totals of redis were set back once" in caveat]
+    assert [caveat for caveat in summary["caveats"] if "totals of redis were reset once" in caveat]
 
 
 def test_mariadb_counts_lock_waits_beside_sampled_ones(summary):

@@ -76,8 +76,8 @@ def test_the_sentence_says_what_it_is_where_locks_are_not_the_cause(tmp_path):
     storage = study_of(tmp_path, *accepts(wait_ms=0))
     assert sentence(storage) == (
         "Of the 32 ms that p99 of chat.accept took on postgres, 10 ms was spent waiting for a free session of the "
-        "pod's pool, 10 ms was database work, 5.0 ms was client backlog: its user was still in an earlier call and 5.0 ms was "
-        "the network and the pod's socket (lock waits known: sampled)."
+        "pod's pool, 10 ms was database work, 5.0 ms was client backlog (its user was still in an earlier call) and "
+        "5.0 ms was the network and the pod's socket (lock waits known: sampled)."
     )
 
 

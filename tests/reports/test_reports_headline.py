@@ -69,7 +69,7 @@ def test_what_passed_before_accepts_began_is_told(tmp_path):
     late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
     tables = {"lock_waits": [wait(0, "message.send", 5.0)]}
     write_run(tmp_path, "01-postgres", operations=late, tables=tables)
-    assert "75% was client backlog: their agents were still in an earlier call." in head(tmp_path).reason
+    assert "75% was client backlog (their agents were still in an earlier call)." in head(tmp_path).reason
 
 
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
