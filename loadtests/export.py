@@ -19,7 +19,7 @@ from loadtests.sanitize import sanitize_lines, text_cell
 from loadtests.standardstreams import print_path
 
 
-class Sink(Protocol):
+class ExportSink(Protocol):
     def write_batch(self, batch: pa.RecordBatch) -> None: ...
     def close(self) -> None: ...
 
@@ -84,7 +84,7 @@ def export_table(directory: RunDirectory, table: Table, format: str, descriptor:
             sink.close()
 
 
-def _sink(format: str, file: BinaryIO, schema: pa.Schema) -> Sink:
+def _sink(format: str, file: BinaryIO, schema: pa.Schema) -> ExportSink:
     if format == "csv":
         return pa.csv.CSVWriter(file, schema)  # type: ignore[no-any-return]
     return pa.parquet.ParquetWriter(file, schema, compression="zstd")  # type: ignore[no-any-return]

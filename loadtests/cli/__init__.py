@@ -84,7 +84,7 @@ def _add_clean(clean: argparse.ArgumentParser) -> None:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.commands.study_commands import clean
+    from loadtests.conductor.commands.study import clean
 
     return clean(arguments.runs)
 

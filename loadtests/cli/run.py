@@ -68,7 +68,7 @@ def _add_hosts(hosts: argparse._ArgumentGroup) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.choices import Generator
-    from loadtests.conductor.commands.study_commands import run, serve_master
+    from loadtests.conductor.commands.study import run, serve_master
     from loadtests.conductor.preflight.request import StudyRequest
 
     _check_hosts(arguments)

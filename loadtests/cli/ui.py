@@ -56,7 +56,7 @@ def _add_target(target: _ArgumentGroup) -> None:
 
 
 def _ui(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.commands.study_commands import WebUi, web_ui
+    from loadtests.conductor.commands.webui import WebUi, web_ui
     from loadtests.webui.exposure import address_of, problems_of_access
 
     if problems := problems_of_access(arguments):

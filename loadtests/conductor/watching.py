@@ -86,7 +86,7 @@ class Lines:
         os.close(self.descriptor)
 
 
-class Watch:
+class ProcessWatch:
     """Calls back when a descriptor is readable or a process has exited, until closed.
 
     The calls are made by the loop of `interrupts` while it runs, which is in `wait`. One watch at a time."""
@@ -174,8 +174,8 @@ class Watch:
 
 
 @contextmanager
-def watching(interrupts: Interrupts) -> Iterator[Watch]:
-    watch = Watch(interrupts)
+def watching(interrupts: Interrupts) -> Iterator[ProcessWatch]:
+    watch = ProcessWatch(interrupts)
     try:
         yield watch
     finally:

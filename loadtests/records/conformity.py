@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.files import UnreadableError
-from loadtests.records.messages import Budget
+from loadtests.records.messages import MessageBudget
 from loadtests.records.tables import TABLES, Column, Table, codes_of
 from loadtests.records.vocabulary import LATER_NAMES
 from loadtests.sanitize import sanitize
@@ -83,7 +83,7 @@ class Conformity:
             found[name] = len(names)
         return found
 
-    def check(self, batch: pa.RecordBatch, budget: Budget) -> None:
+    def check(self, batch: pa.RecordBatch, budget: MessageBudget) -> None:
         """Raises UnreadableError, or pyarrow.ArrowInvalid, when the batch is not as it should be, or one too many."""
         batch.validate(full=True)
         self._rows += batch.num_rows

@@ -36,7 +36,7 @@ a key of their metadata as well, and would allocate what no check has seen."""
 _CONTINUED = b"\xff\xff\xff\xff"
 
 
-class Budget:
+class MessageBudget:
     """How many bytes the columns of a file may take."""
 
     def __init__(self, name: str, on_disk: int) -> None:
@@ -59,7 +59,7 @@ class CheckedStream(io.RawIOBase):
         super().__init__()
         self._file, self._name = file, name
         self._size = os.fstat(file.fileno()).st_size
-        self.budget = Budget(name, _bytes_on_disk(file.fileno(), self._size))
+        self.budget = MessageBudget(name, _bytes_on_disk(file.fileno(), self._size))
         self._chunks: deque[bytes] = deque()
         self._decoded = 0
         self._expected = _SCHEMA

@@ -39,65 +39,65 @@ DirectoryName = Annotated[Any, PlainValidator(_directory_name)]
 Counts = Annotated[dict[Name, Count], Field(max_length=10_000)]
 
 
-class Scenario(TypedDict, total=False):
+class ScenarioShape(TypedDict, total=False):
     name: Text
     sha256: Text
 
 
-class Planned(TypedDict, total=False):
+class PlannedShape(TypedDict, total=False):
     rounds: Required[Annotated[int, Field(ge=0, le=1_000)]]
     storages: Required[Annotated[list[Name], Field(max_length=1_000)]]
 
 
-class Harness(TypedDict, total=False):
+class HarnessShape(TypedDict, total=False):
     version: Text
     commit: Text
 
 
-class Pod(TypedDict, total=False):
+class PodShape(TypedDict, total=False):
     name: Text
     accounts: list[Name] | int | None
 
 
-class Target(TypedDict, total=False):
+class TargetShape(TypedDict, total=False):
     owned: bool | None
-    pods: Annotated[list[Pod], Field(max_length=MOST_PODS)] | None
+    pods: Annotated[list[PodShape], Field(max_length=MOST_PODS)] | None
 
 
-class Promises(TypedDict, total=False):
+class PromisesShape(TypedDict, total=False):
     durable: bool | None
     no_orphans: bool | None
     commit_survives: Text
 
 
-class Engine(TypedDict, total=False):
+class EngineShape(TypedDict, total=False):
     name: Text
     version: Text
     settings: Annotated[dict[Name, Any], Field(max_length=10_000)] | None
-    promises: Promises | None
+    promises: PromisesShape | None
 
 
-class Host(TypedDict, total=False):
+class HostShape(TypedDict, total=False):
     cpu: Text
     cores: Number | None
 
 
-class RemoteWorker(TypedDict, total=False):
+class RemoteWorkerShape(TypedDict, total=False):
     error_ns: Whole | None
 
 
-class Generator(TypedDict, total=False):
-    workers: list[RemoteWorker] | None
+class GeneratorShape(TypedDict, total=False):
+    workers: list[RemoteWorkerShape] | None
 
 
-class LockSource(TypedDict, total=False):
+class LockSourceShape(TypedDict, total=False):
     known: Annotated[list[Name], Field(max_length=100)] | None
     period_ns: Count | None
     threshold_ns: Count | None
     reason: Text
 
 
-class Stage(TypedDict, total=False):
+class StageShape(TypedDict, total=False):
     name: Required[Name]
     starts_s: Required[Seconds]
     duration_s: Required[Seconds]
@@ -106,27 +106,27 @@ class Stage(TypedDict, total=False):
     judge: Required[bool]
 
 
-class Manifest(TypedDict, total=False):
+class ManifestShape(TypedDict, total=False):
     format: int
     study: DirectoryName
     run: DirectoryName
     round: Count | None
-    planned: Planned | None
+    planned: PlannedShape | None
     storage: Text
     label: Text
-    scenario: Scenario | None
+    scenario: ScenarioShape | None
     seed: Whole | None
-    harness: Harness | None
-    target: Target | None
-    engine: Engine | None
-    host: Host | None
+    harness: HarnessShape | None
+    target: TargetShape | None
+    engine: EngineShape | None
+    host: HostShape | None
     notes: Annotated[list[Name], Field(max_length=1_000)] | None
-    generator: Generator | None
-    lock_sources: Annotated[dict[Name, LockSource | None], Field(max_length=1_000)] | None
-    stages: Annotated[list[Stage], Field(max_length=10_000)] | None
+    generator: GeneratorShape | None
+    lock_sources: Annotated[dict[Name, LockSourceShape | None], Field(max_length=1_000)] | None
+    stages: Annotated[list[StageShape], Field(max_length=10_000)] | None
 
 
-class Operations(TypedDict, total=False):
+class OperationsShape(TypedDict, total=False):
     begun: Count | None
     written: Count
     in_flight: Count | None
@@ -134,12 +134,12 @@ class Operations(TypedDict, total=False):
     lost_at_most: Count | None
 
 
-class LateStarts(TypedDict, total=False):
+class LateStartsShape(TypedDict, total=False):
     count: Required[Count]
     of: Required[Count]
 
 
-class LoadStage(TypedDict, total=False):
+class LoadStageShape(TypedDict, total=False):
     name: Text
     lasted_s: Number | None
     """Negative in older runs, of a stage that began after the load was asked to end."""
@@ -148,11 +148,11 @@ class LoadStage(TypedDict, total=False):
     agents_extra: Count | None
 
 
-class Load(TypedDict, total=False):
-    stages: list[LoadStage] | None
+class LoadShape(TypedDict, total=False):
+    stages: list[LoadStageShape] | None
 
 
-class Worker(TypedDict, total=False):
+class WorkerShape(TypedDict, total=False):
     cpu_share: Number | None
     cpu_allowed: Number | None
     run_queue_share: Number | None
@@ -162,42 +162,42 @@ class Worker(TypedDict, total=False):
     unstamped_connections: Count | None
 
 
-class LoadGenerator(TypedDict, total=False):
+class LoadGeneratorShape(TypedDict, total=False):
     saturated: bool | None
     reasons: Annotated[list[Name], Field(max_length=1_000)] | None
     local_errors: Counts | None
-    workers: list[Worker] | None
+    workers: list[WorkerShape] | None
 
 
-class HostLoad(TypedDict, total=False):
+class HostLoadShape(TypedDict, total=False):
     reason: Text
 
 
-class Observer(TypedDict, total=False):
+class ObserverShape(TypedDict, total=False):
     blind_s: Required[Seconds]
     reason: Text
 
 
-class End(TypedDict, total=False):
+class EndShape(TypedDict, total=False):
     reason: Name
     detail: Text
     ended_ns: Moment
     rows: Counts
     later_rows: Counts
-    operations: Operations | None
-    late_starts: LateStarts | None
-    load: Load | None
-    generator: LoadGenerator | None
+    operations: OperationsShape | None
+    late_starts: LateStartsShape | None
+    load: LoadShape | None
+    generator: LoadGeneratorShape | None
     local_errors: Annotated[dict[Name, Counts], Field(max_length=2_000)] | None
-    host: HostLoad | None
-    observer: Observer | None
+    host: HostLoadShape | None
+    observer: ObserverShape | None
 
 
-class Ledger(TypedDict, total=False):
+class LedgerShape(TypedDict, total=False):
     checks: Annotated[list[Any], Field(max_length=10_000)] | None
 
 
-class LedgerCheck(TypedDict, total=False):
+class LedgerCheckShape(TypedDict, total=False):
     """Stricter than `Ledger`: for a reader that judges by it."""
 
     check: Required[Name]
@@ -206,16 +206,16 @@ class LedgerCheck(TypedDict, total=False):
     reason: Text
 
 
-class Calibration(TypedDict, total=False):
+class CalibrationShape(TypedDict, total=False):
     figures: Annotated[list[Any], Field(max_length=10_000)] | None
 
 
 _SHAPES: Mapping[str, Any] = {
-    "manifest": Manifest,
-    "end": End,
-    "ledger": Ledger,
-    "ledger check": LedgerCheck,
-    "calibration": Calibration,
+    "manifest": ManifestShape,
+    "end": EndShape,
+    "ledger": LedgerShape,
+    "ledger check": LedgerCheckShape,
+    "calibration": CalibrationShape,
 }
 
 

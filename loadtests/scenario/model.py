@@ -119,7 +119,7 @@ class Pod(Model):
     cluster: Name = Field(default=MAIN_CLUSTER, description="Pods of one cluster share its database servers.")
 
 
-class Size(Model):
+class ServerSize(Model):
     """How large a database server is at first; absent: as its engine's private servers are."""
 
     connections: int | None = Field(default=None, ge=10, le=10_000)
@@ -158,7 +158,7 @@ class Scenario(Model):
     pods: tuple[Pod, ...] = Field(
         default=(), strict=False, description="Absent: one pod, which serves all the accounts."
     )
-    servers: dict[Name, Size] = Field(
+    servers: dict[Name, ServerSize] = Field(
         default_factory=dict, description="Sizes at the start, by database: legacy, upgraded, or an engine's name."
     )
     starts_on: Mode = Field(default="dual", description="Where a dual storage begins; the timeline moves it on.")

@@ -89,7 +89,7 @@ class DatabaseHandle:
         return self.private_server
 
 
-class RunControl(Protocol):
+class ActionControl(Protocol):
     """Operations on the run that only the conductor can carry out."""
 
     def expected_down(self, *names: str) -> AbstractAsyncContextManager[None]:
@@ -124,7 +124,7 @@ class ActionContext:
 
     pods: Mapping[str, PodHandle]
     databases: Mapping[str, DatabaseHandle]
-    control: RunControl
+    control: ActionControl
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → networks that its address must be in when an action calls it; a host without an entry may be anywhere."""
 

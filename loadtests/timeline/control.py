@@ -16,7 +16,7 @@ from loadtests.environment import user_variables
 from loadtests.redact import redact
 from loadtests.sanitize import sanitize
 from loadtests.timeline.context import ActionFailed, PodHandle
-from loadtests.timeline.http_calls import Answer, Call
+from loadtests.timeline.http_calls import HttpAnswer, HttpCall
 
 CONTROL_WITHIN_S = 65.0
 """A little more than the pod's own limit for moving accounts."""
@@ -30,7 +30,7 @@ async def control(pod: PodHandle, path: str, body: Mapping[str, Any]) -> dict[st
     """The pod's answer to a POST. Raises ActionFailed with the pod's own words."""
     where, secrets = f"pod {pod.name}, POST {path}", [pod.control_token]
     headers = {"Authorization": f"Bearer {pod.control_token}", "Content-Type": "application/json"}
-    made = _Made(Call(_split(pod.control_url + path), CONTROL_WITHIN_S), where, secrets)
+    made = _Made(HttpCall(_split(pod.control_url + path), CONTROL_WITHIN_S), where, secrets)
     answer: dict[str, Any] = json.loads(
         (await made.answer("POST", headers, json.dumps(body).encode(), _MOST_BYTES)).text
     )
@@ -56,7 +56,7 @@ async def call(  # noqa: PLR0913, PLR0917  what a call is made of
     data = from_environment(body).encode() if body else None
     try:
         to = _split(from_environment(url))
-        prepared = Call(to, within_s, (networks or {}).get(host or "", ()))
+        prepared = HttpCall(to, within_s, (networks or {}).get(host or "", ()))
     except ValueError as error:
         raise ActionFailed(f"{where}: {type(error).__name__}") from None
     if to.hostname != host:
@@ -76,15 +76,15 @@ def _split(url: str) -> SplitResult:
 class _Made:
     """A call on a thread of its own, for which no other waits, should it hang."""
 
-    def __init__(self, made: Call, where: str, secrets: Sequence[str]) -> None:
+    def __init__(self, made: HttpCall, where: str, secrets: Sequence[str]) -> None:
         self._call, self._where, self._secrets = made, where, secrets
 
-    async def answer(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> Answer:
+    async def answer(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> HttpAnswer:
         """The answer to a call that was not refused. Raises ActionFailed; ends the call when it is cancelled."""
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
+        answered: asyncio.Future[HttpAnswer] = loop.create_future()
 
-        def settle(answer: Answer | None, error: Exception | None) -> None:
+        def settle(answer: HttpAnswer | None, error: Exception | None) -> None:
             if answered.done():
                 return
             if error is not None:
@@ -93,7 +93,7 @@ class _Made:
                 answered.set_result(answer)
 
         def work() -> None:
-            outcome: tuple[Answer | None, Exception | None]
+            outcome: tuple[HttpAnswer | None, Exception | None]
             try:
                 outcome = self._made(method, headers, body, most_bytes), None
             except Exception as error:
@@ -108,7 +108,7 @@ class _Made:
             self._call.abandon()
             raise
 
-    def _made(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> Answer:
+    def _made(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> HttpAnswer:
         try:
             answer = self._call.make(method, headers, body, most_bytes)
         except AddressRefused as refused:
@@ -121,7 +121,7 @@ class _Made:
             raise ActionFailed(f"{self._where}: {self._refusal(answer)}")
         return answer
 
-    def _refusal(self, answer: Answer) -> str:
+    def _refusal(self, answer: HttpAnswer) -> str:
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return f"answered {answer.status}: it does not take this token"
         text = answer.text.strip()

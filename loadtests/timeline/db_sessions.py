@@ -24,7 +24,7 @@ LOCKED_WITHIN_S: Final = 20.0
 """How long a holder queues for its locks, behind the load's own transactions."""
 
 
-class Session(Protocol):
+class ActionSession(Protocol):
     """A session with a database. Every method raises ActionFailed."""
 
     async def begin(self, name: str) -> None:
@@ -39,11 +39,11 @@ class Session(Protocol):
     async def rollback(self) -> None: ...
 
 
-def connected(database: DatabaseHandle) -> AbstractAsyncContextManager[Session]:
+def connected(database: DatabaseHandle) -> AbstractAsyncContextManager[ActionSession]:
     """A session with the database. Raises ActionFailed, also for an engine that has none."""
     if not engines.has(database.engine, "sessions"):
         raise ActionFailed(f"{database.name} is {database.engine}, which has no sessions that could do this")
-    return cast(AbstractAsyncContextManager[Session], engines.load(database.engine, "sessions")(database.dsn))
+    return cast(AbstractAsyncContextManager[ActionSession], engines.load(database.engine, "sessions")(database.dsn))
 
 
 @asynccontextmanager

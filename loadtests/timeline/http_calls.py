@@ -19,14 +19,14 @@ from loadtests.destinations import permitted
 _MAX_ERROR_BYTES: Final = 2000
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """`text` is the beginning of the body, of an error (400 and above) in any case."""
 
     status: int
     text: str
 
 
-class Call:
+class HttpCall:
     """One request. `networks`: where the host may be, anywhere when empty. Raises ValueError for an unusable port."""
 
     def __init__(self, parts: SplitResult, timeout_s: float, networks: Sequence[str] = ()) -> None:
@@ -36,7 +36,7 @@ class Call:
         self._socket: socket.socket | None = None
         self._abandoned = False
 
-    def make(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> Answer:
+    def make(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> HttpAnswer:
         """The answer, its text at most `most_bytes` long. Raises AddressRefused, OSError, HTTPException, ValueError."""
         try:
             self._connection.request(method, self._target, body, _completed(headers, body))
@@ -63,9 +63,9 @@ class Call:
         return connected
 
 
-def _answer(response: HTTPResponse, most_bytes: int) -> Answer:
+def _answer(response: HTTPResponse, most_bytes: int) -> HttpAnswer:
     wanted = most_bytes if response.status < HTTPStatus.BAD_REQUEST else _MAX_ERROR_BYTES
-    return Answer(response.status, response.read(wanted).decode(errors="replace") if wanted else "")
+    return HttpAnswer(response.status, response.read(wanted).decode(errors="replace") if wanted else "")
 
 
 def _completed(headers: Mapping[str, str], body: bytes | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.cli import build_parser
 from loadtests.cli.ui import access_options
-from loadtests.conductor.commands.study_commands import WebUi, web_ui_argv
+from loadtests.conductor.commands.webui import WebUi, web_ui_argv
 
 
 def test_scenario_storage_and_runs_are_handed_to_the_form():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadtests.conductor.choices import Generator, Subject, Target
-from loadtests.conductor.commands.study_commands import _admission
+from loadtests.conductor.commands.study import _admission
 from loadtests.conductor.hosts import localtoken
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 

@@ -15,7 +15,7 @@ import pytest
 from loadtests.conductor.hosts import agent
 from loadtests.conductor.hosts.admission import Hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed
-from loadtests.conductor.hosts.session import Session, run_token
+from loadtests.conductor.hosts.session import ControlSession, run_token
 from loadtests.conductor.ports import free_port
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_key
 
@@ -57,7 +57,7 @@ class Master(threading.Thread):
         hello = link.receive(20.0)
         assert hello is not None
         self.hello = hello
-        link.secure(Session.of_master(join_key(self._token), Hello.of(hello).context(NONCE)))
+        link.secure(ControlSession.of_master(join_key(self._token), Hello.of(hello).context(NONCE)))
         for message in self._messages:
             link.send(**message)
         link.close()

@@ -4,7 +4,7 @@ import pytest
 
 from loadtests.conductor.failures import COMPLETED, Reason
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, operations, saturated
-from loadtests.conductor.run.live import Load, Worker
+from loadtests.conductor.run.live import LoadState, Worker
 from loadtests.conductor.run.saturation import more_than
 from loadtests.records.probe_coverage import Tick, blind_time
 from loadtests.records.reservation import Reservation
@@ -35,7 +35,7 @@ def test_a_worker_left_its_upper_bound_itself_where_its_master_stood_still(tmp_p
     reservation = Reservation(directory.reservation_path("0"))
     reservation.raise_to(80)
     reservation.raise_to(140)
-    load = Load(workers={"0": worker(0, begun=60, reserved=80, drained=False, lost=True)})
+    load = LoadState(workers={"0": worker(0, begun=60, reserved=80, drained=False, lost=True)})
     ended = end_document(Ending(Reason("internal"), 9 * S, load, observed=False), directory)
     assert ended["operations"] == {"begun": 60, "written": 0, "in_flight": 0, "lost": None, "lost_at_most": 140}
 
@@ -107,7 +107,7 @@ def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
     with directory.create_table("operations", "0", pod=["pod-1"]) as table:
         table.write([(n, 0, 0, 0, 0, 0, n, None, 0, 1, 1, 2, None, 0, 0, None) for n in range(5)])
     directory.create_table("host").close()
-    load = Load()
+    load = LoadState()
     load.take(
         b'{"event":"drained","workers":[{"worker":0,"begun":7,"written":7,"in_flight":0,"starts":1,"cpu_share":0.1}]}'
     )
@@ -148,7 +148,7 @@ def test_share_of_late_starts_needs_a_lower_bound_above_one_percent(count, of, p
 
 def test_local_errors_are_counted_by_resource_and_component(tmp_path: Path):
     directory = RunDirectory(tmp_path)
-    load = Load()
+    load = LoadState()
     load.take(
         b'{"event":"drained","workers":[{"worker":0,"begun":0,"written":0,"in_flight":0,"starts":1,"cpu_share":0.1,'
         b'"local_errors":{"ports":3,"descriptors":1},"unstamped_connections":7}]}'

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.conductor.progress import PlainProgress, TerminalProgress, figures, progress_for
-from loadtests.conductor.run.live import Load
+from loadtests.conductor.run.live import LoadState
 from loadtests.standardstreams import stream_on
 
 
-def told(*lines: bytes) -> Load:
-    load = Load()
+def told(*lines: bytes) -> LoadState:
+    load = LoadState()
     for line in lines:
         load.take(line)
     return load
@@ -50,7 +50,7 @@ def test_where_remote_workers_are_goes_to_the_manifest():
 
 @given(st.binary(max_size=60))
 def test_garbage_is_not_an_event(line):
-    assert Load().take(line) is None
+    assert LoadState().take(line) is None
 
 
 def test_plain_progress_says_every_stage_and_not_every_tick():

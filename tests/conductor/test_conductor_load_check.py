@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loadtests.conductor.failures import COMPLETED, EXIT_CODES, Reason
-from loadtests.conductor.run.live import Load
+from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_check import checked, stage_documents, stage_figures
 from loadtests.scenario import parse_scenario
 
@@ -24,7 +24,7 @@ stages:
 
 
 def reported(*, arrivals=((40, 40), (40, 40)), missing=(0, 0), stopped_s=21.0, stages=("warm-up", "steady"), error=""):
-    load = Load()
+    load = LoadState()
     for number, name in enumerate(stages):
         report(load, event="stage", name=name, started_ns=(1 + 10 * number) * S)
     workers = [
@@ -80,7 +80,7 @@ def test_another_reason_stays():
 
 
 def test_a_load_that_reported_nothing_is_incomplete():
-    assert reason_of(Load()).code == "incomplete"
+    assert reason_of(LoadState()).code == "incomplete"
 
 
 def test_the_document_has_plan_and_fact_by_stage():

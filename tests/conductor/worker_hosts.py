@@ -9,7 +9,7 @@ from typing import Any
 from loadtests.conductor.hosts.admission import SIGNED, Admission, Hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link
 from loadtests.conductor.hosts.roster import Roster
-from loadtests.conductor.hosts.session import Session, context_of, join_proof, secret_proof
+from loadtests.conductor.hosts.session import ControlSession, context_of, join_proof, secret_proof
 from loadtests.conductor.ports import free_port
 from loadtests.joining import join_key
 
@@ -46,7 +46,7 @@ def greet_as(link: Link, nonce: str, secrets: Sequence[str] = (TOKEN,), **change
     said = hello_fields(nonce, secrets, **changes)
     link.send("hello", **said)
     context = context_of(nonce, {name: said[name] for name in SIGNED})
-    link.require_proof([Session.of_worker(join_key(secret), context) for secret in secrets])
+    link.require_proof([ControlSession.of_worker(join_key(secret), context) for secret in secrets])
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_single_values(old, new, problem):
         (
             "arrivals_per_s: 10}",
             "arrivals_per_s: 10, reconnect: 0.5}",
-            "x.yaml:21: stages[0].reconnect: got 0.5, expected 0: in the first stage nobody is connected yet",
+            "x.yaml:21: stages[0].reconnect: got 0.5, expected 0: in the first stage no agent is connected yet",
         ),
         (", judge: true", "", "x.yaml:20: stages: got no judged stage, expected at least one stage with judge: true"),
         (

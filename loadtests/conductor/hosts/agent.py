@@ -64,7 +64,7 @@ class _Ends(Exception):
 def serve(master: str, processes: int, wait_s: float) -> int:
     """Serves the runs of one study. Returns the exit code."""
     with Interrupts() as interrupts:
-        agent = Agent(master, processes, wait_s, interrupts)
+        agent = HostAgent(master, processes, wait_s, interrupts)
         try:
             agent.serve()
         except _Ends as end:
@@ -74,7 +74,7 @@ def serve(master: str, processes: int, wait_s: float) -> int:
             agent.kill()
 
 
-class Agent:
+class HostAgent:
     """One worker host. `serve` is called once."""
 
     def __init__(self, master: str, processes: int, wait_s: float, interrupts: Interrupts) -> None:

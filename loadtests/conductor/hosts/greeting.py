@@ -6,13 +6,13 @@ import secrets
 from loadtests.conductor.host import DISTRIBUTION, version_of
 from loadtests.conductor.hosts import localtoken
 from loadtests.conductor.hosts.link import PROTOCOL, Link
-from loadtests.conductor.hosts.session import NONCE_LENGTH, Session, context_of, join_proof, secret_proof
+from loadtests.conductor.hosts.session import NONCE_LENGTH, ControlSession, context_of, join_proof, secret_proof
 from loadtests.destinations import is_loopback
 from loadtests.hostidentity import host_identity
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_key
 
 
-def send_hello(link: Link, nonce: str, master: tuple[str, int], processes: int) -> list[tuple[Session, bytes]]:
+def send_hello(link: Link, nonce: str, master: tuple[str, int], processes: int) -> list[tuple[ControlSession, bytes]]:
     """Sends the hello to the master at that address, which welcomed this host with `nonce`. Returns the sessions that
     the master may continue, each with its key."""
     hello = {
@@ -30,7 +30,7 @@ def send_hello(link: Link, nonce: str, master: tuple[str, int], processes: int) 
         proofs=[join_proof(key, context) for key in keys],
         secret_proof=secret_proof(join_key(signing), context) if signing else "",
     )
-    return [(Session.of_worker(key, context), key) for key in keys]
+    return [(ControlSession.of_worker(key, context), key) for key in keys]
 
 
 def _join_keys(master: tuple[str, int]) -> list[bytes]:

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from loadtests.conductor.hosts.session import Session
+from loadtests.conductor.hosts.session import ControlSession
 
 PROTOCOL: Final = 2
 
@@ -68,8 +68,8 @@ class Link:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._received = b""
-        self._session: Session | None = None
-        self._possible: list[Session] | None = None
+        self._session: ControlSession | None = None
+        self._possible: list[ControlSession] | None = None
         connected.setblocking(False)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():
@@ -115,7 +115,7 @@ class Link:
             return _parsed(self._verified(self._session, line))
         return _parsed(line) if self._possible is None else self._first_signed(line, self._possible)
 
-    def _first_signed(self, line: bytes, possible: Sequence[Session]) -> dict[str, Any]:
+    def _first_signed(self, line: bytes, possible: Sequence[ControlSession]) -> dict[str, Any]:
         for session in possible:
             if (data := session.verified(line)) is not None:
                 self._session = session
@@ -126,22 +126,22 @@ class Link:
         raise Unproven("it did not prove that it has the same secret")
 
     @staticmethod
-    def _verified(session: Session, line: bytes) -> bytes:
+    def _verified(session: ControlSession, line: bytes) -> bytes:
         if (data := session.verified(line)) is None:
             raise WrongProtocol("a line was not sent by the other side, or was changed on its way")
         return data
 
-    def secure(self, session: Session) -> None:
+    def secure(self, session: ControlSession) -> None:
         """Signs each line that is sent from now on, and accepts signed lines only."""
         self._session = session
 
-    def require_proof(self, sessions: Sequence[Session]) -> None:
+    def require_proof(self, sessions: Sequence[ControlSession]) -> None:
         """Accepts lines from now on that one of these sessions verifies, which becomes the connection's own, and an
         unsigned refusal. Raises Unproven at others."""
         self._possible = list(sessions)
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> ControlSession | None:
         """The session of the connection; None while the other side has not proved anything."""
         return self._session
 

@@ -13,8 +13,8 @@ from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.hosts.admission import Admission, Hello, problem_of, problem_of_proof, problem_of_version
 from loadtests.conductor.hosts.candidates import Candidates
 from loadtests.conductor.hosts.link import Link, LinkClosed
-from loadtests.conductor.hosts.session import NONCE_LENGTH, Session, run_token
-from loadtests.conductor.watching import Deadline, Interrupts, Watch
+from loadtests.conductor.hosts.session import NONCE_LENGTH, ControlSession, run_token
+from loadtests.conductor.watching import Deadline, Interrupts, ProcessWatch
 from loadtests.sanitize import sanitize
 
 _STARTS_WITHIN_S = 20.0
@@ -151,12 +151,12 @@ class Roster:
 
     # During a run.
 
-    def watch(self, watch: Watch, lost: Lost) -> None:
+    def watch(self, watch: ProcessWatch, lost: Lost) -> None:
         """Calls `lost` with the reason when a host, or a worker process there, is gone."""
         for host in self.hosts:
             watch.on_readable(host.link.fileno(), self._reader(host, watch, lost))
 
-    def _reader(self, host: WorkerHost, watch: Watch, lost: Lost) -> Callable[[], None]:
+    def _reader(self, host: WorkerHost, watch: ProcessWatch, lost: Lost) -> Callable[[], None]:
         def read() -> None:
             try:
                 for _ in range(_MOST_MESSAGES):
@@ -213,7 +213,7 @@ class Roster:
         host = WorkerHost(link, hello.node_name, link.peer, hello.processes)
         problem = problem_of_version(hello, admission) or problem_of_proof(hello, admission, nonce)
         if not problem:
-            link.secure(Session.of_master(admission.key, hello.context(nonce)))
+            link.secure(ControlSession.of_master(admission.key, hello.context(nonce)))
             problem = "" if self._over else problem_of(hello, admission, nonce, self._processes())
         try:
             if self._over and not problem:

@@ -18,7 +18,7 @@ _MAC_LENGTH: Final = 64
 
 
 @dataclass
-class Session:
+class ControlSession:
     """Signs the lines that one side sends and verifies those that it receives, each once and in order."""
 
     sending: bytes

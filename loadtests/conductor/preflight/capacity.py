@@ -52,7 +52,7 @@ class Host:
         )
 
 
-class Need(NamedTuple):
+class ResourceNeed(NamedTuple):
     """A resource that a study needs: how much of it there is, and how to get more."""
 
     what: str
@@ -101,12 +101,12 @@ def _customers(scenario: Scenario, stage: Stage, patient: bool) -> float:
     return stage.arrivals_per_s * min(stay_s, stage.duration_s)
 
 
-def _needs(choices: Choices, subject: Subject, people: int, host: Host) -> Iterator[Need]:
+def _needs(choices: Choices, subject: Subject, people: int, host: Host) -> Iterator[ResourceNeed]:
     plan, generator = layout(choices.scenario, subject.storage), choices.generator
     if generator.expect_workers is None:
         each = math.ceil(people / generator.processes) + WORKER_FILES
         how = f"{descriptors.HOW}, or use more --processes"
-        yield Need("open files of a load worker", each, host.descriptors, how)
+        yield ResourceNeed("open files of a load worker", each, host.descriptors, how)
         yield from _ports(plan, subject.target, people, host)
     if subject.storage is None:
         return
@@ -114,7 +114,7 @@ def _needs(choices: Choices, subject: Subject, people: int, host: Host) -> Itera
         what = f"open files of the pod {pod.name}"
         sessions = sum(POOL for name in pod.databases.values() if has(plan.databases[name].engine, "server"))
         needed = _share(plan, pod, people) + sessions + POD_FILES
-        yield Need(what, needed, host.descriptors, descriptors.HOW)
+        yield ResourceNeed(what, needed, host.descriptors, descriptors.HOW)
     yield from _servers(choices.scenario, plan, host)
     yield from _tasks(choices, plan, host)
 
@@ -125,14 +125,14 @@ def _share(plan: Layout, pod: PodLayout, people: int) -> int:
     return math.ceil(people * len(pod.accounts) * pod.weight / total)
 
 
-def _ports(plan: Layout, target: Target | None, people: int, host: Host) -> Iterator[Need]:
+def _ports(plan: Layout, target: Target | None, people: int, host: Host) -> Iterator[ResourceNeed]:
     how = f"{ports.HOW}, or end what holds them"
     if target is None:
         for pod in plan.pods:
             what = f"ephemeral ports towards the pod {pod.name}"
-            yield Need(what, _share(plan, pod, people), host.ports(None, 0), how)
+            yield ResourceNeed(what, _share(plan, pod, people), host.ports(None, 0), how)
     elif (address := _address(target.url)) is not None:
-        yield Need(f"ephemeral ports towards {target.url}", people, host.ports(*address), how)
+        yield ResourceNeed(f"ephemeral ports towards {target.url}", people, host.ports(*address), how)
 
 
 def _address(url: str) -> tuple[str, int] | None:
@@ -146,7 +146,7 @@ def _address(url: str) -> tuple[str, int] | None:
     return (found.pop().partition("%")[0], port) if len(found) == 1 else None
 
 
-def _servers(scenario: Scenario, plan: Layout, host: Host) -> Iterator[Need]:
+def _servers(scenario: Scenario, plan: Layout, host: Host) -> Iterator[ResourceNeed]:
     memory_mb = 0
     for name, storage in plan.databases.items():
         if not has(storage.engine, "server"):
@@ -155,14 +155,16 @@ def _servers(scenario: Scenario, plan: Layout, host: Host) -> Iterator[Need]:
         needed = files_needed(storage.engine, connections)
         what = f"open files of the database server {name}"
         what += f" with {connections} connections" if connections is not None else ""
-        yield Need(what, needed, host.descriptors, f"{descriptors.HOW}, or ask for fewer connections")
+        yield ResourceNeed(what, needed, host.descriptors, f"{descriptors.HOW}, or ask for fewer connections")
         cores = _largest(scenario, plan, name, "cores") or 1
-        yield Need(f"cores of the database server {name}", cores, host.cores, "a larger CPU affinity (taskset, cpuset)")
+        yield ResourceNeed(
+            f"cores of the database server {name}", cores, host.cores, "a larger CPU affinity (taskset, cpuset)"
+        )
         memory_mb += _largest(scenario, plan, name, "memory_mb") or 0
     if memory_mb:
         ours = _PROCESS_MB * (len(plan.pods) + 4)
         how = f"{memory.HOW}, or ask for smaller servers"
-        yield Need("MB of memory for database servers, pods and load", memory_mb + ours, host.memory_mb, how)
+        yield ResourceNeed("MB of memory for database servers, pods and load", memory_mb + ours, host.memory_mb, how)
 
 
 def _largest(scenario: Scenario, plan: Layout, name: str, size: str) -> int | None:
@@ -177,7 +179,7 @@ def _largest(scenario: Scenario, plan: Layout, name: str, size: str) -> int | No
     return max((value for value in asked if value is not None), default=None)
 
 
-def _tasks(choices: Choices, plan: Layout, host: Host) -> Iterator[Need]:
+def _tasks(choices: Choices, plan: Layout, host: Host) -> Iterator[ResourceNeed]:
     if host.tasks is None:
         return
     needed = _OTHER_TASKS + _WORKER_TASKS * choices.generator.processes + _POD_TASKS * len(plan.pods)
@@ -187,4 +189,4 @@ def _tasks(choices: Choices, plan: Layout, host: Host) -> Iterator[Need]:
         needed += sum(
             POOL * ENGINES[plan.databases[name].engine].host.tasks_a_session for name in pod.databases.values()
         )
-    yield Need("processes and threads", needed, host.tasks, tasks.HOW)
+    yield ResourceNeed("processes and threads", needed, host.tasks, tasks.HOW)

@@ -17,7 +17,7 @@ from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.pods import OwnPod
 from loadtests.conductor.run.timeline_table import Row, TimelineTable
-from loadtests.conductor.watching import Deadline, Interrupts, Watch, watching
+from loadtests.conductor.watching import Deadline, Interrupts, ProcessWatch, watching
 from loadtests.migration import Mode
 from loadtests.timeline.action_runner import ActionResult, ActionRunner
 from loadtests.timeline.context import ActionContext, ActionFailed, DatabaseHandle, PodHandle
@@ -158,12 +158,12 @@ class RunActions:
     ) -> None:
         """`networks`: where hosts that actions call may be, see `Choices.networks`."""
         self._components, self._timeline, self._progress = components, timeline, progress
-        self._watch: Watch | None = None
+        self._watch: ProcessWatch | None = None
         self.control = ConductorControl(components)
         context = ActionContext(_pods(components), _databases(components), self.control, networks or {})
         self._runner = ActionRunner(components.scenario, context, components.interrupts.loop, self)
 
-    def join(self, watch: Watch, generator: int, watch_component: WatchComponent) -> None:
+    def join(self, watch: ProcessWatch, generator: int, watch_component: WatchComponent) -> None:
         """The load is monitored with `watch`."""
         self._watch = watch
         self.control.generator, self.control.watch_again = generator, watch_component

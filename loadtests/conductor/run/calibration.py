@@ -24,7 +24,7 @@ _STOP_WITHIN_S = 6.0
 
 
 @dataclass(frozen=True)
-class Place:
+class CalibratedDatabase:
     """A database to calibrate: its engine, the observer's way to it, and an ordinary role's, which holds the locks."""
 
     engine: str
@@ -43,7 +43,9 @@ class Outcome:
 class CalibrationProcess:
     """A calibration under way, which writes `calibration.json` into the run's directory."""
 
-    def __init__(self, directory: RunDirectory, places: Mapping[str, Place], form: Form, reaper: ProcessReaper) -> None:
+    def __init__(
+        self, directory: RunDirectory, places: Mapping[str, CalibratedDatabase], form: Form, reaper: ProcessReaper
+    ) -> None:
         self._directory, self._places, self._form = directory, places, form
         self._closed = False
         reading_end, writing_end = os.pipe()

@@ -19,10 +19,10 @@ from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
 from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.run.calibration import CalibrationProcess, Place
+from loadtests.conductor.run.calibration import CalibratedDatabase, CalibrationProcess
 from loadtests.conductor.run.local_servers import Served
-from loadtests.conductor.run.manifest import Clock
-from loadtests.conductor.run.pods import OwnPod, PodCommand, Proxy
+from loadtests.conductor.run.manifest import RunClock
+from loadtests.conductor.run.pods import OwnPod, PodCommand, PodProxy
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has
 from loadtests.migration import Mode
@@ -43,7 +43,7 @@ class RunComponents:
     """The components of one run, started one after another and stopped in the reverse order."""
 
     directory: RunDirectory
-    clock: Clock
+    clock: RunClock
     scenario: Scenario
     subject: Subject
     reaper: ProcessReaper
@@ -54,7 +54,7 @@ class RunComponents:
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     servers: dict[str, Server] = field(default_factory=dict)
     pods: dict[str, OwnPod] = field(default_factory=dict)
-    proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
+    proxies: dict[tuple[str, str], PodProxy] = field(default_factory=dict)
     """By pod and database."""
     served: Sequence[Served] = ()
     """What a target that we did not start has on this host."""
@@ -110,7 +110,7 @@ class RunComponents:
     def start_calibration(self) -> None:
         """Of the databases that there are, the servers being up; nothing where there is nothing to calibrate."""
         places = {
-            name: Place(storage.engine, self.dsns()[name], self._pod_dsn(name))
+            name: CalibratedDatabase(storage.engine, self.dsns()[name], self._pod_dsn(name))
             for name, storage in self.layout.databases.items()
             if is_calibrated(storage.engine, "short")
         }
@@ -144,7 +144,7 @@ class RunComponents:
     def _proxied(self, command: PodCommand, pod: str, database: str, dsn: str) -> str:
         if database not in self.servers:
             return dsn
-        proxy = self.proxies[pod, database] = Proxy(command, pod, database, dsn)
+        proxy = self.proxies[pod, database] = PodProxy(command, pod, database, dsn)
         return proxy.dsn
 
     @property

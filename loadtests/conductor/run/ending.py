@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from loadtests.conductor.failures import Reason
-from loadtests.conductor.run.live import Load, Worker
+from loadtests.conductor.run.live import LoadState, Worker
 from loadtests.conductor.run.load_check import stage_documents
 from loadtests.conductor.run.local_errors import LocalErrors
 from loadtests.conductor.run.saturation import local_errors, reasons, saturated
@@ -28,7 +28,7 @@ class Ending:
 
     reason: Reason
     ended_ns: int
-    load: Load
+    load: LoadState
     observed: bool
     stages: Sequence[StageFigures] = ()
     local_errors: Mapping[str, LocalErrors] = field(default_factory=dict)
@@ -59,13 +59,13 @@ def end_document(ending: Ending, directory: RunDirectory) -> dict[str, Any]:
     }
 
 
-def lost_operations(load: Load, directory: RunDirectory) -> int | None:
+def lost_operations(load: LoadState, directory: RunDirectory) -> int | None:
     """Operations that were begun and have no row; None where it is not known."""
     written = sum(batch.num_rows for batch in directory.batches("operations"))
     return operations(_workers(load, directory), written, load.drained)["lost"]
 
 
-def _workers(load: Load, directory: RunDirectory) -> list[Worker]:
+def _workers(load: LoadState, directory: RunDirectory) -> list[Worker]:
     """With what they had reserved by their own files: word of it by way of the master comes late, or never where the
     master stands still (2 rows were missing where 0 at most could be)."""
     return [

@@ -2,33 +2,32 @@
 
 import contextlib
 import os
-import signal
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from loadtests.conductor.choices import Choices, Generator, Target
+from loadtests.conductor.choices import Choices, Target
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.layout import layout
 from loadtests.conductor.leftovers import Claim
 from loadtests.conductor.preflight.capacity import Host, doubts
-from loadtests.conductor.processes import Child
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_operations
-from loadtests.conductor.run.live import Load
+from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_check import checked, stage_figures
-from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult, MasterProcess, first_cause
+from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult
 from loadtests.conductor.run.local_errors import LocalErrors, of_control_group, of_observer, of_pod, of_server
 from loadtests.conductor.run.local_servers import served_here
-from loadtests.conductor.run.locust import Secrets, start_locust
-from loadtests.conductor.run.manifest import Clock, Identity, RunFacts, manifest
+from loadtests.conductor.run.locust import MasterSecrets, start_locust
+from loadtests.conductor.run.manifest import Identity, RunClock, RunFacts, manifest
+from loadtests.conductor.run.monitored import MasterProcess, OwnMaster, first_cause
 from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.target import address_of, require_target
 from loadtests.conductor.watching import Interrupts, Lines, watching
@@ -56,34 +55,6 @@ class StudyContext:
     """Hosts whose workers make the load; None: it is made here."""
 
 
-class OwnLocust:
-    """The Locust master that this run started."""
-
-    is_external = False
-
-    def __init__(self, child: Child, generator: Generator) -> None:
-        self._child = child
-        # Workers on other hosts must be asked to exit; those here are killed, which saves seconds a run.
-        self.needs_shutdown = generator.expect_workers is not None
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    def ask_to_stop(self, reason: Reason) -> None:  # noqa: ARG002  it does not matter to Locust
-        # Not SIGTERM: Locust listens to that one only after a load with stages has ended.
-        self._child.send(signal.SIGINT)
-
-    def kill(self) -> None:
-        self._child.kill()
-
-    def exit_summary(self) -> str:
-        return self._child.exit_summary()
-
-    def log_tail(self) -> str:
-        return self._child.log_tail()
-
-
 class Run:
     """One run and its directory, which must be there and empty."""
 
@@ -92,7 +63,7 @@ class Run:
         self.scenario = context.choices.scenario
         self.components = RunComponents(
             directory,
-            Clock.now(),
+            RunClock.now(),
             self.scenario,
             identity.subject,
             context.reaper,
@@ -104,7 +75,7 @@ class Run:
         self._actions: RunActions | None = None
         self._reserve: Reserve | None = None
         self._claim: Claim | None = None
-        self._seen = Load()
+        self._seen = LoadState()
         self._notes: list[str] = []
         self._stages: list[StageFigures] = []
         self._local_errors: dict[str, LocalErrors] = {}
@@ -126,11 +97,11 @@ class Run:
         self.observe_and_declare(pods)
         log, generator, roster = self.components.log("locust"), self.context.choices.generator, self.context.roster
         plan = self.plan(pods)
-        secrets = Secrets(self.components.token_secret, roster.release(plan.run) if roster is not None else "")
+        secrets = MasterSecrets(self.components.token_secret, roster.release(plan.run) if roster is not None else "")
         child, lines = start_locust(plan, secrets, generator, log, self.context.reaper)
         try:
             self.components.watch("generator", "locust", child.pid)
-            return self.follow(OwnLocust(child, generator), lines)
+            return self.follow(OwnMaster(child, generator), lines)
         finally:
             if child.exit_code() is not None:
                 child.outlive(_WORKERS_SAVE_WITHIN_S)
@@ -215,15 +186,15 @@ class Run:
             notes=tuple(self._notes),
         )
         if self.context.choices.generator.expect_workers is None:
-            self._declare(Load())
+            self._declare(LoadState())
 
-    def _declare(self, load: Load) -> None:
+    def _declare(self, load: LoadState) -> None:
         """Writes the manifest. With workers on other hosts not before they have come and their clocks are known."""
         remote = tuple(w.remote for w in load.workers.values() if w.remote is not None)
         found = replace(self._found, remote_workers=remote)
         self._write("manifest", manifest(self.identity, self.context.choices, self.components.clock, found))
 
-    def _begun(self, load: Load) -> None:
+    def _begun(self, load: LoadState) -> None:
         if self.context.choices.generator.expect_workers is not None:
             self._declare(load)
 

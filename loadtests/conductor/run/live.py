@@ -55,7 +55,7 @@ class Worker:
 
 
 @dataclass
-class Load:
+class LoadState:
     """Everything that the live lines have reported so far; `take` receives one line after another."""
 
     workers: dict[str, Worker] = field(default_factory=dict)

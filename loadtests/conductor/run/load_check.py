@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.run.live import Load
+from loadtests.conductor.run.live import LoadState
 from loadtests.scenario import Scenario
 from loadtests.scenario.completeness import StageFigures, planned_figures, shortfalls, with_lengths
 from loadtests.scenario.stages import timeline
@@ -14,7 +14,7 @@ _NAMED = 3
 """Differences that are named in a sentence when there are more."""
 
 
-def stage_figures(load: Load, scenario: Scenario, seed: int) -> list[StageFigures]:
+def stage_figures(load: LoadState, scenario: Scenario, seed: int) -> list[StageFigures]:
     """Each stage, planned and actual; None where the load has reported nothing."""
     planned = planned_figures(timeline(scenario.stages), scenario.customer.arrivals, seed)
     starts = [(str(stage["name"]), stage["started_ns"] / 1e9) for stage in load.stages]
@@ -24,7 +24,7 @@ def stage_figures(load: Load, scenario: Scenario, seed: int) -> list[StageFigure
     return [_with_load(stage, number, load) for number, stage in enumerate(stages)]
 
 
-def _with_load(stage: StageFigures, number: int, load: Load) -> StageFigures:
+def _with_load(stage: StageFigures, number: int, load: LoadState) -> StageFigures:
     begun = [worker.arrivals[number] for worker in load.workers.values() if number < len(worker.arrivals)]
     missing, extra = load.agents_missing or [], load.agents_extra or []
     return replace(

@@ -1,9 +1,9 @@
 """Monitors a load from its first line to its end, and ends it early when a component has died."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
@@ -14,11 +14,11 @@ from loadtests.conductor.hosts.roster import WorkerHost
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
-from loadtests.conductor.run.live import Load, Worker
-from loadtests.conductor.run.manifest import Clock
+from loadtests.conductor.run.live import LoadState, Worker
+from loadtests.conductor.run.manifest import RunClock
+from loadtests.conductor.run.monitored import MasterProcess, MonitoredProcess, MonitoredServer, UnloggedProcess
 from loadtests.conductor.run.timeline_table import TimelineTable
-from loadtests.conductor.watching import Deadline, Lines, Watch
-from loadtests.servers.contract import Server
+from loadtests.conductor.watching import Deadline, Lines, ProcessWatch
 
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may send nothing."""
@@ -34,73 +34,12 @@ _EARLY_S = 0.1
 _NOTHING_BEGUN_S = 3.0
 
 
-class MonitoredProcess(Protocol):
-    """A process whose exit ends the run."""
-
-    def exit_summary(self) -> str:
-        """How it ended, in one sentence."""
-
-    def log_tail(self) -> str:
-        """The end of what it logged."""
-
-
-@dataclass(frozen=True)
-class UnloggedProcess:
-    """A process without a log of its own."""
-
-    how: str
-
-    def exit_summary(self) -> str:
-        return self.how
-
-    def log_tail(self) -> str:
-        return ""
-
-
-@dataclass(frozen=True)
-class MonitoredServer:
-    """A database server with its log."""
-
-    name: str
-    server: Server
-
-    def exit_summary(self) -> str:
-        return f"the database server {self.name} died"
-
-    def log_tail(self) -> str:
-        return self.server.log_tail()
-
-
-def first_cause(reason: Reason, servers: Mapping[str, Server]) -> Reason:
-    """The death of a database server where that is why a pod or the observer could not start."""
-    if reason.code in ("pod_died", "observer_died"):
-        for dead in (MonitoredServer(name, server) for name, server in servers.items() if not server.running):
-            return Reason("database_died", f"{dead.exit_summary()}; {reason.detail}", dead.log_tail())
-    return reason
-
-
-class MasterProcess(MonitoredProcess, Protocol):
-    """The load as a process: ours, or the one that started us."""
-
-    is_external: bool
-    needs_shutdown: bool
-    """Whether it must exit by itself once every row is kept."""
-
-    @property
-    def pid(self) -> int: ...
-
-    def ask_to_stop(self, reason: Reason) -> None:
-        """Nothing new begins, what is under way drains."""
-
-    def kill(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class LoadResult:
     """How a load ended."""
 
     reason: Reason
-    load: Load
+    load: LoadState
     ended_ns: int
 
 
@@ -111,23 +50,23 @@ class LoadMonitor:
         self,
         master: MasterProcess,
         components: RunComponents,
-        watch: Watch,
+        watch: ProcessWatch,
         progress: Progress,
         actions: RunActions | None = None,
     ) -> None:
         self._master, self._components, self._watch, self._progress = master, components, watch, progress
         self._actions = actions
-        self._clock: Clock = components.clock
+        self._clock: RunClock = components.clock
         scenario = components.scenario
         self._patience_s = max([scenario.timeout_s("default"), *scenario.timeouts.values()]) + GRACE_S
         self._duration_s = scenario.duration_s
-        self.load = Load()
+        self.load = LoadState()
         self._reason: Reason | None = None
         self._ended_ns: int | None = None
         self._gone = False
         self._deadline: Deadline | None = None
 
-    def follow(self, lines: Lines, timeline: TimelineTable, begun: Callable[[Load], None]) -> LoadResult:
+    def follow(self, lines: Lines, timeline: TimelineTable, begun: Callable[[LoadState], None]) -> LoadResult:
         """`begun` is called when the first stage has begun, and every worker that there was at the start is known."""
         self._begun = begun
         self._lines, self._timeline = lines, timeline

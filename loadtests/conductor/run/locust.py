@@ -48,7 +48,7 @@ def worker_environment(join_token: str, **variables: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Secrets:
+class MasterSecrets:
     """What a Locust master has in its environment."""
 
     token_secret: str = field(repr=False)
@@ -62,7 +62,7 @@ class Secrets:
 
 
 def start_locust(
-    plan: RunPlan, secrets: Secrets, generator: Generator, log: Path, reaper: ProcessReaper
+    plan: RunPlan, secrets: MasterSecrets, generator: Generator, log: Path, reaper: ProcessReaper
 ) -> tuple[Child, Lines]:
     """The Locust master, which starts its workers and the load at once, and its live lines."""
     reading_end, writing_end = os.pipe()

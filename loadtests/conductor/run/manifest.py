@@ -17,14 +17,14 @@ from loadtests.scenario import PodTarget, Scenario
 
 
 @dataclass(frozen=True)
-class Clock:
+class RunClock:
     """Both clocks, read together. `monotonic_ns` is time 0 of the run's tables."""
 
     monotonic_ns: int
     realtime_ns: int
 
     @classmethod
-    def now(cls) -> "Clock":
+    def now(cls) -> "RunClock":
         """The narrowest of a few readings, so that a pause between the two clocks does not become an offset."""
         readings = []
         for _ in range(5):
@@ -69,7 +69,7 @@ class RunFacts:
     """Sentences for people about what this run may lack."""
 
 
-def manifest(identity: Identity, choices: Choices, clock: Clock, found: RunFacts) -> dict[str, Any]:
+def manifest(identity: Identity, choices: Choices, clock: RunClock, found: RunFacts) -> dict[str, Any]:
     """The document."""
     subject = identity.subject
     return {

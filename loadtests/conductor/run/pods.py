@@ -119,7 +119,7 @@ def _port(url: str) -> str:
     return str(urlsplit(url).port or 0)
 
 
-class Proxy:
+class PodProxy:
     """A network between a pod and a database that can be cut; only in runs whose timeline does."""
 
     def __init__(self, command: PodCommand, pod: str, database: str, dsn: str) -> None:

@@ -19,7 +19,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "kill": "outages:Kill",
     "pause": "outages:Pause",
     "cut": "outages:Cut",
-    "run": "user_calls:Run",
+    "run": "user_calls:RunCommand",
     "http": "user_calls:Http",
 }
 """`do` → module of this folder, and class."""

@@ -25,7 +25,7 @@ from loadtests.timeline.control import call, references
 _LOG_TAIL: Final = 500
 
 
-class Run(TimelineAction):
+class RunCommand(TimelineAction):
     """Runs a command of yours."""
 
     default_subject: ClassVar[str] = "yours"
