@@ -40,7 +40,7 @@ class Reason:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", sanitize_lines(self.detail, *_DETAIL))
-        object.__setattr__(self, "last_words", sanitize_lines(self.log_tail, *_DETAIL))
+        object.__setattr__(self, "log_tail", sanitize_lines(self.log_tail, *_DETAIL))
 
     def __str__(self) -> str:
         return "\n".join(filter(None, [f"{self.code}: {self.detail}", self.log_tail]))

@@ -38,7 +38,7 @@ def test_label_has_one_form_of_unicode():
     [
         ("", "needs --label NAME"),
         ("日本", "--label 日本: expected at least one letter a to z or digit"),
-        ("a\nb", r"--label a\nb: got '\n', expected characters that can be seen"),
+        ("a\nb", r"--label a\x0ab: got '\n', expected characters that can be seen"),
         ("a\x1b[31m", r"got '\x1b'"),
         ("a\u202eb", r"got '\u202e'"),
         (os.fsdecode(b"a\xff"), r"got '\udcff'"),

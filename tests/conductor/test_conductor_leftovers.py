@@ -126,5 +126,5 @@ def test_name_of_a_file_is_shown_without_its_control_characters(tmp_path: Path) 
     record.write_text(json.dumps(facts))
     record.chmod(0o666)
     (sentence,) = remove_leftovers(tmp_path)
-    assert "a\\x1b[2J\\nb\\x9b.json" in sentence
+    assert "a\\x1b[2J\\x0ab\\x9b.json" in sentence
     assert sentence.isprintable()

@@ -98,7 +98,9 @@ def test_pipe_is_read_once_and_whole(tmp_path):
 def test_path_with_control_characters_stays_on_one_line(tmp_path):
     path = tmp_path / "new\nline\x1b[31m\u202e.yaml"
     path.write_text("", encoding="utf-8")
-    assert problem_of(path) == f"{tmp_path}/new\\nline\\x1b[31m\\u202e.yaml:1: got an empty file, expected one scenario"
+    assert (
+        problem_of(path) == f"{tmp_path}/new\\x0aline\\x1b[31m\\u202e.yaml:1: got an empty file, expected one scenario"
+    )
 
 
 def test_objectives_with_a_name_too_long_are_not_there(tmp_path):

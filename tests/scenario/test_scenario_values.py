@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from loadtests.configuration.values import parse_duration
-from loadtests.records.vocabulary import OPERATIONS, PUSHES
-from loadtests.scenario import TIMED_OPERATIONS, load_scenario, parse_scenario
+from loadtests.records.vocabulary import OPERATIONS, PUSHES, TIMED_OPERATIONS
+from loadtests.scenario import load_scenario, parse_scenario
 
 WHOLE = """\
 name: agent-workday
