@@ -26,7 +26,7 @@ from locust.env import Environment
 from loadtests.generator.live import LiveStatistics
 from loadtests.generator.recorder import Recorder, Who
 from loadtests.generator.sinks import FileSink
-from loadtests.protocols import parse_protocol
+from loadtests.protocols import ChosenProtocol, parse_protocol
 from loadtests.protocols.contract import Command, Identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.wire.connection import Connection
@@ -39,7 +39,6 @@ TEXT = "How long does delivery take?"
 
 done = 0
 keys = count(1)
-PROTOCOL = parse_protocol("messaging-pod.v1")
 ORIGIN_NS = time.monotonic_ns()
 
 
@@ -72,7 +71,8 @@ def _bare_loop(connected: socket.socket) -> None:
         done += 1
 
 
-def ours(url: str) -> None:
+def ours(url: str, protocol: str = "messaging-pod.v1") -> None:
+    OurUser.protocol = parse_protocol(protocol)
     directory = RunDirectory(Path(tempfile.mkdtemp()))
     environment = _locust(OurUser, url)
     live = LiveStatistics(environment.stats)
@@ -83,20 +83,21 @@ class OurUser(User):
     """Every round trip recorded (planned, started, ended), live statistics fed."""
 
     recorder: ClassVar[Recorder]
+    protocol: ClassVar[ChosenProtocol]
 
     @task
     def converse(self) -> None:
         global done
         recorder = self.recorder
-        client = PROTOCOL.client(Identity("t", "agent", "Ada"))
-        endpoint = Endpoint(self.host, PROTOCOL.spec.subprotocols)
+        client = self.protocol.client(Identity("t", "agent", "Ada"))
+        endpoint = Endpoint(self.host, self.protocol.spec.subprotocols)
         connection = Connection.open(endpoint, client, timeout_s=5, on_push=lambda push, at: None)
         number = next(keys)
         who = Who(0, 0, number, number)
         while True:
             key = next(keys)
             operation = recorder.begin(who, "message.send", key, 0xA7)
-            command = Command("message.send", key, chat=CHAT, text=TEXT)
+            command = Command("message.send", key, "", CHAT, TEXT)
             reply, ended_ns = connection.request(key, client.send(command), 5)
             recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
             assert reply.outcome == "ok"
@@ -143,7 +144,12 @@ def _locust(user: type[User], url: str) -> Environment:
     return environment
 
 
-WAYS: dict[str, Callable[[str], Any]] = {"bare": bare, "ours": ours, "stock": stock}
+WAYS: dict[str, Callable[[str], Any]] = {
+    "bare": bare,
+    "ours": ours,
+    "jsonrpc": lambda url: ours(url, "jsonrpc"),
+    "stock": stock,
+}
 
 
 def main(way: str, url: str, seconds: float) -> None:

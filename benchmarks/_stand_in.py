@@ -1,4 +1,4 @@
-"""A server that is light enough not to be what is measured: it answers every request of the protocol with `ok`.
+"""A server that is light enough not to be what is measured: it answers every request with `ok`, in both protocols.
 
 A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
 really was, from the bytes' coming to just before the reply's going. Prints its port. Ends when its standard input does.
@@ -10,6 +10,7 @@ import asyncio
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, ClassVar
@@ -23,6 +24,11 @@ from websockets.speedups import apply_mask
 from websockets.typing import Subprotocol
 
 SUBPROTOCOLS = [Subprotocol("messaging-pod.v1")]
+
+
+def select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """`jsonrpc` offers none."""
+    return SUBPROTOCOLS[0] if offered else None
 
 
 def frames(buffer: bytearray) -> list[bytes]:
@@ -56,7 +62,7 @@ class StandIn(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.buffer = bytearray()
-        self.handshake: ServerProtocol | None = ServerProtocol(subprotocols=SUBPROTOCOLS)
+        self.handshake: ServerProtocol | None = ServerProtocol(subprotocols=SUBPROTOCOLS, select_subprotocol=select)
 
     def data_received(self, data: bytes) -> None:
         if self.handshake is not None:
@@ -80,6 +86,8 @@ class StandIn(asyncio.Protocol):
             self.transport.close()
             return b""
         request = orjson.loads(message)
+        if "jsonrpc" in request:
+            return frame(orjson.dumps({"jsonrpc": "2.0", "id": request["id"], "result": {}}))
         if request["type"] == "message.send" and request["text"].isdigit():
             self.hold(int(request["text"]), request["key"], came_ns)
             return b""
