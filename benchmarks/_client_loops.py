@@ -24,11 +24,12 @@ from locust import User, task
 from locust.env import Environment
 
 from loadtests.generator.live import LiveStatistics
-from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.recorder import Recorder
 from loadtests.generator.sinks import FileSink
 from loadtests.protocols import ChosenProtocol, parse_protocol
 from loadtests.protocols.contract import Command, Identity
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.users.recording import Who
 from loadtests.wire.connection import Connection
 from loadtests.wire.opening import Endpoint
 

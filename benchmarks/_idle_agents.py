@@ -23,11 +23,12 @@ from locust.env import Environment
 
 from benchmarks._figures import allow_descriptors
 from loadtests.generator.live import LiveStatistics
-from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.recorder import Recorder
 from loadtests.generator.sinks import FileSink
 from loadtests.protocols import parse_protocol
 from loadtests.protocols.contract import Command, Identity
 from loadtests.records.rundirectory import RunDirectory
+from loadtests.users.recording import Who
 from loadtests.wire.connection import Connection
 from loadtests.wire.opening import Endpoint
 

@@ -32,12 +32,13 @@ from gevent import socket
 from locust.stats import RequestStats
 
 from loadtests.generator.live import LiveStatistics
-from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.recorder import Recorder
 from loadtests.generator.sinks import FileSink
 from loadtests.protocols.contract import Command, Frame, Identity, Received
 from loadtests.protocols.messaging_pod import SUBPROTOCOL, MessagingPodClient
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.users.alarm import sleep_until
+from loadtests.users.clock import sleep_until
+from loadtests.users.recording import Who
 from loadtests.wire.connection import Connection
 from loadtests.wire.opening import Endpoint
 

@@ -7,7 +7,7 @@ from locust import events
 
 from loadtests.generator import locusthooks
 from loadtests.generator.admission import check_options_of, refuse
-from loadtests.generator.shape import StagesShape
+from loadtests.generator.master import StagesShape
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.users.agent import Agent
 from loadtests.webui.exposure import problems_of_exposure, problems_of_sources

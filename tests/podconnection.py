@@ -8,9 +8,9 @@ import orjson
 
 from loadtests.protocols.contract import Frame, Identity, Received, Reply, key_text
 from loadtests.protocols.messaging_pod import SUBPROTOCOL, MessagingPodClient, encode_request
-from loadtests.wire.answers import TimedReply
 from loadtests.wire.blocking import BlockingConnection
 from loadtests.wire.connection import Connection
+from loadtests.wire.failures import TimedReply
 from loadtests.wire.opening import Endpoint
 
 

@@ -13,7 +13,7 @@ from locust.env import Environment
 
 from loadtests.commandline import EX_USAGE
 from loadtests.generator.channel import tokens
-from loadtests.generator.shape import StagesShape
+from loadtests.generator.master import StagesShape
 from loadtests.users.agent import Agent
 
 _ALLOWED: Final = frozenset({

@@ -19,13 +19,11 @@ from loadtests.commandline import EX_INTERRUPTED, EX_USAGE
 from loadtests.generator.admission import problems_of_environment, without_user_keys
 from loadtests.generator.channel import sockets
 from loadtests.generator.channel.guard import guard
-from loadtests.generator.connections import be_patient
-from loadtests.generator.livelines import LiveLines
-from loadtests.generator.master import MasterSide
+from loadtests.generator.master import MasterSide, StagesShape
 from loadtests.generator.ownrun import OwnConductor
-from loadtests.generator.prepared import CannotRunError, Prepared
-from loadtests.generator.shape import StagesShape
+from loadtests.generator.prepared import CannotRunError, LiveLines, Prepared
 from loadtests.generator.worker import WorkerSide
+from loadtests.generator.workerstate import be_patient
 from loadtests.sanitize import sanitize_lines
 from loadtests.scenario import RunPlan
 

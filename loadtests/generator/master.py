@@ -4,9 +4,10 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
+from locust import LoadTestShape
 from locust.env import Environment
 from locust.runners import STATE_INIT, MasterRunner
 
@@ -14,6 +15,7 @@ from loadtests.generator import talk
 from loadtests.generator.channel.guard import refusals_of
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.masterrun import MasterRun
+from loadtests.generator.ownrun import OwnConductor
 from loadtests.generator.prepared import CannotRunError, RunSource
 from loadtests.generator.workerstate import PREPARE_S
 
@@ -137,3 +139,14 @@ def _missing_workers(clients: Sequence[str], expected: int) -> str:
     hosts = ", ".join(sorted({client.rpartition("_")[0] for client in clients}))
     there = f" (those on {hosts})" if hosts else ""
     return f"{len(clients)} of {expected} workers{there} connected within {PREPARE_S:g} s"
+
+
+class StagesShape(LoadTestShape):
+    """Asks the master's side. Stage time is ours: Locust is only ever told how many agents there are to be now."""
+
+    master: ClassVar[MasterSide | None] = None
+    conductor: ClassVar[OwnConductor | None] = None
+    """Where the master's runs come from; None when its one run was given."""
+
+    def tick(self) -> tuple[int, float] | None:
+        return None if self.master is None else self.master.wanted()

@@ -16,11 +16,10 @@ from locust.runners import STATE_MISSING, MasterRunner
 from loadtests.generator import talk
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.channel.tokens import forks_workers
-from loadtests.generator.connections import connected
 from loadtests.generator.live import Counts, LiveWindow
 from loadtests.generator.prepared import CannotRunError, Prepared
 from loadtests.generator.sinks import RemoteRows
-from loadtests.generator.workerstate import DRAIN_S, PREPARE_S, WorkerState, problem_of
+from loadtests.generator.workerstate import DRAIN_S, PREPARE_S, WorkerState, connected, problem_of
 from loadtests.hostidentity import host_identity
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.vocabulary import OPERATIONS

@@ -17,8 +17,7 @@ from gevent import subprocess
 from gevent.event import AsyncResult, Event
 
 from loadtests.environment import carrier_environment
-from loadtests.generator.livelines import LiveLines
-from loadtests.generator.prepared import CannotRunError, Prepared
+from loadtests.generator.prepared import CannotRunError, LiveLines, Prepared
 from loadtests.scenario import ALLOW_COMMANDS, RunPlan
 
 READY_S = 180.0

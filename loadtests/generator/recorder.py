@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic_ns
-from typing import Final, NamedTuple
+from typing import Final
 
 import gevent
 import gevent.event
@@ -18,9 +18,7 @@ from loadtests.generator.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpa
 from loadtests.generator.sinks import Sink
 from loadtests.records.streams import BATCH_INTERVAL_S
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
-
-Begun = tuple[int, int, int, int, int, int, int, int, int, int]
-"""An operation under way: the row's columns up to `chat`, then planned and started."""
+from loadtests.users.recording import NOWHERE, Begun, PushTimes, Spot, Who
 
 _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
@@ -33,25 +31,6 @@ LEAST_RESERVED: Final = 512
 """The fewest operations that are announced at a time; else as many as half a second's at the present rate."""
 
 _log = logging.getLogger(__name__)
-
-
-class Who(NamedTuple):
-    """Who does something, and where to: the columns that stay the same through the life of a connection."""
-
-    pod: int
-    account: int
-    user: int
-    connection: int
-
-
-class Spot(NamedTuple):
-    """A place in a topic: which of its account's it is, and the number there."""
-
-    topic: str = ""
-    sequence: int | None = None
-
-
-NOWHERE: Final = Spot()
 
 
 @dataclass(frozen=True)
@@ -126,7 +105,7 @@ class Recorder:
             self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, at=at)
         return ended
 
-    def push(self, who: Who, operation: str, key: int, chat: int | None, times: "PushTimes") -> None:
+    def push(self, who: Who, operation: str, key: int, chat: int | None, times: PushTimes) -> None:
         """A push came: its row, whole."""
         if not self._drained:
             seq = self._begun
@@ -229,14 +208,3 @@ class Recorder:
             gevent.sleep(BATCH_INTERVAL_S)
             self._block = max(LEAST_RESERVED, 2 * (self._begun - before))
             self.flush()
-
-
-class PushTimes(NamedTuple):
-    """When a push came and, where this worker knows its cause, when that was planned and started. All in ns since
-    the run's origin; `published_ns` is the server's stamp on that clock. And where: `at`, in its topic."""
-
-    ended_ns: int
-    published_ns: int | None = None
-    planned_ns: int | None = None
-    started_ns: int | None = None
-    at: Spot = NOWHERE

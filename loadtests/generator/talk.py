@@ -3,7 +3,6 @@
 Bodies are plain dicts, as Locust's messages are.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,19 +66,3 @@ class ClockOffset:
     def of_ping(cls, sent_ns: int, master_ns: int, received_ns: int) -> "ClockOffset":
         """From one ping: the master read its clock at some moment between our sending and receiving."""
         return cls((sent_ns + received_ns) // 2 - master_ns, (received_ns - sent_ns + 1) // 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """This process's view of the run's time: ns since the origin."""
-
-    origin_ns: int
-    """The run's origin on this process's CLOCK_MONOTONIC."""
-    unix_at_origin_ns: int
-    """What the pod's Unix clock showed at the origin, by the master's clock pair."""
-
-    def now(self) -> int:
-        return time.monotonic_ns() - self.origin_ns
-
-    def of_unix(self, unix_ns: int) -> int:
-        return unix_ns - self.unix_at_origin_ns

@@ -31,6 +31,7 @@ from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.scenario import RunPlan
 from loadtests.users.agent import Agent
+from loadtests.users.clock import Clock
 from loadtests.users.customer import Customer
 from loadtests.users.load import Load, Share
 
@@ -59,7 +60,7 @@ class WorkerRun:
         self._buffer: RemoteBuffer | None = None
         origin_ns = plan.origin_ns + offset.offset_ns
         monotonic_ns, unix_ns = asked["clock"]
-        clock = talk.Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
+        clock = Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
         self.recorder = Recorder(self._sink(plan, asked), origin_ns, self._take)
         self.load = Load(plan, Share(self.number, int(asked["workers"])), clock, self.recorder)
         self._tellers: list[gevent.Greenlet] = []

@@ -1,11 +1,19 @@
-"""What the master knows of a worker."""
+# mypy: disable-error-code="no-untyped-call"
+"""What the master knows of a worker, and whether it is still there.
+
+Silence does not show that it is gone: one that gets no processor is silent, too.
+"""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import zmq
+from locust import runners
+from locust.rpc import Message
+
 from loadtests.generator import talk
-from loadtests.generator.channel.budget import Budget
+from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.prepared import CannotRunError
 from loadtests.joining import TOKEN_SECRET, is_same
 
@@ -17,6 +25,9 @@ DRAIN_S = 20.0
 
 MOST_REPORTS_PER_S = 100
 """A worker reports four times a second, and some more when it gives out numbers quickly."""
+
+LOST_AFTER_S = 30
+"""A worker whose host or network has vanished, so that nothing closed its connection, is lost after so much silence."""
 
 _SUMMARY = (
     "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
@@ -110,3 +121,22 @@ def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared
         other = f"the {TOKEN_SECRET} of {worker.name} is not that of the master: set the same one on both"
         return None if secret_is_shared else CannotRunError(64, other)
     return None
+
+
+def be_patient() -> None:
+    """Locust gives up a worker after three seconds of silence, and its users with it."""
+    runners.HEARTBEAT_LIVENESS = LOST_AFTER_S
+
+
+def connected(runner: runners.MasterRunner, client: str) -> bool:
+    """Whether a worker's connection stands. Its kernel closes it when its process has ended, however that was, and
+    keeps it for one that stands still. A socket that is told to tells so when something is sent."""
+    socket = runner.server.socket
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    try:
+        socket.send_multipart([client.encode(), Message("heartbeat", None, client).serialize()], zmq.NOBLOCK)
+    except zmq.ZMQError as error:
+        return error.errno != zmq.EHOSTUNREACH
+    finally:
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 0)  # Locust's own sends to one that has gone are not to fail
+    return True

@@ -1,9 +1,13 @@
-"""A list of things to do, in order of when they are due."""
+"""A list of things to do, in order of when they are due, and how a greenlet waits for the next."""
 
 import heapq
 from collections.abc import Callable
 from itertools import count
 from typing import Any
+
+from gevent.event import Event
+
+from loadtests.users.clock import Clock, call_at
 
 Action = Callable[[int, Any], None]
 """Given when it was due (ns since the origin), and what it is about."""
@@ -40,3 +44,29 @@ class Agenda:
         """Takes every entry of these actions off."""
         self._entries = [entry for entry in self._entries if entry[2] not in actions]
         heapq.heapify(self._entries)
+
+
+class Waiter:
+    """One greenlet waits; anybody, also in the hub, may `ring`. A ring that comes before the wait is not lost."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._bell = Event()
+
+    def ring(self) -> None:
+        self._bell.set()
+
+    def until(self, due_ns: int | None) -> bool:
+        """Whether that moment (ns since the origin) has come; False when somebody rang before. None never comes."""
+        if due_ns is None:
+            self._hear()
+            return False
+        if due_ns > self._clock.now():
+            cancel = call_at(self._clock.origin_ns + due_ns, self._bell.set)
+            self._hear()
+            cancel()
+        return due_ns <= self._clock.now()
+
+    def _hear(self) -> None:
+        self._bell.wait()
+        self._bell.clear()

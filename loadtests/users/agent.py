@@ -8,10 +8,9 @@ from locust import User, task
 from locust.exception import StopUser
 
 from loadtests.protocols.contract import QUEUE_TOPIC, Push, chat_topic
-from loadtests.users.agenda import Action, Agenda
+from loadtests.users.agenda import Action, Agenda, Waiter
 from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
-from loadtests.users.waiting import Waiter
 
 _IDLE_AFTER_PATIENCE = 2.0
 """An agent closes a chat that has been silent for this many times the customers' patience: its customer is gone."""

@@ -1,11 +1,11 @@
 """A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
 
-from loadtests.generator.recorder import Begun
 from loadtests.protocols.contract import Push, chat_topic, key_text
 from loadtests.scenario.arrivals import Arrival
+from loadtests.users.agenda import Waiter
 from loadtests.users.load import Load
+from loadtests.users.recording import Begun
 from loadtests.users.session import Backoff, Person, Session
-from loadtests.users.waiting import Waiter
 
 
 class Customer:

@@ -16,16 +16,14 @@ import gevent
 from gevent.pool import Group
 
 from loadtests.accounts import token_for
-from loadtests.generator.recorder import Begun, Recorder
-from loadtests.generator.talk import Clock
 from loadtests.protocols import parse_protocol
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.scenario import LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.scenario.arrivals import Arrival, arrivals, thinned
 from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
-from loadtests.users.alarm import sleep_until
-from loadtests.users.connectionfailures import ConnectionFailures
+from loadtests.users.clock import Clock, sleep_until
 from loadtests.users.people import People
+from loadtests.users.recording import Begun, ConnectionFailures, OperationRecorder
 from loadtests.wire.failures import ConnectionFailed
 
 LATE_NS = 100_000_000
@@ -129,7 +127,7 @@ class Share:
 class Load:
     """What the actors of one worker share. `starts_ns` is when the stages begin; None until the master has said so."""
 
-    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: Recorder) -> None:
+    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: OperationRecorder) -> None:
         self.plan = plan
         self.share = share
         self.worker = share.worker

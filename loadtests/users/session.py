@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from time import monotonic_ns
 
-from loadtests.generator.recorder import Begun, PushTimes, Spot, Who
 from loadtests.protocols.contract import (
     QUEUE_TOPIC,
     Command,
@@ -20,6 +19,7 @@ from loadtests.protocols.contract import (
 )
 from loadtests.records.vocabulary import PUBLISHING
 from loadtests.users.load import Load, Place
+from loadtests.users.recording import Begun, PushTimes, Spot, Who
 from loadtests.wire.connection import Connection, ConnectionFailed, TimedReply
 from loadtests.wire.failures import local_error
 from loadtests.wire.opening import Endpoint

@@ -15,7 +15,7 @@ from locust.runners import STATE_MISSING, MasterRunner
 
 from loadtests.conductor.run.locust import worker_argv, worker_environment
 from loadtests.generator.channel import tokens
-from loadtests.generator.connections import connected
+from loadtests.generator.workerstate import connected
 from loadtests.webui.control import RunControl
 
 _SOON_S = 10.0

@@ -15,8 +15,7 @@ from gevent.hub import get_hub
 from loadtests.protocols.contract import Client, Frame, Opened, ProtocolError, Push, Reply, Send
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from loadtests.sanitize import sanitize, sanitize_error
-from loadtests.wire.answers import TimedReply, no_reply
-from loadtests.wire.failures import ConnectionFailed, local_error
+from loadtests.wire.failures import ConnectionFailed, TimedReply, local_error, no_reply
 from loadtests.wire.frames import Incoming, client_frame, message_bytes
 from loadtests.wire.greenlets import open_websocket
 from loadtests.wire.opening import RECEIVE_BYTES, Endpoint

@@ -1,11 +1,13 @@
-"""Why the wire failed, and which failures are this host's own."""
+"""How requests end, why the wire failed, and which failures are this host's own."""
 
 import errno
 import os
 import socket
 import ssl
+from time import monotonic_ns
 from typing import Final, NamedTuple
 
+from loadtests.protocols.contract import Reply
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from loadtests.sanitize import sanitize
 
@@ -81,3 +83,16 @@ def exhausted() -> str | None:
     except OSError as error:
         return local_error(error)
     return None
+
+
+class TimedReply(NamedTuple):
+    """How a request ended, and when (CLOCK_MONOTONIC): when the reply's bytes reached this host or, without a reply,
+    when waiting for it ended."""
+
+    reply: Reply
+    ended_ns: int
+
+
+def no_reply(key: int, error: str, *, sent: bool = True) -> TimedReply:
+    """The end of a request without a reply; `sent`: at least a part of it may have left this host."""
+    return TimedReply(Reply(key, outcome_of(error, sent=sent), error), monotonic_ns())

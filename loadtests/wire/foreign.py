@@ -5,9 +5,6 @@ from typing import Final
 
 from loadtests.sanitize import sanitize
 
-plain = sanitize
-"""The name by which other modules import it from here."""
-
 _PROTOCOLS: Final = (
     (rb"[\x14-\x17]\x03[\x00-\x04]", "TLS"),
     (rb"SSH-", "SSH"),

@@ -9,8 +9,8 @@ from channel_bodies import PROGRESS, READY, row
 from locust_runs import SECRET, TINY, plan_for
 
 from loadtests.generator import talk
-from loadtests.generator.channel.budget import Budget
 from loadtests.generator.channel.messages import Refused
+from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.live import LiveWindow
 from loadtests.generator.masterrun import MasterRun
 from loadtests.generator.prepared import Prepared

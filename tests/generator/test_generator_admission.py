@@ -18,7 +18,7 @@ from loadtests.generator.admission import (
     without_user_keys,
 )
 from loadtests.generator.channel import tokens
-from loadtests.generator.shape import StagesShape
+from loadtests.generator.master import StagesShape
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.users.agent import Agent
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.generator.talk import Clock, ClockOffset, directory_identity
+from loadtests.generator.talk import ClockOffset, directory_identity
 from loadtests.hostidentity import host_identity
+from loadtests.users.clock import Clock
 
 times = st.integers(0, 10**15)
 

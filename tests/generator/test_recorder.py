@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.generator.recorder import LEAST_RESERVED, PushTimes, Recorder, Spot, Totals, Who
+from loadtests.generator.recorder import LEAST_RESERVED, Recorder, Totals
 from loadtests.generator.rows import NO_KEY, NO_TIME, pack, to_batch, unpack
 from loadtests.generator.sinks import FileSink, RemoteBuffer, RemoteReceiver
 from loadtests.records import reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
+from loadtests.users.recording import PushTimes, Spot, Who
 
 WHO = Who(pod=0, account=3, user=17, connection=42)
 SCHEMA = OPERATIONS_TABLE.schema({"pod": ["pod-17"]})
@@ -263,7 +264,8 @@ import mmap, sys
 from pathlib import Path
 import gevent
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.generator.recorder import Recorder, Who
+from loadtests.generator.recorder import Recorder
+from loadtests.users.recording import Who
 from loadtests.generator.sinks import FileSink
 
 recorder = Recorder(FileSink(RunDirectory(Path(sys.argv[1])), 0, ["pod-17"]), 0)

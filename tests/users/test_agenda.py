@@ -6,9 +6,8 @@ import gevent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.generator.talk import Clock
-from loadtests.users.agenda import Agenda
-from loadtests.users.waiting import Waiter
+from loadtests.users.agenda import Agenda, Waiter
+from loadtests.users.clock import Clock
 
 MS = 1_000_000
 

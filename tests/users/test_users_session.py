@@ -8,7 +8,7 @@ import pytest
 from loadtests.users import session as users_session
 from loadtests.users.load import Load
 from loadtests.users.session import Session
-from loadtests.wire.answers import no_reply
+from loadtests.wire.failures import no_reply
 
 
 class FaultyConnection:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from podconnection import connect
 from scripted_pod import serving, silent
 
+from loadtests.sanitize import sanitize
 from loadtests.wire.connection import ConnectionFailed
 from loadtests.wire.failures import Refusal
-from loadtests.wire.foreign import plain, protocol_of
+from loadtests.wire.foreign import protocol_of
 from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead
 
 BUSY = "HTTP 503 Busy"
@@ -357,8 +358,8 @@ def test_a_head_in_single_bytes_takes_no_quadratic_time() -> None:
 
 @given(st.text() | st.binary())
 def test_plain_text_is_printable_and_short(text: str | bytes) -> None:
-    assert plain(text).isprintable()
-    assert len(plain(text)) <= 120
+    assert sanitize(text).isprintable()
+    assert len(sanitize(text)) <= 120
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -1,6 +1,7 @@
-"""What the master refused from workers: reported once for each reason, and answered, however often it happens."""
+"""What the master refuses from workers: messages beyond a budget, and others; each reason is reported once."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -34,3 +35,21 @@ class Refusals:
         _log.warning("refused a message of %s: %s", sender or "an unknown worker", reason)
         if sender:
             self._answer(sender, reason)
+
+
+class Budget:
+    """Refills steadily up to `burst`."""
+
+    def __init__(self, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._burst, self._clock = per_second, burst, clock
+        self._left, self._at = burst, clock()
+
+    def take(self) -> bool:
+        """Takes one; False when none is left."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

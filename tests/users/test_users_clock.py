@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent import Timeout
 
-from loadtests.users.alarm import _alarm, call_at, sleep_until
+from loadtests.users.clock import _alarm, call_at, sleep_until
 
 MS = 1_000_000
 

@@ -1,7 +1,7 @@
 """Why connections failed, in counts that stay small."""
 
 from loadtests.conductor.run.ending import connection_failures
-from loadtests.users.connectionfailures import MAX_DETAILS, ConnectionFailures
+from loadtests.users.recording import MAX_DETAILS, ConnectionFailures
 from loadtests.wire.failures import ConnectionFailed, Refusal
 
 BUSY = ConnectionFailed("handshake_rejected", "HTTP 503 Busy (Retry-After: 1)", refusal=Refusal(503, "1"))
