@@ -33,7 +33,7 @@ LEFT = {
     "tests/probes": 497,
     "tests/records": 20,
     "tests/reports": 135,
-    "tests/scenario": 37,
+    "tests/scenario": 36,
     "tests/servers": 110,
     "tests/timeline": 90,
     "tests/users": 13,
