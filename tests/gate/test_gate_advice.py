@@ -98,7 +98,7 @@ def test_short_rounds_need_longer_ones_not_more():
     )
 
 
-def test_faults_that_keep_a_pass_away_are_named_besides():
+def test_faults_that_prevent_a_pass_are_named():
     objectives = Objectives("o.yaml", "0" * 64, (Objective("accept", "Accept", "chat.accept", 0.3, 0.95),))
     runs = healthy(Counts(50, 0), 1), replace(healthy(Counts(50, 0), 2), saturated=True)
     check = judge(objectives, Evidence(runs)).checks[1]

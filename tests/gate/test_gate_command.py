@@ -173,9 +173,9 @@ def test_link_at_a_predictable_name_is_not_written_through(study, tmp_path):
 
 def test_unknown_readers_are_bad_input(study, monkeypatch, capsys):
     write_run(study, operations=attempts(), workers=2)
-    monkeypatch.setenv("LOADTESTS_READERS", "everyone")
+    monkeypatch.setenv("LOADTESTS_READERS", "world")
     assert gate(study) == 64
-    assert "LOADTESTS_READERS='everyone': expected one of owner, group, all" in capsys.readouterr().err
+    assert "LOADTESTS_READERS='world': expected one of owner, group, all" in capsys.readouterr().err
     assert not (study / "verdict.json").exists()
 
 
@@ -225,7 +225,7 @@ def blind(begins_s, ends_s):
     return [tick for tick in healthy_ticks() if not begins_s * NS <= tick[1] < ends_s * NS]
 
 
-def test_observer_that_stood_still_leaves_a_fail(study):
+def test_suspended_observer_leaves_a_fail(study):
     """As in a replayed outage whose observer was stopped for a tenth of the judged time."""
     write_run(study, operations=attempts(bad=50), tables={"ticks": blind(6, 7.5)})
     assert gate(study) == 1
@@ -234,7 +234,7 @@ def test_observer_that_stood_still_leaves_a_fail(study):
     assert observer["observed"] == pytest.approx(1.5, abs=0.11)
 
 
-def test_observer_that_stood_still_keeps_a_pass_away(study):
+def test_suspended_observer_prevents_a_pass(study):
     write_run(study, operations=attempts(), tables={"ticks": blind(6, 7.5)})
     assert gate(study) == 2
 
@@ -399,7 +399,7 @@ def test_given_objectives_go_before_those_of_the_scenario(study, objectives):
     assert verdict(study)["objectives"]["file"] == str(objectives)
 
 
-def test_objectives_of_the_scenario_that_are_wrong_are_told_with_their_place(study, capsys):
+def test_wrong_objectives_of_the_scenario_have_their_place(study, capsys):
     write_run(study, operations=attempts())
     with_objectives(study, "kind: Nothing\n", "01-sqlite")
     assert main([str(study)]) == 64

@@ -1,4 +1,4 @@
-"""The rows alone show whether a load was what the scenario asked for, whatever end.json says."""
+"""Load that differs from the plan is found in the rows alone, independent of end.json."""
 
 import pytest
 from studies import NS, SCENARIO, Op, write_run
@@ -50,7 +50,7 @@ def test_a_whole_load_has_nothing_missing(study):
     assert completed(run).verdict is Verdict.PASS
 
 
-def test_a_worker_that_left_is_seen_in_the_rows(study):
+def test_lost_worker_is_found_in_the_rows(study):
     """Half of the customers after 8 s, and one of the two agents; end.json says completed."""
     there = [op for number, op in enumerate(customers()) if op.planned_s < 8 or number % 2]
     write_run(study, operations=[*there, *agent(0), *agent(1, until_s=8.0)])
@@ -62,7 +62,7 @@ def test_a_worker_that_left_is_seen_in_the_rows(study):
     assert "arrivals planned" in check.reason
 
 
-def test_one_missing_arrival_is_seen(study):
+def test_one_missing_arrival_is_found(study):
     write_run(study, operations=[*customers()[:20], *customers()[21:], *agent(0), *agent(1)])
     planned = sum(op.planned_s < 5 for op in customers())
     assert found(study).missing_load == (f"stage warm-up: {planned} arrivals planned, {planned - 1} began",)
@@ -86,12 +86,12 @@ def test_an_agent_that_reconnects_is_there(study):
     assert found(study).missing_load == ()
 
 
-def test_agents_beyond_the_plan_are_seen(study):
+def test_extra_agents_are_found(study):
     write_run(study, operations=[*customers(), *(op for user in range(3) for op in agent(user))])
     assert "stage steady: 2 agents planned, up to 1 more were there" in found(study).missing_load
 
 
-def test_customers_that_never_came_are_seen(study):
+def test_missing_customers_are_found(study):
     write_run(study, operations=[*agent(0), *agent(1)], end={"late_starts": {"count": 0, "of": 0}})
     planned = [sum(begins <= op.planned_s < ends for op in customers()) for begins, ends in ((0, 5), (5, 15))]
     assert found(study).missing_load == (
@@ -100,7 +100,7 @@ def test_customers_that_never_came_are_seen(study):
     )
 
 
-def test_rows_of_another_schedule_say_nothing(study):
+def test_rows_of_another_schedule_are_not_compared(study):
     write_run(study, operations=[Op("connection.create", 6.0), Op("chat.accept", 6.0)])
     assert found(study).missing_load == ()
 
@@ -119,13 +119,13 @@ def test_how_long_the_drain_took_does_not_matter(study):
     assert found(study).missing_load == ()
 
 
-def test_a_scenario_of_another_version_says_nothing(study):
+def test_scenario_of_another_version_is_not_compared(study):
     write_run(study, operations=[*customers()[:10]], scenario="name: [")
     assert (found(study).missing_load, found(study).without_plan) == ((), "")
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "another"])
-def test_scenario_that_the_manifest_does_not_name_keeps_a_pass_away(study, damage):
+def test_scenario_not_in_the_manifest_prevents_a_pass(study, damage):
     path = write_run(study, operations=[*customers(), *agent(0), *agent(1)]).path / "scenario.yaml"
     if damage == "gone":
         path.unlink()

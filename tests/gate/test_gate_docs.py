@@ -23,27 +23,27 @@ def test_the_example_is_valid():
     assert (str(objective), objective.target) == ("chat.accept within 300 ms", 0.99)
 
 
-def test_every_operation_and_annotation_is_told():
+def test_every_operation_and_annotation_is_documented():
     text = " ".join(OBJECTIVES.split())
     assert all(f"`{operation}`" in text for operation in OPERATIONS)
     for annotation, values in ANNOTATIONS.items():
         assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
 
 
-def test_what_need_not_be_known_is_told():
+def test_optional_ledger_checks_are_documented():
     section = OBJECTIVES.partition("**The ledger.**")[2].partition("\n\n")[0]
     listed = section.partition("but of")[2].partition("what is")[0]
     assert set(re.findall(r"`(\w+)`", listed)) == NEED_NOT_BE_KNOWN
 
 
-def test_the_attempts_that_it_takes():
+def test_attempts_to_pass_are_documented():
     needed = [f"{attempts_to_pass(t):,}" for t in (0.9, 0.95, 0.99, 0.999)]
     assert "needs {} attempts to pass 90 %, {} for 95 %, {} for 99 %, {} for 99.9 %".format(*needed) in " ".join(
         OBJECTIVES.split()
     )
 
 
-def test_the_keys_of_verdict_json_are_told(tmp_path):
+def test_keys_of_verdict_json_are_documented(tmp_path):
     (tmp_path / "o.yaml").write_text(EXAMPLE)
     study = tmp_path / "study"
     write_run(study, operations=[Op("chat.accept")])

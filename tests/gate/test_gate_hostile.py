@@ -33,7 +33,7 @@ def replace_by_zeros(path):
 
 @pytest.mark.parametrize("replace", [replace_by_fifo, replace_by_zeros])
 @pytest.mark.parametrize("name", ["manifest.json", "end.json", "ledger.json", "operations-0.arrows", "ticks.arrows"])
-def test_file_that_is_none_makes_its_run_unknown(tmp_path, capsys, name, replace):
+def test_path_that_is_no_file_makes_its_run_unknown(tmp_path, capsys, name, replace):
     run = write_run(tmp_path / "study", operations=ACCEPTS)
     replace(run.path / name)
     code, reasons = judged(tmp_path / "study", capsys)
@@ -59,7 +59,7 @@ def test_file_that_is_none_makes_its_run_unknown(tmp_path, capsys, name, replace
         ({"operations": [Op("chat.accept", response_s=-2)]}, "ended before the moment for which it was planned"),
     ],
 )  # fmt: skip
-def test_values_that_cannot_be_make_the_run_unknown(tmp_path, capsys, given, message):
+def test_impossible_values_make_the_run_unknown(tmp_path, capsys, given, message):
     write_run(tmp_path / "study", **{"operations": ACCEPTS, **given})
     code, reasons = judged(tmp_path / "study", capsys)
     assert code == 2
@@ -73,7 +73,7 @@ def test_values_that_cannot_be_make_the_run_unknown(tmp_path, capsys, given, mes
         (("duration: 10s", "duration: 24h"), "stages of 86,406 s were planned, and the load had ended after 16 s"),
     ],
 )
-def test_schedule_that_nobody_can_have_made_is_not_made_either(tmp_path, capsys, change, message):
+def test_impossible_schedule_is_not_computed(tmp_path, capsys, change, message):
     operations = [Op("connection.create", user=n) for n in range(300)]
     write_run(tmp_path / "study", operations=operations, scenario=SCENARIO.replace(*change))
     code, reasons = judged(tmp_path / "study", capsys)

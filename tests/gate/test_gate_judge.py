@@ -125,7 +125,7 @@ def test_a_check_shows_its_rounds():
     assert "the rounds do not agree: pass, unknown" in found.reason
 
 
-def test_too_few_attempts_are_told_with_what_it_takes():
+def test_too_few_attempts_name_the_number_needed():
     assert "a round needs 299 attempts, all good, to pass" in check(judged(run(FEW)), "objective: accept").reason
 
 
@@ -192,7 +192,7 @@ def test_one_unsound_round_leaves_the_storage_unknown():
     assert judged(run(), run(name="02-sqlite", number=2, saturated=True)).overall is UNKNOWN
 
 
-def test_a_little_blindness_is_forgiven():
+def test_small_gaps_in_observation_are_accepted():
     assert judged(run(coverage=ProbeCoverage(10.0, 0.5))).overall is PASS
     assert judged(run(coverage=ProbeCoverage(10.0, 0.51))).overall is UNKNOWN
 
@@ -234,13 +234,13 @@ def test_orphans_are_shown_where_they_were_not_ruled_out():
     assert "3 orphans; sqlite does not promise to leave none" in found.reason
 
 
-def test_what_the_ledger_fails_fails():
+def test_failed_ledger_check_fails():
     assert judged(run(ledger=(ORPHANS, LedgerCheck("doubles", "fail", 1)))).overall is FAIL
 
 
 @pytest.mark.parametrize("name", sorted(NEED_NOT_BE_KNOWN))
-def test_what_need_not_be_known_decides_only_when_it_is(name):
-    not_observed = judged(run(ledger=(ORPHANS, LedgerCheck(name, "unknown", None, "nothing to look at"))))
+def test_optional_check_decides_only_when_known(name):
+    not_observed = judged(run(ledger=(ORPHANS, LedgerCheck(name, "unknown", None, "no data"))))
     assert not_observed.overall is PASS
     assert check(not_observed, f"ledger: {name}").verdict is UNKNOWN
     assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "fail", 1)))).overall is FAIL
@@ -249,7 +249,7 @@ def test_what_need_not_be_known_decides_only_when_it_is(name):
 
 @pytest.mark.parametrize("kept", [None, Kept(1, 1, 1000, 1000), Kept(None, 5, 1000, 1000), Kept(0, 0, 1000, 999)])
 @pytest.mark.parametrize("name", ["accepts_nobody_was_told", "never_offered", "lost_pushes", "diverged"])
-def test_lost_row_may_be_the_cause_of_what_the_load_did_not_see(name, kept):
+def test_lost_row_may_cause_a_ledger_failure(name, kept):
     checks = (ORPHANS, LedgerCheck(name, "fail", 1, "1 of them"))
     assert judged(run(ledger=checks)).overall is FAIL
     lossy = judged(run(ledger=checks, kept=kept))
@@ -262,7 +262,7 @@ def test_lost_rows_leave_what_the_ledger_found(name):
     assert judged(run(ledger=(ORPHANS, LedgerCheck(name, "fail", 1)), kept=Kept(1, 1, 1000, 1000))).overall is FAIL
 
 
-def test_what_an_optional_ledger_does_not_know_decides_nothing():
+def test_unknown_check_of_an_optional_ledger_decides_nothing():
     loose = replace(OBJECTIVES, ledger_required=False)
     not_observed = LedgerCheck("orphans", "unknown", None, "memory cannot be read from outside")
     judgement = judged(run(ledger=(not_observed,)), objectives=loose)
@@ -271,7 +271,7 @@ def test_what_an_optional_ledger_does_not_know_decides_nothing():
     assert judged(run(ledger=(LedgerCheck("orphans", "fail", 1),)), objectives=loose).overall is FAIL
 
 
-def test_what_is_optional_may_be_missing():
+def test_optional_evidence_may_be_missing():
     loose = replace(OBJECTIVES, observer_required=False, ledger_required=False)
     assert judged(run(ledger=None, coverage=None), objectives=loose).overall is PASS
     assert judged(run(ledger=None, coverage=BLIND), objectives=loose).overall is UNKNOWN
@@ -299,7 +299,7 @@ def test_different_durability_is_refused_unless_allowed(other):
     assert "the objectives allow it" in check(allowed, "durability").reason
 
 
-def test_durability_of_runs_that_never_began_cannot_be_told():
+def test_durability_of_runs_that_never_began_is_unknown():
     judgement = judged(run(broken="x", commit_survives=None), run(**POSTGRES, broken="y", commit_survives=None))
     assert check(judgement, "durability").verdict is UNKNOWN
     assert (
@@ -318,7 +318,7 @@ def test_rounds_of_one_storage_match_in_every_setting():
     assert "engine.settings.fsync differs among rounds of sqlite: 'on' in 01-sqlite; 'off' in 02-sqlite" in found.reason
 
 
-def test_storages_may_differ_in_settings_but_not_in_scenario_or_host():
+def test_storages_may_differ_only_in_settings():
     one, two = ({"engine": {"version": v}, "host": {"cpu": "x"}} for v in "12")
     assert judged(run(manifest=one), run(**POSTGRES, manifest=two)).overall is PASS
     unlike = judged(run(manifest=one), run(**POSTGRES, manifest={"host": {"cpu": "y"}}))
@@ -353,7 +353,7 @@ def test_a_third_storage_is_left_out():
     assert set(judgement.storages) == {"sqlite", "postgres"}
 
 
-def test_a_candidate_that_is_worse_beyond_the_interval_fails_though_it_meets_the_target():
+def test_worse_candidate_fails_although_it_meets_the_target():
     judgement = judged(run(Counts(100_000, 0)), run(Counts(99_500, 500), **POSTGRES), comparison=COMPARISON)
     assert check(judgement, "objective: accept", "postgres").verdict is PASS
     found = check(judgement, "no worse: accept", "postgres")
@@ -380,7 +380,7 @@ def planned(rounds, *storages):
     return {"planned": {"rounds": rounds, "storages": list(storages)}}
 
 
-def test_round_that_was_planned_and_not_made_keeps_a_pass_away():
+def test_missing_planned_round_prevents_a_pass():
     plan = planned(2, "sqlite")
     first, second = run(manifest=plan), run(name="02-sqlite", number=2, manifest=plan)
     assert judged(first, second).overall is PASS
@@ -392,7 +392,7 @@ def test_round_that_was_planned_and_not_made_keeps_a_pass_away():
     assert judged(replace(first, counts={"accept": ALL_BAD})).overall is FAIL
 
 
-def test_storage_that_was_planned_and_not_made_keeps_a_pass_away():
+def test_missing_planned_storage_prevents_a_pass():
     plan = planned(1, "sqlite", "postgres", "redis")
     both = run(manifest=plan), run(**POSTGRES, manifest=plan)
     assert "there are 0 of 1 of redis" in check(judged(*both), "runs").reason
@@ -410,7 +410,7 @@ def test_round_that_is_missing_leaves_a_candidate_worse():
     assert alike.overall is UNKNOWN
 
 
-def test_runs_of_older_versions_do_not_say_what_was_planned():
+def test_runs_of_older_versions_have_no_plan():
     assert "runs" not in {c.check for c in judged(run()).checks}
     assert judged(run()).overall is PASS
 

@@ -26,7 +26,7 @@ def test_a_crashed_objective_has_no_figures():
     assert "| sqlite | chat.accept within 300 ms | 29 % | - | - | - | unknown | the check crashed: x |" in text
 
 
-def test_what_does_not_decide_is_marked():
+def test_checks_that_do_not_decide_are_marked():
     checks = (
         Check("observer", Verdict.UNKNOWN, "old", 1, "01-old", reason="blind", decides=False),
         Check("x", Verdict.FAIL),

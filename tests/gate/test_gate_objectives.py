@@ -142,7 +142,7 @@ def test_the_shipped_objectives_are_whole_openslo_documents():
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(old, new, problem):
+def test_problems_have_their_place(old, new, problem):
     assert old in SLI + SLO
     assert problem in problems((SLI + SLO).replace(old, new, 1))
 
@@ -231,7 +231,7 @@ def test_margin_is_a_percentage(margin):
     )
 
 
-def test_annotations_that_mean_nothing_where_they_are_are_refused():
+def test_annotations_in_the_wrong_place_are_refused():
     slo = SLO.replace("displayName: Accept chat", "annotations: {loadtests/observer: optional}")
     assert "got loadtests/observer: 'optional', expected loadtests/no-worse-margin: 10%" in problems(SLI + slo)[0]
     sli = SLI.replace("name: fast-accept}", "name: fast-accept, annotations: {loadtests/ledger: optional}}")
@@ -244,7 +244,7 @@ def test_unknown_operations_list_the_known_ones():
     assert first.endswith("did you mean chat.accept?")
 
 
-def test_pushes_cannot_be_judged_because_those_that_never_came_have_no_rows():
+def test_pushes_without_rows_cannot_be_judged():
     assert "expected one of connection.create" in problems((SLI + SLO).replace("chat.accept", "event.deliver"))[0]
 
 
@@ -276,11 +276,11 @@ def test_files_without_an_objective_are_refused(text):
 
 
 @given(st.text(max_size=100))
-def test_any_text_is_refused_in_words(text):
+def test_any_text_is_refused_with_a_message(text):
     assert ", expected " in problems(text)[0]
 
 
-def test_a_missing_file_is_told(tmp_path: Path):
+def test_missing_file_is_reported(tmp_path: Path):
     with pytest.raises(SourceError, match=r"no such file or directory, expected a YAML file that can be read"):
         load_objectives(tmp_path / "none.yaml")
 

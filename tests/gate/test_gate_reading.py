@@ -107,7 +107,7 @@ def test_several_judged_stages(study):
     assert only(study).counts["accept"] == Counts(3, 0)
 
 
-def test_without_a_timeline_nobody_knows_what_is_judged(study):
+def test_judged_time_is_unknown_without_a_timeline(study):
     write_run(study, operations=[accept(6.0), accept(16.0)], timeline=None)
     (run,) = evidence(study).runs
     assert "timeline.arrows has no stage" in run.broken
@@ -196,12 +196,12 @@ def test_failed_ticks_in_warm_up_do_not_count(study):
     assert blind_s(study) == pytest.approx(0.0)
 
 
-def test_blindness_that_no_tick_places_elsewhere_was_in_judged_time(study):
-    write_run(study, end={"observer": {"blind_s": 2.5, "reason": "it says so"}})
+def test_unplaced_blind_time_counts_as_judged(study):
+    write_run(study, end={"observer": {"blind_s": 2.5, "reason": "reported"}})
     assert blind_s(study) == pytest.approx(2.5)
 
 
-def test_the_blindest_probe_counts(study):
+def test_probe_with_least_coverage_counts(study):
     short = [t for t in healthy_ticks("pod") if t[1] < 10 * NS]
     write_run(study, tables={"ticks": healthy_ticks() + short})
     assert blind_s(study) == pytest.approx(5.0, abs=0.2)
@@ -238,7 +238,7 @@ def test_a_run_without_a_manifest_goes_with_its_siblings(study):
     assert second.broken == "it never began, aborted: there is no manifest.json"
 
 
-def test_a_run_that_never_began_says_why(study):
+def test_run_that_never_began_has_its_reason(study):
     run = write_run(study, end={"reason": "pod_died", "detail": "exit code 1"})
     (run.path / "manifest.json").unlink()
     (broken,) = evidence(study).runs
@@ -331,7 +331,7 @@ def test_generator_that_may_have_been_slow(study, reasons, errors):
     assert only(study).slowed
 
 
-def test_what_pods_and_servers_ran_out_of_is_named(study):
+def test_exhausted_resources_are_named(study):
     write_run(study, end={"local_errors": {"pod pod-1": {"descriptors": 7}, "database postgres": {"threads": 1}}})
     assert only(study).exhausted == "pod pod-1 had no descriptors (7 times), database postgres had no threads (1 times)"
 

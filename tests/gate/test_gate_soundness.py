@@ -67,7 +67,7 @@ def test_every_line_has_an_example():
 
 
 @pytest.mark.parametrize("line", SOUNDNESS, ids=lambda line: line.find.__name__)
-def test_fault_leaves_standing_what_its_line_says(line):
+def test_fault_leaves_the_verdicts_of_its_bias_standing(line):
     fault = FAULTS[line.find.__name__]
     assert verdict(replace(healthy(ALL_GOOD), **fault)) is (PASS if line.bias.lets_pass else UNKNOWN)
     assert verdict(replace(healthy(ALL_BAD), **fault)) is (FAIL if line.bias.lets_fail else UNKNOWN)
@@ -211,12 +211,12 @@ def test_lost_operations_are_counted_as_good_for_fail(lost, expected):
     assert verdict(replace(healthy(Counts(900, 100)), kept=kept)) is expected
 
 
-def test_lost_operations_of_one_round_do_not_hide_the_failure_of_others():
+def test_lost_operations_of_a_round_do_not_hide_other_failures():
     lost = replace(healthy(Counts(900, 100), 2), kept=Kept(None, 1_000, 1000, 1000))
     assert verdict(healthy(Counts(900, 100), 1), lost) is FAIL
 
 
-def test_attempts_that_the_end_cut_off_count_against_both_verdicts():
+def test_attempts_cut_off_count_against_both_verdicts():
     """80 of 1,000 unattributed: neither the pass (all of them good) nor the fail (all of them bad) is certain."""
     run = healthy(Counts(920, 80, unattributed=80))
     judgement = judge(OBJECTIVES, Evidence((run,)))
@@ -229,7 +229,7 @@ def test_attempts_that_the_end_cut_off_count_against_both_verdicts():
     assert verdict(healthy(Counts(920, 80))) is FAIL
 
 
-def test_lost_operations_of_the_baseline_are_counted_as_bad_for_a_worse_candidate():
+def test_lost_baseline_operations_count_as_bad():
     new = healthy(Counts(900, 100))
     old = healthy(Counts(1000, 0), storage="old")
     assert no_worse({"old": [old], "new": [new]}) is FAIL

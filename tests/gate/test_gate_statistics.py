@@ -28,12 +28,12 @@ def test_known_values():
     assert exact_bounds(7, 10) == (pytest.approx(0.3933758, abs=1e-6), pytest.approx(0.9127355, abs=1e-6))
 
 
-def test_nothing_says_nothing():
+def test_no_attempts_give_the_full_interval():
     assert exact_bounds(0, 0) == (0.0, 1.0)
 
 
 @given(samples())
-def test_the_bound_is_where_what_was_seen_becomes_rarer_than_one_in_twenty(sample):
+def test_bound_is_where_the_tail_falls_below_one_in_twenty(sample):
     good, n = sample
     lower, upper = exact_bounds(good, n)
     if good:
@@ -73,7 +73,7 @@ def test_newcombes_own_example():
 
 
 @given(samples(500), samples(500))
-def test_a_difference_lies_in_its_bounds_and_turns_with_its_sides(one, two):
+def test_difference_lies_in_its_bounds_and_is_antisymmetric(one, two):
     lower, upper = difference_bounds(*one, *two)
     difference = one[0] / one[1] - two[0] / two[1]
     assert -1 - 1e-9 <= lower <= difference + 1e-9 and difference - 1e-9 <= upper <= 1 + 1e-9
@@ -81,7 +81,7 @@ def test_a_difference_lies_in_its_bounds_and_turns_with_its_sides(one, two):
 
 
 @given(samples(500))
-def test_what_equals_itself_is_not_worse(sample):
+def test_equal_shares_are_not_worse(sample):
     assume(sample[1] > 1)
     lower, upper = difference_bounds(*sample, *sample)
     assert lower <= 0 <= upper

@@ -16,7 +16,7 @@ def test_composition_is_associative(a, b, c):
 
 
 @given(lists, st.randoms())
-def test_composition_does_not_care_about_order(some, random):
+def test_composition_is_commutative(some, random):
     shuffled = random.sample(some, len(some))
     assert compose(some) is compose(shuffled)
 

@@ -15,7 +15,7 @@ from reports.sampled import Sampled
 from reports.splits import CAUSES, Split
 
 SHORT = Sampled(1.5e9, 1.5e9 * 5e7, 5e7)
-"""Thirty sights of 50 ms each: 1.5 s (1.0 … 2.1 s)."""
+"""Thirty observations of 50 ms each: 1.5 s (1.0 … 2.1 s)."""
 HOSTILE = "<b>&\u202e`$x$" + "y" * 5_000
 
 

@@ -33,7 +33,7 @@ def test_a_sliver_of_a_bin_belongs_to_the_one_before(tmp_path):
     assert found.axis.widths_s(found.runs[0])[-1] == pytest.approx(0.55)
 
 
-def test_sessions_waiting_in_the_last_bin_are_those_of_its_real_width(tmp_path):
+def test_waiting_sessions_use_the_real_width_of_the_last_bin(tmp_path):
     found = study_of(tmp_path, 16.3, tables={"lock_waits": [lock_wait(0.0, 16.3)]})
     assert found.storages[0].waits.sessions["chat.accept"] == pytest.approx(1.0)
 

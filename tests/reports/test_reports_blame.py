@@ -42,7 +42,7 @@ def hot_row(moved=False):
     return waits, transactions + late
 
 
-def test_each_moment_of_a_wait_is_charged_to_who_held_the_row_then(tmp_path):
+def test_wait_is_attributed_to_the_holder_of_each_moment(tmp_path):
     blame = storage_of(tmp_path, *hot_row()).blame
     assert blame.known == "event"
     assert rounded(blame.direct) == seconds(
@@ -59,7 +59,7 @@ def test_each_moment_of_a_wait_is_charged_to_who_held_the_row_then(tmp_path):
     assert blame.depth_s == {1: pytest.approx(0.42)}
 
 
-def test_who_waits_where_a_row_has_gone_is_in_the_same_queue(tmp_path):
+def test_wait_for_a_moved_row_is_in_the_same_queue(tmp_path):
     direct = rounded(storage_of(tmp_path, *hot_row(moved=True)).blame.direct)
     # Session 5 began at the new place behind 2, and saw 2, 3 and 4 have the row.
     assert direct[OFFER, ACCEPT] == pytest.approx(0.060 + 0.040)
@@ -67,7 +67,7 @@ def test_who_waits_where_a_row_has_gone_is_in_the_same_queue(tmp_path):
     assert direct[OFFER, CLOSE] == pytest.approx(0.030)
 
 
-def test_the_root_is_whom_the_holder_waited_for_at_that_moment(tmp_path):
+def test_root_is_the_blocker_of_the_holder_at_that_moment(tmp_path):
     transactions = [
         transaction(1, SEND, 0, 80),
         transaction(2, ACCEPT, 0, 200),
@@ -83,7 +83,7 @@ def test_the_root_is_whom_the_holder_waited_for_at_that_moment(tmp_path):
     assert blame.depth_s[2] == pytest.approx(0.040)
 
 
-def test_what_nobody_got_by_waiting_is_charged_as_the_row_says(tmp_path):
+def test_wait_without_known_holder_uses_its_row(tmp_path):
     row = wait(2, 3, 0, 100, root_session=7, root_operation="pg_dump", blocker_operation="alter", depth=2)
     blame = storage_of(tmp_path, [row], [transaction(2, ACCEPT, 0, 120)]).blame
     assert rounded(blame.direct) == seconds({(ACCEPT, "alter"): 0.1})
@@ -91,7 +91,7 @@ def test_what_nobody_got_by_waiting_is_charged_as_the_row_says(tmp_path):
     assert blame.depth_s == {2: pytest.approx(0.1)}
 
 
-def test_a_wait_that_timed_out_counts_and_hands_nobody_the_lock(tmp_path):
+def test_timed_out_wait_counts_and_acquires_no_lock(tmp_path):
     waits = [wait(2, 1, 0, 50, outcome="timed_out"), wait(3, 1, 10, 110)]
     transactions = [transaction(1, SEND, 0, 110), transaction(2, ACCEPT, 0, 300), transaction(3, CLOSE, 5, 120)]
     blame = storage_of(tmp_path, waits, transactions).blame
@@ -111,8 +111,8 @@ def writers(study, *rows):
 code = TRANSACTION_OUTCOMES.index
 
 
-def test_who_gave_up_on_the_write_lock_did_not_get_it(tmp_path):
-    """One held it for 9 s, and whoever asked meanwhile gave up after 4 s: that is no queue which outlived its cause."""
+def test_writer_that_gave_up_did_not_hold_the_lock(tmp_path):
+    """One session held it for 9 s, and the waiters gave up after 4 s: this queue did not outlive its cause."""
     blame = writers(
         tmp_path,
         (1, CLOSE, 0, 0, 9000, "committed"),
@@ -131,7 +131,7 @@ def test_who_gave_up_on_the_write_lock_did_not_get_it(tmp_path):
     assert {w.chain for w in blame.worst} == {(CLOSE,)}
 
 
-def test_a_process_id_that_is_used_again_is_told_by_time(tmp_path):
+def test_reused_process_id_is_resolved_by_time(tmp_path):
     transactions = [transaction(1, SEND, 0, 100), transaction(1, CLOSE, 500, 600), transaction(2, ACCEPT, 0, 700)]
     waits = [wait(2, 1, 10, 90), wait(2, 1, 510, 600, lock="accounts (0,2)")]
     blame = storage_of(tmp_path, waits, transactions).blame
@@ -144,7 +144,7 @@ def test_a_session_of_another_database_is_not_taken_for_ours(tmp_path):
     assert rounded(storage_of(tmp_path, waits, transactions).blame.direct) == seconds({("psql", "backup"): 0.05})
 
 
-def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(tmp_path):
+def test_interval_covers_the_sampled_part_of_the_sum(tmp_path):
     waits = [wait(2, 1, 0, 100), wait(2, 1, 200, 250, known="sampled", hits=1, outcome="unknown")]
     transactions = [transaction(1, SEND, 0, 260), transaction(2, ACCEPT, 0, 260)]
     storage = storage_of(tmp_path, waits, transactions)
@@ -157,7 +157,7 @@ def test_timed_and_sampled_waits_add_up_and_the_interval_is_of_the_sampled_part(
     assert storage.durations.sampled.seconds == pytest.approx(0.05)
 
 
-def test_waits_count_whatever_they_are_called(tmp_path):
+def test_waits_count_with_any_name(tmp_path):
     waits = [
         wait(2, 1, 0, 100, waiter_operation="calibration.upload", blocker_operation="nightly"),
         wait(3, 1, 0, 100, waiter_operation="idle", blocker_operation="nightly", pod="calibration"),
@@ -174,7 +174,7 @@ def calibration(verdict):
 
 
 @pytest.mark.parametrize(("verdict", "known"), [("pass", "event"), ("fail", None), ("unknown", None)])
-def test_waits_of_a_source_that_did_not_pass_its_calibration_are_unknown(tmp_path, verdict, known):
+def test_waits_without_passed_calibration_are_unknown(tmp_path, verdict, known):
     run = write_run(tmp_path, "01-postgres", tables={"lock_waits": [wait(2, 1, 0, 100)], "ticks": ticks()})
     run.write("calibration", calibration(verdict))
     storage = only(tmp_path)
@@ -183,7 +183,7 @@ def test_waits_of_a_source_that_did_not_pass_its_calibration_are_unknown(tmp_pat
     assert ("waits found by event: 80.00%, tolerance 99.50%" in doubts) == (known is None)
 
 
-def test_a_source_worse_than_the_best_and_a_silent_log_are_doubts(tmp_path):
+def test_inferior_source_and_log_gaps_are_doubts(tmp_path):
     source = {"known": ["sampled"], "period_ns": 50 * MS, "threshold_ns": None, "reason": "the log is CSV"}
     why = {**dict.fromkeys(range(4), "rotated away"), 6: "withdrawn"}
     log = [("postgres/log", t[1], t[2], t[3], 0, why.get(i), t[6]) for i, t in enumerate(ticks())]
@@ -211,13 +211,13 @@ def test_a_queue_that_outlives_its_cause_is_a_convoy(tmp_path):
     assert convoy.waited_s == pytest.approx(sum(100 + 60 * (n - 2) - n for n in sessions) / 1000)
 
 
-def test_a_queue_that_goes_with_its_cause_is_no_convoy(tmp_path):
+def test_queue_that_ends_with_its_cause_is_no_convoy(tmp_path):
     transactions = [transaction(1, "maintenance", 0, 500), *(transaction(n, ACCEPT, 50, 520) for n in range(2, 8))]
     waits = [wait(n, 1, 50 + n, 500 + n) for n in range(2, 8)]
     assert storage_of(tmp_path, waits, transactions).blame.convoys == ()
 
 
-def test_the_cause_of_a_queue_is_who_held_longest_not_who_was_first(tmp_path):
+def test_cause_of_a_queue_is_the_longest_holder(tmp_path):
     """Two are quick, the third gets stuck: its queue goes when it lets go, so it made the queue and no convoy."""
     sessions = range(2, 8)
     gets = {2: 100, 3: 110, 4: 700, 5: 710, 6: 720, 7: 730}
@@ -227,7 +227,7 @@ def test_the_cause_of_a_queue_is_who_held_longest_not_who_was_first(tmp_path):
     assert storage_of(tmp_path, waits, transactions).blame.convoys == ()
 
 
-def test_a_convoy_is_blamed_on_who_held_longest(tmp_path):
+def test_convoy_is_attributed_to_the_longest_holder(tmp_path):
     sessions = range(2, 8)
     gets = {n: 100 + 10 * (n == 3) + (n > 3) * (210 + 90 * (n - 4)) for n in sessions}
     transactions = [transaction(1, "maintenance", 0, 100), transaction(2, ACCEPT, 50, 110)]
@@ -238,7 +238,7 @@ def test_a_convoy_is_blamed_on_who_held_longest(tmp_path):
     assert (convoy.cause, *moments) == (CLOSE, *map(pytest.approx, (5.052, 5.310, 5.580)))
 
 
-def test_the_worst_waits_are_told_with_their_chains(tmp_path):
+def test_worst_waits_have_their_chains(tmp_path):
     waits = [
         wait(3, 2, 0, 900, root_session=1, root_operation="pg_dump", depth=2, statement="SELECT … FOR UPDATE"),
         wait(2, 1, 100, 800, lock="relation accounts", object="relation accounts", root_operation="pg_dump"),
@@ -263,8 +263,8 @@ def test_rounds_are_added_and_one_blind_round_makes_all_unknown(tmp_path):
     assert only(tmp_path).blame.known is None
 
 
-def test_names_that_are_as_many_as_customers_are_put_together(tmp_path):
-    """Whoever names sessions so may: a backup that blocks them all is told, however late its name comes."""
+def test_names_beyond_the_limit_become_others(tmp_path):
+    """A backup that blocks all sessions is named, even after a thousand other session names."""
     n, many = 33_000, {"blocker_operation": "pg_dump", "root_operation": "pg_dump"}
     waits = [
         wait(i, 1, i * 0.2, i * 0.2 + 5, waiter_operation=f"GET /chats/{i}", lock=f"chats {i}", **many)
@@ -279,8 +279,8 @@ def test_names_that_are_as_many_as_customers_are_put_together(tmp_path):
     assert {w.chain for w in storage.blame.worst} == {("pg_dump",)}
 
 
-def test_locks_are_told_apart_however_many_there_are(tmp_path):
-    """Each of these has a queue of its own, which nobody in another one holds up."""
+def test_any_number_of_locks_is_distinguished(tmp_path):
+    """Each lock has a queue of its own, independent of the others."""
     n = 2 * MOST
     waits = [wait(i, 1, i, i + 5, lock=f"accounts (0,{i})", root_operation="pg_dump") for i in range(10, n + 10)]
     transactions = [transaction(i, ACCEPT, i, i + 100) for i in range(10, n + 10)]

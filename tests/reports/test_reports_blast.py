@@ -28,14 +28,14 @@ def outage(tmp_path_factory):
     return blast_of(study)
 
 
-def test_who_burnt_first_and_who_followed(outage):
+def test_first_and_later_breaches_are_named(outage):
     assert words(outage) == (
         "17 and 18 breached an SLO 3.0 s after “move 17 and 18 to dual writing (100 %)”; "
         "canary and 19 followed 6.0 s later; 20 had no breach"
     )
 
 
-def test_each_pod_says_what_was_done_to_it_and_how_long_it_burnt(outage):
+def test_pod_has_its_actions_and_breach_time(outage):
     pods = {p.pod: p for p in outage.pods}
     assert tuple(pods) == PODS
     assert [[e.number for e in pods[name].done_to_it] for name in ("canary", "17", "19")] == [[1, 6], [2, 6], []]
@@ -49,19 +49,19 @@ def test_a_pod_without_data_is_unknown_not_whole(tmp_path):
     assert words(blast_of(tmp_path)).endswith("b: unknown, because too little was observed")
 
 
-def test_what_burnt_before_anything_was_done_is_said_so(tmp_path):
+def test_breach_before_any_action_is_reported_as_such(tmp_path):
     write_run(tmp_path, operations=attempts(0, 6, 9) + attempts(1), pods=PAIR)
     text = words(blast_of(tmp_path))
     assert text == "a breached an SLO 6.0 s into the load, before any action; b had no breach"
 
 
-def test_a_burn_of_the_warm_up_does_not_count(tmp_path):
+def test_breach_in_the_warm_up_does_not_count(tmp_path):
     timeline = [action(10.0, "restart b", pods=["b"])]
     write_run(tmp_path, operations=attempts(0, 1, 4) + attempts(1), pods=PAIR, timeline=timeline)
     assert words(blast_of(tmp_path)) == "no pod breached an SLO: a and b"
 
 
-def test_one_bad_attempt_is_no_burn(tmp_path):
+def test_one_bad_attempt_is_no_breach(tmp_path):
     bad = [Op("chat.accept", 8.0 + 0.2 * n, 2.0, pod=0) for n in range(2)]
     write_run(tmp_path, operations=attempts(0) + attempts(1) + bad, pods=PAIR)
     assert words(blast_of(tmp_path)) == "no pod breached an SLO: a and b"

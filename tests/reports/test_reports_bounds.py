@@ -50,7 +50,7 @@ def test_study_that_would_take_too_much_is_refused(tmp_path, capsys, given, mess
     assert [path.name for path in (tmp_path / "study").iterdir()] == ["01-sqlite"]
 
 
-def test_locks_of_many_sessions_and_objects_take_no_lane_each(tmp_path, monkeypatch):
+def test_many_sessions_and_objects_need_no_group_each(tmp_path, monkeypatch):
     """15,000 sessions, 100 databases and 1,000 objects would have been 112 GB."""
     monkeypatch.setattr("reports.report_command._write", lambda findings, into: None)
     waits = [
@@ -63,7 +63,7 @@ def test_locks_of_many_sessions_and_objects_take_no_lane_each(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("detail", ["[" * 100_000, '{"judge": "no"}', '{"judge": 1}', "[]", '{"judge": NaN}'])
-def test_stage_that_does_not_say_whether_it_is_judged_is_refused(tmp_path, capsys, detail):
+def test_stage_without_judge_is_refused(tmp_path, capsys, detail):
     rows = [(0, 10 * NS, "stage", "steady", "ok", detail)]
     write_run(tmp_path / "study", operations=[Op("chat.accept")], timeline=rows)
     assert main([str(tmp_path / "study")]) == 64
@@ -122,7 +122,7 @@ def test_document_of_another_shape_counts_as_missing(tmp_path):
     assert any("01-sqlite/ledger.json: checks: Input should be a valid list" in caveat for caveat in caveats)
 
 
-def test_plots_show_the_first_of_many_events_and_the_page_says_so(tmp_path):
+def test_plots_show_the_first_events_and_the_page_states_it(tmp_path):
     rows = [*healthy_timeline(), *(action(5 + n / 100, f"w{n}") for n in range(150))]
     run = read_run(write_run(tmp_path / "study", operations=[Op("chat.accept")], timeline=rows))
     assert (len(run.events), len(run.drawn)) == (150, 100)

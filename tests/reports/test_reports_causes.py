@@ -45,7 +45,7 @@ def parts_ms(split):
 SPLIT = {"held back": 5, "lock": 60, "session": 10, "database": 10, "pod": 2, "rest": 5}
 
 
-def test_a_percentile_is_split_by_the_operations_around_it(tmp_path):
+def test_percentile_is_split_by_its_exemplars(tmp_path):
     storage = study_of(tmp_path, *accepts())
     splits = storage.causes.splits[ACCEPT]
     assert (storage.causes.known, set(splits)) == ("event", {"mean", "p50", "p95", "p99"})
@@ -55,7 +55,7 @@ def test_a_percentile_is_split_by_the_operations_around_it(tmp_path):
     assert splits["mean"].n == 100
 
 
-def test_around_a_percentile_are_the_nearest_ranks(tmp_path):
+def test_exemplars_are_the_nearest_ranks(tmp_path):
     operations = [op(i + 1, 0, 1 + i) for i in range(1000)]
     transactions = [transaction(i, ACCEPT, 0, 1 + i, key=i + 1) for i in range(1000)]
     splits = study_of(tmp_path, operations, transactions).causes.splits[ACCEPT]
@@ -63,7 +63,7 @@ def test_around_a_percentile_are_the_nearest_ranks(tmp_path):
     assert [parts_ms(splits[figure])["database"] for figure in ("p50", "p95", "p99")] == [500, 950, 990]
 
 
-def test_the_sentence_says_who_held_what(tmp_path):
+def test_sentence_names_holder_and_lock(tmp_path):
     """60 ms of its own, and what the sessions that it waited for waited themselves."""
     storage = study_of(tmp_path, *accepts())
     assert sentence(storage) == (
@@ -72,7 +72,7 @@ def test_the_sentence_says_who_held_what(tmp_path):
     )
 
 
-def test_the_sentence_says_what_it_is_where_locks_are_not_the_cause(tmp_path):
+def test_sentence_names_causes_other_than_locks(tmp_path):
     storage = study_of(tmp_path, *accepts(wait_ms=0))
     assert sentence(storage) == (
         "Of the 32 ms that p99 of chat.accept took on postgres, 10 ms was spent waiting for a free session of the "
@@ -103,7 +103,7 @@ def test_every_attempt_counts_and_what_lies_between_is_the_pods(tmp_path):
     }  # fmt: skip
 
 
-def test_two_sides_at_once_are_told_once(tmp_path):
+def test_concurrent_transactions_of_two_sides_count_once(tmp_path):
     operations = [op(i + 1, 90 * i, 90 * i + 50) for i in range(40)]
     transactions = [
         transaction(side, ACCEPT, 90 * i, 90 * i + 40, key=i + 1, received=90 * i, asked=90 * i, database=name)
@@ -114,7 +114,7 @@ def test_two_sides_at_once_are_told_once(tmp_path):
     assert parts_ms(splits["p50"])["database"] == 40
 
 
-def test_what_goes_on_when_nobody_waits_any_more_does_not_count(tmp_path):
+def test_work_after_the_client_stopped_waiting_is_ignored(tmp_path):
     cut = [op(i + 1, 90 * i, 90 * i + 50, outcome="unknown", error="timeout") for i in range(40)]
     transactions = [HOLDER]
     transactions += [transaction(100 + i, ACCEPT, 90 * i, 90 * i + 900, key=i + 1) for i in range(40)]
@@ -124,7 +124,7 @@ def test_what_goes_on_when_nobody_waits_any_more_does_not_count(tmp_path):
     assert parts_ms(split) == {"held back": 0, "lock": 40, "session": 0, "database": 10, "pod": 0, "rest": 0}
 
 
-def test_pods_that_say_less_have_it_in_the_rest(tmp_path):
+def test_unrecorded_pod_time_is_in_the_rest(tmp_path):
     storage = study_of(tmp_path, *accepts(received=None, asked=None))
     assert parts_ms(storage.causes.splits[ACCEPT]["p99"]) == {**SPLIT, "session": 0, "pod": 0, "rest": 17}
     assert "did not record" in storage.causes.reason
@@ -142,7 +142,7 @@ def test_the_write_lock_of_sqlite_is_a_lock(tmp_path):
     assert split.locks == {(SEND, "write lock"): pytest.approx(25 * MS)}
 
 
-def test_without_transactions_or_sight_nothing_is_said(tmp_path):
+def test_causes_are_unknown_without_transactions_or_samples(tmp_path):
     operations, transactions, waits = accepts()
     foreign = study_of(tmp_path / "foreign", operations, None, waits)
     assert (foreign.causes.known, foreign.causes.splits) == (None, {})
@@ -152,7 +152,7 @@ def test_without_transactions_or_sight_nothing_is_said(tmp_path):
     assert only(tmp_path / "blind").causes.known is None
 
 
-def test_operations_that_hardly_any_transaction_served_are_not_split(tmp_path):
+def test_operations_with_few_transactions_are_not_split(tmp_path):
     operations, transactions, waits = accepts()
     assert ACCEPT not in study_of(tmp_path, operations, transactions[:40], waits).causes.splits
 
@@ -162,12 +162,12 @@ def test_fewer_rows_than_the_rule_asks_for_have_no_percentile(tmp_path):
     assert set(study_of(tmp_path, operations, transactions, waits).causes.splits[ACCEPT]) == {"mean"}
 
 
-def test_a_lock_time_of_few_sights_has_wide_bounds_and_is_about(tmp_path):
+def test_lock_time_of_few_observations_is_approximate(tmp_path):
     operations, transactions, waits = accepts()
     seen = [{**w, "known": KNOWN.index("sampled"), "hits": 1, "outcome": 0} for w in waits[::2]]
     storage = study_of(tmp_path, operations, transactions, seen)
     split = storage.causes.splits[ACCEPT]["mean"]
-    assert split.parts["lock"] == pytest.approx(25 * MS)  # 50 sights of 50 ms each, of 100 operations
+    assert split.parts["lock"] == pytest.approx(25 * MS)  # 50 observations of 50 ms each, of 100 operations
     assert split.bounds == pytest.approx((18.6 * MS, 33 * MS), rel=0.02)
     assert "about 25 ms (19 ms … 33 ms) was a queue" in sentence_of(storage, ACCEPT, "mean")
 
@@ -189,7 +189,7 @@ requests = st.lists(
 )
 
 
-# A run directory is too slow a thing to look for the smallest one that fails.
+# Run directories are too slow to shrink a failing example with.
 @settings(
     max_examples=20,
     deadline=None,
@@ -197,7 +197,7 @@ requests = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rows=rows, requests=requests)
-def test_whatever_the_rows_parts_add_up_and_nothing_is_negative(tmp_path_factory, rows, requests):
+def test_parts_add_up_and_are_never_negative(tmp_path_factory, rows, requests):
     waits = [
         wait(who, by or None, t, t + n, lock=f"accounts (0,{place})" if place else None,
              **({} if event else {"known": "sampled", "hits": 1 + n // 50, "outcome": "unknown"}))
@@ -226,7 +226,7 @@ CREATE = "subscription.create"
 
 
 @pytest.mark.parametrize("of_mean", [5_000, 7])
-def test_locks_of_an_earlier_call_are_felt_by_whom_it_held_back(tmp_path, monkeypatch, of_mean):
+def test_client_backlog_includes_locks_of_earlier_calls(tmp_path, monkeypatch, of_mean):
     """The agent subscribes, waiting 60 ms for the account; its accept was due 20 ms after that began. Of the mean a few
     stand for all."""
     monkeypatch.setattr("reports.exemplars.OF_MEAN", of_mean)
@@ -249,7 +249,7 @@ def test_locks_of_an_earlier_call_are_felt_by_whom_it_held_back(tmp_path, monkey
     )
 
 
-def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
+def test_session_waits_include_lock_waits_of_the_pool(tmp_path):
     """Both sessions of the pool spend three quarters of their time in a queue; accepts wait 80 ms for one of them."""
     operations, transactions, waits = [], [HOLDER], []
     for i in range(40):
@@ -274,7 +274,7 @@ def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
     st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), st.floats(0, 1e9)),
     st.floats(1, 1e12),
 )
-def test_what_is_felt_through_a_part_is_never_more_than_the_part(parts, pairs, value_ns):
+def test_lock_time_within_a_part_never_exceeds_it(parts, pairs, value_ns):
     sums = Sums(n=1, joined=1, response=sum(parts.values()) + 1, client_backlog=parts.get("held back", 0.0))
     sums.session, sums.through = parts.get("session", 0.0), {"session": pairs, "held back": pairs}
     split = sums.split(value_ns, at_least=False)

@@ -36,7 +36,7 @@ _MOMENTS = (
 )
 
 
-def test_an_earlier_call_counts_from_due_to_begun(tmp_path):
+def test_earlier_call_counts_from_planned_to_started(tmp_path):
     operations = [call(1, 0, 80), call(2, 20, 120, lag_ms=60)]
     assert found(tmp_path, operations, 2) == [(1, 20, 80)]
 
@@ -46,7 +46,7 @@ def test_several_calls_one_after_the_other_all_count(tmp_path):
     assert found(tmp_path, operations, 3) == [(1, 10, 30), (2, 30, 70)]
 
 
-def test_other_users_hold_nobody_back(tmp_path):
+def test_calls_of_other_users_are_no_backlog(tmp_path):
     operations = [call(1, 0, 80, user=1), call(2, 20, 120, lag_ms=60, user=2)]
     assert found(tmp_path, operations, 2) == []
 
@@ -57,17 +57,17 @@ def test_users_of_other_workers_are_others(tmp_path):
     assert found(tmp_path, operations, 2, workers=2) == []
 
 
-def test_pushes_keep_nobody(tmp_path):
+def test_pushes_are_no_backlog(tmp_path):
     operations = [call(1, 0, 80, operation="event.deliver"), call(2, 20, 120, lag_ms=60)]
     assert found(tmp_path, operations, 2) == []
 
 
-def test_who_began_in_time_was_held_back_by_nobody(tmp_path):
+def test_operation_that_began_in_time_has_no_backlog(tmp_path):
     operations = [call(1, 0, 80), call(2, 20, 120, lag_ms=0.9)]
     assert found(tmp_path, operations, 2) is None
 
 
-def test_a_call_holds_back_each_that_was_due_meanwhile(tmp_path):
+def test_call_is_backlog_of_each_operation_due_meanwhile(tmp_path):
     operations = [call(1, 0, 80), call(2, 20, 100, lag_ms=60), call(3, 40, 120, lag_ms=60)]
-    # The second was itself still under way when the third was due; what is told once of it is from its own beginning.
+    # The second was still running when the third was due; it counts once, from its own start.
     assert found(tmp_path, operations, 2, 3) == [(1, 20, 80), (1, 40, 80), (2, 80, 100)]

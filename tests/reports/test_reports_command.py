@@ -82,7 +82,7 @@ class Tags(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_the_headline_says_which_by_how_much_and_behind_what(report):
+def test_headline_names_storage_ratio_and_lock(report):
     head = json.loads((report / "summary.json").read_text())["headline"]
     assert head["answered"]
     assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times that of postgres:optimistic", head["answer"])
@@ -128,7 +128,7 @@ def test_ids_are_unique_and_what_points_at_them_finds_them(report):
     assert set(pointed) <= set(ids)
 
 
-def test_plots_say_what_they_show_and_tables_have_captions(report):
+def test_plots_have_descriptions_and_tables_captions(report):
     tags = Tags(page_of(report))
     plots = tags.named("svg")
     assert len(plots) == len(PLOTS)
@@ -145,7 +145,7 @@ def test_light_and_dark_differ_and_both_are_there(report):
     assert "#1b1f24" not in body
 
 
-def test_hostile_words_are_shown_not_obeyed(tmp_path):
+def test_hostile_text_is_escaped(tmp_path):
     study = tmp_path / "study"
     label = {
         "storage": None,
@@ -187,7 +187,7 @@ def test_the_summary_holds_every_figure_with_how_it_is_known(report):
     assert summary["storages"]["sqlite"]["cpu_ms_per_operation"]["database"] is None
 
 
-def test_a_report_replaces_the_older_one_whole_and_its_path_is_the_last_line(tmp_path, capsys):
+def test_report_replaces_the_older_one_and_prints_its_path(tmp_path, capsys):
     study = tmp_path / "study"
     write_run(study, operations=accepts(0.01))
     (study / "report").mkdir()
@@ -207,7 +207,7 @@ def test_a_weaker_promise_is_in_the_headline(tmp_path):
     assert headline(find("study", read_study(study))).durability == f"Their durability differs: {promise}"
 
 
-def test_no_rows_make_a_page_that_says_unknown(tmp_path, capsys):
+def test_page_without_rows_states_unknown(tmp_path, capsys):
     study = tmp_path / "study"
     write_run(study, operations=[])
     (study / "02-postgres").mkdir()
@@ -221,7 +221,7 @@ def test_no_rows_make_a_page_that_says_unknown(tmp_path, capsys):
     (lambda path: path.mkdir(), 64, "holds no run"),
     (lambda path: path.write_text(""), 64, "is a file"),
 ])  # fmt: skip
-def test_what_is_no_study_is_refused(tmp_path, capsys, make, code, message):
+def test_input_that_is_no_study_is_refused(tmp_path, capsys, make, code, message):
     make(tmp_path / "study")
     assert main([str(tmp_path / "study")]) == code
     assert message in capsys.readouterr().err
@@ -238,7 +238,7 @@ def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
     assert not (study / "report").exists()
 
 
-def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_path, capsys, monkeypatch):
+def test_internal_fault_has_its_own_code_and_no_leftovers(tmp_path, capsys, monkeypatch):
     def fail(*_):
         raise KeyError("a bug")
 
@@ -250,7 +250,7 @@ def test_a_fault_of_ours_has_a_code_of_its_own_and_leaves_nothing_behind(tmp_pat
     assert [p.name for p in study.iterdir()] == ["01-sqlite"]
 
 
-def test_document_that_cannot_be_read_is_said_to_be_and_counts_as_missing(tmp_path):
+def test_unreadable_document_is_doubted_and_counts_as_missing(tmp_path):
     study = tmp_path / "study"
     write_run(study, operations=accepts(0.01), manifest={"stages": [{"name": "no start"}]})
     assert main([str(study)]) == 0
@@ -274,7 +274,7 @@ def only_the_earlier_report(study):
     return names == ["01-sqlite", "report"] and (study / "report" / "index.html").read_text() == "earlier"
 
 
-def test_table_that_cannot_be_read_is_bad_input_and_keeps_the_earlier_report(reported, capsys):
+def test_unreadable_table_keeps_the_earlier_report(reported, capsys):
     table = reported / "01-sqlite" / "ticks.arrows"
     table.unlink()
     os.mkfifo(table)
@@ -283,7 +283,7 @@ def test_table_that_cannot_be_read_is_bad_input_and_keeps_the_earlier_report(rep
     assert only_the_earlier_report(reported)
 
 
-def test_report_that_cannot_take_its_place_leaves_the_earlier_one(reported, capsys, monkeypatch):
+def test_failed_replacement_keeps_the_earlier_report(reported, capsys, monkeypatch):
     rename = Path.rename
 
     def refuse_drafts(path, target):
@@ -296,7 +296,7 @@ def test_report_that_cannot_take_its_place_leaves_the_earlier_one(reported, caps
     assert only_the_earlier_report(reported)
 
 
-def test_link_in_place_of_the_report_is_replaced_and_not_followed(reported, tmp_path):
+def test_link_in_place_of_the_report_is_replaced(reported, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     (reported / "report").rename(elsewhere)
     (reported / "report").symlink_to(elsewhere)
@@ -320,7 +320,7 @@ def test_wrong_arguments_are_bad_input(capsys):
     ({"observer": None}, "had no observer"),
     ({"observer": {"blind_s": 4.0, "reason": "timeout"}}, "blind for 4.0 s"),
 ])  # fmt: skip
-def test_what_is_to_be_doubted_is_said(tmp_path, changes, message):
+def test_doubts_are_listed(tmp_path, changes, message):
     write_run(tmp_path, operations=accepts(0.01), end=changes)
     assert any(message in caveat for caveat in headline(find("study", read_study(tmp_path))).caveats)
 
@@ -369,7 +369,7 @@ def test_report_replaces_one_that_cannot_be_renamed(tmp_path, monkeypatch):
     assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
 
 
-def test_report_replaces_a_link_and_not_what_it_leads_to(tmp_path):
+def test_report_replaces_a_link_and_not_its_target(tmp_path):
     study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
     compared(study)
     (elsewhere / "kept").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Which runs may be compared, and what is said of those that may not."""
+"""Which runs may be compared, and the differences that prevent it."""
 
 from studies import PROMISES, healthy_manifest, write_run
 
@@ -20,7 +20,7 @@ def engine(**changes):
     }
 
 
-def test_rounds_alike_may_be_compared_wherever_their_servers_listened(tmp_path):
+def test_equal_rounds_compare_despite_other_addresses(tmp_path):
     target = {"owned": True, "pods": [{"name": "pod-1", "url": "ws://127.0.0.1:2", "accounts": ["account-0001"]}]}
     write_run(tmp_path, "01-sqlite")
     write_run(tmp_path, "02-sqlite", manifest={"round": 2, "target": target, "started_at": "later"})
@@ -60,7 +60,7 @@ def test_other_scenarios_are_other_questions(tmp_path):
     assert [line.split()[0] for line in of(tmp_path)] == ["scenario.name", "scenario.sha256"]
 
 
-def test_a_run_that_died_before_its_manifest_stops_nobody(tmp_path):
+def test_run_without_manifest_does_not_stop_comparison(tmp_path):
     write_run(tmp_path, "01-sqlite")
     (tmp_path / "02-sqlite").mkdir()
     assert of(tmp_path) == []

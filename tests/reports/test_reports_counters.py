@@ -31,7 +31,7 @@ def test_growth_is_of_the_judged_time_only():
     assert (found.grown, found.seen_s, found.seen, found.whole) == ({"a": 100}, 10.0, 1.0, True)
 
 
-def test_growth_is_told_to_the_nearest_readings():
+def test_growth_uses_the_nearest_readings():
     found = growth(np.arange(16) * NS + NS // 3, np.arange(16.0)[:, None] * 7, ["a"], JUDGED)
     assert (found.grown, found.seen_s) == ({"a": 70}, 10.0)
 
@@ -41,21 +41,21 @@ def test_a_gap_between_readings_hides_nothing():
     assert (found.grown, found.whole) == ({"a": 8}, True)
 
 
-def test_nobody_who_looked_is_unknown_not_nought():
+def test_totals_without_readings_are_unknown_not_zero():
     for at in ([], [3], [3, 4], [16, 17]):
         found = grown(range(len(at)), at=at)
         assert (found.grown, found.seen, found.whole, found.per_s("a")) == ({}, 0.0, False, None)
 
 
 def test_totals_that_fall_leave_their_second_out_of_all_counters():
-    """The other counter of the server grew past what it was: nothing tells how far it had come before."""
+    """The other counter of the server grew beyond its old value: its growth before the reset is unknown."""
     fell, grew = [*range(100, 110), *range(7)], [*range(10), *range(50, 57)]
     found = grown(fell, grew)
     assert (found.grown, found.resets, found.seen_s) == ({"a": 9, "b": 9}, 1, 9.0)
     assert not found.whole
 
 
-def test_totals_that_are_gone_were_set_back():
+def test_totals_that_disappear_were_reset():
     found = grown([*range(10), *[np.nan] * 4, 1, 2, 3], [*range(10), *range(20, 27)])
     assert (found.resets, found.grown) == (1, {"a": 5 + 1 + 0, "b": 9})
 
@@ -69,7 +69,7 @@ def test_a_total_that_never_comes_is_none():
     assert grown([np.nan] * 17, range(17)).grown == {"b": 10}
 
 
-def test_rounds_are_added_and_one_without_counters_makes_it_a_part():
+def test_round_without_counters_makes_the_sum_partial():
     one = Counted("redis", 10.0, 10.0, 0, {"a": 5})
     both = counted_together([{"redis": one}, {"redis": one}], [10.0, 10.0])["redis"]
     assert (both.grown, both.seen, both.whole) == ({"a": 10}, 1.0, True)
@@ -77,7 +77,7 @@ def test_rounds_are_added_and_one_without_counters_makes_it_a_part():
     assert (half.engine, half.grown, half.seen, half.whole) == ("redis", {"a": 5}, 0.5, False)
 
 
-def test_a_database_that_nobody_reached_is_unknown_and_one_that_nobody_watched_absent(tmp_path):
+def test_unreached_database_is_unknown_unwatched_one_absent(tmp_path):
     write_run(tmp_path, "01-redis", manifest={"lock_sources": {"redis": {"known": ["counter"]}}})
     write_run(tmp_path, "02-sqlite")
     redis, sqlite = find("study", read_study(tmp_path)).storages
@@ -88,7 +88,7 @@ def test_a_database_that_nobody_reached_is_unknown_and_one_that_nobody_watched_a
 # --- Redis ---
 
 
-def test_how_busy_the_thread_was_lies_between_bounds_where_scripts_call_commands(tmp_path):
+def test_thread_use_has_bounds_when_scripts_call_commands(tmp_path):
     found = thread_of(study_of(tmp_path, thread(evalsha=500_000, hset=200_000, info=100_000)).counted["redis"])
     assert (found.low, found.high) == (pytest.approx(0.5), pytest.approx(0.8))
     assert [(c.name, c.calls) for c in found.commands] == [("evalsha", 1000), ("hset", 1000), ("info", 1000)]
@@ -100,7 +100,7 @@ def test_without_scripts_it_is_known_and_never_more_than_all(tmp_path):
     assert (found.low, found.high) == (1.0, 1.0)
 
 
-def test_who_blocked_it_is_told_and_what_was_not_read_as_well(tmp_path):
+def test_blocking_commands_and_unread_ones_are_reported(tmp_path):
     rows = counters(
         {
             "command_us:evalsha": 9,
@@ -116,7 +116,7 @@ def test_who_blocked_it_is_told_and_what_was_not_read_as_well(tmp_path):
     assert (slow.operation, slow.calls, slow.mean_s, slow.share, found.unread) == ("chat.accept", 1, 1.5, 0.15, 4)
 
 
-def test_other_servers_have_no_thread_to_tell_of(tmp_path):
+def test_other_engines_have_no_thread(tmp_path):
     assert thread_of(study_of(tmp_path, counters({"commits": 3})).counted["mariadb"]) is None
 
 
@@ -155,14 +155,14 @@ def test_totals_that_agree_are_not_doubted(tmp_path):
 
 
 @pytest.mark.parametrize("counted_ms", [1_000, 4_000])
-def test_totals_that_disagree_by_more_than_their_errors_are_doubted(tmp_path, counted_ms):
+def test_totals_that_differ_beyond_errors_are_doubted(tmp_path, counted_ms):
     mariadb(tmp_path, counted_ms, row_waits(100))
     (text,) = doubts(tmp_path)
     assert "sampled row lock waits of mariadb add up to 20 s" in text
     assert f"the server counted {counted_ms // 100} … {counted_ms // 100} s" in text
 
 
-def test_few_sights_are_no_contradiction(tmp_path):
+def test_few_observations_are_no_contradiction(tmp_path):
     mariadb(tmp_path, 100, row_waits(2))
     assert doubts(tmp_path) == []
 
@@ -182,7 +182,7 @@ def test_a_round_that_was_not_sampled_is_compared_with_nothing(tmp_path):
     assert doubts(tmp_path) == []
 
 
-def test_totals_that_were_set_back_are_compared_for_the_rest_only_and_told(tmp_path):
+def test_reset_totals_are_compared_for_the_rest_and_doubted(tmp_path):
     ms = [*[2_000 * s for s in range(11)], *[2_000 * s for s in range(6)]]
     storage = mariadb(tmp_path, ms, row_waits(100), [m // 400 for m in ms])
     assert (storage.counted["mariadb"].resets, storage.counted["mariadb"].grown["lock_wait_ms"]) == (1, 18_000)

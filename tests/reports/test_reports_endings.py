@@ -32,7 +32,7 @@ def storage_of(study, *rows, name="01-postgres", **more):
     return only(study)
 
 
-def test_attempts_are_counted_by_how_they_ended_in_the_judged_time(tmp_path):
+def test_attempts_of_judged_time_are_counted_by_outcome(tmp_path):
     rows = [
         attempt(-1_000, "conflict", 3),
         attempt(10, "committed"),
@@ -44,7 +44,7 @@ def test_attempts_are_counted_by_how_they_ended_in_the_judged_time(tmp_path):
     }
 
 
-def test_a_retry_is_the_next_attempt_of_a_request_after_one_that_was_lost(tmp_path):
+def test_retry_is_the_next_attempt_after_a_lost_one(tmp_path):
     lost = [attempt(10, "conflict"), attempt(20, "deadlock"), attempt(30, "committed"), attempt(40, "committed")]
     others = [attempt(15, "committed", 2), attempt(25, "rolled_back", 3), attempt(35, "committed", 3)]
     (ended,) = storage_of(tmp_path, *others, *lost).endings.values()
@@ -89,7 +89,7 @@ def compared(tmp_path):
     return tmp_path
 
 
-def test_storages_stand_beside_each_other(compared):
+def test_storages_are_shown_side_by_side(compared):
     findings = find("study", read_study(compared))
     assert counted.ended(findings).rows == [
         [ACCEPT, "postgres:optimistic", "100", "90", "0", "10", "0", "0", "0", "0", "10 %", "100"],
@@ -112,7 +112,7 @@ def test_storages_stand_beside_each_other(compared):
     ]
 
 
-def test_what_kept_the_thread_is_in_a_table(compared):
+def test_commands_of_the_thread_are_in_a_table(compared):
     rows = counted.commands(find("study", read_study(compared))).rows
     assert rows == [
         ["redis", "redis", "all commands", "90 … 100", "—", "—", "—", "100%"],
@@ -132,7 +132,7 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
     ]
 
 
-def test_the_summary_tells_the_same(compared):
+def test_summary_has_the_same_figures(compared):
     optimistic, redis, sqlite = (
         json.loads(json.dumps(counted_summary(s.counted, s.sampled, s.endings)))
         for s in find("study", read_study(compared)).storages
@@ -146,7 +146,7 @@ def test_the_summary_tells_the_same(compared):
 # --- sentence ---
 
 
-def test_a_busy_thread_is_said_to_be_where_the_time_went(tmp_path):
+def test_sentence_names_a_busy_thread(tmp_path):
     key = range(1, 101)
     ops = [Op(ACCEPT, planned_s=6 + k / 20, response_s=0.1, key=k) for k in key]
     rows = [transaction(k, ACCEPT, 1_000 + k * 50, 1_100 + k * 50, key=k, database="redis") for k in key]
@@ -159,7 +159,7 @@ def test_a_busy_thread_is_said_to_be_where_the_time_went(tmp_path):
     )
 
 
-def test_an_idle_thread_is_not_worth_a_word_unless_one_command_kept_it(tmp_path):
+def test_idle_thread_is_named_only_for_a_blocking_command(tmp_path):
     storage = storage_of(tmp_path, tables={"counters": thread(evalsha=100_000)})
     assert database_words(storage.counted, 100e6) == ""
     blocked = {"command_us:eval": 9, "slow_us:report.build": 90_000, "slow_calls:report.build": 1}
@@ -186,7 +186,7 @@ def test_bounds_that_are_the_same_are_one_figure():
     assert busy_words(Thread(0.0, 0.0, (), (), 0)) == "0 % busy"
 
 
-def test_whose_slow_commands_kept_it_busy_is_told():
+def test_client_of_slow_commands_is_named():
     eval_, slow = Command("eval", 0.8, 100, 0.08, 0), Slow("report_build", 100, 8.0, 0.8)
     assert busy_words(Thread(0.8, 0.8, (eval_,), (slow,), 0)) == "80 % busy (most with eval by report_build)"
     seldom = Slow("report_build", 1, 0.1, 0.01)

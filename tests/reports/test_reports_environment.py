@@ -27,7 +27,7 @@ def files(directory):
     return {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_report_and_verdict_are_as_elsewhere(studies, tmp_path):
+def test_report_and_verdict_ignore_the_environment(studies, tmp_path):
     working, variables = make(tmp_path)
     results = []
     for study, settings in zip(studies, ({}, {"cwd": working, "env": {**os.environ, **variables}}), strict=True):

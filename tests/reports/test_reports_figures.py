@@ -19,7 +19,7 @@ def found(study):
     return find("study", read_study(study))
 
 
-def test_a_row_a_storage_operation_and_figure_with_how_it_is_known(tmp_path):
+def test_figures_have_a_row_with_how_each_is_known(tmp_path):
     write_run(tmp_path, operations=[Op("chat.accept", response_s=0.02)] * 200)
     frame = figures(found(tmp_path))
     assert not frame.duplicated(["storage", "operation", "figure"]).any()
@@ -31,7 +31,7 @@ def test_a_row_a_storage_operation_and_figure_with_how_it_is_known(tmp_path):
     assert text[WHOLE, "sqlite"]["orphans"] == "0"
 
 
-def test_the_csv_reads_back_to_the_same_figures_and_holds_no_formula(tmp_path):
+def test_csv_has_the_same_figures_and_no_formula(tmp_path):
     name = '=HYPERLINK("http://evil"),\n"x"'
     write_run(tmp_path, operations=[Op("chat.accept")] * 200, manifest={"storage": None, "label": name})
     frame = figures(found(tmp_path))
@@ -41,7 +41,7 @@ def test_the_csv_reads_back_to_the_same_figures_and_holds_no_formula(tmp_path):
     assert set(again["storage"]) == {"'" + name}
 
 
-def test_sessions_are_means_over_the_ticks_that_looked(tmp_path):
+def test_sessions_are_means_over_successful_samples(tmp_path):
     ticks = [("postgres", t * NS // 10, t * NS // 10, t * NS // 10, 1, None if t < 80 else "blind", NS // 10)
              for t in range(160)]  # fmt: skip
     sessions = [session(t / 10, "lock", 3, operation=op) for t in range(40) for op in ("chat.accept", None)]
@@ -58,6 +58,6 @@ def test_sessions_are_means_over_the_ticks_that_looked(tmp_path):
     assert seen.judged == {**dict.fromkeys(CLASSES, 0.0), "other": 1.0}, "judged from 5 s on, seen until 8 s"
 
 
-def test_where_there_are_no_sessions_it_says_so(tmp_path):
+def test_missing_sessions_are_reported(tmp_path):
     write_run(tmp_path)
     assert not found(tmp_path).storages[0].sessions.seen

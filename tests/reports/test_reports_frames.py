@@ -28,7 +28,7 @@ def test_every_document_may_be_missing(tmp_path):
     assert found(tmp_path).rows == 0
 
 
-def test_a_run_without_a_manifest_belongs_to_the_storage_that_its_directory_names(tmp_path):
+def test_directory_names_the_storage_without_a_manifest(tmp_path):
     write_run(tmp_path, "01-postgres-optimistic")
     (tmp_path / "02-postgres-optimistic").mkdir()
     assert {run.storage for run in read_study(tmp_path)} == {"postgres:optimistic"}
@@ -40,7 +40,7 @@ def test_a_damaged_document_is_as_good_as_missing(tmp_path):
     assert read_run(directory).ending == "aborted"
 
 
-def test_stages_are_taken_as_they_happened_and_as_planned_when_nobody_wrote_them(tmp_path):
+def test_stages_come_from_the_timeline_else_from_the_plan(tmp_path):
     late = [(2 * NS, 7 * NS, "stage", "steady", "ok", json.dumps({"judge": True}))]
     assert read_run(write_run(tmp_path, "01-sqlite", timeline=late)).judged == ((2 * NS, 7 * NS),)
     assert read_run(write_run(tmp_path, "02-sqlite", timeline=None)).judged == ((5 * NS, 15 * NS),)
@@ -71,7 +71,7 @@ def test_pieces_are_joined_up_to_the_size_asked_for(tmp_path):
     assert [len(p.operation) for p in operations(run, (), rows=5)] == [13, 12]
 
 
-def test_response_counts_from_the_plan_and_service_from_the_start(tmp_path):
+def test_response_counts_from_plan_service_from_start(tmp_path):
     write_run(tmp_path, operations=[Op("chat.accept", response_s=0.5, lag_s=0.3)] * 10)
     accept = found(tmp_path).measures["chat.accept"]
     assert accept.response["p50"].value == pytest.approx(0.5 * NS)
@@ -103,7 +103,7 @@ def test_a_delivery_is_joined_to_its_cause_by_key_across_workers(tmp_path):
     assert sorted(columns[FROM_STAMP].response / NS) == pytest.approx([0.1, 0.3])
 
 
-def test_throughput_counts_requests_where_they_were_planned_and_where_they_ended(tmp_path):
+def test_throughput_counts_planned_and_ended_requests(tmp_path):
     run = read_run(write_run(tmp_path, operations=[Op("chat.accept", planned_s=1.05, response_s=2.0)]))
     gathered = gather(run, axis_for([run]), (), LIMITS_S)
     width = axis_for([run]).width_s
@@ -111,7 +111,7 @@ def test_throughput_counts_requests_where_they_were_planned_and_where_they_ended
     assert np.flatnonzero(gathered.ended.sum(axis=1)).tolist() == [int(3.05 / width)]
 
 
-def test_aborted_rounds_are_left_out_unless_there_is_nothing_else(tmp_path):
+def test_aborted_rounds_count_only_without_others(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=[Op("chat.accept")] * 3)
     write_run(tmp_path, "02-sqlite", operations=[Op("chat.accept")] * 5, end=None)
     write_run(tmp_path, "03-memory", operations=[Op("chat.accept")] * 7, end={"reason": "pod_died"})
@@ -120,7 +120,7 @@ def test_aborted_rounds_are_left_out_unless_there_is_nothing_else(tmp_path):
     assert storages["memory"].measures["chat.accept"].n == 7
 
 
-def test_processor_time_is_that_of_the_judged_stages_for_each_answer(tmp_path):
+def test_processor_time_is_per_answer_of_judged_stages(tmp_path):
     rows = [(t * NS, role, "one", t * NS // 2, 1 << 20) for t in range(17) for role in ("pod", "database")]
     write_run(tmp_path, operations=[Op("chat.accept")] * 10, tables={"resources": rows})
     storage = found(tmp_path)
@@ -129,6 +129,6 @@ def test_processor_time_is_that_of_the_judged_stages_for_each_answer(tmp_path):
 
 
 @pytest.mark.parametrize(("ledger", "orphans"), [(None, None), ({"checks": []}, None)])
-def test_orphans_that_nobody_counted_are_unknown(tmp_path, ledger, orphans):
+def test_uncounted_orphans_are_unknown(tmp_path, ledger, orphans):
     write_run(tmp_path, ledger=ledger)
     assert found(tmp_path).orphans is orphans

@@ -30,7 +30,7 @@ def study(tmp_path):
     return study
 
 
-def test_statuses_of_rounds_are_added_and_judged_ones_told_apart(study):
+def test_statuses_are_summed_with_judged_ones_separate(study):
     found = handshakes(read_study(study))
     assert found.judged == {"503": 72}
     assert found.whole == {"429": 2, "503": 76}
@@ -53,7 +53,7 @@ def test_page_summary_and_figures_show_them(study):
 
 
 @pytest.mark.parametrize("failures", [None, [], {"http_statuses": 7, "details": [3]}, {"http_statuses": {"503": "x"}}])
-def test_a_run_that_does_not_say_is_unknown(tmp_path, failures):
+def test_run_without_statuses_is_unknown(tmp_path, failures):
     write_run(tmp_path, end={} if failures is None else {"connection_failures": failures})
     found = handshakes(read_study(tmp_path))
     assert (found.judged, found.whole, found.details, found.exact) == ({}, {}, {}, False)

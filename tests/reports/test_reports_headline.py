@@ -20,13 +20,13 @@ def wait(number, waiter, lasts_s):
     return lock_wait(6.0 + number / NS, lasts_s, wait=number, waiter_operation=waiter)
 
 
-def test_few_rows_are_compared_by_a_percentile_that_they_can_bound(tmp_path):
+def test_few_rows_use_a_percentile_with_bounds(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 150))
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 150))
     assert head(tmp_path).answer.startswith("sqlite makes Accept chat wait: p95 ")
 
 
-def test_a_difference_that_nobody_feels_makes_no_winner(tmp_path):
+def test_unnoticeable_difference_has_no_winner(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.0201, 400))
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 400))
     assert head(tmp_path).answer.startswith("No storage clearly makes Accept chat wait longer than another")
@@ -40,7 +40,7 @@ def test_rounds_that_disagree_make_no_winner(tmp_path):
     assert head(tmp_path).answer.startswith("No storage clearly")
 
 
-def test_where_p99_is_alike_the_rarest_percentile_that_differs_answers(tmp_path):
+def test_highest_differing_percentile_answers(tmp_path):
     stuck = [Op("chat.accept", planned_s=5.0 + 0.1 * i, response_s=1.0) for i in range(20)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 600) + stuck)
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 600) + stuck)
@@ -52,12 +52,12 @@ def test_one_storage_is_described_not_compared(tmp_path):
     assert head(tmp_path).answer == "On sqlite, Accept chat has a p99 of 37 ms (37 … 37 ms)."
 
 
-def test_what_nothing_could_see_is_not_called_lock_free(tmp_path):
+def test_unobserved_waits_are_not_called_lock_free(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400), tables={"ticks": []})
     assert head(tmp_path).reason == "What sqlite waited for was not observed."
 
 
-def test_accepts_that_queue_behind_waiters_are_told_of_them(tmp_path):
+def test_accepts_queued_behind_waiters_name_these(tmp_path):
     tables = {"lock_waits": [wait(i, "message.send", 5.0) for i in range(8)]}
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
     reason = head(tmp_path).reason
@@ -65,7 +65,7 @@ def test_accepts_that_queue_behind_waiters_are_told_of_them(tmp_path):
     assert "on average 4.0 sessions waited for locks, most of all message.send behind message.send" in reason
 
 
-def test_what_passed_before_accepts_began_is_told(tmp_path):
+def test_headline_reports_client_backlog(tmp_path):
     late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
     tables = {"lock_waits": [wait(0, "message.send", 5.0)]}
     write_run(tmp_path, "01-postgres", operations=late, tables=tables)
@@ -88,7 +88,7 @@ def test_without_accepts_the_answer_is_unknown(tmp_path):
     assert found.answer.startswith("Unknown")
 
 
-def test_a_storage_that_failed_everything_is_said_first(tmp_path):
+def test_storage_that_failed_all_accepts_comes_first(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
     dead = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(300)]
     write_run(tmp_path, "02-memory", operations=dead)
@@ -102,7 +102,7 @@ def test_where_every_accept_failed_nothing_is_answered(tmp_path):
     assert head(tmp_path).answer == "Unknown: every Accept chat on sqlite failed."
 
 
-def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(tmp_path):
+def test_storage_failing_most_accepts_is_not_the_fastest(tmp_path):
     failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(3600)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
     write_run(tmp_path, "02-memory", operations=accepts(0.005, 400) + failed)
@@ -110,21 +110,21 @@ def test_a_storage_that_fails_most_of_its_accepts_is_not_simply_the_quicker_one(
     assert answer.startswith("Accept chat failed: 90% on memory. So memory is not called fast. On sqlite, ")
 
 
-def test_a_storage_that_fails_some_of_its_accepts_may_still_be_the_slowest(tmp_path):
+def test_storage_failing_some_accepts_may_be_the_slowest(tmp_path):
     failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(20)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400) + failed)
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 400))
     assert head(tmp_path).answer.startswith("Accept chat failed: 5% on sqlite. sqlite makes Accept chat wait: p99 ")
 
 
-def test_where_all_fail_nobody_is_the_fastest(tmp_path):
+def test_no_storage_is_fastest_when_all_fail(tmp_path):
     failed = [Op("chat.accept", planned_s=6.0, outcome="fail", error="internal") for _ in range(20)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400) + failed)
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 400) + failed)
     assert "None of them accepts chats reliably enough to be called fast: p99 sqlite" in head(tmp_path).answer
 
 
-def test_of_a_dozen_storages_the_slowest_and_the_fastest_are_named(tmp_path):
+def test_slowest_and_fastest_of_a_dozen_storages_are_named(tmp_path):
     for number in range(1, 13):
         name = f"storage{number}"
         write_run(tmp_path, f"{number:02}-{name}", operations=accepts(0.02 * number, 400))
@@ -143,7 +143,7 @@ def test_a_missing_ledger_and_an_unknown_check_are_doubts(tmp_path):
     assert "02-sqlite: the ledger could not determine diverged (no access)." in caveats
 
 
-def test_the_blast_radius_is_in_the_headline_and_rounds_that_differ_are_told_apart(tmp_path):
+def test_headline_has_blast_radius_of_differing_rounds(tmp_path):
     write_outage(tmp_path)
     assert head(tmp_path).radius.startswith("17 and 18 breached an SLO 3.0 s after")
     write_outage(tmp_path, "02-dual-postgres-mariadb", seed=9)

@@ -1,4 +1,4 @@
-"""Words of others in every place that shows them: shown, never obeyed."""
+"""Foreign text in every place that shows it: escaped, never interpreted."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Spans in lanes: whatever they are, what is cut and covered of them is what was asked for."""
+"""The interval index: pieces and covered lengths of random intervals add up to the queried spans."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ spans = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0,
 
 
 @given(spans=spans, asked=spans)
-def test_what_is_cut_is_what_was_asked_for(spans, asked):
+def test_cut_pieces_cover_the_spans(spans, asked):
     group, start, length = (
         np.array(column, dtype=np.int64) for column in (zip(*spans, strict=True) if spans else [()] * 3)
     )
@@ -30,7 +30,7 @@ def test_what_is_cut_is_what_was_asked_for(spans, asked):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-50, 50)), max_size=30).map(sorted))
-def test_the_largest_so_far_is_that_of_the_group(pairs):
+def test_running_max_is_by_group(pairs):
     group, values = (np.array(c, dtype=np.int64) for c in (zip(*pairs, strict=True) if pairs else [(), ()]))
     expected = [max(v for g, v in pairs[: i + 1] if g == group[i]) for i in range(len(pairs))]
     assert running_max(group, values).tolist() == expected

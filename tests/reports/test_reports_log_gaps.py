@@ -1,4 +1,4 @@
-"""What is said of lock waits while a server's log tells nothing: all of a run, a part of it, of one database."""
+"""Lock waits during gaps in a server's log: a whole run, a part of it, one database."""
 
 import pytest
 from studies import NS, Op, write_run
@@ -14,9 +14,9 @@ LOG_NS = 250 * MS
 
 
 def log(*gaps, name="postgres/log"):
-    """The looks into a log that told nothing in those windows, in ms since the judged stage began."""
+    """Samples of a log that could not be read in those windows, in ms since the judged stage began."""
     return [
-        (name, t, t, t + 1, 0, "it says nothing" if any(at(a) <= t < at(b) for a, b in gaps) else None, LOG_NS)
+        (name, t, t, t + 1, 0, "unreadable" if any(at(a) <= t < at(b) for a, b in gaps) else None, LOG_NS)
         for t in range(0, 16 * NS, LOG_NS)
     ]
 
@@ -59,8 +59,8 @@ def figures(storage):
     return found.threshold_s, found.counts.sum(), found.below.seconds, found.sampled.seconds
 
 
-def test_a_log_that_was_always_heard_times_what_is_long(tmp_path):
-    """A sampled wait of 5 ms: it was seen once, and is told to have ended half a period after that."""
+def test_log_without_gaps_times_long_waits(tmp_path):
+    """A sampled wait of 5 ms: one observation, with a recorded end half a period after it."""
     waits = [*map(timed, range(1, 100)), sampled(100, 5 + 25)]
     storage = study_of(tmp_path, log(), waits)
     assert storage.waits.known == "event and sampled"
@@ -68,21 +68,21 @@ def test_a_log_that_was_always_heard_times_what_is_long(tmp_path):
     assert known(storage) == "waits above 10 ms timed by the server, shorter ones sampled"
 
 
-@pytest.mark.parametrize("samples", [log(*ALWAYS), []], ids=["deaf", "no look at all"])
-def test_with_a_log_that_told_nothing_all_are_sampled(tmp_path, samples):
+@pytest.mark.parametrize("samples", [log(*ALWAYS), []], ids=["gap", "no sample"])
+def test_all_waits_are_sampled_without_log_lines(tmp_path, samples):
     storage = study_of(tmp_path, samples, list(map(sampled, range(1, 101))))
     assert storage.waits.known == storage.blame.known == storage.causes.known == storage.durations.known == "sampled"
     assert figures(storage) == (None, 0, 0, pytest.approx(5.0))
     assert known(storage) == "lock waits known: sampled"
 
 
-def test_what_the_log_told_before_the_judged_time_is_not_how_that_is_known(tmp_path):
+def test_log_before_judged_time_is_not_a_source(tmp_path):
     before = wait(500, 1, -2000, -1000)
     storage = study_of(tmp_path, log((-100, 11_000)), [before, *map(sampled, range(1, 101))])
     assert storage.waits.known == "sampled"
 
 
-def test_while_the_log_told_nothing_waits_have_any_length(tmp_path):
+def test_waits_in_log_gaps_have_any_length(tmp_path):
     """For two of ten seconds all were sampled; in the others what was too short, of which one was seen for 40 ms."""
     short = [sampled(key, 5 + 25) for key in range(91, 100)]
     waits = [*map(sampled, range(1, 21)), *map(timed, range(21, 91)), *short, sampled(100, 40 + 25)]
@@ -97,7 +97,7 @@ def test_time_that_is_not_judged_does_not_count(tmp_path):
     assert known(storage) == "waits above 10 ms timed by the server, shorter ones sampled"
 
 
-def test_a_log_misses_nothing_while_nobody_reads_it_but_what_is_never_read(tmp_path):
+def test_only_lines_never_read_are_log_gaps(tmp_path):
     """A starved observer reads late; one that dies reads no more."""
     waits = list(map(timed, range(1, 101)))
     late = [tick for tick in log() if not at(2000) <= tick[1] < at(5000)]
@@ -106,12 +106,12 @@ def test_a_log_misses_nothing_while_nobody_reads_it_but_what_is_never_read(tmp_p
     assert study_of(tmp_path / "gone", gone, waits).durations.in_part
 
 
-def test_what_a_look_says_was_lost_was_lost_since_the_one_before(tmp_path):
+def test_failed_log_sample_leaves_a_gap_since_the_last(tmp_path):
     found = log_gaps([Tick("postgres/log", t, LOG_NS, "cut" if t == 3 else None) for t in range(6)], 6)
     assert found == ((2, 4),)
 
 
-def test_one_deaf_round_makes_it_in_part(tmp_path):
+def test_gap_in_one_round_makes_the_threshold_partial(tmp_path):
     study_of(tmp_path, log(), list(map(timed, range(1, 101))))
     storage = study_of(tmp_path, log(*ALWAYS), list(map(sampled, range(1, 101))), name="02-postgres")
     assert figures(storage) == (0.01, 100, 0, pytest.approx(5.0))
@@ -133,7 +133,7 @@ def test_the_log_of_one_database_times_no_waits_of_another(tmp_path):
 
 
 def test_each_log_is_that_of_its_own_database(tmp_path):
-    """Two PostgreSQL of one run, of which one's log was deaf."""
+    """Two PostgreSQL servers of one run, one with a log that could not be read."""
     others = [("postgres:legacy", *tick[1:]) for tick in ticks()]
     samples = [*log(), *others, *log(*ALWAYS, name="postgres:legacy/log")]
     elsewhere = [sampled(key, database="legacy") for key in range(1, 11)]

@@ -56,7 +56,7 @@ def text_of(study):
     return re.sub(r"<[^>]*>", " ", (study / "report" / "index.html").read_text(encoding="utf-8"))
 
 
-def test_a_study_without_actions_pods_or_lockings_has_the_usual_plots_only(tmp_path):
+def test_plain_study_has_only_the_usual_plots(tmp_path):
     write_run(tmp_path, operations=[Op("chat.accept")] * 50)
     assert main([str(tmp_path)]) == 0
     drawn = {path.stem for path in (tmp_path / "report").glob("*.svg")}
@@ -64,7 +64,7 @@ def test_a_study_without_actions_pods_or_lockings_has_the_usual_plots_only(tmp_p
     assert "Actions and faults by their number on the time axis" not in text_of(tmp_path)
 
 
-def test_the_outage_is_told_in_pictures_tables_and_words(study):
+def test_outage_is_in_plots_tables_and_text(study):
     assert {path.stem for path in (study / "report").glob("*.svg")} == set(PLOTS) | OURS - {"lock-for-cpu", "endings"}
     text = text_of(study)
     assert "17 and 18 breached an SLO 3.0 s after “move 17 and 18 to dual writing (100 %)”" in text
@@ -79,7 +79,7 @@ def test_every_plot_over_time_has_its_numbers_explained(study):
     assert "3 ✗" in (study / "report" / "throughput.svg").read_text(encoding="utf-8")
 
 
-def test_an_action_that_failed_says_so_with_its_reason(found):
+def test_failed_action_shows_its_reason(found):
     row = next(row for row in tables.events(found).rows if row[0].startswith("3"))
     assert row == ["3 ✗", "01-dual-postgres-mariadb", "30 s", "give the upgraded database 4 cores", "upgraded",
                    "failed: the host has 2 cores", "300 ms", ""]  # fmt: skip
@@ -129,7 +129,7 @@ def test_sessions_of_two_databases_are_a_sum_not_a_mean(tmp_path):
     assert {name: by["running"] for name, by in seen.databases.items()} == pytest.approx({"legacy": 2, "upgraded": 3})
 
 
-def test_a_database_that_nobody_saw_leaves_the_whole_unknown(tmp_path):
+def test_unobserved_database_makes_the_whole_unknown(tmp_path):
     ticks = [*healthy_ticks("legacy"), *((*t[:5], "timeout", t[6]) for t in healthy_ticks("upgraded"))]
     waits = [lock_wait(6.0, 1.0, database="legacy")]
     resources = [(t * NS, "database", name, t * NS // 9, 1) for t in range(17) for name in ("legacy", "upgraded")]
@@ -147,7 +147,7 @@ def test_the_ledger_is_on_the_page_with_its_keys(study, tmp_path):
     assert "the ledger could not determine lost_pushes (the upgraded side could not be read)" in text
 
 
-def test_the_summary_tells_pods_phases_and_burns(study):
+def test_summary_has_pods_phases_and_breaches(study):
     storage = json.loads((study / "report" / "summary.json").read_text())["storages"]["dual(postgres,mariadb)"]
     assert set(storage["pods"]) == set(PODS)
     assert [phase["phase"] for phase in storage["phases"]][1] == "before"
@@ -166,7 +166,7 @@ def test_objectives_give_the_limits_and_wrong_ones_are_refused(tmp_path, capsys)
     assert "o.yaml:1: kind: got 'SLA'" in capsys.readouterr().err
 
 
-def test_deliveries_that_failed_are_dashes_not_noughts(tmp_path):
+def test_failed_deliveries_are_dashes_not_zeros(tmp_path):
     write_run(tmp_path, operations=[Op("event.deliver"), Op("chat.accept")] * 50)
     assert main([str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
@@ -182,11 +182,11 @@ def test_deliveries_that_failed_are_dashes_not_noughts(tmp_path):
     [("postgres", ("postgres", "pessimistic")), ("mariadb:none", ("mariadb", "none")), ("redis", None),
      ("redis:everysec", None), ("dual(postgres:none,mariadb)", None), ("sqlite", None)],
 )  # fmt: skip
-def test_a_locking_is_told_by_the_name(name, strategy):
+def test_locking_strategy_comes_from_the_name(name, strategy):
     assert locking(name) == strategy
 
 
-def test_locks_are_paid_for_in_waiting_and_their_lack_in_processors_and_orphans(tmp_path):
+def test_lock_costs_by_strategy(tmp_path):
     for number, (name, waited, cores, orphans) in enumerate(
         (("postgres-none", 0.0, 2, 30), ("postgres", 4.0, 1, 0), ("sqlite", 0.0, 1, 0)), 1
     ):
@@ -209,7 +209,7 @@ def test_locks_are_paid_for_in_waiting_and_their_lack_in_processors_and_orphans(
 # --- the timeline ---
 
 
-def test_events_are_numbered_in_the_order_begun_and_stages_are_none():
+def test_events_are_numbered_by_start_without_stages():
     rows = [
         {
             "started_ns": 9,
@@ -230,7 +230,7 @@ def test_events_are_numbered_in_the_order_begun_and_stages_are_none():
 # --- colours ---
 
 
-def test_words_in_every_colour_can_be_read_in_either_theme():
+def test_text_is_readable_in_every_colour_and_theme():
     dark = {ink: value for ink, (_, value) in inks().items()}
     written = [style.text for style in (*storage_styles(STORAGES).values(), *ROLE_STYLES.values())]
     for ink in (*written, ACTED, WRONG, INK, MUTED):
@@ -238,13 +238,13 @@ def test_words_in_every_colour_can_be_read_in_either_theme():
         assert min(contrast(dark[ink], dark[PAPER]), contrast(dark[ink], dark[SHADE])) >= 4.5
 
 
-def test_words_on_a_cell_of_the_heat_map_can_be_read():
+def test_text_on_heat_map_cells_is_readable():
     for share in range(101):
         fill = to_hex(HEAT(share / 100))
         assert contrast(_on(fill), fill) >= 4.5
 
 
-def test_a_dozen_storages_are_told_apart_by_colour_and_dash():
+def test_a_dozen_storages_differ_in_colour_and_dash():
     styles = storage_styles(STORAGES)
     assert len({style.light for style in styles.values()}) == len({str(style.dash) for style in styles.values()}) == 12
 

@@ -1,4 +1,4 @@
-"""What the sessions of a pool were at while somebody waited for one of them: transactions and waits in, shares out."""
+"""Attribution of waits for a pooled session: transactions and waits in, shares out."""
 
 from types import SimpleNamespace
 
@@ -74,12 +74,12 @@ def test_a_pods_databases_have_a_pool_each():
     assert [behind_ms(found, int(pool), 0, 300) for pool in np.unique(rows.pool)] == [{}, {SEND: pytest.approx(300)}]
 
 
-def test_strangers_are_in_no_pool():
+def test_other_clients_are_in_no_pool():
     found = pools(transactions((0, 0, 0, 300)), (-1, 0, 300, SEND))
     assert behind_ms(found, 0, 0, 300) == {}
 
 
-def test_it_is_told_in_steps_of_a_tenth_of_a_second():
+def test_pool_activity_is_in_steps_of_100_ms():
     rows = transactions((0, 0, 0, 400))
     found = pools(rows, (0, 100, 200, SEND))
     step = STEP_NS // MS
@@ -88,14 +88,14 @@ def test_it_is_told_in_steps_of_a_tenth_of_a_second():
     assert behind_ms(found, 0, step + 10, step + 30) == {SEND: pytest.approx(20)}
 
 
-def test_nobody_waited_longer_than_it_waited_for_a_session():
+def test_lock_time_never_exceeds_the_session_wait():
     """Waits that were sampled may weigh more than the transactions that they were in."""
     rows = transactions((0, 0, 0, 20))
     found = pools(rows, (0, 0, 90, SEND), (0, 0, 60, ACCEPT))
     assert sum(behind_ms(found, 0, 0, 50).values()) == pytest.approx(50)
 
 
-def test_without_waits_or_sessions_nothing_is_told():
+def test_empty_without_waits_or_sessions():
     assert behind_ms(pools(transactions((0, 0, 0, 300))), 0, 0, 300) == {}
     found = pools(transactions((0, 0, 500, 600)), (0, 500, 600, SEND))
     assert behind_ms(found, 0, 0, 100) == {}

@@ -26,7 +26,7 @@ def sampled(database, hits):
     return wait(1, 2, 0, 1000, known="sampled", hits=hits, database=database)
 
 
-def test_a_sight_is_worth_the_period_of_its_own_probe(tmp_path):
+def test_observation_counts_the_period_of_its_own_probe(tmp_path):
     samples = [ticks_of("postgres", 50_000_000), ticks_of("postgres/log", SLOW_NS), ticks_of("mariadb", SLOW_NS)]
     sources = {"postgres": ("event", "sampled"), "mariadb": ("sampled", "counter")}
     waits = waits_of(tmp_path, [sampled("mariadb", 5)], samples, sources)
@@ -51,17 +51,17 @@ def test_a_name_may_have_any_word_in_it(tmp_path):
     assert waits.total_s == pytest.approx(1.0)
 
 
-def test_totals_alone_do_not_say_who_waited(tmp_path):
+def test_totals_alone_do_not_identify_waiters(tmp_path):
     waits = waits_of(tmp_path, samples=[ticks_of("mariadb", SLOW_NS)], sources={"mariadb": ("counter",)})
     assert waits.known is None
 
 
-def test_where_there_are_no_locks_totals_are_all_there_is(tmp_path):
+def test_totals_suffice_for_engines_without_locks(tmp_path):
     waits = waits_of(tmp_path, samples=[ticks_of("redis", SLOW_NS)], sources={"redis": ("counter",)})
     assert (waits.known, waits.total_s) == ("counter", 0)
 
 
-def test_one_that_is_blind_makes_the_whole_unknown_though_the_other_saw(tmp_path):
+def test_one_blind_probe_makes_the_whole_unknown(tmp_path):
     samples = [ticks(), ticks_of("mariadb:orders", SLOW_NS, error="denied")]
     sources = {"postgres": ("sampled",), "orders": ("sampled",)}
     waits = waits_of(

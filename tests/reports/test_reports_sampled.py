@@ -1,4 +1,4 @@
-"""How far off a sampled total may be: whoever queues behind one lock is seen by the same look, or missed by it."""
+"""Confidence intervals of sampled totals: sessions in one lock queue appear in the same sample or in none."""
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,7 @@ def one_by_one(chance, period):
 
 
 def truth_and_interval(chance, lengths, period):
-    """Bursts far from each other, at any moment between two looks."""
+    """Separate bursts, each at a random moment between two samples."""
     lasting = lengths(chance, period)
     begins = np.arange(BURSTS)[:, None] * 10 * period + chance.integers(0, period, (BURSTS, 1))
     first, past = -(-begins // period), -(-(begins + lasting) // period)
@@ -47,13 +47,13 @@ def truth_and_interval(chance, lengths, period):
 @pytest.mark.parametrize(
     "lengths", [alike(1), alike(5), alike(20), of_any_size, one_by_one], ids=["1", "5", "20", "1 to 20", "queue"]
 )
-def test_the_interval_holds_the_truth_however_many_wait_at_once(lengths):
+def test_interval_covers_truth_for_any_concurrency(lengths):
     chance = np.random.default_rng(7)
     found = [truth_and_interval(chance, lengths, POSTGRES_NS) for _ in range(RUNS)]
     assert sum(low <= truth <= high for truth, (low, high) in found) >= 0.92 * RUNS
 
 
-def test_of_single_sights_it_is_the_exact_one_of_poisson():
+def test_interval_of_single_observations_is_poisson():
     samples = np.arange(40) * 3
     seen = of_samples(samples, np.ones(40, dtype=np.int64), np.full(40, 5e7))
     assert seen.seconds == pytest.approx(2.0)
@@ -61,15 +61,15 @@ def test_of_single_sights_it_is_the_exact_one_of_poisson():
     assert Sampled().interval_s(0.05) == (0.0, pytest.approx(chi2.ppf(0.975, 2) * 0.025))
 
 
-def test_what_different_looks_saw_adds_up():
+def test_sums_of_different_samples_add_up():
     one, two = Sampled(3e9, 4e17, 1e8), Sampled(1e9, 1e17, 2e8)
     assert one + two == Sampled(4e9, 5e17, 2e8)
     assert sum([one, two], Sampled()) == two + one
 
 
 @pytest.mark.parametrize(("period", "ages"), [(POSTGRES_NS, True), (MARIADB_NS, False)])
-def test_the_looks_of_a_wait_are_found_again_from_its_row(period, ages):
-    """As the observer's own sampler makes rows: looks come late now and then, and last up to 4 ms."""
+def test_samples_of_a_wait_are_derived_from_its_row(period, ages):
+    """Rows as the observer's sampler makes them: samples are sometimes late and last up to 4 ms."""
     chance, sampler, rows, counts, samples = np.random.default_rng(3), Waits(period), [], [], []
     bursts = [(n * 20 * period + int(chance.integers(2 * period)), int(chance.integers(1, 21))) for n in range(200)]
     for tick in range(200 * 20):
@@ -93,8 +93,8 @@ def test_the_looks_of_a_wait_are_found_again_from_its_row(period, ages):
 
 
 @pytest.mark.parametrize("sessions", [1, 20])
-def test_more_that_wait_at_once_make_nothing_that_is_told_of_a_run_surer(tmp_path, sessions):
-    """A burst each 100 ms; a look sees every other one, whole: fifty strokes of luck, however many sessions wait."""
+def test_more_concurrent_waits_do_not_narrow_intervals(tmp_path, sessions):
+    """A burst each 100 ms, of which samples show every other one: fifty random events for any number of sessions."""
     operations, transactions, waits = [], [transaction(1, "message.send", 0, 10_000)], []
     for key in range(1, 100 * sessions + 1):
         burst, n = divmod(key - 1, sessions)

@@ -1,4 +1,4 @@
-"""What the sentence says of a split, whatever its locks were on and whoever held them."""
+"""The sentence about a split, for all objects and holders of locks."""
 
 from types import SimpleNamespace
 
@@ -52,7 +52,7 @@ def test_what_a_lock_is_on_has_its_article(name, words):
     assert lock_of(name) == words
 
 
-def test_who_held_it_may_be_nobody_or_unknown():
+def test_holder_may_be_none_or_unknown():
     assert behind("pg_dump") == "behind pg_dump"
     assert behind(UNNAMED) == "behind an unknown holder"
     assert behind(NO_HOLDER) == "between retries, while the lock was free"
@@ -76,7 +76,7 @@ def test_several_locks_are_waits_for_locks():
     )
 
 
-def test_where_it_was_felt_elsewhere_too_is_said():
+def test_sentence_names_lock_time_in_other_parts():
     through = {"held back": {("message.send", ROW): 20}, "session": {("message.send", ROW): 10}}
     assert phrase({("message.send", ROW): 60}, through, {"held back": 25, "session": 15}) == (
         "90 ms was a queue behind message.send on a row of accounts: 60 ms in its own transactions, 20 ms in its "
@@ -84,7 +84,7 @@ def test_where_it_was_felt_elsewhere_too_is_said():
     )
 
 
-def test_without_a_lock_that_matters_the_causes_are_told_largest_first():
+def test_causes_without_relevant_locks_are_largest_first():
     parts = {"pod": 40, "rest": 20, "database": 12, "session": 5, "held back": 3}
     assert phrase({("message.send", ROW): 20}, parts=parts) == (
         "40 ms was the pod's own work, 20 ms was a queue behind message.send on a row of accounts, 20 ms was the "
@@ -92,7 +92,7 @@ def test_without_a_lock_that_matters_the_causes_are_told_largest_first():
     )
 
 
-def test_few_sights_make_it_about():
+def test_few_observations_make_it_approximate():
     assert phrase({("message.send", ROW): 60}, bounds=(20e6, 95e6)) == (
         "about 60 ms (20 ms … 95 ms) was a queue behind message.send on a row of accounts"
     )

@@ -1,4 +1,4 @@
-"""When a pod burnt: what begins a burn, what ends one, and what is not known."""
+"""SLO breaches: beginning, end, and unknown bins."""
 
 import numpy as np
 import pytest
@@ -20,30 +20,30 @@ def test_a_bin_with_few_attempts_is_unknown():
     assert share[1:].tolist() == [0.2, 0.5]
 
 
-def test_it_burns_from_the_first_of_two_bad_bins_until_the_first_of_two_good_ones():
+def test_breach_lasts_from_two_bad_bins_to_two_good_ones():
     assert found(FINE, BAD, BAD, BAD, FINE, FINE) == [Breach(1, 4, 1.0)]
 
 
 @pytest.mark.parametrize("bins", [(FINE, BAD, FINE), (BAD, FINE, BAD, FINE), (0.2, 0.2, 0.2), (DARK, BAD, DARK), ()])
-def test_one_bad_bin_or_a_few_bad_attempts_are_no_burn(bins):
+def test_one_bad_bin_or_few_bad_attempts_are_no_breach(bins):
     assert found(*bins) == []
 
 
-def test_one_good_bin_or_a_middling_share_does_not_end_a_burn():
+def test_one_good_bin_or_medium_share_ends_no_breach():
     assert found(BAD, BAD, FINE, HALF, FINE, BAD, FINE, FINE) == [Breach(0, 6, 1.0)]
 
 
-def test_a_burn_whose_end_nobody_saw_has_none():
+def test_breach_at_the_end_of_the_load_has_no_end():
     assert found(FINE, 0.5, 0.7) == [Breach(1, None, 0.7)]
     assert found(BAD, BAD, DARK, DARK, FINE) == [Breach(0, None, 1.0)]
 
 
-def test_unknown_bins_are_passed_over():
+def test_unknown_bins_are_skipped():
     assert found(BAD, DARK, BAD, DARK, FINE, DARK, FINE) == [Breach(0, 4, 1.0)]
     assert found(DARK, DARK) == []
 
 
-def test_a_pod_may_burn_twice():
+def test_pod_may_have_two_breaches():
     assert found(BAD, BAD, FINE, FINE, 0.3, 0.3) == [Breach(0, 2, 1.0), Breach(4, None, 0.3)]
 
 
@@ -51,7 +51,7 @@ SHARES = st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1)), max_size=60
 
 
 @given(SHARES)
-def test_burns_are_in_order_apart_and_within_the_data(bins):
+def test_breaches_are_sorted_disjoint_and_within_the_data(bins):
     seen = breaches(np.array(bins))
     edges = [edge for b in seen for edge in (b.first, len(bins) if b.past is None else b.past)]
     assert edges == sorted(set(edges))
@@ -60,7 +60,7 @@ def test_burns_are_in_order_apart_and_within_the_data(bins):
 
 
 @given(SHARES)
-def test_what_is_always_fine_or_unknown_never_burns(bins):
+def test_good_or_unknown_bins_are_no_breach(bins):
     assert breaches(np.where(np.array(bins, dtype=float) > BREACH_RULE.starts, 0.0, np.array(bins, dtype=float))) == []
 
 

@@ -1,4 +1,4 @@
-"""A run's stages as they happened, whatever of them was written."""
+"""A run's stages as they happened, with complete and with missing rows."""
 
 import json
 
@@ -30,13 +30,13 @@ def test_without_a_timeline_the_plan_is_what_happened():
 @pytest.mark.parametrize(
     ("seen_ns", "load_ended_ns", "ended_ns"), [(6 * S, 9 * S, 6 * S), (None, 4 * S, 4 * S), (None, None, 8 * S)]
 )
-def test_a_stage_ends_when_seen_or_with_the_load_or_as_it_should_have(seen_ns, load_ended_ns, ended_ns):
+def test_stage_ends_as_recorded_with_the_load_or_as_planned(seen_ns, load_ended_ns, ended_ns):
     end = {} if load_ended_ns is None else {"ended_ns": load_ended_ns}
     (only,) = stages([stage_row("steady", 3 * S, seen_ns)], PLAN, end)
     assert only == Stage("steady", 3 * S, ended_ns, True)
 
 
-def test_an_unseen_end_is_the_next_ones_beginning_and_other_rows_are_no_stages():
+def test_unrecorded_stage_end_is_the_next_stage_start():
     rows = [stage_row("warm-up", 0, None, judge=False), {"kind": "fault"}, stage_row("steady", 3 * S, 5 * S)]
     first, second = stages(rows, PLAN, {"ended_ns": 9 * S})
     assert (first.ended_ns, second.started_ns) == (3 * S, 3 * S)

@@ -63,7 +63,7 @@ def test_a_clock_that_was_set_in_mid_run_is_found():
 
 
 @pytest.mark.parametrize(("delay_s", "usable"), [(0.9, True), (1.1, False)])
-def test_without_causes_a_clock_that_may_be_behind_is_not_trusted(delay_s, usable):
+def test_clock_that_may_be_behind_is_not_trusted(delay_s, usable):
     published, ended, _ = pushed([(0, MS, round(delay_s * 1000) * MS)] * 5, 0)
     assert StampClock().with_pushes(published, ended).usable is usable
 

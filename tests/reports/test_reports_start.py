@@ -11,7 +11,7 @@ import pytest
     ("command", "broken"),
     [("gate", "numpy"), ("report", "pandas"), ("gate", "loadtests.environment"), ("report", "loadtests.environment")],
 )
-def test_what_cannot_start_gives_no_verdict(command: str, broken: str, tmp_path: Path) -> None:
+def test_failed_start_gives_no_verdict(command: str, broken: str, tmp_path: Path) -> None:
     code = (
         "import sys\n"
         f"sys.modules[{broken!r}] = None\n"  # as if it were not installed

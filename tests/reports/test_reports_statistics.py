@@ -40,7 +40,7 @@ def test_a_bound_that_few_rows_cannot_give_is_left_out():
 
 
 @given(st.sampled_from((0.5, 0.95, 0.99, 0.999)), st.integers(1, 20_000))
-def test_interval_ranks_cover_at_least_what_they_say_and_no_rank_less_would(p, n):
+def test_interval_ranks_are_the_narrowest_that_cover(p, n):
     low, high = interval_ranks(p, n)
     below = 0.0 if low is None else binom.cdf(low - 1, n, p)
     above = 0.0 if high is None else binom.sf(high - 1, n, p)
@@ -50,7 +50,7 @@ def test_interval_ranks_cover_at_least_what_they_say_and_no_rank_less_would(p, n
         assert binom.cdf(low, n, p) >= 0.025 - 1e-9
 
 
-def test_intervals_cover_the_true_percentile_as_often_as_they_say():
+def test_intervals_cover_the_true_percentile_often_enough():
     random = np.random.default_rng(20240702)
     true = np.exp(1.6448536269514722)  # p95 of exp(N(0, 1))
     covered = 0
@@ -78,7 +78,7 @@ def test_every_percentile_is_a_row_and_its_interval_holds_it(rows):
 
 
 @given(DURATIONS, st.sampled_from((0.5, 0.95, 0.99)))
-def test_a_percentile_that_is_not_a_bound_holds_however_long_the_unseen_waits_lasted(rows, p):
+def test_exact_percentile_holds_for_any_censored_wait(rows, p):
     durations, censored = (np.array(part) for part in zip(*rows, strict=True))
     found = percentile(sample(durations, censored), p)
     if found is not None and not found.at_least:
@@ -86,7 +86,7 @@ def test_a_percentile_that_is_not_a_bound_holds_however_long_the_unseen_waits_la
         assert worst[rank_of(p, len(durations)) - 1] <= found.value * 1.01
 
 
-def test_a_percentile_among_unseen_ends_is_a_lower_bound():
+def test_percentile_among_censored_waits_is_a_lower_bound():
     rows = of([10] * 90 + [5000] * 10, censored=range(90, 100))
     assert not percentile(rows, 0.5).at_least
     assert percentile(rows, 0.95).at_least
@@ -94,7 +94,7 @@ def test_a_percentile_among_unseen_ends_is_a_lower_bound():
     assert largest(rows).at_least
 
 
-def test_unseen_ends_beyond_a_percentile_leave_it_exact():
+def test_censored_waits_above_a_percentile_leave_it_exact():
     found = percentile(of([*range(1, 1000), 5000], censored=[999]), 0.99)
     assert (found.value, found.at_least) == (990, False)
 
@@ -123,7 +123,7 @@ def test_bins_are_judged_apart_and_rows_off_the_axis_left_out():
     assert bins([5, 1, 9, 7, 100], [0, 0, 0, 2, -1], 3) == [Bin(3, 5, 9, 9), None, Bin(1, 7, 7, 7)]
 
 
-def test_a_percentile_of_a_bin_among_cut_off_waits_is_at_least_that():
+def test_bin_percentile_among_censored_waits_is_a_bound():
     slow, quick = bins([1, 2, 9, 9, 1, 2], [0, 0, 0, 0, 1, 1], 2, cut=[2, 3])
     assert slow == Bin(4, 2, 9, 9, (False, True, True))
     assert quick.at_least == (False, False, False)

@@ -1,4 +1,4 @@
-"""The page of waiting: its words, its tables, and what it says where a probe missed its bar."""
+"""The page's sections about waiting: sentences, tables, and probes outside their tolerance."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def words_of(page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
-def test_sections_stand_in_the_order_of_the_questions(tmp_path):
+def test_sections_are_in_the_order_of_the_questions(tmp_path):
     page = page_of(with_waits(study(tmp_path)))
     asked = ("glance", "where-the-time-went", "accept-over-time", "who-waited-for-whom", "figures", "calibration")
     places = [page.index(f'<h2 id="{name}"') for name in asked]
@@ -58,7 +58,7 @@ def test_the_finding_is_a_sentence_with_holder_and_lock(tmp_path):
     assert "4.0 s of lock waits, 75% of it behind message.send at the root" in text
 
 
-def test_worst_waits_have_chain_and_statement_and_convoys_their_afterlife(tmp_path):
+def test_worst_waits_have_chains_and_convoys_durations(tmp_path):
     page = page_of(with_waits(study(tmp_path)))
     assert "<code>SELECT 1 FROM accounts</code>" in page
     text = words_of(page)
@@ -66,7 +66,7 @@ def test_worst_waits_have_chain_and_statement_and_convoys_their_afterlife(tmp_pa
     assert "6.0 s 6.5 s 9.0 s 2.5 s 12 30 s" in text
 
 
-def test_without_waits_the_tables_say_that_there_were_none_or_that_it_is_unknown(tmp_path):
+def test_tables_without_waits_state_none_or_unknown(tmp_path):
     storage = study(tmp_path).storages[0]
     findings = replace(find("study", read_study(tmp_path)), storages=(replace(storage, blame=Blame("pod")),))
     assert "None: no lock wait was observed." in words_of(page_of(findings))
@@ -75,7 +75,7 @@ def test_without_waits_the_tables_say_that_there_were_none_or_that_it_is_unknown
     assert f"unknown on {storage.storage}" in words_of(page_of(blind))
 
 
-def test_hostile_words_are_shown_not_obeyed(tmp_path):
+def test_hostile_text_is_escaped(tmp_path):
     page = page_of(with_waits(study(tmp_path), HOSTILE))
     assert "<b>" not in page
     assert "&lt;b&gt;&amp;" in page
@@ -92,7 +92,7 @@ def test_a_long_statement_is_cut(tmp_path):
     assert len(locktables.worst(findings).rows[0][-1]) == 601
 
 
-def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_path):
+def test_probe_outside_tolerance_makes_lock_waits_unknown(tmp_path):
     findings = calibrate(tmp_path, FAILED)
     page = page_of(findings)
     assert "outside its tolerance: root right by event on postgres (fail)" in words_of(page)
@@ -102,21 +102,21 @@ def test_a_probe_that_missed_its_bar_makes_lock_waits_unknown_and_says_so(tmp_pa
     assert [row[0] for row in locktables.calibration(findings).rows] == ["fail", "pass"]
 
 
-def test_a_probe_within_its_bars_is_told_with_its_figures(tmp_path):
+def test_probe_within_tolerances_is_listed_with_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
     assert calibrated(findings) == ["storage1: 1 figure, within its tolerance (postgres, event)."]
     assert "A probe is outside its tolerance" not in page_of(findings)
     assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
 
-def test_what_was_not_calibrated_says_so(tmp_path):
+def test_missing_calibration_is_reported(tmp_path):
     assert calibrated(study(tmp_path))[0].startswith("storage1: not calibrated")
 
 
 # --- words ---
 
 
-def test_who_waits_for_a_session_waits_for_what_the_sessions_wait_for(tmp_path):
+def test_session_waits_include_lock_waits_of_the_pool(tmp_path):
     locked = [session(tick / 10, "lock", 9) for tick in range(160)]
     storage = study(tmp_path, tables={"sessions": locked}).storages[0]
     pooled = Split(1e9, 9, dict.fromkeys(CAUSES, 0.0) | {"session": 0.9e9, "database": 0.1e9}, {})
@@ -158,7 +158,7 @@ ONE = np.histogram([0.09], EDGES_S)[0].astype(float)
         ),
     ],
 )
-def test_how_long_they_lasted_in_words(tmp_path, durations, sentence):
+def test_durations_as_a_sentence(tmp_path, durations, sentence):
     storage = replace(study(tmp_path).storages[0], durations=durations)
     assert (
         sentence
@@ -166,7 +166,7 @@ def test_how_long_they_lasted_in_words(tmp_path, durations, sentence):
     )
 
 
-def test_tables_of_causes_add_up_and_tell_how_many_lasted_longer(tmp_path):
+def test_tables_of_causes_and_durations_add_up(tmp_path):
     findings = with_waits(study(tmp_path))
     row = waittables.causes(findings).rows[-1]
     assert row[:3] == ["chat.accept", "storage1", "p99"]

@@ -47,7 +47,7 @@ def words(document):
 
 
 @pytest.mark.parametrize("name", MAKES)
-def test_a_study_without_rows_or_runs_has_a_picture_that_says_so(tmp_path, name):
+def test_empty_study_has_plots_that_state_it(tmp_path, name):
     write_run(tmp_path, operations=None, tables={"ticks": []})
     nothing = find("study", read_study(tmp_path))
     assert "<svg" in svg(nothing, name)
@@ -62,7 +62,7 @@ def test_a_study_without_rows_or_runs_has_a_picture_that_says_so(tmp_path, name)
         ("wait-durations", "lock waits were not observed"),
     ],
 )
-def test_what_is_unknown_is_said_beside_what_is_known(tmp_path, name, text):
+def test_unknown_storage_is_shown_beside_a_known_one(tmp_path, name, text):
     known, unknown = study(tmp_path, 2).storages
     blind = replace(unknown, causes=Causes(None, "no transactions"), blame=Blame(), durations=WaitDurations())
     both = replace(find("study", read_study(tmp_path)), storages=(waiting(known), blind))
@@ -107,7 +107,7 @@ def test_a_percentile_among_cut_waits_is_at_least(tmp_path):
     assert "≥ 412 ms" in words(svg(found, "where-the-time-went"))
 
 
-def test_the_blame_matrix_tells_direct_from_root_and_folds_deep_queues(tmp_path):
+def test_blame_matrix_by_direct_and_root_blocker(tmp_path):
     storage = waiting(study(tmp_path).storages[0])
     other = replace(storage, blame=replace(storage.blame, root={("chat.accept", "chat.close"): 4.0}))
     found = replace(find("study", read_study(tmp_path)), storages=(other,))
@@ -143,11 +143,11 @@ def test_each_of_several_databases_has_a_row(tmp_path):
          ["7 timed", "others not timed, by sampling 1.5 s in total"]),
     ],
 )  # fmt: skip
-def test_what_could_not_be_timed_is_told(durations, lines):
+def test_untimed_waits_are_annotated(durations, lines):
     assert annotation(durations) == lines
 
 
-def test_what_could_not_be_timed_is_hatched(tmp_path):
+def test_untimed_waits_are_hatched(tmp_path):
     storage = waiting(study(tmp_path).storages[0])
     assert "pattern" in svg(replace(find("s", read_study(tmp_path)), storages=(storage,)), "wait-durations")
     timed = replace(storage, durations=WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])))
@@ -157,7 +157,7 @@ def test_what_could_not_be_timed_is_hatched(tmp_path):
 # --- sessions ---
 
 
-def test_sessions_are_told_by_class_and_operation(tmp_path):
+def test_sessions_are_split_by_class_and_operation(tmp_path):
     rows = [
         row
         for tick in range(160)
@@ -191,7 +191,7 @@ def test_a_class_that_is_all_others_is_called_by_its_name():
     assert state_label(("io", OTHERS), [("io", "chat.accept"), ("io", OTHERS)]) == "io: others"
 
 
-def test_of_a_storage_inside_the_pod_its_waiters_are_drawn(tmp_path):
+def test_waiters_of_a_storage_inside_the_pod_are_drawn(tmp_path):
     findings = study(tmp_path, manifest={"engine": {"name": "sqlite"}}, tables={"lock_waits": [lock_wait(6.0, 1.0)]})
     assert list(session_states(findings.storages[0])) == [("lock", "chat.accept")]
     assert "waits for its lock" in words(svg(findings, "accept-over-time"))
@@ -200,7 +200,7 @@ def test_of_a_storage_inside_the_pod_its_waiters_are_drawn(tmp_path):
 # --- colours ---
 
 
-def test_causes_and_shades_can_be_told_from_the_paper_and_from_each_other():
+def test_causes_and_shades_are_distinguishable():
     assert all(contrast(style.light, PAPER) >= 2.4 for style in CAUSE_STYLES.values())
     for style in CLASS_STYLES.values():
         ladder = [to_hex(shade.light) for shade in shades(style)]

@@ -80,7 +80,7 @@ def axis_width(study):
     return axis_for([read_run(d) for d in run_directories(study)]).width_s
 
 
-def test_a_blind_observer_is_unknown_and_a_seeing_one_that_saw_nothing_is_not(tmp_path):
+def test_blind_observer_is_unknown_idle_one_is_not(tmp_path):
     assert waits_of(write_run(tmp_path, "01-postgres", tables={"ticks": []})).known is None
     assert waits_of(write_run(tmp_path, "02-postgres", tables={"ticks": ticks("timeout")})).known is None
     seeing = waits_of(write_run(tmp_path, "03-postgres", tables={"ticks": ticks(), "lock_waits": []}))
@@ -88,12 +88,12 @@ def test_a_blind_observer_is_unknown_and_a_seeing_one_that_saw_nothing_is_not(tm
     assert seeing.of("chat.accept") == 0
 
 
-def test_operations_alone_say_nothing_of_waits(tmp_path):
+def test_operations_alone_leave_waits_unknown(tmp_path):
     resources = [("resources", *tick[1:]) for tick in ticks()]
     assert waits_of(write_run(tmp_path, operations=[Op("chat.accept")], tables={"ticks": resources})).known is None
 
 
-def test_a_sight_of_a_probe_that_fails_now_and_then_is_worth_more(tmp_path):
+def test_observation_weighs_more_between_failed_samples(tmp_path):
     failing = [(*tick[:5], "timeout" if i % 2 else None, PERIOD) for i, tick in enumerate(ticks())]
     waits = [wait(0, "chat.accept", "chat.close", lasts_ms=2000, hits=50)]
     seen = waits_of(write_run(tmp_path, tables={"lock_waits": waits, "ticks": failing}))
