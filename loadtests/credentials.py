@@ -19,8 +19,8 @@ _PAIR = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """`password=…`, as in a connection string of libpq or in the query of a URL; also the end of a longer name. A message
-may have quoted it, and doubled its backslashes. What is in front is not matched: looked for at each place of a long
-word, it would take quadratic time."""
+may have quoted it, and doubled its backslashes. The text in front is not matched: a search at each place of a long
+word would take quadratic time."""
 
 
 def without_credentials(text: str) -> str:

@@ -1,7 +1,7 @@
 """Which addresses a host may stand for, checked when connecting: between the check of a name and its use the resolver
 may answer something else, and tokens and passwords would go there. A leaf, pure.
 
-- `localhost` is a loopback address, whatever the resolver says.
+- `localhost` is a loopback address, also where the resolver answers something else.
 - A name of `--i-own` that is reached in plain text stays in the kind of network where it was when the study was
   checked: loopback, a private network, or that public address. `--i-own NETWORK` adds networks. With TLS the
   certificate proves the name, and addresses may change.

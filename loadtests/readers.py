@@ -1,7 +1,7 @@
 """Which users may read what the harness writes: its own user, unless LOADTESTS_READERS names more. A leaf.
 
 Rows hold the names and texts of a load, logs and databases what a storage system was sent. So directories are 0700 and
-files 0600 whatever the umask of the shell is; `environment.clean` sets the process's umask, which children inherit.
+files 0600 for every umask of the shell; `environment.clean` sets the process's umask, which children inherit.
 """
 
 import os

@@ -123,7 +123,7 @@ def written() -> bool:
 
 
 def print_path(path: Path) -> None:
-    """Prints a path on a line of its own, byte by byte whatever the encoding: programs read it."""
+    """Prints a path on a line of its own, as its bytes in every encoding: programs read it."""
     out = sys.stdout
     if isinstance(out, io.TextIOWrapper) and "/".encode(out.encoding) == b"/":
         out.flush()

@@ -27,11 +27,11 @@ async def connected(dsn: str) -> AsyncIterator["MariadbSession"]:
         await session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield session
     finally:
-        connection.close()  # in whatever state it is: the server rolls back what is open
+        connection.close()  # in any state: the server rolls back an open transaction
 
 
 async def _connect(dsn: str) -> Any:
-    with _told():
+    with _as_action_failure():
         return await mariadb.connect(parse_address("mariadb", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
@@ -45,7 +45,7 @@ class MariadbSession:
         await self.execute("BEGIN")
 
     async def select(self, statement: str, value: str) -> int:
-        with _told():
+        with _as_action_failure():
             async with self._connection.cursor() as cursor:
                 await cursor.execute(f"/* {self._name} */ {statement}".replace("?", "%s"), (value,))
                 return len(await cursor.fetchall())
@@ -53,7 +53,7 @@ class MariadbSession:
     async def execute(self, statements: str) -> None:
         try:
             for statement in filter(None, map(str.strip, statements.split(";"))):
-                with _told():
+                with _as_action_failure():
                     async with self._connection.cursor() as cursor:
                         await cursor.execute(statement)
                         await cursor.fetchall()
@@ -76,7 +76,7 @@ class MariadbSession:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_action_failure() -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:

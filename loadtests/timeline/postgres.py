@@ -20,12 +20,12 @@ _ERRORS = (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError,
 @asynccontextmanager
 async def connected(dsn: str) -> AsyncIterator["PostgresSession"]:
     """Raises ActionFailed."""
-    with _told():
+    with _as_action_failure():
         connection = await _connect(dsn)
     try:
         yield PostgresSession(connection, dsn)
     finally:
-        connection.terminate()  # in whatever state it is: the server rolls back what is open
+        connection.terminate()  # in any state: the server rolls back an open transaction
 
 
 async def _connect(dsn: str) -> Any:
@@ -37,18 +37,18 @@ class PostgresSession:
         self._connection, self._dsn = connection, dsn
 
     async def begin(self, name: str) -> None:
-        with _told():
+        with _as_action_failure():
             await self._connection.execute(f"BEGIN; SET LOCAL application_name = '{name}'")
 
     async def select(self, statement: str, value: str) -> int:
-        with _told():
+        with _as_action_failure():
             return len(await self._connection.fetch(statement.replace("?", "$1"), value))
 
     async def execute(self, statements: str) -> None:
         # One by one: VACUUM and the like cannot be part of a batch, which is one transaction.
         try:
             for statement in filter(None, map(str.strip, statements.split(";"))):
-                with _told():
+                with _as_action_failure():
                     await self._connection.execute(statement)
         except asyncio.CancelledError:
             await self._end_on_server()
@@ -67,7 +67,7 @@ class PostgresSession:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_action_failure() -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:

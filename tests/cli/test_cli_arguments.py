@@ -61,7 +61,7 @@ def test_help_names_every_command():
         ["export", "runs"],
     ],
 )
-def test_bad_arguments_are_64_and_say_how_it_goes(arguments):
+def test_bad_arguments_exit_with_64_and_usage(arguments):
     done = loadtests(*arguments)
     assert done.returncode == 64
     assert "usage:" in done.stderr
@@ -103,7 +103,7 @@ def test_a_target_elsewhere_is_refused_without_a_word_sent(scenario, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["localhost.evil.example", "127.0.0.1.nip.io", "[::2]", "0.0.0.0", "2130706433"])
-def test_what_only_looks_like_loopback_is_refused(scenario, tmp_path, host):
+def test_names_similar_to_loopback_are_refused(scenario, tmp_path, host):
     arguments = ("run", scenario, "--target", f"ws://{host}:9", "--label", "x")
     done = loadtests(*arguments, cwd=tmp_path, LOADTESTS_TOKEN_SECRET="s")
     assert done.returncode == 64
@@ -124,7 +124,7 @@ def test_missing_file_of_authorities_is_refused_by_name(scenario, tmp_path):
 
 
 def test_a_target_that_is_down_is_69_with_its_address(scenario, tmp_path):
-    with socket.socket() as bound:  # bound and never listening: nobody else can answer there
+    with socket.socket() as bound:  # bound and never listening: no other process can answer there
         bound.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{bound.getsockname()[1]}"
         arguments = ("run", scenario, "--target", f"ws://{address}", "--label", "x")
@@ -158,7 +158,7 @@ def test_a_runs_directory_that_cannot_be_written_is_69(scenario, tmp_path):
     assert "--runs" in done.stderr
 
 
-def test_doctor_says_what_is_missing(tmp_path):
+def test_doctor_names_missing_parts(tmp_path):
     done = loadtests("doctor", LOADTESTS_POSTGRES_BIN=str(tmp_path))
     assert done.returncode == 0
     assert "Python" in done.stdout
@@ -175,9 +175,9 @@ def test_export_of_something_else_is_64(tmp_path):
 def test_a_reader_that_has_read_enough_is_no_fault() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "loadtests", "doctor"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as said:
-        assert said.stdout
-        assert said.stderr
-        said.stdout.close()
-        assert said.stderr.read() == ""
-    assert said.returncode == 0
+    ) as output:
+        assert output.stdout
+        assert output.stderr
+        output.stdout.close()
+        assert output.stderr.read() == ""
+    assert output.returncode == 0

@@ -1,4 +1,4 @@
-"""`loadtests clean`, and `loadtests run` before it begins: what killed harnesses left is removed and told."""
+"""`loadtests clean`, and `loadtests run` before it begins: leftovers of killed harnesses are removed and reported."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ def loadtests(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
-    """What a killed harness left of a server, processes aside: its directory and the record, which nobody holds."""
+    """What a killed harness left of a server but its processes: the directory, and a record that is not locked."""
     directory = tmp_path / "runs" / "20240702T120000Z-study" / "server-01-postgres"
     (directory / "data").mkdir(parents=True)
     os.close(Record(directory, "postgres").descriptor)
     return directory
 
 
-def test_clean_removes_what_was_left_and_says_so(left: Path, tmp_path: Path) -> None:
+def test_clean_removes_leftovers_and_reports_them(left: Path, tmp_path: Path) -> None:
     done = loadtests("clean", "--runs", str(tmp_path / "runs"))
     assert (done.returncode, done.stdout, done.stderr) == (0, f"removed {left}\n", "")
     assert list(left.parent.iterdir()) == []
@@ -42,7 +42,7 @@ def test_clean_lets_a_running_server_be(redis_server: Server, tmp_path: Path) ->
 
 
 def test_a_directory_that_cannot_be_removed_is_named_and_ends_in_69(left: Path, tmp_path: Path) -> None:
-    """One that is a mount point or belongs to somebody else; here a file that was put in its place as a link."""
+    """One that is a mount point or belongs to another user; here a file that was put in its place as a link."""
     (left / "data").rmdir()
     left.rmdir()
     left.symlink_to(tmp_path)
@@ -51,7 +51,7 @@ def test_a_directory_that_cannot_be_removed_is_named_and_ends_in_69(left: Path, 
     assert tmp_path.is_dir()
 
 
-def test_a_run_removes_it_first_and_says_so_in_a_line(
+def test_run_removes_leftovers_first_and_reports_them(
     left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = loadtests("run", "smoke", "--storage", "memory", "--runs", str(tmp_path / "runs"), "--bind", "127.0.0.1:1")

@@ -56,13 +56,13 @@ def code_of(command, arguments: list[str]) -> int:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_message_says_all_but_the_password(address: str) -> None:
-    said = without_credentials(f"no such file: {address}; try again")
-    assert SECRET not in said
-    assert said.startswith("no such file: ")
-    assert said.endswith("; try again")
-    assert "***" in said
-    assert "db" in said
+def test_message_omits_only_the_password(address: str) -> None:
+    output = without_credentials(f"no such file: {address}; try again")
+    assert SECRET not in output
+    assert output.startswith("no such file: ")
+    assert output.endswith("; try again")
+    assert "***" in output
+    assert "db" in output
 
 
 @pytest.mark.parametrize(

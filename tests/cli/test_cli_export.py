@@ -14,7 +14,7 @@ from loadtests.records.tables import TICKS_TABLE
 SPENT = {"operation": 0, "begun_ns": 1, "ended_ns": 2, "outcome": 0, "database": "sqlite"}
 
 
-def test_a_column_that_came_later_is_left_empty_and_said_to_be(tmp_path, capsys):
+def test_missing_column_is_left_empty_and_reported(tmp_path, capsys):
     run = write_run(tmp_path, "01-sqlite", tables={"ticks": []})
     run.table_path("ticks").unlink()
     kept = TICKS_TABLE.schema().names.index("period_ns")
@@ -22,8 +22,8 @@ def test_a_column_that_came_later_is_left_empty_and_said_to_be(tmp_path, capsys)
         ticks.write([("database", 0, 0, 1, 0, None)])
     assert export_run(run.path, "parquet", tmp_path / "out") == 0
     assert pa.parquet.read_table(tmp_path / "out" / "ticks.parquet")["period_ns"].to_pylist() == [None]
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
+    expected = capsys.readouterr().err.splitlines()
+    assert expected == [
         f"loadtests export: {run.path}: ticks was written without period_ns, by an older version: left empty"
     ]
 

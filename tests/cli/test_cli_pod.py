@@ -53,10 +53,10 @@ def test_a_pod_alone_serves_and_goes(tmp_path, storage, number, request):
     runs = tmp_path / "runs with a space"
     with start(runs, storage) as process:
         try:
-            told = introduced(process)
+            expected = introduced(process)
             started = psutil.Process(process.pid).children(recursive=True)
             assert bool(started) == ("postgres" in storage)
-            answer = create_connection(told["pod"], told["token of account-0001"])
+            answer = create_connection(expected["pod"], expected["token of account-0001"])
             assert (answer["type"], answer["outcome"]) == ("reply", "ok")
             process.send_signal(number)
             assert process.wait(30) == 0
@@ -92,7 +92,7 @@ def test_a_killed_pod_takes_its_server_along(tmp_path, postgres_server):
         (["--storage", "postgres"], 69, "PostgreSQL"),
     ],
 )
-def test_a_pod_that_cannot_start_says_why(tmp_path, arguments, code, words):
+def test_pod_that_cannot_start_reports_the_reason(tmp_path, arguments, code, words):
     done = subprocess.run(
         [sys.executable, "-m", "loadtests", "pod", *arguments],
         capture_output=True,
@@ -108,7 +108,7 @@ def test_a_pod_that_cannot_start_says_why(tmp_path, arguments, code, words):
     assert done.stdout == ""
 
 
-def test_help_tells_of_both():
+def test_help_names_both():
     done = subprocess.run(
         [sys.executable, "-m", "loadtests", "pod", "--help"], capture_output=True, text=True, timeout=60, check=False
     )

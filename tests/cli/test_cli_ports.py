@@ -1,4 +1,4 @@
-"""Ports that somebody else has: one line that names the port, and 69."""
+"""Ports in use by another process: one line that names the port, and 69."""
 
 import socket
 import subprocess
@@ -42,7 +42,7 @@ def test_what_keeps_us_from_a_port(taken):
     assert "Cannot assign" in problems_of_port("--bind", "192.0.2.1", 0)[0]
 
 
-def test_a_free_port_is_for_whom_we_start_and_nobody_else():
+def test_free_port_is_for_a_child_only():
     port = free_port()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))

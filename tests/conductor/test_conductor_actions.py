@@ -12,6 +12,7 @@ from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.actions import ConductorControl
 from loadtests.conductor.run.pods import OwnPod, PodCommand
 from loadtests.conductor.watching import Interrupts, watching
+from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.timeline.context import ActionFailed
 
 
@@ -22,10 +23,10 @@ class Conductor:
         self.pod, self._interrupts = pod, interrupts
         self.control = ConductorControl(SimpleNamespace(pods={pod.name: pod}))
 
-    def during(self, acting):
+    def during(self, running):
         """What the action came to."""
         with watching(self._interrupts) as watch:
-            task = self._interrupts.loop.create_task(acting)
+            task = self._interrupts.loop.create_task(running)
             task.add_done_callback(lambda _: watch.wake())
             end = time.monotonic() + 30
             while not task.done():
@@ -41,7 +42,9 @@ def conducting(tmp_path):
     with ProcessReaper() as reaper, Interrupts() as interrupts:
 
         def conduct(storage):
-            command = PodCommand(storage, "dual", tmp_path, time.monotonic_ns(), tmp_path, reaper, interrupts, "x")
+            command = PodCommand(
+                storage, DEFAULT_PROTOCOL, "dual", tmp_path, time.monotonic_ns(), tmp_path, reaper, interrupts, "x"
+            )
             conductors.append(Conductor(OwnPod(command, PodLayout("pod-1", ("account-0001",)), {}), interrupts))
             return conductors[-1]
 
@@ -88,7 +91,7 @@ def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conductin
     assert conductor.pod.child.log.read_text().count("no-such-storage") >= 2
 
 
-def test_a_pod_that_says_nothing_is_ended(conducting, monkeypatch):
+def test_pod_without_ready_line_is_killed(conducting, monkeypatch):
     monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 0.0)
     monkeypatch.setattr("loadtests.conductor.run.actions.READY_WITHIN_S", 0.0)
     conductor = conducting("memory")

@@ -65,31 +65,31 @@ class Master(threading.Thread):
 
 def test_a_master_that_never_comes_is_waited_for_so_long(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
-    code, said = serve(capsys, port, 0.1)
+    code, output = serve(capsys, port, 0.1)
     assert code == 69
-    assert f"no master at 127.0.0.1:{port} within 0.1 s: Connection refused. Start it with --master --bind" in said
+    assert f"no master at 127.0.0.1:{port} within 0.1 s: Connection refused. Start it with --master --bind" in output
 
 
 def test_a_refused_worker_ends_with_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = serve(capsys, Master({"event": "refused", "reason": "another version"}).port)
+    code, output = serve(capsys, Master({"event": "refused", "reason": "another version"}).port)
     assert code == 64
-    assert "refused this worker: another version" in said
+    assert "refused this worker: another version" in output
 
 
 def test_a_worker_ends_with_the_study(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "over"}).port)
+    code, output = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "over"}).port)
     assert code == 0
-    assert said.splitlines()[-1] == "loadtests worker: the study is over"
+    assert output.splitlines()[-1] == "loadtests worker: the study is over"
 
 
 def test_a_master_that_ends_without_a_word_is_gone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agent, "GONE_AFTER_S", 0.5)
-    code, said = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}).port)
+    code, output = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}).port)
     assert code == 69
-    assert "lost the master at 127.0.0.1" in said
-    assert "is gone: it ended no study" in said
+    assert "lost the master at 127.0.0.1" in output
+    assert "is gone: it ended no study" in output
 
 
 def test_worker_processes_that_never_reached_a_killed_master_are_ended(
@@ -100,9 +100,10 @@ def test_worker_processes_that_never_reached_a_killed_master_are_ended(
     monkeypatch.setattr(agent, "GONE_AFTER_S", 0.5)
     monkeypatch.setattr(agent, "_LOST_WITHIN_S", 0.5)
     monkeypatch.setattr(agent, "worker_argv", lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
-    code, said = serve(capsys, Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "run", "name": "a"}).port)
+    master = Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "run", "name": "a"})
+    code, output = serve(capsys, master.port)
     assert code == 69
-    assert "is gone" in said
+    assert "is gone" in output
     assert set(psutil.Process().children()) - before == set()
 
 
@@ -130,9 +131,9 @@ def test_a_run_without_this_worker_is_waited_for(
 ) -> None:
     """Locust's master is recognised by its first byte."""
     monkeypatch.setattr(agent, "_BUSY_EVERY_S", 0.1)
-    code, said = serve(capsys, Master({"event": "refused", "reason": "late"}, runs=2).port)
+    code, output = serve(capsys, Master({"event": "refused", "reason": "late"}, runs=2).port)
     assert code == 64
-    assert "refused this worker: late" in said
+    assert "refused this worker: late" in output
 
 
 @pytest.mark.parametrize(
@@ -148,48 +149,48 @@ def test_how_a_worker_process_ended_is_reported_in_words(code: int, how: str) ->
     assert agent._how(code) == how
 
 
-def test_a_master_without_the_token_is_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_master_without_the_token_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """An attacker that listens at the master's address gets no worker, no exit code 0 and no secret."""
     attacker = Master({"event": "accepted", "address": "10.0.0.2"}, {"event": "run", "name": "a"}, token="guessed")
-    code, said = serve(capsys, attacker.port)
+    code, output = serve(capsys, attacker.port)
     assert code == 64
-    assert "did not prove that it has the same secret" in said
-    assert "accepted by" not in said
-    assert_no_secret(str(attacker.hello) + said)
+    assert "did not prove that it has the same secret" in output
+    assert "accepted by" not in output
+    assert_no_secret(str(attacker.hello) + output)
 
 
 @pytest.mark.parametrize("event", ["accepted", "over", "run", "welcome"])
-def test_unsigned_messages_of_a_master_are_not_obeyed(event: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unsigned_messages_of_a_master_are_refused(event: str, capsys: pytest.CaptureFixture[str]) -> None:
     with unsigned_master({"event": event, "address": "x", "name": "x", "nonce": NONCE}) as port:
-        code, said = serve(capsys, port)
+        code, output = serve(capsys, port)
     assert code == 64
-    assert "did not prove" in said
+    assert "did not prove" in output
 
 
-def test_a_worker_without_secrets_obeys_no_master(
+def test_worker_without_secrets_follows_no_master(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(JOIN_TOKEN)
     monkeypatch.delenv(TOKEN_SECRET)
     with unsigned_master({"event": "accepted", "address": "x"}) as port:
-        code, said = serve(capsys, port)
+        code, output = serve(capsys, port)
     assert code == 64
-    assert "did not prove" in said
+    assert "did not prove" in output
 
 
 def test_a_reason_of_a_stranger_is_printed_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     with unsigned_master({"event": "refused", "reason": "\x1b]0;owned\x07\n" + "x" * 3000}) as port:
-        code, said = serve(capsys, port)
+        code, output = serve(capsys, port)
     assert code == 64
-    assert "refused this worker: \\x1b]0;owned\\x07\\x0axxx" in said
-    assert len(said) < 1000
+    assert "refused this worker: \\x1b]0;owned\\x07\\x0axxx" in output
+    assert len(output) < 1000
 
 
 def test_a_master_of_another_version_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with unsigned_master(None, protocol=PROTOCOL - 1) as port:
-        code, said = serve(capsys, port)
+        code, output = serve(capsys, port)
     assert code == 64
-    assert "runs another version of loadtests: install the same one on both" in said
+    assert "runs another version of loadtests: install the same one on both" in output
 
 
 def test_a_master_that_only_closes_connections_is_given_up(
@@ -197,9 +198,9 @@ def test_a_master_that_only_closes_connections_is_given_up(
 ) -> None:
     monkeypatch.setattr(agent, "_TRY_EVERY_S", 0.05)
     with unsigned_master(None) as port:
-        code, said = serve(capsys, port, wait_s=0.2)
+        code, output = serve(capsys, port, wait_s=0.2)
     assert code == 69
-    assert "accepted no worker within 0.2 s" in said
+    assert "accepted no worker within 0.2 s" in output
 
 
 def assert_no_secret(text: str) -> None:

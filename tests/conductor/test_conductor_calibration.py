@@ -1,4 +1,4 @@
-"""A calibration as a process: waited for, killed, called off; whatever happens, a document is all that it leaves."""
+"""A calibration as a process: waited for, killed, cancelled; in each case a document is all that it leaves."""
 
 import json
 import os
@@ -42,11 +42,11 @@ def left(run: RunDirectory) -> set[str]:
 
 
 def test_its_outcome_is_waited_for(calibrating, run, interrupts):
-    said = []
-    outcome = calibrating.finish(interrupts, said.append)
+    output = []
+    outcome = calibrating.finish(interrupts, output.append)
     document = run.read("calibration")
     assert "sqlite" in outcome.sentence
-    assert said == ["sqlite: holding 7 locks"]
+    assert output == ["sqlite: holding 7 locks"]
     assert (document["format"], document["form"], len(document["figures"])) == (1, "short", 3)
     assert left(run) == {"log", "calibration.json"}
 

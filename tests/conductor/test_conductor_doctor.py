@@ -15,9 +15,9 @@ def test_a_missing_server_disables_its_storages_alone(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(product(engine).choice, str(tmp_path))
-    told = {finding.what: finding for finding in findings()}[product(engine).name]
-    assert str(tmp_path) in told.found
-    assert told.disables == f"--storage {engine}…; sqlite and memory work"
+    expected = {finding.what: finding for finding in findings()}[product(engine).name]
+    assert str(tmp_path) in expected.found
+    assert expected.disables == f"--storage {engine}…; sqlite and memory work"
 
 
 def test_user_without_a_name_disables_postgres_alone(monkeypatch: pytest.MonkeyPatch) -> None:

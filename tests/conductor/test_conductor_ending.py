@@ -13,8 +13,8 @@ from loadtests.records.rundirectory import RunDirectory
 S = 1_000_000_000
 
 
-def worker(number: int = 0, **told) -> Worker:
-    return Worker(str(number), **{"begun": 100, "starts": 100, "cpu_share": 0.2, "drained": True, **told})
+def worker(number: int = 0, **wanted) -> Worker:
+    return Worker(str(number), **{"begun": 100, "starts": 100, "cpu_share": 0.2, "drained": True, **wanted})
 
 
 def test_what_was_begun_and_not_written_is_lost():
@@ -40,17 +40,17 @@ def test_a_worker_left_its_upper_bound_itself_where_its_master_stood_still(tmp_p
     assert ended["operations"] == {"begun": 60, "written": 0, "in_flight": 0, "lost": None, "lost_at_most": 140}
 
 
-def test_rows_beyond_what_a_killed_worker_told_are_not_negative_loss():
+def test_rows_beyond_a_killed_workers_report_are_no_negative_loss():
     counted = operations([worker(0, begun=10, drained=False, lost=True)], written=14, drained=True)
     assert (counted["begun"], counted["lost"], counted["lost_at_most"]) == (14, None, 0)
 
 
-def test_a_load_that_never_drained_cannot_say_what_it_lost():
+def test_load_that_never_drained_has_no_known_loss():
     assert operations([worker(drained=False)], written=100, drained=False)["lost"] is None
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("wanted", "expected"),
     [
         ({}, False),
         ({"cpu_share": 0.91}, True),
@@ -64,8 +64,8 @@ def test_a_load_that_never_drained_cannot_say_what_it_lost():
         ({"cpu_share": 0.95, "drained": False, "lost": True}, True),
     ],
 )
-def test_saturation(told, expected):
-    assert saturated([worker(**told)], drained=True) is expected
+def test_saturation(wanted, expected):
+    assert saturated([worker(**wanted)], drained=True) is expected
 
 
 def test_no_workers_no_word_on_saturation():
@@ -80,7 +80,7 @@ def test_regular_ticks_are_not_blind():
     assert blind_time(ticks(*range(0, 10_001, 50)), 0, 10 * S) == (0.0, "")
 
 
-def test_ticks_that_failed_are_blind_and_say_why():
+def test_failed_ticks_are_gaps_with_a_reason():
     seen, failed = ticks(*range(0, 4001, 50), *range(7000, 10_001, 50)), ticks(*range(4050, 7000, 50), error="timeout")
     blind_s, reason = blind_time([*seen, *failed], 0, 10 * S)
     assert blind_s == pytest.approx(3, abs=0.06)
@@ -119,7 +119,7 @@ def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("told", "reasons"),
+    ("wanted", "reasons"),
     [
         ({}, []),
         ({"cpu_share": 0.4, "cpu_allowed": 0.4}, ["cpu"]),
@@ -130,8 +130,8 @@ def test_rows_are_counted_in_the_files_not_believed(tmp_path: Path):
         ({"local_errors": {"ports": 3}}, ["local_errors"]),
     ],
 )
-def test_signals_that_were_exceeded_are_named(told, reasons):
-    document = generator([worker(**told)], drained=True)
+def test_signals_that_were_exceeded_are_named(wanted, reasons):
+    document = generator([worker(**wanted)], drained=True)
     assert document["reasons"] == reasons
     assert document["saturated"] is bool(reasons)
 

@@ -1,4 +1,4 @@
-"""Actions that the chosen storage systems and targets cannot do are told before anything starts."""
+"""Actions that the chosen storage systems and targets cannot do are reported before anything starts."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_what_can_be_done_is_taken(action, storage):
 
 
 @pytest.mark.parametrize(
-    ("action", "storage", "told"),
+    ("action", "storage", "expected"),
     [
         ("do: migrate, to: dual", "sqlite", "do: got migrate, expected a dual storage to migrate"),
         ("do: relock, locking: none", "sqlite", "do: got relock, expected a storage with a locking to switch"),
@@ -89,9 +89,9 @@ def test_what_can_be_done_is_taken(action, storage):
         ),
     ],
 )
-def test_what_cannot_be_done_is_told_with_its_place(action, storage, told):
+def test_infeasible_actions_are_reported_with_their_place(action, storage, expected):
     (line,) = problems(action, on(storage))
-    assert line.startswith(f"x.yaml:8: timeline[0].{told}"), line
+    assert line.startswith(f"x.yaml:8: timeline[0].{expected}"), line
 
 
 def test_credentials_in_an_address_are_refused(monkeypatch):
@@ -114,7 +114,7 @@ def test_a_host_that_is_owned_may_be_called():
     assert problems('do: http, url: "http://example.org/x"', on("memory"), i_own=["example.org"]) == []
 
 
-def test_behind_a_target_only_its_owner_acts_and_only_if_the_scenario_says_so():
+def test_on_a_target_only_its_owners_actions_are_allowed_by_consent():
     (line,) = problems("do: sweep", TARGET)
     assert "do: got sweep, expected run or http: theirs and its servers were not started here" in line
     (line,) = problems("do: run, command: [sh]", TARGET)
@@ -127,7 +127,7 @@ def test_a_target_is_one_pod():
     assert line.endswith("pods: got a, b, expected one pod: --target is one")
 
 
-def test_what_several_storages_cannot_do_is_told_for_each():
+def test_problem_of_several_storages_is_reported_for_each():
     assert len(problems("do: resize, cores: 1", on("sqlite"), on("memory"))) == 2
 
 
@@ -142,7 +142,7 @@ PODS = "pods: [{name: a}, {name: b, cluster: eu}]\n"
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "expected"),
     [
         (
             "after: 2s, do: resize, cores: 1",
@@ -165,12 +165,12 @@ PODS = "pods: [{name: a}, {name: b, cluster: eu}]\n"
         ),
     ],
 )
-def test_what_lays_hands_on_what_another_one_has_in_hand_is_told(other, told):
+def test_overlapping_exclusive_actions_are_reported(other, expected):
     (line,) = collisions(KILL, other)
-    assert line.startswith(told), line
+    assert line.startswith(expected), line
 
 
-def test_two_at_one_moment_are_told():
+def test_two_exclusive_actions_at_one_moment_are_reported():
     (line,) = collisions("do: resize, cores: 1", "do: recreate")
     assert line == (
         "x.yaml:9: timeline[1].after: got '0s', expected another moment: timeline[0] (database resized: 1 core) uses "
@@ -187,7 +187,7 @@ def test_two_at_one_moment_are_told():
         "after: 2s, do: pause, database: postgres-eu, for: 1s",
     ],
 )
-def test_what_lays_hands_on_something_else_is_taken(other):
+def test_exclusive_actions_on_other_components_are_accepted(other):
     kill = KILL if "postgres-eu" not in other else "after: 1s, do: pause, pods: [a], for: 2s"
     assert collisions(kill, other, more=PODS) == []
 

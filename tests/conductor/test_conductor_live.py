@@ -11,7 +11,7 @@ from loadtests.conductor.run.live import LoadState
 from loadtests.standardstreams import stream_on
 
 
-def told(*lines: bytes) -> LoadState:
+def load_after(*lines: bytes) -> LoadState:
     load = LoadState()
     for line in lines:
         load.take(line)
@@ -19,7 +19,7 @@ def told(*lines: bytes) -> LoadState:
 
 
 def test_the_last_word_of_a_worker_counts():
-    load = told(
+    load = load_after(
         b'{"event":"worker","worker":0,"state":"joined","begun":1,"written":0}',
         b'{"event":"worker","worker":0,"state":"joined","begun":9,"written":4}',
         b'{"event":"worker","worker":0,"state":"lost","begun":9,"written":4}',
@@ -29,19 +29,21 @@ def test_the_last_word_of_a_worker_counts():
 
 def test_http_statuses_stand_beside_the_failures():
     assert figures({"failures": 40})["failures"] == "40"
-    told_statuses = {"failures": 40, "http_statuses": {"503": 36, "429": 2}}
-    assert figures(told_statuses)["failures"] == "40 (HTTP 429: 2, HTTP 503: 36)"
+    reported_statuses = {"failures": 40, "http_statuses": {"503": 36, "429": 2}}
+    assert figures(reported_statuses)["failures"] == "40 (HTTP 429: 2, HTTP 503: 36)"
 
 
 def test_a_worker_that_did_not_end_in_time_is_not_drained():
-    load = told(b'{"event":"drained","workers":[{"worker":0,"begun":5,"written":3,"in_flight":null,"error":"late"}]}')
+    load = load_after(
+        b'{"event":"drained","workers":[{"worker":0,"begun":5,"written":3,"in_flight":null,"error":"late"}]}'
+    )
     assert load.drained
     assert not load.workers["0"].drained
     assert load.errors == ["late"]
 
 
 def test_where_remote_workers_are_goes_to_the_manifest():
-    load = told(
+    load = load_after(
         b'{"event":"worker","worker":1,"state":"joined","remote":true,"node":"b","offset_ns":5,"error_ns":2}',
         b'{"event":"worker","worker":1,"state":"joined","begun":3}',
     )
@@ -53,7 +55,7 @@ def test_garbage_is_not_an_event(line):
     assert LoadState().take(line) is None
 
 
-def test_plain_progress_says_every_stage_and_not_every_tick():
+def test_plain_progress_prints_every_stage_and_not_every_tick():
     out = io.StringIO()
     progress = PlainProgress(out)
     progress.run(2, 6, "sqlite")
@@ -72,7 +74,7 @@ def test_figures_that_are_not_known_are_dashes():
 def _all_of(terminal: int) -> str:
     """What was written to a terminal that is closed at its other end, in however many pieces it comes."""
     drawn = b""
-    with contextlib.suppress(OSError):  # how a terminal says that nobody is there any more
+    with contextlib.suppress(OSError):  # the error of a terminal that was closed
         while piece := os.read(terminal, 65536):
             drawn += piece
     os.close(terminal)
@@ -117,4 +119,4 @@ def test_a_reader_that_has_gone_ends_no_run(kind):
             progress.stage({"name": "steady", "agents": 60, "arrivals_per_s": 30.0})
             progress.tick({"stage": "steady", "users": 61})
         progress.close()
-        print("and anybody else who writes there", file=stream, flush=True)
+        print("and any other text written there", file=stream, flush=True)

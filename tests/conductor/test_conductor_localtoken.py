@@ -59,7 +59,7 @@ def test_links_and_pipes_in_place_of_a_token_are_not_read(place: Path, tmp_path:
     assert [localtoken.read(port) for port in (1, 2, 3)] == ["", "", ""]
 
 
-def test_a_link_in_place_of_a_token_is_replaced_and_not_followed(place: Path, tmp_path: Path) -> None:
+def test_link_in_place_of_a_token_is_replaced(place: Path, tmp_path: Path) -> None:
     place.mkdir(mode=0o700)
     (tmp_path / "file").write_text("precious")
     (place / "join-1").symlink_to(tmp_path / "file")

@@ -129,7 +129,7 @@ def test_nothing_survives_a_killed_harness_grandchildren_included(tmp_path):
     assert gone(grandchild)
 
 
-def test_a_stopped_guardian_is_killed_at_the_end():
+def test_stopped_reaper_is_killed_at_the_end():
     children = set(psutil.Process().children())
     reaper = ProcessReaper()
     (process,) = set(psutil.Process().children()) - children

@@ -18,7 +18,7 @@ ADMISSION = Admission(2, "1.0", "master", join_secret=TOKEN, secret=SECRET)
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("hello", "problem"),
     [
         (hello(), ""),
         (hello(signing=""), "it needs LOADTESTS_TOKEN_SECRET in its environment"),
@@ -32,8 +32,8 @@ ADMISSION = Admission(2, "1.0", "master", join_secret=TOKEN, secret=SECRET)
         (hello(processes=-3), "at least 1 is needed"),
     ],
 )
-def test_a_host_that_cannot_take_part_is_refused_with_the_cause(said: Hello, problem: str) -> None:
-    found = problem_of(said, ADMISSION, NONCE, {"a (10.0.0.1)": 1})
+def test_a_host_that_cannot_take_part_is_refused_with_the_cause(hello: Hello, problem: str) -> None:
+    found = problem_of(hello, ADMISSION, NONCE, {"a (10.0.0.1)": 1})
     assert (found == "") == (problem == "")
     assert problem in found
 
@@ -44,7 +44,7 @@ CHANGED = {**hello_fields(NONCE), "processes": 2}
 
 
 @pytest.mark.parametrize(
-    ("said", "variable", "problem"),
+    ("hello", "variable", "problem"),
     [
         (hello(), JOIN_TOKEN, ""),
         (hello(secrets=["another", TOKEN]), JOIN_TOKEN, ""),
@@ -65,9 +65,9 @@ CHANGED = {**hello_fields(NONCE), "processes": 2}
         *("empty-secret", "no-file", "wrong-file", "of-another-connection", "changed-on-its-way", "no-hexadecimal"),
     ],
 )
-def test_only_a_proof_of_the_join_token_admits(said: Hello, variable: str, problem: str) -> None:
+def test_only_a_proof_of_the_join_token_admits(hello: Hello, variable: str, problem: str) -> None:
     admission = Admission(2, "1.0", "master", join_secret=TOKEN, join_variable=variable)
-    found = problem_of_proof(said, admission, NONCE)
+    found = problem_of_proof(hello, admission, NONCE)
     assert (found == "") == (problem == "")
     assert problem in found
 
@@ -99,9 +99,9 @@ def test_another_host_is_refused_where_pods_listen_on_loopback() -> None:
     "missing", ["node", "version", "host", "processes", "nonce", "proofs", "secret_proof", "protocol"]
 )
 def test_an_incomplete_hello_is_no_hello(missing: str) -> None:
-    said = hello_fields(NONCE)
+    output = hello_fields(NONCE)
     with pytest.raises(ValueError, match="incomplete"):
-        Hello.of({name: value for name, value in said.items() if name != missing})
+        Hello.of({name: value for name, value in output.items() if name != missing})
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,12 @@ def test_a_hello_of_wrong_types_is_no_hello(change: dict[str, Any]) -> None:
 
 
 def test_a_host_serves_every_run_until_the_study_is_over() -> None:
-    heard: list[str] = []
-    with Interrupts() as interrupts, roster() as (made, port, _), worker_host(port, lambda link: events(link, heard)):
+    received: list[str] = []
+    with (
+        Interrupts() as interrupts,
+        roster() as (made, port, _),
+        worker_host(port, lambda link: events(link, received)),
+    ):
         for number in (1, 2):
             made.gather(interrupts)
             made.release(f"run {number}")
@@ -132,22 +136,22 @@ def test_a_host_serves_every_run_until_the_study_is_over() -> None:
                 locust.listen()
             made.listen()
         made.finish()
-    assert heard == ["accepted", "run", "run", "over"]
+    assert received == ["accepted", "run", "run", "over"]
 
 
 def test_a_refused_host_is_reported_once_and_replaced() -> None:
-    heard: list[list[str]] = [[], []]
-    with Interrupts() as interrupts, roster() as (made, port, said):
+    received: list[list[str]] = [[], []]
+    with Interrupts() as interrupts, roster() as (made, port, output):
         bad: dict[str, Any] = {"node": "host-c", "secrets": ()}
         with (
-            worker_host(port, lambda link: events(link, heard[0], "refused"), **bad) as first,
-            worker_host(port, lambda link: events(link, heard[1], "refused"), **bad) as second,
+            worker_host(port, lambda link: events(link, received[0], "refused"), **bad) as first,
+            worker_host(port, lambda link: events(link, received[1], "refused"), **bad) as second,
         ):
             threading.Thread(target=lambda: (first.join(), second.join(), greet(port)), daemon=True).start()
             made.gather(interrupts)
-    (refusal,) = [sentence for sentence in said if "refused" in sentence and not sentence.startswith("waiting")]
+    (refusal,) = [sentence for sentence in output if "refused" in sentence and not sentence.startswith("waiting")]
     assert refusal == "refused the worker on host-c (127.0.0.1): it needs LOADTESTS_JOIN_TOKEN in its environment"
-    assert heard == [["refused"], ["refused"]]
+    assert received == [["refused"], ["refused"]]
 
 
 def greet(port: int) -> None:
@@ -181,7 +185,7 @@ def test_a_host_that_leaves_before_the_load_is_named() -> None:
     leaves = threading.Event()
     with (
         Interrupts() as interrupts,
-        roster() as (made, port, said),
+        roster() as (made, port, output),
         worker_host(port, lambda _: (leaves.wait(20.0), None)[1]) as thread,
     ):
         made.gather(interrupts)
@@ -189,7 +193,7 @@ def test_a_host_that_leaves_before_the_load_is_named() -> None:
         thread.join(20)
         with pytest.raises(RunEnded) as ended:
             made.release("run 1")
-        assert "the worker on host-b (127.0.0.1) is gone" in said[-1]
+        assert "the worker on host-b (127.0.0.1) is gone" in output[-1]
         assert ended.value.reason == Reason("workers_unavailable", "before the load, 0 of 1 workers came")
 
 
@@ -220,24 +224,24 @@ def test_a_host_that_is_lost_in_mid_run_is_reported(serve: Callable[[Link], None
 def test_what_connects_during_a_run_connects_again_and_learns_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadtests.conductor.hosts.roster._LAST_HELLO_S", 20.0)
     with Interrupts(), roster() as (made, port, _):
-        heard: list[str] = []
+        received: list[str] = []
         made.leave_port()
         made.listen()
         connected = threading.Event()
 
         def serve(link: Link) -> None:
-            events(link, heard)
+            events(link, received)
 
         with worker_host(port, serve, on_connection=connected.set):
             assert connected.wait(20)
             made.finish()
-        assert heard == ["over"]
+        assert received == ["over"]
 
 
 @pytest.mark.parametrize(
     ("data", "error"), [(b"\xff\0\0", LocustListens), (b"GET / HTTP/1.1\r\n", WrongProtocol), (b"", LinkClosed)]
 )
-def test_what_speaks_something_else_is_told_apart(data: bytes, error: type[LinkClosed]) -> None:
+def test_another_protocol_is_recognised(data: bytes, error: type[LinkClosed]) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with theirs, pytest.raises(error) as raised:
         link = Link.__new__(Link)

@@ -73,7 +73,7 @@ def assert_admits(master: Roster, port: int) -> None:
 
 @pytest.mark.parametrize("secrets", [(), ("guessed",), ("",)], ids=["no-proof", "guess", "empty"])
 def test_a_stranger_that_claims_the_masters_host_is_refused(secrets: tuple[str, ...]) -> None:
-    with roster() as (master, port, said):
+    with roster() as (master, port, output):
         with stranger(port) as attacker:
             claim = hello_fields(attacker.nonce(master), secrets, host="master", node="host-b")
             attacker.socket.sendall(json.dumps({"event": "hello", **claim}).encode() + b"\n")
@@ -81,7 +81,7 @@ def test_a_stranger_that_claims_the_masters_host_is_refused(secrets: tuple[str, 
             assert b"refused" in attacker.received
             assert b"accepted" not in attacker.received
         assert master.hosts == []
-        assert any("LOADTESTS_JOIN_TOKEN" in sentence for sentence in said)
+        assert any("LOADTESTS_JOIN_TOKEN" in sentence for sentence in output)
         assert_admits(master, port)
 
 
@@ -100,7 +100,7 @@ def test_a_recorded_hello_is_worth_nothing_on_another_connection() -> None:
 def test_a_relay_can_add_no_line_in_either_direction() -> None:
     """An attacker between a worker host and its master passes the handshake on, and then speaks for both."""
     ours, theirs = socket.socketpair()
-    with ours, roster() as (master, port, said), stranger(port) as attacker:
+    with ours, roster() as (master, port, output), stranger(port) as attacker:
         worker = Link.__new__(Link)
         worker._socket, worker._received, worker._session, worker._possible = theirs, b"", None, None
         greet_as(worker, attacker.nonce(master), node="host-b")
@@ -123,7 +123,7 @@ def test_a_relay_can_add_no_line_in_either_direction() -> None:
         attacker.until_closed(master)
         worker.close()
         assert master.hosts == []
-        assert "a line was not sent by the other side" in said[-1]
+        assert "a line was not sent by the other side" in output[-1]
 
 
 GARBAGE = {
@@ -147,14 +147,14 @@ GARBAGE = {
 
 @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
 def test_what_is_no_hello_is_refused_and_the_master_goes_on(data: bytes) -> None:
-    with roster() as (master, port, said):
+    with roster() as (master, port, output):
         with stranger(port) as attacker:
             attacker.nonce(master)
             attacker.socket.sendall(data)
             attacker.until_closed(master)
         assert_admits(master, port)
-    assert any(sentence.startswith("refused the worker on ") for sentence in said)
-    assert all(sentence.isprintable() and len(sentence) < 400 for sentence in said)
+    assert any(sentence.startswith("refused the worker on ") for sentence in output)
+    assert all(sentence.isprintable() and len(sentence) < 400 for sentence in output)
 
 
 def test_silent_connections_do_not_keep_worker_hosts_out() -> None:
@@ -178,25 +178,25 @@ def test_an_address_with_few_connections_keeps_them() -> None:
 
 def test_a_silent_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "HELLO_WITHIN_S", 0.2)
-    with roster() as (master, port, said):
+    with roster() as (master, port, output):
         with stranger(port) as attacker:
             attacker.nonce(master)
             attacker.socket.sendall(b'{"event": ')
             attacker.until_closed(master)
-        assert said == ["refused the worker on 127.0.0.1: it sent nothing for 0.2 s"]
+        assert output == ["refused the worker on 127.0.0.1: it sent nothing for 0.2 s"]
 
 
 def test_strangers_do_not_fill_the_terminal() -> None:
-    with roster() as (master, port, said):
+    with roster() as (master, port, output):
         for number in range(60):
             with stranger(port) as attacker:
                 claim = hello_fields(attacker.nonce(master), (), node=f"host-{number}\x1b[31m")
                 attacker.socket.sendall(json.dumps({"event": "hello", **claim}).encode() + b"\n")
                 attacker.until_closed(master)
-        assert len(said) == 21
-        assert said[-1] == "further refusals are not reported"
+        assert len(output) == 21
+        assert output[-1] == "further refusals are not reported"
         assert master._present().endswith("; and 17 more")
-        assert all(re.fullmatch(r"refused the worker on host-\d+\\x1b\[31m .*", sentence) for sentence in said[:-1])
+        assert all(re.fullmatch(r"refused the worker on host-\d+\\x1b\[31m .*", sentence) for sentence in output[:-1])
         assert_admits(master, port)
 
 

@@ -16,7 +16,7 @@ from loadtests.conductor.target import check_target, problems_of_target, require
     "url",
     ["ws://127.0.0.1:99999", "ws://127.0.0.1:80a", "ws://127.0.0.1:0", "ws://[::1", "http://127.0.0.1", "ws://", "pod"],
 )
-def test_what_is_no_address_is_told_with_what_was_expected(url):
+def test_invalid_address_is_reported_with_what_was_expected(url):
     (problem,) = problems_of_target(url, ())
     assert repr(url) in problem
     assert "expected ws://HOST:PORT" in problem
@@ -42,7 +42,7 @@ def test_other_hosts_have_to_be_owned():
 
 @contextmanager
 def answering(answer: bytes, port: int = 0, host: str = "127.0.0.1") -> Iterator[int]:
-    """The port of a server that gives the same answer to everyone."""
+    """The port of a server that gives the same answer to every client."""
 
     def serve() -> None:
         while True:
@@ -68,7 +68,7 @@ def refusal(url: str) -> str:
     return str(refused.value)
 
 
-def test_a_refused_handshake_is_told_with_its_status():
+def test_refused_handshake_is_reported_with_its_status():
     with answering(b"HTTP/1.1 503 Busy\r\nRetry-After: 30\r\n\r\n") as port:
         url = f"ws://127.0.0.1:{port}/"
         assert refusal(url) == f"no WebSocket with messaging-pod.v1 at {url}: HTTP 503 Busy (Retry-After: 30)"
@@ -79,17 +79,19 @@ def test_another_protocol_is_named():
         assert "the server sent Redis or POP3" in refusal(f"ws://127.0.0.1:{port}/")
 
 
-def test_a_closed_port_is_told_with_its_error():
+def test_closed_port_is_reported_with_its_error():
     with answering(b"") as port:
         pass
-    told = f"nothing answers at 127.0.0.1:{port}: ECONNREFUSED (Connection refused): start the pod, or correct --target"
-    assert refusal(f"ws://127.0.0.1:{port}/") == told
+    expected = (
+        f"nothing answers at 127.0.0.1:{port}: ECONNREFUSED (Connection refused): start the pod, or correct --target"
+    )
+    assert refusal(f"ws://127.0.0.1:{port}/") == expected
     with pytest.raises(RunEnded) as ended:
         require_target(f"ws://127.0.0.1:{port}/")
-    assert (ended.value.reason.code, ended.value.reason.detail) == ("target_unavailable", told)
+    assert (ended.value.reason.code, ended.value.reason.detail) == ("target_unavailable", expected)
 
 
-def test_a_name_that_is_unknown_is_told():
+def test_unknown_name_is_reported():
     assert refusal("ws://no-such-host.invalid:1/").startswith("no such host: no-such-host.invalid: ")
 
 

@@ -30,7 +30,7 @@ def test_a_database_is_named_with_its_engine_or_by_it():
 
 
 @pytest.mark.parametrize(
-    ("named", "dsns", "told"),
+    ("named", "dsns", "expected"),
     [
         ("chats:", None, "expected NAME:ENGINE"),
         (":postgres", None, "expected NAME:ENGINE"),
@@ -44,13 +44,13 @@ def test_a_database_is_named_with_its_engine_or_by_it():
         ("chats:redis", json.dumps({"chats": f"redis://:{SECRET}@db.example/0"}), "say --i-own db.example"),
     ],
 )
-def test_what_is_wrong_is_told(named, dsns, told):
+def test_problems_are_reported(named, dsns, expected):
     _, problems = problems_of([named], dsns)
     assert len(problems) == 1
-    assert told in problems[0]
+    assert expected in problems[0]
 
 
-def test_a_host_that_is_owned_may_be_looked_into():
+def test_database_on_an_owned_host_may_be_observed():
     dsns = json.dumps({"chats": f"redis://:{SECRET}@db.example/0"})
     assert problems_of(["chats:redis"], dsns, ("db.example",))[1] == []
 
@@ -75,18 +75,18 @@ def refusal(engine, dsn):
 
 @pytest.mark.server
 @pytest.mark.parametrize(
-    ("engine", "told"),
+    ("engine", "expected"),
     [
         ("postgres", 'password authentication failed for user "pod"'),
         ("mariadb", "Access denied for user 'pod'@'127.0.0.1' (using password: YES)"),
         ("redis", "invalid username-password pair or user is disabled"),
     ],
 )
-def test_a_wrong_password_is_told_before_anything_is_sent(engine, told, request):
+def test_wrong_password_is_reported_before_load_is_sent(engine, expected, request):
     database = request.getfixturevalue(f"{engine}_database")
     check_databases([Database("chats", engine)], json.dumps({"chats": database.pod_dsn}))
-    said = refusal(engine, as_role(database.pod_dsn, "pod"))
-    assert said.startswith(f"--database chats:{engine} cannot be observed: {told}. Check its address")
+    output = refusal(engine, as_role(database.pod_dsn, "pod"))
+    assert output.startswith(f"--database chats:{engine} cannot be observed: {expected}. Check its address")
 
 
 @pytest.mark.server
@@ -106,7 +106,7 @@ def test_a_password_may_have_any_letters(mariadb_database):
 
 
 @pytest.mark.server
-def test_what_a_role_must_not_do_is_told(redis_database):
+def test_missing_privileges_are_reported(redis_database):
     with redis.Redis.from_url(redis_database.dsn) as server:
         server.acl_setuser("watcher", enabled=True, passwords=[f"+{SECRET}"], commands=["+time"])
         try:
@@ -118,12 +118,12 @@ def test_what_a_role_must_not_do_is_told(redis_database):
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb", "redis"])
-def test_nobody_there_is_told(engine):
-    said = refusal(engine.removesuffix("ql"), f"{engine}://pod:{SECRET}@127.0.0.1:1/x")
-    assert "127.0.0.1" in said
+def test_missing_server_is_reported(engine):
+    output = refusal(engine.removesuffix("ql"), f"{engine}://pod:{SECRET}@127.0.0.1:1/x")
+    assert "127.0.0.1" in output
 
 
-def test_every_database_that_cannot_be_looked_into_is_told():
+def test_every_database_that_cannot_be_observed_is_reported():
     both = [Database("one", "redis"), Database("two", "redis")]
     dsns = json.dumps(dict.fromkeys(("one", "two"), f"redis://:{SECRET}@127.0.0.1:1/0"))
     with pytest.raises(Unavailable) as refused:
@@ -131,5 +131,5 @@ def test_every_database_that_cannot_be_looked_into_is_told():
     assert [line.split()[1] for line in str(refused.value).splitlines()] == ["one:redis", "two:redis"]
 
 
-def test_where_no_database_is_named_nobody_looks():
+def test_without_a_named_database_none_is_opened():
     check_databases([], None)

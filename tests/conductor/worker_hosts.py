@@ -20,12 +20,12 @@ def hello_fields(
     nonce: str, secrets: Sequence[str] = (TOKEN,), signing: str = SECRET, **changes: object
 ) -> dict[str, Any]:
     """A hello to the master with that nonce, whose proofs cover the changes."""
-    said = {"node": "b", "version": "1.0", "host": "other", "processes": 1, "protocol": PROTOCOL, "nonce": OWN_NONCE}
-    said |= {name: value for name, value in changes.items() if name in SIGNED}
-    context = context_of(nonce, said)
+    output = {"node": "b", "version": "1.0", "host": "other", "processes": 1, "protocol": PROTOCOL, "nonce": OWN_NONCE}
+    output |= {name: value for name, value in changes.items() if name in SIGNED}
+    context = context_of(nonce, output)
     proofs = [join_proof(join_key(secret), context) for secret in secrets]
     shown = secret_proof(join_key(signing), context) if signing else ""
-    return {**said, "proofs": proofs, "secret_proof": shown, **changes}
+    return {**output, "proofs": proofs, "secret_proof": shown, **changes}
 
 
 def hello(nonce: str = NONCE, secrets: Sequence[str] = (TOKEN,), signing: str = SECRET, **changes: object) -> Hello:
@@ -34,18 +34,18 @@ def hello(nonce: str = NONCE, secrets: Sequence[str] = (TOKEN,), signing: str = 
 
 @contextmanager
 def roster(wait_s: float = 20.0, expected: int = 1) -> Iterator[tuple[Roster, int, list[str]]]:
-    said: list[str] = []
+    output: list[str] = []
     port = free_port()
     admission = Admission(expected, "1.0", "master", join_secret=TOKEN, secret=SECRET)
-    with Roster(("127.0.0.1", port), admission, wait_s, said.append) as made:
-        yield made, port, said
+    with Roster(("127.0.0.1", port), admission, wait_s, output.append) as made:
+        yield made, port, output
 
 
 def greet_as(link: Link, nonce: str, secrets: Sequence[str] = (TOKEN,), **changes: object) -> None:
     """Says hello with proofs for these secrets, and expects signed lines if there are any."""
-    said = hello_fields(nonce, secrets, **changes)
-    link.send("hello", **said)
-    context = context_of(nonce, {name: said[name] for name in SIGNED})
+    output = hello_fields(nonce, secrets, **changes)
+    link.send("hello", **output)
+    context = context_of(nonce, {name: output[name] for name in SIGNED})
     link.require_proof([ControlSession.of_worker(join_key(secret), context) for secret in secrets])
 
 

@@ -1,4 +1,4 @@
-"""Documents are whole or not there, on whatever file system."""
+"""Documents are whole or not there, on every file system."""
 
 import errno
 import json

@@ -91,7 +91,7 @@ def test_study_may_be_given_by_a_link(run, tmp_path):
 
 
 def test_file_that_has_become_another_is_not_read(run, monkeypatch):
-    """Between the look at its kind and the opening."""
+    """Between the check of its kind and the opening."""
     (run.path / "end.json").write_text("{}")
     real = (run.path / "end.json").stat()
     (run.path / "end.json").unlink()
@@ -109,7 +109,7 @@ def test_large_document_is_not_read_whole(run):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "states"),
     [
         ("[" * 100_000, "more than 32 levels"),
         ("[" * 33 + "]" * 33, "more than 32 levels"),
@@ -125,8 +125,8 @@ def test_large_document_is_not_read_whole(run):
         (b"\xff", "not UTF-8 text"),
     ],
 )
-def test_json_that_is_none_is_refused(text, says):
-    with pytest.raises(UnreadableError, match=says):
+def test_json_that_is_none_is_refused(text, states):
+    with pytest.raises(UnreadableError, match=states):
         parse_json(text, "end.json")
 
 
@@ -143,7 +143,7 @@ def test_messages_have_printable_characters_only(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("document", "change", "says"),
+    ("document", "change", "states"),
     [
         ("end", {"reason": 7}, "reason: Input should be a valid string"),
         ("end", {"ended_ns": "16"}, "ended_ns: Input should be a valid integer"),
@@ -165,11 +165,11 @@ def test_messages_have_printable_characters_only(tmp_path):
         ("ledger", {"checks": {}}, "checks: Input should be a valid list"),
     ],
 )
-def test_values_of_another_type_are_named(tmp_path, document, change, says):
+def test_values_of_another_type_are_named(tmp_path, document, change, states):
     run = write_run(tmp_path)
     path = run.path / f"{document}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UnreadableError, match=rf"01-sqlite/{document}.json: {says}"):
+    with pytest.raises(UnreadableError, match=rf"01-sqlite/{document}.json: {states}"):
         run.read(document)
 
 
@@ -205,8 +205,8 @@ def write(run, table, file="ticks", **options):
     return path
 
 
-def refused(path, says):
-    with pytest.raises(UnreadableError, match=says):
+def refused(path, states):
+    with pytest.raises(UnreadableError, match=states):
         list(read_batches(path))
 
 
@@ -214,7 +214,7 @@ N = 10
 
 
 @pytest.mark.parametrize(
-    ("columns", "says"),
+    ("columns", "states"),
     [
         ({"rows": pa.array(range(N), pa.int64())}, "the column rows is int64; expected int32"),
         ({"started_ns": pa.array([0.5] * N)}, "the column started_ns is double; expected int64"),
@@ -228,8 +228,8 @@ N = 10
         ({"strange": pa.array(["x"] * N).dictionary_encode()}, "has a dictionary where a record batch was expected"),
     ],
 )
-def test_columns_of_another_kind_are_refused(run, columns, says):
-    refused(write(run, ticks(**columns)), f"01-sqlite/ticks.arrows.*{says}")
+def test_columns_of_another_kind_are_refused(run, columns, states):
+    refused(write(run, ticks(**columns)), f"01-sqlite/ticks.arrows.*{states}")
 
 
 def test_missing_and_repeated_columns_are_refused(run):
@@ -253,7 +253,7 @@ def operations(run, codes, **changes):
 
 
 @pytest.mark.parametrize(
-    ("codes", "changes", "says"),
+    ("codes", "changes", "states"),
     [
         ({}, {"outcome": 4}, "column outcome: the code 4; expected less than 4"),
         ({}, {"pod": 1}, "column pod: the code 1; expected less than 1"),
@@ -264,8 +264,8 @@ def operations(run, codes, **changes):
         ({"outcome": [1]}, {}, "the names of codes are no lists"),
     ],
 )
-def test_codes_without_a_name_are_refused(run, codes, changes, says):
-    refused(operations(run, codes, **changes), says)
+def test_codes_without_a_name_are_refused(run, codes, changes, states):
+    refused(operations(run, codes, **changes), states)
 
 
 def test_indices_out_of_a_dictionary_are_never_looked_up(run):
@@ -377,7 +377,7 @@ def test_number_of_files_is_bounded(run, monkeypatch):
         list(entries(run.path.parent))
 
 
-def test_file_that_may_not_be_read_says_so(run, monkeypatch):
+def test_unreadable_file_is_reported(run, monkeypatch):
     (run.path / "end.json").write_text("{}")
 
     def refuse(*_, **__):

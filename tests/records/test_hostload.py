@@ -73,7 +73,7 @@ def test_windows_whose_backlogs_touch_are_one():
     assert load.affected() == ((0, 5 * S + AFTERWARDS_NS),)
 
 
-def test_no_samples_say_nothing():
+def test_no_samples_give_no_figures():
     assert host_load([], 0, S).reason == ""
 
 

@@ -9,9 +9,9 @@ PERIOD = S // 10
 TENTHS = range(100)
 
 
-def blind(looks: list[tuple[int, bool]]) -> list[tuple[float, float]]:
-    """The windows (s) of ten seconds that these looks (tenths of a second, whether they saw) leave blind."""
-    ticks = [Tick("p", at * PERIOD, PERIOD, None if saw else "timeout") for at, saw in looks]
+def blind(samples: list[tuple[int, bool]]) -> list[tuple[float, float]]:
+    """The gaps (s) in ten seconds that these samples (tenths of a second, success) leave."""
+    ticks = [Tick("p", at * PERIOD, PERIOD, None if saw else "timeout") for at, saw in samples]
     return [(begin / S, end / S) for begin, end in blind_windows(ticks, 0, 10 * S)]
 
 
@@ -19,11 +19,11 @@ def test_a_probe_that_always_sees_is_never_blind() -> None:
     assert blind([(at, True) for at in TENTHS]) == []
 
 
-def test_every_failed_look_is_blind_until_the_next() -> None:
+def test_failed_sample_is_a_gap_until_the_next() -> None:
     assert blind([(at, at not in (30, 50)) for at in TENTHS]) == [(3.0, 3.1), (5.0, 5.1)]
 
 
-def test_late_looks_are_jitter_up_to_three_periods() -> None:
+def test_late_samples_are_jitter_up_to_three_periods() -> None:
     assert blind([(at, True) for at in TENTHS if at % 3 == 0]) == []
     assert blind([(at, True) for at in TENTHS if at not in (31, 32, 33)]) == [(3.1, 3.4)]
 
@@ -38,7 +38,7 @@ def test_a_probe_that_fails_two_times_of_three_is_blind_for_two_thirds() -> None
     assert sum(end - begin for begin, end in seen) == pytest.approx(6.6, abs=0.1)
 
 
-def test_silence_at_either_end_is_blindness() -> None:
+def test_missing_ticks_at_either_end_are_gaps() -> None:
     assert blind([(at, True) for at in TENTHS if at >= 20]) == [(0.1, 2.0)]
     assert blind([(at, True) for at in TENTHS if at <= 70]) == [(7.1, 10.0)]
 
@@ -49,6 +49,6 @@ def test_a_probe_that_never_saw_anything_was_blind_throughout() -> None:
     assert blind([]) == [(0.0, 10.0)]
 
 
-def test_ticks_are_told_apart_by_probe() -> None:
+def test_ticks_are_grouped_by_probe() -> None:
     ticks = [Tick(name, 0, PERIOD, None) for name in ("a", "b", "a")]
     assert {name: len(some) for name, some in by_probe(ticks).items()} == {"a": 2, "b": 1}

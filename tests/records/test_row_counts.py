@@ -34,5 +34,5 @@ def test_files_that_are_cut_or_gone_are_short(run: RunDirectory) -> None:
 
 
 @pytest.mark.parametrize("end", [{}, {"rows": None}, {"rows": []}])
-def test_an_end_that_does_not_say_makes_nothing_short(run: RunDirectory, end: dict[str, Any]) -> None:
+def test_end_without_row_counts_makes_no_file_short(run: RunDirectory, end: dict[str, Any]) -> None:
     assert short_files(run, end) == []

@@ -35,7 +35,7 @@ def test_arrivals_are_in_order_within_the_run_and_numbered(
 
 
 @given(segments, st.integers(0, 1000))
-def test_constant_arrivals_are_as_many_as_the_rates_say(given_segments: list[Segment], seed: int) -> None:
+def test_constant_arrivals_are_as_many_as_the_rates(given_segments: list[Segment], seed: int) -> None:
     expected = sum(s.expected for s in given_segments)
     assert abs(len(list(arrivals(given_segments, "constant", seed))) - expected) <= 0.5 + 1e-6
 

@@ -18,7 +18,7 @@ def refusal(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "wanted"),
     [
         (LAUGHS, "x.yaml:2: b[0]: got an alias (*), expected the value itself"),
         ("a: &a [*a]", "got an alias"),
@@ -42,8 +42,8 @@ def refusal(text):
         ("1: 2\nnull: 3\ntrue: 4", "unknown key '1'"),
     ],
 )
-def test_hostile_text(text, told):
-    assert told in refusal(text)
+def test_hostile_text(text, wanted):
+    assert wanted in refusal(text)
 
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 20_000, "0o" + "7" * 20_000, "0b" + "1" * 20_000, "9" * 20_000])
@@ -74,19 +74,19 @@ def test_a_tag_on_a_list_or_mapping_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "wanted"),
     [
         (WHOLE.encode("utf-16"), "x.yaml:1: got UTF-16 text, expected UTF-8 text"),
         (b"name: x\ndescription: caf\xe9\n", "x.yaml:2: got byte 0xe9, expected UTF-8 text"),
         (b"#" * (MAX_BYTES * 4), "got more than 64 KiB"),
     ],
 )
-def test_hostile_files(tmp_path, raw, told):
+def test_hostile_files(tmp_path, raw, wanted):
     path = tmp_path / "x.yaml"
     path.write_bytes(raw)
     with pytest.raises(ScenarioError) as raised:
         load_scenario(path)
-    assert told in str(raised.value)
+    assert wanted in str(raised.value)
 
 
 def test_a_byte_order_mark_is_harmless(tmp_path):

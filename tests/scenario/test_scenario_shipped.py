@@ -44,7 +44,7 @@ def test_each_is_valid_by_model_and_by_schema(name, elsewhere):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_tells_editors_its_schema(name):
+def test_each_names_its_schema_for_editors(name):
     first = (SHIPPED / f"{name}.yaml").read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=schema.json"
 
@@ -91,15 +91,15 @@ def test_the_working_directory_goes_first(elsewhere):
     assert list(scenario_files()) == NAMES
 
 
-def test_it_says_which_of_two_scenarios_was_taken(elsewhere):
+def test_chosen_one_of_two_scenarios_is_named(elsewhere):
     assert which_scenario("smoke") == ""
     (elsewhere / "smoke.yaml").touch()
     assert which_scenario("smoke") == f"scenario smoke: {SHIPPED / 'smoke.yaml'}; to run smoke.yaml, give its path"
     assert which_scenario("smoke.yaml") == ""
     (elsewhere / "scenarios").mkdir()
     (elsewhere / "scenarios" / "smoke.yaml").touch()
-    told = "scenario smoke: scenarios/smoke.yaml of the working directory, not the shipped one of that name"
-    assert which_scenario("smoke") == told
+    expected = "scenario smoke: scenarios/smoke.yaml of the working directory, not the shipped one of that name"
+    assert which_scenario("smoke") == expected
     assert which_scenario(str(SHIPPED / "smoke.yaml")) == ""
 
 
@@ -116,7 +116,7 @@ def test_a_scenario_of_ones_own_has_a_name_too(elsewhere):
 
 
 @pytest.mark.parametrize(("asked", "meant"), [("smoke.yaml", "smoke"), ("mine", "mine.yaml")])
-def test_a_name_and_a_file_are_told_apart(elsewhere, asked, meant):
+def test_name_and_file_are_distinguished(elsewhere, asked, meant):
     (elsewhere / "mine.yaml").touch()
     with pytest.raises(ScenarioError, match=rf"did you mean {meant}\?"):
         load_scenario(asked)

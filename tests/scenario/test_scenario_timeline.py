@@ -1,4 +1,4 @@
-"""Pods and timelines: what is taken, and every wrong one told with its place."""
+"""Pods and timelines: what is accepted, and problems with their places."""
 
 import pytest
 from test_scenario_values import WHOLE
@@ -58,9 +58,9 @@ def test_without_pods_there_is_one_with_all_the_accounts():
     assert (pod.name, pod.accounts, pod.cluster) == ("pod-1", 4, "main")
 
 
-def test_every_action_is_said_in_words():
-    said = [action.words for action in parse_scenario(TEXT, "x.yaml").timeline]
-    assert said == [
+def test_every_action_has_words():
+    listed = [action.words for action in parse_scenario(TEXT, "x.yaml").timeline]
+    assert listed == [
         "60 % of 17, 18 to both storages",
         "locking of database upgraded becomes none",
         "a stuck transaction holds the locks of chat.accept on all pods",
@@ -136,10 +136,10 @@ def test_every_action_is_said_in_words():
         ),
     ],
 )
-def test_a_wrong_one_is_told_with_its_place(old, new, problem):
-    (told,) = problems(changed(old, new))
+def test_wrong_action_is_reported_with_its_place(old, new, problem):
+    (first,) = problems(changed(old, new))
     line = line_of(old)
-    assert told.startswith(f"x.yaml:{line}: {problem}"), told
+    assert first.startswith(f"x.yaml:{line}: {problem}"), first
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_wrong_one_is_told_with_its_place(old, new, problem):
         ("weight: 3", "weight: 0", "x.yaml:6: pods[1].weight: got 0, expected 1 or more"),
     ],
 )
-def test_a_wrong_pod_is_told_with_its_place(old, new, problem):
+def test_wrong_pod_is_reported_with_its_place(old, new, problem):
     assert problems(WHOLE.replace("accounts: 4\n", PODS).replace(old, new)) == [problem]
 
 
@@ -164,14 +164,14 @@ def test_a_wrong_pod_is_told_with_its_place(old, new, problem):
         ("pods: 3\n", "pods: got 3, expected a list"),
     ],
 )
-def test_plain_mistakes_are_told(more, problem):
-    (told, *_) = problems(WHOLE.replace("accounts: 4\n", "") + more + TIMELINE.splitlines()[0] + " []\n")
-    assert problem in told
+def test_plain_mistakes_are_reported(more, problem):
+    (first, *_) = problems(WHOLE.replace("accounts: 4\n", "") + more + TIMELINE.splitlines()[0] + " []\n")
+    assert problem in first
 
 
-def test_stages_that_are_no_list_are_told_beside_a_timeline():
+def test_stages_that_are_no_list_are_reported_beside_a_timeline():
     stages = WHOLE[WHOLE.index("stages:") :]
-    assert any("stages: got 5, expected a list" in told for told in problems(TEXT.replace(stages, "stages: 5\n")))
+    assert any("stages: got 5, expected a list" in problem for problem in problems(TEXT.replace(stages, "stages: 5\n")))
 
 
 @pytest.mark.parametrize(
@@ -183,34 +183,38 @@ def test_stages_that_are_no_list_are_told_beside_a_timeline():
     ],
 )
 def test_literal_secrets_in_calls_are_refused(sent):
-    (told,) = problems(WHOLE + f"timeline:\n  - {{stage: steady, do: http, {sent}}}\n")
-    assert "a literal secret" in told
-    assert "abcdef" not in told
+    (problem,) = problems(WHOLE + f"timeline:\n  - {{stage: steady, do: http, {sent}}}\n")
+    assert "a literal secret" in problem
+    assert "abcdef" not in problem
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "expected"),
     [
         ("do: kill, worker: true, for: 1s", "no such key: a killed worker is not replaced"),
         ("do: pause, worker: true, for: 21s", "20s or less: a worker that is silent for much longer counts as lost"),
     ],
 )
-def test_workers_are_neither_replaced_nor_waited_for(action, told):
+def test_workers_are_neither_replaced_nor_waited_for(action, expected):
     whole = WHOLE.replace("duration: 15s", "duration: 60s")
     (line,) = problems(whole + f"timeline:\n  - {{stage: steady, {action}}}\n")
-    assert told in line
+    assert expected in line
 
 
 def test_accounts_are_counted_in_one_place():
-    (told,) = problems(WHOLE.replace("accounts: 4\n", "accounts: 4\n" + PODS))
-    assert told == ("x.yaml:4: accounts: got 4, expected no such key beside pods, each of which has its accounts")
+    (problem,) = problems(WHOLE.replace("accounts: 4\n", "accounts: 4\n" + PODS))
+    assert problem == ("x.yaml:4: accounts: got 4, expected no such key beside pods, each of which has its accounts")
 
 
 def test_each_place_needs_an_agent_to_be_judged():
-    (told,) = problems(changed("{name: steady, duration: 15s, agents: 60", "{name: steady, duration: 15s, agents: 7"))
-    assert "agents: got 7, expected 8 or more: each account needs an agent to be judged" in told
+    (problem,) = problems(
+        changed("{name: steady, duration: 15s, agents: 60", "{name: steady, duration: 15s, agents: 7")
+    )
+    assert "agents: got 7, expected 8 or more: each account needs an agent to be judged" in problem
 
 
 def test_who_comes_back_later_must_have_gone():
-    (told,) = problems(changed("arrivals_per_s: 30, judge: true", "arrivals_per_s: 30, judge: true, return_within: 2s"))
-    assert "return_within: got '2s', expected a share of agents that reconnect beside it (reconnect: 1.0)" in told
+    (problem,) = problems(
+        changed("arrivals_per_s: 30, judge: true", "arrivals_per_s: 30, judge: true, return_within: 2s")
+    )
+    assert "return_within: got '2s', expected a share of agents that reconnect beside it (reconnect: 1.0)" in problem

@@ -1,4 +1,4 @@
-"""When actions happen, what is told of them, and that what they broke is mended."""
+"""When actions run, what is reported of them, and that they revert their effects."""
 
 import asyncio
 import subprocess
@@ -166,21 +166,21 @@ def test_actions_of_a_stage_to_come_wait_for_it(context):
 
 def test_a_killed_pod_is_started_again(context, control):
     played = Played(context, 'do: kill, pods: ["17"], for: 50ms')
-    (act,) = played.until(1)
+    (outcome,) = played.until(1)
     played.stop()
-    assert act.result == "ok"
+    assert outcome.result == "ok"
     assert control.done == ["expected down 17", "kill 17", "start 17", "recovered 17"]
-    assert act.ended_ns - act.started_ns >= 50_000_000
+    assert outcome.ended_ns - outcome.started_ns >= 50_000_000
 
 
-def test_what_cannot_be_mended_is_told(context):
+def test_failure_to_revert_is_reported(context):
     played = Played(context, 'do: kill, pods: ["18"], for: 50ms')
-    (act,) = played.until(1)
+    (outcome,) = played.until(1)
     played.stop()
-    assert (act.result, act.error) == ("failed", "18 does not start: its port is taken")
+    assert (outcome.result, outcome.error) == ("failed", "18 does not start: its port is taken")
 
 
-def test_the_end_mends_what_is_broken(context, control):
+def test_end_of_run_reverts_effects(context, control):
     played = Played(
         context,
         'do: kill, pods: ["17"], for: 50s',
@@ -190,31 +190,31 @@ def test_the_end_mends_what_is_broken(context, control):
     )
     server = context.databases["postgres"].server
     played.run_until(lambda: len(control.done) >= 6 and "kill" in server.done)
-    acts = played.stop()
-    assert {(a.action.do, a.result) for a in acts} == {
+    outcomes = played.stop()
+    assert {(a.action.do, a.result) for a in outcomes} == {
         ("kill", "unfinished"), ("pause", "unfinished"), ("cut", "unfinished"), ("kill", "ok"),
     }  # fmt: skip
     assert server.done == ["kill", "start", "started"]
     assert control.done[-1] != "kill 17"
-    for mended in ("start 17", "18 18", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
-        assert mended in control.done
+    for reverted in ("start 17", "18 18", "pass 17-postgres", "pass 18-postgres", "recovered postgres"):
+        assert reverted in control.done
 
 
 def test_a_command_that_takes_too_long_is_ended(context):
     played = Played(context, 'do: run, command: [sleep, "60"], within: 100ms')
-    (act,) = played.until(1)
+    (outcome,) = played.until(1)
     played.stop()
-    assert (act.result, act.error) == ("failed", "it was not done in time and was cut off")
+    assert (outcome.result, outcome.error) == ("failed", "it was not done in time and was cut off")
 
 
 def test_a_command_is_ended_with_whatever_it_has_started(context, control, tmp_path):
     pid_file = tmp_path / "pid"
     command = f'do: run, command: [sh, -c, "sleep 60 & echo $! > {pid_file}; wait"], within: 500ms'
     played = Played(context, command)
-    (act,) = played.until(1)
+    (outcome,) = played.until(1)
     played.stop()
-    assert act.error == "it was not done in time and was cut off"
-    assert act.ended_ns - act.started_ns < 5_000_000_000
+    assert outcome.error == "it was not done in time and was cut off"
+    assert outcome.ended_ns - outcome.started_ns < 5_000_000_000
     assert control.done == ["ends with run"]
     grandchild = int(pid_file.read_text())
     end = time.monotonic() + 5
@@ -234,13 +234,13 @@ def test_a_worker_is_stopped_and_the_same_one_goes_on(context, control):
         control.worker.kill()
 
 
-def test_a_move_that_one_pod_does_not_answer_is_in_doubt_and_the_others_are_told(context, control):
+def test_unanswered_move_is_in_doubt_and_other_pods_are_moved(context, control):
     played = Played(context, "do: migrate, to: dual")
-    (act,) = played.until(1)
+    (outcome,) = played.until(1)
     played.stop()
-    assert act.result == "failed"
-    assert "pod 17, POST /storage" in act.error
-    assert "pod 18, POST /storage" in act.error
+    assert outcome.result == "failed"
+    assert "pod 17, POST /storage" in outcome.error
+    assert "pod 18, POST /storage" in outcome.error
     assert sorted(control.done) == ["17 in doubt", "18 in doubt"]
 
 
@@ -255,14 +255,14 @@ def test_several_go_on_at_once(context):
 class Busy(Played):
     """One whose killed server does not come up yet, while another action has come."""
 
-    def __init__(self, around, *more):
-        self.server = around.databases["postgres"].server
+    def __init__(self, run_context, *more):
+        self.server = run_context.databases["postgres"].server
         self.server.recovered.clear()
-        super().__init__(around, "do: kill, database: postgres, for: 50ms", *more)
+        super().__init__(run_context, "do: kill, database: postgres, for: 50ms", *more)
         self.run_until(lambda: any(message.startswith("action queued") for message in self.messages))
 
 
-def test_who_finds_a_server_in_other_hands_waits_and_says_so(context):
+def test_action_on_a_busy_server_is_queued_and_reported(context):
     played = Busy(context, "after: 100ms, do: resize, cores: 1")
     assert played.messages[-1] == (
         "action queued: database resized: 1 core: database postgres is in use by another action"
@@ -289,11 +289,11 @@ def test_who_still_waits_at_the_end_has_done_nothing(context):
     )
     assert waiting.waited_ns > 0
     played.server.recovered.set()
-    assert [act.result for act in played.stop()] == ["unfinished", "unfinished"]
-    assert played.server.done == ["kill", "start", "started"], "what was broken is mended, and no more is"
+    assert [outcome.result for outcome in played.stop()] == ["unfinished", "unfinished"]
+    assert played.server.done == ["kill", "start", "started"], "only effects that took place are reverted"
 
 
-def test_what_is_in_nobodys_hands_is_not_waited_for(context):
+def test_action_on_free_components_is_not_queued(context):
     played = Busy(context, "after: 100ms, do: resize, cores: 1", 'after: 150ms, do: pause, pods: ["17"], for: 10ms')
     (pause,) = played.until(1)
     assert (pause.result, pause.waited_ns) == ("ok", 0)
@@ -301,7 +301,7 @@ def test_what_is_in_nobodys_hands_is_not_waited_for(context):
     played.stop()
 
 
-def test_what_pods_tell_is_added_up():
+def test_answers_of_pods_are_added_up():
     answers = [
         {"moved": 2, "share": 60, "to": "dual", "diverged": {"chats": 1}},
         {"moved": 1, "share": 60, "to": "dual", "diverged": {"chats": 2, "messages": 3}},

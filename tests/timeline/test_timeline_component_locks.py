@@ -24,7 +24,7 @@ def server(postgres_server, tmp_path):
 
 
 @pytest.fixture
-def around(server):
+def run_context(server):
     pods = {"17": PodHandle("17", "http://127.0.0.1:1", "token", (), {"postgres": "postgres"})}
     return ActionContext(pods, {"postgres": DatabaseHandle("postgres", "postgres", server.dsn, server)}, FakeControl())
 
@@ -48,19 +48,19 @@ def write(server: Server) -> None:
     asked(server, "UPDATE t SET n = n + 1")
 
 
-def test_a_kill_is_over_when_the_server_has_recovered(server, around):
+def test_a_kill_is_over_when_the_server_has_recovered(server, run_context):
     write(server)
-    played = Played(around, "do: kill, database: postgres, for: 50ms")
+    played = Played(run_context, "do: kill, database: postgres, for: 50ms")
     (kill,) = played.until(1)
     assert (kill.result, kill.error) == ("ok", "")
     assert asked(server, "SELECT count(*) FROM t") == ROWS
     played.stop()
 
 
-def test_a_resize_that_comes_amid_a_recovery_waits_for_it(server, around):
+def test_a_resize_that_comes_amid_a_recovery_waits_for_it(server, run_context):
     write(server)
     played = Played(
-        around,
+        run_context,
         "do: kill, database: postgres, for: 200ms",
         "after: 200ms, do: resize, connections: 60, memory_mb: 64",
         "after: 201ms, do: resize, connections: 70",
@@ -74,21 +74,21 @@ def test_a_resize_that_comes_amid_a_recovery_waits_for_it(server, around):
     assert kill.ended_ns <= resizes[0].started_ns <= resizes[0].ended_ns <= resizes[1].started_ns
 
 
-def test_the_end_of_the_run_waits_for_the_recovery_and_for_nobody_in_the_queue(server, around):
+def test_end_of_run_waits_for_recovery_but_not_for_queue(server, run_context):
     write(server)
     played = Played(
-        around, "do: kill, database: postgres, for: 50s", "after: 20ms, do: pause, database: postgres, for: 50s"
+        run_context, "do: kill, database: postgres, for: 50s", "after: 20ms, do: pause, database: postgres, for: 50s"
     )
     played.run_until(lambda: any(message.startswith("action queued") for message in played.messages))
-    acts = {act.action.do: act for act in played.stop()}
+    outcomes = {outcome.action.do: outcome for outcome in played.stop()}
     assert asked(server, "SELECT count(*) FROM t") == ROWS
-    assert acts["kill"].error == "the run ended before it"
-    assert acts["pause"].error == "the run ended before its turn came"
+    assert outcomes["kill"].error == "the run ended before it"
+    assert outcomes["pause"].error == "the run ended before its turn came"
 
 
-def test_a_server_that_does_not_come_back_is_told_in_one_line(server, around):
+def test_server_that_does_not_restart_is_reported_in_one_line(server, run_context):
     (server.directory / "data" / "postgresql.conf").write_text("nonsense")
-    played = Played(around, "do: kill, database: postgres, for: 50ms")
+    played = Played(run_context, "do: kill, database: postgres, for: 50ms")
     (kill,) = played.until(1)
     played.stop()
     assert kill.result == "failed"

@@ -1,4 +1,4 @@
-"""Sessions of the timeline in real databases: locks that are held for as long as was said."""
+"""Sessions of the timeline in real databases: locks that are held for as long as requested."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -36,7 +36,7 @@ def test_an_operation_waits_for_as_long_as_its_locks_are_held(operation, postgre
                 assert await _locked_by(postgres_database, f"stuck {operation}") == TABLES[operation]
                 call = Call("subscription.create", "2" * 16, ACCOUNT)
                 waiting = asyncio.ensure_future(storage.subscribe(call, "c1", "other", 10))
-                await _until_somebody_waits_for(postgres_database, f"stuck {operation}")
+                await _until_a_session_waits_for(postgres_database, f"stuck {operation}")
                 assert not waiting.done()
             assert isinstance(await waiting, Subscribed)
         finally:
@@ -59,11 +59,11 @@ WHERE a.application_name = $1 AND l.mode = 'RowShareLock' AND c.relkind = 'r'
 
 
 async def _locked_by(database, name):
-    looker = await asyncpg.connect(database.dsn)
+    observer = await asyncpg.connect(database.dsn)
     try:
-        return {row[0] for row in await looker.fetch(LOCKED, name)}
+        return {row[0] for row in await observer.fetch(LOCKED, name)}
     finally:
-        await looker.close()
+        await observer.close()
 
 
 BLOCKERS = """
@@ -72,14 +72,14 @@ FROM pg_stat_activity w, unnest(pg_blocking_pids(w.pid)) p JOIN pg_stat_activity
 """
 
 
-async def _until_somebody_waits_for(database, name):
-    looker = await asyncpg.connect(database.dsn)
+async def _until_a_session_waits_for(database, name):
+    observer = await asyncpg.connect(database.dsn)
     try:
         async with asyncio.timeout(10):
-            while name not in {row[0] for row in await looker.fetch(BLOCKERS)}:  # noqa: ASYNC110
+            while name not in {row[0] for row in await observer.fetch(BLOCKERS)}:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     finally:
-        await looker.close()
+        await observer.close()
 
 
 def test_an_account_that_is_not_there_cannot_be_held(postgres_database, runner):
@@ -87,13 +87,13 @@ def test_an_account_that_is_not_there_cannot_be_held(postgres_database, runner):
         storage = await _storage(postgres_database)
         try:
             async with holding(
-                DatabaseHandle("postgres", "postgres", postgres_database.dsn), "chat.accept", ["nobody"]
+                DatabaseHandle("postgres", "postgres", postgres_database.dsn), "chat.accept", ["no-such-account"]
             ):
                 pass
         finally:
             await storage.stop()
 
-    with pytest.raises(ActionFailed, match="postgres has no row of nobody that could be locked"):
+    with pytest.raises(ActionFailed, match="postgres has no row of no-such-account that could be locked"):
         runner.run(life())
 
 
@@ -101,11 +101,11 @@ def test_maintenance_runs_one_statement_after_another(postgres_database, runner)
     async def life():
         database = DatabaseHandle("postgres", "postgres", postgres_database.dsn)
         await maintain(database, "CREATE TABLE t (a int); INSERT INTO t VALUES (1); VACUUM t;")
-        looker = await asyncpg.connect(postgres_database.dsn)
+        observer = await asyncpg.connect(postgres_database.dsn)
         try:
-            return await looker.fetchval("SELECT count(*) FROM t")
+            return await observer.fetchval("SELECT count(*) FROM t")
         finally:
-            await looker.close()
+            await observer.close()
 
     assert runner.run(life()) == 1
 
@@ -116,13 +116,13 @@ def test_maintenance_that_is_cut_off_ends_on_the_server_too(postgres_database, r
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await maintain(database, "SELECT pg_sleep(60)")
-        looker = await asyncpg.connect(postgres_database.dsn)
+        observer = await asyncpg.connect(postgres_database.dsn)
         try:
             async with asyncio.timeout(10):
-                while await looker.fetchval(SLEEPERS):  # noqa: ASYNC110
+                while await observer.fetchval(SLEEPERS):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         finally:
-            await looker.close()
+            await observer.close()
 
     runner.run(life())
 
@@ -147,15 +147,15 @@ def test_on_mariadb_locks_are_held_and_maintenance_ends_where_it_is_cut_off(mari
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await maintain(database, "SELECT SLEEP(60)")
-            looker = await asyncmy.connect(**_address(mariadb_database.dsn))
-            async with asyncio.timeout(10), looker.cursor() as cursor:
+            observer = await asyncmy.connect(**_address(mariadb_database.dsn))
+            async with asyncio.timeout(10), observer.cursor() as cursor:
                 sleeping = 1
                 while sleeping:
                     sleeping = await cursor.execute(
                         "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'"
                     )
                     await cursor.fetchall()
-            looker.close()
+            observer.close()
         finally:
             await storage.stop()
 
@@ -167,12 +167,12 @@ def _address(dsn):
     return {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
 
 
-def test_a_servers_refusal_is_told_without_secrets(postgres_database, runner):
+def test_server_refusal_is_reported_without_secrets(postgres_database, runner):
     with pytest.raises(ActionFailed, match=r'PostgreSQL: relation "nowhere" does not exist'):
         runner.run(maintain(DatabaseHandle("postgres", "postgres", postgres_database.dsn), "VACUUM nowhere"))
 
 
-def test_a_server_that_is_not_there_is_told(runner):
+def test_unreachable_server_is_reported(runner):
     dsn = "postgresql://loadtests:hush@127.0.0.1:1/pod"
     with pytest.raises(ActionFailed) as raised:
         runner.run(maintain(DatabaseHandle("postgres", "postgres", dsn), "VACUUM"))

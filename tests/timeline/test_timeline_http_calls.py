@@ -1,4 +1,4 @@
-"""Calls of a scenario's own: what is sent, what is taken for good, and what of it is never told."""
+"""Calls of a scenario's own: what is sent, which answers are good, and what is never shown."""
 
 import asyncio
 import base64
@@ -57,14 +57,16 @@ def made(*arguments):
 
 
 @pytest.mark.parametrize("status", [200, 204, 302])
-def test_anything_below_400_is_good_and_redirects_are_not_followed(theirs, status):
+def test_status_below_400_is_good_without_redirects(theirs, status):
     assert made("POST", f"{theirs}/{status}", {}, "", 5) == {"status": status}
     assert len(Theirs.seen) == 1
 
 
-@pytest.mark.parametrize(("status", "told"), [(500, "answered 500: because"), (403, "answered 403: it does not take")])
-def test_a_refusal_is_told_in_its_own_words(theirs, status, told):
-    with pytest.raises(ActionFailed, match=told):
+@pytest.mark.parametrize(
+    ("status", "expected"), [(500, "answered 500: because"), (403, "answered 403: it does not take")]
+)
+def test_refusal_is_reported_in_the_servers_words(theirs, status, expected):
+    with pytest.raises(ActionFailed, match=expected):
         made("POST", f"{theirs}/{status}", {}, "", 5)
 
 
@@ -75,7 +77,7 @@ def test_the_environment_stands_for_secrets(theirs, monkeypatch):
 
 
 @pytest.mark.parametrize("secret", ["hush\n", "hush\x01\r"])
-def test_a_secret_that_cannot_be_sent_is_not_told(theirs, monkeypatch, secret):
+def test_secret_that_cannot_be_sent_is_not_shown(theirs, monkeypatch, secret):
     monkeypatch.setenv("CONTROL", secret)
     for url, headers in (
         (f"{theirs}/200", {"Authorization": "Bearer ${env:CONTROL}"}),
@@ -87,20 +89,20 @@ def test_a_secret_that_cannot_be_sent_is_not_told(theirs, monkeypatch, secret):
         assert "POST 127.0.0.1" in str(raised.value)
 
 
-def test_a_host_that_is_not_there_is_told_without_what_was_sent(monkeypatch):
+def test_unknown_host_is_reported_without_the_message(monkeypatch):
     monkeypatch.setenv("CONTROL", "hush")
     with pytest.raises(ActionFailed, match=r"POST 127\.0\.0\.1: .*refused") as raised:
         made("POST", "http://127.0.0.1:1/${env:CONTROL}", {}, "", 5)
     assert "hush" not in str(raised.value)
 
 
-def test_an_answer_without_an_end_does_not_hold_anybody_up(theirs):
+def test_endless_answer_is_cut_off(theirs):
     begun = time.monotonic()
     assert made("POST", f"{theirs}/slow", {}, "", 5) == {"status": 200}
     assert time.monotonic() - begun < 3
 
 
-def test_a_control_token_that_does_not_fit_is_told(theirs):
+def test_wrong_control_token_is_reported(theirs):
     pod = PodHandle("17", f"{theirs}/401", "wrong")
     with pytest.raises(ActionFailed, match="pod 17, POST : answered 401: it does not take this token"):
         asyncio.run(control(pod, "", {}))

@@ -72,20 +72,20 @@ def proxy():
     echo.close()
 
 
-def said(connection, words):
+def output(connection, words):
     connection.sendall(words)
     return connection.recv(65536)
 
 
 def test_bytes_pass_both_ways(proxy):
     with proxy.connect() as connection:
-        assert said(connection, b"hello") == b"hello"
-        assert said(connection, b"again") == b"again"
+        assert output(connection, b"hello") == b"hello"
+        assert output(connection, b"again") == b"again"
 
 
 def test_a_reset_ends_connections_with_an_error_and_new_ones_too(proxy):
     with proxy.connect() as connection:
-        assert said(connection, b"hello") == b"hello"
+        assert output(connection, b"hello") == b"hello"
         proxy.order("reset")
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
@@ -94,12 +94,12 @@ def test_a_reset_ends_connections_with_an_error_and_new_ones_too(proxy):
         another.recv(1)
     proxy.order("pass")
     with proxy.connect() as after:
-        assert said(after, b"hello") == b"hello"
+        assert output(after, b"hello") == b"hello"
 
 
 def test_a_black_hole_swallows_nothing_but_passes_nothing(proxy):
     with proxy.connect() as connection:
-        assert said(connection, b"hello") == b"hello"
+        assert output(connection, b"hello") == b"hello"
         proxy.order("blackhole")
         connection.sendall(b"held")
         connection.settimeout(0.3)
@@ -112,6 +112,6 @@ def test_a_black_hole_swallows_nothing_but_passes_nothing(proxy):
 
 def test_an_end_on_one_side_ends_the_other(proxy):
     with proxy.connect() as connection:
-        assert said(connection, b"hello") == b"hello"
+        assert output(connection, b"hello") == b"hello"
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
