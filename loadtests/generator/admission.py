@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-call"
-"""What Locust may be asked for beside our own options: whatever would change the load, or have no effect, is refused
-by name before anything starts."""
+"""Which of Locust's own options are allowed: those that would change the load, or have no effect, are refused by name
+before anything starts."""
 
 import sys
 from argparse import Action, Namespace
@@ -102,7 +102,7 @@ def _locust_actions() -> Sequence[Action]:
 
 
 def _default(action: Action) -> Any:
-    """The value of an option that was not given, whatever the environment says."""
+    """The value of an option that was not given, in any environment."""
     if action.dest == "user_classes":
         return []
     convert = action.type
@@ -127,6 +127,6 @@ def without_user_keys() -> None:
     listen = input_events.input_listener
 
     def without(key_to_func_map: dict[str, Callable[..., Any]]) -> Any:
-        return listen({key: act for key, act in key_to_func_map.items() if key not in "wWsS"})
+        return listen({key: handler for key, handler in key_to_func_map.items() if key not in "wWsS"})
 
     main.input_listener = without  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import gevent
 from gevent.event import AsyncResult
 from locust.runners import WorkerRunner
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.hostidentity import host_identity
 from loadtests.scenario import RunPlan
 
@@ -30,14 +30,17 @@ class ClockProbe:
     def on_pong(self, environment: Any, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         self._pong.set((time.monotonic_ns(), msg.data))
 
-    def compare(self, asked: dict[str, Any]) -> tuple[bool, talk.ClockOffset]:
+    def compare(self, asked: dict[str, Any]) -> tuple[bool, runmessages.ClockOffset]:
         """Whether the master is on this host, and how far its clock is off. Raises TimeoutError when it is unknown.
 
         The identity alone does not show it: virtual machines that were restored from one snapshot have the same.
         """
         same_identity = asked["host"] == host_identity()
-        if same_identity and talk.directory_identity(RunPlan.from_json(asked["plan"]).directory) == asked["directory"]:
-            return True, talk.ClockOffset()
+        if (
+            same_identity
+            and runmessages.directory_identity(RunPlan.from_json(asked["plan"]).directory) == asked["directory"]
+        ):
+            return True, runmessages.ClockOffset()
         offset = self._measure()
         if offset.error_ns > WORST_ERROR_NS:
             raise TimeoutError(
@@ -45,12 +48,12 @@ class ClockProbe:
                 f" and ± {WORST_ERROR_NS / 1e9:g} s are needed"
             )
         if same_identity and offset.shared:
-            return True, talk.ClockOffset()
+            return True, runmessages.ClockOffset()
         return False, offset
 
-    def _measure(self) -> talk.ClockOffset:
+    def _measure(self) -> runmessages.ClockOffset:
         """The best of twenty pings, or of those that fit into some seconds."""
-        best: talk.ClockOffset | None = None
+        best: runmessages.ClockOffset | None = None
         until = time.monotonic() + _WITHIN_S
         for number in count(1):
             measured = self._ping()
@@ -59,11 +62,11 @@ class ClockProbe:
                 return best
         raise AssertionError
 
-    def _ping(self) -> talk.ClockOffset:
+    def _ping(self) -> runmessages.ClockOffset:
         self._pong, sent_ns = AsyncResult(), time.monotonic_ns()
-        self._runner.send_message(talk.PING, {"sent_ns": sent_ns})
+        self._runner.send_message(runmessages.PING, {"sent_ns": sent_ns})
         try:
             received_ns, pong = self._pong.get(timeout=_WITHIN_S)
         except gevent.Timeout:  # no Exception
             raise TimeoutError(f"the master did not answer a ping within {_WITHIN_S:g} s") from None
-        return talk.ClockOffset.of_ping(sent_ns, int(pong["master_ns"]), received_ns)
+        return runmessages.ClockOffset.of_ping(sent_ns, int(pong["master_ns"]), received_ns)

@@ -157,7 +157,7 @@ def count_rows(into: dict[tuple[int, bool], Counted], rows: Rows) -> None:
     planned = rows["planned_ns"]
     took_us = np.clip((rows["ended_ns"] - planned) // 1000, 1, _HIGHEST_US)
     outcome, error = rows["outcome"], rows["error"]
-    # One small number for each combination, so that most rows are looked at once.
+    # One small number for each combination, so that most rows are read once.
     group = (rows["operation"].astype(np.int16) << 1) + (outcome == _REFUSED)
     group[planned == NO_TIME] = -1
     for code in np.unique(group).tolist():

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""Where Locust's life and ours touch: arguments, start, signals."""
+"""Our hooks into Locust: start of master and workers, signals, the end."""
 
 import contextlib
 import logging
@@ -31,7 +31,7 @@ STOP_TIMEOUT_S = 2.0
 """How long an agent may take to leave when a stage needs fewer of them."""
 
 MASTER_SILENT_S = 10
-"""A worker on another host that hears nothing from its master for so long ends."""
+"""A worker on another host ends when it receives nothing from its master for so long."""
 
 _MASTER_FIRST_S = 1.0
 
@@ -109,7 +109,7 @@ def _become_master(environment: Environment, runner: MasterRunner) -> None:
     if given is not None:
         gevent.spawn(side.await_workers)
     interrupt = _Interrupt(side)
-    for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust hears SIGTERM only when its test is over
+    for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust handles SIGTERM only when its test is over
         gevent.signal_handler(number, interrupt.on_signal)
 
 
@@ -149,14 +149,14 @@ class _Given:
     def abandon(self, problem: CannotRunError) -> None:
         """Reports the problem, unless the run that was prepared has."""
         if not self._used and self._lines is not None:
-            self._lines.say("refused", problem=str(problem), code=problem.code)
+            self._lines.report("refused", problem=str(problem), code=problem.code)
 
     def prepare(self) -> Prepared:
         secret = os.environ.get("LOADTESTS_TOKEN_SECRET")
         if not secret:
             raise CannotRunError(64, "LOADTESTS_TOKEN_SECRET is not set")
         if self._used:
-            raise CannotRunError(64, "LOADTESTS_PLAN is for one run; it has been made")
+            raise CannotRunError(64, "LOADTESTS_PLAN describes one run, which has already finished")
         self._used = True
         return Prepared(self._plan, secret, self._lines, lambda: 0)
 
@@ -243,12 +243,12 @@ def _watch_parent(_runner: WorkerRunner, side: WorkerSide) -> None:
 
 
 def _watch_master(runner: WorkerRunner, side: WorkerSide) -> None:
-    """Counts the seconds in which it listened: one that stood still itself has heard nothing, either."""
-    heard, silent_s = None, 0
+    """Counts the seconds in which this process ran: one that was stopped has received nothing, either."""
+    latest, silent_s = None, 0
     while silent_s < MASTER_SILENT_S:
         gevent.sleep(1.0)
-        before, heard = heard, runner.last_heartbeat_timestamp
-        silent_s = silent_s + 1 if heard is not None and heard == before else 0
+        before, latest = latest, runner.last_heartbeat_timestamp
+        silent_s = silent_s + 1 if latest is not None and latest == before else 0
     _end(side)
 
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""The master's part in Locust's life: begins runs, passes on what workers say, ends runs."""
+"""The master's side: begins runs, passes on the messages of workers, ends runs."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from locust import LoadTestShape
 from locust.env import Environment
 from locust.runners import STATE_INIT, MasterRunner
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel.guard import refusals_of
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.masterrun import MasterRun
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class MasterSide:
-    """The master's part in Locust's life: what its shape, its events and its signals come down to."""
+    """Connects Locust's shape, events and signals with the present run."""
 
     def __init__(self, environment: Environment, runner: MasterRunner, source: RunSource) -> None:
         self.environment = environment
@@ -35,8 +35,8 @@ class MasterSide:
         """Whether the master, and its workers with it, is ending."""
         self._source = source
         self._wanted: tuple[int, float] | None = None
-        for message in talk.MESSAGES_TO_MASTER:
-            runner.register_message(message, self._on_ping if message == talk.PING else self._on_message)
+        for message in runmessages.MESSAGES_TO_MASTER:
+            runner.register_message(message, self._on_ping if message == runmessages.PING else self._on_message)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.worker_connect.add_listener(self._on_worker_connect)
         environment.process_exit_code = 0
@@ -131,7 +131,7 @@ class MasterSide:
                 refusals_of(self.runner).report(msg.node_id, f"{msg.type}: {refused}")
 
     def _on_ping(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        self.runner.send_message(talk.PONG, {"master_ns": time.monotonic_ns()}, client_id=msg.node_id)
+        self.runner.send_message(runmessages.PONG, {"master_ns": time.monotonic_ns()}, client_id=msg.node_id)
 
 
 def _missing_workers(clients: Sequence[str], expected: int) -> str:
@@ -142,7 +142,7 @@ def _missing_workers(clients: Sequence[str], expected: int) -> str:
 
 
 class StagesShape(LoadTestShape):
-    """Asks the master's side. Stage time is ours: Locust is only ever told how many agents there are to be now."""
+    """Locust's load shape. Stage time is ours: Locust gets the number of agents for the present moment only."""
 
     master: ClassVar[MasterSide | None] = None
     conductor: ClassVar[OwnConductor | None] = None

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""One run, from the master's side: prepares the workers, follows the stages, and ends when every row is kept."""
+"""One run, from the master's side: prepares the workers, monitors the stages, and ends when every row is kept."""
 
 import logging
 import secrets
@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 from locust.runners import STATE_MISSING, MasterRunner
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.channel.tokens import forks_workers
 from loadtests.generator.live import Counts, LiveWindow
@@ -30,22 +30,22 @@ from loadtests.scenario.stages import StageSpan, timeline
 _ASKED_EVERY_S = 1.0
 
 _SILENT_S = 0.4
-"""Workers say something four times a second."""
+"""Workers report four times a second."""
 
 _CUT_S = 0.4
-"""One whose connection is gone for so long is: its last words have come by then, and it has not connected again."""
+"""A worker without a connection for so long is lost: its last messages have arrived, and it has not reconnected."""
 
 _ROWS_AHEAD = 100_000
-"""Rows that may come before the worker's report that it has reserved their numbers."""
+"""Rows that may arrive before the worker's report that it has reserved their numbers."""
 
 _LEAD_NS = 300_000_000
-"""From the word to begin to the beginning: time for the word to arrive."""
+"""From the message to begin until the stages begin: time for the message to arrive."""
 
 _log = logging.getLogger(__name__)
 
 
 class MasterRun:
-    """One run, from its plan to its last row. `begun` and `ended` tell how far it is."""
+    """One run, from its plan to its last row."""
 
     def __init__(self, runner: MasterRunner, prepared: Prepared) -> None:
         self.plan = prepared.plan
@@ -61,7 +61,7 @@ class MasterRun:
         self._prepared = prepared
         self._news = Event()
         self._remote_rows = RemoteRows(RunDirectory(Path(self.plan.directory)), [pod.name for pod in self.plan.pods])
-        self._follower: gevent.Greenlet | None = None
+        self._monitor: gevent.Greenlet | None = None
         self._share = 0
         self._wanted_for: StageSpan | None = None
         self._deviation = AgentDeviation(self.timeline)
@@ -78,9 +78,9 @@ class MasterRun:
         return 0.0 if self.starts_ns is None else max(0.0, (self.now_ns() - self.starts_ns) / 1e9)
 
     def wanted(self) -> tuple[int, float] | None:
-        """Agents and spawn rate at this moment; None when the stages are over. The rate is whatever takes Locust one
-        step: it blocks until it has spawned all, and stage time must not wait for that. Locust asks once a second; a
-        change that comes before it would ask again is waited for here."""
+        """Agents and spawn rate at this moment; None when the stages are over. The rate lets Locust spawn in
+        one step: it blocks until it has spawned all, and stage time must not wait for that. Locust asks once a second;
+        this waits for a change that is due before it would ask again."""
         span = self.timeline.at(self.elapsed_s)
         if span is not None and span is self._wanted_for and span.ends_s - self.elapsed_s < _ASKED_EVERY_S:
             gevent.sleep(max(0.0, span.ends_s - self.elapsed_s))
@@ -90,15 +90,15 @@ class MasterRun:
             return None
         return span.agents_at(self.elapsed_s), max(1.0, *(float(s.stage.agents) for s in self.timeline.spans))
 
-    def _say(self, event: str, **fields: Any) -> None:
+    def _report(self, event: str, **fields: Any) -> None:
         if self._prepared.lines is not None:
-            self._prepared.lines.say(event, **fields)
+            self._prepared.lines.report(event, **fields)
 
     # The beginning.
 
     def begin(self, clients: list[str], cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Prepares every worker and tells them when the stages begin. Raises CannotRunError, also when it is cancelled
-        meanwhile."""
+        """Prepares every worker and sends the moment when the stages begin. Raises CannotRunError, also when it is
+        cancelled meanwhile."""
         self._share = len(clients)
         for client in clients:
             self._invite(client)
@@ -109,12 +109,12 @@ class MasterRun:
         self.starts_ns = self.now_ns() + _LEAD_NS
         for worker in self.workers.values():
             self._admit(worker)
-        self._follower = gevent.spawn(self._guarded_follow)
+        self._monitor = gevent.spawn(self._guarded_monitor)
         for client in [node.id for node in self._runner.clients.ready]:
-            self.join(client)  # who connected while the others prepared
+            self.join(client)  # connected while the others prepared
 
     def join(self, client: str) -> None:
-        """A worker that came in mid-run gets its part of the agents; the arrivals are shared out already."""
+        """A worker that joins in mid-run gets its part of the agents; the arrivals are shared out already."""
         if self.ended is None and all(w.client != client for w in self.workers.values()):
             self._invite(client)
 
@@ -127,11 +127,11 @@ class MasterRun:
             "worker": number,
             "workers": self._share,
             "host": host_identity(),
-            "directory": talk.directory_identity(self.plan.directory),
+            "directory": runmessages.directory_identity(self.plan.directory),
             "clock": [time.monotonic_ns(), time.time_ns()],
             "nonce": self._nonce,
         }
-        self._runner.send_message(talk.PLAN, plan, client_id=client)
+        self._runner.send_message(runmessages.PLAN, plan, client_id=client)
 
     def _admit(self, worker: WorkerState) -> None:
         if problem := self._problem_of(worker):
@@ -140,16 +140,18 @@ class MasterRun:
             return
         assert worker.ready is not None
         secret = "" if worker.ready["proof"] else self._prepared.secret
-        self._runner.send_message(talk.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client)
+        self._runner.send_message(
+            runmessages.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client
+        )
         joined = {name: worker.ready.get(name) for name in ("remote", "node", "address", "offset_ns", "error_ns")}
-        self._tell_state(worker, "joined", begun=0, written=0, **joined)
+        self._report_state(worker, "joined", begun=0, written=0, **joined)
 
-    def _tell_state(self, worker: WorkerState, state: str, **fields: Any) -> None:
-        self._say("worker", worker=worker.worker, state=state, reserved=worker.reserved, **fields)
+    def _report_state(self, worker: WorkerState, state: str, **fields: Any) -> None:
+        self._report("worker", worker=worker.worker, state=state, reserved=worker.reserved, **fields)
 
     def report_refusal(self, problem: str, code: int) -> None:
         """Reports why the run cannot begin."""
-        self._say("refused", problem=problem, code=code)
+        self._report("refused", problem=problem, code=code)
 
     def _check_ready(self) -> None:
         for worker in self.workers.values():
@@ -170,33 +172,33 @@ class MasterRun:
             self._notice_lost()
         return condition()
 
-    # What workers say.
+    # Messages of workers.
 
     def receive(self, client: str, message: str, body: dict[str, Any]) -> None:
         """Applies a message of a worker. Raises Refused when it does not fit what that worker has sent before."""
-        if message == talk.READY and body["run"] != self.plan.run:
+        if message == runmessages.READY and body["run"] != self.plan.run:
             return
         worker = next((w for w in self.workers.values() if w.client == client), None)
         if worker is None or body["worker"] != worker.worker:
             raise Refused("it is not the worker of that number")
         if problem := worker.problem_of_message(message):
             raise Refused(problem)
-        worker.heard_at = time.monotonic()
-        if message == talk.READY:
+        worker.received_at = time.monotonic()
+        if message == runmessages.READY:
             worker.ready = body
             if self.starts_ns is not None:
                 self._admit(worker)
-        elif message == talk.ROWS:
+        elif message == runmessages.ROWS:
             self._keep(worker, body["number"], body["data"])
-        elif message == talk.LEAVING:
+        elif message == runmessages.LEAVING:
             self._note_leaving(worker, body["cause"])
         else:
-            worker.told = body
+            worker.last_report = body
             self.window.add(body.get("latency") or {})
-            if message == talk.DRAINED:
+            if message == runmessages.DRAINED:
                 worker.drained = True
                 self._note_leaving(worker, "it has drained")
-            self._tell_worker(worker)
+            self._report_worker(worker)
         self._news.set()
 
     def _note_leaving(self, worker: WorkerState, cause: str) -> None:
@@ -204,11 +206,11 @@ class MasterRun:
         if self.ended is None and not worker.left:
             worker.left = True
             _log.error("%s left: %s", worker.name, cause)
-            self._tell_state(worker, "left", node=worker.node, cause=cause)
+            self._report_state(worker, "left", node=worker.node, cause=cause)
 
-    def _tell_worker(self, worker: WorkerState) -> None:
-        told, state = worker.told, "lost" if worker.lost else "left" if worker.left else "joined"
-        self._tell_state(worker, state, begun=told["begun"], written=told["written"], error=told.get("error"))
+    def _report_worker(self, worker: WorkerState) -> None:
+        report, state = worker.last_report, "lost" if worker.lost else "left" if worker.left else "joined"
+        self._report_state(worker, state, begun=report["begun"], written=report["written"], error=report.get("error"))
 
     def _keep(self, worker: WorkerState, number: int, data: bytes) -> None:
         """Writes a remote worker's batch and acknowledges it; one that cannot be written is not acknowledged."""
@@ -220,57 +222,59 @@ class MasterRun:
         except ValueError as error:
             raise Refused(f"its rows: {error}") from None
         if kept >= 0:
-            self._runner.send_message(talk.ROWS_KEPT, {"number": kept}, client_id=worker.client)
+            self._runner.send_message(runmessages.ROWS_KEPT, {"number": kept}, client_id=worker.client)
 
     def _notice_lost(self) -> None:
         for worker in self.workers.values():
             if not worker.gone and self._is_missing(worker):
                 worker.lost = True
                 _log.error("%s was lost", worker.name)
-                begun, written = worker.told.get("begun", 0), worker.told.get("written", 0)
-                self._tell_state(worker, "lost", begun=begun, written=written, node=worker.node, address=worker.address)
+                begun, written = worker.last_report.get("begun", 0), worker.last_report.get("written", 0)
+                self._report_state(
+                    worker, "lost", begun=begun, written=written, node=worker.node, address=worker.address
+                )
 
     def _is_missing(self, worker: WorkerState) -> bool:
-        """Of a silent one its connection tells; one that has a connection is starved, and comes back."""
+        """A silent worker without a connection is lost; one that has a connection is starved, and recovers."""
         node, now = self._runner.clients.get(worker.client), time.monotonic()
         if node is None or node.state == STATE_MISSING:
             return True
-        if now - worker.heard_at < _SILENT_S or connected(self._runner, worker.client):
+        if now - worker.received_at < _SILENT_S or connected(self._runner, worker.client):
             worker.cut_at = None
         elif worker.cut_at is None:
             worker.cut_at = now
         return worker.cut_at is not None and now - worker.cut_at > _CUT_S
 
-    # While it goes.
+    # During the run.
 
-    def _guarded_follow(self) -> None:
-        """Follows the run; without its reports nothing is known of the load, so that a crash makes it incomplete."""
+    def _guarded_monitor(self) -> None:
+        """Monitors the run. Without its reports nothing is known of the load, so that a crash makes it incomplete."""
         try:
-            self._follow()
+            self._monitor_run()
         except Exception as error:
             _log.exception("internal error of the master")
             self._problem = f"the master's reports ended: {type(error).__name__}: {error}"
 
-    def _follow(self) -> None:
+    def _monitor_run(self) -> None:
         """Reports stages as they begin, workers as they are lost, and a tick every second."""
-        told, due, before = -1, time.monotonic(), (0, self.now_ns())
+        reported, due, before = -1, time.monotonic(), (0, self.now_ns())
         while True:
             span = self.timeline.at(self.elapsed_s)
-            if span is not None and span.number > told and self.elapsed_s > 0:
-                told = span.number
-                self._tell_stage(span)
+            if span is not None and span.number > reported and self.elapsed_s > 0:
+                reported = span.number
+                self._report_stage(span)
             if time.monotonic() >= due:
                 due += 1.0
-                before = self._tell_tick(before)
+                before = self._report_tick(before)
             if self.ended is None and self.starts_ns is not None:
                 self._deviation.note((self.now_ns() - self.starts_ns) / 1e9, self.agents)
             self._notice_lost()
             gevent.sleep(0.1)
 
-    def _tell_stage(self, span: StageSpan) -> None:
+    def _report_stage(self, span: StageSpan) -> None:
         assert self.starts_ns is not None
         self.stage, stage = span, span.stage
-        self._say(
+        self._report(
             "stage",
             name=stage.name,
             started_ns=self.starts_ns + int(span.starts_s * 1e9),
@@ -279,7 +283,7 @@ class MasterRun:
             judge=stage.judge,
         )
 
-    def _tell_tick(self, before: tuple[int, int]) -> tuple[int, int]:
+    def _report_tick(self, before: tuple[int, int]) -> tuple[int, int]:
         begun, now_ns = self.begun, self.now_ns()
         self.tick = {
             "t_ns": now_ns,
@@ -294,41 +298,41 @@ class MasterRun:
             "begun": begun,
             "left_s": round(max(0.0, self.timeline.duration_s - self.elapsed_s), 1),
         }
-        self._say("tick", **self.tick)
+        self._report("tick", **self.tick)
         return begun, now_ns
 
     @property
     def agents(self) -> int:
         """Agents that are there, connected or not, as far as the workers have reported."""
-        return sum(worker.told.get("agents") or 0 for worker in self.workers.values() if not worker.lost)
+        return sum(worker.last_report.get("agents") or 0 for worker in self.workers.values() if not worker.lost)
 
     @property
     def begun(self) -> int:
-        """Operations begun, as far as the workers have told."""
+        """Operations begun, as far as the workers have reported."""
         return self._total("begun")
 
     def counts(self) -> Counts:
-        """What has ended, over all workers, as far as they have told; in the order of the vocabulary."""
-        told = [worker.told.get("counts", {}) for worker in self.workers.values()]
-        found = {name: [t[name] for t in told if name in t] for name in OPERATIONS}
+        """What has ended, over all workers, as far as they have reported; in the order of the vocabulary."""
+        reports = [worker.last_report.get("counts", {}) for worker in self.workers.values()]
+        found = {name: [counts[name] for counts in reports if name in counts] for name in OPERATIONS}
         return {name: (sum(n for n, _ in some), sum(bad for _, bad in some)) for name, some in found.items() if some}
 
     def _http_statuses(self) -> dict[str, int]:
         """With which HTTP statuses handshakes were refused so far, and how often."""
         found: Counter[str] = Counter()
         for worker in self.workers.values():
-            for counts in (worker.told.get("connection_failures") or {}).get("by_stage", {}).values():
+            for counts in (worker.last_report.get("connection_failures") or {}).get("by_stage", {}).values():
                 found.update(counts)
         return dict(found)
 
     def _total(self, name: str) -> int:
-        return sum(worker.told.get(name) or 0 for worker in self.workers.values())
+        return sum(worker.last_report.get(name) or 0 for worker in self.workers.values())
 
     # The end.
 
     def end(self) -> int:
-        """Waits until every worker has kept its rows, or is lost, or the time is over; returns an exit code. Whoever
-        calls while that goes on waits for it."""
+        """Waits until every worker has kept its rows, or is lost, or the time is over; returns an exit code. A
+        call while that goes on waits for it."""
         if self.ended is not None:
             self.ended.wait()
             return 0
@@ -339,7 +343,7 @@ class MasterRun:
                 if worker.ready is None or worker.ready["error"]:
                     worker.lost = True  # it has nothing to keep
                 if not worker.gone:
-                    self._runner.send_message(talk.STOP, {}, client_id=worker.client)
+                    self._runner.send_message(runmessages.STOP, {}, client_id=worker.client)
             self._await(lambda: all(worker.gone for worker in self.workers.values()), DRAIN_S)
             return self._finish()
         finally:
@@ -347,10 +351,10 @@ class MasterRun:
 
     def _finish(self) -> int:
         self.window.end()
-        if self._follower is not None:
-            self._follower.kill()
+        if self._monitor is not None:
+            self._monitor.kill()
         self._remote_rows.close()
-        self._say(
+        self._report(
             "drained",
             workers=[worker.summary() for worker in self.workers.values()],
             stopped_ns=self._stopped_ns,

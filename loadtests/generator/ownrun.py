@@ -222,9 +222,9 @@ class OwnConductor:
         self._child, self._lines_end = child, lines_end
         tail: deque[str] = deque(maxlen=_LOG_TAIL)
         relay = gevent.spawn(_relay, child.stderr, tail)
-        gevent.spawn(self._follow, run, child, reports, lambda: relay.join(1.0) or "".join(tail))
+        gevent.spawn(self._monitor_run, run, child, reports, lambda: relay.join(1.0) or "".join(tail))
 
-    def _follow(self, run: OwnRun, child: subprocess.Popen, reports: int, log_tail: Callable[[], str]) -> None:
+    def _monitor_run(self, run: OwnRun, child: subprocess.Popen, reports: int, log_tail: Callable[[], str]) -> None:
         """Applies the conductor's reports until it has ended."""
         try:
             for line in _lines(reports):

@@ -26,7 +26,7 @@ class CannotRunError(Exception):
 
 
 class LiveLines:
-    """Writes lines to a pipe from a greenlet of its own. `on_gone` is called once when nobody reads them any more."""
+    """Writes lines to a pipe from a greenlet of its own. `on_gone` is called once, when the pipe has no reader left."""
 
     def __init__(self, descriptor: int, on_gone: Callable[[], None]) -> None:
         gevent.os.make_nonblocking(descriptor)
@@ -37,13 +37,13 @@ class LiveLines:
         self._empty = gevent.event.Event()
         self._writer = gevent.spawn(self._write)
 
-    def say(self, event: str, **fields: Any) -> None:
+    def report(self, event: str, **fields: Any) -> None:
         self._waiting.append(orjson.dumps({"event": event, **fields}) + b"\n")
         self._empty.clear()
         self._more.set()
 
     def close(self, timeout_s: float) -> None:
-        """Ends the lines, once those said before are written or the time is over."""
+        """Ends the lines, once those reported before are written or the time is over."""
         self._empty.wait(timeout_s)
         self._writer.kill()
         os.close(self._descriptor)

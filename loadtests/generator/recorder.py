@@ -18,7 +18,7 @@ from loadtests.generator.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpa
 from loadtests.generator.sinks import Sink
 from loadtests.records.streams import BATCH_INTERVAL_S
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
-from loadtests.users.recording import NOWHERE, Begun, PushTimes, Spot, Who
+from loadtests.users.recording import NO_POSITION, PendingOperation, PushTimes, TopicPosition, Who
 
 _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
@@ -57,7 +57,7 @@ class Recorder:
         self._sink = sink
         self._origin_ns = origin_ns
         self._on_rows = on_rows
-        self._in_flight: dict[int, Begun] = {}
+        self._in_flight: dict[int, PendingOperation] = {}
         self._packed: list[bytes] = []
         self._begun = 0
         self._block = self.reserved = LEAST_RESERVED
@@ -76,7 +76,7 @@ class Recorder:
 
     def begin(
         self, who: Who, operation: str, key: int, chat: int | None = None, planned_ns: int | None = None
-    ) -> Begun:
+    ) -> PendingOperation:
         """An operation begins now; it was due at `planned_ns` (ns since the origin; None: now). Hand the result to
         `end`. What begins after `drain` belongs to no run and is not counted."""
         started = monotonic_ns() - self._origin_ns
@@ -97,7 +97,14 @@ class Recorder:
                 self._reserve(seq)
         return begun
 
-    def end(self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None, at: Spot = NOWHERE) -> int:
+    def end(
+        self,
+        begun: PendingOperation,
+        outcome: str,
+        error: str = "",
+        ended_ns: int | None = None,
+        at: TopicPosition = NO_POSITION,
+    ) -> int:
         """The operation ended at `ended_ns` (ns since the origin; None: now), `at` in a topic; returns when. Ending
         twice, or after `drain`, changes nothing."""
         ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
@@ -165,13 +172,13 @@ class Recorder:
 
     def _write(  # noqa: PLR0913  a row
         self,
-        begun: Begun,
+        begun: PendingOperation,
         outcome: int,
         error: int,
         ended_ns: int,
         published_ns: int = NO_TIME,
         *,
-        at: Spot = NOWHERE,
+        at: TopicPosition = NO_POSITION,
     ) -> None:
         seq, pod, account, user, connection, operation, key, chat, planned, started = begun
         # Nothing takes no time: a clock that did not move between two readings did not stand still.

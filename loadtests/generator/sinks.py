@@ -103,7 +103,7 @@ class RemoteBuffer:
             self._bytes += part.nbytes
 
     def reserve(self, number: int) -> None:
-        """Only the master is told, which `Recorder.announce` asks for."""
+        """Nothing to do: `Recorder.announce` has the number sent to the master."""
 
     def close(self) -> None:
         """What is kept stays kept until acknowledged."""
@@ -113,7 +113,7 @@ class RemoteBuffer:
         return ((number, data) for number, _, data in self._kept)
 
     def acknowledge(self, number: int) -> None:
-        """The master has written every batch up to and with `number`; hearing it twice is harmless."""
+        """The master has written every batch up to and with `number`; a repetition is harmless."""
         while self._kept and self._kept[0][0] <= number:
             _, rows, data = self._kept.popleft()
             self.rows += rows

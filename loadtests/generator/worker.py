@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""The worker's side of a run: prepares when the master says so, loads, tells how far it is, keeps every row."""
+"""The worker's side of a run: prepares on the master's request, loads, reports how far it is, keeps every row."""
 
 import gc
 import logging
@@ -17,7 +17,7 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from loadtests.commandline import EX_SOFTWARE, EX_UNAVAILABLE
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.clockprobe import ClockProbe
 from loadtests.generator.live import Latency, LiveStatistics
 from loadtests.generator.recorder import Recorder, Totals
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class WorkerRun:
     """One run in this worker, from the plan to the last row."""
 
-    def __init__(self, runner: WorkerRunner, asked: dict[str, Any], offset: talk.ClockOffset) -> None:
+    def __init__(self, runner: WorkerRunner, asked: dict[str, Any], offset: runmessages.ClockOffset) -> None:
         """Raises ScenarioError, FileExistsError, OSError when it cannot be prepared."""
         plan = RunPlan.from_json(asked["plan"])
         self.number = int(asked["worker"])
@@ -63,14 +63,14 @@ class WorkerRun:
         clock = Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
         self.recorder = Recorder(self._sink(plan, asked), origin_ns, self._take)
         self.load = Load(plan, Share(self.number, int(asked["workers"])), clock, self.recorder)
-        self._tellers: list[gevent.Greenlet] = []
+        self._reporters: list[gevent.Greenlet] = []
         self._ended: Event | None = None
 
     def _sink(self, plan: RunPlan, asked: dict[str, Any]) -> Sink:
         """A file where the run directory is, else batches to the master."""
         pods = [pod.name for pod in plan.pods]
         directory = plan.directory
-        if asked["host"] == host_identity() and talk.directory_identity(directory) == asked["directory"]:
+        if asked["host"] == host_identity() and runmessages.directory_identity(directory) == asked["directory"]:
             return FileSink(RunDirectory(Path(directory)), self.number, pods)
         self._buffer = RemoteBuffer(OPERATIONS_TABLE.schema({"pod": pods}))
         return self._buffer
@@ -86,10 +86,10 @@ class WorkerRun:
 
     def begin(self, starts_ns: int, secret: str) -> None:
         gc.collect()
-        gc.freeze()  # what is there now stays: the collector need not look at it again in mid-run
+        gc.freeze()  # what is there now stays: the collector need not scan it again in mid-run
         Agent.load = self.load
-        reports = (self._tell, self._announce)
-        self._tellers = [gevent.spawn(self.load.guarded, report) for report in reports]
+        reports = (self._report_progress, self._announce)
+        self._reporters = [gevent.spawn(self.load.guarded, report) for report in reports]
         self.load.begin(starts_ns, secret, Customer)
 
     def _take(self, rows: Rows) -> None:
@@ -101,10 +101,10 @@ class WorkerRun:
         if self._buffer is not None:
             self._buffer.acknowledge(number)
 
-    # While it goes.
+    # During the run.
 
-    def _tell(self) -> None:
-        """Tells the master four times a second how far this worker is."""
+    def _report_progress(self) -> None:
+        """Reports to the master four times a second how far this worker is."""
         turn = 0
         while True:
             asleep_at = time.monotonic()
@@ -115,17 +115,17 @@ class WorkerRun:
             if each_second:
                 self._strain.sample()
             self._send_rows(again=turn % 8 == 0)
-            self._tell_progress(self._live.take_latency() if each_second else {})
+            self._send_progress(self._live.take_latency() if each_second else {})
 
     def _announce(self) -> None:
-        """Tells the master at once how far this worker may get; an upper bound, should it be killed."""
+        """Reports to the master at once how far this worker may get; an upper bound, should it be killed."""
         while True:
             self.recorder.announce.wait()
             self.recorder.announce.clear()
-            self._tell_progress({})
+            self._send_progress({})
 
-    def _tell_progress(self, latency: Latency) -> None:
-        self._send(talk.PROGRESS, latency=latency, **self._state())
+    def _send_progress(self, latency: Latency) -> None:
+        self._send(runmessages.PROGRESS, latency=latency, **self._state())
 
     def _state(self) -> dict[str, Any]:
         totals: Totals = self.recorder.totals()
@@ -156,8 +156,8 @@ class WorkerRun:
     def _send(self, message: str, **body: Any) -> None:
         try:
             self._runner.send_message(message, body)
-        except Exception:  # the master is gone: whoever watches over it ends us
-            _log.debug("the master does not hear us", exc_info=True)
+        except Exception:  # the master is gone: `_watch_master` or `_watch_parent` ends this process
+            _log.debug("the message did not reach the master", exc_info=True)
 
     _sent = -1
 
@@ -166,13 +166,13 @@ class WorkerRun:
         if self._buffer is not None:
             for number, data in list(self._buffer.unacknowledged()):
                 if again or number > self._sent:
-                    self._send(talk.ROWS, worker=self.number, number=number, data=data)
+                    self._send(runmessages.ROWS, worker=self.number, number=number, data=data)
                     self._sent = max(self._sent, number)
 
     # The end.
 
     def end(self, leaving: str = "") -> None:
-        """Ends the load, keeps every row and tells the master; a call while that goes on waits for its end.
+        """Ends the load, keeps every row and reports that to the master; a call while that goes on waits for its end.
 
         `leaving` is why it ends when the master has not asked for it.
         """
@@ -182,14 +182,14 @@ class WorkerRun:
         self._ended = Event()
         try:
             if leaving:
-                self._send(talk.LEAVING, worker=self.number, cause=leaving)
+                self._send(runmessages.LEAVING, worker=self.number, cause=leaving)
             self.load.drain(GRACE_S)
             self.recorder.drain()
             self._live.publish()
             self._hand_over()
-            gevent.killall(self._tellers)
+            gevent.killall(self._reporters)
             error = "; ".join(filter(None, [self._error(), self._unkept()]))
-            self._send(talk.DRAINED, latency=self._live.take_latency(), **{**self._state(), "error": error})
+            self._send(runmessages.DRAINED, latency=self._live.take_latency(), **{**self._state(), "error": error})
         finally:
             Agent.load = None
             gc.unfreeze()
@@ -220,15 +220,15 @@ class WorkerSide:
         self._run: WorkerRun | None = None
         self._clocks = ClockProbe(runner)
         answers = {
-            talk.PLAN: self._on_plan,
-            talk.BEGIN: self._on_begin,
-            talk.STOP: self._on_stop,
-            talk.ROWS_KEPT: self._on_rows_kept,
-            talk.PONG: self._clocks.on_pong,
-            talk.REFUSED: self._on_refused,
+            runmessages.PLAN: self._on_plan,
+            runmessages.BEGIN: self._on_begin,
+            runmessages.STOP: self._on_stop,
+            runmessages.ROWS_KEPT: self._on_rows_kept,
+            runmessages.PONG: self._clocks.on_pong,
+            runmessages.REFUSED: self._on_refused,
         }
         for message, answer in answers.items():
-            runner.register_message(message, answer, concurrent=message in (talk.PLAN, talk.STOP))
+            runner.register_message(message, answer, concurrent=message in (runmessages.PLAN, runmessages.STOP))
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.quitting.add_listener(self._on_test_stopping)
         environment.events.user_error.add_listener(self._on_user_error)
@@ -262,7 +262,7 @@ class WorkerSide:
             self._run.recorder.drain()
 
     def _on_plan(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
-        """Prepares, and says so; or says why it cannot."""
+        """Prepares, and reports that it has, or why it cannot."""
         asked = msg.data
         ready: dict[str, Any] = {
             "worker": asked["worker"],
@@ -287,12 +287,12 @@ class WorkerSide:
             _log.exception("cannot prepare the run")
             ready["error"] = f"{type(error).__name__}: {error}"
             ready["code"] = EX_UNAVAILABLE if isinstance(error, TimeoutError) else EX_SOFTWARE
-        self._runner.send_message(talk.READY, ready)
+        self._runner.send_message(runmessages.READY, ready)
 
     def _proof(self, nonce: str) -> dict[str, str]:
         """Shows to the master which secret this process signs tokens with; an empty proof without one."""
         ours, secret = secrets.token_hex(16), os.environ.get(TOKEN_SECRET, "")
-        return {"nonce": ours, "proof": talk.secret_proof(secret, nonce, ours, self._runner.client_id)}
+        return {"nonce": ours, "proof": runmessages.secret_proof(secret, nonce, ours, self._runner.client_id)}
 
     def _on_begin(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  Locust's signature
         # The master's own comes first: it sends it where the one in this environment is another.

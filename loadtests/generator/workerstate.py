@@ -12,7 +12,7 @@ import zmq
 from locust import runners
 from locust.rpc import Message
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.prepared import CannotRunError
 from loadtests.joining import TOKEN_SECRET, is_same
@@ -38,20 +38,20 @@ _SUMMARY = (
 
 @dataclass
 class WorkerState:
-    """What a worker last told of itself."""
+    """What a worker has reported."""
 
     worker: int
     client: str
     ready: dict[str, Any] | None = None
-    told: dict[str, Any] = field(default_factory=dict)
+    last_report: dict[str, Any] = field(default_factory=dict)
     drained: bool = False
     lost: bool = False
     left: bool = False
     """Whether it has ended its load before it was asked to."""
-    heard_at: float = field(default_factory=time.monotonic)
-    """When it last said something (CLOCK_MONOTONIC, s)."""
+    received_at: float = field(default_factory=time.monotonic)
+    """When its last message was received (CLOCK_MONOTONIC, s)."""
     cut_at: float | None = None
-    """When its connection was first seen to be gone, since it last said something."""
+    """When its connection was first seen to be gone, since its last message."""
 
     budget: Budget = field(default_factory=lambda: Budget(MOST_REPORTS_PER_S, 2 * MOST_REPORTS_PER_S))
     """Of its reports: each one makes a line for the conductor."""
@@ -59,8 +59,8 @@ class WorkerState:
     @property
     def reserved(self) -> int:
         """It gave out numbers of operations below this only."""
-        told = self.told or self.ready or {}
-        return int(told.get("reserved", 0))
+        report = self.last_report or self.ready or {}
+        return int(report.get("reserved", 0))
 
     @property
     def node(self) -> str:
@@ -86,23 +86,23 @@ class WorkerState:
         """Why a message does not fit what the worker has sent so far; empty when it does."""
         if self.drained:
             return "it comes after the worker's last message"
-        if message == talk.READY:
+        if message == runmessages.READY:
             return "the worker has prepared already" if self.ready is not None else ""
         if self.ready is None or self.ready["error"]:
             return "the worker has not prepared the run"
-        if message == talk.ROWS and not self.ready["remote"]:
+        if message == runmessages.ROWS and not self.ready["remote"]:
             return "the worker writes its rows itself"
-        if message == talk.PROGRESS and not self.budget.take():
+        if message == runmessages.PROGRESS and not self.budget.take():
             return f"there are more than {MOST_REPORTS_PER_S} a second"
         return ""
 
     def summary(self) -> dict[str, Any]:
         """The worker's part of the `drained` line."""
-        told = {name: self.told.get(name) for name in _SUMMARY}
+        summary = {name: self.last_report.get(name) for name in _SUMMARY}
         if self.drained:
-            return {"worker": self.worker, **told}
+            return {"worker": self.worker, **summary}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"
-        return {"worker": self.worker, **told, "in_flight": None, "error": f"{self.name} {what}"}
+        return {"worker": self.worker, **summary, "in_flight": None, "error": f"{self.name} {what}"}
 
 
 def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared: bool) -> CannotRunError | None:
@@ -116,7 +116,9 @@ def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared
     if not worker.ready["proof"]:
         missing = CannotRunError(64, f"{worker.name} needs {TOKEN_SECRET} in its environment")
         return None if secret_is_shared else missing
-    if not is_same(worker.ready["proof"], talk.secret_proof(secret, nonce, worker.ready["nonce"], worker.client)):
+    if not is_same(
+        worker.ready["proof"], runmessages.secret_proof(secret, nonce, worker.ready["nonce"], worker.client)
+    ):
         worker.ready["proof"] = ""
         other = f"the {TOKEN_SECRET} of {worker.name} is not that of the master: set the same one on both"
         return None if secret_is_shared else CannotRunError(64, other)
@@ -130,7 +132,7 @@ def be_patient() -> None:
 
 def connected(runner: runners.MasterRunner, client: str) -> bool:
     """Whether a worker's connection stands. Its kernel closes it when its process has ended, however that was, and
-    keeps it for one that stands still. A socket that is told to tells so when something is sent."""
+    keeps it for one that stands still. With ROUTER_MANDATORY a send fails when it is closed."""
     socket = runner.server.socket
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     try:

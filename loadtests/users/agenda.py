@@ -47,26 +47,26 @@ class Agenda:
 
 
 class Waiter:
-    """One greenlet waits; anybody, also in the hub, may `ring`. A ring that comes before the wait is not lost."""
+    """One greenlet waits; any other, and the hub, may `notify` it. A notification before the wait is not lost."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._bell = Event()
+        self._notified = Event()
 
-    def ring(self) -> None:
-        self._bell.set()
+    def notify(self) -> None:
+        self._notified.set()
 
     def until(self, due_ns: int | None) -> bool:
-        """Whether that moment (ns since the origin) has come; False when somebody rang before. None never comes."""
+        """Whether that moment (ns since the origin) has come; False when it was notified before. None never comes."""
         if due_ns is None:
-            self._hear()
+            self._wait()
             return False
         if due_ns > self._clock.now():
-            cancel = call_at(self._clock.origin_ns + due_ns, self._bell.set)
-            self._hear()
+            cancel = call_at(self._clock.origin_ns + due_ns, self._notified.set)
+            self._wait()
             cancel()
         return due_ns <= self._clock.now()
 
-    def _hear(self) -> None:
-        self._bell.wait()
-        self._bell.clear()
+    def _wait(self) -> None:
+        self._notified.wait()
+        self._notified.clear()

@@ -25,10 +25,10 @@ _STEADY_NS = 10_000_000_000
 
 @dataclass(slots=True)
 class Chat:
-    """A chat that this agent took. `seen` is the last number of its topic; `heard_ns` when it last moved."""
+    """A chat that this agent took. `seen` is the last number of its topic; `active_ns` when it last moved."""
 
     topic: str
-    heard_ns: int
+    active_ns: int
     seen: int = 0
     closed: bool = False
 
@@ -58,7 +58,7 @@ class Agent(User):
             self._begin(load)
             while not self.leaving:
                 self._next()
-            self._say_goodbye()
+            self._disconnect()
         except Exception as error:
             load.note_crash(error)
         finally:
@@ -74,42 +74,42 @@ class Agent(User):
 
     def leave(self) -> None:
         self.leaving = True
-        self.waiter.ring()
+        self.waiter.notify()
 
     def drop(self, back_at_ns: int) -> None:
         """The network goes away under the agent, as in a reconnect storm."""
         if self.session is not None:
             self.session.drop()
-            self._lost(back_at_ns)
+            self._schedule_reconnect(back_at_ns)
 
     def reload(self, back_at_ns: int) -> None:
         """The agent loads the page again and, before it has its subscriptions back, once more: as people do who see
         nothing happen."""
         if self.session is not None:
             self.session.depart()
-            self._lost(back_at_ns)
+            self._schedule_reconnect(back_at_ns)
             self._impatient = True
 
-    def _lose_patience(self, session: Session) -> None:
-        """Runs while the request is under way that was sent last."""
+    def _reload_again(self, session: Session) -> None:
+        """Runs while the last request is still waiting for its reply."""
         if session is self.session:
             session.depart()
-            self._lost(self.world.clock.now())
+            self._schedule_reconnect(self.worker_load.clock.now())
 
     def _begin(self, load: Load) -> None:
-        self.world = load
+        self.worker_load = load
         number = load.next_user()
-        self.person = Person(number, load.place_of_agent(), "agent", load.people.name())
+        self.person = Person(number, load.agent_endpoint(), "agent", load.people.name())
         self.waiter = Waiter(load.clock)
-        self.agenda = Agenda(self.waiter.ring)
+        self.agenda = Agenda(self.waiter.notify)
         self.leaving = self._impatient = self._broken = False
         self.backoff = Backoff(load.random)
         self.connect_due_ns = self.connected_ns = load.clock.now()
         self.offers: dict[str, int] = {}
-        self.held: dict[str, None] = {}
+        self.deferred: dict[str, None] = {}
         self.chats: dict[str, Chat] = {}
         prefix = f"agent/{load.worker}-{number}"
-        self.extras = [f"{prefix}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
+        self.extra_topics = [f"{prefix}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
         load.agents.add(self)
 
     def _end(self, load: Load) -> None:
@@ -121,7 +121,7 @@ class Agent(User):
     # What to do next.
 
     def _plan_after(self, mean_s: float, action: Action, subject: Any = None) -> None:
-        self.agenda.plan(self.world.clock.now() + self.world.exponential_ns(mean_s), action, subject)
+        self.agenda.plan(self.worker_load.clock.now() + self.worker_load.exponential_ns(mean_s), action, subject)
 
     def _next(self) -> None:
         """Does the next thing that is due, or waits until something is."""
@@ -134,17 +134,17 @@ class Agent(User):
     # The connection.
 
     def _connect(self, planned_ns: int) -> None:
-        session = Session(self.world, self.person, self._heard, self._lost_unasked)
+        session = Session(self.worker_load, self.person, self._on_push, self._on_lost)
         if not session.open(planned_ns):
-            self.connect_due_ns = self.world.clock.now() + self.backoff.next_ns()
+            self.connect_due_ns = self.worker_load.clock.now() + self.backoff.next_ns()
             return
         self.session = session
-        self.connected_ns = self.world.clock.now()
+        self.connected_ns = self.worker_load.clock.now()
         if not self._broken:  # a pod that breaks the protocol at once, again and again, is reached more and more rarely
             self.backoff.reset()
         self.agenda.forget(self._reconnect, self._churn, self._resubscribe)
-        self._plan_after(self.world.scenario.agent.session_s, self._reconnect, session)
-        for topic in [QUEUE_TOPIC, *self.extras, *(chat.topic for chat in self.chats.values())]:
+        self._plan_after(self.worker_load.scenario.agent.session_s, self._reconnect, session)
+        for topic in [QUEUE_TOPIC, *self.extra_topics, *(chat.topic for chat in self.chats.values())]:
             self._subscribe(topic)
         self._plan_churn()
 
@@ -153,21 +153,21 @@ class Agent(User):
             self._broken = False
             session.close(due_ns)
             self.session = None
-            self.connect_due_ns = self.world.clock.now()
+            self.connect_due_ns = self.worker_load.clock.now()
 
-    def _lost_unasked(self, error: str, _detail: str) -> None:
-        lasted_ns = self.world.clock.now() - self.connected_ns
+    def _on_lost(self, error: str, _detail: str) -> None:
+        lasted_ns = self.worker_load.clock.now() - self.connected_ns
         self._broken = error == "bad_reply" and lasted_ns < _STEADY_NS
-        self._lost(self.world.clock.now() + self.backoff.next_ns())
+        self._schedule_reconnect(self.worker_load.clock.now() + self.backoff.next_ns())
 
-    def _lost(self, back_at_ns: int) -> None:
+    def _schedule_reconnect(self, back_at_ns: int) -> None:
         self.session = None
         self.connect_due_ns = back_at_ns
-        self.waiter.ring()
+        self.waiter.notify()
 
-    def _say_goodbye(self) -> None:
+    def _disconnect(self) -> None:
         if self.session is not None:
-            self.session.close(self.world.clock.now())
+            self.session.close(self.worker_load.clock.now())
             self.session = None
 
     # Subscriptions.
@@ -179,25 +179,27 @@ class Agent(User):
             return None
         if self._impatient:
             self._impatient = False
-            gevent.spawn(self._lose_patience, session)
-        now_ns = self.world.clock.now()
+            gevent.spawn(self._reload_again, session)
+        now_ns = self.worker_load.clock.now()
         reply = session.request("subscription.create", now_ns if planned_ns is None else planned_ns, topic=topic)
         if reply.outcome != "ok":
             self._plan_after(1.0, self._resubscribe, topic)
             return None
         sequence = reply.sequence or 0
-        self._caught_up(topic, sequence)
+        self._answer_missed(topic, sequence)
         return sequence
 
     def _resubscribe(self, due_ns: int, topic: str) -> None:
-        wanted = topic in self.extras or topic == QUEUE_TOPIC or any(c.topic == topic for c in self.chats.values())
+        wanted = (
+            topic in self.extra_topics or topic == QUEUE_TOPIC or any(c.topic == topic for c in self.chats.values())
+        )
         if wanted:
             self._subscribe(topic, due_ns)
 
     def _plan_churn(self) -> None:
-        churn_s = self.world.scenario.agent.churn_s
-        if churn_s is not None and self.extras:
-            self._plan_after(churn_s, self._churn, self.world.random.choice(self.extras))
+        churn_s = self.worker_load.scenario.agent.churn_s
+        if churn_s is not None and self.extra_topics:
+            self._plan_after(churn_s, self._churn, self.worker_load.random.choice(self.extra_topics))
 
     def _churn(self, due_ns: int, topic: str) -> None:
         if self.session is not None:
@@ -207,106 +209,106 @@ class Agent(User):
 
     # What comes.
 
-    def _heard(self, event: Push, heard_ns: int) -> None:
+    def _on_push(self, push: Push, received_ns: int) -> None:
         """A push; called in the hub."""
-        if event.kind == "chat.offered":
+        if push.kind == "chat.offered":
             if self._is_full:
                 return
-            due_ns = heard_ns + self.world.think_ns()
-            self.offers[event.chat] = due_ns
-            self.agenda.plan(due_ns, self._accept, event.chat)
-        elif event.kind == "chat.accepted":
-            self._withdraw(event.chat)
-        elif event.kind == "chat.closed":
-            self._withdraw(event.chat)
-            self._plan_leaving(event.chat)
-        elif event.topic != QUEUE_TOPIC:
-            self._heard_message(event, heard_ns)
+            due_ns = received_ns + self.worker_load.think_ns()
+            self.offers[push.chat] = due_ns
+            self.agenda.plan(due_ns, self._accept, push.chat)
+        elif push.kind == "chat.accepted":
+            self._withdraw(push.chat)
+        elif push.kind == "chat.closed":
+            self._withdraw(push.chat)
+            self._plan_leave_chat(push.chat)
+        elif push.topic != QUEUE_TOPIC:
+            self._on_message(push, received_ns)
 
     @property
     def _is_full(self) -> bool:
         return len(self.offers) >= _MAX_PENDING or len(self.agenda) >= _MAX_PENDING
 
-    def _heard_message(self, event: Push, heard_ns: int) -> None:
-        chat = self.chats.get(event.chat)
+    def _on_message(self, push: Push, received_ns: int) -> None:
+        chat = self.chats.get(push.chat)
         if chat is not None:
-            chat.heard_ns = heard_ns
-            chat.seen = event.sequence or chat.seen
-            if (self.session is None or not self.session.is_own(event.key)) and not self._is_full:
-                self.agenda.plan(heard_ns + self.world.pause_ns(), self._answer, event.chat)
+            chat.active_ns = received_ns
+            chat.seen = push.sequence or chat.seen
+            if (self.session is None or not self.session.is_own(push.key)) and not self._is_full:
+                self.agenda.plan(received_ns + self.worker_load.pause_ns(), self._answer, push.chat)
 
     def _withdraw(self, chat: str) -> None:
         self.offers.pop(chat, None)
-        self.held.pop(chat, None)
+        self.deferred.pop(chat, None)
 
-    def _caught_up(self, topic: str, sequence: int) -> None:
+    def _answer_missed(self, topic: str, sequence: int) -> None:
         """Answers once when messages came to a chat before its subscription did."""
         for key, chat in self.chats.items():
             if chat.topic == topic and sequence > max(chat.seen, 1):
                 chat.seen = sequence
-                self.agenda.plan(self.world.clock.now() + self.world.pause_ns(), self._answer, key)
+                self.agenda.plan(self.worker_load.clock.now() + self.worker_load.pause_ns(), self._answer, key)
 
     # Chats.
 
     def _accept(self, due_ns: int, chat: str) -> None:
         if self.session is None or self.offers.get(chat) != due_ns:
-            self._take_held()
+            self._accept_deferred()
             return
-        if len(self.chats) >= self.world.scenario.agent.chats_at_once:
-            self.held[chat] = None
+        if len(self.chats) >= self.worker_load.scenario.agent.chats_at_once:
+            self.deferred[chat] = None
             return
         del self.offers[chat]
         reply = self.session.request("chat.accept", due_ns, chat=chat)
         if reply.outcome == "ok":
-            self._take(chat)
+            self._start_chat(chat)
         else:
-            self._take_held()  # the hand is still free
+            self._accept_deferred()  # there is room for another
 
-    def _take(self, chat: str) -> None:
-        now_ns = self.world.clock.now()
+    def _start_chat(self, chat: str) -> None:
+        now_ns = self.worker_load.clock.now()
         self.chats[chat] = Chat(chat_topic(chat), now_ns)
         self._subscribe(chat_topic(chat))
-        self.agenda.plan(now_ns + self._idle_ns, self._look_after, chat)
+        self.agenda.plan(now_ns + self._idle_ns, self._close_if_idle, chat)
 
     @property
     def _idle_ns(self) -> int:
-        return int(self.world.scenario.customer.patience_s * _IDLE_AFTER_PATIENCE * 1e9)
+        return int(self.worker_load.scenario.customer.patience_s * _IDLE_AFTER_PATIENCE * 1e9)
 
-    def _look_after(self, due_ns: int, chat: str) -> None:
+    def _close_if_idle(self, due_ns: int, chat: str) -> None:
         """Closes a chat whose customer went away without a word."""
         taken = self.chats.get(chat)
         if taken is None or taken.closed or self.session is None:
             return
-        silent_until_ns = taken.heard_ns + self._idle_ns
+        silent_until_ns = taken.active_ns + self._idle_ns
         if silent_until_ns > due_ns:
-            self.agenda.plan(silent_until_ns, self._look_after, chat)
+            self.agenda.plan(silent_until_ns, self._close_if_idle, chat)
             return
         self.session.request("chat.close", due_ns, chat=chat)
-        self._plan_leaving(chat)
+        self._plan_leave_chat(chat)
 
     def _answer(self, due_ns: int, chat: str) -> None:
         taken = self.chats.get(chat)
         if self.session is not None and taken is not None and not taken.closed:
-            self.session.request("message.send", due_ns, chat=chat, text=self.world.people.sentence())
+            self.session.request("message.send", due_ns, chat=chat, text=self.worker_load.people.sentence())
 
-    def _plan_leaving(self, chat: str) -> None:
+    def _plan_leave_chat(self, chat: str) -> None:
         taken = self.chats.get(chat)
         if taken is not None and not taken.closed:
             taken.closed = True
-            self.agenda.plan(self.world.clock.now(), self._leave_chat, chat)
+            self.agenda.plan(self.worker_load.clock.now(), self._leave_chat, chat)
 
     def _leave_chat(self, due_ns: int, chat: str) -> None:
         taken = self.chats.pop(chat, None)
         if taken is not None and self.session is not None:
             self.session.request("subscription.delete", due_ns, topic=taken.topic)
-        self._take_held()
+        self._accept_deferred()
 
-    def _take_held(self) -> None:
-        """A free hand takes the oldest offer that was held back; it is planned for now, when it could be taken."""
-        if len(self.chats) >= self.world.scenario.agent.chats_at_once:
+    def _accept_deferred(self) -> None:
+        """Plans the oldest deferred offer for now, the first moment at which the agent could accept it."""
+        if len(self.chats) >= self.worker_load.scenario.agent.chats_at_once:
             return
-        for chat in self.held:
-            del self.held[chat]
-            self.offers[chat] = self.world.clock.now()
+        for chat in self.deferred:
+            del self.deferred[chat]
+            self.offers[chat] = self.worker_load.clock.now()
             self.agenda.plan(self.offers[chat], self._accept, chat)
             return

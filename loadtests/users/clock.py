@@ -39,8 +39,8 @@ class Clock:
         return unix_ns - self.unix_at_origin_ns
 
 
-class _Alarm:
-    """One kernel timer for everybody in a hub: it is set for the earliest of those that wait."""
+class _KernelTimer:
+    """One kernel timer for a hub: it is set for the earliest of the calls."""
 
     def __init__(self, hub: Any) -> None:
         """Raises OSError where the kernel gives no such timer."""
@@ -55,7 +55,7 @@ class _Alarm:
         self._cancelled = 0
         self._set_for = 0
         self._watcher = hub.loop.io(self._descriptor, 1)
-        self._watcher.start(self._ring)
+        self._watcher.start(self._on_expiry)
 
     def call_at(self, at_ns: int, callback: Callable[[], Any]) -> Callable[[], None]:
         call = [callback]
@@ -78,11 +78,11 @@ class _Alarm:
 
     def _set(self, at_ns: int) -> None:
         self._set_for = at_ns
-        # 0 would turn the timer off; the past rings at once.
+        # 0 would turn the timer off; the past expires at once.
         self._setting[2], self._setting[3] = divmod(max(at_ns, 1), _SECOND_NS)
         self._libc.timerfd_settime(self._descriptor, _ABSOLUTE, self._setting, None)
 
-    def _ring(self) -> None:
+    def _on_expiry(self) -> None:
         with suppress(BlockingIOError):
             os.read(self._descriptor, 8)
         calls = self._calls
@@ -90,40 +90,40 @@ class _Alarm:
         while calls and calls[0][0] <= now:
             call = heappop(calls)[2]
             if call:
-                self._make(call.pop())
+                self._call(call.pop())
             else:
                 self._cancelled -= 1
         self._set_for = 0
         if calls:
             self._set(calls[0][0])
 
-    def _make(self, callback: Callable[[], Any]) -> None:
+    def _call(self, callback: Callable[[], Any]) -> None:
         try:
             callback()
         except Exception:
-            # The hub would stop the watcher, and nobody would ever be woken again.
+            # The hub would stop the watcher, and no greenlet would be woken again.
             self._hub.handle_error(callback, *sys.exc_info())
 
 
-_alarms: dict[tuple[int, int], _Alarm] = {}
+_kernel_timers: dict[tuple[int, int], _KernelTimer] = {}
 
 
-def _alarm() -> _Alarm | None:
+def _kernel_timer() -> _KernelTimer | None:
     """The hub's own; a forked process makes itself a new one, for the old one's descriptor is its parent's too."""
     hub = get_hub()
     key = (os.getpid(), id(hub))
-    if key not in _alarms and sys.platform == "linux":
-        _alarms.clear()
-        _alarms[key] = _Alarm(hub)
-    return _alarms.get(key)
+    if key not in _kernel_timers and sys.platform == "linux":
+        _kernel_timers.clear()
+        _kernel_timers[key] = _KernelTimer(hub)
+    return _kernel_timers.get(key)
 
 
 def call_at(at_ns: int, callback: Callable[[], Any]) -> Callable[[], None]:
     """Calls `callback` in the hub when CLOCK_MONOTONIC shows `at_ns`; it must not wait. Returns what cancels that;
     cancelling afterwards is harmless."""
-    alarm = _alarm()
-    if alarm is not None:
-        return alarm.call_at(at_ns, callback)
+    timer = _kernel_timer()
+    if timer is not None:
+        return timer.call_at(at_ns, callback)
     timer = get_hub().loop.timer(max(at_ns - monotonic_ns(), 0) / _SECOND_NS)
     timer.start(callback)
     cancel: Callable[[], None] = timer.close

@@ -1,10 +1,10 @@
-"""A customer: arrives when the schedule says so, offers a chat, waits for an answer, converses, leaves."""
+"""A customer: arrives by the schedule, offers a chat, waits for an answer, converses, leaves."""
 
 from loadtests.protocols.contract import Push, chat_topic, key_text
 from loadtests.scenario.arrivals import Arrival
 from loadtests.users.agenda import Waiter
 from loadtests.users.load import Load
-from loadtests.users.recording import Begun
+from loadtests.users.recording import PendingOperation
 from loadtests.users.session import Backoff, Person, Session
 
 
@@ -13,13 +13,13 @@ class Customer:
 
     def __init__(self, load: Load, arrival: Arrival, due_ns: int) -> None:
         self.load = load
-        self.person = Person(load.next_user(), load.place_of_customer(arrival), "customer", load.people.name())
+        self.person = Person(load.next_user(), load.customer_endpoint(arrival), "customer", load.people.name())
         self.arrival, self.due_ns = arrival, due_ns
         self.waiter = Waiter(load.clock)
         self.leaving = False
         self.lost = False
         self.session: Session | None = None
-        self.answer: Begun | None = None
+        self.answer: PendingOperation | None = None
         self.answered = False
         self.messages = 0
 
@@ -29,8 +29,8 @@ class Customer:
         self.load.note_start(self.arrival, self.due_ns)
         try:
             if self._connect():
-                self._seek_help()
-                self._say_goodbye()
+                self._request_chat()
+                self._disconnect()
         finally:
             self.load.customers.discard(self)
             if self.session is not None:
@@ -38,7 +38,7 @@ class Customer:
 
     def leave(self) -> None:
         self.leaving = True
-        self.waiter.ring()
+        self.waiter.notify()
 
     def _connect(self) -> bool:
         """Connects, trying again with growing pauses for as long as there is patience."""
@@ -46,7 +46,7 @@ class Customer:
         planned_ns, patient_until_ns = self.due_ns, self.due_ns + self.load.patience_ns
         while not self.leaving and planned_ns < patient_until_ns:
             self.lost = False
-            session = Session(self.load, self.person, self._heard, self._lost)
+            session = Session(self.load, self.person, self._on_push, self._on_lost)
             if session.open(planned_ns):
                 self.session = session
                 return True
@@ -54,7 +54,7 @@ class Customer:
             self.waiter.until(planned_ns)
         return False
 
-    def _seek_help(self) -> None:
+    def _request_chat(self) -> None:
         assert self.session is not None
         chat = self.load.new_key()
         session, now, text = self.session, self.load.clock.now, key_text(chat)
@@ -91,9 +91,9 @@ class Customer:
 
     def _converse(self, session: Session, chat: int) -> None:
         wanted = self.load.scenario.customer.messages
-        heard_ns = self.load.clock.now()
+        received_ns = self.load.clock.now()
         for _ in range(self.load.random.randint(wanted.min, wanted.max)):
-            due_ns = heard_ns + self.load.pause_ns()
+            due_ns = received_ns + self.load.pause_ns()
             self._sleep_until(due_ns)
             if self._gone:
                 return
@@ -102,14 +102,14 @@ class Customer:
             if sent.outcome != "ok":
                 return
             self._await_message(expected)
-            heard_ns = self.load.clock.now()
+            received_ns = self.load.clock.now()
 
     def _await_message(self, expected: int) -> None:
         patient_until_ns = self.load.clock.now() + self.load.patience_ns
         while self.messages < expected and not self._gone and not self.waiter.until(patient_until_ns):
             pass
 
-    def _say_goodbye(self) -> None:
+    def _disconnect(self) -> None:
         if self.session is not None and not self.lost:
             self.session.close(self.load.clock.now())
             self.session = None
@@ -122,17 +122,17 @@ class Customer:
         while not self._gone and not self.waiter.until(due_ns):
             pass
 
-    def _lost(self, _error: str, _detail: str) -> None:
+    def _on_lost(self, _error: str, _detail: str) -> None:
         self.lost = True
-        self.waiter.ring()
+        self.waiter.notify()
 
-    def _heard(self, event: Push, heard_ns: int) -> None:
+    def _on_push(self, push: Push, received_ns: int) -> None:
         """A push; called in the hub."""
-        if event.kind == "chat.accepted" and not self.answered:
+        if push.kind == "chat.accepted" and not self.answered:
             self.answered = True
             if self.session is not None and self.answer is not None:
-                self.session.end(self.answer, "ok", "", heard_ns)
-            self.waiter.ring()
-        elif event.kind == "message.sent" and not (self.session is not None and self.session.is_own(event.key)):
+                self.session.end(self.answer, "ok", "", received_ns)
+            self.waiter.notify()
+        elif push.kind == "message.sent" and not (self.session is not None and self.session.is_own(push.key)):
             self.messages += 1
-            self.waiter.ring()
+            self.waiter.notify()

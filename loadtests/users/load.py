@@ -23,7 +23,7 @@ from loadtests.scenario.arrivals import Arrival, arrivals, thinned
 from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.clock import Clock, sleep_until
 from loadtests.users.people import People
-from loadtests.users.recording import Begun, ConnectionFailures, OperationRecorder
+from loadtests.users.recording import ConnectionFailures, OperationRecorder, PendingOperation
 from loadtests.wire.failures import ConnectionFailed
 
 LATE_NS = 100_000_000
@@ -35,19 +35,19 @@ _MOST_CRASHES = 10
 _log = logging.getLogger(__name__)
 
 
-class Actor(Protocol):
+class LoadUser(Protocol):
     """An agent or a customer, as far as ending the run goes."""
 
     def leave(self) -> None: ...
 
 
-class Living(Actor, Protocol):
+class ArrivingUser(LoadUser, Protocol):
     """A customer, from arrival to leaving."""
 
     def live(self) -> None: ...
 
 
-class Beating(Protocol):
+class HeartbeatSession(Protocol):
     """A connection, as far as heartbeats go."""
 
     @property
@@ -56,7 +56,7 @@ class Beating(Protocol):
     def heartbeat(self) -> None: ...
 
 
-class DroppableActor(Actor, Protocol):
+class ReconnectingUser(LoadUser, Protocol):
     """An agent, as far as storms go."""
 
     def drop(self, back_at_ns: int) -> None: ...
@@ -65,7 +65,7 @@ class DroppableActor(Actor, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountEndpoint:
     """An account on a pod: the pod's code in the tables and its URL, the account's number, name and token.
     `networks`: where the pod's host may be."""
 
@@ -76,7 +76,7 @@ class Place:
     networks: tuple[str, ...] = ()
 
 
-def places(plan: RunPlan, secret: str) -> list[Place]:
+def account_endpoints(plan: RunPlan, secret: str) -> list[AccountEndpoint]:
     """Every account of every pod, as often as its pod's weight says. An account's number is its place among the names,
     in the order first seen."""
     numbers: dict[str, int] = {}
@@ -84,14 +84,14 @@ def places(plan: RunPlan, secret: str) -> list[Place]:
         for account in pod.accounts:
             numbers.setdefault(account, len(numbers))
     return [
-        Place(code, pod.url, numbers[account], token_for(account, secret), pod.networks)
+        AccountEndpoint(code, pod.url, numbers[account], token_for(account, secret), pod.networks)
         for code, pod in enumerate(plan.pods)
         for account in pod.accounts * pod.weight
     ]
 
 
 def first_key(plan: RunPlan, worker: int) -> int:
-    """The first of a worker's keys: 20 bits that tell the run, 12 the worker, 32 to count with."""
+    """The first of a worker's keys: 20 bits for the run, 12 for the worker, 32 to count with."""
     nonce = int.from_bytes(hashlib.sha256(f"{plan.run} {plan.origin_ns}".encode()).digest()[:3], "big") >> 4
     return nonce << 44 | (worker & 0xFFF) << 32 | 1
 
@@ -101,10 +101,10 @@ class Causes:
     20,000 to 40,000 of this worker."""
 
     def __init__(self) -> None:
-        self._young: dict[int, Begun] = {}
-        self._old: dict[int, Begun] = {}
+        self._young: dict[int, PendingOperation] = {}
+        self._old: dict[int, PendingOperation] = {}
 
-    def note(self, key: int, begun: Begun) -> None:
+    def note(self, key: int, begun: PendingOperation) -> None:
         if len(self._young) >= 20_000:
             self._old, self._young = self._young, {}
         self._young[key] = begun
@@ -125,7 +125,7 @@ class Share:
 
 
 class Load:
-    """What the actors of one worker share. `starts_ns` is when the stages begin; None until the master has said so."""
+    """What the agents and customers of one worker share."""
 
     def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: OperationRecorder) -> None:
         self.plan = plan
@@ -138,13 +138,13 @@ class Load:
         self.protocol = parse_protocol(plan.protocol)
         self.people = People.of(self.scenario.locales, plan.seed, share.worker)
         self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
-        self.places: list[Place] = []
+        self.endpoints: list[AccountEndpoint] = []
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
         self.pause_ns = self._lognormal(self.scenario.customer.pause)
-        self.agents: set[DroppableActor] = set()
-        self.customers: set[Actor] = set()
-        self.sessions: set[Beating] = set()
+        self.agents: set[ReconnectingUser] = set()
+        self.customers: set[LoadUser] = set()
+        self.sessions: set[HeartbeatSession] = set()
         self.causes = Causes()
         self.late_starts = 0
         self.unstamped_connections = 0
@@ -173,12 +173,12 @@ class Load:
     def next_connection(self) -> int:
         return next(self._connections)
 
-    def place_of_agent(self) -> Place:
-        """Agents fill the places in turn, over all workers."""
-        return self.places[(next(self._agents) * self.share.workers + self.worker) % len(self.places)]
+    def agent_endpoint(self) -> AccountEndpoint:
+        """Agents fill the account_endpoints in turn, over all workers."""
+        return self.endpoints[(next(self._agents) * self.share.workers + self.worker) % len(self.endpoints)]
 
-    def place_of_customer(self, arrival: Arrival) -> Place:
-        return self.places[int(arrival.account * len(self.places))]
+    def customer_endpoint(self, arrival: Arrival) -> AccountEndpoint:
+        return self.endpoints[int(arrival.account * len(self.endpoints))]
 
     def exponential_ns(self, mean_s: float) -> int:
         return int(self.random.expovariate(1 / mean_s) * 1e9)
@@ -191,10 +191,10 @@ class Load:
 
     # Starting.
 
-    def begin(self, starts_ns: int, secret: str, customer: Callable[["Load", Arrival, int], Living]) -> None:
+    def begin(self, starts_ns: int, secret: str, customer: Callable[["Load", Arrival, int], ArrivingUser]) -> None:
         """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens;
         `customer` makes one of this load, an arrival and the moment when it is due."""
-        self.places = places(self.plan, secret)
+        self.endpoints = account_endpoints(self.plan, secret)
         self._starts_ns = starts_ns
         self._spawn(self._arrive, starts_ns, customer)
         self._spawn(self._keep_alive)
@@ -229,7 +229,7 @@ class Load:
     def _sleep_until(self, due_ns: int) -> None:
         sleep_until(self.clock.origin_ns + due_ns)
 
-    def _arrive(self, starts_ns: int, customer: Callable[["Load", Arrival, int], Living]) -> None:
+    def _arrive(self, starts_ns: int, customer: Callable[["Load", Arrival, int], ArrivingUser]) -> None:
         kind = self.scenario.customer.arrivals
         schedule = arrivals(self.timeline.segments(), kind, self.plan.seed)
         for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
@@ -282,8 +282,8 @@ class Load:
         """Ends everything: nothing new begins, what is under way has `grace_s` to end, the rest is cut off."""
         self.ending = True
         self._greenlets.kill()
-        for actor in [*self.agents, *self.customers]:
-            actor.leave()
+        for user in [*self.agents, *self.customers]:
+            user.leave()
         deadline = gevent.get_hub().loop.now() + grace_s
         while (self.agents or self.customers) and gevent.get_hub().loop.now() < deadline:
             gevent.sleep(0.02)

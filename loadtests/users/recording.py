@@ -11,7 +11,7 @@ MAX_DETAILS: Final = 20
 
 _log = logging.getLogger(__name__)
 
-Begun = tuple[int, int, int, int, int, int, int, int, int, int]
+PendingOperation = tuple[int, int, int, int, int, int, int, int, int, int]
 """An operation under way: the row's columns up to `chat`, then planned and started."""
 
 
@@ -24,14 +24,14 @@ class Who(NamedTuple):
     connection: int
 
 
-class Spot(NamedTuple):
+class TopicPosition(NamedTuple):
     """A place in a topic: which of its account's it is, and the number there."""
 
     topic: str = ""
     sequence: int | None = None
 
 
-NOWHERE: Final = Spot()
+NO_POSITION: Final = TopicPosition()
 
 
 class PushTimes(NamedTuple):
@@ -42,7 +42,7 @@ class PushTimes(NamedTuple):
     published_ns: int | None = None
     planned_ns: int | None = None
     started_ns: int | None = None
-    at: Spot = NOWHERE
+    at: TopicPosition = NO_POSITION
 
 
 class OperationRecorder(Protocol):
@@ -50,10 +50,15 @@ class OperationRecorder(Protocol):
 
     def begin(
         self, who: Who, operation: str, key: int, chat: int | None = None, planned_ns: int | None = None
-    ) -> Begun: ...
+    ) -> PendingOperation: ...
 
     def end(
-        self, begun: Begun, outcome: str, error: str = "", ended_ns: int | None = None, at: Spot = NOWHERE
+        self,
+        begun: PendingOperation,
+        outcome: str,
+        error: str = "",
+        ended_ns: int | None = None,
+        at: TopicPosition = NO_POSITION,
     ) -> int: ...
 
     def push(self, who: Who, operation: str, key: int, chat: int | None, times: PushTimes) -> None: ...

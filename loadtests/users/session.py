@@ -1,4 +1,4 @@
-"""One connection of one person, every operation recorded. Whatever the pod does is an outcome, never an exception."""
+"""One connection of one person, every operation recorded. What the pod does is an outcome, never an exception."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -18,13 +18,13 @@ from loadtests.protocols.contract import (
     chat_topic,
 )
 from loadtests.records.vocabulary import PUBLISHING
-from loadtests.users.load import Load, Place
-from loadtests.users.recording import Begun, PushTimes, Spot, Who
+from loadtests.users.load import AccountEndpoint, Load
+from loadtests.users.recording import PendingOperation, PushTimes, TopicPosition, Who
 from loadtests.wire.connection import Connection, ConnectionFailed, TimedReply
 from loadtests.wire.failures import local_error
 from loadtests.wire.opening import Endpoint
 
-Heard = Callable[[Push, int], None]
+PushHandler = Callable[[Push, int], None]
 """Gets every push and when it came (ns since the origin)."""
 
 _HEARTBEAT_S = 10.0
@@ -61,24 +61,24 @@ class Person:
     """Who opens connections: the user's number in this worker, its account, `agent` or `customer`, its name."""
 
     number: int
-    place: Place
+    endpoint: AccountEndpoint
     role: str
     name: str
 
 
 class Session:
-    """`heard` gets every push, `lost` the end that we did not ask for; both are called in the hub and must not wait."""
+    """`on_push` gets every push, `on_lost` an end that was not requested; both run in the hub and must not wait."""
 
-    def __init__(self, load: Load, person: Person, heard: Heard, lost: Callable[[str, str], None]) -> None:
-        place = person.place
+    def __init__(self, load: Load, person: Person, on_push: PushHandler, on_lost: Callable[[str, str], None]) -> None:
+        endpoint = person.endpoint
         self._load = load
         self._recorder = load.recorder
-        self._place = place
-        self._identity = Identity(place.token, person.role, person.name)
+        self._account = endpoint
+        self._identity = Identity(endpoint.token, person.role, person.name)
         self._client = load.protocol.client(self._identity)
-        self._heard = heard
-        self._lost = lost
-        self.who = Who(place.pod, place.account, person.number, load.next_connection())
+        self._on_push = on_push
+        self._on_lost = on_lost
+        self.who = Who(endpoint.pod, endpoint.account, person.number, load.next_connection())
         self._connection: Connection | None = None
         self._own: set[int] = set()
         self._heartbeat_ns = int(_HEARTBEAT_S * 1e9)
@@ -124,8 +124,8 @@ class Session:
         return reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
 
     def _endpoint(self) -> Endpoint:
-        spec, place, identity = self._load.protocol.spec, self._place, self._identity
-        return Endpoint(spec.url(place.url, identity), spec.subprotocols, spec.headers(identity), place.networks)
+        spec, endpoint, identity = self._load.protocol.spec, self._account, self._identity
+        return Endpoint(spec.url(endpoint.url, identity), spec.subprotocols, spec.headers(identity), endpoint.networks)
 
     def request(  # noqa: PLR0913  by keyword
         self,
@@ -161,7 +161,7 @@ class Session:
             error = local_error(fault) or self._cut_short
             raise
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns, Spot(_topic_name(command.topic), sequence))
+            self._recorder.end(begun, outcome, error, ended_ns, TopicPosition(_topic_name(command.topic), sequence))
         return reply
 
     @property
@@ -179,11 +179,11 @@ class Session:
             self._ended(*connection.lost)  # at once: nothing more is begun on a connection that is no more
         return ended
 
-    def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> Begun:
+    def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> PendingOperation:
         """An operation whose end is a push; hand the result to `end`."""
         return self._recorder.begin(self.who, operation, key, chat, planned_ns)
 
-    def end(self, begun: Begun, outcome: str, error: str, ended_ns: int | None = None) -> None:
+    def end(self, begun: PendingOperation, outcome: str, error: str, ended_ns: int | None = None) -> None:
         self._recorder.end(begun, outcome, error, ended_ns)
 
     def is_own(self, key: int | None) -> bool:
@@ -206,7 +206,7 @@ class Session:
         reply, _ = connection.request(key, frames, self._load.timeout_s("default"))
         if reply.error == "timeout" and self._connection is connection:
             self.drop()
-            self._lost("cut_off", "the pod did not answer a heartbeat")
+            self._on_lost("cut_off", "the pod did not answer a heartbeat")
 
     def close(self, planned_ns: int) -> None:
         """`connection.close`, then the WebSocket's own close."""
@@ -217,7 +217,7 @@ class Session:
             connection.close(_CLOSE_S)
 
     def drop(self) -> None:
-        """Drops the connection without a word; whoever waits for a reply gets `cut_off`."""
+        """Drops the connection without a closing handshake; requests that are waiting end with `cut_off`."""
         connection, self._connection = self._connection, None
         self._load.sessions.discard(self)
         if connection is not None:
@@ -239,21 +239,21 @@ class Session:
         connected, self._connection = self._connection is not None, None
         self._load.sessions.discard(self)
         if connected:
-            self._lost(error, detail)
+            self._on_lost(error, detail)
 
-    def _pushed(self, push: Push, received_ns: int) -> None:
+    def _pushed(self, push: Push, arrived_ns: int) -> None:
         clock = self._load.clock
-        heard_ns = received_ns - clock.origin_ns
+        received_ns = arrived_ns - clock.origin_ns
         published_ns = None if push.published_ns is None else _published_ns(clock.of_unix(push.published_ns))
-        if not push.chat:  # recorded, and nothing that an actor could act on
-            times = PushTimes(heard_ns, published_ns, at=Spot("other"))
+        if not push.chat:  # recorded; no user can use it
+            times = PushTimes(received_ns, published_ns, at=TopicPosition("other"))
             self._recorder.push(self.who, "event.deliver", push.key or 0, None, times)
             return
         planned_ns, started_ns = (None, None) if push.key is None else self._load.causes.find(push.key)
         topic = "queue" if push.topic == QUEUE_TOPIC else "chat" if push.topic == chat_topic(push.chat) else "other"
-        times = PushTimes(heard_ns, published_ns, planned_ns, started_ns, Spot(topic, push.sequence))
+        times = PushTimes(received_ns, published_ns, planned_ns, started_ns, TopicPosition(topic, push.sequence))
         self._recorder.push(self.who, "event.deliver", push.key or 0, chat_number(push.chat), times)
-        self._heard(push, heard_ns)
+        self._on_push(push, received_ns)
 
 
 def _published_ns(stamp_ns: int) -> int | None:

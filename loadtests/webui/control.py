@@ -86,7 +86,7 @@ class RunControl:
         options = environment.parsed_options
         self.choice = {name: getattr(options, name) for name in CHOICES}
         """What the page's form shows first: what was chosen last. It decides nothing: what a start does not name is
-        as on the command line, whatever was started before."""
+        as on the command line, independent of earlier starts."""
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.test_stop.add_listener(self._on_test_stop)
 

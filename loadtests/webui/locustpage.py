@@ -20,7 +20,7 @@ from loadtests.webui.protection import TOKEN_HEADER, token
 View = Callable[..., Any]
 
 _NOT_MEASURED = "Average Content Size"
-"""A column of Locust's tables that is 0 here whatever was sent."""
+"""A column of Locust's tables that is always 0 here."""
 
 _RATES = ("current_rps", "current_fail_per_sec")
 """What Locust goes on showing as the present rate when the load has ended."""

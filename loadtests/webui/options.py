@@ -89,7 +89,7 @@ def _with_asked(scenarios: Iterable[str]) -> list[str]:
 
 
 def _private_master() -> dict[str, Any]:
-    """Where the master listens unless told otherwise: when Locust starts the workers itself, for this host only, and
+    """Where the master listens by default: when Locust starts the workers itself, for this host only, and
     on a port of its own, so that two tests do not get each other's workers."""
     if {"--master", "--worker"} & set(sys.argv) or {"LOCUST_MODE_MASTER", "LOCUST_MODE_WORKER"} & set(os.environ):
         return {}
@@ -98,8 +98,8 @@ def _private_master() -> dict[str, Any]:
 
 @cache
 def _port() -> int:
-    """Kept from everybody else until this process ends; one, however often arguments are parsed."""
+    """Reserved until this process ends; one port, however often arguments are parsed."""
     port = free_port()
-    while str(port) in sys.argv:  # somebody wants it for something else
+    while str(port) in sys.argv:  # another option uses it
         port = free_port()
     return port

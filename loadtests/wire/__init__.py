@@ -1,1 +1,1 @@
-"""How messages travel: `codecs` are pure, `connection` is one WebSocket for greenlets."""
+"""WebSockets: frames, handshake, transport, connections. No messages: those are the protocols'."""

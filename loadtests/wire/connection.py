@@ -76,7 +76,7 @@ class Connection:
         self._incoming = Incoming()
         self._client = client
         self.opened: Opened | None = None
-        """What the server said of the connection when it accepted it."""
+        """The server's terms, once it has accepted the connection."""
         self._on_push = on_push
         self._on_lost = on_lost
         self._hub = get_hub()

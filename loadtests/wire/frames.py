@@ -90,7 +90,7 @@ class Incoming:
         self.controls = 0
         """Control frames so far; the reader may set it back."""
         self.closed = ""
-        """What the other side said when it closed; empty while it has not."""
+        """Code and reason of the other side's close frame; empty while there is none."""
         self.broken = ""
         """How the other side broke the protocol; empty while it has not."""
 

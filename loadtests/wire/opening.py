@@ -22,7 +22,7 @@ WRITE: Final = 2
 
 
 class Waiting(Protocol):
-    """What an opening needs of its surroundings. Whatever ends a wait too early is raised through the opening."""
+    """How an opening waits. An exception that ends a wait early passes through the opening."""
 
     def resolve(self, host: str, port: int) -> Sequence[Address]:
         """Raises ConnectionFailed."""
@@ -88,7 +88,7 @@ class Opening:
         self._connected = True
         try:
             transport = self._secure(connected) if self._uri.secure else PlainTransport(connected)
-            return transport, self._shake_hands(transport)
+            return transport, self._upgrade_http(transport)
         except BaseException:
             connected.close()
             raise
@@ -113,7 +113,7 @@ class Opening:
             raise tls_failed(self._where, error, transport.first_bytes) from None
         return transport
 
-    def _shake_hands(self, transport: Transport) -> bytes:
+    def _upgrade_http(self, transport: Transport) -> bytes:
         """Sends the HTTP upgrade and reads its answer; returns the bytes of frames that came with it."""
 
         def send(data: bytes) -> None:

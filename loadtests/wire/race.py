@@ -59,7 +59,7 @@ def resolution_failed(host: str, error: Exception) -> ConnectionFailed:
 
 
 class Race:
-    """Attempts to connect to one of the addresses. `report` tells of each that was tried, also while it goes on."""
+    """Attempts to connect to one of the addresses. `report` names each one tried so far."""
 
     def __init__(self, host: str, port: int, addresses: Sequence[Address], new_socket: NewSocket) -> None:
         """`new_socket(family, type)` makes sockets."""

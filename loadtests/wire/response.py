@@ -57,7 +57,7 @@ class ResponseHead:
 
     @property
     def decided(self) -> bool:
-        """Whether this is a refusal, whatever else arrives."""
+        """Whether this is a refusal, independent of further bytes."""
         return self.foreign or max(self.status, self._cut_status) >= _FINAL
 
     @property

@@ -90,8 +90,8 @@ def _stamped(connected: socket.socket) -> bool:
 
 
 def _arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """By the kernel's stamp; now, where it gave none. A generator that is busy with somebody else's reply does not add
-    its own delay to what it measures."""
+    """By the kernel's stamp; now, where it gave none. A generator that is busy with another reply does not add its
+    own delay to the latency."""
     if ancillary:
         seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
         # The Unix clock first: what comes between the two readings makes the arrival late, never too early.
@@ -137,7 +137,7 @@ class TlsTransport:
         return True
 
     def recv(self, size: int) -> bytes:
-        """Everything readable now: no decrypted byte stays behind, which no watcher would tell of."""
+        """Everything readable now: a decrypted byte that stays behind would wake no watcher."""
         ended = self._fetch(size)
         decrypted = []
         try:

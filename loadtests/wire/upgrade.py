@@ -64,7 +64,9 @@ class Upgrade:
         broken: Exception | None = None
         try:
             send(self._request())
-        except OSError as error:  # a server that refuses and closes at once has said why: that can still be read
+        except (
+            OSError
+        ) as error:  # a server that refuses and closes at once has sent the reason, which can still be read
             broken = error
         try:
             while not self._take(receive(self._patience_s())):

@@ -10,26 +10,18 @@ from retired_words import ROOT, retired_in_name, retired_in_text, room, uses_in,
 #: another room takes its number with it. `python tests/docs/retired_words.py ROOM` prints the uses.
 LEFT = {
     "loadtests/calibration": 21,
-    "loadtests/generator": 101,
     "loadtests/ledger": 66,
     "loadtests/pod": 151,
     "loadtests/probes": 519,
     "loadtests/servers": 103,
-    "loadtests/users": 83,
-    "loadtests/webui": 5,
-    "loadtests/wire": 11,
     "tests/calibration": 33,
     "tests/drivers": 11,
     "tests/e2e": 6,
     "tests/engines": 5,
-    "tests/generator": 30,
     "tests/ledger": 19,
     "tests/pod": 54,
     "tests/probes": 497,
     "tests/servers": 110,
-    "tests/users": 13,
-    "tests/webui": 13,
-    "tests/wire": 91,
 }
 
 

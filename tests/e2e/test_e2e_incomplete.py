@@ -84,7 +84,7 @@ NO_CUSTOMERS = "customer.Customer.live = lambda self: None"
 CUSTOMERS_CRASH = """
 def broken(self):
     raise KeyError("broken customer")
-customer.Customer._seek_help = broken
+customer.Customer._request_chat = broken
 """
 ARRIVALS_CRASH = """
 def broken(*arguments):
@@ -114,7 +114,7 @@ worker.WorkerRun._tell = and_break
 REPORTS_END = """
 def broken(self, before):
     raise AttributeError("broken report")
-masterrun.MasterRun._tell_tick = broken
+masterrun.MasterRun._report_tick = broken
 """
 WORKER_QUITS = """
 tell = worker.WorkerRun._tell

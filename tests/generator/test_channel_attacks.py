@@ -18,7 +18,7 @@ import pytest
 from channel_peers import TOKEN, Master, Peer, running_master, until
 from locust import __version__
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel import sockets
 
 HEARTBEAT = {"state": "ready", "current_cpu_usage": 1.0, "current_memory_usage": 1}
@@ -41,10 +41,10 @@ def attacker(master: Master) -> Iterator[Peer]:
 
 @pytest.mark.parametrize("token", [None, "guessed", ""], ids=["plain", "guess", "empty"])
 def test_a_peer_without_the_token_gets_nothing(master: Master, token: str | None) -> None:
-    """The attack of old: it said that it runs on the master's host, and got the signing secret."""
+    """An earlier attack: it claimed to run on the master's host, and got the signing secret."""
     stranger = master.peer(b"honest_2", token)
     stranger.send("client_ready", __version__)
-    stranger.send(talk.READY, {"worker": 0, "run": "x", "error": "", "same_host": True, "has_secret": True})
+    stranger.send(runmessages.READY, {"worker": 0, "run": "x", "error": "", "same_host": True, "has_secret": True})
     gevent.sleep(0.5)
     assert "honest_2" not in master.runner.clients
     assert stranger.received == []
@@ -62,7 +62,7 @@ def test_refused_connections_are_logged_once(master: Master, caplog: pytest.LogC
     master.assert_serves()
 
 
-def test_a_worker_with_another_token_says_so(
+def test_worker_with_another_token_reports_it(
     master: Master, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOADTESTS_JOIN_TOKEN", "another token")
@@ -135,13 +135,13 @@ BODIES: dict[str, tuple[Any, Any]] = {
     "logs of another worker": ("logs", {"worker_id": "honest_1", "logs": ["x"]}),
     "old worker": ("client_ready", None),
     "version is a list": ("client_ready", [1, 2]),
-    "ready without fields": (talk.READY, {"worker": 0, "run": "r", "error": ""}),
-    "progress with a negative count": (talk.PROGRESS, {"worker": 0, "begun": -1}),
-    "rows are no bytes": (talk.ROWS, {"worker": 0, "number": 0, "data": "x"}),
-    "negative batch": (talk.ROWS, {"worker": 0, "number": -1, "data": b"x"}),
-    "huge number": (talk.PING, {"sent_ns": 1 << 63}),
-    "a date": (talk.PING, {"sent_ns": {"__datetime__": True, "as_str": "no date"}}),
-    "an object id": (talk.PING, {"__ObjectId__": True, "as_str": "x"}),
+    "ready without fields": (runmessages.READY, {"worker": 0, "run": "r", "error": ""}),
+    "progress with a negative count": (runmessages.PROGRESS, {"worker": 0, "begun": -1}),
+    "rows are no bytes": (runmessages.ROWS, {"worker": 0, "number": 0, "data": "x"}),
+    "negative batch": (runmessages.ROWS, {"worker": 0, "number": -1, "data": b"x"}),
+    "huge number": (runmessages.PING, {"sent_ns": 1 << 63}),
+    "a date": (runmessages.PING, {"sent_ns": {"__datetime__": True, "as_str": "no date"}}),
+    "an object id": (runmessages.PING, {"__ObjectId__": True, "as_str": "x"}),
 }
 
 
@@ -150,8 +150,8 @@ def test_a_message_of_wrong_content_is_refused(master: Master, attacker: Peer, k
     before = master.refusals.total
     attacker.send(kind, body)
     master.refuse(before + 1)
-    until(lambda: bool(attacker.messages(talk.REFUSED)))
-    (answer,) = attacker.messages(talk.REFUSED)
+    until(lambda: bool(attacker.messages(runmessages.REFUSED)))
+    (answer,) = attacker.messages(runmessages.REFUSED)
     assert answer["reason"].isprintable()
     assert len(answer["reason"]) < 300
     assert attacker.messages("locustfile") == []
@@ -203,8 +203,8 @@ FORGED: list[tuple[str, Any]] = [
     ("spawning_complete", {"user_classes_count": {"Agent": 5}, "user_count": 5}),
     ("stats", None),
     ("exception", {"msg": "x", "traceback": "x"}),
-    (talk.LEAVING, {"worker": 0, "cause": "x"}),
-    (talk.ROWS, {"worker": 0, "number": 0, "data": b"x"}),
+    (runmessages.LEAVING, {"worker": 0, "cause": "x"}),
+    (runmessages.ROWS, {"worker": 0, "number": 0, "data": b"x"}),
 ]
 
 
@@ -215,8 +215,8 @@ def test_a_message_in_the_name_of_another_worker_is_refused(
     before = master.refusals.total
     attacker.send(kind, body, node="honest_1")
     master.refuse(before + 1)
-    until(lambda: bool(attacker.messages(talk.REFUSED)))
-    assert attacker.messages(talk.REFUSED) == [{"reason": "it is in the name of honest_1"}]
+    until(lambda: bool(attacker.messages(runmessages.REFUSED)))
+    assert attacker.messages(runmessages.REFUSED) == [{"reason": "it is in the name of honest_1"}]
 
 
 def test_the_id_of_a_connected_worker_cannot_be_taken(master: Master) -> None:
@@ -275,8 +275,8 @@ def test_no_worker_joins_beyond_those_that_are_expected() -> None:
     with running_master(most_workers=1) as master:
         extra = master.peer(b"extra_1")
         extra.send("client_ready", __version__)
-        until(lambda: bool(extra.messages(talk.REFUSED)))
-        assert extra.messages(talk.REFUSED) == [{"reason": "the master has its 1 workers"}]
+        until(lambda: bool(extra.messages(runmessages.REFUSED)))
+        assert extra.messages(runmessages.REFUSED) == [{"reason": "the master has its 1 workers"}]
         assert list(master.runner.clients) == ["honest_1"]
         extra.close()
         master.assert_serves()
@@ -296,7 +296,7 @@ def test_a_fault_in_a_handler_does_not_end_the_listener(master: Master, attacker
     def fail(environment: Any, msg: Any) -> None:
         raise KeyError(msg)
 
-    master.runner.custom_messages.pop(talk.PING, None)
+    master.runner.custom_messages.pop(runmessages.PING, None)
     master.runner.environment.events.worker_report.add_listener(fail)
     attacker.send("client_ready", __version__)
     until(lambda: bool(attacker.messages("ack")))

@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.generator import rows, talk
+from loadtests.generator import rows, runmessages
 from loadtests.generator.channel.messages import Refused, read_message
 from loadtests.generator.live import LiveWindow, histogram, is_latency
 from loadtests.generator.prepared import CannotRunError
@@ -29,7 +29,9 @@ def encoded(made: HdrHistogram) -> str:
     return str(made.encode().decode())
 
 
-@pytest.mark.parametrize(("kind", "body"), [(talk.READY, READY), (talk.PROGRESS, PROGRESS), (talk.DRAINED, PROGRESS)])
+@pytest.mark.parametrize(
+    ("kind", "body"), [(runmessages.READY, READY), (runmessages.PROGRESS, PROGRESS), (runmessages.DRAINED, PROGRESS)]
+)
 def test_what_a_worker_sends_is_taken(kind: str, body: dict[str, Any]) -> None:
     taken = read(kind, body)
     assert taken.keys() == body.keys()
@@ -64,25 +66,25 @@ def test_what_a_worker_sends_is_taken(kind: str, body: dict[str, Any]) -> None:
 )
 def test_progress_out_of_range_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="loadtests"):
-        read(talk.PROGRESS, {**PROGRESS, **change})
+        read(runmessages.PROGRESS, {**PROGRESS, **change})
 
 
 @pytest.mark.parametrize("missing", PROGRESS)
 def test_progress_without_a_field_is_refused(missing: str) -> None:
     with pytest.raises(Refused, match=missing):
-        read(talk.PROGRESS, {name: value for name, value in PROGRESS.items() if name != missing})
+        read(runmessages.PROGRESS, {name: value for name, value in PROGRESS.items() if name != missing})
 
 
 def test_texts_come_out_printable_and_cut() -> None:
     hostile = {"error": "\x1b]0;owned\x07" + "x" * 5000, "details": [["e", "line\nline\u202e", 1]]}
     failures = {"by_stage": {"\x00": {}}, "details": hostile["details"]}
-    taken = read(talk.PROGRESS, {**PROGRESS, "error": hostile["error"], "connection_failures": failures})
+    taken = read(runmessages.PROGRESS, {**PROGRESS, "error": hostile["error"], "connection_failures": failures})
     assert taken["error"].startswith("\\x1b]0;owned\\x07xxx")
     assert len(taken["error"]) == 4000
     assert taken["connection_failures"]["details"] == [("e", "line\\x0aline\\u202e", 1)]
     assert list(taken["connection_failures"]["by_stage"]) == ["\\x00"]
-    assert read(talk.PROGRESS, {**PROGRESS, "error": "a\\x1b"})["error"] == "a\\x1b", "an escape stays as it is"
-    ready = read(talk.READY, {**READY, "node": "\x1b[31m" + "n" * 100})
+    assert read(runmessages.PROGRESS, {**PROGRESS, "error": "a\\x1b"})["error"] == "a\\x1b", "an escape stays as it is"
+    ready = read(runmessages.READY, {**READY, "node": "\x1b[31m" + "n" * 100})
     assert ready["node"] == "\\x1b[31m" + "n" * 55 + "…"
 
 
@@ -102,7 +104,7 @@ _value = st.recursive(
 @given(st.sampled_from(sorted(PROGRESS)), _value)
 def test_a_field_of_any_value_is_refused_or_sound(name: str, value: Any) -> None:
     try:
-        taken = read(talk.PROGRESS, {**PROGRESS, name: value})
+        taken = read(runmessages.PROGRESS, {**PROGRESS, name: value})
     except Refused as refused:
         assert str(refused).isprintable()
         return
@@ -191,15 +193,15 @@ def worker(**ready: Any) -> WorkerState:
 
 def test_messages_out_of_turn_are_refused() -> None:
     new, ready, local, failed = WorkerState(1, "w"), worker(), worker(remote=False), worker(error="x")
-    assert new.problem_of_message(talk.READY) == ""
-    for message in (talk.PROGRESS, talk.ROWS, talk.LEAVING, talk.DRAINED):
+    assert new.problem_of_message(runmessages.READY) == ""
+    for message in (runmessages.PROGRESS, runmessages.ROWS, runmessages.LEAVING, runmessages.DRAINED):
         assert "has not prepared the run" in new.problem_of_message(message)
         assert "has not prepared the run" in failed.problem_of_message(message)
         assert ready.problem_of_message(message) == ""
-    assert "has prepared already" in ready.problem_of_message(talk.READY)
-    assert "writes its rows itself" in local.problem_of_message(talk.ROWS)
+    assert "has prepared already" in ready.problem_of_message(runmessages.READY)
+    assert "writes its rows itself" in local.problem_of_message(runmessages.ROWS)
     ready.drained = True
-    assert "after the worker's last message" in ready.problem_of_message(talk.PROGRESS)
+    assert "after the worker's last message" in ready.problem_of_message(runmessages.PROGRESS)
 
 
 def problem(proof: str, *, shared: bool = False) -> CannotRunError | None:
@@ -207,13 +209,13 @@ def problem(proof: str, *, shared: bool = False) -> CannotRunError | None:
 
 
 def test_a_worker_proves_that_it_has_the_secret() -> None:
-    right = talk.secret_proof("s3cret", "master's", "n", "host-b_1")
+    right = runmessages.secret_proof("s3cret", "master's", "n", "host-b_1")
     assert problem(right) is None
     assert "s3cret" not in right
     for wrong in (
-        talk.secret_proof("another", "master's", "n", "host-b_1"),
-        talk.secret_proof("s3cret", "earlier", "n", "host-b_1"),
-        talk.secret_proof("s3cret", "master's", "n", "host-c_1"),
+        runmessages.secret_proof("another", "master's", "n", "host-b_1"),
+        runmessages.secret_proof("s3cret", "earlier", "n", "host-b_1"),
+        runmessages.secret_proof("s3cret", "master's", "n", "host-c_1"),
         "é",
     ):
         found = problem(wrong)

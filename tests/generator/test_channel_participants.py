@@ -8,7 +8,7 @@ import pytest
 from channel_bodies import PROGRESS, READY, row
 from locust_runs import SECRET, TINY, plan_for
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.live import LiveWindow
@@ -21,10 +21,10 @@ class Lines:
     """What the conductor would read."""
 
     def __init__(self) -> None:
-        self.said: list[dict[str, Any]] = []
+        self.reported: list[dict[str, Any]] = []
 
-    def say(self, event: str, **fields: Any) -> None:
-        self.said.append({"event": event, **fields})
+    def report(self, event: str, **fields: Any) -> None:
+        self.reported.append({"event": event, **fields})
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
         for client in ("a_0", "b_1"):
             self.run._invite(client)
         for number, client in enumerate(("a_0", "b_1")):
-            self.receive(client, talk.READY, {**READY, "worker": number, "run": self.run.plan.run})
+            self.receive(client, runmessages.READY, {**READY, "worker": number, "run": self.run.plan.run})
 
     def receive(self, client: str, kind: str, body: dict[str, Any]) -> None:
         self.run.receive(client, kind, body)
@@ -55,11 +55,11 @@ def made(tmp_path: Path) -> Run:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
-        (talk.PROGRESS, {**PROGRESS, "error": "forged"}),
-        (talk.DRAINED, {**PROGRESS, "error": "forged"}),
-        (talk.LEAVING, {"cause": "forged"}),
-        (talk.ROWS, {"number": 0, "data": row()}),
-        (talk.READY, READY),
+        (runmessages.PROGRESS, {**PROGRESS, "error": "forged"}),
+        (runmessages.DRAINED, {**PROGRESS, "error": "forged"}),
+        (runmessages.LEAVING, {"cause": "forged"}),
+        (runmessages.ROWS, {"number": 0, "data": row()}),
+        (runmessages.READY, READY),
     ],
 )
 @pytest.mark.parametrize(("client", "number"), [("b_1", 0), ("c_2", 0), ("c_2", 7), ("b_1", 7)])
@@ -68,9 +68,9 @@ def test_the_number_of_another_worker_is_refused(
 ) -> None:
     with pytest.raises(Refused, match="not the worker of that number"):
         made.receive(client, kind, {**body, "worker": number, "run": made.run.plan.run})
-    assert made.run.workers[0].told == {}
+    assert made.run.workers[0].last_report == {}
     assert not any(worker.left or worker.drained for worker in made.run.workers.values())
-    assert made.lines.said == []
+    assert made.lines.reported == []
     assert list(made.directory.batches("operations")) == []
 
 
@@ -80,41 +80,41 @@ def test_the_number_of_another_worker_is_refused(
     ids=["empty", "cut", "operation", "pod", "rest", "arrow"],
 )
 def test_rows_that_are_none_are_refused_and_not_acknowledged(made: Run, data: bytes) -> None:
-    made.receive("a_0", talk.ROWS, {"worker": 0, "number": 0, "data": row()})
+    made.receive("a_0", runmessages.ROWS, {"worker": 0, "number": 0, "data": row()})
     with pytest.raises(Refused, match="its rows"):
-        made.receive("a_0", talk.ROWS, {"worker": 0, "number": 1, "data": data})
-    made.receive("a_0", talk.ROWS, {"worker": 0, "number": 1, "data": row(seq=1)})
-    kept = [data["number"] for kind, data, _ in made.sent if kind == talk.ROWS_KEPT]
+        made.receive("a_0", runmessages.ROWS, {"worker": 0, "number": 1, "data": data})
+    made.receive("a_0", runmessages.ROWS, {"worker": 0, "number": 1, "data": row(seq=1)})
+    kept = [data["number"] for kind, data, _ in made.sent if kind == runmessages.ROWS_KEPT]
     assert kept == [0, 1]
     assert [r["seq"] for batch in made.directory.batches("operations") for r in batch.to_pylist()] == [0, 1]
 
 
 def test_more_rows_than_operations_are_refused(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadtests.generator.masterrun._ROWS_AHEAD", 10)
-    made.receive("a_0", talk.PROGRESS, PROGRESS)
+    made.receive("a_0", runmessages.PROGRESS, PROGRESS)
     with pytest.raises(Refused, match="more than 110"):
-        made.receive("a_0", talk.ROWS, {"worker": 0, "number": 0, "data": row() * 111})
+        made.receive("a_0", runmessages.ROWS, {"worker": 0, "number": 0, "data": row() * 111})
 
 
-def test_a_worker_that_has_drained_says_nothing_more(made: Run) -> None:
-    made.receive("a_0", talk.DRAINED, PROGRESS)
-    for kind in (talk.DRAINED, talk.PROGRESS, talk.ROWS, talk.LEAVING, talk.READY):
+def test_messages_after_the_last_one_are_refused(made: Run) -> None:
+    made.receive("a_0", runmessages.DRAINED, PROGRESS)
+    for kind in (runmessages.DRAINED, runmessages.PROGRESS, runmessages.ROWS, runmessages.LEAVING, runmessages.READY):
         with pytest.raises(Refused, match="after the worker's last message"):
             made.receive("a_0", kind, {**PROGRESS, "worker": 0, "run": made.run.plan.run})
-    assert len([line for line in made.lines.said if line.get("state") == "left"]) == 2
+    assert len([line for line in made.lines.reported if line.get("state") == "left"]) == 2
 
 
 def test_a_flood_of_reports_makes_few_lines(made: Run) -> None:
     refused = 0
     for _ in range(5000):
         try:
-            made.receive("a_0", talk.PROGRESS, PROGRESS)
+            made.receive("a_0", runmessages.PROGRESS, PROGRESS)
         except Refused:
             refused += 1
-    assert len(made.lines.said) + refused == 5000
+    assert len(made.lines.reported) + refused == 5000
     assert refused > 4000
-    made.receive("b_1", talk.PROGRESS, {**PROGRESS, "worker": 1})
-    made.receive("a_0", talk.DRAINED, PROGRESS)
+    made.receive("b_1", runmessages.PROGRESS, {**PROGRESS, "worker": 1})
+    made.receive("a_0", runmessages.DRAINED, PROGRESS)
 
 
 def test_a_budget_refills_up_to_its_burst() -> None:

@@ -19,7 +19,7 @@ import zmq
 from locust import __version__
 from locust_runs import LOCUSTFILE, SECRET, TINY, Locust, LocustRun, locust, memory_pod, plan_for
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel.tokens import server_keys
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 
@@ -122,11 +122,11 @@ def attack(port: int, victim: str, token: str | None) -> bytes:
         ("client_stopped", None),
         ("spawning_complete", {"user_classes_count": {"Agent": 0}, "user_count": 0}),
         ("heartbeat", {"state": "missing", "current_cpu_usage": 1, "current_memory_usage": 1}),
-        (talk.READY, {"worker": 0, "run": "01-memory", "error": "forged", "same_host": True}),
-        (talk.LEAVING, {"worker": 0, "cause": "forged"}),
-        (talk.PROGRESS, progress),
-        (talk.DRAINED, progress),
-        (talk.ROWS, {"worker": 0, "number": 0, "data": b"\0" * 81}),
+        (runmessages.READY, {"worker": 0, "run": "01-memory", "error": "forged", "same_host": True}),
+        (runmessages.LEAVING, {"worker": 0, "cause": "forged"}),
+        (runmessages.PROGRESS, progress),
+        (runmessages.DRAINED, progress),
+        (runmessages.ROWS, {"worker": 0, "number": 0, "data": b"\0" * 81}),
         ("stats", {"stats": [], "stats_total": None, "errors": {}}),
     ]
     for kind, body in bodies:

@@ -118,12 +118,12 @@ def test_our_own_locustfile_is_admitted() -> None:
 
 
 def test_keys_that_add_or_remove_users_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[dict[str, Any]] = []
-    monkeypatch.setattr(input_events, "input_listener", heard.append)
+    listeners: list[dict[str, Any]] = []
+    monkeypatch.setattr(input_events, "input_listener", listeners.append)
     monkeypatch.setattr(main, "input_listener", None)
     without_user_keys()
     main.input_listener(dict.fromkeys(("w", "W", "s", "S", "\n"), int))  # type: ignore[attr-defined, misc]
-    assert [list(keys) for keys in heard] == [["\n"]]
+    assert [list(keys) for keys in listeners] == [["\n"]]
 
 
 @pytest.mark.e2e

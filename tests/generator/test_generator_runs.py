@@ -91,7 +91,7 @@ def test_the_answer_is_measured_from_the_offer(whole_run: LocustRun) -> None:
     assert all(abs(r["planned_ns"] - offers[r["key"]]["planned_ns"]) < 5_000_000 for r in answers)
 
 
-def test_stages_are_told_when_they_begin(whole_run: LocustRun) -> None:
+def test_stages_are_reported_when_they_begin(whole_run: LocustRun) -> None:
     stages = whole_run.events("stage")
     assert [s["name"] for s in stages] == ["warm-up", "steady", "storm"]
     assert [s["started_ns"] - stages[0]["started_ns"] for s in stages] == [0, 1_000_000_000, 3_000_000_000]
@@ -118,7 +118,7 @@ def test_no_secret_is_left_behind(whole_run: LocustRun) -> None:
 
 
 def test_users_that_stop_slowly_lose_nothing(pod: str, tmp_path: Path) -> None:
-    """Nobody answers, so that customers are in the middle of waiting when the run ends."""
+    """No agent answers, so that customers are in the middle of waiting when the run ends."""
     scenario = TINY.replace("median: 60ms", "median: 60s")
     with locust(plan_for(tmp_path, pod, scenario), ["--processes", "2"]) as running:
         run = running.finish()
@@ -260,8 +260,8 @@ def test_a_remote_worker_sends_its_rows_to_the_master(pod: str, tmp_path: Path) 
         remote_worker(running, tmp_path / "worker.log"),
     ):
         run = running.finish()
-    (told,) = run.drained
-    assert told["begun"] == told["written"] == len(run.rows()) > 0
+    (report,) = run.drained
+    assert report["begun"] == report["written"] == len(run.rows()) > 0
     (joined,) = [line for line in run.events("worker") if "remote" in line]
     assert joined["remote"] is True
     assert abs(joined["offset_ns"]) <= joined["error_ns"] + 1_000_000  # the same clock, in truth
@@ -307,7 +307,7 @@ def test_a_killed_remote_worker_is_missed_before_locust_misses_it(pod: str, tmp_
         assert "failed to send heartbeat" not in running.log.read_text()
 
 
-def test_a_remote_worker_without_the_secret_is_told(pod: str, tmp_path: Path) -> None:
+def test_remote_worker_without_the_secret_is_refused(pod: str, tmp_path: Path) -> None:
     token = {"LOADTESTS_JOIN_TOKEN": "a token of the tests"}
     with locust(plan_for(tmp_path, pod, TINY), ["--master", "--expect-workers", "1"], **token) as running:
         environment = {k: v for k, v in os.environ.items() if k != "LOADTESTS_TOKEN_SECRET"} | token
@@ -324,7 +324,7 @@ def test_a_remote_worker_without_the_secret_is_told(pod: str, tmp_path: Path) ->
     assert "needs LOADTESTS_TOKEN_SECRET in its environment" in running.log.read_text()
 
 
-def test_without_a_worker_one_line_says_what_to_add() -> None:
+def test_without_a_worker_one_line_names_the_option() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"],
         capture_output=True, text=True, timeout=60, check=False,

@@ -1,4 +1,4 @@
-"""The recorder: one row an operation, nothing lost or the loss counted, whatever the disk does."""
+"""The recorder: one row an operation, nothing lost or the loss counted, with any fault of the disk."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from loadtests.records import reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
-from loadtests.users.recording import PushTimes, Spot, Who
+from loadtests.users.recording import PushTimes, TopicPosition, Who
 
 WHO = Who(pod=0, account=3, user=17, connection=42)
 SCHEMA = OPERATIONS_TABLE.schema({"pod": ["pod-17"]})
@@ -49,7 +49,7 @@ def written(directory: RunDirectory) -> list[dict[str, Any]]:
     return [{name: codes[name][v] if name in codes else v for name, v in row.items()} for row in rows]
 
 
-def test_a_row_says_who_did_what_when_and_how_it_went(recorder: Recorder, directory: RunDirectory) -> None:
+def test_row_has_user_operation_times_and_outcome(recorder: Recorder, directory: RunDirectory) -> None:
     planned = recorder.now_ns() - 5_000_000
     begun = recorder.begin(WHO, "chat.accept", 0xB, chat=0xA, planned_ns=planned)
     ended = recorder.end(begun, "refused", "already_accepted")
@@ -88,9 +88,9 @@ def test_a_push_has_a_row_whether_or_not_its_cause_is_known(recorder: Recorder, 
     assert known["ended_ns"] == 51, "nothing takes no time"
 
 
-def test_subscriptions_and_pushes_tell_their_topic_and_number(recorder: Recorder, directory: RunDirectory) -> None:
-    recorder.end(recorder.begin(WHO, "subscription.create", 1), "ok", at=Spot("queue", 41))
-    recorder.push(WHO, "event.deliver", 7, 8, PushTimes(50, 40, at=Spot("chat", 1)))
+def test_subscriptions_and_pushes_have_topic_and_number(recorder: Recorder, directory: RunDirectory) -> None:
+    recorder.end(recorder.begin(WHO, "subscription.create", 1), "ok", at=TopicPosition("queue", 41))
+    recorder.push(WHO, "event.deliver", 7, 8, PushTimes(50, 40, at=TopicPosition("chat", 1)))
     recorder.drain()
     assert [(r["topic"], r["sequence"]) for r in written(directory)] == [("queue", 41), ("chat", 1)]
 
@@ -143,7 +143,7 @@ class FullDisk:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_a_full_disk_is_told_once_and_what_is_lost_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_full_disk_is_reported_once_and_losses_counted(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Recorder(FullDisk(), origin_ns=0)
     for key in range(6):
         recorder.end(recorder.begin(WHO, "chat.offer", key), "ok")
@@ -307,7 +307,7 @@ def test_a_killed_worker_began_less_than_it_had_announced(tmp_path: Path, direct
     begun, rows = int.from_bytes(truth.read_bytes(), "little"), len(written(directory))
     assert begun - rows > 0, "the last rows were still in its memory"
     assert reserved - rows >= begun - rows
-    assert reservation.reserved(directory.reservation_path("0")) >= begun  # whether or not anybody took the others
+    assert reservation.reserved(directory.reservation_path("0")) >= begun  # also when the others were not used
 
 
 def test_a_worker_that_drained_leaves_no_reservation(directory: RunDirectory, recorder: Recorder) -> None:

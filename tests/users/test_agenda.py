@@ -1,4 +1,4 @@
-"""What an actor does next, and how it waits for it."""
+"""What a user does next, and how it waits for it."""
 
 from time import monotonic_ns
 
@@ -58,10 +58,10 @@ def test_a_moment_that_has_passed_is_there_at_once_and_one_that_comes_is_waited_
     assert time.now() >= due
 
 
-def test_a_ring_ends_the_wait_and_one_before_it_is_not_lost() -> None:
+def test_notification_ends_the_wait_also_when_it_was_earlier() -> None:
     time = clock()
     waiter = Waiter(time)
-    gevent.spawn(waiter.ring)
+    gevent.spawn(waiter.notify)
     assert not waiter.until(time.now() + 60_000 * MS)
-    waiter.ring()
+    waiter.notify()
     assert not waiter.until(None)

@@ -1,4 +1,4 @@
-"""Waking up on time: never early, everybody, in order; how late is measured by a benchmark, not here."""
+"""Waking up on time: never early, all, in order; how late is measured by a benchmark, not here."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import gevent
 import pytest
 from gevent import Timeout
 
-from loadtests.users.clock import _alarm, call_at, sleep_until
+from loadtests.users.clock import _kernel_timer, call_at, sleep_until
 
 MS = 1_000_000
 
@@ -20,7 +20,7 @@ def _until(condition: Callable[[], bool]) -> None:
             gevent.sleep(0.002)
 
 
-def test_nobody_wakes_early() -> None:
+def test_no_greenlet_wakes_early() -> None:
     def sleep(ahead_ms: float) -> int:
         at_ns = monotonic_ns() + int(ahead_ms * MS)
         sleep_until(at_ns)
@@ -85,11 +85,11 @@ def test_a_forked_process_has_an_alarm_of_its_own() -> None:
 def test_cancelled_calls_do_not_pile_up() -> None:
     far = monotonic_ns() + 3600 * 1000 * MS
     call_at(far, lambda: None)
-    alarm = _alarm()
-    assert alarm is not None
+    timer = _kernel_timer()
+    assert timer is not None
     for _ in range(20_000):
         call_at(far, lambda: None)()
-    assert len(alarm._calls) < 5000
+    assert len(timer._calls) < 5000
     called: list[int] = []
     call_at(monotonic_ns() + MS, lambda: called.append(1))
     _until(lambda: bool(called))

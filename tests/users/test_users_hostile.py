@@ -40,10 +40,10 @@ def agent() -> Agent:
     made = Agent.__new__(Agent)
     made.agenda = Agenda(lambda: None)
     made.backoff = Backoff(random.Random(1))
-    made.waiter = SimpleNamespace(ring=lambda: None)
+    made.waiter = SimpleNamespace(notify=lambda: None)
     made.leaving = made._impatient = made._broken = False
-    made.offers, made.held, made.chats, made.extras = {}, {}, {}, []
-    made.world = SimpleNamespace(
+    made.offers, made.deferred, made.chats, made.extra_topics = {}, {}, {}, []
+    made.worker_load = SimpleNamespace(
         clock=SimpleNamespace(now=lambda: 0),
         think_ns=lambda: 1,
         pause_ns=lambda: 1,
@@ -56,21 +56,21 @@ def agent() -> Agent:
 
 def test_offers_without_end_fill_no_memory(agent: Agent) -> None:
     for number in range(20_000):
-        agent._heard(event(number), number)
+        agent._on_push(event(number), number)
     assert len(agent.offers) == len(agent.agenda) == agents._MAX_PENDING
     agent.chats["ffff"] = Chat("chat/ffff", 0)
     while agent.agenda.due_ns is not None:  # with a chat in hand every offer is held
         agent.session = SimpleNamespace(is_own=lambda _: False)
         agent.agenda.do()
     for number in range(20_000, 40_000):
-        agent._heard(event(number), number)
-    assert len(agent.held) <= len(agent.offers) == agents._MAX_PENDING
+        agent._on_push(event(number), number)
+    assert len(agent.deferred) <= len(agent.offers) == agents._MAX_PENDING
 
 
 def test_messages_without_end_fill_no_memory(agent: Agent) -> None:
     agent.chats["00ff"] = Chat("chat/00ff", 0)
     for number in range(20_000):
-        agent._heard(event(number, topic="chat/00ff", kind="message.sent", chat="00ff"), number)
+        agent._on_push(event(number, topic="chat/00ff", kind="message.sent", chat="00ff"), number)
     assert len(agent.agenda) == agents._MAX_PENDING
     assert agent.chats["00ff"].seen == 19_999
 
@@ -87,7 +87,7 @@ def test_pauses_grow_while_a_pod_breaks_the_protocol(agent: Agent, monkeypatch: 
             return SimpleNamespace(outcome="ok", sequence=0)
 
     monkeypatch.setattr(agents, "Session", Opened)
-    clock = agent.world.clock
+    clock = agent.worker_load.clock
     clock.now = lambda: clock.now_ns
     clock.now_ns = 0
 
@@ -96,7 +96,7 @@ def test_pauses_grow_while_a_pod_breaks_the_protocol(agent: Agent, monkeypatch: 
         for error, lasted_s in ends:
             agent._connect(clock.now_ns)
             clock.now_ns += int(lasted_s * 1e9)
-            agent._lost_unasked(error, "")
+            agent._on_lost(error, "")
             pauses.append((agent.connect_due_ns - clock.now_ns) / 1e9)
         return pauses
 

@@ -27,7 +27,7 @@ def test_statuses_are_counted_by_stage_and_workers_are_added() -> None:
     }
 
 
-def test_a_server_that_never_says_the_same_twice_fills_no_memory() -> None:
+def test_ever_new_messages_of_a_server_fill_no_memory() -> None:
     failures = ConnectionFailures()
     for number in range(1000):
         failures.count("steady", ConnectionFailed("handshake_rejected", f"HTTP 503 {number}", refusal=Refusal(503)))
@@ -37,6 +37,6 @@ def test_a_server_that_never_says_the_same_twice_fills_no_memory() -> None:
     assert summary["details"][-1] == ["", "other errors", 1000 - MAX_DETAILS]
 
 
-def test_a_run_without_failures_says_so() -> None:
+def test_run_without_failures_has_an_empty_summary() -> None:
     nothing = {"exact": True, "http_statuses": {}, "http_statuses_by_stage": {}, "details": []}
     assert connection_failures([ConnectionFailures().summary()], exact=True) == nothing

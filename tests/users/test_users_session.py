@@ -44,6 +44,6 @@ def test_fault_in_a_handler_is_counted(handler: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(users_session, "Connection", FaultyConnection)
     for name in ("_pushed", "_ended"):
         monkeypatch.setattr(Session, name, fault if name == handler else lambda *_: None)
-    session = Session(load, Mock(), heard=Mock(), lost=Mock())
+    session = Session(load, Mock(), on_push=Mock(), on_lost=Mock())
     assert session._create(1, 0, 5.0)[:2] == ("unknown", "timeout")
     assert [str(crash) for crash in crashes] == [f"in {handler}"]

@@ -22,7 +22,7 @@ def test_fields_as_locust_sends_them_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "problem"),
     [
         ("user_count", "50", "Number of users 50: the scenario decides; leave it at 0"),
         ("spawn_rate", "2.5", "Ramp up 2.5: the scenario decides; leave it at 0"),
@@ -34,8 +34,8 @@ def test_fields_as_locust_sends_them_are_accepted() -> None:
         ("user_classes", "Agent", "user_classes: not a field of this form; it has scenario and storage"),
     ],
 )
-def test_field_that_would_be_ignored_is_refused(field: str, value: str, said: str) -> None:
-    assert problems_of(MultiDict({field: value}), "") == [said]
+def test_field_that_would_be_ignored_is_refused(field: str, value: str, problem: str) -> None:
+    assert problems_of(MultiDict({field: value}), "") == [problem]
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_page_of_the_run_follows_it_without_scripts(browser: Browser, chosen: Ui
     assert "no longer refreshes" in tab.text()
 
 
-def test_page_says_that_its_process_is_gone(browser: Browser, tmp_path: Path) -> None:
+def test_page_shows_that_its_process_is_gone(browser: Browser, tmp_path: Path) -> None:
     with web_ui(tmp_path, processes=1) as ui:
         tab = form(browser, ui)
     tab.until(f"{BANNER}.includes('does not answer')")

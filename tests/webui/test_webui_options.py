@@ -30,7 +30,7 @@ def test_the_private_port_is_kept_until_the_master_listens_there():
         assert master.getsockname()[1] == port
 
 
-def test_a_master_for_workers_elsewhere_listens_where_it_is_told(monkeypatch):
+def test_master_for_workers_elsewhere_listens_as_configured(monkeypatch):
     monkeypatch.setattr("sys.argv", ["locust", "--master"])
     parser = LocustArgumentParser(add_help=False)
     add_options(parser)

@@ -94,11 +94,11 @@ def test_plain_page_is_no_origin_of_a_web_ui_with_tls() -> None:
     assert refusal_of(plain, HOSTS) is not None
 
 
-def test_only_a_followed_link_is_a_navigation() -> None:
+def test_only_a_clicked_link_is_a_navigation() -> None:
     link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
-    followed = refusal_of(request(**link), HOSTS)
-    assert followed is not None
-    assert followed.navigation
+    clicked = refusal_of(request(**link), HOSTS)
+    assert clicked is not None
+    assert clicked.navigation
     for other in (request("POST", **link), request(**link | {"sec_fetch_dest": "iframe"})):
         refused = refusal_of(other, HOSTS)
         assert refused is not None

@@ -47,7 +47,7 @@ def test_a_scenario_may_be_a_path() -> None:
     assert parser().parse_args(["--scenario", "my/own.yaml"]).scenario == "my/own.yaml"
 
 
-def test_the_web_ui_is_for_this_host_unless_told_otherwise() -> None:
+def test_web_ui_is_for_this_host_by_default() -> None:
     assert parser().parse_args([]).web_host == "127.0.0.1"
     assert parser().parse_args(["--web-host", "*"]).web_host == "*"
 
@@ -71,7 +71,7 @@ def test_page_does_not_refresh_after_the_end(phase: Phase) -> None:
     assert "no longer refreshes" in text
 
 
-def test_page_tells_why_a_run_ended() -> None:
+def test_page_shows_why_a_run_ended() -> None:
     text = page(Phase.FAILED, run(exit_code=69, reason="database_died", detail="the server <postgres> died"))
     assert "<dt>Ended</dt><dd>database_died: the server &lt;postgres&gt; died</dd>" in text
     assert "<dt>Exit code</dt><dd>69</dd>" in text

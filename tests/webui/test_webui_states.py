@@ -130,7 +130,7 @@ def test_stop_of_a_load_ends_it_in_order(one: Ui, tmp_path: Path) -> None:
     assert [e["msg"].splitlines()[0].partition(": ")[0] for e in exceptions] == ["long on memory"]
 
 
-def test_stop_without_a_run_says_so(one: Ui) -> None:
+def test_stop_without_a_run_is_refused(one: Ui) -> None:
     assert one.post("/stop") == {"success": False, "message": "Nothing is running."}
     assert one.state == "ready"
 
@@ -165,7 +165,7 @@ def test_every_problem_of_a_form_is_reported_until_a_good_start(one: Ui, tmp_pat
     assert "did not begin" not in one.get("/run")
 
 
-def test_set_up_that_fails_says_why(tmp_path: Path) -> None:
+def test_failed_set_up_shows_its_reason(tmp_path: Path) -> None:
     # A server that is there and does not start.
     programs = tmp_path / "bin"
     programs.mkdir()

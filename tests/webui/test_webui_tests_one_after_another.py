@@ -22,7 +22,7 @@ def test_one_test_after_another(ui: Ui, tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_scenario_that_is_not_there_is_told_on_the_page(ui: Ui, tmp_path: Path) -> None:
+def test_missing_scenario_is_shown_on_the_page(ui: Ui, tmp_path: Path) -> None:
     ui.post("/swarm", scenario="no-such-scenario", storage="memory")
     ui.until(lambda: "did not begin" in ui.get("/run"))
     assert "no-such-scenario" in ui.get("/run")

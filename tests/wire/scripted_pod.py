@@ -1,4 +1,4 @@
-"""A server that does what a test tells it to, byte by byte, in greenlets of the test's own process."""
+"""A server that follows the script of a test, byte by byte, in greenlets of the test's own process."""
 
 import json
 import socket
@@ -32,14 +32,14 @@ def pod(script: Script, **tls: Any) -> Iterator[str]:
     """The URL of a WebSocket server that runs `script(socket)` once hands are shaken."""
 
     def handle(connected: Any) -> None:
-        shake_hands(connected)
+        accept_upgrade(connected)
         script(connected)
 
     with serving(handle, **tls) as port:
         yield f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/"
 
 
-def shake_hands(connected: Any, behind: bytes = b"") -> None:
+def accept_upgrade(connected: Any, behind: bytes = b"") -> None:
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     protocol = ServerProtocol(subprotocols=[Subprotocol("messaging-pod.v1")])
     while not protocol.events:
@@ -112,5 +112,5 @@ def echo(connected: Any) -> None:
 
 
 def silent(connected: Any) -> None:
-    """Reads nothing, says nothing, keeps the connection open: a half-open one, for all that the client can tell."""
+    """Reads nothing, sends nothing, keeps the connection open: a half-open one, as far as the client can know."""
     gevent.sleep(60)

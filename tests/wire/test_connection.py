@@ -11,7 +11,7 @@ from gevent.event import Event as Bell
 from hypothesis import given
 from hypothesis import strategies as st
 from podconnection import ask, connect
-from scripted_pod import echo, event, exactly, frame, pod, received, reply, requests, serving, shake_hands
+from scripted_pod import accept_upgrade, echo, event, exactly, frame, pod, received, reply, requests, serving
 from websockets.frames import Frame
 
 from loadtests.protocols.contract import Push
@@ -19,8 +19,8 @@ from loadtests.wire.connection import Connection
 from loadtests.wire.frames import client_frame
 
 
-class Heard:
-    """What a connection told its owner."""
+class Owner:
+    """The owner of a connection: its pushes and its end."""
 
     def __init__(self) -> None:
         self.events: list[Push] = []
@@ -40,25 +40,25 @@ class Heard:
         return connect(url, timeout_s=5, on_push=self.on_event, on_lost=self.on_lost, **more)
 
     def wait(self) -> None:
-        assert self.bell.wait(5), "nothing was heard within 5 s"
+        assert self.bell.wait(5), "nothing was owner within 5 s"
         self.bell.clear()
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def owner() -> Owner:
+    return Owner()
 
 
-def test_a_reply_reaches_the_one_who_asked(heard: Heard) -> None:
+def test_a_reply_reaches_the_one_who_asked(owner: Owner) -> None:
     with pod(echo) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         answer = ask(connection, "message.send", 0x2A, {"chat": "a", "text": "żółw"}, 5).reply
         assert (answer.key, answer.outcome, answer.error) == (0x2A, "ok", "")
         assert answer.body["asked"] == {"type": "message.send", "key": "000000000000002a", "chat": "a", "text": "żółw"}
         connection.close()
 
 
-def test_greenlets_share_a_connection_and_replies_come_in_any_order(heard: Heard) -> None:
+def test_greenlets_share_a_connection_and_replies_come_in_any_order(owner: Owner) -> None:
     def backwards(connected: Any) -> None:
         asked = requests(connected)
         keys = [next(asked)["key"] for _ in range(50)]
@@ -66,16 +66,16 @@ def test_greenlets_share_a_connection_and_replies_come_in_any_order(heard: Heard
         next(asked, None)
 
     with pod(backwards) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         askers = [gevent.spawn(ask, connection, "heartbeat", key, {}, 5) for key in range(50)]
         gevent.joinall(askers, timeout=5)
         assert [int(a.value.reply.body["mine"], 16) for a in askers] == list(range(50))
         connection.close()
 
 
-def test_a_waiting_key_cannot_be_asked_twice(heard: Heard) -> None:
+def test_a_waiting_key_cannot_be_asked_twice(owner: Owner) -> None:
     with pod(lambda connected: gevent.sleep(5)) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         first = gevent.spawn(ask, connection, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         with pytest.raises(ValueError, match="waiting already"):
@@ -85,7 +85,7 @@ def test_a_waiting_key_cannot_be_asked_twice(heard: Heard) -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7, 4096])
-def test_pushes_and_replies_survive_any_cutting_of_the_stream(heard: Heard, piece: int) -> None:
+def test_pushes_and_replies_survive_any_cutting_of_the_stream(owner: Owner, piece: int) -> None:
     """Whole frames take the short way, cut ones the library's; both must give the same."""
 
     def script(connected: Any) -> None:
@@ -102,9 +102,9 @@ def test_pushes_and_replies_survive_any_cutting_of_the_stream(heard: Heard, piec
         next(asked, None)
 
     with pod(script) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         assert ask(connection, "heartbeat", 9, {}, 5).reply.outcome == "ok"
-        assert [e.sequence for e in heard.events] == [1, 2, 3, 4, 5]
+        assert [e.sequence for e in owner.events] == [1, 2, 3, 4, 5]
         connection.close()
 
 
@@ -125,28 +125,28 @@ def test_small_frames_cut_anywhere(cuts: list[int]) -> None:
         exactly(connected, 7)
         next(asked, None)
 
-    heard = Heard()
+    owner = Owner()
     with pod(script) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         assert ask(connection, "heartbeat", 9, {}, 5).reply.outcome == "ok"
-        assert [e.sequence for e in heard.events] == [1, 2, 3]
+        assert [e.sequence for e in owner.events] == [1, 2, 3]
         connection.abort()
 
 
-def test_frames_right_behind_the_handshake_are_heard(heard: Heard) -> None:
+def test_frames_right_behind_the_handshake_are_received(owner: Owner) -> None:
     def handle(connected: Any) -> None:
-        shake_hands(connected, frame(event(1)) + frame(event(2))[:10])
+        accept_upgrade(connected, frame(event(1)) + frame(event(2))[:10])
         connected.sendall(frame(event(2))[10:])
         echo(connected)
 
     with serving(handle) as port:
-        connection = heard.open(f"ws://127.0.0.1:{port}")
+        connection = owner.open(f"ws://127.0.0.1:{port}")
         assert ask(connection, "heartbeat", 1, {}, 5).reply.outcome == "ok"
-        assert [e.sequence for e in heard.events] == [1, 2]
+        assert [e.sequence for e in owner.events] == [1, 2]
         connection.close()
 
 
-def test_a_late_reply_is_given_to_nobody(heard: Heard) -> None:
+def test_late_reply_wakes_no_greenlet(owner: Owner) -> None:
     def late(connected: Any) -> None:
         asked = requests(connected)
         first, second = next(asked), next(asked)
@@ -154,7 +154,7 @@ def test_a_late_reply_is_given_to_nobody(heard: Heard) -> None:
         next(asked, None)
 
     with pod(late) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         answer = ask(connection, "chat.accept", 1, {"chat": "a"}, 0.02).reply
         assert (answer.outcome, answer.error) == ("unknown", "timeout")
         assert ask(connection, "heartbeat", 2, {}, 5).reply.key == 2
@@ -162,9 +162,9 @@ def test_a_late_reply_is_given_to_nobody(heard: Heard) -> None:
         connection.close()
 
 
-def test_a_killed_asker_leaves_nothing_behind(heard: Heard) -> None:
+def test_a_killed_asker_leaves_nothing_behind(owner: Owner) -> None:
     with pod(echo) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         asker = gevent.spawn(ask, connection, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         assert connection.busy
@@ -180,10 +180,10 @@ def slow(connected: Any) -> None:
         connected.sendall(frame(reply(request["key"], size=len(request["text"]))))
 
 
-def test_what_the_socket_does_not_take_is_sent_later(heard: Heard) -> None:
+def test_what_the_socket_does_not_take_is_sent_later(owner: Owner) -> None:
     """Half a megabyte for a reader that takes its time: partial writes, then all of it, in order."""
     with pod(slow) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         body = {"chat": "a", "text": "x" * 500_000}
         askers = [gevent.spawn(ask, connection, "message.send", key, body, 5) for key in range(20)]
         gevent.joinall(askers, timeout=5)
@@ -206,7 +206,7 @@ def test_an_exception_in_the_callback_stops_neither_hub_nor_connection(caplog: p
         connection.close()
 
 
-def test_closing_says_goodbye_and_is_no_loss(heard: Heard) -> None:
+def test_closing_sends_a_close_frame_and_is_no_loss(owner: Owner) -> None:
     goodbyes = []
 
     def script(connected: Any) -> None:
@@ -215,38 +215,38 @@ def test_closing_says_goodbye_and_is_no_loss(heard: Heard) -> None:
         connected.sendall(frame(payload, 0x88))
 
     with pod(script) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         connection.close()
         connection.close()
         assert goodbyes == [(0x88, b"\x03\xe8")]
-        assert heard.lost == []
+        assert owner.lost == []
         assert ask(connection, "heartbeat", 1, {}, 5).reply.error == "cut_off"
 
 
-def test_closing_wakes_those_who_still_wait(heard: Heard) -> None:
+def test_closing_wakes_those_who_still_wait(owner: Owner) -> None:
     with pod(lambda connected: gevent.sleep(5)) as url:
-        connection = heard.open(url)
+        connection = owner.open(url)
         asker = gevent.spawn(ask, connection, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
         connection.close(timeout_s=0.02)
         assert asker.get(timeout=5).reply.error == "cut_off"
 
 
-def test_tls_carries_the_same(heard: Heard, tmp_path: Path) -> None:
+def test_tls_carries_the_same(owner: Owner, tmp_path: Path) -> None:
     files, trusting = certificate(tmp_path)
     with pod(echo, **files) as url:
-        connection = heard.open(url, tls=trusting)
+        connection = owner.open(url, tls=trusting)
         for size in (10, 300, 200_000):
             answer = ask(connection, "message.send", size, {"chat": "a", "text": "x" * size}, 5).reply
             assert len(answer.body["asked"]["text"]) == size
         connection.close()
 
 
-def test_over_tls_too_what_the_socket_does_not_take_is_sent_later(heard: Heard, tmp_path: Path) -> None:
+def test_over_tls_too_what_the_socket_does_not_take_is_sent_later(owner: Owner, tmp_path: Path) -> None:
     """One request of 8 MB, far more than a socket's buffer, and nothing after it that could push it on."""
     files, trusting = certificate(tmp_path)
     with pod(slow, **files) as url:
-        connection = heard.open(url, tls=trusting)
+        connection = owner.open(url, tls=trusting)
         answer = ask(connection, "message.send", 1, {"chat": "a", "text": "x" * 8_000_000}, 10).reply
         assert answer.body["size"] == 8_000_000
         connection.close()
@@ -256,9 +256,9 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_nothing_leaks(heard: Heard) -> None:
+def test_nothing_leaks(owner: Owner) -> None:
     def round_trip(url: str, key: int) -> None:
-        connection = heard.open(url)
+        connection = owner.open(url)
         ask(connection, "heartbeat", key, {}, 5)
         if key % 2:
             connection.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from podconnection import ask, connect
-from scripted_pod import echo, event, frame, pod, reply, requests, serving, shake_hands, silent
+from scripted_pod import accept_upgrade, echo, event, frame, pod, reply, requests, serving, silent
 
 from loadtests.records.vocabulary import ERRORS
 from loadtests.wire.connection import Connection, ConnectionFailed
@@ -17,8 +17,8 @@ from loadtests.wire.frames import MAX_MESSAGE_BYTES
 
 
 def opened(url: str, lost: list[tuple[str, str]] | None = None, timeout_s: float = 5) -> Connection:
-    told = lost if lost is not None else []
-    return connect(url, timeout_s=timeout_s, on_push=lambda event, at: None, on_lost=lambda *why: told.append(why))
+    reported = lost if lost is not None else []
+    return connect(url, timeout_s=timeout_s, on_push=lambda event, at: None, on_lost=lambda *why: reported.append(why))
 
 
 def failure(url: str, timeout_s: float = 5) -> ConnectionFailed:
@@ -28,13 +28,13 @@ def failure(url: str, timeout_s: float = 5) -> ConnectionFailed:
     return failed.value
 
 
-def test_a_name_that_nobody_knows() -> None:
+def test_unknown_name() -> None:
     failed = failure("ws://no-such-host.invalid:1/")
     assert (failed.outcome, failed.error) == ("fail", "dns")
     assert "no-such-host.invalid" in failed.detail
 
 
-def test_a_port_where_nobody_listens() -> None:
+def test_port_without_a_listener() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         failed = failure(f"ws://127.0.0.1:{taken.getsockname()[1]}/")
@@ -48,7 +48,7 @@ def test_what_is_no_websocket_address(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "sent"),
     [
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope", "HTTP 401 Unauthorized"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP 200 OK"),
@@ -57,7 +57,7 @@ def test_what_is_no_websocket_address(url: str) -> None:
         (b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n", "Accept"),
     ],
 )
-def test_a_server_that_is_none(answer: bytes, said: str) -> None:
+def test_a_server_that_is_none(answer: bytes, sent: str) -> None:
     def handle(connected: Any) -> None:
         connected.recv(4096)
         connected.sendall(answer)
@@ -66,14 +66,14 @@ def test_a_server_that_is_none(answer: bytes, said: str) -> None:
     with serving(handle) as port:
         failed = failure(f"ws://127.0.0.1:{port}/")
     assert (failed.outcome, failed.error) == ("fail", "handshake_rejected")
-    assert said in failed.detail
+    assert sent in failed.detail
 
 
-@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 101 Switching Pro"])
-def test_a_server_that_closes_in_mid_handshake(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 101 Switching Pro"])
+def test_a_server_that_closes_in_mid_handshake(sent: bytes) -> None:
     def handle(connected: Any) -> None:
         connected.recv(4096)
-        connected.sendall(said)
+        connected.sendall(sent)
 
     with serving(handle) as port:
         failed = failure(f"ws://127.0.0.1:{port}/")
@@ -104,7 +104,7 @@ def test_half_open_requests_time_out_and_the_rest_goes_on() -> None:
 
 
 def broken_by(data: bytes) -> tuple[str, str, list[tuple[str, str]]]:
-    """How a request ends, and what the owner is told, when the server answers with these bytes."""
+    """How a request ends, and what the owner receives, when the server answers with these bytes."""
 
     def script(connected: Any) -> None:
         next(requests(connected))
@@ -185,7 +185,7 @@ def test_a_reset_connection_is_cut_off() -> None:
     assert [why for why, _ in lost] == ["cut_off"]
 
 
-def test_a_server_that_says_goodbye_and_stays_is_left() -> None:
+def test_server_that_closes_and_stays_is_left() -> None:
     def script(connected: Any) -> None:
         connected.sendall(frame(b"\x03\xe8", 0x88))
         silent(connected)
@@ -200,7 +200,7 @@ def test_a_server_that_says_goodbye_and_stays_is_left() -> None:
 @given(st.binary(min_size=1, max_size=300))
 def test_no_bytes_make_it_hang_or_raise(data: bytes) -> None:
     def handle(connected: Any) -> None:
-        shake_hands(connected)
+        accept_upgrade(connected)
         connected.sendall(data)
 
     with serving(handle) as port:

@@ -184,7 +184,7 @@ def test_a_status_line_that_is_none(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"",
         b"HT",
@@ -193,11 +193,11 @@ def test_a_status_line_that_is_none(line: bytes) -> None:
         b"HTTP/1.1 100 Continue\r\n\r\n",
     ],
 )
-def test_a_server_that_closes_before_it_has_refused_cut_us_off(said: bytes) -> None:
-    with serving(answering(said, close=True) if said else lambda connected: connected.recv(9)) as port:
+def test_a_server_that_closes_before_it_has_refused_cut_us_off(sent: bytes) -> None:
+    with serving(answering(sent, close=True) if sent else lambda connected: connected.recv(9)) as port:
         failed = failure(f"ws://127.0.0.1:{port}/")
     assert (failed.outcome, failed.error) == ("unknown", "cut_off")
-    assert ("wss://" in failed.detail) == (said == b"")
+    assert ("wss://" in failed.detail) == (sent == b"")
 
 
 def accepting(change: Callable[[dict[str, str]], None], head: str = "HTTP/1.1 101 Switching Protocols") -> Any:
@@ -224,7 +224,7 @@ def accepting(change: Callable[[dict[str, str]], None], head: str = "HTTP/1.1 10
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sent"),
     [
         (lambda fields: fields.update({"Sec-WebSocket-Accept": "wrong"}), "Sec-WebSocket-Accept"),
         (lambda fields: fields.pop("Sec-WebSocket-Accept"), "Sec-WebSocket-Accept"),
@@ -240,9 +240,9 @@ def accepting(change: Callable[[dict[str, str]], None], head: str = "HTTP/1.1 10
         (lambda fields: fields.update({f"X{n}": "y" * 8000 for n in range(9)}), "a head of more than 65536 bytes"),
     ],
 )
-def test_an_agreement_that_is_none(change: Any, said: str) -> None:
+def test_an_agreement_that_is_none(change: Any, sent: str) -> None:
     failed = refused_with(accepting(change))
-    assert said in failed.detail
+    assert sent in failed.detail
     assert failed.refusal == Refusal(101)
 
 
@@ -308,7 +308,7 @@ def test_an_unknown_issuer_names_the_cure(
     assert cure in failed.detail
 
 
-def test_a_certificate_for_another_name_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_for_another_name_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files, trusting = certificate(tmp_path)
     with serving(silent, **files) as port, pytest.raises(ConnectionFailed) as failed:
         there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from podconnection import ask, connect, connect_blocking
-from scripted_pod import echo, frame, reply, requests, serving, shake_hands
+from scripted_pod import accept_upgrade, echo, frame, reply, requests, serving
 
 from loadtests.wire import greenlets, race
 from loadtests.wire.blocking import ThreadWaiting, reach
@@ -170,7 +170,7 @@ def test_a_killed_attempt_leaves_no_socket_open() -> None:
 
 
 def test_a_websocket_opens_at_the_living_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(lambda connected: (shake_hands(connected), echo(connected))) as port:
+    with serving(lambda connected: (accept_upgrade(connected), echo(connected))) as port:
         resolving(monkeypatch, "127.0.0.2", "127.0.0.1")
         connection = connect(f"ws://living.invalid:{port}/", timeout_s=20, on_push=lambda *_: None)
         assert ask(connection, "heartbeat", 1, {}, 20).reply.outcome == "ok"
@@ -253,7 +253,7 @@ def test_a_thread_asks_a_pod_one_thing() -> None:
     left: list[str] = []
 
     def handle(connected: Any) -> None:
-        shake_hands(connected)
+        accept_upgrade(connected)
         for request in requests(connected):
             connected.sendall(frame(b"?", 0x89) + frame(reply(request["key"], kind=request["type"])))
             left.append(request["type"])
@@ -291,7 +291,7 @@ def test_a_thread_is_refused_at_once() -> None:
 
 def test_a_thread_does_not_wait_for_ever() -> None:
     def never(connected: Any) -> None:
-        shake_hands(connected)
+        accept_upgrade(connected)
         gevent.sleep(60)
 
     def ask(url: str) -> ConnectionFailed:

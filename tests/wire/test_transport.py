@@ -45,7 +45,7 @@ def read_late(url: str, **tls: Any) -> tuple[int, int, int]:
 
 @pytest.fixture
 def stamps() -> Iterator[None]:
-    """The kernel begins to stamp a little after somebody has asked for it, and goes on while somebody does."""
+    """The kernel begins to stamp a little after a socket has asked for it, and goes on while one does."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sender:
         receiver, _ = server.accept()
         with receiver:
@@ -63,11 +63,11 @@ def stamps() -> Iterator[None]:
 
 
 @stamped
-def test_a_late_reader_says_when_the_bytes_came(stamps: None) -> None:
+def test_late_reader_gets_the_arrival_of_the_bytes(stamps: None) -> None:
     with pod(answer_then_hold_everything_up) as url:
-        ended_ns, heard_ns, read_ns = read_late(url)
+        ended_ns, event_ns, read_ns = read_late(url)
     assert read_ns - ended_ns > HALF_NS
-    assert read_ns - heard_ns > HALF_NS
+    assert read_ns - event_ns > HALF_NS
 
 
 @stamped
@@ -78,7 +78,7 @@ def test_and_so_it_does_over_tls(tmp_path: Path, stamps: None) -> None:
     assert read_ns - ended_ns > HALF_NS
 
 
-def test_without_a_reply_an_answer_says_when_we_gave_up() -> None:
+def test_without_a_reply_the_end_is_the_time_out() -> None:
     def silent(connected: Any) -> None:
         for _ in requests(connected):
             pass

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as cs
 
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.live import is_latency
 from loadtests.hostidentity import MAX_HOST_NAME
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS, OPERATIONS
@@ -168,12 +168,12 @@ SHAPES: Final[dict[str, CoreSchema]] = {
     "logs": _table_of_locust(worker_id=cs.str_schema(strict=True), logs=_list(LINES, 500)),
     "quit": NOTHING,
     "exception": _table_of_locust(msg=SHORT, traceback=LINES),
-    talk.READY: cs.union_schema([PREPARED, NOT_PREPARED], mode="left_to_right"),
-    talk.PROGRESS: PROGRESS,
-    talk.LEAVING: _table(worker=COUNT, cause=SHORT),
-    talk.DRAINED: PROGRESS,
-    talk.ROWS: _table(worker=COUNT, number=COUNT, data=cs.bytes_schema(strict=True)),
-    talk.PING: _table(sent_ns=MOMENT),
+    runmessages.READY: cs.union_schema([PREPARED, NOT_PREPARED], mode="left_to_right"),
+    runmessages.PROGRESS: PROGRESS,
+    runmessages.LEAVING: _table(worker=COUNT, cause=SHORT),
+    runmessages.DRAINED: PROGRESS,
+    runmessages.ROWS: _table(worker=COUNT, number=COUNT, data=cs.bytes_schema(strict=True)),
+    runmessages.PING: _table(sent_ns=MOMENT),
 }
 """By type. Not among them: a worker's request for the locustfile, which it has already."""
 

@@ -21,7 +21,7 @@ from locust.rpc import Message, zmqrpc
 from zmq.utils.monitor import parse_monitor_message
 
 from loadtests.commandline import EX_UNAVAILABLE
-from loadtests.generator import talk
+from loadtests.generator import runmessages
 from loadtests.generator.channel import tokens
 from loadtests.generator.channel.messages import Refused, read_message
 from loadtests.generator.channel.refusals import Refusals
@@ -131,7 +131,7 @@ class MasterSocket(zmqrpc.Server):
     def _send_refusal(self, sender: str, reason: str) -> None:
         try:
             self.socket.send_multipart(
-                [sender.encode(), Message(talk.REFUSED, {"reason": reason}, sender).serialize()], zmq.NOBLOCK
+                [sender.encode(), Message(runmessages.REFUSED, {"reason": reason}, sender).serialize()], zmq.NOBLOCK
             )
         except zmq.ZMQError:
             _log.debug("a refusal cannot be sent to %s", sender)

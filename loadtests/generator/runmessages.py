@@ -42,7 +42,7 @@ def secret_proof(secret: str, master: str, worker: str, client: str) -> str:
 
 
 def directory_identity(path: str) -> list[int]:
-    """What tells one directory from another; empty when there is none."""
+    """Device and inode of a directory; empty when there is none."""
     try:
         status = Path(path).stat()
     except OSError:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.generator.talk import ClockOffset, directory_identity
+from loadtests.generator.runmessages import ClockOffset, directory_identity
 from loadtests.hostidentity import host_identity
 from loadtests.users.clock import Clock
 
@@ -25,13 +25,13 @@ def test_a_stamp_of_the_pod_is_put_on_the_clock_of_the_run() -> None:
     assert Clock(origin_ns=0, unix_at_origin_ns=1_764_000_000_000_000_000).of_unix(1_764_000_000_000_000_123) == 123
 
 
-def test_a_worker_told_to_is_remote(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_is_remote_by_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     here = host_identity()
     monkeypatch.setenv("LOADTESTS_REMOTE_WORKER", "1")
     assert host_identity() != here
 
 
-def test_directories_are_told_apart(tmp_path: Path) -> None:
+def test_directories_are_distinguished(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     assert directory_identity(str(tmp_path)) == directory_identity(str(tmp_path / "other" / ".."))
     assert directory_identity(str(tmp_path)) != directory_identity(str(tmp_path / "other"))
