@@ -23,7 +23,7 @@ from benchmarks._figures import measure, show
 from benchmarks._lock_load import FILL, TABLE
 from benchmarks._observed import Observed, observed
 from loadtests.records.vocabulary import KNOWN
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.postgres.server import PostgresServer
 
 ROUNDS, FEW, SECONDS = 9, 3, 1.5
 THRESHOLDS_MS = (1, 2, 5, 10, 50)

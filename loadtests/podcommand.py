@@ -11,7 +11,7 @@ from loadtests.conductor.preflight.filesystem import Contents, problems_of_direc
 from loadtests.engines import has
 from loadtests.pod.__main__ import main as pod
 from loadtests.regularfiles import open_regular
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import create_server
 from loadtests.storagenames import StorageName, StorageNameError, databases, dsn_variable
 

@@ -21,8 +21,7 @@ import unpatched  # noqa: F401  before anything else imports Locust
 from availability import unavailable
 from hypothesis import settings
 
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"

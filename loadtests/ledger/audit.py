@@ -28,7 +28,7 @@ GRACE_S = 10.0
 READ_WITHIN_S = 120.0
 
 
-class Database(NamedTuple):
+class StoredDatabase(NamedTuple):
     """Where one is: `dsn` is a server's address (a secret) or a file's path. `side` of a dual storage it is; databases
     of one side, as each cluster of pods has one, are read as one."""
 
@@ -60,7 +60,7 @@ class Context:
 
 
 def read_ledger(
-    databases: Mapping[str, Database],
+    databases: Mapping[str, StoredDatabase],
     directory: RunDirectory,
     modes: Mapping[str, Mode] | None = None,
     in_doubt: str = "",
@@ -68,10 +68,9 @@ def read_ledger(
     """The content of `ledger.json`: compares the run's operations with its databases once the load is over.
 
     Of a dual storage `modes` says on which side an account is at the end, or on both (`dual`, also of one that is not
-    named); the side that answers for it is compared with the load. `in_doubt` says why nobody knows that, when so; what
-    is stored is not compared then. Never raises for a database that cannot be read:
-    checks are `unknown` then, with the reason.
-    """
+    named); the side that answers for it is compared with the load. `in_doubt` says why that is unknown, when it is;
+    what is stored is not compared then. Never raises for a database that cannot be read: checks are `unknown` then,
+    with the reason."""
     context = _context(directory, modes or {})
     claims = read_claims(directory)
     sides = Sides({}, in_doubt) if in_doubt else _read(databases, context.accounts)
@@ -87,7 +86,7 @@ def _context(directory: RunDirectory, modes: Mapping[str, Mode]) -> Context:
     return Context(Accounts(names), int((manifest.get("clock") or {}).get("realtime_ns") or 0), modes)
 
 
-def _read(databases: Mapping[str, Database], accounts: Accounts) -> Sides:
+def _read(databases: Mapping[str, StoredDatabase], accounts: Accounts) -> Sides:
     stored: dict[str, Stored] = {}
     for name, database in databases.items():
         try:
@@ -99,7 +98,7 @@ def _read(databases: Mapping[str, Database], accounts: Accounts) -> Sides:
     return Sides(stored, "" if stored else "the storage cannot be read from outside of its pod")
 
 
-async def _stored(database: Database, accounts: Accounts, dual: bool) -> Stored:
+async def _stored(database: StoredDatabase, accounts: Accounts, dual: bool) -> Stored:
     """Raises UnreadableError."""
     if not engines.has(database.engine, "ledger"):
         raise UnreadableError(f"the storage {database.engine} cannot be read from outside")
@@ -115,32 +114,34 @@ async def _stored(database: Database, accounts: Accounts, dual: bool) -> Stored:
 
 def findings(claims: Claims, sides: Sides, context: Context) -> list[Finding]:
     """One for each way in which load and storage can differ."""
-    heard = pushes.heard(claims)
-    spans = pushes.spans(claims, heard)
+    received = pushes.received(claims)
+    spans = pushes.spans(claims, received)
     if not sides.stored:
-        return _without_storage(claims, heard, spans, sides.reason)
+        return _without_storage(claims, received, spans, sides.reason)
     stored = _answering(sides.stored, context)
-    behind = pushes.tails(spans, stored, context.unix_at_origin_ns)
+    trailing = pushes.trailing_events(spans, stored, context.unix_at_origin_ns)
     found = [
         chats.orphans(stored.orphans),
         *chats.chats(claims, stored),
-        chats.never_offered(claims, stored, pushes.unheard(spans, behind, stored, heard)),
-        pushes.duplicated(heard, chats.repeated_messages(stored)),
-        pushes.reordered(heard),
+        chats.never_offered(claims, stored, pushes.undelivered(spans, trailing, stored, received)),
+        pushes.duplicated(received, chats.repeated_messages(stored)),
+        pushes.reordered(received),
         chats.gaps(stored),
-        pushes.lost(spans, behind, ""),
+        pushes.lost(spans, trailing, ""),
     ]
     return [*found, _diverged(claims, sides.stored, context)] if len(sides.stored) > 1 else found
 
 
-def _without_storage(claims: Claims, heard: pushes.Heard, spans: pushes.Spans, reason: str) -> list[Finding]:
+def _without_storage(
+    claims: Claims, received: pushes.ReceivedPushes, spans: pushes.Spans, reason: str
+) -> list[Finding]:
     asked = ("lost_accepts", "accepts_nobody_was_told", "lost_messages", "never_offered")
     return [
         unknown("orphans", "storage", reason),
-        chats.accepted_twice_as_told(claims),
+        chats.accepted_twice_by_replies(claims),
         *(unknown(check, chats.BOTH, reason) for check in asked),
-        pushes.duplicated(heard, None),
-        pushes.reordered(heard),
+        pushes.duplicated(received, None),
+        pushes.reordered(received),
         unknown("sequence_gaps", "storage", reason),
         pushes.lost(spans, None, reason),
     ]

@@ -1,4 +1,4 @@
-"""Chats and messages: what the load was told of them against what the storage holds. Pure."""
+"""Chats and messages: the replies that the load received against what the storage holds. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -23,39 +23,42 @@ def orphans(of: Orphans) -> Finding:
 def chats(claims: Claims, stored: Stored) -> Iterator[Finding]:
     """Every check that needs both sides."""
     taken = stored["chats"]["id"][stored["chats"]["accepted_by"] != 0]
-    told = np.unique(claims.done(ACCEPT)["chat"])
+    acknowledged = np.unique(claims.done(ACCEPT)["chat"])
     yield of_keys(
-        "accepted_twice", BOTH, np.union1d(_told_twice(claims), _published_twice(stored)), "accepted more than once"
+        "accepted_twice",
+        BOTH,
+        np.union1d(_acknowledged_twice(claims), _published_twice(stored)),
+        "accepted more than once",
     )
     yield of_keys(
-        "lost_accepts", BOTH, np.setdiff1d(told, taken), "accepted as the load was told, not accepted in the storage"
+        "lost_accepts", BOTH, np.setdiff1d(acknowledged, taken), "acknowledged as accepted, not accepted in the storage"
     )
     yield of_keys(
         "accepts_nobody_was_told",
         BOTH,
         np.intersect1d(_definitely_not(claims), taken),
-        "accepted in the storage, while everybody who tried was told that they had not",
+        "accepted in the storage, while every agent that tried was refused",
     )
     lost = np.setdiff1d(np.unique(claims.done(SEND)["key"]), stored["messages"]["key"])
-    yield of_keys("lost_messages", BOTH, lost, "sent as the load was told, missing in the storage")
+    yield of_keys("lost_messages", BOTH, lost, "acknowledged as sent, missing in the storage")
 
 
-def accepted_twice_as_told(claims: Claims) -> Finding:
+def accepted_twice_by_replies(claims: Claims) -> Finding:
     """From the rows alone."""
-    return of_keys("accepted_twice", "rows", _told_twice(claims), "accepted by more than one agent")
+    return of_keys("accepted_twice", "rows", _acknowledged_twice(claims), "accepted by more than one agent")
 
 
-def never_offered(claims: Claims, stored: Stored, unheard: Keys) -> Finding:
-    """Offers without their event, and those (`unheard`) whose event reached nobody who was subscribed throughout."""
+def never_offered(claims: Claims, stored: Stored, undelivered: Keys) -> Finding:
+    """Offers without their event, and those (`undelivered`) whose event reached no agent subscribed throughout."""
     offered = _events(stored, "chat.offered")["key"]
     missing = np.setdiff1d(np.unique(claims.done(OFFER)["key"]), offered)
     reason = (
-        f"offers: {len(missing)} without an event in the queue, {len(unheard)} that no subscribed agent was told of"
+        f"offers: {len(missing)} without an event in the queue, {len(undelivered)} that reached no subscribed agent"
     )
-    return of_keys("never_offered", BOTH, np.union1d(missing, unheard), reason)
+    return of_keys("never_offered", BOTH, np.union1d(missing, undelivered), reason)
 
 
-def _told_twice(claims: Claims) -> Keys:
+def _acknowledged_twice(claims: Claims) -> Keys:
     """A connection is one agent's, so `already yours` counts once."""
     done = claims.done(ACCEPT)
     _, first = np.unique(pair(done["connection"], done["chat"]), return_index=True)
@@ -69,7 +72,7 @@ def _published_twice(stored: Stored) -> Keys:
 
 
 def _definitely_not(claims: Claims) -> Keys:
-    """Chats that somebody tried to accept, where every answer was a definite no."""
+    """Chats that agents tried to accept, where every reply was a refusal."""
     tried = claims.of(ACCEPT)
     maybe = np.isin(tried["outcome"], (OK, UNKNOWN))
     return np.setdiff1d(tried["chat"], tried["chat"][maybe])

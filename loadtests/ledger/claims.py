@@ -1,4 +1,4 @@
-"""What the load was told: the run's operations, as far as the ledger asks about them."""
+"""The replies that the load received: the run's operations, as far as the ledger checks them."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Claims:
         return self.rows.where(np.isin(self.rows["operation"], operations))
 
     def done(self, operation: int) -> Table:
-        """The rows of an operation that the load was told is done."""
+        """The rows of an operation that were acknowledged."""
         rows = self.of(operation)
         return rows.where(rows["outcome"] == OK)
 

@@ -26,7 +26,7 @@ IDS = {"chats": "id", "messages": "key", "events": "key", "connections": "id", "
 
 def diverged(claims: Claims, legacy: Stored, upgraded: Stored) -> Finding:
     """Rows that are on one side only, or not the same on both, of accounts that are written to both. What was not
-    acknowledged may have been made on one side and not on the other, and is told beside."""
+    acknowledged may have been made on one side and not on the other, and is reported separately."""
     doubtful = {name: _doubtful(claims, name) for name in IDS}
     sides = [_without_shifts(side, other, doubtful["events"]) for side, other in _both_ways(legacy, upgraded)]
     differing = {name: _differing(sides[0][name], sides[1][name], column) for name, column in IDS.items()}

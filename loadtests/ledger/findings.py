@@ -7,7 +7,7 @@ from typing import Any, Literal
 from loadtests.ledger.stored import MOST_EVIDENCE, Keys
 
 Known = Literal["rows", "storage", "rows and storage"]
-"""How it is known: from what the load was told, from what the storage holds, or from both."""
+"""The evidence: replies that the load received, what the storage holds, or both."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Finding:
     known: Known
 
     def beside(self, words: str) -> "Finding":
-        """With something that has to be said of it, whatever was found."""
+        """With a note that holds for every result."""
         return replace(self, reason="; ".join(filter(None, [self.reason, words])))
 
     def document(self) -> dict[str, Any]:

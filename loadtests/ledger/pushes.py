@@ -1,9 +1,9 @@
 """Pushes: whether every subscriber got every event, once and in order. Pure.
 
-A pod pushes what comes after the number that it told a subscriber, in order and without a gap, so a number that is
-missing between two that came was lost: no storage has to be asked. Behind the last one that came the storage tells
+A pod pushes what comes after the number that a subscriber got, in order and without a gap, so a number that is
+missing between two that came was lost: no storage has to be asked. After the last one that came the storage shows
 what else there was; and whether it should have come, the time: what was published shortly before a subscription's
-end, or a connection's last sign of life, may have been under way, and nobody knows.
+end, or a connection's last sign of life, may have been in transit: it is unknown.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from loadtests.ledger.findings import Finding, Known, found, of_keys, unknown
 from loadtests.ledger.stored import Keys, Numbers, Stored, Table, pair, topic_words
 
 UNDER_WAY_S: Final = 10.0
-"""How long before its subscriber's end an event may be published without it being held against anybody that it did
+"""How long before its subscriber's end an event may be published without counting as lost when it did
 not come: a pod holds an event back until those before it are there."""
 
 Mask = npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ _MOST_NAMED = 10_000
 @dataclass(frozen=True)
 class Spans:
     """Subscriptions, one place each in every array: from the number `after` on, until `until_ns`, or (`cut`) until
-    nobody knows when, and that is the last sign of its connection's life.
+    unknown when, and that is the last sign of its connection's life.
 
     `last` is the highest number that came, `came` how many different ones did.
     """
@@ -56,15 +56,15 @@ class Spans:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What came of pushes: first sights of each number, which came again, and which came behind a higher one."""
+class ReceivedPushes:
+    """The pushes received: the first of each number, those repeated, and those behind a higher number."""
 
     first: Table
     again: Table
     late: Table
 
 
-def heard(claims: Claims) -> Heard:
+def received(claims: Claims) -> ReceivedPushes:
     pushes = claims.of(PUSH)
     pushes = pushes.where(np.isin(pushes["topic"], (QUEUE, CHAT)) & (pushes["sequence"] > 0))
     place = _place(pushes)
@@ -79,7 +79,7 @@ def heard(claims: Claims) -> Heard:
     once = np.zeros(len(place), dtype=np.bool_)
     once[first] = True
     sorted_ = Table({name: column[order] for name, column in pushes.columns.items()})
-    return Heard(sorted_.where(once), sorted_.where(~once), sorted_.where(once & (sequence < before)))
+    return ReceivedPushes(sorted_.where(once), sorted_.where(~once), sorted_.where(once & (sequence < before)))
 
 
 def _place(rows: Table) -> Numbers:
@@ -88,8 +88,8 @@ def _place(rows: Table) -> Numbers:
     return place.astype(np.int64)
 
 
-def spans(claims: Claims, pushes: Heard) -> Spans:
-    """Every subscription whose beginning the pod told."""
+def spans(claims: Claims, pushes: ReceivedPushes) -> Spans:
+    """Every subscription whose first sequence number the pod reported."""
     begun = claims.of(SUBSCRIBE)
     begun = begun.where((begun["outcome"] == OK) & np.isin(begun["topic"], (QUEUE, CHAT)) & (begun["sequence"] >= 0))
     ended = claims.of(UNSUBSCRIBE)
@@ -157,14 +157,14 @@ def _lives(claims: Claims, connections: Numbers) -> tuple[Numbers, Numbers]:
 
 
 @dataclass(frozen=True)
-class Tails:
-    """Behind the last push of each subscription: events that should have come, and those that nobody knows of."""
+class TrailingEvents:
+    """After the last push of each subscription: events that should have come, and those that are unknown."""
 
     lost: Numbers
     unknown: Numbers
 
 
-def tails(of: Spans, stored: Stored, unix_at_origin_ns: int) -> Tails:
+def trailing_events(of: Spans, stored: Stored, unix_at_origin_ns: int) -> TrailingEvents:
     events = stored["events"]
     topic = pair(events["account"], events["topic"])
     order = np.lexsort((events["sequence"], topic))
@@ -183,49 +183,49 @@ def tails(of: Spans, stored: Stored, unix_at_origin_ns: int) -> Tails:
 
     until_us, allowed_us = np.minimum(of.until_ns // 1000, _LAST_US // 2), int(UNDER_WAY_S * 1e6)
     lost = due_by(until_us - allowed_us)
-    return Tails(lost, due_by(until_us + np.where(of.cut, allowed_us, 0)) - lost)
+    return TrailingEvents(lost, due_by(until_us + np.where(of.cut, allowed_us, 0)) - lost)
 
 
-def lost(of: Spans, behind: Tails | None, reason: str) -> Finding:
-    """`behind` None: the storage could not be asked, says `reason`."""
-    count = int(of.missing.sum() + (behind.lost.sum() if behind else 0))
-    bad = np.flatnonzero((of.missing > 0) | ((behind.lost > 0) if behind else False))
+def lost(of: Spans, trailing: TrailingEvents | None, reason: str) -> Finding:
+    """`trailing` None: the storage could not be asked, says `reason`."""
+    count = int(of.missing.sum() + (trailing.lost.sum() if trailing else 0))
+    bad = np.flatnonzero((of.missing > 0) | ((trailing.lost > 0) if trailing else False))
     names = (
         f"connection {of.connection[n] >> 32}-{of.connection[n] & 0xFFFFFFFF} {topic_words(of.account[n], of.topic[n])}"
         for n in bad.tolist()
     )
-    if behind is None and not count:
+    if trailing is None and not count:
         return unknown("lost_pushes", "rows", f"whether more should have come is not known: {reason}")
-    maybe = int(behind.unknown.sum()) if behind else 0
+    maybe = int(trailing.unknown.sum()) if trailing else 0
     beside = f"{maybe} more may have been under way when their subscription ended" if maybe else ""
     if not count and maybe and not int(of.came.sum()):
         return unknown("lost_pushes", "rows and storage", beside)
-    known: Known = "rows and storage" if behind else "rows"
+    known: Known = "rows and storage" if trailing else "rows"
     return found("lost_pushes", known, count, names, f"events that {len(bad)} subscriptions never got").beside(beside)
 
 
-def unheard(of: Spans, behind: Tails, stored: Stored, pushes: Heard) -> Keys:
-    """Offers that reached nobody, though some agent was subscribed to the queue all the while."""
-    bad = np.flatnonzero((of.topic == 0) & ((of.missing > 0) | (behind.lost > 0)))[:_MOST_NAMED]
+def undelivered(of: Spans, trailing: TrailingEvents, stored: Stored, pushes: ReceivedPushes) -> Keys:
+    """Offers that reached no agent, although one was subscribed to the queue throughout."""
+    bad = np.flatnonzero((of.topic == 0) & ((of.missing > 0) | (trailing.lost > 0)))[:_MOST_NAMED]
     queue = stored["events"].where(stored["events"]["topic"] == 0)
     reached = np.unique(pushes.first["key"][pushes.first["topic"] == QUEUE])
     offers = queue.where(np.isin(queue["key"], stored["chats"]["id"]) & ~np.isin(queue["key"], reached))
     expected: list[Keys] = [np.empty(0, dtype=np.uint64)]
     for n in bad.tolist() if len(offers) else ():
-        until = of.last[n] + behind.lost[n]
+        until = of.last[n] + trailing.lost[n]
         within = (offers["account"] == of.account[n]) & (offers["sequence"] > of.after[n])
         expected.append(offers["key"][within & (offers["sequence"] <= until)])
     return np.unique(np.concatenate(expected))
 
 
-def duplicated(pushes: Heard, messages: Keys | None) -> Finding:
+def duplicated(pushes: ReceivedPushes, messages: Keys | None) -> Finding:
     """Messages that were delivered twice to one connection, or (`messages`) are there twice as events."""
     twice = np.unique(np.concatenate([pushes.again["key"], np.empty(0, np.uint64) if messages is None else messages]))
     known: Known = "rows" if messages is None else "rows and storage"
     return of_keys("duplicated_messages", known, twice, "there twice, or pushed twice to one connection")
 
 
-def reordered(pushes: Heard) -> Finding:
+def reordered(pushes: ReceivedPushes) -> Finding:
     return of_keys(
         "reordered", "rows", np.unique(pushes.late["key"]), "came behind an event of their topic with a higher number"
     )

@@ -1,4 +1,4 @@
-"""What a storage holds, as the ledger asks it: one shape, whatever the engine. Texts become numbers as they come in."""
+"""What a storage holds, in the same shape for every engine. Texts become numbers as they are read."""
 
 import re
 from collections import Counter
@@ -36,7 +36,7 @@ class Accounts:
     def __init__(self, names: Iterable[str]) -> None:
         self._numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self.named = len(self._numbers)
-        """So many are the run's own; those behind them are of somebody else."""
+        """The number of the run's own accounts; those after them belong to others."""
         self._next = count(self.named)
 
     def numbers(self, names: Sequence[str]) -> Numbers:
@@ -51,7 +51,7 @@ class Accounts:
 
 @dataclass
 class Orphans:
-    """Subscriptions that nobody will ever hear."""
+    """Subscriptions that no client receives."""
 
     count: int = 0
     why: Counter[str] = field(default_factory=Counter)
@@ -93,7 +93,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Stored:
-    """One database, as of one moment. Keys are numbers; `accounts` tells accounts' numbers in every table."""
+    """One database, as of one moment. Keys are numbers; `accounts` has the accounts' numbers for every table."""
 
     orphans: Orphans
     tables: dict[str, Table]
@@ -106,7 +106,7 @@ class Stored:
         return Stored(self.orphans + other.orphans, tables)
 
     def of(self, accounts: Numbers) -> "Stored":
-        """Of these accounts only, but for the orphans, which are everybody's."""
+        """Of these accounts only, but with the orphans of all accounts."""
         tables = {name: t.where(np.isin(t["account"], accounts)) for name, t in self.tables.items()}
         return Stored(self.orphans, tables)
 
@@ -144,7 +144,7 @@ def topics(names: Sequence[str]) -> Keys:
 
 
 def pair(one: Numbers, other: Keys) -> Keys:
-    """Two numbers as one, for telling rows apart: not a number that could be taken apart again."""
+    """Two numbers hashed to one that identifies a row; it cannot be split again."""
     mixed: Keys = one.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + other
     return mixed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loadtests.probes.locknames import Named
-from loadtests.probes.sights import Sight, add
+from loadtests.probes.observations import Sight, add
 
 _MODES = (
     "AccessShareLock",

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from loadtests.engines import ENGINES, has, load
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def server_account(engine: str) -> Account | None:
         return account
     user = ENGINES[engine].os_user
     raise ServerUnavailable(
-        f"running as root, and no user {user} or nobody to run the server as: "
+        f"running as root, and no user {user} or `nobody` to run the server as: "
         f"create one (useradd --system {user}) or run as an ordinary user"
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.environment import child_environment
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 
 _SYSTEM = (Path("/usr/sbin"), Path("/usr/local/sbin"))
 """Where servers are that the PATH of ordinary users often lacks."""
@@ -23,7 +23,7 @@ class Product:
     """A database as it is installed: `programs`, the server first, each found in one of a place's directories.
 
     `choice` is the environment variable that decides instead of the search. `places` maps its value (empty: not set)
-    to where to look, best first; `searched` says that to people, `advice` what to install.
+    to the places to search, best first; `searched` describes them in messages, `advice` what to install.
     """
 
     name: str
@@ -62,20 +62,20 @@ class Binaries:
 
 
 def find(product: Product) -> Binaries:
-    """The first usable one. Raises ServerUnavailable saying what was looked for where."""
+    """The first usable installation. Raises ServerUnavailable with what was searched for and where."""
     choice = os.environ.get(product.choice, "")
     refused = []
     for directories, source in dict.fromkeys(product.places(choice)):
-        found = _look(product, directories, source)
+        found = _check_place(product, directories, source)
         if isinstance(found, Binaries):
             return found
         refused.append(found)
-    looked = "; ".join(filter(None, refused)) or f"{product.searched}: none there"
+    result = "; ".join(filter(None, refused)) or f"{product.searched}: none there"
     cure = f"correct {product.choice}" if choice and choice not in product.words else product.advice
-    raise ServerUnavailable(f"no usable {product.name}: {looked}. To go on, {cure}")
+    raise ServerUnavailable(f"no usable {product.name}: {result}. To go on, {cure}")
 
 
-def _look(product: Product, directories: tuple[Path, ...], source: str) -> Binaries | str:
+def _check_place(product: Product, directories: tuple[Path, ...], source: str) -> Binaries | str:
     """What is there, or why not."""
     programs = dict(_programs(product, directories))
     complete = len(programs) == len(product.programs)
@@ -97,7 +97,7 @@ def _programs(product: Product, directories: tuple[Path, ...]) -> Iterator[tuple
 def _version(server: Path, arguments: Sequence[str]) -> str | None:
     """The version that the server reports, such as `15.18`; None when it does not run."""
     try:
-        said = subprocess.run(
+        done = subprocess.run(
             [str(server), *arguments],
             check=False,
             capture_output=True,
@@ -107,7 +107,7 @@ def _version(server: Path, arguments: Sequence[str]) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"\b(\d+(?:\.\d+)*)", said.stdout)
+    found = re.search(r"\b(\d+(?:\.\d+)*)", done.stdout)
     return found.group(1) if found else None
 
 

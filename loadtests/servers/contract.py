@@ -5,6 +5,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from loadtests.sanitize import sanitize_lines
+
+
+class ServerUnavailable(Exception):
+    """A database server could not be found, made, started or stopped. Commands exit with 69."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(sanitize_lines(message))
+
+
+class SupervisorGone(ServerUnavailable):
+    """The supervisor of a database server has ended, and its server with it."""
+
 
 class Server(Protocol):
     """A server with one database, on TCP loopback. Every method raises ServerUnavailable when it cannot do its work.
@@ -40,7 +53,7 @@ class Server(Protocol):
 
     @property
     def limits(self) -> Mapping[str, int]:
-        """What the server takes, as it said itself when it was last started or resized: `connections` of pods,
+        """The server's limits, as it reported when it was last started or resized: `connections` of pods,
         `open_files`, and its own settings by their names."""
 
     @property

@@ -20,9 +20,9 @@ from typing import Final
 
 from loadtests.regularfiles import NotRegular, names_in, open_regular, read_regular
 from loadtests.servers.accounts import Account
-from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.guard import Guard
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.record import TEMPORARY, Record
+from loadtests.servers.supervision import SupervisorClient
 
 DATA = "data"
 """Of the server's files in its directory."""
@@ -95,14 +95,14 @@ class Home:
         with self._opened(*path.relative_to(self.directory).parts[:-1]) as directory:
             return read_regular(path.name, _MOST_BYTES, directory, self._owners)
 
-    def log_tails(self) -> dict[str, str]:
+    def log_ends(self) -> dict[str, str]:
         """The end of each of its log files, by name; none where the logs have been replaced."""
-        tails = {}
+        ends = {}
         with contextlib.suppress(OSError, ServerUnavailable), self._opened(LOG) as logs:
             for name in names_in(logs):
                 with contextlib.suppress(OSError):
-                    tails[name] = self._tail(name, logs)
-        return tails
+                    ends[name] = self._tail(name, logs)
+        return ends
 
     def _tail(self, name: str, directory: int) -> str:
         with os.fdopen(open_regular(name, directory, self._owners), "rb") as file:
@@ -164,30 +164,32 @@ class Home:
         return descriptor
 
 
-def settle(guard: Guard, record: Record, directory: Path, account: Account | None, longest: int) -> Home:
+def settle(
+    supervisor: SupervisorClient, record: Record, directory: Path, account: Account | None, longest: int
+) -> Home:
     """The home in `directory`, which is empty, or elsewhere; ours alone until `hand_over`.
 
     Raises ServerUnavailable when there is nowhere. `longest` is how many bytes the path of a home may have.
     """
-    guard.own(record.path, directory)
-    reason = _unfit(guard, directory, account, longest)
+    supervisor.own(record.path, directory)
+    reason = _unfit(supervisor, directory, account, longest)
     home = Home(directory, account)
     if reason is not None:
         directory.rmdir()
-        home = _elsewhere(guard, record, (directory, reason), account, longest)
+        home = _elsewhere(supervisor, record, (directory, reason), account, longest)
     home.take_back()
     home.make(LOG)
     return home
 
 
-def _unfit(guard: Guard, directory: Path, account: Account | None, longest: int) -> str | None:
+def _unfit(supervisor: SupervisorClient, directory: Path, account: Account | None, longest: int) -> str | None:
     """Why the server cannot live in the directory, which is its user's from now on where that is possible."""
     length = len(os.fsencode(directory))
     if length > longest:
         return f"the server takes paths of {longest} bytes, and {directory} has {length}"
     if not private(directory, account):
         return f"the file system of {directory} keeps no modes or owners"
-    if not _usable(guard, directory):
+    if not _usable(supervisor, directory):
         return f"{account.name if account else 'this user'} cannot write in {directory}"
     return None
 
@@ -217,21 +219,23 @@ def _close(descriptor: int) -> None:
     os.fchmod(descriptor, stat.S_IRWXU)
 
 
-def _usable(guard: Guard, directory: Path) -> bool:
+def _usable(supervisor: SupervisorClient, directory: Path) -> bool:
     """Whether the server's user can enter the directory and write there: tried, not computed."""
     script = 'cd -- "$1" && : > .probe && rm .probe'
     argv = ["/bin/sh", "-c", script, "sh", str(directory)]
-    return bool(guard.order("run", argv=argv, input="", timeout_s=20)["code"] == 0)
+    return bool(supervisor.order("run", argv=argv, input="", timeout_s=20)["code"] == 0)
 
 
-def _elsewhere(guard: Guard, record: Record, unfit: tuple[Path, str], account: Account | None, longest: int) -> Home:
+def _elsewhere(
+    supervisor: SupervisorClient, record: Record, unfit: tuple[Path, str], account: Account | None, longest: int
+) -> Home:
     wanted, reason = unfit
     try:
         directory = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{wanted.name[:60]}-"))
     except OSError as error:
         raise ServerUnavailable(f"{reason}, and there is no temporary directory: {error.strerror}") from None
     record.moved(directory, reason)
-    guard.own(directory)
-    if (why := _unfit(guard, directory, account, longest)) is not None:
+    supervisor.own(directory)
+    if (why := _unfit(supervisor, directory, account, longest)) is not None:
         raise ServerUnavailable(f"{reason}; nor can it live in {directory}: {why}. Set TMPDIR to a directory that fits")
     return Home(directory, account, (f"lives in {directory}: {reason}",))

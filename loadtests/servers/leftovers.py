@@ -1,4 +1,4 @@
-"""Servers whose harness and guardian were both killed: their processes are ended, their files removed."""
+"""Servers whose harness and supervisor were both killed: their processes are ended, their files removed."""
 
 import contextlib
 import fcntl

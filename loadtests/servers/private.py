@@ -1,4 +1,5 @@
-"""What every private server shares: a home, a guardian, an address that stays, and a life between start and destroy."""
+"""What every private server shares: a home, a supervisor, an address that stays, and a life between start and
+destroy."""
 
 import os
 import re
@@ -21,12 +22,12 @@ from loadtests.readers import make_directories
 from loadtests.regularfiles import names_in
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
-from loadtests.servers.errors import GuardianGone, ServerUnavailable
-from loadtests.servers.guard import Guard
-from loadtests.servers.guardian import remove
+from loadtests.servers.contract import ServerUnavailable, SupervisorGone
 from loadtests.servers.home import Home, settle
 from loadtests.servers.record import Record
 from loadtests.servers.size import Size
+from loadtests.servers.supervision import SupervisorClient
+from loadtests.servers.supervisor import remove
 
 OWNER = "loadtests"
 """The superuser: observer and ledger."""
@@ -49,12 +50,12 @@ _FULL = re.compile(r"No space left on device|Check free disk space|Disk is full|
 
 
 @dataclass(frozen=True)
-class Ground:
+class ServerParts:
     """What a server stands on."""
 
     home: Home
     binaries: Binaries
-    guard: Guard
+    supervisor: SupervisorClient
     record: Record
     choices: Sequence[str]
 
@@ -83,20 +84,20 @@ class PrivateServer(ABC):
     longest_path: ClassVar[int] = 4000
     """Bytes that the path of its directory may have."""
 
-    def __init__(self, ground: Ground, size: Size) -> None:
-        self._ground, self._size = ground, size
-        self._home, self._binaries, self._guard = ground.home, ground.binaries, ground.guard
+    def __init__(self, parts: ServerParts, size: Size) -> None:
+        self._parts, self._size = parts, size
+        self._home, self._binaries, self._supervisor = parts.home, parts.binaries, parts.supervisor
         self._port = self._reserve_port()
         self._passwords = {OWNER: secrets.token_urlsafe(24), POD: secrets.token_urlsafe(24)}
         self._pid: int | None = None
         self._paused = False
         self.limits: Mapping[str, int] = {}
         """What the server takes, by its own account, since it was last started or resized."""
-        self.notes = list(ground.home.notes)
-        if ground.binaries.directory.is_relative_to(ground.home.directory):
-            self.notes.append(f"runs {ground.binaries.source}, which its user cannot reach")
+        self.notes = list(parts.home.notes)
+        if parts.binaries.directory.is_relative_to(parts.home.directory):
+            self.notes.append(f"runs {parts.binaries.source}, which its user cannot reach")
         if size.cores is not None:
-            self._guard.order("cores", count=size.cores)
+            self._supervisor.order("cores", count=size.cores)
 
     @classmethod
     def create(cls, directory: Path, size: Size | None = None, choices: Sequence[str] = ()) -> Self:
@@ -110,15 +111,15 @@ class PrivateServer(ABC):
         directory = directory.absolute()
         _claim(directory, passes_others=account is not None)
         record = Record(directory, cls.engine)
-        guard = Guard(account, record.descriptor)
+        supervisor = SupervisorClient(account, record.descriptor)
         try:
-            home = settle(guard, record, directory, account, cls.longest_path)
-            binaries = cls._runnable(guard, home, binaries)
+            home = settle(supervisor, record, directory, account, cls.longest_path)
+            binaries = cls._runnable(supervisor, home, binaries)
             home.hand_over()
-            server = cls(Ground(home, binaries, guard, record, choices), size or Size())
+            server = cls(ServerParts(home, binaries, supervisor, record, choices), size or Size())
             server._initialise()
         except BaseException:
-            if guard.release():
+            if supervisor.release():
                 record.close()
             raise
         return server
@@ -180,8 +181,8 @@ class PrivateServer(ABC):
 
     @property
     def running(self) -> bool:
-        with suppress(GuardianGone):  # which ends its server
-            return self._pid is not None and self._guard.order("status")["code"] is None
+        with suppress(SupervisorGone):  # which ends its server
+            return self._pid is not None and self._supervisor.order("status")["code"] is None
         return False
 
     @property
@@ -196,8 +197,8 @@ class PrivateServer(ABC):
         self._check_files(descriptors.limit())
         log = str(self._home.log / "start.log")
         order = {"argv": self._argv(), "log": log, "quit_signal": self.quit_signal, "lock_file": self._lock_file()}
-        self._pid = self._guard.order("start", directory=str(self.directory), **order)["pid"]
-        self._ground.record.started(self.pid)
+        self._pid = self._supervisor.order("start", directory=str(self.directory), **order)["pid"]
+        self._parts.record.started(self.pid)
         try:
             self._wait_until_ready()
             self._check_limits()
@@ -228,26 +229,26 @@ class PrivateServer(ABC):
 
     def stop(self) -> None:
         self.resume()
-        gone = self._guard.order("end", signal=self.stop_signal, timeout_s=STOP_S)["gone"]
+        gone = self._supervisor.order("end", signal=self.stop_signal, timeout_s=STOP_S)["gone"]
         if not gone:
             self.kill()
             raise ServerUnavailable(f"{self._title()} did not stop within {STOP_S:.0f} s and was killed")
         self._pid = None
 
     def kill(self) -> None:
-        self._guard.order("end", signal=None, timeout_s=STOP_S)
+        self._supervisor.order("end", signal=None, timeout_s=STOP_S)
         self._pid, self._paused = None, False
 
     def pause(self) -> None:
         if not self.running:
             raise ServerUnavailable(f"the {self.product.name} server cannot be paused: it is not running")
         self._paused = True
-        if not self._guard.order("pause", timeout_s=PAUSE_S)["paused"]:
+        if not self._supervisor.order("pause", timeout_s=PAUSE_S)["paused"]:
             self.resume()
             raise ServerUnavailable(f"{self._title()} did not stand still within {PAUSE_S:.0f} s, and goes on")
 
     def resume(self) -> None:
-        self._guard.order("resume")
+        self._supervisor.order("resume")
         self._paused = False
 
     def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
@@ -260,7 +261,7 @@ class PrivateServer(ABC):
             self._size = before
             raise
         if cores is not None:
-            self._guard.order("cores", count=cores)
+            self._supervisor.order("cores", count=cores)
         if connections is not None or memory_mb is not None:
             self._configure()
             if self.running:
@@ -274,8 +275,8 @@ class PrivateServer(ABC):
         self.start()
 
     def destroy(self) -> None:
-        if self._guard.release():
-            self._ground.record.close()
+        if self._supervisor.release():
+            self._parts.record.close()
         self._pid = None
 
     def log_tail(self) -> str:
@@ -284,7 +285,7 @@ class PrivateServer(ABC):
 
     def _logged(self) -> str:
         lines: list[str] = []
-        for tail in self._home.log_tails().values():
+        for tail in self._home.log_ends().values():
             lines += tail.splitlines()[-_TAIL_LINES:]
         return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
 
@@ -340,23 +341,23 @@ class PrivateServer(ABC):
 
     def _reserve_port(self) -> int:
         """One on loopback that stays ours, also while the server is down."""
-        port: int = self._guard.order("port")["port"]
+        port: int = self._supervisor.order("port")["port"]
         return port
 
     def _run(self, argv: list[str], given: str = "", failed: str | None = None, advice: str | None = None) -> None:
-        """Runs a program as the server's user, in its directory. `failed` in its output means that it failed whatever
+        """Runs a program as the server's user, in its directory. `failed` in its output means that it failed whichever
         its exit code; `advice` is where its output leaves the matter for good counsel, which is not shown."""
-        result = self._guard.order("run", argv=argv, directory=str(self.directory), input=given, timeout_s=START_S)
-        said: str = result["output"]
-        if result["code"] != 0 or (failed and failed in said):
+        result = self._supervisor.order("run", argv=argv, directory=str(self.directory), input=given, timeout_s=START_S)
+        output: str = result["output"]
+        if result["code"] != 0 or (failed and failed in output):
             for password in self._passwords.values():
-                said = said.replace(password, "…")
+                output = output.replace(password, "…")
             name = f"{Path(argv[0]).name} {self.version} failed ({result['code']})"
-            raise ServerUnavailable(f"{name}{self._explained(said.partition(advice)[0] if advice else said)}")
+            raise ServerUnavailable(f"{name}{self._explained(output.partition(advice)[0] if advice else output)}")
 
-    def _explained(self, said: str) -> str:
-        """What a program said, after the one cause that people can remove."""
-        return f": {self._full_disk()}:\n{said}" if _FULL.search(said) or self._disk_is_full() else f":\n{said}"
+    def _explained(self, output: str) -> str:
+        """A program's output, after a cause that the user can remove."""
+        return f": {self._full_disk()}:\n{output}" if _FULL.search(output) or self._disk_is_full() else f":\n{output}"
 
     def _full_disk(self) -> str:
         return f"the disk under {self._home.directory} is full: make room, or choose another place"
@@ -366,10 +367,10 @@ class PrivateServer(ABC):
         return home.exists() and shutil.disk_usage(home).free < _NO_ROOM_BYTES
 
     @classmethod
-    def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:
+    def _runnable(cls, supervisor: SupervisorClient, home: Home, binaries: Binaries) -> Binaries:
         """The programs, if the server's user can run them. Raises ServerUnavailable."""
         server = next(iter(binaries.programs))
-        if not runs(guard, binaries.program(server), cls.product.ask_version):
+        if not runs(supervisor, binaries.program(server), cls.product.ask_version):
             user = home.account.name if home.account else "this user"
             raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
         return binaries
@@ -401,9 +402,9 @@ def _check_ours(directory: Path) -> None:
         os.close(descriptor)
 
 
-def runs(guard: Guard, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
+def runs(supervisor: SupervisorClient, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
     """Whether the server's user can run it."""
     try:
-        return bool(guard.order("run", argv=[program, *arguments], input="", timeout_s=20)["code"] == 0)
+        return bool(supervisor.order("run", argv=[program, *arguments], input="", timeout_s=20)["code"] == 0)
     except ServerUnavailable:  # not even found, from where that user stands
         return False

@@ -1,7 +1,7 @@
 """The record of a private server, by which another process can end it and remove its files.
 
-`DIRECTORY.json` beside the server's directory, locked for as long as its owner or its guardian lives: the kernel lets
-go of a lock whatever killed them, so a record that can be locked is a dead harness's, without a look at process ids.
+`DIRECTORY.json` beside the server's directory, locked for as long as its owner or its supervisor lives: the kernel lets
+go of a lock however they end, so a record that can be locked belongs to a dead harness; no process id is needed.
 What a record says is acted upon only as far as `evidence` confirms it.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.guardian import free_shared_memory, remove
+from loadtests.servers.contract import ServerUnavailable
+from loadtests.servers.supervisor import free_shared_memory, remove
 
 KIND = "private database server"
 COULD_NOT = "could not remove"
@@ -83,7 +83,7 @@ class Record:
         os.ftruncate(self.descriptor, os.pwrite(self.descriptor, text, 0))
 
     def close(self) -> None:
-        """Removes what the guardian left, if it was killed. Harmless when done before."""
+        """Removes what the supervisor left, if it was killed. Harmless when done before."""
         if self.descriptor >= 0:
             clear(self.path, self._facts, [self.path.with_suffix(""), Path(self._facts.directory)])
             os.close(self.descriptor)
@@ -166,11 +166,11 @@ def _end(server: psutil.Process) -> None:
 def facts_of(text: str) -> Facts | None:
     """What a record says; None when the file is something else."""
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        said: dict[str, Any] = json.loads(text)
-        if said.pop("kind") == KIND:
-            process = said.pop("process")
+        content: dict[str, Any] = json.loads(text)
+        if content.pop("kind") == KIND:
+            process = content.pop("process")
             return _checked(
-                Facts(**said, process=Process(**{**process, "argv": tuple(process["argv"])}) if process else None)
+                Facts(**content, process=Process(**{**process, "argv": tuple(process["argv"])}) if process else None)
             )
     return None
 

@@ -7,8 +7,7 @@ from typing import cast
 from loadtests import engines
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.private import CONTENT, PrivateServer
 from loadtests.servers.size import Size
 
@@ -36,7 +35,7 @@ def programs(engine: str) -> Binaries:
 
 
 def product(engine: str) -> Product:
-    """What is looked for."""
+    """The installation that is searched for."""
     return _class(engine).product
 
 

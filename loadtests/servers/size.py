@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 
 from loadtests.limits.memory import total_bytes
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 
 RESERVED = 5
-"""Connections for superusers: observer, ledger, and whoever looks."""
+"""Connections for superusers: observer, ledger, and administrators."""
 
 FEWEST_CONNECTIONS = 10
 LEAST_MEMORY_MB = 16

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from loadtests.sanitize import sanitize
 from loadtests.scenario import Scenario
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.timeline.actions.contract import TimelineAction
 from loadtests.timeline.component_locks import ComponentLocks, locked_components
 from loadtests.timeline.context import ActionContext, ActionFailed, Found

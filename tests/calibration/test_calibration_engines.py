@@ -20,8 +20,7 @@ from loadtests.calibration.plan import Hold, S
 from loadtests.calibration.sessionholds import Ready, ServerSilent, until
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"

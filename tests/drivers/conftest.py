@@ -14,7 +14,7 @@ from availability import unavailable
 from driver_certificates import Authority
 from secured_servers import MADE, Secured, free_port
 
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import create_server
 
 

@@ -23,8 +23,7 @@ from loadtests.conductor.preflight.capacity import Host, shortfalls
 from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.conductor.preflight.target_databases import databases_behind
 from loadtests.drivers.addresses import parse_address
-from loadtests.ledger.audit import Database as StoredDatabase
-from loadtests.ledger.audit import read_ledger
+from loadtests.ledger.audit import StoredDatabase, read_ledger
 from loadtests.pod.storage.contract import Call, ConnectionRow
 from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database

@@ -15,7 +15,7 @@ from loadtests import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [path for room in ("loadtests", "reports") for path in sorted((ROOT / room).rglob("*.py"))]
-STANDARD_LIBRARY_ONLY = {"loadtests/conductor/reaper.py", "loadtests/servers/guardian.py"}
+STANDARD_LIBRARY_ONLY = {"loadtests/conductor/reaper.py", "loadtests/servers/supervisor.py"}
 PASSED = {
     "PATH": "/opt/bin:/usr/bin",
     "LD_LIBRARY_PATH": "/opt/lib",

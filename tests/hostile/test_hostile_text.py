@@ -28,7 +28,7 @@ from loadtests.probes.databases import why_not
 from loadtests.protocols.contract import ProtocolError
 from loadtests.redact import redact
 from loadtests.sanitize import MAX_LINES, printable, sanitize, sanitize_error, sanitize_lines, sanitize_value
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.timeline.context import ActionFailed
 from loadtests.wire.failures import ConnectionFailed
 

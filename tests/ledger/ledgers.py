@@ -5,7 +5,7 @@ from typing import Any
 from storages import ACCOUNT, NOW_NS, Storage
 from studies import Op
 
-from loadtests.ledger import Database, read_ledger
+from loadtests.ledger import StoredDatabase, read_ledger
 from loadtests.records.rundirectory import RunDirectory
 
 ORIGIN_NS = NOW_NS - 60 * 10**9
@@ -28,7 +28,7 @@ def accept(chat: int, outcome: str = "ok", connection: int = 4, error: str = "")
 
 
 def checks_of(storage: Storage, run: RunDirectory) -> dict[str, dict[str, Any]]:
-    document = read_ledger({storage.engine: Database(storage.engine, storage.dsn)}, run)
+    document = read_ledger({storage.engine: StoredDatabase(storage.engine, storage.dsn)}, run)
     assert document["format"] == 1
     assert document["databases"] == {storage.engine: {"engine": storage.engine}}
     return {check["check"]: check for check in document["checks"]}

@@ -8,7 +8,7 @@ from ledgers import accept, checks_of, failed, operations
 from storages import LONG_AGO_NS, Storage
 from studies import Op
 
-from loadtests.ledger import Database, read_ledger
+from loadtests.ledger import StoredDatabase, read_ledger
 from loadtests.records.rundirectory import RunDirectory
 
 EVERY_CHECK = {
@@ -149,14 +149,14 @@ def test_gaps_in_a_topic(storage: Storage, run: RunDirectory) -> None:
     ("databases", "why"),
     [
         ({}, "cannot be read from outside"),
-        ({"memory": Database("memory", "")}, "memory cannot be read"),
-        ({"sqlite": Database("sqlite", "absent.sqlite")}, "no file absent.sqlite"),
-        ({"postgres": Database("postgres", "postgresql://pod:hidden-word@127.0.0.1:1/pod")}, "PostgreSQL"),
-        ({"mariadb": Database("mariadb", "mariadb://pod:hidden-word@127.0.0.1:1/pod")}, "MariaDB"),
-        ({"redis": Database("redis", "redis://pod:hidden-word@127.0.0.1:1/0")}, "Redis"),
+        ({"memory": StoredDatabase("memory", "")}, "memory cannot be read"),
+        ({"sqlite": StoredDatabase("sqlite", "absent.sqlite")}, "no file absent.sqlite"),
+        ({"postgres": StoredDatabase("postgres", "postgresql://pod:hidden-word@127.0.0.1:1/pod")}, "PostgreSQL"),
+        ({"mariadb": StoredDatabase("mariadb", "mariadb://pod:hidden-word@127.0.0.1:1/pod")}, "MariaDB"),
+        ({"redis": StoredDatabase("redis", "redis://pod:hidden-word@127.0.0.1:1/0")}, "Redis"),
     ],
 )
-def test_unreadable_storage_is_unknown(databases: dict[str, Database], why: str, run: RunDirectory) -> None:
+def test_unreadable_storage_is_unknown(databases: dict[str, StoredDatabase], why: str, run: RunDirectory) -> None:
     operations(run, "0", accept(0xA1), accept(0xA1, connection=5))
     document = read_ledger(databases, run)
     found = {check["check"]: check for check in document["checks"]}
@@ -172,5 +172,5 @@ def test_unreadable_storage_is_unknown(databases: dict[str, Database], why: str,
 def test_a_file_that_is_no_database_is_unknown(run: RunDirectory, tmp_path: Path) -> None:
     path = tmp_path / "storage.sqlite"
     path.write_bytes(b"not a database, but long enough to look at" * 50)
-    (orphans, *_) = read_ledger({"sqlite": Database("sqlite", str(path))}, run)["checks"]
+    (orphans, *_) = read_ledger({"sqlite": StoredDatabase("sqlite", str(path))}, run)["checks"]
     assert orphans["verdict"] == "unknown"

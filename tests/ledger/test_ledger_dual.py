@@ -9,7 +9,7 @@ from ledgers import accept, failed, manifest, operations
 from storages import Storage, a_storage
 from studies import Op
 
-from loadtests.ledger import Database, read_ledger
+from loadtests.ledger import StoredDatabase, read_ledger
 from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 
@@ -32,7 +32,9 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def checks_of(sides: Sides, run: RunDirectory, modes: Mapping[str, Mode]) -> dict[str, dict[str, Any]]:
-    databases = {name: Database(s.engine, s.dsn, name) for name, s in zip(("legacy", "upgraded"), sides, strict=True)}
+    databases = {
+        name: StoredDatabase(s.engine, s.dsn, name) for name, s in zip(("legacy", "upgraded"), sides, strict=True)
+    }
     return {check["check"]: check for check in read_ledger(databases, run, modes)["checks"]}
 
 
@@ -145,8 +147,8 @@ def test_an_event_without_acknowledgement_shifts_the_numbers_of_others(sides: Si
 
 def test_a_side_that_cannot_be_read_is_named(sides: Sides, run: RunDirectory) -> None:
     databases = {
-        "legacy": Database(sides[0].engine, sides[0].dsn, "legacy"),
-        "upgraded": Database("sqlite", "absent.sqlite", "upgraded"),
+        "legacy": StoredDatabase(sides[0].engine, sides[0].dsn, "legacy"),
+        "upgraded": StoredDatabase("sqlite", "absent.sqlite", "upgraded"),
     }
     (orphans, *_) = read_ledger(databases, run)["checks"]
     assert (orphans["verdict"], orphans["reason"]) == ("unknown", "upgraded: there is no file absent.sqlite")

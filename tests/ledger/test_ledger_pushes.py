@@ -12,7 +12,7 @@ from ledgers import ORIGIN_NS, checks_of, failed, manifest, operations
 from storages import Storage
 from studies import Op
 
-from loadtests.ledger import Database, read_ledger
+from loadtests.ledger import StoredDatabase, read_ledger
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.records.vocabulary import OPERATIONS
@@ -161,7 +161,7 @@ def test_one_event_among_many_is_missed(tmp_path: Path, run: RunDirectory) -> No
             ((f"chat/{t:016x}", rows // topics) for t in range(topics)),
         )
     _many_operations(run, topic, number)
-    found = read_ledger({"sqlite": Database("sqlite", storage.dsn)}, run)["checks"]
+    found = read_ledger({"sqlite": StoredDatabase("sqlite", storage.dsn)}, run)["checks"]
     assert {c["check"]: c["count"] for c in found if c["verdict"] != "pass"} == {"lost_pushes": 1}
 
 

@@ -13,10 +13,10 @@ import asyncpg
 import pytest
 from observers import observing
 
-from loadtests.probes.encodings import codec, decoded, encoded
 from loadtests.probes.jsonlog.lines import event
+from loadtests.probes.postgres.encodings import codec, decoded, encoded
 from loadtests.records.vocabulary import KNOWN
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.postgres.server import PostgresServer
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from log_lines import T0_NS, acquired, at, line, waiting
 from loadtests.probes.clocks import ServerClock
 from loadtests.probes.contract import ClockOffset
 from loadtests.probes.jsonlog.follower import Follower
-from loadtests.probes.sights import Sight
+from loadtests.probes.observations import Sight
 from loadtests.probes.waits import Lock, Wait
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loadtests.probes import locknames
 from loadtests.probes.innodb.freshness import Freshness
-from loadtests.probes.innodb.looks import InTheWay, Look
+from loadtests.probes.innodb.lock_sample import InTheWay, Look
 from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, Product, source
 from loadtests.probes.innodb.sessions import Names, Session
 from loadtests.probes.innodb.tickets import Ticket, Wait, guessed, waits

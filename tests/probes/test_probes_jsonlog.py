@@ -10,9 +10,9 @@ from log_lines import T0_NS, acquired, at, events, failed, line, row, tuple_lock
 
 from loadtests.probes.jsonlog.lines import LONGEST_STATEMENT, Row, event
 from loadtests.probes.jsonlog.names import Names, Sight
+from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWaits
-from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Chain, Party, Wait
 
 MS = 1_000_000

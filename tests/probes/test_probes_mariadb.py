@@ -17,10 +17,9 @@ from availability import unavailable
 from observers import Observer, observing
 
 from loadtests.probes.contract import Database
-from loadtests.probes.mariadb import MariadbProbe
+from loadtests.probes.innodb.probe import MariadbProbe
 from loadtests.records.vocabulary import KNOWN
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 HOLD_S = 0.9

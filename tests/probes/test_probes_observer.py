@@ -20,7 +20,7 @@ import pytest
 from observers import Observer, observing
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.postgres.server import PostgresServer
 from loadtests.servers.size import Size
 
 HOLD_S = 0.4

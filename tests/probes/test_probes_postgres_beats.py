@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from loadtests.probes.contract import BlindError, Database
-from loadtests.probes.postgres import PostgresProbe
+from loadtests.probes.postgres.probe import PostgresProbe
 from loadtests.records.vocabulary import KNOWN
 from loadtests.servers.contract import Server
 

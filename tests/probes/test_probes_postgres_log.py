@@ -14,7 +14,7 @@ import pytest
 from observers import Observer, observing
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.postgres.server import PostgresServer
 
 MS = 1_000_000
 HOLD_S = 0.12

@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 from observers import Observer, observing
 
-from loadtests.servers.mariadb import MariadbServer
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.mariadb.server import MariadbServer
+from loadtests.servers.postgres.server import PostgresServer
 
 pytestmark = pytest.mark.server
 

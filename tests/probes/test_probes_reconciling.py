@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.postgres_source import LogSettings, source
-from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
-from loadtests.probes.sights import Sight
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
+from loadtests.probes.observations import Sight
+from loadtests.probes.postgres.source import LogSettings, source
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
-from loadtests.probes.sights import Sight, add
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
+from loadtests.probes.observations import Sight, add
 from loadtests.probes.waits import Chain, Lock, Party, Wait, Waits, waits_in
 
 MS = 1_000_000

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.servers import binaries, postgres_programs
+from loadtests.servers import binaries
 from loadtests.servers.binaries import Binaries, Product, find
-from loadtests.servers.mariadb import MARIADB
-from loadtests.servers.postgres import PostgresServer, ServerUnavailable
-from loadtests.servers.postgres_programs import CHOICE, POSTGRES, copy_install
-from loadtests.servers.redis import REDIS
+from loadtests.servers.mariadb.server import MARIADB
+from loadtests.servers.postgres import programs as postgres_programs
+from loadtests.servers.postgres.programs import CHOICE, POSTGRES, copy_install
+from loadtests.servers.postgres.server import PostgresServer, ServerUnavailable
+from loadtests.servers.redis.server import REDIS
 from loadtests.servers.registry import missing
 
 

@@ -20,8 +20,7 @@ import pytest
 from server_clients import alive, count, family, gone, until
 
 import loadtests
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.registry import create_server
 
@@ -40,10 +39,10 @@ Start = Callable[[], Server]
 
 @dataclass
 class Owned:
-    """A process that owns a running server, its guardian, the server's processes, and where it lives."""
+    """A process that owns a running server, its supervisor, the server's processes, and where it lives."""
 
     owner: subprocess.Popen[str]
-    guardian: psutil.Process
+    supervisor: psutil.Process
     server: list[psutil.Process]
     home: Path
 
@@ -56,9 +55,9 @@ def owned(engine: str, directory: Path) -> Iterator[Owned]:
         assert owner.stdout
         pid, _, home = owner.stdout.readline().strip().partition(" ")
         first = psutil.Process(int(pid))
-        guardian = first.parent()
-        assert guardian is not None
-        yield Owned(owner, guardian, [first, *first.children(recursive=True)], Path(home))
+        supervisor = first.parent()
+        assert supervisor is not None
+        yield Owned(owner, supervisor, [first, *first.children(recursive=True)], Path(home))
         owner.kill()
 
 
@@ -66,7 +65,7 @@ def test_server_is_gone_with_its_killed_owner(engine: str, tmp_path: Path) -> No
     with owned(engine, tmp_path / "server") as it:
         assert it.home.is_dir()
         it.owner.kill()
-        assert gone([it.guardian, *it.server])
+        assert gone([it.supervisor, *it.server])
         assert until(lambda: list(tmp_path.iterdir()) == [])
         assert not it.home.exists()
 
@@ -74,12 +73,12 @@ def test_server_is_gone_with_its_killed_owner(engine: str, tmp_path: Path) -> No
 def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
     server = started()
     left = family(server)
-    guardian = left[0].parent()
-    assert guardian is not None
-    guardian.kill()
+    supervisor = left[0].parent()
+    assert supervisor is not None
+    supervisor.kill()
     assert gone(left)
     assert not server.running
-    with pytest.raises(ServerUnavailable, match="guardian"):
+    with pytest.raises(ServerUnavailable, match="supervisor"):
         server.stop()
     server.destroy()
     assert not server.directory.exists()
@@ -87,24 +86,24 @@ def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
 
 def test_stopped_guardian_is_continued(started: Start) -> None:
     server = started()
-    guardian = family(server)[0].parent()
-    assert guardian is not None
-    guardian.suspend()
+    supervisor = family(server)[0].parent()
+    assert supervisor is not None
+    supervisor.suspend()
     assert server.running, "an order is answered"
-    guardian.suspend()
+    supervisor.suspend()
     server.destroy()
-    assert gone([guardian])
+    assert gone([supervisor])
     assert not server.directory.exists()
 
 
 def _kill_both(it: Owned) -> None:
-    """The server is paused, so that the death signal which PostgreSQL gets from its guardian does not reach it."""
+    """The server is paused, so that the death signal which PostgreSQL gets from its supervisor does not reach it."""
     it.server[0].suspend()
-    it.owner.send_signal(signal.SIGSTOP)  # else the guardian's death is noticed
-    it.guardian.kill()
+    it.owner.send_signal(signal.SIGSTOP)  # else the supervisor's death is noticed
+    it.supervisor.kill()
     it.owner.kill()
     it.owner.wait()
-    assert gone([it.guardian])  # until then it has the record
+    assert gone([it.supervisor])  # until then it has the record
 
 
 def test_what_a_killed_guardian_and_owner_leave_is_removed_later(engine: str, tmp_path: Path) -> None:
@@ -250,8 +249,8 @@ def _reachable(engine: str, options: dict[str, Any]) -> str | None:
 
 
 def test_interrupting_the_owner_does_not_reach_the_server(server: Server) -> None:
-    guardian = psutil.Process(server.pid).parent()
-    assert guardian is not None
-    assert os.getpgid(guardian.pid) != os.getpgid(0)
+    supervisor = psutil.Process(server.pid).parent()
+    assert supervisor is not None
+    assert os.getpgid(supervisor.pid) != os.getpgid(0)
     os.killpg(os.getpgid(server.pid), signal.SIGCONT)
     assert count(server) >= 0

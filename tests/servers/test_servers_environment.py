@@ -57,9 +57,9 @@ def test_server_in_a_hostile_environment_is_as_elsewhere(server: Server, engine:
     assert server.directory.stat().st_mode & 0o077 == 0
     unsafe = [p for p in server.directory.rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o007]
     assert unsafe == []
-    guardian = psutil.Process(server.pid).parent()
-    assert guardian is not None
-    for process in (guardian, psutil.Process(server.pid)):
+    supervisor = psutil.Process(server.pid).parent()
+    assert supervisor is not None
+    for process in (supervisor, psutil.Process(server.pid)):
         has = process.environ()
         assert {name: has.get(name) for name in PASSED} == PASSED
         assert has["TMPDIR"] == tempfile.gettempdir()

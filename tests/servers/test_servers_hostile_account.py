@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from server_clients import count, write
 
-from loadtests.servers import guardian
+from loadtests.servers import supervisor
 from loadtests.servers.accounts import Account, server_account
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.home import Home
-from loadtests.servers.redis import RedisServer
+from loadtests.servers.redis.server import RedisServer
 from loadtests.servers.registry import create_server
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs a server as another account")
@@ -103,7 +102,7 @@ def test_directory_that_became_a_link_is_refused(home: Home, nobody: Account, op
         home.write(f"{below}/file", "x")
     with pytest.raises(ServerUnavailable, match="were replaced"):
         home.read(f"{below}/secret.log")
-    assert home.log_tails() == {}
+    assert home.log_ends() == {}
     assert [path.name for path in elsewhere.iterdir()] == ["secret.log"]
 
 
@@ -112,7 +111,7 @@ def test_log_tail_shows_no_file_of_root(home: Home, nobody: Account, victim: Pat
     as_account(nobody, *command, *([victim] if command[0] == "ln" else []), home.log / "postgres.log")
     (home.log / "another.log").hardlink_to(victim)
     home.write("log/start.log", "line\n" * 100_000)
-    tails = home.log_tails()
+    tails = home.log_ends()
     assert list(tails) == ["start.log"], "no link, no FIFO (which has no end), no second name of another file"
     assert SECRET not in str(tails)
     assert len(tails["start.log"]) <= 1 << 16
@@ -122,16 +121,16 @@ def test_log_is_opened_with_the_rights_of_the_account(home: Home, nobody: Accoun
     account = (nobody.uid, nobody.gid)
     log = home.log / "start.log"
     log.hardlink_to(victim)
-    with guardian.acting_as(account), pytest.raises(PermissionError):
-        guardian.open_log(log)
+    with supervisor.effective_user(account), pytest.raises(PermissionError):
+        supervisor.open_log(log)
     log.unlink()
     for command in (["ln", "-s", victim, log], ["mkfifo", log]):
         as_account(nobody, *command)
-        with guardian.acting_as(account), pytest.raises(OSError, match=r"start\.log"):
-            guardian.open_log(log)
+        with supervisor.effective_user(account), pytest.raises(OSError, match=r"start\.log"):
+            supervisor.open_log(log)
         log.unlink()
-    with guardian.acting_as(account):
-        os.close(guardian.open_log(log))
+    with supervisor.effective_user(account):
+        os.close(supervisor.open_log(log))
     assert (log.stat().st_uid, stat.S_IMODE(log.stat().st_mode)) == (nobody.uid, 0o600 & ~_umask())
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
@@ -148,9 +147,9 @@ def test_shared_memory_of_another_user_is_kept(home: Home, nobody: Account) -> N
     assert segment >= 0
     try:
         lock = home.write("data/postmaster.pid", f"1\n/\n0\n5432\n\n127.0.0.1\n 1 {segment}\nready\n")
-        guardian.free_shared_memory(lock, nobody.uid)
+        supervisor.free_shared_memory(lock, nobody.uid)
         assert segment in _segments()
-        guardian.free_shared_memory(lock, 0)
+        supervisor.free_shared_memory(lock, 0)
         assert segment not in _segments(), "the number was understood"
     finally:
         libc.shmctl(segment, 0, None)
@@ -170,7 +169,7 @@ def test_home_is_roots_alone_until_its_tools_run(
         found = (open_directory / "study" / "server").stat()
         seen[at] = (found.st_uid, stat.S_IMODE(found.st_mode))
 
-    def runnable(guard: Any, made: Home, binaries: Any) -> Any:
+    def runnable(supervisor: Any, made: Home, binaries: Any) -> Any:
         stat_of(None, "while programs are copied")
         return binaries
 

@@ -12,8 +12,7 @@ import psutil
 import pytest
 from server_clients import alive, count, family, passwords, port, setting, until, write
 
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 CONNECTIONS = {"postgres": "max_connections", "mariadb": "max_connections", "redis": "maxclients"}

@@ -8,8 +8,7 @@ from unittest.mock import Mock
 import pytest
 from server_clients import setting
 
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.private import PrivateServer
 from loadtests.servers.registry import create_server
 

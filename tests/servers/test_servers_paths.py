@@ -14,7 +14,7 @@ import pytest
 from server_clients import count, write
 
 from loadtests.servers import home, leftovers, record
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import create_server
 
 ODD = [

@@ -14,8 +14,7 @@ from redis.exceptions import RedisError
 from server_clients import ask, count, write
 
 from loadtests.servers import private
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server, missing, product, programs
 
 NEVER_READY = """\

@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
 )
 from loadtests.protocols.contract import chat_topic
-from loadtests.servers.postgres import PostgresServer
+from loadtests.servers.postgres.server import PostgresServer
 
 WRITER = Path(__file__).with_name("storage_writer.py")
 LINES = 60

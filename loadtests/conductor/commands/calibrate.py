@@ -25,7 +25,7 @@ from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has, having
 from loadtests.readers import make_directories, make_directory
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import create_server, missing
 from loadtests.standardstreams import print_path
 from loadtests.storagenames import StorageName

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from loadtests.conductor.host import packages
 from loadtests.engines import having
 from loadtests.servers.accounts import server_account
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import product, programs
 
 BROWSERS = ("firefox", "chromium", "google-chrome")

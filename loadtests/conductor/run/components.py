@@ -30,8 +30,7 @@ from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Scenario
-from loadtests.servers.contract import Server
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import Server, ServerUnavailable
 from loadtests.servers.registry import create_server
 from loadtests.storagenames import StorageName
 

@@ -36,7 +36,7 @@ from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_value
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.scenario.completeness import StageFigures
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 
 _LONGEST_LINE: Final = 10_000
 _WORKERS_SAVE_WITHIN_S = 2.0
@@ -296,10 +296,10 @@ class Run:
         """The pods are quiet now. A killed harness or a full disk has no time for it."""
         if self.context.interrupts.count > 1 or not self.components.pods:
             return
-        from loadtests.ledger import Database, read_ledger  # with it come the drivers of databases
+        from loadtests.ledger import StoredDatabase, read_ledger  # with it come the drivers of databases
 
         dsns, layout = self.components.dsns(), self.components.layout
-        databases = {n: Database(s.engine, dsns[n], layout.side_of(n)) for n, s in layout.databases.items()}
+        databases = {n: StoredDatabase(s.engine, dsns[n], layout.side_of(n)) for n, s in layout.databases.items()}
         self._write("ledger", read_ledger(databases, self.directory, self.components.modes(), self.components.in_doubt))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:

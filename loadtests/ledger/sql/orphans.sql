@@ -1,4 +1,4 @@
--- Subscriptions that nobody will ever hear: their connection is closed, missing, or silent since before $1 (Unix ns);
+-- Subscriptions that no client receives: their connection is closed, missing, or silent since before $1 (Unix ns);
 -- and since when.
 SELECT
     s.account,

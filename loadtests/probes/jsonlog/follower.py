@@ -9,11 +9,11 @@ from loadtests.probes.clocks import CLOCK_SET_NS, ServerClock
 from loadtests.probes.contract import ClockOffset
 from loadtests.probes.jsonlog.lines import BEAT, Event, event
 from loadtests.probes.jsonlog.names import Names
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
+from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.tail import Tail
 from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
-from loadtests.probes.reconciling import FOR_EVER, Ledger, Rivals
-from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Wait
 
 _GRACE_NS = 500_000_000

@@ -7,9 +7,9 @@ from loadtests.probes import locknames, naming
 from loadtests.probes.jsonlog.history import Part
 from loadtests.probes.jsonlog.lines import Event
 from loadtests.probes.jsonlog.names import Names, Sight
+from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits
 from loadtests.probes.locknames import Named
-from loadtests.probes.relations import Relations
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
 _STAMP_NS = 500_000

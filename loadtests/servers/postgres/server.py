@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Binaries, Product
-from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.guard import Guard
+from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA, Home
-from loadtests.servers.postgres_programs import POSTGRES, copy_install
-from loadtests.servers.postgres_settings import CLIENTS, bootstrap, configuration, settings
+from loadtests.servers.postgres.programs import POSTGRES, copy_install
+from loadtests.servers.postgres.settings import CLIENTS, bootstrap, configuration, settings
 from loadtests.servers.private import OWNER, POD, PrivateServer, runs
+from loadtests.servers.supervision import SupervisorClient
 
 __all__ = ["PostgresServer", "ServerUnavailable"]
 
@@ -101,11 +101,11 @@ class PostgresServer(PrivateServer):
             finally:
                 await connection.close(timeout=_ANSWER_S)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise ServerUnavailable(f"{self._title()} does not tell its limits: {error!r}") from None
+            raise ServerUnavailable(f"{self._title()} does not report its limits: {error!r}") from None
 
     @classmethod
-    def _runnable(cls, guard: Guard, home: Home, binaries: Binaries) -> Binaries:
+    def _runnable(cls, supervisor: SupervisorClient, home: Home, binaries: Binaries) -> Binaries:
         """The programs, or a copy of them that the server's user can run."""
-        if all(runs(guard, binaries.program(name)) for name in binaries.programs):
+        if all(runs(supervisor, binaries.program(name)) for name in binaries.programs):
             return binaries
         return copy_install(binaries, home.directory / "programs")

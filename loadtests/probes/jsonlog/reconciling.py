@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from loadtests.probes.sights import Sight
+from loadtests.probes.observations import Sight
 from loadtests.probes.waits import Chain, Wait
 
 _KEPT_NS = 300 * 10**9

@@ -29,7 +29,7 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
-from loadtests.probes.innodb.looks import InTheWay, Look
+from loadtests.probes.innodb.lock_sample import InTheWay, Look
 from loadtests.probes.innodb.servers import NO_PROCESS, Product, source
 from loadtests.probes.innodb.sessions import Names, Session
 from loadtests.probes.innodb.tickets import Ticket
@@ -37,7 +37,7 @@ from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Wait, Waits, waits_behind
 
 SHORTEST_PERIOD_S = 0.15
-_SQL = Path(__file__).parent / "sql"
+_SQL = Path(__file__).parents[1] / "sql"
 _OPEN_S = 2.0
 _SETTINGS = ("SET time_zone = '+00:00'",)
 _COPY_LASTS_S = 0.11

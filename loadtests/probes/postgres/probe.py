@@ -12,19 +12,20 @@ import asyncpg
 
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import parse_address
-from loadtests.probes import encodings, locknames, naming
+from loadtests.probes import locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.jsonlog.follower import Follower
 from loadtests.probes.jsonlog.names import Sight
 from loadtests.probes.locknames import Named
-from loadtests.probes.postgres_log import LogProbe
-from loadtests.probes.postgres_source import FIRST_WITH_JSONLOG, WITHDRAWN, LogSettings, source
+from loadtests.probes.postgres import encodings
+from loadtests.probes.postgres.log_probe import LogProbe
+from loadtests.probes.postgres.source import FIRST_WITH_JSONLOG, WITHDRAWN, LogSettings, source
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Lock, Wait, Waits, waits_in
 
 _OLDEST = 13
-_SQL = Path(__file__).parent / "sql"
+_SQL = Path(__file__).parents[1] / "sql"
 _OPEN_S = 2.0
 _SETTINGS = {"jit": "off"}
 _LOG_ANSWERS_S = 1.0

@@ -68,8 +68,8 @@ def configuration(basedir: Path, ports: tuple[int, int], size: Size) -> str:
         "innodb_print_all_deadlocks": 1,
         **_metadata_locks(),
         "character-set-server": "utf8mb4",
-        "collation-server": "utf8mb4_general_ci",  # as Debian sets it: tables that need another have to say so
-        "default-time-zone": "+00:00",  # whatever TZ is: no hour of its clock occurs twice
+        "collation-server": "utf8mb4_general_ci",  # as Debian sets it: tables that need another one name it
+        "default-time-zone": "+00:00",  # independent of TZ: no hour occurs twice
         "lc-messages": "en_US",
         "local_infile": 0,
     }

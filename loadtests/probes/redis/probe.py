@@ -21,7 +21,7 @@ from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import Clock, ClockOffset, Database, Rows, Source
-from loadtests.probes.redis_thread import Busy, Slow, SlowLog, counters, spread
+from loadtests.probes.redis.thread import Busy, Slow, SlowLog, counters, spread
 from loadtests.probes.rows import counter_rows, session_rows
 
 _OPEN_S = 2.0

@@ -1,15 +1,15 @@
 """The process that stands between an owner and its server, so that the server never outlives the owner.
 
-Started by file name, by `Guard`: one file, though a long one, that needs the standard library only. Reads one JSON
-order a line from standard input, answers each with one JSON line on standard output. When its standard input closes,
-because the owner let go or was killed, it ends the server at once and removes every path it was told to own. A
-parent-death signal alone would not do: the kernel clears it when a process changes to another user. Should the guardian
-itself be killed, the server gets one, set after that change.
+Started by file name, by `SupervisorClient`: one file, though a long one, that needs the standard library only. Reads
+one JSON order a line from standard input, answers each with one JSON line on standard output. When its standard input
+closes, because the owner let go or was killed, it ends the server at once and removes every path that it owns. A
+parent-death signal alone would not do: the kernel clears it when a process changes to another user. Should the
+supervisor itself be killed, the server gets one, set after that change.
 
 | order | fields | answer |
 |---|---|---|
 | `own` | `paths` to remove at the end, the last one first | - |
-| `port` | - | `port`, bound here until the end, so that nobody else is given it while the server is down |
+| `port` | - | `port`, bound here until the end, so that no other process gets it while the server is down |
 | `run` | `argv`, `input`, `timeout_s`, `directory` to run it in (default: `/`) | `code` (null: out of time), `output` |
 | `start` | `argv`, `directory`, `log`, `quit_signal`, `lock_file` (PostgreSQL's, else null) | `pid` |
 | `status` | - | `code`: null while the server runs |
@@ -40,7 +40,7 @@ from typing import IO, Any
 
 _STEP_MS = 20
 _GRACE_S = 1.0
-_LAST_WORDS_S = 1.0
+_LAST_LOG_LINES_S = 1.0
 _OPEN_FILES = 65_536
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -146,7 +146,7 @@ def _reap() -> None:
 
 
 @contextlib.contextmanager
-def acting_as(account: tuple[int, int] | None) -> Iterator[None]:
+def effective_user(account: tuple[int, int] | None) -> Iterator[None]:
     """File access with the rights of the account alone. For a process with one thread: the ids are the process's."""
     if account is None or os.geteuid() != 0:
         yield
@@ -211,7 +211,7 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-class Guardian:
+class Supervisor:
     """Keeps at most one server. `account` (uid, gid) is whom it and its tools run as; None for our own."""
 
     def __init__(self, account: tuple[int, int] | None) -> None:
@@ -220,7 +220,7 @@ class Guardian:
         if account is not None:
             self._as = {"user": account[0], "group": account[1], "extra_groups": []}
         # The owner has chosen what passes. Messages are read by us, so not in the user's language. The programs of
-        # servers call those of the system (`rm`), whatever the user's PATH is.
+        # servers call those of the system (`rm`), independent of the user's PATH.
         path = os.pathsep.join(filter(None, [os.environ.get("PATH"), os.defpath]))
         self._environment = {**os.environ, "PATH": path, "LC_ALL": "C"}
         self._server: subprocess.Popen[bytes] | None = None
@@ -235,7 +235,8 @@ class Guardian:
         return {}
 
     def port(self) -> dict[str, Any]:
-        """Both sockets allow reuse and ours never listens: the server can bind it, the kernel gives it to nobody."""
+        """Both sockets allow reuse and ours never listens: the server can bind it, the kernel gives it to no other
+        process."""
         held = socket.socket()
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
@@ -258,7 +259,7 @@ class Guardian:
         self, argv: list[str], directory: str, log: str, quit_signal: int, lock_file: str | None
     ) -> dict[str, Any]:
         self._quit_signal, self._lock_file = quit_signal, Path(lock_file) if lock_file else None
-        with acting_as(self._account):
+        with effective_user(self._account):
             descriptor = open_log(Path(log))
         with os.fdopen(descriptor, "ab") as output:
             streams = (subprocess.DEVNULL, output)
@@ -272,7 +273,7 @@ class Guardian:
         return {"paused": _wait(self._stopped, timeout_s)}
 
     def _stopped(self) -> bool:
-        """Stops those that move. A signal takes its time, and a process may have a child before it heeds it."""
+        """Stops those that move. A signal takes its time, and a process may have a child before it takes effect."""
         moving = [pid for pid in self._processes() if not all(map(_stands, _threads(pid)))]
         for pid in moving:
             _send(pid, signal.SIGSTOP)
@@ -338,7 +339,7 @@ class Guardian:
             self._server.kill()
             self._server.wait()
         else:
-            _wait(self._gone, _LAST_WORDS_S)  # one that ended by itself has said why: let that be written
+            _wait(self._gone, _LAST_LOG_LINES_S)  # one that ended by itself has logged why: let that be written
         _end_descendants()
 
     def _spawn(
@@ -372,16 +373,16 @@ class Guardian:
 def main(account: list[str]) -> None:
     """`account` is uid and gid, or empty for our own."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    os.umask(0o077)  # also for the server and its tools, whatever the owner's is
+    os.umask(0o077)  # also for the server and its tools, independent of the owner's
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    guardian = Guardian((int(account[0]), int(account[1])) if account else None)
+    supervisor = Supervisor((int(account[0]), int(account[1])) if account else None)
     try:
         for line in iter(sys.stdin.readline, ""):
-            print(json.dumps(guardian.answer(json.loads(line))), flush=True)
+            print(json.dumps(supervisor.answer(json.loads(line))), flush=True)
     except (OwnerGone, BrokenPipeError):
         pass
     finally:
-        guardian.finish()
+        supervisor.finish()
 
 
 if __name__ == "__main__":

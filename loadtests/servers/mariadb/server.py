@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
-from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.mariadb_settings import bootstrap, configuration, resizing
-from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
+from loadtests.servers.contract import ServerUnavailable
+from loadtests.servers.mariadb.settings import bootstrap, configuration, resizing
+from loadtests.servers.private import OWNER, POD, PrivateServer, ServerParts
 from loadtests.servers.size import RESERVED, Size
 
 __all__ = ["MariadbServer"]
 
 CHOICE = "LOADTESTS_MARIADB_BIN"
-"""Environment variable: the directory of `mariadbd`; `mariadb-install-db` is looked for beside it as well."""
+"""Environment variable: the directory of `mariadbd`; `mariadb-install-db` is searched for beside it as well."""
 
 FILES_BESIDES = 100
 """Open files of the server beside its connections: 42 at rest, and a few for each table."""
@@ -50,8 +50,8 @@ class MariadbServer(PrivateServer):
     own_content: ClassVar[frozenset[str]] = frozenset({"my.cnf", "mariadbd.pid"})
     longest_path: ClassVar[int] = 440  # of 512 for any of its files
 
-    def __init__(self, ground: Ground, size: Size) -> None:
-        super().__init__(ground, size)
+    def __init__(self, parts: ServerParts, size: Size) -> None:
+        super().__init__(parts, size)
         self._extra_port = self._reserve_port()
 
     @property
@@ -133,4 +133,4 @@ class MariadbServer(PrivateServer):
                     await cursor.execute(statement)
                 return (await cursor.fetchone())[0]
         except (MySQLError, OSError, TimeoutError) as error:
-            raise ServerUnavailable(f"{self._title()} does not do what it is asked to: {error!r}") from None
+            raise ServerUnavailable(f"{self._title()} rejected the command: {error!r}") from None

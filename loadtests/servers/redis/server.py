@@ -12,9 +12,9 @@ from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
-from loadtests.servers.errors import ServerUnavailable
-from loadtests.servers.private import OWNER, POD, Ground, PrivateServer
-from loadtests.servers.redis_settings import configuration, resizing
+from loadtests.servers.contract import ServerUnavailable
+from loadtests.servers.private import OWNER, POD, PrivateServer, ServerParts
+from loadtests.servers.redis.settings import configuration, resizing
 from loadtests.servers.size import RESERVED, Size
 
 __all__ = ["RedisServer"]
@@ -48,9 +48,9 @@ class RedisServer(PrivateServer):
     product: ClassVar[Product] = REDIS
     own_content: ClassVar[frozenset[str]] = frozenset({"redis.conf"})
 
-    def __init__(self, ground: Ground, size: Size) -> None:
-        super().__init__(ground, size)
-        self._flush = "everysec" if "everysec" in ground.choices else "always"
+    def __init__(self, parts: ServerParts, size: Size) -> None:
+        super().__init__(parts, size)
+        self._flush = "everysec" if "everysec" in parts.choices else "always"
         self._client = redis.blocking(
             parse_address("redis", self.dsn),
             socket_timeout=_ANSWER_S,
@@ -96,7 +96,7 @@ class RedisServer(PrivateServer):
         try:
             taken = self._client.config_get("max*")
         except RedisError as error:
-            raise ServerUnavailable(f"{self._title()} does not tell its limits: {error}") from None
+            raise ServerUnavailable(f"{self._title()} does not report its limits: {error}") from None
         clients, memory = (int(str(taken[name])) for name in ("maxclients", "maxmemory"))
         return {"connections": clients - RESERVED, "maxclients": clients, "maxmemory": memory}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loadtests.servers.binaries import Binaries, Place, Product
-from loadtests.servers.errors import ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable
 
 CHOICE = "LOADTESTS_POSTGRES_BIN"
 """Environment variable: the directory of `postgres` and `initdb`, or `wheel` for the one that came from PyPI."""

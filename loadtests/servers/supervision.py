@@ -1,4 +1,4 @@
-"""The owner's end of a guardian: orders in, answers out."""
+"""The owner's end of a supervisor: orders in, answers out."""
 
 import contextlib
 import json
@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.environment import child_environment
-from loadtests.servers import guardian
+from loadtests.servers import supervisor
 from loadtests.servers.accounts import Account
-from loadtests.servers.errors import GuardianGone, ServerUnavailable
+from loadtests.servers.contract import ServerUnavailable, SupervisorGone
 
 _ANSWERS_WITHIN_S = 20.0
 """On top of the time that an order may take."""
 
 _STEP_S = 2.0
-"""After so long without an answer a guardian is continued, in case it was stopped (SIGSTOP): its run waited for
+"""After so long without an answer a supervisor is continued, in case it was stopped (SIGSTOP): its run waited for
 ever."""
 
 
-class Guard:
-    """A guardian process and the pipe it hangs on. Orders may come from any thread; they queue.
+class SupervisorClient:
+    """A supervisor process and the pipe it hangs on. Orders may come from any thread; they queue.
 
-    The guardian keeps `held`, a descriptor, open for as long as it lives.
+    The supervisor keeps `held`, a descriptor, open for as long as it lives.
     """
 
     def __init__(self, account: Account | None, held: int) -> None:
-        program = Path(guardian.__file__).resolve()
+        program = Path(supervisor.__file__).resolve()
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
             # -P -E: neither this directory nor the owner's PYTHON variables decide what it imports.
@@ -46,7 +46,7 @@ class Guard:
         )
 
     def order(self, do: str, **fields: Any) -> dict[str, Any]:
-        """The answer to an order. Raises ServerUnavailable when it could not be carried out or the guardian died."""
+        """The answer to an order. Raises ServerUnavailable when it could not be carried out or the supervisor died."""
         assert self._process.stdin and self._process.stdout
         with self._turn:
             try:
@@ -56,14 +56,14 @@ class Guard:
             except (OSError, ValueError):
                 line = ""
         if not line:
-            raise GuardianGone(f"the guardian of a database server has gone (asked to {do}): its server too")
+            raise SupervisorGone(f"the supervisor of a database server has gone (asked to {do}): its server too")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ServerUnavailable(f"could not {do}: {answer['error']}")
         return answer
 
     def _answer(self, within_s: float) -> str:
-        """The next line of a guardian; empty when it has gone, or gave no answer in time and was killed."""
+        """The next line of a supervisor; empty when it has gone, or gave no answer in time and was killed."""
         assert self._process.stdout
         until = time.monotonic() + within_s
         while not select.select([self._process.stdout], [], [], _STEP_S)[0]:
@@ -73,11 +73,11 @@ class Guard:
         return self._process.stdout.readline()
 
     def own(self, *paths: Path) -> None:
-        """Has these removed at the end, whatever end that is; the last one first."""
+        """Has these removed when the supervisor ends for any reason; the last one first."""
         self.order("own", paths=[str(path) for path in paths])
 
     def release(self, timeout_s: float = 60) -> bool:
-        """Lets go: the guardian ends the server and removes what it owns. The same happens when we are killed.
+        """Lets go: the supervisor ends the server and removes what it owns. The same happens when we are killed.
 
         False for one that takes longer, with a server that hangs in the kernel, say: it goes on alone.
         """
