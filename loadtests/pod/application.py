@@ -52,7 +52,7 @@ class Secrets:
 
 
 def _ignore(_: Transaction) -> None:
-    """Nobody asked for a table."""
+    """Discards a row: no table is written."""
 
 
 class Pod:

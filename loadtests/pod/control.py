@@ -1,7 +1,7 @@
-"""The control endpoint: HTTP on loopback with a token of its own, for whoever operates the pod.
+"""The control endpoint: HTTP on loopback with a token of its own, for operators of the pod.
 
 The standard library's server on a thread of its own: it needs no dependency, takes POST as well as GET, and still
-answers when the pod's event loop does not, which is just what an operator wants to be told.
+answers when the pod's event loop does not, which is exactly what an operator needs to know.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class NotPossible(Exception):
 @dataclass(frozen=True)
 class Route:
     """What to do on the pod's event loop with the body's object, which is empty for a GET. What takes longer than
-    `within_s` goes on, but its caller is told no more."""
+    `within_s` goes on, but its caller gets no reply."""
 
     carry_out: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
     within_s: float = ANSWER_WITHIN_S
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The pod's log has better things to tell."""
+        """Requests are not logged."""
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:

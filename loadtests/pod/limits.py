@@ -12,7 +12,7 @@ class Limits:
     heartbeat_s: float = 10.0
     """How often a client with nothing to say should send a heartbeat."""
     touch_every_s: float = 2.0
-    """How often the storage is told, in one batch, which connections were heard of."""
+    """How often the storage is updated, in one batch, with the connections that were active."""
     reap_every_s: float = 2.0
     greeting_within_s: float = 10.0
     """How long a WebSocket may stay open without having created or resumed a connection."""

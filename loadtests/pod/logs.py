@@ -1,4 +1,4 @@
-"""The pod's log: one JSON object a line on standard error. Never a token, never what somebody wrote."""
+"""The pod's log: one JSON object a line on standard error. Never a token, never a message's text."""
 
 import json
 import logging

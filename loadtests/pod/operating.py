@@ -1,4 +1,4 @@
-"""What whoever operates the pod may ask of its storage: moving accounts, switching the locking, sweeping orphans."""
+"""Operators' requests to the pod's storage: moving accounts, switching the locking, sweeping orphans."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from loadtests.pod.storage.dual.storage import DualStorage
 
 LOCKINGS: Final = ("pessimistic", "optimistic", "none")
 CHANGE_WITHIN_S: Final = 60.0
-"""How long a move, a switch or a sweep may take until its caller is told no more."""
+"""How long a move, a switch or a sweep may take until its caller gets no reply."""
 
 
 class Operating:

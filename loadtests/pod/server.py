@@ -49,8 +49,9 @@ class Socket:
         websocket = self._websocket
         if self._closing is not None or websocket.protocol.state is not State.OPEN:
             return
-        # No await, so that one slow consumer holds nobody up. A whole frame is the same bytes whichever code writes it,
-        # and the pod never sends fragments: written past the library's protocol it is a tenth more throughput.
+        # No await, so that one slow consumer delays no other. A whole frame has the same bytes on every
+        # connection, and the pod never sends fragments: written past the library's protocol it is a tenth more
+        # throughput.
         transport = websocket.transport
         transport.write(server_frame(frame))
         self._server.frames_out += 1
@@ -97,7 +98,7 @@ class PodServer:
             port,
             subprotocols=self._subprotocols or None,
             compression=None,  # small messages: it would cost more than it saves
-            ping_interval=None,  # heartbeats of the protocol tell who is alive
+            ping_interval=None,  # heartbeats of the protocol show which clients are alive
             close_timeout=self.limits.close_within_s,
             open_timeout=self.limits.greeting_within_s,
             max_size=self.limits.max_message_bytes,

@@ -31,7 +31,7 @@ from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Request, Server
 
 CLOSE_POLICY: Final = 1008
-"""The close code of whoever breaks a rule; the reason says which."""
+"""The close code for a client that breaks a rule; the reason says which."""
 
 REAP_LIMIT: Final = 500
 """Connections reaped, and orphans swept, in one transaction."""
@@ -65,7 +65,7 @@ class Service:
         self.draining = False
         self.reaped = 0
         self._token_secret = token_secret
-        self._heard_of: set[str] = set()
+        self._active: set[str] = set()
         self._touching = asyncio.Lock()
 
     async def create(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
@@ -94,8 +94,8 @@ class Service:
         if account is None:
             return None, no("unauthorized")
         async with self._touching:  # the storage is to know that it was alive a moment ago
-            heard = connection in self._heard_of
-        if heard:
+            known = connection in self._active
+        if known:
             await self.storage.touch_connections([connection], time.time_ns())
         call = Call("connection.create", request.key, account)
         resumed = await self.storage.resume_connection(
@@ -114,12 +114,12 @@ class Service:
             raise
         return session, Answer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
 
-    async def _replay(self, session: Session, seen: Mapping[str, int], told: Mapping[str, int]) -> None:
+    async def _replay(self, session: Session, seen: Mapping[str, int], reached: Mapping[str, int]) -> None:
         for name, subscriber in list(session.subscribers.items()):
             if session.subscribers.get(name) is not subscriber:  # taken over meanwhile
                 return
             topic = self.topics.enter(session.account, name, subscriber)
-            await topic.catch_up(subscriber, min(seen.get(name, told[name]), told[name]))
+            await topic.catch_up(subscriber, min(seen.get(name, reached[name]), reached[name]))
 
     def _enter(self, row: ConnectionRow, outlet: Outlet) -> Session:
         if before := self.sessions.get(row.connection):
@@ -132,19 +132,19 @@ class Service:
         """The WebSocket is gone: nothing is pushed any more, but the connection can be resumed for a while."""
         if self.sessions.get(session.connection) is session:
             del self.sessions[session.connection]
-            self._heard_of.add(session.connection)
+            self._active.add(session.connection)
         for name, subscriber in session.subscribers.items():
             self.topics.leave(session.account, name, subscriber)
         session.subscribers.clear()
 
     async def depart(self, session: Session) -> None:
-        """The client said that it goes away, as a page does that is closed: its connection is closed at once, also
+        """The client announced its end, as a page does that is closed: its connection is closed at once, also
         while a request of its is under way. Where the storage cannot do that now, silence will."""
         self.leave(session)
         try:
             call = Call("connection.close", "", session.account)
             await self.storage.close_connection(call, session.connection)
-            self._heard_of.discard(session.connection)
+            self._active.discard(session.connection)
         except StorageError as error:
             _log.warning("departure_not_stored", extra={"error": type(error).__name__})
 
@@ -152,7 +152,7 @@ class Service:
         """Carries a request out. Raises StorageError."""
         if self.draining:
             return no("draining")
-        self._heard_of.add(session.connection)
+        self._active.add(session.connection)
         handler = _HANDLERS.get(request.type)
         return await handler(self, session, request) if handler else no("bad_request")
 
@@ -227,7 +227,7 @@ class Service:
         if isinstance(answer, Done) and (resumed := self.sessions.get(session.connection)):
             self.leave(resumed)
             resumed.outlet.close(CLOSE_POLICY, "the connection was closed on another WebSocket")
-        self._heard_of.discard(session.connection)
+        self._active.discard(session.connection)
         return self._done(answer)
 
     def _done(self, answer: Done | Accepted | Refusal) -> Answer:
@@ -237,24 +237,24 @@ class Service:
         return OK
 
     def in_doubt(self, session: Session, request: Request) -> None:
-        """A change may have been made without an answer: its events are looked for."""
+        """A change may have been made without an answer: its events are searched for."""
         chat = request.body.get("chat", request.key)
         self.topics.check(session.account, (QUEUE_TOPIC, chat_topic(chat)))
 
     async def touch(self) -> None:
-        """Tells the storage which connections were heard of since the last time. Raises StorageError."""
+        """Updates the storage with the connections that were active since the last time. Raises StorageError."""
         async with self._touching:  # who reaps waits for the one under way
-            heard, self._heard_of = self._heard_of, set()
+            active, self._active = self._active, set()
             try:
-                if heard:
-                    await self.storage.touch_connections(list(heard), time.time_ns())
+                if active:
+                    await self.storage.touch_connections(list(active), time.time_ns())
             except BaseException:
-                self._heard_of |= heard
+                self._active |= active
                 raise
 
     async def touch_all(self) -> None:
         """As `touch`, for every connection that is open here: they can be resumed from now on."""
-        self._heard_of.update(self.sessions)
+        self._active.update(self.sessions)
         await self.touch()
 
     async def reap(self) -> int:
@@ -271,7 +271,7 @@ class Service:
         return self.reaped - before
 
     async def sweep(self) -> int:
-        """Removes the subscriptions that nobody will ever hear; returns how many. Raises StorageError."""
+        """Removes the subscriptions that no client receives; returns how many. Raises StorageError."""
         await self.touch()
         total, swept = 0, REAP_LIMIT
         while swept >= REAP_LIMIT:

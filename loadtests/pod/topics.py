@@ -37,7 +37,7 @@ class Outlet(Protocol):
 
 
 class Subscriber:
-    """One connection's place in one topic: `after` is the last number that it was sent, or was told."""
+    """One connection's place in one topic: `after` is the last number that it was sent, or began at."""
 
     __slots__ = ("after", "live", "outlet")
 
@@ -89,14 +89,14 @@ class Topic:
         while self.position is not None and (event := self._held.pop(self.position + 1, None)):
             self._pass_on(event)
         if self._held and self.position is not None:
-            self._look_later()
+            self._read_later()
 
     def check(self) -> None:
-        """A change may have been made without an answer: the storage is asked until it has told."""
+        """A change may have been made without an answer: the storage is read until it has answered."""
         self._in_doubt = True
-        self._look_later()
+        self._read_later()
 
-    def _look_later(self) -> None:
+    def _read_later(self) -> None:
         """Asks the storage for what is missing, a bounded while from now."""
         if self._filling is None:
             self._filling = asyncio.get_running_loop().create_task(self._fill())
@@ -115,7 +115,7 @@ class Topic:
         finally:
             self._filling = None
         if (self._held or self._in_doubt) and self.subscribers:
-            self._look_later()
+            self._read_later()
 
     def start_at(self, position: int) -> None:
         """Says where the topic stands, if that was not known yet."""

@@ -1,4 +1,4 @@
-"""One WebSocket's dealings with the service: frames in, replies out, and what becomes of whoever breaks the rules."""
+"""One WebSocket's use of the service: frames in, replies out, and the end of clients that break the rules."""
 
 import logging
 import traceback
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Visit:
-    """From the first frame of a WebSocket to its end. `under_way` tells whether a request is being carried out."""
+    """From the first frame of a WebSocket to its end. `under_way`: whether a request is being carried out."""
 
     __slots__ = ("_local_errors", "_outlet", "_protocol", "_requests", "_service", "session", "under_way")
 
@@ -137,6 +137,6 @@ def _trouble(error: StorageError) -> Answer:
 
 
 def _log_fault(request: Request, error: Exception) -> None:
-    # Not the error's own words: a driver's may quote what somebody wrote.
+    # Not the error's own message: a driver's may quote a user's text.
     places = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     _log.error("internal_error", extra={"operation": request.type, "error": type(error).__name__, "at": places[-5:]})

@@ -34,7 +34,7 @@ class Call:
 @dataclass(frozen=True)
 class Transaction:
     """One transaction as the pod saw it. Times are CLOCK_MONOTONIC; `waiting_ns` is None where the wait for the
-    write lock cannot be told from the work."""
+    write lock cannot be separated from the work."""
 
     session: int
     call: Call
@@ -253,7 +253,7 @@ class Storage(Protocol):
         """Everything there is of the account, read at one moment."""
 
     async def replace_account(self, call: Call, copy: AccountCopy) -> None:
-        """Makes the account exactly what `copy` says, whatever was there of it before, in one transaction."""
+        """Replaces the account by `copy` in one transaction."""
 
 
 @runtime_checkable

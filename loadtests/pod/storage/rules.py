@@ -21,7 +21,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A chat as it was read; `sent` tells that the message at hand is stored in it already."""
+    """A chat as it was read; `sent`: whether the message is stored in it already."""
 
     state: str
     offered_by: str
@@ -78,5 +78,5 @@ def _may_take_part(speaker: Speaker | None, chat: Chat | None) -> Refusal | None
 
 
 def token_digest(token: str) -> str:
-    """What is stored of a resume token: whoever reads the database cannot take up its connections."""
+    """What is stored of a resume token: readers of the database cannot resume its connections."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -65,6 +65,6 @@ class Accounts:
         return Counter(account.mode for account in self._accounts.values())
 
     def read(self) -> Sequence[Side]:
-        """The sides whose answers are given to somebody."""
+        """The sides whose answers any account gets."""
         modes = self.modes() or {self.plan.start: 0}
         return sorted({read_from(mode) for mode in modes})  # type: ignore[arg-type]

@@ -70,7 +70,7 @@ class Calls:
                 if mode == "dual":
                     self.divergences["first_unknown"] += 1
                 raise
-            # What the legacy side refused is not asked of the other: somebody else could win there.
+            # What the legacy side refused is not requested of the other: another agent could win there.
             if mode == "dual" and not isinstance(answer, Refusal | AlreadyAccepted):
                 await self.second(ask(self._sides["upgraded"]), answer)
             return answer
@@ -101,9 +101,8 @@ class Calls:
     async def on_each(self, ask: Callable[[Side], Awaitable[None]], sides: Sequence[Side] = SIDES) -> None:
         """What concerns all accounts, on one side after the other.
 
-        A side that fails is counted where it only follows, and nothing where it serves nobody. Raises the StorageError
-        of one that serves, once the other was asked too.
-        """
+        A side that fails is counted where it only follows, and ignored where it serves no account. Raises the
+        StorageError of one that serves, once the other was asked too."""
         raised: StorageError | None = None
         for side in sides:
             serves = side in self.accounts.read()

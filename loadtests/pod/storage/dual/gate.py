@@ -1,4 +1,4 @@
-"""One account's gate: its calls pass side by side, until somebody needs the account alone."""
+"""One account's gate: its calls pass in parallel, until a move needs the account exclusively."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Gate:
-    """Whoever comes while it is closed waits, and loses nothing but time."""
+    """Calls that arrive while it is closed wait; none is lost."""
 
     def __init__(self) -> None:
         self._inside = 0

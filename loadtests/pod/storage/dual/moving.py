@@ -1,4 +1,4 @@
-"""How an account comes from one mode into another, while nobody else uses it."""
+"""How an account comes from one mode into another, without concurrent use."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ async def _compare(upgraded: Storage, copy: AccountCopy, to: Mode) -> Counter[st
 
 
 async def _touch(sides: Mapping[Side, Storage], account: Account, to: Mode) -> None:
-    """Who was heard of meanwhile was noted on the old sides only."""
+    """Connections that were active meanwhile were recorded on the old sides only."""
     while account.late:
         connections = [account.late.pop() for _ in range(len(account.late))]
         for side in written_on(to):

@@ -53,8 +53,8 @@ class DualStorage:
     async def settings(self) -> Mapping[str, str]:
         """Each side's own, its name in front of theirs."""
         read = {side: dict(await self.sides[side].settings()) for side in SIDES}
-        versions = (f"{side} {told['engine']} {told.get('version', '')}".rstrip() for side, told in read.items())
-        each = {f"{side}.{name}": value for side, told in read.items() for name, value in told.items()}
+        versions = (f"{side} {of['engine']} {of.get('version', '')}".rstrip() for side, of in read.items())
+        each = {f"{side}.{name}": value for side, of in read.items() for name, value in of.items()}
         return {
             "engine": "dual",
             "version": ", ".join(versions),
@@ -92,7 +92,7 @@ class DualStorage:
 
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
         """At most `limit` on each side: what an account left behind where it is not served any more is closed too, and
-        reported is what the side said that serves the account."""
+        reported is the answer of the side that serves the account."""
         reaped: dict[Side, Sequence[str]] = {}
 
         async def reap(side: Side) -> None:
@@ -102,7 +102,7 @@ class DualStorage:
             try:
                 await self._calls.on_each(reap)
             except StorageError:
-                if not any(reaped.values()):  # what one side has closed has to be told
+                if not any(reaped.values()):  # what one side has closed must be returned
                     raise
             await self._close_on_upgraded(set(reaped.get("legacy", ())) - set(reaped.get("upgraded", ())))
         accounts = self._calls.accounts

@@ -1,9 +1,9 @@
 -- Statements that more than one locking strategy uses. Several of them under one name travel in one round trip; the
 -- answer is the last one's.
 --
--- What is to be stored unless it is there is looked for first, without a lock. `INSERT IGNORE` and `ON DUPLICATE KEY
+-- What is to be stored unless it is there is searched for first, without a lock. `INSERT IGNORE` and `ON DUPLICATE KEY
 -- UPDATE` would lock the row that they find until the commit, and the first of them turns every other error into a
--- warning as well. Two that look at the same time are told of each other by a duplicate key: the later one tries again.
+-- warning as well. Two that search at the same time meet in a duplicate key: the later one tries again.
 
 -- name: add_account
 INSERT INTO accounts (account) SELECT $1 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE account = $1);

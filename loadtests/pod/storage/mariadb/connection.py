@@ -67,8 +67,8 @@ class MariadbConnection:
     @property
     def version(self) -> str:
         """The server's, as it greets: `10.11.6-MariaDB`, with `5.5.5-` before it on some."""
-        said: str = self._raw.get_server_info()
-        return said.removeprefix("5.5.5-")
+        version: str = self._raw.get_server_info()
+        return version.removeprefix("5.5.5-")
 
     @property
     def usable(self) -> bool:
@@ -77,7 +77,7 @@ class MariadbConnection:
 
     async def begin(self, operation: str, snapshot: bool) -> None:
         """There is nothing else to name a session by while it works: `SHOW PROCESSLIST` shows the statement, and
-        between two statements nothing. The table of transactions tells then."""
+        between two statements nothing. The table of transactions names it then."""
         self._label = label(operation, self._pod)
         await self.send(f"/* {self._label} */ {_SNAPSHOT if snapshot else 'BEGIN'}")
 
@@ -109,7 +109,7 @@ class MariadbConnection:
         self._raw.close()
 
     async def quit(self) -> None:
-        """Takes leave of the server, which would note an aborted session otherwise."""
+        """Ends the session in order; the server would count an aborted one otherwise."""
         with suppress(*DRIVER_ERRORS, TimeoutError):
             async with asyncio.timeout(QUIT_TIMEOUT_S):
                 await self._raw.ensure_closed()

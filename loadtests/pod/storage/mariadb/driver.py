@@ -81,7 +81,7 @@ class MariadbDriver:
         try:
             yield connection
         finally:
-            pool.give_back(connection)
+            pool.release(connection)
 
     def label(self, operation: str) -> str:
         return label(operation, self._pod)

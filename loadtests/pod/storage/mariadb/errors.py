@@ -9,7 +9,7 @@ from loadtests.sanitize import sanitize
 _LONGEST_REASON = 240
 
 DRIVER_ERRORS = (OSError, errors.MySQLError)
-"""Whatever asyncmy raises."""
+"""Everything that asyncmy raises."""
 
 _LOST_TO_OTHERS: dict[int, tuple[str, type[StorageError]]] = {
     1213: ("deadlock", TryAgainError),
@@ -43,7 +43,7 @@ _INTEGRITY = frozenset({1048, 1216, 1217, 1406, 1451, 1452, 4025})
 
 
 def classify(error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
-    """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself."""
+    """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself."""
     if isinstance(error, OvertakenError):
         return "conflict", error
     code = code_of(error)
@@ -79,7 +79,7 @@ def is_out_of_step(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """One line for people: what the server said, with its number."""
+    """One line for users: the server's message, with its number."""
     code = code_of(error)
     text = str(error.args[-1]) if isinstance(error, errors.MySQLError) and error.args else str(error)
     line = sanitize((text.splitlines() or [type(error).__name__])[0], _LONGEST_REASON)

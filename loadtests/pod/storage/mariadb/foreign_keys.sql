@@ -1,7 +1,7 @@
 -- Foreign keys, by table; the index that each of them needs is the schema's and outlives it. With foreign_key_checks
 -- off for the one statement, InnoDB takes them over without reading the rows that are there and without copying the
--- table: they hold for rows to come, and for those that change; what broke them before stays, and nobody looks again.
--- Whoever changes a table waits for those who use it, and everybody else waits behind him: a second at most.
+-- table: they hold for rows to come, and for those that change; rows that broke them before stay, unchecked.
+-- A change of a table waits for its users, and all others wait behind it: a second at most.
 
 -- name: constrained_tables
 SELECT DISTINCT table_name FROM information_schema.table_constraints

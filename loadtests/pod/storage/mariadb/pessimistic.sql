@@ -1,6 +1,6 @@
 -- Statements of the pessimistic strategy: what an ORM makes of select_for_update() and save().
 
--- The hot parent row: whoever has it works alone on the account until the commit.
+-- The hot parent row: its holder works alone on the account until the commit.
 -- name: lock_account
 SELECT connections, subscriptions, queue_depth FROM accounts WHERE account = $1 FOR UPDATE;
 
@@ -25,7 +25,7 @@ FROM (
 STRAIGHT_JOIN accounts a ON a.account = theirs.account
 ORDER BY a.account FOR UPDATE;
 
--- Found without a lock, then locked by their primary key, as everyone locks them, and looked at again.
+-- Found without a lock, then locked by their primary key, as all transactions lock them, and read again.
 -- name: lock_silent_connections
 SELECT c.id, c.account
 FROM (

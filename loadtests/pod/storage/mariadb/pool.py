@@ -11,16 +11,16 @@ FIRST = 2
 
 
 class Pool:
-    """At most SIZE sessions. One that was lost is replaced when somebody asks for it: the pool comes back by itself
+    """At most SIZE sessions. One that was lost is replaced at the next request: the pool recovers by itself
     after the server was away.
 
-    asyncmy's own pool opens sessions one at a time while everyone else waits, lets whoever comes last overtake those
+    asyncmy's own pool opens sessions one at a time while all others wait, lets the latest request overtake those
     who wait, and waits without a limit.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[MariadbConnection]]) -> None:
         self._connect = connect
-        self._turns = asyncio.Semaphore(SIZE)
+        self._free_slots = asyncio.Semaphore(SIZE)
         self._idle: list[MariadbConnection] = []
         self._closed = False
 
@@ -31,11 +31,11 @@ class Pool:
 
     async def take(self) -> MariadbConnection:
         """Raises what `connect` does."""
-        await self._turns.acquire()
+        await self._free_slots.acquire()
         try:
             return self._usable() or await self._connect()
         except BaseException:
-            self._turns.release()
+            self._free_slots.release()
             raise
 
     def _usable(self) -> MariadbConnection | None:
@@ -46,12 +46,12 @@ class Pool:
             connection.drop()
         return None
 
-    def give_back(self, connection: MariadbConnection) -> None:
+    def release(self, connection: MariadbConnection) -> None:
         if self._closed or not connection.usable:
             connection.drop()
         else:
             self._idle.append(connection)
-        self._turns.release()
+        self._free_slots.release()
 
     async def close(self) -> None:
         """Ends the sessions that are idle now, and the others when they come back."""

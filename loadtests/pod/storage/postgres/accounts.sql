@@ -1,6 +1,6 @@
 -- An account whole: read and replaced. Columns are in the order of the contract's rows. What other rows refer to is
 -- put in the place of what was there, and only then trimmed to what is wanted: to remove a row that others may refer
--- to is to look for those that do.
+-- to requires a search for those that do.
 
 -- name: copy_connections
 SELECT id, role, name, resume_digest, opened_at, seen_at, closed_at FROM connections WHERE account = $1;
@@ -20,7 +20,7 @@ SELECT key, chat, sender, text, sent_at FROM messages WHERE account = $1;
 -- name: copy_events
 SELECT account, topic, sequence, kind, chat, key, by, text, published_at FROM events WHERE account = $1;
 
--- Whoever numbers an event has its topic's row until the commit: with all of them in hand, nobody's events come in
+-- A transaction that numbers an event locks its topic's row until the commit: with all of them locked, no events come in
 -- between. In the order in which an accept takes them, the chat's topic before the queue's.
 -- name: hold_topics
 SELECT topic FROM topics WHERE account = $1 ORDER BY topic FOR UPDATE;

@@ -68,7 +68,7 @@ ON CONFLICT DO NOTHING;
 
 -- Number and event in one statement, the transaction's last: the topic's row is held for this round trip and the
 -- commit, no longer. A number without a gap has to be held until its commit by any strategy; a short counter update
--- queues for it once, where inserting the next free number fails everyone but one and makes them start again.
+-- queues for it once, where inserting the next free number fails all transactions but one and makes them start again.
 -- name: publish
 WITH next AS (
     INSERT INTO topics AS t (account, topic, head) VALUES ($1, $2, 1)

@@ -6,7 +6,7 @@ from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, Stor
 from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError, reason
 
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""Whatever asyncpg raises; the last one when a server dies in the middle of its answer."""
+"""Everything that asyncpg raises; the last one when a server dies in the middle of its answer."""
 
 CUT_OFF: tuple[type[BaseException], ...] = (
     OSError,
@@ -33,7 +33,7 @@ _LOST_TO_OTHERS: tuple[tuple[tuple[type[BaseException], ...], str, type[StorageE
 
 
 def classify(error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
-    """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself."""
+    """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself."""
     if isinstance(error, OvertakenError):
         return "conflict", error
     for kinds, outcome, meaning in _LOST_TO_OTHERS:

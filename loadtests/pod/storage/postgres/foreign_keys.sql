@@ -1,5 +1,5 @@
 -- Foreign keys, by table. NOT VALID: for rows to come, and for those that change; what is there already, orphans
--- among it, is neither read nor refused. Whoever changes a table waits for those who use it, and everybody else waits
+-- among it, is neither read nor refused. A change of a table waits for its users, and all others wait
 -- behind him: a second at most.
 
 -- name: constrained_tables

@@ -1,6 +1,6 @@
 -- Statements of the pessimistic strategy: what an ORM makes of select_for_update() and save().
 
--- The hot parent row: whoever has it works alone on the account until the commit.
+-- The hot parent row: its holder works alone on the account until the commit.
 -- name: lock_account
 SELECT connections, subscriptions, queue_depth FROM accounts WHERE account = $1 FOR UPDATE;
 

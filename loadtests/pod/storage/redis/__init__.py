@@ -1,6 +1,6 @@
-"""Redis behind a pod: every change is one script, which nobody interrupts.
+"""Redis behind a pod: every change is one script, which nothing interrupts.
 
-What is where, for whoever reads it from outside. Every key of an account begins with `{ACCOUNT}:`, so that a cluster
+The keys, for readers outside of the pod. Every key of an account begins with `{ACCOUNT}:`, so that a cluster
 keeps an account in one place:
 
 | key | type | content |
@@ -13,7 +13,7 @@ keeps an account in one place:
 | `{A}:events:TOPIC` | stream | one entry an event, `SEQUENCE-0`: `kind, chat, key, by, text, published_ns` |
 | `{A}:chats` | set | keys of all chats |
 | `{A}:chats:open` | set | those that are not closed |
-| `{A}:chats:accepted` | set | those that somebody accepted, whether closed since or not |
+| `{A}:chats:accepted` | set | those that an agent accepted, whether closed since or not |
 | `{A}:chat:KEY` | hash | `state, subject, offered_by, offered_at`, then `accepted_by, accepted_at`, `closed_at` |
 | `{A}:messages` | hash | message key → JSON array `[chat, sender, text, sent_at]` |
 

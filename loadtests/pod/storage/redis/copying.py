@@ -42,8 +42,8 @@ def read_copy(account: str, answer: Sequence[Any]) -> AccountCopy:
 
 def read_event(account: str, topic: str, id: bytes, row: Sequence[bytes]) -> Event:
     """An entry of a topic's stream."""
-    kind, chat, key, by, said, published_ns = (decoded(value) for _, value in _pairs(row))
-    return Event(account, topic, int(id.partition(b"-")[0]), kind, chat, key, by, said, int(published_ns))
+    kind, chat, key, by, text, published_ns = (decoded(value) for _, value in _pairs(row))
+    return Event(account, topic, int(id.partition(b"-")[0]), kind, chat, key, by, text, int(published_ns))
 
 
 def write_copy(copy: AccountCopy) -> str:

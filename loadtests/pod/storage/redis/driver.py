@@ -95,9 +95,9 @@ class Database:
         """One command that changes nothing. Raises StorageUnavailable."""
         return await self._finished(self._read(command))
 
-    async def look(self, script: str, key: str, *values: str | int) -> Any:
+    async def query(self, script: str, key: str, *values: str | int) -> Any:
         """One script that changes nothing. Raises StorageUnavailable."""
-        return await self._finished(self._look(script, key, values))
+        return await self._finished(self._query(script, key, values))
 
     async def write(self, call: Call, script: str, key: str, *values: str | int) -> Sequence[Any]:
         """One script. Emits a Transaction."""
@@ -118,7 +118,7 @@ class Database:
             except DRIVER_ERRORS as error:
                 raise StorageUnavailable(f"Redis: {reason(error)}") from error
 
-    async def _look(self, script: str, key: str, values: Sequence[str | int]) -> Any:
+    async def _query(self, script: str, key: str, values: Sequence[str | int]) -> Any:
         async with self._session() as connection:
             try:
                 return await _evaluate(connection, SCRIPTS[script], self._keys(script, key), values)
@@ -176,15 +176,15 @@ def _pool(address: Address, pod: str) -> Any:
         timeout=ACQUIRE_TIMEOUT_S,
         socket_timeout=COMMAND_TIMEOUT_S,
         redis_connect_func=_introduce,
-        # A script is never sent twice: without an answer nobody knows whether the first one ran.
+        # A script is never sent twice: without an answer it is unknown whether the first one ran.
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         driver_info=None,
     )
 
 
-def _name(said: str) -> str:
-    return re.sub(r"[^\w.@-]", "_", said)[:100]
+def _name(text: str) -> str:
+    return re.sub(r"[^\w.@-]", "_", text)[:100]
 
 
 async def _introduce(connection: Any) -> None:

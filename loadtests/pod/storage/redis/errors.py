@@ -6,7 +6,7 @@ from loadtests.pod.storage.contract import OutcomeUnknown, StorageError, Storage
 from loadtests.sanitize import sanitize_error
 
 DRIVER_ERRORS = (OSError, exceptions.RedisError)
-"""Whatever redis-py raises."""
+"""Everything that redis-py raises."""
 
 _REFUSED_SERVICE: tuple[type[BaseException], ...] = (
     exceptions.BusyLoadingError,
@@ -25,7 +25,7 @@ _REFUSED_WORDS = ("MISCONF", "BUSY", "NOREPLICAS", "max number of clients reache
 
 
 def classify(error: BaseException, sent: bool) -> tuple[str, StorageError | None]:
-    """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself.
+    """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself.
 
     `sent`: the script was on its way, so that without an answer it may have run.
     """
@@ -41,5 +41,5 @@ def classify(error: BaseException, sent: bool) -> tuple[str, StorageError | None
 
 
 def reason(error: BaseException) -> str:
-    """One line for people: the error's first line, or its kind when it says nothing."""
+    """One line for users: the error's first line, or its class where it has no text."""
     return sanitize_error(error)

@@ -36,7 +36,7 @@ SETTINGS = (
     "maxclients",
 )
 TOUCHED_AT_ONCE = 500
-"""Connections touched by one script: nobody else is served while it runs."""
+"""Connections touched by one script: no other client is served while it runs."""
 
 _LIVE = "live:seen"
 
@@ -167,7 +167,7 @@ class RedisStorage:
         connections = int(await self._database.read("ZCARD", _LIVE))
         totals = [0, 0, 0, 0]
         for account in await self._accounts():  # one by one, so that the server serves others in between
-            row = await self._database.look("statistics", _prefix(account), stamp(silent_since_ns))
+            row = await self._database.query("statistics", _prefix(account), stamp(silent_since_ns))
             totals = [total + number for total, number in zip(totals, row, strict=True)]
         return Statistics(connections, *totals)
 
@@ -182,7 +182,7 @@ class RedisStorage:
         return swept
 
     async def copy_account(self, account: str) -> AccountCopy:
-        return read_copy(account, await self._database.look("copy_account", _prefix(account)))
+        return read_copy(account, await self._database.query("copy_account", _prefix(account)))
 
     async def replace_account(self, call: Call, copy: AccountCopy) -> None:
         prefix = _prefix(copy.account)

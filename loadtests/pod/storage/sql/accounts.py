@@ -26,7 +26,7 @@ async def replace_account(db: Session, copy: AccountCopy) -> None:
 
 
 async def _replace_referred(db: Session, copy: AccountCopy) -> None:
-    """What other rows refer to. Its version is one that nobody has read, so that what was read before the
+    """What other rows refer to. Its version is one that no transaction has read, so that what was read before the
     replacement is never taken to hold after it."""
     account, version = copy.account, time.time_ns()
     await db.run_many("put_connection", [(account, *row, version) for row in copy.connections])

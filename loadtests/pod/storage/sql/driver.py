@@ -45,7 +45,7 @@ class Connection(Protocol):
         """Harmless where nothing has begun."""
 
     def drop(self) -> None:
-        """Cuts the session off, whatever it is doing: the pool opens another one in its place."""
+        """Cuts the session off, also in mid-statement: the pool opens another one in its place."""
 
 
 class Driver(Protocol):
@@ -73,4 +73,4 @@ class Driver(Protocol):
         """What the comment in front of every statement says."""
 
     def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
-        """The transaction's outcome, and what its caller is told instead of `error`; None: `error` itself."""
+        """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself."""

@@ -1,4 +1,4 @@
-"""What ends a transaction that may well succeed the next time, whatever the engine."""
+"""Errors of transactions that may succeed when they are retried, for every engine."""
 
 from loadtests.pod.storage.contract import StorageError
 from loadtests.sanitize import sanitize_error
@@ -13,5 +13,5 @@ class OvertakenError(TryAgainError):
 
 
 def reason(error: BaseException) -> str:
-    """One line for people: the error's first line, or its kind when it says nothing."""
+    """One line for users: the error's first line, or its class where it has no text."""
     return sanitize_error(error)

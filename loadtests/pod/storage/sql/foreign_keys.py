@@ -13,8 +13,8 @@ TABLES = ("connections", "topics", "subscriptions", "chats", "messages", "events
 
 ATTEMPTS = 10
 PAUSE_S = 0.5
-"""Between two attempts. Changing a table needs it for oneself: everyone who comes while it waits for its turn waits
-behind it. So it waits for a second only (the statements say so) and lets the queue go before it asks again."""
+"""Between two attempts. Changing a table needs an exclusive lock: every statement that comes while it waits queues
+behind it. So it waits for a second only (set in the statements) and lets the queue go before it asks again."""
 
 
 async def enforce(database: Database, wanted: bool) -> None:

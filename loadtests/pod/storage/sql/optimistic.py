@@ -27,7 +27,7 @@ from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 
 
 class Optimistic:
-    """Nothing is counted on the account's row, so that nobody meets there."""
+    """Nothing is counted on the account's row, so that transactions do not conflict there."""
 
     name = "optimistic"
     foreign_keys = True

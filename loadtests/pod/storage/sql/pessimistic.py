@@ -1,6 +1,6 @@
-"""Row locks, as an ORM application with `select_for_update()` takes them: first the account, which everyone needs,
-then the connection, the chat, the chat's topic and the queue's, always in this order, so that nobody deadlocks; all
-of them held over the statements and round trips that follow, until the commit."""
+"""Row locks, as an ORM application with `select_for_update()` takes them: first the account, which every transaction
+needs, then the connection, the chat, the chat's topic and the queue's, always in this order, so that there are no
+deadlocks; all of them held over the statements and round trips that follow, until the commit."""
 
 import time
 from collections import Counter

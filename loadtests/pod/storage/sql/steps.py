@@ -51,7 +51,7 @@ def draft(db: Session, by: Speaker, kind: str, chat: str, text: str) -> Event:
 def if_held(rows: int) -> None:
     """Raises OvertakenError, which begins the transaction again, when a conditional change found its row changed."""
     if rows == 0:
-        raise OvertakenError("somebody else was faster")
+        raise OvertakenError("another transaction was faster")
 
 
 async def publish(db: Session, event: Event, *topics: str) -> tuple[Event, ...]:
@@ -87,6 +87,6 @@ async def offer_chat(db: Session, connection: str, chat: str, subject: str) -> D
 
 
 async def sweep_orphans(db: Session, silent_since_ns: int, limit: int) -> int:
-    """Removes orphans one by one, each by its key, so that no other row is looked at under a lock."""
+    """Removes orphans one by one, each by its key, so that no other row is read under a lock."""
     orphans = await db.rows("orphans", silent_since_ns, limit)
     return sum([await db.run("drop_orphan", connection, topic, silent_since_ns) for connection, topic, _ in orphans])

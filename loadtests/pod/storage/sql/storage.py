@@ -30,7 +30,7 @@ STRATEGIES: Mapping[str, Strategy] = {s.name: s for s in (Pessimistic(), Optimis
 
 
 class SqlStorage:
-    """`promises` and `settings` tell of the locking of the moment; `name` keeps the one that it was made with."""
+    """`promises` and `settings` are those of the current locking; `name` keeps the one that it was made with."""
 
     def __init__(self, driver: Driver, record: TransactionSink, locking: str) -> None:
         self.name = f"{driver.engine}:{locking}"
@@ -62,7 +62,7 @@ class SqlStorage:
         """As the contract says. The strategy is this pod's own; the foreign keys are the database's, and every pod's
         that uses it. They are changed while the strategy that takes fewer locks is in force: a transaction that holds
         rows and is to use a table that is being changed, which waits for one who waits for those rows, would hold
-        everybody up. When they could not be changed (StorageError), asking again goes on where this was.
+        all others up. When they could not be changed (StorageError), asking again goes on where this was.
 
         Transactions that began before keep the old strategy. Until they have ended, two are at work that do not know
         each other's locks: a winner is still one and a number still given once, since every strategy writes chats and

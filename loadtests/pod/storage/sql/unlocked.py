@@ -1,4 +1,4 @@
-"""No locks, the quick fix: read, decide, write, and let whatever comes in between go wrong.
+"""No locks, the quick fix: read, decide, write, without protection against changes in between.
 
 What stays is what one statement does by itself: one agent wins a chat, a chat is closed once, an event's number is
 given once. What is gone: a connection that is closed while it subscribes leaves the subscription behind as an

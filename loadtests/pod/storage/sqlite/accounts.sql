@@ -1,6 +1,6 @@
 -- An account whole: read and replaced, in BEGIN and in BEGIN IMMEDIATE. Columns are in the order of the contract's
 -- rows. What other rows refer to is put in the place of what was there, and only then trimmed to what is wanted: to
--- remove a row that others may refer to is to look for those that do.
+-- remove a row that others may refer to requires a search for those that do.
 
 -- name: copy_connections
 SELECT id, role, name, resume_digest, opened_at, seen_at, closed_at FROM connections WHERE account = :account;

@@ -34,8 +34,8 @@ READERS = 2
 BUSY_TIMEOUT_S = 4.0
 """How long a writer asks for the write lock before it gives up: below the load's own default timeout."""
 BUSY_POLL_S = 0.001
-"""SQLite queues nobody: whoever waits asks again, here every millisecond as Rails does. SQLite's own pauses
-grow to 100 ms and starve whoever waited longest."""
+"""SQLite has no queue: a waiting writer asks again, here every millisecond as Rails does. SQLite's own pauses
+grow to 100 ms and starve the writer that waited longest."""
 
 _HERE = Path(__file__).parent
 SQL = load_all(_HERE, ("statements", "accounts"))
@@ -84,7 +84,7 @@ class Session:
         self._connection.execute("BEGIN")
 
     def ask_patiently(self) -> None:
-        """Whatever is busy from now on is asked for again for BUSY_TIMEOUT_S. Readers wait for no writer: only while
+        """Retries for BUSY_TIMEOUT_S from now on where the file is busy. Readers wait for no writer: only while
         the file is recovered after a crash."""
         self._deadline = time.monotonic() + BUSY_TIMEOUT_S
 
@@ -147,7 +147,7 @@ class Sessions:
 
 
 class Database:
-    """The file behind a pod: writers that contend for its write lock, readers that disturb nobody."""
+    """The file behind a pod: writers that contend for its write lock, readers that block no writer."""
 
     def __init__(self, path: str, record: TransactionSink) -> None:
         self._path = path
@@ -241,11 +241,11 @@ class _Attempt:
 
 
 def classify(error: Exception, committing: bool) -> tuple[str, StorageError]:
-    """What an error of SQLite means: the transaction's outcome, and what its caller is told."""
+    """What an error of SQLite means: the transaction's outcome, and what its caller gets."""
     if isinstance(error, apsw.BusyError):
         return _busy(getattr(error, "extendedresult", apsw.SQLITE_BUSY), committing)
     if committing and isinstance(error, apsw.IOError):
-        return "unknown", OutcomeUnknown(f"SQLite could not tell whether it committed: {error}")
+        return "unknown", OutcomeUnknown(f"it is unknown whether SQLite committed: {error}")
     if isinstance(error, apsw.ConstraintError):
         return "rolled_back", StorageError(f"SQLite does not take it: {error}")
     return "rolled_back", StorageUnavailable(f"SQLite: {error}")
@@ -253,7 +253,7 @@ def classify(error: Exception, committing: bool) -> tuple[str, StorageError]:
 
 def _busy(extended: int, committing: bool) -> tuple[str, StorageError]:
     """SQLite has one word for several things: only some of them are waits for the write lock."""
-    if extended == apsw.SQLITE_BUSY_SNAPSHOT:  # told at once: no waiting would help
+    if extended == apsw.SQLITE_BUSY_SNAPSHOT:  # reported at once: waiting would not help
         return "busy_snapshot", StorageConflict("another writer has changed the file since this transaction read it")
     if extended == apsw.SQLITE_BUSY_RECOVERY:
         return "lock_timeout", StorageUnavailable(f"SQLite was recovering its log for {BUSY_TIMEOUT_S:g} s and more")

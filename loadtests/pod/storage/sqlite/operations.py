@@ -1,4 +1,4 @@
-"""What a pod does to its SQLite file: each function runs inside one BEGIN IMMEDIATE and sees nobody else's change."""
+"""What a pod does to its SQLite file: each function runs inside one BEGIN IMMEDIATE and sees no concurrent change."""
 
 import json
 import time

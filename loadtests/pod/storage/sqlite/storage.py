@@ -24,7 +24,7 @@ from loadtests.storagenames import promises
 MAINTENANCE = Call("maintenance", "", "")
 
 
-def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  nobody to tell the pod to
+def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  SQLite has no session names
     return SqliteStorage(dsn, record)
 
 

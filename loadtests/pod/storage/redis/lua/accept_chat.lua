@@ -1,5 +1,5 @@
 -- Answers with the speaker's name and the event's numbers in the chat and in the queue; with none of them when the
--- chat was the speaker's already; with `taken` and the winner's name when it is somebody else's.
+-- chat was the speaker's already; with `taken` and the winner's name when it is another agent's.
 local at = KEYS[1]
 local connection, chat, key, now = unpack(ARGV)
 local by = speaker(at, connection)

@@ -35,7 +35,7 @@ local function close(at, connection, now)
     leave_live(connection)
 end
 
--- Whether nobody will ever hear a subscription of this connection: it is closed, missing or silent.
+-- Whether no client receives the subscriptions of this connection: it is closed, missing or silent.
 local function lost(at, connection, silent_since)
     local row = redis.call('HMGET', at .. 'connection:' .. connection, 'closed_at', 'seen_at')
     return row[1] or not row[2] or row[2] < silent_since
