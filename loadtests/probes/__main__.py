@@ -65,7 +65,7 @@ def _database_probes(databases: Sequence[Database], clock: Clock) -> list[Probe]
     try:
         return database_probes(databases, os.environ.get(DSNS), clock)
     except ValueError as error:
-        sys.stderr.write(f"the observer cannot look into its databases: {error}\n")
+        sys.stderr.write(f"the observer cannot observe its databases: {error}\n")
         raise SystemExit(EX_USAGE) from None
 
 
@@ -128,7 +128,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
     try:
         await _open(watches)
         _listen(loop, resources)
-        gc.freeze()  # what was imported stays: looking through it for garbage was 7 % of what the observer used
+        gc.freeze()  # imported objects stay: collecting garbage among them was 7 % of the observer's CPU time
         _ready(arguments.ready_fd, arguments.database, probes)
         async with asyncio.TaskGroup() as tasks:
             for watch in watches:

@@ -32,7 +32,7 @@ class Database:
 
     @property
     def probe(self) -> str:
-        """The name of the probe that looks into it."""
+        """The name of the probe that observes it."""
         return self.engine if self.name == self.engine else f"{self.engine}:{self.name}"
 
 
@@ -78,7 +78,7 @@ class Probe(Protocol):
         """What there is to see now."""
 
     async def close(self) -> None:
-        """Lets go of whatever `open` took; also after a failure, and harmless when there is nothing."""
+        """Releases what `open` acquired; also after a failure. Has no effect when there is nothing."""
 
     def rest(self) -> Rows:
-        """Rows held back for a later sample, which will not come."""
+        """Rows kept for a later sample, which will not come."""

@@ -1,4 +1,4 @@
-"""The databases that an observer looks into, and which probe looks."""
+"""The databases that an observer observes, and their probes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _LONGEST_REASON = 500
 
 
 def database_probes(databases: Sequence[Database], dsns: str | None, clock: Clock) -> list[Probe]:
-    """A probe for each database that can be looked into, followed by those that look beside it (its `beside`).
+    """A probe for each database that can be observed, followed by its companions (`beside`).
 
     Raises ValueError when an address is missing.
     """
@@ -45,7 +45,7 @@ def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:
 
 
 def why_not(error: Exception) -> str:
-    """Why a database cannot be looked into, in one line."""
+    """Why a database cannot be observed, in one line."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
     if isinstance(error, AddressError):
@@ -58,9 +58,9 @@ def why_not(error: Exception) -> str:
 
 
 def sources(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """By database: how its waits for locks are known; without those that nobody looks into."""
-    told: dict[str, Source | None] = {probe.name: getattr(probe, "source", None) for probe in probes}
-    found = {database.name: told.get(database.probe) for database in databases}
+    """By database: how its lock waits are known; without databases that are not observed."""
+    reported: dict[str, Source | None] = {probe.name: getattr(probe, "source", None) for probe in probes}
+    found = {database.name: reported.get(database.probe) for database in databases}
     return {name: asdict(source) for name, source in found.items() if source}
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 NOTIFY = "commit of NOTIFY"
 _DATABASES = 1262
-"""Object id of pg_database. Nobody's object of it is what a commit with notifications locks, one for all databases."""
+"""Object id of pg_database. A commit with notifications locks its object 0, one for all databases."""
 
 
 class Named(NamedTuple):
-    """`object` in words, as a row of accounts; `lock` tells it from the others of its kind: accounts (0,5)."""
+    """`object` in words, as a row of accounts; `lock` identifies it among others of its kind: accounts (0,5)."""
 
     object: str
     lock: str
@@ -84,7 +84,7 @@ _LOGGED: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Relation], Named
 
 
 def logged(lock: str, relation_name: _Relation) -> Named:
-    """From the log's words: `tuple (0,1) of relation 16384 of database 13573`. `relation_name` tells those of ids."""
+    """From the log's text: `tuple (0,1) of relation 16384 of database 13573`. `relation_name`: object id → name."""
     for pattern, name in _LOGGED:
         if found := pattern.match(lock):
             return name(found, relation_name)

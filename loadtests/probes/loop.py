@@ -1,4 +1,4 @@
-"""The one loop that every probe runs in: ticks at fixed times, a deadline for each, and a row that tells of it."""
+"""The one loop that every probe runs in: ticks at fixed times, a deadline for each, and a row about each."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ class Watch:
         self._again_ns = 0
 
     async def open(self) -> None:
-        """Raises whatever opening the probe does."""
+        """Raises what the probe's `open` raises."""
         try:
             await self.probe.open()
         except BaseException as error:
@@ -42,7 +42,7 @@ class Watch:
                 return await self.probe.sample(), None
         except BlindError as error:
             return {}, sanitize(str(error), _LONGEST_ERROR)
-        except Exception as error:  # whatever it was, the tick says so and the next one tries again
+        except Exception as error:  # the tick records it and the next one tries again
             await self._failed(error)
             return {}, self._why
 

@@ -12,9 +12,9 @@ PREPARED = "prepared transaction"
 
 _LONGEST = 240
 _READ = 4000
-"""How much of a statement is looked at: with what is cut off, literals of megabytes cost nothing."""
+"""How much of a statement is read: beyond that, literals of megabytes cost nothing."""
 _QUOTED = r"Q(?:[^Q\\]|QQ|\\[^Q])*+(?:Q|.*)"
-"""Between quotes Q. Whether a backslash escapes is a setting of each session, which nothing tells: by both readings
+"""Between quotes Q. Whether a backslash escapes is a setting of each session, which is unknown: by both readings
 the string ends at the same place, unless a backslash stands before a quote, which then takes the rest with it."""
 _SINGLE, _DOUBLE = (_QUOTED.replace("Q", quote) for quote in "'\"")
 _LETTER = r"[A-Za-z_\x80-\U0010ffff]"
@@ -25,7 +25,7 @@ _PERHAPS_CODE = r"/\*(?:M?!|\+)[^'\"`/*#-]*+(?:\*/|.*)"
 
 
 def _tokens(comment: str, value: str, quoted: str) -> re.Pattern[str]:
-    """One look at each character: no text can pass for another kind than it is. A comment in a comment takes the rest
+    """Reads each character once: no text can pass for another kind than it is. A comment in a comment takes the rest
     with it."""
     kinds = (
         rf"(?P<drop>{comment}|/\*(?:[^*/]|\*(?!/)|/(?!\*))*+(?:\*/|/\*.*|\Z)|\s++)",
@@ -51,7 +51,7 @@ _LISTS = (
 @lru_cache(maxsize=4096)
 def operation(application: str | None, comment: str | None, backend: str | None = None) -> str | None:
     """`chat.accept@pod-1` → `chat.accept`; else the comment that the statement begins with; else the application's
-    own name, as of sessions that are not the pod's; None when none of them tells.
+    own name, as of sessions that are not the pod's; None without any of them.
 
     A pooled session between two transactions calls itself `idle@pod`, which names no operation. `backend` is the
     kind of a server process that serves no client, such as `autovacuum worker`, and then the answer.
@@ -82,9 +82,9 @@ def is_own(operation: str | None, application: str | None, backend: str | None =
 
 @lru_cache(maxsize=4096)
 def fingerprint(statement: str | None, mariadb: bool = False) -> str | None:
-    """The statement without comments and values, cut to a readable length: what tells one from another, no data.
+    """The statement without comments and values, cut to a readable length: what distinguishes statements, no data.
 
-    In `mariadb`'s dialect double quotes are around values, as they mostly are. What cannot be told apart from a value
+    In `mariadb`'s dialect double quotes are around values, as they mostly are. What may be a value
     takes the rest of the statement with it.
     """
     if statement is None:

@@ -26,7 +26,7 @@ class Watched:
 
     @classmethod
     def parse(cls, text: str) -> "Watched":
-        """Raises ValueError saying what was expected."""
+        """Raises ValueError with what was expected."""
         role, _, rest = text.partition(":")
         name, _, pid = rest.rpartition(":")
         if role not in ROLES or not name or not pid.isdecimal():

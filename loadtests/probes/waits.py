@@ -1,4 +1,4 @@
-"""From snapshots of locks to waits with a beginning, an end and someone to blame. Pure."""
+"""From snapshots of locks to waits with a beginning, an end and a blocker. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from loadtests.probes.locknames import Named
-from loadtests.probes.observations import Sight, add
+from loadtests.probes.wait_samples import WaitSample, add
 
 _MODES = (
     "AccessShareLock",
@@ -36,11 +36,10 @@ def conflicting(mode: str) -> frozenset[str]:
 class Lock(NamedTuple):
     """One session and one lock that it holds or waits for, as a snapshot shows them.
 
-    `tag` tells locks apart; `since` tells one wait for a lock from the next by the same session; `age_ns` is how long
-    it has waited, None where the server does not say. `session` is None for a transaction that no session serves.
+    `tag` identifies a lock; `since` separates one wait for a lock from the next by the same session; `age_ns` is how
+    long it has waited, None where the server does not say. `session` is None for a transaction that no session serves.
     `named` says in words which lock it is, where a tag does not; `began` when the session's transaction began, `asked`
-    when its statement did.
-    """
+    when its statement did."""
 
     session: int | None
     tag: str
@@ -75,7 +74,7 @@ class Chain(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A wait as one snapshot shows it. `chain` is None when nobody could be found to hold the lock."""
+    """A wait as one snapshot shows it. `chain` is None when no holder of the lock was found."""
 
     lock: Lock
     object: str
@@ -85,7 +84,8 @@ class Seen(NamedTuple):
 
 @dataclass(slots=True)
 class Wait:
-    """One wait, from its first sight to its last. `ended_ns` is None while it lasts; `hits` when it was not sampled."""
+    """One wait, from its first sample to its last. `ended_ns` is None while it lasts; `hits` when it was not
+    sampled."""
 
     lock: Lock
     object: str
@@ -98,10 +98,10 @@ class Wait:
     outcome: str = "unknown"
     chains: Counter[Chain | None] = field(default_factory=Counter)
     name: str | None = None
-    """Which lock, in words; None where its tag says so."""
-    sights: list[Sight] = field(default_factory=list)
+    """Which lock, in words; None where its tag is enough."""
+    samples: list[WaitSample] = field(default_factory=list)
     since: int | None = None
-    """As its first lock says, where the server tells for how long that was waited for."""
+    """Of its first lock, where the server reports for how long that was waited for."""
 
     @property
     def chain(self) -> Chain | None:
@@ -151,7 +151,7 @@ def _blocker(waiter: Lock, holders: Iterable[Lock], queue: Iterable[Lock]) -> Lo
 
 
 def _chain(waiter: Lock, blockers: Mapping[int | None, Lock]) -> Chain | None:
-    """Follows blockers of blockers to one who waits for nobody; a deadlock ends where it closes."""
+    """Follows blockers of blockers to one that does not wait; a deadlock ends where it closes."""
     first = blockers.get(waiter.session)
     if first is None:
         return None
@@ -183,9 +183,9 @@ _Key = tuple[int | None, str, str, int | None]
 
 
 class Waits:
-    """Follows waits from snapshot to snapshot. A sampled wait ends half a period after its last sight, on average.
+    """Follows waits from snapshot to snapshot. A sampled wait ends half a period after its last sample, on average.
 
-    A statement that wants a hot row waits for its queue, for the transaction of whoever holds it, for the row's new
+    A statement that wants a hot row waits for its queue, for the transaction that holds it, for the row's new
     version: that is one wait.
     """
 
@@ -198,16 +198,16 @@ class Waits:
         """Takes a snapshot made at `at_ns` ± `error_ns`; returns the waits that it no longer shows."""
         still = {}
         statements = {(w.lock.session, w.lock.asked): key for key, w in self._open.items() if _of_row(w.lock)}
-        for sight in seen:
-            lock = sight.lock
+        for sample in seen:
+            lock = sample.lock
             key = (lock.session, lock.tag, lock.mode, lock.since)
             wait = self._open.pop(key, None) or self._open.pop((*key[:3], None), None)
             if wait is not None:
                 self._same(wait, lock, at_ns, error_ns)
             else:
                 before = statements.get((lock.session, lock.asked))
-                wait = self._gone_on(before, sight) or self._new(sight, at_ns, error_ns)
-            still[key] = self._again(wait, sight, at_ns, error_ns)
+                wait = self._gone_on(before, sample) or self._new(sample, at_ns, error_ns)
+            still[key] = self._again(wait, sample, at_ns, error_ns)
         over, self._open = self._open, still
         self._end(over.values())
         ended, self._ended = self._ended, []
@@ -228,48 +228,50 @@ class Waits:
         over, self._open, self._ended = [*self._ended, *self._open.values()], {}, []
         return over
 
-    def _new(self, sight: Seen, at_ns: int, error_ns: int) -> Wait:
-        age_ns = sight.lock.age_ns
+    def _new(self, sample: Seen, at_ns: int, error_ns: int) -> Wait:
+        age_ns = sample.lock.age_ns
         started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
-        return Wait(sight.lock, sight.object, started_ns, error_ns, at_ns, name=sight.name, since=_since(sight.lock))
+        return Wait(
+            sample.lock, sample.object, started_ns, error_ns, at_ns, name=sample.name, since=_since(sample.lock)
+        )
 
-    def _gone_on(self, before: _Key | None, sight: Seen) -> Wait | None:
+    def _gone_on(self, before: _Key | None, sample: Seen) -> Wait | None:
         """The wait of the same statement that goes on for another lock of the row."""
         wait = self._open.get(before) if before else None
-        if wait is None or not _of_row(sight.lock):
+        if wait is None or not _of_row(sample.lock):
             return None
-        same = wait.object == sight.object or _UNTOLD in (wait.object, sight.object)
+        same = wait.object == sample.object or _UNNAMED_ROW in (wait.object, sample.object)
         return self._open.pop(before) if before and same else None
 
     def _same(self, wait: Wait, lock: Lock, at_ns: int, error_ns: int) -> None:
-        """The surest reading of the beginning counts, which only the first part tells."""
+        """Keeps the most exact reading of the beginning, which only the first part has."""
         if lock.age_ns is None or wait.since not in (None, lock.since):
             return
         if error_ns < wait.error_ns or wait.since is None:
             wait.started_ns, wait.error_ns, wait.since = at_ns - lock.age_ns, error_ns, lock.since
 
-    def _again(self, wait: Wait, sight: Seen, at_ns: int, error_ns: int) -> Wait:
-        wait.lock, wait.last_ns, wait.hits = sight.lock, at_ns, (wait.hits or 0) + 1
-        if wait.object == _UNTOLD:
-            wait.object, wait.name = sight.object, sight.name
-        wait.chains[sight.chain] += 1
+    def _again(self, wait: Wait, sample: Seen, at_ns: int, error_ns: int) -> Wait:
+        wait.lock, wait.last_ns, wait.hits = sample.lock, at_ns, (wait.hits or 0) + 1
+        if wait.object == _UNNAMED_ROW:
+            wait.object, wait.name = sample.object, sample.name
+        wait.chains[sample.chain] += 1
         if len(wait.chains) > _MOST_CHAINS:
             wait.chains = Counter(dict(wait.chains.most_common(_MOST_CHAINS // 2)))
-        add(wait.sights, Sight(at_ns - (sight.lock.age_ns or 0), at_ns, error_ns, _since(sight.lock)))
+        add(wait.samples, WaitSample(at_ns - (sample.lock.age_ns or 0), at_ns, error_ns, _since(sample.lock)))
         return wait
 
 
 _MOST_CHAINS = 64
-"""Of which the one that most looks show is one, unless it is no more than its share."""
+"""The chain of most samples is among them, unless its share is no greater than theirs."""
 
 
 def _since(lock: Lock) -> int | None:
-    """Where the server tells for how long the lock has been waited for."""
+    """None where the server does not report for how long the lock has been waited for."""
     return None if lock.age_ns is None else lock.since
 
 
-_UNTOLD = "transaction"
-"""What is waited for, when nothing tells for which row."""
+_UNNAMED_ROW = "transaction"
+"""The object of a wait for an unknown row."""
 
 
 def _of_row(lock: Lock) -> bool:

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from loadtests.probes import locknames
 from loadtests.probes.innodb.freshness import Freshness
-from loadtests.probes.innodb.lock_sample import InTheWay, Look
+from loadtests.probes.innodb.lock_sample import InnodbSample, InTheWay
 from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, Product, source
-from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket, Wait, guessed, waits
 
 PERIOD_NS = 200
 
 
-def session(number: int, head: str | None = None, **other: object) -> Session:
+def session(number: int, head: str | None = None, **other: object) -> InnodbSession:
     known: dict[str, object] = {
         "transaction": None,
         "state": None,
@@ -26,7 +26,7 @@ def session(number: int, head: str | None = None, **other: object) -> Session:
         "user": "pod",
     }
     wait_class = "client" if head is None else "running"
-    return Session(number, **{"wait_class": wait_class, "head": head, **known, **other})  # type: ignore[arg-type]
+    return InnodbSession(number, **{"wait_class": wait_class, "head": head, **known, **other})  # type: ignore[arg-type]
 
 
 def test_sessions_say_what_they_do() -> None:
@@ -44,7 +44,7 @@ def test_a_statement_that_is_cut_does_not_say_what_somebody_wrote(pad: str) -> N
 
 def test_who_is_idle_does_what_it_said_last() -> None:
     """In its transaction, or since the statement that said it; not in another one."""
-    names = Names()
+    names = SessionLabels()
     names.note([session(n, "/* chat.accept@pod-1 */ SELECT 1", transaction=7, query=n) for n in (1, 2, 3)])
     idle = {"wait_class": "idle in transaction"}
     names.note([session(1, transaction=7, query=9, **idle), session(2, query=2), session(3, transaction=8, query=9)])
@@ -52,7 +52,7 @@ def test_who_is_idle_does_what_it_said_last() -> None:
 
 
 def test_strangers_go_by_their_program_or_user_and_the_pods_by_nothing() -> None:
-    names = Names()
+    names = SessionLabels()
     names.programs = {3: "mariadb-dump"}
     working = {"wait_class": "running"}
     names.note([session(1, "/* chat.accept@pod-1 */ SELECT 1"), session(2, "SELECT 2"), session(5)])
@@ -74,10 +74,10 @@ def way(waiter: int, blocker: int, lock: str = "24:5:3:2", queues: int = 0, type
     return InTheWay(waiter, blocker, queues, lock, "X", type, "accounts")
 
 
-def look(*sessions: Session) -> Look:
-    names = Names()
+def look(*sessions: InnodbSession) -> InnodbSample:
+    names = SessionLabels()
     names.note(sessions)
-    return Look(sessions, names, PERIOD_NS)
+    return InnodbSample(sessions, names, PERIOD_NS)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_lines import T0_NS, acquired, at, events, failed, line, row, tuple_lock, waiting
 
+from loadtests.probes.jsonlog.conversion import see, to_wait
 from loadtests.probes.jsonlog.lines import LONGEST_STATEMENT, Row, event
-from loadtests.probes.jsonlog.names import Names, Sight
+from loadtests.probes.jsonlog.names import ProcessActivity, TransactionActivity
 from loadtests.probes.jsonlog.relations import Relations
-from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWaits
 from loadtests.probes.waits import Chain, Party, Wait
 
@@ -29,12 +29,12 @@ def follow(*lines: bytes, threshold_ms: int = 10, relations: dict[int, str] | No
 
 def told_of(*lines: bytes, threshold_ms: int = 10) -> list[Wait]:
     """Every wait that ended, in the words of the table, by the server's clock."""
-    names, relations = Names(), Relations()
+    names, relations = ProcessActivity(), Relations()
     relations.learn([{"id": 16384, "bare": "t", "name": "t"}, {"id": 16390, "bare": "child", "name": "app.child"}])
     waits = follow(*lines, threshold_ms=threshold_ms)
     for found in events(*lines):
         see(found, names)
-    return [told(w, waits, names, relations, lambda ns: ns) for w in waits.settled(FOR_EVER)]
+    return [to_wait(w, waits, names, relations, lambda ns: ns) for w in waits.settled(FOR_EVER)]
 
 
 def lengths_ms(waits: list[Wait]) -> list[float]:
@@ -440,7 +440,7 @@ def test_a_wait_that_lasts_does_not_keep_all_others() -> None:
         waits.settled(FOR_EVER)
         waits.forget()
     assert len(waits._history) < 200
-    lasting = {wait.pid: waits.looks(wait, wait.parts[-1], at(3_600_000)) for wait in waits.open()}
+    lasting = {wait.pid: waits.snapshots(wait, wait.parts[-1], at(3_600_000)) for wait in waits.open()}
     assert [len(looks) <= 16 for looks in lasting.values()] == [True, True]
     apart = [after - before for (before, _), (after, _) in pairwise(lasting[2])]
     assert max(apart) < 1.3 * min(apart)
@@ -449,25 +449,27 @@ def test_a_wait_that_lasts_does_not_keep_all_others() -> None:
     assert {holders[-1].pid for _, holders in lasting[50]} == {100, 101, 102, 103}
 
 
-def sight(transaction: str, since_ms: int, until_ms: int, operation: str | None, own: bool = False) -> Sight:
-    return Sight(transaction, since_ms * MS, until_ms * MS, operation, own)
+def activity(
+    transaction: str, since_ms: int, until_ms: int, operation: str | None, own: bool = False
+) -> TransactionActivity:
+    return TransactionActivity(transaction, since_ms * MS, until_ms * MS, operation, own)
 
 
 def test_names_are_those_of_the_transaction_that_held_the_lock() -> None:
-    names = Names()
-    names.see(1, sight("a", 100, 200, "chat.accept"))
-    names.see(1, sight("b", 300, 300, "chat.close"))
-    names.see(1, sight("b", 300, 400, None))
+    names = ProcessActivity()
+    names.see(1, activity("a", 100, 200, "chat.accept"))
+    names.see(1, activity("b", 300, 300, "chat.close"))
+    names.see(1, activity("b", 300, 400, None))
     found = [names.operation(1, [ms * MS]) for ms in (150, 250, 350, 500)]
     assert found == ["chat.accept", None, "chat.close", None]
     assert names.operation(2, [150 * MS]) is None
 
 
 def test_strangers_bear_one_name_until_the_server_is_another() -> None:
-    names = Names()
-    names.see(1, sight("a", 100, 200, "pg_dump", own=True))
+    names = ProcessActivity()
+    names.see(1, activity("a", 100, 200, "pg_dump", own=True))
     names.cut(1000 * MS)
-    names.see(1, sight("b", 1100, 1200, "psql", own=True))
+    names.see(1, activity("b", 1100, 1200, "psql", own=True))
     assert [names.operation(1, [ms * MS]) for ms in (300, 999, 1050)] == ["pg_dump", "pg_dump", "psql"]
 
 
@@ -486,10 +488,10 @@ def test_relations_are_asked_for_once() -> None:
 
 
 def test_names_of_processes_long_gone_are_forgotten() -> None:
-    names = Names()
+    names = ProcessActivity()
     for pid in range(5000):
-        names.see(pid, sight("a", 1000 * pid, 1000 * pid + 1, "pg_dump", own=True))
-        names.see(9, sight("b", 0, 1000 * pid, "chat.accept"))
+        names.see(pid, activity("a", 1000 * pid, 1000 * pid + 1, "pg_dump", own=True))
+        names.see(9, activity("b", 0, 1000 * pid, "chat.accept"))
         names.forget((1000 * pid - 300_000) * MS)
     assert len(names) < 320
     assert [names.operation(pid, [4_998_000 * MS]) for pid in (5, 9, 4800)] == [None, "chat.accept", "pg_dump"]

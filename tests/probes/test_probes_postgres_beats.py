@@ -39,7 +39,7 @@ class Watched:
         self.clock = clock
         self.probe = PostgresProbe(Database("postgres", "postgres"), dsn, clock)
         (self.log,) = self.probe.beside
-        self.follower = self.probe._log
+        self.log_reader = self.probe._log
         self.rows: list[Any] = []
         self.blind: list[str] = []
         self.beats = 0
@@ -139,11 +139,11 @@ def test_a_wait_that_ends_before_a_late_beat_is_read_is_told_once(postgres_serve
     async def story() -> tuple[Watched, int]:
         async with watching(postgres_server.dsn, OurClock(time.monotonic_ns)) as watched:
             async with waiting(postgres_server.dsn, watched) as session:
-                while watched.follower.why is None:
+                while watched.log_reader.why is None:
                     await watched.look(log=False)
             for _ in range(2):
                 await watched.look(log=False)
-            assert watched.follower.why is not None
+            assert watched.log_reader.why is not None
             await watched.look_for_beats(2)
         return watched, session
 

@@ -5,17 +5,17 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
-from loadtests.probes.observations import Sight
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Competitors, WaitReconciler
 from loadtests.probes.postgres.source import LogSettings, source
+from loadtests.probes.wait_samples import WaitSample
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 
 
 def sampled(session: int, started: int, last: int, hits: int = 1, chain: Chain | None = None) -> Wait:
     lock = Lock(session, "tag", "transactionid", "ShareLock", False, age_ns=5)
-    sights = [Sight(started, last, 0)] * hits
+    samples = [WaitSample(started, last, 0)] * hits
     return Wait(
-        lock, "row of t", started, 0, last, hits, last + 25, chains=Counter([chain]), name="t (0,1)", sights=sights
+        lock, "row of t", started, 0, last, hits, last + 25, chains=Counter([chain]), name="t (0,1)", samples=samples
     )
 
 
@@ -28,8 +28,8 @@ def logged(session: int, started: int, ended: int | None, chain: Chain | None = 
 NOBODY: set[int] = set()
 
 
-def tell(ledger: Ledger, *waits: Wait, queue: set[int] = NOBODY, holders: set[int] = NOBODY) -> None:
-    ledger.logged(waits, [Rivals(frozenset(queue), frozenset(holders)) for _ in waits])
+def tell(reconciler: WaitReconciler, *waits: Wait, queue: set[int] = NOBODY, holders: set[int] = NOBODY) -> None:
+    reconciler.logged(waits, [Competitors(frozenset(queue), frozenset(holders)) for _ in waits])
 
 
 def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
@@ -37,69 +37,69 @@ def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
 
 
 def test_what_the_log_tells_is_not_counted_twice() -> None:
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 100, 150), sampled(2, 100, 150)])
-    tell(ledger, logged(1, 100, 190))
-    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 2, 100)]
-    ledger.sampled([sampled(1, 100, 160)])
-    assert ledger.settled(1000) == []
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(1, 100, 150), sampled(2, 100, 150)])
+    tell(reconciler, logged(1, 100, 190))
+    assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 2, 100)]
+    reconciler.sampled([sampled(1, 100, 160)])
+    assert reconciler.settled(1000) == []
 
 
 def test_a_sight_waits_for_what_the_log_will_tell() -> None:
     """And completes it then, however late that is."""
-    ledger, holder = Ledger(), Party(5, "pg_dump")
-    ledger.sampled([sampled(1, 100, 150, chain=Chain(holder, holder, 1)), sampled(2, 100, 150)])
-    assert ledger.settled(120) == []
-    assert known(ledger.settled(1000, lambda: [(1, 99, FOR_EVER)])) == [("sampled", 2, 100)]
-    tell(ledger, logged(1, 99, 190))
-    (wait,) = ledger.settled(1000)
+    reconciler, holder = WaitReconciler(), Party(5, "pg_dump")
+    reconciler.sampled([sampled(1, 100, 150, chain=Chain(holder, holder, 1)), sampled(2, 100, 150)])
+    assert reconciler.settled(120) == []
+    assert known(reconciler.settled(1000, lambda: [(1, 99, FOR_EVER)])) == [("sampled", 2, 100)]
+    tell(reconciler, logged(1, 99, 190))
+    (wait,) = reconciler.settled(1000)
     assert (wait.known, wait.chain) == ("event", Chain(holder, holder, 1))
-    assert ledger.settled(FOR_EVER) == []
+    assert reconciler.settled(FOR_EVER) == []
 
 
 def test_a_sight_of_what_the_log_never_told_to_its_end_counts() -> None:
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 100, 150)])
-    assert ledger.settled(1000, lambda: [(1, 99, FOR_EVER)]) == []
-    assert known(ledger.settled(2000)) == [("sampled", 1, 100)]
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(1, 100, 150)])
+    assert reconciler.settled(1000, lambda: [(1, 99, FOR_EVER)]) == []
+    assert known(reconciler.settled(2000)) == [("sampled", 1, 100)]
 
 
 def test_parts_too_short_to_be_logged_are_sampled() -> None:
     """Before the wait that was logged, and after it; a part in its midst is in its span."""
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 90, 95), sampled(1, 140, 141), sampled(1, 200, 203)])
-    tell(ledger, logged(1, 100, 200))
-    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 1, 90), ("sampled", 1, 200)]
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(1, 90, 95), sampled(1, 140, 141), sampled(1, 200, 203)])
+    tell(reconciler, logged(1, 100, 200))
+    assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 1, 90), ("sampled", 1, 200)]
 
 
 def test_sights_that_the_log_does_not_cover_are_left() -> None:
     """A statement waited in parts, and one of them was long enough to be logged."""
     wait = sampled(1, 90, 395, hits=0)
-    wait.sights = [Sight(90, 95, 0), Sight(100, 145, 0), Sight(100, 195, 0), Sight(390, 395, 0)]
-    ledger = Ledger()
-    ledger.sampled([wait])
-    tell(ledger, logged(1, 100, 200))
-    event, left = ledger.settled(1000)
+    wait.samples = [WaitSample(90, 95, 0), WaitSample(100, 145, 0), WaitSample(100, 195, 0), WaitSample(390, 395, 0)]
+    reconciler = WaitReconciler()
+    reconciler.sampled([wait])
+    tell(reconciler, logged(1, 100, 200))
+    event, left = reconciler.settled(1000)
     assert (event.known, left.hits, left.started_ns, left.ended_ns) == ("event", 2, 90, 420)
 
 
 def test_stamps_that_come_late_do_not_part_them() -> None:
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 90, 150)])
-    tell(ledger, logged(1, 100, 195))
-    assert known(ledger.settled(1000)) == [("event", 1, 100)]
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(1, 90, 150)])
+    tell(reconciler, logged(1, 100, 195))
+    assert known(reconciler.settled(1000)) == [("event", 1, 100)]
 
 
 def test_the_sampler_knows_what_the_log_does_not() -> None:
     """Who of the queue is in the way; who was, where the beginning was not logged; which row."""
     holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
     behind_ddl = Chain(ddl, holder, 2)
-    ledger = Ledger()
-    ledger.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
     direct = Chain(holder, holder, 1)
-    tell(ledger, logged(1, 100, 200, direct), queue={6})
-    tell(ledger, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
-    waits = ledger.settled(1000)
+    tell(reconciler, logged(1, 100, 200, direct), queue={6})
+    tell(reconciler, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
+    waits = reconciler.settled(1000)
     assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
     assert (waits[2].object, waits[2].name) == ("row of t", "t (0,1)")
 
@@ -107,13 +107,13 @@ def test_the_sampler_knows_what_the_log_does_not() -> None:
 def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> None:
     """But for sights of somebody whom the log knows nothing of."""
     brief, long, other = (Chain(Party(n, None), Party(n, None), 1) for n in (5, 6, 7))
-    ledger = Ledger()
+    reconciler = WaitReconciler()
     for session, seen in ((1, long), (2, other)):
         wait = sampled(session, 100, 150, hits=3)
         wait.chains = Counter({brief: 1, seen: 2})
-        ledger.sampled([wait])
-        tell(ledger, logged(session, 100, 200, brief), holders={5, 6})
-    assert [wait.chain for wait in ledger.settled(1000)] == [long, brief]
+        reconciler.sampled([wait])
+        tell(reconciler, logged(session, 100, 200, brief), holders={5, 6})
+    assert [wait.chain for wait in reconciler.settled(1000)] == [long, brief]
 
 
 def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
@@ -121,32 +121,32 @@ def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
     agree the log counts, which knows of all of the wait."""
     holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
     behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
-    ledger = Ledger()
-    ledger.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
-    tell(ledger, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
-    assert [w.chain for w in ledger.settled(1000)] == [direct, behind_ddl]
+    reconciler = WaitReconciler()
+    reconciler.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
+    tell(reconciler, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
+    assert [w.chain for w in reconciler.settled(1000)] == [direct, behind_ddl]
 
 
 def test_spans_are_forgotten_in_time() -> None:
-    ledger = Ledger()
-    tell(ledger, logged(1, 100, 200))
-    ledger.forget(200 + 301 * 10**9)
-    ledger.sampled([sampled(1, 100, 150)])
-    assert known(ledger.settled(1000)) == [("event", 1, 100), ("sampled", 1, 100)]
+    reconciler = WaitReconciler()
+    tell(reconciler, logged(1, 100, 200))
+    reconciler.forget(200 + 301 * 10**9)
+    reconciler.sampled([sampled(1, 100, 150)])
+    assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 1, 100)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(0, 30)), max_size=30))
 def test_every_wait_is_told_once(gaps: list[tuple[int, int, int]]) -> None:
     """Waits one after another in three sessions, those from 10 on logged, all of them seen once."""
-    ledger, now, expected = Ledger(), dict.fromkeys((1, 2, 3), 0), 0
+    reconciler, now, expected = WaitReconciler(), dict.fromkeys((1, 2, 3), 0), 0
     for session, gap, length in gaps:
         started = now[session] + gap
         now[session] = started + length
         expected += 1
-        ledger.sampled([sampled(session, started, started + length // 2)])
+        reconciler.sampled([sampled(session, started, started + length // 2)])
         if length >= 10:
-            tell(ledger, logged(session, started, started + length))
-    assert len(ledger.settled(FOR_EVER)) == expected
+            tell(reconciler, logged(session, started, started + length))
+    assert len(reconciler.settled(FOR_EVER)) == expected
 
 
 ENGLISH = ("C", "POSIX", "C.UTF-8", "C.utf8", "en_GB", "en_US.UTF-8", "English_United States.1252")

@@ -1,4 +1,4 @@
-"""One look at a MariaDB or MySQL server: its sessions, and who of them waits for whom. Pure."""
+"""One sample of a MariaDB or MySQL server: its sessions, and which of them waits for which. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from loadtests.probes import locknames, naming
 from loadtests.probes.innodb import tickets
-from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.locknames import Named
 from loadtests.probes.waits import Lock
 
@@ -38,17 +38,17 @@ class InTheWay(NamedTuple):
 
     @property
     def named(self) -> Named:
-        """A row by its place in the table's file, PAGE:HEAP, which it shares with nobody."""
+        """A row by its place in the table's file, PAGE:HEAP, which identifies it."""
         place, table = self.lock.split(":")[2:4], locknames.innodb_table(self.relation)
         if self.type == "RECORD" and len(place) == 2:
             return locknames.row(table, ":".join(place))
         return locknames.relation(table)
 
 
-class Look:
-    """Sessions by number, and what is known of them from before. `fresh_ns`: how long ago one looked before."""
+class InnodbSample:
+    """Sessions by number, and what is known of them from before. `fresh_ns`: the time since the sample before."""
 
-    def __init__(self, sessions: Sequence[Session], names: Names, fresh_ns: int) -> None:
+    def __init__(self, sessions: Sequence[InnodbSession], names: SessionLabels, fresh_ns: int) -> None:
         self._sessions = {s.session: s for s in sessions}
         self._names, self._fresh_ns = names, fresh_ns
 
@@ -59,17 +59,17 @@ class Look:
     def waits(
         self, ways: Sequence[InTheWay], held: Sequence[tickets.Ticket] | None, lists_requests: bool
     ) -> list[tuple[Lock, Lock | None]]:
-        """Every waiter with its blocker, which is None where the server does not tell.
+        """Every waiter with its blocker, which is None where the server does not show it.
 
         `held`: its list of metadata locks; None where it keeps none. `lists_requests`: those not granted are in it.
         """
         rows = self._row_waits(ways)
         known = {waiter.session for waiter, _ in rows}
-        listed = self._listed_waits(held, lists_requests) if held is not None else []
-        known |= {waiter.session for waiter, _ in listed}
-        told = _LISTED if held is not None and lists_requests else ()
-        silent = [s for s in self._sessions.values() if s.session not in known and _waits_elsewhere(s, told)]
-        return [*rows, *listed, *((self._silent_wait(s), None) for s in silent)]
+        metadata = self._listed_waits(held, lists_requests) if held is not None else []
+        known |= {waiter.session for waiter, _ in metadata}
+        listed = _LISTED if held is not None and lists_requests else ()
+        silent = [s for s in self._sessions.values() if s.session not in known and _waits_elsewhere(s, listed)]
+        return [*rows, *metadata, *((self._silent_wait(s), None) for s in silent)]
 
     def _row_waits(self, ways: Sequence[InTheWay]) -> list[tuple[Lock, Lock | None]]:
         """A holder counts before one who only asked before. Sessions are not read at the very moment of the copy: one
@@ -96,7 +96,7 @@ class Look:
                 self._lock(
                     self._sessions[w.ticket.session],
                     w.ticket.kind,
-                    w.ticket.mode if lists_requests else "",  # a guess is not told as one
+                    w.ticket.mode if lists_requests else "",  # a guess is not reported
                     w.ticket.named,
                 ),
                 None if w.blocker is None else self._blocker(w.blocker, not w.queues, w.ticket.named),
@@ -105,7 +105,7 @@ class Look:
             if w.ticket.session in self._sessions
         ]
 
-    def _silent_wait(self, s: Session) -> Lock:
+    def _silent_wait(self, s: InnodbSession) -> Lock:
         kind = (s.state or "").removeprefix("Waiting for ").lower()
         return self._lock(s, kind, "", Named(kind, kind))
 
@@ -113,10 +113,10 @@ class Look:
         operation = self._operation(session) if session else _WITHOUT_SESSION
         return Lock(session, named.lock, "", "", holds, operation=operation)
 
-    def _lock(self, s: Session, kind: str, mode: str, named: Named) -> Lock:
-        """A statement that began since the last look has waited since then, but for its own work; of an older one
-        only the looks can tell."""
-        said = self._names.of(s.session)
+    def _lock(self, s: InnodbSession, kind: str, mode: str, named: Named) -> Lock:
+        """A statement that began since the last sample has waited since then, but for its own work; of an older one
+        only the samples show it."""
+        label = self._names.of(s.session)
         return Lock(
             s.session,
             named.lock,
@@ -126,7 +126,7 @@ class Look:
             since=s.query,
             age_ns=s.age_ns if s.age_ns < self._fresh_ns else None,
             operation=self._operation(s.session),
-            pod=naming.pod(said),
+            pod=naming.pod(label),
             statement=naming.fingerprint(s.head, mariadb=True),
             named=named,
         )
@@ -135,7 +135,7 @@ class Look:
         return naming.operation(self._names.of(session), None)
 
 
-def _waits_elsewhere(s: Session, told: Sequence[str]) -> bool:
-    """By its own state, and not in a list that would have told of it."""
+def _waits_elsewhere(s: InnodbSession, listed: Sequence[str]) -> bool:
+    """By its own state, and not in a list that would show it."""
     state = s.state or ""
-    return s.wait_class == "lock" and (state.startswith("Waiting for") or state == "User lock") and state not in told
+    return s.wait_class == "lock" and (state.startswith("Waiting for") or state == "User lock") and state not in listed

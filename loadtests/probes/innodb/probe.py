@@ -1,11 +1,11 @@
 """MariaDB as a probe sees it, and MySQL 8 by its documentation: who waits for whom, what sessions do, and the server's
 totals.
 
-InnoDB answers from a copy of its lock tables, which it makes anew only when nobody has read them for 100 ms: the one
-reader waits that long between two looks. Whoever else reads them makes this one see old waits: a look is answered in a
+InnoDB answers from a copy of its lock tables, which it renews only when no session has read them for 100 ms: the one
+reader waits that long between two samples. Another reader makes this one see old waits: a sample is answered in a
 transaction of its own, which the copy shows, and one that was answered from an old copy sees nothing. So waits are
 sampled, at 200 ms; their number times the period is their time, without bias. A wait's beginning is its statement's,
-whose work before it is counted in, when the statement began since the last look; else it lies somewhere in the last
+whose work before it is counted in, when the statement began since the last sample; else it lies somewhere in the last
 period. Its end does. How it ended cannot be seen.
 
 What the counters count, by experiment on 10.11. `lock_waits`: waits for a lock of InnoDB's, when they begin.
@@ -29,9 +29,9 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
-from loadtests.probes.innodb.lock_sample import InTheWay, Look
+from loadtests.probes.innodb.lock_sample import InnodbSample, InTheWay
 from loadtests.probes.innodb.servers import NO_PROCESS, Product, source
-from loadtests.probes.innodb.sessions import Names, Session
+from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Wait, Waits, waits_behind
@@ -45,7 +45,7 @@ _SLOWLY_NS = 1_000_000_000
 _TIMED_OUT = (1969, 3024)
 _DENIED = (1044, 1142, 1143, 1227)
 _STARTED_WITHIN_S = 2
-"""Uptime is told in whole seconds: how far two readings of one server's start may be apart."""
+"""Uptime is in whole seconds: the greatest difference of two readings of one server's start."""
 _CLOCK = "SELECT CAST(unix_timestamp(sysdate(6)) * 1000000 AS SIGNED)"
 _UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 _SHOW_US = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
@@ -58,7 +58,7 @@ class MariadbProbe:
     """One connection, opened before the load."""
 
     def __init__(self, database: Database, dsn: str, clock: Clock, period_s: float = 0.2) -> None:
-        """Raises ValueError for a period in which InnoDB would not look again."""
+        """Raises ValueError for a period in which InnoDB would not renew its copy."""
         if period_s < SHORTEST_PERIOD_S:
             raise ValueError(f"a period of {period_s:g} s is shorter than {SHORTEST_PERIOD_S:g} s")
         self.name = database.probe
@@ -69,14 +69,14 @@ class MariadbProbe:
         self._connection: Any = None
         self._read_s = 0.0
         self._started_s = 0
-        self._over: list[Wait] = []  # kept until a whole look was good
+        self._over: list[Wait] = []  # kept until a whole sample was good
         self._asked: dict[str, str] = {}
         self._holders: str | None = None
-        self._names = Names()
+        self._names = SessionLabels()
         self._waits = Waits(int(period_s * 1e9))
         self._freshness = Freshness()
-        self._numbers, self._looks = count(), count()
-        self._looked_ns: int | None = None
+        self._numbers, self._snapshots = count(), count()
+        self._sampled_ns: int | None = None
         self._slowly_ns = 0
 
     async def open(self) -> None:
@@ -103,9 +103,9 @@ class MariadbProbe:
         """A server that was started anew, or made anew, gives old numbers to new sessions and transactions."""
         if abs(started_s - self._started_s) > _STARTED_WITHIN_S:
             self._waits.cut()
-            self._names = Names()
+            self._names = SessionLabels()
         self._started_s = started_s
-        self._looked_ns, self._freshness = None, Freshness()
+        self._sampled_ns, self._freshness = None, Freshness()
 
     async def _find_source(self, product: Product) -> None:
         """What this role may see, and by which lists. Raises RuntimeError when it is less than at first."""
@@ -141,8 +141,8 @@ class MariadbProbe:
     async def sample(self) -> Rows:
         sees_sessions = self.source is not None and self.source.known[0] == "sampled"
         try:
-            rows = await self._look() if sees_sessions else {}
-            rows = {**rows, **await self._look_slowly(sees_sessions)}
+            rows = await self._read_now() if sees_sessions else {}
+            rows = {**rows, **await self._read_slowly(sees_sessions)}
         except MySQLError as error:
             if error.args and error.args[0] in _TIMED_OUT:
                 raise BlindError("the server took longer than the statement timeout") from error
@@ -152,14 +152,14 @@ class MariadbProbe:
         over, self._over = self._over, []
         return {**rows, "lock_waits": wait_rows(self._database, self._numbers, over)} if over else rows
 
-    async def _look(self) -> Rows:
+    async def _read_now(self) -> Rows:
         """Locks are asked for only when a session waits. Raises BlindError when the answers are not of now."""
         await asyncio.sleep(self._read_s + _COPY_LASTS_S - time.monotonic())
-        mark = f"/* look {next(self._looks)} */"
+        mark = f"/* sample {next(self._snapshots)} */"
         try:
             await self._fetch(_SHOW_US)
             now_ns = self._clock()
-            sessions = [Session(*row) for row in await self._fetch(f"{mark} {self._asked['sessions']}")]
+            sessions = [InnodbSession(*row) for row in await self._fetch(f"{mark} {self._asked['sessions']}")]
             asked_ns = self._clock()
             waiting = any(s.wait_class == "lock" for s in sessions)
             ways = [InTheWay(*row) for row in await self._fetch(self._asked["locks"])] if waiting else []
@@ -171,18 +171,18 @@ class MariadbProbe:
             raise BlindError(OLD)
         held = [Ticket(*row) for row in await self._fetch(self._asked["held"])] if waiting and self._holders else None
         self._names.note(sessions)
-        look = Look(sessions, self._names, self._since_last_ns(now_ns))
-        seen = waits_behind(look.waits(ways, held, self._holders == "metadata"))
+        shown = InnodbSample(sessions, self._names, self._since_last_ns(now_ns))
+        seen = waits_behind(shown.waits(ways, held, self._holders == "metadata"))
         self._over += self._waits.observe(asked_ns, asked_ns - now_ns, seen)
-        return {"sessions": session_rows(now_ns, self._database, look.totals())}
+        return {"sessions": session_rows(now_ns, self._database, shown.totals())}
 
     def _since_last_ns(self, now_ns: int) -> int:
-        """A period, or longer where looks were missed."""
-        before_ns, self._looked_ns = self._looked_ns, now_ns
+        """A period, or longer where samples were missed."""
+        before_ns, self._sampled_ns = self._sampled_ns, now_ns
         period_ns = int(self.period_s * 1e9)
         return period_ns if before_ns is None else max(period_ns, now_ns - before_ns)
 
-    async def _look_slowly(self, sees_sessions: bool) -> Rows:
+    async def _read_slowly(self, sees_sessions: bool) -> Rows:
         """Once a second: totals, and what programs there are."""
         now_ns = self._clock()
         if now_ns < self._slowly_ns:

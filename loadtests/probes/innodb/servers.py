@@ -11,7 +11,7 @@ NO_PROCESS = (
     " SELECT on performance_schema.*"
 )
 NO_HOLDERS = (
-    "who holds a table's metadata lock or a user-level lock is not told: performance_schema does not list these locks"
+    "holders of a table's metadata lock or a user-level lock are unknown: performance_schema does not list these locks"
     " (instrument wait/lock/metadata/sql/mdl), nor is the plugin metadata_lock_info there"
 )
 GUESSED_HOLDERS = (

@@ -31,7 +31,7 @@ _GENTLE = frozenset({f"BACKUP_{mode}" for mode in ("DML", "TRANS_DML", "SYS_DML"
 
 _KIND = re.compile(r"([A-Za-z]{1,40})[:/]")
 _HASHED_BY = secrets.token_bytes(16)
-"""Another one in each run: nobody can try names until one fits."""
+"""A new one in each run, so that names cannot be guessed by trying."""
 _USER_LEVEL = "USER LEVEL LOCK"
 _NAMED_BY_APPLICATIONS = (_USER_LEVEL, "LOCKING SERVICE")
 _CHANGES_TABLES = re.compile(
@@ -55,8 +55,8 @@ class Ticket(NamedTuple):
 
     @property
     def named(self) -> Named:
-        """In words. The name of a user-level lock may be a customer's: told is what stands before a colon or a slash,
-        as in `invoice:17`; the whole is hashed, and tells the lock only."""
+        """In words. The name of a user-level lock may be a customer's: shown is what stands before a colon or a slash,
+        as in `invoice:17`; the whole is hashed, which identifies the lock only."""
         name = self.name or ""
         if self.kind == "TABLE":
             return locknames.relation(name)
@@ -69,7 +69,7 @@ class Ticket(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Who asks, and one who is in the way: None where nobody is found. `queues`: that one only asked before."""
+    """A request and its blocker: None where none is found. `queues`: the blocker only requested the lock before."""
 
     ticket: Ticket
     blocker: int | None
@@ -89,7 +89,7 @@ def waits(tickets: Iterable[Ticket], ages_ns: Mapping[int, int]) -> list[Wait]:
 def _wait(asked: Ticket, of: Sequence[Ticket], waiting: set[int], ages_ns: Mapping[int, int]) -> Wait:
     against = [t for t in of if t.session != asked.session and _conflict(asked.mode, t.mode)]
     holders = [t for t in against if t.granted]
-    if holders:  # rather one that waits for nobody itself
+    if holders:  # preferably one that does not wait itself
         return Wait(asked, min(holders, key=lambda t: (t.session in waiting, t.session)).session)
     age_ns = ages_ns.get(asked.session, 0)
     ahead = [t for t in against if not t.granted and ages_ns.get(t.session, 0) > age_ns]

@@ -1,1 +1,1 @@
-"""PostgreSQL's own account of its lock waits: what its log tells of those longer than `deadlock_timeout`."""
+"""PostgreSQL's log of its lock waits that last longer than `deadlock_timeout`."""

@@ -1,4 +1,4 @@
-"""Who waited for which lock when, and who got it, as far back as anybody asks: chains of blockers. Pure."""
+"""Which session waited for which lock when, and which got it, as far back as needed: chains of blockers. Pure."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -12,7 +12,7 @@ from loadtests.probes.waits import conflicting
 _CONFLICTS_WITH_ALL = "AccessExclusiveLock"
 _NOTED = 16
 _PASSED_OVER = 8
-"""How many that got a lock one after another are looked through for one that is not the waiter."""
+"""How many successive holders of a lock are searched for one that is not the waiter."""
 
 
 class Holder(NamedTuple):
@@ -22,7 +22,7 @@ class Holder(NamedTuple):
     since_ns: int
 
 
-Look = tuple[int, tuple[Holder, ...]]
+HolderSnapshot = tuple[int, tuple[Holder, ...]]
 """A moment, and who stood in the way then: the direct blocker first, the head of the chain last."""
 
 
@@ -36,11 +36,11 @@ class Part:
     row: Row | None = None
     ended_ns: int | None = None
     logged_ns: int = 0
-    """When a line last said that it lasts."""
+    """When a line last logged that it lasts."""
     holders: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     queue: tuple[int, ...] = ()
-    noted: list[Look] = field(default_factory=list)
-    """Looks that were made while it lasted, evenly spread."""
+    noted: list[HolderSnapshot] = field(default_factory=list)
+    """Snapshots made while it lasted, evenly spread."""
 
     @property
     def of_row(self) -> bool:
@@ -48,7 +48,7 @@ class Part:
         return self.lock.startswith(("tuple ", "transaction "))
 
     @property
-    def tells_row(self) -> bool:
+    def names_row(self) -> bool:
         """The server does not always say which row it is."""
         return self.row is not None or self.lock.startswith("tuple ")
 
@@ -60,13 +60,13 @@ class Part:
         if holders and not (self.holders and self.holders[-1][1] == holders):
             self.holders.append((at_ns if self.holders else self.started_ns, holders))
 
-    def note(self, look: Look) -> None:
+    def note(self, snapshot: HolderSnapshot) -> None:
         """One that comes too soon after the last is passed over: the longer it lasts, the farther they are apart."""
         if len(self.noted) > 1:
             apart_ns = self.noted[1][0] - self.noted[0][0]
-            if look[0] - self.noted[-1][0] < apart_ns * 7 // 8:
+            if snapshot[0] - self.noted[-1][0] < apart_ns * 7 // 8:
                 return
-        self.noted.append(look)
+        self.noted.append(snapshot)
         if len(self.noted) == _NOTED:
             del self.noted[::2]
 
@@ -89,7 +89,7 @@ class History:
         self._parts[life, pid].append(part)
 
     def got(self, life: int, lock: str, at_ns: int, pid: int) -> None:
-        """A transaction's end is nobody's to hold."""
+        """No session holds a transaction's end."""
         if not lock.startswith("transaction "):
             self._got[life, lock].append((at_ns, pid))
 
@@ -137,7 +137,7 @@ class History:
         return None
 
     def forget(self, before_ns: int, waited_for: Collection[tuple[int, str]]) -> None:
-        """All but what tells of later moments: of locks that somebody waits for, who had got them before, too."""
+        """All but what is needed for later times: for locks with waiters also their earlier holders."""
         self.since_ns = before_ns
         for pid, parts in list(self._parts.items()):
             if kept := [part for part in parts if part.ended_ns is None or part.ended_ns >= before_ns]:

@@ -1,6 +1,6 @@
-"""Lines of PostgreSQL's jsonlog → what they tell of lock waits. Pure.
+"""Lines of PostgreSQL's jsonlog → events of lock waits. Pure.
 
-Most lines tell nothing of them, and a busy server writes many: a line is parsed only when its head looks like one that
+Most lines are about something else, and a busy server writes many: a line is parsed only when its head matches one that
 does. Quotes inside of values are escaped, so no statement that a client sends can look like that;
 what it has the server write there can.
 """
@@ -19,7 +19,7 @@ BEAT = "loadtests observer"
 
 LONGEST_STATEMENT = 1000
 _HEAD = 4096
-_TOLD = re.compile(
+_LOCK_LINE = re.compile(
     rb'"message":"(?:process \d|loadtests observer|starting PostgreSQL|all server processes terminated)'
     rb'|"error_severity":"(?:ERROR|FATAL|PANIC)"'
 )
@@ -31,9 +31,9 @@ _WAIT = re.compile(
 _STARTED = ("starting PostgreSQL", "all server processes terminated")
 _HOLDERS = re.compile(r"Process(?:es)? holding the lock: ([\d, ]*)\. Wait queue: ([\d, ]*)\.")
 _ROW = re.compile(r'^while ([a-z ]{1,60}) tuple (\(\d+,\d+\)) in relation "(.{1,200})"$', re.MULTILINE)
-_SAID = re.compile(r"PL/(?!pgSQL )|PL/pgSQL function .*? at RAISE", re.DOTALL)
-"""How the context of a line begins that somebody's function wrote, in whatever words it liked. Who waits for a lock as
-he makes up such a line has the same one: that wait is the sampler's to tell."""
+_FUNCTION_CONTEXT = re.compile(r"PL/(?!pgSQL )|PL/pgSQL function .*? at RAISE", re.DOTALL)
+"""How the context of a line begins that a user's function wrote, with an arbitrary message. A session that waits as
+it forges such a line has the same one: that wait is left to the sampler."""
 _OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
 
 
@@ -45,11 +45,11 @@ class Row(NamedTuple):
     relation: str
 
 
-class Event(NamedTuple):
-    """What one line tells. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
+class LogEvent(NamedTuple):
+    """The content of one line. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
 
     `kind`: `waiting` and `acquired` of a lock after `after_ns`; `failed`, an error of the session; `started`, the
-    server began anew and its sessions are no more; `beat`, the observer's own line, which `said` so.
+    server began anew and its sessions are no more; `beat`, the observer's own line, with its `text`.
     """
 
     kind: str
@@ -70,7 +70,7 @@ class Event(NamedTuple):
     queue: tuple[int, ...] = ()
     row: Row | None = None
     outcome: str = "unknown"
-    said: str = ""
+    text: str = ""
 
     @property
     def operation(self) -> str | None:
@@ -78,17 +78,17 @@ class Event(NamedTuple):
 
     @property
     def began_ns(self) -> int:
-        """When the wait began that it tells of."""
+        """When its wait began."""
         return self.at_ns - self.after_ns
 
 
-def event(line: bytes, zone_s: int = 0, encoding: str = "utf-8") -> Event | None:
+def event(line: bytes, zone_s: int = 0, encoding: str = "utf-8") -> LogEvent | None:
     """The event of lock waits in a line; None for other lines.
 
     `zone_s`: how far the log's time zone is ahead of UTC; `encoding`: of the database, in which its sessions write.
     Raises ValueError for a line of lock waits that cannot be read.
     """
-    if not _TOLD.search(line, 0, _HEAD):
+    if not _LOCK_LINE.search(line, 0, _HEAD):
         return None
     entry = _object(line, encoding)
     try:
@@ -106,43 +106,43 @@ def _object(line: bytes, encoding: str) -> dict[str, Any]:
     return found
 
 
-def _event(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
+def _event(fields: dict[str, Any], message: str, zone_s: int) -> LogEvent | None:
     if message.startswith(BEAT):
-        return Event("beat", _unix_ns(told, zone_s), told["session_id"], told["pid"], said=message)
-    if told["error_severity"] == "LOG":
-        return _of_the_servers_own(told, message, zone_s)
-    if told["error_severity"] not in ("ERROR", "FATAL", "PANIC"):
+        return LogEvent("beat", _unix_ns(fields, zone_s), fields["session_id"], fields["pid"], text=message)
+    if fields["error_severity"] == "LOG":
+        return _of_the_servers_own(fields, message, zone_s)
+    if fields["error_severity"] not in ("ERROR", "FATAL", "PANIC"):
         return None
-    code = told.get("state_code", "")
+    code = fields.get("state_code", "")
     outcome = "timed_out" if code == "57014" and "timeout" in message else _OUTCOMES.get(code, "unknown")
-    at_ns, transaction = _unix_ns(told, zone_s), told.get("vxid")
-    return Event("failed", at_ns, told["session_id"], told["pid"], transaction=transaction, outcome=outcome)
+    at_ns, transaction = _unix_ns(fields, zone_s), fields.get("vxid")
+    return LogEvent("failed", at_ns, fields["session_id"], fields["pid"], transaction=transaction, outcome=outcome)
 
 
-def _of_the_servers_own(told: dict[str, Any], message: str, zone_s: int) -> Event | None:
-    """Any client can write the same words there. A process tells of its own waits only; that the server began anew, the
+def _of_the_servers_own(fields: dict[str, Any], message: str, zone_s: int) -> LogEvent | None:
+    """Any client can write the same words there. A process logs its own waits only; that the server began anew, the
     postmaster alone."""
     if found := _WAIT.fullmatch(message):
-        own = int(found[1]) == told["pid"] and not _SAID.match(told.get("context") or "")
-        return _wait(told, found, zone_s) if own else None
-    if told.get("backend_type") != "postmaster" or not message.startswith(_STARTED):
+        own = int(found[1]) == fields["pid"] and not _FUNCTION_CONTEXT.match(fields.get("context") or "")
+        return _wait(fields, found, zone_s) if own else None
+    if fields.get("backend_type") != "postmaster" or not message.startswith(_STARTED):
         return None
-    return Event("started", _unix_ns(told, zone_s), told["session_id"], told["pid"])
+    return LogEvent("started", _unix_ns(fields, zone_s), fields["session_id"], fields["pid"])
 
 
-def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:
+def _wait(fields: dict[str, Any], found: re.Match[str], zone_s: int) -> LogEvent:
     pid, did, mode, lock, whole_ms, thousandths = found.groups()
-    holders, queue = _queue(told.get("detail") or "")
-    statement = told.get("statement") or ""
-    return Event(
+    holders, queue = _queue(fields.get("detail") or "")
+    statement = fields.get("statement") or ""
+    return LogEvent(
         kind="acquired" if did == "acquired" else "failed" if did == "failed to acquire" else "waiting",
-        at_ns=_unix_ns(told, zone_s),
-        session=told["session_id"],
+        at_ns=_unix_ns(fields, zone_s),
+        session=fields["session_id"],
         pid=int(pid),
-        database=told.get("dbname"),
-        transaction=told.get("vxid"),
-        application=told.get("application_name"),
-        backend=told.get("backend_type"),
+        database=fields.get("dbname"),
+        transaction=fields.get("vxid"),
+        application=fields.get("application_name"),
+        backend=fields.get("backend_type"),
         statement=statement[:LONGEST_STATEMENT] or None,
         comment=naming.comment(statement[:LONGEST_STATEMENT] + statement[LONGEST_STATEMENT:][-LONGEST_STATEMENT:]),
         mode=mode,
@@ -150,7 +150,7 @@ def _wait(told: dict[str, Any], found: re.Match[str], zone_s: int) -> Event:
         after_ns=int(whole_ms) * 1_000_000 + int(thousandths) * 1000,
         holders=holders,
         queue=queue,
-        row=_row(told.get("context") or ""),
+        row=_row(fields.get("context") or ""),
     )
 
 
@@ -167,8 +167,8 @@ def _row(context: str) -> Row | None:
     return Row(*found.groups()) if found else None
 
 
-def _unix_ns(told: dict[str, Any], zone_s: int) -> int:
-    stamp = told["timestamp"]  # 2026-11-24 15:28:20.498 UTC
+def _unix_ns(fields: dict[str, Any], zone_s: int) -> int:
+    stamp = fields["timestamp"]  # 2026-11-24 15:28:20.498 UTC
     return (_unix_s(stamp[:19]) - zone_s) * 1_000_000_000 + int(stamp[20:23]) * 1_000_000 + 500_000
 
 

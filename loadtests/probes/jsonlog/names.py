@@ -1,4 +1,4 @@
-"""Who was doing what when, from sights of sessions in their transactions. Pure. Times by the server's clock."""
+"""Which process did what when, from samples of sessions in their transactions. Pure. Times by the server's clock."""
 
 from bisect import bisect_right, insort
 from collections import defaultdict
@@ -12,7 +12,7 @@ _STAMPS_NS = 2_000_000
 
 
 @dataclass(slots=True)
-class Sight:
+class TransactionActivity:
     """One transaction of a process, as far as it was seen. `own`: a name that the session bears in all of them."""
 
     transaction: object
@@ -21,52 +21,54 @@ class Sight:
     operation: str | None
     own: bool
 
-    def join(self, other: "Sight") -> None:
+    def join(self, other: "TransactionActivity") -> None:
         self.since_ns = min(self.since_ns, other.since_ns)
         self.until_ns = max(self.until_ns, other.until_ns)
         self.operation = other.operation or self.operation
 
 
-class Names:
-    """What processes were doing. A lock is held to the end of a transaction: one sight tells for all of it."""
+class ProcessActivity:
+    """What processes were doing. A lock is held to the end of a transaction: one sample is valid for all of it."""
 
     def __init__(self) -> None:
         self._forgot_ns = 0
         self._cuts: list[int] = []
-        self._transactions: dict[int, dict[object, Sight]] = defaultdict(dict)
-        self._own: dict[int, dict[object, Sight]] = defaultdict(dict)
+        self._transactions: dict[int, dict[object, TransactionActivity]] = defaultdict(dict)
+        self._own: dict[int, dict[object, TransactionActivity]] = defaultdict(dict)
 
-    def see(self, pid: int, sight: Sight) -> None:
-        """Joins it to the other sights of that transaction."""
-        if sight.own:
-            life = self._life(sight.until_ns)
-            own = Sight((sight.operation, life), sight.since_ns, sight.until_ns, sight.operation, own=True)
+    def see(self, pid: int, activity: TransactionActivity) -> None:
+        """Joins it to the other samples of that transaction."""
+        if activity.own:
+            life = self._life(activity.until_ns)
+            own = TransactionActivity(
+                (activity.operation, life), activity.since_ns, activity.until_ns, activity.operation, own=True
+            )
             _keep(self._own[pid], own)
-        _keep(self._transactions[pid], sight)
+        _keep(self._transactions[pid], activity)
 
     def operation(self, pid: int, moments: Sequence[int]) -> str | None:
         """What it was doing at one of the moments, of which there is one at least; else a name of its own, that of the
-        sight nearest to them; None when nothing tells."""
+        sample nearest to them; None when there is none."""
         first_ns, last_ns = min(moments), max(moments)
         nearly = None
-        for sight in reversed(self._transactions.get(pid, {}).values()):
-            if sight.since_ns <= last_ns and sight.until_ns >= first_ns:
-                return sight.operation
-            if sight.since_ns - _STAMPS_NS <= last_ns and sight.until_ns + _STAMPS_NS >= first_ns:
-                nearly = nearly or sight
+        for activity in reversed(self._transactions.get(pid, {}).values()):
+            if activity.since_ns <= last_ns and activity.until_ns >= first_ns:
+                return activity.operation
+            if activity.since_ns - _STAMPS_NS <= last_ns and activity.until_ns + _STAMPS_NS >= first_ns:
+                nearly = nearly or activity
         return nearly.operation if nearly else self._own_name(self._own.get(pid, {}).values(), first_ns)
 
     def only_operation(self, pid: int, moments: Sequence[int]) -> str | None:
         """The operation of all its transactions at those moments; None when they differ or none was seen."""
         first_ns, last_ns = min(moments), max(moments)
-        sights = self._transactions.get(pid, {}).values()
-        found = {s.operation for s in sights if s.since_ns <= last_ns and s.until_ns >= first_ns}
+        activities = self._transactions.get(pid, {}).values()
+        found = {s.operation for s in activities if s.since_ns <= last_ns and s.until_ns >= first_ns}
         return found.pop() if len(found) == 1 else None
 
-    def _own_name(self, own: Iterable[Sight], at_ns: int) -> str | None:
+    def _own_name(self, own: Iterable[TransactionActivity], at_ns: int) -> str | None:
         life = self._life(at_ns)
-        same = [sight for sight in own if self._life(sight.until_ns) == life]
-        return min(same, key=lambda sight: abs(sight.until_ns - at_ns)).operation if same else None
+        same = [activity for activity in own if self._life(activity.until_ns) == life]
+        return min(same, key=lambda activity: abs(activity.until_ns - at_ns)).operation if same else None
 
     def cut(self, at_ns: int) -> None:
         """From then on the server is another one, and gives old numbers to new processes."""
@@ -78,7 +80,7 @@ class Names:
             return
         self._forgot_ns = before_ns
         for known in (self._transactions, self._own):
-            for pid in [pid for pid, sights in known.items() if _last_ns(sights) < before_ns]:
+            for pid in [pid for pid, activities in known.items() if _last_ns(activities) < before_ns]:
                 del known[pid]
 
     def __len__(self) -> int:
@@ -88,15 +90,15 @@ class Names:
         return bisect_right(self._cuts, at_ns)
 
 
-def _last_ns(sights: dict[object, Sight]) -> int:
-    return next(reversed(sights.values())).until_ns
+def _last_ns(activities: dict[object, TransactionActivity]) -> int:
+    return next(reversed(activities.values())).until_ns
 
 
-def _keep(sights: dict[object, Sight], sight: Sight) -> None:
-    known = sights.get(sight.transaction)
+def _keep(activities: dict[object, TransactionActivity], activity: TransactionActivity) -> None:
+    known = activities.get(activity.transaction)
     if known is not None:
-        known.join(sight)
+        known.join(activity)
         return
-    sights[sight.transaction] = sight
-    if len(sights) > _KEPT:
-        del sights[next(iter(sights))]
+    activities[activity.transaction] = activity
+    if len(activities) > _KEPT:
+        del activities[next(iter(activities))]

@@ -1,6 +1,6 @@
-"""From what the log tells to waits: each with its parts, its beginning and its end. Pure.
+"""From lines of the log to waits, each with its parts, its beginning and its end. Pure.
 
-A statement that wants a hot row waits in parts: for the row's queue, then for the transaction of whoever changed it,
+A statement that wants a hot row waits in parts: for the row's queue, then for the transaction that changed it,
 then again, for the row has moved. They follow each other without a gap (but for a part too short to be logged) and are
 one wait.
 """
@@ -8,8 +8,8 @@ one wait.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loadtests.probes.jsonlog.history import History, Holder, Look, Part
-from loadtests.probes.jsonlog.lines import Event
+from loadtests.probes.jsonlog.history import History, Holder, HolderSnapshot, Part
+from loadtests.probes.jsonlog.lines import LogEvent
 
 _STAMPS_NS = 2_000_000
 """How far apart two moments may seem that are one: each stamp is cut to a millisecond."""
@@ -26,7 +26,7 @@ _ASKED_BACK_NS = 60_000_000_000
 class LoggedWait:
     """One wait of one statement. Times by the server's clock."""
 
-    told: Event
+    first_event: LogEvent
     """The first line about it: who waits, in which statement."""
     parts: list[Part]
     life: int
@@ -39,7 +39,7 @@ class LoggedWait:
 
     @property
     def pid(self) -> int:
-        return self.told.pid
+        return self.first_event.pid
 
     @property
     def started_ns(self) -> int:
@@ -50,11 +50,11 @@ class LoggedWait:
         return self.parts[-1].ended_ns
 
     @property
-    def looked(self) -> bool:
+    def checked(self) -> bool:
         return self.seen_ns > 0 or self.unseen_ns is not None
 
-    def look(self, at_ns: int, waits: bool) -> None:
-        """Somebody else looked whether it still waits."""
+    def check(self, at_ns: int, waits: bool) -> None:
+        """Records a sample: whether it still waited."""
         if waits:
             self.seen_ns, self.unseen_ns = at_ns, None
         elif self.unseen_ns is None:
@@ -86,7 +86,7 @@ class LoggedWaits:
         """The longest time between two parts of one wait."""
         return min(self.threshold_ns, _LONGEST_GAP_NS) + _STAMPS_NS
 
-    def take(self, event: Event) -> None:
+    def take(self, event: LogEvent) -> None:
         if event.kind == "waiting":
             self._waiting(event)
         elif event.kind == "acquired":
@@ -97,32 +97,33 @@ class LoggedWaits:
             self.cut()
         self.now_ns = max(self.now_ns, event.at_ns)
 
-    def _waiting(self, event: Event) -> None:
+    def _waiting(self, event: LogEvent) -> None:
         part = self._open_part(event)
-        # A reload has it said again. What began after it was last said is another wait, and how this one ended was not.
+        # After a reload it is logged again. What began after the last line is another wait, and the end of this one was
+        # not logged.
         if part is None or event.began_ns > part.logged_ns + _STAMPS_NS:
             part = self._begin(event)
         part.started_ns, part.logged_ns = min(part.started_ns, event.began_ns), event.at_ns
         part.hold(event.at_ns, event.holders)
         part.queue = part.queue or event.queue
 
-    def _acquired(self, event: Event) -> None:
+    def _acquired(self, event: LogEvent) -> None:
         """Its word on how long it was is exact. Stamps may come late, when the server is busy, but never early: the
-        line that tells of the earliest beginning is right."""
+        line with the earliest beginning is right."""
         part = self._open_part(event) or self._begin(event)
         part.started_ns = min(part.started_ns, event.began_ns)
         part.ended_ns = part.started_ns + event.after_ns
         self._last[event.session].outcome = "acquired"
         self._history.got(self._life, event.lock, part.ended_ns, event.pid)
 
-    def _open_part(self, event: Event) -> Part | None:
-        """The part of that lock that the session waits for, as far as the log told."""
+    def _open_part(self, event: LogEvent) -> Part | None:
+        """The part for that lock, for which the session waits according to the log."""
         wait = self._last.get(event.session)
         if wait is None or wait.ended_ns is not None or wait.parts[-1].lock != event.lock:
             return None
         return wait.parts[-1]
 
-    def _begin(self, event: Event) -> Part:
+    def _begin(self, event: LogEvent) -> Part:
         part = Part(event.lock, event.mode, event.began_ns, event.row)
         self._end(event.session, min(event.began_ns, self.now_ns), "unknown")
         wait = self._last.get(event.session)
@@ -135,11 +136,11 @@ class LoggedWaits:
         self._history.began(self._life, event.pid, part)
         return part
 
-    def _goes_on(self, wait: LoggedWait, event: Event, part: Part) -> bool:
-        before, told = wait.parts[-1], wait.told
+    def _goes_on(self, wait: LoggedWait, event: LogEvent, part: Part) -> bool:
+        before, first_event = wait.parts[-1], wait.first_event
         if before.ended_ns is None or wait.outcome != "acquired" or part.started_ns - before.ended_ns > self.gap_ns:
             return False
-        if (told.transaction, told.statement) != (event.transaction, event.statement):
+        if (first_event.transaction, first_event.statement) != (event.transaction, event.statement):
             return False
         return before.of_row and part.of_row and not self._another_row(wait.parts, part)
 
@@ -156,13 +157,13 @@ class LoggedWaits:
         found = relation_of(part.lock)
         return self._relations.get(found) if found else None
 
-    def _failed(self, event: Event) -> None:
+    def _failed(self, event: LogEvent) -> None:
         """Ends what the session waited for; also when a part too short to be logged had come behind those that were."""
         wait = self._last.get(event.session)
         ended_ns = wait.ended_ns if wait else None
         if wait is None or ended_ns is None or event.outcome == "unknown" or not wait.parts[-1].of_row:
             self._end(event.session, event.at_ns, event.outcome)
-        elif wait.told.transaction == event.transaction and 0 <= event.at_ns - ended_ns <= self.gap_ns:
+        elif wait.first_event.transaction == event.transaction and 0 <= event.at_ns - ended_ns <= self.gap_ns:
             last = wait.parts[-1]
             wait.parts.append(Part(last.lock, last.mode, ended_ns, last.row, event.at_ns))
             wait.outcome = event.outcome
@@ -175,12 +176,12 @@ class LoggedWaits:
 
     def end_unseen(self, wait: LoggedWait, at_ns: int) -> None:
         """The log does not say how it ended, and it is known otherwise that it did."""
-        self._end(wait.told.session, at_ns, "unknown")
+        self._end(wait.first_event.session, at_ns, "unknown")
 
     def cut(self) -> None:
-        """The server is another one now: nobody waits any more, and its numbers begin anew."""
+        """The server is a new one: no session waits any more, and its numbers begin anew."""
         for wait in self.open():
-            self._end(wait.told.session, max(self.now_ns, wait.seen_ns), "unknown")
+            self._end(wait.first_event.session, max(self.now_ns, wait.seen_ns), "unknown")
         self._last.clear()
         self._life += 1
 
@@ -188,7 +189,7 @@ class LoggedWaits:
         return [wait for wait in self._last.values() if wait.ended_ns is None]
 
     def doubt(self, session: str) -> None:
-        """Nobody knows yet whether the stamp of its last line is right."""
+        """Marks its last line's stamp as not confirmed yet."""
         if wait := self._last.get(session):
             wait.sure = False
 
@@ -222,7 +223,7 @@ class LoggedWaits:
         self._history.forget(max(oldest_ns, sure_ns - _ASKED_BACK_NS), waited_for)
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
-    def looks(self, wait: LoggedWait, part: Part, until_ns: int) -> list[Look]:
+    def snapshots(self, wait: LoggedWait, part: Part, until_ns: int) -> list[HolderSnapshot]:
         """Evenly spread over a part of it. Where most of them show the same chain, the others are left out."""
         if part.noted and part.started_ns < self._history.since_ns:
             return part.noted

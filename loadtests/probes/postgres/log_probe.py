@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from loadtests.probes.contract import BlindError, Rows
-from loadtests.probes.jsonlog.follower import Follower
+from loadtests.probes.jsonlog.log_reader import LogReader
 from loadtests.probes.waits import Wait
 
 
 class LogProbe:
-    """Reads what was logged since the last look. It needs no connection: the sampler asks the server for it."""
+    """Reads what was logged since the last tick. It needs no connection: the sampler queries the server for it."""
 
     def __init__(
-        self, name: str, log: Follower, rows: Callable[[Sequence[Wait]], Rows], period_s: float = 0.25
+        self, name: str, log: LogReader, rows: Callable[[Sequence[Wait]], Rows], period_s: float = 0.25
     ) -> None:
         self.name, self._log, self._rows = name, log, rows
         self.period_s, self.deadline_s = period_s, 4 * period_s

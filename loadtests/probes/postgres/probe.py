@@ -15,8 +15,8 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.probes import locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
 from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
-from loadtests.probes.jsonlog.follower import Follower
-from loadtests.probes.jsonlog.names import Sight
+from loadtests.probes.jsonlog.log_reader import LogReader
+from loadtests.probes.jsonlog.names import TransactionActivity
 from loadtests.probes.locknames import Named
 from loadtests.probes.postgres import encodings
 from loadtests.probes.postgres.log_probe import LogProbe
@@ -53,7 +53,7 @@ _QUERIES = ("sessions", "relations", "postgres-counters")
 class PostgresProbe:
     """One connection, opened before the load on a slot reserved for superusers, so that a full server still has it.
 
-    Beside it looks a probe that follows the server's log: this one asks the server about that, and the two tell each
+    Its companion reads the server's log: this probe queries the server about the log, and the two report each
     wait once.
     """
 
@@ -67,7 +67,7 @@ class PostgresProbe:
         self._connection: Any = None
         self._asked: dict[str, Any] = {}
         self._server_clock = ServerClock(clock)
-        self._log = Follower(self._server_clock)
+        self._log = LogReader(self._server_clock)
         self._waits = Waits(int(period_s * 1e9))
         self._numbers = count()
         self._life: Any = None
@@ -97,7 +97,7 @@ class PostgresProbe:
         await self._read_clock()
         self._begin_life(await connection.fetchrow(_LIFE))
         await self._follow_log()
-        await self._hear_log()
+        await self._confirm_log()
         await connection.execute(f"SET statement_timeout = {int(self.period_s * 800)}")  # ms: four fifths of a period
 
     async def _read_clock(self) -> None:
@@ -106,12 +106,12 @@ class PostgresProbe:
         self.offset = await clock_offset(lambda: self._connection.fetchval(_CLOCK))
         self._log.learn_clock(self.offset)
 
-    def _begin_life(self, told: Any) -> None:
+    def _begin_life(self, server: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
-        self._log.database, self._whole = told["database"], told["whole"]
-        self._log.encoding = encodings.codec(told["encoding"])
-        if told["started"] != self._life:
-            self._life = told["started"]
+        self._log.database, self._whole = server["database"], server["whole"]
+        self._log.encoding = encodings.codec(server["encoding"])
+        if server["started"] != self._life:
+            self._life = server["started"]
             self._waits.cut()
             self._log.relations.forget()
 
@@ -140,12 +140,12 @@ class PostgresProbe:
             self._log.follow(settings.path, settings.threshold_ns, settings.zone_s)
         return settings.why_not
 
-    async def _hear_log(self) -> None:
+    async def _confirm_log(self) -> None:
         """The file that was found is this server's, and no other's of the same name, when a word of ours comes
         through it."""
         await self._beat()
         until_ns = self._clock() + int(_LOG_ANSWERS_S * 1e9)
-        while self._log.why is not None and self._log.followed and self._clock() < until_ns:
+        while self._log.why is not None and self._log.is_open and self._clock() < until_ns:
             await asyncio.sleep(0.01)
             self._log.read()
             if self._log.doubts_clock:
@@ -155,7 +155,7 @@ class PostgresProbe:
             self.source = source(int(self.period_s * 1e9), threshold_ns, self._log.why, self._sees_all)
 
     async def _beat(self) -> None:
-        if not self._log.followed:
+        if not self._log.is_open:
             return
         words = self._log.beat(self._server_clock.there(self._clock()))
         try:
@@ -170,16 +170,16 @@ class PostgresProbe:
     async def sample(self) -> Rows:
         """Lock rows are asked for only when a session waits: the quiet server is asked one cheap question."""
         try:
-            seen = await self._look()
+            seen = await self._read_now()
         except asyncpg.QueryCanceledError as error:
             raise BlindError("the server took longer than the statement timeout") from error
         counters: Rows = {}
-        with suppress(asyncpg.QueryCanceledError):  # this look has seen; what else there is to ask has time
-            counters = await self._look_slowly()
-        over = [] if self._log.why is None else self._log.over()  # the log's probe tells them while there is one
+        with suppress(asyncpg.QueryCanceledError):  # the sample is made; the rest can wait
+            counters = await self._read_slowly()
+        over = [] if self._log.why is None else self._log.over()  # the log's probe reports them while there is one
         return {**seen, **counters, **self._wait_rows(over)}
 
-    async def _look(self) -> Rows:
+    async def _read_now(self) -> Rows:
         now_ns = self._clock()
         sessions = await self._fetch_text("sessions", self._whole)
         asked_ns = self._clock()
@@ -198,28 +198,28 @@ class PostgresProbe:
         return [encodings.decoded(row) for row in rows] if self._has_raw_text else rows
 
     def _compare(self, at_ns: int, error_ns: int, rows: Sequence[Any]) -> None:
-        """What was seen, held against what the log tells."""
+        """Reconciles a sample with the log."""
         locks = [_lock(row) for row in rows]
         ours = {row["pid"] for row in rows if row["ours"]}
         seen = [s for s in waits_in(locks) if s.lock.session in ours]
-        self._log.ledger.sampled(self._waits.observe(at_ns, error_ns, seen))
+        self._log.reconciler.sampled(self._waits.observe(at_ns, error_ns, seen))
         there_ns = self._server_clock.there(at_ns)
-        self._log.looked(there_ns, {s.lock.session for s in seen})
+        self._log.note_sample(there_ns, {s.lock.session for s in seen})
         if self._log.why is None:
             self._note_holders(locks, rows, there_ns)
 
     def _note_holders(self, locks: Sequence[Lock], rows: Sequence[Any], there_ns: int) -> None:
-        """What they are doing, which the log does not tell; who waits says so in its own lines there."""
+        """Records what holders do, which is not in the log; waiters are named by their own lines there."""
         holders = {
             (lock.session, lock.began): (lock, row) for lock, row in zip(locks, rows, strict=True) if lock.granted
         }
         for lock, row in holders.values():
             if lock.session is not None and lock.began is not None:
                 own = naming.is_own(lock.operation, row["application_name"], row["backend_type"])
-                sight = Sight(lock.began, lock.began * 1000, there_ns, lock.operation, own)
-                self._log.names.see(lock.session, sight)
+                activity = TransactionActivity(lock.began, lock.began * 1000, there_ns, lock.operation, own)
+                self._log.names.see(lock.session, activity)
 
-    async def _look_slowly(self) -> Rows:
+    async def _read_slowly(self) -> Rows:
         """Once a second: totals, what became of the log, and names that the log gave as numbers."""
         now_ns = self._clock()
         if any(wanted := self._log.relations.wanted()):
@@ -244,7 +244,7 @@ class PostgresProbe:
             connection.terminate()
 
     def rest(self) -> Rows:
-        self._log.ledger.sampled(self._waits.rest())
+        self._log.reconciler.sampled(self._waits.rest())
         return self._wait_rows(self._log.end(self.name))
 
 

@@ -1,15 +1,15 @@
 """Redis as a probe sees it: its clients, and what its one thread is busy with.
 
-Redis has no locks to wait for, so there are no lock waits: everybody waits for that thread, and a command that keeps
-it for long is what they wait for. That is no wait of one session for another, and no row of `lock_waits` says so: it is
-told by `counters`. `command_us:COMMAND` and `command_calls:COMMAND` are the server's totals; `slow_us:OPERATION` and
+Redis has no locks to wait for, so there are no lock waits: all clients wait for that thread, and a command that keeps
+it for long is what they wait for. That is no wait of one session for another, and has no row in `lock_waits`: it is
+in `counters`. `command_us:COMMAND` and `command_calls:COMMAND` are the server's totals; `slow_us:OPERATION` and
 `slow_calls:OPERATION` add up the commands that its SLOWLOG names, to the microsecond, by who sent them. Both count a
 command when it is over.
 
-A look waits for the thread like everybody else. One that came late makes up for those that were left out meanwhile: the
-totals tell what the thread was busy with. BUSY, which a script is answered with that has lasted longer than
-`busy-reply-threshold` (`lua-time-limit`), is an observation: the server runs that script, and tells when it is over.
-"""
+A sample waits for the thread like every client. A late one makes up for those that were left out meanwhile: the
+totals show what the thread was busy with. BUSY, the reply while a script has lasted longer than
+`busy-reply-threshold` (`lua-time-limit`), is an observation: the server runs that script, and its totals show it
+afterwards."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ from loadtests.probes.rows import counter_rows, session_rows
 
 _OPEN_S = 2.0
 _DEADLINE_S = 6.0
-"""Longer than what Redis lets a script run before it answers everybody else with BUSY, which is 5 s by default."""
+"""Longer than what Redis lets a script run before it answers all others with BUSY, which is 5 s by default."""
 _SLOWLY_NS = 1_000_000_000
 _MOST_ENTRIES = 1024
 _MEANWHILE = 16
 """Entries that may come between the question for the newest one and that for the others."""
 NO_SLOWLOG = (
-    "commands that keep the thread for long are not told by name: the observer's user needs SLOWLOG (+slowlog|get)"
+    "commands that keep the thread for long are not known by name: the observer's user needs SLOWLOG (+slowlog|get)"
 )
 
 
@@ -49,7 +49,7 @@ class RedisProbe:
         self._client: Any = None
         self._busy = Busy(round(period_s * 1e6))
         self._slow = SlowLog()
-        self._looked_ns: int | None = None
+        self._sampled_ns: int | None = None
         self._slowly_ns = 0
 
     async def open(self) -> None:
@@ -60,7 +60,7 @@ class RedisProbe:
             self._slow.serve((await self._client.info("server"))["run_id"])
             reason = "" if await self._may_read_slowlog() else NO_SLOWLOG
             self.source = self.source or Source(("counter",), _SLOWLY_NS, None, reason)
-        self._looked_ns = None
+        self._sampled_ns = None
 
     async def _now_us(self) -> int:
         seconds, microseconds = await self._client.time()
@@ -75,26 +75,28 @@ class RedisProbe:
             slowly = await self._totals(now_ns, info, newest) if with_totals else {}
         except ResponseError as error:
             if str(error).startswith("BUSY"):
-                return {}  # what it was busy with, a later look tells
+                return {}  # a later sample shows what it was busy with
             raise
         moments = self._moments(now_ns)
         made_up = [(self.name, at, at, now_ns, 0, None, self._period_ns) for at in moments[:-1] if at > asked_ns]
         return {"sessions": self._sessions(moments, info), "ticks": made_up, **slowly}
 
     def _moments(self, now_ns: int) -> list[int]:
-        """When there should have been looks since the one before: now, and those that were left out or saw nothing."""
-        last_ns, self._looked_ns = self._looked_ns or now_ns - self._period_ns, now_ns
+        """The times of samples due since the one before: now, and those that were left out or failed."""
+        last_ns, self._sampled_ns = self._sampled_ns or now_ns - self._period_ns, now_ns
         periods = max(round((now_ns - last_ns) / self._period_ns), 1)
         return [now_ns - n * self._period_ns for n in range(periods - 1, -1, -1)]
 
-    def _sessions(self, moments: Sequence[int], told: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """All clients but this one: blocked by a command that waits, or idle, but for who is being served. Of looks
+    def _sessions(self, moments: Sequence[int], info: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """All clients but this one: blocked by a command that waits, or idle, but for the one being served. Of samples
         that were left out only who was served."""
-        looks = spread(self._busy.since(told), len(moments))
-        blocked = told["blocked_clients"]
-        looks[-1]["client", None] = max(told["connected_clients"] - 1 - blocked - looks[-1].total(), 0)
-        looks[-1]["other", None] = blocked
-        return [row for at, look in zip(moments, looks, strict=True) for row in session_rows(at, self._database, look)]
+        samples = spread(self._busy.since(info), len(moments))
+        blocked = info["blocked_clients"]
+        samples[-1]["client", None] = max(info["connected_clients"] - 1 - blocked - samples[-1].total(), 0)
+        samples[-1]["other", None] = blocked
+        return [
+            row for at, sample in zip(moments, samples, strict=True) for row in session_rows(at, self._database, sample)
+        ]
 
     async def _info(self, with_newest: bool) -> tuple[dict[str, Any], int | None]:
         """INFO, and the number of SLOWLOG's newest entry at that moment, as far as there is one and this user may see
@@ -134,7 +136,7 @@ class RedisProbe:
 
     async def _slow_entries(self, most: int) -> list[Slow]:
         """The newest first."""
-        # Not slowlog_get, which makes one text of all words: what somebody wrote would pass for words of the command.
+        # Not slowlog_get, which joins all arguments to one text: a user's text would pass for arguments of the command.
         return [_slow(entry) for entry in await self._client.execute_command("SLOWLOG", "GET", most)]
 
     async def close(self) -> None:
@@ -153,5 +155,5 @@ def _slow(entry: Sequence[Any]) -> Slow:
     return Slow(entry[0], entry[2], tuple(map(_text, words)), _text(client[1]) if client else "")
 
 
-def _text(said: bytes) -> str:
-    return said.decode(errors="replace")
+def _text(text: bytes) -> str:
+    return text.decode(errors="replace")

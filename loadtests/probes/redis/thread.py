@@ -10,14 +10,14 @@ from loadtests.probes import naming
 COMMAND = "cmdstat_"
 _LONGEST = 80
 _COMMENT = re.compile(r"\s*--\s*([A-Za-z_][\w.-]{0,60})\s*(?:\n|$)")
-_SAID = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
+_COMMENT = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
 """A whole argument or key, with the pod's name: what people write may have comments in it, too."""
 _NAMES = 200
 _CONTAINERS = frozenset({"client", "config", "function", "script", "xgroup", "object", "memory", "cluster", "acl"})
 
 
 class Busy:
-    """Which commands the server was busy with, told from the time that each has taken so far.
+    """Which commands the server was busy with, by the time that each has taken so far.
 
     A command counts as one session that runs at a moment when its time has grown by a whole period since it last
     counted: added up over the moments, sessions times period is the time that it took. What a script calls is counted
@@ -29,11 +29,11 @@ class Busy:
         self._server: Any = None
         self._counted_us: dict[str, int] = {}
 
-    def since(self, told: Mapping[str, Any]) -> Counter[tuple[str, str | None]]:
-        """(`running`, command) → periods since the look before."""
-        spent = {name: int(figures["usec"]) for name, figures in _commands(told)}
-        if told["run_id"] != self._server:  # started anew: its counters begin at nothing, and so does what we know
-            first, self._server = self._server is None, told["run_id"]
+    def since(self, info: Mapping[str, Any]) -> Counter[tuple[str, str | None]]:
+        """(`running`, command) → periods since the sample before."""
+        spent = {name: int(figures["usec"]) for name, figures in _commands(info)}
+        if info["run_id"] != self._server:  # started anew: its counters begin at nothing, and so does what we know
+            first, self._server = self._server is None, info["run_id"]
             self._counted_us = dict(spent) if first else {}
         totals: Counter[tuple[str, str | None]] = Counter()
         for command, used_us in spent.items():
@@ -45,20 +45,20 @@ class Busy:
 
 
 def spread(totals: Mapping[tuple[str, str | None], int], moments: int) -> list[Counter[tuple[str, str | None]]]:
-    """The periods of each command over so many moments, the last ones first: a look that had to wait for the thread
-    tells what kept it, and that was just before. What is left over is of the last moment."""
-    looks: list[Counter[tuple[str, str | None]]] = [Counter() for _ in range(moments)]
+    """The periods of each command over so many moments, the last ones first: a sample that had to wait for the thread
+    shows what kept it, and that was just before. What is left over is of the last moment."""
+    samples: list[Counter[tuple[str, str | None]]] = [Counter() for _ in range(moments)]
     for who, periods in totals.items():
-        for look in looks[max(moments - periods, 0) :]:
-            look[who] += 1
-        looks[-1][who] += max(periods - moments, 0)
-    return looks
+        for sample in samples[max(moments - periods, 0) :]:
+            sample[who] += 1
+        samples[-1][who] += max(periods - moments, 0)
+    return samples
 
 
-def counters(told: Mapping[str, Any]) -> dict[str, int]:
+def counters(info: Mapping[str, Any]) -> dict[str, int]:
     """The server's own totals, by command."""
     found: dict[str, int] = {}
-    for command, figures in _commands(told):
+    for command, figures in _commands(info):
         found[f"command_us:{command}"] = int(figures["usec"])
         found[f"command_calls:{command}"] = int(figures["calls"])
         for kind in ("rejected", "failed"):  # most have none: these appear when they happen
@@ -67,8 +67,8 @@ def counters(told: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _commands(told: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    return ((key.removeprefix(COMMAND), figures) for key, figures in told.items() if key.startswith(COMMAND))
+def _commands(info: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    return ((key.removeprefix(COMMAND), figures) for key, figures in info.items() if key.startswith(COMMAND))
 
 
 class Slow(NamedTuple):
@@ -90,7 +90,7 @@ class SlowLog:
         self.totals: Counter[str] = Counter()
 
     def serve(self, server: str) -> None:
-        """Another one begins to count at nothing. Of the first one only what happens from now on is told."""
+        """Another one begins to count at nothing. Of the first one only what happens from now on is counted."""
         if self._server not in (None, server):
             self._next = 0
         self._server = server
@@ -118,16 +118,16 @@ class SlowLog:
 
 
 def operation(command: Sequence[str], client: str) -> str:
-    """What a client was doing. Its command says so in a comment, as `/*chat.accept@pod-1*/`, which may stand in an
-    argument or a key that nobody uses; else the client in its name, `chat.accept@pod-1`; else a function is told by
+    """What a client was doing. Its command names it in a comment, as `/*chat.accept@pod-1*/`, which may stand in an
+    argument or a key that is not used; else the client in its name, `chat.accept@pod-1`; else a function is named by
     its name, a script by the comment in its first line, another command by itself. EVALSHA hides the text of its
     script, whose first digits are all there is then."""
-    said = next((found[1] for word in command if (found := _SAID.fullmatch(word))), None)
-    name = naming.operation(said, None) if said else naming.operation(client or None, _told(*command[:2]))
+    label = next((found[1] for word in command if (found := _COMMENT.fullmatch(word))), None)
+    name = naming.operation(label, None) if label else naming.operation(client or None, _command_name(*command[:2]))
     return (name or "untold")[:_LONGEST]
 
 
-def _told(word: str = "", first: str = "") -> str:
+def _command_name(word: str = "", first: str = "") -> str:
     word = word.lower()
     if word in ("eval", "eval_ro"):
         comment = _COMMENT.match(first)

@@ -1,4 +1,4 @@
--- As locks-14.sql, for servers that do not say when a wait began: statements tell waits apart.
+-- As locks-14.sql, for servers that do not report when a wait began: statements distinguish waits.
 WITH locks AS MATERIALIZED (
     SELECT
         *,

@@ -1,5 +1,5 @@
 -- Who waits for which lock, and who holds it. One copy of the lock table (pg_blocking_pids would take all of its
--- partitions once more for every waiter), cut down to the locks that somebody waits for, and to the rows that waiters
+-- partitions once more for every waiter), reduced to the locks with waiters, and to the rows that waiters
 -- queue for. A prepared transaction has no session: its number is 0, as in the server's log. Statements of other
 -- databases are left out: one byte of another encoding would spoil the answer. $1: statements of fewer
 -- bytes are there to their end.

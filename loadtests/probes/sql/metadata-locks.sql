@@ -1,4 +1,4 @@
--- Every metadata and user-level lock that somebody waits for: who holds it, who asks for it.
+-- Every metadata and user-level lock with waiters: its holders and its requests.
 SELECT
     t.processlist_id AS session,
     m.object_type AS kind,

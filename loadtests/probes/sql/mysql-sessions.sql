@@ -1,6 +1,6 @@
 -- What every client's session does, with the InnoDB transaction that it is in. The age of a statement is in
 -- performance_schema in picoseconds, that of an idle session in whole seconds. Who is idle in a transaction shows the
--- statement that it ran last. Statements are cut to about a thousand bytes: how longer ones end, nothing tells.
+-- statement that it ran last. Statements are cut to about a thousand bytes: the end of longer ones is unknown.
 SELECT
     p.processlist_id AS session,
     CASE

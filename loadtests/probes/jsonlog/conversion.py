@@ -1,12 +1,12 @@
-"""A wait from the log in the words of the table: object, chain, names. Pure."""
+"""A wait from the log as a row of the table: object, chain, names. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from loadtests.probes import locknames, naming
 from loadtests.probes.jsonlog.history import Part
-from loadtests.probes.jsonlog.lines import Event
-from loadtests.probes.jsonlog.names import Names, Sight
+from loadtests.probes.jsonlog.lines import LogEvent
+from loadtests.probes.jsonlog.names import ProcessActivity, TransactionActivity
 from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits
 from loadtests.probes.locknames import Named
@@ -17,21 +17,22 @@ PREPARED_PID = 0
 """The process that the server names as the holder of a prepared transaction's locks."""
 
 
-def see(event: Event, names: Names) -> None:
-    """A line of a session's own tells what it is doing, in all of its transaction."""
+def see(event: LogEvent, names: ProcessActivity) -> None:
+    """Records the operation that a session's own line names, for all of its transaction."""
     if event.kind in ("waiting", "acquired"):
         own = naming.is_own(event.operation, event.application, event.backend)
         transaction = event.session, event.transaction
-        names.see(event.pid, Sight(transaction, event.began_ns, event.at_ns, event.operation, own))
+        names.see(event.pid, TransactionActivity(transaction, event.began_ns, event.at_ns, event.operation, own))
 
 
-def told(
-    wait: LoggedWait, waits: LoggedWaits, names: Names, relations: Relations, here_ns: Callable[[int], int]
+def to_wait(
+    wait: LoggedWait, waits: LoggedWaits, names: ProcessActivity, relations: Relations, here_ns: Callable[[int], int]
 ) -> Wait:
-    """`here_ns` converts a moment from the server's clock. A wait that lasts is told as of the log's last word."""
+    """`here_ns` converts a moment from the server's clock. A wait that still lasts is reported as of the log's last
+    line."""
     until_ns = wait.ended_ns or waits.now_ns
-    event, part = wait.told, wait.longest(until_ns)
-    named = _named(next((p for p in wait.parts if p.tells_row), wait.parts[0]), relations)
+    event, part = wait.first_event, wait.longest(until_ns)
+    named = _named(next((p for p in wait.parts if p.names_row), wait.parts[0]), relations)
     lock = Lock(
         session=wait.pid,
         tag=part.lock,
@@ -67,12 +68,12 @@ def _named(part: Part, relations: Relations) -> Named:
     return locknames.logged(part.lock, relations.of_id)
 
 
-def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until_ns: int) -> Chain | None:
+def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: ProcessActivity, until_ns: int) -> Chain | None:
     """The chain that stood in the way for most of the longest part. Who was named as a holder, held the lock before
-    it was waited for: that moment tells of its transaction as well."""
+    it was waited for: that time identifies its transaction as well."""
     chains: dict[tuple[int, ...], list[int]] = defaultdict(list)
     since: dict[int, set[int]] = defaultdict(set)
-    for at_ns, holders in waits.looks(wait, part, until_ns):
+    for at_ns, holders in waits.snapshots(wait, part, until_ns):
         chains[tuple(holder.pid for holder in holders)].append(at_ns)
         for holder in holders:
             since[holder.pid].add(holder.since_ns)
@@ -83,7 +84,7 @@ def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: Names, until
     return Chain(ends[found[0]], ends[found[-1]], len(found))
 
 
-def _party(pid: int, names: Names, moments: Sequence[int]) -> Party:
+def _party(pid: int, names: ProcessActivity, moments: Sequence[int]) -> Party:
     if pid != PREPARED_PID:
         return Party(pid, names.operation(pid, moments))
     # Several may be prepared at once, all with this number: then none of their names is sure.

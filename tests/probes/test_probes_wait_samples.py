@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
-from loadtests.probes.observations import Sight, add
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Competitors, WaitReconciler
+from loadtests.probes.wait_samples import WaitSample, add
 from loadtests.probes.waits import Chain, Lock, Party, Wait, Waits, waits_in
 
 MS = 1_000_000
@@ -43,7 +43,7 @@ MADE = st.lists(
 )
 
 
-def looks(parts: list[tuple[int, int]], chance: random.Random) -> list[Sight]:
+def looks(parts: list[tuple[int, int]], chance: random.Random) -> list[WaitSample]:
     """At those parts, beginning and end: each look is at some moment between its question and its answer."""
     found, at_ns = [], 0
     while at_ns < parts[-1][1]:
@@ -51,24 +51,24 @@ def looks(parts: list[tuple[int, int]], chance: random.Random) -> list[Sight]:
         truly_ns = at_ns + chance.randint(-error_ns, error_ns)
         for number, (began_ns, ended_ns) in enumerate(parts):
             if began_ns <= truly_ns < ended_ns:
-                found.append(Sight(began_ns + at_ns - truly_ns, at_ns, error_ns, number))
+                found.append(WaitSample(began_ns + at_ns - truly_ns, at_ns, error_ns, number))
         at_ns += PERIOD_NS
     return found
 
 
-def left(sights: list[Sight], spans: list[tuple[int, int]]) -> tuple[int | None, int | None, int | None] | None:
+def left(samples: list[WaitSample], spans: list[tuple[int, int]]) -> tuple[int | None, int | None, int | None] | None:
     """What is left of the wait beside those that the log told."""
     lock = Lock(1, "tag", "transactionid", "ShareLock", False, age_ns=5)
-    first, last = sights[0], sights[-1]
-    hits = sum(sight.hits for sight in sights)
+    first, last = samples[0], samples[-1]
+    hits = sum(sample.hits for sample in samples)
     ended_ns = last.at_ns + PERIOD_NS // 2
-    wait = Wait(lock, "row of t", first.since_ns, first.error_ns, last.at_ns, hits, ended_ns, sights=sights)
+    wait = Wait(lock, "row of t", first.since_ns, first.error_ns, last.at_ns, hits, ended_ns, samples=samples)
     wait.chains[None] = hits
-    ledger = Ledger()
-    ledger.sampled([wait])
+    reconciler = WaitReconciler()
+    reconciler.sampled([wait])
     told = [Wait(lock, "row of t", b, 0, e, None, e, "event", chains=Counter([None])) for b, e in spans]
-    ledger.logged(told, [Rivals(frozenset(), frozenset())] * len(told))
-    rest = [w for w in ledger.settled(FOR_EVER) if w.known == "sampled"]
+    reconciler.logged(told, [Competitors(frozenset(), frozenset())] * len(told))
+    rest = [w for w in reconciler.settled(FOR_EVER) if w.known == "sampled"]
     return (rest[0].hits, rest[0].last_ns, rest[0].ended_ns) if rest else None
 
 
@@ -84,28 +84,28 @@ def test_folded_looks_give_the_answers_of_all_of_them(made: list[Made], seed: in
     every = looks(parts, random.Random(seed))
     if not every:
         return
-    kept: list[Sight] = []
-    for sight in every:
-        add(kept, sight)
+    kept: list[WaitSample] = []
+    for sample in every:
+        add(kept, sample)
     spans = [part.span(began_ns) for part, (began_ns, _) in zip(made, parts, strict=True) if part.told]
     assert left(kept, spans) == left(every, spans)
-    assert all(sight.hits == 1 for sight in (kept[0], kept[-1]))
+    assert all(sample.hits == 1 for sample in (kept[0], kept[-1]))
 
 
 def test_looks_soon_after_the_beginning_and_the_last_one_are_kept_apart() -> None:
-    kept: list[Sight] = []
+    kept: list[WaitSample] = []
     for number in range(1, 101):
-        add(kept, Sight(0, number * PERIOD_NS, MS, 7))
-    assert [sight.hits for sight in kept] == [1] * 20 + [79, 1]
+        add(kept, WaitSample(0, number * PERIOD_NS, MS, 7))
+    assert [sample.hits for sample in kept] == [1] * 20 + [79, 1]
     assert kept[-2].at_ns == 99 * PERIOD_NS
 
 
 def test_readings_that_differ_are_no_one_look() -> None:
     """The server's clock was set: the same wait seems to have begun at another moment."""
-    kept: list[Sight] = []
+    kept: list[WaitSample] = []
     for number in range(60, 100):
-        add(kept, Sight(0 if number < 80 else -90 * PERIOD_NS, number * PERIOD_NS, MS, 7))
-    assert [sight.hits for sight in kept] == [19, 1, 19, 1]
+        add(kept, WaitSample(0 if number < 80 else -90 * PERIOD_NS, number * PERIOD_NS, MS, 7))
+    assert [sample.hits for sample in kept] == [19, 1, 19, 1]
 
 
 @pytest.mark.parametrize("since", [600, None])
@@ -118,6 +118,6 @@ def test_a_wait_of_an_hour_takes_no_more_room_than_one_of_seconds(since: int | N
         waiting = waiter._replace(age_ns=None if since is None else at_ns)
         waits.observe(at_ns, MS, waits_in([holder, waiting]))
     (wait,) = waits.rest()
-    assert (wait.hits, sum(sight.hits for sight in wait.sights)) == (HOUR, HOUR)
-    assert (len(wait.sights) <= 25, len(wait.chains) <= 64) == (True, True)
+    assert (wait.hits, sum(sample.hits for sample in wait.samples)) == (HOUR, HOUR)
+    assert (len(wait.samples) <= 25, len(wait.chains) <= 64) == (True, True)
     assert wait.chain == Chain(Party(10, None), Party(10, None), 1)

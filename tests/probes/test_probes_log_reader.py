@@ -9,8 +9,8 @@ from log_lines import T0_NS, acquired, at, line, waiting
 
 from loadtests.probes.clocks import ServerClock
 from loadtests.probes.contract import ClockOffset
-from loadtests.probes.jsonlog.follower import Follower
-from loadtests.probes.observations import Sight
+from loadtests.probes.jsonlog.log_reader import LogReader
+from loadtests.probes.wait_samples import WaitSample
 from loadtests.probes.waits import Lock, Wait
 
 MS = 1_000_000
@@ -25,7 +25,7 @@ class Scene:
         path.touch()
         clock = ServerClock(lambda: time.time_ns() - T0_NS + MINUTES_NS)
         clock.learn(ClockOffset(MINUTES_NS, 1000))
-        self.log = Follower(clock)
+        self.log = LogReader(clock)
         self.log.database = "pod"
 
     def follow(self) -> None:
@@ -60,8 +60,8 @@ WAIT = (waiting(110, 2, "transaction 9", 1), acquired(160, 2, "transaction 9", "
 
 
 def sampled(started_ns: int, last_ns: int) -> Wait:
-    lock, sights = Lock(2, "x", "transactionid", "ShareLock", False), [Sight(started_ns, last_ns, 0)]
-    return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]), sights=sights)
+    lock, samples = Lock(2, "x", "transactionid", "ShareLock", False), [WaitSample(started_ns, last_ns, 0)]
+    return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]), samples=samples)
 
 
 def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:
@@ -73,17 +73,17 @@ def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:
 
 
 def test_a_wait_is_told_once_the_log_is_known_past_it(scene: Scene) -> None:
-    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.write(WAIT[0])
     scene.beat(120)
     scene.log.read()
-    assert scene.told() == []
+    assert scene.first_event() == []
     scene.write(WAIT[1])
     scene.log.read()
-    assert scene.told() == []
+    assert scene.first_event() == []
     scene.beat(2000)
     scene.log.read()
-    assert scene.told() == [("event", 2, 60)]
+    assert scene.first_event() == [("event", 2, 60)]
 
 
 def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None:
@@ -91,15 +91,15 @@ def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None
     scene.beat(1000, arrives=False)
     scene.beat(5000, arrives=False)
     assert "does not come here" in (scene.log.why or "")
-    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
-    assert scene.told() == [("sampled", 2, 50)]
+    scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
+    assert scene.first_event() == [("sampled", 2, 50)]
     scene.beat(6000)
     scene.log.read()
     assert scene.log.why is None
     scene.write(waiting(6110, 3, "transaction 9", 1), acquired(6160, 3, "transaction 9", "60.000"))
     scene.beat(9000)
     scene.log.read()
-    assert scene.told() == [("event", 3, 60)]
+    assert scene.first_event() == [("event", 3, 60)]
 
 
 def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Scene) -> None:
@@ -109,21 +109,21 @@ def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Sc
     assert "does not come here" in (scene.log.why or "")
     scene.beat(5100)
     scene.write(acquired(5200, 2, "transaction 9", "5000.000"))
-    scene.log.ledger.sampled([sampled(200 * MS, 5190 * MS)])
-    assert scene.told() == []
+    scene.log.reconciler.sampled([sampled(200 * MS, 5190 * MS)])
+    assert scene.first_event() == []
     scene.log.read()
     scene.beat(9000)
     scene.log.read()
-    assert scene.told() == [("event", 2, 5000)]
+    assert scene.first_event() == [("event", 2, 5000)]
 
 
 def test_a_beat_that_never_comes_keeps_no_wait_back_for_long(scene: Scene) -> None:
     for ms in (1000, 5000, 6000):
         scene.beat(ms, arrives=False)
-    scene.log.ledger.sampled([sampled(5200 * MS, 5300 * MS)])
-    assert scene.told() == []
+    scene.log.reconciler.sampled([sampled(5200 * MS, 5300 * MS)])
+    assert scene.first_event() == []
     scene.beat(9000, arrives=False)
-    assert scene.told() == [("sampled", 2, 100)]
+    assert scene.first_event() == [("sampled", 2, 100)]
 
 
 def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None
     stranger.write(*WAIT, line(5, 9, "loadtests observer of-another 1"))
     stranger.log.read()
     assert "does not come here" in (stranger.log.why or "")
-    assert stranger.told() == []
+    assert stranger.first_event() == []
 
 
 def test_rotation_loses_nothing(scene: Scene) -> None:
@@ -145,7 +145,7 @@ def test_rotation_loses_nothing(scene: Scene) -> None:
     scene.beat(3000)
     scene.log.read()
     scene.log.read()
-    assert scene.told() == [("event", 2, 60)]
+    assert scene.first_event() == [("event", 2, 60)]
 
 
 def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -> None:
@@ -156,7 +156,7 @@ def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -
     scene.follow()
     scene.beat(3000)
     scene.log.read()
-    assert scene.told() == [("event", 2, 60)]
+    assert scene.first_event() == [("event", 2, 60)]
 
 
 def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
@@ -165,7 +165,7 @@ def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
     scene.log.read()
     assert scene.log.news() == "1 lines of the log could not be read"
     assert scene.log.news() is None
-    assert scene.told() == [("event", 2, 60)]
+    assert scene.first_event() == [("event", 2, 60)]
 
 
 def test_other_databases_are_not_ours(scene: Scene) -> None:
@@ -173,7 +173,7 @@ def test_other_databases_are_not_ours(scene: Scene) -> None:
     scene.write(*WAIT)
     scene.beat(3000)
     scene.log.read()
-    assert scene.told() == []
+    assert scene.first_event() == []
 
 
 @pytest.mark.parametrize("read_after", [0, 200, 250, 300], ids="the line is read {} ms after it was written".format)
@@ -183,16 +183,16 @@ def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene, read_after: 
     for ms, waiting_then in looks.items():
         if ms >= 110 + read_after:
             scene.log.read()
-        scene.log.looked(at(ms), waiting_then)
+        scene.log.note_sample(at(ms), waiting_then)
     scene.beat(3000)
     scene.log.read()
-    assert scene.told() == [("event", 2, 125)]
+    assert scene.first_event() == [("event", 2, 125)]
 
 
 def test_what_lasts_at_the_end_has_none(scene: Scene) -> None:
     scene.write(WAIT[0])
     scene.log.read()
-    scene.log.looked(at(200), {2})
+    scene.log.note_sample(at(200), {2})
     assert scene.log.end("sampler") == []
     (wait,) = scene.log.end("log")
     assert (wait.known, wait.ended_ns) == ("event", None)
@@ -220,10 +220,10 @@ def after_the_clock_was_set_back(scene: Scene) -> list[tuple[str, float, float]]
 
 def test_a_wait_from_before_the_clock_was_set_is_where_it_was(scene: Scene) -> None:
     scene.write(*WAIT)
-    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.beat(500)
     scene.log.read()
-    assert scene.told() == []
+    assert scene.first_event() == []
     assert after_the_clock_was_set_back(scene) == [("event", 0.1, 0.16)]
     assert "clock" in (scene.log.news() or "")
 
@@ -235,20 +235,20 @@ def test_a_wait_while_the_clock_was_set_is_the_samplers(scene: Scene) -> None:
     scene.beat(115)
     scene.log.read()
     scene.write(acquired(160 + BACK_MS, 2, "transaction 9", "60.000"))
-    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     assert after_the_clock_was_set_back(scene) == [("sampled", 0.1, 0.15)]
 
 
 def test_what_comes_late_was_not_set(scene: Scene) -> None:
     """A beat of a busy server: the next reading of its clock says so."""
     scene.write(*WAIT)
-    scene.log.ledger.sampled([sampled(100 * MS, 150 * MS)])
+    scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.write(line(2000, 99, scene.log.beat(at(1000))))
     scene.log.read()
-    assert (scene.log.doubts_clock, scene.told()) == (True, [])
+    assert (scene.log.doubts_clock, scene.first_event()) == (True, [])
     scene.log.learn_clock(ClockOffset(MINUTES_NS, 2000))
     scene.log.read()
-    assert (scene.log.doubts_clock, scene.told()) == (False, [("event", 2, 60)])
+    assert (scene.log.doubts_clock, scene.first_event()) == (False, [("event", 2, 60)])
 
 
 def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:

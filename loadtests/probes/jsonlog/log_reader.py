@@ -1,4 +1,4 @@
-"""The log of one server, followed: read, understood, and held against what the sampler sees. A thin shell."""
+"""Reads the log of one server and reconciles it with the sampler. A thin shell."""
 
 import secrets
 from collections import deque
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from loadtests.probes.clocks import CLOCK_SET_NS, ServerClock
 from loadtests.probes.contract import ClockOffset
-from loadtests.probes.jsonlog.lines import BEAT, Event, event
-from loadtests.probes.jsonlog.names import Names
-from loadtests.probes.jsonlog.reconciling import FOR_EVER, Ledger, Rivals
+from loadtests.probes.jsonlog.conversion import see, to_wait
+from loadtests.probes.jsonlog.lines import BEAT, LogEvent, event
+from loadtests.probes.jsonlog.names import ProcessActivity
+from loadtests.probes.jsonlog.reconciling import FOR_EVER, Competitors, WaitReconciler
 from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.tail import Tail
-from loadtests.probes.jsonlog.telling import see, told
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
 from loadtests.probes.waits import Wait
 
@@ -22,17 +22,17 @@ _BEAT_LATE_NS = 3_000_000_000
 _OLD_NS = 60_000_000_000
 """A file that the log goes on in may have been there for a week: what is older than this is not of now."""
 _NAMES_LAST_NS = 300_000_000_000
-_LOOKS = 40
+_MOST_SNAPSHOTS = 40
 """So many of the last ones are kept, for a line that is read after them: two seconds of them."""
 _PIECES = 4
 """Of eight megabytes, at one reading: the sampler wants its turn."""
 _SILENT = "the server's log does not come here: what the server was asked to write there is not in {}"
 
 
-class Follower:
+class LogReader:
     """What is known of a server's waits, from its log and from the sampler, by our own clock.
 
-    `bad` counts lines that should have told something and could not be read, `lost` how often something was passed
+    `bad` counts relevant lines that could not be read, `lost` how often something was passed
     over. A beat whose stamp is far from when it was sent came late, or the server's clock was set: until that is read
     anew, what was logged since the beat before is not believed.
     """
@@ -40,32 +40,32 @@ class Follower:
     def __init__(self, clock: ServerClock) -> None:
         self.database: str | None = None
         self.clock = clock
-        self.names, self.relations, self.ledger = Names(), Relations(), Ledger()
+        self.names, self.relations, self.reconciler = ProcessActivity(), Relations(), WaitReconciler()
         self.waits = LoggedWaits(0)
         self.bad = self._lost = 0
         self._tail: Tail | None = None
         self._zone_s = 0
         self.encoding = "utf-8"
         self._stopped: str | None = "not opened yet"
-        self._heard = False
+        self._confirmed = False
         self._token = secrets.token_hex(8)
         self._beats: dict[str, int] = {}
         self._number = 0
         self._known_ns = 0
         self._doubted_ns: int | None = None
-        self._told: tuple[int, int] = (0, 0)
+        self._reported: tuple[int, int] = (0, 0)
         self._ended: set[str] = set()
-        self._looks: deque[tuple[int, Container[int | None]]] = deque(maxlen=_LOOKS)
+        self._snapshots: deque[tuple[int, Container[int | None]]] = deque(maxlen=_MOST_SNAPSHOTS)
 
     @property
     def why(self) -> str | None:
-        """Why the log tells nothing; None while it does."""
-        if self._stopped is not None or self._heard:
+        """Why the log is not used; None while it is."""
+        if self._stopped is not None or self._confirmed:
             return self._stopped
         return _SILENT.format(self._tail.path if self._tail else "it")
 
     @property
-    def followed(self) -> bool:
+    def is_open(self) -> bool:
         """Whether there is a file to read, be it that of another server."""
         return self._stopped is None
 
@@ -79,7 +79,7 @@ class Follower:
 
     def news(self) -> str | None:
         """What became unreadable since it was last asked."""
-        before, self._told = self._told, (self.lost, self.bad)
+        before, self._reported = self._reported, (self.lost, self.bad)
         lost, bad = self.lost - before[0], self.bad - before[1]
         words = [f"the log was cut, a line of it too long, or the server's clock set, {lost} times"] if lost else []
         words += [f"{bad} lines of the log could not be read"] if bad else []
@@ -92,24 +92,24 @@ class Follower:
             self._leave_file()
             self._tail = following
         if self._stopped is not None or threshold_ns != self.waits.threshold_ns:
-            self._heard = False
+            self._confirmed = False
             self._begin(threshold_ns)
         self._zone_s, self._stopped = zone_s, None
 
     def stop(self, why: str) -> None:
-        """From now on waits are the sampler's to tell, those too that the log had open."""
+        """Leaves all waits to the sampler from now on, also those that the log had open."""
         self._give_up()
         self._stopped = why
 
     def learn_clock(self, offset: ClockOffset) -> None:
-        """A reading of the server's clock. What was logged by the old one is told by the old one."""
+        """A reading of the server's clock. Lines stamped by the old clock are converted by it."""
         if self.clock.was_set(offset):
             self._lost += 1
             self._begin_anew()
-            self._looks.clear()
-            self.names = Names()
+            self._snapshots.clear()
+            self.names = ProcessActivity()
         elif self._doubted_ns is not None:
-            self._hear(self._doubted_ns)
+            self._confirm(self._doubted_ns)
         self.clock.learn(offset)
 
     def _give_up(self) -> None:
@@ -118,9 +118,9 @@ class Follower:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """What the log told to its end is told; the rest is the sampler's."""
+        """Reports what the log has completed; the rest is the sampler's."""
         self._settle(FOR_EVER)
-        self._heard, self._doubted_ns = False, None
+        self._confirmed, self._doubted_ns = False, None
         self._begin(self.waits.threshold_ns)
 
     def _begin(self, threshold_ns: int) -> None:
@@ -171,49 +171,49 @@ class Follower:
                 continue
             if found is not None:
                 self._understand(found)
-        self._look_back()
+        self._check_open()
 
-    def _understand(self, found: Event) -> None:
+    def _understand(self, found: LogEvent) -> None:
         if found.kind == "beat":
             self._take_beat(found)
             return
-        if self._heard and found.at_ns < self._known_ns - _OLD_NS:
+        if self._confirmed and found.at_ns < self._known_ns - _OLD_NS:
             return
         if found.kind == "started":
             self.names.cut(found.at_ns)
-        if self._heard:
+        if self._confirmed:
             see(found, self.names)
             self.relations.want(found.row.relation if found.row else relation_of(found.lock))
             self.waits.take(found)
             self.waits.doubt(found.session)
 
-    def _take_beat(self, found: Event) -> None:
-        if (sent_ns := self._beats.pop(found.said, None)) is None:
+    def _take_beat(self, found: LogEvent) -> None:
+        if (sent_ns := self._beats.pop(found.text, None)) is None:
             return
         self._beats = {words: sent for words, sent in self._beats.items() if sent > sent_ns}
         if abs(found.at_ns - sent_ns) > CLOCK_SET_NS:
             self._doubted_ns = found.at_ns
         else:
-            self._hear(found.at_ns)
+            self._confirm(found.at_ns)
 
-    def _hear(self, at_ns: int) -> None:
+    def _confirm(self, at_ns: int) -> None:
         """The log is known up to that moment, and its stamps are of a clock that stands."""
-        self._heard, self._known_ns, self._doubted_ns = True, at_ns, None
+        self._confirmed, self._known_ns, self._doubted_ns = True, at_ns, None
         self.waits.confirm()
 
-    def looked(self, at_ns: int, waiting: Container[int | None]) -> None:
-        """The sampler's look, at a moment by the server's clock: who waited."""
-        self._looks.append((at_ns, waiting))
+    def note_sample(self, at_ns: int, waiting: Container[int | None]) -> None:
+        """A sample, at a time by the server's clock: the sessions that waited."""
+        self._snapshots.append((at_ns, waiting))
         for wait in self.waits.open():
             if wait.started_ns < at_ns:
-                wait.look(at_ns, wait.pid in waiting)
+                wait.check(at_ns, wait.pid in waiting)
 
-    def _look_back(self) -> None:
-        """A line is read some time after it was written: looks since then count for what it began."""
-        for wait in (w for w in self.waits.open() if not w.looked):
-            for at_ns, waiting in self._looks:
+    def _check_open(self) -> None:
+        """A line is read some time after it was written: samples since then count for the wait that it began."""
+        for wait in (w for w in self.waits.open() if not w.checked):
+            for at_ns, waiting in self._snapshots:
                 if wait.started_ns < at_ns:
-                    wait.look(at_ns, wait.pid in waiting)
+                    wait.check(at_ns, wait.pid in waiting)
 
     def _end_unseen(self, until_ns: int) -> None:
         """An error that was caught is in no log: the wait is over once the sampler has not seen it for long enough."""
@@ -223,33 +223,33 @@ class Follower:
                 self.waits.end_unseen(wait, (last_ns + wait.unseen_ns) // 2)
 
     def _settle(self, until_ns: int) -> None:
-        self._tell(self.waits.settled(until_ns))
+        self._report(self.waits.settled(until_ns))
         self.waits.forget()
 
-    def _tell(self, waits: list[LoggedWait]) -> None:
+    def _report(self, waits: list[LoggedWait]) -> None:
         """Hands on those of our database."""
-        ours = [wait for wait in waits if wait.told.database == self.database]
-        tell = [told(wait, self.waits, self.names, self.relations, self.clock.here) for wait in ours]
-        self.ledger.logged(tell, [_rivals(wait, self.waits) for wait in ours])
+        ours = [wait for wait in waits if wait.first_event.database == self.database]
+        reported = [to_wait(wait, self.waits, self.names, self.relations, self.clock.here) for wait in ours]
+        self.reconciler.logged(reported, [_competitors(wait, self.waits) for wait in ours])
 
     def over(self) -> list[Wait]:
         """Waits to be written now."""
         here = self.clock.here
         if self.why is not None:
-            # Should the oldest beat come after all, what is logged behind it is the log's to tell.
+            # Should the oldest beat come after all, the log reports what is behind it.
             sent_ns = min(self._beats.values(), default=None)
-            return self.ledger.settled(FOR_EVER if sent_ns is None else here(self._told_before(sent_ns)))
+            return self.reconciler.settled(FOR_EVER if sent_ns is None else here(self._complete_until(sent_ns)))
 
         def spans() -> list[tuple[int, int, int]]:
             return [(w.pid, here(w.started_ns), here(w.ended_ns or FOR_EVER)) for w in self.waits.unsettled]
 
-        until_ns = here(self._told_before(self._known_ns))
-        self.ledger.forget(until_ns)
+        until_ns = here(self._complete_until(self._known_ns))
+        self.reconciler.forget(until_ns)
         self.names.forget(self._known_ns - _NAMES_LAST_NS)
-        return self.ledger.settled(until_ns, spans)
+        return self.reconciler.settled(until_ns, spans)
 
-    def _told_before(self, known_ns: int) -> int:
-        """Up to when all is told, once the log is known up to that moment."""
+    def _complete_until(self, known_ns: int) -> int:
+        """The time up to which waits are complete, once the log is read up to `known_ns`."""
         return known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns
 
     def end(self, probe: str) -> list[Wait]:
@@ -262,15 +262,15 @@ class Follower:
             if self._doubted_ns is None:
                 self.waits.confirm()
             self._settle(FOR_EVER)
-            self._tell(self.waits.open())
+            self._report(self.waits.open())
         if self._tail is not None:
             self._tail.close()
-        return self.ledger.settled(FOR_EVER)
+        return self.reconciler.settled(FOR_EVER)
 
 
-def _rivals(wait: LoggedWait, waits: LoggedWaits) -> Rivals:
+def _competitors(wait: LoggedWait, waits: LoggedWaits) -> Competitors:
     part = wait.longest(wait.ended_ns or waits.now_ns)
     queued = part.lock.startswith("relation ") and wait.pid in part.queue
     queue = part.queue[: part.queue.index(wait.pid)] if queued else ()
     holders = frozenset(pid for _, pids in part.holders for pid in pids)
-    return Rivals(frozenset(queue), holders if len(holders) > 1 else frozenset())
+    return Competitors(frozenset(queue), holders if len(holders) > 1 else frozenset())
