@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from loadtests.probes.jsonlog.lines import Event, event
+from loadtests.probes.jsonlog.lines import LogEvent, event
 
 T0_NS = 1_795_534_100_000_000_000
 """The stamp of moment 0."""
@@ -63,5 +63,5 @@ def tuple_lock(place: str, relation: int = 16384) -> str:
     return f"tuple {place} of relation {relation} of database 13573"
 
 
-def events(*lines: bytes) -> list[Event]:
+def events(*lines: bytes) -> list[LogEvent]:
     return [found for one in lines if (found := event(one))]

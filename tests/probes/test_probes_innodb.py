@@ -30,16 +30,16 @@ def session(number: int, head: str | None = None, **other: object) -> InnodbSess
 
 
 def test_sessions_say_what_they_do() -> None:
-    assert session(1, "/* chat.accept@pod-1 */ SELECT 1").said == "chat.accept@pod-1"
-    assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").said == "chats.accept"
-    assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").said == "chat.offer"
-    assert session(1, "/* chat.close */ INSERT " + "x" * 976, tail="xxx'").said == "chat.close"
-    assert session(1).said is None
+    assert session(1, "/* chat.accept@pod-1 */ SELECT 1").label == "chat.accept@pod-1"
+    assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").label == "chats.accept"
+    assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").label == "chat.offer"
+    assert session(1, "/* chat.close */ INSERT " + "x" * 976, tail="xxx'").label == "chat.close"
+    assert session(1).label is None
 
 
 @pytest.mark.parametrize("pad", ["x" * 981, "é" * 491])
 def test_a_statement_that_is_cut_does_not_say_what_somebody_wrote(pad: str) -> None:
-    assert session(1, f"INSERT '{pad} /* jane */").said is None
+    assert session(1, f"INSERT '{pad} /* jane */").label is None
 
 
 def test_who_is_idle_does_what_it_said_last() -> None:

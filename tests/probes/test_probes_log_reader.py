@@ -40,7 +40,7 @@ class Scene:
         if arrives:
             self.write(line(ms, 99, words), to=to)
 
-    def told(self) -> list[tuple[str, int | None, int]]:
+    def reported(self) -> list[tuple[str, int | None, int]]:
         """How known, by whom, how long in ms."""
         waits = self.log.over()
         return [(w.known, w.lock.session, round(((w.ended_ns or 0) - w.started_ns) / MS)) for w in waits]
@@ -77,13 +77,13 @@ def test_a_wait_is_told_once_the_log_is_known_past_it(scene: Scene) -> None:
     scene.write(WAIT[0])
     scene.beat(120)
     scene.log.read()
-    assert scene.first_event() == []
+    assert scene.reported() == []
     scene.write(WAIT[1])
     scene.log.read()
-    assert scene.first_event() == []
+    assert scene.reported() == []
     scene.beat(2000)
     scene.log.read()
-    assert scene.first_event() == [("event", 2, 60)]
+    assert scene.reported() == [("event", 2, 60)]
 
 
 def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None:
@@ -92,14 +92,14 @@ def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None
     scene.beat(5000, arrives=False)
     assert "does not come here" in (scene.log.why or "")
     scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
-    assert scene.first_event() == [("sampled", 2, 50)]
+    assert scene.reported() == [("sampled", 2, 50)]
     scene.beat(6000)
     scene.log.read()
     assert scene.log.why is None
     scene.write(waiting(6110, 3, "transaction 9", 1), acquired(6160, 3, "transaction 9", "60.000"))
     scene.beat(9000)
     scene.log.read()
-    assert scene.first_event() == [("event", 3, 60)]
+    assert scene.reported() == [("event", 3, 60)]
 
 
 def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Scene) -> None:
@@ -110,20 +110,20 @@ def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Sc
     scene.beat(5100)
     scene.write(acquired(5200, 2, "transaction 9", "5000.000"))
     scene.log.reconciler.sampled([sampled(200 * MS, 5190 * MS)])
-    assert scene.first_event() == []
+    assert scene.reported() == []
     scene.log.read()
     scene.beat(9000)
     scene.log.read()
-    assert scene.first_event() == [("event", 2, 5000)]
+    assert scene.reported() == [("event", 2, 5000)]
 
 
 def test_a_beat_that_never_comes_keeps_no_wait_back_for_long(scene: Scene) -> None:
     for ms in (1000, 5000, 6000):
         scene.beat(ms, arrives=False)
     scene.log.reconciler.sampled([sampled(5200 * MS, 5300 * MS)])
-    assert scene.first_event() == []
+    assert scene.reported() == []
     scene.beat(9000, arrives=False)
-    assert scene.first_event() == [("sampled", 2, 100)]
+    assert scene.reported() == [("sampled", 2, 100)]
 
 
 def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_file_that_is_not_this_servers_is_not_believed(tmp_path: Path) -> None
     stranger.write(*WAIT, line(5, 9, "loadtests observer of-another 1"))
     stranger.log.read()
     assert "does not come here" in (stranger.log.why or "")
-    assert stranger.first_event() == []
+    assert stranger.reported() == []
 
 
 def test_rotation_loses_nothing(scene: Scene) -> None:
@@ -145,7 +145,7 @@ def test_rotation_loses_nothing(scene: Scene) -> None:
     scene.beat(3000)
     scene.log.read()
     scene.log.read()
-    assert scene.first_event() == [("event", 2, 60)]
+    assert scene.reported() == [("event", 2, 60)]
 
 
 def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -> None:
@@ -156,7 +156,7 @@ def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -
     scene.follow()
     scene.beat(3000)
     scene.log.read()
-    assert scene.first_event() == [("event", 2, 60)]
+    assert scene.reported() == [("event", 2, 60)]
 
 
 def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
@@ -165,7 +165,7 @@ def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
     scene.log.read()
     assert scene.log.news() == "1 lines of the log could not be read"
     assert scene.log.news() is None
-    assert scene.first_event() == [("event", 2, 60)]
+    assert scene.reported() == [("event", 2, 60)]
 
 
 def test_other_databases_are_not_ours(scene: Scene) -> None:
@@ -173,7 +173,7 @@ def test_other_databases_are_not_ours(scene: Scene) -> None:
     scene.write(*WAIT)
     scene.beat(3000)
     scene.log.read()
-    assert scene.first_event() == []
+    assert scene.reported() == []
 
 
 @pytest.mark.parametrize("read_after", [0, 200, 250, 300], ids="the line is read {} ms after it was written".format)
@@ -186,7 +186,7 @@ def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene, read_after: 
         scene.log.note_sample(at(ms), waiting_then)
     scene.beat(3000)
     scene.log.read()
-    assert scene.first_event() == [("event", 2, 125)]
+    assert scene.reported() == [("event", 2, 125)]
 
 
 def test_what_lasts_at_the_end_has_none(scene: Scene) -> None:
@@ -223,7 +223,7 @@ def test_a_wait_from_before_the_clock_was_set_is_where_it_was(scene: Scene) -> N
     scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.beat(500)
     scene.log.read()
-    assert scene.first_event() == []
+    assert scene.reported() == []
     assert after_the_clock_was_set_back(scene) == [("event", 0.1, 0.16)]
     assert "clock" in (scene.log.news() or "")
 
@@ -245,10 +245,10 @@ def test_what_comes_late_was_not_set(scene: Scene) -> None:
     scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.write(line(2000, 99, scene.log.beat(at(1000))))
     scene.log.read()
-    assert (scene.log.doubts_clock, scene.first_event()) == (True, [])
+    assert (scene.log.doubts_clock, scene.reported()) == (True, [])
     scene.log.learn_clock(ClockOffset(MINUTES_NS, 2000))
     scene.log.read()
-    assert (scene.log.doubts_clock, scene.first_event()) == (False, [("event", 2, 60)])
+    assert (scene.log.doubts_clock, scene.reported()) == (False, [("event", 2, 60)])
 
 
 def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,10 @@ def test_queue_before_a_free_mode_is_a_blocker_too() -> None:
     reader = Lock(1, "rel", "relation", "AccessShareLock", True, relation="t")
     ddl = Lock(2, "rel", "relation", "AccessExclusiveLock", False, relation="t", age_ns=900)
     behind = Lock(3, "rel", "relation", "AccessShareLock", False, relation="t", age_ns=100)
-    sights = {s.lock.session: s for s in waits_in([behind, ddl, reader])}
-    assert sights[2].chain == Chain(Party(1, None), Party(1, None), 1)
-    assert sights[3].chain == Chain(Party(2, None), Party(1, None), 2)
-    assert sights[3].object == "relation t"
+    samples = {s.lock.session: s for s in waits_in([behind, ddl, reader])}
+    assert samples[2].chain == Chain(Party(1, None), Party(1, None), 1)
+    assert samples[3].chain == Chain(Party(2, None), Party(1, None), 2)
+    assert samples[3].object == "relation t"
 
 
 def test_shared_locks_do_not_block_each_other() -> None:
@@ -99,7 +99,7 @@ def test_the_parts_of_a_statement_are_one_wait() -> None:
     assert waits.observe(1200, 1, waits_in([HOLDER._replace(tag="xid.10"), third])) == []
     (over,) = waits.observe(1300, 5, waits_in([HOLDER._replace(tag="xid.10"), third._replace(asked=8, since=950)]))
     assert (over.started_ns, over.ended_ns, over.hits, over.object) == (980, 1250, 3, "row of chats")
-    assert [s.since_ns for s in over.sights] == [980, 1070, 1185]
+    assert [s.since_ns for s in over.samples] == [980, 1070, 1185]
 
 
 def test_servers_that_do_not_tell_the_beginning() -> None:

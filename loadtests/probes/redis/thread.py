@@ -10,7 +10,7 @@ from loadtests.probes import naming
 COMMAND = "cmdstat_"
 _LONGEST = 80
 _COMMENT = re.compile(r"\s*--\s*([A-Za-z_][\w.-]{0,60})\s*(?:\n|$)")
-_COMMENT = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
+_LABEL = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
 """A whole argument or key, with the pod's name: what people write may have comments in it, too."""
 _NAMES = 200
 _CONTAINERS = frozenset({"client", "config", "function", "script", "xgroup", "object", "memory", "cluster", "acl"})
@@ -122,7 +122,7 @@ def operation(command: Sequence[str], client: str) -> str:
     argument or a key that is not used; else the client in its name, `chat.accept@pod-1`; else a function is named by
     its name, a script by the comment in its first line, another command by itself. EVALSHA hides the text of its
     script, whose first digits are all there is then."""
-    label = next((found[1] for word in command if (found := _COMMENT.fullmatch(word))), None)
+    label = next((found[1] for word in command if (found := _LABEL.fullmatch(word))), None)
     name = naming.operation(label, None) if label else naming.operation(client or None, _command_name(*command[:2]))
     return (name or "untold")[:_LONGEST]
 
