@@ -20,7 +20,7 @@ would do as badly in fewer calibrations than this; and a total of samples, when 
 truth."""
 
 HIDES = 2
-"""A wait whose truth has an error above this many times the tolerance says nothing about the error."""
+"""A wait whose truth has an error above this many times the tolerance is not used for its error."""
 
 _P95 = 0.95
 
@@ -89,11 +89,20 @@ class Case:
         from_ms = self.tolerances.from_ms
         return (self.threshold_ns or 0) if from_ms is None else round(from_ms * 1e6)
 
-    def figure(self, name: str, bar: float, said: Assessment) -> Figure:
+    def figure(self, name: str, bar: float, assessment: Assessment) -> Figure:
         unit = "ms" if name == "wait error p95" else "ratio"
         source = " and ".join(self.rows) if name == "total recovered" else self.known[0]
         return Figure(
-            self.engine, self.database, source, name, said.value, unit, bar, said.verdict, said.n, said.reason
+            self.engine,
+            self.database,
+            source,
+            name,
+            assessment.value,
+            unit,
+            bar,
+            assessment.verdict,
+            assessment.n,
+            assessment.reason,
         )
 
 

@@ -16,7 +16,7 @@ COMMAND = "evalsha"
 
 _BUSY = "for i = 1, tonumber(ARGV[1]) do end return 0"
 _QUIET_READINGS = 25
-_TRIALS, _TRIAL_TURNS = 5, 200_000
+_TRIALS, _TRIAL_LOOPS = 5, 200_000
 
 
 class RedisHolds:
@@ -35,22 +35,22 @@ class RedisHolds:
             self._script = str(await self._client.script_load(_BUSY))
             quiet_ns = self._clock.quiet_ns([await self._run(0) for _ in range(_QUIET_READINGS)])
             await ready()
-            quickest_ns = min([await self._run(_TRIAL_TURNS) for _ in range(_TRIALS)])
-            turns_per_s = _TRIAL_TURNS / max(quickest_ns - quiet_ns, 1) * 1e9
+            quickest_ns = min([await self._run(_TRIAL_LOOPS) for _ in range(_TRIALS)])
+            loops_per_s = _TRIAL_LOOPS / max(quickest_ns - quiet_ns, 1) * 1e9
             async with self._clock.beating():
-                return [await self._make(hold, session, quiet_ns, turns_per_s) for hold in holds]
+                return [await self._make(hold, session, quiet_ns, loops_per_s) for hold in holds]
         finally:
             await self._client.aclose()
 
-    async def _make(self, hold: Hold, session: int, quiet_ns: int, turns_per_s: float) -> CompletedHold:
+    async def _make(self, hold: Hold, session: int, quiet_ns: int, loops_per_s: float) -> CompletedHold:
         sent_ns = self._clock.now_ns()
-        took_ns = await self._run(round(hold.seconds * turns_per_s))
+        took_ns = await self._run(round(hold.seconds * loops_per_s))
         return CompletedHold(hold, [session], [LockRequest(0, sent_ns, sent_ns + took_ns, quiet_ns, "acquired")])
 
-    async def _run(self, turns: int) -> int:
+    async def _run(self, loops: int) -> int:
         """The duration of a script of so many loops, in ns."""
         sent_ns = self._clock.now_ns()
-        await self._client.evalsha(self._script, 0, turns)
+        await self._client.evalsha(self._script, 0, loops)
         return self._clock.now_ns() - sent_ns
 
 

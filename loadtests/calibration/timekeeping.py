@@ -61,12 +61,12 @@ class Timekeeper:
 
     def error_of_ns(self, started_ns: int, ended_ns: int) -> int:
         """The same of one wait, by the scheduling delay at its beginning and its end."""
-        return self._usual_scatter_ns + self._late_around_ns(started_ns) + self._late_around_ns(ended_ns)
+        return self._usual_scatter_ns + self._lateness_ns(started_ns) + self._lateness_ns(ended_ns)
 
-    def _late_around_ns(self, moment_ns: int) -> int:
-        around_ns = round(2 * _BEAT_S * 1e9)
-        first = bisect_left(self._beats_ns, moment_ns - around_ns)
-        past = bisect_right(self._beats_ns, moment_ns + around_ns)
+    def _lateness_ns(self, moment_ns: int) -> int:
+        window_ns = round(2 * _BEAT_S * 1e9)
+        first = bisect_left(self._beats_ns, moment_ns - window_ns)
+        past = bisect_right(self._beats_ns, moment_ns + window_ns)
         return max(self._late_ns[first:past], default=0)
 
 
