@@ -29,7 +29,7 @@ STANDBYS = "SELECT setting FROM pg_settings WHERE name = 'synchronous_standby_na
 
 
 async def at_once() -> None:
-    """Nobody has to be waited for."""
+    """No observer has to start."""
 
 
 def calibrate(database: CalibratedDatabase, scratch: Path) -> dict[str, Figure]:
@@ -119,7 +119,7 @@ def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_serv
 
 @pytest.mark.alone
 @pytest.mark.server
-def test_a_postgres_that_does_not_log_what_its_source_says_is_found_out(postgres_database, tmp_path):
+def test_postgres_that_does_not_log_its_waits_fails(postgres_database, tmp_path):
     silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
     found = calibrate(CalibratedDatabase("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
     assert found["waits found"].source == "event"

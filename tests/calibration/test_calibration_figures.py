@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from test_calibration_matching import MS, told, wait
+from test_calibration_matching import MS, report, wait
 
 from loadtests.calibration.figures import Case, Figure, chance_of, figures, samples_interval, sentence, verdict
 from loadtests.calibration.judging import DatabaseView, counter_agrees, growth, not_calibrated
 
 WAITS = [wait(10 + n, 500 * n, 100) for n in range(30)]
-ROWS = [told(10 + n, 500 * n, 100) for n in range(30)]
+ROWS = [report(10 + n, 500 * n, 100) for n in range(30)]
 
 
 def case(**changed) -> Case:
@@ -21,27 +21,27 @@ def by_name(of: Case) -> dict[str, Figure]:
     return {figure.figure: figure for figure in figures(of)}
 
 
-def test_a_source_that_tells_the_truth_passes():
+def test_correct_source_passes():
     found = by_name(case())
     assert {figure.verdict for figure in found.values()} == {"pass"}
     assert [*found] == ["waits found", "total recovered", "wait error p95", "blocker right", "root right"]
     assert (found["waits found"].n, found["total recovered"].value) == (30, 1.0)
 
 
-def test_a_wait_that_is_not_told_fails():
+def test_missing_wait_fails():
     found = by_name(case(reported=ROWS[1:]))
     assert (found["waits found"].verdict, found["waits found"].reason[:8]) == ("fail", "29 of 30")
     assert found["total recovered"].verdict == "fail"
 
 
-def test_a_wait_that_is_told_twice_fails_in_the_total():
+def test_wait_reported_twice_fails_in_the_total():
     found = by_name(case(reported=[*ROWS, replace(ROWS[0], known="sampled", hits=2)]))
     assert found["total recovered"].verdict == "fail"
     assert "1 rows about none" in found["total recovered"].reason
 
 
-def test_rows_about_sessions_of_nobody_s_do_not_count():
-    assert by_name(case(reported=[*ROWS, told(999, 0, 5000)]))["total recovered"].verdict == "pass"
+def test_rows_of_other_sessions_do_not_count():
+    assert by_name(case(reported=[*ROWS, report(999, 0, 5000)]))["total recovered"].verdict == "pass"
 
 
 def test_a_wrong_culprit_fails():
@@ -66,7 +66,7 @@ def test_in_the_short_form_one_wait_or_two_may_be_far_off():
     assert by_name(replace(off(3), form="full"))["wait error p95"].verdict == "fail"
 
 
-def test_too_few_waits_say_nothing():
+def test_too_few_waits_are_unknown():
     found = figures(case(expected=WAITS[:2], reported=ROWS[:2]))
     assert {figure.verdict for figure in found} == {"unknown"}
     assert {figure.value for figure in found} == {None}
@@ -90,27 +90,27 @@ def test_what_the_truth_s_own_error_explains_is_no_error_but_hides_none():
     assert (found["wait error p95"].verdict, found["wait error p95"].n) == ("fail", 20)
 
 
-SIGHTS = [told(10 + n, 500 * n, 100, "sampled", 2) for n in range(30)]
+SAMPLES = [report(10 + n, 500 * n, 100, "sampled", 2) for n in range(30)]
 
 
 def sampled(**changed) -> Case:
-    return case(known=("sampled",), threshold_ns=None, reported=SIGHTS, **changed)
+    return case(known=("sampled",), threshold_ns=None, reported=SAMPLES, **changed)
 
 
-def test_sights_are_worth_their_period():
+def test_samples_count_for_their_period():
     assert by_name(sampled())["total recovered"].value == 1.0
 
 
 def test_the_full_form_asks_a_sampled_total_for_its_bar_and_the_short_one_for_its_interval():
-    few = [replace(row, hits=1 if n < 8 else 2) for n, row in enumerate(SIGHTS)]
+    few = [replace(row, hits=1 if n < 8 else 2) for n, row in enumerate(SAMPLES)]
     full, short = (by_name(replace(sampled(form=form), reported=few))["total recovered"] for form in ("full", "short"))
     assert (full.verdict, short.verdict) == ("fail", "pass")
     assert "interval" in short.reason
-    blind = [replace(row, hits=1) for row in SIGHTS]
+    blind = [replace(row, hits=1) for row in SAMPLES]
     assert by_name(replace(sampled(form="short"), reported=blind))["total recovered"].verdict == "fail"
 
 
-def test_an_interval_of_sights_does_not_excuse_what_was_timed():
+def test_interval_of_samples_does_not_excuse_timed_waits():
     short = [replace(row, ended_ns=row.ended_ns - 8 * MS) for row in ROWS]
     found = by_name(case(form="short", known=("event",), reported=short))
     assert found["total recovered"].verdict == "fail"
@@ -119,7 +119,7 @@ def test_an_interval_of_sights_does_not_excuse_what_was_timed():
 def test_in_the_short_form_chance_excuses_a_miss_among_few_and_no_more():
     mariadb = {"engine": "mariadb", "known": ("sampled",), "threshold_ns": None, "form": "short"}
     waits = [wait(10 + n, 2000 * n, 1000) for n in range(10)]
-    rows = [told(10 + n, 2000 * n, 1000, "sampled", 5) for n in range(10)]
+    rows = [report(10 + n, 2000 * n, 1000, "sampled", 5) for n in range(10)]
     assert by_name(case(**mariadb, expected=waits, reported=rows[1:]))["waits found"].verdict == "pass"
     assert by_name(case(**mariadb, expected=waits, reported=rows[2:]))["waits found"].verdict == "fail"
 
@@ -134,7 +134,7 @@ def test_chance_and_intervals_are_those_of_the_books():
 COUNTS = [{"t_ns": t, "counter": "lock_wait_ms", "value": v} for t, v in ((0, 100), (10, 150), (20, 400), (30, 900))]
 
 
-def test_a_counter_s_growth_is_that_around_the_waits():
+def test_growth_of_a_counter_is_taken_across_the_waits():
     assert growth(COUNTS, "lock_wait_ms", 12, 19) == 250
     assert growth(COUNTS, "lock_wait_ms", 12, 31) is None
     assert growth(COUNTS, "lock_waits", 12, 19) is None

@@ -19,7 +19,7 @@ def test_every_hold_fits_and_has_a_name_of_its_own(engine, form):
     assert max(hold.sessions for hold in holds) <= min(SESSIONS, KEYS)
 
 
-def test_what_nobody_holds_is_not_calibrated():
+def test_engine_without_locks_is_not_calibrated():
     assert is_calibrated("sqlite", "short")
     assert not is_calibrated("memory", "full")
 

@@ -21,12 +21,12 @@ from loadtests.timeline.db_sessions import connected
 
 
 async def probe(engine: str, dsn: str) -> None:
-    looked = create_probe(Database("chats", engine), dsn, time.monotonic_ns)
+    opened = create_probe(Database("chats", engine), dsn, time.monotonic_ns)
     try:
-        await looked.open()
-        await looked.sample()
+        await opened.open()
+        await opened.sample()
     finally:
-        await looked.close()
+        await opened.close()
 
 
 async def ledger(engine: str, dsn: str) -> None:
@@ -94,5 +94,5 @@ async def is_encrypted(engine: str, dsn: str, tls_port: int) -> bool:
             async with made.cursor() as cursor:
                 await cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
                 return bool((await cursor.fetchone())[1])
-        told = await made.execute_command("CLIENT", "INFO")
-        return f":{tls_port} ".encode() in told.split(b"laddr=")[1]
+        client = await made.execute_command("CLIENT", "INFO")
+        return f":{tls_port} ".encode() in client.split(b"laddr=")[1]

@@ -1,4 +1,4 @@
-"""Passwords go to no address but those that a host may stand for, whatever the resolver answers."""
+"""Passwords go to no address but those that a host may stand for, for every answer of the resolver."""
 
 import asyncio
 import socket

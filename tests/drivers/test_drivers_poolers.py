@@ -184,8 +184,8 @@ async def test_redis_proxy_is_refused() -> None:
             while (head := await reader.readline()).startswith(b"*"):
                 words = [await word(reader) for _ in range(int(head[1:]))]
                 if words[0] == b"INFO":
-                    told = b"# Proxy\r\nVersion:1.0\r\nName:Predixy\r\n"
-                    writer.write(b"$%d\r\n%s\r\n" % (len(told), told))
+                    info = b"# Proxy\r\nVersion:1.0\r\nName:Predixy\r\n"
+                    writer.write(b"$%d\r\n%s\r\n" % (len(info), info))
                 else:
                     writer.write(b":%d\r\n" % next(numbers) if words[:2] == [b"CLIENT", b"ID"] else b"+OK\r\n")
         writer.close()

@@ -205,7 +205,7 @@ async def test_settings_of_an_address_are_made(postgres_server: Server) -> None:
     ],
 )
 async def test_time_to_connect_is_that_of_the_address(engine: str, form: str) -> None:
-    """A server that accepts and says nothing; the caller's own time is 20 s."""
+    """A server that accepts and sends nothing; the caller's own time is 20 s."""
 
     async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)

@@ -1,4 +1,4 @@
-"""Runs for the ledger to look at, and what it says of them."""
+"""Runs for the ledger to check, and its findings."""
 
 from typing import Any
 

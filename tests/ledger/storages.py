@@ -1,4 +1,4 @@
-"""Real storages that a test fills with whatever it likes, sound or not, in the pod's own tables."""
+"""Real storages that a test fills with arbitrary rows, sound or not, in the pod's own tables."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ ACCOUNT = "account-0001"
 NOW_NS = time.time_ns()
 LONG_AGO_NS = NOW_NS - 3600 * 10**9
 LATER_NS = NOW_NS + 3600 * 10**9
-"""When whoever is not silent was last seen: a suite takes minutes until it comes here."""
+"""When live connections were last seen: a suite takes minutes until it comes here."""
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "connections": {
@@ -187,8 +187,10 @@ def _message(client: Any, at: str, row: dict[str, Any]) -> None:
 
 
 def _event(client: Any, at: str, row: dict[str, Any]) -> None:
-    told = {name: row[name] for name in ("kind", "chat", "key", "by", "text")}
-    client.xadd(f"{at}events:{row['topic']}", {**told, "published_ns": row["published_at"]}, id=f"{row['sequence']}-0")
+    fields = {name: row[name] for name in ("kind", "chat", "key", "by", "text")}
+    client.xadd(
+        f"{at}events:{row['topic']}", {**fields, "published_ns": row["published_at"]}, id=f"{row['sequence']}-0"
+    )
 
 
 _REDIS: Mapping[str, Callable[[Any, str, dict[str, Any]], None]] = {

@@ -27,13 +27,13 @@ LIVE = "00000000000000c1"
 
 
 def whole(storage: Storage, run: RunDirectory) -> None:
-    """A chat that was offered, accepted and spoken in, and everybody heard of it."""
+    """A chat that was offered, accepted and spoken in, and pushed to all subscribers."""
     storage.connection(LIVE)
     storage.chat(0xA1, LIVE)
     storage.message(0xB1, 0xA1)
     storage.events("queue", ("chat.offered", 0xA1), ("chat.accepted", 0x10A1))
     storage.events("chat/00000000000000a1", ("chat.accepted", 0x10A1), ("message.sent", 0xB1))
-    heard = [
+    received = [
         Op("event.deliver", None, ended_s=7 + n, key=key, chat=0xA1, connection=4, topic=topic, sequence=number)
         for n, (topic, number, key) in enumerate(
             (("queue", 1, 0xA1), ("queue", 2, 0x10A1), ("chat", 1, 0x10A1), ("chat", 2, 0xB1))
@@ -47,7 +47,7 @@ def whole(storage: Storage, run: RunDirectory) -> None:
         Op("chat.offer", key=0xA1, chat=0xA1, connection=9),
         accept(0xA1),
         Op("message.send", key=0xB1, chat=0xA1, connection=4),
-        *heard,
+        *received,
         Op("connection.close", 59.0, connection=4),
     )
 
@@ -66,7 +66,7 @@ def test_an_empty_run_on_an_empty_storage_passes(storage: Storage, run: RunDirec
     assert failed(checks_of(storage, run)) == {}
 
 
-def test_orphans_are_told_by_why_and_age(storage: Storage, run: RunDirectory) -> None:
+def test_orphans_have_reason_and_age(storage: Storage, run: RunDirectory) -> None:
     storage.connection("gone", closed_at=time.time_ns() - 5 * 10**9)
     storage.connection("mute", seen_at=LONG_AGO_NS)
     storage.connection("here")
@@ -163,7 +163,7 @@ def test_unreadable_storage_is_unknown(databases: dict[str, StoredDatabase], why
     assert set(found) == EVERY_CHECK
     assert (found["orphans"]["verdict"], found["orphans"]["count"]) == ("unknown", None)
     assert why in found["orphans"]["reason"]
-    # What the rows alone tell is told.
+    # Checks that need rows only have a verdict.
     assert found["accepted_twice"]["count"] == 1
     assert (found["reordered"]["verdict"], found["duplicated_messages"]["verdict"]) == ("pass", "pass")
     assert "hidden-word" not in str(document)
@@ -171,6 +171,6 @@ def test_unreadable_storage_is_unknown(databases: dict[str, StoredDatabase], why
 
 def test_a_file_that_is_no_database_is_unknown(run: RunDirectory, tmp_path: Path) -> None:
     path = tmp_path / "storage.sqlite"
-    path.write_bytes(b"not a database, but long enough to look at" * 50)
+    path.write_bytes(b"not a database, but long enough to read" * 50)
     (orphans, *_) = read_ledger({"sqlite": StoredDatabase("sqlite", str(path))}, run)["checks"]
     assert orphans["verdict"] == "unknown"

@@ -108,7 +108,7 @@ def test_what_is_on_one_side_only_or_not_the_same_is_found(sides: Sides, run: Ru
     ]
 
 
-def test_what_was_not_acknowledged_is_told_apart(sides: Sides, run: RunDirectory) -> None:
+def test_unacknowledged_changes_are_reported_separately(sides: Sides, run: RunDirectory) -> None:
     legacy, upgraded = sides
     for side in sides:
         fill(side, "account-0001", 0xA1)

@@ -1,4 +1,4 @@
-"""Pushes that were lost, doubled or out of order: told from rows, and behind the last of them from the storage."""
+"""Pushes that were lost, doubled or out of order: by rows, and after the last of them by the storage."""
 
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ def subscribe(at_s: float, after: int = 0, connection: int = 4, topic: str = "qu
 
 
 def push(number: int, at_s: float, connection: int = 4, topic: str = "queue", **more: Any) -> Op:
-    told = {"key": 0xE0 + number, "chat": 0xA1, **more}
-    return Op("event.deliver", None, ended_s=at_s, connection=connection, topic=topic, sequence=number, **told)
+    fields = {"key": 0xE0 + number, "chat": 0xA1, **more}
+    return Op("event.deliver", None, ended_s=at_s, connection=connection, topic=topic, sequence=number, **fields)
 
 
 def close(at_s: float, connection: int = 4) -> Op:
@@ -56,7 +56,7 @@ def test_a_number_that_is_missing_between_two_was_lost(run: RunDirectory) -> Non
     assert found["lost_pushes"]["evidence"] == ["connection 0-4 account 0 queue"]
 
 
-def test_what_came_after_the_last_push_is_told_by_the_storage(storage: Storage, run: RunDirectory) -> None:
+def test_events_after_the_last_push_come_from_the_storage(storage: Storage, run: RunDirectory) -> None:
     published(storage, 2, 3, 20, 55)
     operations(run, "0", subscribe(1), push(1, 2), push(2, 3), close(59))
     lost = checks_of(storage, run)["lost_pushes"]
@@ -124,7 +124,7 @@ def test_doubled_and_reordered_pushes_are_named_by_their_cause(storage: Storage,
     assert failed(found) == {"duplicated_messages": 1, "reordered": 1}
 
 
-def test_an_offer_that_no_subscribed_agent_was_told_of(storage: Storage, run: RunDirectory) -> None:
+def test_offer_that_reached_no_subscribed_agent(storage: Storage, run: RunDirectory) -> None:
     storage.add("topics", head=2)
     for number, chat in enumerate((0xA1, 0xA2), 1):
         storage.chat(chat)

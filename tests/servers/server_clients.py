@@ -34,7 +34,7 @@ def count(server: Server) -> int:
 
 
 def setting(server: Server, names: dict[str, str]) -> str:
-    """The setting, by its name at each engine, as the superuser is told."""
+    """The setting, by its name in each engine, as the superuser sees it."""
     name = names[server.engine]
     if server.engine == "redis":
         with redis.Redis.from_url(server.dsn, decode_responses=True) as client:

@@ -1,4 +1,4 @@
-"""Where PostgreSQL is looked for, and what is said when it is not there."""
+"""Where PostgreSQL is searched for, and the message when it is missing."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return empty
 
 
-def test_nothing_found_says_where_it_looked_and_what_to_install(nowhere: Path, tmp_path: Path) -> None:
+def test_missing_program_names_places_and_what_to_install(nowhere: Path, tmp_path: Path) -> None:
     with pytest.raises(ServerUnavailable) as raised:
         PostgresServer.create(tmp_path / "server")
     message = str(raised.value)
@@ -98,7 +98,7 @@ def test_too_old_a_server_is_named_and_refused(product: Product, old: str, nowhe
 
 
 @pytest.mark.parametrize("engine", ["postgres", "mariadb", "redis"])
-def test_what_is_missing_is_told_in_words(engine: str, nowhere: Path) -> None:
+def test_missing_engine_has_a_reason(engine: str, nowhere: Path) -> None:
     assert "none there. To go on, install" in str(missing(engine))
 
 

@@ -1,4 +1,4 @@
-"""Whatever kills a harness, its servers and their files do not stay."""
+"""However a harness ends, its servers and their files do not stay."""
 
 import contextlib
 import json
@@ -70,7 +70,7 @@ def test_server_is_gone_with_its_killed_owner(engine: str, tmp_path: Path) -> No
         assert not it.home.exists()
 
 
-def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
+def test_server_ends_with_its_killed_supervisor(started: Start) -> None:
     server = started()
     left = family(server)
     supervisor = left[0].parent()
@@ -84,7 +84,7 @@ def test_server_is_gone_with_its_killed_guardian(started: Start) -> None:
     assert not server.directory.exists()
 
 
-def test_stopped_guardian_is_continued(started: Start) -> None:
+def test_stopped_supervisor_is_continued(started: Start) -> None:
     server = started()
     supervisor = family(server)[0].parent()
     assert supervisor is not None
@@ -106,7 +106,7 @@ def _kill_both(it: Owned) -> None:
     assert gone([it.supervisor])  # until then it has the record
 
 
-def test_what_a_killed_guardian_and_owner_leave_is_removed_later(engine: str, tmp_path: Path) -> None:
+def test_remains_of_killed_supervisor_and_owner_are_removed(engine: str, tmp_path: Path) -> None:
     with owned(engine, tmp_path / "study" / "server") as it:
         _kill_both(it)
         assert it.home.is_dir()
@@ -188,14 +188,14 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand a s
 
 
 @root_only
-def test_root_hands_the_server_to_an_ordinary_user(server: Server) -> None:
+def test_root_runs_the_server_as_an_ordinary_user(server: Server) -> None:
     assert psutil.Process(server.pid).uids().effective != 0
     assert server.directory.name == server.engine  # where it was asked for
     assert server.notes == []
 
 
 @root_only
-def test_a_closed_home_moves_the_server_out_and_says_where(engine: str, tmp_path: Path) -> None:
+def test_inaccessible_home_moves_the_server_and_is_noted(engine: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with create_server(engine, tmp_path / "study" / "server") as server:
         record = json.loads((tmp_path / "study" / "server.json").read_text())
@@ -219,19 +219,19 @@ def test_a_server_that_moved_out_is_found_by_its_record(redis_server: Server, tm
 
 
 @root_only
-def test_an_ordinary_user_needs_nobody_else(engine: str) -> None:
+def test_ordinary_user_needs_no_other_user(engine: str) -> None:
     """As `nobody`, with an interpreter that it can run: root's own may be in a home that is closed."""
     home = Path(f"/tmp/loadtests-nobody-{os.getpid()}")
     home.mkdir()
     shutil.chown(home, "nobody")
     code = OWNER.replace("time.sleep(600)", "server.destroy()")
-    as_nobody: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": [], "cwd": "/"}
+    unprivileged: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": [], "cwd": "/"}
     paths = [str(Path(loadtests.__file__).parents[1]), str(Path(asyncpg.__file__).parents[1])]
-    as_nobody |= {"env": {**os.environ, "PYTHONPATH": ":".join(paths)}, "capture_output": True, "text": True}
+    unprivileged |= {"env": {**os.environ, "PYTHONPATH": ":".join(paths)}, "capture_output": True, "text": True}
     try:
-        if not (python := _reachable(engine, as_nobody)):
-            pytest.skip("nobody can run no interpreter here that is recent enough for us and the driver")
-        done = subprocess.run([python, "-c", code, engine, str(home / "server")], check=False, **as_nobody)
+        if not (python := _reachable(engine, unprivileged)):
+            pytest.skip("the user nobody can run no interpreter here that is recent enough for us and the driver")
+        done = subprocess.run([python, "-c", code, engine, str(home / "server")], check=False, **unprivileged)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.split()[1] == str(home / "server")
         assert list(home.iterdir()) == []

@@ -61,6 +61,6 @@ async def _crowd_out(pod_dsn: str, dsn: str) -> list[Any]:
 
 def test_the_superuser_gets_in_when_the_pod_has_every_connection(postgres_server: Any, tmp_path: Path) -> None:
     with create_server("postgres", tmp_path / "postgres", connections=10) as server:
-        told = dict(asyncio.run(_crowd_out(server.pod_dsn, server.dsn)))
-    assert told["pod"] == 10
-    assert told["loadtests"] >= 1
+        counts = dict(asyncio.run(_crowd_out(server.pod_dsn, server.dsn)))
+    assert counts["pod"] == 10
+    assert counts["loadtests"] >= 1

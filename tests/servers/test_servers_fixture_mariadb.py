@@ -73,5 +73,5 @@ async def _crowd_out(pod_dsn: str, dsn: str) -> list[Any]:
 
 
 def test_the_superuser_gets_in_when_the_pod_has_every_connection(mariadb_server: Any) -> None:
-    told = asyncio.run(_crowd_out(mariadb_server.pod_dsn, mariadb_server.dsn))
-    assert dict(told) == {"loadtests": 1, "pod": 200}
+    counts = asyncio.run(_crowd_out(mariadb_server.pod_dsn, mariadb_server.dsn))
+    assert dict(counts) == {"loadtests": 1, "pod": 200}

@@ -62,7 +62,7 @@ def test_the_pod_may_not_administer(redis_database: Any, command: tuple[str, ...
         client.execute_command(*command)
 
 
-def test_nobody_comes_in_without_a_password(redis_database: Any) -> None:
+def test_connections_need_a_password(redis_database: Any) -> None:
     head, tail = redis_database.pod_dsn.rsplit("@", 1)
     for dsn in (f"{head}x@{tail}", f"redis://{tail}"):
         with Redis.from_url(dsn) as client, pytest.raises(AuthenticationError):

@@ -157,8 +157,8 @@ def test_record_beside_a_run_or_a_study_removes_neither(study: Path) -> None:
 def test_record_that_another_user_can_have_written_is_not_believed(study: Path, whose: str) -> None:
     """Otherwise it would be taken: the directory beside it has the content of a server's."""
     (study / "server" / "data").mkdir(parents=True)
-    record, nobody = forge(study / "server.json", study / "server"), pwd.getpwnam("nobody").pw_uid
-    os.chown({"record": record, "study": study, "directory": study / "server"}[whose], nobody, -1)
+    record, other_user = forge(study / "server.json", study / "server"), pwd.getpwnam("nobody").pw_uid
+    os.chown({"record": record, "study": study, "directory": study / "server"}[whose], other_user, -1)
     if whose == "directory":
         os.chown(study / "server", pwd.getpwnam("daemon").pw_uid, -1)
     done = remove_leftovers(study.parent)

@@ -25,7 +25,7 @@ SECRET = "only-root-may-read-this"
 
 
 @pytest.fixture
-def nobody() -> Account:
+def server_user() -> Account:
     entry = pwd.getpwnam("nobody")
     return Account("nobody", entry.pw_uid, entry.pw_gid)
 
@@ -42,11 +42,11 @@ def victim(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(open_directory: Path, nobody: Account) -> Home:
+def home(open_directory: Path, server_user: Account) -> Home:
     """One that has been handed over."""
     directory = open_directory / "server"
     directory.mkdir(mode=0o700)
-    made = Home(directory, nobody)
+    made = Home(directory, server_user)
     made.make("log")
     made.make("data")
     made.hand_over()
@@ -60,31 +60,33 @@ def as_account(account: Account, *command: str | Path) -> None:
 @pytest.mark.parametrize("name", ["redis.conf", "my.cnf", "data/pg_hba.conf", "data/postgresql.conf"])
 @pytest.mark.parametrize("how", ["link", "hard link", "fifo"])
 def test_write_replaces_what_the_account_put_there(
-    home: Home, nobody: Account, victim: Path, name: str, how: str
+    home: Home, server_user: Account, victim: Path, name: str, how: str
 ) -> None:
     place = home.directory / name
     if how == "link":
-        as_account(nobody, "ln", "-s", victim, place)
+        as_account(server_user, "ln", "-s", victim, place)
     elif how == "hard link":
         place.hardlink_to(victim)  # as the account where fs.protected_hardlinks is 0
     else:
-        as_account(nobody, "mkfifo", place)
+        as_account(server_user, "mkfifo", place)
     home.write(name, "bind 127.0.0.1\n")
     found = place.lstat()
     assert stat.S_ISREG(found.st_mode)
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (nobody.uid, nobody.gid, 0o600)
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (server_user.uid, server_user.gid, 0o600)
     assert home.read(name) == b"bind 127.0.0.1\n"
     assert not [path for path in place.parent.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize("kind", ["dangling link", "link", "directory of root"])
-def test_make_takes_no_directory_that_is_there(home: Home, nobody: Account, open_directory: Path, kind: str) -> None:
+def test_make_takes_no_directory_that_is_there(
+    home: Home, server_user: Account, open_directory: Path, kind: str
+) -> None:
     precious = open_directory / "precious"
     precious.mkdir(mode=0o700)
     if kind == "directory of root":
         (home.directory / "tmp").mkdir(mode=0o700)
     else:
-        as_account(nobody, "ln", "-s", precious if kind == "link" else "/no/such/place", home.directory / "tmp")
+        as_account(server_user, "ln", "-s", precious if kind == "link" else "/no/such/place", home.directory / "tmp")
     with pytest.raises(ServerUnavailable, match="were replaced"):
         home.make("tmp")
     assert (precious.stat().st_uid, stat.S_IMODE(precious.stat().st_mode)) == (0, 0o700)
@@ -92,12 +94,14 @@ def test_make_takes_no_directory_that_is_there(home: Home, nobody: Account, open
 
 
 @pytest.mark.parametrize("below", ["data", "log"])
-def test_directory_that_became_a_link_is_refused(home: Home, nobody: Account, open_directory: Path, below: str) -> None:
+def test_directory_that_became_a_link_is_refused(
+    home: Home, server_user: Account, open_directory: Path, below: str
+) -> None:
     elsewhere = open_directory / "elsewhere"
     elsewhere.mkdir(mode=0o777)
     (elsewhere / "secret.log").write_text(SECRET)
-    as_account(nobody, "rmdir", home.directory / below)
-    as_account(nobody, "ln", "-s", elsewhere, home.directory / below)
+    as_account(server_user, "rmdir", home.directory / below)
+    as_account(server_user, "ln", "-s", elsewhere, home.directory / below)
     with pytest.raises(ServerUnavailable, match="were replaced"):
         home.write(f"{below}/file", "x")
     with pytest.raises(ServerUnavailable, match="were replaced"):
@@ -107,31 +111,31 @@ def test_directory_that_became_a_link_is_refused(home: Home, nobody: Account, op
 
 
 @pytest.mark.parametrize("command", [["ln", "-s"], ["mkfifo"]], ids=["link", "fifo"])
-def test_log_tail_shows_no_file_of_root(home: Home, nobody: Account, victim: Path, command: list[str]) -> None:
-    as_account(nobody, *command, *([victim] if command[0] == "ln" else []), home.log / "postgres.log")
+def test_log_tail_shows_no_file_of_root(home: Home, server_user: Account, victim: Path, command: list[str]) -> None:
+    as_account(server_user, *command, *([victim] if command[0] == "ln" else []), home.log / "postgres.log")
     (home.log / "another.log").hardlink_to(victim)
     home.write("log/start.log", "line\n" * 100_000)
-    tails = home.log_ends()
-    assert list(tails) == ["start.log"], "no link, no FIFO (which has no end), no second name of another file"
-    assert SECRET not in str(tails)
-    assert len(tails["start.log"]) <= 1 << 16
+    ends = home.log_ends()
+    assert list(ends) == ["start.log"], "no link, no FIFO (which has no end), no second name of another file"
+    assert SECRET not in str(ends)
+    assert len(ends["start.log"]) <= 1 << 16
 
 
-def test_log_is_opened_with_the_rights_of_the_account(home: Home, nobody: Account, victim: Path) -> None:
-    account = (nobody.uid, nobody.gid)
+def test_log_is_opened_with_the_rights_of_the_account(home: Home, server_user: Account, victim: Path) -> None:
+    account = (server_user.uid, server_user.gid)
     log = home.log / "start.log"
     log.hardlink_to(victim)
     with supervisor.effective_user(account), pytest.raises(PermissionError):
         supervisor.open_log(log)
     log.unlink()
     for command in (["ln", "-s", victim, log], ["mkfifo", log]):
-        as_account(nobody, *command)
+        as_account(server_user, *command)
         with supervisor.effective_user(account), pytest.raises(OSError, match=r"start\.log"):
             supervisor.open_log(log)
         log.unlink()
     with supervisor.effective_user(account):
         os.close(supervisor.open_log(log))
-    assert (log.stat().st_uid, stat.S_IMODE(log.stat().st_mode)) == (nobody.uid, 0o600 & ~_umask())
+    assert (log.stat().st_uid, stat.S_IMODE(log.stat().st_mode)) == (server_user.uid, 0o600 & ~_umask())
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
 
@@ -141,13 +145,13 @@ def _umask() -> int:
     return present
 
 
-def test_shared_memory_of_another_user_is_kept(home: Home, nobody: Account) -> None:
+def test_shared_memory_of_another_user_is_kept(home: Home, server_user: Account) -> None:
     libc = ctypes.CDLL(None)
     segment = libc.shmget(0, 4096, 0o600 | 0o1000)
     assert segment >= 0
     try:
         lock = home.write("data/postmaster.pid", f"1\n/\n0\n5432\n\n127.0.0.1\n 1 {segment}\nready\n")
-        supervisor.free_shared_memory(lock, nobody.uid)
+        supervisor.free_shared_memory(lock, server_user.uid)
         assert segment in _segments()
         supervisor.free_shared_memory(lock, 0)
         assert segment not in _segments(), "the number was understood"
@@ -258,16 +262,16 @@ def test_configuration_written_while_a_server_runs_follows_no_link(
 
 
 def test_directory_of_another_user_is_no_place_for_a_server(
-    redis_server: Server, open_directory: Path, nobody: Account
+    redis_server: Server, open_directory: Path, server_user: Account
 ) -> None:
     directory = open_directory / "server"
     directory.mkdir(mode=0o777)
-    os.chown(directory, nobody.uid, nobody.gid)
-    with pytest.raises(ServerUnavailable, match=f"belongs to user {nobody.uid}"):
+    os.chown(directory, server_user.uid, server_user.gid)
+    with pytest.raises(ServerUnavailable, match=f"belongs to user {server_user.uid}"):
         create_server("redis", directory)
     link = open_directory / "link"
     link.symlink_to(directory)
     with pytest.raises(ServerUnavailable, match="is no directory"):
         create_server("redis", link)
-    assert directory.stat().st_uid == nobody.uid
+    assert directory.stat().st_uid == server_user.uid
     assert not [path for path in open_directory.iterdir() if path.suffix == ".json"]

@@ -51,16 +51,16 @@ def test_files_that_were_removed_by_hand_do_not_keep_a_server_alive(started: Sta
     assert not [p for p in left if alive(p)]
 
 
-def test_secrets_stay_out_of_sight(server: Server) -> None:
-    said = repr(server) + server.log_tail() + " ".join(server.notes)
+def test_secrets_are_not_visible(server: Server) -> None:
+    output = repr(server) + server.log_tail() + " ".join(server.notes)
     for process in [*family(server), *psutil.Process().children(recursive=True)]:
-        said += " ".join(process.cmdline())
-        said += str(process.environ()) if alive(process) else ""
+        output += " ".join(process.cmdline())
+        output += str(process.environ()) if alive(process) else ""
     files = [path for path in server.directory.rglob("*") if path.is_file()]
     record = server.directory.with_name(f"{server.directory.name}.json")
     assert len(files) > 3
     for password in passwords(server):
-        assert password not in said
+        assert password not in output
         assert [path for path in [*files, record] if password.encode() in path.read_bytes()] == []
     assert server.directory.stat().st_mode & 0o077 == 0
     assert record.stat().st_mode & 0o077 == 0
@@ -77,14 +77,14 @@ def test_starting_twice_is_refused(server: Server) -> None:
         server.start()
 
 
-def test_the_port_is_nobody_elses_while_the_server_is_down(server: Server) -> None:
+def test_port_stays_reserved_while_the_server_is_down(server: Server) -> None:
     server.stop()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port(server)))
     server.start()
 
 
-def test_a_port_taken_by_force_is_told_with_the_servers_own_words(server: Server) -> None:
+def test_stolen_port_is_reported_with_the_log_of_the_server(server: Server) -> None:
     server.stop()
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,14 +141,14 @@ def test_a_size_is_there_from_the_start_and_changes_in_mid_life(engine: str, tmp
 
 def _size(server: Server) -> tuple[int, int, int]:
     """Connections for the pod, memory in MB, cores: as the server and the kernel say."""
-    told = setting(server, MEMORY)
-    memory = int(told.removesuffix("MB")) if told.endswith("MB") else int(told) // 2**20
+    reported = setting(server, MEMORY)
+    memory = int(reported.removesuffix("MB")) if reported.endswith("MB") else int(reported) // 2**20
     reserved = 0 if server.engine == "mariadb" else 5  # MariaDB's come on top of what it says
     return int(setting(server, CONNECTIONS)) - reserved, memory, len(_cores(server))
 
 
 def _cores(server: Server) -> set[int]:
-    """Of every thread of every process; one may end while we look."""
+    """Of every thread of every process; one may end meanwhile."""
     cores: set[int] = set()
     for process in family(server):
         with suppress(FileNotFoundError):

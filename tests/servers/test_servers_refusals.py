@@ -1,4 +1,4 @@
-"""Servers that cannot be: what people are told, and that nothing stays of them."""
+"""Servers that cannot be made: the messages, and that nothing stays of them."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def _directory_with(engine: str, server_script: str, directory: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["mariadb", "redis"])
-def test_a_server_that_never_becomes_ready_is_ended_and_says_what_it_logged(
+def test_server_that_never_gets_ready_is_ended_with_its_log(
     name: str, open_directory: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     request.getfixturevalue(f"{name}_server")
@@ -70,7 +70,7 @@ def test_a_server_that_a_signal_stopped_is_not_waited_for(
     assert [p.name for p in open_directory.iterdir()] == ["bin"]
 
 
-def test_a_server_that_ends_at_once_is_told_in_its_own_words(
+def test_server_that_ends_at_once_is_reported_with_its_log(
     engine: str, open_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = NEVER_READY.replace("echo it will be long; exec sleep 600", "echo out of luck; exit 3")
@@ -118,7 +118,7 @@ def test_a_disk_too_small_for_a_server_is_named(
         assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_under_a_server_is_in_its_last_words(engine: str, open_directory: Path) -> None:
+def test_full_disk_is_in_the_message_of_a_server(engine: str, open_directory: Path) -> None:
     with _disk(open_directory / "disk", ROOM[engine].enough) as disk, create_server(engine, disk / "server") as server:
         write(server)
         _fill(disk)
