@@ -9,7 +9,7 @@ STORAGES = ("sqlite", "postgres", "mariadb", "redis")
 START, CALIBRATION, LOAD, END = "start", "calibration", "load", "end"
 """When a fault is injected: the pod's start, the calibration, the judged stage, the ledger after the load."""
 
-HARNESS = ("conductor", "group_guardian", "observer", "master", "worker")
+HARNESS = ("conductor", "group_reaper", "observer", "master", "worker")
 """Processes of the harness itself: a fault in one must never fail the storage."""
 
 SUBJECTS = ("pod", "database", "database_child")
@@ -72,11 +72,11 @@ def _grid() -> Iterator[Trial]:
 
 def _signals(storage: str) -> Iterator[Trial]:
     subjects = ("pod",) if storage == "sqlite" else SUBJECTS[: 3 if storage == "postgres" else 2]
-    servers = () if storage == "sqlite" else ("server_guardian",)
+    servers = () if storage == "sqlite" else ("server_supervisor",)
     for signal in SIGNALS:
         for process in (*HARNESS, *servers, *subjects):
             yield Trial(storage, signal, process, LOAD)
-        for process in ("conductor", "group_guardian", *servers, *subjects[:2]):
+        for process in ("conductor", "group_reaper", *servers, *subjects[:2]):
             yield Trial(storage, signal, process, START)
         yield Trial(storage, signal, "conductor", END)
         if storage != "sqlite":

@@ -15,8 +15,8 @@ from benchmarks.campaign.plan import CALIBRATION, END, START
 from loadtests.records.rundirectory import RunDirectory, run_directories
 
 _MARKS = {
-    "group_guardian": "conductor/reaper.py",
-    "server_guardian": "servers/guardian.py",
+    "group_reaper": "conductor/reaper.py",
+    "server_supervisor": "servers/supervisor.py",
     "calibration": "loadtests.calibration",
     "pod": "loadtests.pod",
     "observer": "loadtests.probes",
@@ -71,7 +71,7 @@ class Scene:
     def _roles(self, process: psutil.Process, line: str) -> Iterator[str]:
         """The roles of a process. The observer is the conductor's own child: calibration has one too."""
         is_conductor, is_child = process.pid == self.process.pid, process.ppid() == self.process.pid
-        if is_conductor or "guardian.py" in line:
+        if is_conductor or "supervisor.py" in line:
             yield "everything"
         if is_conductor:
             yield "conductor"
@@ -79,7 +79,7 @@ class Scene:
             yield "master" if is_child else "worker"
         elif _is_database(process, line):
             # What sets a server up runs its program as well, but not as the supervisor's child.
-            if _MARKS["server_guardian"] in self._parent_line(process):
+            if _MARKS["server_supervisor"] in self._parent_line(process):
                 yield "database"
         elif any(mark in self._parent_line(process) for mark in _DATABASES):
             if "pod" in line:

@@ -30,15 +30,15 @@ async def ask(
         connection = http.client.HTTPConnection(pod.control_url.removeprefix("http://"), timeout=30)
         connection.request(method, path, content, {"Authorization": f"Bearer {token}", **headers})
         answer = connection.getresponse()
-        told = answer.status, json.loads(answer.read())
+        reported = answer.status, json.loads(answer.read())
         connection.close()
-        return told
+        return reported
 
     return await asyncio.to_thread(send)
 
 
 @pytest.mark.parametrize("path", ["/storage", "/locking", "/sweep"])
-async def test_nobody_changes_anything_without_the_token(path: str) -> None:
+async def test_changes_need_the_token(path: str) -> None:
     async with running(storage=DUAL) as pod:
         assert (await ask(pod, path, {"to": "legacy"}, token="wrong"))[0] == 401
         assert (await ask(pod, path, method="GET"))[0] == 404
@@ -67,14 +67,14 @@ async def test_nobody_changes_anything_without_the_token(path: str) -> None:
         ("/sweep", {"all": True}, "expected nothing in the body, not 'all'"),
     ],
 )
-async def test_a_wrong_body_is_told_what_was_expected(path: str, body: Any, expected: str) -> None:
+async def test_wrong_body_is_answered_with_what_was_expected(path: str, body: Any, expected: str) -> None:
     async with running(storage=DUAL) as pod:
         status, answer = await ask(pod, path, body)
         assert (status, answer["error"]) == (400, "bad_request")
         assert expected in answer["detail"]
 
 
-async def test_what_a_storage_cannot_do_is_said_in_words() -> None:
+async def test_unsupported_request_has_a_reason() -> None:
     async with running() as pod:
         assert await ask(pod, "/storage", {"to": "dual"}) == (
             409,
@@ -92,16 +92,16 @@ async def test_accounts_move_while_clients_talk_and_a_subscriber_misses_nothing(
     async with running(storage=DUAL, starts_on="legacy") as pod:
         customer, agent = await Client.sit_down(pod, "customer", "Bob"), await Client.sit_down(pod)
         chat = await customer.offer()
-        told = (await agent.ask("subscription.create", topic=f"chat/{chat}"))["sequence"]
+        reported = (await agent.ask("subscription.create", topic=f"chat/{chat}"))["sequence"]
         talkers = [await Client.sit_down(pod, name=f"Agent {n}") for n in range(8)]
         over = asyncio.Event()
 
         async def talk(talker: Client) -> int:
-            said = 0
+            sent = 0
             while not over.is_set():
-                assert (await talker.ask("message.send", chat=chat, text=str(said)))["outcome"] == "ok"
-                said += 1
-            return said
+                assert (await talker.ask("message.send", chat=chat, text=str(sent)))["outcome"] == "ok"
+                sent += 1
+            return sent
 
         talking = [asyncio.create_task(talk(talker)) for talker in talkers]
         for to in ("dual", "upgraded", "dual", "legacy"):
@@ -111,10 +111,10 @@ async def test_accounts_move_while_clients_talk_and_a_subscriber_misses_nothing(
             statistics = (await ask(pod, "/statistics", method="GET"))[1]
             assert statistics["dual"]["modes"] == {to: 1}
         over.set()
-        said = sum(await asyncio.gather(*talking))
-        assert said > 0
-        numbers = [(await agent.next_event())["sequence"] for _ in range(said)]
-        assert numbers == list(range(told + 1, told + 1 + said))
+        sent = sum(await asyncio.gather(*talking))
+        assert sent > 0
+        numbers = [(await agent.next_event())["sequence"] for _ in range(sent)]
+        assert numbers == list(range(reported + 1, reported + 1 + sent))
 
 
 async def test_shares_go_up_and_down_over_http() -> None:
@@ -150,7 +150,7 @@ async def test_a_second_move_is_refused_while_one_is_under_way() -> None:
         assert (await first)[0] == 200
 
 
-async def test_sweeping_removes_what_nobody_will_hear() -> None:
+async def test_sweeping_removes_orphans() -> None:
     async with running() as pod:
         agent = await Client.sit_down(pod)
         await agent.ask("subscription.create", topic="queue")
@@ -197,5 +197,5 @@ async def test_a_pod_recovers_by_itself_when_its_storage_comes_back(redis_server
 async def test_the_page_names_every_route() -> None:
     async with running() as pod:
         page = (DOCS / "control.md").read_text(encoding="utf-8")
-        told = set(re.findall(r"^\| `(GET|POST) (/\w+)", page, re.MULTILINE))
-        assert told == set(pod.routes())
+        reported = set(re.findall(r"^\| `(GET|POST) (/\w+)", page, re.MULTILINE))
+        assert reported == set(pod.routes())

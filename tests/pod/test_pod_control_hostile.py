@@ -104,8 +104,8 @@ MALFORMED = {
     "no JSON": head(b"Content-Length: 1") + b"{",
     "no object": head(b"Content-Length: 2") + b"[]",
     "deep JSON": head(b"Content-Length: 4000") + b"[" * 4000,
-    "GET with chunks": head(b"Transfer-Encoding: chunked", line=b"GET /look HTTP/1.1\r\n") + b"0\r\n\r\n",
-    "GET with an absurd length": head(b"Content-Length: 99999999", line=b"GET /look HTTP/1.1\r\n"),
+    "GET with chunks": head(b"Transfer-Encoding: chunked", line=b"GET /nothing HTTP/1.1\r\n") + b"0\r\n\r\n",
+    "GET with an absurd length": head(b"Content-Length: 99999999", line=b"GET /nothing HTTP/1.1\r\n"),
 }
 
 
@@ -214,7 +214,7 @@ def _has_nothing(connection: socket.socket) -> bool:
     return True
 
 
-async def test_request_without_the_token_says_nothing_of_the_routes() -> None:
+async def test_reply_without_the_token_hides_the_routes() -> None:
     async with serving() as endpoint:
         for authorization in (b"", b"Authorization: Bearer wrong\r\n", b"Authorization: Bearer let-me-in \xff\r\n"):
             for path in (b"/do", b"/none"):

@@ -51,7 +51,7 @@ async def test_who_is_cut_off_may_resume() -> None:
         assert answer["outcome"] == "ok"
 
 
-async def test_a_pod_that_drains_closes_nobody_for_good() -> None:
+async def test_draining_pod_leaves_connections_resumable() -> None:
     async with running() as pod:
         await Client.sit_down(pod)
         await pod.server.stop()

@@ -94,7 +94,7 @@ def test_ready_line_control_transactions_and_a_log_without_secrets(tmp_path: Pat
     assert all(0 < r["waiting_ns"] <= r["begun_ns"] <= r["ended_ns"] for r in rows)
 
 
-def test_a_dual_pod_starts_where_it_is_told_and_says_which_database_did_what(tmp_path: Path) -> None:
+def test_dual_pod_starts_on_its_side_and_names_databases(tmp_path: Path) -> None:
     options = ("--starts-on", "upgraded", "--run-directory", str(tmp_path))
     with pod(tmp_path, *options, storage="dual(sqlite,sqlite)") as (process, ready):
         assert ready["settings"]["engine"] == "dual"
@@ -142,7 +142,7 @@ def test_garbage_makes_no_connection(tmp_path: Path) -> None:
         (["--host", "192.0.2.1"], 69, "192.0.2.1"),
     ],
 )
-def test_what_cannot_start_says_why(arguments: list[str], code: int, words: str) -> None:
+def test_failed_start_has_a_reason(arguments: list[str], code: int, words: str) -> None:
     done = _run(*arguments)
     assert done.returncode == code
     assert words in done.stderr

@@ -27,17 +27,17 @@ async def test_of_many_concurrent_accepts_one_wins() -> None:
         assert lost == [("refused", "already_accepted", won[0])] * 19
 
 
-async def test_a_subscriber_gets_everything_after_what_it_was_told_in_order() -> None:
+async def test_subscriber_gets_all_later_events_in_order() -> None:
     async with running() as pod:
         customers = [await Client.sit_down(pod, "customer", f"Customer {n}") for n in range(5)]
         await customers[0].offer()
         agent = await Client.sit_down(pod)
         flood = asyncio.gather(*(customer.offer() for customer in customers for _ in range(1)))
-        told = (await agent.ask("subscription.create", topic="queue"))["sequence"]
+        reported = (await agent.ask("subscription.create", topic="queue"))["sequence"]
         await flood
         await customers[0].offer()
-        numbers = [(await agent.next_event())["sequence"] for _ in range(told + 1, 8)]
-        assert numbers == list(range(told + 1, 8))
+        numbers = [(await agent.next_event())["sequence"] for _ in range(reported + 1, 8)]
+        assert numbers == list(range(reported + 1, 8))
 
 
 async def test_a_whole_conversation_reaches_both() -> None:
@@ -150,12 +150,12 @@ async def test_more_subscriptions_than_allowed_are_refused() -> None:
         assert [a["error"] for a in answers] == ["", "", "too_many_subscriptions"]
 
 
-async def test_a_websocket_that_says_nothing_is_closed() -> None:
+async def test_silent_websocket_is_closed() -> None:
     async with running(SHORT) as pod:
         assert (await (await Client.open(pod)).closed())[0] == 1008
 
 
-async def test_slow_consumer_is_closed_and_delays_nobody() -> None:
+async def test_slow_consumer_is_closed_and_delays_no_other() -> None:
     async with running(Limits(max_backlog_bytes=50_000, close_within_s=0.3)) as pod:
         slow, quick = await Client.sit_down(pod, name="Slow"), await Client.sit_down(pod, name="Quick")
         customer = await Client.sit_down(pod, "customer", "Bob")
@@ -174,7 +174,9 @@ async def test_slow_consumer_is_closed_and_delays_nobody() -> None:
         with pytest.raises(ConnectionClosed):
             while True:
                 await slow.receive()
-        assert slow.websocket.close_code in {1013, 1006}, "told, unless its buffers stayed full for too long"
+        assert slow.websocket.close_code in {1013, 1006}, (
+            "closed with a reason, unless its buffers stayed full for too long"
+        )
         assert (await quick.ask("heartbeat"))["outcome"] == "ok"
 
 
@@ -267,7 +269,7 @@ async def test_closing_leaves_nothing() -> None:
         (RuntimeError("a bug"), "fail", "internal"),
     ],
 )
-async def test_trouble_with_the_storage_is_told_as_it_is(trouble: Exception, outcome: str, error: str) -> None:
+async def test_storage_errors_are_reported_as_they_are(trouble: Exception, outcome: str, error: str) -> None:
     async with running() as pod:
         agent = await Client.sit_down(pod)
 

@@ -43,7 +43,7 @@ class Sink:
         self.numbers.append(message["sequence"])
 
     def close(self, code: int, reason: str) -> None:
-        raise AssertionError("nobody is to be closed")
+        raise AssertionError("no client may be closed")
 
     async def drained(self) -> None:
         await asyncio.sleep(0)
@@ -56,7 +56,7 @@ def _joined(topics: Topics, after: int) -> tuple[Sink, Subscriber]:
     return sink, subscriber
 
 
-async def test_whatever_order_events_come_in_they_are_passed_on_in_theirs() -> None:
+async def test_events_are_passed_on_in_their_own_order() -> None:
     for order in itertools.permutations(range(1, 6)):
         past = Past()
         topics = Topics(past.read, gap_wait_s=60, protocol=MessagingPodServer())
@@ -81,18 +81,18 @@ async def test_a_gap_that_does_not_close_is_filled_from_the_storage() -> None:
     assert (sink.numbers, topics.filled) == ([1, 2, 3], 1)
 
 
-async def test_a_change_in_doubt_is_looked_for() -> None:
+async def test_change_in_doubt_is_searched_for() -> None:
     past = Past(head=1)
     topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)
-    topics.check(ACCOUNT, ["queue", "chat/of nobody here"])
+    topics.check(ACCOUNT, ["queue", "chat/of another account"])
     async with asyncio.timeout(5):
         while not sink.numbers:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     assert sink.numbers == [1]
 
 
-async def test_a_change_in_doubt_is_looked_for_until_the_storage_tells() -> None:
+async def test_change_in_doubt_is_searched_until_the_storage_answers() -> None:
     class Away(Past):
         async def read(self, account: str, topic: str, after: int, limit: int) -> Sequence[Event]:
             found = await super().read(account, topic, after, limit)
@@ -109,10 +109,10 @@ async def test_a_change_in_doubt_is_looked_for_until_the_storage_tells() -> None
             await asyncio.sleep(0.005)
     assert (sink.numbers, past.reads) == ([1], 3)
     await asyncio.sleep(0.05)
-    assert past.reads == 3, "once told, nothing is in doubt any more"
+    assert past.reads == 3, "once answered, nothing is in doubt any more"
 
 
-async def test_a_change_in_doubt_is_looked_for_also_when_others_came_meanwhile() -> None:
+async def test_change_in_doubt_is_searched_for_behind_later_ones() -> None:
     past = Past(head=2)
     topics = Topics(past.read, gap_wait_s=0.01, protocol=MessagingPodServer())
     sink, _ = _joined(topics, 0)

@@ -80,5 +80,5 @@ async def test_who_cancels_the_writing_waits_for_the_batch_under_way(
     await writing.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
-    assert table._writer.rows == 1, "written before anybody else may touch the stream"
+    assert table._writer.rows == 1, "written before another task may touch the stream"
     table.close()

@@ -15,14 +15,14 @@ from loadtests.pod.storage.postgres.driver import PostgresDriver
 from loadtests.protocols.messaging_pod import MessagingPodServer
 
 
-async def test_upkeep_goes_on_whatever_a_turn_of_it_raised() -> None:
-    turns: list[int] = []
+async def test_upkeep_continues_after_an_error() -> None:
+    runs: list[int] = []
     again = asyncio.Event()
 
     async def job() -> None:
-        turns.append(len(turns))
-        if len(turns) == 1:
-            raise RuntimeError("nobody expected this")
+        runs.append(len(runs))
+        if len(runs) == 1:
+            raise RuntimeError("unexpected")
         again.set()
 
     upkeep = asyncio.create_task(_repeat(0.01, job))
@@ -35,32 +35,32 @@ class Recovering:
     """A storage whose touch takes until it is let go."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.calls: list[str] = []
         self.going = asyncio.Event()
 
     async def events_after(self, *_: Any) -> Sequence[Any]:
         return []
 
     async def touch_connections(self, connections: Sequence[str], at_ns: int) -> None:
-        self.said.append("touch")
+        self.calls.append("touch")
         await self.going.wait()
-        self.said.append("touched")
+        self.calls.append("touched")
 
     async def reap_connections(self, *_: Any) -> Sequence[str]:
-        self.said.append("reap")
+        self.calls.append("reap")
         return []
 
 
 async def test_reaping_waits_for_the_touch_under_way() -> None:
     storage = Recovering()
     service = Service(storage, SECRET, Limits(), MessagingPodServer())  # type: ignore[arg-type]
-    service._heard_of.add("alive")
+    service._active.add("alive")
     touch, reap = asyncio.create_task(service.touch()), asyncio.create_task(service.reap())
     await asyncio.sleep(0.02)
-    assert storage.said == ["touch"]
+    assert storage.calls == ["touch"]
     storage.going.set()
     await asyncio.gather(touch, reap)
-    assert storage.said == ["touch", "touched", "reap"]
+    assert storage.calls == ["touch", "touched", "reap"]
 
 
 async def test_a_close_closes_the_websocket_that_resumed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,5 +90,5 @@ async def test_an_address_that_cannot_be_read_gives_no_piece_of_its_password_awa
     driver = PostgresDriver(f"postgresql://pod:{password}@127.0.0.1/pod", "pod-1")
     with pytest.raises(StorageUnavailable) as refused:
         await driver.open()
-    said = f"{refused.value} {refused.value.__cause__}"
-    assert not any(piece in said for piece in ("aGVs", "bG8", "x@y", "y:z"))
+    calls = f"{refused.value} {refused.value.__cause__}"
+    assert not any(piece in calls for piece in ("aGVs", "bG8", "x@y", "y:z"))

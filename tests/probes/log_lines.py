@@ -18,7 +18,7 @@ def at(ms: float) -> int:
 def line(ms: int, pid: int, message: str, **more: Any) -> bytes:
     """One line at T0 + ms."""
     moment = datetime.fromtimestamp((T0_NS // 1_000_000 + ms) / 1000, UTC)
-    told = {
+    fields = {
         "timestamp": f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03} UTC",
         "user": "pod",
         "dbname": "pod",
@@ -34,7 +34,7 @@ def line(ms: int, pid: int, message: str, **more: Any) -> bytes:
         "backend_type": "client backend",
         "query_id": 0,
     }
-    return json.dumps(told | more, separators=(",", ":")).encode()
+    return json.dumps(fields | more, separators=(",", ":")).encode()
 
 
 def waiting(ms: int, pid: int, lock: str, holder: object, after: str = "10.000", **more: Any) -> bytes:

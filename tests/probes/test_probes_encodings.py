@@ -66,14 +66,14 @@ def psql(dsn: str) -> Iterator[subprocess.Popen[bytes]]:
             process.communicate(timeout=20)
 
 
-def say(process: subprocess.Popen[bytes], sql: bytes) -> None:
+def send(process: subprocess.Popen[bytes], sql: bytes) -> None:
     assert process.stdin is not None
     process.stdin.write(sql + b";\n")
     process.stdin.flush()
 
 
 def wait_for_echo(process: subprocess.Popen[bytes]) -> None:
-    """Returns when all that was said before has been done."""
+    """Returns when all that was sent before has been done."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"\\echo ready\n")
@@ -118,12 +118,12 @@ def test_wait_in_another_encoding(
     dsn = f"{server.dsn.rpartition('/')[0]}/{database}"
     with observing(tmp_path, {"postgres:postgres": dsn}) as observer, psql(dsn) as holder, psql(dsn) as waiter:
         table = b'"' + name + b'"'
-        say(holder, b"CREATE TABLE " + table + b" (v text); INSERT INTO " + table + b" VALUES ('x')")
-        say(holder, b"BEGIN; UPDATE " + table + b" SET v = 'y'")
+        send(holder, b"CREATE TABLE " + table + b" (v text); INSERT INTO " + table + b" VALUES ('x')")
+        send(holder, b"BEGIN; UPDATE " + table + b" SET v = 'y'")
         wait_for_echo(holder)
-        say(waiter, b"/* chat.accept */ UPDATE " + table + b" SET v = '" + name + b"'")
+        send(waiter, b"/* chat.accept */ UPDATE " + table + b" SET v = '" + name + b"'")
         asyncio.run(wait_for_blocked(dsn))
-        say(holder, b"COMMIT")
+        send(holder, b"COMMIT")
         observer.until_tick(lambda tick: tick["error"] is None)
         observer.until_tick(lambda tick: tick["error"] is None, probe="postgres/log")
         observer.stop()

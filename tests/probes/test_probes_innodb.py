@@ -29,7 +29,7 @@ def session(number: int, head: str | None = None, **other: object) -> InnodbSess
     return InnodbSession(number, **{"wait_class": wait_class, "head": head, **known, **other})  # type: ignore[arg-type]
 
 
-def test_sessions_say_what_they_do() -> None:
+def test_sessions_are_named_by_their_comments() -> None:
     assert session(1, "/* chat.accept@pod-1 */ SELECT 1").label == "chat.accept@pod-1"
     assert session(1, "SELECT 1 /*action='accept',controller='chats'*/").label == "chats.accept"
     assert session(1, "INSERT " + "x" * 993, tail="x' /* chat.offer */").label == "chat.offer"
@@ -38,12 +38,12 @@ def test_sessions_say_what_they_do() -> None:
 
 
 @pytest.mark.parametrize("pad", ["x" * 981, "é" * 491])
-def test_a_statement_that_is_cut_does_not_say_what_somebody_wrote(pad: str) -> None:
+def test_cut_statement_does_not_show_values(pad: str) -> None:
     assert session(1, f"INSERT '{pad} /* jane */").label is None
 
 
-def test_who_is_idle_does_what_it_said_last() -> None:
-    """In its transaction, or since the statement that said it; not in another one."""
+def test_idle_session_keeps_its_last_operation() -> None:
+    """In its transaction, or since the statement that named it; not in another one."""
     names = SessionLabels()
     names.note([session(n, "/* chat.accept@pod-1 */ SELECT 1", transaction=7, query=n) for n in (1, 2, 3)])
     idle = {"wait_class": "idle in transaction"}
@@ -74,7 +74,7 @@ def way(waiter: int, blocker: int, lock: str = "24:5:3:2", queues: int = 0, type
     return InTheWay(waiter, blocker, queues, lock, "X", type, "accounts")
 
 
-def look(*sessions: InnodbSession) -> InnodbSample:
+def sample_of(*sessions: InnodbSession) -> InnodbSample:
     names = SessionLabels()
     names.note(sessions)
     return InnodbSample(sessions, names, PERIOD_NS)
@@ -90,7 +90,7 @@ def look(*sessions: InnodbSession) -> InnodbSample:
         ("something new", "RECORD", "relation accounts"),
     ],
 )
-def test_a_lock_is_called_by_its_place_whoever_asks_for_it(lock: str, type: str, name: str) -> None:
+def test_lock_is_named_after_its_place_for_every_session(lock: str, type: str, name: str) -> None:
     assert way(2, 1, lock, type=type).named.lock == name
 
 
@@ -109,56 +109,56 @@ def test_table_of_innodb_is_unquoted(name: str, table: str) -> None:
     assert locknames.innodb_table(name) == table
 
 
-def test_a_holder_counts_before_one_who_only_asked_before() -> None:
+def test_holder_counts_before_an_earlier_request() -> None:
     waiting = {"wait_class": "lock", "transaction": 25}
-    seen = look(HOLDER, session(2, "SELECT 1", **waiting), session(3, "SELECT 2", **waiting))
+    seen = sample_of(HOLDER, session(2, "SELECT 1", **waiting), session(3, "SELECT 2", **waiting))
     found = seen.waits([way(3, 2, queues=1), way(3, 1), way(2, 1)], None, False)
     assert {(w.session, b and b.session) for w, b in found} == {(2, 1), (3, 1)}
 
 
 def test_who_is_in_no_statement_any_more_does_not_wait() -> None:
     over = session(2, wait_class="idle in transaction", transaction=25)
-    assert look(HOLDER, over).waits([way(2, 1)], None, False) == []
+    assert sample_of(HOLDER, over).waits([way(2, 1)], None, False) == []
 
 
 def test_transaction_without_a_session_is_named() -> None:
-    ((_, blocker),) = look(session(2, "SELECT 1", wait_class="lock")).waits([way(2, 0)], None, False)
+    ((_, blocker),) = sample_of(session(2, "SELECT 1", wait_class="lock")).waits([way(2, 0)], None, False)
     assert blocker is not None
     assert (blocker.session, blocker.operation) == (0, "transaction without a session")
 
 
-def test_a_statement_that_began_since_the_last_look_tells_its_wait_s_beginning() -> None:
+def test_statement_begun_since_the_last_sample_dates_its_wait() -> None:
     young, old = (session(n, "SELECT 1", wait_class="lock", age_ns=age) for n, age in ((2, 199), (3, 200)))
-    found = look(HOLDER, young, old).waits([way(2, 1), way(3, 1)], None, False)
+    found = sample_of(HOLDER, young, old).waits([way(2, 1), way(3, 1)], None, False)
     assert [w.age_ns for w, _ in found] == [199, None]
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "shown"),
     [
         ("a = \"hunter2\", b = 'it''s hunter3' WHERE id = 4", "a = ?, b = ? WHERE id = ?"),
-        ("a = \"said \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", "a = ?"),  # or did it end at the backslash?
+        ("a = \"note \\\" hunter2\", b = 'it\\'s hunter3' WHERE id = 4", "a = ?"),  # or did it end at the backslash?
     ],
 )
-def test_a_statement_is_told_without_its_values_as_mariadb_quotes_them(values: str, told: str) -> None:
+def test_values_quoted_as_in_mariadb_are_left_out(values: str, shown: str) -> None:
     waiter = session(2, f"UPDATE t SET {values}", wait_class="lock")
-    ((wait, _),) = look(HOLDER, waiter).waits([way(2, 1)], None, False)
-    assert wait.statement == f"UPDATE t SET {told}"
+    ((wait, _),) = sample_of(HOLDER, waiter).waits([way(2, 1)], None, False)
+    assert wait.statement == f"UPDATE t SET {shown}"
 
 
-def test_waits_that_no_list_tells_of_are_known_by_the_session_s_state() -> None:
+def test_waits_in_no_list_are_known_by_the_session_s_state() -> None:
     sessions = [
         session(2, "ALTER TABLE t", wait_class="lock", state="Waiting for table metadata lock"),
         session(3, "SELECT 1", wait_class="lock", state="User lock"),
         session(4, "INSERT", wait_class="lock", state="Waiting for table level lock"),
     ]
-    found = look(*sessions).waits([], None, False)
+    found = sample_of(*sessions).waits([], None, False)
     assert [(w.session, w.tag, b) for w, b in found] == [
         (2, "table metadata lock", None),
         (3, "user lock", None),
         (4, "table level lock", None),
     ]
-    listed = look(*sessions).waits([], [], True)  # what the list does not show is over by now
+    listed = sample_of(*sessions).waits([], [], True)  # what the list does not show is over by now
     assert [w.session for w, _ in listed] == [4]
 
 
@@ -174,7 +174,7 @@ def test_a_change_of_a_table_waits_for_its_readers_and_later_readers_for_the_cha
     assert found == [Wait(late, 2, True), Wait(change, 1)]
 
 
-def test_of_several_holders_one_that_waits_for_nobody_is_named() -> None:
+def test_of_several_holders_one_that_does_not_wait_is_named() -> None:
     other = Ticket(1, "SCHEMA", None, "s", "EXCLUSIVE", False)
     found = waits([table(1, "SHARED_READ"), table(2, "SHARED_WRITE"), table(3, "EXCLUSIVE", False), other], {})
     assert found[0].blocker == 2
@@ -204,7 +204,7 @@ def user_level(session: int, name: str, granted: bool) -> Ticket:
     return Ticket(session, "USER LEVEL LOCK", None, name, "SHARED_NO_WRITE", granted)
 
 
-def test_user_level_locks_are_told_apart_without_their_data() -> None:
+def test_user_level_locks_are_distinguished_without_their_data() -> None:
     first, second = (user_level(1, f"invoice:{n}", True).named for n in (4711, 4712))
     assert first.object == second.object == "advisory invoice"
     assert first.lock != second.lock
@@ -232,7 +232,7 @@ def test_a_name_that_may_be_a_customer_s_is_an_object_of_its_kind(kind: str, nam
     assert re.fullmatch(rf"{object_} #[0-9a-f]{{8}}", named.lock)
 
 
-def test_the_plugin_lists_holders_only_and_the_statement_says_what_is_asked_for() -> None:
+def test_plugin_lists_holders_and_the_statement_the_request() -> None:
     held = [table(1, "SHARED_READ"), table(2, "SHARED_UPGRADABLE"), table(9, "SHARED_READ", name="tt")]
     state = "Waiting for table metadata lock"
     asked = guessed(
@@ -246,11 +246,11 @@ def test_the_plugin_lists_holders_only_and_the_statement_says_what_is_asked_for(
 
 
 @given(st.text(max_size=60), st.text(max_size=200))
-def test_whatever_a_lock_s_name_and_a_statement_are_there_is_a_row(name: str, statement: str) -> None:
+def test_every_lock_name_and_statement_makes_a_row(name: str, statement: str) -> None:
     ticket = user_level(1, name, True)
     assert ticket.named.lock.startswith("advisory")
     waiter = session(2, statement, wait_class="lock", state="User lock")
-    ((lock, _),) = look(session(1), waiter).waits([], [ticket], False)
+    ((lock, _),) = sample_of(session(1), waiter).waits([], [ticket], False)
     assert lock.session == 2
 
 
@@ -274,7 +274,7 @@ def test_older_servers_are_refused(version: str) -> None:
         Product.of(version)
 
 
-def test_sources_say_why_they_are_not_better() -> None:
+def test_sources_have_a_reason_for_not_being_better() -> None:
     ours, theirs = Product.of("10.11.1-MariaDB"), Product.of("8.0.36")
     assert source(ours, 200, 1000, True, "metadata").reason == ""
     assert source(ours, 200, 1000, True, "plugin").reason == GUESSED_HOLDERS
@@ -283,9 +283,9 @@ def test_sources_say_why_they_are_not_better() -> None:
     assert (blind.known, blind.period_ns, blind.reason) == (("counter",), 1000, NO_PROCESS)
 
 
-def test_a_copy_is_of_now_when_it_was_made_for_the_look_or_for_somebody_since_the_last_one() -> None:
+def test_copy_is_fresh_when_made_since_the_last_sample() -> None:
     freshness = Freshness()
-    looks = (None, "/* look 1 */ SELECT", None, None, "/* look 4 */ SELECT", "/* look 4 */ SELECT", None)
-    found = [freshness.fresh(f"/* look {number} */", shown) for number, shown in enumerate(looks)]
+    marks = (None, "/* sample 1 */ SELECT", None, None, "/* sample 4 */ SELECT", "/* sample 4 */ SELECT", None)
+    found = [freshness.fresh(f"/* sample {number} */", shown) for number, shown in enumerate(marks)]
     assert found == [False, True, True, False, True, False, False]
-    assert not freshness.fresh("/* look 7 */", "/* look 70 */ SELECT")
+    assert not freshness.fresh("/* sample 7 */", "/* sample 70 */ SELECT")

@@ -1,4 +1,4 @@
-"""What the log tells: literal lines → events → waits with their parts, ends and chains."""
+"""The log: literal lines → events → waits with their parts, ends and chains."""
 
 from itertools import pairwise
 from typing import Any
@@ -27,7 +27,7 @@ def follow(*lines: bytes, threshold_ms: int = 10, relations: dict[int, str] | No
     return waits
 
 
-def told_of(*lines: bytes, threshold_ms: int = 10) -> list[Wait]:
+def waits_from(*lines: bytes, threshold_ms: int = 10) -> list[Wait]:
     """Every wait that ended, in the words of the table, by the server's clock."""
     names, relations = ProcessActivity(), Relations()
     relations.learn([{"id": 16384, "bare": "t", "name": "t"}, {"id": 16390, "bare": "child", "name": "app.child"}])
@@ -79,7 +79,7 @@ ACQUIRED = "process {} acquired ExclusiveLock on advisory lock [5,0,9,1] after 6
         line(0, 7, "all server processes terminated; reinitializing"),
     ],
 )
-def test_what_a_client_writes_into_the_log_is_not_believed(forged: bytes) -> None:
+def test_lines_forged_by_a_client_are_ignored(forged: bytes) -> None:
     assert events(forged) == []
 
 
@@ -117,12 +117,12 @@ def test_the_row_that_a_context_names(context: str | None, expected: Row | None)
         b"not json",
     ],
 )
-def test_other_lines_tell_nothing(text: bytes) -> None:
+def test_other_lines_are_ignored(text: bytes) -> None:
     assert event(text) is None
 
 
 @pytest.mark.parametrize("cut", [60, 200, 330])
-def test_a_line_that_should_tell_and_cannot_is_bad(cut: int) -> None:
+def test_unreadable_relevant_line_is_bad(cut: int) -> None:
     broken = waiting(10, 2, "transaction 9", 1)[:cut] + b'"message":"process 1'
     with pytest.raises(ValueError, match=r"."):
         event(broken)
@@ -139,9 +139,7 @@ def test_hostile_statements_are_cut_and_named_by_their_end() -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.text())
-def test_whatever_clients_send_a_wait_is_read_from_the_right_places(
-    statement: str, application: str, user: str, context: str
-) -> None:
+def test_wait_is_read_correctly_for_all_client_input(statement: str, application: str, user: str, context: str) -> None:
     text = waiting(
         12, 7, "transaction 9", 1, statement=statement, application_name=application, user=user, context=context
     )
@@ -162,7 +160,7 @@ def test_any_bytes_are_a_line_or_a_bad_one(data: bytes) -> None:
 
 
 def test_a_wait_from_beginning_to_end() -> None:
-    (wait,) = told_of(
+    (wait,) = waits_from(
         waiting(110, 2, "transaction 9", 1, context=row("(0,5)")),
         acquired(160, 2, "transaction 9", "60.988", context=row("(0,5)")),
     )
@@ -176,12 +174,12 @@ def test_a_wait_from_beginning_to_end() -> None:
 
 def test_a_stamp_that_comes_late_moves_nothing() -> None:
     """The server was busy between reading the clock for the duration and for the stamp."""
-    (wait,) = told_of(waiting(110, 2, "transaction 9", 1), acquired(187, 2, "transaction 9", "60.000"))
+    (wait,) = waits_from(waiting(110, 2, "transaction 9", 1), acquired(187, 2, "transaction 9", "60.000"))
     assert (wait.started_ns, wait.ended_ns) == (at(100), at(160))
 
 
-def test_a_reload_says_it_again_and_it_counts_once() -> None:
-    waits = told_of(
+def test_wait_logged_again_after_a_reload_counts_once() -> None:
+    waits = waits_from(
         waiting(110, 2, "transaction 9", 1),
         waiting(150, 2, "transaction 9", 1, "50.100"),
         waiting(150, 3, "transaction 9", 1, "20.000"),
@@ -193,7 +191,7 @@ def test_a_reload_says_it_again_and_it_counts_once() -> None:
 
 def test_an_end_without_a_beginning_is_a_wait() -> None:
     """The log was rotated away in its midst."""
-    (wait,) = told_of(acquired(160, 2, "advisory lock [1,0,77,1]", "60.000"))
+    (wait,) = waits_from(acquired(160, 2, "advisory lock [1,0,77,1]", "60.000"))
     assert (lengths_ms([wait]), wait.chain, wait.object) == ([60], None, "advisory 77")
 
 
@@ -213,15 +211,15 @@ HOT = [
 
 
 def test_the_parts_of_a_hot_row_are_one_wait_each() -> None:
-    waits = told_of(*HOT)
+    waits = waits_from(*HOT)
     assert [w.lock.session for w in waits] == [16, 17, 18]
     assert lengths_ms(waits) == pytest.approx([55.5, 112.5, 169], abs=2)
     assert {(w.object, w.name, w.outcome) for w in waits} == {("row of t", "t (0,1)", "acquired")}
 
 
-def test_the_longest_part_says_who_was_in_the_way() -> None:
-    """Queues move: who got the row's queue is in the way from then on, behind whoever that one waits for."""
-    chains = [w.chain for w in told_of(*HOT)]
+def test_longest_part_names_the_blocker() -> None:
+    """Queues move: who got the row's queue is in the way from then on, behind the session that this one waits for."""
+    chains = [w.chain for w in waits_from(*HOT)]
     assert [c and (c.blocker.session, c.root.session, c.depth) for c in chains] == [
         (15, 15, 1),
         (16, 16, 1),
@@ -234,7 +232,7 @@ def test_the_longest_part_says_who_was_in_the_way() -> None:
 def test_other_rows_of_a_statement_are_waits_of_their_own() -> None:
     def two(first: dict[str, Any], second: dict[str, Any]) -> int:
         return len(
-            told_of(
+            waits_from(
                 waiting(110, 2, "transaction 9", 1, **first),
                 acquired(160, 2, "transaction 9", "60.000", **first),
                 waiting(171, 2, "transaction 11", 3, **second),
@@ -252,8 +250,8 @@ def test_other_rows_of_a_statement_are_waits_of_their_own() -> None:
     assert two({}, {"vxid": "2/99"}) == 2
 
 
-def test_a_row_is_told_by_the_part_that_knows_it() -> None:
-    (wait,) = told_of(
+def test_row_is_named_by_the_part_that_knows_it() -> None:
+    (wait,) = waits_from(
         waiting(110, 2, "transaction 9", 1),
         acquired(160, 2, "transaction 9", "60.000"),
         waiting(171, 2, tuple_lock("(0,7)"), 3),
@@ -263,7 +261,7 @@ def test_a_row_is_told_by_the_part_that_knows_it() -> None:
 
 
 def test_a_queue_of_another_table_is_another_wait() -> None:
-    waits = told_of(
+    waits = waits_from(
         waiting(110, 2, tuple_lock("(0,1)"), 1),
         acquired(160, 2, tuple_lock("(0,1)"), "60.000"),
         waiting(170, 2, tuple_lock("(0,1)", 16390), 3),
@@ -284,13 +282,13 @@ def test_a_queue_of_another_table_is_another_wait() -> None:
     ],
 )
 def test_waits_that_end_in_an_error(end: bytes, outcome: str) -> None:
-    (wait,) = told_of(waiting(110, 2, "transaction 9", 1), end)
+    (wait,) = waits_from(waiting(110, 2, "transaction 9", 1), end)
     assert (lengths_ms([wait]), wait.outcome) == ([60], outcome)
 
 
 def test_an_error_shortly_after_the_last_part_that_was_logged_is_its_end() -> None:
     """It had the row's queue, and waited for its holder for less than the threshold when its time was over."""
-    (wait,) = told_of(
+    (wait,) = waits_from(
         waiting(110, 2, tuple_lock("(0,1)"), 1),
         acquired(160, 2, tuple_lock("(0,1)"), "60.000"),
         failed(168, 2, "55P03", "canceling statement due to lock timeout"),
@@ -304,7 +302,7 @@ def test_errors_of_others_end_nothing() -> None:
 
 
 def test_a_deadlock_is_one_wait_of_its_victim() -> None:
-    waits = told_of(
+    waits = waits_from(
         waiting(110, 2, "transaction 9", 1, context=row("(0,1)")),
         waiting(115, 1, "transaction 8", 2, did="detected deadlock while waiting for", context=row("(0,2)")),
         failed(115, 1, "40P01", "deadlock detected"),
@@ -315,7 +313,7 @@ def test_a_deadlock_is_one_wait_of_its_victim() -> None:
 
 def test_an_error_that_was_caught_is_in_no_log() -> None:
     """The next wait of the session shows that the one before was over; the sampler may know more."""
-    first, second = told_of(
+    first, second = waits_from(
         waiting(110, 2, "transaction 9", 1),
         waiting(310, 2, "transaction 9", 1, statement="SELECT 2"),
         acquired(360, 2, "transaction 9", "60.000", statement="SELECT 2"),
@@ -325,7 +323,7 @@ def test_an_error_that_was_caught_is_in_no_log() -> None:
 
 
 def test_a_chain_is_walked_to_its_head() -> None:
-    waits = told_of(
+    waits = waits_from(
         waiting(110, 2, "transaction 1", 1),
         waiting(111, 3, "transaction 2", 2),
         waiting(112, 4, "relation 16384 of database 13573", 3, queue="4", mode="AccessShareLock"),
@@ -340,7 +338,7 @@ def test_a_chain_is_walked_to_its_head() -> None:
 
 def test_the_head_is_the_one_who_was_it_for_longest() -> None:
     """Who is waited for begins to wait itself soon after."""
-    waits = told_of(
+    waits = waits_from(
         waiting(110, 3, "transaction 2", 2),
         waiting(130, 2, "transaction 1", 1),
         acquired(310, 2, "transaction 1", "190.000"),
@@ -360,9 +358,9 @@ def test_the_head_is_the_one_who_was_it_for_longest() -> None:
     ],
 )
 def test_who_queues_before_a_mode_that_the_holder_may_share(change: str, reader: str, blocker: int) -> None:
-    """The log names who holds a relation, whether or not that one is in the way: its queue tells who else is."""
+    """The log names the holder of a relation, whether or not it blocks: its queue names the others."""
     lock = "relation 16384 of database 13573"
-    waits = told_of(
+    waits = waits_from(
         waiting(110, 2, lock, 1, queue="2", mode=change),
         waiting(113, 3, lock, 1, queue="2, 3", mode=reader),
         acquired(160, 2, lock, "60.000", mode=change),
@@ -384,7 +382,7 @@ def test_a_server_that_began_anew_gives_old_numbers_to_others() -> None:
         waiting(520, 2, "transaction 9", 3, session_id="6b05ad99.2"),
         acquired(560, 2, "transaction 9", "50.000", session_id="6b05ad99.2"),
     ]
-    old, new = told_of(*lines)
+    old, new = waits_from(*lines)
     assert (old.outcome, old.chain and old.chain.root.session) == ("unknown", 1)
     assert (old.ended_ns or FOR_EVER) < at(400)
     assert (lengths_ms([new]), new.chain and new.chain.root.session) == ([50], 3)
@@ -406,13 +404,15 @@ def test_a_server_that_began_anew_gives_old_numbers_to_others() -> None:
     ],
 )
 def test_locks_in_words(lock: str, expected: tuple[str, str]) -> None:
-    (wait,) = told_of(waiting(110, 2, lock, 1), acquired(160, 2, lock, "60.000"))
+    (wait,) = waits_from(waiting(110, 2, lock, 1), acquired(160, 2, lock, "60.000"))
     assert (wait.object, wait.name) == expected
 
 
 def test_a_key_that_is_not_there_yet() -> None:
     context = row("(0,9)", "inserting index", "t_pkey")
-    (wait,) = told_of(waiting(110, 2, "transaction 9", 1, context=context), acquired(160, 2, "transaction 9", "60.000"))
+    (wait,) = waits_from(
+        waiting(110, 2, "transaction 9", 1, context=context), acquired(160, 2, "transaction 9", "60.000")
+    )
     assert (wait.object, wait.name) == ("key of t_pkey", "t_pkey transaction 9")
 
 
@@ -441,7 +441,7 @@ def test_a_wait_that_lasts_does_not_keep_all_others() -> None:
         waits.forget()
     assert len(waits._history) < 200
     lasting = {wait.pid: waits.snapshots(wait, wait.parts[-1], at(3_600_000)) for wait in waits.open()}
-    assert [len(looks) <= 16 for looks in lasting.values()] == [True, True]
+    assert [len(noted_snapshots) <= 16 for noted_snapshots in lasting.values()] == [True, True]
     apart = [after - before for (before, _), (after, _) in pairwise(lasting[2])]
     assert max(apart) < 1.3 * min(apart)
     assert {holders[0].pid for _, holders in lasting[2]} == {100, 101, 102, 103}

@@ -18,7 +18,7 @@ MINUTES_NS = 7 * 60 * 10**9
 
 
 class Scene:
-    """A follower beside a server whose clock stands at T0 at our moment 0, and is wrong by minutes."""
+    """A log reader beside a server whose clock stands at T0 at our moment 0, and is wrong by minutes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,7 +64,7 @@ def sampled(started_ns: int, last_ns: int) -> Wait:
     return Wait(lock, "row of t", started_ns, 0, last_ns, 1, last_ns, chains=Counter([None]), samples=samples)
 
 
-def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:
+def test_times_are_ours_for_every_server_clock(scene: Scene) -> None:
     scene.write(*WAIT)
     scene.beat(3000)
     scene.log.read()
@@ -72,7 +72,7 @@ def test_times_are_ours_whatever_the_servers_clock_says(scene: Scene) -> None:
     assert abs(wait.started_ns - (at(100) - T0_NS)) < 5 * MS
 
 
-def test_a_wait_is_told_once_the_log_is_known_past_it(scene: Scene) -> None:
+def test_wait_is_reported_once_the_log_is_read_past_it(scene: Scene) -> None:
     scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.write(WAIT[0])
     scene.beat(120)
@@ -102,8 +102,8 @@ def test_a_log_that_falls_silent_leaves_all_to_the_sampler(scene: Scene) -> None
     assert scene.reported() == [("event", 3, 60)]
 
 
-def test_a_log_that_is_heard_again_tells_no_wait_that_the_sampler_told(scene: Scene) -> None:
-    """The wait ends behind a beat that is out: until that is read, nobody knows whether the log will tell it."""
+def test_log_that_is_back_repeats_no_sampled_wait(scene: Scene) -> None:
+    """The wait ends behind a beat that is out: until that is read, it is unknown whether the log will have it."""
     for ms in (1000, 2000, 3000, 4100):
         scene.beat(ms, arrives=False)
     assert "does not come here" in (scene.log.why or "")
@@ -148,7 +148,7 @@ def test_rotation_loses_nothing(scene: Scene) -> None:
     assert scene.reported() == [("event", 2, 60)]
 
 
-def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -> None:
+def test_renamed_log_is_read_from_its_beginning(scene: Scene) -> None:
     scene.write(WAIT[0])
     other = scene.path.with_name("other.json")
     scene.write(WAIT[1], to=other)
@@ -159,7 +159,7 @@ def test_another_name_for_the_log_is_followed_from_its_beginning(scene: Scene) -
     assert scene.reported() == [("event", 2, 60)]
 
 
-def test_bad_lines_are_told_and_passed_over(scene: Scene) -> None:
+def test_bad_lines_are_reported_and_skipped(scene: Scene) -> None:
     scene.write(WAIT[0], WAIT[1][:80] + b'"message":"process 1', WAIT[1])
     scene.beat(3000)
     scene.log.read()
@@ -179,8 +179,8 @@ def test_other_databases_are_not_ours(scene: Scene) -> None:
 @pytest.mark.parametrize("read_after", [0, 200, 250, 300], ids="the line is read {} ms after it was written".format)
 def test_the_sampler_sees_waits_end_that_no_line_ends(scene: Scene, read_after: int) -> None:
     scene.write(WAIT[0])
-    looks: dict[int, set[int | None]] = {50: set(), 200: {2}, 250: set(), 300: set(), 350: set()}
-    for ms, waiting_then in looks.items():
+    sampled_at: dict[int, set[int | None]] = {50: set(), 200: {2}, 250: set(), 300: set(), 350: set()}
+    for ms, waiting_then in sampled_at.items():
         if ms >= 110 + read_after:
             scene.log.read()
         scene.log.note_sample(at(ms), waiting_then)
@@ -202,7 +202,7 @@ BACK_MS = -300_000
 
 
 def after_the_clock_was_set_back(scene: Scene) -> list[tuple[str, float, float]]:
-    """The server's clock goes back at our second 1, and is read anew at 2. All that was told: how known, from and to
+    """The server's clock goes back at our second 1, and is read anew at 2. All reported waits: how known, from and to
     which second."""
     scene.write(line(1000 + BACK_MS, 99, scene.log.beat(at(1000))))
     scene.log.read()
@@ -239,8 +239,8 @@ def test_a_wait_while_the_clock_was_set_is_the_samplers(scene: Scene) -> None:
     assert after_the_clock_was_set_back(scene) == [("sampled", 0.1, 0.15)]
 
 
-def test_what_comes_late_was_not_set(scene: Scene) -> None:
-    """A beat of a busy server: the next reading of its clock says so."""
+def test_late_beat_is_no_set_clock(scene: Scene) -> None:
+    """A beat of a busy server: the next reading of its clock shows it."""
     scene.write(*WAIT)
     scene.log.reconciler.sampled([sampled(100 * MS, 150 * MS)])
     scene.write(line(2000, 99, scene.log.beat(at(1000))))

@@ -1,4 +1,4 @@
-"""The loop: ticks, deadlines, blindness, coming back. With probes made for it."""
+"""The loop: ticks, deadlines, failed ticks, reconnecting. With probes made for it."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ class Scripted:
     async def open(self) -> None:
         self.opened += 1
         if self._next() == "no":
-            raise ConnectionRefusedError("nobody there")
+            raise ConnectionRefusedError("not there")
 
     async def sample(self) -> Rows:
         word = self._next()
@@ -78,7 +78,7 @@ def play(directory: Path, *script: str) -> tuple[Scripted, list[str | None], lis
     return probe, [t["error"] for t in ticks], [r["name"] for r in rows]
 
 
-def test_every_tick_is_told_and_the_rest_is_written(tmp_path: Path) -> None:
+def test_every_tick_has_a_row_and_the_rest_is_written(tmp_path: Path) -> None:
     probe, errors, names = play(tmp_path, "ok", "ok", "ok", "ok", "ok")
     assert set(errors) == {None}
     assert names[-1] == "rest"
@@ -94,7 +94,7 @@ def test_a_blind_tick_keeps_the_probe_open(tmp_path: Path) -> None:
 def test_a_broken_probe_is_opened_again_after_a_pause(tmp_path: Path) -> None:
     probe, errors, _ = play(tmp_path, "open", "ok", "break", "no", "open", "ok")
     assert errors[:2] == [None, "RuntimeError: lost it"]
-    assert "ConnectionRefusedError: nobody there" in errors
+    assert "ConnectionRefusedError: not there" in errors
     assert errors[-1] is None
     assert probe.opened == 3
     assert len(errors) > 6  # the pauses are ticks that saw nothing, not a silence

@@ -29,14 +29,14 @@ PERIOD_NS = 200_000_000
 class Session:
     """A session that says in front of every statement what it does, as the reference pod's do."""
 
-    def __init__(self, connection: Any, said: str) -> None:
-        self._connection, self._said = connection, said
+    def __init__(self, connection: Any, label: str) -> None:
+        self._connection, self._label = connection, label
 
     @classmethod
-    async def open(cls, dsn: str, said: str) -> "Session":
+    async def open(cls, dsn: str, label: str) -> "Session":
         at = urlsplit(dsn)
         login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password}
-        return cls(await asyncmy.connect(**login, database="pod", autocommit=True), said)
+        return cls(await asyncmy.connect(**login, database="pod", autocommit=True), label)
 
     @property
     def number(self) -> int:
@@ -45,7 +45,7 @@ class Session:
 
     async def run(self, sql: str) -> None:
         async with self._connection.cursor() as cursor:
-            await cursor.execute(f"/* {self._said} */ {sql}")
+            await cursor.execute(f"/* {self._label} */ {sql}")
 
     def close(self) -> None:
         self._connection.close()
@@ -71,9 +71,9 @@ async def opened(dsn: str, story: Story, **operations: str) -> list[Session]:
     return sessions
 
 
-async def looked(observer: Observer, looks: int = 2) -> None:
+async def until_sampled(observer: Observer, ticks_wanted: int = 2) -> None:
     """Until so many more ticks have seen."""
-    for _ in range(looks):
+    for _ in range(ticks_wanted):
         await asyncio.to_thread(observer.until_tick, lambda t: t["error"] is None, probe="mariadb")
 
 
@@ -83,13 +83,13 @@ async def known_hold(dsn: str, observer: Observer, story: Story) -> None:
     await holder.run("BEGIN")
     await holder.run(lock(1))
     working = asyncio.create_task(holder.run("DO SLEEP(0.5)"))
-    await looked(observer, 1)
+    await until_sampled(observer, 1)
     await working
     await waiter.run("BEGIN")
     story.asked_ns = observer.now_ns()
     waiting = asyncio.create_task(waiter.run(lock(1)))
     await asyncio.sleep(HOLD_S)
-    await looked(observer)
+    await until_sampled(observer)
     story.released_ns = observer.now_ns()
     await holder.run("COMMIT")
     await waiting
@@ -100,7 +100,7 @@ async def known_hold(dsn: str, observer: Observer, story: Story) -> None:
 
 
 async def chain(dsn: str, observer: Observer, story: Story) -> None:
-    """c waits for b, b for a, who says nothing while it is looked at."""
+    """c waits for b, b for a, which is idle while it is sampled."""
     a, b, c = await opened(dsn, story, a="chat.offer", b="message.send", c="connection.close")
     for row, session in enumerate((a, b), 11):
         await session.run("BEGIN")
@@ -108,7 +108,7 @@ async def chain(dsn: str, observer: Observer, story: Story) -> None:
     waiting = asyncio.create_task(b.run(lock(11)))
     await asyncio.sleep(0.05)
     behind = asyncio.create_task(c.run(lock(12)))
-    await looked(observer, 3)
+    await until_sampled(observer, 3)
     await a.run("COMMIT")
     await waiting
     await b.run("COMMIT")
@@ -125,7 +125,7 @@ async def queue(dsn: str, observer: Observer, story: Story) -> None:
     waiting = [asyncio.create_task(first.run(lock(3)))]
     await asyncio.sleep(0.05)
     waiting.append(asyncio.create_task(second.run(lock(3))))
-    await looked(observer, 3)
+    await until_sampled(observer, 3)
     await holder.run("COMMIT")
     await asyncio.gather(*waiting)
     for session in (holder, first, second):
@@ -133,14 +133,14 @@ async def queue(dsn: str, observer: Observer, story: Story) -> None:
 
 
 async def metadata(dsn: str, observer: Observer, story: Story) -> None:
-    """Somebody changes a table that a transaction still uses; who only reads it then waits for that change."""
+    """A table is changed that a transaction still uses; later readers wait for that change."""
     reader, changer, late = await opened(dsn, story, reader="chat.accept", changer="migration", late="chat.close")
     await reader.run("BEGIN")
     await reader.run("SELECT n, sleep(0.3) FROM hot WHERE id = 20")
     changing = asyncio.create_task(changer.run("ALTER TABLE hot ADD COLUMN m int"))
-    await looked(observer, 1)
+    await until_sampled(observer, 1)
     reading = asyncio.create_task(late.run("SELECT n FROM hot WHERE id = 19"))
-    await looked(observer, 3)
+    await until_sampled(observer, 3)
     await reader.run("COMMIT")
     await asyncio.gather(changing, reading)
     for session in (reader, changer, late):
@@ -151,10 +151,10 @@ async def user_level(dsn: str, observer: Observer, story: Story) -> None:
     """A lock that the application names, held outside of any transaction by a session that has fallen idle."""
     keeper, asker = await opened(dsn, story, keeper="billing.close", asker="billing.open")
     held = asyncio.create_task(keeper.run("SELECT get_lock('invoice:4711', 5), sleep(0.3)"))
-    await looked(observer, 1)
+    await until_sampled(observer, 1)
     await held
     asking = asyncio.create_task(asker.run("SELECT get_lock('invoice:4711', 5)"))
-    await looked(observer, 3)
+    await until_sampled(observer, 3)
     await keeper.run("DO release_lock('invoice:4711')")
     await asking
     keeper.close()
@@ -167,7 +167,7 @@ async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
     await holder.run("BEGIN")
     await holder.run(lock(7))
     waiting = asyncio.create_task(waiter.run(lock(7)))
-    await looked(observer)
+    await until_sampled(observer)
     await asyncio.to_thread(observer.stop)
     await holder.run("COMMIT")
     await waiting
@@ -176,8 +176,8 @@ async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(mariadb_server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
-    """Everything happens once, under one observer; the tests look at what it wrote."""
+def observed(mariadb_server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
+    """Everything happens once, under one observer; the tests check what it wrote."""
     dsn, story = mariadb_server.pod_dsn, Story()
     scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [
         known_hold,
@@ -202,21 +202,21 @@ def told(mariadb_server: Server, tmp_path_factory: pytest.TempPathFactory) -> tu
     return observer, story
 
 
-def waits_of(told: tuple[Observer, Story], session: str) -> list[dict[str, Any]]:
-    observer, story = told
+def waits_of(observed: tuple[Observer, Story], session: str) -> list[dict[str, Any]]:
+    observer, story = observed
     return [w for w in observer.rows("lock_waits") if w["waiter_session"] == story.sessions[session]]
 
 
-def test_ready_line_names_the_probe_and_the_clock(told: tuple[Observer, Story]) -> None:
-    ready = told[0].ready
+def test_ready_line_names_the_probe_and_the_clock(observed: tuple[Observer, Story]) -> None:
+    ready = observed[0].ready
     assert ready["probes"] == ["mariadb", "resources"]
     offset = ready["database_offsets"]["mariadb"]
     assert abs(offset["offset_ns"]) <= offset["error_ns"] + 1000  # the same clock, read in microseconds
 
 
-def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "waiter")
+def test_known_wait_is_seen_with_all_of_its_sessions(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "waiter")
     expected = {
         "known": KNOWN.index("sampled"),
         "engine": "mariadb",
@@ -235,11 +235,11 @@ def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) 
     assert {name: wait[name] for name in expected} == expected
 
 
-def test_a_known_wait_lasts_as_long_as_it_did(told: tuple[Observer, Story]) -> None:
+def test_a_known_wait_lasts_as_long_as_it_did(observed: tuple[Observer, Story]) -> None:
     """Its beginning is its statement's, as the server times it, or half a period before it was first seen; its end lies
     between the last tick that saw it and the next that saw."""
-    observer, story = told
-    (wait,) = waits_of(told, "waiter")
+    observer, story = observed
+    (wait,) = waits_of(observed, "waiter")
     ticks = [t for t in observer.ticks("mariadb") if t["error"] is None]
     longest_ns = max(t["ended_ns"] - t["started_ns"] for t in ticks)
     last_ns = wait["ended_ns"] - PERIOD_NS // 2
@@ -252,47 +252,47 @@ def test_a_known_wait_lasts_as_long_as_it_did(told: tuple[Observer, Story]) -> N
     assert wait["hits"] >= 2
 
 
-def test_a_chain_is_followed_to_its_root(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "c")
+def test_chain_has_its_root(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "c")
     assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["b"], "message.send")
     assert (wait["root_session"], wait["depth"]) == (story.sessions["a"], 2)
 
 
-def test_who_asked_before_is_not_who_holds(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "second")
+def test_who_asked_before_is_not_who_holds(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "second")
     assert (wait["blocker_session"], wait["depth"]) == (story.sessions["held"], 1)
 
 
-def test_waits_for_a_table_itself_are_seen(told: tuple[Observer, Story]) -> None:
-    (wait,) = waits_of(told, "changer")
+def test_waits_for_a_table_itself_are_seen(observed: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(observed, "changer")
     assert (wait["object"], wait["lock"], wait["waiter_operation"]) == ("relation hot", "relation hot", "migration")
-    assert (wait["blocker_session"], wait["depth"]) == (told[1].sessions["reader"], 1)
+    assert (wait["blocker_session"], wait["depth"]) == (observed[1].sessions["reader"], 1)
     assert wait["blocker_operation"] == "chat.accept"
     assert (wait["mode"], wait["statement"]) == ("EXCLUSIVE", "ALTER TABLE hot ADD COLUMN m int")
 
 
-def test_who_waits_behind_a_change_of_the_table_has_its_reader_as_root(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "late")
+def test_who_waits_behind_a_change_of_the_table_has_its_reader_as_root(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "late")
     assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["changer"], "migration")
     assert (wait["root_session"], wait["root_operation"]) == (story.sessions["reader"], "chat.accept")
     assert (wait["depth"], wait["mode"]) == (2, "SHARED_READ")
 
 
-def test_locks_that_the_application_names_have_a_holder(told: tuple[Observer, Story]) -> None:
-    """Who holds one is in no transaction: it does what it said last. The name may be a customer's."""
-    _, story = told
-    (wait,) = waits_of(told, "asker")
+def test_locks_that_the_application_names_have_a_holder(observed: tuple[Observer, Story]) -> None:
+    """Its holder is in no transaction: it keeps its last operation. The name may be a customer's."""
+    _, story = observed
+    (wait,) = waits_of(observed, "asker")
     assert (wait["object"], wait["depth"]) == ("advisory invoice", 1)
     assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["keeper"], "billing.close")
     assert "4711" not in "".join(map(str, wait.values()))
 
 
-def test_counters_grow_by_what_was_waited(told: tuple[Observer, Story]) -> None:
+def test_counters_grow_by_what_was_waited(observed: tuple[Observer, Story]) -> None:
     """Each wait is cut to whole milliseconds; those for tables and of the application's own names are not in it."""
-    observer, story = told
+    observer, story = observed
     rows = observer.rows("counters")
     assert {(r["engine"], r["database"]) for r in rows} == {("mariadb", "mariadb")}
     values = {name: [r["value"] for r in rows if r["counter"] == name] for name in {r["counter"] for r in rows}}
@@ -305,30 +305,30 @@ def test_counters_grow_by_what_was_waited(told: tuple[Observer, Story]) -> None:
     assert abs(grown_ms - seen_ms) <= len(rows_waited) * PERIOD_NS / 1e6
 
 
-def test_a_row_is_the_same_one_whoever_waits_for_it(told: tuple[Observer, Story]) -> None:
-    first, second, elsewhere = (waits_of(told, name)[0]["lock"] for name in ("first", "second", "waiter"))
+def test_row_has_one_name_for_every_waiter(observed: tuple[Observer, Story]) -> None:
+    first, second, elsewhere = (waits_of(observed, name)[0]["lock"] for name in ("first", "second", "waiter"))
     assert re.fullmatch(r"hot \d+:\d+", first)
     assert first == second != elsewhere
 
 
-def test_source_names_sampling_and_counters(told: tuple[Observer, Story]) -> None:
-    found = told[0].ready["lock_sources"]["mariadb"]
+def test_source_names_sampling_and_counters(observed: tuple[Observer, Story]) -> None:
+    found = observed[0].ready["lock_sources"]["mariadb"]
     assert found == {"known": ["sampled", "counter"], "period_ns": PERIOD_NS, "threshold_ns": None, "reason": ""}
 
 
-def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(told: tuple[Observer, Story]) -> None:
-    (wait,) = waits_of(told, "unfinished")
+def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(observed: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(observed, "unfinished")
     assert (wait["ended_ns"], wait["object"]) == (None, "row of hot")
 
 
-def test_sessions_tell_what_was_waited_for(told: tuple[Observer, Story]) -> None:
-    sessions = told[0].rows("sessions")
+def test_sessions_table_has_what_was_waited_for(observed: tuple[Observer, Story]) -> None:
+    sessions = observed[0].rows("sessions")
     assert {"subscription.create", "message.send"} <= {s["operation"] for s in sessions if s["wait_class"] == "lock"}
     assert "chat.accept" in {s["operation"] for s in sessions if s["wait_class"] == "idle in transaction"}
     assert {(s["engine"], s["database"]) for s in sessions} == {("mariadb", "mariadb")}
 
 
-def test_a_period_in_which_innodb_would_not_look_again_is_refused() -> None:
+def test_period_too_short_for_innodb_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter than"):
         MariadbProbe(Database("mariadb", "mariadb"), "mariadb://127.0.0.1", time.monotonic_ns, period_s=0.1)
 
@@ -345,7 +345,7 @@ def test_a_server_that_is_made_anew_is_another_one(tmp_path: Path, tmp_path_fact
         await holder.run("BEGIN")
         await holder.run(lock(1))
         task = asyncio.create_task(waiter.run(lock(1)))
-        await looked(observer, 3)
+        await until_sampled(observer, 3)
         await asyncio.to_thread(then)
         with suppress(MySQLError, OSError):
             await (task if then is killed else holder.run("COMMIT"))

@@ -32,7 +32,7 @@ async def run(dsn: str, *statements: str) -> Any:
 
 @asynccontextmanager
 async def watcher(server: Server, *grants: str) -> AsyncIterator[str]:
-    """The address of somebody with these privileges only."""
+    """The address of a user with these privileges only."""
     at = urlsplit(server.pod_dsn)
     grant = [f"GRANT {what} TO watcher@'127.0.0.1'" for what in grants]
     await run(server.dsn, "CREATE OR REPLACE USER watcher@'127.0.0.1' IDENTIFIED BY 'secret'", *grant)
@@ -68,7 +68,7 @@ async def test_without_process_there_are_totals_only(mariadb_server: Server) -> 
 
 
 @to_its_end
-async def test_with_process_alone_holders_of_metadata_locks_are_not_told(mariadb_server: Server) -> None:
+async def test_with_process_alone_holders_of_metadata_are_unknown(mariadb_server: Server) -> None:
     async with watcher(mariadb_server, "PROCESS ON *.*") as dsn:
         probe = probe_of(dsn)
         await probe.open()
@@ -81,7 +81,7 @@ async def test_with_process_alone_holders_of_metadata_locks_are_not_told(mariadb
 
 @to_its_end
 async def test_privileges_that_were_withdrawn_are_not_seen_as_quiet(mariadb_server: Server) -> None:
-    """Sessions keep theirs; the next one has fewer, and says so at every tick instead of showing nobody."""
+    """Sessions keep theirs; the next one has fewer, and an error at every tick instead of no rows."""
     async with watcher(mariadb_server, "PROCESS ON *.*") as dsn:
         probe = probe_of(dsn)
         await probe.open()
@@ -112,7 +112,7 @@ async def session(dsn: str) -> AsyncIterator[Callable[..., Coroutine[Any, Any, A
 
 @asynccontextmanager
 async def read_all_along(dsn: str) -> AsyncIterator[None]:
-    """By somebody else, so that InnoDB never makes its copy anew."""
+    """By another client, so that InnoDB never renews its copy."""
 
     async def reads() -> None:
         async with session(dsn) as run_here:
@@ -130,8 +130,8 @@ async def read_all_along(dsn: str) -> AsyncIterator[None]:
         await task
 
 
-async def look(probe: MariadbProbe) -> dict[str, Any] | None:
-    """What one look sees; None when it is blind."""
+async def sample_once(probe: MariadbProbe) -> dict[str, Any] | None:
+    """The rows of one sample; None when it failed."""
     try:
         return dict(await probe.sample())
     except BlindError as error:
@@ -149,26 +149,28 @@ def commits_of(rows: dict[str, Any]) -> int:
 
 @to_its_end
 async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_server: Server) -> None:
-    """It ends while somebody else has InnoDB keep its copy, which shows it still: looks are blind, and none of them
-    counts. The totals go on, and looking adds nothing to them."""
+    """It ends while another client makes InnoDB keep its copy, which shows it still: samples fail, and none of them
+    counts. The totals go on, and sampling adds nothing to them."""
     dsn = mariadb_server.pod_dsn
     await run(dsn, "CREATE OR REPLACE TABLE pod.kept (n int PRIMARY KEY) ENGINE = InnoDB")
     await run(dsn, "INSERT INTO pod.kept VALUES (1)")
     probe = probe_of(mariadb_server.dsn)
     await probe.open()
-    first = await look(probe)
+    first = await sample_once(probe)
     async with session(dsn) as holder, session(dsn) as waiter:
         await holder("BEGIN", "SELECT n FROM pod.kept FOR UPDATE")
         waiting = asyncio.create_task(waiter("BEGIN", "SELECT n FROM pod.kept FOR UPDATE"))
-        seen = [await look(probe) for _ in range(4)]
+        seen = [await sample_once(probe) for _ in range(4)]
         async with read_all_along(mariadb_server.dsn):
-            seen += [await look(probe) for _ in range(2)]  # the first one may be answered from a copy made just before
+            seen += [
+                await sample_once(probe) for _ in range(2)
+            ]  # the first one may be answered from a copy made just before
             released_ns = time.monotonic_ns()
             await holder("ROLLBACK")
             await waiting
-            blind = [await look(probe) for _ in range(8)]
+            blind = [await sample_once(probe) for _ in range(8)]
         await asyncio.sleep(0.2)
-        rows = [await look(probe) for _ in range(5)]
+        rows = [await sample_once(probe) for _ in range(5)]
         await waiter("ROLLBACK")
     await probe.close()
     await run(dsn, "DROP TABLE pod.kept")
@@ -184,13 +186,13 @@ async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_serv
 
 
 @to_its_end
-async def test_who_reads_the_lock_tables_now_and_then_blinds_nobody(mariadb_server: Server) -> None:
+async def test_occasional_readers_of_lock_tables_fail_no_tick(mariadb_server: Server) -> None:
     probe = probe_of(mariadb_server.dsn)
     await probe.open()
-    async with session(mariadb_server.dsn) as somebody:
+    async with session(mariadb_server.dsn) as other_reader:
         for _ in range(3):
-            assert await look(probe) is not None
+            assert await sample_once(probe) is not None
             await asyncio.sleep(0.15)
-            await somebody(READ)
-            assert await look(probe) is not None
+            await other_reader(READ)
+            assert await sample_once(probe) is not None
     await probe.close()

@@ -50,7 +50,7 @@ def test_comments_at_either_end_name_the_operation(statement: str | None, expect
     assert comment(statement) == expected
 
 
-def test_a_statement_that_is_cut_tells_by_its_beginning_only() -> None:
+def test_cut_statement_is_named_by_its_beginning_only() -> None:
     assert comment("/* chat.accept */ SELECT '/* jane */", whole=False) == "chat.accept"
     assert comment("SELECT 'call me /*action='jane'*/", whole=False) is None
 
@@ -135,7 +135,7 @@ def test_fingerprint_of_mariadb(statement: str, expected: str) -> None:
     ],
 )
 def test_what_may_end_in_two_places_takes_the_rest(statement: str, expected: str) -> None:
-    """A backslash escapes by the session's settings, which nothing tells."""
+    """A backslash escapes by the session's settings, which is unknown."""
     assert fingerprint(statement) == expected
 
 
@@ -160,9 +160,7 @@ def literals(draw: st.DrawFn, mariadb: bool, escapes: bool) -> str:
 
 @pytest.mark.parametrize("mariadb", [False, True])
 @given(st.data(), st.booleans())
-def test_no_value_survives_whatever_backslashes_mean_and_wherever_it_is_cut(
-    mariadb: bool, data: st.DataObject, escapes: bool
-) -> None:
+def test_no_value_survives_backslashes_and_cuts(mariadb: bool, data: st.DataObject, escapes: bool) -> None:
     values = [data.draw(literals(mariadb, escapes)) for _ in range(3)]
     comment = data.draw(st.sampled_from(("", "/* it's */", "-- it's\n", "# it's\n" if mariadb else "--it's\r")))
     statement = "update t set a = {}, b = {} {} where c = {}".format(*values[:2], comment, values[2])
@@ -174,9 +172,9 @@ PIECES = ("'", '"', "$$", "$a$", "/*", "*/", "--", "\n", "\\", "E'", "(", ",", "
 
 
 @given(st.lists(st.sampled_from(PIECES)), st.text(alphabet="'\\$/*-\n a\"", max_size=12), st.integers(10**6, 10**9))
-def test_no_literal_survives_whatever_is_around_it(pieces: list[str], around: str, secret: int) -> None:
+def test_no_literal_survives_in_any_context(pieces: list[str], surrounding: str, secret: int) -> None:
     """A number that begins nowhere in a name."""
-    literal = "'" + (around + f" {secret} ").replace("'", "''") + "'"
+    literal = "'" + (surrounding + f" {secret} ").replace("'", "''") + "'"
     whole = ["select ", literal, ", ", str(secret), " from t ", *pieces]
     assert str(secret) not in (fingerprint("".join(whole)) or "")
 
@@ -184,7 +182,7 @@ def test_no_literal_survives_whatever_is_around_it(pieces: list[str], around: st
 @pytest.mark.parametrize(
     "text", ["1" * 10**6 + "a", "'" * 10**6, "$a" * 10**6, "/*" * 10**6, "(?," * 10**6, "E'\\" * 10**6, " " * 10**6]
 )
-def test_statements_of_megabytes_are_looked_at_in_no_time(text: str) -> None:
+def test_statements_of_megabytes_are_fingerprinted_quickly(text: str) -> None:
     """Would take minutes with anything quadratic; a deadline of pytest's is the judge."""
     for n in range(50):
         fingerprint(text + str(n))

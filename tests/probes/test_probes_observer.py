@@ -88,7 +88,7 @@ async def chain(dsn: str, observer: Observer, story: Story) -> None:
 
 
 async def stranger(dsn: str, observer: Observer, story: Story) -> None:
-    """Somebody else's program holds a whole table; the one who waits is named by its comment only."""
+    """Another program holds a whole table; the waiter is named by its comment only."""
     dump, waiter = await session(dsn, "pg_dump"), await session(dsn, "idle@pod-2")
     story.sessions |= {"dump": dump.get_server_pid(), "commented": waiter.get_server_pid()}
     await dump.execute("BEGIN; LOCK TABLE hot IN ACCESS EXCLUSIVE MODE")
@@ -115,8 +115,8 @@ async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
-    """Everything happens once, under one observer; the tests look at what it wrote."""
+def observed(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
+    """Everything happens once, under one observer; the tests check what it wrote."""
     dsn, story = postgres_server.pod_dsn, Story()
     scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [known_hold, chain, stranger, unfinished]
 
@@ -138,21 +138,21 @@ def told(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFacto
     return observer, story
 
 
-def waits_of(told: tuple[Observer, Story], session: str) -> list[dict[str, Any]]:
-    observer, story = told
+def waits_of(observed: tuple[Observer, Story], session: str) -> list[dict[str, Any]]:
+    observer, story = observed
     return [w for w in observer.rows("lock_waits") if w["waiter_session"] == story.sessions[session]]
 
 
-def test_ready_line_names_probes_and_the_clock(told: tuple[Observer, Story]) -> None:
-    ready = told[0].ready
+def test_ready_line_names_probes_and_the_clock(observed: tuple[Observer, Story]) -> None:
+    ready = observed[0].ready
     assert ready["probes"] == ["postgres", "postgres/log", "resources"]
     offset = ready["database_offsets"]["postgres"]
     assert abs(offset["offset_ns"]) <= offset["error_ns"] + 1000  # the same clock, read in microseconds
 
 
-def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "waiter")
+def test_known_wait_is_seen_with_all_of_its_sessions(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "waiter")
     expected = {
         "known": KNOWN.index("event"),
         "engine": "postgres",
@@ -174,48 +174,48 @@ def test_a_known_wait_is_seen_with_everyone_in_it(told: tuple[Observer, Story]) 
     assert {name: wait[name] for name in expected} == expected
 
 
-def test_a_known_wait_lasts_as_long_as_it_did(told: tuple[Observer, Story]) -> None:
+def test_a_known_wait_lasts_as_long_as_it_did(observed: tuple[Observer, Story]) -> None:
     """Its length is the server's word; its place in time as good as a stamp and the clock."""
-    observer, story = told
-    (wait,) = waits_of(told, "waiter")
+    observer, story = observed
+    (wait,) = waits_of(observed, "waiter")
     error_ns = 1_000_000 + observer.ready["database_offsets"]["postgres"]["error_ns"]
     assert story.asked_ns - error_ns <= wait["started_ns"] < wait["ended_ns"] <= story.answered_ns + error_ns
     assert wait["ended_ns"] >= story.released_ns - error_ns
     assert wait["ended_ns"] - wait["started_ns"] <= story.answered_ns - story.asked_ns
 
 
-def test_a_chain_of_three_is_followed_to_its_root(told: tuple[Observer, Story]) -> None:
-    _, story = told
-    (wait,) = waits_of(told, "d")
+def test_chain_of_three_has_its_root(observed: tuple[Observer, Story]) -> None:
+    _, story = observed
+    (wait,) = waits_of(observed, "d")
     assert (wait["blocker_session"], wait["blocker_operation"]) == (story.sessions["c"], "message.send")
     assert (wait["root_session"], wait["root_operation"]) == (story.sessions["a"], "chat.offer")
     assert wait["depth"] == 3
-    assert [waits_of(told, name)[0]["depth"] for name in "bc"] == [1, 2]
+    assert [waits_of(observed, name)[0]["depth"] for name in "bc"] == [1, 2]
 
 
-def test_strangers_go_by_their_own_name(told: tuple[Observer, Story]) -> None:
-    (wait,) = waits_of(told, "commented")
+def test_strangers_go_by_their_own_name(observed: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(observed, "commented")
     assert (wait["blocker_operation"], wait["root_operation"]) == ("pg_dump", "pg_dump")
     assert (wait["waiter_operation"], wait["pod"]) == ("chat.offer", "pod-2")
     assert (wait["object"], wait["mode"]) == ("relation hot", "AccessShareLock")
     assert wait["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
 
 
-def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(told: tuple[Observer, Story]) -> None:
-    (wait,) = waits_of(told, "unfinished")
+def test_a_wait_that_outlasts_the_observer_is_written_without_an_end(observed: tuple[Observer, Story]) -> None:
+    (wait,) = waits_of(observed, "unfinished")
     assert wait["ended_ns"] is None
     assert (wait["object"], wait["lock"], wait["known"]) == ("advisory 77", "advisory 77", KNOWN.index("event"))
 
 
-def test_sessions_tell_what_was_waited_for(told: tuple[Observer, Story]) -> None:
-    sessions = told[0].rows("sessions")
+def test_sessions_table_has_what_was_waited_for(observed: tuple[Observer, Story]) -> None:
+    sessions = observed[0].rows("sessions")
     assert {"subscription.create", "chat.offer"} <= {s["operation"] for s in sessions if s["wait_class"] == "lock"}
     assert "chat.accept" in {s["operation"] for s in sessions if s["wait_class"] == "idle in transaction"}
     assert all(s["sessions"] > 0 for s in sessions)
 
 
-def test_resources_of_every_role_grow_only(told: tuple[Observer, Story]) -> None:
-    resources = told[0].rows("resources")
+def test_resources_of_every_role_grow_only(observed: tuple[Observer, Story]) -> None:
+    resources = observed[0].rows("resources")
     for key in (("database", "postgres"), ("generator", "locust"), ("observer", "observer")):
         cpu = [r["cpu_ns"] for r in resources if (r["role"], r["name"]) == key]
         assert len(cpu) >= 2
@@ -232,10 +232,10 @@ def backends_of_observer(server: PostgresServer) -> list[psutil.Process]:
     return found
 
 
-def test_blindness_is_visible_and_ends(
+def test_failed_ticks_are_visible_and_end(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> None:
-    """A server that is frozen, killed, and full: told each time; the observer comes back on its reserved slot."""
+    """A server that is frozen, killed, and full: reported each time; the observer comes back on its reserved slot."""
 
     async def fill(dsn: str) -> list[Any]:
         taken: list[Any] = []
@@ -278,7 +278,7 @@ def test_blindness_is_visible_and_ends(
         assert max(s["sessions"] for s in observer.rows("sessions")) >= 1
 
 
-def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> None:
+def test_engines_without_a_probe_are_watched_as_processes(tmp_path: Path) -> None:
     with observing(tmp_path, {"sqlite:sqlite": "storage.sqlite"}, f"pod:pod-1:{os.getpid()}") as observer:
         assert observer.ready == {"probes": ["resources"], "database_offsets": {}, "lock_sources": {}}
         end = time.monotonic() + 20
@@ -290,8 +290,8 @@ def test_engines_that_tell_nothing_are_watched_from_outside(tmp_path: Path) -> N
     assert pa.Table.from_batches(list(observer.directory.batches("ticks"))).num_rows > 0
 
 
-def _nobody(name: str, scheme: str) -> str:
-    """Where nobody listens."""
+def _unused(name: str, scheme: str) -> str:
+    """Where no server listens."""
     return json.dumps({name: f"{scheme}://pod:hidden-word@127.0.0.1:1/pod"})
 
 
@@ -303,9 +303,9 @@ def _nobody(name: str, scheme: str) -> str:
         (["--database", ":postgres"], None, 64, "expected NAME:ENGINE"),
         (["--watch", "cat:a:1"], None, 64, "expected ROLE:NAME:PID"),
         (["--nonsense"], None, 64, "--nonsense"),
-        (["--database", "old:postgres"], _nobody("old", "postgresql"), 69, "cannot see postgres:old"),
-        (["--database", "old:mariadb"], _nobody("old", "mariadb"), 69, "cannot see mariadb:old"),
-        (["--database", "old:redis"], _nobody("old", "redis"), 69, "cannot see redis:old"),
+        (["--database", "old:postgres"], _unused("old", "postgresql"), 69, "cannot see postgres:old"),
+        (["--database", "old:mariadb"], _unused("old", "mariadb"), 69, "cannot see mariadb:old"),
+        (["--database", "old:redis"], _unused("old", "redis"), 69, "cannot see redis:old"),
     ],
 )
 def test_bad_input_is_one_clear_line(

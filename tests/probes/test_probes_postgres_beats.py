@@ -1,5 +1,5 @@
-"""A PostgreSQL server whose clock is set while it is watched, or whose log is not read for a while: every wait is told
-once, and where it was."""
+"""A PostgreSQL server whose clock is set while it is watched, or whose log is not read for a while: every wait is
+reported once, and where it was."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ MS = 1_000_000
 SET_NS = 10 * 10**9
 HOLD_S = 0.12
 ERROR_NS = 30 * MS
-"""One look is 50 ms: nobody who samples sees an end more exactly than half of that."""
+"""The period is 50 ms: a sampler sees an end no more exactly than half of that."""
 
 
 class OurClock:
@@ -33,7 +33,7 @@ class OurClock:
 
 
 class Watched:
-    """A probe that is looked through, the log beside it, and the rows of waits that the two told."""
+    """A probe, the log beside it, and the rows of waits that the two reported."""
 
     def __init__(self, dsn: str, clock: OurClock) -> None:
         self.clock = clock
@@ -44,7 +44,7 @@ class Watched:
         self.blind: list[str] = []
         self.beats = 0
 
-    async def look(self, log: bool = True) -> None:
+    async def sample_once(self, log: bool = True) -> None:
         for probe in (self.probe, self.log) if log else (self.probe,):
             try:
                 rows = await probe.sample()
@@ -55,11 +55,11 @@ class Watched:
             self.beats += bool(rows.get("counters"))
         await asyncio.sleep(self.probe.period_s)
 
-    async def look_for_beats(self, number: int) -> None:
+    async def sample_beats(self, number: int) -> None:
         """Until the server was asked so many times to write to its log, and that was read."""
         until = self.beats + number
         while self.beats < until:
-            await self.look()
+            await self.sample_once()
 
     async def close(self) -> None:
         await self.probe.close()
@@ -74,7 +74,7 @@ async def watching(dsn: str, clock: OurClock) -> AsyncIterator[Watched]:
     try:
         if watched.probe.source.threshold_ns is None:
             pytest.skip("this PostgreSQL is older than 15: it writes no log as JSON")
-        await watched.look_for_beats(1)
+        await watched.sample_beats(1)
         yield watched
     finally:
         await watched.close()
@@ -89,7 +89,7 @@ async def waiting(dsn: str, watched: Watched) -> AsyncIterator[int]:
     try:
         until_ns = watched.clock() + int(HOLD_S * 1e9)
         while watched.clock() < until_ns:
-            await watched.look()
+            await watched.sample_once()
         yield waiter.get_server_pid()
         await holder.execute("COMMIT")
         await task
@@ -104,7 +104,7 @@ async def wait_once(dsn: str, watched: Watched) -> tuple[int, int, int]:
     async with waiting(dsn, watched) as session:
         pass
     ended_ns = watched.clock()
-    await watched.look()
+    await watched.sample_once()
     return session, begun_ns, ended_ns
 
 
@@ -112,19 +112,19 @@ def test_a_clock_that_is_set_moves_no_wait(postgres_server: Server) -> None:
     async def story() -> Watched:
         async with watching(postgres_server.dsn, clock) as watched:
             waits.append(await wait_once(postgres_server.dsn, watched))
-            await watched.look_for_beats(1)
+            await watched.sample_beats(1)
             waits.append(await wait_once(postgres_server.dsn, watched))
             clock.ahead_ns += SET_NS
-            await watched.look_for_beats(3)
+            await watched.sample_beats(3)
             waits.append(await wait_once(postgres_server.dsn, watched))
-            await watched.look_for_beats(1)
+            await watched.sample_beats(1)
         return watched
 
     clock = OurClock(time.monotonic_ns)
     waits: list[tuple[int, int, int]] = []
-    told = asyncio.run(story())
-    assert any("clock" in why for why in told.blind)
-    mine = {session: [row for row in told.rows if row[7] == session] for session, _, _ in waits}
+    watched_run = asyncio.run(story())
+    assert any("clock" in why for why in watched_run.blind)
+    mine = {session: [row for row in watched_run.rows if row[7] == session] for session, _, _ in waits}
     assert [len(rows) for rows in mine.values()] == [1, 1, 1]
     for session, begun_ns, ended_ns in waits:
         (row,) = mine[session]
@@ -133,18 +133,18 @@ def test_a_clock_that_is_set_moves_no_wait(postgres_server: Server) -> None:
     assert {KNOWN[first], KNOWN[last]} == {"event"}
 
 
-def test_a_wait_that_ends_before_a_late_beat_is_read_is_told_once(postgres_server: Server) -> None:
+def test_wait_that_ends_before_a_late_beat_is_reported_once(postgres_server: Server) -> None:
     """The log is not read for so long that it is given up; the beat after that is in it before the wait's end is."""
 
     async def story() -> tuple[Watched, int]:
         async with watching(postgres_server.dsn, OurClock(time.monotonic_ns)) as watched:
             async with waiting(postgres_server.dsn, watched) as session:
                 while watched.log_reader.why is None:
-                    await watched.look(log=False)
+                    await watched.sample_once(log=False)
             for _ in range(2):
-                await watched.look(log=False)
+                await watched.sample_once(log=False)
             assert watched.log_reader.why is not None
-            await watched.look_for_beats(2)
+            await watched.sample_beats(2)
         return watched, session
 
     watched, session = asyncio.run(story())

@@ -73,14 +73,14 @@ class Sessions:
         await connection.close()
 
     async def until_seen_for_most_of(self, begun_ns: int, changed_ns: int) -> None:
-        """Until the observer has looked far oftener since something changed than it had before."""
+        """Until the observer has many more samples since something changed than before."""
         before, after, end = 0, 0, time.monotonic() + 20
         while after <= 2 * before + 2:
-            assert time.monotonic() < end, f"the observer looked {after} times only"
+            assert time.monotonic() < end, f"the observer made {after} samples only"
             await asyncio.sleep(0.05)
-            looks = [t["started_ns"] for t in self.observer.ticks("postgres") if t["error"] is None]
+            good_ticks = [t["started_ns"] for t in self.observer.ticks("postgres") if t["error"] is None]
             before, after = (
-                sum(a < ns < b for ns in looks) for a, b in ((begun_ns, changed_ns), (changed_ns, 1 << 62))
+                sum(a < ns < b for ns in good_ticks) for a, b in ((begun_ns, changed_ns), (changed_ns, 1 << 62))
             )
 
     def rows(self, name: str) -> list[dict[str, Any]]:
@@ -150,7 +150,7 @@ async def deadlock(s: Sessions) -> None:
 
 
 async def reloaded(s: Sessions) -> None:
-    """The server says again what it said: once for each reload."""
+    """The server logs a wait again: once for each reload."""
     async with s.open("reload.holder", "reload.waiter") as (holder, waiter):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(-1)")
         task = asyncio.create_task(s.wait("reload.waiter", waiter, "SELECT pg_advisory_lock(-1)"))
@@ -226,7 +226,7 @@ async def notify(s: Sessions) -> None:
 
 
 async def forged(s: Sessions) -> None:
-    """A client writes into the log what a server would, amid somebody's wait."""
+    """A client writes into the log what a server would, during another session's wait."""
     async with s.open("forged.holder", "forged.waiter", "forger") as (holder, waiter, forger):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(13)")
         task = asyncio.create_task(s.wait("forged.waiter", waiter, "SELECT pg_advisory_lock(13)"))
@@ -254,7 +254,7 @@ async def elsewhere(s: Sessions) -> None:
 
 
 async def statistics_reset(s: Sessions) -> None:
-    """Somebody sets the server's totals back, amid a wait."""
+    """The server's totals are set back during a wait."""
     async with s.open("reset.holder", "reset.waiter") as (holder, waiter):
         await holder.execute("BEGIN; SELECT pg_advisory_xact_lock(11)")
         task = asyncio.create_task(s.wait("reset.waiter", waiter, "SELECT pg_advisory_lock(11)"))
@@ -273,8 +273,8 @@ SCENES: list[Callable[[Sessions], Awaitable[None]]] = [
 
 
 @pytest.fixture(scope="module")
-def told(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
-    """Everything happens once, under one observer; the tests look at what it wrote."""
+def story(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Sessions:
+    """Everything happens once, under one observer; the tests check what it wrote."""
 
     async def play(sessions: Sessions) -> None:
         create = "CREATE TABLE hot (id int PRIMARY KEY, n int)"
@@ -290,11 +290,11 @@ def told(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Se
     return sessions
 
 
-def expect(told: Sessions, name: str, **expected: Any) -> dict[str, Any]:
+def expect(story: Sessions, name: str, **expected: Any) -> dict[str, Any]:
     """The one wait of the session, which lasted as long as its client waited, as far as its statement did nothing
     else."""
-    (wait,) = told.rows(name)
-    begun_ns, ended_ns = told.waited[name]
+    (wait,) = story.rows(name)
+    begun_ns, ended_ns = story.waited[name]
     assert wait["known"] == KNOWN.index("event")
     assert wait["hits"] is None
     assert begun_ns - ERROR_NS <= wait["started_ns"] <= wait["ended_ns"] <= ended_ns + ERROR_NS
@@ -306,27 +306,27 @@ def outcome(wait: dict[str, Any]) -> str:
     return WAIT_OUTCOMES[wait["outcome"]]
 
 
-def test_the_source_says_what_it_knows(told: Sessions) -> None:
-    assert told.observer.ready["lock_sources"]["postgres"] == {
+def test_source_states_what_it_knows(story: Sessions) -> None:
+    assert story.observer.ready["lock_sources"]["postgres"] == {
         "known": ["event", "sampled"],
         "period_ns": 50 * MS,
         "threshold_ns": 10 * MS,
         "reason": "",
     }
-    assert {t["error"] for t in told.observer.ticks("postgres/log")} == {None}
+    assert {t["error"] for t in story.observer.ticks("postgres/log")} == {None}
 
 
-def test_everyone_who_wants_a_hot_row_waits_once(told: Sessions) -> None:
-    assert told.rows("hot.0") == []
-    waits = [expect(told, f"hot.{n}", object="row of hot") for n in (1, 2, 3, 4)]
+def test_every_session_waits_once_for_a_hot_row(story: Sessions) -> None:
+    assert story.rows("hot.0") == []
+    waits = [expect(story, f"hot.{n}", object="row of hot") for n in (1, 2, 3, 4)]
     lasted = sum(w["ended_ns"] - w["started_ns"] for w in waits)
-    seen = sum(end - begin for begin, end in (told.waited[f"hot.{n}"] for n in (1, 2, 3, 4)))
+    seen = sum(end - begin for begin, end in (story.waited[f"hot.{n}"] for n in (1, 2, 3, 4)))
     assert 0.5 * seen <= lasted <= seen + 4 * ERROR_NS
     assert {outcome(w) for w in waits} == {"acquired"}
     assert {w["lock"] for w in waits[:2]} == {"hot (0,1)"}
-    names = {told.pids[f"hot.{n}"]: f"hot.{n}" for n in range(5)}
+    names = {story.pids[f"hot.{n}"]: f"hot.{n}" for n in range(5)}
     assert all(w["root_operation"] in (names[w["root_session"]], None) for w in waits)
-    assert (waits[0]["root_session"], waits[0]["depth"]) == (told.pids["hot.0"], 1)
+    assert (waits[0]["root_session"], waits[0]["depth"]) == (story.pids["hot.0"], 1)
 
 
 @pytest.mark.parametrize(
@@ -338,85 +338,87 @@ def test_everyone_who_wants_a_hot_row_waits_once(told: Sessions) -> None:
         ("terminated", "cancelled"),
     ],
 )
-def test_waits_that_come_to_nothing(told: Sessions, name: str, ending: str) -> None:
-    wait = expect_nothing(told, name, ending)
-    begun_ns, ended_ns = told.waited[name]
+def test_waits_that_come_to_nothing(story: Sessions, name: str, ending: str) -> None:
+    wait = expect_nothing(story, name, ending)
+    begun_ns, ended_ns = story.waited[name]
     assert 90 * MS <= wait["ended_ns"] - wait["started_ns"] <= ended_ns - begun_ns + 60 * MS
 
 
-def test_an_error_that_was_caught_is_in_no_log_and_ends_between_two_looks(told: Sessions) -> None:
-    wait = expect_nothing(told, "caught", "unknown")
-    begun_ns, ended_ns = told.waited["caught"]
-    looks = [t for t in told.observer.ticks("postgres") if t["error"] is None]
-    last_ns = max(t["started_ns"] for t in looks if t["ended_ns"] < begun_ns + 100 * MS)
-    next_ns = min(t["ended_ns"] for t in looks if t["started_ns"] > ended_ns)
+def test_caught_error_is_not_logged_and_ends_between_samples(story: Sessions) -> None:
+    wait = expect_nothing(story, "caught", "unknown")
+    begun_ns, ended_ns = story.waited["caught"]
+    good_ticks = [t for t in story.observer.ticks("postgres") if t["error"] is None]
+    last_ns = max(t["started_ns"] for t in good_ticks if t["ended_ns"] < begun_ns + 100 * MS)
+    next_ns = min(t["ended_ns"] for t in good_ticks if t["started_ns"] > ended_ns)
     assert last_ns - ERROR_NS <= wait["ended_ns"] <= next_ns + ERROR_NS
 
 
-def expect_nothing(told: Sessions, name: str, ending: str) -> dict[str, Any]:
-    (wait,) = told.rows(name)
+def expect_nothing(story: Sessions, name: str, ending: str) -> dict[str, Any]:
+    (wait,) = story.rows(name)
     assert outcome(wait) == ending
-    assert (wait["known"], wait["root_session"]) == (KNOWN.index("event"), told.pids["holder"])
+    assert (wait["known"], wait["root_session"]) == (KNOWN.index("event"), story.pids["holder"])
     assert wait["root_operation"] == "holder"
     return wait
 
 
-def test_a_deadlock_is_two_waits(told: Sessions) -> None:
-    survivor = expect(told, "dead.a", root_session=told.pids["dead.b"], depth=1)
-    victim = expect(told, "dead.b", blocker_session=told.pids["dead.a"], depth=1)
+def test_a_deadlock_is_two_waits(story: Sessions) -> None:
+    survivor = expect(story, "dead.a", root_session=story.pids["dead.b"], depth=1)
+    victim = expect(story, "dead.b", blocker_session=story.pids["dead.a"], depth=1)
     assert (outcome(survivor), outcome(victim)) == ("acquired", "deadlock")
 
 
-def test_a_reload_is_not_another_wait(told: Sessions) -> None:
-    wait = expect(told, "reload.waiter", object="advisory -1", lock="advisory -1", blocker_operation="reload.holder")
+def test_a_reload_is_not_another_wait(story: Sessions) -> None:
+    wait = expect(story, "reload.waiter", object="advisory -1", lock="advisory -1", blocker_operation="reload.holder")
     assert wait["ended_ns"] - wait["started_ns"] >= HOLD_S * 1e9
 
 
-def test_a_queue_for_a_table_is_told_by_names(told: Sessions) -> None:
-    dump = told.pids["dump"]
-    expect(told, "ddl", blocker_session=dump, blocker_operation="pg_dump", waiter_operation="flyway", depth=1)
-    reader = expect(told, "reader", object="relation hot", lock="relation hot", waiter_operation="chats.index")
+def test_queue_for_a_table_is_reported_with_names(story: Sessions) -> None:
+    dump = story.pids["dump"]
+    expect(story, "ddl", blocker_session=dump, blocker_operation="pg_dump", waiter_operation="flyway", depth=1)
+    reader = expect(story, "reader", object="relation hot", lock="relation hot", waiter_operation="chats.index")
     assert (reader["blocker_operation"], reader["root_operation"], reader["depth"]) == ("flyway", "pg_dump", 2)
     assert reader["statement"] == "SELECT count(*) FROM hot WHERE n = ?"
 
 
 @pytest.mark.parametrize("lock", list(SHARED))
-def test_of_several_holders_the_one_in_the_way_for_longest_is_blamed(told: Sessions, lock: str) -> None:
+def test_of_several_holders_the_one_in_the_way_for_longest_is_blamed(story: Sessions, lock: str) -> None:
     for name in (f"{lock}.a", f"{lock}.b"):
-        pid = told.pids[name]
+        pid = story.pids[name]
         waiter = name.replace(".", ".behind.")
-        expect(told, waiter, blocker_session=pid, root_session=pid, blocker_operation=name, depth=1)
+        expect(story, waiter, blocker_session=pid, root_session=pid, blocker_operation=name, depth=1)
 
 
-def test_the_lock_of_notifications(told: Sessions) -> None:
-    assert told.rows("notify.1") == []
-    expect(told, "notify.2", object="commit of NOTIFY", lock="commit of NOTIFY", blocker_session=told.pids["notify.1"])
+def test_the_lock_of_notifications(story: Sessions) -> None:
+    assert story.rows("notify.1") == []
+    expect(
+        story, "notify.2", object="commit of NOTIFY", lock="commit of NOTIFY", blocker_session=story.pids["notify.1"]
+    )
 
 
-def test_what_a_client_writes_into_the_log_is_not_believed(told: Sessions) -> None:
-    assert told.rows("forger") == []
-    wait = expect(told, "forged.waiter", object="advisory 13", blocker_operation="forged.holder")
+def test_lines_forged_by_a_client_are_ignored(story: Sessions) -> None:
+    assert story.rows("forger") == []
+    wait = expect(story, "forged.waiter", object="advisory 13", blocker_operation="forged.holder")
     assert wait["ended_ns"] - wait["started_ns"] >= HOLD_S * 1e9
 
 
-def test_other_databases_are_not_ours(told: Sessions) -> None:
-    assert told.rows("other.2") == []
+def test_other_databases_are_not_ours(story: Sessions) -> None:
+    assert story.rows("other.2") == []
 
 
-def test_totals_once_a_second(told: Sessions) -> None:
-    rows = told.observer.rows("counters")
+def test_totals_once_a_second(story: Sessions) -> None:
+    rows = story.observer.rows("counters")
     assert {r["counter"] for r in rows} == {"commits", "rollbacks", "deadlocks"}
     deadlocks = [r["value"] for r in rows if r["counter"] == "deadlocks"]
     assert deadlocks[-1] - deadlocks[0] <= 1
     assert all(later - earlier > 900 * MS for earlier, later in zip(times(rows), times(rows)[1:], strict=False))
 
 
-def test_totals_that_were_set_back_blind_nobody(told: Sessions) -> None:
-    commits = [(r["t_ns"], r["value"]) for r in told.observer.rows("counters") if r["counter"] == "commits"]
-    before = max(value for t_ns, value in commits if t_ns < told.reset_ns)
-    assert min(value for t_ns, value in commits if t_ns > told.reset_ns) < before
-    assert {t["error"] for t in told.observer.ticks("postgres/log")} == {None}
-    expect(told, "reset.waiter", object="advisory 11", blocker_operation="reset.holder")
+def test_totals_that_were_set_back_do_not_fail_a_tick(story: Sessions) -> None:
+    commits = [(r["t_ns"], r["value"]) for r in story.observer.rows("counters") if r["counter"] == "commits"]
+    before = max(value for t_ns, value in commits if t_ns < story.reset_ns)
+    assert min(value for t_ns, value in commits if t_ns > story.reset_ns) < before
+    assert {t["error"] for t in story.observer.ticks("postgres/log")} == {None}
+    expect(story, "reset.waiter", object="advisory 11", blocker_operation="reset.holder")
 
 
 def times(rows: list[dict[str, Any]]) -> list[int]:
@@ -508,7 +510,7 @@ def exists(server: PostgresServer) -> bool:
     return asyncio.run(ask())
 
 
-def test_a_role_with_few_privileges_samples_what_it_may_see(server: PostgresServer, tmp_path: Path) -> None:
+def test_role_with_few_privileges_samples_what_it_may_see(server: PostgresServer, tmp_path: Path) -> None:
     """It sees who waits for whom, and their applications' names; statements and the log are not for it."""
     with observing(tmp_path, {"postgres:postgres": watcher(server)}) as observer:
         sessions = Sessions(server, observer)
@@ -541,7 +543,7 @@ SETTINGS = (
 def test_privileges_that_are_withdrawn_leave_the_sampler(
     server: PostgresServer, tmp_path: Path, grants: tuple[str, ...], revoke: str
 ) -> None:
-    """Who waits for whom is seen still, from the first look on; what sessions are at is not, and nobody is made up."""
+    """Lock waits are sampled still, from the first sample on; operations are not, and none is invented."""
 
     async def play() -> int:
         async with sessions.open(*(f"idle.{n}" for n in range(3))):

@@ -25,10 +25,12 @@ def logged(session: int, started: int, ended: int | None, chain: Chain | None = 
     return Wait(lock, of, started, 0, last, None, ended, "event", "acquired", Counter([chain]), name="transaction 9")
 
 
-NOBODY: set[int] = set()
+NO_SESSIONS: set[int] = set()
 
 
-def tell(reconciler: WaitReconciler, *waits: Wait, queue: set[int] = NOBODY, holders: set[int] = NOBODY) -> None:
+def log(
+    reconciler: WaitReconciler, *waits: Wait, queue: set[int] = NO_SESSIONS, holders: set[int] = NO_SESSIONS
+) -> None:
     reconciler.logged(waits, [Competitors(frozenset(queue), frozenset(holders)) for _ in waits])
 
 
@@ -36,28 +38,28 @@ def known(waits: list[Wait]) -> list[tuple[str, int | None, int]]:
     return [(w.known, w.lock.session, w.started_ns) for w in waits]
 
 
-def test_what_the_log_tells_is_not_counted_twice() -> None:
+def test_logged_waits_are_not_counted_twice() -> None:
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(1, 100, 150), sampled(2, 100, 150)])
-    tell(reconciler, logged(1, 100, 190))
+    log(reconciler, logged(1, 100, 190))
     assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 2, 100)]
     reconciler.sampled([sampled(1, 100, 160)])
     assert reconciler.settled(1000) == []
 
 
-def test_a_sight_waits_for_what_the_log_will_tell() -> None:
+def test_sample_is_kept_until_the_log_is_read() -> None:
     """And completes it then, however late that is."""
     reconciler, holder = WaitReconciler(), Party(5, "pg_dump")
     reconciler.sampled([sampled(1, 100, 150, chain=Chain(holder, holder, 1)), sampled(2, 100, 150)])
     assert reconciler.settled(120) == []
     assert known(reconciler.settled(1000, lambda: [(1, 99, FOR_EVER)])) == [("sampled", 2, 100)]
-    tell(reconciler, logged(1, 99, 190))
+    log(reconciler, logged(1, 99, 190))
     (wait,) = reconciler.settled(1000)
     assert (wait.known, wait.chain) == ("event", Chain(holder, holder, 1))
     assert reconciler.settled(FOR_EVER) == []
 
 
-def test_a_sight_of_what_the_log_never_told_to_its_end_counts() -> None:
+def test_sample_of_a_wait_without_a_logged_end_counts() -> None:
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(1, 100, 150)])
     assert reconciler.settled(1000, lambda: [(1, 99, FOR_EVER)]) == []
@@ -68,17 +70,17 @@ def test_parts_too_short_to_be_logged_are_sampled() -> None:
     """Before the wait that was logged, and after it; a part in its midst is in its span."""
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(1, 90, 95), sampled(1, 140, 141), sampled(1, 200, 203)])
-    tell(reconciler, logged(1, 100, 200))
+    log(reconciler, logged(1, 100, 200))
     assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 1, 90), ("sampled", 1, 200)]
 
 
-def test_sights_that_the_log_does_not_cover_are_left() -> None:
+def test_samples_outside_of_logged_waits_are_left() -> None:
     """A statement waited in parts, and one of them was long enough to be logged."""
     wait = sampled(1, 90, 395, hits=0)
     wait.samples = [WaitSample(90, 95, 0), WaitSample(100, 145, 0), WaitSample(100, 195, 0), WaitSample(390, 395, 0)]
     reconciler = WaitReconciler()
     reconciler.sampled([wait])
-    tell(reconciler, logged(1, 100, 200))
+    log(reconciler, logged(1, 100, 200))
     event, left = reconciler.settled(1000)
     assert (event.known, left.hits, left.started_ns, left.ended_ns) == ("event", 2, 90, 420)
 
@@ -86,33 +88,33 @@ def test_sights_that_the_log_does_not_cover_are_left() -> None:
 def test_stamps_that_come_late_do_not_part_them() -> None:
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(1, 90, 150)])
-    tell(reconciler, logged(1, 100, 195))
+    log(reconciler, logged(1, 100, 195))
     assert known(reconciler.settled(1000)) == [("event", 1, 100)]
 
 
-def test_the_sampler_knows_what_the_log_does_not() -> None:
+def test_sampler_completes_the_log() -> None:
     """Who of the queue is in the way; who was, where the beginning was not logged; which row."""
     holder, ddl = Party(5, "pg_dump"), Party(6, "migrate")
     behind_ddl = Chain(ddl, holder, 2)
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(n, 100, 150, chain=behind_ddl) for n in (1, 2, 3)])
     direct = Chain(holder, holder, 1)
-    tell(reconciler, logged(1, 100, 200, direct), queue={6})
-    tell(reconciler, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
+    log(reconciler, logged(1, 100, 200, direct), queue={6})
+    log(reconciler, logged(2, 100, 200, direct), logged(3, 100, 200, of="transaction"))
     waits = reconciler.settled(1000)
     assert [w.chain for w in waits] == [behind_ddl, direct, behind_ddl]
     assert (waits[2].object, waits[2].name) == ("row of t", "t (0,1)")
 
 
-def test_of_several_holders_the_one_that_looks_show_most_was_in_the_way() -> None:
-    """But for sights of somebody whom the log knows nothing of."""
+def test_of_several_holders_the_most_sampled_one_blocked() -> None:
+    """But for samples of a session that is not in the log."""
     brief, long, other = (Chain(Party(n, None), Party(n, None), 1) for n in (5, 6, 7))
     reconciler = WaitReconciler()
     for session, seen in ((1, long), (2, other)):
         wait = sampled(session, 100, 150, hits=3)
         wait.chains = Counter({brief: 1, seen: 2})
         reconciler.sampled([wait])
-        tell(reconciler, logged(session, 100, 200, brief), holders={5, 6})
+        log(reconciler, logged(session, 100, 200, brief), holders={5, 6})
     assert [wait.chain for wait in reconciler.settled(1000)] == [long, brief]
 
 
@@ -123,20 +125,20 @@ def test_the_sampler_knows_in_which_mode_a_lock_is_held() -> None:
     behind_ddl, direct, later = Chain(ddl, holder, 2), Chain(holder, holder, 1), Chain(ddl, ddl, 1)
     reconciler = WaitReconciler()
     reconciler.sampled([sampled(1, 100, 150, chain=direct), sampled(2, 100, 150, chain=later)])
-    tell(reconciler, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
+    log(reconciler, logged(1, 100, 200, behind_ddl), logged(2, 100, 200, behind_ddl), queue={6})
     assert [w.chain for w in reconciler.settled(1000)] == [direct, behind_ddl]
 
 
 def test_spans_are_forgotten_in_time() -> None:
     reconciler = WaitReconciler()
-    tell(reconciler, logged(1, 100, 200))
+    log(reconciler, logged(1, 100, 200))
     reconciler.forget(200 + 301 * 10**9)
     reconciler.sampled([sampled(1, 100, 150)])
     assert known(reconciler.settled(1000)) == [("event", 1, 100), ("sampled", 1, 100)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 40), st.integers(0, 30)), max_size=30))
-def test_every_wait_is_told_once(gaps: list[tuple[int, int, int]]) -> None:
+def test_every_wait_is_reported_once(gaps: list[tuple[int, int, int]]) -> None:
     """Waits one after another in three sessions, those from 10 on logged, all of them seen once."""
     reconciler, now, expected = WaitReconciler(), dict.fromkeys((1, 2, 3), 0), 0
     for session, gap, length in gaps:
@@ -145,7 +147,7 @@ def test_every_wait_is_told_once(gaps: list[tuple[int, int, int]]) -> None:
         expected += 1
         reconciler.sampled([sampled(session, started, started + length // 2)])
         if length >= 10:
-            tell(reconciler, logged(session, started, started + length))
+            log(reconciler, logged(session, started, started + length))
     assert len(reconciler.settled(FOR_EVER)) == expected
 
 
@@ -161,7 +163,7 @@ ROW = {
 }
 
 
-def test_settings_that_tell_of_every_wait() -> None:
+def test_settings_that_log_every_wait() -> None:
     settings = LogSettings.of(ROW)
     assert (settings.why_not, settings.threshold_ns, str(settings.path)) == (
         None,
@@ -172,7 +174,7 @@ def test_settings_that_tell_of_every_wait() -> None:
     assert [LogSettings.of(ROW | {"language": word}).why_not for word in ENGLISH] == [None] * len(ENGLISH)
 
 
-def test_settings_that_do_not_say_what_to_change() -> None:
+def test_settings_without_a_change_to_make() -> None:
     changes = ({"file": None}, {"lock_waits": False}, {"language": "de_DE.UTF-8"}, {"own_settings": True})
     words = ("log_destination", "log_lock_waits", "lc_messages", "reset")
     for change, word in zip(changes, words, strict=True):

@@ -23,7 +23,7 @@ local ends = us() + ARGV[1] repeat until us() >= ends return 1"""
 """Keeps the thread busy for so many microseconds."""
 
 
-def test_clients_are_told_by_what_they_wait_for(tmp_path: Path, redis_server: Server) -> None:
+def test_clients_are_counted_by_what_they_wait_for(tmp_path: Path, redis_server: Server) -> None:
     blocked, idle, busy = (redis.Redis.from_url(redis_server.dsn) for _ in range(3))
     busy.eval("return 1", 0)
     before_us = busy.info("commandstats")["cmdstat_eval"]["usec"]
@@ -51,13 +51,11 @@ def test_clients_are_told_by_what_they_wait_for(tmp_path: Path, redis_server: Se
     assert observer.rows("lock_waits") == []
 
 
-def test_who_keeps_the_thread_is_told_to_the_microsecond_and_nobody_was_blind(
-    tmp_path: Path, redis_server: Server
-) -> None:
-    """The pod's way: EVALSHA with its operation in a key that nobody uses. A stranger's script names itself."""
+def test_busy_time_is_exact_and_no_tick_failed(tmp_path: Path, redis_server: Server) -> None:
+    """The pod's way: EVALSHA with its operation in a key that is not used. A foreign script names itself."""
     with redis.Redis.from_url(redis_server.dsn) as client:
         sha = client.script_load(WORK)
-        client.evalsha(sha, 0, 20_000)  # from before anybody looked
+        client.evalsha(sha, 0, 20_000)  # from before the first sample
         with observing(tmp_path, {"redis:redis": redis_server.dsn}) as observer:
             observer.until_tick(lambda t: t["error"] is None, probe="redis")
             client.evalsha(sha, 2, "{a}:", "{a}:/*chat.accept@pod-1*/", 700_000)
@@ -99,8 +97,8 @@ def test_a_server_that_answers_busy_is_seen_to_be_busy(tmp_path: Path, redis_ser
     assert [t["error"] for t in observer.ticks("redis") if t["error"]] == []
 
 
-def test_without_the_slow_log_the_source_says_what_is_missing(redis_server: Server) -> None:
-    async def look() -> tuple[RedisProbe, set[str]]:
+def test_without_the_slow_log_the_source_names_what_is_missing(redis_server: Server) -> None:
+    async def observe() -> tuple[RedisProbe, set[str]]:
         probe = RedisProbe(Database("redis", "redis"), limited, time.monotonic_ns)
         await probe.open()
         rows = await probe.sample()
@@ -112,7 +110,7 @@ def test_without_the_slow_log_the_source_says_what_is_missing(redis_server: Serv
     with redis.Redis.from_url(redis_server.dsn) as client:
         client.acl_setuser("limited", enabled=True, passwords="+secret", commands=["+@all", "-slowlog"], keys=["*"])
         try:
-            probe, counted = asyncio.run(look())
+            probe, counted = asyncio.run(observe())
         finally:
             client.acl_deluser("limited")
     assert probe.source is not None
@@ -123,7 +121,7 @@ def test_without_the_slow_log_the_source_says_what_is_missing(redis_server: Serv
 def test_totals_and_slow_commands_are_of_one_moment(redis_server: Server) -> None:
     """Scripts one after the other, so that there are always some between two questions of a probe."""
 
-    async def look(client: redis.Redis) -> list[dict[str, int]]:
+    async def observe(client: redis.Redis) -> list[dict[str, int]]:
         probe = RedisProbe(Database("redis", "redis"), redis_server.dsn, time.monotonic_ns)
         await probe.open()
         loop = asyncio.get_running_loop()
@@ -137,35 +135,39 @@ def test_totals_and_slow_commands_are_of_one_moment(redis_server: Server) -> Non
         return readings
 
     with redis.Redis.from_url(redis_server.dsn) as client:
-        readings = asyncio.run(look(client))
+        readings = asyncio.run(observe(client))
     calls = [reading["command_calls:eval"] for reading in readings]
     slow = [reading.get("slow_calls:count_up", 0) for reading in readings]
     assert calls[-1] - calls[0] > 30
     assert [n - calls[0] for n in calls] == [n - slow[0] for n in slow]
 
 
-def told(run_id: str, **usec: int) -> dict[str, object]:
+def info_reply(run_id: str, **usec: int) -> dict[str, object]:
     return {"run_id": run_id, **{f"cmdstat_{name}": {"usec": used} for name, used in usec.items()}}
 
 
 def test_time_is_counted_in_whole_periods_and_nothing_is_lost() -> None:
     busy = Busy(100)
-    assert busy.since(told("a", evalsha=1000)).total() == 0  # from before we looked
-    assert [busy.since(told("a", evalsha=1000 + used))["running", "evalsha"] for used in (60, 120, 330)] == [0, 1, 2]
+    assert busy.since(info_reply("a", evalsha=1000)).total() == 0  # from before the first sample
+    assert [busy.since(info_reply("a", evalsha=1000 + used))["running", "evalsha"] for used in (60, 120, 330)] == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_a_server_that_was_started_anew_begins_at_nothing() -> None:
     busy = Busy(100)
-    busy.since(told("a", evalsha=5000))
-    assert busy.since(told("b", evalsha=250))["running", "evalsha"] == 2
-    assert busy.since(told("b", evalsha=310))["running", "evalsha"] == 1
+    busy.since(info_reply("a", evalsha=5000))
+    assert busy.since(info_reply("b", evalsha=250))["running", "evalsha"] == 2
+    assert busy.since(info_reply("b", evalsha=310))["running", "evalsha"] == 1
 
 
-def test_periods_are_spread_over_the_looks_that_waited_for_the_thread() -> None:
-    looks = spread({("running", "evalsha"): 2, ("running", "get"): 0, ("running", "eval"): 5}, 3)
-    assert [look["running", "evalsha"] for look in looks] == [0, 1, 1]
-    assert [look["running", "eval"] for look in looks] == [1, 1, 3]
-    assert [look["running", "get"] for look in looks] == [0, 0, 0]
+def test_periods_are_spread_over_samples_that_waited() -> None:
+    spread_periods = spread({("running", "evalsha"): 2, ("running", "get"): 0, ("running", "eval"): 5}, 3)
+    assert [observe["running", "evalsha"] for observe in spread_periods] == [0, 1, 1]
+    assert [observe["running", "eval"] for observe in spread_periods] == [1, 1, 3]
+    assert [observe["running", "get"] for observe in spread_periods] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -183,9 +185,7 @@ def test_periods_are_spread_over_the_looks_that_waited_for_the_thread() -> None:
         ((), "", "untold"),
     ],
 )
-def test_commands_are_told_by_what_they_say_of_themselves(
-    command: tuple[str, ...], client: str, operation_: str
-) -> None:
+def test_commands_are_named_by_their_comments(command: tuple[str, ...], client: str, operation_: str) -> None:
     assert operation(command, client) == operation_
 
 
@@ -193,14 +193,14 @@ def slow(*numbers: int) -> list[Slow]:
     return [Slow(number, 1000 + number, ("KEYS", "*"), "") for number in numbers]
 
 
-def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
+def test_slow_log_is_added_once_with_its_dropped_entries() -> None:
     log = SlowLog()
     log.serve("a")
-    assert log.news(7) == 0  # from before we looked
+    assert log.news(7) == 0  # from before the first sample
     assert log.news(9) == 2
     log.add(slow(10, 9, 8, 7))
     assert log.totals == {"slow_us:keys": 3027, "slow_calls:keys": 3}
-    assert log.news(None) == 0  # somebody has emptied it
+    assert log.news(None) == 0  # it was emptied
     assert log.news(14) == 4
     log.add(slow(14, 13))
     assert log.totals["slow_calls_unread"] == 2
@@ -215,11 +215,11 @@ def test_the_slow_log_is_added_up_once_and_what_it_dropped_is_told() -> None:
     "text",
     ["/*carol.smith*/", "please/*carol.smith@example.com*/", "/*carol@home*/x", "please /*carol@home*/ x", "-- carol"],
 )
-def test_what_people_write_is_no_operation(text: str) -> None:
+def test_text_of_users_is_no_operation(text: str) -> None:
     assert operation(("SET", "chat:1", text), "") == "set"
 
 
-def test_what_people_write_is_no_operation_of_a_real_server(tmp_path: Path, redis_server: Server) -> None:
+def test_text_of_users_is_no_operation_on_a_real_server(tmp_path: Path, redis_server: Server) -> None:
     """A message among the arguments of a script that lasts."""
     with redis.Redis.from_url(redis_server.dsn) as client, observing(tmp_path, {"redis:redis": redis_server.dsn}) as o:
         o.until_tick(lambda t: t["error"] is None, probe="redis")

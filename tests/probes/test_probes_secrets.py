@@ -28,7 +28,7 @@ class Scene:
     held: str
     wanted: str
     statement: str
-    """What is told of the waiter's."""
+    """What is shown of the waiter's."""
 
 
 def row(number: int, condition: str, setup: str = "SELECT 1", statement: str = "") -> Scene:
@@ -36,7 +36,7 @@ def row(number: int, condition: str, setup: str = "SELECT 1", statement: str = "
     return Scene(setup, f"{one} FOR UPDATE", f"{one} AND {condition} FOR UPDATE", statement)
 
 
-TOLD = "SELECT n FROM hot WHERE id = ? AND"
+SHOWN = "SELECT n FROM hot WHERE id = ? AND"
 
 
 def cut(number: int, at: int) -> Scene:
@@ -49,21 +49,21 @@ def cut(number: int, at: int) -> Scene:
 
 
 POSTGRES = (
-    row(1, r"'C:\' <> 'Jane Doe'", statement=f"{TOLD} ?"),
-    row(2, r"'it\'s Jane Doe' <> ''", "SET standard_conforming_strings = off", f"{TOLD} ?"),
-    row(3, r"E'it\'s Jane Doe' <> 'Jane''s'", statement=f"{TOLD} ? <> ? FOR UPDATE"),
-    row(4, "$é😀$it's Jane Doe$é😀$ <> U&'Jane\\0020Doe'", statement=f"{TOLD} ? <> ? FOR UPDATE"),
-    row(5, "n <> 4711 -- it's\r AND 'Jane' <> 'Doe'\n", statement=f"{TOLD} n <> ? AND ? <> ? FOR UPDATE"),
+    row(1, r"'C:\' <> 'Jane Doe'", statement=f"{SHOWN} ?"),
+    row(2, r"'it\'s Jane Doe' <> ''", "SET standard_conforming_strings = off", f"{SHOWN} ?"),
+    row(3, r"E'it\'s Jane Doe' <> 'Jane''s'", statement=f"{SHOWN} ? <> ? FOR UPDATE"),
+    row(4, "$é😀$it's Jane Doe$é😀$ <> U&'Jane\\0020Doe'", statement=f"{SHOWN} ? <> ? FOR UPDATE"),
+    row(5, "n <> 4711 -- it's\r AND 'Jane' <> 'Doe'\n", statement=f"{SHOWN} n <> ? AND ? <> ? FOR UPDATE"),
     cut(6, 1000),
     cut(7, 1023),
 )
 MARIADB = (
-    row(1, r"'C:\' <> 'Jane Doe'", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'", f"{TOLD} ?"),
-    row(2, r"'it\'s Jane Doe' <> ''", statement=f"{TOLD} ?"),
-    row(3, r'"it\"s Jane Doe" <> 0x4711', statement=f"{TOLD} ?"),
-    row(4, r"""'"Jane"' <> 'Doe'""", "SET sql_mode = 'ANSI_QUOTES'", f"{TOLD} ? <> ? FOR UPDATE"),
-    row(5, "n <> 5--'4\n Jane Doe'", statement=f"{TOLD} n <> ?--? FOR UPDATE"),
-    row(6, "n <> 5 /*! AND 'a*/ Jane' <> 'Doe' */", statement=f"{TOLD} n <> ?"),
+    row(1, r"'C:\' <> 'Jane Doe'", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'", f"{SHOWN} ?"),
+    row(2, r"'it\'s Jane Doe' <> ''", statement=f"{SHOWN} ?"),
+    row(3, r'"it\"s Jane Doe" <> 0x4711', statement=f"{SHOWN} ?"),
+    row(4, r"""'"Jane"' <> 'Doe'""", "SET sql_mode = 'ANSI_QUOTES'", f"{SHOWN} ? <> ? FOR UPDATE"),
+    row(5, "n <> 5--'4\n Jane Doe'", statement=f"{SHOWN} n <> ?--? FOR UPDATE"),
+    row(6, "n <> 5 /*! AND 'a*/ Jane' <> 'Doe' */", statement=f"{SHOWN} n <> ?"),
     Scene("DO 1", "SELECT get_lock('jane.doe@4711', 9)", "SELECT get_lock('jane.doe@4711', 9)", "SELECT get_lock(…)"),
 )
 
@@ -72,7 +72,7 @@ Open = Callable[[], Coroutine[Any, Any, Run]]
 
 
 async def play(observer: Observer, probe: str, opened: Open, scenes: tuple[Scene, ...], *ends: str) -> None:
-    """Several looks see all of them at once."""
+    """Several samples see all of them at once."""
     holders, waiters, waiting = [], [], []
     for scene in scenes:
         holder, waiter = [await opened(), await opened()]
@@ -97,11 +97,11 @@ def check(observer: Observer, scenes: tuple[Scene, ...]) -> None:
     print(*waits, sep="\n")
     assert sorted(w["statement"] for w in waits) == sorted(scene.statement for scene in scenes)
     values = [value for name in TABLES for row in observer.rows(name) for value in row.values()]
-    told = " ".join(value for value in values if isinstance(value, str))  # moments have any digits
-    assert [secret for secret in SECRETS if secret in told] == []
+    texts = " ".join(value for value in values if isinstance(value, str))  # moments have any digits
+    assert [secret for secret in SECRETS if secret in texts] == []
 
 
-def test_what_customers_write_is_nowhere_with_postgres(postgres_server: Server, tmp_path: Path) -> None:
+def test_values_of_customers_are_nowhere_with_postgres(postgres_server: Server, tmp_path: Path) -> None:
     async def story() -> None:
         async with AsyncExitStack() as stack:
 
@@ -121,7 +121,7 @@ def test_what_customers_write_is_nowhere_with_postgres(postgres_server: Server, 
     check(observer, POSTGRES)
 
 
-def test_what_customers_write_is_nowhere_with_mariadb(mariadb_server: Server, tmp_path: Path) -> None:
+def test_values_of_customers_are_nowhere_with_mariadb(mariadb_server: Server, tmp_path: Path) -> None:
     at = urlsplit(mariadb_server.pod_dsn)
     login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password, "database": "pod"}
 

@@ -1,4 +1,4 @@
-"""What looks saw of a wait, kept in little room: the same answers as of all looks one by one."""
+"""The samples of a wait, kept compactly: the same answers as of all samples one by one."""
 
 import random
 from collections import Counter
@@ -23,7 +23,7 @@ class Made(NamedTuple):
 
     after_ms: int
     lasts_ms: int
-    told: bool
+    is_logged: bool
     late_ms: int
 
     def span(self, began_ns: int) -> tuple[int, int]:
@@ -43,8 +43,8 @@ MADE = st.lists(
 )
 
 
-def looks(parts: list[tuple[int, int]], chance: random.Random) -> list[WaitSample]:
-    """At those parts, beginning and end: each look is at some moment between its question and its answer."""
+def samples_at(parts: list[tuple[int, int]], chance: random.Random) -> list[WaitSample]:
+    """At those parts, beginning and end: each sample is at some time between its request and its answer."""
     found, at_ns = [], 0
     while at_ns < parts[-1][1]:
         error_ns = chance.choice((1, 1, 5, WORST_MS)) * MS
@@ -57,7 +57,7 @@ def looks(parts: list[tuple[int, int]], chance: random.Random) -> list[WaitSampl
 
 
 def left(samples: list[WaitSample], spans: list[tuple[int, int]]) -> tuple[int | None, int | None, int | None] | None:
-    """What is left of the wait beside those that the log told."""
+    """What is left of the wait beside those in the log."""
     lock = Lock(1, "tag", "transactionid", "ShareLock", False, age_ns=5)
     first, last = samples[0], samples[-1]
     hits = sum(sample.hits for sample in samples)
@@ -66,33 +66,33 @@ def left(samples: list[WaitSample], spans: list[tuple[int, int]]) -> tuple[int |
     wait.chains[None] = hits
     reconciler = WaitReconciler()
     reconciler.sampled([wait])
-    told = [Wait(lock, "row of t", b, 0, e, None, e, "event", chains=Counter([None])) for b, e in spans]
-    reconciler.logged(told, [Competitors(frozenset(), frozenset())] * len(told))
+    is_logged = [Wait(lock, "row of t", b, 0, e, None, e, "event", chains=Counter([None])) for b, e in spans]
+    reconciler.logged(is_logged, [Competitors(frozenset(), frozenset())] * len(is_logged))
     rest = [w for w in reconciler.settled(FOR_EVER) if w.known == "sampled"]
     return (rest[0].hits, rest[0].last_ns, rest[0].ended_ns) if rest else None
 
 
 @given(MADE, st.integers(0, 1 << 32))
-def test_folded_looks_give_the_answers_of_all_of_them(made: list[Made], seed: int) -> None:
-    """Where the log falls silent between two parts, looks tell them apart only when they are far enough apart."""
+def test_folded_samples_give_the_same_answers(made: list[Made], seed: int) -> None:
+    """Where the log is silent between two parts, samples separate them only when they are far enough apart."""
     now_ns, parts, silent_ms = 0, [], 0
     for part in made:
-        began_ns = now_ns + (part.after_ms + (0 if part.told else silent_ms)) * MS
+        began_ns = now_ns + (part.after_ms + (0 if part.is_logged else silent_ms)) * MS
         now_ns = began_ns + part.lasts_ms * MS
         parts.append((began_ns, now_ns))
-        silent_ms = 2 * WORST_MS if part.told else 0
-    every = looks(parts, random.Random(seed))
+        silent_ms = 2 * WORST_MS if part.is_logged else 0
+    every = samples_at(parts, random.Random(seed))
     if not every:
         return
     kept: list[WaitSample] = []
     for sample in every:
         add(kept, sample)
-    spans = [part.span(began_ns) for part, (began_ns, _) in zip(made, parts, strict=True) if part.told]
+    spans = [part.span(began_ns) for part, (began_ns, _) in zip(made, parts, strict=True) if part.is_logged]
     assert left(kept, spans) == left(every, spans)
     assert all(sample.hits == 1 for sample in (kept[0], kept[-1]))
 
 
-def test_looks_soon_after_the_beginning_and_the_last_one_are_kept_apart() -> None:
+def test_early_samples_and_the_last_one_stay_separate() -> None:
     kept: list[WaitSample] = []
     for number in range(1, 101):
         add(kept, WaitSample(0, number * PERIOD_NS, MS, 7))
@@ -100,7 +100,7 @@ def test_looks_soon_after_the_beginning_and_the_last_one_are_kept_apart() -> Non
     assert kept[-2].at_ns == 99 * PERIOD_NS
 
 
-def test_readings_that_differ_are_no_one_look() -> None:
+def test_readings_that_differ_are_no_sample() -> None:
     """The server's clock was set: the same wait seems to have begun at another moment."""
     kept: list[WaitSample] = []
     for number in range(60, 100):
@@ -110,7 +110,7 @@ def test_readings_that_differ_are_no_one_look() -> None:
 
 @pytest.mark.parametrize("since", [600, None])
 def test_a_wait_of_an_hour_takes_no_more_room_than_one_of_seconds(since: int | None) -> None:
-    """Also where the server does not say since when, and where another stands in the way at every look."""
+    """Also where the server does not report since when, and where another blocks in every sample."""
     waits, waiter = Waits(PERIOD_NS), Lock(2, "x", "transactionid", "ShareLock", False, since=since)
     for number in range(HOUR):
         at_ns = number * PERIOD_NS

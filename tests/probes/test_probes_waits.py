@@ -45,8 +45,8 @@ def test_deadlock_ends() -> None:
 
 def test_holder_without_a_session_is_still_a_holder() -> None:
     prepared = HOLDER._replace(session=None, operation=None)
-    (sight,) = waits_in([prepared, FIRST])
-    assert sight.chain == Chain(Party(None, None), Party(None, None), 1)
+    (shown,) = waits_in([prepared, FIRST])
+    assert shown.chain == Chain(Party(None, None), Party(None, None), 1)
 
 
 def test_objects_in_words() -> None:
@@ -56,7 +56,7 @@ def test_objects_in_words() -> None:
     assert [s.object for s in waits_in([advisory, extend, alone])] == ["advisory 42", "extend of chats", "transaction"]
 
 
-def test_a_wait_is_followed_from_first_to_last_sight() -> None:
+def test_wait_lasts_from_its_first_to_its_last_sample() -> None:
     waits = Waits(period_ns=100)
     assert waits.observe(1000, 5, waits_in([HOLDER, FIRST])) == []
     assert waits.observe(1100, 5, waits_in([HOLDER, FIRST._replace(age_ns=400)])) == []
@@ -81,7 +81,7 @@ def test_two_waits_in_a_row_are_two() -> None:
     assert [w.started_ns for w in waits.rest()] == [1050]
 
 
-def test_a_wait_whose_beginning_is_told_late_is_one() -> None:
+def test_wait_with_a_late_beginning_is_one() -> None:
     waits = Waits(100)
     waits.observe(1000, 5, waits_in([HOLDER, FIRST._replace(since=None, age_ns=None)]))
     assert waits.observe(1100, 5, waits_in([HOLDER, FIRST])) == []
@@ -102,7 +102,7 @@ def test_the_parts_of_a_statement_are_one_wait() -> None:
     assert [s.since_ns for s in over.samples] == [980, 1070, 1185]
 
 
-def test_servers_that_do_not_tell_the_beginning() -> None:
+def test_servers_that_do_not_report_the_beginning() -> None:
     waits = Waits(100)
     waits.observe(1000, 5, waits_in([HOLDER, FIRST._replace(age_ns=None)]))
     (over,) = waits.observe(1100, 5, [])
