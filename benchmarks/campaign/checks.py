@@ -17,7 +17,7 @@ _NEEDED = ("pod", "database", "observer", "master", "worker")
 _REASONS = {
     "pod": {"pod_died"},
     "database": {"database_died"},
-    "server_guardian": {"database_died"},
+    "server_supervisor": {"database_died"},
     "observer": {"observer_died"},
     "conductor": {"interrupted"},
 }

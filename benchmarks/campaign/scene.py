@@ -71,7 +71,7 @@ class Scene:
     def _roles(self, process: psutil.Process, line: str) -> Iterator[str]:
         """The roles of a process. The observer is the conductor's own child: calibration has one too."""
         is_conductor, is_child = process.pid == self.process.pid, process.ppid() == self.process.pid
-        if is_conductor or "supervisor.py" in line:
+        if is_conductor or "supervisor.py" in line or "reaper.py" in line:
             yield "everything"
         if is_conductor:
             yield "conductor"
