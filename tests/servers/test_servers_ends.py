@@ -240,7 +240,7 @@ def test_ordinary_user_needs_no_other_user(engine: str) -> None:
 
 
 def _reachable(engine: str, options: dict[str, Any]) -> str | None:
-    code = f"import loadtests.servers.{engine}, typing; typing.Self"
+    code = f"import loadtests.servers.{engine}.server, typing; typing.Self"
     for python in (sys.executable, "/usr/bin/python3"):
         with contextlib.suppress(PermissionError, FileNotFoundError):
             if subprocess.run([python, "-c", code], check=False, **options).returncode == 0:
