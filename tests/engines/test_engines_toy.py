@@ -34,7 +34,7 @@ from loadtests.servers.registry import content, create_server, files_needed, mis
 from loadtests.storagenames import StorageName, StorageNameError
 from loadtests.timeline.context import DatabaseHandle as ActionDatabase
 from loadtests.timeline.db_sessions import maintain
-from reports.plots.style import storage_looks
+from reports.plots.style import storage_styles
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -132,8 +132,8 @@ def test_the_host_is_asked_for_what_it_needs() -> None:
 
 
 def test_plots_have_its_colours() -> None:
-    looks = storage_looks(["toy", "toy:safe", "sqlite"])
-    assert (looks["toy"].light, looks["toy:safe"].dark) == ("#123456", "#bcdefa")
+    styles = storage_styles(["toy", "toy:safe", "sqlite"])
+    assert (styles["toy"].light, styles["toy:safe"].dark) == ("#123456", "#bcdefa")
 
 
 def test_a_pod_process_serves_it(tmp_path: Path, toy_processes) -> None:
