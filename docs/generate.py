@@ -71,9 +71,7 @@ def sections(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         yield f"{paragraph(parser.description)}\n"
     if subcommands is None:
         yield f"```\n{synopsis(command, parser)}\n```\n"
-        rows = [(f"`{names(action)}`", cell(action.help or "")) for action in documented(parser)]
-        if rows:
-            yield table(("argument", "meaning"), rows)
+        yield from argument_tables(parser)
     else:
         helps = {choice.dest: choice.help or "" for choice in subcommands._choices_actions}
         yield table(("command", "what it does"), [(f"`{command} {name}`", text) for name, text in helps.items()])
@@ -83,6 +81,21 @@ def sections(command: str, parser: argparse.ArgumentParser) -> Iterator[str]:
         for name, subparser in subcommands.choices.items():
             if f"{command} {name}" not in PARSERS:
                 yield from sections(f"{command} {name}", subparser)
+
+
+def argument_tables(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """One table for the arguments without a group, then one for each group, under its title."""
+    positional, options, *groups = parser._action_groups
+    ungrouped = [*documented(positional), *documented(options)]
+    for title, actions in [("", ungrouped), *((str(group.title), documented(group)) for group in groups)]:
+        if actions and title:
+            yield f"{title[0].upper()}{title[1:]}:\n"
+        if actions:
+            yield table(("argument", "meaning"), [(f"`{names(action)}`", meaning(action)) for action in actions])
+
+
+def meaning(action: argparse.Action) -> str:
+    return action.help or ("" if action.default is None else f"default: {action.default}")
 
 
 def paragraph(text: str) -> str:
@@ -101,8 +114,9 @@ def epilogue(text: str) -> str:
     return "\n".join(parts)
 
 
-def documented(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    return [a for a in parser._actions if not isinstance(a, argparse._HelpAction) and a.help != argparse.SUPPRESS]
+def documented(parser: argparse._ActionsContainer) -> list[argparse.Action]:
+    actions = parser._group_actions if isinstance(parser, argparse._ArgumentGroup) else parser._actions
+    return [a for a in actions if not isinstance(a, argparse._HelpAction) and a.help != argparse.SUPPRESS]
 
 
 def names(action: argparse.Action) -> str:
@@ -175,7 +189,7 @@ def type_of(value: Mapping[str, Any]) -> str:
     for kinds in ("anyOf", "oneOf"):
         if kinds in value:
             types = [type_of(option) for option in value[kinds] if option.get("type") != "null"]
-            return "an action" if len(types) > 5 else " or ".join(dict.fromkeys(types))
+            return "[action](#actions-of-the-timeline)" if len(types) > 5 else " or ".join(dict.fromkeys(types))
     if "$ref" in value:
         name = heading(value["$ref"].rpartition("/")[2])
         return f"[{name}](#{name.replace(' ', '-')})"

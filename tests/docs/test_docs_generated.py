@@ -29,7 +29,7 @@ def test_commands_page_has_every_command_and_option() -> None:
 def test_scenarios_page_links_only_to_its_own_sections() -> None:
     page = generate.scenarios_page()
     links = {part.partition(")")[0] for part in page.split("](#")[1:]}
-    headings = {line.lstrip("# ").replace(" ", "-") for line in page.splitlines() if line.startswith("## ")}
+    headings = {line.lstrip("# ").replace(" ", "-").lower() for line in page.splitlines() if line.startswith("## ")}
     assert links
     assert links <= headings
     assert "### do: migrate\n" in page
