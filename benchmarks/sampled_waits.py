@@ -23,7 +23,7 @@ import uvloop
 
 from benchmarks._figures import measure, show
 from benchmarks._observed import Observed, observed
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 from reports.frames import table
 from reports.probe_samples import first_samples
@@ -58,7 +58,7 @@ def recorded(observer: Observed, waited_s: float) -> Minute:
     return Minute(waited_s, seen.seconds, seen.interval_s(PERIOD_S))
 
 
-async def make_databases(server: Server) -> list[str]:
+async def make_databases(server: DatabaseServer) -> list[str]:
     connection = await asyncpg.connect(server.dsn)
     names = [f"queue_{secrets.token_hex(4)}" for _ in range(DATABASES)]
     for name in names:

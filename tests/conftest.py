@@ -21,7 +21,7 @@ import unpatched  # noqa: F401  before anything else imports Locust
 from availability import unavailable
 from hypothesis import settings
 
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 _MARK = "LOADTESTS_TEST_SESSION"
@@ -40,7 +40,7 @@ class Database:
     pod_dsn: str
 
 
-def _server(engine: str, factory: pytest.TempPathFactory) -> Iterator[Server]:
+def _server(engine: str, factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     """One running server for the whole session: for tests that neither stop nor hurt it."""
     try:
         server = create_server(engine, factory.mktemp("servers") / engine)
@@ -60,22 +60,22 @@ def own_umask() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     yield from _server("postgres", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     yield from _server("mariadb", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
     yield from _server("redis", tmp_path_factory)
 
 
 @pytest.fixture
-def postgres_database(postgres_server: Server) -> Iterator[Database]:
+def postgres_database(postgres_server: DatabaseServer) -> Iterator[Database]:
     """A fresh, empty database on the session's server; dropped after the test, even with sessions connected."""
     name = f"test_{secrets.token_hex(6)}"
     asyncio.run(_execute(postgres_server.dsn, f"create database {name} owner pod"))
@@ -86,7 +86,7 @@ def postgres_database(postgres_server: Server) -> Iterator[Database]:
 
 
 @pytest.fixture
-def mariadb_database(mariadb_server: Server) -> Iterator[Database]:
+def mariadb_database(mariadb_server: DatabaseServer) -> Iterator[Database]:
     """A fresh, empty database on the session's server; dropped after the test, with the pod's sessions."""
     name = f"test_{secrets.token_hex(6)}"
     grant = f"grant all on {name}.* to pod@'127.0.0.1'"
@@ -98,7 +98,7 @@ def mariadb_database(mariadb_server: Server) -> Iterator[Database]:
 
 
 @pytest.fixture
-def redis_database(redis_server: Server) -> Iterator[Database]:
+def redis_database(redis_server: DatabaseServer) -> Iterator[Database]:
     """The session's server, empty; emptied again after the test. Channels are its own as well: one test at a time."""
     with redis.Redis.from_url(redis_server.dsn) as client:
         client.flushall()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import uvloop
 
-from loadtests.calibration.calibrating import CalibratedDatabase, Calibration
+from loadtests.calibration.calibrating import Calibration, CalibrationTarget
 from loadtests.calibration.contract import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.calibration.figures import sentence, verdict
 from loadtests.commandline import EX_INTERRUPTED, EX_USAGE, Parser
@@ -40,18 +40,18 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _databases(named: Sequence[str]) -> list[CalibratedDatabase]:
+def _databases(named: Sequence[str]) -> list[CalibrationTarget]:
     try:
         dsns, holders = (json.loads(os.environ.get(name, "{}")) for name in (DSNS, HOLDERS_DSNS))
         pairs = [text.rpartition(":")[::2] for text in named]
-        return [CalibratedDatabase(name, engine, dsns.get(name, ""), holders.get(name, "")) for name, engine in pairs]
+        return [CalibrationTarget(name, engine, dsns.get(name, ""), holders.get(name, "")) for name, engine in pairs]
     except ValueError:  # its message would quote passwords
         sys.stderr.write(f"{DSNS} and {HOLDERS_DSNS} must be JSON objects, database → DSN\n")
         raise SystemExit(EX_USAGE) from None
 
 
 async def _calibrate(
-    arguments: argparse.Namespace, databases: Sequence[CalibratedDatabase], report: Callable[..., None]
+    arguments: argparse.Namespace, databases: Sequence[CalibrationTarget], report: Callable[..., None]
 ) -> None:
     """SIGTERM cancels it; scratch objects are dropped on the way out."""
     task = asyncio.current_task()

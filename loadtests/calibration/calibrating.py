@@ -21,7 +21,7 @@ _LAST_SAMPLES = 1.6
 
 
 @dataclass(frozen=True)
-class CalibratedDatabase:
+class CalibrationTarget:
     """A database of the run: its name, its engine, the observer's DSN, and that of the sessions that hold locks."""
 
     name: str
@@ -46,7 +46,7 @@ class Calibration:
     """Calibrates the databases of one run, all at the same time. `scratch` is a directory for it alone."""
 
     def __init__(
-        self, databases: Sequence[CalibratedDatabase], form: Form, scratch: Path, progress: Callable[[str], None]
+        self, databases: Sequence[CalibrationTarget], form: Form, scratch: Path, progress: Callable[[str], None]
     ) -> None:
         self._form, self._scratch, self._progress = form, scratch, progress
         self._origin_ns = time.monotonic_ns()
@@ -120,7 +120,7 @@ class Calibration:
     def _counting_s(self) -> float:
         return 1.2 * _COUNTED_EVERY_S if self._form == "full" else 0.0
 
-    async def _hold(self, database: CalibratedDatabase, scratch: Path, ready: Ready) -> HeldWaits | str:
+    async def _hold(self, database: CalibrationTarget, scratch: Path, ready: Ready) -> HeldWaits | str:
         """The waits that took place, or why no lock could be held."""
         holds = plan(database.engine, self._form)
         self._progress(f"{database.name}: holding {len(holds)} locks")
@@ -132,7 +132,7 @@ class Calibration:
             return _first(error)
 
 
-async def _why_unreachable(database: CalibratedDatabase) -> str:
+async def _why_unreachable(database: CalibrationTarget) -> str:
     """Why its sessions cannot be opened; empty where they can."""
     connect = calibration_of(database.engine).connect
     if connect is None:

@@ -7,7 +7,7 @@ from typing import cast
 
 from loadtests import engines
 from loadtests.calibration.matching import ReportedWait
-from loadtests.calibration.plan import Form, Hold, Lock, Several, numbered
+from loadtests.calibration.plan import Form, Lock, PlannedHold, Several, numbered
 from loadtests.calibration.sessionholds import HoldServer, Ready, SessionHolds, in_time
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, ExpectedWait, expected
@@ -84,7 +84,7 @@ class EngineCalibration:
     """
 
     plans: Mapping[Form, Sequence[Several]]
-    hold: Callable[[HoldContext, Sequence[Hold]], Awaitable[Work]]
+    hold: Callable[[HoldContext, Sequence[PlannedHold]], Awaitable[Work]]
     tolerances: Mapping[str, Tolerances] = field(default_factory=dict)
     counter: ServerCounter | None = None
     behind_first: Collection[Lock] = frozenset()
@@ -102,7 +102,7 @@ def is_calibrated(engine: str, form: Form) -> bool:
     return engines.has(engine, "calibration") and form in calibration_of(engine).plans
 
 
-def plan(engine: str, form: Form) -> list[Hold]:
+def plan(engine: str, form: Form) -> list[PlannedHold]:
     """An engine's holds, numbered. Raises KeyError for a form that it has no plan for."""
     return numbered(calibration_of(engine).plans[form])
 
@@ -117,14 +117,14 @@ class HeldWaits:
     reported: Sequence[ReportedWait] = ()
 
 
-async def hold(engine: str, context: HoldContext, holds: Sequence[Hold]) -> HeldWaits:
+async def hold(engine: str, context: HoldContext, holds: Sequence[PlannedHold]) -> HeldWaits:
     """Makes the holds. Raises what the driver raises; scratch objects are removed then, too."""
     own, clock = calibration_of(engine), context.clock
     done, reported = await own.hold(context, holds)
     return HeldWaits(clock.error_ns, expected(own.behind_first, done, clock.error_of_ns), reported)
 
 
-async def hold_by_sessions(server: HoldServer, context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def hold_by_sessions(server: HoldServer, context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     """For engines whose sessions hold locks and wait for them in the server."""
     return await SessionHolds(server, context.clock).make(holds, SESSIONS, context.ready), ()
 

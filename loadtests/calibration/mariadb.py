@@ -17,7 +17,7 @@ from loadtests.calibration.contract import (
     connect_once,
     hold_by_sessions,
 )
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import KEYS, HoldSession, LockRefused, ServerSilent, in_time, until
 from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import parse_address
@@ -93,7 +93,7 @@ class MariadbHoldServer:
         async with self._asking, self._control.cursor() as cursor:
             await cursor.execute("SELECT 1")
 
-    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[HoldSession]:
+    async def open(self, sessions: int, holds: Sequence[PlannedHold]) -> Sequence[HoldSession]:
         changed = {0, *(hold.number for hold in holds if hold.lock == "metadata")}
         self._tables = [ROWS, *(f"{ROWS}_{number}" for number in sorted(changed))]
         await self._drop(self._control)
@@ -142,7 +142,7 @@ class MariadbHoldServer:
             connection.close()
 
 
-async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     return await hold_by_sessions(MariadbHoldServer(context.dsn), context, holds)
 
 

@@ -15,7 +15,7 @@ SHARED_FOR = 0.2
 
 
 @dataclass(frozen=True)
-class Hold:
+class PlannedHold:
     """One lock, held for `seconds` after its last waiter has begun to wait.
 
     `waiters` sessions wait: in a `chain` each for the one before it, in a `queue` all for the same lock. In a
@@ -50,15 +50,15 @@ class Several(NamedTuple):
     """A hold of a plan and how often it is made; `numbered` gives the holds their numbers."""
 
     times: int
-    hold: Hold
+    hold: PlannedHold
 
 
 def S(times: int, *fields: Any, **named: Any) -> Several:  # noqa: N802  keeps the tables of plans readable
     """`times` holds of these fields of Hold, without its number."""
-    return Several(times, Hold(0, *fields, **named))
+    return Several(times, PlannedHold(0, *fields, **named))
 
 
-def numbered(plan: Sequence[Several]) -> list[Hold]:
+def numbered(plan: Sequence[Several]) -> list[PlannedHold]:
     """The holds of a plan in its order."""
     holds = [hold for times, hold in plan for _ in range(times)]
     return [replace(hold, number=number) for number, hold in enumerate(holds)]

@@ -21,7 +21,7 @@ from loadtests.calibration.contract import (
     connect_once,
     hold_by_sessions,
 )
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import KEYS, HoldSession, LockRefused, ServerSilent, in_time, until
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import parse_address
@@ -105,7 +105,7 @@ class PostgresHoldServer:
         async with self._asking:
             return await self._control.fetchval(question, *about)
 
-    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[HoldSession]:
+    async def open(self, sessions: int, holds: Sequence[PlannedHold]) -> Sequence[HoldSession]:
         relations = {0, *(hold.number for hold in holds if hold.lock == "relation")}
         await self._control.execute(_SQL["scratch"].format(keys=KEYS * len(holds)))
         await self._control.execute(";".join(_SQL["scratch_relation"].format(hold=hold) for hold in relations))
@@ -151,7 +151,7 @@ class PostgresHoldServer:
         await self._control.execute(_SQL["drop"])
 
 
-async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     return await hold_by_sessions(PostgresHoldServer(context.dsn, context.server_dsn), context, holds)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from loadtests.calibration.contract import EngineCalibration, HoldContext, ServerCounter, Work
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import Ready
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, LockRequest
@@ -27,7 +27,7 @@ class RedisHolds:
         self._client: Any = None
         self._script = ""
 
-    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[CompletedHold]:
+    async def make(self, holds: Sequence[PlannedHold], ready: Ready) -> list[CompletedHold]:
         """One hold after another: there is one thread."""
         self._client = await redis.open_client(parse_address("redis", self._dsn), timeout_s=5)
         try:
@@ -42,7 +42,7 @@ class RedisHolds:
         finally:
             await self._client.aclose()
 
-    async def _make(self, hold: Hold, session: int, quiet_ns: int, loops_per_s: float) -> CompletedHold:
+    async def _make(self, hold: PlannedHold, session: int, quiet_ns: int, loops_per_s: float) -> CompletedHold:
         sent_ns = self._clock.now_ns()
         took_ns = await self._run(round(hold.seconds * loops_per_s))
         return CompletedHold(hold, [session], [LockRequest(0, sent_ns, sent_ns + took_ns, quiet_ns, "acquired")])
@@ -54,7 +54,7 @@ class RedisHolds:
         return self._clock.now_ns() - sent_ns
 
 
-async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     return await RedisHolds(context.dsn, context.clock).make(holds, context.ready), ()
 
 

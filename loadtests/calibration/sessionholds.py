@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Protocol
 
-from loadtests.calibration.plan import SHARED_FOR, Hold
+from loadtests.calibration.plan import SHARED_FOR, PlannedHold
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, LockRequest
 
@@ -68,7 +68,7 @@ class HoldServer(Protocol):
     async def answer(self) -> None:
         """Runs a trivial statement, also during `waiting`, but not during `open` or `close`."""
 
-    async def open(self, sessions: int, holds: Sequence[Hold]) -> Sequence[HoldSession]:
+    async def open(self, sessions: int, holds: Sequence[PlannedHold]) -> Sequence[HoldSession]:
         """Opens sessions, and makes scratch objects with KEYS keys for each hold, from KEYS times its number on."""
 
     async def waiting(self, session: HoldSession) -> None:
@@ -88,7 +88,7 @@ class SessionHolds:
         self._alone = asyncio.Lock()
         self._quiet_ns: dict[tuple[str, bool], int] = {}
 
-    async def make(self, holds: Sequence[Hold], sessions: int, ready: Ready) -> list[CompletedHold]:
+    async def make(self, holds: Sequence[PlannedHold], sessions: int, ready: Ready) -> list[CompletedHold]:
         """Makes the holds, the longest first. Nothing is left in the server, also after a failure.
 
         Raises ServerSilent, in a group or alone, when the server hangs."""
@@ -111,7 +111,7 @@ class SessionHolds:
             async with in_time():
                 await self._server.answer()
 
-    async def _make_all(self, holds: Sequence[Hold], ready: Ready) -> list[CompletedHold]:
+    async def _make_all(self, holds: Sequence[PlannedHold], ready: Ready) -> list[CompletedHold]:
         await self._measure_quiet(sorted({(h.lock, position) for h in holds for position in (1, 2)}))
         await ready()
         order = sorted(holds, key=lambda h: (-h.seconds, -h.sessions))
@@ -133,7 +133,7 @@ class SessionHolds:
         await session.end(keep=False)
         return took_ns
 
-    async def _make(self, hold: Hold) -> CompletedHold:
+    async def _make(self, hold: PlannedHold) -> CompletedHold:
         async with self._alone if hold.alone else nullcontext(), self._sessions(hold.sessions) as sessions:
             patience_s = hold.seconds if hold.ending == "timed_out" else None
             for position, session in enumerate(sessions):
@@ -142,7 +142,7 @@ class SessionHolds:
             requests = await how(hold, sessions)
             return CompletedHold(hold, [s.number for s in sessions], requests)
 
-    async def _hold(self, hold: Hold, sessions: Sequence[HoldSession]) -> list[LockRequest]:
+    async def _hold(self, hold: PlannedHold, sessions: Sequence[HoldSession]) -> list[LockRequest]:
         """The first session holds; the last ones share its lock. In a chain every session holds its own key and waits
         for the one before."""
         chain, first = hold.shape == "chain", KEYS * hold.number
@@ -166,7 +166,7 @@ class SessionHolds:
             await sessions[0].end(keep=_kept(hold))
         return [task.result() for task in requested]
 
-    async def _deadlock(self, hold: Hold, sessions: Sequence[HoldSession]) -> list[LockRequest]:
+    async def _deadlock(self, hold: PlannedHold, sessions: Sequence[HoldSession]) -> list[LockRequest]:
         first = KEYS * hold.number
         for position, session in enumerate(sessions):
             await session.take(hold.lock, first + position, 0)
@@ -177,7 +177,7 @@ class SessionHolds:
             other = group.create_task(self._request(sessions[1], hold, first, 1))
         return [one.result(), other.result()]
 
-    async def _request(self, session: HoldSession, hold: Hold, key: int, position: int) -> LockRequest:
+    async def _request(self, session: HoldSession, hold: PlannedHold, key: int, position: int) -> LockRequest:
         sent_ns, outcome = self._clock.now_ns(), "acquired"
         try:
             await session.take(hold.lock, key, max(position, 1))
@@ -202,7 +202,7 @@ class SessionHolds:
                 self._changed.notify_all()
 
 
-async def _release_shared(hold: Hold, sharing: Sequence[HoldSession]) -> None:
+async def _release_shared(hold: PlannedHold, sharing: Sequence[HoldSession]) -> None:
     """Releases the lock of all holders but the first."""
     if sharing:
         await asyncio.sleep(hold.seconds * SHARED_FOR)
@@ -210,7 +210,7 @@ async def _release_shared(hold: Hold, sharing: Sequence[HoldSession]) -> None:
         await session.end(keep=_kept(hold))
 
 
-def _kept(hold: Hold) -> bool:
+def _kept(hold: PlannedHold) -> bool:
     """Whether a hold is committed, as transactions are; the sync of a commit would prolong short holds."""
     return hold.seconds >= 0.01
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
 from loadtests.calibration.matching import ReportedWait
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import Ready
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, LockRequest
 from loadtests.drivers.sqlite import connect
 from loadtests.pod.storage.contract import Call, StorageConflict, Transaction
-from loadtests.pod.storage.sqlite.driver import Database, Session
+from loadtests.pod.storage.sqlite.driver import SqliteDatabase, SqliteSession
 
 _QUIET_READINGS = 15
 _HOLDER = 0
@@ -32,9 +32,9 @@ class SqliteHolds:
         self._origin_ns = time.monotonic_ns() - clock.now_ns()
         self._transactions: list[Transaction] = []
         self._keys = count(_HOLDER + 1)
-        self._database = Database(str(self._path), self._transactions.append)
+        self._database = SqliteDatabase(str(self._path), self._transactions.append)
 
-    async def make(self, holds: Sequence[Hold], ready: Ready) -> list[CompletedHold]:
+    async def make(self, holds: Sequence[PlannedHold], ready: Ready) -> list[CompletedHold]:
         """One hold after another: there is one write lock. Leaves no file behind."""
         try:
             await self._database.start()
@@ -53,7 +53,7 @@ class SqliteHolds:
             for file in self._path.parent.glob(f"{self._path.name}*"):
                 file.unlink()
 
-    async def _make(self, holder: "SqliteLockHolder", hold: Hold, quiet_ns: int) -> CompletedHold:
+    async def _make(self, holder: "SqliteLockHolder", hold: PlannedHold, quiet_ns: int) -> CompletedHold:
         keys = [next(self._keys) for _ in range(hold.waiters)]
         await holder.run("BEGIN IMMEDIATE")
         writes = [asyncio.create_task(self._write(key, hold.name)) for key in keys]
@@ -75,7 +75,7 @@ class SqliteHolds:
             return asked_ns, self._clock.now_ns(), "timed_out"
         return asked_ns, got_ns, "acquired"
 
-    def _begun(self, _session: Session) -> int:
+    def _begun(self, _session: SqliteSession) -> int:
         return self._clock.now_ns()
 
     def reported(self) -> list[ReportedWait]:
@@ -111,7 +111,7 @@ class SqliteLockHolder:
         await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
 
-async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     own = SqliteHolds(context.scratch, context.clock)
     return await own.make(holds, context.ready), own.reported()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from loadtests.calibration.plan import Hold
+from loadtests.calibration.plan import PlannedHold
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LockRequest:
 class CompletedHold:
     """A hold as it took place: the sessions' numbers in the server, the holder's first."""
 
-    hold: Hold
+    hold: PlannedHold
     sessions: Sequence[int]
     requests: Sequence[LockRequest]
 
@@ -79,7 +79,7 @@ def _wait(behind_first: Collection[str], done: CompletedHold, request: LockReque
 
 
 def _blockers(
-    behind_first: Collection[str], hold: Hold, sessions: Sequence[int], position: int
+    behind_first: Collection[str], hold: PlannedHold, sessions: Sequence[int], position: int
 ) -> tuple[set[int], set[int]]:
     """The sessions that may be named as direct blocker, and as root blocker, of the one in that position."""
     if hold.ending == "deadlock":  # a cycle has no head: its root is the session that closes it, or the other one

@@ -13,8 +13,8 @@ from loadtests import engines
 from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
 from loadtests.ledger.divergence import diverged
-from loadtests.ledger.findings import Finding, unknown
-from loadtests.ledger.stored import Accounts, Read, Stored, UnreadableError, store
+from loadtests.ledger.findings import LedgerFinding, unknown
+from loadtests.ledger.stored import LedgerAccounts, Read, StorageUnreadableError, Stored, store
 from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
@@ -54,7 +54,7 @@ class Sides:
 class Context:
     """What the manifest says of the run: its accounts, and the Unix clock at its origin."""
 
-    accounts: Accounts
+    accounts: LedgerAccounts
     unix_at_origin_ns: int = 0
     modes: Mapping[str, Mode] = field(default_factory=dict)
 
@@ -83,25 +83,25 @@ def _context(directory: RunDirectory, modes: Mapping[str, Mode]) -> Context:
     manifest = directory.read("manifest") or {}
     pods = (manifest.get("target") or {}).get("pods") or ()
     names = [name for pod in pods for name in pod.get("accounts") or ()]
-    return Context(Accounts(names), int((manifest.get("clock") or {}).get("realtime_ns") or 0), modes)
+    return Context(LedgerAccounts(names), int((manifest.get("clock") or {}).get("realtime_ns") or 0), modes)
 
 
-def _read(databases: Mapping[str, StoredDatabase], accounts: Accounts) -> Sides:
+def _read(databases: Mapping[str, StoredDatabase], accounts: LedgerAccounts) -> Sides:
     stored: dict[str, Stored] = {}
     for name, database in databases.items():
         try:
             one = asyncio.run(_stored(database, accounts, dual=bool(database.side)))
-        except UnreadableError as error:
+        except StorageUnreadableError as error:
             return Sides({}, f"{name}: {error}" if len(databases) > 1 else str(error))
         side = database.side
         stored[side] = stored[side] + one if side in stored else one
     return Sides(stored, "" if stored else "the storage cannot be read from outside of its pod")
 
 
-async def _stored(database: StoredDatabase, accounts: Accounts, dual: bool) -> Stored:
+async def _stored(database: StoredDatabase, accounts: LedgerAccounts, dual: bool) -> Stored:
     """Raises UnreadableError."""
     if not engines.has(database.engine, "ledger"):
-        raise UnreadableError(f"the storage {database.engine} cannot be read from outside")
+        raise StorageUnreadableError(f"the storage {database.engine} cannot be read from outside")
     now_ns = time.time_ns()
     silent_since_ns = now_ns - int((RESUME_S + GRACE_S) * 1e9)
     names = ("topics", "chats", "messages", "events", *(("connections", "subscriptions") if dual else ()))
@@ -109,10 +109,10 @@ async def _stored(database: StoredDatabase, accounts: Accounts, dual: bool) -> S
         async with asyncio.timeout(READ_WITHIN_S), reading(database.engine, database.dsn, silent_since_ns) as read:
             return await store(read, names, accounts, now_ns)
     except TimeoutError:
-        raise UnreadableError(f"{database.engine} was not read within {READ_WITHIN_S:.0f} s") from None
+        raise StorageUnreadableError(f"{database.engine} was not read within {READ_WITHIN_S:.0f} s") from None
 
 
-def findings(claims: Claims, sides: Sides, context: Context) -> list[Finding]:
+def findings(claims: Claims, sides: Sides, context: Context) -> list[LedgerFinding]:
     """One for each way in which load and storage can differ."""
     received = pushes.received(claims)
     spans = pushes.spans(claims, received)
@@ -134,7 +134,7 @@ def findings(claims: Claims, sides: Sides, context: Context) -> list[Finding]:
 
 def _without_storage(
     claims: Claims, received: pushes.ReceivedPushes, spans: pushes.Spans, reason: str
-) -> list[Finding]:
+) -> list[LedgerFinding]:
     asked = ("lost_accepts", "accepts_nobody_was_told", "lost_messages", "never_offered")
     return [
         unknown("orphans", "storage", reason),
@@ -159,7 +159,7 @@ def _answering(sides: Mapping[str, Stored], context: Context) -> Stored:
     return old + new
 
 
-def _diverged(claims: Claims, sides: Mapping[str, Stored], context: Context) -> Finding:
+def _diverged(claims: Claims, sides: Mapping[str, Stored], context: Context) -> LedgerFinding:
     """Of the run's accounts that are written to both sides."""
     elsewhere = [context.accounts.number(name) for name, mode in context.modes.items() if mode != "dual"]
     accounts = np.setdiff1d(np.arange(context.accounts.named), np.array(elsewhere, np.int64))

@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 
 from loadtests.ledger.claims import ACCEPT, OFFER, OK, SEND, UNKNOWN, Claims
-from loadtests.ledger.findings import Finding, found, of_keys
-from loadtests.ledger.stored import Keys, Orphans, Stored, Table, codes, pair, topic_words
+from loadtests.ledger.findings import LedgerFinding, found, of_keys
+from loadtests.ledger.stored import Keys, Orphans, Stored, StoredTable, codes, pair, topic_words
 
 BOTH: Final = "rows and storage"
 
 
-def orphans(of: Orphans) -> Finding:
+def orphans(of: Orphans) -> LedgerFinding:
     """By why, and by how long ago they became one."""
     parts = [f"{number} {why}" for why, number in sorted(of.why.items())]
     ages = [f"{number} {age}" for age, number in of.ages.items()]
@@ -20,7 +20,7 @@ def orphans(of: Orphans) -> Finding:
     return found("orphans", "storage", of.count, of.evidence, reason)
 
 
-def chats(claims: Claims, stored: Stored) -> Iterator[Finding]:
+def chats(claims: Claims, stored: Stored) -> Iterator[LedgerFinding]:
     """Every check that needs both sides."""
     taken = stored["chats"]["id"][stored["chats"]["accepted_by"] != 0]
     acknowledged = np.unique(claims.done(ACCEPT)["chat"])
@@ -43,12 +43,12 @@ def chats(claims: Claims, stored: Stored) -> Iterator[Finding]:
     yield of_keys("lost_messages", BOTH, lost, "acknowledged as sent, missing in the storage")
 
 
-def accepted_twice_by_replies(claims: Claims) -> Finding:
+def accepted_twice_by_replies(claims: Claims) -> LedgerFinding:
     """From the rows alone."""
     return of_keys("accepted_twice", "rows", _acknowledged_twice(claims), "accepted by more than one agent")
 
 
-def never_offered(claims: Claims, stored: Stored, undelivered: Keys) -> Finding:
+def never_offered(claims: Claims, stored: Stored, undelivered: Keys) -> LedgerFinding:
     """Offers without their event, and those (`undelivered`) whose event reached no agent subscribed throughout."""
     offered = _events(stored, "chat.offered")["key"]
     missing = np.setdiff1d(np.unique(claims.done(OFFER)["key"]), offered)
@@ -82,7 +82,7 @@ def repeated_messages(stored: Stored) -> Keys:
     return _repeated(_events(stored, "message.sent")["key"])
 
 
-def gaps(stored: Stored) -> Finding:
+def gaps(stored: Stored) -> LedgerFinding:
     """Topics whose events are not numbered 1, 2, 3 … up to the number that the topic says it has reached."""
     events, heads = stored["events"], stored["topics"]
     topic = np.concatenate([events["topic"], heads["topic"]])
@@ -97,7 +97,7 @@ def gaps(stored: Stored) -> Finding:
     return found("sequence_gaps", "storage", len(wrong), names, "topics whose events do not count from 1 without a gap")
 
 
-def _events(stored: Stored, kind: str) -> Table:
+def _events(stored: Stored, kind: str) -> StoredTable:
     events = stored["events"]
     return events.where(events["kind"] == codes([kind])[0])
 

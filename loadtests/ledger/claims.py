@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from loadtests.ledger.stored import Column, Table
+from loadtests.ledger.stored import Column, StoredTable
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import read_batches
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, TOPICS
@@ -40,12 +40,12 @@ class Claims:
     is about, as the storage's topics: 0 the queue, else the chat's key.
     """
 
-    rows: Table
+    rows: StoredTable
 
-    def of(self, *operations: int) -> Table:
+    def of(self, *operations: int) -> StoredTable:
         return self.rows.where(np.isin(self.rows["operation"], operations))
 
-    def done(self, operation: int) -> Table:
+    def done(self, operation: int) -> StoredTable:
         """The rows of an operation that were acknowledged."""
         rows = self.of(operation)
         return rows.where(rows["outcome"] == OK)
@@ -56,7 +56,7 @@ def read_claims(directory: RunDirectory) -> Claims:
     parts = [_columns(_EMPTY, 0)]
     for worker, path in enumerate(directory.table_files("operations")):
         parts += [_columns(batch, worker) for batch in read_batches(path)]
-    return Claims(Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}))
+    return Claims(StoredTable({name: np.concatenate([part[name] for part in parts]) for name in parts[0]}))
 
 
 _EMPTY = pa.RecordBatch.from_pydict({name: pa.array([], pa.int64()) for name in (*_COLUMNS, "connection")})

@@ -17,14 +17,14 @@ from loadtests.ledger.claims import (
     UNSUBSCRIBE,
     Claims,
 )
-from loadtests.ledger.findings import Finding, found
-from loadtests.ledger.stored import MOST_EVIDENCE, Keys, Stored, Table, pair
+from loadtests.ledger.findings import LedgerFinding, found
+from loadtests.ledger.stored import MOST_EVIDENCE, Keys, Stored, StoredTable, pair
 
 IDS = {"chats": "id", "messages": "key", "events": "key", "connections": "id", "subscriptions": "connection"}
 """Table → the column that a row is named by."""
 
 
-def diverged(claims: Claims, legacy: Stored, upgraded: Stored) -> Finding:
+def diverged(claims: Claims, legacy: Stored, upgraded: Stored) -> LedgerFinding:
     """Rows that are on one side only, or not the same on both, of accounts that are written to both. What was not
     acknowledged may have been made on one side and not on the other, and is reported separately."""
     doubtful = {name: _doubtful(claims, name) for name in IDS}
@@ -58,10 +58,10 @@ def _without_shifts(side: Stored, other: Stored, doubtful: Keys) -> Stored:
     ]
     shifted = np.isin(_topics(ours), np.concatenate(shifting))
     numbers = np.where(shifted, 0, ours["sequence"])
-    return Stored(side.orphans, {**side.tables, "events": Table({**ours.columns, "sequence": numbers})})
+    return Stored(side.orphans, {**side.tables, "events": StoredTable({**ours.columns, "sequence": numbers})})
 
 
-def _topics(events: Table) -> Keys:
+def _topics(events: StoredTable) -> Keys:
     """A topic's number is its own within its account only."""
     return pair(events["account"], events["topic"].astype(np.uint64))
 
@@ -71,14 +71,14 @@ def _names(sure: dict[str, Keys]) -> Iterator[str]:
         yield from (f"{name} {key:016x}" for key in keys[:MOST_EVIDENCE].tolist())
 
 
-def _differing(one: Table, other: Table, column: str) -> Keys:
+def _differing(one: StoredTable, other: StoredTable, column: str) -> Keys:
     """The names of rows that are not on both sides as they are on one."""
     ours, theirs = _signatures(one), _signatures(other)
     only = np.concatenate([one[column][~np.isin(ours, theirs)], other[column][~np.isin(theirs, ours)]])
     return np.unique(only)
 
 
-def _signatures(rows: Table) -> Keys:
+def _signatures(rows: StoredTable) -> Keys:
     whole = np.zeros(len(rows), dtype=np.uint64)
     for name, column in rows.columns.items():
         if name != "published_at":
@@ -103,6 +103,6 @@ def _spared(claims: Claims) -> dict[str, int]:
     }
 
 
-def _unacknowledged(claims: Claims, *operations: int) -> Table:
+def _unacknowledged(claims: Claims, *operations: int) -> StoredTable:
     rows = claims.of(*operations)
     return rows.where(np.isin(rows["outcome"], (FAIL, UNKNOWN)))

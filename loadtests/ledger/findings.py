@@ -11,7 +11,7 @@ Known = Literal["rows", "storage", "rows and storage"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class LedgerFinding:
     """`count` None: unknown. `reason` says what was found, why it is not known, or what cannot be known of it."""
 
     check: str
@@ -21,7 +21,7 @@ class Finding:
     reason: str
     known: Known
 
-    def beside(self, words: str) -> "Finding":
+    def beside(self, words: str) -> "LedgerFinding":
         """With a note that holds for every result."""
         return replace(self, reason="; ".join(filter(None, [self.reason, words])))
 
@@ -29,15 +29,15 @@ class Finding:
         return {**asdict(self), "evidence": list(self.evidence)}
 
 
-def found(check: str, known: Known, count: int, evidence: Iterable[str], reason: str) -> Finding:
+def found(check: str, known: Known, count: int, evidence: Iterable[str], reason: str) -> LedgerFinding:
     """`reason` says what it is that was counted, if there is any."""
     named = tuple(text for _, text in zip(range(MOST_EVIDENCE), evidence, strict=False))
-    return Finding(check, "fail" if count else "pass", int(count), named, reason if count else "", known)
+    return LedgerFinding(check, "fail" if count else "pass", int(count), named, reason if count else "", known)
 
 
-def of_keys(check: str, known: Known, keys: Keys, reason: str) -> Finding:
+def of_keys(check: str, known: Known, keys: Keys, reason: str) -> LedgerFinding:
     return found(check, known, len(keys), (f"{key:016x}" for key in keys[:MOST_EVIDENCE].tolist()), reason)
 
 
-def unknown(check: str, known: Known, reason: str) -> Finding:
-    return Finding(check, "unknown", None, (), reason, known)
+def unknown(check: str, known: Known, reason: str) -> LedgerFinding:
+    return LedgerFinding(check, "unknown", None, (), reason, known)

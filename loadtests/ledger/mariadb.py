@@ -9,7 +9,7 @@ from asyncmy.errors import MySQLError
 from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.ledger.stored import Read, Row, UnreadableError, sql
+from loadtests.ledger.stored import Read, Row, StorageUnreadableError, sql
 from loadtests.sanitize import sanitize_error
 
 _CONNECT_S = 5.0
@@ -37,4 +37,4 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
         finally:
             connection.close()
     except (AddressError, OSError, MySQLError) as error:
-        raise UnreadableError(f"MariaDB: {sanitize_error(error)}") from error
+        raise StorageUnreadableError(f"MariaDB: {sanitize_error(error)}") from error

@@ -8,7 +8,7 @@ import asyncpg
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.ledger.stored import Read, Row, UnreadableError, sql
+from loadtests.ledger.stored import Read, Row, StorageUnreadableError, sql
 from loadtests.sanitize import sanitize_error
 
 _CONNECT_S = 5.0
@@ -32,4 +32,4 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
         finally:
             connection.terminate()
     except (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        raise UnreadableError(f"PostgreSQL: {sanitize_error(error)}") from error
+        raise StorageUnreadableError(f"PostgreSQL: {sanitize_error(error)}") from error

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from loadtests.ledger.claims import CHAT, CLOSE, OK, PUSH, QUEUE, REFUSED, SUBSCRIBE, UNSUBSCRIBE, Claims
-from loadtests.ledger.findings import Finding, Known, found, of_keys, unknown
-from loadtests.ledger.stored import Keys, Numbers, Stored, Table, pair, topic_words
+from loadtests.ledger.findings import Known, LedgerFinding, found, of_keys, unknown
+from loadtests.ledger.stored import Keys, Numbers, Stored, StoredTable, pair, topic_words
 
 UNDER_WAY_S: Final = 10.0
 """How long before its subscriber's end an event may be published without counting as lost when it did
@@ -59,9 +59,9 @@ class Spans:
 class ReceivedPushes:
     """The pushes received: the first of each number, those repeated, and those behind a higher number."""
 
-    first: Table
-    again: Table
-    late: Table
+    first: StoredTable
+    again: StoredTable
+    late: StoredTable
 
 
 def received(claims: Claims) -> ReceivedPushes:
@@ -78,11 +78,11 @@ def received(claims: Claims) -> ReceivedPushes:
     _, first = np.unique(place * step + sequence, return_index=True)
     once = np.zeros(len(place), dtype=np.bool_)
     once[first] = True
-    sorted_ = Table({name: column[order] for name, column in pushes.columns.items()})
+    sorted_ = StoredTable({name: column[order] for name, column in pushes.columns.items()})
     return ReceivedPushes(sorted_.where(once), sorted_.where(~once), sorted_.where(once & (sequence < before)))
 
 
-def _place(rows: Table) -> Numbers:
+def _place(rows: StoredTable) -> Numbers:
     """Connection and topic as small numbers."""
     _, place = np.unique(pair(rows["connection"], rows["subject"]), return_inverse=True)
     return place.astype(np.int64)
@@ -96,7 +96,7 @@ def spans(claims: Claims, pushes: ReceivedPushes) -> Spans:
     ended = ended.where(np.isin(ended["topic"], (QUEUE, CHAT)))
     names, place = np.unique(pair(begun["connection"], begun["subject"]), return_inverse=True)
     order = np.lexsort((begun["started_ns"], place))
-    begun, place = Table({n: c[order] for n, c in begun.columns.items()}), place[order]
+    begun, place = StoredTable({n: c[order] for n, c in begun.columns.items()}), place[order]
     alive_ns, closed_ns = _lives(claims, begun["connection"])
     over_ns = np.minimum(_until(begun, ended), closed_ns)
     until_ns = np.minimum(over_ns, alive_ns)
@@ -108,7 +108,7 @@ def spans(claims: Claims, pushes: ReceivedPushes) -> Spans:
     return Spans(*whose, begun["sequence"], until_ns, alive_ns < over_ns, last, came)
 
 
-def _owners(pushed: Table, begun: Table, names: Keys, place: Numbers) -> tuple[Numbers, Numbers]:
+def _owners(pushed: StoredTable, begun: StoredTable, names: Keys, place: Numbers) -> tuple[Numbers, Numbers]:
     """Of each push that belongs to a subscription: which, and its number. It is the last one of its connection and
     topic that began below the number."""
     at, known = _found(names, pair(pushed["connection"], pushed["subject"]))
@@ -128,7 +128,7 @@ def _found(names: Keys, wanted: Keys) -> tuple[Numbers, Mask]:
     return at.astype(np.int64), known
 
 
-def _until(begun: Table, ended: Table) -> Numbers:
+def _until(begun: StoredTable, ended: StoredTable) -> Numbers:
     """When the next unsubscribing, or subscribing again, of the same connection and topic began."""
     of_begun, of_ended = (pair(rows["connection"], rows["subject"]) for rows in (begun, ended))
     _, place = np.unique(np.concatenate([of_begun, of_ended]), return_inverse=True)
@@ -186,7 +186,7 @@ def trailing_events(of: Spans, stored: Stored, unix_at_origin_ns: int) -> Traili
     return TrailingEvents(lost, due_by(until_us + np.where(of.cut, allowed_us, 0)) - lost)
 
 
-def lost(of: Spans, trailing: TrailingEvents | None, reason: str) -> Finding:
+def lost(of: Spans, trailing: TrailingEvents | None, reason: str) -> LedgerFinding:
     """`trailing` None: the storage could not be asked, says `reason`."""
     count = int(of.missing.sum() + (trailing.lost.sum() if trailing else 0))
     bad = np.flatnonzero((of.missing > 0) | ((trailing.lost > 0) if trailing else False))
@@ -218,14 +218,14 @@ def undelivered(of: Spans, trailing: TrailingEvents, stored: Stored, pushes: Rec
     return np.unique(np.concatenate(expected))
 
 
-def duplicated(pushes: ReceivedPushes, messages: Keys | None) -> Finding:
+def duplicated(pushes: ReceivedPushes, messages: Keys | None) -> LedgerFinding:
     """Messages that were delivered twice to one connection, or (`messages`) are there twice as events."""
     twice = np.unique(np.concatenate([pushes.again["key"], np.empty(0, np.uint64) if messages is None else messages]))
     known: Known = "rows" if messages is None else "rows and storage"
     return of_keys("duplicated_messages", known, twice, "there twice, or pushed twice to one connection")
 
 
-def reordered(pushes: ReceivedPushes) -> Finding:
+def reordered(pushes: ReceivedPushes) -> LedgerFinding:
     return of_keys(
         "reordered", "rows", np.unique(pushes.late["key"]), "came behind an event of their topic with a higher number"
     )

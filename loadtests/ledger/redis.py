@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.ledger.stored import Read, Row, UnreadableError
+from loadtests.ledger.stored import Read, Row, StorageUnreadableError
 
 _ROWS = 5_000
 _CONNECT_S = 5.0
@@ -35,7 +35,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
 
         yield read
     except (AddressError, RedisError, OSError) as error:
-        raise UnreadableError(f"Redis: {error or type(error).__name__}") from error
+        raise StorageUnreadableError(f"Redis: {error or type(error).__name__}") from error
     finally:
         if client is not None:
             await client.aclose()

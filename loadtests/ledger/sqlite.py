@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from loadtests.drivers.sqlite import connect
-from loadtests.ledger.stored import Read, Row, UnreadableError, sql
+from loadtests.ledger.stored import Read, Row, StorageUnreadableError, sql
 
 _BUSY_S = 5.0
 _ROWS = 10_000
@@ -17,7 +17,7 @@ _ROWS = 10_000
 
 def _open(path: str) -> Any:
     if not Path(path).is_file():
-        raise UnreadableError(f"there is no file {Path(path).name}")
+        raise StorageUnreadableError(f"there is no file {Path(path).name}")
     return connect(path, _BUSY_S, read_only=True)
 
 
@@ -38,4 +38,4 @@ async def reading(path: str, silent_since_ns: int) -> AsyncIterator[Read]:
         finally:
             connection.close()
     except apsw.Error as error:
-        raise UnreadableError(f"SQLite: {error}") from error
+        raise StorageUnreadableError(f"SQLite: {error}") from error

@@ -26,11 +26,11 @@ AGES: tuple[tuple[str, float], ...] = (("under 1 min", 60), ("under 10 min", 600
 """How long ago a subscription became an orphan: name, and bound in seconds."""
 
 
-class UnreadableError(Exception):
+class StorageUnreadableError(Exception):
     """The storage cannot be read; the message says why, without secrets."""
 
 
-class Accounts:
+class LedgerAccounts:
     """Accounts by number, in the order in which the run's manifest names them; others behind."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -73,7 +73,7 @@ class Orphans:
 
 
 @dataclass(frozen=True)
-class Table:
+class StoredTable:
     """Columns by name, one array each."""
 
     columns: dict[str, npt.NDArray[Any]]
@@ -84,11 +84,11 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def __add__(self, other: "Table") -> "Table":
-        return Table({name: np.concatenate([column, other[name]]) for name, column in self.columns.items()})
+    def __add__(self, other: "StoredTable") -> "StoredTable":
+        return StoredTable({name: np.concatenate([column, other[name]]) for name, column in self.columns.items()})
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> "Table":
-        return Table({name: column[mask] for name, column in self.columns.items()})
+    def where(self, mask: npt.NDArray[np.bool_]) -> "StoredTable":
+        return StoredTable({name: column[mask] for name, column in self.columns.items()})
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Stored:
     """One database, as of one moment. Keys are numbers; `accounts` has the accounts' numbers for every table."""
 
     orphans: Orphans
-    tables: dict[str, Table]
+    tables: dict[str, StoredTable]
 
-    def __getitem__(self, name: str) -> Table:
+    def __getitem__(self, name: str) -> StoredTable:
         return self.tables[name]
 
     def __add__(self, other: "Stored") -> "Stored":
@@ -175,7 +175,7 @@ COLUMNS: dict[str, dict[str, Callable[[Sequence[Any]], npt.NDArray[Any]]]] = {
 """Table → its columns after `account`, and how each becomes numbers."""
 
 
-async def store(read: Read, names: Iterable[str], accounts: Accounts, now_ns: int) -> Stored:
+async def store(read: Read, names: Iterable[str], accounts: LedgerAccounts, now_ns: int) -> Stored:
     """Reads the orphans and these tables."""
     orphans = Orphans()
     async for rows in read("orphans"):
@@ -186,8 +186,8 @@ async def store(read: Read, names: Iterable[str], accounts: Accounts, now_ns: in
 async def _table(
     batches: AsyncIterator[Sequence[Row]],
     columns: dict[str, Callable[[Sequence[Any]], npt.NDArray[Any]]],
-    accounts: Accounts,
-) -> Table:
+    accounts: LedgerAccounts,
+) -> StoredTable:
     convert = {"account": accounts.numbers, **columns}
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [to([])] for name, to in convert.items()}
     async for rows in batches:
@@ -195,7 +195,7 @@ async def _table(
             continue
         for (name, to), values in zip(convert.items(), zip(*rows, strict=True), strict=True):
             parts[name].append(to(values))
-    return Table({name: np.concatenate(arrays) for name, arrays in parts.items()})
+    return StoredTable({name: np.concatenate(arrays) for name, arrays in parts.items()})
 
 
 def sql(name: str, silent_since_ns: int) -> str:

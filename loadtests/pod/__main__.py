@@ -25,7 +25,7 @@ from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.migration import MODES
 from loadtests.pod import logs
-from loadtests.pod.application import Pod, Secrets, Settings
+from loadtests.pod.application import PodApplication, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_server_half, parse_protocol
 from loadtests.standardstreams import secure
@@ -133,7 +133,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, taken: Secrets
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        pod = Pod(settings, taken)
+        pod = PodApplication(settings, taken)
     except StorageNameError as error:
         return _fail(str(error), EX_USAGE)
     except OSError as error:
@@ -149,7 +149,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, taken: Secrets
     return 0
 
 
-async def _announce(arguments: argparse.Namespace, pod: Pod, taken: Secrets) -> None:
+async def _announce(arguments: argparse.Namespace, pod: PodApplication, taken: Secrets) -> None:
     if arguments.ready_fd is None:
         _introduce(pod, taken, arguments.show_tokens or sys.stdout.isatty())
         return
@@ -159,7 +159,7 @@ async def _announce(arguments: argparse.Namespace, pod: Pod, taken: Secrets) -> 
         ready.write(json.dumps(line) + "\n")
 
 
-def _introduce(pod: Pod, taken: Secrets, show_tokens: bool) -> None:
+def _introduce(pod: PodApplication, taken: Secrets, show_tokens: bool) -> None:
     lines = {"pod": pod.url, "control": pod.control_url}
     if show_tokens:
         lines[f"token of {ACCOUNT}"] = token_for(ACCOUNT, taken.token_secret)

@@ -8,7 +8,7 @@ _REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "drai
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ControlAnswer:
     """What is answered to a request; `afterwards` is done once the reply is on its way. Raises StorageError."""
 
     outcome: Literal["ok", "refused", "fail", "unknown"]
@@ -17,9 +17,9 @@ class Answer:
     afterwards: Callable[[], Awaitable[None]] | None = None
 
 
-OK: Final = Answer("ok")
+OK: Final = ControlAnswer("ok")
 
 
-def no(error: str, **body: Any) -> Answer:
+def no(error: str, **body: Any) -> ControlAnswer:
     """The answer to what was not done: `refused` or `fail`, as the code says."""
-    return Answer("refused" if error in _REFUSED else "fail", error, body)
+    return ControlAnswer("refused" if error in _REFUSED else "fail", error, body)

@@ -55,7 +55,7 @@ def _ignore(_: Transaction) -> None:
     """Discards a row: no table is written."""
 
 
-class Pod:
+class PodApplication:
     """A running pod."""
 
     def __init__(self, settings: Settings, secrets: Secrets) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from loadtests.pod import controlrequests
-from loadtests.pod.controlrequests import BoundedServer, Incoming, Malformed, body_length, read_body, read_head
+from loadtests.pod.controlrequests import BoundedServer, IncomingRequest, Malformed, body_length, read_body, read_head
 from loadtests.pod.storage.contract import StorageError
 
 HOST: Final = "127.0.0.1"
@@ -55,7 +55,7 @@ class ControlServer:
     def __init__(self, port: int, token: str, routes: Routes) -> None:
         loop = asyncio.get_running_loop()
 
-        class Handler(_Handler):
+        class ControlHandler(_Handler):
             expected = f"Bearer {token}".encode()
 
             def carry_out(self, route: Route, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -64,8 +64,8 @@ class ControlServer:
 
                 return asyncio.run_coroutine_threadsafe(on_loop(), loop).result(route.within_s)
 
-        Handler.routes = routes
-        self._server = BoundedServer((HOST, port), Handler)
+        ControlHandler.routes = routes
+        self._server = BoundedServer((HOST, port), ControlHandler)
         self.url = f"http://{HOST}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="control", daemon=True)
         self._thread.start()
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         until = time.monotonic() + controlrequests.READ_WITHIN_S
-        self._incoming = io.BufferedReader(Incoming(self.connection, until))
+        self._incoming = io.BufferedReader(IncomingRequest(self.connection, until))
         with suppress(OSError):  # it is slow, or has gone
             try:
                 if head := read_head(self._incoming):

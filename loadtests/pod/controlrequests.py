@@ -38,7 +38,7 @@ class Malformed(ValueError):
     """The request is not what the endpoint takes: the message says what that is."""
 
 
-class Incoming(io.RawIOBase):
+class IncomingRequest(io.RawIOBase):
     """The bytes of one connection, until `until` on the monotonic clock. Raises TimeoutError after that."""
 
     def __init__(self, connection: socket.socket, until: float) -> None:

@@ -35,7 +35,7 @@ def server_frame(message: Frame) -> bytes:
     return bytes((first, 0x7F)) + size.to_bytes(8, "big") + payload
 
 
-class Socket:
+class ClientSocket:
     """An Outlet: frames go to the transport's own buffer, which is the connection's bounded queue."""
 
     __slots__ = ("_closing", "_limit", "_server", "_websocket")
@@ -86,7 +86,7 @@ class PodServer:
         """Returns the port. Raises OSError when it is taken."""
         descriptors = Descriptors(self.local_errors)
 
-        class Counted(ServerConnection):
+        class ServerCounts(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 if (accepted := transport.get_extra_info("socket")) is not None:
                     descriptors.opened(accepted.fileno())
@@ -103,12 +103,12 @@ class PodServer:
             open_timeout=self.limits.greeting_within_s,
             max_size=self.limits.max_message_bytes,
             backlog=4096,  # a reconnect storm comes at once
-            create_connection=Counted,
+            create_connection=ServerCounts,
         )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def _visit(self, websocket: ServerConnection) -> None:
-        socket = Socket(websocket, self)
+        socket = ClientSocket(websocket, self)
         visit = Visit(self.service, socket, self.requests, self.local_errors)
         self._visits.add(visit)
         deadline = asyncio.get_running_loop().call_later(self.limits.greeting_within_s, self._hurry, visit, socket)
@@ -134,7 +134,7 @@ class PodServer:
         if websocket.close_code == CLOSE_GOING_AWAY and websocket.protocol.close_rcvd_then_sent:
             await visit.depart()
 
-    def _hurry(self, visit: Visit, socket: Socket) -> None:
+    def _hurry(self, visit: Visit, socket: ClientSocket) -> None:
         if visit.session is not None or visit not in self._visits:
             return
         if visit.under_way:  # it may still fail, and then say no more

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from loadtests.accounts import account_of
-from loadtests.pod.answers import OK, Answer, no
+from loadtests.pod.answers import OK, ControlAnswer, no
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -20,10 +20,10 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Storage,
     StorageError,
+    StorageRefusal,
     Subscribed,
 )
 from loadtests.pod.topics import Outlet, Subscriber, Topic, Topics
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 _MAINTENANCE = Call("maintenance", "", "")
 
 
-class Session:
+class ClientSession:
     """A connection that has a WebSocket on this pod now."""
 
     __slots__ = ("account", "connection", "outlet", "role", "subscribers")
@@ -60,7 +60,7 @@ class Service:
 
     def __init__(self, storage: Storage, token_secret: str, limits: Limits, protocol: Server) -> None:
         self.storage, self.limits, self.protocol = storage, limits, protocol
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, ClientSession] = {}
         self.topics = Topics(storage.events_after, limits.gap_wait_s, protocol)
         self.draining = False
         self.reaped = 0
@@ -68,7 +68,7 @@ class Service:
         self._active: set[str] = set()
         self._touching = asyncio.Lock()
 
-    async def create(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
+    async def create(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ControlAnswer]:
         """Raises StorageError."""
         account = account_of(request.body["token"], self._token_secret)
         if account is None:
@@ -76,7 +76,7 @@ class Service:
         name, role = request.body["name"], request.body["role"]
         row = ConnectionRow(secrets.token_hex(8), account, role, name, secrets.token_urlsafe(18))
         await self.storage.open_connection(Call("connection.create", request.key, account), row)
-        return self._enter(row, outlet), Answer(
+        return self._enter(row, outlet), ControlAnswer(
             "ok",
             body={
                 "connection": row.connection,
@@ -87,7 +87,7 @@ class Service:
             },
         )
 
-    async def resume(self, request: Request, outlet: Outlet) -> tuple[Session | None, Answer]:
+    async def resume(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ControlAnswer]:
         """Sends what was missed, too. Raises StorageError."""
         connection, resume_token = request.body["connection"], request.body["resume_token"]
         account = account_of(request.body["token"], self._token_secret)
@@ -112,23 +112,23 @@ class Service:
         except BaseException:
             self.leave(session)
             raise
-        return session, Answer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
+        return session, ControlAnswer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
 
-    async def _replay(self, session: Session, seen: Mapping[str, int], reached: Mapping[str, int]) -> None:
+    async def _replay(self, session: ClientSession, seen: Mapping[str, int], reached: Mapping[str, int]) -> None:
         for name, subscriber in list(session.subscribers.items()):
             if session.subscribers.get(name) is not subscriber:  # taken over meanwhile
                 return
             topic = self.topics.enter(session.account, name, subscriber)
             await topic.catch_up(subscriber, min(seen.get(name, reached[name]), reached[name]))
 
-    def _enter(self, row: ConnectionRow, outlet: Outlet) -> Session:
+    def _enter(self, row: ConnectionRow, outlet: Outlet) -> ClientSession:
         if before := self.sessions.get(row.connection):
             self.leave(before)
             before.outlet.close(CLOSE_POLICY, "resumed on another WebSocket")
-        session = self.sessions[row.connection] = Session(row, outlet)
+        session = self.sessions[row.connection] = ClientSession(row, outlet)
         return session
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: ClientSession) -> None:
         """The WebSocket is gone: nothing is pushed any more, but the connection can be resumed for a while."""
         if self.sessions.get(session.connection) is session:
             del self.sessions[session.connection]
@@ -137,7 +137,7 @@ class Service:
             self.topics.leave(session.account, name, subscriber)
         session.subscribers.clear()
 
-    async def depart(self, session: Session) -> None:
+    async def depart(self, session: ClientSession) -> None:
         """The client announced its end, as a page does that is closed: its connection is closed at once, also
         while a request of its is under way. Where the storage cannot do that now, silence will."""
         self.leave(session)
@@ -148,7 +148,7 @@ class Service:
         except StorageError as error:
             _log.warning("departure_not_stored", extra={"error": type(error).__name__})
 
-    async def handle(self, session: Session, request: Request) -> Answer:
+    async def handle(self, session: ClientSession, request: Request) -> ControlAnswer:
         """Carries a request out. Raises StorageError."""
         if self.draining:
             return no("draining")
@@ -156,10 +156,10 @@ class Service:
         handler = _HANDLERS.get(request.type)
         return await handler(self, session, request) if handler else no("bad_request")
 
-    async def _heartbeat(self, _session: Session, _request: Request) -> Answer:
+    async def _heartbeat(self, _session: ClientSession, _request: Request) -> ControlAnswer:
         return OK
 
-    async def _subscribe(self, session: Session, request: Request) -> Answer:
+    async def _subscribe(self, session: ClientSession, request: Request) -> ControlAnswer:
         name = request.body["topic"]
         if name == QUEUE_TOPIC and session.role != "agent":
             return no("forbidden")
@@ -177,51 +177,51 @@ class Service:
         finally:
             if not (subscribed or there):
                 self._unsubscribed(session, name)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, StorageRefusal):
             return no(answer.value)
         if there:
-            return Answer("ok", body={"sequence": there.after})
+            return ControlAnswer("ok", body={"sequence": there.after})
         if session.subscribers.get(name) is not subscriber:  # it has left meanwhile
             self.topics.leave(session.account, name, subscriber)
             return OK
         join = partial(self._join, topic, subscriber, answer.sequence)
-        return Answer("ok", body={"sequence": answer.sequence}, afterwards=join)
+        return ControlAnswer("ok", body={"sequence": answer.sequence}, afterwards=join)
 
     async def _join(self, topic: Topic, subscriber: Subscriber, after: int) -> None:
         if not topic.join(subscriber, after):
             await topic.catch_up(subscriber, after)
 
-    def _unsubscribed(self, session: Session, name: str) -> None:
+    def _unsubscribed(self, session: ClientSession, name: str) -> None:
         if subscriber := session.subscribers.pop(name, None):
             self.topics.leave(session.account, name, subscriber)
 
-    async def _unsubscribe(self, session: Session, request: Request) -> Answer:
+    async def _unsubscribe(self, session: ClientSession, request: Request) -> ControlAnswer:
         name = request.body["topic"]
         answer = await self.storage.unsubscribe(session.call(request), session.connection, name)
         if isinstance(answer, Done):
             self._unsubscribed(session, name)
         return self._done(answer)
 
-    async def _offer(self, session: Session, request: Request) -> Answer:
+    async def _offer(self, session: ClientSession, request: Request) -> ControlAnswer:
         call = session.call(request)
         # The chat's id is the key of its offer.
         return self._done(await self.storage.offer_chat(call, session.connection, request.key, request.body["subject"]))
 
-    async def _accept(self, session: Session, request: Request) -> Answer:
+    async def _accept(self, session: ClientSession, request: Request) -> ControlAnswer:
         answer = await self.storage.accept_chat(session.call(request), session.connection, request.body["chat"])
         if isinstance(answer, AlreadyAccepted):
             return no("already_accepted", winner=answer.winner)
         return self._done(answer)
 
-    async def _send(self, session: Session, request: Request) -> Answer:
+    async def _send(self, session: ClientSession, request: Request) -> ControlAnswer:
         call, body = session.call(request), request.body
         return self._done(await self.storage.send_message(call, session.connection, body["chat"], body["text"]))
 
-    async def _close_chat(self, session: Session, request: Request) -> Answer:
+    async def _close_chat(self, session: ClientSession, request: Request) -> ControlAnswer:
         answer = await self.storage.close_chat(session.call(request), session.connection, request.body["chat"])
         return self._done(answer)
 
-    async def _close(self, session: Session, request: Request) -> Answer:
+    async def _close(self, session: ClientSession, request: Request) -> ControlAnswer:
         answer = await self.storage.close_connection(session.call(request), session.connection)
         self.leave(session)
         if isinstance(answer, Done) and (resumed := self.sessions.get(session.connection)):
@@ -230,13 +230,13 @@ class Service:
         self._active.discard(session.connection)
         return self._done(answer)
 
-    def _done(self, answer: Done | Accepted | Refusal) -> Answer:
-        if isinstance(answer, Refusal):
+    def _done(self, answer: Done | Accepted | StorageRefusal) -> ControlAnswer:
+        if isinstance(answer, StorageRefusal):
             return no(answer.value)
         self.topics.publish(answer.events)
         return OK
 
-    def in_doubt(self, session: Session, request: Request) -> None:
+    def in_doubt(self, session: ClientSession, request: Request) -> None:
         """A change may have been made without an answer: its events are searched for."""
         chat = request.body.get("chat", request.key)
         self.topics.check(session.account, (QUEUE_TOPIC, chat_topic(chat)))
@@ -284,7 +284,7 @@ def _ago(seconds: float) -> int:
     return time.time_ns() - int(seconds * 1e9)
 
 
-_HANDLERS: Final[Mapping[str, Callable[[Service, Session, Request], Awaitable[Answer]]]] = {
+_HANDLERS: Final[Mapping[str, Callable[[Service, ClientSession, Request], Awaitable[ControlAnswer]]]] = {
     "subscription.create": Service._subscribe,
     "subscription.delete": Service._unsubscribe,
     "chat.offer": Service._offer,

@@ -26,7 +26,7 @@ from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.probes.contract import Clock, Database, Probe
 from loadtests.probes.databases import DSNS, database_probes, offsets, sources, why_not
 from loadtests.probes.loop import Watch, run
-from loadtests.probes.recorder import Recorder
+from loadtests.probes.recorder import TableRecorder
 from loadtests.probes.resources import ResourcesProbe, Watched
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import BATCH_INTERVAL_S
@@ -98,7 +98,7 @@ def _listen(loop: asyncio.AbstractEventLoop, resources: ResourcesProbe) -> None:
     threading.Thread(target=listen, daemon=True, name="standard input").start()
 
 
-async def _flush(recorder: Recorder, stop: asyncio.Event) -> None:
+async def _flush(recorder: TableRecorder, stop: asyncio.Event) -> None:
     while not stop.is_set():
         recorder.flush()
         with contextlib.suppress(TimeoutError):
@@ -124,7 +124,7 @@ async def _observe(arguments: argparse.Namespace) -> None:
     resources = ResourcesProbe(clock, [*arguments.watch, Watched("observer", "observer", os.getpid())])
     probes: list[Probe] = [*_database_probes(arguments.database, clock), resources]
     watches = [Watch(probe, clock) for probe in probes]
-    recorder = Recorder(RunDirectory(arguments.run_directory))
+    recorder = TableRecorder(RunDirectory(arguments.run_directory))
     try:
         await _open(watches)
         _listen(loop, resources)

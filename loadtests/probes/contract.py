@@ -37,7 +37,7 @@ class Database:
 
 
 @dataclass(frozen=True)
-class ClockOffset:
+class ServerClockOffset:
     """How far the database's clock is ahead of ours, and at most how far that is wrong."""
 
     offset_ns: int

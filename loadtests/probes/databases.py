@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from loadtests import engines
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.probes.contract import Clock, ClockOffset, Database, Probe, Source
+from loadtests.probes.contract import Clock, Database, Probe, ServerClockOffset, Source
 from loadtests.sanitize import sanitize
 
 DSNS = "LOADTESTS_DSNS"
@@ -66,6 +66,6 @@ def sources(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, d
 
 def offsets(databases: Sequence[Database], probes: Sequence[Any]) -> dict[str, dict[str, int]]:
     """By database: how far its clock is ahead of ours, where its probe could read it."""
-    known: dict[str, ClockOffset | None] = {probe.name: getattr(probe, "offset", None) for probe in probes}
+    known: dict[str, ServerClockOffset | None] = {probe.name: getattr(probe, "offset", None) for probe in probes}
     found = {database.name: known.get(database.probe) for database in databases}
     return {name: {"offset_ns": o.offset_ns, "error_ns": o.error_ns} for name, o in found.items() if o}

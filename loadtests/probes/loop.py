@@ -5,7 +5,7 @@ import contextlib
 import math
 
 from loadtests.probes.contract import BlindError, Clock, Probe, Rows
-from loadtests.probes.recorder import Recorder
+from loadtests.probes.recorder import TableRecorder
 from loadtests.sanitize import sanitize
 
 FIRST_BACKOFF_S = 0.1
@@ -67,7 +67,7 @@ def _words(error: BaseException, deadline_s: float) -> str:
     return sanitize(f"{type(error).__name__}: {text}".splitlines()[0], _LONGEST_ERROR)
 
 
-async def run(watch: Watch, clock: Clock, recorder: Recorder, stop: asyncio.Event) -> None:
+async def run(watch: Watch, clock: Clock, recorder: TableRecorder, stop: asyncio.Event) -> None:
     """Ticks until `stop`. A tick that is due while the one before it lasts is left out: the gap shows."""
     name, period_ns = watch.probe.name, int(watch.probe.period_s * 1e9)
     planned_ns = clock()

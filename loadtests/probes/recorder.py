@@ -13,7 +13,7 @@ _LONGEST_CELL = 2000
 TABLES = ("lock_waits", "sessions", "counters", "resources", "host", "ticks")
 
 
-class Recorder:
+class TableRecorder:
     """Keeps rows until `flush`. Raises FileExistsError or OSError when a table cannot be made or written."""
 
     def __init__(self, directory: RunDirectory) -> None:

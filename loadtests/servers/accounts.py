@@ -11,13 +11,13 @@ from loadtests.servers.contract import ServerUnavailable
 
 
 @dataclass(frozen=True)
-class Account:
+class ServerAccount:
     name: str
     uid: int
     gid: int
 
 
-def server_account(engine: str) -> Account | None:
+def server_account(engine: str) -> ServerAccount | None:
     """None for an ordinary user, who runs servers as himself; for root the engine's own user, else `nobody`.
 
     Raises ServerUnavailable when root has neither, and when the engine needs a name for a user without one.
@@ -42,12 +42,12 @@ def possible_users(engine: str) -> frozenset[int]:
     return frozenset({0, *(account.uid for account in _candidates(engine))})
 
 
-def _candidates(engine: str) -> Iterator[Account]:
+def _candidates(engine: str) -> Iterator[ServerAccount]:
     """Accounts that root runs a server as, in order of preference."""
     for name in (ENGINES[engine].os_user, "nobody"):
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
-            yield Account(name, entry.pw_uid, entry.pw_gid)
+            yield ServerAccount(name, entry.pw_uid, entry.pw_gid)
 
 
 def _check_user_name(title: str) -> None:

@@ -19,7 +19,7 @@ class SupervisorGone(ServerUnavailable):
     """The supervisor of a database server has ended, and its server with it."""
 
 
-class Server(Protocol):
+class DatabaseServer(Protocol):
     """A server with one database, on TCP loopback. Every method raises ServerUnavailable when it cannot do its work.
 
     `dsn` is a superuser's, for observer and ledger; `pod_dsn` an ordinary role's that owns the database. Port and

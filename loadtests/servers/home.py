@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.regularfiles import NotRegular, names_in, open_regular, read_regular
-from loadtests.servers.accounts import Account
+from loadtests.servers.accounts import ServerAccount
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.record import TEMPORARY, Record
 from loadtests.servers.supervision import SupervisorClient
@@ -45,7 +45,7 @@ class Home:
     where something else has been put in the place of a file or directory of the server."""
 
     directory: Path
-    account: Account | None
+    account: ServerAccount | None
     notes: tuple[str, ...] = ()
 
     @property
@@ -165,7 +165,7 @@ class Home:
 
 
 def settle(
-    supervisor: SupervisorClient, record: Record, directory: Path, account: Account | None, longest: int
+    supervisor: SupervisorClient, record: Record, directory: Path, account: ServerAccount | None, longest: int
 ) -> Home:
     """The home in `directory`, which is empty, or elsewhere; ours alone until `hand_over`.
 
@@ -182,7 +182,7 @@ def settle(
     return home
 
 
-def _unfit(supervisor: SupervisorClient, directory: Path, account: Account | None, longest: int) -> str | None:
+def _unfit(supervisor: SupervisorClient, directory: Path, account: ServerAccount | None, longest: int) -> str | None:
     """Why the server cannot live in the directory, which is its user's from now on where that is possible."""
     length = len(os.fsencode(directory))
     if length > longest:
@@ -194,7 +194,7 @@ def _unfit(supervisor: SupervisorClient, directory: Path, account: Account | Non
     return None
 
 
-def private(directory: Path, account: Account | None) -> bool:
+def private(directory: Path, account: ServerAccount | None) -> bool:
     """Makes it the account's alone; whether it is so then. exFAT, vfat and many network shares keep no modes."""
     try:
         descriptor = os.open(directory, _DIRECTORY)
@@ -227,7 +227,7 @@ def _usable(supervisor: SupervisorClient, directory: Path) -> bool:
 
 
 def _elsewhere(
-    supervisor: SupervisorClient, record: Record, unfit: tuple[Path, str], account: Account | None, longest: int
+    supervisor: SupervisorClient, record: Record, unfit: tuple[Path, str], account: ServerAccount | None, longest: int
 ) -> Home:
     wanted, reason = unfit
     try:

@@ -7,7 +7,7 @@ from typing import cast
 from loadtests import engines
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.private import CONTENT, PrivateServer
 from loadtests.servers.size import Size
 
@@ -20,7 +20,7 @@ def create_server(  # noqa: PLR0913  a size in the words of `resize`
     connections: int | None = None,
     memory_mb: int | None = None,
     cores: int | None = None,
-) -> Server:
+) -> DatabaseServer:
     """A server of an engine that has one, not started yet, in `directory`, which must not exist or be empty.
 
     `choices` are those of the storage's name that uses it; `everysec` concerns a Redis, the others are passed over.

@@ -13,7 +13,7 @@ from typing import Any
 
 from loadtests.environment import child_environment
 from loadtests.servers import supervisor
-from loadtests.servers.accounts import Account
+from loadtests.servers.accounts import ServerAccount
 from loadtests.servers.contract import ServerUnavailable, SupervisorGone
 
 _ANSWERS_WITHIN_S = 20.0
@@ -30,7 +30,7 @@ class SupervisorClient:
     The supervisor keeps `held`, a descriptor, open for as long as it lives.
     """
 
-    def __init__(self, account: Account | None, held: int) -> None:
+    def __init__(self, account: ServerAccount | None, held: int) -> None:
         program = Path(supervisor.__file__).resolve()
         self._turn = threading.Lock()
         self._process = subprocess.Popen(

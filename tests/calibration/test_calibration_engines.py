@@ -12,15 +12,15 @@ from availability import unavailable
 
 from loadtests.calibration import postgres as calibration_postgres
 from loadtests.calibration import sessionholds
-from loadtests.calibration.calibrating import CalibratedDatabase, Calibration
+from loadtests.calibration.calibrating import Calibration, CalibrationTarget
 from loadtests.calibration.contract import HeldWaits, HoldContext, calibration_of, hold, plan
 from loadtests.calibration.figures import Figure
 from loadtests.calibration.mariadb import MariadbHoldServer
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import Ready, ServerSilent, until
 from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 OBJECTS = "SELECT n.nspname, c.relname FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid ORDER BY 1, 2"
@@ -32,7 +32,7 @@ async def at_once() -> None:
     """No observer has to start."""
 
 
-def calibrate(database: CalibratedDatabase, scratch: Path) -> dict[str, Figure]:
+def calibrate(database: CalibrationTarget, scratch: Path) -> dict[str, Figure]:
     """By figure."""
     found = asyncio.run(Calibration([database], "short", scratch, lambda _: None).make())
     return {figure.figure: figure for figure in found}
@@ -70,7 +70,7 @@ def summary(found: dict[str, Figure]) -> str:
 def test_postgres_passes_and_is_left_as_it_was(postgres_database, tmp_path):
     before = asyncio.run(ask(postgres_database.dsn, OBJECTS))
     found = calibrate(
-        CalibratedDatabase("upgraded", "postgres", postgres_database.dsn, postgres_database.pod_dsn), tmp_path
+        CalibrationTarget("upgraded", "postgres", postgres_database.dsn, postgres_database.pod_dsn), tmp_path
     )
     assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert {"waits found", "total recovered", "wait error p95", "blocker right", "root right"} == set(found)
@@ -86,7 +86,7 @@ def test_the_lock_of_notifications_is_held_and_the_server_s_settings_are_as_befo
     holds = (S(3, "notify", 0.05), S(2, "notify", 0.2, 2), S(1, "notify", 0.1, ending="timed_out"))
     own = replace(calibration_of("postgres"), plans={"short": holds})
     monkeypatch.setattr(calibration_postgres, "CALIBRATION", own)
-    found = calibrate(CalibratedDatabase("postgres", "postgres", own_server.dsn, own_server.pod_dsn), tmp_path)
+    found = calibrate(CalibrationTarget("postgres", "postgres", own_server.dsn, own_server.pod_dsn), tmp_path)
     assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert (found["waits found"].n, found["waits found"].value) == (8, 1), summary(found)
     rows = [row for batch in RunDirectory(tmp_path / "first").batches("lock_waits") for row in batch.to_pylist()]
@@ -105,7 +105,7 @@ def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_serv
 
     async def called_off() -> None:
         context = HoldContext(own_server.pod_dsn, own_server.dsn, tmp_path, Timekeeper(0), at_once)
-        task = asyncio.create_task(hold("postgres", context, [Hold(0, "notify", 600)]))
+        task = asyncio.create_task(hold("postgres", context, [PlannedHold(0, "notify", 600)]))
         await until(stuck)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -121,7 +121,7 @@ def test_a_hold_of_the_lock_of_notifications_that_is_called_off_is_over(own_serv
 @pytest.mark.server
 def test_postgres_that_does_not_log_its_waits_fails(postgres_database, tmp_path):
     silent = f"{postgres_database.dsn}?log_lock_waits=off"  # of these sessions alone, which no observer can know
-    found = calibrate(CalibratedDatabase("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
+    found = calibrate(CalibrationTarget("postgres", "postgres", postgres_database.dsn, silent), tmp_path)
     assert found["waits found"].source == "event"
     assert "fail" in verdicts(found).values(), summary(found)
 
@@ -129,9 +129,7 @@ def test_postgres_that_does_not_log_its_waits_fails(postgres_database, tmp_path)
 @pytest.mark.alone
 @pytest.mark.server
 def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
-    found = calibrate(
-        CalibratedDatabase("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path
-    )
+    found = calibrate(CalibrationTarget("mariadb", "mariadb", mariadb_database.dsn, mariadb_database.pod_dsn), tmp_path)
     assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert found["blocker right"].n >= 3
     assert not ask_mariadb(mariadb_database.pod_dsn, "SHOW TABLES")
@@ -139,7 +137,7 @@ def test_mariadb_passes_and_is_left_as_it_was(mariadb_database, tmp_path):
 
 @pytest.mark.alone
 def test_sqlite_passes_and_leaves_no_file(tmp_path):
-    found = calibrate(CalibratedDatabase("sqlite", "sqlite", "", ""), tmp_path)
+    found = calibrate(CalibrationTarget("sqlite", "sqlite", "", ""), tmp_path)
     assert set(verdicts(found).values()) == {"pass"}, summary(found)
     assert found["total recovered"].source == "pod"
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
@@ -147,13 +145,13 @@ def test_sqlite_passes_and_leaves_no_file(tmp_path):
 
 def test_a_database_that_is_not_there_is_unknown(tmp_path):
     dsn = "postgresql://nobody:s3cret@127.0.0.1:1/none"
-    found = calibrate(CalibratedDatabase("postgres", "postgres", dsn, dsn), tmp_path)
+    found = calibrate(CalibrationTarget("postgres", "postgres", dsn, dsn), tmp_path)
     assert verdicts(found) == {"waits found": "unknown"}
     assert "s3cret" not in str([asdict(figure) for figure in found.values()])
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
-def own_server(request, tmp_path) -> Iterator[Server]:
+def own_server(request, tmp_path) -> Iterator[DatabaseServer]:
     """One that may be stopped."""
     try:
         server = create_server(request.param, tmp_path / "server")
@@ -167,7 +165,7 @@ def own_server(request, tmp_path) -> Iterator[Server]:
 @pytest.mark.server
 def test_a_server_that_hangs_is_not_waited_for(own_server, tmp_path):
     own_server.pause()
-    found = calibrate(CalibratedDatabase("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
+    found = calibrate(CalibrationTarget("db", own_server.engine, own_server.dsn, own_server.pod_dsn), tmp_path)
     assert verdicts(found) == {"waits found": "unknown"}
     assert found["waits found"].reason == str(ServerSilent())
 
@@ -177,7 +175,7 @@ def test_a_server_that_hangs_amid_the_holds_is_left_and_can_be_calibrated_when_i
     async def hangs() -> None:
         own_server.pause()
 
-    def made(ready: Ready, holds: Sequence[Hold]) -> HeldWaits:
+    def made(ready: Ready, holds: Sequence[PlannedHold]) -> HeldWaits:
         context = HoldContext(own_server.pod_dsn, own_server.dsn, tmp_path, Timekeeper(0), ready)
         return asyncio.run(hold(own_server.engine, context, holds))
 
@@ -195,7 +193,7 @@ def test_asking_whether_the_server_answers_is_in_no_hold_s_way(engine, request, 
     monkeypatch.setattr(sessionholds, "_CHECKED_EVERY_S", 0)
     database = request.getfixturevalue(f"{engine}_database")
     context = HoldContext(database.pod_dsn, database.dsn, tmp_path, Timekeeper(0), at_once)
-    holds = [Hold(n, "row", 0.005, 2) for n in range(20)]
+    holds = [PlannedHold(n, "row", 0.005, 2) for n in range(20)]
     made = asyncio.run(asyncio.wait_for(hold(engine, context, holds), 60))
     assert len(made.waits) == 40
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.record import Record
 from loadtests.servers.registry import create_server
 
@@ -34,7 +34,7 @@ def test_clean_removes_leftovers_and_reports_them(left: Path, tmp_path: Path) ->
     assert (again.returncode, again.stdout) == (0, f"nothing was left in {tmp_path / 'runs'}\n")
 
 
-def test_clean_lets_a_running_server_be(redis_server: Server, tmp_path: Path) -> None:
+def test_clean_lets_a_running_server_be(redis_server: DatabaseServer, tmp_path: Path) -> None:
     with create_server("redis", tmp_path / "runs" / "study" / "server") as server:
         done = loadtests("clean", "--runs", str(tmp_path / "runs"))
         assert done.stdout == f"nothing was left in {tmp_path / 'runs'}\n"

@@ -15,7 +15,7 @@ import pytest
 from loadtests.conductor.choices import Target
 from loadtests.conductor.run.local_servers import served_here
 from loadtests.probes.contract import Database
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 LISTEN = "import os, socket; s = socket.create_server(('127.0.0.1', 0), reuse_port=True)"
 TWO_CHILDREN = "parent = os.getpid(); children = [os.fork(), os.getpid() == parent and os.fork()]"
@@ -83,7 +83,7 @@ def test_sockets_that_are_not_listed_name_no_process(error: Exception, monkeypat
 
 
 @pytest.mark.server
-def test_a_database_is_found_by_port_and_by_socket(postgres_server: Server) -> None:
+def test_a_database_is_found_by_port_and_by_socket(postgres_server: DatabaseServer) -> None:
     with serving(SERVES["alone"]) as (pid, port):
         found = pids(f"ws://127.0.0.1:{port}/", Database("orders", "postgres"), dsns={"orders": postgres_server.dsn})
     assert found == [("pod", "pod-1", pid), ("database", "orders", postgres_server.pid)]

@@ -18,7 +18,7 @@ from loadtests.drivers import mariadb, postgres
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.addresses.uri import build, split
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Secured:
     """`tls_port`: where TLS is spoken. `forms`: a form of asking for TLS → its query, with {ca}."""
 
     engine: str
-    server: Server
+    server: DatabaseServer
     authority: Authority
     socket: str
     tls_port: int
@@ -61,7 +61,7 @@ class Secured:
         return split(self.server.dsn).places[0].port
 
 
-def _owned(server: Server, *paths: Path) -> None:
+def _owned(server: DatabaseServer, *paths: Path) -> None:
     """Gives files to the server's user."""
     owner = (server.directory / "data").stat()
     for path in paths:
@@ -69,7 +69,7 @@ def _owned(server: Server, *paths: Path) -> None:
         path.chmod(0o600)
 
 
-def _copied(server: Server, pair: Pair) -> Pair:
+def _copied(server: DatabaseServer, pair: Pair) -> Pair:
     data = server.directory / "data"
     mine = Pair(data / "server.crt", data / "server.key")
     shutil.copy(pair.certificate, mine.certificate)
@@ -78,7 +78,7 @@ def _copied(server: Server, pair: Pair) -> Pair:
     return mine
 
 
-def _postgres(server: Server, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
+def _postgres(server: DatabaseServer, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
     mine = _copied(server, authority.issue("postgres"))
     data, databases = server.directory / "data", f'"{ODD.replace(chr(34), chr(34) * 2)}"'
     settings = {
@@ -116,7 +116,7 @@ def _postgres(server: Server, authority: Authority, sockets: Path, free_port: Ca
     )  # fmt: skip
 
 
-def _mariadb(server: Server, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
+def _mariadb(server: DatabaseServer, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
     mine, configuration = _copied(server, authority.issue("mariadb")), server.directory / "my.cnf"
     lines = {
         "ssl": "1", "ssl-cert": mine.certificate, "ssl-key": mine.key,
@@ -150,7 +150,7 @@ def _mariadb(server: Server, authority: Authority, sockets: Path, free_port: Cal
     )  # fmt: skip
 
 
-def _redis(server: Server, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
+def _redis(server: DatabaseServer, authority: Authority, sockets: Path, free_port: Callable[[], int]) -> Secured:
     mine, configuration, port = _copied(server, authority.issue("redis")), server.directory / "redis.conf", free_port()
     ca = server.directory / "data" / "ca.pem"
     shutil.copy(authority.file, ca)
@@ -184,7 +184,7 @@ def _redis(server: Server, authority: Authority, sockets: Path, free_port: Calla
 MADE: Mapping[str, Callable[..., Secured]] = {"postgres": _postgres, "mariadb": _mariadb, "redis": _redis}
 
 
-def run_postgres(server: Server, *statements: str) -> None:
+def run_postgres(server: DatabaseServer, *statements: str) -> None:
     async def life() -> None:
         connection = await postgres.connect(parse_address("postgres", server.dsn), "tests", timeout_s=20)
         for statement in statements:
@@ -194,7 +194,7 @@ def run_postgres(server: Server, *statements: str) -> None:
     _apart(life())
 
 
-def run_mariadb(server: Server, *statements: str) -> Sequence[Any]:
+def run_mariadb(server: DatabaseServer, *statements: str) -> Sequence[Any]:
     async def life() -> Sequence[Any]:
         address = parse_address("mariadb", server.dsn)
         async with await mariadb.connect(address, timeout_s=20) as connection, connection.cursor() as cursor:

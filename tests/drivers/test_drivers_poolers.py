@@ -21,7 +21,7 @@ from loadtests.conductor.preflight.target_databases import check_databases
 from loadtests.drivers.addresses.uri import redirected, split
 from loadtests.drivers.errors import PoolerError
 from loadtests.probes.contract import Database
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 STATE = """
 SELECT name, setting FROM pg_settings WHERE name NOT IN ('transaction_isolation')
@@ -60,7 +60,7 @@ async def listens(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 
 @pytest.fixture(params=["transaction", "session", "statement"])
-def bouncer(request: pytest.FixtureRequest, postgres_server: Server, tmp_path: Path) -> Iterator[str]:
+def bouncer(request: pytest.FixtureRequest, postgres_server: DatabaseServer, tmp_path: Path) -> Iterator[str]:
     """The DSN of a PgBouncer with one session of the server, which takes every setting that a client begins with."""
     if not program("pgbouncer"):
         unavailable("pgbouncer is not installed (Debian: apt install pgbouncer)")
@@ -139,15 +139,15 @@ async def forwarding(port: int, change: Callable[[bytes], bytes] = lambda first:
 
 @pytest.mark.server
 @pytest.mark.parametrize("engine", ["postgres", "mariadb", "redis"])
-async def test_forwarded_port_is_no_pooler(forwarded: Server) -> None:
+async def test_forwarded_port_is_no_pooler(forwarded: DatabaseServer) -> None:
     """As of a container: the server sees another port than the client has."""
     async with forwarding(split(forwarded.dsn).places[0].port) as port:
         await CALLERS["probe"](forwarded.engine, redirected(forwarded.dsn, port))
 
 
 @pytest.fixture
-def forwarded(request: pytest.FixtureRequest, engine: str) -> Server:
-    server: Server = request.getfixturevalue(f"{engine}_server")
+def forwarded(request: pytest.FixtureRequest, engine: str) -> DatabaseServer:
+    server: DatabaseServer = request.getfixturevalue(f"{engine}_server")
     return server
 
 
@@ -166,7 +166,7 @@ def _named(greeting: bytes) -> bytes:
 @pytest.mark.server
 @pytest.mark.parametrize(("change", "words"), [(_other_number, "a connection pooler"), (_named, "MaxScale")])
 @pytest.mark.parametrize("caller", CALLERS)
-async def test_mariadb_proxy_is_refused(mariadb_server: Server, caller: str, change, words: str) -> None:
+async def test_mariadb_proxy_is_refused(mariadb_server: DatabaseServer, caller: str, change, words: str) -> None:
     async with forwarding(split(mariadb_server.dsn).places[0].port, change) as port:
         with pytest.raises(Exception, match=f"is not MariaDB or MySQL itself but {words}"):
             await CALLERS[caller]("mariadb", redirected(mariadb_server.dsn, port))

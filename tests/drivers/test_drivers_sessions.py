@@ -16,7 +16,7 @@ from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.addresses.uri import build, split
 from loadtests.drivers.errors import DatabaseUnreachable
 from loadtests.probes.contract import Database
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 pytestmark = pytest.mark.server
 
@@ -115,13 +115,13 @@ async def test_certificate_that_is_not_accepted_is_explained(secured: Secured, k
 
 
 @pytest.fixture(params=["postgres", "mariadb", "redis"])
-def plain_server(request: pytest.FixtureRequest) -> Server:
-    server: Server = request.getfixturevalue(f"{request.param}_server")
+def plain_server(request: pytest.FixtureRequest) -> DatabaseServer:
+    server: DatabaseServer = request.getfixturevalue(f"{request.param}_server")
     return server
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-async def test_tls_is_an_error_where_there_is_none(plain_server: Server, caller: str) -> None:
+async def test_tls_is_an_error_where_there_is_none(plain_server: DatabaseServer, caller: str) -> None:
     server, engine = plain_server, plain_server.engine
     query = {"postgres": "sslmode=require", "mariadb": "ssl=true", "redis": "ssl_cert_reqs=none"}[engine]
     dsn = f"{server.dsn}?{query}".replace("redis://", "rediss://")
@@ -167,11 +167,11 @@ def secured_postgres(secured: Secured) -> Secured:
     return secured
 
 
-async def test_prefer_takes_plain_text_where_there_is_no_tls(postgres_server: Server) -> None:
+async def test_prefer_takes_plain_text_where_there_is_no_tls(postgres_server: DatabaseServer) -> None:
     assert not await is_encrypted("postgres", f"{postgres_server.dsn}?sslmode=prefer", 0)
 
 
-async def test_hosts_are_tried_in_order(postgres_server: Server) -> None:
+async def test_hosts_are_tried_in_order(postgres_server: DatabaseServer) -> None:
     login = split(postgres_server.dsn)
     places = [Place("127.0.0.1", free_port()), login.places[0]]
     dsn = build("postgresql", places, user=login.user, password=login.password, path=login.path)
@@ -183,7 +183,7 @@ async def test_hosts_are_tried_in_order(postgres_server: Server) -> None:
             pass
 
 
-async def test_settings_of_an_address_are_made(postgres_server: Server) -> None:
+async def test_settings_of_an_address_are_made(postgres_server: DatabaseServer) -> None:
     query = "application_name=mine&work_mem=1MB&options=-c%20search_path%3D%22a%20b%22%2C%20public"
     async with session(
         "postgres", f"{postgres_server.dsn}?{query.replace('%20b', '%5C%20b').replace('%2C%20', '%2C%5C%20')}"

@@ -16,7 +16,7 @@ from toyengine import ToyProbe, ToyServer
 import loadtests
 import reports
 from loadtests import engines, storagenames
-from loadtests.calibration.calibrating import CalibratedDatabase, Calibration
+from loadtests.calibration.calibrating import Calibration, CalibrationTarget
 from loadtests.conductor.choices import Choices, Generator, Subject
 from loadtests.conductor.commands.doctor import doctor
 from loadtests.conductor.preflight.capacity import Host, shortfalls
@@ -103,7 +103,7 @@ def test_it_has_addresses_and_is_observed_behind_targets() -> None:
 
 def test_it_is_calibrated(tmp_path: Path, toy_with) -> None:
     toy_with(probe="", runs="file", server="", address="")
-    found = asyncio.run(Calibration([CalibratedDatabase("toy", "toy", "", "")], "short", tmp_path, print).make())
+    found = asyncio.run(Calibration([CalibrationTarget("toy", "toy", "", "")], "short", tmp_path, print).make())
     assert {figure.figure: figure.verdict for figure in found}["waits found"] == "pass"
     assert {(figure.engine, figure.source) for figure in found} == {("toy", "pod")}
 

@@ -22,7 +22,7 @@ from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database
 from loadtests.probes.databases import create_probe
 from loadtests.probes.loop import Watch
-from loadtests.probes.recorder import Recorder
+from loadtests.probes.recorder import TableRecorder
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.timeline.context import ActionFailed
 from loadtests.timeline.context import DatabaseHandle as Place
@@ -128,7 +128,7 @@ def test_actions_and_ledger_give_reasons_in_clean_text(engine: str) -> None:
 
 
 def test_names_that_other_clients_chose_are_recorded_clean(tmp_path: Path) -> None:
-    recorder = Recorder(RunDirectory(tmp_path))
+    recorder = TableRecorder(RunDirectory(tmp_path))
     recorder.add(
         {"sessions": [(1, "postgres", "chats", "lock", f"batch {EVIL}", 1), (1, "postgres", "c", "lock", None, 2)]}
     )

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from loadtests.accounts import token_for
-from loadtests.pod.application import Pod, Secrets, Settings
+from loadtests.pod.application import PodApplication, Secrets, Settings
 from loadtests.pod.limits import Limits
 from loadtests.protocols.contract import key_text
 from loadtests.protocols.messaging_pod import SUBPROTOCOL
@@ -34,8 +34,10 @@ async def running(
     storage: str = "memory",
     dsns: Mapping[str, str] = MappingProxyType({}),
     **settings: Any,
-) -> AsyncIterator[Pod]:
-    pod = Pod(Settings(storage, "pod-1", limits=limits or Limits(), **settings), Secrets(SECRET, CONTROL, dsns))
+) -> AsyncIterator[PodApplication]:
+    pod = PodApplication(
+        Settings(storage, "pod-1", limits=limits or Limits(), **settings), Secrets(SECRET, CONTROL, dsns)
+    )
     await pod.start()
     try:
         yield pod
@@ -52,12 +54,14 @@ class Client:
         self.created: Mapping[str, Any] = {}
 
     @classmethod
-    async def open(cls, pod: Pod) -> "Client":
+    async def open(cls, pod: PodApplication) -> "Client":
         protocol = [Subprotocol(SUBPROTOCOL)]
         return cls(await connect(pod.url, subprotocols=protocol, compression=None, close_timeout=1, max_queue=4))
 
     @classmethod
-    async def sit_down(cls, pod: Pod, role: str = "agent", name: str = "Ada", account: str = ACCOUNT) -> "Client":
+    async def sit_down(
+        cls, pod: PodApplication, role: str = "agent", name: str = "Ada", account: str = ACCOUNT
+    ) -> "Client":
         client = await cls.open(pod)
         client.created = await client.ask("connection.create", token=token_for(account, SECRET), role=role, name=name)
         assert client.created["outcome"] == "ok"
@@ -92,7 +96,7 @@ class Client:
         assert (await self.ask("chat.offer", chat, subject="help"))["outcome"] == "ok"
         return chat
 
-    async def resume(self, pod: Pod, **positions: int) -> tuple["Client", dict[str, Any]]:
+    async def resume(self, pod: PodApplication, **positions: int) -> tuple["Client", dict[str, Any]]:
         """Another WebSocket for the same connection, and the answer to its request."""
         other = await Client.open(pod)
         other.created = self.created

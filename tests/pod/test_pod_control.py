@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pods import ACCOUNT, CONTROL, Client, running
 
-from loadtests.pod.application import Pod
+from loadtests.pod.application import PodApplication
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import AccountCopy, Call, StoredConnection, StoredSubscription
 from loadtests.pod.storage.dual.storage import DualStorage
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 async def ask(
-    pod: Pod, path: str, body: Any = None, method: str = "POST", token: str = CONTROL, **headers: str
+    pod: PodApplication, path: str, body: Any = None, method: str = "POST", token: str = CONTROL, **headers: str
 ) -> tuple[int, Any]:
     """Status and answer; a body that is no bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

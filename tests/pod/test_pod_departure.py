@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from pods import CONTROL, SECRET, Client, running
 
-from loadtests.pod.application import Pod, Secrets, Settings
+from loadtests.pod.application import PodApplication, Secrets, Settings
 from loadtests.pod.storage.contract import StorageUnavailable
 
 GOING_AWAY = 1001
 
 
-async def _holds(pod: Pod, connections: int, subscriptions: int) -> None:
+async def _holds(pod: PodApplication, connections: int, subscriptions: int) -> None:
     """Returns when the storage holds so many."""
     async with asyncio.timeout(10):
         while True:
@@ -76,7 +76,7 @@ async def test_a_departure_that_cannot_be_stored_is_left_to_silence(monkeypatch:
 async def test_only_without_locks_a_departure_in_mid_subscribe_leaves_orphans(
     storage: str, orphans: bool, postgres_database: Any
 ) -> None:
-    pod = Pod(Settings(storage, "pod-1"), Secrets(SECRET, CONTROL, {"postgres": postgres_database.pod_dsn}))
+    pod = PodApplication(Settings(storage, "pod-1"), Secrets(SECRET, CONTROL, {"postgres": postgres_database.pod_dsn}))
     await pod.start()
     try:
         for _ in range(20):
@@ -86,7 +86,7 @@ async def test_only_without_locks_a_departure_in_mid_subscribe_leaves_orphans(
         await pod.stop()
 
 
-async def _subscribe_and_go(pod: Pod) -> None:
+async def _subscribe_and_go(pod: PodApplication) -> None:
     """Five clients go away while their subscriptions are being made; returns when they are gone."""
     clients = [await Client.sit_down(pod, name=f"Agent {n}") for n in range(5)]
     for client in clients:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from loadtests.probes import locknames
 from loadtests.probes.innodb.freshness import Freshness
 from loadtests.probes.innodb.lock_sample import InnodbSample, InTheWay
-from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, Product, source
+from loadtests.probes.innodb.servers import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, ServerProduct, source
 from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
-from loadtests.probes.innodb.tickets import Ticket, Wait, guessed, waits
+from loadtests.probes.innodb.tickets import MetadataWait, Ticket, guessed, waits
 
 PERIOD_NS = 200
 
@@ -171,7 +171,7 @@ def test_a_change_of_a_table_waits_for_its_readers_and_later_readers_for_the_cha
     change, late = table(2, "EXCLUSIVE", False), table(3, "SHARED_READ", False)
     elsewhere = table(4, "EXCLUSIVE", name="other")
     found = waits([late, elsewhere, change, upgradable, reader], {2: 900, 3: 100})
-    assert found == [Wait(late, 2, True), Wait(change, 1)]
+    assert found == [MetadataWait(late, 2, True), MetadataWait(change, 1)]
 
 
 def test_of_several_holders_one_that_does_not_wait_is_named() -> None:
@@ -264,18 +264,18 @@ def test_every_lock_name_and_statement_makes_a_row(name: str, statement: str) ->
     ],
 )
 def test_servers_are_asked_in_their_own_words(version: str, flavour: str, limit: str) -> None:
-    product = Product.of(version)
+    product = ServerProduct.of(version)
     assert (product.flavour, product.limited(0.16)) == (flavour, limit)
 
 
 @pytest.mark.parametrize("version", ["10.5.9-MariaDB", "5.7.44", "what?", ""])
 def test_older_servers_are_refused(version: str) -> None:
     with pytest.raises(RuntimeError, match="cannot be watched"):
-        Product.of(version)
+        ServerProduct.of(version)
 
 
 def test_sources_have_a_reason_for_not_being_better() -> None:
-    ours, theirs = Product.of("10.11.1-MariaDB"), Product.of("8.0.36")
+    ours, theirs = ServerProduct.of("10.11.1-MariaDB"), ServerProduct.of("8.0.36")
     assert source(ours, 200, 1000, True, "metadata").reason == ""
     assert source(ours, 200, 1000, True, "plugin").reason == GUESSED_HOLDERS
     assert source(theirs, 200, 1000, True, None).reason == f"{UNTESTED}; {NO_HOLDERS}"

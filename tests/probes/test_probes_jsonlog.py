@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from log_lines import T0_NS, acquired, at, events, failed, line, row, tuple_lock, waiting
 
 from loadtests.probes.jsonlog.conversion import see, to_wait
-from loadtests.probes.jsonlog.lines import LONGEST_STATEMENT, Row, event
+from loadtests.probes.jsonlog.lines import LONGEST_STATEMENT, LoggedRow, event
 from loadtests.probes.jsonlog.names import ProcessActivity, TransactionActivity
 from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.waits import LoggedWaits
@@ -57,7 +57,7 @@ def test_a_line_of_a_wait() -> None:
         *("ShareLock", "transaction 729"),
     )
     assert (found.after_ns, found.holders, found.queue) == (10_064_000, (13581, 9), (13582,))
-    assert (found.row, found.transaction, found.operation) == (Row("updating", "(0,1)", "t"), "4/2", "op1")
+    assert (found.row, found.transaction, found.operation) == (LoggedRow("updating", "(0,1)", "t"), "4/2", "op1")
     assert found.at_ns == 1_795_534_100_498_500_000
     assert (event(literal, 3600) or found).at_ns == found.at_ns - 3600 * 10**9
 
@@ -93,14 +93,14 @@ def test_waits_within_functions_are_believed() -> None:
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        (row("(0,7)", "locking", "accounts") + '\nSQL statement "SELECT 1"', Row("locking", "(0,7)", "accounts")),
-        ("PL/pgSQL function f()\n" + row("(0,7)", "inserting index"), Row("inserting index", "(0,7)", "t")),
-        (row("(0,7)", relation='a"b'), Row("updating", "(0,7)", 'a"b')),
+        (row("(0,7)", "locking", "accounts") + '\nSQL statement "SELECT 1"', LoggedRow("locking", "(0,7)", "accounts")),
+        ("PL/pgSQL function f()\n" + row("(0,7)", "inserting index"), LoggedRow("inserting index", "(0,7)", "t")),
+        (row("(0,7)", relation='a"b'), LoggedRow("updating", "(0,7)", 'a"b')),
         ("while doing something else", None),
         (None, None),
     ],
 )
-def test_the_row_that_a_context_names(context: str | None, expected: Row | None) -> None:
+def test_the_row_that_a_context_names(context: str | None, expected: LoggedRow | None) -> None:
     (found,) = events(waiting(10, 2, "transaction 9", 1, context=context))
     assert found.row == expected
 

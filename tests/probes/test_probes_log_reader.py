@@ -8,7 +8,7 @@ import pytest
 from log_lines import T0_NS, acquired, at, line, waiting
 
 from loadtests.probes.clocks import ServerClock
-from loadtests.probes.contract import ClockOffset
+from loadtests.probes.contract import ServerClockOffset
 from loadtests.probes.jsonlog.log_reader import LogReader
 from loadtests.probes.wait_samples import WaitSample
 from loadtests.probes.waits import Lock, Wait
@@ -24,7 +24,7 @@ class Scene:
         self.path = path
         path.touch()
         clock = ServerClock(lambda: time.time_ns() - T0_NS + MINUTES_NS)
-        clock.learn(ClockOffset(MINUTES_NS, 1000))
+        clock.learn(ServerClockOffset(MINUTES_NS, 1000))
         self.log = LogReader(clock)
         self.log.database = "pod"
 
@@ -207,7 +207,7 @@ def after_the_clock_was_set_back(scene: Scene) -> list[tuple[str, float, float]]
     scene.write(line(1000 + BACK_MS, 99, scene.log.beat(at(1000))))
     scene.log.read()
     assert scene.log.doubts_clock
-    scene.log.learn_clock(ClockOffset(MINUTES_NS + BACK_MS * MS, 1000))
+    scene.log.learn_clock(ServerClockOffset(MINUTES_NS + BACK_MS * MS, 1000))
     assert not scene.log.doubts_clock
     waits = scene.log.over()
     scene.beat(2000 + BACK_MS)
@@ -246,7 +246,7 @@ def test_late_beat_is_no_set_clock(scene: Scene) -> None:
     scene.write(line(2000, 99, scene.log.beat(at(1000))))
     scene.log.read()
     assert (scene.log.doubts_clock, scene.reported()) == (True, [])
-    scene.log.learn_clock(ClockOffset(MINUTES_NS, 2000))
+    scene.log.learn_clock(ServerClockOffset(MINUTES_NS, 2000))
     scene.log.read()
     assert (scene.log.doubts_clock, scene.reported()) == (False, [("event", 2, 60)])
 
@@ -255,12 +255,12 @@ def test_a_host_whose_clock_is_set_with_the_servers(monkeypatch: pytest.MonkeyPa
     """The two agree as before, and both are off from ours."""
     now_ns, clock = time.time_ns(), ServerClock(lambda: 0)
     monkeypatch.setattr(time, "time_ns", lambda: now_ns)
-    clock.learn(ClockOffset(5, 1000))
+    clock.learn(ServerClockOffset(5, 1000))
     there_ns = clock.there(7)
     monkeypatch.setattr(time, "time_ns", lambda: now_ns + BACK_MS * MS)
     assert clock.here(there_ns) == 7
-    assert clock.was_set(ClockOffset(5, 1000))
-    clock.learn(ClockOffset(5, 1000))
+    assert clock.was_set(ServerClockOffset(5, 1000))
+    clock.learn(ServerClockOffset(5, 1000))
     assert clock.there(7) == there_ns + BACK_MS * MS
 
 
@@ -274,5 +274,5 @@ def test_a_host_that_is_too_busy_to_read_its_two_clocks_at_once(monkeypatch: pyt
 
     monkeypatch.setattr(time, "time_ns", lambda: now_ns[0] + T0_NS)
     clock = ServerClock(ours)
-    clock.learn(ClockOffset(0, 1000))
+    clock.learn(ServerClockOffset(0, 1000))
     assert clock.there(0) == T0_NS

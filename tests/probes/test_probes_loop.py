@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from loadtests.probes.contract import BlindError, Rows
 from loadtests.probes.loop import Watch, run
-from loadtests.probes.recorder import Recorder
+from loadtests.probes.recorder import TableRecorder
 from loadtests.records.rundirectory import RunDirectory
 
 
@@ -60,7 +60,7 @@ def play(directory: Path, *script: str) -> tuple[Scripted, list[str | None], lis
     """The probe, its ticks' errors, and the names in its rows."""
 
     async def show() -> Scripted:
-        probe, stop, recorder = Scripted(*script), asyncio.Event(), Recorder(RunDirectory(directory))
+        probe, stop, recorder = Scripted(*script), asyncio.Event(), TableRecorder(RunDirectory(directory))
         watch = Watch(probe, clock)
         task = asyncio.create_task(run(watch, clock, recorder, stop))
         await asyncio.wait_for(probe.done.wait(), 30)

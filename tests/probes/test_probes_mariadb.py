@@ -19,7 +19,7 @@ from observers import Observer, observing
 from loadtests.probes.contract import Database
 from loadtests.probes.innodb.probe import MariadbProbe
 from loadtests.records.vocabulary import KNOWN
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 HOLD_S = 0.9
@@ -176,7 +176,7 @@ async def unfinished(dsn: str, observer: Observer, story: Story) -> None:
 
 
 @pytest.fixture(scope="module")
-def observed(mariadb_server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
+def observed(mariadb_server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Observer, Story]:
     """Everything happens once, under one observer; the tests check what it wrote."""
     dsn, story = mariadb_server.pod_dsn, Story()
     scenes: list[Callable[[str, Observer, Story], Awaitable[None]]] = [

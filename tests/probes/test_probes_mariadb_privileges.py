@@ -16,7 +16,7 @@ from loadtests.probes.innodb.freshness import OLD
 from loadtests.probes.innodb.probe import MariadbProbe
 from loadtests.probes.innodb.servers import NO_HOLDERS, NO_PROCESS
 from loadtests.records.tables import LOCK_WAITS_TABLE
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 PERIOD_NS = 200_000_000
 
@@ -31,7 +31,7 @@ async def run(dsn: str, *statements: str) -> Any:
 
 
 @asynccontextmanager
-async def watcher(server: Server, *grants: str) -> AsyncIterator[str]:
+async def watcher(server: DatabaseServer, *grants: str) -> AsyncIterator[str]:
     """The address of a user with these privileges only."""
     at = urlsplit(server.pod_dsn)
     grant = [f"GRANT {what} TO watcher@'127.0.0.1'" for what in grants]
@@ -55,7 +55,7 @@ def probe_of(dsn: str) -> MariadbProbe:
 
 
 @to_its_end
-async def test_without_process_there_are_totals_only(mariadb_server: Server) -> None:
+async def test_without_process_there_are_totals_only(mariadb_server: DatabaseServer) -> None:
     async with watcher(mariadb_server) as dsn:
         probe = probe_of(dsn)
         await probe.open()
@@ -68,7 +68,7 @@ async def test_without_process_there_are_totals_only(mariadb_server: Server) -> 
 
 
 @to_its_end
-async def test_with_process_alone_holders_of_metadata_are_unknown(mariadb_server: Server) -> None:
+async def test_with_process_alone_holders_of_metadata_are_unknown(mariadb_server: DatabaseServer) -> None:
     async with watcher(mariadb_server, "PROCESS ON *.*") as dsn:
         probe = probe_of(dsn)
         await probe.open()
@@ -80,7 +80,7 @@ async def test_with_process_alone_holders_of_metadata_are_unknown(mariadb_server
 
 
 @to_its_end
-async def test_privileges_that_were_withdrawn_are_not_seen_as_quiet(mariadb_server: Server) -> None:
+async def test_privileges_that_were_withdrawn_are_not_seen_as_quiet(mariadb_server: DatabaseServer) -> None:
     """Sessions keep theirs; the next one has fewer, and an error at every tick instead of no rows."""
     async with watcher(mariadb_server, "PROCESS ON *.*") as dsn:
         probe = probe_of(dsn)
@@ -148,7 +148,7 @@ def commits_of(rows: dict[str, Any]) -> int:
 
 
 @to_its_end
-async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_server: Server) -> None:
+async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_server: DatabaseServer) -> None:
     """It ends while another client makes InnoDB keep its copy, which shows it still: samples fail, and none of them
     counts. The totals go on, and sampling adds nothing to them."""
     dsn = mariadb_server.pod_dsn
@@ -186,7 +186,7 @@ async def test_a_wait_is_not_seen_in_an_old_copy_of_the_lock_tables(mariadb_serv
 
 
 @to_its_end
-async def test_occasional_readers_of_lock_tables_fail_no_tick(mariadb_server: Server) -> None:
+async def test_occasional_readers_of_lock_tables_fail_no_tick(mariadb_server: DatabaseServer) -> None:
     probe = probe_of(mariadb_server.dsn)
     await probe.open()
     async with session(mariadb_server.dsn) as other_reader:

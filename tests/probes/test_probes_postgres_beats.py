@@ -13,7 +13,7 @@ import pytest
 from loadtests.probes.contract import BlindError, Database
 from loadtests.probes.postgres.probe import PostgresProbe
 from loadtests.records.vocabulary import KNOWN
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 MS = 1_000_000
 SET_NS = 10 * 10**9
@@ -108,7 +108,7 @@ async def wait_once(dsn: str, watched: Watched) -> tuple[int, int, int]:
     return session, begun_ns, ended_ns
 
 
-def test_a_clock_that_is_set_moves_no_wait(postgres_server: Server) -> None:
+def test_a_clock_that_is_set_moves_no_wait(postgres_server: DatabaseServer) -> None:
     async def story() -> Watched:
         async with watching(postgres_server.dsn, clock) as watched:
             waits.append(await wait_once(postgres_server.dsn, watched))
@@ -133,7 +133,7 @@ def test_a_clock_that_is_set_moves_no_wait(postgres_server: Server) -> None:
     assert {KNOWN[first], KNOWN[last]} == {"event"}
 
 
-def test_wait_that_ends_before_a_late_beat_is_reported_once(postgres_server: Server) -> None:
+def test_wait_that_ends_before_a_late_beat_is_reported_once(postgres_server: DatabaseServer) -> None:
     """The log is not read for so long that it is given up; the beat after that is in it before the wait's end is."""
 
     async def story() -> tuple[Watched, int]:

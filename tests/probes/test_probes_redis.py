@@ -14,7 +14,7 @@ from observers import observing
 from loadtests.probes.contract import Database
 from loadtests.probes.redis.probe import NO_SLOWLOG, RedisProbe
 from loadtests.probes.redis.thread import Busy, Slow, SlowLog, operation, spread
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 PERIOD_S = 0.1
 WORK = """-- count_up
@@ -23,7 +23,7 @@ local ends = us() + ARGV[1] repeat until us() >= ends return 1"""
 """Keeps the thread busy for so many microseconds."""
 
 
-def test_clients_are_counted_by_what_they_wait_for(tmp_path: Path, redis_server: Server) -> None:
+def test_clients_are_counted_by_what_they_wait_for(tmp_path: Path, redis_server: DatabaseServer) -> None:
     blocked, idle, busy = (redis.Redis.from_url(redis_server.dsn) for _ in range(3))
     busy.eval("return 1", 0)
     before_us = busy.info("commandstats")["cmdstat_eval"]["usec"]
@@ -51,7 +51,7 @@ def test_clients_are_counted_by_what_they_wait_for(tmp_path: Path, redis_server:
     assert observer.rows("lock_waits") == []
 
 
-def test_busy_time_is_exact_and_no_tick_failed(tmp_path: Path, redis_server: Server) -> None:
+def test_busy_time_is_exact_and_no_tick_failed(tmp_path: Path, redis_server: DatabaseServer) -> None:
     """The pod's way: EVALSHA with its operation in a key that is not used. A foreign script names itself."""
     with redis.Redis.from_url(redis_server.dsn) as client:
         sha = client.script_load(WORK)
@@ -80,7 +80,7 @@ def test_busy_time_is_exact_and_no_tick_failed(tmp_path: Path, redis_server: Ser
 COUNTED = ("slow_us:chat.accept", "slow_calls:chat.accept", "slow_us:count_up", "slow_calls:count_up")
 
 
-def test_a_server_that_answers_busy_is_seen_to_be_busy(tmp_path: Path, redis_server: Server) -> None:
+def test_a_server_that_answers_busy_is_seen_to_be_busy(tmp_path: Path, redis_server: DatabaseServer) -> None:
     with redis.Redis.from_url(redis_server.dsn) as client:
         before = client.config_get("lua-time-limit")["lua-time-limit"]
         client.config_set("lua-time-limit", 100)
@@ -97,7 +97,7 @@ def test_a_server_that_answers_busy_is_seen_to_be_busy(tmp_path: Path, redis_ser
     assert [t["error"] for t in observer.ticks("redis") if t["error"]] == []
 
 
-def test_without_the_slow_log_the_source_names_what_is_missing(redis_server: Server) -> None:
+def test_without_the_slow_log_the_source_names_what_is_missing(redis_server: DatabaseServer) -> None:
     async def observe() -> tuple[RedisProbe, set[str]]:
         probe = RedisProbe(Database("redis", "redis"), limited, time.monotonic_ns)
         await probe.open()
@@ -118,7 +118,7 @@ def test_without_the_slow_log_the_source_names_what_is_missing(redis_server: Ser
     assert {"command_us:info", "command_calls:info"} <= counted
 
 
-def test_totals_and_slow_commands_are_of_one_moment(redis_server: Server) -> None:
+def test_totals_and_slow_commands_are_of_one_moment(redis_server: DatabaseServer) -> None:
     """Scripts one after the other, so that there are always some between two questions of a probe."""
 
     async def observe(client: redis.Redis) -> list[dict[str, int]]:
@@ -219,7 +219,7 @@ def test_text_of_users_is_no_operation(text: str) -> None:
     assert operation(("SET", "chat:1", text), "") == "set"
 
 
-def test_text_of_users_is_no_operation_on_a_real_server(tmp_path: Path, redis_server: Server) -> None:
+def test_text_of_users_is_no_operation_on_a_real_server(tmp_path: Path, redis_server: DatabaseServer) -> None:
     """A message among the arguments of a script that lasts."""
     with redis.Redis.from_url(redis_server.dsn) as client, observing(tmp_path, {"redis:redis": redis_server.dsn}) as o:
         o.until_tick(lambda t: t["error"] is None, probe="redis")

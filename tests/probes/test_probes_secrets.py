@@ -13,7 +13,7 @@ import asyncmy
 import asyncpg
 from observers import Observer, observing
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 SECRETS = ("Jane", "jane", "Doe", "doe", "4711")
 TABLES = ("lock_waits", "sessions", "counters", "ticks")
@@ -101,7 +101,7 @@ def check(observer: Observer, scenes: tuple[Scene, ...]) -> None:
     assert [secret for secret in SECRETS if secret in texts] == []
 
 
-def test_values_of_customers_are_nowhere_with_postgres(postgres_server: Server, tmp_path: Path) -> None:
+def test_values_of_customers_are_nowhere_with_postgres(postgres_server: DatabaseServer, tmp_path: Path) -> None:
     async def story() -> None:
         async with AsyncExitStack() as stack:
 
@@ -121,7 +121,7 @@ def test_values_of_customers_are_nowhere_with_postgres(postgres_server: Server, 
     check(observer, POSTGRES)
 
 
-def test_values_of_customers_are_nowhere_with_mariadb(mariadb_server: Server, tmp_path: Path) -> None:
+def test_values_of_customers_are_nowhere_with_mariadb(mariadb_server: DatabaseServer, tmp_path: Path) -> None:
     at = urlsplit(mariadb_server.pod_dsn)
     login = {"host": at.hostname, "port": at.port, "user": at.username, "password": at.password, "database": "pod"}
 

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from loadtests.pod.limits import Limits
 from loadtests.pod.requests import ROLES, wrong
-from loadtests.pod.storage.contract import Refusal
+from loadtests.pod.storage.contract import StorageRefusal
 from loadtests.protocols.contract import key_text
 from loadtests.protocols.messaging_pod import SUBPROTOCOL, MessagingPodServer, encode_request
 from loadtests.protocols.serverhalf import REQUEST_FIELDS, Event
@@ -87,7 +87,7 @@ def test_roles(api: dict[str, Any]) -> None:
 def test_errors_are_of_the_vocabulary_and_in_the_words(api: dict[str, Any]) -> None:
     errors = set(api["components"]["schemas"]["error"]["enum"])
     assert errors <= set(ERRORS)
-    assert {refusal.value for refusal in Refusal} <= errors
+    assert {refusal.value for refusal in StorageRefusal} <= errors
     for error in errors - {""}:
         assert f"`{error}`" in PROTOCOL
     assert api["components"]["schemas"]["outcome"]["enum"] == ["ok", "refused", "fail", "unknown"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.engines import having
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 
 
@@ -27,7 +27,7 @@ def open_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def server(engine: str) -> Iterator[Server]:
+def server(engine: str) -> Iterator[DatabaseServer]:
     """One of the module's own; every test leaves it running."""
     for directory in _open_directory():
         with create_server(engine, directory / "servers" / engine) as own:
@@ -43,11 +43,11 @@ def _open_directory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def started(engine: str, tmp_path: Path) -> Iterator[Callable[[], Server]]:
+def started(engine: str, tmp_path: Path) -> Iterator[Callable[[], DatabaseServer]]:
     """Makes and starts servers of the test's own."""
-    made: list[Server] = []
+    made: list[DatabaseServer] = []
 
-    def start() -> Server:
+    def start() -> DatabaseServer:
         made.append(create_server(engine, tmp_path / f"{engine}-{len(made)}"))
         made[-1].start()
         return made[-1]

@@ -11,14 +11,14 @@ import asyncpg
 import psutil
 import redis
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 CREATE = "create table if not exists kept (n int)"
 INSERT = "insert into kept values (1)"
 COUNT = "select count(*) from kept"
 
 
-def write(server: Server) -> None:
+def write(server: DatabaseServer) -> None:
     """One thing more that is to be kept, by the pod's role."""
     if server.engine == "redis":
         ask(server.pod_dsn, "RPUSH kept 1")
@@ -26,14 +26,14 @@ def write(server: Server) -> None:
         ask(server.pod_dsn, CREATE, INSERT)
 
 
-def count(server: Server) -> int:
+def count(server: DatabaseServer) -> int:
     """How many there are."""
     if server.engine == "redis":
         return int(ask(server.pod_dsn, "LLEN kept"))
     return int(ask(server.pod_dsn, CREATE, COUNT))
 
 
-def setting(server: Server, names: dict[str, str]) -> str:
+def setting(server: DatabaseServer, names: dict[str, str]) -> str:
     """The setting, by its name in each engine, as the superuser sees it."""
     name = names[server.engine]
     if server.engine == "redis":
@@ -68,18 +68,18 @@ async def _mariadb(dsn: str, statements: tuple[str, ...]) -> Any:
         return (await cursor.fetchone() or [None])[0]
 
 
-def port(server: Server) -> int:
+def port(server: DatabaseServer) -> int:
     """The pod's."""
     found = urlsplit(server.pod_dsn).port
     assert found is not None
     return found
 
 
-def passwords(server: Server) -> list[str]:
+def passwords(server: DatabaseServer) -> list[str]:
     return [str(urlsplit(dsn).password) for dsn in (server.dsn, server.pod_dsn)]
 
 
-def family(server: Server) -> list[psutil.Process]:
+def family(server: DatabaseServer) -> list[psutil.Process]:
     first = psutil.Process(server.pid)
     return [first, *first.children(recursive=True)]
 

@@ -20,7 +20,7 @@ import pytest
 from server_clients import alive, count, family, gone, until
 
 import loadtests
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.registry import create_server
 
@@ -34,7 +34,7 @@ print(server.pid, server.directory, flush=True)
 time.sleep(600)
 """
 
-Start = Callable[[], Server]
+Start = Callable[[], DatabaseServer]
 
 
 @dataclass
@@ -118,7 +118,9 @@ def test_remains_of_killed_supervisor_and_owner_are_removed(engine: str, tmp_pat
     assert remove_leftovers(tmp_path) == []
 
 
-def test_a_paused_postgres_that_was_left_is_ended_with_its_memory(postgres_server: Server, tmp_path: Path) -> None:
+def test_a_paused_postgres_that_was_left_is_ended_with_its_memory(
+    postgres_server: DatabaseServer, tmp_path: Path
+) -> None:
     with owned("postgres", tmp_path / "server") as it:
         memory = (it.home / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
         assert memory in segments()
@@ -134,7 +136,7 @@ def segments() -> set[str]:
     return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
 
 
-def test_a_frozen_postgres_frees_its_memory(postgres_server: Server, tmp_path: Path) -> None:
+def test_a_frozen_postgres_frees_its_memory(postgres_server: DatabaseServer, tmp_path: Path) -> None:
     server = create_server("postgres", tmp_path / "postgres")
     server.start()
     memory = (server.directory / "data" / "postmaster.pid").read_text().splitlines()[6].split()[1]
@@ -144,7 +146,7 @@ def test_a_frozen_postgres_frees_its_memory(postgres_server: Server, tmp_path: P
     assert memory not in segments()
 
 
-def test_a_server_in_use_is_left_alone(server: Server) -> None:
+def test_a_server_in_use_is_left_alone(server: DatabaseServer) -> None:
     assert remove_leftovers(server.directory.parent) == []
     assert remove_leftovers(server.directory.parent.parent) == []
     assert count(server) >= 0
@@ -188,7 +190,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand a s
 
 
 @root_only
-def test_root_runs_the_server_as_an_ordinary_user(server: Server) -> None:
+def test_root_runs_the_server_as_an_ordinary_user(server: DatabaseServer) -> None:
     assert psutil.Process(server.pid).uids().effective != 0
     assert server.directory.name == server.engine  # where it was asked for
     assert server.notes == []
@@ -209,7 +211,7 @@ def test_inaccessible_home_moves_the_server_and_is_noted(engine: str, tmp_path: 
 
 
 @root_only
-def test_a_server_that_moved_out_is_found_by_its_record(redis_server: Server, tmp_path: Path) -> None:
+def test_a_server_that_moved_out_is_found_by_its_record(redis_server: DatabaseServer, tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with owned("redis", tmp_path / "study" / "server") as it:
         assert tmp_path not in it.home.parents
@@ -248,7 +250,7 @@ def _reachable(engine: str, options: dict[str, Any]) -> str | None:
     return None
 
 
-def test_interrupting_the_owner_does_not_reach_the_server(server: Server) -> None:
+def test_interrupting_the_owner_does_not_reach_the_server(server: DatabaseServer) -> None:
     supervisor = psutil.Process(server.pid).parent()
     assert supervisor is not None
     assert os.getpgid(supervisor.pid) != os.getpgid(0)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from server_clients import count, family, setting, write
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 
 PASSED = {"TZ": "America/St_Johns", "LD_LIBRARY_PATH": "/opt/lib", "SSL_CERT_FILE": "/opt/ca.pem"}
@@ -31,7 +31,7 @@ MY_CNF = "[mysqld\nno group\n"
 @pytest.fixture(params=[0o077, 0o000], ids=["umask-077", "umask-000"])
 def server(
     engine: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, open_directory: Path
-) -> Iterator[Server]:
+) -> Iterator[DatabaseServer]:
     """One that was made in an environment that was meant for other programs."""
     (open_directory / "home").mkdir()
     (open_directory / "home" / ".my.cnf").write_text(MY_CNF)
@@ -49,7 +49,7 @@ def server(
         os.umask(before)
 
 
-def test_server_in_a_hostile_environment_is_as_elsewhere(server: Server, engine: str) -> None:
+def test_server_in_a_hostile_environment_is_as_elsewhere(server: DatabaseServer, engine: str) -> None:
     write(server)
     assert count(server) == 1
     if engine in ZONES:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from server_clients import alive
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.leftovers import remove_leftovers
 from loadtests.servers.record import KIND, Process, Record, facts_of
 from loadtests.servers.registry import create_server
@@ -78,7 +78,9 @@ def test_forged_record_ends_no_process_of_another_kind(study: Path, precious: Pa
         assert record.exists()
 
 
-def test_forged_record_ends_no_server_of_another_directory(redis_server: Server, study: Path, tmp_path: Path) -> None:
+def test_forged_record_ends_no_server_of_another_directory(
+    redis_server: DatabaseServer, study: Path, tmp_path: Path
+) -> None:
     """The same program under the same account, as of another harness or of the machine."""
     with running("redis-server", "--port", "0", "--save", "", cwd=tmp_path) as stranger:
         (study / "server" / "data").mkdir(parents=True)
@@ -238,7 +240,7 @@ def test_recycled_number_is_not_ours(study: Path) -> None:
             assert alive(stranger)
 
 
-def test_true_record_identifies_the_directory(redis_server: Server, open_directory: Path) -> None:
+def test_true_record_identifies_the_directory(redis_server: DatabaseServer, open_directory: Path) -> None:
     with create_server("redis", open_directory / "server") as server:
         facts = facts_of((open_directory / "server.json").read_text())
         assert facts is not None

@@ -13,8 +13,8 @@ import pytest
 from server_clients import count, write
 
 from loadtests.servers import supervisor
-from loadtests.servers.accounts import Account, server_account
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.accounts import ServerAccount, server_account
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.home import Home
 from loadtests.servers.redis.server import RedisServer
 from loadtests.servers.registry import create_server
@@ -25,9 +25,9 @@ SECRET = "only-root-may-read-this"
 
 
 @pytest.fixture
-def server_user() -> Account:
+def server_user() -> ServerAccount:
     entry = pwd.getpwnam("nobody")
-    return Account("nobody", entry.pw_uid, entry.pw_gid)
+    return ServerAccount("nobody", entry.pw_uid, entry.pw_gid)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def victim(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def home(open_directory: Path, server_user: Account) -> Home:
+def home(open_directory: Path, server_user: ServerAccount) -> Home:
     """One that has been handed over."""
     directory = open_directory / "server"
     directory.mkdir(mode=0o700)
@@ -53,14 +53,14 @@ def home(open_directory: Path, server_user: Account) -> Home:
     return made
 
 
-def as_account(account: Account, *command: str | Path) -> None:
+def as_account(account: ServerAccount, *command: str | Path) -> None:
     subprocess.run(command, check=True, user=account.uid, group=account.gid, extra_groups=[])
 
 
 @pytest.mark.parametrize("name", ["redis.conf", "my.cnf", "data/pg_hba.conf", "data/postgresql.conf"])
 @pytest.mark.parametrize("how", ["link", "hard link", "fifo"])
 def test_write_replaces_what_the_account_put_there(
-    home: Home, server_user: Account, victim: Path, name: str, how: str
+    home: Home, server_user: ServerAccount, victim: Path, name: str, how: str
 ) -> None:
     place = home.directory / name
     if how == "link":
@@ -79,7 +79,7 @@ def test_write_replaces_what_the_account_put_there(
 
 @pytest.mark.parametrize("kind", ["dangling link", "link", "directory of root"])
 def test_make_takes_no_directory_that_is_there(
-    home: Home, server_user: Account, open_directory: Path, kind: str
+    home: Home, server_user: ServerAccount, open_directory: Path, kind: str
 ) -> None:
     precious = open_directory / "precious"
     precious.mkdir(mode=0o700)
@@ -95,7 +95,7 @@ def test_make_takes_no_directory_that_is_there(
 
 @pytest.mark.parametrize("below", ["data", "log"])
 def test_directory_that_became_a_link_is_refused(
-    home: Home, server_user: Account, open_directory: Path, below: str
+    home: Home, server_user: ServerAccount, open_directory: Path, below: str
 ) -> None:
     elsewhere = open_directory / "elsewhere"
     elsewhere.mkdir(mode=0o777)
@@ -111,7 +111,9 @@ def test_directory_that_became_a_link_is_refused(
 
 
 @pytest.mark.parametrize("command", [["ln", "-s"], ["mkfifo"]], ids=["link", "fifo"])
-def test_log_tail_shows_no_file_of_root(home: Home, server_user: Account, victim: Path, command: list[str]) -> None:
+def test_log_tail_shows_no_file_of_root(
+    home: Home, server_user: ServerAccount, victim: Path, command: list[str]
+) -> None:
     as_account(server_user, *command, *([victim] if command[0] == "ln" else []), home.log / "postgres.log")
     (home.log / "another.log").hardlink_to(victim)
     home.write("log/start.log", "line\n" * 100_000)
@@ -121,7 +123,7 @@ def test_log_tail_shows_no_file_of_root(home: Home, server_user: Account, victim
     assert len(ends["start.log"]) <= 1 << 16
 
 
-def test_log_is_opened_with_the_rights_of_the_account(home: Home, server_user: Account, victim: Path) -> None:
+def test_log_is_opened_with_the_rights_of_the_account(home: Home, server_user: ServerAccount, victim: Path) -> None:
     account = (server_user.uid, server_user.gid)
     log = home.log / "start.log"
     log.hardlink_to(victim)
@@ -145,7 +147,7 @@ def _umask() -> int:
     return present
 
 
-def test_shared_memory_of_another_user_is_kept(home: Home, server_user: Account) -> None:
+def test_shared_memory_of_another_user_is_kept(home: Home, server_user: ServerAccount) -> None:
     libc = ctypes.CDLL(None)
     segment = libc.shmget(0, 4096, 0o600 | 0o1000)
     assert segment >= 0
@@ -164,7 +166,7 @@ def _segments() -> set[int]:
 
 
 def test_home_is_roots_alone_until_its_tools_run(
-    redis_server: Server, open_directory: Path, monkeypatch: pytest.MonkeyPatch
+    redis_server: DatabaseServer, open_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Programs that root copies there, and the first directories, cannot be replaced by links meanwhile."""
     seen = {}
@@ -192,22 +194,22 @@ def test_home_is_roots_alone_until_its_tools_run(
         assert server.notes == []
 
 
-Plant = Callable[[Account, Path, Path], None]
+Plant = Callable[[ServerAccount, Path, Path], None]
 
 
-def _configuration(account: Account, home: Path, victim: Path) -> None:
+def _configuration(account: ServerAccount, home: Path, victim: Path) -> None:
     as_account(account, "ln", "-s", victim, home / "redis.conf")
 
 
-def _log(account: Account, home: Path, victim: Path) -> None:
+def _log(account: ServerAccount, home: Path, victim: Path) -> None:
     as_account(account, "ln", "-s", victim, home / "log" / "start.log")
 
 
-def _data(account: Account, home: Path, victim: Path) -> None:
+def _data(account: ServerAccount, home: Path, victim: Path) -> None:
     as_account(account, "ln", "-s", victim.parent, home / "data")
 
 
-def _log_directory(account: Account, home: Path, victim: Path) -> None:
+def _log_directory(account: ServerAccount, home: Path, victim: Path) -> None:
     as_account(account, "rmdir", home / "log")
     as_account(account, "ln", "-s", victim.parent, home / "log")
 
@@ -246,7 +248,7 @@ def test_links_planted_during_set_up_change_no_file_of_root(
 
 
 def test_configuration_written_while_a_server_runs_follows_no_link(
-    redis_server: Server, open_directory: Path, victim: Path
+    redis_server: DatabaseServer, open_directory: Path, victim: Path
 ) -> None:
     account = server_account("redis")
     assert account is not None
@@ -262,7 +264,7 @@ def test_configuration_written_while_a_server_runs_follows_no_link(
 
 
 def test_directory_of_another_user_is_no_place_for_a_server(
-    redis_server: Server, open_directory: Path, server_user: Account
+    redis_server: DatabaseServer, open_directory: Path, server_user: ServerAccount
 ) -> None:
     directory = open_directory / "server"
     directory.mkdir(mode=0o777)

@@ -12,16 +12,16 @@ import psutil
 import pytest
 from server_clients import alive, count, family, passwords, port, setting, until, write
 
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 
 CONNECTIONS = {"postgres": "max_connections", "mariadb": "max_connections", "redis": "maxclients"}
 MEMORY = {"postgres": "shared_buffers", "mariadb": "innodb_buffer_pool_size", "redis": "maxmemory"}
 
-Start = Callable[[], Server]
+Start = Callable[[], DatabaseServer]
 
 
-def test_stop_and_kill_keep_what_was_committed_and_the_address(server: Server) -> None:
+def test_stop_and_kill_keep_what_was_committed_and_the_address(server: DatabaseServer) -> None:
     dsns = (server.dsn, server.pod_dsn)
     for end in (server.stop, server.kill):
         write(server)
@@ -51,7 +51,7 @@ def test_files_that_were_removed_by_hand_do_not_keep_a_server_alive(started: Sta
     assert not [p for p in left if alive(p)]
 
 
-def test_secrets_are_not_visible(server: Server) -> None:
+def test_secrets_are_not_visible(server: DatabaseServer) -> None:
     output = repr(server) + server.log_tail() + " ".join(server.notes)
     for process in [*family(server), *psutil.Process().children(recursive=True)]:
         output += " ".join(process.cmdline())
@@ -72,19 +72,19 @@ def test_a_directory_in_use_is_refused(engine: str, tmp_path: Path) -> None:
         create_server(engine, tmp_path)
 
 
-def test_starting_twice_is_refused(server: Server) -> None:
+def test_starting_twice_is_refused(server: DatabaseServer) -> None:
     with pytest.raises(ServerUnavailable, match="running already"):
         server.start()
 
 
-def test_port_stays_reserved_while_the_server_is_down(server: Server) -> None:
+def test_port_stays_reserved_while_the_server_is_down(server: DatabaseServer) -> None:
     server.stop()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port(server)))
     server.start()
 
 
-def test_stolen_port_is_reported_with_the_log_of_the_server(server: Server) -> None:
+def test_stolen_port_is_reported_with_the_log_of_the_server(server: DatabaseServer) -> None:
     server.stop()
     with socket.socket() as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,7 +96,7 @@ def test_stolen_port_is_reported_with_the_log_of_the_server(server: Server) -> N
     assert count(server) >= 0
 
 
-def test_paused_every_process_stands_still_and_then_answers(server: Server) -> None:
+def test_paused_every_process_stands_still_and_then_answers(server: DatabaseServer) -> None:
     server.pause()
     try:
         assert {p.status() for p in family(server) if alive(p)} == {psutil.STATUS_STOPPED}
@@ -113,7 +113,7 @@ def test_paused_every_process_stands_still_and_then_answers(server: Server) -> N
     assert len(answers) == 1
 
 
-def test_a_paused_server_can_be_stopped_and_killed(server: Server) -> None:
+def test_a_paused_server_can_be_stopped_and_killed(server: DatabaseServer) -> None:
     for end in (server.stop, server.kill):
         write(server)
         kept = count(server)
@@ -139,7 +139,7 @@ def test_a_size_is_there_from_the_start_and_changes_in_mid_life(engine: str, tmp
         assert (_size(server), count(server)) == ((30, 64, 1), 1)
 
 
-def _size(server: Server) -> tuple[int, int, int]:
+def _size(server: DatabaseServer) -> tuple[int, int, int]:
     """Connections for the pod, memory in MB, cores: as the server and the kernel say."""
     reported = setting(server, MEMORY)
     memory = int(reported.removesuffix("MB")) if reported.endswith("MB") else int(reported) // 2**20
@@ -147,7 +147,7 @@ def _size(server: Server) -> tuple[int, int, int]:
     return int(setting(server, CONNECTIONS)) - reserved, memory, len(_cores(server))
 
 
-def _cores(server: Server) -> set[int]:
+def _cores(server: DatabaseServer) -> set[int]:
     """Of every thread of every process; one may end meanwhile."""
     cores: set[int] = set()
     for process in family(server):
@@ -158,7 +158,7 @@ def _cores(server: Server) -> set[int]:
     return cores
 
 
-def test_cores_are_taken_and_given_back_while_it_runs(server: Server) -> None:
+def test_cores_are_taken_and_given_back_while_it_runs(server: DatabaseServer) -> None:
     every = os.sched_getaffinity(0)
     write(server)
     before = server.pid
@@ -172,7 +172,7 @@ def test_cores_are_taken_and_given_back_while_it_runs(server: Server) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"connections": 1}, {"memory_mb": 1}, {"cores": 0}, {"cores": 10_000}], ids=str)
-def test_sizes_that_cannot_be_are_refused_with_what_can(server: Server, asked: dict[str, int]) -> None:
+def test_sizes_that_cannot_be_are_refused_with_what_can(server: DatabaseServer, asked: dict[str, int]) -> None:
     ((what, number),) = asked.items()
     with pytest.raises(ServerUnavailable, match=rf"{what}: {number} asked for, \d+ to \d+ is possible"):
         server.resize(**asked)

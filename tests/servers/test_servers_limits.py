@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from server_clients import setting
 
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.private import PrivateServer
 from loadtests.servers.registry import create_server
 
@@ -60,7 +60,7 @@ def test_soft_limit_is_raised_and_growth_beyond_the_hard_one_is_refused(
     assert after == started
 
 
-def test_sessions_of_postgres_need_no_more_files(open_directory: Path, postgres_server: Server) -> None:
+def test_sessions_of_postgres_need_no_more_files(open_directory: Path, postgres_server: DatabaseServer) -> None:
     started, resized = _under_limits("postgres", open_directory / "server", 500).stdout.splitlines()
     assert "'connections': 500" in started
     assert "'connections': 2000" in resized

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from server_clients import ask, count, write
 
 from loadtests.servers import private
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server, missing, product, programs
 
 NEVER_READY = """\
@@ -58,7 +58,7 @@ def test_server_that_never_gets_ready_is_ended_with_its_log(
 
 
 def test_a_server_that_a_signal_stopped_is_not_waited_for(
-    open_directory: Path, monkeypatch: pytest.MonkeyPatch, redis_server: Server
+    open_directory: Path, monkeypatch: pytest.MonkeyPatch, redis_server: DatabaseServer
 ) -> None:
     """For a minute, as for one that recovers from a crash."""
     script = NEVER_READY.replace("exec sleep 600", "kill -STOP $$")
@@ -138,7 +138,7 @@ def _fill(disk: Path) -> None:
             file.write(b"\1" * 4096)
 
 
-def _write_much(server: Server) -> None:
+def _write_much(server: DatabaseServer) -> None:
     """A megabyte."""
     if server.engine == "redis":
         ask(server.pod_dsn, f"RPUSH much {'x' * 2**20}")
@@ -151,7 +151,7 @@ def _write_much(server: Server) -> None:
         )
 
 
-def test_postgres_needs_a_name_for_its_user(monkeypatch: pytest.MonkeyPatch, postgres_server: Server) -> None:
+def test_postgres_needs_a_name_for_its_user(monkeypatch: pytest.MonkeyPatch, postgres_server: DatabaseServer) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 7)
     why = missing("postgres")
     assert why is not None

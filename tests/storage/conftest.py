@@ -10,7 +10,7 @@ from storage_systems import System, make_system
 
 from loadtests import storagenames
 from loadtests.pod.storage.contract import Storage
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 
 BY_DEFAULT = (
@@ -50,7 +50,7 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
 
 
 @pytest.fixture
-def doomed_redis(tmp_path: Path, redis_server: Server) -> Iterator[Server]:
+def doomed_redis(tmp_path: Path, redis_server: DatabaseServer) -> Iterator[DatabaseServer]:
     """A running Redis that a test may hurt; skipped where the other cannot be made."""
     with create_server("redis", tmp_path / "doomed") as server:
         yield server

@@ -16,8 +16,8 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Storage,
+    StorageRefusal,
     Subscribed,
     Transaction,
 )
@@ -84,26 +84,26 @@ class Desk:
     def call(self, operation: str, key: str | None = None) -> Call:
         return Call(operation, key or new_key(), self.account)
 
-    async def subscribe(self, topic: str, limit: int = LIMIT) -> Subscribed | Refusal:
+    async def subscribe(self, topic: str, limit: int = LIMIT) -> Subscribed | StorageRefusal:
         return await self.storage.subscribe(self.call("subscription.create"), self.connection, topic, limit)
 
-    async def unsubscribe(self, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, topic: str) -> Done | StorageRefusal:
         return await self.storage.unsubscribe(self.call("subscription.delete"), self.connection, topic)
 
-    async def offer(self, chat: str | None = None, subject: str = "help") -> tuple[str, Done | Refusal]:
+    async def offer(self, chat: str | None = None, subject: str = "help") -> tuple[str, Done | StorageRefusal]:
         chat = chat or new_key()
         return chat, await self.storage.offer_chat(self.call("chat.offer", chat), self.connection, chat, subject)
 
-    async def accept(self, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept(self, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         return await self.storage.accept_chat(self.call("chat.accept"), self.connection, chat)
 
-    async def send(self, chat: str, text: str = "hello", key: str | None = None) -> Done | Refusal:
+    async def send(self, chat: str, text: str = "hello", key: str | None = None) -> Done | StorageRefusal:
         return await self.storage.send_message(self.call("message.send", key), self.connection, chat, text)
 
-    async def close_chat(self, chat: str) -> Done | Refusal:
+    async def close_chat(self, chat: str) -> Done | StorageRefusal:
         return await self.storage.close_chat(self.call("chat.close"), self.connection, chat)
 
-    async def leave(self) -> Done | Refusal:
+    async def leave(self) -> Done | StorageRefusal:
         return await self.storage.close_connection(self.call("connection.close"), self.connection)
 
 

@@ -13,9 +13,9 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Storage,
+    StorageRefusal,
     Subscribed,
 )
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
@@ -91,20 +91,20 @@ async def test_event_carries_the_key_of_its_cause_and_a_stamp_of_now(storage: St
 async def test_closed_chat_takes_neither_accept_nor_message(storage: Storage) -> None:
     agent, customer, chat = await _chat(storage)
     assert isinstance(await customer.close_chat(chat), Done)
-    assert await agent.accept(chat) is Refusal.CHAT_CLOSED
-    assert await customer.send(chat) is Refusal.CHAT_CLOSED
+    assert await agent.accept(chat) is StorageRefusal.CHAT_CLOSED
+    assert await customer.send(chat) is StorageRefusal.CHAT_CLOSED
     assert await customer.close_chat(chat) == Done()
 
 
 async def test_who_may_do_what(storage: Storage) -> None:
     agent, customer, chat = await _chat(storage)
     stranger = await sit_down(storage, "customer", "Eve")
-    assert await customer.accept(chat) is Refusal.FORBIDDEN
-    assert await stranger.send(chat) is Refusal.FORBIDDEN
-    assert await stranger.close_chat(chat) is Refusal.FORBIDDEN
-    assert await agent.accept("f" * 16) is Refusal.NO_SUCH_CHAT
-    assert await agent.send("f" * 16) is Refusal.NO_SUCH_CHAT
-    assert await agent.close_chat("f" * 16) is Refusal.NO_SUCH_CHAT
+    assert await customer.accept(chat) is StorageRefusal.FORBIDDEN
+    assert await stranger.send(chat) is StorageRefusal.FORBIDDEN
+    assert await stranger.close_chat(chat) is StorageRefusal.FORBIDDEN
+    assert await agent.accept("f" * 16) is StorageRefusal.NO_SUCH_CHAT
+    assert await agent.send("f" * 16) is StorageRefusal.NO_SUCH_CHAT
+    assert await agent.close_chat("f" * 16) is StorageRefusal.NO_SUCH_CHAT
 
 
 async def test_refused_operations_publish_nothing(storage: Storage) -> None:
@@ -119,17 +119,17 @@ async def test_refused_operations_publish_nothing(storage: Storage) -> None:
 async def test_accounts_are_isolated(storage: Storage) -> None:
     agent, _, chat = await _chat(storage)
     spy = await sit_down(storage, name="Eve", account=OTHER)
-    assert await spy.accept(chat) is Refusal.NO_SUCH_CHAT
-    assert await spy.send(chat) is Refusal.NO_SUCH_CHAT
-    assert await spy.close_chat(chat) is Refusal.NO_SUCH_CHAT
+    assert await spy.accept(chat) is StorageRefusal.NO_SUCH_CHAT
+    assert await spy.send(chat) is StorageRefusal.NO_SUCH_CHAT
+    assert await spy.close_chat(chat) is StorageRefusal.NO_SUCH_CHAT
     assert await spy.subscribe(QUEUE_TOPIC) == Subscribed(0)
     assert await storage.events_after(OTHER, QUEUE_TOPIC, 0, 9) == []
     posing = Desk(storage, OTHER, agent.connection, "Eve")
-    assert await posing.subscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
-    assert await posing.leave() is Refusal.NO_SUCH_CONNECTION
-    assert (await posing.offer())[1] is Refusal.NO_SUCH_CONNECTION
+    assert await posing.subscribe(QUEUE_TOPIC) is StorageRefusal.NO_SUCH_CONNECTION
+    assert await posing.leave() is StorageRefusal.NO_SUCH_CONNECTION
+    assert (await posing.offer())[1] is StorageRefusal.NO_SUCH_CONNECTION
     stolen = await storage.resume_connection(posing.call("connection.create"), agent.connection, "token", 0)
-    assert stolen is Refusal.NO_SUCH_CONNECTION
+    assert stolen is StorageRefusal.NO_SUCH_CONNECTION
     assert isinstance((await spy.offer(chat))[1], Done), "the same key in another account is another chat"
     assert isinstance(await agent.accept(chat), Accepted)
 
@@ -174,7 +174,7 @@ async def test_subscribing_twice_is_harmless_and_unsubscribing_twice_refused(sto
     assert await agent.subscribe(QUEUE_TOPIC) == await agent.subscribe(QUEUE_TOPIC) == Subscribed(0)
     assert (await storage.statistics(0)).subscriptions == 1
     assert await agent.unsubscribe(QUEUE_TOPIC) == Done()
-    assert await agent.unsubscribe(QUEUE_TOPIC) is Refusal.NOT_SUBSCRIBED
+    assert await agent.unsubscribe(QUEUE_TOPIC) is StorageRefusal.NOT_SUBSCRIBED
     assert (await storage.statistics(0)).subscriptions == 0
 
 
@@ -183,7 +183,7 @@ async def test_subscriptions_are_limited_also_when_asked_for_at_once(storage: St
         pytest.skip("counts subscriptions without a lock")
     agent = await sit_down(storage)
     answers = await asyncio.gather(*(agent.subscribe(f"agent/ada-{n}", limit=3) for n in range(6)))
-    assert answers.count(Refusal.TOO_MANY_SUBSCRIPTIONS) == 3
+    assert answers.count(StorageRefusal.TOO_MANY_SUBSCRIPTIONS) == 3
     assert (await storage.statistics(0)).subscriptions == 3
 
 
@@ -191,10 +191,10 @@ async def test_closed_connection_leaves_no_subscription(storage: Storage) -> Non
     agent = await sit_down(storage)
     await agent.subscribe(QUEUE_TOPIC)
     assert await agent.leave() == Done()
-    assert await agent.leave() in {Done(), Refusal.NO_SUCH_CONNECTION}, "closing twice is harmless"
-    assert await agent.subscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
-    assert await agent.unsubscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
-    assert (await agent.offer())[1] is Refusal.NO_SUCH_CONNECTION
+    assert await agent.leave() in {Done(), StorageRefusal.NO_SUCH_CONNECTION}, "closing twice is harmless"
+    assert await agent.subscribe(QUEUE_TOPIC) is StorageRefusal.NO_SUCH_CONNECTION
+    assert await agent.unsubscribe(QUEUE_TOPIC) is StorageRefusal.NO_SUCH_CONNECTION
+    assert (await agent.offer())[1] is StorageRefusal.NO_SUCH_CONNECTION
     statistics = await storage.statistics(time.time_ns() + 10**12)
     assert (statistics.connections, statistics.subscriptions, statistics.orphans) == (0, 0, 0)
 
@@ -222,12 +222,12 @@ async def test_resume_needs_the_token_and_to_be_in_time(storage: Storage) -> Non
     agent = await sit_down(storage)
     call = agent.call("connection.create")
     later = time.time_ns() + 10**12
-    assert await storage.resume_connection(call, agent.connection, "wrong", 0) is Refusal.NO_SUCH_CONNECTION
-    assert await storage.resume_connection(call, agent.connection, "token", later) is Refusal.NO_SUCH_CONNECTION
+    assert await storage.resume_connection(call, agent.connection, "wrong", 0) is StorageRefusal.NO_SUCH_CONNECTION
+    assert await storage.resume_connection(call, agent.connection, "token", later) is StorageRefusal.NO_SUCH_CONNECTION
     await storage.touch_connections([agent.connection], later + 1)
     assert isinstance(await storage.resume_connection(call, agent.connection, "token", later), Resumed)
     await agent.leave()
-    assert await storage.resume_connection(call, agent.connection, "token", 0) is Refusal.NO_SUCH_CONNECTION
+    assert await storage.resume_connection(call, agent.connection, "token", 0) is StorageRefusal.NO_SUCH_CONNECTION
 
 
 async def test_reaping_takes_the_silent_and_their_subscriptions(storage: Storage) -> None:
@@ -238,7 +238,7 @@ async def test_reaping_takes_the_silent_and_their_subscriptions(storage: Storage
     await storage.touch_connections([alive.connection, "nobody"], later)
     assert (await storage.statistics(later)).orphans == 1
     assert list(await storage.reap_connections(Call("maintenance", "", ""), later, 10)) == [silent.connection]
-    assert await silent.subscribe(QUEUE_TOPIC) is Refusal.NO_SUCH_CONNECTION
+    assert await silent.subscribe(QUEUE_TOPIC) is StorageRefusal.NO_SUCH_CONNECTION
     statistics = await storage.statistics(later)
     assert (statistics.connections, statistics.subscriptions, statistics.orphans) == (1, 1, 0)
 

@@ -19,16 +19,16 @@ from loadtests.pod.storage.contract import (
     Call,
     Done,
     OutcomeUnknown,
-    Refusal,
     Resumed,
     StorageError,
+    StorageRefusal,
     StorageUnavailable,
 )
 from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 MAINTENANCE = Call("maintenance", "", "")
 
@@ -41,7 +41,7 @@ def two_sides(redis_database: Any) -> System:
 
 
 @pytest.fixture
-def one_doomed(redis_database: Any, doomed_redis: Server) -> System:
+def one_doomed(redis_database: Any, doomed_redis: DatabaseServer) -> System:
     """Redis twice: the upgraded side is a server that may be killed."""
     return System("dual(redis,redis)", dsns={"legacy": redis_database.pod_dsn, "upgraded": doomed_redis.pod_dsn})
 
@@ -82,7 +82,7 @@ async def test_what_legacy_refused_is_not_asked_of_upgraded(two_sides: System) -
         assert isinstance(await first.accept(chat), Accepted)
         two_sides.transactions.clear()
         assert isinstance(await second.accept(chat), AlreadyAccepted)
-        assert await second.unsubscribe("queue") is Refusal.NOT_SUBSCRIBED
+        assert await second.unsubscribe("queue") is StorageRefusal.NOT_SUBSCRIBED
         assert {t.database for t in two_sides.transactions} == {"legacy"}
         assert storage.progress()["divergences"] == {}
 
@@ -162,7 +162,7 @@ def _policy(policy: str, kind: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("policy", ["count", "fail"])
 async def test_an_upgraded_side_killed_amid_load_is_counted_and_made_equal_when_it_takes_over(
-    one_doomed: System, doomed_redis: Server, policy: str
+    one_doomed: System, doomed_redis: DatabaseServer, policy: str
 ) -> None:
     one_doomed.name += f":{policy}"
     async with started(one_doomed) as storage:
@@ -185,7 +185,9 @@ async def test_an_upgraded_side_killed_amid_load_is_counted_and_made_equal_when_
 KINDS = {"second_failed", "second_unknown", "second_refused", "answers_differ", "sequence_differs", "first_unknown"}
 
 
-async def test_accounts_go_back_while_the_upgraded_side_is_dead(one_doomed: System, doomed_redis: Server) -> None:
+async def test_accounts_go_back_while_the_upgraded_side_is_dead(
+    one_doomed: System, doomed_redis: DatabaseServer
+) -> None:
     async with started(one_doomed) as storage:
         customer = await sit_down(storage, "customer", "Bob")
         await asyncio.to_thread(doomed_redis.kill)
@@ -200,7 +202,7 @@ async def test_accounts_go_back_while_the_upgraded_side_is_dead(one_doomed: Syst
 
 
 async def test_a_stalled_upgraded_side_is_not_waited_for_for_ever(
-    one_doomed: System, doomed_redis: Server, monkeypatch: pytest.MonkeyPatch
+    one_doomed: System, doomed_redis: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moving, "UPGRADED_WITHIN_S", 0.2)
     async with started(one_doomed) as storage:
@@ -216,7 +218,7 @@ async def test_a_stalled_upgraded_side_is_not_waited_for_for_ever(
 
 
 async def test_a_move_that_fails_leaves_the_account_where_it_was_and_goes_on_when_asked_again(
-    one_doomed: System, doomed_redis: Server
+    one_doomed: System, doomed_redis: DatabaseServer
 ) -> None:
     async with started(one_doomed, "legacy") as storage:
         customer = await sit_down(storage, "customer", "Bob")

@@ -10,7 +10,7 @@ from storage_systems import System, sit_down
 
 from loadtests.pod.storage.contract import Done, Storage, Subscribed
 from loadtests.protocols.contract import QUEUE_TOPIC
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 
 ACCOUNTS = 4
@@ -44,7 +44,7 @@ async def test_64_clients_live_their_lives_and_every_promise_is_kept(storage: St
 
 
 @pytest.fixture
-def doomed(request: pytest.FixtureRequest, tmp_path: Path, doomed_storage: str) -> Server:
+def doomed(request: pytest.FixtureRequest, tmp_path: Path, doomed_storage: str) -> DatabaseServer:
     """A server that a test may kill; skipped where the other cannot be made."""
     engine = doomed_storage.partition(":")[0]
     request.getfixturevalue(f"{engine}_server")
@@ -58,12 +58,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("doomed_storage", every if metafunc.config.getoption("--every-storage") else some)
 
 
-def test_database_killed_amid_the_load_keeps_what_it_acknowledged(doomed: Server, doomed_storage: str) -> None:
+def test_database_killed_amid_the_load_keeps_what_it_acknowledged(doomed: DatabaseServer, doomed_storage: str) -> None:
     with doomed as server:
         asyncio.run(_outlive(System(doomed_storage, server.pod_dsn), server))
 
 
-async def _outlive(system: System, server: Server) -> None:
+async def _outlive(system: System, server: DatabaseServer) -> None:
     accounts = _accounts(2)
     async with system.started() as storage:
         clients = [asyncio.create_task(a.work_until_cut_off(storage, n)) for n in range(8) for a in accounts]

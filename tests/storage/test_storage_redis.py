@@ -28,10 +28,10 @@ from loadtests.pod.storage.redis import driver
 from loadtests.pod.storage.redis.errors import classify
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 
-async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(doomed_redis: Server) -> None:
+async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_amid_load(doomed_redis: DatabaseServer) -> None:
     async with System("redis:always", doomed_redis.pod_dsn).started() as storage:
         agent, customer = await sit_down(storage), await sit_down(storage, "customer", "Bob")
         reported: dict[str, list[str]] = defaultdict(list, connection=[agent.connection])
@@ -60,7 +60,9 @@ async def _load(agent: Desk, customer: Desk, reported: dict[str, list[str]], num
         reported["message"].append(chat)
 
 
-async def test_idle_sessions_that_the_server_dropped_are_replaced_before_anything_is_sent(doomed_redis: Server) -> None:
+async def test_idle_sessions_that_the_server_dropped_are_replaced_before_anything_is_sent(
+    doomed_redis: DatabaseServer,
+) -> None:
     async with System("redis", doomed_redis.pod_dsn).started() as storage:
         agent = await sit_down(storage)
         await asyncio.gather(*(agent.subscribe(f"agent/{n}") for n in range(12)))
@@ -70,7 +72,7 @@ async def test_idle_sessions_that_the_server_dropped_are_replaced_before_anythin
 
 
 async def test_a_server_that_does_not_answer_leaves_the_outcome_unknown(
-    doomed_redis: Server, monkeypatch: pytest.MonkeyPatch
+    doomed_redis: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "COMMAND_TIMEOUT_S", 0.3)
     system = System("redis", doomed_redis.pod_dsn)
@@ -127,7 +129,7 @@ async def test_a_cancelled_caller_leaves_no_session_in_the_middle_of_an_answer(r
     ],
 )
 async def test_a_server_that_keeps_less_than_promised_is_refused(
-    doomed_redis: Server, name: str, settings: dict[str, str], words: str
+    doomed_redis: DatabaseServer, name: str, settings: dict[str, str], words: str
 ) -> None:
     for setting, value in settings.items():
         redis.Redis.from_url(doomed_redis.dsn).config_set(setting, value)
@@ -140,7 +142,7 @@ async def test_everysec_is_content_with_a_server_that_keeps_more(redis_database:
         assert (await storage.settings())["appendfsync"] == "always"
 
 
-async def test_full_memory_is_unavailable_and_changes_nothing(doomed_redis: Server) -> None:
+async def test_full_memory_is_unavailable_and_changes_nothing(doomed_redis: DatabaseServer) -> None:
     async with System("redis", doomed_redis.pod_dsn).started() as storage:
         agent = await sit_down(storage)
         administrator = redis.Redis.from_url(doomed_redis.dsn)
@@ -151,7 +153,7 @@ async def test_full_memory_is_unavailable_and_changes_nothing(doomed_redis: Serv
         assert (await storage.statistics(0)).subscriptions == 0
 
 
-async def test_a_server_with_no_session_left_is_unavailable(doomed_redis: Server) -> None:
+async def test_a_server_with_no_session_left_is_unavailable(doomed_redis: DatabaseServer) -> None:
     async with System("redis", doomed_redis.pod_dsn).started() as storage:
         agent = await sit_down(storage)
         redis.Redis.from_url(doomed_redis.dsn).config_set("maxclients", "1")
@@ -257,7 +259,7 @@ def test_what_errors_of_redis_mean(error: BaseException, sent: bool, outcome: st
     assert type(found[1]) is kind
 
 
-async def test_an_unknown_answer_is_no_answer(doomed_redis: Server) -> None:
+async def test_an_unknown_answer_is_no_answer(doomed_redis: DatabaseServer) -> None:
     """Killed between a message sent and its answer: a client that sends it again finds it stored once."""
     async with System("redis", doomed_redis.pod_dsn).started() as storage:
         customer = await sit_down(storage, "customer", "Bob")

@@ -90,11 +90,11 @@ def test_reader_that_writes_changed_rows_gets_busy_snapshot(tmp_path: Path) -> N
 async def test_a_busy_snapshot_of_the_storage_is_recorded_as_one(tmp_path: Path) -> None:
     """Its transactions lock before they read, so that none happens by itself: here one begins like a reader."""
     transactions: list[Transaction] = []
-    database = driver.Database(str(tmp_path / "pod.db"), transactions.append)
+    database = driver.SqliteDatabase(str(tmp_path / "pod.db"), transactions.append)
     await database.start()
     other = apsw.Connection(str(tmp_path / "pod.db"))
 
-    def read_then_write(session: driver.Session) -> None:
+    def read_then_write(session: driver.SqliteSession) -> None:
         session.rollback()
         session.begin_snapshot()
         session.rows("statistics", silent_since=0)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from test_timeline_action_runner import FakeControl, Played
 
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 from loadtests.timeline.context import ActionContext, DatabaseHandle, PodHandle
 
@@ -29,7 +29,7 @@ def run_context(server):
     return ActionContext(pods, {"postgres": DatabaseHandle("postgres", "postgres", server.dsn, server)}, FakeControl())
 
 
-def asked(server: Server, *statements: str):
+def asked(server: DatabaseServer, *statements: str):
     """The last one's value, by the first connection that is tried."""
 
     async def ask():
@@ -42,7 +42,7 @@ def asked(server: Server, *statements: str):
     return asyncio.run(ask())
 
 
-def write(server: Server) -> None:
+def write(server: DatabaseServer) -> None:
     """Leaves a log to recover from."""
     asked(server, f"CREATE TABLE t AS SELECT generate_series(1, {ROWS}) AS n")
     asked(server, "UPDATE t SET n = n + 1")

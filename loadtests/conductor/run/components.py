@@ -30,7 +30,7 @@ from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import Scenario
-from loadtests.servers.contract import Server, ServerUnavailable
+from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 from loadtests.storagenames import StorageName
 
@@ -51,7 +51,7 @@ class RunComponents:
     """Host → where it may be, see `Choices.networks`."""
     protocol: str = DEFAULT_PROTOCOL
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    servers: dict[str, Server] = field(default_factory=dict)
+    servers: dict[str, DatabaseServer] = field(default_factory=dict)
     pods: dict[str, OwnPod] = field(default_factory=dict)
     proxies: dict[tuple[str, str], PodProxy] = field(default_factory=dict)
     """By pod and database."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import Reason
 from loadtests.conductor.processes import Child
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 
 class MonitoredProcess(Protocol):
@@ -39,7 +39,7 @@ class MonitoredServer:
     """A database server with its log."""
 
     name: str
-    server: Server
+    server: DatabaseServer
 
     def exit_summary(self) -> str:
         return f"the database server {self.name} died"
@@ -48,7 +48,7 @@ class MonitoredServer:
         return self.server.log_tail()
 
 
-def first_cause(reason: Reason, servers: Mapping[str, Server]) -> Reason:
+def first_cause(reason: Reason, servers: Mapping[str, DatabaseServer]) -> Reason:
     """The death of a database server where that is why a pod or the observer could not start."""
     if reason.code in ("pod_died", "observer_died"):
         for dead in (MonitoredServer(name, server) for name, server in servers.items() if not server.running):

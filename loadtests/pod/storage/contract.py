@@ -93,7 +93,7 @@ class Done:
     events: Sequence[Event] = field(default=())
 
 
-class Refusal(Enum):
+class StorageRefusal(Enum):
     """Definite answers that change nothing. The values are error codes of the protocol."""
 
     NO_SUCH_CONNECTION = "no_such_connection"
@@ -212,10 +212,10 @@ class Storage(Protocol):
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         """Takes up a connection last seen at or after `silent_since_ns`, if the token is its own."""
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         """Closes the connection and removes its subscriptions in the same transaction."""
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
@@ -224,21 +224,21 @@ class Storage(Protocol):
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
         """Closes at most `limit` connections that were last seen before `silent_since_ns`; returns their ids."""
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         """Subscribing twice is harmless; more than `limit` topics are refused (asked for at once, only where no orphans
         are promised: both take a lock)."""
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal: ...
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal: ...
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal: ...
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal: ...
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         """Exactly one agent ever gets `Accepted` for a chat."""
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         """Sending one key twice stores one message."""
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal: ...
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal: ...
 
     async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
         """The topic's events with a higher number, in order: what a resuming client missed."""

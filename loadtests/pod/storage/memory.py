@@ -14,10 +14,10 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Statistics,
     Storage,
+    StorageRefusal,
     StoredChat,
     StoredConnection,
     StoredMessage,
@@ -50,13 +50,13 @@ class _Account:
         there = self.connections.get(connection)
         return Speaker(there.id, there.role, there.name) if there and there.closed_at is None else None
 
-    def chat(self, chat: str, key: str) -> rules.Chat | None:
+    def chat(self, chat: str, key: str) -> rules.ChatState | None:
         there = self.chats.get(chat)
         if there is None:
             return None
         winner = self.connections.get(there.accepted_by or "")
         name = winner.name if winner else None
-        return rules.Chat(there.state, there.offered_by, there.accepted_by, name, key in self.messages)
+        return rules.ChatState(there.state, there.offered_by, there.accepted_by, name, key in self.messages)
 
     def orphans(self, silent_since_ns: int) -> Iterator[tuple[str, str]]:
         """Connection and topic of each."""
@@ -125,23 +125,23 @@ class MemoryStorage:
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         account = self._accounts[call.account]
         there, digest = account.connections.get(connection), rules.token_digest(resume_token)
         if there is None or there.closed_at is not None or there.resume_digest != digest:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         if there.seen_at < silent_since_ns:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         self._touch(connection, time.time_ns())
         topics = {topic: len(account.events[topic]) for topic in account.subscriptions.get(connection, ())}
         role = cast(Literal["agent", "customer"], there.role)
         return Resumed(ConnectionRow(connection, call.account, role, there.name, resume_token), topics)
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         account = self._accounts[call.account]
         if account.speaker(connection):
             self._close(connection)
-        return Done() if connection in account.connections else Refusal.NO_SUCH_CONNECTION
+        return Done() if connection in account.connections else StorageRefusal.NO_SUCH_CONNECTION
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
         for connection in connections:
@@ -155,10 +155,10 @@ class MemoryStorage:
             self._close(name)
         return [name for _, name in silent]
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         account = self._accounts[call.account]
         if account.speaker(connection) is None:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         topics = account.subscriptions[connection]
         if topic not in topics:
             if refusal := rules.on_subscribe(len(topics), limit):
@@ -166,25 +166,25 @@ class MemoryStorage:
             topics[topic] = time.time_ns()
         return Subscribed(len(account.events[topic]))
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
         account = self._accounts[call.account]
         if account.speaker(connection) is None:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         gone = account.subscriptions[connection].pop(topic, None)
-        return Refusal.NOT_SUBSCRIBED if gone is None else Done()
+        return StorageRefusal.NOT_SUBSCRIBED if gone is None else Done()
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         account = self._accounts[call.account]
         speaker = account.speaker(connection)
         if speaker is None:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         if chat in account.chats:
             return Done()
         account.chats[chat] = StoredChat(chat, "offered", subject, connection, None, time.time_ns(), None, None)
         account.events[chat_topic(chat)] = []
         return Done(self._publish(call, speaker.name, (QUEUE_TOPIC,), "chat.offered", chat, subject))
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         account = self._accounts[call.account]
         speaker = account.speaker(connection)
         if answer := rules.on_accept(speaker, account.chat(chat, call.key)):
@@ -195,7 +195,7 @@ class MemoryStorage:
         )
         return Accepted(self._publish(call, speaker.name, (chat_topic(chat), QUEUE_TOPIC), "chat.accepted", chat, ""))
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         account = self._accounts[call.account]
         speaker = account.speaker(connection)
         if answer := rules.on_message(speaker, account.chat(chat, call.key)):
@@ -204,7 +204,7 @@ class MemoryStorage:
         account.messages[call.key] = StoredMessage(call.key, chat, connection, text, time.time_ns())
         return Done(self._publish(call, speaker.name, (chat_topic(chat),), "message.sent", chat, text))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
         account = self._accounts[call.account]
         speaker = account.speaker(connection)
         if answer := rules.on_close_chat(speaker, account.chat(chat, call.key)):

@@ -6,7 +6,7 @@ None means: go ahead. Anything else is the answer, and nothing is to be changed.
 import hashlib
 from dataclasses import dataclass
 
-from loadtests.pod.storage.contract import Accepted, AlreadyAccepted, Done, Refusal
+from loadtests.pod.storage.contract import Accepted, AlreadyAccepted, Done, StorageRefusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatState:
     """A chat as it was read; `sent`: whether the message is stored in it already."""
 
     state: str
@@ -31,50 +31,50 @@ class Chat:
     version: int = 0
 
 
-def on_accept(speaker: Speaker | None, chat: Chat | None) -> Accepted | AlreadyAccepted | Refusal | None:
+def on_accept(speaker: Speaker | None, chat: ChatState | None) -> Accepted | AlreadyAccepted | StorageRefusal | None:
     """Only agents accept; to accept one's own chat again is harmless."""
     if speaker is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     if speaker.role != "agent":
-        return Refusal.FORBIDDEN
+        return StorageRefusal.FORBIDDEN
     if chat is None:
-        return Refusal.NO_SUCH_CHAT
+        return StorageRefusal.NO_SUCH_CHAT
     if chat.state == "closed":
-        return Refusal.CHAT_CLOSED
+        return StorageRefusal.CHAT_CLOSED
     if chat.state == "offered":
         return None
     return Accepted() if chat.accepted_by == speaker.connection else AlreadyAccepted(chat.winner or "")
 
 
-def on_message(speaker: Speaker | None, chat: Chat | None) -> Done | Refusal | None:
+def on_message(speaker: Speaker | None, chat: ChatState | None) -> Done | StorageRefusal | None:
     """A message that is stored already stays, even when the chat was closed since."""
     if refusal := _may_take_part(speaker, chat):
         return refusal
     assert chat is not None
     if chat.sent:
         return Done()
-    return Refusal.CHAT_CLOSED if chat.state == "closed" else None
+    return StorageRefusal.CHAT_CLOSED if chat.state == "closed" else None
 
 
-def on_close_chat(speaker: Speaker | None, chat: Chat | None) -> Done | Refusal | None:
+def on_close_chat(speaker: Speaker | None, chat: ChatState | None) -> Done | StorageRefusal | None:
     if refusal := _may_take_part(speaker, chat):
         return refusal
     assert chat is not None
     return Done() if chat.state == "closed" else None
 
 
-def on_subscribe(taken: int, limit: int) -> Refusal | None:
-    return Refusal.TOO_MANY_SUBSCRIPTIONS if taken >= limit else None
+def on_subscribe(taken: int, limit: int) -> StorageRefusal | None:
+    return StorageRefusal.TOO_MANY_SUBSCRIPTIONS if taken >= limit else None
 
 
-def _may_take_part(speaker: Speaker | None, chat: Chat | None) -> Refusal | None:
+def _may_take_part(speaker: Speaker | None, chat: ChatState | None) -> StorageRefusal | None:
     """Agents speak in every chat of their account (a colleague may step in), customers in their own."""
     if speaker is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     if chat is None:
-        return Refusal.NO_SUCH_CHAT
+        return StorageRefusal.NO_SUCH_CHAT
     mine = speaker.role == "agent" or chat.offered_by == speaker.connection
-    return None if mine else Refusal.FORBIDDEN
+    return None if mine else StorageRefusal.FORBIDDEN
 
 
 def token_digest(token: str) -> str:

@@ -27,10 +27,10 @@ from asyncmy.errors import MySQLError
 from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
+from loadtests.probes.contract import BlindError, Clock, Database, Rows, ServerClockOffset, Source
 from loadtests.probes.innodb.freshness import OLD, Freshness
 from loadtests.probes.innodb.lock_sample import InnodbSample, InTheWay
-from loadtests.probes.innodb.servers import NO_PROCESS, Product, source
+from loadtests.probes.innodb.servers import NO_PROCESS, ServerProduct, source
 from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
@@ -63,7 +63,7 @@ class MariadbProbe:
             raise ValueError(f"a period of {period_s:g} s is shorter than {SHORTEST_PERIOD_S:g} s")
         self.name = database.probe
         self.period_s, self.deadline_s = period_s, 5 * period_s
-        self.offset: ClockOffset | None = None
+        self.offset: ServerClockOffset | None = None
         self.source: Source | None = None
         self._database, self._dsn, self._clock = database, dsn, clock
         self._connection: Any = None
@@ -88,7 +88,7 @@ class MariadbProbe:
             await self._open()
 
     async def _open(self) -> None:
-        product = Product.of((await self._fetch("SELECT version()"))[0][0])
+        product = ServerProduct.of((await self._fetch("SELECT version()"))[0][0])
         await self._fetch(f"SET SESSION {product.limited(self.period_s * 0.8)}")  # four fifths of a period
         self.offset = await clock_offset(self._now_us)
         uptime_s = int((await self._fetch(_UPTIME))[0][1])
@@ -107,7 +107,7 @@ class MariadbProbe:
         self._started_s = started_s
         self._sampled_ns, self._freshness = None, Freshness()
 
-    async def _find_source(self, product: Product) -> None:
+    async def _find_source(self, product: ServerProduct) -> None:
         """What this role may see, and by which lists. Raises RuntimeError when it is less than at first."""
         questions = ("sessions", "locks", "counters")
         self._asked = {name: (_SQL / f"{product.flavour}-{name}.sql").read_text() for name in questions}
@@ -120,7 +120,7 @@ class MariadbProbe:
         elif found.known[0] != self.source.known[0]:
             raise RuntimeError(f"privileges are not what they were: {found.reason or 'there are more of them now'}")
 
-    async def _find_holders(self, product: Product) -> str | None:
+    async def _find_holders(self, product: ServerProduct) -> str | None:
         """The best list of who holds metadata locks, of those that there are and that this role may read."""
         lists = await self._may((_SQL / f"{product.flavour}-holders.sql").read_text()) or ()
         for (name,) in lists:

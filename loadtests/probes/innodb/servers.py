@@ -22,14 +22,14 @@ _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 
 @dataclass(frozen=True)
-class Product:
+class ServerProduct:
     """`flavour` begins the names of the `.sql` files that it is asked with; `limit` limits a statement's time."""
 
     flavour: str
     limit: str
 
     @classmethod
-    def of(cls, version: str) -> "Product":
+    def of(cls, version: str) -> "ServerProduct":
         """Of what version() says. Raises RuntimeError for a server that cannot be watched."""
         name = "MariaDB" if "MariaDB" in version else "MySQL"
         found = re.match(r"(\d+)\.(\d+)", version)
@@ -43,7 +43,9 @@ class Product:
         return self.limit.format(seconds if self.flavour == "mariadb" else seconds * 1000)
 
 
-def source(product: Product, period_ns: int, counters_ns: int, sees_sessions: bool, holders: str | None) -> Source:
+def source(
+    product: ServerProduct, period_ns: int, counters_ns: int, sees_sessions: bool, holders: str | None
+) -> Source:
     """`holders`: by which list holders of metadata locks are known; None: none."""
     reasons = [UNTESTED] if product.flavour == "mysql" else []
     if not sees_sessions:

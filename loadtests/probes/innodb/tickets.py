@@ -68,7 +68,7 @@ class Ticket(NamedTuple):
         return Named(words, words)
 
 
-class Wait(NamedTuple):
+class MetadataWait(NamedTuple):
     """A request and its blocker: None where none is found. `queues`: the blocker only requested the lock before."""
 
     ticket: Ticket
@@ -76,7 +76,7 @@ class Wait(NamedTuple):
     queues: bool = False
 
 
-def waits(tickets: Iterable[Ticket], ages_ns: Mapping[int, int]) -> list[Wait]:
+def waits(tickets: Iterable[Ticket], ages_ns: Mapping[int, int]) -> list[MetadataWait]:
     """Every request that is not granted: behind a holder whose mode conflicts, else behind the oldest request that
     would. `ages_ns`: session → how long its statement has lasted."""
     by_object: dict[object, list[Ticket]] = defaultdict(list)
@@ -86,15 +86,15 @@ def waits(tickets: Iterable[Ticket], ages_ns: Mapping[int, int]) -> list[Wait]:
     return [_wait(t, of, waiting, ages_ns) for of in by_object.values() for t in of if not t.granted]
 
 
-def _wait(asked: Ticket, of: Sequence[Ticket], waiting: set[int], ages_ns: Mapping[int, int]) -> Wait:
+def _wait(asked: Ticket, of: Sequence[Ticket], waiting: set[int], ages_ns: Mapping[int, int]) -> MetadataWait:
     against = [t for t in of if t.session != asked.session and _conflict(asked.mode, t.mode)]
     holders = [t for t in against if t.granted]
     if holders:  # preferably one that does not wait itself
-        return Wait(asked, min(holders, key=lambda t: (t.session in waiting, t.session)).session)
+        return MetadataWait(asked, min(holders, key=lambda t: (t.session in waiting, t.session)).session)
     age_ns = ages_ns.get(asked.session, 0)
     ahead = [t for t in against if not t.granted and ages_ns.get(t.session, 0) > age_ns]
     first = max(ahead, key=lambda t: ages_ns.get(t.session, 0), default=None)
-    return Wait(asked, first and first.session, first is not None)
+    return MetadataWait(asked, first and first.session, first is not None)
 
 
 def _conflict(asked: str, other: str) -> bool:

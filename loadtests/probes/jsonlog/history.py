@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from loadtests.probes.jsonlog.lines import Row
+from loadtests.probes.jsonlog.lines import LoggedRow
 from loadtests.probes.waits import conflicting
 
 _CONFLICTS_WITH_ALL = "AccessExclusiveLock"
@@ -33,7 +33,7 @@ class Part:
     lock: str
     mode: str
     started_ns: int
-    row: Row | None = None
+    row: LoggedRow | None = None
     ended_ns: int | None = None
     logged_ns: int = 0
     """When a line last logged that it lasts."""

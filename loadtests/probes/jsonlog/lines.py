@@ -37,7 +37,7 @@ it forges such a line has the same one: that wait is left to the sampler."""
 _OUTCOMES = {"55P03": "timed_out", "57014": "cancelled", "40P01": "deadlock", "57P01": "cancelled"}
 
 
-class Row(NamedTuple):
+class LoggedRow(NamedTuple):
     """The row that a context names: what was done with it, its place, and the bare name of its relation."""
 
     doing: str
@@ -68,7 +68,7 @@ class LogEvent(NamedTuple):
     after_ns: int = 0
     holders: tuple[int, ...] = ()
     queue: tuple[int, ...] = ()
-    row: Row | None = None
+    row: LoggedRow | None = None
     outcome: str = "unknown"
     text: str = ""
 
@@ -162,9 +162,9 @@ def _queue(detail: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return holders, queue
 
 
-def _row(context: str) -> Row | None:
+def _row(context: str) -> LoggedRow | None:
     found = _ROW.search(context[:2000])
-    return Row(*found.groups()) if found else None
+    return LoggedRow(*found.groups()) if found else None
 
 
 def _unix_ns(fields: dict[str, Any], zone_s: int) -> int:

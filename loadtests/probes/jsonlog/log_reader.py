@@ -6,7 +6,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from loadtests.probes.clocks import CLOCK_SET_NS, ServerClock
-from loadtests.probes.contract import ClockOffset
+from loadtests.probes.contract import ServerClockOffset
 from loadtests.probes.jsonlog.conversion import see, to_wait
 from loadtests.probes.jsonlog.lines import BEAT, LogEvent, event
 from loadtests.probes.jsonlog.names import ProcessActivity
@@ -101,7 +101,7 @@ class LogReader:
         self._give_up()
         self._stopped = why
 
-    def learn_clock(self, offset: ClockOffset) -> None:
+    def learn_clock(self, offset: ServerClockOffset) -> None:
         """A reading of the server's clock. Lines stamped by the old clock are converted by it."""
         if self.clock.was_set(offset):
             self._lost += 1

@@ -14,7 +14,7 @@ from loadtests.drivers import postgres
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes import locknames, naming
 from loadtests.probes.clocks import ServerClock, clock_offset
-from loadtests.probes.contract import BlindError, Clock, ClockOffset, Database, Rows, Source
+from loadtests.probes.contract import BlindError, Clock, Database, Rows, ServerClockOffset, Source
 from loadtests.probes.jsonlog.log_reader import LogReader
 from loadtests.probes.jsonlog.names import TransactionActivity
 from loadtests.probes.locknames import Named
@@ -61,7 +61,7 @@ class PostgresProbe:
         self.name = database.probe
         self._database = database
         self.period_s, self.deadline_s = period_s, 5 * period_s
-        self.offset: ClockOffset | None = None
+        self.offset: ServerClockOffset | None = None
         self.source = Source(("sampled",), int(period_s * 1e9), reason="not opened yet")
         self._dsn, self._clock = dsn, clock
         self._connection: Any = None

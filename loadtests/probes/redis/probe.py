@@ -20,7 +20,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
-from loadtests.probes.contract import Clock, ClockOffset, Database, Rows, Source
+from loadtests.probes.contract import Clock, Database, Rows, ServerClockOffset, Source
 from loadtests.probes.redis.thread import Busy, Slow, SlowLog, counters, spread
 from loadtests.probes.rows import counter_rows, session_rows
 
@@ -42,7 +42,7 @@ class RedisProbe:
     def __init__(self, database: Database, dsn: str, clock: Clock, period_s: float = 0.1) -> None:
         self.name = database.probe
         self.period_s, self.deadline_s = period_s, _DEADLINE_S
-        self.offset: ClockOffset | None = None
+        self.offset: ServerClockOffset | None = None
         self.source: Source | None = None
         self._database, self._dsn, self._clock = database, dsn, clock
         self._period_ns = round(period_s * 1e9)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
 from loadtests.calibration.matching import ReportedWait
-from loadtests.calibration.plan import Hold, S
+from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.truth import CompletedHold, LockRequest
 from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place
 from loadtests.ledger.sqlite import reading as reading_file
@@ -100,7 +100,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
         yield read
 
 
-async def _hold(context: HoldContext, holds: Sequence[Hold]) -> Work:
+async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
     """Reports each wait exactly as it took place."""
     done, reported = [], []
     for hold in holds:

@@ -8,7 +8,7 @@ from loadtests.pod.storage.dual.gate import Gate
 from loadtests.storagenames import Side
 
 
-class Account:
+class DualAccount:
     """One account. `late`: connections that were touched while the account was being moved."""
 
     def __init__(self, name: str, mode: Mode) -> None:
@@ -17,22 +17,22 @@ class Account:
         self.late: set[str] = set()
 
 
-class Accounts:
+class DualAccounts:
     """An account that was not seen yet is where all of them started."""
 
     def __init__(self, start: Mode) -> None:
         self.plan = MigrationPlan(start)
-        self._accounts: dict[str, Account] = {}
-        self._of_connection: dict[str, Account] = {}
+        self._accounts: dict[str, DualAccount] = {}
+        self._of_connection: dict[str, DualAccount] = {}
 
-    def __iter__(self) -> Iterator[Account]:
+    def __iter__(self) -> Iterator[DualAccount]:
         return iter(tuple(self._accounts.values()))
 
-    def find(self, name: str) -> Account | None:
+    def find(self, name: str) -> DualAccount | None:
         return self._accounts.get(name)
 
-    def add(self, name: str) -> Account:
-        account = self._accounts[name] = Account(name, self.plan.start)
+    def add(self, name: str) -> DualAccount:
+        account = self._accounts[name] = DualAccount(name, self.plan.start)
         return account
 
     def enter(self, connection: str, account: str) -> None:
@@ -42,7 +42,7 @@ class Accounts:
     def leave(self, connection: str) -> None:
         self._of_connection.pop(connection, None)
 
-    def of_connection(self, connection: str) -> Account | None:
+    def of_connection(self, connection: str) -> DualAccount | None:
         return self._of_connection.get(connection)
 
     def mode_of(self, connection: str) -> Mode:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from loadtests.migration import Mode, read_from
-from loadtests.pod.storage.contract import AlreadyAccepted, Call, OutcomeUnknown, Refusal, Storage, StorageError
+from loadtests.pod.storage.contract import AlreadyAccepted, Call, OutcomeUnknown, Storage, StorageError, StorageRefusal
 from loadtests.pod.storage.dual import moving
-from loadtests.pod.storage.dual.accounts import Account, Accounts
+from loadtests.pod.storage.dual.accounts import DualAccount, DualAccounts
 from loadtests.pod.storage.dual.comparison import difference
 from loadtests.pod.storage.dual.moving import Moved
 from loadtests.storagenames import SIDES, Policy, Side
@@ -23,7 +23,7 @@ class Calls:
     """`divergences` counts, by kind, how often the upgraded side did not follow."""
 
     def __init__(self, sides: Mapping[Side, Storage], starts_on: Mode, policy: Policy) -> None:
-        self.accounts = Accounts(starts_on)
+        self.accounts = DualAccounts(starts_on)
         self.divergences: Counter[str] = Counter()
         self.changing = asyncio.Lock()
         """Held for one account's move, and for what changes all accounts at once."""
@@ -45,7 +45,7 @@ class Calls:
         async with account.gate.passing():
             yield account.mode
 
-    async def _arrive(self, account: Account) -> None:
+    async def _arrive(self, account: DualAccount) -> None:
         """An account that a wave has passed over before it was seen follows it, or stays where it is."""
         try:
             await self._settle(account)
@@ -71,7 +71,7 @@ class Calls:
                     self.divergences["first_unknown"] += 1
                 raise
             # What the legacy side refused is not requested of the other: another agent could win there.
-            if mode == "dual" and not isinstance(answer, Refusal | AlreadyAccepted):
+            if mode == "dual" and not isinstance(answer, StorageRefusal | AlreadyAccepted):
                 await self.second(ask(self._sides["upgraded"]), answer)
             return answer
 
@@ -130,7 +130,7 @@ class Calls:
                 ) from error
         return total
 
-    async def _settle(self, account: Account) -> Moved:
+    async def _settle(self, account: DualAccount) -> Moved:
         """Brings the account into the mode that the plan says, alone."""
         async with self.changing, account.gate.alone():
             to = self.accounts.plan.mode(account.name)

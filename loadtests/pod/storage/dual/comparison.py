@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from loadtests.pod.storage.contract import AccountCopy, AlreadyAccepted, Refusal, Resumed
+from loadtests.pod.storage.contract import AccountCopy, AlreadyAccepted, Resumed, StorageRefusal
 from loadtests.protocols.serverhalf import Event
 
 
 def difference(first: Any, second: Any) -> str | None:
     """The kind of divergence between the answers to a change that the first side made; None when there is none."""
-    if isinstance(second, Refusal | AlreadyAccepted):
+    if isinstance(second, StorageRefusal | AlreadyAccepted):
         return "second_refused"
     if type(first) is not type(second) or _content(first) != _content(second):
         return "answers_differ"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from loadtests.migration import Mode, read_from, written_on
 from loadtests.pod.storage.contract import AccountCopy, Call, Storage, StorageError
-from loadtests.pod.storage.dual.accounts import Account
+from loadtests.pod.storage.dual.accounts import DualAccount
 from loadtests.pod.storage.dual.comparison import differences, rows_of
 from loadtests.storagenames import Side
 
@@ -31,7 +31,7 @@ class Moved:
         self.diverged += other.diverged
 
 
-async def move(sides: Mapping[Side, Storage], account: Account, to: Mode) -> Moved:
+async def move(sides: Mapping[Side, Storage], account: DualAccount, to: Mode) -> Moved:
     """Moves the account, which is the caller's alone. Raises StorageError, and then it is where it was.
 
     A side that was not written on gets everything. Who leaves `dual` compares both sides first: it is the legacy
@@ -63,7 +63,7 @@ async def _compare(upgraded: Storage, copy: AccountCopy, to: Mode) -> Counter[st
         return Counter(unread=1)  # an upgraded side that is gone or stalled is a reason to go back, not an obstacle
 
 
-async def _touch(sides: Mapping[Side, Storage], account: Account, to: Mode) -> None:
+async def _touch(sides: Mapping[Side, Storage], account: DualAccount, to: Mode) -> None:
     """Connections that were active meanwhile were recorded on the old sides only."""
     while account.late:
         connections = [account.late.pop() for _ in range(len(account.late))]

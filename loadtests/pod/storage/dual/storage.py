@@ -11,11 +11,11 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Statistics,
     Storage,
     StorageError,
+    StorageRefusal,
     Subscribed,
 )
 from loadtests.pod.storage.dual.calls import Calls
@@ -70,7 +70,7 @@ class DualStorage:
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         answer = await self._calls.write(
             call, lambda side: side.resume_connection(call, connection, resume_token, silent_since_ns)
         )
@@ -78,7 +78,7 @@ class DualStorage:
             self._calls.accounts.enter(connection, call.account)
         return answer
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         answer = await self._calls.write(call, lambda side: side.close_connection(call, connection))
         if isinstance(answer, Done):
             self._calls.accounts.leave(connection)
@@ -119,22 +119,22 @@ class DualStorage:
                 call = Call("maintenance", "", account.name)
                 await self._calls.second(self.sides["upgraded"].close_connection(call, connection))
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         return await self._calls.write(call, lambda side: side.subscribe(call, connection, topic, limit))
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
         return await self._calls.write(call, lambda side: side.unsubscribe(call, connection, topic))
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         return await self._calls.write(call, lambda side: side.offer_chat(call, connection, chat, subject))
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         return await self._calls.write(call, lambda side: side.accept_chat(call, connection, chat))
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         return await self._calls.write(call, lambda side: side.send_message(call, connection, chat, text))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
         return await self._calls.write(call, lambda side: side.close_chat(call, connection, chat))
 
     async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:

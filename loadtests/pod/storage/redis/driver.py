@@ -52,7 +52,7 @@ def _load() -> Mapping[str, Script]:
 SCRIPTS = _load()
 
 
-class Database:
+class RedisDatabase:
     """A pool of sessions that comes back by itself after the server was away."""
 
     def __init__(self, dsn: str, record: TransactionSink, pod: str) -> None:

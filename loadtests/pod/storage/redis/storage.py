@@ -13,15 +13,15 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Statistics,
+    StorageRefusal,
     StorageUnavailable,
     Subscribed,
     TransactionSink,
 )
 from loadtests.pod.storage.redis.copying import decoded, pack_message, read_copy, read_event, stamp, write_copy
-from loadtests.pod.storage.redis.driver import Database
+from loadtests.pod.storage.redis.driver import RedisDatabase
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
@@ -43,13 +43,13 @@ _LIVE = "live:seen"
 
 def create(fsync: str, *, dsn: str, record: TransactionSink, pod: str) -> "RedisStorage":
     """`dsn` is a Redis URL."""
-    return RedisStorage(fsync, Database(dsn, record, pod))
+    return RedisStorage(fsync, RedisDatabase(dsn, record, pod))
 
 
 class RedisStorage:
     """`fsync`: the weakest setting of `appendfsync` that keeps the promise."""
 
-    def __init__(self, fsync: str, database: Database) -> None:
+    def __init__(self, fsync: str, database: RedisDatabase) -> None:
         self.name = f"redis:{fsync}"
         self.promises = promises(self.name)
         self._fsync, self._database = fsync, database
@@ -98,16 +98,16 @@ class RedisStorage:
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         digest = rules.token_digest(resume_token)
         answer = await self._write(call, "resume_connection", connection, digest, stamp(silent_since_ns), _now())
-        if isinstance(answer, Refusal):
+        if isinstance(answer, StorageRefusal):
             return answer
         role, name, *topics = answer
         row = ConnectionRow(connection, call.account, decoded(role), decoded(name), resume_token)  # type: ignore[arg-type]
         return Resumed(row, {decoded(topic): int(head) for topic, head in zip(topics[::2], topics[1::2], strict=True)})
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         return _done(await self._write(call, "close_connection", connection, _now()))
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
@@ -119,42 +119,42 @@ class RedisStorage:
         _, *reaped = await self._database.write(call, "reap_connections", _LIVE, stamp(silent_since_ns), limit, _now())
         return [decoded(connection) for connection in reaped]
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         answer = await self._write(call, "subscribe", connection, topic, limit, _now())
-        return answer if isinstance(answer, Refusal) else Subscribed(int(answer[0]))
+        return answer if isinstance(answer, StorageRefusal) else Subscribed(int(answer[0]))
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
         return _done(await self._write(call, "unsubscribe", connection, topic))
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         now = _now()
         answer = await self._write(call, "offer_chat", connection, chat, call.key, subject, now)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, StorageRefusal):
             return answer
         return Done(_events(call, answer, (QUEUE_TOPIC,), "chat.offered", chat, subject, now))
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         now = _now()
         answer = await self._database.write(call, "accept_chat", _prefix(call.account), connection, chat, call.key, now)
         match answer[0]:
             case b"refused":
-                return Refusal(decoded(answer[1]))
+                return StorageRefusal(decoded(answer[1]))
             case b"taken":
                 return AlreadyAccepted(decoded(answer[1]))
         return Accepted(_events(call, answer[1:], (chat_topic(chat), QUEUE_TOPIC), "chat.accepted", chat, "", now))
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         now = _now()
         message = pack_message(chat, connection, text, int(now))
         answer = await self._write(call, "send_message", connection, chat, call.key, text, message, now)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, StorageRefusal):
             return answer
         return Done(_events(call, answer, (chat_topic(chat),), "message.sent", chat, text, now))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
         now = _now()
         answer = await self._write(call, "close_chat", connection, chat, call.key, now)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, StorageRefusal):
             return answer
         return Done(_events(call, answer, (chat_topic(chat), QUEUE_TOPIC), "chat.closed", chat, "", now))
 
@@ -191,10 +191,10 @@ class RedisStorage:
     async def _accounts(self) -> Sequence[str]:
         return sorted(map(decoded, await self._database.read("SMEMBERS", "accounts")))
 
-    async def _write(self, call: Call, script: str, *values: str | int) -> Sequence[Any] | Refusal:
+    async def _write(self, call: Call, script: str, *values: str | int) -> Sequence[Any] | StorageRefusal:
         """What a script about the call's account answered: what follows its `ok`, or why it refused."""
         word, *rest = await self._database.write(call, script, _prefix(call.account), *values)
-        return Refusal(decoded(rest[0])) if word == b"refused" else rest
+        return StorageRefusal(decoded(rest[0])) if word == b"refused" else rest
 
 
 def _prefix(account: str) -> str:
@@ -205,8 +205,8 @@ def _now() -> str:
     return stamp(time.time_ns())
 
 
-def _done(answer: Sequence[Any] | Refusal) -> Done | Refusal:
-    return answer if isinstance(answer, Refusal) else Done()
+def _done(answer: Sequence[Any] | StorageRefusal) -> Done | StorageRefusal:
+    return answer if isinstance(answer, StorageRefusal) else Done()
 
 
 def _events(  # noqa: PLR0913, PLR0917  an event's own fields

@@ -6,14 +6,14 @@ from dataclasses import astuple
 
 from loadtests.pod.storage.contract import AccountCopy
 from loadtests.pod.storage.copies import ROWS, account_copy
-from loadtests.pod.storage.sql.database import Session
+from loadtests.pod.storage.sql.database import SqlSession
 
 
-async def copy_account(db: Session) -> AccountCopy:
+async def copy_account(db: SqlSession) -> AccountCopy:
     return account_copy(db.account, {field: await db.rows(f"copy_{field}", db.account) for field in ROWS})
 
 
-async def replace_account(db: Session, copy: AccountCopy) -> None:
+async def replace_account(db: SqlSession, copy: AccountCopy) -> None:
     account = copy.account
     await db.run("add_account", account)
     await db.rows("hold_topics", account)
@@ -25,7 +25,7 @@ async def replace_account(db: Session, copy: AccountCopy) -> None:
     await db.run_many("add_event", [astuple(event) for event in copy.events])
 
 
-async def _replace_referred(db: Session, copy: AccountCopy) -> None:
+async def _replace_referred(db: SqlSession, copy: AccountCopy) -> None:
     """What other rows refer to. Its version is one that no transaction has read, so that what was read before the
     replacement is never taken to hold after it."""
     account, version = copy.account, time.time_ns()

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from loadtests.pod.storage.contract import (
     AlreadyAccepted,
     Call,
-    Refusal,
     StorageConflict,
+    StorageRefusal,
     StorageUnavailable,
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.sql.driver import Connection, Driver, Row
+from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection
 from loadtests.pod.storage.sql.errors import TryAgainError, reason
 from loadtests.pod.storage.statements import named
 
@@ -28,10 +28,10 @@ BACKOFF_S = 0.002
 BACKOFF_MOST_S = 0.05
 
 
-class Session:
+class SqlSession:
     """One transaction under way. Statements are named as in the engine's files."""
 
-    def __init__(self, driver: Driver, connection: Connection, call: Call, asked_ns: int) -> None:
+    def __init__(self, driver: Driver, connection: SqlConnection, call: Call, asked_ns: int) -> None:
         self._statements = driver.statements
         self._label = driver.label(call.operation)
         self._connection = connection
@@ -83,10 +83,10 @@ class Session:
         return Transaction(number, self._call, None, self._begun_ns, ended_ns, outcome, asked_ns=self._asked_ns)
 
 
-Job = Callable[[Session], Awaitable[T]]
+Job = Callable[[SqlSession], Awaitable[T]]
 
 
-class Database:
+class SqlDatabase:
     """What a pod does on its engine, one transaction at a time for each session of the pool."""
 
     def __init__(self, driver: Driver, record: TransactionSink) -> None:
@@ -144,19 +144,19 @@ class Database:
             asked_ns = time.monotonic_ns()
             try:
                 async with self._driver.session() as connection:
-                    session = Session(self._driver, connection, call, asked_ns)
+                    session = SqlSession(self._driver, connection, call, asked_ns)
                     return await self._attempt(session, connection, job, snapshot)
             except TryAgainError as error:
                 last = error
             await asyncio.sleep(random.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MOST_S)))  # noqa: S311
         raise StorageConflict(f"gave up after {ATTEMPTS} attempts: {last}") from last
 
-    async def _attempt(self, session: Session, connection: Connection, job: Job[T], snapshot: bool) -> T:
+    async def _attempt(self, session: SqlSession, connection: SqlConnection, job: Job[T], snapshot: bool) -> T:
         outcome = "rolled_back"
         try:
             await session.begin(snapshot)
             answer = await job(session)
-            if isinstance(answer, Refusal | AlreadyAccepted):
+            if isinstance(answer, StorageRefusal | AlreadyAccepted):
                 await session.rollback()
             else:
                 await session.commit()
@@ -171,13 +171,13 @@ class Database:
             self._record(session.transaction(outcome))
         return answer
 
-    async def _abandon(self, session: Session, connection: Connection, error: BaseException) -> None:
+    async def _abandon(self, session: SqlSession, connection: SqlConnection, error: BaseException) -> None:
         """Ends a failed transaction without hiding why it failed; a session whose state is in doubt is dropped."""
         with suppress(*self._driver.errors):
             if not (isinstance(error, Exception) and await self._rolled_back(session)):
                 connection.drop()
 
-    async def _rolled_back(self, session: Session) -> bool:
+    async def _rolled_back(self, session: SqlSession) -> bool:
         try:
             await session.rollback()
         except self._driver.errors:

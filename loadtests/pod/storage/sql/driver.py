@@ -21,7 +21,7 @@ def statements(room: Path) -> Mapping[str, str]:
     return load_all(room, STATEMENT_FILES)
 
 
-class Connection(Protocol):
+class SqlConnection(Protocol):
     """A session with the server, used by one transaction at a time."""
 
     @property
@@ -66,7 +66,7 @@ class Driver(Protocol):
     async def close(self) -> None:
         """In bounded time."""
 
-    def session(self) -> AbstractAsyncContextManager[Connection]:
+    def session(self) -> AbstractAsyncContextManager[SqlConnection]:
         """A session from the pool. Raises StorageUnavailable when there is none to be had in time."""
 
     def label(self, operation: str) -> str:

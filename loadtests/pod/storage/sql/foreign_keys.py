@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from loadtests.pod.storage.contract import Call, StorageConflict
-from loadtests.pod.storage.sql.database import Database, Session
+from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
 from loadtests.pod.storage.sql.driver import Row
 
 MAINTENANCE = Call("maintenance", "", "")
@@ -17,7 +17,7 @@ PAUSE_S = 0.5
 behind it. So it waits for a second only (set in the statements) and lets the queue go before it asks again."""
 
 
-async def enforce(database: Database, wanted: bool) -> None:
+async def enforce(database: SqlDatabase, wanted: bool) -> None:
     """Brings every foreign key, or removes every one; table by table, so that no two tables are kept longer than
     needed. Raises StorageConflict when one of them was never free; what was done by then stays."""
     constrained = _names(await database.read("constrained_tables"))
@@ -30,7 +30,7 @@ def _names(rows: Sequence[Row]) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def _persist(database: Database, table: str, wanted: bool) -> None:
+async def _persist(database: SqlDatabase, table: str, wanted: bool) -> None:
     for attempt in range(ATTEMPTS):
         try:
             return await database.write(MAINTENANCE, lambda db: _change(db, table, wanted))
@@ -45,6 +45,6 @@ async def _persist(database: Database, table: str, wanted: bool) -> None:
     ) from last
 
 
-async def _change(db: Session, table: str, wanted: bool) -> None:
+async def _change(db: SqlSession, table: str, wanted: bool) -> None:
     if (table in _names(await db.rows("constrained_tables"))) != wanted:  # another pod may have been faster
         await db.run(f"{'add' if wanted else 'drop'}_foreign_keys_of_{table}")

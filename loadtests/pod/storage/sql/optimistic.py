@@ -15,12 +15,12 @@ from loadtests.pod.storage.contract import (
     AlreadyAccepted,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
+    StorageRefusal,
     Subscribed,
 )
 from loadtests.pod.storage.sql import accounts, steps
-from loadtests.pod.storage.sql.database import Session
+from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.errors import OvertakenError
 from loadtests.pod.storage.sql.steps import draft, find_chat, find_speaker, if_held, publish
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
@@ -32,25 +32,25 @@ class Optimistic:
     name = "optimistic"
     foreign_keys = True
 
-    async def open_connection(self, db: Session, row: ConnectionRow) -> Done:
+    async def open_connection(self, db: SqlSession, row: ConnectionRow) -> Done:
         return await steps.open_connection(db, row)
 
     async def resume_connection(
-        self, db: Session, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+        self, db: SqlSession, connection: str, resume_token: str, silent_since_ns: int
+    ) -> Resumed | StorageRefusal:
         return await steps.resume(db, connection, resume_token, silent_since_ns)
 
-    async def close_connection(self, db: Session, connection: str) -> Done | Refusal:
+    async def close_connection(self, db: SqlSession, connection: str) -> Done | StorageRefusal:
         row = await db.row("connection", connection, db.account)
         if row is None:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         closed_at, version = row
         if closed_at is None:
             if_held(await db.run("close_unchanged_connection", connection, version, time.time_ns()))
             await db.run("drop_subscriptions", connection)
         return Done()
 
-    async def reap_connections(self, db: Session, silent_since_ns: int, limit: int) -> Sequence[str]:
+    async def reap_connections(self, db: SqlSession, silent_since_ns: int, limit: int) -> Sequence[str]:
         silent = await db.rows("silent_connections", silent_since_ns, limit)
         reaped = []
         # In the order of their ids, as touching locks them. One that was taken up in the meantime stays.
@@ -60,10 +60,10 @@ class Optimistic:
                 reaped.append(connection)
         return reaped
 
-    async def subscribe(self, db: Session, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, db: SqlSession, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         speaker = await find_speaker(db, connection)
         if speaker is None:
-            return Refusal.NO_SUCH_CONNECTION
+            return StorageRefusal.NO_SUCH_CONNECTION
         if there := await db.row("subscription", connection, topic):
             return Subscribed(there[0])
         if refusal := rules.on_subscribe(await db.value("count_subscriptions", connection), limit):
@@ -73,13 +73,15 @@ class Optimistic:
         await db.run("subscribe", connection, topic, db.account, time.time_ns())
         return Subscribed(await db.value("topic_head", db.account, topic))
 
-    async def unsubscribe(self, db: Session, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, db: SqlSession, connection: str, topic: str) -> Done | StorageRefusal:
         return await steps.unsubscribe(db, connection, topic)
 
-    async def offer_chat(self, db: Session, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, db: SqlSession, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         return await steps.offer_chat(db, connection, chat, subject)
 
-    async def accept_chat(self, db: Session, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(
+        self, db: SqlSession, connection: str, chat: str
+    ) -> Accepted | AlreadyAccepted | StorageRefusal:
         speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
         if answer := rules.on_accept(speaker, found):
             return answer
@@ -90,7 +92,7 @@ class Optimistic:
         event = draft(db, speaker, "chat.accepted", chat, "")
         return Accepted(await publish(db, event, chat_topic(chat), QUEUE_TOPIC))
 
-    async def send_message(self, db: Session, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, db: SqlSession, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
         if answer := rules.on_message(speaker, found):
             return answer
@@ -102,7 +104,7 @@ class Optimistic:
             raise OvertakenError("the same message was sent at the same time")
         return Done(await publish(db, draft(db, speaker, "message.sent", chat, text), chat_topic(chat)))
 
-    async def close_chat(self, db: Session, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, db: SqlSession, connection: str, chat: str) -> Done | StorageRefusal:
         speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
         if answer := rules.on_close_chat(speaker, found):
             return answer
@@ -112,8 +114,8 @@ class Optimistic:
         event = draft(db, speaker, "chat.closed", chat, "")
         return Done(await publish(db, event, chat_topic(chat), QUEUE_TOPIC))
 
-    async def sweep_orphans(self, db: Session, silent_since_ns: int, limit: int) -> int:
+    async def sweep_orphans(self, db: SqlSession, silent_since_ns: int, limit: int) -> int:
         return await steps.sweep_orphans(db, silent_since_ns, limit)
 
-    async def replace_account(self, db: Session, copy: AccountCopy) -> None:
+    async def replace_account(self, db: SqlSession, copy: AccountCopy) -> None:
         await accounts.replace_account(db, copy)

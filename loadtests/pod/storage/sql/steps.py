@@ -4,46 +4,46 @@ import time
 from dataclasses import replace
 
 from loadtests.pod.storage import rules
-from loadtests.pod.storage.contract import ConnectionRow, Done, Refusal, Resumed
-from loadtests.pod.storage.rules import Chat, Speaker
-from loadtests.pod.storage.sql.database import Session
+from loadtests.pod.storage.contract import ConnectionRow, Done, Resumed, StorageRefusal
+from loadtests.pod.storage.rules import ChatState, Speaker
+from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.errors import OvertakenError
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 
 
-async def add_connection(db: Session, row: ConnectionRow) -> int:
+async def add_connection(db: SqlSession, row: ConnectionRow) -> int:
     """Stores the connection unless it is there; returns how many rows that made."""
     digest = rules.token_digest(row.resume_token)
     return await db.run("open_connection", row.connection, row.account, row.role, row.name, digest, time.time_ns())
 
 
-async def resume(db: Session, connection: str, token: str, silent_since_ns: int) -> Resumed | Refusal:
+async def resume(db: SqlSession, connection: str, token: str, silent_since_ns: int) -> Resumed | StorageRefusal:
     digest = rules.token_digest(token)
     row = await db.row("resume_connection", connection, db.account, digest, silent_since_ns, time.time_ns())
     if row is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     role, name = row
     topics: dict[str, int] = dict(await db.rows("subscribed_topics", connection))
     return Resumed(ConnectionRow(connection, db.account, role, name, token), topics)
 
 
-async def find_speaker(db: Session, connection: str) -> Speaker | None:
+async def find_speaker(db: SqlSession, connection: str) -> Speaker | None:
     row = await db.row("speaker", connection, db.account)
     return Speaker(*row) if row else None
 
 
-async def find_chat(db: Session, statement: str, chat: str) -> Chat | None:
+async def find_chat(db: SqlSession, statement: str, chat: str) -> ChatState | None:
     row = await db.row(statement, db.account, chat, db.key)
-    return Chat(*row) if row else None
+    return ChatState(*row) if row else None
 
 
-async def add_message(db: Session, connection: str, chat: str, text: str) -> int:
+async def add_message(db: SqlSession, connection: str, chat: str, text: str) -> int:
     """Stores the message unless its key is there; returns how many rows that made."""
     return await db.run("send_message", db.account, db.key, chat, connection, text, time.time_ns())
 
 
-def draft(db: Session, by: Speaker, kind: str, chat: str, text: str) -> Event:
+def draft(db: SqlSession, by: Speaker, kind: str, chat: str, text: str) -> Event:
     """An event that has no topic and number yet, stamped now."""
     return Event(db.account, "", 0, kind, chat, db.key, by.name, text, time.time_ns())
 
@@ -54,39 +54,39 @@ def if_held(rows: int) -> None:
         raise OvertakenError("another transaction was faster")
 
 
-async def publish(db: Session, event: Event, *topics: str) -> tuple[Event, ...]:
+async def publish(db: SqlSession, event: Event, *topics: str) -> tuple[Event, ...]:
     """Numbers and stores the event in each topic, whose row is held for one round trip and the commit."""
     return tuple([await _publish_one(db, replace(event, topic=topic)) for topic in topics])
 
 
-async def _publish_one(db: Session, event: Event) -> Event:
+async def _publish_one(db: SqlSession, event: Event) -> Event:
     values = (event.kind, event.chat, event.key, event.by, event.text, event.published_ns)
     return replace(event, sequence=await db.value("publish", event.account, event.topic, *values))
 
 
-async def open_connection(db: Session, row: ConnectionRow) -> Done:
+async def open_connection(db: SqlSession, row: ConnectionRow) -> Done:
     await db.run("add_account", db.account)
     await add_connection(db, row)
     return Done()
 
 
-async def unsubscribe(db: Session, connection: str, topic: str) -> Done | Refusal:
+async def unsubscribe(db: SqlSession, connection: str, topic: str) -> Done | StorageRefusal:
     if await find_speaker(db, connection) is None:
-        return Refusal.NO_SUCH_CONNECTION
-    return Done() if await db.run("unsubscribe", connection, topic) else Refusal.NOT_SUBSCRIBED
+        return StorageRefusal.NO_SUCH_CONNECTION
+    return Done() if await db.run("unsubscribe", connection, topic) else StorageRefusal.NOT_SUBSCRIBED
 
 
-async def offer_chat(db: Session, connection: str, chat: str, subject: str) -> Done | Refusal:
+async def offer_chat(db: SqlSession, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
     speaker = await find_speaker(db, connection)
     if speaker is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     if not await db.run("offer_chat", db.account, chat, subject, connection, time.time_ns()):
         return Done()
     await db.run("ensure_topic", db.account, chat_topic(chat))
     return Done(await publish(db, draft(db, speaker, "chat.offered", chat, subject), QUEUE_TOPIC))
 
 
-async def sweep_orphans(db: Session, silent_since_ns: int, limit: int) -> int:
+async def sweep_orphans(db: SqlSession, silent_since_ns: int, limit: int) -> int:
     """Removes orphans one by one, each by its key, so that no other row is read under a lock."""
     orphans = await db.rows("orphans", silent_since_ns, limit)
     return sum([await db.run("drop_orphan", connection, topic, silent_since_ns) for connection, topic, _ in orphans])

@@ -9,14 +9,14 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Statistics,
+    StorageRefusal,
     Subscribed,
     TransactionSink,
 )
 from loadtests.pod.storage.sql import accounts, foreign_keys
-from loadtests.pod.storage.sql.database import Database, Session
+from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
 from loadtests.pod.storage.sql.driver import Driver
 from loadtests.pod.storage.sql.foreign_keys import MAINTENANCE
 from loadtests.pod.storage.sql.optimistic import Optimistic
@@ -36,7 +36,7 @@ class SqlStorage:
         self.name = f"{driver.engine}:{locking}"
         self.promises = promises(self.name)
         self._driver = driver
-        self._database = Database(driver, record)
+        self._database = SqlDatabase(driver, record)
         self._strategy = STRATEGIES[locking]
 
     async def start(self) -> None:
@@ -49,7 +49,7 @@ class SqlStorage:
 
     async def _enforce_keys(self) -> None:
         """As the tables are made: not counted among the pod's transactions."""
-        await foreign_keys.enforce(Database(self._driver, lambda _: None), self._strategy.foreign_keys)
+        await foreign_keys.enforce(SqlDatabase(self._driver, lambda _: None), self._strategy.foreign_keys)
 
     async def prepare(self) -> None:
         await self._database.make_schema()
@@ -85,16 +85,16 @@ class SqlStorage:
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         return await self._database.write(
             call, lambda db: self._strategy.resume_connection(db, connection, resume_token, silent_since_ns)
         )
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.close_connection(db, connection))
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
-        async def touch(db: Session) -> None:
+        async def touch(db: SqlSession) -> None:
             await db.run("touch_connections", sorted(connections), now_ns)
 
         if connections:
@@ -103,22 +103,22 @@ class SqlStorage:
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
         return await self._database.write(call, lambda db: self._strategy.reap_connections(db, silent_since_ns, limit))
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.subscribe(db, connection, topic, limit))
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.unsubscribe(db, connection, topic))
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.offer_chat(db, connection, chat, subject))
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.accept_chat(db, connection, chat))
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.send_message(db, connection, chat, text))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: self._strategy.close_chat(db, connection, chat))
 
     async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:

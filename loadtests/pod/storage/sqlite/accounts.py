@@ -6,14 +6,14 @@ from dataclasses import astuple
 
 from loadtests.pod.storage.contract import AccountCopy
 from loadtests.pod.storage.copies import ROWS, account_copy
-from loadtests.pod.storage.sqlite.driver import Session
+from loadtests.pod.storage.sqlite.driver import SqliteSession
 
 
-def copy_account(db: Session, account: str) -> AccountCopy:
+def copy_account(db: SqliteSession, account: str) -> AccountCopy:
     return account_copy(account, {field: db.rows(f"copy_{field}", account=account) for field in ROWS})
 
 
-def replace_account(db: Session, copy: AccountCopy) -> None:
+def replace_account(db: SqliteSession, copy: AccountCopy) -> None:
     account = copy.account
     for leaf in ("events", "messages", "subscriptions"):
         db.run(f"clear_{leaf}", account=account)
@@ -28,5 +28,5 @@ def replace_account(db: Session, copy: AccountCopy) -> None:
     db.run_many("put_event", (astuple(event) for event in copy.events))
 
 
-def _trim(db: Session, account: str, table: str, kept: Iterable[str]) -> None:
+def _trim(db: SqliteSession, account: str, table: str, kept: Iterable[str]) -> None:
     db.run(f"trim_{table}", account=account, kept=json.dumps(list(kept)))

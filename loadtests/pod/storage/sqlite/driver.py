@@ -17,9 +17,9 @@ from loadtests.pod.storage.contract import (
     AlreadyAccepted,
     Call,
     OutcomeUnknown,
-    Refusal,
     StorageConflict,
     StorageError,
+    StorageRefusal,
     StorageUnavailable,
     Transaction,
     TransactionSink,
@@ -41,7 +41,7 @@ _HERE = Path(__file__).parent
 SQL = load_all(_HERE, ("statements", "accounts"))
 
 
-class Session:
+class SqliteSession:
     """One connection to the file. Statements are named as in the `.sql` files; values are bound by name."""
 
     def __init__(self, path: str, number: int) -> None:
@@ -114,15 +114,15 @@ class Sessions:
     """A few connections, each used by one thread at a time. `run` works on whichever is free."""
 
     def __init__(self, path: str, numbers: range) -> None:
-        self._free: queue.SimpleQueue[Session] = queue.SimpleQueue()
-        self._all: list[Session] = []
+        self._free: queue.SimpleQueue[SqliteSession] = queue.SimpleQueue()
+        self._all: list[SqliteSession] = []
         for number in numbers:
-            session = Session(path, number)
+            session = SqliteSession(path, number)
             self._all.append(session)
             self._free.put(session)
         self._threads = ThreadPoolExecutor(len(numbers), thread_name_prefix="sqlite")
 
-    async def run(self, job: Callable[[Session], T]) -> T:
+    async def run(self, job: Callable[[SqliteSession], T]) -> T:
         """Raises StorageUnavailable once closed, and what the job raised."""
         try:
             work = asyncio.get_running_loop().run_in_executor(self._threads, self._with_session, job)
@@ -132,7 +132,7 @@ class Sessions:
             raise StorageUnavailable("the SQLite storage is stopped") from None
         return await work
 
-    def _with_session(self, job: Callable[[Session], T]) -> T:
+    def _with_session(self, job: Callable[[SqliteSession], T]) -> T:
         session = self._free.get()
         try:
             return job(session)
@@ -146,7 +146,7 @@ class Sessions:
             session.close()
 
 
-class Database:
+class SqliteDatabase:
     """The file behind a pod: writers that contend for its write lock, readers that block no writer."""
 
     def __init__(self, path: str, record: TransactionSink) -> None:
@@ -158,7 +158,7 @@ class Database:
     async def start(self) -> None:
         try:
             self._writers = Sessions(self._path, range(1, WRITERS + 1))
-            await self._writers.run(Session.make_schema)
+            await self._writers.run(SqliteSession.make_schema)
             self._readers = Sessions(self._path, range(WRITERS + 1, WRITERS + READERS + 1))
         except apsw.Error as error:
             raise StorageUnavailable(f"SQLite database {self._path}: {error}") from error
@@ -169,14 +169,14 @@ class Database:
                 await sessions.close()
         self._writers = self._readers = None
 
-    async def read(self, job: Callable[[Session], T]) -> T:
+    async def read(self, job: Callable[[SqliteSession], T]) -> T:
         """One read, outside of any transaction."""
         return await self._open(self._readers).run(lambda session: self._reading(session, job))
 
-    async def snapshot(self, job: Callable[[Session], T]) -> T:
+    async def snapshot(self, job: Callable[[SqliteSession], T]) -> T:
         """Several reads of one moment."""
 
-        def read(session: Session) -> T:
+        def read(session: SqliteSession) -> T:
             session.begin_snapshot()
             try:
                 return job(session)
@@ -185,7 +185,7 @@ class Database:
 
         return await self.read(read)
 
-    async def write(self, call: Call, job: Callable[[Session], T]) -> T:
+    async def write(self, call: Call, job: Callable[[SqliteSession], T]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Emits a Transaction."""
         loop, asked_ns = asyncio.get_running_loop(), time.monotonic_ns()
 
@@ -199,14 +199,16 @@ class Database:
             raise StorageUnavailable("the SQLite storage is not started")
         return sessions
 
-    def _reading(self, session: Session, job: Callable[[Session], T]) -> T:
+    def _reading(self, session: SqliteSession, job: Callable[[SqliteSession], T]) -> T:
         session.ask_patiently()
         try:
             return job(session)
         except apsw.Error as error:
             raise StorageUnavailable(f"SQLite database {self._path}: {error}") from error
 
-    def _transact(self, session: Session, call: Call, job: Callable[[Session], T], emit: TransactionSink) -> T:
+    def _transact(
+        self, session: SqliteSession, call: Call, job: Callable[[SqliteSession], T], emit: TransactionSink
+    ) -> T:
         attempt = _Attempt(waiting_ns=time.monotonic_ns())
         try:
             return attempt.run(session, call, job)
@@ -229,11 +231,11 @@ class _Attempt:
     committing: bool = False
     outcome: str = "rolled_back"
 
-    def run(self, session: Session, call: Call, job: Callable[[Session], T]) -> T:
+    def run(self, session: SqliteSession, call: Call, job: Callable[[SqliteSession], T]) -> T:
         session.begin(call.operation)
         self.begun_ns = time.monotonic_ns()
         answer = job(session)
-        if not isinstance(answer, Refusal | AlreadyAccepted):
+        if not isinstance(answer, StorageRefusal | AlreadyAccepted):
             self.committing = True
             session.commit()
             self.outcome = "committed"

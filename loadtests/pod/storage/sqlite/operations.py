@@ -12,17 +12,17 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
+    StorageRefusal,
     Subscribed,
 )
-from loadtests.pod.storage.rules import Chat, Speaker
-from loadtests.pod.storage.sqlite.driver import Session
+from loadtests.pod.storage.rules import ChatState, Speaker
+from loadtests.pod.storage.sqlite.driver import SqliteSession
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 
 
-def open_connection(db: Session, row: ConnectionRow) -> Done:
+def open_connection(db: SqliteSession, row: ConnectionRow) -> Done:
     digest = rules.token_digest(row.resume_token)
     db.run(
         "open_connection",
@@ -36,7 +36,9 @@ def open_connection(db: Session, row: ConnectionRow) -> Done:
     return Done()
 
 
-def resume_connection(db: Session, call: Call, connection: str, token: str, silent_since: int) -> Resumed | Refusal:
+def resume_connection(
+    db: SqliteSession, call: Call, connection: str, token: str, silent_since: int
+) -> Resumed | StorageRefusal:
     row = db.row(
         "resume_connection",
         connection=connection,
@@ -46,43 +48,43 @@ def resume_connection(db: Session, call: Call, connection: str, token: str, sile
         now=time.time_ns(),
     )
     if row is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     topics: dict[str, int] = dict(db.rows("subscribed_topics", connection=connection))
     return Resumed(ConnectionRow(connection, call.account, row[0], row[1], token), topics)
 
 
-def close_connection(db: Session, call: Call, connection: str) -> Done | Refusal:
+def close_connection(db: SqliteSession, call: Call, connection: str) -> Done | StorageRefusal:
     row = db.row("connection", connection=connection, account=call.account)
     if row is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     if row[0] is None:
         _close(db, connection)
     return Done()
 
 
-def _close(db: Session, connection: str) -> None:
+def _close(db: SqliteSession, connection: str) -> None:
     db.run("drop_subscriptions", connection=connection)
     db.run("close_connection", connection=connection, now=time.time_ns())
 
 
-def touch_connections(db: Session, connections: Sequence[str], now: int) -> None:
+def touch_connections(db: SqliteSession, connections: Sequence[str], now: int) -> None:
     db.run("touch_connections", connections=json.dumps(list(connections)), now=now)
 
 
-def reap_connections(db: Session, silent_since: int, limit: int) -> Sequence[str]:
+def reap_connections(db: SqliteSession, silent_since: int, limit: int) -> Sequence[str]:
     silent = [row[0] for row in db.rows("silent_connections", silent_since=silent_since, limit=limit)]
     for connection in silent:
         _close(db, connection)
     return silent
 
 
-def sweep_orphans(db: Session, silent_since: int, limit: int) -> int:
+def sweep_orphans(db: SqliteSession, silent_since: int, limit: int) -> int:
     return db.run("drop_orphans", silent_since=silent_since, limit=limit)
 
 
-def subscribe(db: Session, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+def subscribe(db: SqliteSession, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
     if _speaker(db, call, connection) is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     if there := db.row("subscription", connection=connection, topic=topic):
         return Subscribed(there[0])
     taken = db.row("count_subscriptions", connection=connection)
@@ -93,17 +95,17 @@ def subscribe(db: Session, call: Call, connection: str, topic: str, limit: int) 
     return Subscribed(head[0] if head else 0)
 
 
-def unsubscribe(db: Session, call: Call, connection: str, topic: str) -> Done | Refusal:
+def unsubscribe(db: SqliteSession, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
     if _speaker(db, call, connection) is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     gone = db.run("unsubscribe", connection=connection, topic=topic)
-    return Done() if gone else Refusal.NOT_SUBSCRIBED
+    return Done() if gone else StorageRefusal.NOT_SUBSCRIBED
 
 
-def offer_chat(db: Session, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+def offer_chat(db: SqliteSession, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
     speaker = _speaker(db, call, connection)
     if speaker is None:
-        return Refusal.NO_SUCH_CONNECTION
+        return StorageRefusal.NO_SUCH_CONNECTION
     made = db.run(
         "offer_chat", account=call.account, chat=chat, subject=subject, connection=connection, now=time.time_ns()
     )
@@ -113,7 +115,9 @@ def offer_chat(db: Session, call: Call, connection: str, chat: str, subject: str
     return Done(_publish(db, call, speaker, (QUEUE_TOPIC,), "chat.offered", chat, subject))
 
 
-def accept_chat(db: Session, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+def accept_chat(
+    db: SqliteSession, call: Call, connection: str, chat: str
+) -> Accepted | AlreadyAccepted | StorageRefusal:
     speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
     if answer := rules.on_accept(speaker, found):
         return answer
@@ -122,7 +126,7 @@ def accept_chat(db: Session, call: Call, connection: str, chat: str) -> Accepted
     return Accepted(_publish(db, call, speaker, (chat_topic(chat), QUEUE_TOPIC), "chat.accepted", chat, ""))
 
 
-def send_message(db: Session, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+def send_message(db: SqliteSession, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
     speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
     if answer := rules.on_message(speaker, found):
         return answer
@@ -139,7 +143,7 @@ def send_message(db: Session, call: Call, connection: str, chat: str, text: str)
     return Done(_publish(db, call, speaker, (chat_topic(chat),), "message.sent", chat, text))
 
 
-def close_chat(db: Session, call: Call, connection: str, chat: str) -> Done | Refusal:
+def close_chat(db: SqliteSession, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
     speaker, found = _speaker(db, call, connection), _chat(db, call, chat)
     if answer := rules.on_close_chat(speaker, found):
         return answer
@@ -148,18 +152,18 @@ def close_chat(db: Session, call: Call, connection: str, chat: str) -> Done | Re
     return Done(_publish(db, call, speaker, (chat_topic(chat), QUEUE_TOPIC), "chat.closed", chat, ""))
 
 
-def _speaker(db: Session, call: Call, connection: str) -> Speaker | None:
+def _speaker(db: SqliteSession, call: Call, connection: str) -> Speaker | None:
     row = db.row("speaker", connection=connection, account=call.account)
     return Speaker(*row) if row else None
 
 
-def _chat(db: Session, call: Call, chat: str) -> Chat | None:
+def _chat(db: SqliteSession, call: Call, chat: str) -> ChatState | None:
     row = db.row("chat", account=call.account, chat=chat, key=call.key)
-    return Chat(row[0], row[1], row[2], row[3], bool(row[4])) if row else None
+    return ChatState(row[0], row[1], row[2], row[3], bool(row[4])) if row else None
 
 
 def _publish(  # noqa: PLR0913, PLR0917  an event's own fields
-    db: Session, call: Call, speaker: Speaker, topics: tuple[str, ...], kind: str, chat: str, text: str
+    db: SqliteSession, call: Call, speaker: Speaker, topics: tuple[str, ...], kind: str, chat: str, text: str
 ) -> tuple[Event, ...]:
     now = time.time_ns()
     return tuple(
@@ -168,7 +172,7 @@ def _publish(  # noqa: PLR0913, PLR0917  an event's own fields
     )
 
 
-def _publish_one(db: Session, draft: Event) -> Event:
+def _publish_one(db: SqliteSession, draft: Event) -> Event:
     head = db.row("advance_topic", account=draft.account, topic=draft.topic)
     assert head is not None
     event = replace(draft, sequence=head[0])

@@ -9,15 +9,15 @@ from loadtests.pod.storage.contract import (
     Call,
     ConnectionRow,
     Done,
-    Refusal,
     Resumed,
     Statistics,
     Storage,
+    StorageRefusal,
     Subscribed,
     TransactionSink,
 )
 from loadtests.pod.storage.sqlite import accounts, operations
-from loadtests.pod.storage.sqlite.driver import Database, Session
+from loadtests.pod.storage.sqlite.driver import SqliteDatabase, SqliteSession
 from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
 
@@ -35,7 +35,7 @@ class SqliteStorage:
     promises = promises("sqlite")
 
     def __init__(self, dsn: str, record: TransactionSink) -> None:
-        self._database = Database(dsn, record)
+        self._database = SqliteDatabase(dsn, record)
 
     async def start(self) -> None:
         await self._database.start()
@@ -44,7 +44,7 @@ class SqliteStorage:
         await self._database.stop()
 
     async def settings(self) -> Mapping[str, str]:
-        read = await self._database.read(Session.settings)
+        read = await self._database.read(SqliteSession.settings)
         return {"engine": "sqlite", **read, "isolation": "serializable (BEGIN IMMEDIATE)"}
 
     async def open_connection(self, call: Call, row: ConnectionRow) -> Done:
@@ -52,12 +52,12 @@ class SqliteStorage:
 
     async def resume_connection(
         self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | Refusal:
+    ) -> Resumed | StorageRefusal:
         return await self._database.write(
             call, lambda db: operations.resume_connection(db, call, connection, resume_token, silent_since_ns)
         )
 
-    async def close_connection(self, call: Call, connection: str) -> Done | Refusal:
+    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: operations.close_connection(db, call, connection))
 
     async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
@@ -67,22 +67,22 @@ class SqliteStorage:
     async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
         return await self._database.write(call, lambda db: operations.reap_connections(db, silent_since_ns, limit))
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | Refusal:
+    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
         return await self._database.write(call, lambda db: operations.subscribe(db, call, connection, topic, limit))
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | Refusal:
+    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: operations.unsubscribe(db, call, connection, topic))
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | Refusal:
+    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: operations.offer_chat(db, call, connection, chat, subject))
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | Refusal:
+    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
         return await self._database.write(call, lambda db: operations.accept_chat(db, call, connection, chat))
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | Refusal:
+    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: operations.send_message(db, call, connection, chat, text))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | Refusal:
+    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
         return await self._database.write(call, lambda db: operations.close_chat(db, call, connection, chat))
 
     async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
