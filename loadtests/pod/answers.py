@@ -8,7 +8,7 @@ _REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "drai
 
 
 @dataclass(frozen=True, slots=True)
-class ControlAnswer:
+class ServiceAnswer:
     """What is answered to a request; `afterwards` is done once the reply is on its way. Raises StorageError."""
 
     outcome: Literal["ok", "refused", "fail", "unknown"]
@@ -17,9 +17,9 @@ class ControlAnswer:
     afterwards: Callable[[], Awaitable[None]] | None = None
 
 
-OK: Final = ControlAnswer("ok")
+OK: Final = ServiceAnswer("ok")
 
 
-def no(error: str, **body: Any) -> ControlAnswer:
+def no(error: str, **body: Any) -> ServiceAnswer:
     """The answer to what was not done: `refused` or `fail`, as the code says."""
-    return ControlAnswer("refused" if error in _REFUSED else "fail", error, body)
+    return ServiceAnswer("refused" if error in _REFUSED else "fail", error, body)

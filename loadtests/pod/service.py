@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from loadtests.accounts import account_of
-from loadtests.pod.answers import OK, ControlAnswer, no
+from loadtests.pod.answers import OK, ServiceAnswer, no
 from loadtests.pod.limits import Limits
 from loadtests.pod.storage.contract import (
     Accepted,
@@ -68,7 +68,7 @@ class Service:
         self._active: set[str] = set()
         self._touching = asyncio.Lock()
 
-    async def create(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ControlAnswer]:
+    async def create(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ServiceAnswer]:
         """Raises StorageError."""
         account = account_of(request.body["token"], self._token_secret)
         if account is None:
@@ -76,7 +76,7 @@ class Service:
         name, role = request.body["name"], request.body["role"]
         row = ConnectionRow(secrets.token_hex(8), account, role, name, secrets.token_urlsafe(18))
         await self.storage.open_connection(Call("connection.create", request.key, account), row)
-        return self._enter(row, outlet), ControlAnswer(
+        return self._enter(row, outlet), ServiceAnswer(
             "ok",
             body={
                 "connection": row.connection,
@@ -87,7 +87,7 @@ class Service:
             },
         )
 
-    async def resume(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ControlAnswer]:
+    async def resume(self, request: Request, outlet: Outlet) -> tuple[ClientSession | None, ServiceAnswer]:
         """Sends what was missed, too. Raises StorageError."""
         connection, resume_token = request.body["connection"], request.body["resume_token"]
         account = account_of(request.body["token"], self._token_secret)
@@ -112,7 +112,7 @@ class Service:
         except BaseException:
             self.leave(session)
             raise
-        return session, ControlAnswer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
+        return session, ServiceAnswer("ok", body={"topics": {name: s.after for name, s in session.subscribers.items()}})
 
     async def _replay(self, session: ClientSession, seen: Mapping[str, int], reached: Mapping[str, int]) -> None:
         for name, subscriber in list(session.subscribers.items()):
@@ -148,7 +148,7 @@ class Service:
         except StorageError as error:
             _log.warning("departure_not_stored", extra={"error": type(error).__name__})
 
-    async def handle(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def handle(self, session: ClientSession, request: Request) -> ServiceAnswer:
         """Carries a request out. Raises StorageError."""
         if self.draining:
             return no("draining")
@@ -156,10 +156,10 @@ class Service:
         handler = _HANDLERS.get(request.type)
         return await handler(self, session, request) if handler else no("bad_request")
 
-    async def _heartbeat(self, _session: ClientSession, _request: Request) -> ControlAnswer:
+    async def _heartbeat(self, _session: ClientSession, _request: Request) -> ServiceAnswer:
         return OK
 
-    async def _subscribe(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _subscribe(self, session: ClientSession, request: Request) -> ServiceAnswer:
         name = request.body["topic"]
         if name == QUEUE_TOPIC and session.role != "agent":
             return no("forbidden")
@@ -180,12 +180,12 @@ class Service:
         if isinstance(answer, StorageRefusal):
             return no(answer.value)
         if there:
-            return ControlAnswer("ok", body={"sequence": there.after})
+            return ServiceAnswer("ok", body={"sequence": there.after})
         if session.subscribers.get(name) is not subscriber:  # it has left meanwhile
             self.topics.leave(session.account, name, subscriber)
             return OK
         join = partial(self._join, topic, subscriber, answer.sequence)
-        return ControlAnswer("ok", body={"sequence": answer.sequence}, afterwards=join)
+        return ServiceAnswer("ok", body={"sequence": answer.sequence}, afterwards=join)
 
     async def _join(self, topic: Topic, subscriber: Subscriber, after: int) -> None:
         if not topic.join(subscriber, after):
@@ -195,33 +195,33 @@ class Service:
         if subscriber := session.subscribers.pop(name, None):
             self.topics.leave(session.account, name, subscriber)
 
-    async def _unsubscribe(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _unsubscribe(self, session: ClientSession, request: Request) -> ServiceAnswer:
         name = request.body["topic"]
         answer = await self.storage.unsubscribe(session.call(request), session.connection, name)
         if isinstance(answer, Done):
             self._unsubscribed(session, name)
         return self._done(answer)
 
-    async def _offer(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _offer(self, session: ClientSession, request: Request) -> ServiceAnswer:
         call = session.call(request)
         # The chat's id is the key of its offer.
         return self._done(await self.storage.offer_chat(call, session.connection, request.key, request.body["subject"]))
 
-    async def _accept(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _accept(self, session: ClientSession, request: Request) -> ServiceAnswer:
         answer = await self.storage.accept_chat(session.call(request), session.connection, request.body["chat"])
         if isinstance(answer, AlreadyAccepted):
             return no("already_accepted", winner=answer.winner)
         return self._done(answer)
 
-    async def _send(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _send(self, session: ClientSession, request: Request) -> ServiceAnswer:
         call, body = session.call(request), request.body
         return self._done(await self.storage.send_message(call, session.connection, body["chat"], body["text"]))
 
-    async def _close_chat(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _close_chat(self, session: ClientSession, request: Request) -> ServiceAnswer:
         answer = await self.storage.close_chat(session.call(request), session.connection, request.body["chat"])
         return self._done(answer)
 
-    async def _close(self, session: ClientSession, request: Request) -> ControlAnswer:
+    async def _close(self, session: ClientSession, request: Request) -> ServiceAnswer:
         answer = await self.storage.close_connection(session.call(request), session.connection)
         self.leave(session)
         if isinstance(answer, Done) and (resumed := self.sessions.get(session.connection)):
@@ -230,7 +230,7 @@ class Service:
         self._active.discard(session.connection)
         return self._done(answer)
 
-    def _done(self, answer: Done | Accepted | StorageRefusal) -> ControlAnswer:
+    def _done(self, answer: Done | Accepted | StorageRefusal) -> ServiceAnswer:
         if isinstance(answer, StorageRefusal):
             return no(answer.value)
         self.topics.publish(answer.events)
@@ -284,7 +284,7 @@ def _ago(seconds: float) -> int:
     return time.time_ns() - int(seconds * 1e9)
 
 
-_HANDLERS: Final[Mapping[str, Callable[[Service, ClientSession, Request], Awaitable[ControlAnswer]]]] = {
+_HANDLERS: Final[Mapping[str, Callable[[Service, ClientSession, Request], Awaitable[ServiceAnswer]]]] = {
     "subscription.create": Service._subscribe,
     "subscription.delete": Service._unsubscribe,
     "chat.offer": Service._offer,

@@ -5,7 +5,7 @@ import traceback
 from collections import Counter
 from typing import Final
 
-from loadtests.pod.answers import ControlAnswer, no
+from loadtests.pod.answers import ServiceAnswer, no
 from loadtests.pod.exhaustion import LocalErrors
 from loadtests.pod.requests import wrong
 from loadtests.pod.service import CLOSE_POLICY, ClientSession, Service
@@ -80,17 +80,17 @@ class Visit:
             await self._do_afterwards(request, answer)
         self._close_after(request, answer)
 
-    def _reply(self, key: str, answer: ControlAnswer) -> None:
+    def _reply(self, key: str, answer: ServiceAnswer) -> None:
         self._outlet.push(self._protocol.reply(key, answer.outcome, answer.error, answer.body))
 
-    async def _answer(self, request: Request) -> ControlAnswer:
+    async def _answer(self, request: Request) -> ServiceAnswer:
         if error := wrong(request, self._service.limits):
             return no(error)
         if self.session is not None:
             return await self._service.handle(self.session, request)
         return await self._greet(request)
 
-    async def _greet(self, request: Request) -> ControlAnswer:
+    async def _greet(self, request: Request) -> ServiceAnswer:
         if self._service.draining:
             return no("draining")
         match request.type:
@@ -103,7 +103,7 @@ class Visit:
                 answer = no("bad_request", detail=detail)
         return answer
 
-    async def _do_afterwards(self, request: Request, answer: ControlAnswer) -> None:
+    async def _do_afterwards(self, request: Request, answer: ServiceAnswer) -> None:
         assert answer.afterwards is not None
         try:
             await answer.afterwards()
@@ -114,20 +114,20 @@ class Visit:
             _log_fault(request, error)
             self._outlet.close(CLOSE_TROUBLE, "internal")
 
-    def _close_after(self, request: Request, answer: ControlAnswer) -> None:
+    def _close_after(self, request: Request, answer: ServiceAnswer) -> None:
         if request.type == "connection.close" and answer.outcome == "ok":
             self._outlet.close(CLOSE_NORMAL, "")
         elif self.session is None and answer.error in _FATAL:
             self._outlet.close(CLOSE_POLICY, answer.error)
 
-    def _in_doubt(self, request: Request) -> ControlAnswer:
+    def _in_doubt(self, request: Request) -> ServiceAnswer:
         """Neither yes nor no would be true."""
         if self.session is not None:
             self._service.in_doubt(self.session, request)
-        return ControlAnswer("unknown", "cut_off")
+        return ServiceAnswer("unknown", "cut_off")
 
 
-def _trouble(error: StorageError) -> ControlAnswer:
+def _trouble(error: StorageError) -> ServiceAnswer:
     match error:
         case StorageConflict():
             return no("storage_conflict")

@@ -22,7 +22,7 @@ from loadtests.generator.locusthooks import _CleanFormatter
 from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.storage.mariadb import errors as mariadb_errors
 from loadtests.pod.storage.redis import errors as redis_errors
-from loadtests.pod.storage.sql import errors as sql_errors
+from loadtests.pod.storage.sql import driver as sql_errors
 from loadtests.probes.contract import Source
 from loadtests.probes.databases import why_not
 from loadtests.protocols.contract import ProtocolError

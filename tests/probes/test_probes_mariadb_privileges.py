@@ -12,7 +12,7 @@ import asyncmy
 import pytest
 
 from loadtests.probes.contract import BlindError, Database
-from loadtests.probes.innodb.freshness import OLD
+from loadtests.probes.innodb.lock_sample import OLD
 from loadtests.probes.innodb.probe import MariadbProbe
 from loadtests.probes.innodb.servers import NO_HOLDERS, NO_PROCESS
 from loadtests.records.tables import LOCK_WAITS_TABLE

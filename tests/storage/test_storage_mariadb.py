@@ -26,7 +26,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.mariadb import connection, driver, pool
 from loadtests.pod.storage.mariadb.errors import classify
-from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError
+from loadtests.pod.storage.sql.driver import OvertakenError, TryAgainError
 
 HOLD_ACCOUNT = "SELECT account FROM accounts WHERE account = %s FOR UPDATE"
 HOLD_CHAT = "UPDATE chats SET version = version + 1 WHERE id = %s"

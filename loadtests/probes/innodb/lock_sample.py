@@ -18,6 +18,8 @@ _LISTED = (
 )
 """States of sessions whose request is in the server's list of metadata locks, where it keeps one."""
 
+OLD = "InnoDB's copy of its lock tables is outdated: another client reads it repeatedly"
+
 _WITHOUT_SESSION = "transaction without a session"
 """One that is prepared (XA) or recovered after a crash: its session's number is 0."""
 
@@ -139,3 +141,19 @@ def _waits_elsewhere(s: InnodbSession, listed: Sequence[str]) -> bool:
     """By its own state, and not in a list that would show it."""
     state = s.state or ""
     return s.wait_class == "lock" and (state.startswith("Waiting for") or state == "User lock") and state not in listed
+
+
+class Freshness:
+    """InnoDB renews its copy only when no session has read it for 100 ms. It shows the reading session, too, in the
+    statement that it was in when the copy was made: that identifies the sample for which it was made, or another
+    client."""
+
+    def __init__(self) -> None:
+        self._made_for_us = False
+
+    def fresh(self, mark: str, shown: str | None) -> bool:
+        """`mark`: how the first statement of the sample begins. `shown`: in which one the copy shows us; None: in
+        none, so it was made between two samples. That is current, unless the copy before was not made for us either:
+        then it may be that one still."""
+        before, self._made_for_us = self._made_for_us, shown is not None and shown.startswith(mark)
+        return self._made_for_us or (shown is None and before)

@@ -28,8 +28,7 @@ from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, Database, Rows, ServerClockOffset, Source
-from loadtests.probes.innodb.freshness import OLD, Freshness
-from loadtests.probes.innodb.lock_sample import InnodbSample, InTheWay
+from loadtests.probes.innodb.lock_sample import OLD, Freshness, InnodbSample, InTheWay
 from loadtests.probes.innodb.servers import NO_PROCESS, ServerProduct, source
 from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from loadtests.drivers.addresses import form_of
 from loadtests.drivers.addresses.contract import Address, AddressError
-from loadtests.pod.storage.contract import StorageError, StorageUnavailable
+from loadtests.pod.storage.contract import Storage, StorageError, StorageUnavailable, TransactionSink
 from loadtests.pod.storage.mariadb.connection import MariadbConnection, connect, label, parse
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, classify, reason
 from loadtests.pod.storage.mariadb.pool import Pool
 from loadtests.pod.storage.sql.driver import statements
+from loadtests.pod.storage.sql.storage import SqlStorage
 
 TAKE_TIMEOUT_S = 5.0
 OLDEST = (10, 6)
@@ -97,3 +98,7 @@ def _check(version: str) -> None:
     if "MariaDB" not in version or numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise StorageUnavailable(f"MariaDB {oldest} or newer is needed (JSON_TABLE, RETURNING), this is {version[:60]}")
+
+
+def create(locking: str, *, dsn: str, record: TransactionSink, pod: str) -> Storage:
+    return SqlStorage(MariadbDriver(dsn, pod), record, locking)

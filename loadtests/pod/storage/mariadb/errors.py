@@ -3,7 +3,7 @@
 from asyncmy import errors
 
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
-from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError
+from loadtests.pod.storage.sql.driver import OvertakenError, TryAgainError
 from loadtests.sanitize import sanitize
 
 _LONGEST_REASON = 240

@@ -11,10 +11,10 @@ from typing import Any
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.pod.storage.contract import StorageError, StorageUnavailable
+from loadtests.pod.storage.contract import Storage, StorageError, StorageUnavailable, TransactionSink
 from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, classify
-from loadtests.pod.storage.sql.driver import Row, statements
-from loadtests.pod.storage.sql.errors import reason
+from loadtests.pod.storage.sql.driver import Row, reason, statements
+from loadtests.pod.storage.sql.storage import SqlStorage
 
 POOL_SIZE = 20
 ACQUIRE_TIMEOUT_S = 5.0
@@ -141,3 +141,7 @@ class PostgresDriver:
 
     def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
         return classify(error, committing)
+
+
+def create(locking: str, *, dsn: str, record: TransactionSink, pod: str) -> Storage:
+    return SqlStorage(PostgresDriver(dsn, pod), record, locking)

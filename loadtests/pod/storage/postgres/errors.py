@@ -3,7 +3,7 @@
 import asyncpg
 
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
-from loadtests.pod.storage.sql.errors import OvertakenError, TryAgainError, reason
+from loadtests.pod.storage.sql.driver import OvertakenError, TryAgainError, reason
 
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """Everything that asyncpg raises; the last one when a server dies in the middle of its answer."""

@@ -16,8 +16,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection
-from loadtests.pod.storage.sql.errors import TryAgainError, reason
+from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection, TryAgainError, reason
 from loadtests.pod.storage.statements import named
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.statements import load_all
+from loadtests.sanitize import sanitize_error
 
 Row = Any
 """One row: values in the order of the statement's columns."""
@@ -74,3 +75,16 @@ class Driver(Protocol):
 
     def classify(self, error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
         """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself."""
+
+
+class TryAgainError(StorageError):
+    """The transaction came to nothing because of another one: worth trying again."""
+
+
+class OvertakenError(TryAgainError):
+    """What had been read no longer held when it was written: a strategy's own conflict."""
+
+
+def reason(error: BaseException) -> str:
+    """One line for users: the error's first line, or its class where it has no text."""
+    return sanitize_error(error)

@@ -7,7 +7,7 @@ from loadtests.pod.storage import rules
 from loadtests.pod.storage.contract import ConnectionRow, Done, Resumed, StorageRefusal
 from loadtests.pod.storage.rules import ChatState, Speaker
 from loadtests.pod.storage.sql.database import SqlSession
-from loadtests.pod.storage.sql.errors import OvertakenError
+from loadtests.pod.storage.sql.driver import OvertakenError
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 

@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
 )
 from loadtests.pod.storage.sql import accounts, steps
 from loadtests.pod.storage.sql.database import SqlSession
-from loadtests.pod.storage.sql.errors import OvertakenError
+from loadtests.pod.storage.sql.driver import OvertakenError
 from loadtests.pod.storage.sql.steps import draft, find_chat, find_speaker, if_held, publish
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 
