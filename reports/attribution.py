@@ -34,16 +34,16 @@ class Attribution:
 class Asked(NamedTuple):
     """Waits by their positions among the rows, the part of each to attribute, and the group that it counts in."""
 
-    which: Ints
+    waits: Ints
     starts: Ints
     ends: Ints
     group: Ints
 
 
 def attribute(rows: LockRows, held: LockHolders) -> Attribution:
-    which = np.flatnonzero(rows.judged)
-    kinds, kind = _kinds(rows, which)
-    asked = Asked(which, rows.starts[which], rows.ends[which], kind)
+    waits = np.flatnonzero(rows.judged)
+    kinds, kind = _kinds(rows, waits)
+    asked = Asked(waits, rows.starts[waits], rows.ends[waits], kind)
     direct = _seconds(attribute_time(rows, held, asked, "direct"), kinds, rows.names.all)
     if held.root is held.direct and rows.root is rows.blocker:  # no holder of the lock waits for another lock
         return Attribution(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
@@ -65,10 +65,10 @@ def _seconds(
     return {(kinds[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
 
 
-def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:
+def _kinds(rows: LockRows, waits: Ints) -> tuple[list[Kind], Ints]:
     """All kinds, and the number of each wait's kind."""
     shape = len(rows.databases), len(rows.names.all), max(len(rows.objects.all), 1)
-    columns = [column[which].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
+    columns = [column[waits].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
     codes = (columns[0] * shape[1] + columns[1]) * shape[2] + columns[2]
     kinds, kind = np.unique(codes, return_inverse=True)
     parts = zip(*np.unravel_index(kinds, shape), strict=True) if len(kinds) else ()
@@ -78,20 +78,20 @@ def _kinds(rows: LockRows, which: Ints) -> tuple[list[Kind], Ints]:
 def attribute_time(rows: LockRows, held: LockHolders, asked: Asked, by: str) -> dict[tuple[int, int], float]:
     """Nanoseconds by group and label of the holders: `direct`, `root` or `depth`. Time without a known holder is
     attributed to the holder that the wait's own row names."""
-    which, starts, ends, group = asked
+    waits, starts, ends, group = asked
     groups = int(group.max(initial=-1)) + 1
-    whole = rows.ends[which] - rows.starts[which]
-    worth = rows.weight[which] / np.maximum(whole, 1)
-    free = np.where(whole > 0, np.maximum(ends - starts, 0) * worth, rows.weight[which])
+    whole = rows.ends[waits] - rows.starts[waits]
+    worth = rows.weight[waits] / np.maximum(whole, 1)
+    free = np.where(whole > 0, np.maximum(ends - starts, 0) * worth, rows.weight[waits])
     sums: dict[tuple[int, int], float] = defaultdict(float)
-    for label, behind in held.intervals.behind(getattr(held, by), held.queue[which], starts, ends):
+    for label, behind in held.intervals.behind(getattr(held, by), held.queue[waits], starts, ends):
         free -= behind * worth
         _add(sums, np.bincount(group, behind * worth, groups), label)
-    own = {"direct": rows.blocker, "root": rows.root, "depth": rows.depth}[by][which].astype(np.int64)
+    own = {"direct": rows.blocker, "root": rows.root, "depth": rows.depth}[by][waits].astype(np.int64)
     free = np.maximum(free, 0.0)
     for label in np.unique(own):
-        mine = own == label
-        _add(sums, np.bincount(group[mine], free[mine], groups), int(label))
+        selected = own == label
+        _add(sums, np.bincount(group[selected], free[selected], groups), int(label))
     return sums
 
 

@@ -152,8 +152,8 @@ def _chain(rows: LockRows, place: int) -> tuple[str, ...]:
             break
         chain.append(rows.names.all[rows.blocker[at]])
         passed.add(session)
-        its = (rows.session == session) & (rows.database == rows.database[place])
-        waiting = np.flatnonzero(its & (rows.starts <= moment) & (rows.ends >= moment))
+        same_session = (rows.session == session) & (rows.database == rows.database[place])
+        waiting = np.flatnonzero(same_session & (rows.starts <= moment) & (rows.ends >= moment))
         if session == MISSING or not len(waiting):
             break
         at = int(waiting[0])

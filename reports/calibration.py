@@ -42,5 +42,5 @@ def _number(value: Any) -> float | None:
 
 def doubted(run: Run, database: str) -> Calibrated | None:
     """The first figure of this database's calibration that did not pass: its lock waits are unknown then."""
-    mine = (row for row in read_calibration(run) if row.database == database)
-    return next((row for row in mine if row.verdict != "pass"), None)
+    selected = (row for row in read_calibration(run) if row.database == database)
+    return next((row for row in selected if row.verdict != "pass"), None)

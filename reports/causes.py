@@ -59,15 +59,15 @@ def run_causes(
     earlier = earlier_calls(ledger.run, flat)
     measured = [_without_locks(served, group) for group in (*flat.values(), *earlier.values())]
     _add_lock_time([found for found, _ in measured], _joined([spans for _, spans in measured]), ledger)
-    found = {place: its for place, (its, _) in zip(flat, measured, strict=False)}
+    found = {place: entry for place, (entry, _) in zip(flat, measured, strict=False)}
     for place, (before, _) in zip(earlier, measured[len(flat) :], strict=True):
         found[place].through[CLIENT_BACKLOG] = before.felt()
-    for (name, figure), its in found.items():
+    for (name, figure), entry in found.items():
         figures = sums.setdefault(name, {})
         if figure == "mean":  # the totals cover the rest; exemplars add the locks felt through other causes
-            figures.setdefault(figure, Sums()).through = its.felt_times(flat[name, figure].worth)
+            figures.setdefault(figure, Sums()).through = entry.felt_times(flat[name, figure].worth)
         else:
-            figures[figure] = its
+            figures[figure] = entry
     return RunCauses(sums, over_time(ledger.run, served, axis))
 
 
@@ -76,17 +76,17 @@ def _totals(ledger: LockLedger, attributions: Sequence[Attribution], served: Req
     found: dict[str, Sums] = defaultdict(Sums)
     judged = inside(served.since, ledger.run.judged)
     new = np.append(True, served.key[1:] != served.key[:-1])[: len(served)]
-    for name, its in by_operation(served):
-        mine = its & judged
-        found[name].joined = int((mine & new).sum())
-        found[name].session = float((served.had - served.asked)[mine].sum())
-        found[name].pod = float((served.asked - served.since)[mine].sum())
-        found[name].own = float((served.ended - served.had)[mine].sum())
+    for name, entry in by_operation(served):
+        selected = entry & judged
+        found[name].joined = int((selected & new).sum())
+        found[name].session = float((served.had - served.asked)[selected].sum())
+        found[name].pod = float((served.asked - served.since)[selected].sum())
+        found[name].own = float((served.ended - served.had)[selected].sum())
     for rows in (part.rows for part in ledger.parts):
-        mine = rows.judged & (rows.hits > 0)
-        for code in np.unique(rows.waiter[mine]):
+        selected = rows.judged & (rows.hits > 0)
+        for code in np.unique(rows.waiter[selected]):
             if rows.names.all[code] in found:
-                found[rows.names.all[code]].sampled += sampled(rows, mine & (rows.waiter == code))
+                found[rows.names.all[code]].sampled += sampled(rows, selected & (rows.waiter == code))
     for attribution in attributions:
         for (kind, holder), seconds in attribution.direct.items():
             if kind.waiter in found:
@@ -108,9 +108,9 @@ class _Spans(NamedTuple):
 def _without_locks(served: Requests, group: Exemplars) -> tuple[Sums, _Spans]:
     """Sums of these operations without locks, limited to the time that the client waited for each; their spans."""
     first, past = (np.searchsorted(served.key, group.key, side=side) for side in ("left", "right"))
-    whose, which = _expanded(first, past)
+    owner, index = _expanded(first, past)
     since, asked, had, ended = (
-        np.clip(moments[which], group.started[whose], group.ended[whose])
+        np.clip(moments[index], group.started[owner], group.ended[owner])
         for moments in (served.since, served.asked, served.had, served.ended)
     )
     found = Sums(
@@ -122,7 +122,7 @@ def _without_locks(served: Requests, group: Exemplars) -> tuple[Sums, _Spans]:
         float((asked - since).sum()),
         float((ended - had).sum()),
     )
-    return found, _Spans(np.zeros(len(which), dtype=np.int64), served.row[which], asked, had, ended)
+    return found, _Spans(np.zeros(len(index), dtype=np.int64), served.row[index], asked, had, ended)
 
 
 def _joined(parts: Sequence[_Spans]) -> _Spans:
@@ -136,8 +136,8 @@ def _joined(parts: Sequence[_Spans]) -> _Spans:
 def _expanded(first: Ints, past: Ints) -> tuple[Ints, Ints]:
     """Expand ranges [first, past) to (number of the range, position), one entry for each position."""
     counts = past - first
-    whose = np.repeat(np.arange(len(first)), counts)
-    return whose, first[whose] + np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
+    owner = np.repeat(np.arange(len(first)), counts)
+    return owner, first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> None:
@@ -148,9 +148,9 @@ def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> N
         return
     pools, pool = Pools(ledger), ledger.transactions.pool[spans.row]
     for one in np.unique(pool):
-        mine = pool == one
-        for pair, ns in pools.behind(int(one), spans.asked[mine], spans.since[mine]).items():
-            for place, waited in enumerate(np.bincount(spans.place[mine], ns, len(sums))):
+        selected = pool == one
+        for pair, ns in pools.behind(int(one), spans.asked[selected], spans.since[selected]).items():
+            for place, waited in enumerate(np.bincount(spans.place[selected], ns, len(sums))):
                 if waited > 0:
                     through = sums[place].through.setdefault("session", {})
                     through[pair] = through.get(pair, 0.0) + float(waited)
@@ -161,18 +161,18 @@ def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
     rows = part.rows
     order = np.argsort(rows.transaction, kind="stable")
     first, past = (np.searchsorted(rows.transaction, spans.row, side=side, sorter=order) for side in ("left", "right"))
-    whose, place = _expanded(first, past)
-    which = order[place]
+    owner, place = _expanded(first, past)
+    index = order[place]
     # A sampled wait counts as a whole: cutting it would make the total too small.
-    timed = rows.hits[which] < 0
-    starts = np.where(timed, np.maximum(rows.starts[which], spans.since[whose]), rows.starts[which])
-    ends = np.where(timed, np.minimum(rows.ends[which], spans.until[whose]), rows.ends[which])
+    timed = rows.hits[index] < 0
+    starts = np.where(timed, np.maximum(rows.starts[index], spans.since[owner]), rows.starts[index])
+    ends = np.where(timed, np.minimum(rows.ends[index], spans.until[owner]), rows.ends[index])
     for number, found in enumerate(sums):
-        found.sampled += sampled(rows, which[~timed & (spans.place[whose] == number)])
+        found.sampled += sampled(rows, index[~timed & (spans.place[owner] == number)])
     objects = len(rows.objects.all)
-    group = spans.place[whose] * objects + rows.object[which]
+    group = spans.place[owner] * objects + rows.object[index]
     for (code, label), ns in attribute_time(
-        rows, part.held, Asked(which, starts, np.maximum(ends, starts), group), "direct"
+        rows, part.held, Asked(index, starts, np.maximum(ends, starts), group), "direct"
     ).items():
         sums[code // objects].locks[rows.names.all[label], rows.objects.all[code % objects]] += ns
 
@@ -195,14 +195,16 @@ def splits_together(
 ) -> dict[str, dict[str, Split]]:
     """Splits of each operation, rounds pooled. `period_s` is the sampling period, None without sampling."""
     found: dict[str, dict[str, Split]] = {}
-    for name, its in responses.items():
+    for name, entry in responses.items():
         for figure in FIGURES:
             sums = Sums()
             for one in rounds:
                 sums.add(one.sums.get(name, {}).get(figure, Sums()))
             if figure == "mean":
-                sums.n, sums.response, sums.client_backlog = its.n, its.response, its.client_backlog
-            value = (its.response / its.n, its.at_least) if figure == "mean" and its.n else its.values.get(figure)
+                sums.n, sums.response, sums.client_backlog = entry.n, entry.response, entry.client_backlog
+            value = (
+                (entry.response / entry.n, entry.at_least) if figure == "mean" and entry.n else entry.values.get(figure)
+            )
             split = sums.split(*value, period_s) if value is not None else None
             if split is not None:
                 found.setdefault(name, {})[figure] = split

@@ -56,7 +56,9 @@ class _File:
 
     def __init__(self, path: Path, late: Exemplars) -> None:
         found = [
-            (user[mine], key[mine]) for user, key in _columns(path, "user", "key") if (mine := _in(key, late.key)).any()
+            (user[selected], key[selected])
+            for user, key in _columns(path, "user", "key")
+            if (selected := _in(key, late.key)).any()
         ]
         user, key = _whole(found, np.int32, np.uint64)
         order = np.argsort(key, kind="stable")
@@ -73,23 +75,25 @@ class _File:
 
     def _meanwhile(self, path: Path, late: Exemplars) -> tuple[_Keys, IntervalIndex]:
         place = self.places(late.key)
-        mine = place >= 0
-        due = IntervalIndex(place[mine], late.planned[mine], late.started[mine], len(self._users))
+        selected = place >= 0
+        due = IntervalIndex(place[selected], late.planned[selected], late.started[selected], len(self._users))
         pieces = []
-        for user, key, started, ended in _columns(path, "user", "key", "started_ns", "ended_ns") if mine.any() else ():
-            theirs = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
-            some = (self._users[theirs] == user) & due.touched(theirs, started, ended)
-            pieces.append((theirs[some], key[some], started[some], ended[some]))
-        theirs, key, started, ended = _whole(pieces, np.int64, np.uint64, np.int64, np.int64)
-        return key, IntervalIndex(theirs, started, ended, len(self._users))
+        for user, key, started, ended in (
+            _columns(path, "user", "key", "started_ns", "ended_ns") if selected.any() else ()
+        ):
+            user_index = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
+            some = (self._users[user_index] == user) & due.touched(user_index, started, ended)
+            pieces.append((user_index[some], key[some], started[some], ended[some]))
+        user_index, key, started, ended = _whole(pieces, np.int64, np.uint64, np.int64, np.int64)
+        return key, IntervalIndex(user_index, started, ended, len(self._users))
 
     def calls(self, group: Exemplars) -> tuple[_Keys, Ints, Ints]:
         """Key, beginning and end of each earlier call, cut to the time between due and started."""
         place = self.places(group.key)
-        mine = place >= 0
-        _, lo, hi, which = self._calls.cut(place[mine], group.planned[mine], group.started[mine])
-        some = which >= 0
-        return self.key[self._calls.order[which[some]]], lo[some], hi[some]
+        selected = place >= 0
+        _, lo, hi, interval = self._calls.cut(place[selected], group.planned[selected], group.started[selected])
+        some = interval >= 0
+        return self.key[self._calls.order[interval[some]]], lo[some], hi[some]
 
 
 def _in(keys: _Keys, wanted: _Keys) -> npt.NDArray[np.bool_]:

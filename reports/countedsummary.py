@@ -13,24 +13,24 @@ def counted_summary(
     counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows], ended: Endings
 ) -> dict[str, Any]:
     return {
-        "counted": {name: _counted(its, sampled.get(name)) for name, its in counted.items()},
+        "counted": {name: _counted(entry, sampled.get(name)) for name, entry in counted.items()},
         "transactions": [
-            {"database": database, "operation": operation, **_ended(its)}
-            for (database, operation), its in ended.items()
+            {"database": database, "operation": operation, **_ended(entry)}
+            for (database, operation), entry in ended.items()
         ]
         or None,
     }
 
 
-def _counted(its: Counted, sampled: SampledRows | None) -> dict[str, Any]:
-    thread = thread_of(its)
+def _counted(entry: Counted, sampled: SampledRows | None) -> dict[str, Any]:
+    thread = thread_of(entry)
     return {
-        "engine": its.engine or None,
-        "known": "counter" if its.seen_s else "unknown",
-        "seen": its.seen,
-        "resets": its.resets,
-        "growth": dict(its.grown) if its.seen_s else None,
-        "row_waits_s": counted_wait_s(its) if its.seen_s else None,
+        "engine": entry.engine or None,
+        "known": "counter" if entry.seen_s else "unknown",
+        "seen": entry.seen,
+        "resets": entry.resets,
+        "growth": dict(entry.grown) if entry.seen_s else None,
+        "row_waits_s": counted_wait_s(entry) if entry.seen_s else None,
         "row_waits_sampled": None if sampled is None else _sampled(sampled),
         "thread": None if thread is None else _thread(thread),
     }
@@ -49,5 +49,5 @@ def _thread(thread: Thread) -> dict[str, Any]:
     }
 
 
-def _ended(its: Ended) -> dict[str, Any]:
-    return {"attempts": its.attempts, "lost": its.lost, "retries": its.retries, "outcomes": dict(its.outcomes)}
+def _ended(entry: Ended) -> dict[str, Any]:
+    return {"attempts": entry.attempts, "lost": entry.lost, "retries": entry.retries, "outcomes": dict(entry.outcomes)}

@@ -41,8 +41,8 @@ class SampledRows:
 def sampled_rows(ledger: LockLedger, counted: Mapping[str, Counted]) -> dict[str, SampledRows]:
     """By database, of those that have totals of waits and were sampled."""
     return {
-        name: _sampled(ledger, name, its, source.period_s)
-        for name, its in _with_wait_totals(counted).items()
+        name: _sampled(ledger, name, entry, source.period_s)
+        for name, entry in _with_wait_totals(counted).items()
         if (source := ledger.sources.get(name)) is not None and source.period_s is not None
         if "sampled" in (source.known or "")
     }
@@ -50,15 +50,15 @@ def sampled_rows(ledger: LockLedger, counted: Mapping[str, Counted]) -> dict[str
 
 def _with_wait_totals(counted: Mapping[str, Counted]) -> dict[str, Counted]:
     """Databases with totals of waits."""
-    return {name: its for name, its in counted.items() if "lock_wait_ms" in its.grown}
+    return {name: entry for name, entry in counted.items() if "lock_wait_ms" in entry.grown}
 
 
 def _sampled(ledger: LockLedger, name: str, counted: Counted, period_s: float) -> SampledRows:
     total, edge_s = Sampled(), 0.0
     for rows in (part.rows for part in ledger.parts if name in part.rows.databases):
-        mine = (rows.database == rows.databases.index(name)) & (rows.hits >= 0) & ~rows.open & _of_rows(rows)
-        total += sampled(rows, mine & inside(rows.ends, counted.spans))
-        edge_s += sampled(rows, mine & _near(rows, counted, round(period_s * 1e9))).seconds
+        selected = (rows.database == rows.databases.index(name)) & (rows.hits >= 0) & ~rows.open & _of_rows(rows)
+        total += sampled(rows, selected & inside(rows.ends, counted.spans))
+        edge_s += sampled(rows, selected & _near(rows, counted, round(period_s * 1e9))).seconds
     return SampledRows(total, period_s, edge_s)
 
 
@@ -76,13 +76,16 @@ def sampled_together(
 ) -> dict[str, SampledRows]:
     """The sum of the rounds, without databases of which a round has only totals."""
     alone = {
-        name for found, its in zip(rounds, totals, strict=True) for name in _with_wait_totals(its) if name not in found
+        name
+        for found, entry in zip(rounds, totals, strict=True)
+        for name in _with_wait_totals(entry)
+        if name not in found
     }
     whole: dict[str, SampledRows] = {}
-    for name, its in (one for found in rounds for one in found.items() if one[0] not in alone):
+    for name, entry in (one for found in rounds for one in found.items() if one[0] not in alone):
         before = whole.get(name, SampledRows(Sampled(), 0.0, 0.0))
-        longest_s = max(before.period_s, its.period_s)
-        whole[name] = SampledRows(before.total + its.total, longest_s, before.edge_s + its.edge_s)
+        longest_s = max(before.period_s, entry.period_s)
+        whole[name] = SampledRows(before.total + entry.total, longest_s, before.edge_s + entry.edge_s)
     return whole
 
 

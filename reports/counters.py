@@ -60,8 +60,8 @@ def counted(run: Run) -> dict[str, Counted]:
         str(database): growth(
             np.asarray(readings.index, dtype=np.int64), readings.to_numpy(), list(readings), run.judged, engine
         )
-        for (database, engine), its in rows.groupby(["database", "engine"])
-        for readings in [its.pivot_table(index="t_ns", columns="counter", values="value", aggfunc="last")]
+        for (database, engine), group in rows.groupby(["database", "engine"])
+        for readings in [group.pivot_table(index="t_ns", columns="counter", values="value", aggfunc="last")]
     }
 
 
@@ -70,15 +70,15 @@ def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Wind
     judged_s = length_ns(judged) / 1e9
     here, there = totals[:-1], totals[1:]
     fell = ((there < here) | (np.isnan(there) & ~np.isnan(here))).any(axis=1)
-    mine = _between(at, judged)
-    good = mine & ~fell
+    selected = _between(at, judged)
+    good = selected & ~fell
     grew = np.nan_to_num(there[good]) - np.nan_to_num(here[good])
     present = np.asarray((~np.isnan(there[good])).any(axis=0))
     return Counted(
         engine,
         judged_s,
         float(np.diff(at)[good].sum()) / 1e9,
-        int((mine & fell).sum()),
+        int((selected & fell).sum()),
         {name: int(grew[:, place].sum()) for place, name in enumerate(names) if present[place]},
         merged((int(at[place]), int(at[place + 1])) for place in np.flatnonzero(good)),
     )

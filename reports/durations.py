@@ -82,10 +82,10 @@ def _too_short(ledger: LockLedger, rows: LockRows) -> Mask:
     for code, name in enumerate(rows.databases):
         source = ledger.sources.get(name, WaitSource(None))
         if source.log and source.log.threshold_s is not None:
-            mine = np.flatnonzero((rows.database == code) & (rows.hits > 0))
-            starts, ends = rows.starts[mine], rows.ends[mine]
+            selected = np.flatnonzero((rows.database == code) & (rows.hits > 0))
+            starts, ends = rows.starts[selected], rows.ends[selected]
             seen_s = (ends - starts) / 1e9 - (source.period_s or 0.0) / 2
-            short[mine] = ~touching(starts, ends, source.log.gaps) & (seen_s <= source.log.threshold_s)
+            short[selected] = ~touching(starts, ends, source.log.gaps) & (seen_s <= source.log.threshold_s)
     return short
 
 

@@ -46,10 +46,10 @@ def endings(run: Run, rows: Transactions) -> dict[Kind, Ended]:
     again = _again(rows) & judged
     return {
         (rows.databases[database], OPERATION_NAMES[operation]): Ended(
-            {TRANSACTION_OUTCOMES[code]: int(n) for code, n in enumerate(np.bincount(rows.outcome[mine])) if n},
-            int(again[mine].sum()) if rows.key[mine].any() else None,
+            {TRANSACTION_OUTCOMES[code]: int(n) for code, n in enumerate(np.bincount(rows.outcome[selected])) if n},
+            int(again[selected].sum()) if rows.key[selected].any() else None,
         )
-        for database, operation, mine in _kinds(rows, judged)
+        for database, operation, selected in _kinds(rows, judged)
     }
 
 
@@ -58,9 +58,9 @@ def _kinds(rows: Transactions, judged: Mask) -> Iterator[tuple[int, int, Ints]]:
     for database in range(len(rows.databases)):
         here = judged & (rows.database == database)
         for operation in range(len(OPERATION_NAMES)):
-            mine = np.flatnonzero(here & (rows.operation == operation))
-            if len(mine):
-                yield database, operation, mine
+            selected = np.flatnonzero(here & (rows.operation == operation))
+            if len(selected):
+                yield database, operation, selected
 
 
 def _again(rows: Transactions) -> Mask:
@@ -98,6 +98,6 @@ def _added(parts: Sequence[Ended]) -> Ended:
 def endings_by_operation(found: Endings) -> dict[str, Ended]:
     """All databases of a storage together."""
     parts: dict[str, list[Ended]] = {}
-    for (_, operation), its in found.items():
-        parts.setdefault(operation, []).append(its)
-    return {operation: _added(its) for operation, its in parts.items()}
+    for (_, operation), entry in found.items():
+        parts.setdefault(operation, []).append(entry)
+    return {operation: _added(entry) for operation, entry in parts.items()}

@@ -148,9 +148,9 @@ def find(
 
 
 def pooled(runs: Sequence[Run], storage: str) -> list[Run]:
-    """The runs whose rows make a storage's figures: the completed ones, or all when none was."""
-    mine = [run for run in runs if run.storage == storage]
-    return [run for run in mine if run.completed] or mine
+    """The runs that a storage's figures come from: the completed ones, or all without a completed one."""
+    selected = [run for run in runs if run.storage == storage]
+    return [run for run in selected if run.completed] or selected
 
 
 def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:

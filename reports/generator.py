@@ -59,7 +59,9 @@ def exhausted(end: Mapping[str, Any]) -> str:
     """Processes of the run, except the load, that ran out of a resource of this host; empty when none did."""
     found = end.get("local_errors") or {}
     parts = [
-        f"{name} had no {resource} ({count:,} times)" for name, its in found.items() for resource, count in its.items()
+        f"{name} had no {resource} ({count:,} times)"
+        for name, counts in found.items()
+        for resource, count in counts.items()
     ]
     return ", ".join(parts)
 

@@ -1,4 +1,4 @@
-"""With which HTTP statuses handshakes were refused, and why else no connection came about, by `end.json`."""
+"""HTTP statuses of refused handshakes, and other errors of connections, from `end.json`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

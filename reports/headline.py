@@ -170,10 +170,10 @@ def _reason(storage: StorageFindings, accept: Measure) -> str:
     if share < _LITTLE:
         text = f"Locks are {share:.1%} of its accepts' waiting (known: {waits.known})."
     else:
-        holder, its_s = waits.behind(ACCEPT)[0]
+        holder, holder_s = waits.behind(ACCEPT)[0]
         text = (
             f"Locks are {min(share, 1):.0%} of its accepts' waiting ({duration(seconds)}, known: {waits.known}), "
-            f"{its_s / seconds:.0%} of it {behind(holder)}."
+            f"{holder_s / seconds:.0%} of it {behind(holder)}."
         )
     return f"{text} {_client_backlog(accept)}{_meanwhile(storage)}" if share < _MOST else text
 
@@ -192,9 +192,10 @@ def _meanwhile(storage: StorageFindings) -> str:
     waiter, holder = max(pairs, key=lambda pair: pairs[pair])
     busy = storage.sessions.judged
     at_work = digits(sum(busy.values()))
-    who = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
+    waiting_sessions = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
     return (
-        f"The rest was queues and work, while on average {who} waited for locks, most of all {waiter} {behind(holder)}."
+        f"The rest was queues and work, while on average {waiting_sessions} waited for locks, "
+        f"most of all {waiter} {behind(holder)}."
     )
 
 
@@ -203,7 +204,8 @@ def _durability(findings: Findings) -> str:
     if len(set(survives.values())) < 2:
         return ""
     alike = {
-        level: [name for name, its in survives.items() if its == level] for level in dict.fromkeys(survives.values())
+        level: [name for name, promise in survives.items() if promise == level]
+        for level in dict.fromkeys(survives.values())
     }
     promises = [
         f"a commit on {listed(names)} survives {_SURVIVES.get(level or '', level or 'an unknown failure')}"
@@ -232,7 +234,7 @@ def _caveats(findings: Findings) -> Iterator[str]:
         failed = {n: (m.outcomes["fail"], m.n) for n, m in storage.measures.items() if m.outcomes["fail"]}
         if failed:
             text = listed([f"{count:,} of {of:,} {name}" for name, (count, of) in failed.items()])
-            yield f"{storage.storage}: {text} failed; percentiles are of the others."
+            yield f"{storage.storage}: {text} failed; percentiles exclude them."
 
 
 def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
@@ -254,8 +256,8 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
     yield from _ledger_caveats(run)
     for check in ledger_checks(run):
         if check.get("verdict") == "fail":
-            found = f"the ledger found {check.get('count')} {check.get('check')}"
-            yield f"{run.name}: {found}. {check.get('reason') or ''}".strip()
+            reason = f" ({check['reason']})" if check.get("reason") else ""
+            yield f"{run.name}: the ledger found {check.get('count')} {check.get('check')}{reason}."
 
 
 def _ledger_caveats(run: Run) -> Iterator[str]:

@@ -53,11 +53,11 @@ class IntervalIndex:
         known = group >= 0
         found = np.full(len(group), -1, dtype=np.int64)
         if len(self.group) and known.any():
-            mine, when = group[known], moments[known]
-            at = self._place(mine, when)
+            selected, when = group[known], moments[known]
+            at = self._place(selected, when)
             last = np.searchsorted(self.starts_at, at, side="right") - 1
-            inside = (when >= self._begins[mine]) & (when <= self._begins[mine] + self._lengths[mine])
-            hit = (last >= 0) & inside & (self.group[last] == mine) & (at <= self.ends_at[last])
+            inside = (when >= self._begins[selected]) & (when <= self._begins[selected] + self._lengths[selected])
+            hit = (last >= 0) & inside & (self.group[last] == selected) & (at <= self.ends_at[last])
             found[known] = np.where(hit, last, -1)
         return found
 
@@ -69,23 +69,23 @@ class IntervalIndex:
 
     def cut(self, group: Ints, starts: Ints, ends: Ints) -> Cuts:
         """Cut each span where the intervals of its group begin and end; group -1 has none."""
-        mine = np.maximum(group, 0)
-        begin, end = self._place(mine, starts), self._place(mine, ends)
+        selected = np.maximum(group, 0)
+        begin, end = self._place(selected, starts), self._place(selected, ends)
         first = np.searchsorted(self.ends_at, begin, side="right")
         past = np.where(group >= 0, np.maximum(np.searchsorted(self.starts_at, end), first), first)
         counts = past - first
-        whose = np.repeat(np.arange(len(group)), counts)
-        which = first[whose] + np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
-        lo = np.maximum(self._moment(mine[whose], self.starts_at[which]), starts[whose])
-        hi = np.minimum(self._moment(mine[whose], self.ends_at[which]), ends[whose])
-        return _with_gaps((whose, lo, np.maximum(hi, lo), which), starts, ends)
+        owner = np.repeat(np.arange(len(group)), counts)
+        interval = first[owner] + np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        lo = np.maximum(self._moment(selected[owner], self.starts_at[interval]), starts[owner])
+        hi = np.minimum(self._moment(selected[owner], self.ends_at[interval]), ends[owner])
+        return _with_gaps((owner, lo, np.maximum(hi, lo), interval), starts, ends)
 
     def behind(self, labels: AnyInts, group: AnyInts, starts: Ints, ends: Ints) -> Iterator[tuple[int, Floats]]:
         """By label of the intervals (in the order of the line): the ns of each span that its intervals cover."""
         begin, end = (self._place(group, moments) for moments in (starts, ends))
         for label in np.unique(labels):
-            mine = labels == label
-            since, until = self.starts_at[mine], self.ends_at[mine]
+            selected = labels == label
+            since, until = self.starts_at[selected], self.ends_at[selected]
             before = np.cumsum(until - since) - (until - since)
             yield int(label), _covered(since, until, before, end) - _covered(since, until, before, begin)
 
@@ -108,16 +108,16 @@ def running_max(group: Ints, values: Ints) -> Ints:
 
 def _with_gaps(cuts: Cuts, starts: Ints, ends: Ints) -> Cuts:
     """The pieces, and the parts of each span before, between and after them."""
-    whose, lo, hi, which = cuts
-    same = np.concatenate(([False], whose[1:] == whose[:-1]))[: len(whose)]
-    before = np.where(same, np.concatenate(([0], hi[:-1]))[: len(whose)], starts[whose])
+    owner, lo, hi, interval = cuts
+    same = np.concatenate(([False], owner[1:] == owner[:-1]))[: len(owner)]
+    before = np.where(same, np.concatenate(([0], hi[:-1]))[: len(owner)], starts[owner])
     reached = starts.copy()
-    np.maximum.at(reached, whose, hi)
+    np.maximum.at(reached, owner, hi)
     every_span, none = np.arange(len(starts)), np.full(len(starts), -1)
     pieces = np.concatenate(
         [
-            np.stack([whose, lo, hi, which]),
-            np.stack([whose, before, lo, np.full(len(whose), -1)]),
+            np.stack([owner, lo, hi, interval]),
+            np.stack([owner, before, lo, np.full(len(owner), -1)]),
             np.stack([every_span, reached, ends, none]),
         ],
         axis=1,

@@ -49,12 +49,14 @@ def queued_lock_holders(rows: LockRows, transactions: Transactions) -> LockHolde
     over = np.zeros(queues, dtype=np.int64)
     np.maximum.at(over, queue, rows.ends)
     order = got[np.lexsort((rows.ends[got], queue[got]))]
-    mine, since = queue[order], rows.ends[order]
-    next_one = np.where(np.append(mine[1:] == mine[:-1], False), np.append(since[1:], 0), FOR_EVER)[: len(order)]
-    until = np.minimum(np.minimum(next_one, over[mine]), transactions.ended_at(rows.transaction)[order])
+    selected, since = queue[order], rows.ends[order]
+    next_one = np.where(np.append(selected[1:] == selected[:-1], False), np.append(since[1:], 0), FOR_EVER)[
+        : len(order)
+    ]
+    until = np.minimum(np.minimum(next_one, over[selected]), transactions.ended_at(rows.transaction)[order])
     held = until > since
-    order, mine, since, until = order[held], mine[held], since[held], until[held]
-    intervals = IntervalIndex(mine, since, until, queues)
+    order, selected, since, until = order[held], selected[held], since[held], until[held]
+    intervals = IntervalIndex(selected, since, until, queues)
     return _Chains(rows, queue, intervals, order[intervals.order]).held()
 
 
@@ -93,9 +95,9 @@ def _moved(rows: LockRows, cluster: Ints) -> Ints:
     at = intervals.at(_places(pairs.of(where, rows.blocker_session), held), rows.ends)
     some = np.flatnonzero(at >= 0)
     other = cluster[got[order[intervals.order[at[some]]]]] if len(some) else some
-    mine = cluster[some]
-    same = (mine != other) & (begins[mine] <= ends[other]) & (begins[other] <= ends[mine])
-    links = coo_array((np.ones(int(same.sum())), (mine[same], other[same])), shape=(clusters, clusters))
+    selected = cluster[some]
+    same = (selected != other) & (begins[selected] <= ends[other]) & (begins[other] <= ends[selected])
+    links = coo_array((np.ones(int(same.sum())), (selected[same], other[same])), shape=(clusters, clusters))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)[cluster]
 
 
@@ -156,15 +158,15 @@ class _Chains:
 
     def _further(self, pieces: _Pieces) -> tuple[_Pieces, _Pieces]:
         """Pieces whose last session did not wait, and the others, extended by the holder that it waited for."""
-        whose, start, end, which = self._waits.cut(pieces.session, pieces.start, pieces.end)
-        cut = replace(pieces.where(whose), start=start, end=end)
-        waiting = which >= 0
+        owner, start, end, interval = self._waits.cut(pieces.session, pieces.start, pieces.end)
+        cut = replace(pieces.where(owner), start=start, end=end)
+        waiting = interval >= 0
         free, stuck = cut.where(~waiting), cut.where(waiting)
-        wait = self._waits.order[which[waiting]]
+        wait = self._waits.order[interval[waiting]]
         if not len(wait) or len(wait) > _MOST:
             return _joined([free, stuck]), stuck.where(np.zeros(0, dtype=np.int64))
-        whose, start, end, span = self._intervals.cut(self._queue[wait], stuck.start, stuck.end)
-        found, known = self._extended(replace(stuck.where(whose), start=start, end=end), wait[whose], span)
+        owner, start, end, span = self._intervals.cut(self._queue[wait], stuck.start, stuck.end)
+        found, known = self._extended(replace(stuck.where(owner), start=start, end=end), wait[owner], span)
         return _joined([free, found.where(~known)]), found.where(known)
 
     def _extended(self, pieces: _Pieces, wait: Ints, span: Ints) -> tuple[_Pieces, Mask]:

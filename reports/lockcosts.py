@@ -31,12 +31,14 @@ def locking(storage: str) -> tuple[str, str] | None:
 
 
 def differing(findings: Findings) -> list[StorageFindings]:
-    """Storages whose engine was run with several lockings, engine after engine, the most locked first."""
+    """Storages of engines with several locking strategies, by engine, the strictest first."""
     lockings = {s.storage: found for s in findings.storages if (found := locking(s.storage)) is not None}
     engines = list(dict.fromkeys(engine for engine, _ in lockings.values()))
     several = [e for e in engines if len({lock for engine, lock in lockings.values() if engine == e}) > 1]
-    mine = [s for s in findings.storages if s.storage in lockings and lockings[s.storage][0] in several]
-    return sorted(mine, key=lambda s: (engines.index(lockings[s.storage][0]), LOCKINGS.index(lockings[s.storage][1])))
+    selected = [s for s in findings.storages if s.storage in lockings and lockings[s.storage][0] in several]
+    return sorted(
+        selected, key=lambda s: (engines.index(lockings[s.storage][0]), LOCKINGS.index(lockings[s.storage][1]))
+    )
 
 
 def lock_costs(findings: Findings) -> list[LockCost]:

@@ -49,9 +49,9 @@ def _blind_logs(run: Run) -> Iterator[str]:
     ticks = table(run.directory, "ticks")
     failed = ticks.filter(pc.and_(pc.ends_with(ticks["probe"], LOG), pc.is_valid(ticks["error"])))
     for probe, error in dict.fromkeys(zip(failed["probe"].to_pylist(), failed["error"].to_pylist(), strict=True)):
-        its = failed.filter(pc.and_(pc.equal(failed["probe"], probe), pc.equal(failed["error"], error)))
-        blind_s = its.num_rows * its["period_ns"][0].as_py() / 1e9
-        since_s = (its["started_ns"][0].as_py() - run.started_ns) / 1e9
+        entry = failed.filter(pc.and_(pc.equal(failed["probe"], probe), pc.equal(failed["error"], error)))
+        blind_s = entry.num_rows * entry["period_ns"][0].as_py() / 1e9
+        since_s = (entry["started_ns"][0].as_py() - run.started_ns) / 1e9
         yield (
             f"{run.name}: {probe.removesuffix(LOG)}'s log could not be read for about {duration(blind_s)}, first "
             f"{digits(since_s)} s into the load ({error}); waits of that time are sampled."
@@ -60,14 +60,14 @@ def _blind_logs(run: Run) -> Iterator[str]:
 
 def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows]) -> Iterator[str]:
     """Doubts about the totals of all rounds of a storage."""
-    for name, its in counted.items():
-        if its.resets:
+    for name, entry in counted.items():
+        if entry.resets:
             yield (
-                f"{storage}: totals of {name} were reset {times(its.resets)} in the judged time, or the server "
-                f"restarted; its totals are known for {its.seen:.0%} of that time."
+                f"{storage}: totals of {name} were reset {times(entry.resets)} in the judged time, or the server "
+                f"restarted; its totals are known for {entry.seen:.0%} of that time."
             )
-        counted_s, seen = counted_wait_s(its), sampled.get(name)
-        if counted_s is not None and seen is not None and disagree(its, seen):
+        counted_s, seen = counted_wait_s(entry), sampled.get(name)
+        if counted_s is not None and seen is not None and disagree(entry, seen):
             low, high = seen.interval_s
             yield (
                 f"{storage}: sampled row lock waits of {name} add up to {digits(seen.seconds)} s ({digits(low)} … "

@@ -72,8 +72,8 @@ def _round(run: Run, axis: Axis, responses: Mapping[str, OperationResponses]) ->
     trim_memory()
     totals = counted(run)
     exemplars = {
-        name: {figure: by_run[run.name] for figure, by_run in its.exemplars.items() if run.name in by_run}
-        for name, its in responses.items()
+        name: {figure: by_run[run.name] for figure, by_run in entry.exemplars.items() if run.name in by_run}
+        for name, entry in responses.items()
     }
     return _Round(
         waits_of(ledger, attributions, axis),

@@ -90,9 +90,9 @@ def read_ledger(run: Run) -> LockLedger:
     timed = transactions.timed
     parts = []
     if timed.any():
-        mine = transactions if timed.all() else transactions.where(timed)
-        rows = pod_rows(run, mine, np.flatnonzero(timed))
-        parts.append(Part(rows, writer_lock_holders(rows, mine)))
+        selected = transactions if timed.all() else transactions.where(timed)
+        rows = pod_rows(run, selected, np.flatnonzero(timed))
+        parts.append(Part(rows, writer_lock_holders(rows, selected)))
     rows = observed_rows(run, transactions)
     if len(rows):
         parts.append(Part(rows, queued_lock_holders(rows, transactions)))
@@ -119,17 +119,17 @@ def _databases(run: Run, rows: LockRows) -> list[str]:
 def _observed(run: Run, name: str, rows: LockRows, all_ticks: pa.Table) -> WaitSource:
     ticks = ticks_of(all_ticks, name)
     period_s, seeing = sampling(ticks)
-    mine = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
-    if (not seeing and not mine.any()) or too_blind(run, ticks):
+    selected = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
+    if (not seeing and not selected.any()) or too_blind(run, ticks):
         return WaitSource(None)
     source = (run.manifest.get("lock_sources") or {}).get(name) or {}
     declared = set(source.get("known") or ())
-    if declared == {"counter"} and not mine.any():
+    if declared == {"counter"} and not selected.any():
         # Totals do not identify the waiters. An engine without locks needs nothing else.
         return WaitSource("counter", period_s) if _without_locks(ticks) else WaitSource(None)
     log = _log(run, source.get("threshold_ns"), log_samples(all_ticks, name)) if "event" in declared else None
     # A declared source counts only where it was read in judged time.
-    seen = mine & rows.judged if declared else mine
+    seen = selected & rows.judged if declared else selected
     words = {
         *(KNOWN[code] for code in np.unique(rows.known[seen])),
         *(declared - {"event"}),

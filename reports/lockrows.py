@@ -149,18 +149,18 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
     ends = np.maximum(ends, starts)
     # Skip building the session index when there are no waits.
     sessions = SessionIndex(transactions if len(starts) else transactions.where(np.zeros(len(transactions), np.bool_)))
-    who = _Who(sessions, transactions, tuple(words.all), database, starts, ends, known)
-    waiter, transaction = who.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
+    naming = _SessionNaming(sessions, transactions, tuple(words.all), database, starts, ends, known)
+    waiter, transaction = naming.named(_ints(rows["waiter_session"]), rows["waiter_operation"])
     behind = {party: _ints(pc.fill_null(rows[f"{party}_session"], MISSING)) for party in ("blocker", "root")}
-    named = {party: who.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
+    named = {party: naming.named(session, rows[f"{party}_operation"]) for party, session in behind.items()}
     depth = np.maximum(_ints(rows["depth"]), 1)
     blocker, root = _fill_unnamed(named["blocker"][0], named["root"][0], depth)
     hits = _ints(pc.fill_null(rows["hits"], -1))
-    weight, first_sample = _sampled(run, who, hits)
+    weight, first_sample = _sampled(run, naming, hits)
     return LockRows(
-        names=who.names,
+        names=naming.names,
         objects=objects,
-        databases=who.databases,
+        databases=naming.databases,
         starts=starts,
         ends=ends,
         weight=weight,
@@ -187,7 +187,7 @@ def observed_rows(run: Run, transactions: Transactions) -> LockRows:
 
 
 @dataclass(frozen=True)
-class _Who:
+class _SessionNaming:
     """Names of the sessions in the rows."""
 
     sessions: SessionIndex
@@ -220,17 +220,17 @@ def _fill_unnamed(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
-def _sampled(run: Run, who: _Who, hits: Ints) -> tuple[Floats, Ints]:
+def _sampled(run: Run, naming: _SessionNaming, hits: Ints) -> tuple[Floats, Ints]:
     """The weight of each wait, and its first sample. Samples are numbered by database."""
-    weight, first_sample = (who.ends - who.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
+    weight, first_sample = (naming.ends - naming.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
     ticks, before = table(run.directory, "ticks"), 0
-    for code, name in enumerate(who.databases):
-        mine = ticks_of(ticks, name)
-        sampled = (who.database == code) & (hits >= 0)
-        if sampled.any() and sampling(mine)[0] is not None:
-            weight[sampled] = hits[sampled] * worth_ns(mine, who.starts[sampled], who.ends[sampled])
-        first_sample[sampled] = before + first_samples(mine, who.starts[sampled])
-        before += mine.num_rows + int(hits.max(initial=0)) + 1
+    for code, name in enumerate(naming.databases):
+        selected = ticks_of(ticks, name)
+        sampled = (naming.database == code) & (hits >= 0)
+        if sampled.any() and sampling(selected)[0] is not None:
+            weight[sampled] = hits[sampled] * worth_ns(selected, naming.starts[sampled], naming.ends[sampled])
+        first_sample[sampled] = before + first_samples(selected, naming.starts[sampled])
+        before += selected.num_rows + int(hits.max(initial=0)) + 1
     return weight, first_sample
 
 

@@ -99,9 +99,9 @@ def measured(
             responses[name] = _responses(pool, whole[name], columns, gathered)
         apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
-            mine = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
-            if mine:
-                by_pod[pod][name] = _measure(pool, name, mine, errors[place], unknown)
+            selected = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
+            if selected:
+                by_pod[pod][name] = _measure(pool, name, selected, errors[place], unknown)
     return whole, by_pod, responses
 
 
@@ -183,9 +183,9 @@ def _good(column: Column, limit_s: float | None) -> int | None:
 def _stage_figures(column: Column, stages: int) -> list[StageFigures]:
     figures = []
     for place in range(stages):
-        mine = column.stage == place
-        counts = np.bincount(column.outcome[mine], minlength=len(OUTCOMES))
-        rows = _sample(replace(column, judged=mine), column.response)
+        selected = column.stage == place
+        counts = np.bincount(column.outcome[selected], minlength=len(OUTCOMES))
+        rows = _sample(replace(column, judged=selected), column.response)
         outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
         figures.append(StageFigures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
     return figures

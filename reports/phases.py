@@ -52,7 +52,7 @@ def phases(storage: StorageFindings) -> list[Phase]:
 def _phase(storage: StorageFindings, place: int) -> Phase:
     run = storage.pooled[0]
     stage = run.stages[place]
-    mine = [_events(r.events, r.stages[place].started_ns, r.stages[place].ended_ns) for r in _with(storage, place)]
+    selected = [_events(r.events, r.stages[place].started_ns, r.stages[place].ended_ns) for r in _with(storage, place)]
     usage = storage.usage.stage_cores
     pods = [_at(cores, place) for (role, _), cores in usage.items() if role == "pod"]
     known = [cores for cores in pods if cores is not None]
@@ -61,13 +61,13 @@ def _phase(storage: StorageFindings, place: int) -> Phase:
         stage.judge,
         (stage.started_ns - run.started_ns) / 1e9,
         sum(r.stages[place].ended_ns - r.stages[place].started_ns for r in _with(storage, place)) / 1e9,
-        mine[0],
+        selected[0],
         _figures(storage, "chat.accept", place),
         _figures(storage, "connection.create", place),
         {n: None if w.known is None else _at(w.stages, place) for n, w in storage.waits.databases.items()},
         sum(known) if known and len(known) == len(pods) else None,
         {name: _at(cores, place) for (role, name), cores in usage.items() if role == "database"},
-        sum(event.counted("swept") for events in mine for event in events),
+        sum(event.counted("swept") for events in selected for event in events),
     )
 
 

@@ -45,19 +45,19 @@ class Pools:
     def _add_busy(self, rows: Transactions, pools: Pods, some: slice) -> None:
         had = np.where(rows.waiting[some] != MISSING, rows.waiting[some], rows.begun[some])
         for pool in np.unique(pools):
-            mine = pools == pool
-            self._busy[int(pool)] += self._over_time(had[mine], rows.ended[some][mine], None)
+            selected = pools == pool
+            self._busy[int(pool)] += self._over_time(had[selected], rows.ended[some][selected], None)
 
     def _add_locked(self, rows: LockRows, holders: npt.NDArray[np.int16], pools: Pods, some: slice) -> None:
-        mine = np.flatnonzero(rows.transaction[some] >= 0)  # sessions of other clients belong to no pool
+        selected = np.flatnonzero(rows.transaction[some] >= 0)  # sessions of other clients belong to no pool
         shape = int(pools.max(initial=0)) + 1, len(rows.names.all), len(rows.objects.all)
-        columns = pools[rows.transaction[some][mine]], holders[mine], rows.object[some][mine]
-        kinds = np.ravel_multi_index(columns, shape) if len(mine) else mine
+        columns = pools[rows.transaction[some][selected]], holders[selected], rows.object[some][selected]
+        kinds = np.ravel_multi_index(columns, shape) if len(selected) else selected
         for kind in np.unique(kinds):
-            its = mine[kinds == kind] + some.start
-            pool, holder, what = map(int, np.unravel_index(kind, shape))
-            waiting = self._over_time(rows.starts[its], rows.ends[its], rows.weight[its])
-            self._locked[pool][rows.names.all[holder], rows.objects.all[what]] += waiting
+            indexes = selected[kinds == kind] + some.start
+            pool, holder, lock_object = map(int, np.unravel_index(kind, shape))
+            waiting = self._over_time(rows.starts[indexes], rows.ends[indexes], rows.weight[indexes])
+            self._locked[pool][rows.names.all[holder], rows.objects.all[lock_object]] += waiting
 
     def _over_time(self, starts: Ints, ends: Ints, weights: Floats | None) -> Floats:
         """Session-nanoseconds up to each edge."""

@@ -59,23 +59,23 @@ def _database_ticks(ticks: pa.Table) -> pa.Table:
 
 def successful_ticks(ticks: pa.Table) -> Ints:
     """When each successful sample of the database began."""
-    mine = _database_ticks(ticks)
-    return np.asarray(mine.filter(pc.is_null(mine["error"]))["started_ns"].to_numpy(), dtype=np.int64)
+    selected = _database_ticks(ticks)
+    return np.asarray(selected.filter(pc.is_null(selected["error"]))["started_ns"].to_numpy(), dtype=np.int64)
 
 
 def first_samples(ticks: pa.Table, starts: Ints) -> Ints:
     """Number of the first successful sample that can show each wait."""
-    mine = _database_ticks(ticks)
-    over = mine.filter(pc.is_null(mine["error"]))["ended_ns"].to_numpy()
+    selected = _database_ticks(ticks)
+    over = selected.filter(pc.is_null(selected["error"]))["ended_ns"].to_numpy()
     return np.searchsorted(np.sort(np.asarray(over, dtype=np.int64)), starts)
 
 
 def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     """The sampling period in s, and whether any sample was successful."""
-    mine = _database_ticks(ticks)
-    if not mine.num_rows:
+    selected = _database_ticks(ticks)
+    if not selected.num_rows:
         return None, False
-    return mine["period_ns"][0].as_py() / 1e9, mine["error"].null_count > 0
+    return selected["period_ns"][0].as_py() / 1e9, selected["error"].null_count > 0
 
 
 def too_blind(run: Run, ticks: pa.Table) -> bool:
@@ -90,10 +90,10 @@ def too_blind(run: Run, ticks: pa.Table) -> bool:
 def worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:
     """The time that one observation of each wait stands for: the mean time to the next successful sample during the
     wait. With failed samples each observation stands for more; long gaps are not extrapolated."""
-    mine = _database_ticks(ticks)
-    if not mine.num_rows:
+    selected = _database_ticks(ticks)
+    if not selected.num_rows:
         return np.zeros(len(starts))
-    period_ns, seen = mine["period_ns"][0].as_py(), np.sort(successful_ticks(ticks))
+    period_ns, seen = selected["period_ns"][0].as_py(), np.sort(successful_ticks(ticks))
     until_next = np.minimum(np.diff(seen, append=seen[-1:] + period_ns), MISSED_PERIODS * period_ns)
     summed = np.concatenate(([0.0], np.cumsum(until_next)))
     first, past = np.searchsorted(seen, starts), np.searchsorted(seen, ends, side="right")

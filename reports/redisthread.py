@@ -70,7 +70,7 @@ def thread_of(counted: Counted) -> Thread | None:
 
 def threads(counted: Mapping[str, Counted]) -> dict[str, Thread]:
     """By database, of those with one thread that were observed."""
-    return {name: thread for name, its in counted.items() if (thread := thread_of(its)) is not None}
+    return {name: thread for name, entry in counted.items() if (thread := thread_of(entry)) is not None}
 
 
 def _named(counted: Counted, counter: str) -> dict[str, int]:

@@ -73,7 +73,7 @@ def _report(study: Path, objectives: Path | None) -> int:
 
 
 def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
-    """Makes the report anew, in place of an older one; returns its page and how many rows are behind it."""
+    """Make the report, replacing an older one; return its page and the number of rows that it covers."""
     limits_s = _limits_s(objectives) if objectives is not None else {}
     runs = _runs(study)
     found = differences(runs)

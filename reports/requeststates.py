@@ -22,8 +22,8 @@ def over_time(run: Run, served: Requests, axis: Axis) -> States:
     spans = {"session": (served.asked, served.had), "pod": (served.since, served.asked)}
     spans["database"] = (served.had, served.ended)
     return {
-        name: {cause: density(edges, start[mine], end[mine]) for cause, (start, end) in spans.items()}
-        for name, mine in by_operation(served)
+        name: {cause: density(edges, start[selected], end[selected]) for cause, (start, end) in spans.items()}
+        for name, selected in by_operation(served)
     }
 
 
@@ -42,18 +42,18 @@ def over_time_together(
 ) -> dict[str, dict[str, Floats]]:
     """The mean of the rounds, with the causes that the pods do not record."""
     found: dict[str, dict[str, Floats]] = {}
-    named = {name for its in others for name in its.under_way}
+    named = {name for entry in others for name in entry.under_way}
     for name in dict.fromkeys(name for one in rounds for name in one if name in named):
-        parts = [_states(name, one, its, axis) for one, its in zip(rounds, others, strict=True)]
-        found[name] = mean_over_time([its.run for its in others], parts, axis)
+        parts = [_states(name, one, entry, axis) for one, entry in zip(rounds, others, strict=True)]
+        found[name] = mean_over_time([entry.run for entry in others], parts, axis)
     return found
 
 
-def _states(name: str, one: States, its: OverTime, axis: Axis) -> dict[str, Floats]:
+def _states(name: str, one: States, entry: OverTime, axis: Axis) -> dict[str, Floats]:
     none, served = np.zeros(axis.count), one.get(name, {})
-    whole, backlog = its.under_way.get(name, np.zeros((2, axis.count)))
+    whole, backlog = entry.under_way.get(name, np.zeros((2, axis.count)))
     own = served.get("database", none)
-    lock = np.minimum(its.waiting.get(name, none), own)
+    lock = np.minimum(entry.waiting.get(name, none), own)
     states = {CLIENT_BACKLOG: backlog, "lock": lock, "session": served.get("session", none)}
     states |= {"database": own - lock, "pod": served.get("pod", none)}
     states["rest"] = np.maximum(whole - sum(states.values()), 0.0)

@@ -60,8 +60,8 @@ def _run_usage(run: Run, axis: Axis) -> Usage:
     processes: dict[Process, Floats] = {}
     stages: dict[Process, Floats] = {}
     for role, name in _processes(rows):
-        mine = rows.filter(pc.and_(pc.equal(rows["role"], role), pc.equal(rows["name"], name)))
-        t, cpu, memory = (np.asarray(mine[c].to_numpy(), dtype=np.int64) for c in ("t_ns", "cpu_ns", "rss_bytes"))
+        selected = rows.filter(pc.and_(pc.equal(rows["role"], role), pc.equal(rows["name"], name)))
+        t, cpu, memory = (np.asarray(selected[c].to_numpy(), dtype=np.int64) for c in ("t_ns", "cpu_ns", "rss_bytes"))
         edges = axis.edges_ns(run)
         used = processes[role, name] = _rate(_within(edges, t, cpu), edges)
         stages[role, name] = np.array([_cores(run, stage, t, cpu) for stage in run.stages])

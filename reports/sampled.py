@@ -39,11 +39,11 @@ class Sampled:
         return float(low) / 1e9, float(squares / ns * chdtri(2 * ns**2 / squares, 0.025) / 2) / 1e9
 
 
-def sampled(rows: LockRows, which: Mask | Ints) -> Sampled:
+def sampled(rows: LockRows, waits: Mask | Ints) -> Sampled:
     """The sampled time of these waits; zero where all were timed."""
-    places = np.flatnonzero(which) if which.dtype == np.bool_ else which
-    mine = places[rows.hits[places] > 0]
-    return of_samples(rows.first_sample[mine], rows.hits[mine], rows.weight[mine])
+    places = np.flatnonzero(waits) if waits.dtype == np.bool_ else waits
+    selected = places[rows.hits[places] > 0]
+    return of_samples(rows.first_sample[selected], rows.hits[selected], rows.weight[selected])
 
 
 def of_samples(first: Ints, hits: Ints, weight: Floats) -> Sampled:

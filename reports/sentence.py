@@ -155,8 +155,8 @@ def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
         return f"{whole} was {queue(holder, on)}"
     (one_lock, _), holders = _largest(locks, 1), _largest(locks, 0)
     if sum(ns for (_, on), ns in locks.items() if on == one_lock) >= _ONE * lock_ns:
-        its = f"{about}{duration(holders[1] / 1e9)} of it {behind(holders[0])}"
-        return f"{whole} was a queue on {lock_of(one_lock)}, {its}"
+        holder_part = f"{about}{duration(holders[1] / 1e9)} of it {behind(holders[0])}"
+        return f"{whole} was a queue on {lock_of(one_lock)}, {holder_part}"
     return f"{whole} was spent waiting for locks, {about}{duration(most / 1e9)} of it in {queue(holder, on)}"
 
 

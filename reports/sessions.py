@@ -68,16 +68,16 @@ class SessionActivity:
 def read_sessions(runs: Sequence[Run], axis: Axis) -> SessionActivity:
     """The mean over all successful samples of all rounds; the sum of several databases."""
     samples = {name: [_samples_of(run, name) for run in runs] for name in _databases(runs)}
-    seen = [found for mine in samples.values() if (found := _means(runs, mine, axis)) is not None]
+    seen = [found for selected in samples.values() if (found := _means(runs, selected, axis)) is not None]
     if not seen:
         return SessionActivity()
-    judged = {name: _judged(runs, mine) for name, mine in samples.items()}
+    judged = {name: _judged(runs, selected) for name, selected in samples.items()}
     known = [by for by in judged.values() if by is not None]
     several = {str(name): _by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
     observed = np.any([ticked for _, ticked in seen], axis=0)
-    whole = {state: _summed(mine, observed) for state, mine in _grouped([by for by, _ in seen]).items()}
-    means = {state: sum(mine) for state, mine in _grouped(known).items()} if known else None
+    whole = {state: _summed(selected, observed) for state, selected in _grouped([by for by, _ in seen]).items()}
+    means = {state: sum(selected) for state, selected in _grouped(known).items()} if known else None
     return SessionActivity(whole, observed, means, several, host.get("cores"))
 
 
@@ -136,7 +136,7 @@ def _judged(runs: Sequence[Run], samples: Sequence[_Samples]) -> dict[State, flo
     for run, (rows, ticks) in zip(runs, samples, strict=True):
         frame = _at_work(rows)
         frame = frame[inside(frame["t_ns"].to_numpy(), run.judged)]
-        seen.update({state: int(mine["sessions"].sum()) for state, mine in _apart(frame)})
+        seen.update({state: int(selected["sessions"].sum()) for state, selected in _apart(frame)})
         times += int(inside(successful_ticks(ticks), run.judged).sum())
     return {state: count / times for state, count in seen.items()} if times else None
 
@@ -161,11 +161,11 @@ def _counts(rows: pa.Table, run: Run, axis: Axis) -> dict[State, Floats]:
     frame["bin"] = axis.bins(frame["t_ns"].to_numpy(), run)
     frame = frame[frame["bin"] >= 0]
     return {
-        state: np.asarray(np.bincount(mine["bin"], mine["sessions"], axis.count), dtype=np.float64)
-        for state, mine in _apart(frame)
+        state: np.asarray(np.bincount(selected["bin"], selected["sessions"], axis.count), dtype=np.float64)
+        for state, selected in _apart(frame)
     }
 
 
 def _apart(frame: pd.DataFrame) -> Iterator[tuple[State, pd.DataFrame]]:
-    for state, mine in frame.groupby(["wait_class", "operation"]):
-        yield (str(state[0]), str(state[1])), mine
+    for state, selected in frame.groupby(["wait_class", "operation"]):
+        yield (str(state[0]), str(state[1])), selected

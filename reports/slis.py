@@ -40,6 +40,6 @@ class SliCounts:
         counted = (outcome != _REFUSED) & (pod < pods) & (second >= 0) & (second < seconds)
         bad = counted & ((outcome != _OK) | (response_ns > round(self.limits_s[sli] * 1e9)))
         place = pod.astype(np.int64) * seconds + second
-        for counts, which in ((self.attempts, counted), (self.bad, bad)):
-            found = np.bincount(place[which], minlength=pods * seconds)
+        for counts, mask in ((self.attempts, counted), (self.bad, bad)):
+            found = np.bincount(place[mask], minlength=pods * seconds)
             counts[sli] += found.reshape(pods, seconds)

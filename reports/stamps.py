@@ -50,7 +50,7 @@ class StampClock:
 
     @property
     def moved(self) -> bool:
-        """Whether one of the clocks was set, or drifted, in mid-run."""
+        """Whether one of the clocks was set, or drifted, during the run."""
         return self.low is not None and self.high is not None and self.low > self.high + self.tolerance_ns
 
     @property

@@ -91,10 +91,10 @@ def _piece(batch: pa.RecordBatch, pod: int, databases: dict[str, int], otherwise
         column = batch.column(name)
         return np.array(column.fill_null(missing) if column.null_count else column, dtype=kind)
 
-    who = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
-    where = _database(batch, databases, otherwise), np.full(batch.num_rows, pod, dtype=np.int16)
+    identity = [number("operation", 255, np.uint8), number("session", 0, np.int64), number("key", 0, np.uint64)]
+    location = _database(batch, databases, otherwise), np.full(batch.num_rows, pod, dtype=np.int16)
     times = [number(name, MISSING, np.int64) for name in _TIMES]
-    return [*where, *who, *times, number("outcome", _UNKNOWN, np.uint8)]
+    return [*location, *identity, *times, number("outcome", _UNKNOWN, np.uint8)]
 
 
 def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) -> npt.NDArray[np.int16]:

@@ -100,12 +100,17 @@ def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) ->
     rows = part.rows
     noticed = rows.noticed
     for code in np.unique(rows.waiter[rows.database == database]):
-        mine = (rows.database == database) & (rows.waiter == code)
-        name, starts, ends, weight = rows.names.all[code], rows.starts[mine], rows.ends[mine], rows.weight[mine]
+        selected = (rows.database == database) & (rows.waiter == code)
+        name, starts, ends, weight = (
+            rows.names.all[code],
+            rows.starts[selected],
+            rows.ends[selected],
+            rows.weight[selected],
+        )
         waits.sessions[name] = waits.sessions.get(name, 0.0) + density(bins, starts, ends, weight)
         waits.stages += density(stages, starts, ends, weight)[::2]
-        waits.waits[name] += int((rows.judged & noticed & mine).sum())
-        waits.sampled[name] += sampled(rows, rows.judged & mine)
+        waits.waits[name] += int((rows.judged & noticed & selected).sum())
+        waits.sampled[name] += sampled(rows, rows.judged & selected)
 
 
 def _added(parts: Sequence[Waits]) -> Waits:

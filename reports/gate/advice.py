@@ -52,8 +52,8 @@ def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
         return ""
     fewer = min((Verdict.FAIL, Verdict.PASS), key=verdicts.count)
     odd = [figure for figure in figures if figure.verdict is fewer]
-    theirs = [fault for fault in faults if any(_is_of(fault, figure) for figure in odd)]
-    found = f" (faults: {names(theirs)})" if theirs else ""
+    round_faults = [fault for fault in faults if any(_is_of(fault, figure) for figure in odd)]
+    found = f" (faults: {names(round_faults)})" if round_faults else ""
     where = f"find what was different in {', '.join(map(name, odd))}{found}"
     return f"{disagreement(figures)}; more data does not reconcile them: {where}"
 

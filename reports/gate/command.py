@@ -77,7 +77,7 @@ def _gate(options: argparse.Namespace) -> int:
         objectives = _objectives(lambda: load_objectives(options.objectives))  # its problems before the study's
     storages = _storages(options.study)
     if options.objectives is None:
-        runs = sorted((run for its in storages.values() for run in its), key=lambda run: run.number)
+        runs = sorted((run for run_list in storages.values() for run in run_list), key=lambda run: run.number)
         objectives = _objectives(lambda: objectives_of(runs))
     comparison = _comparison(options, storages)
     chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}

@@ -164,7 +164,7 @@ def _scenario(run: RunDirectory) -> Scenario | None:
 
 
 def _users(run: RunDirectory) -> list[Users]:
-    """Those of each worker that recorded any."""
+    """Users of each worker with records."""
     found = []
     for path in run.table_files("operations"):
         users = Users()

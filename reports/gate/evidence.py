@@ -98,7 +98,7 @@ class RunEvidence:
     undone_actions: tuple[str, ...] = ()
     """Actions of the timeline that failed or never began, one sentence each."""
     without_plan: str = ""
-    """Why the rows cannot be compared with the planned load: the run's scenario is not there, or another one."""
+    """Why the rows cannot be compared with the planned load: the run's scenario is missing or different."""
     other_agents: tuple[str, ...] = ()
     """How the number of agents differed from the plan during the load, as reported by the load."""
     started_at: str | None = None

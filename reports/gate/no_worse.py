@@ -14,7 +14,7 @@ from reports.gate.statistics import difference_bounds, least
 from reports.gate.verdicts import Bias, Check, Comparison, Figure, Verdict
 
 _MANY = 1 << 24
-"""So many times the data leave no doubt about the shares."""
+"""Factor for attempts that makes the intervals of shares negligible."""
 
 
 class Side(NamedTuple):
@@ -49,7 +49,7 @@ def check_no_worse(
     comparison: Comparison,
     unlike: str = "",
 ) -> Check:
-    """The candidate's share of good attempts minus the baseline's. `unlike` says why the two cannot be
+    """The candidate's share of good attempts minus the baseline's. `unlike`: why the two cannot be
     compared."""
     pairs = paired(objective, storages[comparison.candidate], storages[comparison.baseline])
     pool = partial(_pooled, objective, pairs)

@@ -51,7 +51,7 @@ def margin_of(annotations: Mapping[str, str]) -> float | None:
 
 
 def _annotations(known: Mapping[str, tuple[str, ...]], value: dict[str, str]) -> dict[str, str]:
-    """Checks the annotations that are meant for this program: those that start with `loadtests/`."""
+    """Check the annotations of this program, which start with `loadtests/`."""
     for key, given in ((k, v) for k, v in value.items() if k.startswith("loadtests/")):
         got = f"{key}: {shown(given)}"
         if key == MARGIN and MARGIN in known:
@@ -150,7 +150,7 @@ class Attempts(_Model):
 
 
 class GoodAttempts(Attempts):
-    """Those that ended ok within a time, counted from the planned moment."""
+    """Attempts that ended ok within a time, counted from the planned moment."""
 
     within_s: LongerThanNothing = Field(alias="within")
 

@@ -196,7 +196,7 @@ SOUNDNESS: tuple[Soundness, ...] = (
     ),
     Soundness("observer", unobserved, Bias.MISSING, "it only reads: no operation fails or succeeds by it"),
 )
-"""Every check of a run that can be read. `Bias` says which verdicts a fault leaves standing."""
+"""Every check of a run that can be read. `Bias` determines which verdicts a fault leaves standing."""
 
 
 @dataclass(frozen=True)

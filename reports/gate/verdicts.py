@@ -32,7 +32,7 @@ class Bias(Flag):
 
     NONE = 0
     MISSING = 1
-    """Evidence is missing that a pass needs; the figures that are there are right."""
+    """Evidence is missing that a pass needs; the available figures are correct."""
     HIDES = 2
     """Failures may be missing from the figures, and nothing else."""
     CAUSES = 4

@@ -25,13 +25,13 @@ def _finding(findings: Findings) -> list[str]:
 
 def _lost_of(storage: StorageFindings) -> str:
     by = endings_by_operation(storage.endings)
-    attempts, lost = (sum(getattr(its, name) for its in by.values()) for name in ("attempts", "lost"))
+    attempts, lost = (sum(getattr(entry, name) for entry in by.values()) for name in ("attempts", "lost"))
     if not by:
         return "outcomes of transactions unknown: no pod wrote its transactions"
     if not lost:
         return f"none of {attempts:,} transactions was lost to another one"
     operation, worst = max(by.items(), key=lambda one: one[1].lost / one[1].attempts)
-    again = sum(its.retries or 0 for its in by.values())
+    again = sum(entry.retries or 0 for entry in by.values())
     return (
         f"{lost:,} of {attempts:,} transactions were lost to others ({_percent(lost / attempts)}), most of all of "
         f"{operation}: {_percent(worst.lost / worst.attempts)}; {again:,} were retried"
@@ -90,21 +90,23 @@ def _order(findings: Findings, operation: str) -> int:
     return found.index(operation)
 
 
-def _ended(storage: StorageFindings, operation: str, its: Ended) -> list[str]:
+def _ended(storage: StorageFindings, operation: str, entry: Ended) -> list[str]:
     measure = storage.measures.get(operation)
     asked = sum(measure.outcomes.values()) if measure else 0
-    retries = NONE if its.retries is None or not asked else digits(its.retries / asked * 1000) if its.retries else "0"
-    counts = (f"{its.outcomes.get(name, 0):,}" for name in _OUTCOMES)
-    return [f"{its.attempts:,}", *counts, _percent(its.lost / its.attempts) if its.lost else "0", retries]
+    retries = (
+        NONE if entry.retries is None or not asked else digits(entry.retries / asked * 1000) if entry.retries else "0"
+    )
+    counts = (f"{entry.outcomes.get(name, 0):,}" for name in _OUTCOMES)
+    return [f"{entry.attempts:,}", *counts, _percent(entry.lost / entry.attempts) if entry.lost else "0", retries]
 
 
 def totals(findings: Findings) -> Table:
     """Of servers that count transactions and waits."""
     rows = [
-        [s.storage, name, *_totals(its, s.sampled.get(name))]
+        [s.storage, name, *_totals(entry, s.sampled.get(name))]
         for s in findings.storages
-        for name, its in s.counted.items()
-        if not is_single_threaded(its.engine)
+        for name, entry in s.counted.items()
+        if not is_single_threaded(entry.engine)
     ]
     caption = (
         "Growth of the servers' own totals in the judged stages, rounds pooled. Seen: the share of that time that the totals cover; after a reset or a restart of "
@@ -196,14 +198,14 @@ def slow(findings: Findings) -> Table:
         [
             s.storage,
             name,
-            its.operation,
-            f"{its.calls:,}",
-            duration(its.seconds),
-            duration(its.mean_s),
-            digits(its.share * 100),
+            entry.operation,
+            f"{entry.calls:,}",
+            duration(entry.seconds),
+            duration(entry.mean_s),
+            digits(entry.share * 100),
         ]
         for s, name, thread in watched
-        for its in thread.slow
+        for entry in thread.slow
     ] + [
         [s.storage, name, "unknown", f"{thread.unread:,}", NONE, NONE, NONE]
         for s, name, thread in watched

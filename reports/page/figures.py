@@ -53,9 +53,12 @@ def groups(findings: Findings, frame: pd.DataFrame, swatches: Mapping[str, str])
     known = waits_known(frame)
     made = [(name, [s.storage for s, _ in findings.of(name)]) for name in ordered]
     return [
-        Group(title(name), tuple(_row(s, text[name, s], bounds[name, s], known.get((name, s)), swatches) for s in mine))
-        for name, mine in made
-        if mine
+        Group(
+            title(name),
+            tuple(_row(s, text[name, s], bounds[name, s], known.get((name, s)), swatches) for s in selected),
+        )
+        for name, selected in made
+        if selected
     ]
 
 

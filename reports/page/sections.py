@@ -40,7 +40,7 @@ def _distribution_of(storage: StorageFindings) -> str:
     if accept is None:
         return "no Accept chat"
     half, rare, worst = (value(accept.response[p]) for p in ("p50", "p99", "max"))
-    return f"the median Accept chat takes {half}, the slowest one in a hundred {rare}, the slowest of all {worst}"
+    return f"Accept chat: median {half}, p99 {rare}, maximum {worst}"
 
 
 def _throughput(findings: Findings) -> list[str]:

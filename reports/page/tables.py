@@ -68,7 +68,7 @@ def service(findings: Findings) -> Table:
         for s, m in findings.of(name)
         if name not in ("event.deliver", FROM_STAMP)
     ]
-    return Table("Service time: from the moment the operation really began.", ["operation", "storage", *SHOWN], rows, 2)
+    return Table("Service time: from the actual start of the operation.", ["operation", "storage", *SHOWN], rows, 2)
 
 
 def errors(findings: Findings) -> Table:
@@ -79,7 +79,7 @@ def errors(findings: Findings) -> Table:
         if m.name != FROM_STAMP
         for error, count in sorted(m.errors.items(), key=lambda pair: -pair[1])
     ]
-    return Table("Why operations were not ok, judged stages.", ["storage", "operation", "error", "n"], rows, 3)
+    return Table("Errors of operations, judged stages.", ["storage", "operation", "error", "n"], rows, 3)
 
 
 def connection_failures(findings: Findings) -> Table:
@@ -89,7 +89,7 @@ def connection_failures(findings: Findings) -> Table:
         for s in findings.storages
         for (error, detail), count in handshakes(s.pooled).details.items()
     ]
-    caption = "Why connections did not open, whole runs: HTTP statuses, and other errors of the server or this host."
+    caption = "Errors of connections that did not open, whole runs: HTTP statuses, and other errors of the server or this host."
     return Table(caption, ["storage", "error", "detail", "n"], rows, 3)
 
 

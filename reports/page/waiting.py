@@ -76,13 +76,13 @@ def _blockers_of(storage: StorageFindings) -> str:
         return "no lock waits"
     roots = _summed(blame.root, 1)
     holder = max(roots, key=lambda name: roots[name])
-    waiter, its = max(blame.root, key=lambda pair: blame.root[pair])
+    waiter, worst_holder = max(blame.root, key=lambda pair: blame.root[pair])
     deep = sum(seconds for depth, seconds in blame.depth_s.items() if depth > 1)
     queued = f"; {deep / whole:.0%} of it in queues with others ahead" if deep >= 0.01 * whole else ""
     convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
     return (
         f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {behind(holder)}{_at_the_root(holder)}; "
-        f"most of all {waiter} {behind(its)}, {duration(blame.root[waiter, its])}{queued}{convoys}"
+        f"most of all {waiter} {behind(worst_holder)}, {duration(blame.root[waiter, worst_holder])}{queued}{convoys}"
     )
 
 

@@ -25,7 +25,7 @@ _LITTLE = 0.005
 
 
 def split_operations(findings: Findings) -> list[str]:
-    """Those with a split on any storage, the important ones first."""
+    """Operations with a split on any storage, those in FIRST first."""
     found = {operation for s in findings.storages for operation, by in s.causes.splits.items() if by}
     known = [*FIRST, *(o for o in OPERATIONS if o not in FIRST)]
     return [*(o for o in known if o in found), *sorted(found.difference(known))]

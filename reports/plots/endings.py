@@ -38,13 +38,13 @@ def lost_attempts(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
 
 def lost_operations(findings: Findings) -> list[str]:
     """Operations of which any storage lost an attempt, in the order of the vocabulary."""
-    lost = {o for s in findings.storages for o, its in endings_by_operation(s.endings).items() if its.lost}
+    lost = {o for s in findings.storages for o, entry in endings_by_operation(s.endings).items() if entry.lost}
     return [operation for operation in TRANSACTION_OPERATIONS if operation in lost]
 
 
 def _most(findings: Findings) -> float:
-    ended = [its for s in findings.storages for its in endings_by_operation(s.endings).values()]
-    return max((its.lost / its.attempts for its in ended), default=0.0)
+    ended = [entry for s in findings.storages for entry in endings_by_operation(s.endings).values()]
+    return max((entry.lost / entry.attempts for entry in ended), default=0.0)
 
 
 def _panel(axis: Any, storage: StorageFindings, operations: Sequence[str]) -> None:

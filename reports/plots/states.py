@@ -53,9 +53,9 @@ def state_styles(legend: Sequence[State]) -> dict[State, SeriesStyle]:
     styles: dict[State, SeriesStyle] = {}
     for name in CLASSES:
         ladder = shades(CLASS_STYLES[name])
-        mine = [state for state in legend if state[0] == name]
-        palest = 1 if len(mine) == 1 else -1
-        styles |= {state: ladder[palest if state[1] == OTHERS else rank] for rank, state in enumerate(mine)}
+        selected = [state for state in legend if state[0] == name]
+        palest = 1 if len(selected) == 1 else -1
+        styles |= {state: ladder[palest if state[1] == OTHERS else rank] for rank, state in enumerate(selected)}
     return styles
 
 

@@ -97,7 +97,7 @@ SERIES_STYLES = (
 
 
 _TINTS = (-0.32, 0.0, 0.28, 0.48, 0.64)
-"""From a fuller colour to a paler one: below nought towards the ink, above towards the paper."""
+"""From a fuller colour to a paler one: below zero towards the ink, above towards the paper."""
 
 
 @lru_cache(32)

@@ -94,7 +94,7 @@ def test_storage_that_failed_all_accepts_comes_first(tmp_path):
     write_run(tmp_path, "02-memory", operations=dead)
     found = head(tmp_path)
     assert found.answer.startswith("Every Accept chat on memory failed. On sqlite, Accept chat has a p99 of")
-    assert "memory: 300 of 300 chat.accept failed; percentiles are of the others." in found.caveats
+    assert "memory: 300 of 300 chat.accept failed; percentiles exclude them." in found.caveats
 
 
 def test_where_every_accept_failed_nothing_is_answered(tmp_path):
