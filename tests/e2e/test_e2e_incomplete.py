@@ -96,20 +96,20 @@ ARRIVALS_END = """
 thinned, load.thinned = load.thinned, lambda *arguments: itertools.islice(thinned(*arguments), 5)
 """
 AGENTS_STOPPED = """
-tell = worker.WorkerRun._tell
+report = worker.WorkerRun._report_progress
 def stop_some(self):
     gevent.spawn_later(2.0, lambda: [agent.leave() for agent in list(self.load.agents)[:3]])
-    tell(self)
-worker.WorkerRun._tell = stop_some
+    report(self)
+worker.WorkerRun._report_progress = stop_some
 """
 UNHANDLED = """
 def broken():
     raise ZeroDivisionError("broken greenlet")
-tell = worker.WorkerRun._tell
+report = worker.WorkerRun._report_progress
 def and_break(self):
     gevent.spawn_later(2.0, broken)
-    tell(self)
-worker.WorkerRun._tell = and_break
+    report(self)
+worker.WorkerRun._report_progress = and_break
 """
 REPORTS_END = """
 def broken(self, before):
@@ -117,11 +117,11 @@ def broken(self, before):
 masterrun.MasterRun._report_tick = broken
 """
 WORKER_QUITS = """
-tell = worker.WorkerRun._tell
+report = worker.WorkerRun._report_progress
 def and_quit(self):
     gevent.spawn_later(2.0, self._runner.quit)
-    tell(self)
-worker.WorkerRun._tell = and_quit
+    report(self)
+worker.WorkerRun._report_progress = and_quit
 """
 
 
