@@ -200,14 +200,6 @@ def files() -> list[str]:
     ]
 
 
-def room(path: str) -> str:
-    """`loadtests/users`, `tests/users`, `docs`; `loadtests` for the modules beside the rooms."""
-    parts = Path(path).parts
-    if len(parts) == 1:
-        return "."
-    return "/".join(parts[:2]) if len(parts) > 2 and parts[0] in ("loadtests", "reports", "tests") else parts[0]
-
-
 def main(paths: list[str]) -> int:
     """Print the uses in these files and folders; 1 if there are any."""
     chosen = [path for path in files() if not paths or any(path == p or path.startswith(f"{p}/") for p in paths)]

@@ -1,24 +1,14 @@
 """Retired words are used nowhere: not in identifiers, comments, docstrings and messages, not in the documentation."""
 
-from collections import Counter
-
 import pytest
 import retired_words
-from retired_words import ROOT, retired_in_name, retired_in_text, room, uses_in, uses_in_prose, uses_in_python
-
-#: Uses left in each room: numbers may only shrink, and a room that is not listed has none. A file that is moved to
-#: another room takes its number with it. `python tests/docs/retired_words.py ROOM` prints the uses.
-LEFT = {
-    "tests/e2e": 6,
-    "tests/engines": 0,
-}
+from retired_words import ROOT, retired_in_name, retired_in_text, uses_in, uses_in_prose, uses_in_python
 
 
-def test_rooms_have_no_more_retired_words_than_listed() -> None:
+def test_no_file_has_a_retired_word() -> None:
+    """`python tests/docs/retired_words.py PATH` prints the uses in a file or folder."""
     uses = [use for path in retired_words.files() for use in uses_in(path)]
-    count = Counter(room(use.path) for use in uses)
-    grown = {name for name, number in count.items() if number > LEFT.get(name, 0)}
-    assert not grown, "\n".join(str(use) for use in uses if room(use.path) in grown)
+    assert not uses, "\n".join(map(str, uses))
 
 
 @pytest.mark.parametrize(
