@@ -1,6 +1,7 @@
-"""Runs every benchmark, one after another, and shows the figures beside their bars.
+"""Run every benchmark, one after another, and show the figures with their limits.
 
-Each benchmark prints JSON lines: `figure`, `value`, `unit`, `bar`, `ok`. Exit code 1 when a bar is missed.
+Each benchmark prints JSON lines: `figure`, `value`, `unit`, `bar`, `ok`. Exit code 1 when a figure is outside its
+limit.
 """
 
 import json
@@ -22,7 +23,7 @@ def scripts(names: list[str]) -> list[Path]:
 
 
 def measure(script: Path) -> Iterator[dict[str, Any]]:
-    """The figures that a benchmark prints; what else it says goes to standard error."""
+    """The figures that a benchmark prints; other output goes to standard error."""
     with subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{script.stem}"], stdout=subprocess.PIPE, text=True
     ) as child:

@@ -1,6 +1,7 @@
 """One way to make JSON round trips, in a process of its own: `python -m benchmarks._client_loops WAY URL SECONDS`.
 
-Prints the processor time of one round trip, over 100 connections that each ask again as soon as they are answered.
+Prints the processor time of one round trip, over 100 connections that each send a request as soon as the last reply
+arrives.
 """
 
 # ruff: noqa: E402, PLW0603  the patch comes before the imports; the measuring greenlet reads a count
@@ -44,7 +45,7 @@ ORIGIN_NS = time.monotonic_ns()
 
 
 def bare(url: str) -> None:
-    """The yardstick: a gevent socket, frames by hand (masked with zeros, which is free), the standard json module."""
+    """The reference: a gevent socket, hand-written frames (masked with zeros, at no cost), the standard json module."""
     address = urlsplit(url)
     for _ in range(CONNECTIONS):
         gevent.spawn(_bare_loop, socket.create_connection((address.hostname, address.port)))
@@ -110,7 +111,7 @@ def stock(url: str) -> None:
 
 
 class StockUser(User):
-    """As Locust users mostly do it: websocket-client and one request event each."""
+    """As in most Locust users: websocket-client, and one request event per round trip."""
 
     @task
     def converse(self) -> None:

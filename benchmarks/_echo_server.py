@@ -1,4 +1,4 @@
-"""A bare `websockets` asyncio echo server on uvloop: what the pod's throughput is measured against."""
+"""A bare `websockets` asyncio echo server on uvloop, as the reference for the pod's throughput."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What the benchmarks of the load generator share: figures as JSON lines, and the server they talk to."""
+"""Shared by the benchmarks of the load generator: figures as JSON lines, and the server that they load."""
 
 import json
 import resource
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def show(figure: str, value: float, unit: str, bar: str, ok: bool) -> bool:
-    """One measured figure beside its bar, as a line of JSON; returns whether the bar was reached."""
+    """Print a measured figure with its limit as a line of JSON; return whether it is within the limit."""
     print(json.dumps({"figure": figure, "value": round(value, 3), "unit": unit, "bar": bar, "ok": ok}), flush=True)
     return ok
 
@@ -29,7 +29,7 @@ def stand_in(*options: str) -> Iterator[tuple[str, int]]:
 
 
 def measure(module: str, *arguments: object) -> dict[str, Any]:
-    """Runs a part of a benchmark as a process of its own; its last line is what it measured."""
+    """Run a part of a benchmark in a process of its own; return the measurement in its last line."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=True)
     measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -37,7 +37,7 @@ def measure(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def allow_descriptors(count: int) -> None:
-    """Raises this process's limit of open files (and of those it starts) to at least `count`."""
+    """Raise the limit of open files of this process and its children to at least `count`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(hard, count)))

@@ -42,7 +42,7 @@ idle = 0
 
 
 class IdleAgent(User):
-    """Connects, subscribes, and waits for offers that do not come."""
+    """Connects, subscribes, and waits for offers, of which there are none."""
 
     recorder: ClassVar[Recorder]
 
@@ -70,7 +70,7 @@ class IdleAgent(User):
 
 
 def open_agents(environment: Environment, agents: int) -> int:
-    """Resident bytes once so many agents are idle."""
+    """Resident bytes with that many idle agents."""
     environment.runner.start(agents, spawn_rate=1000)
     while idle < agents:
         gevent.sleep(0.1)

@@ -1,7 +1,7 @@
 """A load of small transactions on PostgreSQL: `python -m benchmarks._lock_load DSN ROWS WORKERS SECONDS RATE HOLD_MS`.
 
-Each updates one row of `hot` and names its operation as the reference pod does; RATE 0 is as fast as it goes. The last
-line is what it did.
+Each updates one row of `hot` and names its operation as the reference pod does; RATE 0 is unlimited. The last line is
+the result.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ FILL = "INSERT INTO hot SELECT i, 0 FROM generate_series(1, 20000) AS i"
 
 
 class Load(NamedTuple):
-    """What each worker does."""
+    """The parameters of each worker."""
 
     rows: int
     workers: int

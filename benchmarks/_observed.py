@@ -1,4 +1,4 @@
-"""The observer as a process beside a database, for benchmarks of what it costs and what it finds."""
+"""The observer as a process beside a database, to benchmark its cost and its coverage."""
 
 import json
 import os
@@ -32,14 +32,14 @@ class Observed:
         return [row for batch in self.directory.batches(table) for row in batch.to_pylist()]
 
     def stop(self) -> None:
-        """Its tables are whole after this."""
+        """Stop it; its tables are complete afterwards."""
         self._process.terminate()
         self._process.wait(20)
 
 
 @contextmanager
 def observed(directory: Path, dsn: str) -> Iterator[Observed]:
-    """Of the PostgreSQL database at that address, called postgres."""
+    """Observe the PostgreSQL database at that address, named postgres."""
     directory.mkdir()
     read_end, write_end = os.pipe()
     origin_ns = time.monotonic_ns()

@@ -1,7 +1,8 @@
 """Open arrivals in a process of its own: `python -m benchmarks._open_arrivals URL RATE SECONDS HOLD_MS[,…] [WAY]`.
 
-Every arrival asks the server to hold its answer for one of the given times. Prints, for each of them, what was recorded
-beside what the server stamped for the same operations; the share of responses over 500 ms; and the processor time used.
+Every arrival requests a reply that the server delays by one of the given times. Prints, for each of them, what was
+recorded beside what the server stamped for the same operations; the share of responses over 500 ms; and the processor
+time used.
 
 WAY is `rows` (the default: the harness's connection, recorder and live statistics), or `bare`, the control: a gevent
 socket, frames by hand and the clock, nothing of the harness but the schedule's alarm.
@@ -62,7 +63,7 @@ class Asker(Protocol):
 
 
 class HoldingClient(MessagingPodClient):
-    """Keeps for how long the server held each reply."""
+    """Stores the delay of each reply in the server."""
 
     def __init__(self) -> None:
         super().__init__(Identity("t", "agent", "Ada"), {})
@@ -74,7 +75,7 @@ class HoldingClient(MessagingPodClient):
 
 
 class Recorded:
-    """Asks as the harness's users do."""
+    """Sends requests like the harness's users."""
 
     def __init__(self, url: str, directory: RunDirectory) -> None:
         live = LiveStatistics(RequestStats(use_response_times_cache=False))
@@ -102,7 +103,7 @@ class Recorded:
 
 
 class Bare:
-    """Asks with as little as can be between the clock and the socket."""
+    """Sends requests with minimal code between the clock and the socket."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -127,8 +128,8 @@ class Bare:
 
 
 class Arrivals:
-    """Users that each ask at fixed moments of their own, spread evenly at random. One that is stuck in an earlier call
-    asks late, and its moment stays when it was."""
+    """Users that each send requests at fixed random moments. A user in an earlier call sends late; the planned moment
+    stays the same."""
 
     def __init__(self, asker: Asker, holds: list[str]) -> None:
         self.asker = asker
@@ -152,7 +153,7 @@ class Arrivals:
 
 
 def compared(rows: Rows, hold: str) -> dict[str, float]:
-    """p50 and p99 in ms of what was recorded and of the same operations' stamps, for one hold."""
+    """p50 and p99 in ms of recorded latencies and of the same operations' stamps, for one delay."""
     mine = np.array([stamped[key][0] == hold for key in rows["key"].tolist()])
     held = np.array([stamped[key][1] for key in rows["key"][mine].tolist()])
     response = (rows["ended_ns"] - rows["planned_ns"])[mine]
@@ -162,7 +163,7 @@ def compared(rows: Rows, hold: str) -> dict[str, float]:
 
 
 def waited_s() -> float:
-    """For how long this process could have run and another one did."""
+    """How long this process was ready to run while another one used the processor."""
     return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 

@@ -1,9 +1,9 @@
 """Sessions that queue for one row in each of several databases: `python -m benchmarks._queue SECONDS SESSIONS`.
 
-`LOADTESTS_DSNS` is a JSON list of addresses. In each database so many sessions take the row, keep it for a random time,
-let it go, and pause for a random time: of four about two wait for it at any moment, of twenty nearly all. The last line
-has, for each database, the seconds that its sessions waited: the time of the statement that takes the row, less what it
-takes without contention.
+`LOADTESTS_DSNS` is a JSON list of addresses. In each database SESSIONS sessions lock the row, hold it for a random
+time, release it, and pause for a random time: of four about two wait for it at any moment, of twenty nearly all. The
+last line has, for each database, the seconds that its sessions waited: the time of the statement that takes the row,
+less what it takes without contention.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ TAKE = "UPDATE queue SET n = n + 1 WHERE id = $1"
 
 
 class Waits:
-    """What one database's sessions waited."""
+    """Seconds that the sessions of one database waited."""
 
     def __init__(self, alone_s: float) -> None:
         self._alone_s = alone_s

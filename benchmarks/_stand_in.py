@@ -1,9 +1,9 @@
-"""A server that is light enough not to be what is measured: it answers every request with `ok`, in both protocols.
+"""A server that is too light to affect the measurement: it answers every request with `ok`, in both protocols.
 
-A `message.send` whose text is a number is held for that many milliseconds; its reply says in `held_ns` for how long it
-really was, from the bytes' coming to just before the reply's going. Prints its port. Ends when its standard input does.
-With `--awake` it never sleeps, so that the time that the kernel takes to wake it is not measured as the client's, and
-checks what is due in every turn: the loop's own timers tick in milliseconds and would send answers in bursts.
+A `message.send` whose text is a number is held for that many milliseconds; its reply has the actual delay in `held_ns`,
+from the arrival of the bytes to just before the reply. Prints its port. Ends when its standard input does. With
+`--awake` it never sleeps, so that the time that the kernel takes to wake it is not measured as the client's, and checks
+what is due in every turn: the loop's own timers tick in milliseconds and would send answers in bursts.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SUBPROTOCOLS = [Subprotocol("messaging-pod.v1")]
 
 
 def select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """`jsonrpc` offers none."""
+    """`jsonrpc` offers no subprotocol."""
     return SUBPROTOCOLS[0] if offered else None
 
 
@@ -55,7 +55,7 @@ def frame(payload: bytes) -> bytes:
 class StandIn(asyncio.Protocol):
     transport: asyncio.Transport
     held: ClassVar[list[tuple[int, int, "StandIn", str, int]]] = []
-    """What is to be answered late: due, order, connection, key, when it came."""
+    """Delayed replies: due, order, connection, key, arrival."""
     awake: ClassVar[bool] = False
     order: ClassVar["count[int]"] = count()
 

@@ -1,4 +1,4 @@
-"""A run of half an hour in which 200,000 transactions queued for a few hot rows, to see what its report costs."""
+"""A run of half an hour in which 200,000 transactions queued for a few hot rows, to measure the cost of its report."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from loadtests.records.vocabulary import KNOWN, OPERATIONS, WAIT_OUTCOMES
 NS = 1_000_000_000
 LASTS_S = 1800
 ROWS = 20
-"""Rows that all sessions want; each has sessions of its own."""
+"""Contended rows; each has sessions of its own."""
 SESSIONS = 400
 BURST = 60
 THRESHOLD_NS = 10_000_000
@@ -25,7 +25,7 @@ _BATCH = 2_000
 
 @dataclass(frozen=True)
 class Served:
-    """Transactions in the order in which they had their row; ns."""
+    """Transactions in the order in which they locked their row; ns."""
 
     hot: Any
     session: Any
@@ -36,7 +36,7 @@ class Served:
 
 
 def serve(transactions: int, random: np.random.Generator) -> Served:
-    """Bursts of transactions for each row, which has one at a time."""
+    """Bursts of transactions for each row, which admits one at a time."""
     each = transactions // ROWS
     bursts = np.sort(random.random((ROWS, -(-each // BURST))) * (LASTS_S - 20) * NS, axis=1)
     begun = np.sort(np.repeat(bursts, BURST, axis=1)[:, :each] + random.exponential(2e8, (ROWS, each)), axis=1)
@@ -52,7 +52,7 @@ def serve(transactions: int, random: np.random.Generator) -> Served:
 
 
 def write_waiting_study(study: Path, transactions: int, waits: int, documents: dict[str, Any]) -> Path:
-    """One run on PostgreSQL, of its waits the longest. `documents` are its manifest and end."""
+    """One run on PostgreSQL with its longest waits. `documents` are its manifest and end."""
     run = RunDirectory(study / "01-postgres-pessimistic")
     run.path.mkdir(parents=True)
     random = np.random.default_rng(7)
@@ -87,13 +87,14 @@ def _transactions(served: Served, key: Any) -> dict[str, Any]:
 
 
 def _waits(served: Served, which: Any) -> dict[str, Any]:
-    """The one before in the row's queue is who blocks, for the log; the root who had the row when the wait began."""
+    """The previous transaction in the queue is the blocker in the log; the holder at the beginning of the wait is
+    the root."""
     names = np.array(OPERATIONS, dtype=object)
     line = served.hot * np.int64(4 * LASTS_S * NS)
     root = np.searchsorted(line + served.ended, (line + served.begun)[which], side="right")
     root, before = np.minimum(root, which - 1), which - 1
     long = (served.got - served.begun)[which] >= THRESHOLD_NS
-    # Every third wait begins at a place that the row had before.
+    # Every third wait begins at an old position of the row.
     place = [f"accounts (0,{hot + 1 + 100 * (n % 3 == 0)})" for hot, n in zip(served.hot[which], which, strict=True)]
     return {
         "wait": np.arange(len(which)), "started_ns": served.begun[which], "ended_ns": served.got[which],

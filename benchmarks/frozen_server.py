@@ -1,5 +1,5 @@
-"""A server that stands still for a second under open arrivals: does the record show as many slow operations as
-arithmetic says? A request in the first half of that second waits for more than 500 ms.
+"""A server that is suspended for a second under open arrivals: the records must show the computed number of slow
+operations. A request in the first half of that second waits for more than 500 ms.
 """
 
 import json
@@ -20,7 +20,7 @@ SLOW_S = 0.5
 
 
 def freeze(pid: int, seconds: float) -> float:
-    """Stops a process and lets it go on; returns for how long it really stood still."""
+    """Stop and continue a process; return the actual time that it was stopped."""
     os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     try:
@@ -31,7 +31,7 @@ def freeze(pid: int, seconds: float) -> float:
 
 
 def recorded_against_expected(url: str, pid: int) -> float:
-    """The recorded share of slow operations as a multiple of what arithmetic gives."""
+    """The recorded share of slow operations as a multiple of the computed one."""
     command = [sys.executable, "-m", "benchmarks._open_arrivals", url, str(RATE), str(SECONDS), "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
         assert load.stdout is not None

@@ -20,7 +20,7 @@ ROUNDS: Final = 5
 FIRST: Final = ["17", "18"]
 LIMIT_S: Final = 360.0
 WAITED_MS: Final = 300.0
-"""An accept of 17 or 18 that takes longer has waited; the objective of Accept chat is this long."""
+"""The objective of Accept chat; accepts of 17 or 18 that take longer have waited."""
 
 
 def study() -> tuple[Path, float]:
@@ -56,7 +56,7 @@ class Replay:
         self._connects = rows[rows.operation == "connection.create"]
 
     def p99_ms(self, stage: str, pods: list[str] | None = None) -> float:
-        """Of accepts that were planned in the stage; those that never came count with what was waited for them."""
+        """Of accepts that were planned in the stage; missing ones count with the time that was waited."""
         begins, ends = self._stages[stage]
         of = self._accepts[self._accepts.planned_ns.between(begins, ends)]
         of = of if pods is None else of[of.pod.isin(pods)]

@@ -1,4 +1,4 @@
-"""Lock waits of PostgreSQL from its log: what is found of known waits, what the observer uses, what the log costs.
+"""Lock waits of PostgreSQL from its log: recovery of known waits, cost of the observer, cost of the log.
 
 Costs are ratios to the same server with the log of waits off, side by side in every round, medians over the rounds. The
 bar is for the threshold that private servers are given; the other thresholds show why it is that one. A bar is missed
@@ -45,7 +45,7 @@ END $$
 
 
 class Known(NamedTuple):
-    """A wait that was made: between two moments by our clock, and how long it was by the server's."""
+    """A known wait: two moments by our clock, and its duration by the server's clock."""
 
     waiter: int
     holder: int
@@ -89,7 +89,7 @@ def show_ratio(figure: str, ratios: list[float]) -> bool:
 
 
 def log_costs(server: PostgresServer) -> bool:
-    """Each threshold beside none, one right after the other, which is first by turns."""
+    """Each threshold compared with none, one right after the other, in alternating order."""
     reached = True
     for name in LOADS:
         for ms in THRESHOLDS_MS:
@@ -175,7 +175,7 @@ def observer_cpu(server: PostgresServer, directory: Path, rows: int) -> float:
 
 
 def beside(server: PostgresServer, directory: Path) -> list[float]:
-    """Throughput with the observer against without, of rounds side by side, which is first by turns."""
+    """Throughput with the observer against without, in adjacent rounds of alternating order."""
     ratios = []
     for number in range(ROUNDS):
         before = 0.0 if number % 2 else load(server, "uncontended")[0]

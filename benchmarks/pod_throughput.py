@@ -46,7 +46,7 @@ def frame(payload: bytes) -> bytes:
 
 
 class Socket:
-    """A WebSocket that does no more than it must."""
+    """A minimal WebSocket client."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -128,7 +128,7 @@ def _pod_exchange(agent: Socket, customer: Socket, chat: str) -> Exchange:
 
 
 async def messages_per_cpu_second(exchanges: list[Exchange], pid: int) -> float:
-    """Every exchange again and again, all of them at once."""
+    """Repeat every exchange, all concurrently."""
     loop = asyncio.get_running_loop()
     done = 0
 

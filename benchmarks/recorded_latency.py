@@ -27,7 +27,7 @@ PROBE_RATE = 4000.0
 
 
 def a_core_each(server: int) -> None:
-    """The server's process on one core, this one and those that it starts from now on on the others."""
+    """Pin the server's process to one core, this process and its future children to the others."""
     first, *others = sorted(os.sched_getaffinity(0))
     if others:
         os.sched_setaffinity(server, {first})
@@ -35,8 +35,8 @@ def a_core_each(server: int) -> None:
 
 
 def half_capacity(url: str) -> float:
-    """Arrivals a second that keep the generator busy for half of the time: from what they cost at a modest rate, then
-    from what they cost at the rate that this gives."""
+    """Arrivals per second that keep the generator busy for half of the time: estimated from their cost at a low rate,
+    then from their cost at the estimated rate."""
     rate = PROBE_RATE
     for _ in range(2):
         busy = median(measure("_open_arrivals", url, rate, SECONDS, ",".join(HOLDS))["cpu_share"] for _ in range(3))

@@ -38,7 +38,7 @@ MIX = {
 
 @dataclass(frozen=True)
 class Storage:
-    """How an imagined storage behaves: typical latency, its spread, and what share of accepts queue for a lock."""
+    """A simulated storage: typical latency, its spread, and the share of accepts that queue for a lock."""
 
     name: str
     median_ms: float
@@ -258,7 +258,7 @@ WAITING_LIMITS = (("time", "s", 30), ("peak memory", "MiB", 1024))
 
 
 def _measure(what: str, study: Path, limits: tuple[tuple[str, str, int], ...]) -> bool:
-    """Prints the figures of one study's report; whether all are good enough."""
+    """Print the figures of one study's report; return whether all are within their limits."""
     ok = True
     for value, (name, unit, limit) in zip(_report(study), limits, strict=True):
         ok &= value <= limit

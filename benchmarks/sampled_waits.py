@@ -1,4 +1,4 @@
-"""The sampler alone, as on a server whose log cannot be read: its total of lock waits, against that of the waiters.
+"""The sampler without a log, as on a server whose log cannot be read: its total of lock waits, against the truth.
 
 On each of several databases of one PostgreSQL about two sessions wait at any moment, for a minute, or nearly twenty; an
 observer of its own samples each, as the pod's own role, which may not read the log. That is done until there are
@@ -96,9 +96,9 @@ def judged(found: Sequence[Minute]) -> bool:
     off = [abs(minute.recovered - 1) for minute in found]
     show("sessions waiting at a time", median(m.waited_s for m in found) / SECONDS, "sessions", "-", True)
     show("total recovered by the sampler alone, median", median(m.recovered for m in found), "x", "-", True)
-    within = show("the minute that was off by most", max(off), "x", "≤ 0.05", max(off) <= 0.05)
+    within = show("the minute with the largest error", max(off), "x", "≤ 0.05", max(off) <= 0.05)
     held = sum(minute.held for minute in found) / len(found)
-    kept = show(f"minutes of {len(found)} whose interval held the truth", held, "x", "≥ 0.95", held >= 0.95)
+    kept = show(f"minutes of {len(found)} whose interval contains the truth", held, "x", "≥ 0.95", held >= 0.95)
     return within and kept
 
 

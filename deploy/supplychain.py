@@ -1,6 +1,6 @@
-"""What this project depends on: `sbom FILE`, `audit` or `licences`, of the pinned versions that .venv holds.
+"""Dependencies of this project: `sbom FILE`, `audit` or `licences`, of the pinned versions in .venv.
 
-Exit codes: 0; 1 a known advisory; 64 bad arguments; 69 advisories could not be asked for.
+Exit codes: 0; 1 a known advisory; 64 bad arguments; 69 advisories could not be retrieved.
 """
 
 import json
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def write_sbom(file: Path) -> int:
-    """CycloneDX 1.6 as JSON, the same bytes for the same versions. What only developers need is `excluded`."""
+    """CycloneDX 1.6 as JSON, the same bytes for the same versions. Development dependencies are `excluded`."""
     command = [TOOLS / "cyclonedx-py", "environment", sys.executable, "--pyproject", ROOT / "pyproject.toml"]
     made = subprocess.run(
         [*command, "--output-reproducible", "--spec-version", "1.6"], capture_output=True, text=True, check=True
@@ -67,7 +67,7 @@ def needed_at_run_time(document: dict[str, Any]) -> Iterator[str]:
 
 
 def audit() -> int:
-    """Asks for advisories of every pinned version. Where that cannot be done, lists the versions and their dates."""
+    """Retrieve the advisories of every pinned version. If that fails, list the versions and their dates."""
     command = [TOOLS / "pip-audit", "--requirement", ROOT / LOCK, "--require-hashes", "--disable-pip"]
     done = subprocess.run(
         [*command, "--format", "json", "--progress-spinner", "off"], capture_output=True, text=True, check=False
@@ -114,7 +114,7 @@ def pinned() -> dict[str, str]:
 
 
 def pinned_since() -> dict[str, str]:
-    """By name, when this version was chosen; empty outside a checkout."""
+    """The date of each pinned version by name; empty outside a checkout."""
     command = ["git", "-C", str(ROOT), "blame", "--line-porcelain", "--", LOCK]
     try:
         blamed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -138,7 +138,7 @@ def print_licences() -> int:
 
 
 def licence_of(distribution: Distribution) -> str:
-    """As its metadata says: an SPDX expression, else a name."""
+    """The licence in its metadata: an SPDX expression, else a name."""
     metadata = distribution.metadata
     classifiers = [c.rpartition(" :: ")[2] for c in metadata.get_all("Classifier") or () if c.startswith("License")]
     short = (metadata.get("License") or "").strip().splitlines()

@@ -1,1 +1,1 @@
-"""The fault campaign: real runs, one fault in each, and what must hold afterwards."""
+"""The fault campaign: real runs with one fault each, and checks of invariants afterwards."""

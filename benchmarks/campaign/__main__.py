@@ -1,4 +1,4 @@
-"""Injects hundreds of faults into short runs, one in each, and checks what must hold afterwards.
+"""Inject hundreds of faults into short runs, one in each, and check invariants afterwards.
 
 `python -m benchmarks.campaign [--trials N] [--jobs N] [--seed N] [--only WORD …] [--keep DIR]` prints a table of faults
 and their violations; a line of JSON for each trial goes to `--results FILE`. Exit code 1 when anything was violated.
@@ -69,7 +69,7 @@ def _run_all(chosen: Sequence[Trial], jobs: int, work: Path) -> Iterator[dict[st
 def _run(trial: Trial, place: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.campaign.trial", str(place), json.dumps(trial.as_json())]
     try:
-        # A mount namespace of its own: what is mounted in it is gone with it.
+        # A mount namespace of its own: its mounts disappear with it.
         done = subprocess.run(
             ["unshare", "--mount", *command], capture_output=True, text=True, timeout=_TRIAL_WITHIN_S, check=True
         )

@@ -1,4 +1,4 @@
-"""What must hold after a fault: facts about a finished trial in, violations out. Pure."""
+"""Invariants after a fault: facts about a finished trial in, violations out. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ from loadtests.conductor.failures import EXIT_CODES
 
 ENDED_WITHIN_S = 30.0
 _RUN_S = {START: 45.0, CALIBRATION: 30.0, LOAD: 8.0, END: 0.0}
-"""What a run that completes in spite of its fault has still to do: calibration, six seconds of load, the ledger."""
+"""Time of a run that completes despite its fault: calibration, six seconds of load, the ledger."""
 
 _NEEDED = ("pod", "database", "observer", "master", "worker")
-"""A process without which a run cannot be complete. Without its conductor for some seconds it can: the load goes on."""
+"""Processes without which a run cannot complete. It can without its conductor for some seconds: the load continues."""
 
 _REASONS = {
     "pod": {"pod_died"},
@@ -21,7 +21,7 @@ _REASONS = {
     "observer": {"observer_died"},
     "conductor": {"interrupted"},
 }
-"""Why a run ends whose process has ended in mid-run; an ignored signal lets the run complete as well."""
+"""Reasons of the end when a process exits during the run. With an ignored signal the run may also complete."""
 
 _HARMLESS = {("HUP", "database"), ("HUP", "database_child")}
 """PostgreSQL and MariaDB read their configuration again at SIGHUP, Redis ignores it."""
@@ -29,7 +29,7 @@ _HARMLESS = {("HUP", "database"), ("HUP", "database_child")}
 
 @dataclass(frozen=True)
 class Facts:
-    """What a trial left. `ended_s` counts from the fault; None: still running when the time was over."""
+    """Facts about a trial. `ended_s` counts from the fault; None: still running at the time limit."""
 
     trial: Trial
     injected: bool
@@ -40,7 +40,7 @@ class Facts:
     missing: int
     """Requests that the pod served and have no row."""
     left: list[str] = field(default_factory=list)
-    """Processes and files that are still there."""
+    """Processes and files that were left behind."""
     damaged: list[str] = field(default_factory=list)
     """Files that cannot be read."""
     stderr: str = ""
@@ -51,7 +51,7 @@ class Facts:
 
 
 def violations(facts: Facts) -> list[str]:
-    """Everything that is wrong, one sentence each; empty when all holds."""
+    """Violations, one sentence each; empty when all invariants hold."""
     return [sentence for check in CHECKS for sentence in check(facts)]
 
 

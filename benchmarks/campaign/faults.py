@@ -1,4 +1,4 @@
-"""The faults, one function each: from a run that has come to its moment to a run that has the fault."""
+"""The faults, one function each: each injects its fault into a run at the chosen moment."""
 
 import os
 import resource
@@ -21,7 +21,7 @@ SPARE_MEMORY = 4 << 20
 
 
 def _nothing(_scene: Scene, _target: str) -> None:
-    """A control, or a limit that is there from the start."""
+    """No fault, or a limit that is set from the start."""
 
 
 def _signalled(number: signal.Signals) -> Inject:
@@ -42,7 +42,7 @@ def _disk_full(scene: Scene, _target: str) -> None:
 
 
 def _disk_read_only(scene: Scene, _target: str) -> None:
-    """As the kernel does after an error of the device: also for files that are open."""
+    """Remount read-only, as the kernel does after a device error: also for open files."""
     device = subprocess.run(
         ["findmnt", "-no", "SOURCE", "--target", str(scene.place)], check=True, capture_output=True, text=True
     )
@@ -88,7 +88,7 @@ NEEDS_DISK = frozenset({"disk_full", "disk_read_only"})
 
 
 def limit(fault: str, target: str) -> Callable[[], None] | None:
-    """What sets a limit that the whole run lives with, in the child before it starts; None: no such limit."""
+    """The function that sets a limit for the whole run in the child before exec; None: no limit."""
     if fault == "few_descriptors":
         most = int(target)
         return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -101,6 +101,6 @@ def limit(fault: str, target: str) -> Callable[[], None] | None:
 
 
 def free_limit() -> None:
-    """Removes the control group of this process, if it made one."""
+    """Remove the control group that this process created, if any."""
     with suppress(OSError):
         Path(f"/sys/fs/cgroup/memory/loadtests-campaign-{os.getpid()}").rmdir()

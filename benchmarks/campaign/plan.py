@@ -38,7 +38,7 @@ class Trial:
 
 
 def controls() -> list[Trial]:
-    """Runs without a fault: these must complete and pass, or no other trial proves anything."""
+    """Control runs without a fault, which must complete and pass for the other trials to be meaningful."""
     return [Trial(storage, "none", "", LOAD) for storage in STORAGES]
 
 
@@ -81,7 +81,7 @@ def _signals(storage: str) -> Iterator[Trial]:
         yield Trial(storage, signal, "conductor", END)
         if storage != "sqlite":
             yield Trial(storage, signal, "database", END)
-        if storage in ("postgres", "mariadb"):  # Redis has no locks: its calibration is over at once
+        if storage in ("postgres", "mariadb"):  # Redis has no locks: its calibration ends immediately
             yield Trial(storage, signal, "calibration", CALIBRATION)
             yield Trial(storage, signal, "conductor", CALIBRATION)
     yield Trial(storage, "KILL", "everything", LOAD)

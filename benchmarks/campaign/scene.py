@@ -1,4 +1,4 @@
-"""One run of the real command in a place of its own, its processes by role, and how far it has come."""
+"""One run of the real command in a directory of its own, with its processes by role and its progress."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ class Scene:
         return None
 
     def observe(self) -> None:
-        """Remembers the processes that are there now."""
+        """Store the current processes."""
         with suppress(psutil.Error):
             for child in psutil.Process().children(recursive=True):
                 self.seen.setdefault(child.pid, child)
@@ -92,7 +92,7 @@ class Scene:
         return " ".join(parent.cmdline()) if parent is not None else ""
 
     def reached(self, moment: str, role: str) -> bool:
-        """Whether the run has come to this moment, and has the process that is to be hit."""
+        """Whether the run has reached this moment and has the target process."""
         if role and not self.find(role):
             return False
         if moment == START:  # a command that has not begun yet answers signals as any program does
@@ -118,7 +118,7 @@ class Scene:
         return False
 
     def left(self) -> Iterator[str]:
-        """Processes that are still there, and files of servers."""
+        """Remaining processes, and files of servers."""
         self.observe()
         for process in self.seen.values():
             if process.pid != self.process.pid and is_alive(process):

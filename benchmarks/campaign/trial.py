@@ -1,4 +1,4 @@
-"""One trial, in a process of its own: `python -m benchmarks.campaign.trial PLACE JSON` prints what came of it.
+"""One trial, in a process of its own: `python -m benchmarks.campaign.trial PLACE JSON` prints the outcome.
 
 Becomes the parent of the processes that its run leaves (a child subreaper), so that each is counted and killed.
 """
@@ -25,10 +25,10 @@ from loadtests.records.rundirectory import RunDirectory
 HERE = Path(__file__).parent
 PREPARED_WITHIN_S = 60.0
 STOPPED_S = 8.0
-"""How long a conductor stands still that is stopped: nothing else can end a run whose conductor is."""
+"""How long a stopped conductor stays stopped: only the conductor can end a run."""
 
 SETTLES_WITHIN_S = 6.0
-"""How long reaper and supervisors may take to clear up after a killed conductor."""
+"""How long reaper and supervisors may take to clean up after a killed conductor."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -65,7 +65,7 @@ def _disk(place: Path, trial: Trial) -> Iterator[None]:
 
 
 def conduct(place: Path, trial: Trial) -> Facts:
-    """Makes the run, injects the fault, waits for the end and collects what is left."""
+    """Start the run, inject the fault, wait for the end and collect the facts."""
     scene = start(place, trial.storage, HERE / "scenario.yaml", limit(trial.fault, trial.target))
     try:
         return _conduct(scene, trial)
@@ -85,7 +85,7 @@ def _conduct(scene: Scene, trial: Trial) -> Facts:
         time.sleep(STOPPED_S)
         scene.process.send_signal(18)
         began = time.monotonic()
-    # A limit holds from the start: then the run as a whole has its planned time besides.
+    # A limit applies from the start, so that the whole run has its planned time in addition.
     within_s = ENDED_WITHIN_S + PREPARED_WITHIN_S
     ended = not scene.wait_until(lambda: False, within_s) and not scene.is_running
     ended_s = time.monotonic() - began - (PREPARED_WITHIN_S if limited else 0.0)
@@ -112,7 +112,7 @@ def _collect(scene: Scene, facts: Facts) -> Facts:
 
 
 def _settled(scene: Scene) -> list[str]:
-    """What remains after reaper and supervisors have had their time."""
+    """Leftovers after the time for reaper and supervisors."""
     until = time.monotonic() + SETTLES_WITHIN_S
     while (left := list(scene.left())) and time.monotonic() < until:
         time.sleep(0.2)
@@ -120,7 +120,7 @@ def _settled(scene: Scene) -> list[str]:
 
 
 def _cleaned(scene: Scene) -> list[str]:
-    """What `loadtests clean` leaves, where reaper and supervisors were killed as well."""
+    """Leftovers of `loadtests clean`, where reaper and supervisors were killed as well."""
     command = [sys.executable, "-m", "loadtests", "clean", "--runs", str(scene.runs)]
     subprocess.run(command, capture_output=True, timeout=30, check=False)
     return list(scene.left())

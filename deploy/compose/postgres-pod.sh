@@ -1,5 +1,5 @@
 #!/bin/sh
-# The ordinary role that a pod connects as, and its database: connections are kept back for superusers alone.
+# The ordinary role that a pod connects as, and its database: connections are reserved for superusers only.
 set -eu
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 \getenv password POD_PASSWORD
