@@ -1,4 +1,4 @@
-"""A run whose timeline did not do what its scenario asks for is not passed."""
+"""A run whose timeline actions were not carried out does not pass."""
 
 import json
 from typing import Any

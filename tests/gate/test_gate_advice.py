@@ -73,7 +73,7 @@ def test_longer_rounds_of_the_same_share_pass_as_advised(rounds, target, more):
 
 @given(rounds, targets)
 def test_more_data_is_advised_only_where_it_helps(rounds, target):
-    """With a thousand times the data of the same shares, what has advice passes and what has none does not."""
+    """With a thousand times the data and the same shares, verdicts with advice pass and those without do not."""
     check = judged(rounds, target)
     if check.verdict is UNKNOWN and check.n:
         much = judged([Counts(of.good * 10**6, of.bad * 10**6) for of in rounds], target)

@@ -1,4 +1,4 @@
-"""The command: exit codes, outputs, and what it says of bad input."""
+"""The command: exit codes, outputs, and messages about bad input."""
 
 import errno
 import hashlib
@@ -154,7 +154,7 @@ def test_an_earlier_verdict_is_replaced_and_nothing_else_is_left(study):
 
 
 def test_link_at_a_predictable_name_is_not_written_through(study, tmp_path):
-    """As another user can put it where a study lies in a directory that both can write in."""
+    """A link that another user can create in a study in a shared writable directory."""
     write_run(study, operations=attempts(), workers=2)
     victim = tmp_path / "victim"
     victim.write_text("precious")

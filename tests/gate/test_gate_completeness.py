@@ -74,7 +74,7 @@ def test_arrivals_of_the_last_second_may_be_cut_off(study):
 
 
 def test_an_agent_that_cannot_connect_is_there(study):
-    """A pod that refuses connections is a measurement, no incomplete load."""
+    """A pod that refuses connections is a measurement, not an incomplete load."""
     refused = [Op("connection.create", t, user=1, outcome="fail", error="connect_refused") for t in (0.0, 0.2, 3.0)]
     write_run(study, operations=[*customers(), *agent(0), *refused])
     assert found(study).missing_load == ()

@@ -1,4 +1,4 @@
-"""`docs/objectives.md` and `docs/run-directory.md` say what the gate does."""
+"""`docs/objectives.md` and `docs/run-directory.md` match the gate."""
 
 import json
 import re

@@ -14,7 +14,7 @@ ACCEPTS = [Op("chat.accept", user=n) for n in range(300)]
 
 
 def judged(study, capsys):
-    """Exit code, and what the checks that did not pass say."""
+    """Exit code, and the reasons of the checks that did not pass."""
     code = main([str(study), "--objectives", str(OBJECTIVES)])
     document = json.loads((study / "verdict.json").read_text()) if code < 3 else {"checks": []}
     printed = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The judge, on evidence made by hand: nothing is read."""
+"""The judge, on evidence made by hand: no files are read."""
 
 from dataclasses import replace
 
@@ -129,7 +129,7 @@ def test_too_few_attempts_name_the_number_needed():
     assert "a round needs 299 attempts, all good, to pass" in check(judged(run(FEW)), "objective: accept").reason
 
 
-# --- every way not to know ---
+# --- every cause of unknown ---
 
 BLIND = ProbeCoverage(10.0, 2.0, "statement timeout")
 

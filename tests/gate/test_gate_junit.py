@@ -1,4 +1,4 @@
-"""JUnit XML: what CI systems accept, count and show."""
+"""JUnit XML as CI systems accept, count and show it."""
 
 import os
 import subprocess

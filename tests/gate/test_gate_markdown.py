@@ -1,4 +1,4 @@
-"""What people read."""
+"""The Markdown output."""
 
 import pytest
 

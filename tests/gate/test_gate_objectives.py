@@ -1,4 +1,4 @@
-"""Objectives in OpenSLO: what is read, and every way to get it wrong."""
+"""Objectives in OpenSLO: parsing, and every problem in them."""
 
 import hashlib
 from pathlib import Path

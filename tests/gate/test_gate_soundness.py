@@ -1,4 +1,4 @@
-"""What faults of a run leave standing: the whole table, one line at a time and at random."""
+"""Verdicts that faults of a run leave standing: the whole table, line by line and at random."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Findings with much waiting, as the join of waits and requests makes them of a run."""
+"""Findings with many lock waits, as joined from waits and requests of a run."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Bins of time: the last one is as wide as the run really lasted in it."""
+"""Bins of time: the last one ends with the run."""
 
 import json
 

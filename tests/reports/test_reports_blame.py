@@ -1,4 +1,4 @@
-"""Who made whom wait, moment by moment, on rows whose answer is known."""
+"""The blame matrix, moment by moment, on rows with a known answer."""
 
 import pytest
 from studies import write_run
@@ -218,7 +218,7 @@ def test_queue_that_ends_with_its_cause_is_no_convoy(tmp_path):
 
 
 def test_cause_of_a_queue_is_the_longest_holder(tmp_path):
-    """Two are quick, the third gets stuck: its queue goes when it lets go, so it made the queue and no convoy."""
+    """Two holders are quick, the third is slow: its queue ends when it releases the lock, so there is no convoy."""
     sessions = range(2, 8)
     gets = {2: 100, 3: 110, 4: 700, 5: 710, 6: 720, 7: 730}
     transactions = [transaction(1, "maintenance", 0, 100), transaction(2, ACCEPT, 50, 110)]

@@ -1,4 +1,4 @@
-"""The blast radius, from run directories to words."""
+"""The blast radius, from run directories to sentences."""
 
 import pytest
 from outages import MOVED, PODS, write_outage

@@ -1,4 +1,4 @@
-"""Few bytes that would take much memory or time are refused, with what there is too much of."""
+"""Small inputs that would need much memory or time are refused, with the number that is too large."""
 
 import json
 
@@ -71,7 +71,7 @@ def test_stage_without_judge_is_refused(tmp_path, capsys, detail):
 
 
 def test_older_tables_of_one_database_are_read(tmp_path, monkeypatch):
-    """Without the columns that came later."""
+    """Without the columns of later versions."""
     monkeypatch.setattr("reports.report_command._write", lambda findings, into: None)
     counters = [(n * NS, "redis", "redis", "commits", n) for n in range(16)]
     run = write_run(tmp_path / "study", operations=[Op("chat.accept")], tables={"counters": counters})

@@ -1,4 +1,4 @@
-"""Where the time of operations went, on rows whose answer is known; and what must hold for any rows."""
+"""Attribution of operations, on rows with a known answer, and invariants for any rows."""
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -64,7 +64,7 @@ def test_exemplars_are_the_nearest_ranks(tmp_path):
 
 
 def test_sentence_names_holder_and_lock(tmp_path):
-    """60 ms of its own, and what the sessions that it waited for waited themselves."""
+    """60 ms of its own lock waits, and those of the sessions that it waited for."""
     storage = study_of(tmp_path, *accepts())
     assert sentence(storage) == (
         "Of the 92 ms that p99 of chat.accept took on postgres, 64 ms was a queue behind subscription.create on a row "
@@ -281,5 +281,5 @@ def test_lock_time_within_a_part_never_exceeds_it(parts, pairs, value_ns):
     assert split is not None
     assert sum(split.parts.values()) == pytest.approx(value_ns)
     for cause in ("session", "held back"):
-        # The smallest numbers that there are have fewer digits than others.
+        # Subnormal numbers have fewer digits.
         assert sum(split.through[cause].values()) <= split.parts[cause] * (1 + 1e-9) + 1e-300

@@ -1,4 +1,4 @@
-"""Which calls of its user held an operation back, and for how much of the time between due and begun."""
+"""The client backlog: earlier calls of the user between planned and started."""
 
 import numpy as np
 from studies import NS, Op, write_run
@@ -16,7 +16,7 @@ def call(key, planned_ms, ended_ms, lag_ms=0.0, operation="message.send", **more
 
 
 def found(tmp_path, operations, *keys, **more):
-    """(key, from, to) in ms of the calls that held those operations back."""
+    """(key, from, to) in ms of the calls in the backlog of those operations."""
     run = read_run(write_run(tmp_path, operations=operations, **more))
     mine = sorted((op for op in operations if op.key in keys), key=lambda op: op.key)
     columns = ([round(moment(op) * NS) for op in mine] for moment in _MOMENTS)

@@ -1,4 +1,4 @@
-"""The whole command: what it writes, what it refuses, and a page that is safe to open anywhere."""
+"""The whole command: its files, refused input, and a page that is safe to open anywhere."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ def accepts(slow_s, n=400, spread=0.5, **more):
 
 
 def compared(study):
-    """Two rounds of two storages: sqlite ten times slower, behind a lock that messages held."""
+    """Two rounds of two storages: sqlite ten times slower, behind a lock held by messages."""
     for number, storage, slow in (
         (1, "sqlite", 0.2),
         (2, "postgres-optimistic", 0.02),
@@ -261,7 +261,7 @@ def test_unreadable_document_is_doubted_and_counts_as_missing(tmp_path):
 
 @pytest.fixture
 def reported(tmp_path):
-    """A study with a report of earlier."""
+    """A study with an earlier report."""
     study = tmp_path / "study"
     write_run(study, operations=accepts(0.01))
     (study / "report").mkdir()

@@ -1,4 +1,4 @@
-"""How much servers' totals grew in the judged time, beside what was sampled, and what they say of Redis's thread."""
+"""Growth of servers' totals in the judged time, compared with sampling, and the use of Redis's thread."""
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def test_other_engines_have_no_thread(tmp_path):
 
 
 def row_waits(hits, **more):
-    """As many waits for rows, each seen once, in the judged time."""
+    """Row lock waits in the judged time, each with one observation."""
     columns = {"engine": "mariadb", "database": "mariadb", "hits": 1, "outcome": "unknown", **more}
     began_ms = [100 + 9_000 * i / hits for i in range(hits)]
     return [wait(i, 99, ms, ms + 190, known="sampled", **columns) for i, ms in enumerate(began_ms)]

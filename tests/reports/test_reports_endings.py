@@ -1,4 +1,4 @@
-"""How transactions ended, and how often they were retried; what page, sentence and summary make of it."""
+"""Outcomes of transactions and retries, in the page, the sentence and the summary."""
 
 import json
 
@@ -78,7 +78,7 @@ def finding(study):
 
 @pytest.fixture
 def compared(tmp_path):
-    """One that loses accepts, a Redis that is busy, and one of which nothing is known."""
+    """A storage that loses accepts, a busy Redis, and one without data."""
     lost = [attempt(ms, "conflict", ms) for ms in range(1, 11)]
     done = [attempt(ms + 100, "committed", ms) for ms in range(1, 91)]
     ops = [Op(ACCEPT)] * 100

@@ -1,4 +1,4 @@
-"""The sentence at the top: it claims what the rows can carry, and no more."""
+"""The headline, which claims only what the rows prove."""
 
 from outages import write_outage
 from studies import NS, Op, ledger_check, lock_wait, session, write_run

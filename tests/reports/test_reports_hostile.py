@@ -27,7 +27,7 @@ OBJECTIVES = Path(__file__).parents[2] / "scenarios" / "objectives.yaml"
 
 @pytest.fixture(scope="module", params=TERMS)
 def study(request, tmp_path_factory):
-    """A study whose every free word is hostile, reported and judged."""
+    """A study with hostile text in every free field, reported and judged."""
     word = TERMS[request.param]
     study = tmp_path_factory.mktemp("runs") / "study"
     who = dict.fromkeys(("waiter_operation", "blocker_operation", "root_operation", "pod", "engine", "statement"), word)

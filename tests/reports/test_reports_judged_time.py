@@ -1,4 +1,4 @@
-"""Windows of time."""
+"""Windows of judged time."""
 
 from itertools import pairwise
 

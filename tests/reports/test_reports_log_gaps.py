@@ -83,7 +83,7 @@ def test_log_before_judged_time_is_not_a_source(tmp_path):
 
 
 def test_waits_in_log_gaps_have_any_length(tmp_path):
-    """For two of ten seconds all were sampled; in the others what was too short, of which one was seen for 40 ms."""
+    """In two of ten seconds all waits were sampled; in the others only short ones, one of them observed for 40 ms."""
     short = [sampled(key, 5 + 25) for key in range(91, 100)]
     waits = [*map(sampled, range(1, 21)), *map(timed, range(21, 91)), *short, sampled(100, 40 + 25)]
     storage = study_of(tmp_path, log(*EARLY), waits)

@@ -1,4 +1,4 @@
-"""The page of a study with several pods, databases and actions: what is on it, and what is not without them."""
+"""The page of a study with several pods, databases and actions, and the page without them."""
 
 import json
 import re

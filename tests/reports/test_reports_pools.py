@@ -30,7 +30,7 @@ def transactions(*rows, databases=("postgres",)):
 
 
 def pools(rows, *waits, ends_ms=1_000):
-    """Each wait is (transaction, from, to, who held it) in ms; transaction -1 is a stranger's."""
+    """Each wait is (transaction, from, to, holder) in ms; transaction -1 is that of another client."""
     row, starts, ends = (whole([wait[place] for wait in waits]) for place in range(3))
     names = sorted({wait[3] for wait in waits})
     waiting = SimpleNamespace(

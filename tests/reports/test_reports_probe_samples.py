@@ -1,4 +1,4 @@
-"""How each database's lock waits are known: by the probes of that database, and of no other of a like name."""
+"""Sources of each database's lock waits: its own probes, and no others with a similar name."""
 
 import pytest
 from studies import NS, write_run

@@ -19,18 +19,18 @@ POSTGRES_NS, MARIADB_NS = 50 * MS, 200 * MS
 
 
 def alike(sessions):
-    """All of a burst begin together, and are over together."""
+    """All waits of a burst begin and end together."""
     return lambda chance, period: np.full((BURSTS, sessions), period // 5)
 
 
 def of_any_size(chance, period):
-    """From one to twenty at a time; who is not there waits for no time."""
+    """From one to twenty waits at a time; missing ones have no duration."""
     there = np.arange(20) < chance.integers(1, 21, (BURSTS, 1))
     return there * (period // 5)
 
 
 def one_by_one(chance, period):
-    """A queue of twenty: each gets the lock when the one before it has let go."""
+    """A queue of twenty: each gets the lock when the one before it has released it."""
     return np.broadcast_to(np.arange(1, 21) * (period // 5), (BURSTS, 20))
 
 

@@ -21,7 +21,7 @@ KNOWN = SimpleNamespace(
 
 
 def phrase(locks, through=(), parts=(), **more):
-    """The sentence, without how it begins and how locks are known; times in ms, of 100 in all."""
+    """The sentence without its beginning and end; times in ms, of 100 in total."""
     ns = {cause: ms * 1e6 for cause, ms in {**dict.fromkeys(CAUSES, 0.0), **dict(parts)}.items()}
     ns["lock"] = sum(locks.values()) * 1e6
     felt = {cause: {pair: ms * 1e6 for pair, ms in pairs.items()} for cause, pairs in dict(through).items()}

@@ -1,4 +1,4 @@
-"""Stamps of pushes by a clock that is not ours: found from the pushes themselves, and no figure is made of them."""
+"""Stamps from another clock: detected from the pushes themselves, and left out of all figures."""
 
 import csv
 import json

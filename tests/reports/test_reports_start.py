@@ -1,4 +1,4 @@
-"""Commands whose exit code 1 would be a verdict, in an installation that is broken."""
+"""Commands whose exit code 1 is a verdict, in a broken installation."""
 
 import subprocess
 import sys

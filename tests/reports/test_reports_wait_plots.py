@@ -1,4 +1,4 @@
-"""Pictures of waiting: what they draw at the edges, and that they say unknown where nothing is known."""
+"""Plots of waiting: edge cases, and unknown values."""
 
 import io
 from dataclasses import replace
@@ -34,7 +34,7 @@ MAKES = {
 
 
 def svg(findings, name):
-    """What the picture has in words and as a document."""
+    """The text of a plot; checks that it is well-formed."""
     text = io.StringIO()
     with styled():
         figure = MAKES[name](findings, storage_styles([s.storage for s in findings.storages]))

@@ -1,4 +1,4 @@
-"""Lock waits: who held the lock meanwhile, and how a sampled figure is known."""
+"""Lock waits: holders of the lock, and intervals of sampled figures."""
 
 import pytest
 from studies import NS, Op, lock_wait, write_run
