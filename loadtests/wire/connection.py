@@ -145,7 +145,8 @@ class Connection:
         timer = self._hub.loop.timer(timeout_s)
         timer.start(self._on_timeout, key)
         try:
-            if not self._send_messages(messages) and self._lost is not None:
+            data = client_frame(messages[0]) if len(messages) == 1 else b"".join(map(client_frame, messages))
+            if not self._send(data) and self._lost is not None:
                 return no_reply(key, self._lost[0], sent=False)
             ended: TimedReply = self._hub.switch()
         finally:
@@ -245,7 +246,7 @@ class Connection:
                 elif isinstance(received, Push):
                     self._pass_on(received)
                 elif isinstance(received, Send):
-                    self._send_messages(received.frames)
+                    self._send(b"".join(map(client_frame, received.frames)))
                 else:
                     self.opened = received
                 if self._lost is not None:
@@ -291,14 +292,6 @@ class Connection:
 
     # In the hub or in a greenlet.
 
-    def _send_messages(self, messages: Sequence[Frame]) -> bool:
-        """False when the connection broke before any of it was taken."""
-        if self._reader is None:
-            return False
-        if len(messages) == 1:  # nearly always: it saves 0.3 us
-            return self._send(client_frame(messages[0]))
-        return self._send(b"".join(map(client_frame, messages)))
-
     def _send(self, data: bytes) -> bool:
         """False when the connection broke before any of it was taken."""
         if self._unsent:
@@ -314,7 +307,8 @@ class Connection:
             self._break_by(error)
             return False
         self._unsent = data[sent:]
-        self._flush()
+        if self._unsent or self._transport.buffers:
+            self._flush()
         return True
 
     def _flush(self) -> None:

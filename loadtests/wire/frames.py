@@ -27,6 +27,9 @@ a ping a second through two hours without a message. More breaks the connection:
 fill the memory, and pings without end take all of a processor."""
 
 _LONGEST_REASON: Final = 200
+_SHORT: Final = [bytes((0x80 | size,)) for size in range(126)]
+"""The second byte of a short masked frame, by its size."""
+
 _TEXT, _BINARY = 0x81, 0x82
 """First bytes of whole frames."""
 
@@ -35,12 +38,15 @@ _DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 
 def client_frame(message: Frame) -> bytes:
     """A whole masked frame, as a client sends it: of text for str, binary for bytes."""
-    first, payload = (b"\x81", message.encode()) if isinstance(message, str) else (b"\x82", message)
     # The mask hides payloads from careless proxies; a load generator need not keep it from a browser's attacker.
     mask = getrandbits(32).to_bytes(4, "big")
+    if isinstance(message, str):
+        first, payload = b"\x81", message.encode()
+    else:
+        first, payload = b"\x82", message
     size = len(payload)
     if size < 126:
-        return first + (0x80 | size).to_bytes(1, "big") + mask + apply_mask(payload, mask)
+        return first + _SHORT[size] + mask + apply_mask(payload, mask)
     if size < 65536:
         return first + b"\xfe" + size.to_bytes(2, "big") + mask + apply_mask(payload, mask)
     return first + b"\xff" + size.to_bytes(8, "big") + mask + apply_mask(payload, mask)

@@ -32,6 +32,10 @@ class Transport(Protocol):
         """When the last bytes that `recv` gave came to this host (CLOCK_MONOTONIC), however late they were read."""
 
     @property
+    def buffers(self) -> bool:
+        """Whether `send` may take bytes that the socket has not; `flush` sends them."""
+
+    @property
     def kernel_times(self) -> bool:
         """Whether the kernel was made to stamp what arrives; else `received_ns` is when the bytes were read."""
 
@@ -52,6 +56,7 @@ class PlainTransport:
     """A native socket: its own methods, and the kernel's stamp of what comes."""
 
     __slots__ = ("_recvmsg", "close", "fileno", "kernel_times", "received_ns", "send")
+    buffers = False
 
     def __init__(self, connected: socket.socket) -> None:
         self.kernel_times: bool = _stamped(connected)
@@ -103,6 +108,8 @@ def _arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
 
 class TlsTransport:
     """TLS over memory buffers, so that the socket beneath can be watched like a plain one."""
+
+    buffers = True
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, host: str) -> None:
         self._plain = PlainTransport(connected)
