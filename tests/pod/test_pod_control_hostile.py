@@ -23,7 +23,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.done: list[Mapping[str, Any]] = []
-        routes = {("POST", "/do"): Route(self._do), ("GET", "/look"): Route(self._do)}
+        routes = {("POST", "/do"): Route(self._do), ("GET", "/nothing"): Route(self._do)}
         self.server = ControlServer(0, TOKEN, routes)
         self.address = (HOST, int(self.server.url.rpartition(":")[2]))
 
