@@ -32,7 +32,7 @@ class PoolerError(DatabaseUnreachable):
 
 
 def tls_failure(error: BaseException, address: Address, place: Place) -> DatabaseUnreachable | None:
-    """The words for an error that TLS is the cause of; None for every other error."""
+    """The message for an error caused by TLS; None for every other error."""
     found = find_tls_error(error)
     if found is None:
         return None

@@ -132,7 +132,7 @@ def _refuse_clear_text(place: Place, _connection: Any) -> NoReturn:
 class _NoKey:
     """In place of a server's public key: the driver uses a stored key before it requests one.
 
-    Who stands between has a key as well, and can decrypt what is encrypted with it.
+    A man in the middle has a key as well, and can decrypt what is encrypted with it.
     """
 
     def __init__(self, place: Place) -> None:

@@ -116,7 +116,7 @@ async def refuse_proxy(made: Any, address: Address) -> None:
 
 
 def explained(error: BaseException, address: Address) -> BaseException:
-    """The error itself, or one in words of TLS where that is its cause."""
+    """The error itself, or one that names TLS as its cause."""
     if isinstance(error, TimeoutError | redis.exceptions.TimeoutError) and address.tls.mode != "disable":
         place = address.places[0]
         return DatabaseUnreachable(f"{place} did not answer in time: it may be that it does not speak TLS on this port")

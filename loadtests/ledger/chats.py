@@ -13,7 +13,7 @@ BOTH: Final = "rows and storage"
 
 
 def orphans(of: Orphans) -> LedgerFinding:
-    """By why, and by how long ago they became one."""
+    """Orphans by reason and age."""
     parts = [f"{number} {why}" for why, number in sorted(of.why.items())]
     ages = [f"{number} {age}" for age, number in of.ages.items()]
     reason = f"subscriptions without a live connection: {', '.join(parts)}; {', '.join(ages)}"

@@ -72,7 +72,7 @@ def _names(sure: dict[str, Keys]) -> Iterator[str]:
 
 
 def _differing(one: StoredTable, other: StoredTable, column: str) -> Keys:
-    """The names of rows that are not on both sides as they are on one."""
+    """The names of rows that differ between the sides or are on one only."""
     ours, theirs = _signatures(one), _signatures(other)
     only = np.concatenate([one[column][~np.isin(ours, theirs)], other[column][~np.isin(theirs, ours)]])
     return np.unique(only)

@@ -1,4 +1,4 @@
-"""What a storage holds, in the same shape for every engine. Texts become numbers as they are read."""
+"""The content of a storage, in the same form for every engine. Texts become numbers as they are read."""
 
 import re
 from collections import Counter

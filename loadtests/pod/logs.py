@@ -17,7 +17,7 @@ class JsonFormatter(logging.Formatter):
         }
         line.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info and record.exc_info[0]:
-            # The kind only: an exception's words may quote a frame.
+            # The kind only: an exception's message may quote a frame.
             line["exception"] = record.exc_info[0].__name__
         return json.dumps(line, default=str)
 

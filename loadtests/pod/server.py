@@ -112,7 +112,7 @@ class PodServer:
         visit = Visit(self.service, socket, self.requests, self.local_errors)
         self._visits.add(visit)
         deadline = asyncio.get_running_loop().call_later(self.limits.greeting_within_s, self._hurry, visit, socket)
-        watch = asyncio.create_task(self._see_off(websocket, visit))
+        watch = asyncio.create_task(self._end_departed(websocket, visit))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
         try:
@@ -128,8 +128,8 @@ class PodServer:
             self._visits.discard(visit)
 
     @staticmethod
-    async def _see_off(websocket: ServerConnection, visit: Visit) -> None:
-        """Who goes away for good is not waited for by a request that is still under way."""
+    async def _end_departed(websocket: ServerConnection, visit: Visit) -> None:
+        """Ends the visit of a client that left for good, also while its request is in progress."""
         await websocket.wait_closed()
         if websocket.close_code == CLOSE_GOING_AWAY and websocket.protocol.close_rcvd_then_sent:
             await visit.depart()

@@ -1,4 +1,4 @@
-"""Who gets which event, in which order: topics with their subscribers on this pod. No sockets, no storage system.
+"""Delivery of events in order: topics with their subscribers on this pod. No sockets, no storage system.
 
 Transactions return in any order, so a topic holds an event back until those before it are there. When one does not
 come in time (its transaction's answer was lost, say), it is read from the storage.

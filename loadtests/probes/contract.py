@@ -48,7 +48,7 @@ class ServerClockOffset:
 class Source:
     """How a probe knows of lock waits, with the server and the privileges that it found.
 
-    `known` are words of `records.vocabulary.KNOWN`, the best first: of waits longer than `threshold_ns` the first is
+    `known` are values of `records.vocabulary.KNOWN`, the best first: of waits longer than `threshold_ns` the first is
     true, of shorter ones the others. `reason` says why no better source is used; empty where there is none.
     """
 

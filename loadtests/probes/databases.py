@@ -37,7 +37,7 @@ def create_probe(database: Database, dsn: str, clock: Clock) -> Probe:
 
 def dsns_by_name(dsns: str | None) -> Mapping[str, Any]:
     """What the environment variable holds. Raises ValueError, which quotes nothing of it."""
-    with suppress(ValueError):  # its words would quote passwords
+    with suppress(ValueError):  # its message would quote passwords
         addresses = json.loads(dsns or "{}")
         if isinstance(addresses, dict):
             return addresses

@@ -1,4 +1,4 @@
-"""What was waited for, and which lock it was, in words: the same ones from the lock table and from the log. Pure."""
+"""Names of objects and locks that were waited for: the same from the lock table and from the log. Pure."""
 
 import re
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def key_of(index: str, number: str) -> Named:
 
 
 def advisory(high: int, low: int, keys: int) -> Named:
-    """One key of 64 bits in two halves, or two keys of 32; the server shows unsigned what people gave signed."""
+    """One key of 64 bits in two halves, or two keys of 32; the server shows signed arguments as unsigned."""
     text = f"{_signed(high, 32)},{_signed(low, 32)}" if keys == 2 else str(_signed(high << 32 | low, 64))
     return Named(f"advisory {text}", f"advisory {text}")
 

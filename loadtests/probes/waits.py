@@ -38,7 +38,7 @@ class Lock(NamedTuple):
 
     `tag` identifies a lock; `since` separates one wait for a lock from the next by the same session; `age_ns` is how
     long it has waited, None where the server does not say. `session` is None for a transaction that no session serves.
-    `named` says in words which lock it is, where a tag does not; `began` when the session's transaction began, `asked`
+    `named` is the lock's name, where a tag is not enough; `began` when the session's transaction began, `asked`
     when its statement did."""
 
     session: int | None
@@ -66,7 +66,7 @@ class Party(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Who stood in the way: directly, and at the head of the queue, `depth` sessions on."""
+    """The direct blocker, and the root blocker, `depth` sessions on."""
 
     blocker: Party
     root: Party
@@ -98,7 +98,7 @@ class Wait:
     outcome: str = "unknown"
     chains: Counter[Chain | None] = field(default_factory=Counter)
     name: str | None = None
-    """Which lock, in words; None where its tag is enough."""
+    """The lock's name; None where its tag is enough."""
     samples: list[WaitSample] = field(default_factory=list)
     since: int | None = None
     """Of its first lock, where the server reports for how long that was waited for."""
@@ -134,7 +134,7 @@ def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
 
 
 def _against(mode: str, of_tag: Iterable[Lock]) -> tuple[list[Lock], list[Lock]]:
-    """Holders in a mode that conflicts with it, and those who wait for such a one, the foremost first."""
+    """Holders in a mode that conflicts with it, and waiters for such a mode, the foremost first."""
     modes = conflicting(mode)
     against = [lock for lock in of_tag if lock.mode in modes]
     queue = sorted((lock for lock in against if not lock.granted), key=lambda lock: -(lock.age_ns or 0))
@@ -142,7 +142,7 @@ def _against(mode: str, of_tag: Iterable[Lock]) -> tuple[list[Lock], list[Lock]]
 
 
 def _blocker(waiter: Lock, holders: Iterable[Lock], queue: Iterable[Lock]) -> Lock | None:
-    """A holder in a conflicting mode; else the foremost of those who queue before the waiter and would conflict."""
+    """A holder in a conflicting mode; else the foremost session that queues before the waiter and would conflict."""
     for holder in holders:
         if holder.session != waiter.session:
             return holder
@@ -167,7 +167,7 @@ def _party(lock: Lock) -> Party:
 
 
 def _object(waiter: Lock, rows: Mapping[int | None, Lock]) -> str:
-    """What was waited for, in words. Who waits for a transaction and holds a row's queue waits for that row."""
+    """The name of what was waited for. A waiter for a transaction that holds a row's queue waits for that row."""
     row = rows.get(waiter.session)
     if waiter.kind == "transactionid":
         return f"row of {row.relation}" if row else "transaction"

@@ -18,7 +18,7 @@ class ServerAccount:
 
 
 def server_account(engine: str) -> ServerAccount | None:
-    """None for an ordinary user, who runs servers as himself; for root the engine's own user, else `nobody`.
+    """None for an ordinary user, which runs its own servers; for root the engine's own user, else `nobody`.
 
     Raises ServerUnavailable when root has neither, and when the engine needs a name for a user without one.
     """

@@ -15,7 +15,7 @@ _SYSTEM = (Path("/usr/sbin"), Path("/usr/local/sbin"))
 """Where servers are that the PATH of ordinary users often lacks."""
 
 Place = tuple[tuple[Path, ...], str]
-"""Directories that are searched together, and what to call them to people."""
+"""Directories that are searched together, and their name in messages."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Binaries:
-    """The programs of an installed database by name, its `version` such as `15.18`, `source` for people."""
+    """The programs of an installed database by name, its `version` such as `15.18`, `source` for messages."""
 
     programs: Mapping[str, Path]
     version: str

@@ -1,4 +1,4 @@
-"""What every private database server is to those who use one."""
+"""The interface of every private database server, and its errors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,7 +58,7 @@ class DatabaseServer(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """Sentences for people about where it runs."""
+        """Sentences for the user about where it runs."""
 
     def start(self) -> None:
         """Returns when connections are served."""

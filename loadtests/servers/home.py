@@ -41,8 +41,8 @@ _REPLACED: Final = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errn
 
 @dataclass(frozen=True)
 class Home:
-    """A directory closed to all users but the server's, and notes on it for people. Its methods raise ServerUnavailable
-    where something else has been put in the place of a file or directory of the server."""
+    """A directory closed to all users but the server's, and notes on it for the user. Its methods raise
+    ServerUnavailable where something else has been put in the place of a file or directory of the server."""
 
     directory: Path
     account: ServerAccount | None

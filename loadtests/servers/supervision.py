@@ -25,7 +25,7 @@ ever."""
 
 
 class SupervisorClient:
-    """A supervisor process and the pipe it hangs on. Orders may come from any thread; they queue.
+    """A supervisor process and the pipe to it. Orders may come from any thread; they queue.
 
     The supervisor keeps `held`, a descriptor, open for as long as it lives.
     """

@@ -1,4 +1,4 @@
-"""The process that stands between an owner and its server, so that the server never outlives the owner.
+"""The process between an owner and its server, which ensures that the server never outlives the owner.
 
 Started by file name, by `SupervisorClient`: one file, though a long one, that needs the standard library only. Reads
 one JSON order a line from standard input, answers each with one JSON line on standard output. When its standard input
@@ -212,7 +212,7 @@ def remove(path: Path) -> None:
 
 
 class Supervisor:
-    """Keeps at most one server. `account` (uid, gid) is whom it and its tools run as; None for our own."""
+    """Keeps at most one server. `account` (uid, gid) is the user of the server and its tools; None for our own."""
 
     def __init__(self, account: tuple[int, int] | None) -> None:
         self._account = account

@@ -1,4 +1,4 @@
-"""What a pod asks of its storage, in the words of the domain.
+"""The interface between a pod and its storage, in the terms of the domain.
 
 Every method is one transaction: when it returns, the change is as durable as `promises` says, and the events it
 returns have their place in their topic's order. Times are nanoseconds since the Unix epoch unless a name says

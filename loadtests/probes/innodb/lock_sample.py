@@ -74,7 +74,7 @@ class InnodbSample:
         return [*rows, *metadata, *((self._silent_wait(s), None) for s in silent)]
 
     def _row_waits(self, ways: Sequence[InTheWay]) -> list[tuple[Lock, Lock | None]]:
-        """A holder counts before one who only asked before. Sessions are not read at the very moment of the copy: one
+        """A holder counts before an earlier request. Sessions are not read at the very moment of the copy: one
         that is in no statement any more, or not yet, does not wait."""
         blockers: dict[int, InTheWay] = {}
         for way in sorted(ways, key=lambda w: (w.queues, w.blocker)):

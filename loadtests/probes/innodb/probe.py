@@ -1,4 +1,4 @@
-"""MariaDB as a probe sees it, and MySQL 8 by its documentation: who waits for whom, what sessions do, and the server's
+"""The probe of MariaDB, and of MySQL 8 by its documentation: lock waits, what sessions do, and the server's
 totals.
 
 InnoDB answers from a copy of its lock tables, which it renews only when no session has read them for 100 ms: the one

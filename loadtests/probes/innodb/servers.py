@@ -15,7 +15,7 @@ NO_HOLDERS = (
     " (instrument wait/lock/metadata/sql/mdl), nor is the plugin metadata_lock_info there"
 )
 GUESSED_HOLDERS = (
-    "who holds a table's metadata lock or a user-level lock is made out from the waiting statement's words: the plugin"
+    "holders of metadata and user-level locks are inferred from the waiting statement: the plugin"
     " metadata_lock_info lists holders only"
 )
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}

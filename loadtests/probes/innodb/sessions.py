@@ -1,4 +1,4 @@
-"""Sessions of MariaDB and MySQL, and what they call themselves. Pure."""
+"""Sessions of MariaDB and MySQL, and their names. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence

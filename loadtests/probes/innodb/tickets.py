@@ -1,4 +1,4 @@
-"""Metadata locks, of tables and schemas, and user-level locks (GET_LOCK): who waits for whom. Pure."""
+"""Metadata locks, of tables and schemas, and user-level locks (GET_LOCK): requests and their blockers. Pure."""
 
 import re
 import secrets

@@ -59,7 +59,7 @@ def to_wait(
 
 
 def _named(part: Part, relations: Relations) -> Named:
-    """Who waits for a transaction to end because of a row waits for that row."""
+    """The object of a part; a wait for a transaction because of a row is a wait for that row."""
     if part.row and part.lock.startswith("transaction "):
         relation = relations.of_name(part.row.relation)
         if "index" in part.row.doing or "uniqueness" in part.row.doing:
@@ -69,7 +69,7 @@ def _named(part: Part, relations: Relations) -> Named:
 
 
 def _chain(wait: LoggedWait, part: Part, waits: LoggedWaits, names: ProcessActivity, until_ns: int) -> Chain | None:
-    """The chain that stood in the way for most of the longest part. Who was named as a holder, held the lock before
+    """The chain of blockers for most of the longest part. A session named as a holder held the lock before
     it was waited for: that time identifies its transaction as well."""
     chains: dict[tuple[int, ...], list[int]] = defaultdict(list)
     since: dict[int, set[int]] = defaultdict(set)

@@ -16,14 +16,14 @@ _PASSED_OVER = 8
 
 
 class Holder(NamedTuple):
-    """Who held a lock, and from when on that is known."""
+    """A lock's holder, and since when it is known to be."""
 
     pid: int
     since_ns: int
 
 
 HolderSnapshot = tuple[int, tuple[Holder, ...]]
-"""A moment, and who stood in the way then: the direct blocker first, the head of the chain last."""
+"""A time, and the blockers then: the direct blocker first, the root blocker last."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Part:
             self.holders.append((at_ns if self.holders else self.started_ns, holders))
 
     def note(self, snapshot: HolderSnapshot) -> None:
-        """One that comes too soon after the last is passed over: the longer it lasts, the farther they are apart."""
+        """Skips a snapshot too soon after the last one: the longer the wait, the greater their distance."""
         if len(self.noted) > 1:
             apart_ns = self.noted[1][0] - self.noted[0][0]
             if snapshot[0] - self.noted[-1][0] < apart_ns * 7 // 8:
@@ -94,7 +94,7 @@ class History:
             self._got[life, lock].append((at_ns, pid))
 
     def chain(self, life: int, pid: int, at_ns: int) -> tuple[Holder, ...]:
-        """Who stood in its way at that moment."""
+        """Its chain of blockers at that time."""
         found: list[Holder] = []
         passed = [pid]
         while (part := self._waiting_for(life, passed[-1], at_ns)) is not None:
@@ -112,7 +112,8 @@ class History:
         return None
 
     def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
-        """Who held at that moment what `pid` waited for: the one that got it last, else the one that was logged."""
+        """The holders, at that time, of what `pid` waited for: the one that got it last, else the one that was
+        logged."""
         got = self._got.get((life, part.lock), [])
         place = bisect_right(got, (at_ns, 1 << 62))
         for since_ns, other in reversed(got[max(place - _PASSED_OVER, 0) : place]):
@@ -126,8 +127,8 @@ class History:
         return Holder(named[-1][1][0], named[-1][0]) if named else None
 
     def _ahead(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
-        """Who queued before `pid` for a relation, in a mode that is in its way, as a reader's behind a change of the
-        table. Who holds it may share it with `pid`: the log says that it is held, but not in which mode."""
+        """Sessions that queued before `pid` for a relation, in a conflicting mode, as for a reader behind a change of
+        the table. Its holder may share it with `pid`: the log has the holder, but not the mode."""
         if not part.lock.startswith("relation ") or part.mode == _CONFLICTS_WITH_ALL or pid not in part.queue:
             return None
         for other in part.queue[: part.queue.index(pid)]:

@@ -243,6 +243,6 @@ def _moments(part: Part, until_ns: int, most: int = 5) -> list[int]:
 
 
 def relation_of(lock: str) -> int | None:
-    """The object id in the log's words for a lock: `tuple (0,1) of relation 16384 of database 13573`."""
+    """The object id in the log's text for a lock: `tuple (0,1) of relation 16384 of database 13573`."""
     _, relation, after = lock.partition("relation ")
     return int(number) if relation and (number := after.split(" ", 1)[0]).isdecimal() else None

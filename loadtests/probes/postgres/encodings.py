@@ -22,7 +22,7 @@ def codec(encoding: str) -> str:
 
 
 def decoded(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row that was read as LATIN1, its texts as the UTF-8 that they most likely are."""
+    """A row that was read as LATIN1, with its texts decoded as UTF-8, which is most likely."""
     return {
         name: value.encode("latin-1").decode("utf-8", "replace") if isinstance(value, str) else value
         for name, value in row.items()

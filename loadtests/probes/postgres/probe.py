@@ -1,4 +1,4 @@
-"""PostgreSQL as a probe sees it: who waits for whom, and what sessions do."""
+"""The probe of PostgreSQL: lock waits, and what sessions do."""
 
 import asyncio
 from collections import Counter

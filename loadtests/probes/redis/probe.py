@@ -149,7 +149,7 @@ class RedisProbe:
 
 
 def _slow(entry: Sequence[Any]) -> Slow:
-    """Number, when it began, how long it took, its words, and by newer servers the client's address and name. Redis
+    """Number, beginning, duration, arguments, and by newer servers the client's address and name. Redis
     Enterprise has a word on its complexity before its own."""
     words, *client = entry[3:] if isinstance(entry[3], list) else entry[4:]
     return Slow(entry[0], entry[2], tuple(map(_text, words)), _text(client[1]) if client else "")

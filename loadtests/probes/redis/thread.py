@@ -11,7 +11,7 @@ COMMAND = "cmdstat_"
 _LONGEST = 80
 _COMMENT = re.compile(r"\s*--\s*([A-Za-z_][\w.-]{0,60})\s*(?:\n|$)")
 _LABEL = re.compile(r"(?:\{[^}\s]*\}:)?/\*\s*([A-Za-z_][\w.-]{0,99}@[\w.-]{1,100})\s*\*/")
-"""A whole argument or key, with the pod's name: what people write may have comments in it, too."""
+"""A whole argument or key, with the pod's name: users' texts may contain comments, too."""
 _NAMES = 200
 _CONTAINERS = frozenset({"client", "config", "function", "script", "xgroup", "object", "memory", "cluster", "acl"})
 

@@ -43,7 +43,7 @@ MARIADB = Product(
 
 
 class MariadbServer(PrivateServer):
-    """The superuser comes in by a port of his own, whose connections the pod cannot take."""
+    """The superuser has a separate port, whose connections the pod cannot use."""
 
     engine: ClassVar[str] = "mariadb"
     product: ClassVar[Product] = MARIADB

@@ -34,9 +34,8 @@ class Moved:
 async def move(sides: Mapping[Side, Storage], account: DualAccount, to: Mode) -> Moved:
     """Moves the account, which is the caller's alone. Raises StorageError, and then it is where it was.
 
-    A side that was not written on gets everything. Who leaves `dual` compares both sides first: it is the legacy
-    side's answers that were given, so the upgraded one is made to hold the same before it goes on alone.
-    """
+    A side that was not written on gets everything. An account that leaves `dual` is compared on both sides first: it is
+    the legacy side's answers that were given, so the upgraded one is made to hold the same before it goes on alone."""
     account.late.clear()
     source = read_from(account.mode)
     copy = await sides[source].copy_account(account.name)

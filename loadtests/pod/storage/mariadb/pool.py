@@ -1,4 +1,4 @@
-"""Sessions that stay for good, handed out in the order in which they are asked for."""
+"""A pool of permanent sessions, lent in the order of the requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -54,7 +54,7 @@ class Pool:
         self._free_slots.release()
 
     async def close(self) -> None:
-        """Ends the sessions that are idle now, and the others when they come back."""
+        """Ends the idle sessions now, and the others when they are released."""
         self._closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))

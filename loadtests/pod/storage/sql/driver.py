@@ -50,7 +50,7 @@ class SqlConnection(Protocol):
 
 
 class Driver(Protocol):
-    """An engine as the pod uses it. `title` is the engine's name for people; `errors` are all that its driver
+    """An engine as the pod uses it. `title` is the engine's name in messages; `errors` are all that its driver
     raises."""
 
     engine: str

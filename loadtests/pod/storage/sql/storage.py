@@ -61,12 +61,12 @@ class SqlStorage:
     async def switch_locking(self, locking: str) -> None:
         """As the contract says. The strategy is this pod's own; the foreign keys are the database's, and every pod's
         that uses it. They are changed while the strategy that takes fewer locks is in force: a transaction that holds
-        rows and is to use a table that is being changed, which waits for one who waits for those rows, would hold
-        all others up. When they could not be changed (StorageError), asking again goes on where this was.
+        rows and needs a table that is being changed, which waits for a transaction that waits for those rows, would
+        hold all others up. When they could not be changed (StorageError), a second call continues.
 
-        Transactions that began before keep the old strategy. Until they have ended, two are at work that do not know
-        each other's locks: a winner is still one and a number still given once, since every strategy writes chats and
-        topics by their rows, but a connection closed at that moment may leave an orphan."""
+        Transactions that began before keep the old strategy. Until they have ended, two strategies are in use that
+        ignore each other's locks: a winner is still one and a number still given once, since every strategy writes
+        chats and topics by their rows, but a connection closed at that moment may leave an orphan."""
         if locking not in STRATEGIES:
             raise ValueError(f"unknown locking {locking[:40]!r}: expected one of {', '.join(STRATEGIES)}")
         strategy = STRATEGIES[locking]
