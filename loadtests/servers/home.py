@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from loadtests.readers import make_directories
 from loadtests.regularfiles import NotRegular, names_in, open_regular, read_regular
 from loadtests.servers.accounts import ServerAccount
 from loadtests.servers.contract import ServerUnavailable
@@ -162,6 +163,32 @@ class Home:
             os.close(descriptor)
             raise ServerUnavailable(f"{self.directory}: {name} belongs to user {owner}, expected {self._user}")
         return descriptor
+
+
+def claim(directory: Path, passes_others: bool) -> None:
+    """Makes a directory, or takes an empty one of ours. Raises FileExistsError, ServerUnavailable.
+
+    `passes_others`: whether another user must be able to pass through the directories that are made.
+    """
+    make_directories(directory.parent, traversable=passes_others)
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        _check_ours(directory)
+
+
+def _check_ours(directory: Path) -> None:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        raise ServerUnavailable(f"{directory} is no directory: a server needs one of its own") from None
+    try:
+        if (owner := os.fstat(descriptor).st_uid) != os.geteuid():
+            raise ServerUnavailable(f"{directory} belongs to user {owner}: a server needs a directory of our own")
+        if names_in(descriptor):
+            raise FileExistsError(f"{directory} is not empty: a server needs a directory of its own")
+    finally:
+        os.close(descriptor)
 
 
 def settle(

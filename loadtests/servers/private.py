@@ -1,7 +1,6 @@
 """What every private server shares: a home, a supervisor, an address that stays, and a life between start and
 destroy."""
 
-import os
 import re
 import secrets
 import shutil
@@ -18,12 +17,10 @@ from typing import ClassVar, Final, Self
 import psutil
 
 from loadtests.limits import descriptors
-from loadtests.readers import make_directories
-from loadtests.regularfiles import names_in
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.contract import ServerUnavailable, SupervisorGone
-from loadtests.servers.home import Home, settle
+from loadtests.servers.home import Home, claim, settle
 from loadtests.servers.record import Record
 from loadtests.servers.size import Size
 from loadtests.servers.supervision import SupervisorClient
@@ -109,7 +106,7 @@ class PrivateServer(ABC):
         """
         binaries, account = find(cls.product), server_account(cls.engine)
         directory = directory.absolute()
-        _claim(directory, passes_others=account is not None)
+        claim(directory, passes_others=account is not None)
         record = Record(directory, cls.engine)
         supervisor = SupervisorClient(account, record.descriptor)
         try:
@@ -374,32 +371,6 @@ class PrivateServer(ABC):
             user = home.account.name if home.account else "this user"
             raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
         return binaries
-
-
-def _claim(directory: Path, passes_others: bool) -> None:
-    """Makes a directory, or takes an empty one of ours. Raises FileExistsError, ServerUnavailable.
-
-    `passes_others`: another user has to get there through the directories that are made on the way.
-    """
-    make_directories(directory.parent, traversable=passes_others)
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
-        _check_ours(directory)
-
-
-def _check_ours(directory: Path) -> None:
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except NotADirectoryError:
-        raise ServerUnavailable(f"{directory} is no directory: a server needs one of its own") from None
-    try:
-        if (owner := os.fstat(descriptor).st_uid) != os.geteuid():
-            raise ServerUnavailable(f"{directory} belongs to user {owner}: a server needs a directory of our own")
-        if names_in(descriptor):
-            raise FileExistsError(f"{directory} is not empty: a server needs a directory of its own")
-    finally:
-        os.close(descriptor)
 
 
 def runs(supervisor: SupervisorClient, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
