@@ -61,7 +61,7 @@ class Calibration:
         gone = await self._leave_out_unreachable()
         found = await self._make(self._directory("first"))
         if self._form == "short" and verdict(found) == "unknown" and any(f.value is not None for f in found):
-            self._progress("the host was too busy for a verdict: calibrating once more")
+            self._progress("the host was too busy for a verdict: calibrating again")
             found = await self._make(self._directory("second"))
         return [*gone, *found]
 

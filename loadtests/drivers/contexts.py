@@ -1,4 +1,4 @@
-"""TLS contexts of what an address asks for. Nothing is read that the address does not name."""
+"""TLS contexts by address. Nothing is read that the address does not name."""
 
 import ssl
 from collections.abc import Callable

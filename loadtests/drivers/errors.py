@@ -15,7 +15,7 @@ _LONGEST_MESSAGE: Final = 1000
 
 
 class DatabaseUnreachable(OSError):
-    """A session could not be opened as its address asks for; the message says why."""
+    """A session could not be opened as its address requires; the message says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(sanitize(message, _LONGEST_MESSAGE))

@@ -116,7 +116,7 @@ def _negotiate(connection: Any, address: Address, place: Place) -> None:
         if connection._ssl_context is None and not (place.is_socket or is_loopback(place.host)):
             connection._auth_plugin_map = dict.fromkeys(_CLEAR_TEXT, partial(_refuse_clear_text, place))
             connection._server_public_key = _NoKey(place)
-            if connection._auth_plugin_name == _BY_KEY:  # the driver would ask for the key unasked
+            if connection._auth_plugin_name == _BY_KEY:  # the driver would request the key by itself
                 connection._auth_plugin_name = ""
 
     connection._get_server_information = read_greeting

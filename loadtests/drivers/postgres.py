@@ -33,7 +33,7 @@ _ROLES: Final[Mapping[str, str]] = {
     "read-only": "(pg_catalog.pg_is_in_recovery()"
     " OR pg_catalog.current_setting('default_transaction_read_only') = 'on')",
 }
-"""`target_session_attrs` → what is true of a session that fits."""
+"""`target_session_attrs` → a condition that is true in a session that fits."""
 
 
 async def connect(

@@ -103,8 +103,8 @@ async def check(address: Address, *, timeout_s: float) -> None:
 
 
 async def refuse_proxy(made: Any, address: Address) -> None:
-    """A proxy gives each command to another session, or has no word on the server. What the user may not ask is left
-    out: an observer needs few privileges. Raises PoolerError."""
+    """A proxy gives each command to another session, or does not report the server. Checks that the user may not run
+    are left out: an observer needs few privileges. Raises PoolerError."""
     proxied = False
     with suppress(NoPermissionError):
         server = await made.info("server")

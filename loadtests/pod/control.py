@@ -1,6 +1,6 @@
 """The control endpoint: HTTP on loopback with a token of its own, for operators of the pod.
 
-The standard library's server on a thread of its own: it needs no dependency, takes POST as well as GET, and still
+The standard library's server on a separate thread: it needs no dependency, takes POST as well as GET, and still
 answers when the pod's event loop does not, which is exactly what an operator needs to know.
 """
 

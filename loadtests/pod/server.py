@@ -137,7 +137,7 @@ class PodServer:
     def _hurry(self, visit: Visit, socket: ClientSocket) -> None:
         if visit.session is not None or visit not in self._visits:
             return
-        if visit.under_way:  # it may still fail, and then say no more
+        if visit.under_way:  # it may still fail, and then send nothing more
             asyncio.get_running_loop().call_later(_HURRY_AGAIN_S, self._hurry, visit, socket)
         else:
             socket.close(CLOSE_POLICY, "no connection was created in time")

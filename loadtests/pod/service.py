@@ -1,4 +1,4 @@
-"""The rules of the pod: who may ask for what, and what is answered. No sockets, no SQL.
+"""The rules of the pod: permissions of clients, and replies. No sockets, no SQL.
 
 Requests of one connection are carried out one after another, those of different connections at the same time.
 """

@@ -54,7 +54,7 @@ class Visit:
             self._service.leave(self.session)
 
     async def depart(self) -> None:
-        """The client went away for good."""
+        """The client left for good."""
         if self.session is not None:
             await self._service.depart(self.session)
 

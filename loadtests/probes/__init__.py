@@ -1,1 +1,1 @@
-"""The observer: what databases and processes do while the load runs. A process of its own."""
+"""The observer process: what databases and processes do while the load runs."""

@@ -214,7 +214,7 @@ class Waits:
         return ended
 
     def cut(self) -> None:
-        """What was waited for is no more, nor who waited: the server is another one now."""
+        """Ends all waits: the server is a new one."""
         over, self._open = self._open, {}
         self._end(over.values())
 

@@ -64,28 +64,28 @@ class DatabaseServer(Protocol):
         """Returns when connections are served."""
 
     def stop(self) -> None:
-        """In order: what was committed is kept. Harmless when stopped."""
+        """Stops it in order: committed data is kept. Has no effect when stopped."""
 
     def kill(self) -> None:
-        """SIGKILL to every process of the server; `start` then recovers from its log. Harmless when stopped."""
+        """SIGKILL to every process of the server; `start` then recovers from its log. Has no effect when stopped."""
 
     def pause(self) -> None:
         """Every process stands still, connections stay open, until `resume`."""
 
     def resume(self) -> None:
-        """Harmless when not paused."""
+        """Has no effect when not paused."""
 
     def resize(self, connections: int | None = None, memory_mb: int | None = None, cores: int | None = None) -> None:
-        """Changes what is given; PostgreSQL restarts for connections and memory."""
+        """Changes the given values; PostgreSQL restarts for connections and memory."""
 
     def recreate(self) -> None:
         """Stops, removes all data, and starts empty, at the same address and size."""
 
     def destroy(self) -> None:
-        """Ends the server and removes its files. Harmless when done before."""
+        """Ends the server and removes its files. Has no effect a second time."""
 
     def log_tail(self) -> str:
-        """The last lines of what it logged."""
+        """The last lines of its log."""
 
     def __enter__(self) -> Self: ...
 

@@ -1,7 +1,7 @@
-"""What confirms a record of a server: a file can say anything, and what is acted upon ends processes and removes files.
+"""Checks of a server's record. A record leads to ended processes and removed files, and can be forged.
 
 Records may be forged: written by another user into a directory of runs that others can write in, or come with a study
-from elsewhere. So a record counts only where no other user can have put it, and of what it says only what this host
+from elsewhere. So a record counts only where no other user can have put it, and of its content only what this host
 confirms: a directory with the content of a server's, and a process that runs the engine's program in that directory.
 """
 

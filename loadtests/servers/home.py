@@ -1,4 +1,4 @@
-"""Where a server lives: the directory that was asked for, or another one where its user cannot enter that.
+"""A server's directory: the requested one, or another where its user cannot enter that one.
 
 Root runs a server as another account, which owns the directory of the server and can replace anything in it, also while
 root writes there. So the directory is ours alone until the account has to work in it, and later nothing in it is opened

@@ -62,7 +62,7 @@ CONTENT: Final = frozenset({"data", "log", "tmp", "programs"})
 
 
 class PrivateServer(ABC):
-    """A `Server` (see contract) but for what is particular to its engine. Made by `create`."""
+    """A `DatabaseServer` (see contract) without the parts of its engine. Made by `create`."""
 
     engine: ClassVar[str]
     product: ClassVar[Product]
@@ -73,10 +73,10 @@ class PrivateServer(ABC):
     """Whether its programs fail for a user without an entry in the password database."""
 
     stop_signal: ClassVar[int] = signal.SIGTERM
-    """What ends it in order."""
+    """The signal that ends it in order."""
 
     quit_signal: ClassVar[int] = signal.SIGKILL
-    """What ends it at once, when its files are to go anyway."""
+    """The signal that ends it at once, when its files are removed anyway."""
 
     longest_path: ClassVar[int] = 4000
     """Bytes that the path of its directory may have."""
@@ -89,7 +89,7 @@ class PrivateServer(ABC):
         self._pid: int | None = None
         self._paused = False
         self.limits: Mapping[str, int] = {}
-        """What the server takes, by its own account, since it was last started or resized."""
+        """The server's limits, as it reported when it was last started or resized."""
         self.notes = list(parts.home.notes)
         if parts.binaries.directory.is_relative_to(parts.home.directory):
             self.notes.append(f"runs {parts.binaries.source}, which its user cannot reach")
@@ -159,7 +159,7 @@ class PrivateServer(ABC):
 
     @abstractmethod
     def _read_limits(self) -> dict[str, int]:
-        """Asks the running server what it takes: `connections` of pods, and its own settings by their names."""
+        """Reads the running server's limits: `connections` of pods, and its own settings by their names."""
 
     def _lock_file(self) -> str | None:
         return None
@@ -242,7 +242,7 @@ class PrivateServer(ABC):
         self._paused = True
         if not self._supervisor.order("pause", timeout_s=PAUSE_S)["paused"]:
             self.resume()
-            raise ServerUnavailable(f"{self._title()} did not stand still within {PAUSE_S:.0f} s, and goes on")
+            raise ServerUnavailable(f"{self._title()} could not be paused within {PAUSE_S:.0f} s and was resumed")
 
     def resume(self) -> None:
         self._supervisor.order("resume")
@@ -308,7 +308,7 @@ class PrivateServer(ABC):
             )
 
     def _check_limits(self) -> None:
-        """Reads back what the server takes. Raises ServerUnavailable when that is less than it was asked to."""
+        """Reads back the server's limits. Raises ServerUnavailable when they are below the requested size."""
         self.limits = {**self._read_limits(), "open_files": self._open_files()}
         if (taken := self.limits["connections"]) < self._size.connections:
             raise ServerUnavailable(
@@ -343,7 +343,7 @@ class PrivateServer(ABC):
 
     def _run(self, argv: list[str], given: str = "", failed: str | None = None, advice: str | None = None) -> None:
         """Runs a program as the server's user, in its directory. `failed` in its output means that it failed whichever
-        its exit code; `advice` is where its output leaves the matter for good counsel, which is not shown."""
+        its exit code; `advice` is where its output changes to advice, which is not shown."""
         result = self._supervisor.order("run", argv=argv, directory=str(self.directory), input=given, timeout_s=START_S)
         output: str = result["output"]
         if result["code"] != 0 or (failed and failed in output):

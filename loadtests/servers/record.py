@@ -83,7 +83,7 @@ class Record:
         os.ftruncate(self.descriptor, os.pwrite(self.descriptor, text, 0))
 
     def close(self) -> None:
-        """Removes what the supervisor left, if it was killed. Harmless when done before."""
+        """Removes what the supervisor left, if it was killed. Has no effect a second time."""
         if self.descriptor >= 0:
             clear(self.path, self._facts, [self.path.with_suffix(""), Path(self._facts.directory)])
             os.close(self.descriptor)

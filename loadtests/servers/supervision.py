@@ -77,9 +77,10 @@ class SupervisorClient:
         self.order("own", paths=[str(path) for path in paths])
 
     def release(self, timeout_s: float = 60) -> bool:
-        """Lets go: the supervisor ends the server and removes what it owns. The same happens when we are killed.
+        """Closes the pipe: the supervisor ends the server and removes what it owns. The same happens when we are
+        killed.
 
-        False for one that takes longer, with a server that hangs in the kernel, say: it goes on alone.
+        False for one that takes longer, as with a server that hangs in the kernel: it continues alone.
         """
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):

@@ -2,7 +2,7 @@
 
 Started by file name, by `SupervisorClient`: one file, though a long one, that needs the standard library only. Reads
 one JSON order a line from standard input, answers each with one JSON line on standard output. When its standard input
-closes, because the owner let go or was killed, it ends the server at once and removes every path that it owns. A
+closes, because the owner closed it or was killed, it ends the server at once and removes every path that it owns. A
 parent-death signal alone would not do: the kernel clears it when a process changes to another user. Should the
 supervisor itself be killed, the server gets one, set after that change.
 

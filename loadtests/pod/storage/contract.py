@@ -270,4 +270,4 @@ class Preparable(Protocol):
     """A storage system that needs tables in its database."""
 
     async def prepare(self) -> None:
-        """Makes what is not there, as after the database was created anew. Raises StorageError."""
+        """Makes the missing tables, as after the database was recreated. Raises StorageError."""

@@ -152,7 +152,7 @@ class MariadbProbe:
         return {**rows, "lock_waits": wait_rows(self._database, self._numbers, over)} if over else rows
 
     async def _read_now(self) -> Rows:
-        """Locks are asked for only when a session waits. Raises BlindError when the answers are not of now."""
+        """Locks are asked for only when a session waits. Raises BlindError when the answers are outdated."""
         await asyncio.sleep(self._read_s + _COPY_LASTS_S - time.monotonic())
         mark = f"/* sample {next(self._snapshots)} */"
         try:

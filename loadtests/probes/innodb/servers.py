@@ -1,4 +1,4 @@
-"""MariaDB or MySQL, of which version, and what it can be asked for. Pure."""
+"""MariaDB or MySQL, its version, and the queries that it supports. Pure."""
 
 import re
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ class LogEvent(NamedTuple):
     """The content of one line. Times by the server's clock, Unix ns; its stamps are cut to ms, so half of one is added.
 
     `kind`: `waiting` and `acquired` of a lock after `after_ns`; `failed`, an error of the session; `started`, the
-    server began anew and its sessions are no more; `beat`, the observer's own line, with its `text`.
+    server restarted and its sessions have ended; `beat`, the observer's own line, with its `text`.
     """
 
     kind: str

@@ -253,7 +253,7 @@ class LogReader:
         return known_ns - _GRACE_NS - self.waits.gap_ns - self.waits.threshold_ns
 
     def end(self, probe: str) -> list[Wait]:
-        """All that is left, once both probes have come to their end: waits that last are written without one."""
+        """The remaining waits, once both probes have ended; waits that still last have no end."""
         self._ended.add(probe)
         if len(self._ended) < 2:
             return []

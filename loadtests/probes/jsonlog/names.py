@@ -47,7 +47,7 @@ class ProcessActivity:
         _keep(self._transactions[pid], activity)
 
     def operation(self, pid: int, moments: Sequence[int]) -> str | None:
-        """What it was doing at one of the moments, of which there is one at least; else a name of its own, that of the
+        """Its operation at one of the times, of which there is at least one; else its own name, that of the
         sample nearest to them; None when there is none."""
         first_ns, last_ns = min(moments), max(moments)
         nearly = None

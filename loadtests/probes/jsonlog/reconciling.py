@@ -24,8 +24,8 @@ class Competitors(NamedTuple):
     holders: frozenset[int]
 
     def decided_by(self, seen: Chain, logged: Chain) -> bool:
-        """Whether the sampler decides. It sees in which mode a lock is held: a holder is in the way, or who queues. And
-        it sees who of several let go last: the log names them once, in no order."""
+        """Whether the sampler decides. It sees in which mode a lock is held, and so whether its holder or a queue
+        blocks. And it sees which of several holders released last: the log names them once, in no order."""
         ours, theirs = seen.blocker.session, logged.blocker.session
         of_several = bool(self.holders) and ours in self.holders | self.queue
         return of_several or (ours in self.queue) != (theirs in self.queue)
@@ -40,7 +40,7 @@ class WaitReconciler:
         self._spans: dict[int | None, deque[tuple[int, int]]] = defaultdict(deque)
 
     def sampled(self, waits: Iterable[Wait]) -> None:
-        """Waits that the sampler sees no more."""
+        """Adds waits that the sampler has seen end."""
         self._sampled += waits
 
     def logged(self, waits: Iterable[Wait], competitors: Iterable[Competitors]) -> None:

@@ -19,7 +19,7 @@ class Relations:
             self._wanted.add(what)
 
     def wanted(self) -> tuple[list[int], list[str]]:
-        """What to ask the server for, each once only."""
+        """The ids and names to query the server for, each once only."""
         wanted, self._wanted = self._wanted, set()
         self._asked |= wanted
         return [w for w in wanted if isinstance(w, int)], [w for w in wanted if isinstance(w, str)]

@@ -1,4 +1,4 @@
-"""The probe that follows PostgreSQL's log, with ticks of its own: while it is blind, the sampler still sees."""
+"""The probe that reads PostgreSQL's log, with its own ticks: while it fails, the sampler continues."""
 
 from collections.abc import Callable, Sequence
 

@@ -13,7 +13,7 @@ CLIENTS = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def settings(major: int, port: int, log_directory: Path, size: Size) -> dict[str, str]:
-    """What goes into `postgresql.conf` beside the defaults."""
+    """The settings of `postgresql.conf` that differ from the defaults."""
     return {
         "listen_addresses": "127.0.0.1",
         "port": str(port),

@@ -89,7 +89,7 @@ class RedisServer(PrivateServer):
 
     @classmethod
     def files_needed(cls, connections: int) -> int:
-        """Redis keeps 32 back for itself, and lowers `maxclients` to what is left."""
+        """Redis reserves 32 for itself, and lowers `maxclients` to the rest."""
         return connections + RESERVED + 32
 
     def _read_limits(self) -> dict[str, int]:

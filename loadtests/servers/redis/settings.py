@@ -30,7 +30,7 @@ def configuration(port: int, flush: str, size: Size, digests: Mapping[str, str])
         "latency-monitor-threshold": "10",  # ms
         "slowlog-log-slower-than": "10000",  # µs
         "slowlog-max-len": "1024",
-        "set-proc-title": "no",  # its command stays what it was started as, by which a left one is known
+        "set-proc-title": "no",  # its command line stays the one that `loadtests clean` recognises
     }
     # The default user may do everything, though it can never log in: a starting Redis replays its file as that user,
     # and silently leaves out the transactions that it may not do, which every script is (redis/redis#14541).

@@ -43,7 +43,7 @@ class SqlConnection(Protocol):
     async def commit(self) -> None: ...
 
     async def rollback(self) -> None:
-        """Harmless where nothing has begun."""
+        """Has no effect where nothing has begun."""
 
     def drop(self) -> None:
         """Cuts the session off, also in mid-statement: the pool opens another one in its place."""

@@ -27,7 +27,7 @@ from loadtests.protocols.serverhalf import Event
 
 class Pessimistic:
     """The account's row counts its live connections, its subscriptions and the depth of its queue. The counts are
-    this strategy's own: they stand still while another one is at work."""
+    this strategy's own: they do not change while another strategy is in use."""
 
     name = "pessimistic"
     foreign_keys = True

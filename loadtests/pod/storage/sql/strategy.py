@@ -17,7 +17,7 @@ from loadtests.pod.storage.sql.database import SqlSession
 
 
 class Strategy(Protocol):
-    """Without state of its own, so that another one can take over at any moment: each transaction is done by the one
+    """Stateless, so that another one can replace it at any time: each transaction is done by the one
     that began it. `foreign_keys`: whether it wants them in the schema."""
 
     name: str
