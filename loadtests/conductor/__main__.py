@@ -34,7 +34,7 @@ from loadtests.conductor.progress import PlainProgress
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.execution import Run, StudyContext
 from loadtests.conductor.run.load_monitor import LoadResult
-from loadtests.conductor.run.manifest import Identity
+from loadtests.conductor.run.manifest import RunIdentity
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines
@@ -141,7 +141,7 @@ def attend(choices: Choices, reports: Reports) -> int:
         directory = create_run(study, 1, subject)
         reports.send(directory=str(directory.path))
         context = StudyContext(choices, reaper, interrupts, progress)
-        run = Run(context, Identity(study.name, directory.name, 1, subject), directory)
+        run = Run(context, RunIdentity(study.name, directory.name, 1, subject), directory)
         result = _monitor_external(run, reports)
         reports.send(step="reading the ledger and stopping servers" if run.components.pods else "stopping")
         reason = run.finish(result)

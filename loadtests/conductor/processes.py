@@ -42,7 +42,7 @@ def child_of(parent: int) -> Callable[[], None]:
 
 
 @dataclass(frozen=True)
-class Command:
+class ChildCommand:
     """What to start. `argv` may name the descriptor that the ready line goes to as `{ready}`."""
 
     name: str
@@ -54,7 +54,9 @@ class Command:
 class Child:
     """One process of ours in a session of its own, its output in a file of the run directory."""
 
-    def __init__(self, command: Command, reaper: ProcessReaper, pass_fds: Sequence[int] = (), stdin: int | None = None):
+    def __init__(
+        self, command: ChildCommand, reaper: ProcessReaper, pass_fds: Sequence[int] = (), stdin: int | None = None
+    ):
         self.name, self.log, self._reaper = command.name, command.log, reaper
         with command.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -139,7 +141,7 @@ class Starting:
     """A process that has been started and writes one line when it is ready. Call `has_result` whenever `descriptor` is
     readable, and at the end `result` or `abandon`."""
 
-    def __init__(self, command: Command, reaper: ProcessReaper, died: str, stdin: int | None = None) -> None:
+    def __init__(self, command: ChildCommand, reaper: ProcessReaper, died: str, stdin: int | None = None) -> None:
         """`died` is the run's reason when no line comes."""
         self._died = died
         self._stopped_since: Deadline | None = None

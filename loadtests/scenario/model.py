@@ -56,7 +56,7 @@ class Messages(Model):
     max: int = Field(ge=0, le=1000)
 
 
-class Agent(Model):
+class AgentBehaviour(Model):
     """One agent: a long-lived connection that takes chats."""
 
     subscriptions: int = Field(ge=0, le=1000, description="Topics beside the queue, subscribed at connect.")
@@ -72,7 +72,7 @@ class Agent(Model):
     )
 
 
-class Customer(Model):
+class CustomerBehaviour(Model):
     """One customer: arrives, offers a chat, converses, leaves."""
 
     arrivals: Literal["poisson", "constant"] = Field(description="How the arrivals are spread in time.")
@@ -110,7 +110,7 @@ class Stage(Model):
     )
 
 
-class Pod(Model):
+class PodSettings(Model):
     """One messaging server with accounts of its own."""
 
     name: Name
@@ -144,8 +144,8 @@ class Scenario(Model):
     )
     rounds: int = Field(default=1, ge=1, le=99, description="Runs of each storage system, interleaved.")
     objectives: str | None = Field(default=None, min_length=1, description="Relative to this file.")
-    agent: Agent
-    customer: Customer
+    agent: AgentBehaviour
+    customer: CustomerBehaviour
     timeouts: Annotated[
         dict[TimeoutName, LongerThanNothing],
         AfterValidator(_timeouts),
@@ -155,7 +155,7 @@ class Scenario(Model):
         validate_default=True,
         description="By operation; an operation that takes longer is `unknown`.",
     )
-    pods: tuple[Pod, ...] = Field(
+    pods: tuple[PodSettings, ...] = Field(
         default=(), strict=False, description="Absent: one pod, which serves all the accounts."
     )
     servers: dict[Name, ServerSize] = Field(
@@ -188,6 +188,6 @@ class Scenario(Model):
         return sum(stage.duration_s for stage in self.stages[:before])
 
     @property
-    def all_pods(self) -> tuple[Pod, ...]:
+    def all_pods(self) -> tuple[PodSettings, ...]:
         """The pods, also where the scenario does not name them."""
-        return self.pods or (Pod(name=ONLY_POD, accounts=self.accounts),)
+        return self.pods or (PodSettings(name=ONLY_POD, accounts=self.accounts),)

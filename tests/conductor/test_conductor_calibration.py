@@ -12,7 +12,7 @@ import pytest
 
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.run.calibration import CalibratedDatabase, CalibrationProcess
+from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
 from loadtests.conductor.watching import Interrupts
 from loadtests.records.rundirectory import RunDirectory
 
@@ -32,7 +32,7 @@ def run(tmp_path):
 @pytest.fixture
 def calibrating(run):
     with ProcessReaper() as reaper:
-        under_way = CalibrationProcess(run, {"sqlite": CalibratedDatabase("sqlite")}, "short", reaper)
+        under_way = CalibrationProcess(run, {"sqlite": CalibrationPlace("sqlite")}, "short", reaper)
         yield under_way
         under_way.stop()
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from loadtests.conductor.failures import RunEnded
-from loadtests.conductor.processes import Command, Starting, wait_until_ready
+from loadtests.conductor.processes import ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts, Lines, watching
 
@@ -27,8 +27,8 @@ def reaper():
         yield one
 
 
-def python(tmp_path: Path, code: str) -> Command:
-    return Command("child", [sys.executable, "-c", code, "{ready}"], {"SECRET": "s3cret"}, tmp_path / "child.log")
+def python(tmp_path: Path, code: str) -> ChildCommand:
+    return ChildCommand("child", [sys.executable, "-c", code, "{ready}"], {"SECRET": "s3cret"}, tmp_path / "child.log")
 
 
 def gone(pid: int, within_s: float = 5.0) -> bool:

@@ -20,7 +20,7 @@ from loadtests.conductor.leftovers import Claim, described, remove_leftovers
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
 from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.run.calibration import CalibratedDatabase, CalibrationProcess
+from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has, having
 from loadtests.readers import make_directories, make_directory
@@ -156,15 +156,15 @@ def _calibrate(directory: Path, number: int, storage: str, context: CalibrationC
 
 def _places(
     servers: ExitStack, run: RunDirectory, databases: Mapping[str, StorageName], form: Form
-) -> dict[str, CalibratedDatabase]:
+) -> dict[str, CalibrationPlace]:
     """Each database with a private server that lasts as long as `servers`. Raises ServerUnavailable."""
     places = {}
     for name, storage in databases.items():
         if not is_calibrated(storage.engine, form):
             continue
-        places[name] = CalibratedDatabase(storage.engine)
+        places[name] = CalibrationPlace(storage.engine)
         if has(storage.engine, "server"):
             home = run.path.parent / f"server-{run.name}-{name}"
             server = servers.enter_context(create_server(storage.engine, home, choices=storage.choices))
-            places[name] = CalibratedDatabase(storage.engine, server.dsn, server.pod_dsn)
+            places[name] = CalibrationPlace(storage.engine, server.dsn, server.pod_dsn)
     return places

@@ -23,7 +23,7 @@ from loadtests.conductor.preflight.request import StudyRequest, check_environmen
 from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.execution import Run, StudyContext
-from loadtests.conductor.run.manifest import Identity
+from loadtests.conductor.run.manifest import RunIdentity
 from loadtests.conductor.watching import Interrupts
 from loadtests.hostidentity import host_identity
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_secret
@@ -176,6 +176,6 @@ def run_study(
 def _run(context: StudyContext, study: Path, number: int, round_: int, subject: Subject) -> Reason:
     directory = create_run(study, number, subject)
     planned = context.choices.rounds, context.choices.subjects
-    reason = Run(context, Identity(study.name, directory.name, round_, subject, *planned), directory).execute()
+    reason = Run(context, RunIdentity(study.name, directory.name, round_, subject, *planned), directory).execute()
     context.progress.report("done" if reason.code == "completed" else f"ended early: {reason}")
     return reason

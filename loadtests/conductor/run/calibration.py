@@ -13,7 +13,7 @@ from loadtests.calibration.contract import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.calibration.figures import sentence, verdict
 from loadtests.calibration.judging import DatabaseView, not_calibrated
 from loadtests.calibration.plan import Form
-from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.processes import Child, ChildCommand
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
 from loadtests.records.rundirectory import RunDirectory
@@ -24,7 +24,7 @@ _STOP_WITHIN_S = 6.0
 
 
 @dataclass(frozen=True)
-class CalibratedDatabase:
+class CalibrationPlace:
     """A database to calibrate: its engine, the observer's way to it, and an ordinary role's, which holds the locks."""
 
     engine: str
@@ -44,7 +44,7 @@ class CalibrationProcess:
     """A calibration under way, which writes `calibration.json` into the run's directory."""
 
     def __init__(
-        self, directory: RunDirectory, places: Mapping[str, CalibratedDatabase], form: Form, reaper: ProcessReaper
+        self, directory: RunDirectory, places: Mapping[str, CalibrationPlace], form: Form, reaper: ProcessReaper
     ) -> None:
         self._directory, self._places, self._form = directory, places, form
         self._closed = False
@@ -60,7 +60,7 @@ class CalibrationProcess:
         }
         log = directory.path / "log" / "calibration.log"
         try:
-            self._child = Child(Command("calibration", argv, environment, log), reaper, [writing_end])
+            self._child = Child(ChildCommand("calibration", argv, environment, log), reaper, [writing_end])
         except BaseException:
             os.close(reading_end)
             raise

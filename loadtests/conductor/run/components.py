@@ -17,9 +17,9 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
-from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
+from loadtests.conductor.processes import Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.run.calibration import CalibratedDatabase, CalibrationProcess
+from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
 from loadtests.conductor.run.local_servers import Served
 from loadtests.conductor.run.manifest import RunClock
 from loadtests.conductor.run.pods import OwnPod, PodCommand, PodProxy
@@ -109,7 +109,7 @@ class RunComponents:
     def start_calibration(self) -> None:
         """Of the databases that there are, the servers being up; nothing where there is nothing to calibrate."""
         places = {
-            name: CalibratedDatabase(storage.engine, self.dsns()[name], self._pod_dsn(name))
+            name: CalibrationPlace(storage.engine, self.dsns()[name], self._pod_dsn(name))
             for name, storage in self.layout.databases.items()
             if is_calibrated(storage.engine, "short")
         }
@@ -173,7 +173,7 @@ class RunComponents:
         environment = {DSNS: json.dumps(self.dsns())}
         orders, self._orders = os.pipe()
         try:
-            command = Command("observer", argv, environment, self.log("observer"))
+            command = ChildCommand("observer", argv, environment, self.log("observer"))
             starting = Starting(command, self.reaper, "observer_died", orders)
         finally:
             os.close(orders)

@@ -23,10 +23,10 @@ from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_
 from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_check import checked, stage_figures
 from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult
-from loadtests.conductor.run.local_errors import LocalErrors, of_control_group, of_observer, of_pod, of_server
+from loadtests.conductor.run.local_errors import LocalErrors, process_errors, server_errors
 from loadtests.conductor.run.local_servers import served_here
 from loadtests.conductor.run.locust import MasterSecrets, start_locust
-from loadtests.conductor.run.manifest import Identity, RunClock, RunFacts, manifest
+from loadtests.conductor.run.manifest import RunClock, RunFacts, RunIdentity, manifest
 from loadtests.conductor.run.monitored import MasterProcess, OwnMaster, first_cause
 from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.target import address_of, require_target
@@ -58,7 +58,7 @@ class StudyContext:
 class Run:
     """One run and its directory, which must be there and empty."""
 
-    def __init__(self, context: StudyContext, identity: Identity, directory: RunDirectory) -> None:
+    def __init__(self, context: StudyContext, identity: RunIdentity, directory: RunDirectory) -> None:
         self.context, self.identity, self.directory = context, identity, directory
         self.scenario = context.choices.scenario
         self.components = RunComponents(
@@ -110,7 +110,7 @@ class Run:
             if roster is not None:
                 roster.listen()
 
-    # The steps, in order; an attending conductor takes them one by one.
+    # The steps, in order; the conductor of an external master calls them one by one.
 
     def prepare(self) -> None:
         """Raises OSError when the directory cannot be written."""
@@ -198,21 +198,21 @@ class Run:
         if self.context.choices.generator.expect_workers is not None:
             self._declare(load)
 
-    def follow(self, engine: MasterProcess, lines: Lines) -> LoadResult:
+    def follow(self, master: MasterProcess, lines: Lines) -> LoadResult:
         assert self._timeline is not None
         if self.scenario.timeline:
             self._actions = RunActions(
                 self.components, self._timeline, self.context.progress, self.context.choices.networks
             )
         with watching(self.context.interrupts) as watch:
-            monitor = LoadMonitor(engine, self.components, watch, self.context.progress, self._actions)
+            monitor = LoadMonitor(master, self.components, watch, self.context.progress, self._actions)
             self._seen = monitor.load
             if self.context.roster is not None:
                 self.context.roster.watch(watch, monitor.note_lost_host)
             return monitor.follow(lines, self._timeline, self._begun)
 
     def finish(self, result: LoadResult) -> Reason:
-        """Actions, ledger, parts, end.json: always in this order, and the next one also when one fails."""
+        """Actions, ledger, components, end.json: always in this order, also when one of the steps fails."""
         result = self._checked(self._with_target_gone(result))
         reason = result.reason
         steps = (
@@ -237,21 +237,17 @@ class Run:
             self.context.progress.report(sentence)
 
     def _write(self, name: str, document: Mapping[str, Any]) -> None:
-        """Writes a document; what servers, pods and worker hosts sent is in it as they sent it."""
+        """Writes a document; sanitized, because text of servers, pods and worker hosts is in it."""
         self.directory.write(name, sanitize_value(document, _LONGEST_LINE))
 
     def _read_server_logs(self) -> None:
-        """While they are there: a server's files go with it."""
-        for name, server in self.components.servers.items():
-            self._local_errors[f"database {name}"] = of_server(server.directory / "log")
+        """Before the servers are destroyed, with their files."""
+        self._local_errors |= server_errors(self.components.servers)
 
     def _read_logs(self) -> None:
-        """Of those that write their last lines when they are stopped."""
-        for name in self.components.pods:
-            self._local_errors[f"pod {name}"] = of_pod(self.components.log(name))
-        if self.components.observer is not None:
-            self._local_errors["observer"] = of_observer(self.directory)
-            self._local_errors["control group"] = of_control_group(self.directory)
+        """Of components that log until they are stopped."""
+        logs = {name: self.components.log(name) for name in self.components.pods}
+        self._local_errors |= process_errors(logs, self.directory, observed=self.components.observer is not None)
 
     def _with_target_gone(self, result: LoadResult) -> LoadResult:
         """A target may go and come back under the load: its rows show that. One that is not there when the
@@ -293,7 +289,7 @@ class Run:
         return close
 
     def _write_ledger(self) -> None:
-        """The pods are quiet now. A killed harness or a full disk has no time for it."""
+        """Reads what the storage holds now that the load has ended; skipped after a second interrupt."""
         if self.context.interrupts.count > 1 or not self.components.pods:
             return
         from loadtests.ledger import StoredDatabase, read_ledger  # with it come the drivers of databases
@@ -303,7 +299,7 @@ class Run:
         self._write("ledger", read_ledger(databases, self.directory, self.components.modes(), self.components.in_doubt))
 
     def _attempt(self, step: Callable[[], None], reason: Reason) -> Reason:
-        """Takes a step of the end; the reason stays the first one that was not `completed`."""
+        """Runs a step of the end; returns the first reason that is not `completed`."""
         try:
             step()
         except Exception as error:
@@ -314,7 +310,7 @@ class Run:
 
     @contextmanager
     def ending_on_failure(self) -> Iterator[Callable[[], LoadResult]]:
-        """Turns what ends a run before its load does into how it ended; what the load had reported by then counts."""
+        """Turns an error that ends the run before its load into a result with what the load had reported by then."""
         failure: list[Reason] = []
         try:
             yield lambda: LoadResult(failure[0], self._seen, self.components.clock.since_ns())

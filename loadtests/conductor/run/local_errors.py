@@ -13,6 +13,7 @@ from loadtests.records.hostload import read_host
 from loadtests.records.probe_coverage import read_ticks
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.regularfiles import NotRegular, open_regular
+from loadtests.servers.contract import Server
 
 LocalErrors = Mapping[str, int]
 """By resource: `ports`, `descriptors`, `memory`, `threads`."""
@@ -33,6 +34,20 @@ _SUSPECTS: Final = (
 
 _CHUNK: Final = 1 << 24
 _KILLS: Final = "out_of_memory_kills"
+
+
+def server_errors(servers: Mapping[str, Server]) -> dict[str, LocalErrors]:
+    """Of private database servers, whose log files must still be there."""
+    return {f"database {name}": of_server(server.directory / "log") for name, server in servers.items()}
+
+
+def process_errors(pod_logs: Mapping[str, Path], directory: RunDirectory, *, observed: bool) -> dict[str, LocalErrors]:
+    """Of pods by their logs; of the observer and the control group where the run was observed."""
+    errors: dict[str, LocalErrors] = {f"pod {name}": of_pod(log) for name, log in pod_logs.items()}
+    if observed:
+        errors["observer"] = of_observer(directory)
+        errors["control group"] = of_control_group(directory)
+    return errors
 
 
 def of_server(logs: Path) -> LocalErrors:

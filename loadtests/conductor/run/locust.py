@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.ports import free_port
-from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.processes import Child, ChildCommand
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Lines
 from loadtests.environment import child_environment
@@ -73,7 +73,7 @@ def start_locust(
     }
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
     try:
-        child = Child(Command("locust", argv, environment, log), reaper, pass_fds=[writing_end])
+        child = Child(ChildCommand("locust", argv, environment, log), reaper, pass_fds=[writing_end])
     except BaseException:
         os.close(reading_end)
         raise

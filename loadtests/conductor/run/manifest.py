@@ -38,7 +38,7 @@ class RunClock:
 
 
 @dataclass(frozen=True)
-class Identity:
+class RunIdentity:
     """Which run this is."""
 
     study: str
@@ -69,7 +69,7 @@ class RunFacts:
     """Sentences for people about what this run may lack."""
 
 
-def manifest(identity: Identity, choices: Choices, clock: RunClock, found: RunFacts) -> dict[str, Any]:
+def manifest(identity: RunIdentity, choices: Choices, clock: RunClock, found: RunFacts) -> dict[str, Any]:
     """The document."""
     subject = identity.subject
     return {

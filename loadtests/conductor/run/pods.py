@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import PodLayout
-from loadtests.conductor.processes import Child, Command, Starting, wait_until_ready
+from loadtests.conductor.processes import Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
@@ -68,7 +68,7 @@ class OwnPod:
         self.plan = MigrationPlan(self._mode())  # it knows of no wave
         log = self._command.logs / f"{self.name}.log"
         name = self.name if self.name.startswith("pod") else f"pod {self.name}"
-        command = Command(name, self._argv(), self._environment(), log)
+        command = ChildCommand(name, self._argv(), self._environment(), log)
         starting = Starting(command, self._command.reaper, "pod_died")
         self.child = starting.child
         return starting
@@ -132,7 +132,7 @@ class PodProxy:
         ]
         given, self._orders = os.pipe()
         try:
-            starting = Starting(Command(f"proxy of {pod}", argv, {}, log), command.reaper, "internal", given)
+            starting = Starting(ChildCommand(f"proxy of {pod}", argv, {}, log), command.reaper, "internal", given)
         finally:
             os.close(given)
         reported = wait_until_ready(starting, command.interrupts)

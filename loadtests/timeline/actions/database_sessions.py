@@ -19,7 +19,7 @@ else:
     MaintainedEngine = Literal[tuple(having("sessions"))]
 
 
-class Hold(TimelineAction):
+class HoldLocks(TimelineAction):
     """A session of its own that holds the locks of an operation, as a transaction that is stuck does."""
 
     one_database: ClassVar[bool] = True

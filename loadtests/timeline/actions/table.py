@@ -11,7 +11,7 @@ from loadtests.timeline.actions.contract import TimelineAction
 ACTIONS: Final[Mapping[str, str]] = {
     "migrate": "pod_calls:Migrate",
     "relock": "pod_calls:SwitchLocking",
-    "hold": "database_sessions:Hold",
+    "hold": "database_sessions:HoldLocks",
     "maintain": "database_sessions:Maintain",
     "resize": "server_changes:Resize",
     "sweep": "pod_calls:Sweep",
