@@ -13,7 +13,7 @@ from loadtests.records.hostload import read_host
 from loadtests.records.probe_coverage import read_ticks
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.regularfiles import NotRegular, open_regular
-from loadtests.servers.contract import Server
+from loadtests.servers.contract import DatabaseServer
 
 LocalErrors = Mapping[str, int]
 """By resource: `ports`, `descriptors`, `memory`, `threads`."""
@@ -36,7 +36,7 @@ _CHUNK: Final = 1 << 24
 _KILLS: Final = "out_of_memory_kills"
 
 
-def server_errors(servers: Mapping[str, Server]) -> dict[str, LocalErrors]:
+def server_errors(servers: Mapping[str, DatabaseServer]) -> dict[str, LocalErrors]:
     """Of private database servers, whose log files must still be there."""
     return {f"database {name}": of_server(server.directory / "log") for name, server in servers.items()}
 
