@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from loadtests import engines
+from loadtests.accounts import Mode
 from loadtests.ledger import chats, pushes
 from loadtests.ledger.claims import Claims, read_claims
 from loadtests.ledger.divergence import diverged
 from loadtests.ledger.findings import LedgerFinding, unknown
 from loadtests.ledger.stored import LedgerAccounts, Read, StorageUnreadableError, Stored, store
-from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 

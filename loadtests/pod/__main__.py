@@ -19,11 +19,10 @@ from typing import Final
 
 import uvloop
 
-from loadtests.accounts import token_for
+from loadtests.accounts import MODES, token_for
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
 from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
-from loadtests.migration import MODES
 from loadtests.pod import logs
 from loadtests.pod.application import PodApplication, Secrets, Settings
 from loadtests.pod.storage.contract import StorageError

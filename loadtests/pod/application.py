@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests import storagenames
-from loadtests.migration import Mode
+from loadtests.accounts import Mode
 from loadtests.pod.control import ControlServer, Route, Routes
 from loadtests.pod.limits import Limits
 from loadtests.pod.operating import CHANGE_WITHIN_S, Operating

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from loadtests.migration import MODES
+from loadtests.accounts import MODES
 from loadtests.pod.control import BadBody, NotPossible
 from loadtests.pod.service import Service
 from loadtests.pod.storage.contract import Preparable, Relockable, Storage

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
+from loadtests.accounts import Mode
 from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
-from loadtests.migration import Mode
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_operations
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.timeline.actions.table import Action

@@ -9,8 +9,8 @@ from ledgers import accept, failed, manifest, operations
 from storages import Storage, a_storage
 from studies import Op
 
+from loadtests.accounts import Mode
 from loadtests.ledger import StoredDatabase, read_ledger
-from loadtests.migration import Mode
 from loadtests.records.rundirectory import RunDirectory
 
 LIVE = "00000000000000c1"

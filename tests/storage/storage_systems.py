@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import storagenames
-from loadtests.migration import Mode
+from loadtests.accounts import Mode
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from storage_systems import ACCOUNT, Desk, System, make_system, new_key, sit_down
 
-from loadtests.migration import Mode, bucket
+from loadtests.accounts import Mode, bucket
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,

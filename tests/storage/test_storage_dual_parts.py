@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from loadtests.migration import MigrationPlan, bucket, read_from, written_on
+from loadtests.accounts import MigrationPlan, bucket, read_from, written_on
 from loadtests.pod.storage.contract import (
     Accepted,
     AccountCopy,

@@ -10,6 +10,7 @@ from typing import cast
 
 import psutil
 
+from loadtests.accounts import Mode
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout
 from loadtests.conductor.processes import READY_WITHIN_S, Child, Starting
@@ -18,7 +19,6 @@ from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.pods import OwnPod
 from loadtests.conductor.run.timeline_table import Row, TimelineTable
 from loadtests.conductor.watching import Deadline, Interrupts, ProcessWatch, watching
-from loadtests.migration import Mode
 from loadtests.timeline.action_runner import ActionResult, ActionRunner
 from loadtests.timeline.context import ActionContext, ActionFailed, DatabaseHandle, PodHandle
 

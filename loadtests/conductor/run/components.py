@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loadtests.accounts import Mode
 from loadtests.calibration.contract import is_calibrated
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
@@ -25,7 +26,6 @@ from loadtests.conductor.run.manifest import RunClock
 from loadtests.conductor.run.pods import OwnPod, PodCommand, PodProxy
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has
-from loadtests.migration import Mode
 from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import RunDirectory

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from loadtests.accounts import MigrationPlan, Mode
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import PodLayout
 from loadtests.conductor.processes import Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
-from loadtests.migration import MigrationPlan, Mode
 from loadtests.scenario import PodTarget
 from loadtests.storagenames import SIDES, dsn_variable
 

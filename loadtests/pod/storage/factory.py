@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 from loadtests import engines
-from loadtests.migration import Mode
+from loadtests.accounts import Mode
 from loadtests.pod.storage.contract import Storage, Transaction, TransactionSink
 from loadtests.pod.storage.dual.storage import DualStorage
 from loadtests.storagenames import SIDES, Policy, StorageName, StorageNameError, dsn_variable, parse

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from loadtests.migration import Mode
+from loadtests.accounts import Mode
 from loadtests.storagenames import Locking
 from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
 from loadtests.timeline.context import ActionContext, ActionFailed, Components, Found, PodHandle

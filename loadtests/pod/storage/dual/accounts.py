@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from loadtests.migration import MigrationPlan, Mode, read_from, written_on
+from loadtests.accounts import MigrationPlan, Mode, read_from, written_on
 from loadtests.pod.storage.dual.gate import Gate
 from loadtests.storagenames import Side
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
-from loadtests.migration import Mode, read_from
+from loadtests.accounts import Mode, read_from
 from loadtests.pod.storage.contract import AlreadyAccepted, Call, OutcomeUnknown, Storage, StorageError, StorageRefusal
 from loadtests.pod.storage.dual import moving
 from loadtests.pod.storage.dual.accounts import DualAccount, DualAccounts

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from loadtests.migration import Mode, read_from, written_on
+from loadtests.accounts import Mode, read_from, written_on
 from loadtests.pod.storage.contract import AccountCopy, Call, Storage, StorageError
 from loadtests.pod.storage.dual.accounts import DualAccount
 from loadtests.pod.storage.dual.comparison import differences, rows_of

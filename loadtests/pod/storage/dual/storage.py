@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from loadtests.migration import Mode, read_from
+from loadtests.accounts import Mode, read_from
 from loadtests.pod.storage.contract import (
     Accepted,
     AccountCopy,
