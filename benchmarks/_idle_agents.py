@@ -37,6 +37,7 @@ TOPICS = ("queue", "agent/1", "agent/2", "agent/3", "agent/4")
 
 keys = count(1)
 PROTOCOL = parse_protocol("messaging-pod.v1")
+ADA = Identity("t", "agent", "Ada")
 ORIGIN_NS = time.monotonic_ns()
 idle = 0
 
@@ -50,7 +51,7 @@ class IdleAgent(User):
     def wait_for_offers(self) -> None:
         global idle
         wakened = Event()
-        client = PROTOCOL.client(Identity("t", "agent", "Ada"))
+        client = PROTOCOL.client(ADA)
         self.connection = Connection.open(
             Endpoint(self.host, PROTOCOL.spec.subprotocols),
             client,
@@ -62,8 +63,9 @@ class IdleAgent(User):
         for topic in TOPICS:
             key = next(keys)
             operation = self.recorder.begin(who, "subscription.create", key)
-            frames = client.send(Command("subscription.create", key, topic=topic))
-            reply, ended_ns = self.connection.request(key, frames, 30)
+            reply, ended_ns = self.connection.request(
+                key, client.send(Command("subscription.create", key, topic=topic)), 30
+            )
             self.recorder.end(operation, reply.outcome, reply.error, ended_ns - ORIGIN_NS)
         idle += 1
         wakened.wait()

@@ -242,7 +242,9 @@ class Connection:
                     waiter = self._waiting.pop(received.key, None)
                     if waiter is not None:  # else it is late, or answers nothing that was sent
                         awaited = True
-                        waiter.switch(self._timed(received))
+                        if received.error in _OURS:
+                            received = received._replace(error="bad_reply")  # noqa: PLW2901  it replaces the item
+                        waiter.switch(TimedReply(received, self._transport.received_ns))
                 elif isinstance(received, Push):
                     self._pass_on(received)
                 elif isinstance(received, Send):
@@ -256,11 +258,6 @@ class Connection:
             return
         if not awaited:
             self._count_unasked(1 + (message_bytes(message) >> 10))
-
-    def _timed(self, reply: Reply) -> TimedReply:
-        if reply.error in _OURS:
-            reply = reply._replace(error="bad_reply")
-        return TimedReply(reply, self._transport.received_ns)
 
     def _count_unasked(self, frames: int) -> None:
         self._flood += frames
