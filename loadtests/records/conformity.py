@@ -77,6 +77,8 @@ class Conformity:
                 raise UnreadableError(f"{self._name} has no names for the codes of its column {name}")
             if len(names) > MOST_CODES or len(set(names)) < len(names):
                 raise UnreadableError(f"{self._name}: the codes of {name} have no {MOST_CODES} distinct names at most")
+            if not column.codes and "" in names:  # tables of the report have an empty name for all pods together
+                raise UnreadableError(f"{self._name}: the codes of {name} have an empty name")
             missing = [code for code in column.codes if code not in LATER_NAMES.union(names)]
             if missing:
                 raise UnreadableError(f"{self._name}: the codes of {name} have no name {missing[0]!r}")

@@ -258,6 +258,7 @@ def operations(run, codes, **changes):
         ({}, {"outcome": 4}, "column outcome: the code 4; expected less than 4"),
         ({}, {"pod": 1}, "column pod: the code 1; expected less than 1"),
         ({"error": []}, {}, "the codes of error have no name ''"),
+        ({"pod": ["p", ""]}, {}, "the codes of pod have an empty name"),
         ({"outcome": ["ok", "fail", "unknown", "refusal"]}, {}, "the codes of outcome have no name 'refused'"),
         ({"outcome": ["ok", "ok"]}, {}, "the codes of outcome have no 256 distinct names"),
         ({"outcome": None}, {}, "the names of codes are no lists"),
