@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from loadtests.drivers.addresses import form_of
-from loadtests.drivers.addresses.contract import Address, Place, Tls
+from loadtests.drivers.addresses.contract import DatabaseAddress, Place, Tls
 from loadtests.sanitize import sanitize
 from loadtests.tls import find_tls_error, tls_problem
 
@@ -31,7 +31,7 @@ class PoolerError(DatabaseUnreachable):
         )
 
 
-def tls_failure(error: BaseException, address: Address, place: Place) -> DatabaseUnreachable | None:
+def tls_failure(error: BaseException, address: DatabaseAddress, place: Place) -> DatabaseUnreachable | None:
     """The message for an error caused by TLS; None for every other error."""
     found = find_tls_error(error)
     if found is None:

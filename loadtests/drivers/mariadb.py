@@ -15,7 +15,7 @@ from asyncmy.constants.CLIENT import SSL
 from asyncmy.errors import MySQLError
 
 from loadtests.destinations import is_loopback
-from loadtests.drivers.addresses.contract import Address, Place
+from loadtests.drivers.addresses.contract import DatabaseAddress, Place
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, require_cipher, tls_failure
 from loadtests.drivers.hosts import hosts_of
@@ -33,7 +33,7 @@ _OWN: Final = "SELECT CONNECTION_ID() & 4294967295, @@version_comment"
 
 
 async def connect(  # noqa: PLR0913  what a session is made of
-    address: Address,
+    address: DatabaseAddress,
     name: str | None = None,
     settings: Sequence[str] = (),
     *,
@@ -60,7 +60,7 @@ async def connect(  # noqa: PLR0913  what a session is made of
     return connection
 
 
-async def _open(address: Address, place: Place, name: str | None, database: bool) -> Any:
+async def _open(address: DatabaseAddress, place: Place, name: str | None, database: bool) -> Any:
     hosts = await hosts_of(place, address.tls, address.connect_timeout_s or 60)
     for host in hosts[:-1]:
         try:
@@ -73,7 +73,7 @@ async def _open(address: Address, place: Place, name: str | None, database: bool
     return await _open_at(hosts[-1], address, place, name, database)
 
 
-async def _open_at(host: str, address: Address, place: Place, name: str | None, database: bool) -> Any:
+async def _open_at(host: str, address: DatabaseAddress, place: Place, name: str | None, database: bool) -> Any:
     tls = None if address.tls.mode == "disable" else context(address.tls)
     connection: Any = Connection(  # type: ignore[no-untyped-call]
         host="localhost" if place.is_socket else host,
@@ -102,7 +102,7 @@ async def _open_at(host: str, address: Address, place: Place, name: str | None, 
     return connection
 
 
-def _negotiate(connection: Any, address: Address, place: Place) -> None:
+def _negotiate(connection: Any, address: DatabaseAddress, place: Place) -> None:
     """Lets the server's greeting decide on TLS, which the driver would otherwise require in any case."""
     read = connection._get_server_information
 

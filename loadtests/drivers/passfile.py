@@ -4,12 +4,12 @@ import re
 import stat
 from pathlib import Path
 
-from loadtests.drivers.addresses.contract import Address, AddressError, Place
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress, Place
 
 _FIELDS = 5
 
 
-def password_of(address: Address, place: Place) -> str:
+def password_of(address: DatabaseAddress, place: Place) -> str:
     """That of the first line which fits host, port, database and user. Raises AddressError, which quotes no line."""
     assert address.passfile is not None
     host = "localhost" if place.is_socket else place.host

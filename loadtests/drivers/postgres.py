@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from loadtests.drivers.addresses.contract import Address, Place, Tls
+from loadtests.drivers.addresses.contract import DatabaseAddress, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, require_cipher, tls_failure, unreachable
 from loadtests.drivers.hosts import hosts_of
@@ -37,7 +37,7 @@ _ROLES: Final[Mapping[str, str]] = {
 
 
 async def connect(
-    address: Address,
+    address: DatabaseAddress,
     name: str,
     settings: Mapping[str, str] | None = None,
     *,
@@ -68,7 +68,7 @@ async def connect(
 
 
 async def pool(
-    address: Address, name: str, settings: Mapping[str, str], *, sizes: tuple[int, int], timeout_s: float
+    address: DatabaseAddress, name: str, settings: Mapping[str, str], *, sizes: tuple[int, int], timeout_s: float
 ) -> Any:
     """A pool of `connect`'s sessions, at least and at most as many as `sizes`, whose transactions name themselves.
 
@@ -111,7 +111,7 @@ async def _settled(connection: Any, place: Place, tls: Tls, settings: Mapping[st
     return connection
 
 
-async def _open(address: Address, place: Place, timeout_s: float, driver: Mapping[str, Any]) -> Any:
+async def _open(address: DatabaseAddress, place: Place, timeout_s: float, driver: Mapping[str, Any]) -> Any:
     """A session without a setting. By TLS or not in the order of the address's mode, as libpq does."""
     attempts = list(_attempts(address.tls, place))
     password = password_of(address, place) if address.passfile else address.password
@@ -164,7 +164,7 @@ def _other_may_do(error: BaseException) -> bool:
     return isinstance(error, ssl.SSLError | ConnectionError | asyncpg.InvalidAuthorizationSpecificationError)
 
 
-def _explained(error: OSError, address: Address, place: Place) -> OSError:
+def _explained(error: OSError, address: DatabaseAddress, place: Place) -> OSError:
     if (failure := tls_failure(error, address, place)) is not None:
         return failure
     if "rejected SSL upgrade" in str(error):

@@ -10,7 +10,7 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.exceptions import NoPermissionError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from loadtests.drivers.addresses.contract import Address, AddressError, Place, Tls
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, tls_failure
 from loadtests.drivers.hosts import hosts_of
@@ -52,7 +52,7 @@ class _TlsConnection(_Checked, SSLConnection):
         self.ssl_context.context = context(tls)
 
 
-def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+def pool(kind: type[Any], address: DatabaseAddress, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
     """A pool of connections of the class `kind`; opens none. Raises AddressError."""
     place = address.places[0]
     arguments: dict[str, Any] = {
@@ -73,7 +73,7 @@ def pool(kind: type[Any], address: Address, *, timeout_s: float, name: str | Non
     return kind(connection_class=_TlsConnection, tls=address.tls, **arguments)
 
 
-def client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+def client(address: DatabaseAddress, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
     """A client of one connection, which it opens when it is first used and closes with itself. Raises AddressError."""
     connections = pool(redis.asyncio.ConnectionPool, address, timeout_s=timeout_s, name=name, **more)
     made = redis.asyncio.Redis(
@@ -83,7 +83,7 @@ def client(address: Address, *, timeout_s: float, name: str | None = None, **mor
     return made
 
 
-async def open_client(address: Address, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
+async def open_client(address: DatabaseAddress, *, timeout_s: float, name: str | None = None, **more: Any) -> Any:
     """A client whose one connection is open. Raises AddressError, DatabaseUnreachable, and what redis-py does."""
     made = client(address, timeout_s=timeout_s, name=name, **more)
     try:
@@ -96,13 +96,13 @@ async def open_client(address: Address, *, timeout_s: float, name: str | None = 
     return made
 
 
-async def check(address: Address, *, timeout_s: float) -> None:
+async def check(address: DatabaseAddress, *, timeout_s: float) -> None:
     """Connects once and closes again. Raises what `open_client` does."""
     made = await open_client(address, timeout_s=timeout_s)
     await made.aclose()
 
 
-async def refuse_proxy(made: Any, address: Address) -> None:
+async def refuse_proxy(made: Any, address: DatabaseAddress) -> None:
     """A proxy gives each command to another session, or does not report the server. Checks that the user may not run
     are left out: an observer needs few privileges. Raises PoolerError."""
     proxied = False
@@ -115,7 +115,7 @@ async def refuse_proxy(made: Any, address: Address) -> None:
         raise PoolerError(address.places[0], "a proxy", "Redis")
 
 
-def explained(error: BaseException, address: Address) -> BaseException:
+def explained(error: BaseException, address: DatabaseAddress) -> BaseException:
     """The error itself, or one that names TLS as its cause."""
     if isinstance(error, TimeoutError | redis.exceptions.TimeoutError) and address.tls.mode != "disable":
         place = address.places[0]
@@ -127,7 +127,7 @@ def explained(error: BaseException, address: Address) -> BaseException:
     return error
 
 
-def blocking(address: Address, **more: Any) -> Any:
+def blocking(address: DatabaseAddress, **more: Any) -> Any:
     """A client for plain threads, of a private server: TCP, no TLS."""
     place = address.places[0]
     return redis.Redis(

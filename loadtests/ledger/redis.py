@@ -30,7 +30,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
 
         async def read(table: str) -> AsyncIterator[Sequence[Row]]:
             for account in accounts:
-                async for rows in _TABLES[table](_Account(client, account, silent_since_ns)):
+                async for rows in _TABLES[table](_AccountKeys(client, account, silent_since_ns)):
                     yield rows
 
         yield read
@@ -41,7 +41,7 @@ async def reading(dsn: str, silent_since_ns: int) -> AsyncIterator[Read]:
             await client.aclose()
 
 
-class _Account:
+class _AccountKeys:
     """One account's keys."""
 
     def __init__(self, client: Any, name: str, silent_since_ns: int) -> None:
@@ -62,17 +62,17 @@ class _Account:
             yield list(zip(some, await pipeline.execute(), strict=True))
 
 
-async def _connections(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _connections(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     async for found in of.each("connections", lambda p, i: p.hmget(of.key("connection", i), "role", "closed_at")):
         yield [(of.name, i, role, "closed" if closed else "open") for i, (role, closed) in found]
 
 
-async def _subscriptions(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _subscriptions(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     async for found in of.each("subscribers", lambda p, i: p.hkeys(of.key("subscriptions", i))):
         yield [(of.name, i, topic) for i, topics in found for topic in sorted(topics)]
 
 
-async def _orphans(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _orphans(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     async for found in of.each("subscribers", lambda p, i: p.hmget(of.key("connection", i), "closed_at", "seen_at")):
         for connection, (closed_at, seen_at) in found:
             if why := _why(of, closed_at, seen_at):
@@ -83,7 +83,7 @@ async def _orphans(of: _Account) -> AsyncIterator[Sequence[Row]]:
                 ]
 
 
-def _why(of: _Account, closed_at: str | None, seen_at: str | None) -> str | None:
+def _why(of: _AccountKeys, closed_at: str | None, seen_at: str | None) -> str | None:
     if closed_at:
         return "closed"
     if not seen_at:
@@ -91,17 +91,17 @@ def _why(of: _Account, closed_at: str | None, seen_at: str | None) -> str | None
     return "silent" if int(seen_at) < of.silent_since_ns else None
 
 
-async def _topics(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _topics(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     heads = await of.client.hgetall(of.key("topics"))
     yield [(of.name, topic, int(head)) for topic, head in heads.items() if int(head)]
 
 
-async def _chats(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _chats(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     async for found in of.each("chats", lambda p, i: p.hmget(of.key("chat", i), "state", "accepted_by")):
         yield [(of.name, i, state, accepted_by) for i, (state, accepted_by) in found if state]
 
 
-async def _messages(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _messages(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     rows: list[Row] = []
     async for key, message in of.client.hscan_iter(of.key("messages"), count=_ROWS):
         rows.append((of.name, key, json.loads(message)[0]))
@@ -111,7 +111,7 @@ async def _messages(of: _Account) -> AsyncIterator[Sequence[Row]]:
     yield rows
 
 
-async def _events(of: _Account) -> AsyncIterator[Sequence[Row]]:
+async def _events(of: _AccountKeys) -> AsyncIterator[Sequence[Row]]:
     for topic in await of.client.hkeys(of.key("topics")):
         after = "-"
         while entries := await of.client.xrange(of.key("events", topic), after, "+", _ROWS):
@@ -122,7 +122,7 @@ async def _events(of: _Account) -> AsyncIterator[Sequence[Row]]:
             after = f"({entries[-1][0]}"
 
 
-_TABLES: dict[str, Callable[[_Account], AsyncIterator[Sequence[Row]]]] = {
+_TABLES: dict[str, Callable[[_AccountKeys], AsyncIterator[Sequence[Row]]]] = {
     "connections": _connections,
     "subscriptions": _subscriptions,
     "orphans": _orphans,

@@ -9,7 +9,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
-from loadtests.drivers.addresses.contract import Address
+from loadtests.drivers.addresses.contract import DatabaseAddress
 
 WITHIN_S = 20
 
@@ -63,20 +63,20 @@ def _answer(words: list[bytes]) -> bytes:
     return answers.get(words[0].upper(), b":7\r\n" if words[-1] == b"ID" else b"+OK\r\n")
 
 
-def _client(address: Address) -> Any:
+def _client(address: DatabaseAddress) -> Any:
     return redis.client(address, timeout_s=WITHIN_S)
 
 
-def _pooled(address: Address) -> Any:
+def _pooled(address: DatabaseAddress) -> Any:
     return Redis(connection_pool=redis.pool(BlockingConnectionPool, address, timeout_s=WITHIN_S))
 
 
 @pytest.mark.parametrize("made", [_client, _pooled])
-def test_server_that_moves_takes_no_client_and_password_along(made: Callable[[Address], Any]) -> None:
+def test_server_that_moves_takes_no_client_and_password_along(made: Callable[[DatabaseAddress], Any]) -> None:
     asyncio.run(_follow(made))
 
 
-async def _follow(made: Callable[[Address], Any]) -> None:
+async def _follow(made: Callable[[DatabaseAddress], Any]) -> None:
     arrived: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

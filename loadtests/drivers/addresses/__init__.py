@@ -3,7 +3,7 @@
 from typing import cast
 
 from loadtests import engines
-from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm
+from loadtests.drivers.addresses.contract import AddressError, AddressForm, DatabaseAddress
 
 
 def form_of(engine: str) -> AddressForm:
@@ -13,6 +13,6 @@ def form_of(engine: str) -> AddressForm:
     return cast(AddressForm, engines.load(engine, "address"))
 
 
-def parse_address(engine: str, dsn: str) -> Address:
+def parse_address(engine: str, dsn: str) -> DatabaseAddress:
     """What a DSN means. Raises AddressError, whose message quotes no value of it."""
     return form_of(engine).parse(dsn)

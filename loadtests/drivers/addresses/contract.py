@@ -54,7 +54,7 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class Address:
+class DatabaseAddress:
     """One database. `options`: settings of the session that the address asks for."""
 
     engine: str
@@ -90,6 +90,6 @@ class Address:
 class AddressForm:
     """How an engine's addresses are written. `ca_key`: the key that names the file of a certificate authority."""
 
-    parse: Callable[[str], Address]
+    parse: Callable[[str], DatabaseAddress]
     example: str
     ca_key: str

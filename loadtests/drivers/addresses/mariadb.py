@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place, Tls, TlsMode
+from loadtests.drivers.addresses.contract import AddressError, AddressForm, DatabaseAddress, Place, Tls, TlsMode
 from loadtests.drivers.addresses.keys import Keys
 
 SCHEMES: Final = ("mariadb", "mysql")
@@ -45,7 +45,7 @@ _REFUSED: Final = {
 }
 
 
-def parse(text: str, schemes: Sequence[str] = SCHEMES) -> Address:
+def parse(text: str, schemes: Sequence[str] = SCHEMES) -> DatabaseAddress:
     """The database may be missing: an observer needs none. Raises AddressError."""
     parts = uri.split(text)
     uri.require_scheme(parts, schemes)
@@ -55,7 +55,7 @@ def parse(text: str, schemes: Sequence[str] = SCHEMES) -> Address:
     if not parts.user:
         raise AddressError("it names no user")
     places = _places(parts.places, keys)
-    return Address(
+    return DatabaseAddress(
         engine="mariadb",
         places=places,
         user=parts.user,

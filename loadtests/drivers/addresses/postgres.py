@@ -9,7 +9,15 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import TLS_REQUIRED, Address, AddressError, AddressForm, Place, Tls, TlsMode
+from loadtests.drivers.addresses.contract import (
+    TLS_REQUIRED,
+    AddressError,
+    AddressForm,
+    DatabaseAddress,
+    Place,
+    Tls,
+    TlsMode,
+)
 from loadtests.drivers.addresses.keys import Keys
 
 SCHEMES: Final = ("postgresql", "postgres")
@@ -51,7 +59,7 @@ _REFUSED: Final = {
 }
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> DatabaseAddress:
     """Raises AddressError."""
     if re.match(r"\s*\w+\s*=", text):
         raise AddressError("pairs of KEY=VALUE are not understood")
@@ -67,7 +75,7 @@ def parse(text: str) -> Address:
     passfile = keys.file("passfile")
     if password and passfile:
         raise AddressError("it holds a password and a passfile: leave one out")
-    return Address(
+    return DatabaseAddress(
         engine="postgres",
         places=places,
         user=user,

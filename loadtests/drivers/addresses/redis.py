@@ -3,7 +3,7 @@
 from typing import Final
 
 from loadtests.drivers.addresses import uri
-from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place, Tls
+from loadtests.drivers.addresses.contract import AddressError, AddressForm, DatabaseAddress, Place, Tls
 from loadtests.drivers.addresses.keys import Keys
 
 SCHEMES: Final = ("redis", "rediss", "unix")
@@ -28,14 +28,14 @@ _REFUSED: Final = {
 }
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> DatabaseAddress:
     """Raises AddressError."""
     parts = uri.split(text)
     uri.require_scheme(parts, SCHEMES)
     keys = Keys(parts.query, known=_KNOWN, refused=_REFUSED)
     keys.choice("protocol", ("2",), "2")
     place = _place(parts)
-    return Address(
+    return DatabaseAddress(
         engine="redis",
         places=(place,),
         user=keys.either("username", parts.user),

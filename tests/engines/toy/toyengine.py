@@ -10,7 +10,7 @@ from loadtests.calibration.contract import EngineCalibration, HoldContext, Toler
 from loadtests.calibration.matching import ReportedWait
 from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.truth import CompletedHold, LockRequest
-from loadtests.drivers.addresses.contract import Address, AddressError, AddressForm, Place
+from loadtests.drivers.addresses.contract import AddressError, AddressForm, DatabaseAddress, Place
 from loadtests.ledger.sqlite import reading as reading_file
 from loadtests.ledger.stored import Read
 from loadtests.pod.storage.contract import TransactionSink
@@ -26,10 +26,10 @@ def _path(dsn: str) -> str:
     return dsn.removeprefix(SCHEME)
 
 
-def _parse(dsn: str) -> Address:
+def _parse(dsn: str) -> DatabaseAddress:
     if not dsn.startswith(SCHEME):
         raise AddressError("its scheme is another one, not toy")
-    return Address("toy", (Place(_path(dsn), 1),), "", "", "")
+    return DatabaseAddress("toy", (Place(_path(dsn), 1),), "", "", "")
 
 
 ADDRESS = AddressForm(_parse, "toy://PATH", ca_key="toy_ca")

@@ -8,7 +8,7 @@ from typing import Any
 
 from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import mariadb as addresses
-from loadtests.drivers.addresses.contract import Address, AddressError
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress
 from loadtests.pod.storage.mariadb.dialect import arguments, placed, split_values
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, is_answer
 from loadtests.pod.storage.sql.driver import Row
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 500
 _SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 
-def parse(dsn: str) -> Address:
+def parse(dsn: str) -> DatabaseAddress:
     """`mariadb://USER:PASSWORD@HOST:PORT/DATABASE`. Raises AddressError."""
     address = addresses.parse(dsn, ("mariadb",))
     if not address.database:
@@ -48,7 +48,7 @@ def label(operation: str, pod: str) -> str:
     return re.sub(r"[^\w.@-]", "_", f"{operation}@{pod}")[:63]
 
 
-async def connect(address: Address, pod: str) -> "MariadbConnection":
+async def connect(address: DatabaseAddress, pod: str) -> "MariadbConnection":
     """Raises what `drivers.mariadb.connect` does."""
     settings = ", ".join(f"{name} = {value}" for name, value in SESSION_SETTINGS.items())
     raw = await mariadb.connect(address, pod, (f"SET SESSION {settings}",), timeout_s=CONNECT_TIMEOUT_S)

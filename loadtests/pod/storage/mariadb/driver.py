@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from loadtests.drivers.addresses import form_of
-from loadtests.drivers.addresses.contract import Address, AddressError
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress
 from loadtests.pod.storage.contract import Storage, StorageError, StorageUnavailable, TransactionSink
 from loadtests.pod.storage.mariadb.connection import MariadbConnection, connect, label, parse
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, classify, reason
@@ -49,7 +49,7 @@ class MariadbDriver:
             await self.close()
             raise
 
-    def _address(self) -> Address:
+    def _address(self) -> DatabaseAddress:
         try:
             return parse(self._dsn)
         except AddressError as error:

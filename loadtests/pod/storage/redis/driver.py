@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 
 from loadtests.drivers import redis as drivers
 from loadtests.drivers.addresses import form_of, parse_address
-from loadtests.drivers.addresses.contract import Address, AddressError
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress
 from loadtests.drivers.errors import DatabaseUnreachable
 from loadtests.pod.storage.contract import Call, StorageUnavailable, Transaction, TransactionSink
 from loadtests.pod.storage.redis.errors import DRIVER_ERRORS, classify, reason
@@ -164,7 +164,7 @@ class RedisDatabase:
             await pool.release(connection)
 
 
-def _pool(address: Address, pod: str) -> Any:
+def _pool(address: DatabaseAddress, pod: str) -> Any:
     """Raises AddressError."""
     address.refuse_conflicts({}, names_itself=True)
     return drivers.pool(
