@@ -81,7 +81,7 @@ def test_the_conductor_goes_on_while_a_pod_gets_ready(conducting, monkeypatch):
 
 
 def test_a_pod_that_does_not_come_up_is_started_until_the_time_is_over(conducting, monkeypatch):
-    monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 1.5)
+    monkeypatch.setattr("loadtests.conductor.run.actions.START_WITHIN_S", 4.0)
     conductor = conducting("no-such-storage")
     failed = conductor.during(conductor.control.start_pod("pod-1"))
     assert isinstance(failed, ActionFailed), failed

@@ -20,7 +20,7 @@ from loadtests.conductor.target import check_target, networks_of_url, problems_o
 from loadtests.destinations import AddressRefused, is_loopback, is_owned, networks_of, permitted
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.timeline.control import call
-from loadtests.users.load import places
+from loadtests.users.load import account_endpoints
 from loadtests.wire.connection import ConnectionFailed
 from loadtests.wire.greenlets import Resolver
 
@@ -134,7 +134,7 @@ def test_networks_travel_to_the_workers() -> None:
     pods = (PodTarget("pod-1", "ws://pod.invalid/", ("account-0001",), 1, ("10.0.0.0/8",)),)
     plan = RunPlan("s/r", "/d", "", "x", 1, 0, pods)
     assert RunPlan.from_json(plan.to_json()) == plan
-    assert places(plan, SECRET)[0].networks == ("10.0.0.0/8",)
+    assert account_endpoints(plan, SECRET)[0].networks == ("10.0.0.0/8",)
 
 
 @pytest.mark.parametrize(

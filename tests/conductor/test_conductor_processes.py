@@ -107,10 +107,10 @@ HARNESS = """
 import os, subprocess, sys, time
 from pathlib import Path
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.processes import Child, Command
+from loadtests.conductor.processes import Child, ChildCommand
 code = "import subprocess,sys,time; p=subprocess.Popen(['sleep','60']); print(p.pid, flush=True); time.sleep(60)"
 log = Path(sys.argv[1])
-child = Child(Command("child", [sys.executable, "-c", code], {}, log), ProcessReaper())
+child = Child(ChildCommand("child", [sys.executable, "-c", code], {}, log), ProcessReaper())
 while not log.read_text().strip():
     time.sleep(0.02)
 print(child.pid, log.read_text().strip(), flush=True)
