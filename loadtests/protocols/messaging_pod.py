@@ -120,12 +120,14 @@ def replies(key: str, outcome: str, error: str, body: Mapping[str, Any]) -> Sequ
     if not is_key(key):
         return (NO_OPERATION,)
     sequence = body.get("sequence")
-    if sequence is None:
-        reply = Reply(int(key, 16), outcome, error)
-    else:
-        reply = Reply(int(key, 16), outcome, error, sequence if is_sequence(sequence) else None)
+    if sequence is not None and not is_sequence(sequence):
+        sequence = None
+    reply = _new(Reply, (int(key, 16), outcome, error, sequence))
     return (Opened(body["heartbeat_s"]), reply) if "heartbeat_s" in body else (reply,)
 
+
+_new: Final = tuple.__new__
+"""Makes a named tuple in a third of the time of its own constructor; for what is made of every frame."""
 
 NO_OPERATION: Final = Reply(-1, "ok")
 """A reply to something that was never asked."""
@@ -146,13 +148,17 @@ def push_of(message: Mapping[str, Any]) -> Push:
             raise ProtocolError(f"event: {name!r} should be from 0 to 2^63 - 1")
     chat, key = message["chat"], message["key"]
     sound = is_key(chat) is not None and is_key(key) is not None
-    return Push(
-        message["kind"],
-        message["topic"],
-        chat if sound else "",
-        int(key, 16) if sound else None,
-        message["sequence"],
-        message["published_ns"],
+    number = int(key, 16) if sound else None
+    return _new(
+        Push,
+        (
+            message["kind"],
+            message["topic"],
+            chat if sound else "",
+            number,
+            message["sequence"],
+            message["published_ns"],
+        ),
     )
 
 

@@ -244,7 +244,8 @@ class Connection:
                         awaited = True
                         if received.error in _OURS:
                             received = received._replace(error="bad_reply")  # noqa: PLW2901  it replaces the item
-                        waiter.switch(TimedReply(received, self._transport.received_ns))
+                        # A third of the time of TimedReply(…).
+                        waiter.switch(tuple.__new__(TimedReply, (received, self._transport.received_ns)))
                 elif isinstance(received, Push):
                     self._pass_on(received)
                 elif isinstance(received, Send):
