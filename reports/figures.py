@@ -87,7 +87,7 @@ def _counted(measure: Measure) -> Iterator[tuple[Any, ...]]:
     yield "rate", measure.rate_per_s, None, None, "per s", False, "rows"
     recorded = recorded_outcomes(measure)
     for outcome in OUTCOMES:
-        known = "rows" if outcome in recorded else "no rows of missing deliveries"
+        known = "rows" if outcome in recorded else "no rows of those that never came"
         yield outcome, recorded.get(outcome), None, None, "attempts", False, known
     yield from _estimates("", measure.response, "unknown" if measure.unknown else "too few rows")
 

@@ -6,7 +6,7 @@ from argparse import _ArgumentGroup
 
 from loadtests import environment
 from loadtests.commandline import EX_USAGE, add_runs, port, positive
-from loadtests.scenario.commands import ALLOW_COMMANDS
+from loadtests.scenario.checks import ALLOW_COMMANDS
 
 
 def add_arguments(ui: argparse.ArgumentParser) -> None:

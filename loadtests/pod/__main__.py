@@ -23,8 +23,7 @@ from loadtests.accounts import MODES, token_for
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
 from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
-from loadtests.pod import logs
-from loadtests.pod.application import PodApplication, Secrets, Settings
+from loadtests.pod.application import PodApplication, Secrets, Settings, set_up_log
 from loadtests.pod.storage.contract import StorageError
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_server_half, parse_protocol
 from loadtests.standardstreams import secure
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         taken = _secrets(os.environ, settings, arguments.ready_fd is not None)
     except (StorageNameError, ProtocolNameError) as error:
         return _fail(str(error), EX_USAGE)
-    logs.set_up()
+    set_up_log()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(arguments, settings, taken))
 

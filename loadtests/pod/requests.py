@@ -1,11 +1,33 @@
 """What the fields of a request may hold, beyond their types: pure checks."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from loadtests.pod.limits import Limits
 from loadtests.protocols.serverhalf import Request
+
+_REFUSED = frozenset({"already_accepted", "chat_closed", "not_subscribed", "draining"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAnswer:
+    """What is answered to a request; `afterwards` is done once the reply is on its way. Raises StorageError."""
+
+    outcome: Literal["ok", "refused", "fail", "unknown"]
+    error: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    afterwards: Callable[[], Awaitable[None]] | None = None
+
+
+OK: Final = ServiceAnswer("ok")
+
+
+def no(error: str, **body: Any) -> ServiceAnswer:
+    """The answer to what was not done: `refused` or `fail`, as the code says."""
+    return ServiceAnswer("refused" if error in _REFUSED else "fail", error, body)
+
 
 ROLES: Final = ("agent", "customer")
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Final
 
 from loadtests.accounts import account_of
-from loadtests.pod.answers import OK, ServiceAnswer, no
 from loadtests.pod.limits import Limits
+from loadtests.pod.requests import OK, ServiceAnswer, no
 from loadtests.pod.storage.contract import (
     Accepted,
     AlreadyAccepted,

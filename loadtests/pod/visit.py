@@ -5,9 +5,8 @@ import traceback
 from collections import Counter
 from typing import Final
 
-from loadtests.pod.answers import ServiceAnswer, no
 from loadtests.pod.exhaustion import LocalErrors
-from loadtests.pod.requests import wrong
+from loadtests.pod.requests import ServiceAnswer, no, wrong
 from loadtests.pod.service import CLOSE_POLICY, ClientSession, Service
 from loadtests.pod.storage.contract import OutcomeUnknown, StorageConflict, StorageError, StorageUnavailable
 from loadtests.pod.topics import Outlet

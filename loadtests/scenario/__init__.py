@@ -1,11 +1,13 @@
 """Scenarios: YAML → frozen, strictly validated values; the plan that a run follows."""
 
 from loadtests.configuration.source import read_source
-from loadtests.scenario.commands import ALLOW_COMMANDS, command_actions, problems_of_commands
+from loadtests.scenario.checks import ALLOW_COMMANDS, command_actions, problems_of_commands
 from loadtests.scenario.finding import (
+    ScenarioError,
     find_scenario,
     is_shipped,
     load_scenario,
+    parse_scenario,
     read_scenario,
     scenario_files,
     which_scenario,
@@ -20,7 +22,6 @@ from loadtests.scenario.model import (
     Scenario,
     Stage,
 )
-from loadtests.scenario.parsing import ScenarioError, parse_scenario
 from loadtests.scenario.plan import PodTarget, RunPlan
 from loadtests.timeline.actions.table import Action
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from loadtests.configuration.problems import Finding, shown
+from loadtests.configuration.source import read_documents
 from loadtests.configuration.values import parsed_seconds
+from loadtests.scenario.model import Scenario
 
 _WARM_UP = {"warm-up", "warmup", "warm"}
 
@@ -84,3 +86,25 @@ def _places(data: dict[str, Any]) -> Any:
         return data.get("accounts", 1)
     sizes = [(p.get("accounts", 1), p.get("weight", 1)) for p in pods if isinstance(p, dict)]
     return sum(a * w for a, w in sizes if isinstance(a, int) and isinstance(w, int))
+
+
+ALLOW_COMMANDS = "--allow-commands"
+"""The option with which a user allows them, of every command that runs scenarios."""
+
+
+def command_actions(scenario: Scenario) -> list[int]:
+    """The timeline's actions that run a command, by number from 0."""
+    return [number for number, action in enumerate(scenario.timeline) if action.program]
+
+
+def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:
+    """Every command of a scenario that may have none, with its place in the file."""
+    document = next(iter(read_documents(text, source)[0]), None)
+    if document is None:
+        return []
+    expected = f"no commands, or {ALLOW_COMMANDS} after you have read them: they run with your user's rights"
+    return [
+        str(document.problem(("timeline", number, "command"), f"the command {shown(action.program)}", expected))
+        for number, action in enumerate(scenario.timeline)
+        if action.program
+    ]

@@ -28,7 +28,7 @@ def outcome_of(error: str, *, sent: bool) -> str:
     return "unknown" if error in _MAY_HAVE_HAPPENED or (sent and error in LOCAL_ERRORS) else "fail"
 
 
-class Refusal(NamedTuple):
+class RefusedHandshake(NamedTuple):
     """An HTTP response that refused an upgrade: its status and Retry-After, None where it has none."""
 
     status: int
@@ -42,7 +42,13 @@ class ConnectionFailed(Exception):
     was an HTTP status."""
 
     def __init__(
-        self, error: str, detail: str, *, connected: bool = True, sent: bool = False, refusal: Refusal | None = None
+        self,
+        error: str,
+        detail: str,
+        *,
+        connected: bool = True,
+        sent: bool = False,
+        refusal: RefusedHandshake | None = None,
     ) -> None:
         detail = sanitize(detail, _MAX_DETAIL)
         super().__init__(f"{error}: {detail}")

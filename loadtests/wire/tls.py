@@ -7,7 +7,7 @@ from typing import Final
 
 from loadtests.sanitize import sanitize
 from loadtests.wire.failures import ConnectionFailed, exhausted, local_error
-from loadtests.wire.foreign import described, protocol_of
+from loadtests.wire.response import described, protocol_of
 
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
 """OpenSSL's verify codes of a chain that ends with no authority that is trusted here."""

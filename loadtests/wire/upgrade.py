@@ -14,9 +14,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from loadtests.sanitize import sanitize
-from loadtests.wire.failures import ConnectionFailed, Refusal, local_error
-from loadtests.wire.foreign import described
-from loadtests.wire.response import SWITCHING, ResponseHead
+from loadtests.wire.failures import ConnectionFailed, RefusedHandshake, local_error
+from loadtests.wire.response import SWITCHING, ResponseHead, described
 
 GRACE_S: Final = 1.0
 """How long the rest of a refusal's head is waited for once its status line is there."""
@@ -154,7 +153,7 @@ class Upgrade:
     def _rejected(self, detail: str) -> ConnectionFailed:
         head = self._head
         after = head.field("Retry-After") if head.decided else None
-        refusal = Refusal(head.status, sanitize(after) if after is not None else None) if head.status else None
+        refusal = RefusedHandshake(head.status, sanitize(after) if after is not None else None) if head.status else None
         return ConnectionFailed("handshake_rejected", detail, sent=True, refusal=refusal)
 
     def _broke(self, error: Exception) -> ConnectionFailed:

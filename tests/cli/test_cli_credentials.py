@@ -7,8 +7,7 @@ import pytest
 
 from loadtests import cli
 from loadtests.credentials import without_credentials
-from loadtests.scenario.finding import SHIPPED, load_scenario
-from loadtests.scenario.parsing import ScenarioError
+from loadtests.scenario.finding import SHIPPED, ScenarioError, load_scenario
 from reports.gate.command import main as gate
 from reports.report_command import main as report
 

@@ -19,9 +19,8 @@ from scripted_pod import serving, silent
 
 from loadtests.sanitize import sanitize
 from loadtests.wire.connection import ConnectionFailed
-from loadtests.wire.failures import Refusal
-from loadtests.wire.foreign import protocol_of
-from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead
+from loadtests.wire.failures import RefusedHandshake
+from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead, protocol_of
 
 BUSY = "HTTP 503 Busy"
 REFUSALS = {
@@ -135,8 +134,8 @@ def test_single_bytes_make_no_difference(name: str) -> None:
 
 
 def test_retry_after_is_kept() -> None:
-    assert refused_with(answering(REFUSALS["Retry-After"][0], close=False)).refusal == Refusal(429, "120")
-    assert refused_with(answering(REFUSALS["403"][0], close=False)).refusal == Refusal(403, None)
+    assert refused_with(answering(REFUSALS["Retry-After"][0], close=False)).refusal == RefusedHandshake(429, "120")
+    assert refused_with(answering(REFUSALS["403"][0], close=False)).refusal == RefusedHandshake(403, None)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +242,7 @@ def accepting(change: Callable[[dict[str, str]], None], head: str = "HTTP/1.1 10
 def test_an_agreement_that_is_none(change: Any, sent: str) -> None:
     failed = refused_with(accepting(change))
     assert sent in failed.detail
-    assert failed.refusal == Refusal(101)
+    assert failed.refusal == RefusedHandshake(101)
 
 
 def test_http_1_0_cannot_switch_protocols() -> None:

@@ -18,7 +18,7 @@ from loadtests.pod.storage.contract import (
     StorageRefusal,
     Subscribed,
 )
-from loadtests.pod.storage.sql import accounts
+from loadtests.pod.storage.sql import steps
 from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.steps import add_connection, add_message, draft, find_chat, find_speaker, resume
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
@@ -148,7 +148,7 @@ class Pessimistic:
 
     async def replace_account(self, db: SqlSession, copy: AccountCopy) -> None:
         await _lock_account(db, copy.account)
-        await accounts.replace_account(db, copy)
+        await steps.replace_account(db, copy)
         await db.run("recount_account", copy.account)
 
 

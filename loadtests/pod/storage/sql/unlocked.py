@@ -20,7 +20,7 @@ from loadtests.pod.storage.contract import (
     StorageRefusal,
     Subscribed,
 )
-from loadtests.pod.storage.sql import accounts, steps
+from loadtests.pod.storage.sql import steps
 from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.driver import OvertakenError
 from loadtests.pod.storage.sql.steps import draft, find_chat, find_speaker, if_held, publish
@@ -108,4 +108,4 @@ class Unlocked:
         return await steps.sweep_orphans(db, silent_since_ns, limit)
 
     async def replace_account(self, db: SqlSession, copy: AccountCopy) -> None:
-        await accounts.replace_account(db, copy)
+        await steps.replace_account(db, copy)

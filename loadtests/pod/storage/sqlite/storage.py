@@ -16,7 +16,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
     TransactionSink,
 )
-from loadtests.pod.storage.sqlite import accounts, operations
+from loadtests.pod.storage.sqlite import operations
 from loadtests.pod.storage.sqlite.driver import SqliteDatabase, SqliteSession
 from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
@@ -99,7 +99,7 @@ class SqliteStorage:
         return await self._database.write(call, lambda db: operations.sweep_orphans(db, silent_since_ns, limit))
 
     async def copy_account(self, account: str) -> AccountCopy:
-        return await self._database.snapshot(lambda db: accounts.copy_account(db, account))
+        return await self._database.snapshot(lambda db: operations.copy_account(db, account))
 
     async def replace_account(self, call: Call, copy: AccountCopy) -> None:
-        await self._database.write(call, lambda db: accounts.replace_account(db, copy))
+        await self._database.write(call, lambda db: operations.replace_account(db, copy))

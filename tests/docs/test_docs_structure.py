@@ -1,0 +1,58 @@
+"""The size and shape of `loadtests/`: folders that can be read at a glance, no fragments, one name for one class."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "loadtests").rglob("*.py") if path.name != "__init__.py")
+"""`__init__.py` aside, which only names its room."""
+
+MOST_IN_A_FOLDER = 20
+SHORT = 40
+"""Lines."""
+
+MOST_SHORT = 8
+
+ONE_FILE_EACH = {
+    "loadtests/__main__.py": "an entry point",
+    "loadtests/credentials.py": "a leaf",
+    "loadtests/drivers/sqlite.py": "an engine",
+    "loadtests/hostidentity.py": "a leaf",
+    "loadtests/ledger/postgres.py": "an engine",
+    "loadtests/limits/descriptors.py": "a resource",
+    "loadtests/limits/memory.py": "a resource",
+    "loadtests/pod/storage/mariadb/dialect.py": "an engine",
+    "loadtests/scenario/schema.py": "an entry point",
+    "loadtests/timeline/actions/table.py": "the table of actions",
+}
+"""Short files that have a reason to be alone."""
+
+ORDINARY_NAMES = {"Problem", "Row"}
+"""Of small values that never leave their module."""
+
+
+def lines(path: Path) -> int:
+    return len((ROOT / path).read_text(encoding="utf-8").splitlines())
+
+
+def test_folders_have_few_files():
+    folders = defaultdict(list)
+    for path in MODULES:
+        folders[str(path.parent)].append(path.name)
+    assert {folder: len(names) for folder, names in folders.items() if len(names) > MOST_IN_A_FOLDER} == {}
+
+
+def test_short_files_have_a_reason():
+    short = {str(path) for path in MODULES if lines(path) < SHORT}
+    assert set(ONE_FILE_EACH) <= short, "a reason that is no longer needed"
+    assert len(short - set(ONE_FILE_EACH)) <= MOST_SHORT, sorted(short - set(ONE_FILE_EACH))
+
+
+def test_a_class_name_means_one_class():
+    found = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name not in ORDINARY_NAMES:
+                found[node.name].append(str(path))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
