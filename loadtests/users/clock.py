@@ -80,7 +80,8 @@ class _KernelTimer:
         self._set_for = at_ns
         # 0 would turn the timer off; the past expires at once.
         self._setting[2], self._setting[3] = divmod(max(at_ns, 1), _SECOND_NS)
-        self._libc.timerfd_settime(self._descriptor, _ABSOLUTE, self._setting, None)
+        if self._libc.timerfd_settime(self._descriptor, _ABSOLUTE, self._setting, None) < 0:
+            raise OSError(ctypes.get_errno(), "timerfd_settime: no greenlet would be woken on time")
 
     def _on_expiry(self) -> None:
         with suppress(BlockingIOError):
