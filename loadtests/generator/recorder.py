@@ -48,8 +48,8 @@ class Totals:
 class Recorder:
     """The one recorder of a worker. Nothing it does raises into a user.
 
-    `reserved` is how many operations have been announced: numbers are given out below it only, so that a killed worker
-    leaves an upper bound. `announce` is set when there is more to announce, while half of what was is still left.
+    `reserved` bounds the numbers of operations, and is reported before they are used: if the worker is killed,
+    `reserved` less the rows written is the most that was lost. `announce` is set when half of a reservation is used.
     """
 
     def __init__(self, sink: Sink, origin_ns: int, on_rows: Callable[[Rows], None] | None = None) -> None:
@@ -181,7 +181,7 @@ class Recorder:
         at: TopicPosition = NO_POSITION,
     ) -> None:
         seq, pod, account, user, connection, operation, key, chat, planned, started = begun
-        # Nothing takes no time: a clock that did not move between two readings did not stand still.
+        # A duration is at least 1 ns: two readings of a coarse clock may be equal.
         ended = ended_ns if ended_ns > started else started + 1
         self._packed.append(
             pack(

@@ -18,8 +18,8 @@ _FIRST_OF_A_ROW = ("updating", "deleting")
 """What a statement does with a row that it has not waited for yet; a row that moved is locked or rechecked."""
 
 _FORGETS_EVERY_NS = 2_000_000_000
-_ASKED_BACK_NS = 60_000_000_000
-"""How far back into a wait that lasts chains are made out when it is over."""
+_CHAIN_HISTORY_NS = 60_000_000_000
+"""How far back chains of blockers are kept for a wait that is still in progress."""
 
 
 @dataclass(slots=True)
@@ -30,10 +30,10 @@ class LoggedWait:
     """The first line about it: who waits, in which statement."""
     parts: list[Part]
     life: int
-    """Of the server: another one gives the same numbers to other processes and rows."""
+    """The server's incarnation: after a restart, numbers of processes and rows are used again."""
     outcome: str = "unknown"
     sure: bool = True
-    """Whether the server's clock is known to have stood until after its last line."""
+    """Whether a later reading confirmed that the server's clock was not set before the last line."""
     seen_ns: int = 0
     unseen_ns: int | None = None
 
@@ -209,8 +209,10 @@ class LoggedWaits:
         return done
 
     def forget(self) -> None:
-        """What can no longer be in the way of any wait that is not settled; now and then, as one of them may last. What
-        was in the way of that one long ago is noted with it."""
+        """Drop history that no unsettled wait needs, every 2 s at most.
+
+        A wait in progress keeps a copy of its chain of blockers, whose history is dropped.
+        """
         if abs(self.now_ns - self._forgot_ns) < _FORGETS_EVERY_NS:
             return
         self._forgot_ns, lasting = self.now_ns, self.open()
@@ -220,7 +222,7 @@ class LoggedWaits:
                 wait.parts[-1].note((sure_ns, self.chain(wait, sure_ns)))
         oldest_ns = min((w.started_ns for w in self.unsettled), default=self.now_ns)
         waited_for = {(wait.life, wait.parts[-1].lock) for wait in lasting}
-        self._history.forget(max(oldest_ns, sure_ns - _ASKED_BACK_NS), waited_for)
+        self._history.forget(max(oldest_ns, sure_ns - _CHAIN_HISTORY_NS), waited_for)
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
     def snapshots(self, wait: LoggedWait, part: Part, until_ns: int) -> list[HolderSnapshot]:
