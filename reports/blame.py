@@ -10,7 +10,7 @@ from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
 from reports.attribution import Attribution
 from reports.convoys import LONGEST, Convoy, convoys
 from reports.frames import MISSING, Ints
-from reports.lockledger import LockLedger, Part, together_known
+from reports.lockledger import LockLedger, SourceWaits, together_known
 from reports.lockrows import LockRows
 
 WORST = 10
@@ -100,7 +100,7 @@ def _longest_waits(waits: Sequence[Worst]) -> tuple[Worst, ...]:
     return tuple(sorted(waits, key=lambda w: -w.waited_ns)[:WORST])
 
 
-def _worst(ledger: LockLedger, part: Part) -> list[Worst]:
+def _worst(ledger: LockLedger, part: SourceWaits) -> list[Worst]:
     rows, seen = part.rows, _seen(ledger, part.rows)
     judged = np.flatnonzero(rows.judged & rows.noticed & (seen > 0))
     longest = judged[np.argsort(-seen[judged], kind="stable")[:WORST]]
@@ -115,7 +115,7 @@ def _seen(ledger: LockLedger, rows: LockRows) -> Ints:
     return np.asarray(rows.ends - rows.starts - np.where(rows.hits >= 0, half_ns, 0), dtype=np.int64)
 
 
-def _wait(ledger: LockLedger, part: Part, place: int, waited_ns: int) -> Worst:
+def _wait(ledger: LockLedger, part: SourceWaits, place: int, waited_ns: int) -> Worst:
     rows = part.rows
     statement = None if rows.statement is None else rows.statement[place].as_py()
     return Worst(
@@ -133,7 +133,7 @@ def _wait(ledger: LockLedger, part: Part, place: int, waited_ns: int) -> Worst:
     )
 
 
-def _writers(part: Part, place: int) -> tuple[str, ...]:
+def _writers(part: SourceWaits, place: int) -> tuple[str, ...]:
     """The operation that held the write lock longest during this wait."""
     rows, one = part.rows, np.array([place])
     _, start, end, span = part.held.intervals.cut(part.held.queue[one], rows.starts[one], rows.ends[one])

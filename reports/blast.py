@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.frames import Run
+from reports.frames import StudyRun
 from reports.slis import SLIS, SliCounts
 from reports.slo_breaches import Floats, breaches, joined, shares, widened, width_for
-from reports.timeline import Event
+from reports.timeline import TimelineEvent
 from reports.wording import NONE, digits, listed
 
 _TOGETHER_S = 2.0
@@ -45,7 +45,7 @@ class PodBlast:
 
     pod: str
     slis: tuple[PodSli, ...]
-    done_to_it: tuple[Event, ...]
+    done_to_it: tuple[TimelineEvent, ...]
     spans: tuple[Span, ...]
     seen: float
 
@@ -66,7 +66,7 @@ class PodBlast:
 class Blast:
     """The blast radius of one run, from its first action on or, without actions, from the first judged stage."""
 
-    run: Run
+    run: StudyRun
     since_s: float
     pods: tuple[PodBlast, ...]
 
@@ -75,10 +75,10 @@ class Blast:
         """Pods with a breach, in the order in which the breaches began."""
         return sorted((p for p in self.pods if p.spans), key=lambda p: p.spans[0].begin_s)
 
-    def moment_s(self, event: Event) -> float:
+    def moment_s(self, event: TimelineEvent) -> float:
         return (event.started_ns - self.run.started_ns) / 1e9
 
-    def before(self, span: Span, width_s: float) -> Event | None:
+    def before(self, span: Span, width_s: float) -> TimelineEvent | None:
         """The last action that began before the breach, to within a bin."""
         acted = [e for e in self.run.events if self.moment_s(e) < span.begin_s + width_s]
         return acted[-1] if acted else None
@@ -87,14 +87,14 @@ class Blast:
         return next((s.width_s for pod in self.pods for s in pod.slis if s.sli == sli), 1)
 
 
-def blast(run: Run, pods: Sequence[str], slis: SliCounts) -> Blast:
+def blast(run: StudyRun, pods: Sequence[str], slis: SliCounts) -> Blast:
     since_s = _since_s(run)
     by_sli = [_by_pod(name, slis, (run.ended_ns - run.started_ns) / 1e9) for name in SLIS]
     found = [_pod(run, pod, [by_pod[place] for by_pod in by_sli], since_s) for place, pod in enumerate(pods)]
     return Blast(run, since_s, tuple(found))
 
 
-def _since_s(run: Run) -> float:
+def _since_s(run: StudyRun) -> float:
     marks = [e.started_ns for e in run.events if e.kind == "action"] or [s.started_ns for s in run.stages if s.judge]
     return (min(marks) - run.started_ns) / 1e9 if marks else 0.0
 
@@ -113,7 +113,7 @@ def _sli(name: str, width: int, share: Floats, span_s: float) -> PodSli:
     return PodSli(name, width, share, tuple(spans))
 
 
-def _pod(run: Run, pod: str, slis: Sequence[PodSli], since_s: float) -> PodBlast:
+def _pod(run: StudyRun, pod: str, slis: Sequence[PodSli], since_s: float) -> PodBlast:
     spans = sorted((s for one in slis for s in one.spans if s.end_s > since_s), key=lambda s: s.begin_s)
     seen = [~np.isnan(one.share[int(since_s // one.width_s) :]) for one in slis]
     done = tuple(e for e in run.events if pod in e.pods or e.subject == f"pod {pod}")

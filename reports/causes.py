@@ -13,7 +13,7 @@ from reports.exemplars import Exemplars, ExemplarsByFigure
 from reports.frames import Floats, Ints
 from reports.gather import Axis
 from reports.judged_time import inside
-from reports.lockledger import LockLedger, Part
+from reports.lockledger import LockLedger, SourceWaits
 from reports.pools import Pools
 from reports.requests import Requests, by_operation, requests
 from reports.requeststates import States, over_time
@@ -22,7 +22,7 @@ from reports.splits import CLIENT_BACKLOG, FIGURES, Split, Sums
 
 
 @dataclass(frozen=True)
-class Causes:
+class CauseFindings:
     """`known` is how lock waits are known; None: the causes are unknown, and `reason` states why. A reason with a
     `known`: the pods do not record when they read a request and asked for a session; that time is part of the rest.
 
@@ -156,7 +156,7 @@ def _add_lock_time(sums: Sequence[Sums], spans: _Spans, ledger: LockLedger) -> N
                     through[pair] = through.get(pair, 0.0) + float(waited)
 
 
-def _add_locks(sums: Sequence[Sums], spans: _Spans, part: Part) -> None:
+def _add_locks(sums: Sequence[Sums], spans: _Spans, part: SourceWaits) -> None:
     """Add the waits inside these spans to the sums of their exemplars: in one call, because the index is large."""
     rows = part.rows
     order = np.argsort(rows.transaction, kind="stable")

@@ -12,7 +12,7 @@ from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUSHES
 from reports.exemplars import Exemplars
-from reports.frames import CHUNK_ROWS, Ints, Run
+from reports.frames import CHUNK_ROWS, Ints, StudyRun
 from reports.interval_index import IntervalIndex
 
 LEAST_BACKLOG_NS = 1_000_000
@@ -22,7 +22,7 @@ K = TypeVar("K", bound=Hashable)
 _Keys = npt.NDArray[np.uint64]
 
 
-def earlier_calls(run: Run, groups: Mapping[K, Exemplars]) -> dict[K, Exemplars]:
+def earlier_calls(run: StudyRun, groups: Mapping[K, Exemplars]) -> dict[K, Exemplars]:
     """For each group of operations the earlier calls that delayed them, cut to the time between due and started.
 
     Reads the operations table again, for the users of those operations only."""

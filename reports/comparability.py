@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from reports.frames import Run
+from reports.frames import StudyRun
 
 ALIKE_EVERYWHERE = (
     "format",
@@ -76,12 +76,12 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def durability(runs: Sequence[Run]) -> dict[str, str | None]:
+def durability(runs: Sequence[StudyRun]) -> dict[str, str | None]:
     """What a commit survives, by storage, as its engine promises; None where the manifest does not state it."""
     return {run.storage: _survives(run) for run in runs if run.manifest}
 
 
-def _survives(run: Run) -> str | None:
+def _survives(run: StudyRun) -> str | None:
     promises = (run.manifest.get("engine") or {}).get("promises") or {}
     survival = promises.get("commit_survives")
     return None if survival is None else str(survival)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reports.frames import Ints, Run
+from reports.frames import Ints, StudyRun
 from reports.interval_index import running_max
 from reports.lock_holders import LockHolders
 from reports.lockrows import UNNAMED, LockRows
@@ -51,7 +51,7 @@ class _Queues(NamedTuple):
     longest: Ints
 
 
-def convoys(run: Run, rows: LockRows, held: LockHolders) -> list[Convoy]:
+def convoys(run: StudyRun, rows: LockRows, held: LockHolders) -> list[Convoy]:
     """The longest queues that lasted longer after the release of the lock by their cause than that had held it. At
     least one wait of each began in a judged stage."""
     queues = _queues(rows, held)
@@ -112,7 +112,7 @@ def _in_order(rows: LockRows, held: LockHolders) -> tuple[Ints, Ints]:
     return np.cumsum(apart), order
 
 
-def _convoy(run: Run, rows: LockRows, members: Ints, cause: str, moments: tuple[int, int, int]) -> Convoy:
+def _convoy(run: StudyRun, rows: LockRows, members: Ints, cause: str, moments: tuple[int, int, int]) -> Convoy:
     began_s, let_go_s, over_s = (float(moment - run.started_ns) / 1e9 for moment in moments)
     return Convoy(
         run=run.name,

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.countedwaits import SampledRows, counted_wait_s
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 from reports.endings import Ended, Endings
 from reports.redisthread import Thread, thread_of
 
 
 def counted_summary(
-    counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows], ended: Endings
+    counted: Mapping[str, CounterGrowth], sampled: Mapping[str, SampledRows], ended: Endings
 ) -> dict[str, Any]:
     return {
         "counted": {name: _counted(entry, sampled.get(name)) for name, entry in counted.items()},
@@ -22,7 +22,7 @@ def counted_summary(
     }
 
 
-def _counted(entry: Counted, sampled: SampledRows | None) -> dict[str, Any]:
+def _counted(entry: CounterGrowth, sampled: SampledRows | None) -> dict[str, Any]:
     thread = thread_of(entry)
     return {
         "engine": entry.engine or None,

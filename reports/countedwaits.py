@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 from reports.frames import Mask
 from reports.judged_time import inside
 from reports.lockledger import LockLedger
@@ -38,7 +38,7 @@ class SampledRows:
         return max(low - self.edge_s, 0.0), high + self.edge_s
 
 
-def sampled_rows(ledger: LockLedger, counted: Mapping[str, Counted]) -> dict[str, SampledRows]:
+def sampled_rows(ledger: LockLedger, counted: Mapping[str, CounterGrowth]) -> dict[str, SampledRows]:
     """By database, of those that have totals of waits and were sampled."""
     return {
         name: _sampled(ledger, name, entry, source.period_s)
@@ -48,12 +48,12 @@ def sampled_rows(ledger: LockLedger, counted: Mapping[str, Counted]) -> dict[str
     }
 
 
-def _with_wait_totals(counted: Mapping[str, Counted]) -> dict[str, Counted]:
+def _with_wait_totals(counted: Mapping[str, CounterGrowth]) -> dict[str, CounterGrowth]:
     """Databases with totals of waits."""
     return {name: entry for name, entry in counted.items() if "lock_wait_ms" in entry.grown}
 
 
-def _sampled(ledger: LockLedger, name: str, counted: Counted, period_s: float) -> SampledRows:
+def _sampled(ledger: LockLedger, name: str, counted: CounterGrowth, period_s: float) -> SampledRows:
     total, edge_s = Sampled(), 0.0
     for rows in (part.rows for part in ledger.parts if name in part.rows.databases):
         selected = (rows.database == rows.databases.index(name)) & (rows.hits >= 0) & ~rows.open & _of_rows(rows)
@@ -67,12 +67,12 @@ def _of_rows(rows: LockRows) -> Mask:
     return np.asarray(named[rows.object])
 
 
-def _near(rows: LockRows, counted: Counted, by_ns: int) -> Mask:
+def _near(rows: LockRows, counted: CounterGrowth, by_ns: int) -> Mask:
     return inside(rows.ends, [(at - by_ns, at + by_ns) for span in counted.spans for at in span])
 
 
 def sampled_together(
-    rounds: Sequence[Mapping[str, SampledRows]], totals: Sequence[Mapping[str, Counted]]
+    rounds: Sequence[Mapping[str, SampledRows]], totals: Sequence[Mapping[str, CounterGrowth]]
 ) -> dict[str, SampledRows]:
     """The sum of the rounds, without databases of which a round has only totals."""
     alone = {
@@ -89,13 +89,13 @@ def sampled_together(
     return whole
 
 
-def counted_wait_s(counted: Counted) -> tuple[float, float] | None:
+def counted_wait_s(counted: CounterGrowth) -> tuple[float, float] | None:
     """Lower and upper bound: the server truncates each wait to whole milliseconds. None: not counted."""
     waited_ms, waits = (counted.grown.get(name) for name in ("lock_wait_ms", "lock_waits"))
     return None if waited_ms is None or waits is None else (waited_ms / 1e3, (waited_ms + waits) / 1e3)
 
 
-def disagree(counted: Counted, sampled: SampledRows) -> bool:
+def disagree(counted: CounterGrowth, sampled: SampledRows) -> bool:
     """Whether the two differ by more than their errors and chance explain, and by enough to matter."""
     total_s = counted_wait_s(counted)
     if total_s is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loadtests.records.files import UnreadableError
-from reports.frames import Floats, Ints, Mask, Run, table
+from reports.frames import Floats, Ints, Mask, StudyRun, table
 from reports.judged_time import Window, length_ns, merged
 
 _NEAR_NS = 600_000_000
@@ -22,7 +22,7 @@ WHOLE = 0.9
 
 
 @dataclass(frozen=True)
-class Counted:
+class CounterGrowth:
     """Totals of one database. `grown` is by counter, over `seen_s` of the `judged_s`; counters that the server does not
     have are missing, and all are when `seen_s` is 0. `spans` are the times covered in a run, `resets` the resets."""
 
@@ -47,7 +47,7 @@ class Counted:
         return None if grown is None or not self.seen_s else grown / self.seen_s
 
 
-def counted(run: Run) -> dict[str, Counted]:
+def counted(run: StudyRun) -> dict[str, CounterGrowth]:
     """By database. Databases whose totals were not requested are missing; those that could not be reached have a
     `seen_s` of 0."""
     rows = table(run.directory, "counters").to_pandas()
@@ -55,7 +55,9 @@ def counted(run: Run) -> dict[str, Counted]:
         rows["database"] = rows["engine"]
     if rows["counter"].nunique() * rows["t_ns"].nunique() > _MOST_CELLS:
         raise UnreadableError("counters.arrows has more counters and moments than are put into one table")
-    asked = {str(name): Counted("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}}
+    asked = {
+        str(name): CounterGrowth("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}
+    }
     return asked | {
         str(database): growth(
             np.asarray(readings.index, dtype=np.int64), readings.to_numpy(), list(readings), run.judged, engine
@@ -65,7 +67,7 @@ def counted(run: Run) -> dict[str, Counted]:
     }
 
 
-def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Window], engine: str = "") -> Counted:
+def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Window], engine: str = "") -> CounterGrowth:
     """`totals`: [reading, counter]; NaN for a counter that is missing and so has counted nothing yet."""
     judged_s = length_ns(judged) / 1e9
     here, there = totals[:-1], totals[1:]
@@ -74,7 +76,7 @@ def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Wind
     good = selected & ~fell
     grew = np.nan_to_num(there[good]) - np.nan_to_num(here[good])
     present = np.asarray((~np.isnan(there[good])).any(axis=0))
-    return Counted(
+    return CounterGrowth(
         engine,
         judged_s,
         float(np.diff(at)[good].sum()) / 1e9,
@@ -92,18 +94,20 @@ def _between(at: Ints, judged: Sequence[Window]) -> Mask:
     return inside
 
 
-def counted_together(rounds: Sequence[Mapping[str, Counted]], judged_s: Sequence[float]) -> dict[str, Counted]:
+def counted_together(
+    rounds: Sequence[Mapping[str, CounterGrowth]], judged_s: Sequence[float]
+) -> dict[str, CounterGrowth]:
     """The sum of the rounds; a round without counters of a database adds only its judged time."""
     names = dict.fromkeys(name for found in rounds for name in found)
     return {
-        name: _added([found.get(name, Counted("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])
+        name: _added([found.get(name, CounterGrowth("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])
         for name in names
     }
 
 
-def _added(parts: Sequence[Counted]) -> Counted:
+def _added(parts: Sequence[CounterGrowth]) -> CounterGrowth:
     counters = dict.fromkeys(name for part in parts for name in part.grown)
-    return Counted(
+    return CounterGrowth(
         next((part.engine for part in parts if part.engine), ""),
         sum(part.judged_s for part in parts),
         sum(part.seen_s for part in parts),

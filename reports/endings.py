@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from reports.frames import Ints, Mask, Run
+from reports.frames import Ints, Mask, StudyRun
 from reports.judged_time import inside
 from reports.transactions import OPERATION_NAMES, Transactions
 
@@ -40,7 +40,7 @@ Endings = Mapping[Kind, Ended]
 """In the order of databases and operations. Empty: unknown, because no pod wrote its transactions."""
 
 
-def endings(run: Run, rows: Transactions) -> dict[Kind, Ended]:
+def endings(run: StudyRun, rows: Transactions) -> dict[Kind, Ended]:
     """The transactions of one run."""
     judged = inside(rows.begun, run.judged)
     again = _again(rows) & judged

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from loadtests.records.vocabulary import OUTCOMES
 from reports.frames import Ints
-from reports.gather import Column, Identity
+from reports.gather import MeasureColumn, RequestIdentity
 from reports.statistics import PERCENTILES, Estimate, rank_of
 
 NEAREST_SHARE = 0.01
@@ -37,7 +37,9 @@ ExemplarsByFigure = Mapping[str, Mapping[str, Exemplars]]
 
 
 def exemplars(
-    response: Mapping[str, Estimate | None], columns: Mapping[str, Column], identities: Mapping[str, Identity]
+    response: Mapping[str, Estimate | None],
+    columns: Mapping[str, MeasureColumn],
+    identities: Mapping[str, RequestIdentity],
 ) -> ExemplarsByFigure:
     """Exemplars of one operation. `columns` and `identities` by run."""
     counted = {run: column.judged & np.isin(column.outcome, _COUNTED) for run, column in columns.items()}
@@ -55,7 +57,7 @@ def exemplars(
     return found
 
 
-def _spread(column: Column, identity: Identity) -> Exemplars:
+def _spread(column: MeasureColumn, identity: RequestIdentity) -> Exemplars:
     places = np.flatnonzero(column.judged)
     some = places[np.linspace(0, len(places) - 1, min(len(places), OF_MEAN)).astype(np.int64)]
     return replace(_group(column, identity, some), worth=len(places) / max(len(some), 1))
@@ -70,11 +72,11 @@ def _bounds(durations: Ints, share: float) -> tuple[int, int]:
     return int(edges[first]), int(edges[first + some - 1])
 
 
-def _between(column: Column, low: int, high: int) -> npt.NDArray[np.bool_]:
+def _between(column: MeasureColumn, low: int, high: int) -> npt.NDArray[np.bool_]:
     return np.asarray((column.response >= low) & (column.response <= high))
 
 
-def _group(column: Column, identity: Identity, places: Ints) -> Exemplars:
+def _group(column: MeasureColumn, identity: RequestIdentity, places: Ints) -> Exemplars:
     planned, response, service = identity.planned[places], column.response[places], column.service[places]
     ended = planned + response
     return Exemplars(identity.key[places], planned, ended - service, ended)

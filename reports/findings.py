@@ -12,24 +12,24 @@ from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.blame import Blame
 from reports.blast import Blast, blast
 from reports.calibration import Calibrated, read_calibration
-from reports.causes import Causes
+from reports.causes import CauseFindings
 from reports.comparability import durability
 from reports.countedwaits import SampledRows
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 from reports.durations import WaitDurations
 from reports.endings import Endings
-from reports.frames import Floats, Ints, Run
+from reports.frames import Floats, Ints, StudyRun
 from reports.gather import FROM_STAMP, Axis, axis_for, gather
 from reports.ledgerchecks import orphans
 from reports.lockfigures import lock_figures
-from reports.measures import Measure, Pool, StageFigures, measured
+from reports.measures import Measure, MeasurePool, StageMeasures, measured
 from reports.memory import trim_memory
-from reports.resources import Usage, read_usage
+from reports.resources import ResourceUsage, read_usage
 from reports.sessions import SessionActivity, read_sessions
 from reports.slis import LIMITS_S
-from reports.waits import Waits
+from reports.waits import LockWaits
 
-__all__ = ["Findings", "Measure", "StageFigures", "StorageFindings", "find", "pooled"]
+__all__ = ["Findings", "Measure", "StageMeasures", "StorageFindings", "find", "pooled"]
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,27 @@ class StorageFindings:
     """Figures of a storage system, its rounds pooled. `pooled` are the runs that the figures come from."""
 
     storage: str
-    pooled: tuple[Run, ...]
+    pooled: tuple[StudyRun, ...]
     judged_s: float
     measures: Mapping[str, Measure]
     pods: Mapping[str, Mapping[str, Measure]]
     """By pod, where there are several: measures of the operations sent to it."""
     blasts: tuple[Blast, ...]
     """Run by run, where there are several pods."""
-    waits: Waits
-    usage: Usage
+    waits: LockWaits
+    usage: ResourceUsage
     sessions: SessionActivity
     bin_s: Floats
     """Seconds of all rounds in each bin of the axis."""
     planned_per_s: Floats
     ended_per_s: Mapping[str, Floats]
     orphans: int | None
-    causes: Causes
+    causes: CauseFindings
     blame: Blame
     durations: WaitDurations
     calibration: tuple[Calibrated, ...]
     """All rounds."""
-    counted: Mapping[str, Counted]
+    counted: Mapping[str, CounterGrowth]
     """By database, of those whose own totals were requested."""
     sampled: Mapping[str, SampledRows]
     """By database, the sampled waits that some of those totals count as well."""
@@ -124,7 +124,7 @@ class StorageFindings:
 @dataclass(frozen=True)
 class Findings:
     study: str
-    runs: tuple[Run, ...]
+    runs: tuple[StudyRun, ...]
     axis: Axis
     storages: tuple[StorageFindings, ...]
     survives: Mapping[str, str | None]
@@ -138,7 +138,7 @@ class Findings:
 
 
 def find(
-    study: str, runs: Sequence[Run], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
+    study: str, runs: Sequence[StudyRun], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
 ) -> Findings:
     """Read every run that counts, one storage after another. `limits_s` overrides the default limits."""
     axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
@@ -147,13 +147,13 @@ def find(
     return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from)
 
 
-def pooled(runs: Sequence[Run], storage: str) -> list[Run]:
+def pooled(runs: Sequence[StudyRun], storage: str) -> list[StudyRun]:
     """The runs that a storage's figures come from: the completed ones, or all without a completed one."""
     selected = [run for run in runs if run.storage == storage]
     return [run for run in selected if run.completed] or selected
 
 
-def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:
+def _storage(storage: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:
     pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
     if len(pods) > MOST_PODS:
         raise UnreadableError(f"the runs of {storage!a} have {len(pods):,} pods; the most is {MOST_PODS}")
@@ -161,7 +161,7 @@ def _storage(storage: str, runs: Sequence[Run], axis: Axis, limits_s: Mapping[st
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
     planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
-    whole, by_pod, responses = measured(Pool(runs, axis, judged_s, limits_s, pods), gathered)
+    whole, by_pod, responses = measured(MeasurePool(runs, axis, judged_s, limits_s, pods), gathered)
     trim_memory()
     locks = lock_figures(runs, axis, responses, [g.under_way for g in gathered])
     return StorageFindings(

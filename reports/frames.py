@@ -17,9 +17,9 @@ from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from reports.judged_time import Window, merged
-from reports.stages import Stage, judged, stages
+from reports.stages import RunStage, judged, stages
 from reports.storages import asked, by_run
-from reports.timeline import Event, events
+from reports.timeline import TimelineEvent, events
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ class NotAStudyError(Exception):
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written.
 
     `storage` is the storage system as requested, or a foreign target's label; without a manifest, the name in the
@@ -54,8 +54,8 @@ class Run:
     manifest: Mapping[str, Any]
     end: Mapping[str, Any] | None
     ledger: Mapping[str, Any] | None
-    stages: tuple[Stage, ...]
-    events: tuple[Event, ...] = ()
+    stages: tuple[RunStage, ...]
+    events: tuple[TimelineEvent, ...] = ()
     pods: tuple[str, ...] = ()
     """As in the manifest, followed by those that only the operations name."""
     calibration: Mapping[str, Any] | None = None
@@ -68,7 +68,7 @@ class Run:
         return self.directory.name
 
     @property
-    def drawn(self) -> tuple[Event, ...]:
+    def drawn(self) -> tuple[TimelineEvent, ...]:
         """The events that plots show: each takes a line of its own."""
         return self.events[:MOST_DRAWN]
 
@@ -112,7 +112,7 @@ class Rows:
     """Positions in the requested list of pods; 255 for another pod."""
 
 
-def read_study(study: Path) -> list[Run]:
+def read_study(study: Path) -> list[StudyRun]:
     """The runs in the order they were made. Raises FileNotFoundError, or NotAStudyError when there is none in it."""
     runs = [read_run(directory) for directory in run_directories(study)]
     if not runs:
@@ -121,7 +121,7 @@ def read_study(study: Path) -> list[Run]:
     return [replace(run, storage=storages[run.directory]) for run in runs]
 
 
-def read_run(directory: RunDirectory) -> Run:
+def read_run(directory: RunDirectory) -> StudyRun:
     documents = ("manifest", "end", "ledger", "calibration")
     problems: list[str] = []
     manifest, end, ledger, calibration = (_document(directory, name, problems) for name in documents)
@@ -131,7 +131,7 @@ def read_run(directory: RunDirectory) -> Run:
     happened = stages(timeline, manifest, end or {})
     pods = _pods(directory, manifest)
     happenings = happened, events(timeline), pods
-    return Run(directory, storage, manifest, end, ledger, *happenings, calibration, tuple(problems))
+    return StudyRun(directory, storage, manifest, end, ledger, *happenings, calibration, tuple(problems))
 
 
 def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def table(directory: RunDirectory, name: str) -> pa.Table:
     return pa.Table.from_batches([b.replace_schema_metadata(batches[0].schema.metadata) for b in batches])
 
 
-def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
+def times(run: StudyRun, name: str, columns: Sequence[str]) -> list[Ints]:
     """Columns of a big table as int64 arrays (codes too), all writers together; null is MISSING."""
     pieces = [
         [_times(batch.column(c)) for c in columns]
@@ -177,7 +177,7 @@ def times(run: Run, name: str, columns: Sequence[str]) -> list[Ints]:
     return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
 
 
-def operations(run: Run, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterator[Rows]:
+def operations(run: StudyRun, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterator[Rows]:
     """The operations of a run in pieces of at most about `rows`, all workers one after another."""
     for path in run.directory.table_files("operations"):
         yield from _pieces(path, tuple(pods), rows)

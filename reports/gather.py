@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.density import density
-from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, Run, operations
+from reports.frames import MISSING, Codes, Floats, Ints, Mask, Rows, StudyRun, operations
 from reports.judged_time import inside
 from reports.slis import SLIS, SliCounts
 from reports.stamps import StampClock, tolerance_ns
@@ -41,23 +41,23 @@ class Axis:
     def centres_s(self) -> Floats:
         return np.asarray((np.arange(self.count) + 0.5) * self.width_s, dtype=np.float64)
 
-    def widths_s(self, run: Run) -> Floats:
+    def widths_s(self, run: StudyRun) -> Floats:
         """Seconds of the run in each bin."""
         return np.asarray(np.diff(self.edges_ns(run)) / 1e9, dtype=np.float64)
 
-    def edges_ns(self, run: Run) -> Ints:
+    def edges_ns(self, run: StudyRun) -> Ints:
         """Edges of the run's bins. Bins after the end of the run have no width."""
         edges = np.minimum(run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns, run.ended_ns)
         return np.append(edges[:-1], max(edges[-1], min(run.ended_ns, edges[-1] + self.width_ns)))
 
-    def bins(self, times: Ints, run: Run) -> npt.NDArray[np.int16]:
+    def bins(self, times: Ints, run: StudyRun) -> npt.NDArray[np.int16]:
         """The bin of each time; -1 for one outside the axis."""
         places = (times - run.started_ns) // self.width_ns
         places = np.where((places == self.count) & (times <= run.ended_ns), self.count - 1, places)
         return np.where((places >= 0) & (places < self.count), places, -1).astype(np.int16)
 
 
-def axis_for(runs: list[Run]) -> Axis:
+def axis_for(runs: list[StudyRun]) -> Axis:
     """Bins of a round width, at most about seventy over the longest run. A very short last bin is merged into the one
     before: a rate over a few milliseconds is meaningless."""
     span_s = max((run.ended_ns - run.started_ns for run in runs), default=0) / 1e9 or 1.0
@@ -66,7 +66,7 @@ def axis_for(runs: list[Run]) -> Axis:
 
 
 @dataclass
-class Column:
+class MeasureColumn:
     """One measure's rows of a run: durations in ns, and for each its outcome, its bin, whether it counts, the place of
     its stage (-1 for none) and of its pod."""
 
@@ -78,16 +78,16 @@ class Column:
     stage: npt.NDArray[np.int8]
     pod: Codes
 
-    def by_pod(self, pods: int) -> "list[Column]":
+    def by_pod(self, pods: int) -> "list[MeasureColumn]":
         """The same rows, each pod's apart: sorted once, because picking them pod by pod takes twice as long."""
         order = np.argsort(self.pod, kind="stable")
         edges = np.searchsorted(self.pod[order], np.arange(pods + 1))
-        ordered = [getattr(self, name)[order] for name in Column.__dataclass_fields__]
-        return [Column(*(values[start:end] for values in ordered)) for start, end in pairwise(edges)]
+        ordered = [getattr(self, name)[order] for name in MeasureColumn.__dataclass_fields__]
+        return [MeasureColumn(*(values[start:end] for values in ordered)) for start, end in pairwise(edges)]
 
 
 @dataclass
-class Identity:
+class RequestIdentity:
     """Join columns between requests and the pod's transactions: key and planned time, row by row as in the column."""
 
     key: npt.NDArray[np.uint64]
@@ -98,8 +98,8 @@ class Identity:
 class Gathered:
     """A run's rows by measure; errors and outcomes counted; requests planned and ended in each bin of the axis."""
 
-    columns: dict[str, Column]
-    identities: dict[str, Identity]
+    columns: dict[str, MeasureColumn]
+    identities: dict[str, RequestIdentity]
     """Of requests: pushes have none."""
     under_way: dict[str, npt.NDArray[np.float64]]
     """Requests of each operation that were planned and not ended, mean number, [whole or not begun yet, bin]."""
@@ -127,15 +127,15 @@ class _Timed:
 
 @dataclass
 class _Gathering:
-    run: Run
+    run: StudyRun
     axis: Axis
     pods: Sequence[str]
     slis: SliCounts
     stamp_clock: StampClock
-    pieces: dict[str, list[Column]] = field(default_factory=dict)
+    pieces: dict[str, list[MeasureColumn]] = field(default_factory=dict)
     loose: list[tuple[npt.NDArray[np.uint64], Ints, Ints, Codes, Codes]] = field(default_factory=list)
     causes: list[tuple[npt.NDArray[np.uint64], Ints]] = field(default_factory=list)
-    identities: dict[str, list[Identity]] = field(default_factory=dict)
+    identities: dict[str, list[RequestIdentity]] = field(default_factory=dict)
     under_way: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -147,7 +147,7 @@ class _Gathering:
         """Add the rows; return which are judged."""
         judged, response = inside(rows.at, self.run.judged), rows.ended - rows.since
         bins, stages = self.axis.bins(rows.at, self.run), _stages(rows.at, self.run)
-        column = Column(response, rows.ended - rows.served, rows.outcome, bins, judged, stages, rows.pod)
+        column = MeasureColumn(response, rows.ended - rows.served, rows.outcome, bins, judged, stages, rows.pod)
         self.pieces.setdefault(measure, []).append(column)
         if measure in SLIS:
             self.slis.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
@@ -157,7 +157,7 @@ class _Gathering:
         """Keeps what requests are joined by; copies, because a piece of an array keeps all of it in memory."""
         key = rows.key.copy()
         self.causes.append((key, started.copy()))
-        self.identities.setdefault(operation, []).append(Identity(key, planned.copy()))
+        self.identities.setdefault(operation, []).append(RequestIdentity(key, planned.copy()))
         edges = self.axis.edges_ns(self.run)
         lasting = np.stack([density(edges, planned, ends) for ends in (rows.ended_ns, started)])
         self.under_way[operation] = self.under_way.get(operation, 0.0) + lasting
@@ -166,7 +166,7 @@ class _Gathering:
         into += np.bincount(bins[bins >= 0], minlength=self.axis.count)
 
 
-def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, float]) -> Gathered:
+def gather(run: StudyRun, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, float]) -> Gathered:
     """Read the run's operations once. `pods` are the pods by which rows are split; `limits_s` is the time within which
     an attempt of each SLI is good."""
     slis = SliCounts(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
@@ -182,7 +182,7 @@ def gather(run: Run, axis: Axis, pods: Sequence[str], limits_s: Mapping[str, flo
     return Gathered(columns, identities, state.under_way, *counts, slis, state.stamp_clock)
 
 
-def _stages(at: Ints, run: Run) -> npt.NDArray[np.int8]:
+def _stages(at: Ints, run: StudyRun) -> npt.NDArray[np.int8]:
     """The place of the stage of each time; -1 between stages, before the first and after the last."""
     places = np.full(len(at), -1, dtype=np.int8)
     for place, stage in enumerate(run.stages):
@@ -272,9 +272,11 @@ def _first(*times: Ints) -> Ints:
     return chosen
 
 
-def _whole(pieces: list[Column]) -> Column:
-    return Column(*(np.concatenate([getattr(p, name) for p in pieces]) for name in Column.__dataclass_fields__))
+def _whole(pieces: list[MeasureColumn]) -> MeasureColumn:
+    return MeasureColumn(
+        *(np.concatenate([getattr(p, name) for p in pieces]) for name in MeasureColumn.__dataclass_fields__)
+    )
 
 
-def _identities(pieces: list[Identity]) -> Identity:
-    return Identity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("key", "planned")))
+def _identities(pieces: list[RequestIdentity]) -> RequestIdentity:
+    return RequestIdentity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("key", "planned")))

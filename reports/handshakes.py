@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reports.frames import Run
+from reports.frames import StudyRun
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Handshakes:
     exact: bool
 
 
-def handshakes(runs: Sequence[Run]) -> Handshakes:
+def handshakes(runs: Sequence[StudyRun]) -> Handshakes:
     judged: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     details: Counter[tuple[str, str]] = Counter()
@@ -38,7 +38,7 @@ def handshakes(runs: Sequence[Run]) -> Handshakes:
     return Handshakes(dict(sorted(judged.items())), dict(sorted(whole.items())), dict(details.most_common()), exact)
 
 
-def _counts(run: Run) -> Mapping[str, Any]:
+def _counts(run: StudyRun) -> Mapping[str, Any]:
     """Empty for runs of versions that did not count it."""
     return _object((run.end or {}).get("connection_failures"))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loadtests.records.rundirectory import short_files
 from reports.blast import words
 from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import MOST_DRAWN, Run
+from reports.frames import MOST_DRAWN, StudyRun
 from reports.gather import FROM_STAMP
 from reports.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.ledgerchecks import ledger_checks
@@ -237,7 +237,7 @@ def _caveats(findings: Findings) -> Iterator[str]:
             yield f"{storage.storage}: {text} failed; percentiles exclude them."
 
 
-def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
+def _run_caveats(run: StudyRun, counted: bool) -> Iterator[str]:
     if not run.completed:
         detail = (run.end or {}).get("detail") or "it left no end.json"
         fate = "its rows are the only ones of this storage" if counted else "left out of the figures"
@@ -260,7 +260,7 @@ def _run_caveats(run: Run, counted: bool) -> Iterator[str]:
             yield f"{run.name}: the ledger found {check.get('count')} {check.get('check')}{reason}."
 
 
-def _ledger_caveats(run: Run) -> Iterator[str]:
+def _ledger_caveats(run: StudyRun) -> Iterator[str]:
     checks = ledger_checks(run)
     if not checks:
         yield f"{run.name} has no ledger: whether orphans were left or anything was lost is unknown."
@@ -281,7 +281,7 @@ def _radius(findings: Findings) -> str:
     return " ".join(sentences)
 
 
-def _end_caveats(run: Run, end) -> Iterator[str]:  # type: ignore[no-untyped-def]
+def _end_caveats(run: StudyRun, end) -> Iterator[str]:  # type: ignore[no-untyped-def]
     operations, generator, observer = (end.get(k) or {} for k in ("operations", "generator", "observer"))
     lost = operations.get("lost", 0)
     if lost is None:

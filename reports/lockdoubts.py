@@ -9,12 +9,12 @@ import pyarrow.compute as pc
 from loadtests.records.probe_coverage import LOG
 from reports.calibration import Calibrated, doubted, read_calibration
 from reports.countedwaits import SampledRows, counted_wait_s, disagree
-from reports.counters import Counted
-from reports.frames import Run, table
+from reports.counters import CounterGrowth
+from reports.frames import StudyRun, table
 from reports.wording import digits, duration, times
 
 
-def lock_doubts(run: Run) -> Iterator[str]:
+def lock_doubts(run: StudyRun) -> Iterator[str]:
     sources = run.manifest.get("lock_sources")
     described = {str(name): source for name, source in (sources or {}).items() if isinstance(source, dict)}
     calibrated = {row.database for row in read_calibration(run)}
@@ -38,13 +38,13 @@ def _figure(value: float, unit: str) -> str:
     return f"{digits(value)} {unit}" if unit and unit != "ratio" else f"{value:.2%}"
 
 
-def _source(run: Run, name: str, source: dict[str, Any]) -> Iterator[str]:
+def _source(run: StudyRun, name: str, source: dict[str, Any]) -> Iterator[str]:
     if source.get("reason"):
         words = " and ".join(str(word) for word in source.get("known") or ()) or "unknown"
         yield f"{run.name}: lock waits of {name} do not come from the best source (known: {words}): {source['reason']}."
 
 
-def _blind_logs(run: Run) -> Iterator[str]:
+def _blind_logs(run: StudyRun) -> Iterator[str]:
     """Gaps in servers' logs, with the reason. Waits in a gap are sampled, which is less exact."""
     ticks = table(run.directory, "ticks")
     failed = ticks.filter(pc.and_(pc.ends_with(ticks["probe"], LOG), pc.is_valid(ticks["error"])))
@@ -58,7 +58,9 @@ def _blind_logs(run: Run) -> Iterator[str]:
         )
 
 
-def counter_doubts(storage: str, counted: Mapping[str, Counted], sampled: Mapping[str, SampledRows]) -> Iterator[str]:
+def counter_doubts(
+    storage: str, counted: Mapping[str, CounterGrowth], sampled: Mapping[str, SampledRows]
+) -> Iterator[str]:
     """Doubts about the totals of all rounds of a storage."""
     for name, entry in counted.items():
         if entry.resets:

@@ -4,38 +4,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.blame import Blame, blame_of, blame_together
-from reports.causes import Causes, OperationResponses, RunCauses, run_causes, splits_together
+from reports.causes import CauseFindings, OperationResponses, RunCauses, run_causes, splits_together
 from reports.countedwaits import SampledRows, sampled_rows, sampled_together
-from reports.counters import Counted, counted, counted_together
+from reports.counters import CounterGrowth, counted, counted_together
 from reports.durations import WaitDurations, durations_of, durations_together
 from reports.endings import Endings, endings, endings_together
-from reports.frames import MISSING, Floats, Run
+from reports.frames import MISSING, Floats, StudyRun
 from reports.gather import Axis
 from reports.judged_time import length_ns
 from reports.lockledger import read_ledger
 from reports.memory import trim_memory
 from reports.requeststates import OverTime, over_time_together
-from reports.waits import Waits, together, waits_of
+from reports.waits import LockWaits, together, waits_of
 
 
 @dataclass(frozen=True)
 class LockFigures:
-    waits: Waits
+    waits: LockWaits
     blame: Blame
     durations: WaitDurations
-    causes: Causes
-    counted: Mapping[str, Counted]
+    causes: CauseFindings
+    counted: Mapping[str, CounterGrowth]
     sampled: Mapping[str, SampledRows]
     endings: Endings
 
 
 @dataclass(frozen=True)
 class _Round:
-    waits: Waits
+    waits: LockWaits
     blame: Blame
     durations: WaitDurations
     causes: RunCauses
-    counted: Mapping[str, Counted]
+    counted: Mapping[str, CounterGrowth]
     sampled: Mapping[str, SampledRows]
     endings: Endings
     transactions: int
@@ -44,7 +44,7 @@ class _Round:
 
 
 def lock_figures(
-    runs: Sequence[Run],
+    runs: Sequence[StudyRun],
     axis: Axis,
     responses: Mapping[str, OperationResponses],
     under_way: Sequence[Mapping[str, Floats]],
@@ -66,7 +66,7 @@ def lock_figures(
     )
 
 
-def _round(run: Run, axis: Axis, responses: Mapping[str, OperationResponses]) -> _Round:
+def _round(run: StudyRun, axis: Axis, responses: Mapping[str, OperationResponses]) -> _Round:
     ledger = read_ledger(run)
     attributions = [part.attribution() for part in ledger.parts]
     trim_memory()
@@ -89,19 +89,19 @@ def _round(run: Run, axis: Axis, responses: Mapping[str, OperationResponses]) ->
 
 
 def _causes(
-    waits: Waits,
+    waits: LockWaits,
     rounds: Sequence[_Round],
     responses: Mapping[str, OperationResponses],
     over_time: Sequence[OverTime],
     axis: Axis,
-) -> Causes:
+) -> CauseFindings:
     if not any(one.transactions for one in rounds):
-        return Causes(None, "no pod wrote a table of its transactions")
+        return CauseFindings(None, "no pod wrote a table of its transactions")
     if waits.known is None:
-        return Causes(None, "lock waits were not observed")
+        return CauseFindings(None, "lock waits were not observed")
     parts = [one.causes for one in rounds]
     folded = "" if all(one.asks for one in rounds) else "the pods did not record when they asked for sessions"
-    return Causes(
+    return CauseFindings(
         waits.known,
         folded,
         splits_together(responses, parts, waits.period_s if waits.by_sampling else None),

@@ -14,7 +14,7 @@ from loadtests.records.vocabulary import KNOWN
 from reports.attribution import Attribution, attribute
 from reports.calibration import doubted
 from reports.density import pieces
-from reports.frames import Run, table
+from reports.frames import StudyRun, table
 from reports.judged_time import Window, inside, merged, overlap_ns
 from reports.lock_holders import LockHolders, queued_lock_holders, writer_lock_holders
 from reports.lockrows import LockRows, observed_rows, pod_rows
@@ -29,7 +29,7 @@ class Log:
     threshold_s: float | None
     gaps: tuple[Window, ...]
 
-    def covers(self, run: Run) -> bool:
+    def covers(self, run: StudyRun) -> bool:
         """Whether the log has no gap in the judged time."""
         return not overlap_ns(self.gaps, merged(run.judged))
 
@@ -45,7 +45,7 @@ class WaitSource:
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceWaits:
     """Waits from one source: timed by the pod, or observed by the observer."""
 
     rows: LockRows
@@ -67,9 +67,9 @@ class Part:
 
 @dataclass(frozen=True)
 class LockLedger:
-    run: Run
+    run: StudyRun
     transactions: Transactions
-    parts: tuple[Part, ...]
+    parts: tuple[SourceWaits, ...]
     sources: Mapping[str, WaitSource]
     """By database."""
 
@@ -84,7 +84,7 @@ def together_known(words: list[str]) -> str:
     return " and ".join(sorted({one for word in words for one in word.split(" and ")}))
 
 
-def read_ledger(run: Run) -> LockLedger:
+def read_ledger(run: StudyRun) -> LockLedger:
     """Waits for the write lock as timed by the pod; for other databases, waits seen by the observer."""
     transactions = read_transactions(run)
     timed = transactions.timed
@@ -92,15 +92,15 @@ def read_ledger(run: Run) -> LockLedger:
     if timed.any():
         selected = transactions if timed.all() else transactions.where(timed)
         rows = pod_rows(run, selected, np.flatnonzero(timed))
-        parts.append(Part(rows, writer_lock_holders(rows, selected)))
+        parts.append(SourceWaits(rows, writer_lock_holders(rows, selected)))
     rows = observed_rows(run, transactions)
     if len(rows):
-        parts.append(Part(rows, queued_lock_holders(rows, transactions)))
+        parts.append(SourceWaits(rows, queued_lock_holders(rows, transactions)))
     pods = {transactions.databases[code] for code in np.unique(transactions.database[timed])}
     return LockLedger(run, transactions, tuple(parts), _sources(run, pods, rows))
 
 
-def _sources(run: Run, pods: set[str], rows: LockRows) -> dict[str, WaitSource]:
+def _sources(run: StudyRun, pods: set[str], rows: LockRows) -> dict[str, WaitSource]:
     sources = {name: WaitSource("pod") for name in sorted(pods)}
     ticks = table(run.directory, "ticks")
     others = [name for name in _databases(run, rows) if name not in pods]
@@ -109,14 +109,14 @@ def _sources(run: Run, pods: set[str], rows: LockRows) -> dict[str, WaitSource]:
     return {name: WaitSource(None) if doubted(run, name) else source for name, source in sources.items()}
 
 
-def _databases(run: Run, rows: LockRows) -> list[str]:
+def _databases(run: StudyRun, rows: LockRows) -> list[str]:
     watched = table(run.directory, "resources").filter(pc.field("role") == "database")["name"]
     seen = {rows.databases[code] for code in np.unique(rows.database)}
     probed = run.manifest.get("lock_sources") or {}
     return sorted({*seen, *probed, *(str(name) for name in pc.unique(watched).to_pylist())})
 
 
-def _observed(run: Run, name: str, rows: LockRows, all_ticks: pa.Table) -> WaitSource:
+def _observed(run: StudyRun, name: str, rows: LockRows, all_ticks: pa.Table) -> WaitSource:
     ticks = ticks_of(all_ticks, name)
     period_s, seeing = sampling(ticks)
     selected = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
@@ -138,7 +138,7 @@ def _observed(run: Run, name: str, rows: LockRows, all_ticks: pa.Table) -> WaitS
     return WaitSource(together_known(list(words - {"counter"})) or "sampled", period_s, log)
 
 
-def _log(run: Run, threshold_ns: object, samples: Sequence[Tick]) -> Log | None:
+def _log(run: StudyRun, threshold_ns: object, samples: Sequence[Tick]) -> Log | None:
     read_ns = np.array([sample.started_ns for sample in samples if sample.error is None], dtype=np.int64)
     if not inside(read_ns, run.judged).any():
         return None

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import KNOWN, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
-from reports.frames import MISSING, Floats, Ints, Mask, Run, table
+from reports.frames import MISSING, Floats, Ints, Mask, StudyRun, table
 from reports.judged_time import inside
 from reports.names import Names
 from reports.probe_samples import first_samples, sampling, ticks_of, worth_ns
@@ -99,7 +99,7 @@ def names() -> Names:
     return Names((UNNAMED, NO_HOLDER, *OPERATION_NAMES))
 
 
-def pod_rows(run: Run, rows: Transactions, places: Ints) -> LockRows:
+def pod_rows(run: StudyRun, rows: Transactions, places: Ints) -> LockRows:
     """Waits for the write lock as timed by the pod, one row per timed transaction. `places` are the positions of these
     transactions among all of the run."""
     known, n = names(), len(rows)
@@ -138,7 +138,7 @@ def _all(n: int, value: int, kind: type[_Kind]) -> npt.NDArray[_Kind]:
     return np.broadcast_to(np.array(value, dtype=kind), n)
 
 
-def observed_rows(run: Run, transactions: Transactions) -> LockRows:
+def observed_rows(run: StudyRun, transactions: Transactions) -> LockRows:
     """Waits seen by the observer. The pods' transactions name sessions more exactly than the sessions themselves."""
     rows = table(run.directory, "lock_waits")
     words, objects, known = Names(), Names((UNNAMED,)), names()
@@ -220,7 +220,7 @@ def _fill_unnamed(blocker: Ints, root: Ints, depth: Ints) -> tuple[Ints, Ints]:
     return np.where((blocker == 0) & (depth <= 1), root, blocker), np.where(root == 0, blocker, root)
 
 
-def _sampled(run: Run, naming: _SessionNaming, hits: Ints) -> tuple[Floats, Ints]:
+def _sampled(run: StudyRun, naming: _SessionNaming, hits: Ints) -> tuple[Floats, Ints]:
     """The weight of each wait, and its first sample. Samples are numbered by database."""
     weight, first_sample = (naming.ends - naming.starts).astype(np.float64), np.full(len(hits), -1, dtype=np.int64)
     ticks, before = table(run.directory, "ticks"), 0

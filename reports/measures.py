@@ -8,8 +8,8 @@ import numpy as np
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.causes import OperationResponses
 from reports.exemplars import exemplars
-from reports.frames import Floats, Ints, Run
-from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Column, Gathered
+from reports.frames import Floats, Ints, StudyRun
+from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Gathered, MeasureColumn
 from reports.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
 
 _OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
@@ -20,7 +20,7 @@ STAGED = ("chat.accept", "connection.create")
 
 
 @dataclass(frozen=True)
-class StageFigures:
+class StageMeasures:
     """One operation in one stage: counts by outcome, and percentiles in ns."""
 
     outcomes: Mapping[str, int]
@@ -53,7 +53,7 @@ class Measure:
     """Failed or unknown attempts planned in each bin, all rounds together."""
     good: int | None
     """Attempts that ended ok within the limit of the operation; None without a limit."""
-    stages: Sequence[StageFigures]
+    stages: Sequence[StageMeasures]
     """By the stages of the run; empty for operations not in `STAGED`."""
     unknown: str = ""
     """Why only the number of attempts is known."""
@@ -65,10 +65,10 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Pool:
+class MeasurePool:
     """Values that the measures of one storage share."""
 
-    runs: Sequence[Run]
+    runs: Sequence[StudyRun]
     axis: Axis
     judged_s: float
     limits_s: Mapping[str, float]
@@ -79,7 +79,7 @@ Measures = dict[str, Measure]
 
 
 def measured(
-    pool: Pool, gathered: Sequence[Gathered]
+    pool: MeasurePool, gathered: Sequence[Gathered]
 ) -> tuple[Measures, dict[str, Measures], dict[str, OperationResponses]]:
     """Measures of all pods together, of each of several pods, and the responses to attribute.
 
@@ -112,7 +112,7 @@ def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
 
 
 def _responses(
-    pool: Pool, measure: Measure, columns: Mapping[str, Column], gathered: Sequence[Gathered]
+    pool: MeasurePool, measure: Measure, columns: Mapping[str, MeasureColumn], gathered: Sequence[Gathered]
 ) -> OperationResponses:
     identities = {
         run.name: g.identities.pop(measure.name)
@@ -129,7 +129,7 @@ def _responses(
     )
 
 
-def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints, unknown: str) -> Measure:
+def _measure(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints, unknown: str) -> Measure:
     measure = _figures(pool, name, columns, errors)
     if not unknown:
         return measure
@@ -148,7 +148,7 @@ def _measure(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints,
     )
 
 
-def _figures(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints) -> Measure:
+def _figures(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints) -> Measure:
     samples = {run: _sample(c, c.response) for run, c in columns.items()}
     whole = _pooled(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
@@ -174,29 +174,31 @@ def _figures(pool: Pool, name: str, columns: Mapping[str, Column], errors: Ints)
     )
 
 
-def _good(column: Column, limit_s: float | None) -> int | None:
+def _good(column: MeasureColumn, limit_s: float | None) -> int | None:
     if limit_s is None:
         return None
     return int((column.judged & (column.outcome == _OK) & (column.response <= round(limit_s * 1e9))).sum())
 
 
-def _stage_figures(column: Column, stages: int) -> list[StageFigures]:
+def _stage_figures(column: MeasureColumn, stages: int) -> list[StageMeasures]:
     figures = []
     for place in range(stages):
         selected = column.stage == place
         counts = np.bincount(column.outcome[selected], minlength=len(OUTCOMES))
         rows = _sample(replace(column, judged=selected), column.response)
         outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
-        figures.append(StageFigures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
+        figures.append(StageMeasures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
     return figures
 
 
-def _sample(column: Column, durations: Ints) -> Sample:
+def _sample(column: MeasureColumn, durations: Ints) -> Sample:
     counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
     return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
 
 
-def _pooled(columns: Sequence[Column]) -> Column:
+def _pooled(columns: Sequence[MeasureColumn]) -> MeasureColumn:
     if len(columns) == 1:
         return columns[0]
-    return Column(*(np.concatenate([getattr(c, name) for c in columns]) for name in Column.__dataclass_fields__))
+    return MeasureColumn(
+        *(np.concatenate([getattr(c, name) for c in columns]) for name in MeasureColumn.__dataclass_fields__)
+    )

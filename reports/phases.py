@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from reports.findings import StageFigures, StorageFindings
-from reports.frames import Floats, Run
-from reports.timeline import Event
+from reports.findings import StageMeasures, StorageFindings
+from reports.frames import Floats, StudyRun
+from reports.timeline import TimelineEvent
 
-_NOTHING = StageFigures({"ok": 0, "refused": 0, "fail": 0, "unknown": 0}, None, None)
+_NOTHING = StageMeasures({"ok": 0, "refused": 0, "fail": 0, "unknown": 0}, None, None)
 
 
 @dataclass(frozen=True)
-class Phase:
+class StudyPhase:
     """One stage, rounds pooled. `waiting` and `cores` are means by database, None where not observed; `events` are
     those of the first round that began in it, `swept` the orphans that actions swept in all rounds."""
 
@@ -21,9 +21,9 @@ class Phase:
     starts_s: float
     lasted_s: float
     """All rounds together."""
-    events: tuple[Event, ...]
-    accept: StageFigures
-    connect: StageFigures
+    events: tuple[TimelineEvent, ...]
+    accept: StageMeasures
+    connect: StageMeasures
     waiting: Mapping[str, float | None]
     pod_cores: float | None
     cores: Mapping[str, float | None]
@@ -45,18 +45,18 @@ class Phase:
         return count / self.lasted_s if self.lasted_s else None
 
 
-def phases(storage: StorageFindings) -> list[Phase]:
+def phases(storage: StorageFindings) -> list[StudyPhase]:
     return [_phase(storage, place) for place in range(len(storage.pooled[0].stages))]
 
 
-def _phase(storage: StorageFindings, place: int) -> Phase:
+def _phase(storage: StorageFindings, place: int) -> StudyPhase:
     run = storage.pooled[0]
     stage = run.stages[place]
     selected = [_events(r.events, r.stages[place].started_ns, r.stages[place].ended_ns) for r in _with(storage, place)]
     usage = storage.usage.stage_cores
     pods = [_at(cores, place) for (role, _), cores in usage.items() if role == "pod"]
     known = [cores for cores in pods if cores is not None]
-    return Phase(
+    return StudyPhase(
         stage.name,
         stage.judge,
         (stage.started_ns - run.started_ns) / 1e9,
@@ -71,16 +71,16 @@ def _phase(storage: StorageFindings, place: int) -> Phase:
     )
 
 
-def _with(storage: StorageFindings, place: int) -> list[Run]:
+def _with(storage: StorageFindings, place: int) -> list[StudyRun]:
     """The rounds that reached this stage."""
     return [run for run in storage.pooled if len(run.stages) > place]
 
 
-def _events(events: Sequence[Event], started_ns: int, ended_ns: int) -> tuple[Event, ...]:
+def _events(events: Sequence[TimelineEvent], started_ns: int, ended_ns: int) -> tuple[TimelineEvent, ...]:
     return tuple(event for event in events if started_ns <= event.started_ns < ended_ns)
 
 
-def _figures(storage: StorageFindings, operation: str, place: int) -> StageFigures:
+def _figures(storage: StorageFindings, operation: str, place: int) -> StageMeasures:
     measure = storage.measures.get(operation)
     return measure.stages[place] if measure is not None and place < len(measure.stages) else _NOTHING
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 from reports.lockrows import NO_HOLDER, UNNAMED
 from reports.names import OTHERS
 from reports.redisthread import Thread, threads
@@ -48,7 +48,7 @@ def busy_words(thread: Thread) -> str:
     return f"{busy} (most with {thread.commands[0].name}{client})"
 
 
-def database_words(counted: Mapping[str, Counted], part_ns: float) -> str:
+def database_words(counted: Mapping[str, CounterGrowth], part_ns: float) -> str:
     """Database work on one thread: that it was busy, or blocked by single commands. Empty if neither was the case."""
     found = threads(counted)
     if not found:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from loadtests.records.probe_coverage import LOG, MISSED_PERIODS, Tick, by_probe
-from reports.frames import Floats, Ints, Run
+from reports.frames import Floats, Ints, StudyRun
 from reports.judged_time import Window, blind_times, length_ns, merged, overlap_ns
 
 TOO_BLIND = 0.5
@@ -78,7 +78,7 @@ def sampling(ticks: pa.Table) -> tuple[float | None, bool]:
     return selected["period_ns"][0].as_py() / 1e9, selected["error"].null_count > 0
 
 
-def too_blind(run: Run, ticks: pa.Table) -> bool:
+def too_blind(run: StudyRun, ticks: pa.Table) -> bool:
     """Whether the probe with the least coverage missed too much of the judged time."""
     samples = by_probe(_samples(_database_ticks(ticks)))
     judged = merged(run.judged)

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadtests.engines import is_single_threaded
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 
 _CARRIERS = frozenset({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "exec"})
 """Commands that run other commands, which are counted as well."""
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandUse:
     """`share` of the observed time; `wrong`: calls that were rejected or failed."""
 
     name: str
@@ -22,7 +22,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Slow:
+class SlowCommand:
     """Single commands that took longer than the server's `slowlog-log-slower-than`, by client."""
 
     operation: str
@@ -42,12 +42,12 @@ class Thread:
 
     low: float
     high: float
-    commands: tuple[Command, ...]
-    slow: tuple[Slow, ...]
+    commands: tuple[CommandUse, ...]
+    slow: tuple[SlowCommand, ...]
     unread: int
 
 
-def thread_of(counted: Counted) -> Thread | None:
+def thread_of(counted: CounterGrowth) -> Thread | None:
     """None for another engine, and where its counters were not read."""
     seen_us = counted.seen_s * 1e6
     if not is_single_threaded(counted.engine) or not seen_us:
@@ -56,7 +56,7 @@ def thread_of(counted: Counted) -> Thread | None:
     inside = sum(c.share for c in commands if c.name in _CARRIERS)
     others = sum(c.share for c in commands if c.name not in _CARRIERS)
     slow = [
-        Slow(name, counted.grown.get(f"slow_calls:{name}", 0), us / 1e6, us / seen_us)
+        SlowCommand(name, counted.grown.get(f"slow_calls:{name}", 0), us / 1e6, us / seen_us)
         for name, us in _named(counted, "slow_us").items()
     ]
     return Thread(
@@ -68,12 +68,12 @@ def thread_of(counted: Counted) -> Thread | None:
     )
 
 
-def threads(counted: Mapping[str, Counted]) -> dict[str, Thread]:
+def threads(counted: Mapping[str, CounterGrowth]) -> dict[str, Thread]:
     """By database, of those with one thread that were observed."""
     return {name: thread for name, entry in counted.items() if (thread := thread_of(entry)) is not None}
 
 
-def _named(counted: Counted, counter: str) -> dict[str, int]:
+def _named(counted: CounterGrowth, counter: str) -> dict[str, int]:
     """`command_us:get` → `get`."""
     return {
         name.partition(":")[2]: grown
@@ -82,7 +82,7 @@ def _named(counted: Counted, counter: str) -> dict[str, int]:
     }
 
 
-def _command(counted: Counted, name: str, share: float) -> Command:
+def _command(counted: CounterGrowth, name: str, share: float) -> CommandUse:
     calls = counted.grown.get(f"command_calls:{name}", 0)
     wrong = sum(counted.grown.get(f"command_{kind}:{name}", 0) for kind in ("rejected", "failed"))
-    return Command(name, share, calls, share * counted.seen_s / calls if calls else 0.0, wrong)
+    return CommandUse(name, share, calls, share * counted.seen_s / calls if calls else 0.0, wrong)

@@ -25,7 +25,7 @@ from loadtests.standardstreams import print_path, secure
 from reports.comparability import differences
 from reports.figures import as_csv, figures
 from reports.findings import Findings, find
-from reports.frames import NotAStudyError, Run, read_study
+from reports.frames import NotAStudyError, StudyRun, read_study
 from reports.gate.objectives import load_objectives
 from reports.headline import headline
 from reports.summary import markdown, summary
@@ -108,7 +108,7 @@ def _temporary_directory(study: Path) -> Iterator[None]:
         yield
 
 
-def _runs(study: Path) -> list[Run]:
+def _runs(study: Path) -> list[StudyRun]:
     if study.exists() and not study.is_dir():
         raise ReportError(EX_USAGE, f"{study} is a file; give the directory that `loadtests run` printed")
     try:

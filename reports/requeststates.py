@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.density import density
-from reports.frames import Floats, Run
+from reports.frames import Floats, StudyRun
 from reports.gather import Axis
 from reports.requests import Requests, by_operation
 from reports.splits import CLIENT_BACKLOG
@@ -16,7 +16,7 @@ States = Mapping[str, Mapping[str, Floats]]
 """Operation → cause → mean number of requests in each bin of the axis."""
 
 
-def over_time(run: Run, served: Requests, axis: Axis) -> States:
+def over_time(run: StudyRun, served: Requests, axis: Axis) -> States:
     """Requests that a pod was processing; those in the database include lock waits."""
     edges = axis.edges_ns(run)
     spans = {"session": (served.asked, served.had), "pod": (served.since, served.asked)}
@@ -32,7 +32,7 @@ class OverTime:
     """Other figures of a run, by operation and bin: requests `under_way` ([all, not begun yet]), and those `waiting`
     for locks."""
 
-    run: Run
+    run: StudyRun
     under_way: Mapping[str, Floats]
     waiting: Mapping[str, Floats]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.frames import Floats, Ints, Run, table
+from reports.frames import Floats, Ints, StudyRun, table
 from reports.gather import Axis
-from reports.stages import Stage
+from reports.stages import RunStage
 
 Key = TypeVar("Key")
 Process = tuple[str, str]
@@ -20,7 +20,7 @@ ROLES: tuple[str, ...] = ("pod", "database", "generator", "observer")
 
 
 @dataclass(frozen=True)
-class Usage:
+class ResourceUsage:
     """By role, mean of the rounds: cores used and bytes resident in each bin (NaN where not observed), and the
     processor time of the judged stages in s, all rounds. A role that was not observed is missing.
 
@@ -34,11 +34,11 @@ class Usage:
     stage_cores: Mapping[Process, Floats]
 
 
-def read_usage(runs: Sequence[Run], axis: Axis) -> Usage:
+def read_usage(runs: Sequence[StudyRun], axis: Axis) -> ResourceUsage:
     parts = [_run_usage(run, axis) for run in runs]
     roles = [role for role in ROLES if any(role in p.cores for p in parts)]
     watched = [r for r in roles if all(r in p.judged_cpu_s for p in parts)]
-    return Usage(
+    return ResourceUsage(
         _means([p.cores for p in parts], roles),
         _means([p.rss for p in parts], roles),
         {role: sum(p.judged_cpu_s[role] for p in parts) for role in watched},
@@ -52,7 +52,7 @@ def _means(parts: Sequence[Mapping[Key, Floats]], keys: Iterable[Key] | None = N
     return {key: _mean([part[key] for part in parts if key in part]) for key in chosen}
 
 
-def _run_usage(run: Run, axis: Axis) -> Usage:
+def _run_usage(run: StudyRun, axis: Axis) -> ResourceUsage:
     rows = table(run.directory, "resources")
     cores: dict[str, Floats] = {}
     rss: dict[str, Floats] = {}
@@ -68,7 +68,7 @@ def _run_usage(run: Run, axis: Axis) -> Usage:
         cores[role] = used + cores.get(role, 0.0)
         rss[role] = _within((edges[:-1] + edges[1:]) // 2, t, memory) + rss.get(role, 0.0)
         judged[role] = judged.get(role, 0.0) + _spent(run, t, cpu)
-    return Usage(cores, rss, judged, processes, stages)
+    return ResourceUsage(cores, rss, judged, processes, stages)
 
 
 def _rate(used: Floats, edges: Ints) -> Floats:
@@ -77,7 +77,7 @@ def _rate(used: Floats, edges: Ints) -> Floats:
     return np.where(width > 0, np.diff(used) / np.maximum(width, 1), np.nan)
 
 
-def _cores(run: Run, stage: Stage, t: Ints, cpu: Ints) -> float:
+def _cores(run: StudyRun, stage: RunStage, t: Ints, cpu: Ints) -> float:
     """Mean over the observed part of the stage; NaN where less than half of it was observed."""
     start, end = max(stage.started_ns, int(t[0])), min(stage.ended_ns, int(t[-1]), run.ended_ns)
     if end - start < 0.5 * (stage.ended_ns - stage.started_ns) or end <= start:
@@ -99,7 +99,7 @@ def _within(moments: Ints, t: Ints, values: Ints) -> Floats:
     return np.asarray(np.interp(moments, t, values, left=np.nan, right=np.nan), dtype=np.float64)
 
 
-def _spent(run: Run, t: Ints, cpu: Ints) -> float:
+def _spent(run: StudyRun, t: Ints, cpu: Ints) -> float:
     """Processor seconds in the judged stages; the ends of the samples stand for moments beyond them."""
     return sum(float(np.interp(end, t, cpu) - np.interp(start, t, cpu)) for start, end in run.judged) / 1e9
 

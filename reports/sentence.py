@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reports.causes import Causes
+from reports.causes import CauseFindings
 from reports.findings import StorageFindings
 from reports.phrases import behind, database_words, lock_of, queue
 from reports.pools import Pair
@@ -40,7 +40,7 @@ _FOLDED = "was the pod, its queues and the network"
 
 
 @dataclass(frozen=True)
-class Figure:
+class SplitFigure:
     """One figure of one operation, and where its time went."""
 
     operation: str
@@ -76,26 +76,26 @@ def most_locked(storage: StorageFindings) -> str:
 def sentence_of(storage: StorageFindings, operation: str, name: str) -> str:
     """The sentence of one figure; empty where it is not split."""
     split = storage.causes.splits.get(operation, {}).get(name)
-    return "" if split is None else figure_sentence(storage, Figure(operation, name, split))
+    return "" if split is None else figure_sentence(storage, SplitFigure(operation, name, split))
 
 
 def locked_at(storage: StorageFindings, operation: str, name: str) -> bool:
     """Whether locks are the cause of that figure, as far as it is known."""
     split = storage.causes.splits.get(operation, {}).get(name)
-    return split is not None and Figure(operation, name, split).locked
+    return split is not None and SplitFigure(operation, name, split).locked
 
 
-def figures_of(causes: Causes) -> list[Figure]:
+def figures_of(causes: CauseFindings) -> list[SplitFigure]:
     """Of each operation the rarest percentile that is split, else its mean."""
     found = []
     for operation, splits in causes.splits.items():
         name = next((name for name in (*_PERCENTILES, "mean") if name in splits), None)
         if name is not None:
-            found.append(Figure(operation, name, splits[name]))
+            found.append(SplitFigure(operation, name, splits[name]))
     return found
 
 
-def figure_sentence(storage: StorageFindings, figure: Figure) -> str:
+def figure_sentence(storage: StorageFindings, figure: SplitFigure) -> str:
     split = figure.split
     or_more = " or more" if split.at_least else ""
     name = "the mean" if figure.name == "mean" else figure.name
@@ -105,7 +105,7 @@ def figure_sentence(storage: StorageFindings, figure: Figure) -> str:
     return f"Of the {took} that {name} of {figure.operation} took on {storage.storage}, {listed(parts)}{known}."
 
 
-def _parts(storage: StorageFindings, figure: Figure) -> Iterator[str]:
+def _parts(storage: StorageFindings, figure: SplitFigure) -> Iterator[str]:
     """The causes that matter, the largest first; a lock that matters before all others."""
     split = figure.split
     if figure.locked:
@@ -128,7 +128,7 @@ def _words(storage: StorageFindings, cause: str, part_ns: float) -> str:
     return text or _WORDS[cause]
 
 
-def _queue(figure: Figure) -> str:
+def _queue(figure: SplitFigure) -> str:
     """The lock queue, and where its time was spent, unless that was in its own transactions alone."""
     split = figure.split
     whole = _behind_all(split, split.locked)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.frames import Floats, Mask, Run, table
+from reports.frames import Floats, Mask, StudyRun, table
 from reports.gather import Axis
 from reports.judged_time import inside
 from reports.lockrows import UNNAMED
@@ -65,7 +65,7 @@ class SessionActivity:
         return np.asarray(np.nan_to_num(sum(self.by_class.values(), np.zeros(1))))
 
 
-def read_sessions(runs: Sequence[Run], axis: Axis) -> SessionActivity:
+def read_sessions(runs: Sequence[StudyRun], axis: Axis) -> SessionActivity:
     """The mean over all successful samples of all rounds; the sum of several databases."""
     samples = {name: [_samples_of(run, name) for run in runs] for name in _databases(runs)}
     seen = [found for selected in samples.values() if (found := _means(runs, selected, axis)) is not None]
@@ -93,7 +93,7 @@ def _by_class(judged: Mapping[State, float] | None) -> dict[str, float]:
     return {name: sum(mean for (c, _), mean in judged.items() if c == name) for name in CLASSES}
 
 
-def _databases(runs: Sequence[Run]) -> list[str | None]:
+def _databases(runs: Sequence[StudyRun]) -> list[str | None]:
     """The databases of the sessions; only None where they are not distinguished."""
     found: dict[str, None] = {}
     for run in runs:
@@ -103,7 +103,7 @@ def _databases(runs: Sequence[Run]) -> list[str | None]:
     return list(found) if len(found) > 1 else [None]
 
 
-def _samples_of(run: Run, database: str | None) -> _Samples:
+def _samples_of(run: StudyRun, database: str | None) -> _Samples:
     rows, ticks = table(run.directory, "sessions"), table(run.directory, "ticks")
     return (
         (rows, ticks)
@@ -116,7 +116,9 @@ def _summed(means: Sequence[Floats], observed: Mask) -> Floats:
     return np.where(observed, np.nansum(np.stack(means), axis=0), np.nan)
 
 
-def _means(runs: Sequence[Run], samples: Sequence[_Samples], axis: Axis) -> tuple[dict[State, Floats], Mask] | None:
+def _means(
+    runs: Sequence[StudyRun], samples: Sequence[_Samples], axis: Axis
+) -> tuple[dict[State, Floats], Mask] | None:
     """By state, with the bins that have a sample; None without samples."""
     seen = [(run, sample) for run, sample in zip(runs, samples, strict=True) if sample[0].num_rows]
     if not seen:
@@ -130,7 +132,7 @@ def _means(runs: Sequence[Run], samples: Sequence[_Samples], axis: Axis) -> tupl
         return {state: np.where(ticks > 0, count / ticks, np.nan) for state, count in counts.items()}, ticks > 0
 
 
-def _judged(runs: Sequence[Run], samples: Sequence[_Samples]) -> dict[State, float] | None:
+def _judged(runs: Sequence[StudyRun], samples: Sequence[_Samples]) -> dict[State, float] | None:
     seen: Counter[State] = Counter()
     times = 0
     for run, (rows, ticks) in zip(runs, samples, strict=True):
@@ -141,7 +143,7 @@ def _judged(runs: Sequence[Run], samples: Sequence[_Samples]) -> dict[State, flo
     return {state: count / times for state, count in seen.items()} if times else None
 
 
-def _ticked(run: Run, ticks: pa.Table, axis: Axis) -> Floats:
+def _ticked(run: StudyRun, ticks: pa.Table, axis: Axis) -> Floats:
     """Number of samples in each bin."""
     bins = axis.bins(successful_ticks(ticks), run)
     return np.bincount(bins[bins >= 0], minlength=axis.count).astype(np.float64)
@@ -155,7 +157,7 @@ def _at_work(rows: pa.Table) -> pd.DataFrame:
     return frame.assign(wait_class=known, operation=frame["operation"].fillna(UNNAMED))
 
 
-def _counts(rows: pa.Table, run: Run, axis: Axis) -> dict[State, Floats]:
+def _counts(rows: pa.Table, run: StudyRun, axis: Axis) -> dict[State, Floats]:
     """Sessions in all samples of each bin."""
     frame = _at_work(rows)
     frame["bin"] = axis.bins(frame["t_ns"].to_numpy(), run)

@@ -12,7 +12,7 @@ MOST_STAGES: Final = 127
 
 
 @dataclass(frozen=True)
-class Stage:
+class RunStage:
     """A stage as it happened; as it was planned where the timeline was not written. Times in ns since the origin."""
 
     name: str
@@ -21,7 +21,9 @@ class Stage:
     judge: bool
 
 
-def stages(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]) -> tuple[Stage, ...]:
+def stages(
+    rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]
+) -> tuple[RunStage, ...]:
     """`rows` are those of the timeline. A stage without a recorded end ended when the next began, when the load
     ended or, in a run that was cut off, as planned. Raises UnreadableError for inconsistent rows."""
     planned = {stage["name"]: stage for stage in manifest.get("stages") or ()}
@@ -34,21 +36,21 @@ def stages(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: 
     return tuple(_happened(row, planned, following) for row, following in zip(seen, nexts, strict=True))
 
 
-def judged(all_stages: Sequence[Stage]) -> tuple[Window, ...]:
+def judged(all_stages: Sequence[RunStage]) -> tuple[Window, ...]:
     """The windows of the stages that are marked as judged."""
     return merged((stage.started_ns, stage.ended_ns) for stage in all_stages if stage.judge)
 
 
-def _planned(stage: Mapping[str, Any]) -> Stage:
+def _planned(stage: Mapping[str, Any]) -> RunStage:
     started = round(stage["starts_s"] * 1e9)
-    return Stage(stage["name"], started, started + round(stage["duration_s"] * 1e9), bool(stage["judge"]))
+    return RunStage(stage["name"], started, started + round(stage["duration_s"] * 1e9), bool(stage["judge"]))
 
 
-def _happened(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], following: int | None) -> Stage:
+def _happened(row: Mapping[str, Any], planned: Mapping[str, Mapping[str, Any]], following: int | None) -> RunStage:
     plan = planned.get(row["subject"], {})
     expected = row["started_ns"] + round(plan.get("duration_s", 0) * 1e9)
     ended = next(ns for ns in (row["ended_ns"], following, expected) if ns is not None)
-    return Stage(row["subject"], row["started_ns"], ended, _is_judged(row, plan))
+    return RunStage(row["subject"], row["started_ns"], ended, _is_judged(row, plan))
 
 
 def _is_judged(row: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:

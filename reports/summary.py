@@ -9,13 +9,13 @@ from loadtests.records.vocabulary import PUSHES
 from reports.blast import Blast, PodBlast, Span, words
 from reports.countedsummary import counted_summary
 from reports.figures import LOCK_WAIT, WHOLE, recorded_outcomes, shown, waits_known
-from reports.findings import Findings, Measure, StageFigures, StorageFindings
+from reports.findings import Findings, Measure, StageMeasures, StorageFindings
 from reports.gather import FROM_STAMP
 from reports.handshakes import handshakes
 from reports.headline import ACCEPT, Headline
 from reports.ledgerchecks import ledger_checks
 from reports.locksummary import lock_summary
-from reports.phases import Phase, phases
+from reports.phases import StudyPhase, phases
 from reports.phrases import behind
 from reports.sentence import sentence
 from reports.slis import SLIS
@@ -103,7 +103,7 @@ def _by_pod(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _phase(phase: Phase) -> dict[str, Any]:
+def _phase(phase: StudyPhase) -> dict[str, Any]:
     return {
         **{"phase": phase.name, "judge": phase.judge, "starts_s": phase.starts_s, "lasted_s": phase.lasted_s},
         "events": [event.number for event in phase.events],
@@ -115,7 +115,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
     }
 
 
-def _stage(figures: StageFigures) -> dict[str, Any]:
+def _stage(figures: StageMeasures) -> dict[str, Any]:
     return {"outcomes": dict(figures.outcomes), "response_ms": _plain({"p50": figures.p50, "p99": figures.p99})}
 
 

@@ -9,7 +9,7 @@ from loadtests.records.strictjson import parse_json
 
 
 @dataclass(frozen=True)
-class Event:
+class TimelineEvent:
     """An action, or a fault. `number` is its position in its run, from 1: plots show it, and the table below
     explains it. Times in ns since the origin; `ended_ns` None: it still lasted when the run ended."""
 
@@ -37,16 +37,16 @@ class Event:
         return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
-def events(rows: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
+def events(rows: Iterable[Mapping[str, Any]]) -> tuple[TimelineEvent, ...]:
     """The rows of a timeline except stages. Unreadable details are left out."""
     seen = sorted((row for row in rows if row["kind"] != "stage"), key=lambda row: int(row["started_ns"]))
     return tuple(_event(number, row) for number, row in enumerate(seen, 1))
 
 
-def _event(number: int, row: Mapping[str, Any]) -> Event:
+def _event(number: int, row: Mapping[str, Any]) -> TimelineEvent:
     detail = detail_of(row["detail"])
     found = detail.get("found")
-    return Event(
+    return TimelineEvent(
         number,
         row["kind"],
         row["subject"],

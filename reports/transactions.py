@@ -9,7 +9,7 @@ import pyarrow as pa
 from loadtests.records.files import UnreadableError
 from loadtests.records.streams import read_batches
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES
-from reports.frames import MISSING, Ints, Mask, Run
+from reports.frames import MISSING, Ints, Mask, StudyRun
 from reports.interval_index import IntervalIndex, Pairs
 from reports.memory import trim_memory
 
@@ -61,7 +61,7 @@ class Transactions:
         return Transactions(self.databases, *(getattr(self, f.name)[mask] for f in fields(self)[1:]))
 
 
-def read_transactions(run: Run) -> Transactions:
+def read_transactions(run: StudyRun) -> Transactions:
     databases: dict[str, int] = {}
     files = run.directory.table_files("transactions")
     pieces = [_piece(b, pod, databases, engine(run)) for pod, file in enumerate(files) for b in read_batches(file)]
@@ -79,7 +79,7 @@ def read_transactions(run: Run) -> Transactions:
     return Transactions(tuple(databases), *columns)
 
 
-def engine(run: Run) -> str:
+def engine(run: StudyRun) -> str:
     """The name of the only database of a run whose rows do not contain it."""
     return str((run.manifest.get("engine") or {}).get("name") or "database")
 

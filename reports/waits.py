@@ -8,16 +8,16 @@ import numpy as np
 
 from reports.attribution import Attribution
 from reports.density import density
-from reports.frames import Floats, Ints, Run
+from reports.frames import Floats, Ints, StudyRun
 from reports.gather import Axis
-from reports.lockledger import LockLedger, Part, WaitSource, read_ledger, together_known
+from reports.lockledger import LockLedger, SourceWaits, WaitSource, read_ledger, together_known
 from reports.sampled import Sampled, sampled
 
-__all__ = ["Waits", "read_waits", "together", "waits_of"]
+__all__ = ["LockWaits", "read_waits", "together", "waits_of"]
 
 
 @dataclass
-class Waits:
+class LockWaits:
     """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when they were not observed.
 
     `seconds` counts waits that began in judged stages, by (waiter, root blocker); `sampled` is the sampled part of it,
@@ -33,7 +33,7 @@ class Waits:
     sessions: dict[str, Floats] = field(default_factory=dict)
     stages: Floats = field(default_factory=lambda: np.zeros(0))
     """The mean number of sessions waiting in each stage: seconds waited in each second."""
-    databases: dict[str, "Waits"] = field(default_factory=dict)
+    databases: dict[str, "LockWaits"] = field(default_factory=dict)
     """The same by database; empty in each of these."""
 
     @property
@@ -63,12 +63,12 @@ class Waits:
         return timed + low, timed + high
 
 
-def read_waits(run: Run, axis: Axis) -> Waits:
+def read_waits(run: StudyRun, axis: Axis) -> LockWaits:
     ledger = read_ledger(run)
     return waits_of(ledger, [part.attribution() for part in ledger.parts], axis)
 
 
-def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis) -> Waits:
+def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis) -> LockWaits:
     """Waits of each database and of all; the latter are unknown when one database is."""
     databases = {
         name: _of_database(ledger, attributions, axis, name, source) for name, source in ledger.sources.items()
@@ -81,11 +81,11 @@ def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis
 
 def _of_database(
     ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis, name: str, source: WaitSource
-) -> Waits:
+) -> LockWaits:
     edges = _stage_edges(ledger.run)
-    waits = Waits(source.known, source.period_s, stages=np.zeros(len(edges) // 2))
+    waits = LockWaits(source.known, source.period_s, stages=np.zeros(len(edges) // 2))
     if source.known is None:
-        return Waits(None)
+        return LockWaits(None)
     for attribution in attributions:
         for (kind, holder), seconds in attribution.root.items():
             if kind.database == name:
@@ -96,7 +96,7 @@ def _of_database(
     return waits
 
 
-def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) -> None:
+def _count(waits: LockWaits, part: SourceWaits, database: int, stages: Ints, bins: Ints) -> None:
     rows = part.rows
     noticed = rows.noticed
     for code in np.unique(rows.waiter[rows.database == database]):
@@ -113,11 +113,11 @@ def _count(waits: Waits, part: Part, database: int, stages: Ints, bins: Ints) ->
         waits.sampled[name] += sampled(rows, rows.judged & selected)
 
 
-def _added(parts: Sequence[Waits]) -> Waits:
+def _added(parts: Sequence[LockWaits]) -> LockWaits:
     """The sum over several databases of one run."""
     if not parts or any(part.known is None for part in parts):
-        return Waits(None)
-    whole = Waits(_known_together(parts), _longest_s(parts), stages=np.sum([part.stages for part in parts], axis=0))
+        return LockWaits(None)
+    whole = LockWaits(_known_together(parts), _longest_s(parts), stages=np.sum([part.stages for part in parts], axis=0))
     for part in parts:
         _count_in(whole, part)
         for waiter, seen in part.sessions.items():
@@ -125,26 +125,26 @@ def _added(parts: Sequence[Waits]) -> Waits:
     return whole
 
 
-def together(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
+def together(runs: Sequence[StudyRun], rounds: Sequence[LockWaits], axis: Axis) -> LockWaits:
     """Rounds of one storage: seconds added, sessions averaged over the time that each lasted; unknown when one of them
     was not observed."""
     databases = dict.fromkeys(name for waits in rounds for name in waits.databases)
-    by_database = {name: [w.databases.get(name, Waits(None)) for w in rounds] for name in databases}
+    by_database = {name: [w.databases.get(name, LockWaits(None)) for w in rounds] for name in databases}
     found = _averaged(runs, rounds, axis)
     return replace(found, databases={name: _averaged(runs, parts, axis) for name, parts in by_database.items()})
 
 
-def _averaged(runs: Sequence[Run], rounds: Sequence[Waits], axis: Axis) -> Waits:
+def _averaged(runs: Sequence[StudyRun], rounds: Sequence[LockWaits], axis: Axis) -> LockWaits:
     if not rounds or any(w.known is None for w in rounds):
-        return Waits(None)
-    whole = Waits(_known_together(rounds), _longest_s(rounds), stages=_mean([w.stages for w in rounds]))
+        return LockWaits(None)
+    whole = LockWaits(_known_together(rounds), _longest_s(rounds), stages=_mean([w.stages for w in rounds]))
     for part in rounds:
         _count_in(whole, part)
     whole.sessions = mean_over_time(runs, [part.sessions for part in rounds], axis)
     return whole
 
 
-def mean_over_time(runs: Sequence[Run], rounds: Sequence[Mapping[str, Floats]], axis: Axis) -> dict[str, Floats]:
+def mean_over_time(runs: Sequence[StudyRun], rounds: Sequence[Mapping[str, Floats]], axis: Axis) -> dict[str, Floats]:
     """The mean of the rounds in each bin, over the time that each lasted."""
     widths = [axis.widths_s(run) for run in runs]
     lasted = np.maximum(np.sum(widths, axis=0), 1e-9)
@@ -161,15 +161,15 @@ def _mean(parts: Sequence[Floats]) -> Floats:
     return np.asarray(np.mean([part[:shared] for part in parts], axis=0), dtype=np.float64)
 
 
-def _longest_s(parts: Sequence[Waits]) -> float | None:
+def _longest_s(parts: Sequence[LockWaits]) -> float | None:
     return max((part.period_s for part in parts if part.period_s is not None), default=None)
 
 
-def _known_together(parts: Sequence[Waits]) -> str:
+def _known_together(parts: Sequence[LockWaits]) -> str:
     return together_known([part.known for part in parts if part.known])
 
 
-def _count_in(whole: Waits, part: Waits) -> None:
+def _count_in(whole: LockWaits, part: LockWaits) -> None:
     for pair, seconds in part.seconds.items():
         whole.seconds[pair] += seconds
     for waiter in part.sessions:
@@ -177,7 +177,7 @@ def _count_in(whole: Waits, part: Waits) -> None:
         whole.sampled[waiter] += part.sampled[waiter]
 
 
-def _stage_edges(run: Run) -> Ints:
+def _stage_edges(run: StudyRun) -> Ints:
     """Edges of the stages: every other bin between these is a stage."""
     edges = [moment for stage in run.stages for moment in (stage.started_ns, stage.ended_ns)]
     return np.maximum.accumulate(np.array(edges or [0, 0], dtype=np.int64))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from reports.gate.rounds import Pool, Round, agreed
-from reports.gate.verdicts import Check, Figure, Verdict
+from reports.gate.verdicts import Check, CheckFigure, Verdict
 
 _LONGER = "ask for longer judged stages or more load; more rounds do not help"
 
@@ -21,7 +21,7 @@ class Blocking(NamedTuple):
 def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
     """Why the verdict of the figures does not stand; empty when the figures alone are undecided."""
 
-    def certain(places: Sequence[int]) -> Figure:
+    def certain(places: Sequence[int]) -> CheckFigure:
         return replace(pool(places), certain=True)
 
     alone = agreed([Round(replace(r.figure, certain=True)) for r in rounds], certain)
@@ -34,7 +34,7 @@ def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
     return f"the figures alone would fail, but not if all lost and all unattributed attempts had been good{explained}"
 
 
-def longer(enough: str, figures: Sequence[Figure], blocking: Blocking) -> str:
+def longer(enough: str, figures: Sequence[CheckFigure], blocking: Blocking) -> str:
     """Advice to make more attempts per round; `enough` is the sentence with their number."""
     faults = f"a pass needs runs without these faults: {names(blocking.passes)}" if blocking.passes else ""
     return "; ".join(filter(None, [disagreement(figures), enough, _LONGER, faults]))
@@ -45,7 +45,7 @@ def names(faults: Iterable[Check]) -> str:
     return ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in faults))
 
 
-def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
+def contradiction(figures: Sequence[CheckFigure], faults: Sequence[Check]) -> str:
     """Which rounds contradict each other, and their faults; empty when none do."""
     verdicts = [figure.verdict for figure in figures]
     if not {Verdict.PASS, Verdict.FAIL} <= set(verdicts):
@@ -58,18 +58,18 @@ def contradiction(figures: Sequence[Figure], faults: Sequence[Check]) -> str:
     return f"{disagreement(figures)}; more data does not reconcile them: {where}"
 
 
-def _is_of(fault: Check, figure: Figure) -> bool:
+def _is_of(fault: Check, figure: CheckFigure) -> bool:
     return fault.run == figure.run if figure.run is not None else fault.round == figure.round
 
 
-def disagreement(figures: Sequence[Figure]) -> str:
+def disagreement(figures: Sequence[CheckFigure]) -> str:
     verdicts = [figure.verdict.value for figure in figures]
     return f"the rounds do not agree: {', '.join(verdicts)}" if len(set(verdicts)) > 1 else ""
 
 
-def without_data(figures: Sequence[Figure]) -> str:
+def without_data(figures: Sequence[CheckFigure]) -> str:
     return ", ".join(name(figure) for figure in figures if not figure.n)
 
 
-def name(figure: Figure) -> str:
+def name(figure: CheckFigure) -> str:
     return figure.run or f"round {figure.round}"

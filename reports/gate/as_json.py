@@ -3,7 +3,7 @@
 from typing import Any
 
 from reports.gate.objectives import Objectives
-from reports.gate.verdicts import Check, Figure, Judgement
+from reports.gate.verdicts import Check, CheckFigure, Judgement
 
 FORMAT = 1
 
@@ -31,7 +31,7 @@ def _check(check: Check) -> dict[str, Any]:
     }
 
 
-def _round(figure: Figure) -> dict[str, Any]:
+def _round(figure: CheckFigure) -> dict[str, Any]:
     return {
         **{"round": figure.round, "run": figure.run, "verdict": figure.verdict.value},
         **{"observed": figure.observed, "n": figure.n, "interval": list(figure.bounds) if figure.n else None},

@@ -21,7 +21,7 @@ _EARLIEST_NS = -1_000_000_000
 
 
 @dataclass(frozen=True)
-class Attempts:
+class JudgedAttempts:
     """Attempts of one operation in judged time: outcome names by code, the response of each in ns, and which were cut
     off by the end of the run or failed by a limit of the generator's host (None: none)."""
 
@@ -34,7 +34,7 @@ class Attempts:
     """Which were under way while the host was under other load, or wait for what a local error kept away."""
 
 
-def count(attempts: Attempts, within_s: float) -> Counts:
+def count(attempts: JudgedAttempts, within_s: float) -> Counts:
     """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. The bad ones that the
     end of the run cut off within the time, or that failed locally, might have become good."""
     code = {name: i for i, name in enumerate(attempts.outcomes)}
@@ -83,7 +83,7 @@ def count_batches(
     return counts, rows
 
 
-def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses) -> Attempts:
+def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses) -> JudgedAttempts:
     codes = codes_of(batch.schema)
     planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
     if operation not in codes["operation"] or "run_ended" not in codes["error"]:
@@ -97,4 +97,4 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], 
     outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
     local = np.isin(error, [code for code, name in enumerate(codes["error"]) if name in LOCAL_ERRORS])
     cut_off = error == codes["error"].index("run_ended")
-    return Attempts(codes["outcome"], outcome, ended - planned, cut_off, local, explained)
+    return JudgedAttempts(codes["outcome"], outcome, ended - planned, cut_off, local, explained)

@@ -11,7 +11,7 @@ from reports.gate.rounds import Round, agreed
 from reports.gate.shares import counts_of, missing_of
 from reports.gate.soundness import CheckedRun
 from reports.gate.statistics import difference_bounds, least
-from reports.gate.verdicts import Bias, Check, Comparison, Figure, Verdict
+from reports.gate.verdicts import Bias, Check, CheckFigure, Comparison, Verdict
 
 _MANY = 1 << 24
 """Factor for attempts that makes the intervals of shares negligible."""
@@ -85,7 +85,7 @@ def _blocking(candidate: Sequence[Check], baseline: Sequence[Check]) -> advice.B
     )
 
 
-def _pooled(objective: Objective, pairs: Sequence[Pair], places: Sequence[int]) -> Figure:
+def _pooled(objective: Objective, pairs: Sequence[Pair], places: Sequence[int]) -> CheckFigure:
     return judge_difference(objective, together([pairs[place] for place in places]))
 
 
@@ -104,12 +104,12 @@ def together(pairs: Sequence[Pair]) -> Pair:
     return Pair(_sum([pair.candidate for pair in whole]), _sum([pair.baseline for pair in whole]))
 
 
-def judge_difference(objective: Objective, pair: Pair) -> Figure:
+def judge_difference(objective: Objective, pair: Pair) -> CheckFigure:
     """Fail when the candidate is worse by more than the margin, beyond the interval. Pass when it cannot be worse by
     the whole error budget, unless it is shown to be worse and seems so by more than the margin. Else unknown."""
     (new, old), budget = (side.counts for side in pair[:2]), 1 - objective.target
     if not new.n or not old.n:
-        return Figure(None, 0, (-1.0, 1.0), Verdict.UNKNOWN, round=pair.round)
+        return CheckFigure(None, 0, (-1.0, 1.0), Verdict.UNKNOWN, round=pair.round)
     observed = new.good / new.n - old.good / old.n
     bounds = difference_bounds(new.good, new.n, old.good, old.n)
     lowest = difference_bounds(new.good, new.n, old.good + old.unattributed, old.n)[0]
@@ -117,7 +117,7 @@ def judge_difference(objective: Objective, pair: Pair) -> Figure:
     alike = lowest > -budget and (bounds[1] >= 0 or observed >= -margin)
     verdict = Verdict.FAIL if bounds[1] < -margin else Verdict.PASS if alike else Verdict.UNKNOWN
     certain = _highest(pair) < -margin
-    return Figure(observed, new.n + old.n, bounds, verdict, certain, pair.round)
+    return CheckFigure(observed, new.n + old.n, bounds, verdict, certain, pair.round)
 
 
 def _highest(pair: Pair) -> float:
@@ -174,7 +174,7 @@ def _undecided(objective: Objective, pairs: Sequence[Pair], blocking: advice.Blo
     return advice.longer(enough, figures, blocking)
 
 
-def _too_much_worse(objective: Objective, figures: Sequence[Figure]) -> str:
+def _too_much_worse(objective: Objective, figures: Sequence[CheckFigure]) -> str:
     margin = objective.margin * (1 - objective.target)
     by = [(-f.observed, advice.name(f)) for f in figures if f.observed is not None and f.observed <= -margin]
     where = ", ".join(f"{share:.3%} in {name}" for share, name in by) or "more than that in all rounds together"

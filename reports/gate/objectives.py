@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.configuration.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.configuration.source import Document, read_documents, read_source
 from loadtests.configuration.validation import validate
-from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, Service, SLISpec, margin_of
+from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, OpenSloService, SLISpec, margin_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _File:
     def __init__(self) -> None:
         self.slos: list[tuple[Document, SLO]] = []
         self.slis: list[tuple[Document, SLI]] = []
-        self.services: list[tuple[Document, Service]] = []
+        self.services: list[tuple[Document, OpenSloService]] = []
 
     def add(self, document: Document) -> list[Problem]:
         """Add a document; return its problems."""
@@ -92,7 +92,7 @@ class _File:
                 self.slos.append((document, parsed))
             case SLI():
                 self.slis.append((document, parsed))
-            case Service():
+            case OpenSloService():
                 self.services.append((document, parsed))
         return problems
 
@@ -130,7 +130,7 @@ def _objective(slo: SLO, sli: SLISpec, default_margin: float) -> Objective:
     return Objective(name, title, good.operation, good.within_s, slo.spec.objectives[0].target, margin)
 
 
-def _duplicates(documents: Sequence[tuple[Document, SLO | SLI | Service]]) -> Iterator[Problem]:
+def _duplicates(documents: Sequence[tuple[Document, SLO | SLI | OpenSloService]]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for document, parsed in documents:
         place, name = ("metadata", "name"), parsed.metadata.name

@@ -126,7 +126,7 @@ class SLOMetadata(Metadata):
     annotations: Annotated[dict[str, str], AfterValidator(_of_slo)] = Field(default_factory=dict)
 
 
-class Document(_Model):
+class OpenSloDocument(_Model):
     """What every document has."""
 
     api_version: Literal["openslo/v1"] = Field(alias="apiVersion")
@@ -137,19 +137,19 @@ class ServiceSpec(_Model):
     description: Text = ""
 
 
-class Service(Document):
+class OpenSloService(OpenSloDocument):
     kind: Literal["Service"]
     metadata: ServiceMetadata
     spec: ServiceSpec
 
 
-class Attempts(_Model):
+class AttemptsSpec(_Model):
     """All attempts of an operation that were not refused."""
 
     operation: Annotated[str, AfterValidator(_operation)]
 
 
-class GoodAttempts(Attempts):
+class GoodAttempts(AttemptsSpec):
     """Attempts that ended ok within a time, counted from the planned moment."""
 
     within_s: LongerThanNothing = Field(alias="within")
@@ -157,7 +157,7 @@ class GoodAttempts(Attempts):
 
 class TotalSource(_Model):
     type: Literal["loadtests"]
-    spec: Attempts
+    spec: AttemptsSpec
 
 
 class GoodSource(_Model):
@@ -191,7 +191,7 @@ class SLISpec(_Model):
     ratio_metric: RatioMetric = Field(alias="ratioMetric")
 
 
-class SLI(Document):
+class SLI(OpenSloDocument):
     kind: Literal["SLI"]
     spec: SLISpec
 
@@ -203,7 +203,7 @@ class Indicator(_Model):
     spec: SLISpec
 
 
-class Target(_Model):
+class SloTarget(_Model):
     display_name: str = Field(default="", alias="displayName", max_length=200)
     target: float = Field(gt=0, lt=1)
 
@@ -237,7 +237,7 @@ class SLOSpec(_Model):
     indicator: Indicator | None = None
     indicator_ref: Name | None = Field(default=None, alias="indicatorRef")
     budgeting_method: Literal["Occurrences"] = Field(alias="budgetingMethod")
-    objectives: tuple[Target, ...] = Field(min_length=1, max_length=1, strict=False)
+    objectives: tuple[SloTarget, ...] = Field(min_length=1, max_length=1, strict=False)
     time_window: Annotated[tuple[TimeWindow, ...], BeforeValidator(_one_window)] = Field(
         default=(), alias="timeWindow", strict=False
     )
@@ -249,10 +249,10 @@ class SLOSpec(_Model):
         return self
 
 
-class SLO(Document):
+class SLO(OpenSloDocument):
     kind: Literal["SLO"]
     metadata: SLOMetadata
     spec: SLOSpec
 
 
-KINDS: Mapping[str, type[Document]] = {"SLO": SLO, "SLI": SLI, "Service": Service}
+KINDS: Mapping[str, type[OpenSloDocument]] = {"SLO": SLO, "SLI": SLI, "Service": OpenSloService}

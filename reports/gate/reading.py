@@ -22,7 +22,7 @@ from reports.gate.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, Ru
 from reports.gate.objectives import Objective
 from reports.generator import exhausted, local_errors, slowed, strain
 from reports.judged_time import blind_times, length_ns, merged, overlap_ns
-from reports.stages import Stage, judged, stages
+from reports.stages import RunStage, judged, stages
 from reports.storages import asked, by_run
 
 _S = 1_000_000_000
@@ -200,7 +200,7 @@ def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
     return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in checks)
 
 
-def _coverage(run: RunDirectory, end: Json, happened: Sequence[Stage]) -> ProbeCoverage | None:
+def _coverage(run: RunDirectory, end: Json, happened: Sequence[RunStage]) -> ProbeCoverage | None:
     """Coverage by the probe with the least. Time that the observer reports as missed counts as judged time, unless
     ticks place it elsewhere."""
     if not end.get("observer"):

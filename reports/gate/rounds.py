@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reports.gate.verdicts import Figure, Verdict
+from reports.gate.verdicts import CheckFigure, Verdict
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
@@ -11,7 +11,7 @@ PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 class Round(NamedTuple):
     """A figure, and whether the faults of its runs let a verdict on it stand."""
 
-    figure: Figure
+    figure: CheckFigure
     lets_pass: bool = True
     lets_fail: bool = True
 
@@ -20,7 +20,7 @@ class Round(NamedTuple):
         return self.lets_fail and self.figure.verdict is FAIL and self.figure.certain
 
 
-Pool = Callable[[Sequence[int]], Figure]
+Pool = Callable[[Sequence[int]], CheckFigure]
 """The figure of the rounds at these places, taken together."""
 
 

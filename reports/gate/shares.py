@@ -8,7 +8,7 @@ from reports.gate.objectives import Objective
 from reports.gate.rounds import Round, agreed
 from reports.gate.soundness import CheckedRun
 from reports.gate.statistics import attempts_to_pass, exact_bounds
-from reports.gate.verdicts import Bias, Check, Figure, Verdict, objective_check
+from reports.gate.verdicts import Bias, Check, CheckFigure, Verdict, objective_check
 
 
 def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: str) -> Check:
@@ -16,7 +16,7 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
     counts = [counts_of(objective, checked.run) for checked in runs]
     missing = [missing_of(checked.run) for checked in runs]
 
-    def pool(places: Sequence[int]) -> Figure:
+    def pool(places: Sequence[int]) -> CheckFigure:
         together = sum((counts[place] for place in places), Counts(0, 0))
         return judge_share(together, objective.target, missing=sum(missing[place] for place in places))
 
@@ -47,14 +47,14 @@ def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: s
     )
 
 
-def judge_share(counts: Counts, target: float, run: RunEvidence | None = None, missing: int = 0) -> Figure:
+def judge_share(counts: Counts, target: float, run: RunEvidence | None = None, missing: int = 0) -> CheckFigure:
     """Pass when the lower bound lies above the target, fail when the upper bound lies below it, else unknown. The fail
     is certain when it stays one with every unattributed and every missing attempt counted as good."""
     good, n = counts.good, counts.n
     bounds = exact_bounds(good, n)
     verdict = Verdict.PASS if bounds[0] > target else Verdict.FAIL if bounds[1] < target else Verdict.UNKNOWN
     at_best = exact_bounds(good + counts.unattributed + missing, n + missing)[1]
-    return Figure(
+    return CheckFigure(
         good / n if n else None,
         n,
         bounds,
@@ -91,7 +91,7 @@ def _no_data(objective: Objective, counts: Counts) -> str:
     return f"no data: no {objective.operation} was planned in judged time; do the scenario's stages have judge: true?"
 
 
-def _undecided(objective: Objective, figures: Sequence[Figure], blocking: advice.Blocking) -> str:
+def _undecided(objective: Objective, figures: Sequence[CheckFigure], blocking: advice.Blocking) -> str:
     """Why figures that do not contradict each other are undecided, and what would make them pass."""
     target = objective.target
     if empty := advice.without_data(figures):

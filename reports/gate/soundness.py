@@ -28,7 +28,7 @@ _UNWATCHED = "watch a pod that the harness starts itself, or set loadtests/obser
 _UNSEEING = "reduce the load on this host, or move the database to a host of its own"
 
 
-class Finding(NamedTuple):
+class SoundnessFinding(NamedTuple):
     """What a check found: `reason` is empty when nothing is wrong. `limit` and `unit` are those of `observed`."""
 
     reason: str = ""
@@ -37,45 +37,47 @@ class Finding(NamedTuple):
     unit: str = ""
 
 
-def unreadable(run: RunEvidence) -> Finding:
-    return Finding(run.broken)
+def unreadable(run: RunEvidence) -> SoundnessFinding:
+    return SoundnessFinding(run.broken)
 
 
-def aborted(run: RunEvidence) -> Finding:
-    return Finding(f"aborted: there is no end.json; {_AGAIN}" if run.reason is None else "")
+def aborted(run: RunEvidence) -> SoundnessFinding:
+    return SoundnessFinding(f"aborted: there is no end.json; {_AGAIN}" if run.reason is None else "")
 
 
-def cut_short_with_other_agents(run: RunEvidence) -> Finding:
+def cut_short_with_other_agents(run: RunEvidence) -> SoundnessFinding:
     if run.reason not in CUT_SHORT or not run.other_agents:
-        return Finding()
-    return Finding(f"{_ended_early(run).reason}; before that, {_named(run.other_agents)}")
+        return SoundnessFinding()
+    return SoundnessFinding(f"{_ended_early(run).reason}; before that, {_named(run.other_agents)}")
 
 
-def cut_short(run: RunEvidence) -> Finding:
-    return _ended_early(run) if run.reason in CUT_SHORT else Finding()
+def cut_short(run: RunEvidence) -> SoundnessFinding:
+    return _ended_early(run) if run.reason in CUT_SHORT else SoundnessFinding()
 
 
-def broke_down(run: RunEvidence) -> Finding:
-    return Finding() if run.reason in (None, "completed", *CUT_SHORT) else _ended_early(run)
+def broke_down(run: RunEvidence) -> SoundnessFinding:
+    return SoundnessFinding() if run.reason in (None, "completed", *CUT_SHORT) else _ended_early(run)
 
 
-def other_load(run: RunEvidence) -> Finding:
+def other_load(run: RunEvidence) -> SoundnessFinding:
     if run.reason != "completed" or not run.missing_load:
-        return Finding()
+        return SoundnessFinding()
     named = _named(run.missing_load)
-    return Finding(f"the run is marked as completed, but its rows show another load than planned: {named}; {_AGAIN}")
+    return SoundnessFinding(
+        f"the run is marked as completed, but its rows show another load than planned: {named}; {_AGAIN}"
+    )
 
 
-def actions_undone(run: RunEvidence) -> Finding:
+def actions_undone(run: RunEvidence) -> SoundnessFinding:
     if run.reason != "completed" or not run.undone_actions:
-        return Finding()
-    return Finding(f"actions of the timeline were not carried out: {_named(run.undone_actions)}; {_AGAIN}")
+        return SoundnessFinding()
+    return SoundnessFinding(f"actions of the timeline were not carried out: {_named(run.undone_actions)}; {_AGAIN}")
 
 
-def without_plan(run: RunEvidence) -> Finding:
+def without_plan(run: RunEvidence) -> SoundnessFinding:
     if not run.without_plan:
-        return Finding()
-    return Finding(f"the load cannot be compared with its plan: {run.without_plan}; was the run copied whole?")
+        return SoundnessFinding()
+    return SoundnessFinding(f"the load cannot be compared with its plan: {run.without_plan}; was the run copied whole?")
 
 
 def _named(differences: Sequence[str]) -> str:
@@ -83,29 +85,29 @@ def _named(differences: Sequence[str]) -> str:
     return "; ".join(differences[:_NAMED]) + (f" (and {more} more)" if more > 0 else "")
 
 
-def _ended_early(run: RunEvidence) -> Finding:
+def _ended_early(run: RunEvidence) -> SoundnessFinding:
     detail = f" ({run.detail})" if run.detail else ""
-    return Finding(f"ended early: {run.reason}{detail}; {_AGAIN}")
+    return SoundnessFinding(f"ended early: {run.reason}{detail}; {_AGAIN}")
 
 
-def not_counted(run: RunEvidence) -> Finding:
+def not_counted(run: RunEvidence) -> SoundnessFinding:
     kept = run.kept
     if kept is None:
-        return Finding(f"the number of lost operations is unknown: there is no end.json; {_AGAIN}")
+        return SoundnessFinding(f"the number of lost operations is unknown: there is no end.json; {_AGAIN}")
     if kept.lost is None and kept.lost_at_most is None:
-        return Finding(f"it is unknown how many operations were lost; {_AGAIN}")
+        return SoundnessFinding(f"it is unknown how many operations were lost; {_AGAIN}")
     if kept.found > kept.written:
-        return Finding(
+        return SoundnessFinding(
             f"{kept.written} operations were written, {kept.found} are in the files: some are not of this run"
         )
-    return Finding()
+    return SoundnessFinding()
 
 
-def operations_lost(run: RunEvidence) -> Finding:
+def operations_lost(run: RunEvidence) -> SoundnessFinding:
     kept = run.kept
     if kept is None:
-        return Finding()
-    found = partial(Finding, limit=0.0, unit="operations lost")
+        return SoundnessFinding()
+    found = partial(SoundnessFinding, limit=0.0, unit="operations lost")
     if kept.lost is None and kept.lost_at_most is not None:
         return found(f"it is unknown how many operations were lost, {kept.lost_at_most} at most; {_AGAIN}")
     if kept.lost:
@@ -117,36 +119,39 @@ def operations_lost(run: RunEvidence) -> Finding:
     return found(observed=0)
 
 
-def saturated(run: RunEvidence) -> Finding:
+def saturated(run: RunEvidence) -> SoundnessFinding:
     if run.saturated is None:
-        return Finding(f"it is unknown whether the generator kept up; {_AGAIN}")
+        return SoundnessFinding(f"it is unknown whether the generator kept up; {_AGAIN}")
     if not run.saturated or not run.slowed:
-        return Finding()
+        return SoundnessFinding()
     strain = f" ({run.strain})" if run.strain else ""
     busy = f"; {run.host_load}" if run.host_load else ""
-    return Finding(f"the generator was saturated: it made the latency itself{strain}{busy}; {_LIGHTER}")
+    return SoundnessFinding(f"the generator was saturated: it made the latency itself{strain}{busy}; {_LIGHTER}")
 
 
-def short_of_resources(run: RunEvidence) -> Finding:
+def short_of_resources(run: RunEvidence) -> SoundnessFinding:
     if not run.saturated or run.slowed:
-        return Finding()
-    return Finding(f"the generator was saturated: {run.strain}; {_MORE}")
+        return SoundnessFinding()
+    return SoundnessFinding(f"the generator was saturated: {run.strain}; {_MORE}")
 
 
-def exhausted(run: RunEvidence) -> Finding:
-    return Finding(f"this host ran out of resources: {run.exhausted}; {_MORE}" if run.exhausted else "")
+def exhausted(run: RunEvidence) -> SoundnessFinding:
+    return SoundnessFinding(f"this host ran out of resources: {run.exhausted}; {_MORE}" if run.exhausted else "")
 
 
-def under_other_load(run: RunEvidence) -> Finding:
-    return Finding(run.host_load)
+def under_other_load(run: RunEvidence) -> SoundnessFinding:
+    return SoundnessFinding(run.host_load)
 
 
-def unobserved(run: RunEvidence) -> Finding:
+def unobserved(run: RunEvidence) -> SoundnessFinding:
     coverage = run.coverage
     if coverage is None:
-        return Finding(f"there was no observer; {_UNWATCHED}")
+        return SoundnessFinding(f"there was no observer; {_UNWATCHED}")
     found = partial(
-        Finding, observed=coverage.blind_s, limit=BLIND_SHARE * coverage.judged_s, unit="s blind in judged time"
+        SoundnessFinding,
+        observed=coverage.blind_s,
+        limit=BLIND_SHARE * coverage.judged_s,
+        unit="s blind in judged time",
     )
     if coverage.blind_s <= BLIND_SHARE * coverage.judged_s:
         return found("")
@@ -160,7 +165,7 @@ class Soundness(NamedTuple):
     reported. `why` explains the `bias` of the fault; the documentation quotes it."""
 
     check: str
-    find: Callable[[RunEvidence], Finding]
+    find: Callable[[RunEvidence], SoundnessFinding]
     bias: Bias
     why: str
 
@@ -231,18 +236,20 @@ def check_run(run: RunEvidence, objectives: Objectives) -> CheckedRun:
 
 def _check(run: RunEvidence, lines: Sequence[Soundness]) -> Check:
     """One check of a run: the first fault of its lines, else a pass with the figure of the last line."""
-    found = Finding()
+    found = SoundnessFinding()
     for line in lines:
         try:
             found = line.find(run)
         except Exception as error:  # any error: a check that crashed must not become a pass
-            return _fault(run, line, Finding(f"the check crashed: {type(error).__name__}: {error}"), Bias.EITHER)
+            return _fault(
+                run, line, SoundnessFinding(f"the check crashed: {type(error).__name__}: {error}"), Bias.EITHER
+            )
         if found.reason:
             return _fault(run, line, found, line.bias)
     return _as_check(run, lines[0].check, found)
 
 
-def _fault(run: RunEvidence, line: Soundness, found: Finding, bias: Bias) -> Check:
+def _fault(run: RunEvidence, line: Soundness, found: SoundnessFinding, bias: Bias) -> Check:
     """A fault that can only have caused failures leaves a pass as it is, so its check does not decide: it turns the
     objectives that fail into `unknown`."""
     check = replace(_as_check(run, line.check, found), verdict=Verdict.UNKNOWN, bias=bias)
@@ -251,6 +258,6 @@ def _fault(run: RunEvidence, line: Soundness, found: Finding, bias: Bias) -> Che
     return replace(check, decides=False, reason=f"{found.reason}; this can only cause failures, so a pass stands")
 
 
-def _as_check(run: RunEvidence, name: str, found: Finding) -> Check:
+def _as_check(run: RunEvidence, name: str, found: SoundnessFinding) -> Check:
     figure = found.observed, found.limit, found.unit
     return Check(name, Verdict.PASS, run.storage, run.round, run.run, *figure, reason=found.reason)

@@ -66,7 +66,7 @@ def compose(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Figure:
+class CheckFigure:
     """A share of good attempts, or the difference of two, with one-sided 95 % bounds and the verdict on it alone.
 
     `certain`: a fail that would be one if every operation whose outcome is not known had been good.
@@ -99,7 +99,7 @@ class Check:
     n: int | None = None
     interval: tuple[float, float] | None = None
     reason: str = ""
-    rounds: tuple[Figure, ...] = ()
+    rounds: tuple[CheckFigure, ...] = ()
     decides: bool = True
     bias: Bias = Bias.NONE
     """Of a run's fault: what it may have done to the figures of the run."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 
 from loadtests.engines import is_single_threaded
 from reports.countedwaits import SampledRows, counted_wait_s
-from reports.counters import Counted
+from reports.counters import CounterGrowth
 from reports.endings import LOST, Ended, endings_by_operation
 from reports.findings import Findings, StorageFindings
 from reports.page.section import Section
-from reports.page.table import Table
+from reports.page.table import PageTable
 from reports.phrases import busy_words
 from reports.redisthread import Thread, threads
 from reports.wording import NONE, digits, duration, times
@@ -49,7 +49,7 @@ def _percent(share: float) -> str:
     return f"{digits(share * 100)} %"
 
 
-def ended(findings: Findings) -> Table:
+def ended(findings: Findings) -> PageTable:
     """One row per operation and storage."""
     several = any(len({database for database, _ in s.endings}) > 1 for s in findings.storages)
     kinds = sorted(
@@ -76,7 +76,7 @@ def ended(findings: Findings) -> Table:
         "lost",
         "retries per 1,000",
     ]
-    return Table(
+    return PageTable(
         caption,
         columns,
         rows,
@@ -100,7 +100,7 @@ def _ended(storage: StorageFindings, operation: str, entry: Ended) -> list[str]:
     return [f"{entry.attempts:,}", *counts, _percent(entry.lost / entry.attempts) if entry.lost else "0", retries]
 
 
-def totals(findings: Findings) -> Table:
+def totals(findings: Findings) -> PageTable:
     """Of servers that count transactions and waits."""
     rows = [
         [s.storage, name, *_totals(entry, s.sampled.get(name))]
@@ -124,10 +124,10 @@ def totals(findings: Findings) -> Table:
         "commits",
         "rollbacks",
     ]
-    return Table(caption, columns, rows, 2, "What the servers counted" if rows else "")
+    return PageTable(caption, columns, rows, 2, "What the servers counted" if rows else "")
 
 
-def _totals(counted: Counted, sampled: SampledRows | None) -> list[str]:
+def _totals(counted: CounterGrowth, sampled: SampledRows | None) -> list[str]:
     if not counted.seen_s:
         return [_seen(counted), *["unknown"] * 6]
 
@@ -146,12 +146,12 @@ def _totals(counted: Counted, sampled: SampledRows | None) -> list[str]:
     ]
 
 
-def _seen(counted: Counted) -> str:
+def _seen(counted: CounterGrowth) -> str:
     resets = f", reset {times(counted.resets)}" if counted.resets else ""
     return f"{counted.seen:.0%}{resets}"
 
 
-def _least(counted: Counted) -> str:
+def _least(counted: CounterGrowth) -> str:
     return "" if counted.whole else "≥ "
 
 
@@ -159,7 +159,7 @@ def _between(low: float, high: float) -> str:
     return digits(low) if digits(low) == digits(high) else f"{digits(low)} … {digits(high)}"
 
 
-def commands(findings: Findings) -> Table:
+def commands(findings: Findings) -> PageTable:
     rows = [
         [s.storage, name, *row]
         for s in findings.storages
@@ -180,10 +180,10 @@ def commands(findings: Findings) -> Table:
         "rejected or failed",
         "seen",
     ]
-    return Table(caption, columns, rows, 3, "How Redis used its one thread" if rows else "")
+    return PageTable(caption, columns, rows, 3, "How Redis used its one thread" if rows else "")
 
 
-def _commands(thread: Thread, counted: Counted) -> Iterator[list[str]]:
+def _commands(thread: Thread, counted: CounterGrowth) -> Iterator[list[str]]:
     """All commands together, then each."""
     yield ["all commands", _between(thread.low * 100, thread.high * 100), NONE, NONE, NONE, _seen(counted)]
     for command in thread.commands:
@@ -192,7 +192,7 @@ def _commands(thread: Thread, counted: Counted) -> Iterator[list[str]]:
             yield [command.name, digits(command.share * 100), rate, mean, f"{command.wrong:,}", _seen(counted)]
 
 
-def slow(findings: Findings) -> Table:
+def slow(findings: Findings) -> PageTable:
     watched = [(s, name, thread) for s in findings.storages for name, thread in threads(s.counted).items()]
     rows = [
         [
@@ -214,7 +214,7 @@ def slow(findings: Findings) -> Table:
     caption = "Single commands and scripts that took longer than the server's slowlog-log-slower-than, by client. All other clients waited meanwhile. Unknown: SLOWLOG dropped them before they were read."
     columns = ["storage", "database", "sent by", "times", "together", "each", "of the time, %"]
     empty = "None in SLOWLOG. Where it could not be read, a doubt states it."
-    return Table(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
+    return PageTable(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
 
 
 COUNTED: Mapping[str, Section] = {

@@ -41,19 +41,19 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class FigureGroup:
     name: str
     rows: tuple[Row, ...]
 
 
-def groups(findings: Findings, frame: pd.DataFrame, swatches: Mapping[str, str]) -> list[Group]:
+def groups(findings: Findings, frame: pd.DataFrame, swatches: Mapping[str, str]) -> list[FigureGroup]:
     """Accept first, then in the order of the vocabulary; operations without rows are left out."""
     ordered = [ACCEPT, *(m for m in MEASURES if m != ACCEPT)]
     text, bounds = (shown(frame, column) for column in ("text", "bounds"))
     known = waits_known(frame)
     made = [(name, [s.storage for s, _ in findings.of(name)]) for name in ordered]
     return [
-        Group(
+        FigureGroup(
             title(name),
             tuple(_row(s, text[name, s], bounds[name, s], known.get((name, s)), swatches) for s in selected),
         )

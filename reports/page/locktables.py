@@ -7,7 +7,7 @@ from reports.durations import WaitDurations
 from reports.findings import Findings
 from reports.frames import Floats
 from reports.lockrows import UNNAMED
-from reports.page.table import Table, number
+from reports.page.table import PageTable, number
 from reports.sampled import Sampled
 from reports.wording import NONE, digits, duration
 
@@ -17,7 +17,7 @@ _STATEMENT = 600
 """Characters of a statement that are shown."""
 
 
-def blame(findings: Findings) -> Table:
+def blame(findings: Findings) -> PageTable:
     rows = [
         [s.storage, waiter, holder, *(_seconds(table.get((waiter, holder))) for table in tables), str(s.blame.known)]
         for s in findings.storages
@@ -29,7 +29,7 @@ def blame(findings: Findings) -> Table:
         "Seconds that sessions waited for a lock, judged stages, rounds pooled: by the holder at that moment, and by the root "
         "blocker. Less than a millisecond is left out."
     )
-    return Table(
+    return PageTable(
         caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
     )
 
@@ -38,17 +38,17 @@ def _seconds(waited: float | None) -> str:
     return NONE if not waited else f"{waited:,.3f}"
 
 
-def depths(findings: Findings) -> Table:
+def depths(findings: Findings) -> PageTable:
     rows = [
         [s.storage, f"{d}", f"{seconds:,.3f}"]
         for s in findings.storages
         for d, seconds in sorted(s.blame.depth_s.items())
     ]
     caption = "Seconds waited by the number of sessions ahead, the root included; judged stages."
-    return Table(caption, ["storage", "sessions ahead", "seconds"], rows, title="Length of the queues")
+    return PageTable(caption, ["storage", "sessions ahead", "seconds"], rows, title="Length of the queues")
 
 
-def by_database(findings: Findings) -> Table:
+def by_database(findings: Findings) -> PageTable:
     """Empty where no storage has several databases."""
     rows = [
         [s.storage, database, waiter, holder, f"{seconds:,.3f}", number(seconds / (s.judged_s or 1)), str(waits.known)]
@@ -59,10 +59,10 @@ def by_database(findings: Findings) -> Table:
     ]
     caption = "Seconds waited, and in each judged second, which is the mean number of sessions waiting; judged stages."
     columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
-    return Table(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
+    return PageTable(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
 
 
-def worst(findings: Findings) -> Table:
+def worst(findings: Findings) -> PageTable:
     """The worst waits of the whole study."""
     found = sorted((w for s in findings.storages for w in s.blame.worst), key=lambda w: -w.waited_ns)[:_WORST]
     caption = (
@@ -72,13 +72,13 @@ def worst(findings: Findings) -> Table:
     return _waits(findings, found, "The ten worst waits", caption)
 
 
-def worst_by_storage(findings: Findings) -> Table:
+def worst_by_storage(findings: Findings) -> PageTable:
     found = [w for s in findings.storages for w in s.blame.worst[:_WORST]]
     caption = "Longest first in each storage; rounds pooled, judged stages."
     return _waits(findings, found, "The ten worst waits of each storage", caption)
 
 
-def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -> Table:
+def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -> PageTable:
     several = any(len(s.waits.databases) > 1 for s in findings.storages)
     rows = [[w.run, *([w.database] if several else []), *_wait(w)] for w in found]
     columns = [
@@ -94,7 +94,7 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
         "statement",
     ]
     texts = len(columns)
-    return Table(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True)
+    return PageTable(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True)
 
 
 def _wait(w: Worst) -> list[str]:
@@ -110,7 +110,7 @@ def nothing_seen(findings: Findings) -> str:
     return f"None was observed; unknown on {', '.join(unknown)}." if unknown else "None: no lock wait was observed."
 
 
-def convoys(findings: Findings) -> Table:
+def convoys(findings: Findings) -> PageTable:
     found = sorted((c for s in findings.storages for c in s.blame.convoys), key=lambda c: -(c.over_s - c.cause_over_s))
     rows = [
         [c.run, c.database, c.object, c.cause, *(f"{digits(at)} s" for at in (c.began_s, c.cause_over_s, c.over_s)),
@@ -121,14 +121,14 @@ def convoys(findings: Findings) -> Table:
                "outlived it by", "sessions", "waited together"]  # fmt: skip
     caption = "Lock queues that lasted longer than their cause held the lock, the longest after its release first."
     empty = "None: no queue outlived its cause." if _blame_known(findings) else nothing_seen(findings)
-    return Table(caption, columns, rows, 4, "Convoys", empty, packed=True)
+    return PageTable(caption, columns, rows, 4, "Convoys", empty, packed=True)
 
 
 def _blame_known(findings: Findings) -> bool:
     return all(s.blame.known is not None for s in findings.storages)
 
 
-def durations(findings: Findings) -> Table:
+def durations(findings: Findings) -> PageTable:
     """Timed waits by minimum duration, and the sampled time of the others."""
     rows = []
     for s in findings.storages:
@@ -148,7 +148,7 @@ def durations(findings: Findings) -> Table:
         "those sampled, s",
         "others sampled, s",
     ]
-    return Table(caption, columns, rows, 2)
+    return PageTable(caption, columns, rows, 2)
 
 
 _EDGES_S = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -168,7 +168,7 @@ def _sampled(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
     return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
-def calibration(findings: Findings) -> Table:
+def calibration(findings: Findings) -> PageTable:
     """Every figure; those that did not pass come first."""
     found = sorted((row for s in findings.storages for row in s.calibration), key=lambda row: row.verdict == "pass")
     rows = [
@@ -178,7 +178,7 @@ def calibration(findings: Findings) -> Table:
     ]  # fmt: skip
     caption = "Locks held for known times before the load began, compared with the probes' rows. Tolerance: the least share, or the largest error, that passes."
     columns = ["verdict", "run", "engine", "database", "source", "figure", "found", "tolerance", "n", "why"]
-    return Table(caption, columns, rows, len(columns), alarms=("fail", "unknown"), packed=True)
+    return PageTable(caption, columns, rows, len(columns), alarms=("fail", "unknown"), packed=True)
 
 
 def _measured(row: Calibrated, figure: float | None) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from reports.blast import Blast, PodBlast, after_another
 from reports.findings import Findings, Measure, StorageFindings
 from reports.lockcosts import lock_costs
-from reports.page.table import Table, number
-from reports.phases import Phase, phases
-from reports.timeline import Event
+from reports.page.table import PageTable, number
+from reports.phases import StudyPhase, phases
+from reports.timeline import TimelineEvent
 from reports.wording import FAILED, NONE, digits, duration, listed, value, with_interval
 
 
-def events(findings: Findings) -> Table:
+def events(findings: Findings) -> PageTable:
     rows = [
         [
             f"{event.number}" if event.ok else f"{event.number} {FAILED}",
@@ -31,7 +31,7 @@ def events(findings: Findings) -> Table:
     ]
     columns = ["number", "run", "at", "what", "on", "result", "took", "found"]
     caption = f"Actions and faults by their number; {FAILED} marks those that failed."
-    return Table(caption, columns, rows, 8, packed=True)
+    return PageTable(caption, columns, rows, 8, packed=True)
 
 
 def _found(found: Any) -> str:
@@ -47,11 +47,11 @@ def _found(found: Any) -> str:
     return listed([str(one) for one in found]) if isinstance(found, list) else str(found)
 
 
-def _took(event: Event) -> str:
+def _took(event: TimelineEvent) -> str:
     return "still active at the end" if event.ended_ns is None else duration((event.ended_ns - event.started_ns) / 1e9)
 
 
-def by_pod(findings: Findings) -> Table:
+def by_pod(findings: Findings) -> PageTable:
     rows = [
         [s.storage, pod, *_accepts(by.get("chat.accept")), *_connections(by.get("connection.create"))]
         for s in findings.storages
@@ -60,7 +60,7 @@ def by_pod(findings: Findings) -> Table:
     columns = ["storage", "pod", "accepts", "p50", "p99", "good", "failed", "connections", "of them failed"]
     limit = duration(findings.limits_s["chat.accept"])
     caption = f"By pod, judged stages, rounds pooled, with 95 % intervals. Good: accepted within {limit}. Failed includes unknown."
-    return Table(caption, columns, rows, 2, packed=True)
+    return PageTable(caption, columns, rows, 2, packed=True)
 
 
 def _accepts(accept: Measure | None) -> list[str]:
@@ -79,7 +79,7 @@ def _bad(measure: Measure) -> int:
     return measure.outcomes["fail"] + measure.outcomes["unknown"]
 
 
-def pod_operations(findings: Findings) -> Table:
+def pod_operations(findings: Findings) -> PageTable:
     rows = [
         [
             s.storage,
@@ -95,10 +95,10 @@ def pod_operations(findings: Findings) -> Table:
         if (m := by.get(name)) is not None
     ]
     columns = ["storage", "operation", "pod", "n", "p50", "p95", "p99", "max", "failed or unknown"]
-    return Table("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True)
+    return PageTable("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True)
 
 
-def blast(findings: Findings) -> Table:
+def blast(findings: Findings) -> PageTable:
     rows = [
         [b.run.name, pod.pod, _done(pod), *_breach_cells(b, pod)]
         for s in findings.storages
@@ -111,7 +111,7 @@ def blast(findings: Findings) -> Table:
         "SLO breaches that lasted into the time from the first action on (without one: the first judged stage). In breach for: "
         "all SLIs together. Seen: the share of that time for which the best known SLI is known."
     )
-    return Table(caption, columns, rows, 3, packed=True)
+    return PageTable(caption, columns, rows, 3, packed=True)
 
 
 def _done(pod: PodBlast) -> str:
@@ -129,7 +129,7 @@ def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
     return [at, after_another(found, pod), lasted, f"{worst.worst:.0%}", worst.sli, seen]
 
 
-def story(findings: Findings) -> Table:
+def story(findings: Findings) -> PageTable:
     acted = [s for s in findings.storages if s.acted]
     databases = list(dict.fromkeys(name for s in acted for name in s.databases))
     columns = ["storage", "phase", "actions", "accepts a second", "p50", "p99", "accepts failed a second",
@@ -142,7 +142,7 @@ def story(findings: Findings) -> Table:
         "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed includes unknown. Orphans at the "
         f"end, by the ledger: {listed(left)}."
     )
-    return Table(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
+    return PageTable(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
 
 
 def _story(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[str]]:
@@ -155,10 +155,10 @@ def _story(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[
         yield [storage.storage, phase.name, done or NONE, *cells, f"{phase.swept:,}" if phase.swept else NONE]
 
 
-Figure = tuple[Callable[[Phase], float | None], Callable[[Phase], str]]
+Figure = tuple[Callable[[StudyPhase], float | None], Callable[[StudyPhase], str]]
 
 
-def _plain(figure: Callable[[Phase], float | None]) -> Figure:
+def _plain(figure: Callable[[StudyPhase], float | None]) -> Figure:
     return figure, lambda phase: number(figure(phase))
 
 
@@ -177,7 +177,7 @@ def _by_database(databases: Sequence[str]) -> list[Figure]:
     return [*waits, _plain(lambda p: p.pod_cores), *cores]
 
 
-def _cell(figure: Figure, phase: Phase, first: Phase | None) -> str:
+def _cell(figure: Figure, phase: StudyPhase, first: StudyPhase | None) -> str:
     measured, formatted = figure
     now, then = measured(phase), measured(first) if first is not None else None
     if phase is first or now is None or not then:
@@ -185,7 +185,7 @@ def _cell(figure: Figure, phase: Phase, first: Phase | None) -> str:
     return f"{formatted(phase)} ×{digits(now / then)}"
 
 
-def locks(findings: Findings) -> Table:
+def locks(findings: Findings) -> PageTable:
     rows = [
         [cost.storage, f"{cost.accepted:,}", *(_or_unknown(c) for c in (cost.waited_s, cost.cpu_s, cost.orphans))]
         for cost in lock_costs(findings)
@@ -195,7 +195,7 @@ def locks(findings: Findings) -> Table:
         "For each 1,000 accepted chats. Waiting and processor time: judged stages; orphans: those found by the ledger at the "
         "end and those swept before, over the whole run."
     )
-    return Table(caption, columns, rows)
+    return PageTable(caption, columns, rows)
 
 
 def _or_unknown(cost: float | None) -> str:

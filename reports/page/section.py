@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reports.findings import Findings, StorageFindings
-from reports.page.table import Table
+from reports.page.table import PageTable
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,10 @@ class Section:
     title: str
     finding: Callable[[Findings], list[str]]
     how: Callable[[Findings], str]
-    table: Callable[[Findings], Table]
+    table: Callable[[Findings], PageTable]
     timed: bool = False
-    beside: Sequence[Callable[[Findings], Table]] = ()
-    folded: Sequence[Callable[[Findings], Table]] = ()
+    beside: Sequence[Callable[[Findings], PageTable]] = ()
+    folded: Sequence[Callable[[Findings], PageTable]] = ()
 
 
 def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:

@@ -7,7 +7,7 @@ from reports.wording import NONE, digits
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """The first `texts` columns are words, aligned left; the first of a row is its header.
 
     One with a `title` has a heading, and is shown without rows too, with the text `empty`. `codes` are the

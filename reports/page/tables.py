@@ -10,11 +10,11 @@ from reports.handshakes import handshakes
 from reports.headline import ACCEPT
 from reports.ledgerchecks import ledger_checks
 from reports.page.figures import SHOWN, title
-from reports.page.table import Table, number
+from reports.page.table import PageTable, number
 from reports.wording import NONE, digits, duration, value, with_interval
 
 
-def overview(findings: Findings) -> Table:
+def overview(findings: Findings) -> PageTable:
     rows = [
         [
             s.storage,
@@ -36,7 +36,7 @@ def overview(findings: Findings) -> Table:
     )
     columns = ["storage", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
                "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip
-    return Table(caption, columns, rows)
+    return PageTable(caption, columns, rows)
 
 
 def _accepts(accept: Measure | None) -> list[str]:
@@ -61,17 +61,17 @@ def ledger_verdict(storage: StorageFindings) -> str:
     return "pass" if whole else "unknown"
 
 
-def service(findings: Findings) -> Table:
+def service(findings: Findings) -> PageTable:
     rows = [
         [title(name), s.storage, *(value(m.service[p]) for p in SHOWN)]
         for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
         for s, m in findings.of(name)
         if name not in ("event.deliver", FROM_STAMP)
     ]
-    return Table("Service time: from the actual start of the operation.", ["operation", "storage", *SHOWN], rows, 2)
+    return PageTable("Service time: from the actual start of the operation.", ["operation", "storage", *SHOWN], rows, 2)
 
 
-def errors(findings: Findings) -> Table:
+def errors(findings: Findings) -> PageTable:
     rows = [
         [s.storage, title(m.name), error, f"{count:,}"]
         for s in findings.storages
@@ -79,10 +79,10 @@ def errors(findings: Findings) -> Table:
         if m.name != FROM_STAMP
         for error, count in sorted(m.errors.items(), key=lambda pair: -pair[1])
     ]
-    return Table("Errors of operations, judged stages.", ["storage", "operation", "error", "n"], rows, 3)
+    return PageTable("Errors of operations, judged stages.", ["storage", "operation", "error", "n"], rows, 3)
 
 
-def connection_failures(findings: Findings) -> Table:
+def connection_failures(findings: Findings) -> PageTable:
     """Empty when every connection opened."""
     rows = [
         [s.storage, error or NONE, detail, f"{count:,}"]
@@ -90,10 +90,10 @@ def connection_failures(findings: Findings) -> Table:
         for (error, detail), count in handshakes(s.pooled).details.items()
     ]
     caption = "Errors of connections that did not open, whole runs: HTTP statuses, and other errors of the server or this host."
-    return Table(caption, ["storage", "error", "detail", "n"], rows, 3)
+    return PageTable(caption, ["storage", "error", "detail", "n"], rows, 3)
 
 
-def http_statuses(findings: Findings) -> Table:
+def http_statuses(findings: Findings) -> PageTable:
     """Empty when no handshake was refused with a status."""
     rows = [
         [s.storage, f"HTTP {status}", f"{found.judged.get(status, 0):,}", f"{count:,}"]
@@ -102,10 +102,10 @@ def http_statuses(findings: Findings) -> Table:
         for status, count in found.whole.items()
     ]
     columns = ["storage", "status", "judged stages", "whole runs"]
-    return Table("HTTP statuses of refused WebSocket handshakes.", columns, rows, 2)
+    return PageTable("HTTP statuses of refused WebSocket handshakes.", columns, rows, 2)
 
 
-def rounds(findings: Findings) -> Table:
+def rounds(findings: Findings) -> PageTable:
     rows = [
         [run, s.storage, *(value(m.rounds[run]["p99"]) if m and run in m.rounds else NONE for m in measures)]
         for s in findings.storages
@@ -116,13 +116,13 @@ def rounds(findings: Findings) -> Table:
         "p99 of the response in each round. The spread between rounds of one storage shows better than an interval how "
         "well a figure repeats."
     )
-    return Table(caption, ["run", "storage", *_SLO], rows, 2)
+    return PageTable(caption, ["run", "storage", *_SLO], rows, 2)
 
 
 _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 
 
-def operations_over_time(findings: Findings) -> Table:
+def operations_over_time(findings: Findings) -> PageTable:
     """Latency of every operation, a row for each operation, storage and bin that has any."""
     rows = [
         [title(m.name), s.storage, f"{place * findings.axis.width_s:g}", f"{found[0]:,}"]
@@ -134,22 +134,22 @@ def operations_over_time(findings: Findings) -> Table:
         if found
     ]
     caption = f"Response in bins of {duration(findings.axis.width_s)}, by planned start."
-    return Table(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
+    return PageTable(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
 
 
-def curves(findings: Findings) -> Table:
+def curves(findings: Findings) -> PageTable:
     """The distribution at round percentiles."""
     rows = [
         [title(m.name), s.storage, *(with_interval(m.response[p]) for p in SHOWN)]
         for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
         for s, m in findings.of(name)
     ]
-    return Table(
+    return PageTable(
         "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
     )
 
 
-def throughput(findings: Findings) -> Table:
+def throughput(findings: Findings) -> PageTable:
     whats = ("ok", "refused", "fail", "unknown")
     rows = [
         [s.storage, f"{i * findings.axis.width_s:g}", digits(float(s.planned_per_s[i]))]
@@ -158,10 +158,10 @@ def throughput(findings: Findings) -> Table:
         for i in range(findings.axis.count)
     ]
     caption = "Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds."
-    return Table(caption, ["storage", "from, s", "planned", *whats], rows)
+    return PageTable(caption, ["storage", "from, s", "planned", *whats], rows)
 
 
-def resources(findings: Findings) -> Table:
+def resources(findings: Findings) -> PageTable:
     roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
     rows = [
         [s.storage, f"{i * findings.axis.width_s:g}"]
@@ -174,10 +174,10 @@ def resources(findings: Findings) -> Table:
         for i in range(findings.axis.count)
     ]
     columns = ["storage", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
-    return Table("Cores used and memory resident by role, mean of the rounds.", columns, rows)
+    return PageTable("Cores used and memory resident by role, mean of the rounds.", columns, rows)
 
 
-def runs(findings: Findings) -> Table:
+def runs(findings: Findings) -> PageTable:
     pooled = {run.name for s in findings.storages for run in s.pooled}
     rows = [
         [
@@ -204,23 +204,23 @@ def runs(findings: Findings) -> Table:
         "in the figures",
         "rows; lost",
     ]
-    return Table("Runs in the order they were made.", columns, rows, 9)
+    return PageTable("Runs in the order they were made.", columns, rows, 9)
 
 
-def settings(findings: Findings) -> Table:
+def settings(findings: Findings) -> PageTable:
     rows = [
         [s.storage, str(name), str(setting)]
         for s in findings.storages
         for name, setting in ((s.pooled[0].manifest.get("engine") or {}).get("settings") or {}).items()
     ]
-    return Table("Read back from the engine at the start.", ["storage", "setting", "value"], rows, 3)
+    return PageTable("Read back from the engine at the start.", ["storage", "setting", "value"], rows, 3)
 
 
-def versions(findings: Findings) -> Table:
+def versions(findings: Findings) -> PageTable:
     manifest = next((run.manifest for run in findings.runs if run.manifest), {})
     kept = ("scenario", "seed", "host", "harness", "generator", "packages")
     rows = [[path, str(leaf)] for key in kept for path, leaf in _leaves(key, manifest.get(key))]
-    return Table("The same for all runs.", ["what", "value"], rows, 2)
+    return PageTable("The same for all runs.", ["what", "value"], rows, 2)
 
 
 def _leaves(path: str, found: Any) -> Iterator[tuple[str, Any]]:

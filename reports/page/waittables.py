@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from reports.findings import Findings, StorageFindings
 from reports.headline import ACCEPT
 from reports.page.figures import title
-from reports.page.table import Table, number
+from reports.page.table import PageTable, number
 from reports.sessions import CLASSES
 from reports.splits import CAUSES, FIGURES, Split, cause_label
 from reports.wording import NONE, digits, duration, value
 
 
-def over_time(findings: Findings) -> Table:
+def over_time(findings: Findings) -> PageTable:
     """Latency of accepts and sessions waiting, a row for each storage and bin."""
-    return Table(
+    return PageTable(
         f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
         f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
         ["storage", "from, s", "n", "p50", "p95", "p99", "waiting", *CLASSES],
@@ -36,7 +36,7 @@ def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[s
     ]
 
 
-def sessions_by_database(findings: Findings) -> Table:
+def sessions_by_database(findings: Findings) -> PageTable:
     """Empty where no run has several databases."""
     rows = [
         [s.storage, database, *(number(by.get(name)) for name in CLASSES)]
@@ -44,10 +44,10 @@ def sessions_by_database(findings: Findings) -> Table:
         for database, by in s.sessions.databases.items()
     ]
     caption = "Mean number of sessions by database and wait class, judged stages; a dash where not observed."
-    return Table(caption, ["storage", "database", *CLASSES], rows, 2, packed=True)
+    return PageTable(caption, ["storage", "database", *CLASSES], rows, 2, packed=True)
 
 
-def states(findings: Findings) -> Table:
+def states(findings: Findings) -> PageTable:
     """Sessions by wait class and operation, the most frequent first."""
     rows = [
         [s.storage, wait_class, operation, digits(mean)]
@@ -58,10 +58,10 @@ def states(findings: Findings) -> Table:
     caption = (
         "Mean number of sessions at work by wait class and operation, judged stages; fewer than 0.005 are left out."
     )
-    return Table(caption, ["storage", "wait class", "operation", "sessions"], rows, 3, title="Sessions at work")
+    return PageTable(caption, ["storage", "wait class", "operation", "sessions"], rows, 3, title="Sessions at work")
 
 
-def causes(findings: Findings) -> Table:
+def causes(findings: Findings) -> PageTable:
     rows = [
         [title(operation), s.storage, figure, held_by(split)]
         + [("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
@@ -75,7 +75,7 @@ def causes(findings: Findings) -> Table:
         "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations around it. "
         "n: operations around it; behind: holders and objects of the locks, including locks of earlier calls and of the pool."
     )
-    return Table(
+    return PageTable(
         caption,
         ["operation", "storage", "figure", "behind", "took", *map(cause_label, CAUSES), "n"],
         rows,

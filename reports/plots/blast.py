@@ -10,7 +10,7 @@ from reports.blast import Blast, PodBlast
 from reports.findings import Findings
 from reports.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
 from reports.plots.timeaxis import mark_stages, number
-from reports.timeline import Event
+from reports.timeline import TimelineEvent
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
 _BREACHED, _UNSEEN = OUTCOME_STYLES["fail"].light, "#c9cfd7"
@@ -56,7 +56,7 @@ def _pods(blast: Blast) -> list[str]:
     return [pod.pod for pod in blast.pods]
 
 
-def _acted_on(event: Event, rows: list[str]) -> list[int]:
+def _acted_on(event: TimelineEvent, rows: list[str]) -> list[int]:
     """The rows of an event: its pods and its databases."""
     named = {*event.pods, *event.databases}
     return [place for place, name in enumerate(rows) if name in named or event.subject == f"pod {name}"]
@@ -96,7 +96,7 @@ def _bar(axis: Any, middle: float, span: tuple[float, float], **style: Any) -> N
     axis.broken_barh([(span[0], span[1] - span[0])], (middle - _BAR_HEIGHT / 2, _BAR_HEIGHT), linewidth=0, **style)
 
 
-def _event(axis: Any, blast: Blast, event: Event, names: list[str]) -> None:
+def _event(axis: Any, blast: Blast, event: TimelineEvent, names: list[str]) -> None:
     at_s = blast.moment_s(event)
     colour = ACTED if event.ok else WRONG
     axis.axvline(at_s, color=colour, linewidth=0.7, alpha=0.35, linestyle=(0, (2, 2)), zorder=1)

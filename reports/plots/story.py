@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import Floats, Run
+from reports.frames import Floats, StudyRun
 from reports.plots.overtime import AT_LEAST
 from reports.plots.style import (
     ACTED,
@@ -62,7 +62,7 @@ def story(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     return whole
 
 
-def _words(axis: Any, run: Run, lines: int) -> None:
+def _words(axis: Any, run: StudyRun, lines: int) -> None:
     """List the actions and faults by number."""
     axis.axis("off")
     axis.set_ylim(lines, 0)
@@ -118,7 +118,7 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
             axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, handlelength=1.6)
 
 
-def _phases(panels: Any, run: Run) -> None:
+def _phases(panels: Any, run: StudyRun) -> None:
     """Every other phase shaded through all panels, its name along the top; actions and faults through all of them."""
     for place, stage in enumerate(run.stages):
         weight = "bold" if stage.judge else "normal"

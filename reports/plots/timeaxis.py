@@ -3,10 +3,10 @@
 from typing import Any
 
 from reports.findings import StorageFindings
-from reports.frames import Run
+from reports.frames import StudyRun
 from reports.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
-from reports.stages import Stage
-from reports.timeline import Event
+from reports.stages import RunStage
+from reports.timeline import TimelineEvent
 from reports.wording import FAILED
 
 _NEAR_PT = 14
@@ -23,7 +23,7 @@ def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
     mark_events(axis, storage.pooled[0], numbers=names)
 
 
-def mark_stages(axis: Any, run: Run, *, names: bool) -> None:
+def mark_stages(axis: Any, run: StudyRun, *, names: bool) -> None:
     """Shades the judged stages and draws a line where each stage begins."""
     for place, stage in enumerate(run.stages):
         start, end = span_s(run, stage)
@@ -34,7 +34,7 @@ def mark_stages(axis: Any, run: Run, *, names: bool) -> None:
             name_stage(axis, run, stage, most=_letters(axis, run, place), fontsize=_NAME_PT)
 
 
-def _letters(axis: Any, run: Run, place: int) -> int:
+def _letters(axis: Any, run: StudyRun, place: int) -> int:
     """Number of letters of a stage's name that fit: limited to the width of the stage next to another long name."""
     per_s = _pt_per_s(axis, run) / (_NAME_PT * _LETTER)
     start, end = span_s(run, run.stages[place])
@@ -45,16 +45,16 @@ def _letters(axis: Any, run: Run, place: int) -> int:
     return 30
 
 
-def _pt_per_s(axis: Any, run: Run) -> float:
+def _pt_per_s(axis: Any, run: StudyRun) -> float:
     width_pt = axis.get_position().width * axis.figure.get_size_inches()[0] * 72
     return float(width_pt / (max(run.ended_ns - run.started_ns, 1) / 1e9))
 
 
-def span_s(run: Run, stage: Stage) -> tuple[float, float]:
+def span_s(run: StudyRun, stage: RunStage) -> tuple[float, float]:
     return (stage.started_ns - run.started_ns) / 1e9, (stage.ended_ns - run.started_ns) / 1e9
 
 
-def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 30, **style: Any) -> None:
+def name_stage(axis: Any, run: StudyRun, stage: RunStage, up_pt: float = 2, most: int = 30, **style: Any) -> None:
     """Write the stage's name `up_pt` points above the axis, cut to `most` letters."""
     start, end = span_s(run, stage)
     axis.annotate(
@@ -70,7 +70,7 @@ def name_stage(axis: Any, run: Run, stage: Stage, up_pt: float = 2, most: int = 
     )
 
 
-def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
+def mark_events(axis: Any, run: StudyRun, *, numbers: bool) -> None:
     """A line where each action and fault began, a tint for as long as it lasted; its number, where that is wanted."""
     near_s = _NEAR_PT / _pt_per_s(axis, run)
     last_s, level = -near_s, 0
@@ -87,7 +87,7 @@ def mark_events(axis: Any, run: Run, *, numbers: bool) -> None:
             number(axis, event, start_s, -2 - level * _LEVEL_PT)
 
 
-def number(axis: Any, event: Event, at_s: float, down_pt: float, y: float = 1.0) -> None:
+def number(axis: Any, event: TimelineEvent, at_s: float, down_pt: float, y: float = 1.0) -> None:
     """The event's number in a small box at a moment; `y` is a share of the axis' height. A failed one has a
     cross, to be visible without colour."""
     colour = ACTED if event.ok else WRONG
@@ -108,5 +108,5 @@ def number(axis: Any, event: Event, at_s: float, down_pt: float, y: float = 1.0)
     )
 
 
-def label(event: Event) -> str:
+def label(event: TimelineEvent) -> str:
     return f"{event.number}" if event.ok else f"{event.number} {FAILED}"

@@ -5,7 +5,7 @@ import json
 import pytest
 from studies import NS, STAGES, Op, healthy_ticks, healthy_timeline, write_run
 
-from reports.gate.counting import Attempts, count
+from reports.gate.counting import JudgedAttempts, count
 from reports.gate.evidence import Counts, Kept, LedgerCheck
 from reports.gate.objectives import Objective
 from reports.gate.reading import read_evidence, study_storages
@@ -91,7 +91,9 @@ def test_one_operation_may_have_several_objectives(study):
 def test_codes_are_read_from_the_table_itself():
     import numpy as np
 
-    attempts = Attempts(["unknown", "ok", "refused"], np.array([0, 1, 1, 2], np.uint8), np.array([1, 1, 10**9, 1]))
+    attempts = JudgedAttempts(
+        ["unknown", "ok", "refused"], np.array([0, 1, 1, 2], np.uint8), np.array([1, 1, 10**9, 1])
+    )
     assert count(attempts, 0.5) == Counts(1, 2, 1)
 
 

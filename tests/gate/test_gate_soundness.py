@@ -10,7 +10,7 @@ from reports.gate import soundness
 from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.judge import judge
 from reports.gate.objectives import Objective, Objectives
-from reports.gate.soundness import SOUNDNESS, Finding, Soundness
+from reports.gate.soundness import SOUNDNESS, Soundness, SoundnessFinding
 from reports.gate.verdicts import Bias, Comparison, Verdict
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
@@ -88,7 +88,9 @@ def test_blind_observer_leaves_fail_of_replayed_outage(counts):
 
 
 def test_fault_that_only_causes_failures_lets_pass_stand(monkeypatch):
-    line = Soundness("host", lambda _: Finding("another process used 2 processors"), Bias.CAUSES, "it slows the pod")
+    line = Soundness(
+        "host", lambda _: SoundnessFinding("another process used 2 processors"), Bias.CAUSES, "it slows the pod"
+    )
     monkeypatch.setattr(soundness, "SOUNDNESS", (*SOUNDNESS, line))
     assert verdict(healthy(ALL_GOOD)) is PASS
     judgement = judge(OBJECTIVES, Evidence((healthy(ALL_BAD),)))
@@ -183,7 +185,9 @@ def test_blind_observer_on_either_side_leaves_a_worse_candidate(old, new, side):
 
 
 def test_fault_of_the_baseline_is_named_in_a_comparison(monkeypatch):
-    line = Soundness("host", lambda r: Finding("busy" if r.storage == "old" else ""), Bias.CAUSES, "it slows the pod")
+    line = Soundness(
+        "host", lambda r: SoundnessFinding("busy" if r.storage == "old" else ""), Bias.CAUSES, "it slows the pod"
+    )
     monkeypatch.setattr(soundness, "SOUNDNESS", (*SOUNDNESS, line))
     runs = {"old": [healthy(ALL_GOOD, storage="old")], "new": [healthy(ALL_GOOD)]}
     judgement = judge(OBJECTIVES, Evidence((*runs["old"], *runs["new"])), Comparison("old", "new"))

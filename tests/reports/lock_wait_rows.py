@@ -6,7 +6,7 @@ import numpy as np
 from studies import Op, write_run
 
 from reports.blame import Blame, Convoy, Worst
-from reports.causes import Causes
+from reports.causes import CauseFindings
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
@@ -42,7 +42,7 @@ def waiting(storage, word=""):
     convoy = Convoy("01-a", base, row, 6.0, accept, 6.5, 9.0, 12, 30.0)
     return replace(
         storage,
-        causes=Causes("event", "", splits, over),
+        causes=CauseFindings("event", "", splits, over),
         blame=Blame("event", pairs, pairs, {1: 3.0, 2: 0.5, 9: 0.5}, (convoy,), (worst,)),
         durations=WaitDurations(
             "event and sampled", 0.01, np.logspace(-2, 1, 13), np.arange(12.0), SHORT, open=2, period_s=0.05

@@ -7,7 +7,7 @@ from studies import NS, Op, write_run
 from waiting import only, wait
 
 from reports.countedwaits import counted_wait_s
-from reports.counters import Counted, counted_together, growth
+from reports.counters import CounterGrowth, counted_together, growth
 from reports.findings import find
 from reports.frames import read_study
 from reports.headline import headline
@@ -70,7 +70,7 @@ def test_a_total_that_never_comes_is_none():
 
 
 def test_round_without_counters_makes_the_sum_partial():
-    one = Counted("redis", 10.0, 10.0, 0, {"a": 5})
+    one = CounterGrowth("redis", 10.0, 10.0, 0, {"a": 5})
     both = counted_together([{"redis": one}, {"redis": one}], [10.0, 10.0])["redis"]
     assert (both.grown, both.seen, both.whole) == ({"a": 10}, 1.0, True)
     half = counted_together([{"redis": one}, {}], [10.0, 10.0])["redis"]

@@ -16,7 +16,7 @@ from reports.page import counted
 from reports.phrases import busy_words, database_words
 from reports.plots.endings import lost_attempts, lost_operations
 from reports.plots.style import storage_styles, styled
-from reports.redisthread import Command, Slow, Thread
+from reports.redisthread import CommandUse, SlowCommand, Thread
 from reports.sentence import sentence
 
 ACCEPT, SEND = "chat.accept", "message.send"
@@ -181,13 +181,13 @@ def test_of_several_databases_the_busy_one_is_named(tmp_path):
 
 
 def test_bounds_that_are_the_same_are_one_figure():
-    command = Command("evalsha", 0.9, 1, 0.1, 0)
+    command = CommandUse("evalsha", 0.9, 1, 0.1, 0)
     assert busy_words(Thread(0.9, 0.902, (command,), (), 0)) == "90 % busy (most with evalsha)"
     assert busy_words(Thread(0.0, 0.0, (), (), 0)) == "0 % busy"
 
 
 def test_client_of_slow_commands_is_named():
-    eval_, slow = Command("eval", 0.8, 100, 0.08, 0), Slow("report_build", 100, 8.0, 0.8)
+    eval_, slow = CommandUse("eval", 0.8, 100, 0.08, 0), SlowCommand("report_build", 100, 8.0, 0.8)
     assert busy_words(Thread(0.8, 0.8, (eval_,), (slow,), 0)) == "80 % busy (most with eval by report_build)"
-    seldom = Slow("report_build", 1, 0.1, 0.01)
+    seldom = SlowCommand("report_build", 1, 0.1, 0.01)
     assert busy_words(Thread(0.8, 0.8, (eval_,), (seldom,), 0)) == "80 % busy (most with eval)"

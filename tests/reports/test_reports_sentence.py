@@ -7,7 +7,7 @@ import pytest
 from reports.lockrows import NO_HOLDER, UNNAMED, WRITE_LOCK
 from reports.names import OTHERS
 from reports.phrases import behind, lock_of, queue
-from reports.sentence import Figure, figure_sentence
+from reports.sentence import SplitFigure, figure_sentence
 from reports.splits import CAUSES, Split
 
 ROW, OTHER = "row of accounts", "row of chats"
@@ -26,7 +26,7 @@ def phrase(locks, through=(), parts=(), **more):
     ns["lock"] = sum(locks.values()) * 1e6
     felt = {cause: {pair: ms * 1e6 for pair, ms in pairs.items()} for cause, pairs in dict(through).items()}
     split = Split(100e6, 40, ns, {pair: ms * 1e6 for pair, ms in locks.items()}, felt, **more)
-    text = figure_sentence(KNOWN, Figure("chat.accept", "p99", split))
+    text = figure_sentence(KNOWN, SplitFigure("chat.accept", "p99", split))
     return text.removeprefix("Of the 100 ms that p99 of chat.accept took on postgres, ").partition(" (lock waits")[0]
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reports.stages import Stage, judged, stages
+from reports.stages import RunStage, judged, stages
 
 S = 1_000_000_000
 
@@ -23,7 +23,7 @@ PLAN = {
 
 
 def test_without_a_timeline_the_plan_is_what_happened():
-    assert stages([], PLAN, {}) == (Stage("warm-up", 0, 2 * S, False), Stage("steady", 2 * S, 7 * S, True))
+    assert stages([], PLAN, {}) == (RunStage("warm-up", 0, 2 * S, False), RunStage("steady", 2 * S, 7 * S, True))
     assert judged(stages([], PLAN, {})) == ((2 * S, 7 * S),)
 
 
@@ -33,7 +33,7 @@ def test_without_a_timeline_the_plan_is_what_happened():
 def test_stage_ends_as_recorded_with_the_load_or_as_planned(seen_ns, load_ended_ns, ended_ns):
     end = {} if load_ended_ns is None else {"ended_ns": load_ended_ns}
     (only,) = stages([stage_row("steady", 3 * S, seen_ns)], PLAN, end)
-    assert only == Stage("steady", 3 * S, ended_ns, True)
+    assert only == RunStage("steady", 3 * S, ended_ns, True)
 
 
 def test_unrecorded_stage_end_is_the_next_stage_start():

@@ -10,7 +10,7 @@ from lock_wait_rows import HOSTILE, SHORT, study, waiting, with_waits
 from studies import session
 
 from reports.blame import Blame
-from reports.causes import Causes
+from reports.causes import CauseFindings
 from reports.durations import EDGES_S, WaitDurations
 from reports.figures import figures
 from reports.findings import find
@@ -120,13 +120,13 @@ def test_session_waits_include_lock_waits_of_the_pool(tmp_path):
     locked = [session(tick / 10, "lock", 9) for tick in range(160)]
     storage = study(tmp_path, tables={"sessions": locked}).storages[0]
     pooled = Split(1e9, 9, dict.fromkeys(CAUSES, 0.0) | {"session": 0.9e9, "database": 0.1e9}, {})
-    storage = replace(storage, causes=Causes("event", "", {"chat.accept": {"p99": pooled}}))
+    storage = replace(storage, causes=CauseFindings("event", "", {"chat.accept": {"p99": pooled}}))
     findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
     assert "Meanwhile 9.0 of 9.0 busy sessions waited" in WAITING["where-the-time-went"].finding(findings)[0]
 
 
 def test_where_the_time_went_is_unknown_with_its_reason(tmp_path):
-    storage = replace(study(tmp_path).storages[0], causes=Causes(None, "no transactions"))
+    storage = replace(study(tmp_path).storages[0], causes=CauseFindings(None, "no transactions"))
     findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
     assert "unknown: no transactions" in WAITING["where-the-time-went"].finding(findings)[0]
 

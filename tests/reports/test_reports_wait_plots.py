@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
 
 from reports.blame import Blame
-from reports.causes import Causes
+from reports.causes import CauseFindings
 from reports.durations import WaitDurations
 from reports.findings import find
 from reports.frames import read_study
@@ -64,7 +64,7 @@ def test_empty_study_has_plots_that_state_it(tmp_path, name):
 )
 def test_unknown_storage_is_shown_beside_a_known_one(tmp_path, name, text):
     known, unknown = study(tmp_path, 2).storages
-    blind = replace(unknown, causes=Causes(None, "no transactions"), blame=Blame(), durations=WaitDurations())
+    blind = replace(unknown, causes=CauseFindings(None, "no transactions"), blame=Blame(), durations=WaitDurations())
     both = replace(find("study", read_study(tmp_path)), storages=(waiting(known), blind))
     assert text in words(svg(both, name))
 
@@ -90,7 +90,9 @@ def test_the_split_names_whole_lock_and_holder(tmp_path):
 def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
     storage = study(tmp_path).storages[0]
     splits = {name: {"p99": split()} for name in ("strange", "chat.close", "message.send", "chat.accept")}
-    found = replace(find("study", read_study(tmp_path)), storages=(replace(storage, causes=Causes("pod", "", splits)),))
+    found = replace(
+        find("study", read_study(tmp_path)), storages=(replace(storage, causes=CauseFindings("pod", "", splits)),)
+    )
     assert split_operations(found) == ["chat.accept", "message.send", "chat.close", "strange"]
 
 
@@ -103,7 +105,9 @@ def test_the_holder_of_most_is_named():
 def test_a_percentile_among_cut_waits_is_at_least(tmp_path):
     storage = waiting(study(tmp_path).storages[0])
     cut = {"chat.accept": {"p99": split(at_least=True)}}
-    found = replace(find("study", read_study(tmp_path)), storages=(replace(storage, causes=Causes("pod", "", cut)),))
+    found = replace(
+        find("study", read_study(tmp_path)), storages=(replace(storage, causes=CauseFindings("pod", "", cut)),)
+    )
     assert "≥ 412 ms" in words(svg(found, "where-the-time-went"))
 
 
