@@ -20,8 +20,8 @@ from loadtests.protocols.contract import (
 from loadtests.records.vocabulary import PUBLISHING
 from loadtests.users.load import AccountEndpoint, Load
 from loadtests.users.recording import PendingOperation, PushTimes, TopicPosition, Who
-from loadtests.wire.connection import Connection, ConnectionFailed, TimedReply
-from loadtests.wire.failures import local_error
+from loadtests.wire.connection import Connection
+from loadtests.wire.failures import ConnectionFailed, TimedReply, local_error
 from loadtests.wire.opening import Endpoint
 
 PushHandler = Callable[[Push, int], None]

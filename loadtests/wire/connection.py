@@ -18,10 +18,8 @@ from loadtests.sanitize import sanitize, sanitize_error
 from loadtests.wire.failures import ConnectionFailed, TimedReply, local_error, no_reply
 from loadtests.wire.frames import Incoming, client_frame, message_bytes
 from loadtests.wire.greenlets import open_websocket
-from loadtests.wire.opening import RECEIVE_BYTES, Endpoint
+from loadtests.wire.opening import READ, RECEIVE_BYTES, WRITE, Endpoint
 from loadtests.wire.transport import Transport
-
-__all__ = ["Connection", "ConnectionFailed", "TimedReply"]
 
 GOING_AWAY: Final = 1001
 """The close code of a client that will not resume."""
@@ -50,7 +48,6 @@ _OURS: Final = LOCAL_ERRORS | {"run_ended"}
 server may hold one."""
 
 _log = logging.getLogger(__name__)
-_READ, _WRITE = 1, 2
 
 
 class Connection:
@@ -58,8 +55,8 @@ class Connection:
     except `abort` and `depart`."""
 
     __slots__ = (
-        "_client", "_closer", "_flood", "_flood_since_ns", "_hub", "_incoming", "_linger", "_lost", "_on_lost",
-        "_on_push", "_reader", "_transport", "_unsent", "_waiting", "_writer", "opened",
+        "_client", "_closer", "_flood", "_flood_since_ns", "_hub", "_incoming", "_linger", "_on_lost", "_on_push",
+        "_reader", "_transport", "_unsent", "_waiting", "_writer", "lost", "opened",
     )  # fmt: skip
 
     def __init__(
@@ -82,12 +79,13 @@ class Connection:
         self._hub = get_hub()
         self._waiting: dict[int, Greenlet] = {}
         self._closer: Greenlet | None = None
-        self._lost: tuple[str, str] | None = None
+        self.lost: tuple[str, str] | None = None
+        """Why the connection is no longer usable: error and a sentence; None while it is."""
         self._unsent = b""
         self._flood, self._flood_since_ns = 0, transport.received_ns
         self._writer: Any = None
         self._linger: Any = None
-        self._reader = self._hub.loop.io(transport.fileno(), _READ)
+        self._reader = self._hub.loop.io(transport.fileno(), READ)
         self._reader.start(self._guarded, self._read)
         if received:
             self._hub.loop.run_callback(self._guarded, self._take, received)
@@ -119,11 +117,6 @@ class Connection:
         return self._transport.kernel_times
 
     @property
-    def lost(self) -> tuple[str, str] | None:
-        """Why the connection is no longer usable: error and a sentence; None while it is."""
-        return self._lost
-
-    @property
     def busy(self) -> bool:
         """Whether a request is waiting for its reply."""
         return bool(self._waiting)
@@ -137,8 +130,8 @@ class Connection:
         waiting already.
         """
         waiting = self._waiting
-        if self._lost is not None:
-            return no_reply(key, self._lost[0], sent=False)
+        if self.lost is not None:
+            return no_reply(key, self.lost[0], sent=False)
         if key in waiting:
             raise ValueError(f"a request with key {key:016x} is waiting already on this connection")
         waiting[key] = getcurrent()
@@ -146,8 +139,8 @@ class Connection:
         timer.start(self._on_timeout, key)
         try:
             data = client_frame(messages[0]) if len(messages) == 1 else b"".join(map(client_frame, messages))
-            if not self._send(data) and self._lost is not None:
-                return no_reply(key, self._lost[0], sent=False)
+            if not self._send(data) and self.lost is not None:
+                return no_reply(key, self.lost[0], sent=False)
             ended: TimedReply = self._hub.switch()
         finally:
             timer.stop()
@@ -157,7 +150,7 @@ class Connection:
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Closes the WebSocket in order, waiting at most `timeout_s` for the server; harmless when it is closed."""
-        if self._lost is not None:
+        if self.lost is not None:
             return
         if self._closer is not None:
             self.abort()
@@ -178,7 +171,7 @@ class Connection:
     def depart(self) -> None:
         """Closes with 1001, going away, as a page does that is closed, and waits for nothing. Requests that are
         waiting end with `cut_off`."""
-        if self._lost is None:
+        if self.lost is None:
             self._on_lost = None
             self._send(self._incoming.goodbye(GOING_AWAY))
             self._end("cut_off", "we went away")
@@ -206,7 +199,7 @@ class Connection:
         except (OSError, MemoryError) as error:
             self._break_by(error)
             return
-        if self._lost is not None:
+        if self.lost is not None:
             if not data:
                 self._shut()
             return
@@ -217,7 +210,7 @@ class Connection:
     def _take(self, data: bytes) -> None:
         incoming = self._incoming
         for message in incoming.receive(data):
-            if self._lost is None:
+            if self.lost is None:
                 self._take_message(message)
         if incoming.unusual:
             self._take_unusual(incoming)
@@ -227,7 +220,7 @@ class Connection:
         if answers and self._reader is not None:
             self._send(answers)
         controls, incoming.controls = incoming.controls, 0
-        if controls and self._lost is None:
+        if controls and self.lost is None:
             self._count_unasked(controls)
         if incoming.broken:
             self._break("bad_reply", f"not WebSocket as agreed: {incoming.broken}")
@@ -252,7 +245,7 @@ class Connection:
                     self._send(b"".join(map(client_frame, received.frames)))
                 else:
                     self.opened = received
-                if self._lost is not None:
+                if self.lost is not None:
                     return
         except ProtocolError as error:
             self._break("bad_reply", f"not a message of the protocol: {error}")
@@ -317,12 +310,8 @@ class Connection:
             self._break_by(error)
             return
         if self._unsent or not flushed:
-            self._watch_writable()
-
-    def _watch_writable(self) -> None:
-        if self._writer is None:
-            self._writer = self._hub.loop.io(self._transport.fileno(), _WRITE)
-        self._writer.start(self._on_writable)
+            self._writer = self._writer or self._hub.loop.io(self._transport.fileno(), WRITE)
+            self._writer.start(self._on_writable)
 
     def _break_by(self, error: OSError | MemoryError) -> None:
         self._break(local_error(error) or "cut_off", f"the connection broke: {error or type(error).__name__}")
@@ -334,8 +323,8 @@ class Connection:
 
     def _end(self, error: str, detail: str) -> None:
         """From here on the connection is lost. Greenlets that wait are woken in the hub, also when one calls this."""
-        if self._lost is None:
-            self._lost = (error, detail)
+        if self.lost is None:
+            self.lost = (error, detail)
             self._hub.loop.run_callback(self._report_lost)
             self._linger = self._hub.loop.timer(LINGER_S)
             self._linger.start(self._shut)
@@ -351,8 +340,8 @@ class Connection:
         self._transport.close()
 
     def _report_lost(self) -> None:
-        assert self._lost is not None
-        error, detail = self._lost
+        assert self.lost is not None
+        error, detail = self.lost
         while self._waiting:
             key, waiter = self._waiting.popitem()
             waiter.switch(no_reply(key, error))

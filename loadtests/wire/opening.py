@@ -1,5 +1,7 @@
 """From a URL to an open WebSocket: name, TCP, TLS, HTTP upgrade. How to wait is the caller's: greenlets or a thread."""
 
+import functools
+import os
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -10,15 +12,19 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
 from loadtests.destinations import AddressRefused, permitted
-from loadtests.wire.failures import ConnectionFailed, DestinationRefused, local_error
+from loadtests.sanitize import sanitize
+from loadtests.wire.failures import ConnectionFailed, DestinationRefused, exhausted, local_error
 from loadtests.wire.race import Address, Race, literal_address
-from loadtests.wire.tls import default_tls, tls_failed
+from loadtests.wire.response import described, protocol_of
 from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
 from loadtests.wire.upgrade import Upgrade
 
 RECEIVE_BYTES: Final = 65536
 READ: Final = 1
 WRITE: Final = 2
+
+_UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
+"""OpenSSL's verify codes of a chain that ends with no authority that is trusted here."""
 
 
 class Waiting(Protocol):
@@ -153,3 +159,47 @@ def receive_some(transport: Transport, waiting: Waiting, timeout_s: float | None
         except BlockingIOError:
             if not waiting.wait(transport.fileno(), READ, timeout_s):
                 return b""
+
+
+# TLS.
+
+
+@functools.cache
+def default_tls() -> ssl.SSLContext:
+    """One for all: reading the certificates takes 20 ms, for which every connection would stand still, and 0.8 MB."""
+    context = ssl.create_default_context()
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+def tls_failed(host: str, error: OSError, answer: bytes) -> ConnectionFailed:
+    """A TLS handshake with `host` failed; `answer` are the first bytes that the server sent."""
+    local = local_error(error)
+    if local:
+        return ConnectionFailed(local, f"TLS with {host}: {error}")
+    if answer and protocol_of(answer) != "TLS":
+        detail = f"TLS with {host}: the port does not speak TLS, it sent {described(answer)}: use ws://"
+        return ConnectionFailed("handshake_rejected", detail)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConnectionFailed(exhausted() or "handshake_rejected", f"TLS with {host}: {_certificate(error)}")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return ConnectionFailed("handshake_rejected", f"TLS with {host}: {sanitize(str(error), 200)}")
+    hint = "" if answer else " (so do ports without TLS: ws://)"
+    return ConnectionFailed("cut_off", f"{host} closed the connection during the TLS handshake{hint}: {error}")
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    message = sanitize(error.verify_message, 200)
+    if error.verify_code not in _UNKNOWN_ISSUER:
+        return f"its certificate is not valid: {message}"
+    return f"its certificate is of an unknown issuer ({message}): {_cure()}"
+
+
+def _cure() -> str:
+    name = ssl.get_default_verify_paths().openssl_cafile_env
+    given = os.environ.get(name)
+    if given and not os.access(given, os.R_OK):
+        return f"{name}={given} cannot be read: name the issuer's certificate there"
+    if given:
+        return f"it is not in {name}={given}: name a file that holds it, {name}=/path/to/ca.pem"
+    return f"name a file with the issuer's certificate: {name}=/path/to/ca.pem"

@@ -6,7 +6,7 @@ import struct
 import sys
 from collections.abc import Sequence
 from time import monotonic_ns, time_ns
-from typing import Final, Protocol
+from typing import Final
 
 from loadtests.wire.failures import local_error
 
@@ -19,37 +19,8 @@ _STAMP_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 _OLDEST_NS: Final = 60_000_000_000
 """An age beyond it is a Unix clock that was set between arrival and reading, not a stamp to believe."""
 
-
 MAX_SILENT_TLS_BYTES: Final = 1 << 20
 """TLS records without data, such as session tickets, that may come one after another."""
-
-
-class Transport(Protocol):
-    """`recv` gives b"" at the end of the stream; all raise OSError when the connection is broken."""
-
-    @property
-    def received_ns(self) -> int:
-        """When the last bytes that `recv` gave came to this host (CLOCK_MONOTONIC), however late they were read."""
-
-    @property
-    def buffers(self) -> bool:
-        """Whether `send` may take bytes that the socket has not; `flush` sends them."""
-
-    @property
-    def kernel_times(self) -> bool:
-        """Whether the kernel was made to stamp what arrives; else `received_ns` is when the bytes were read."""
-
-    def fileno(self) -> int: ...
-
-    def recv(self, size: int) -> bytes: ...
-
-    def send(self, data: bytes) -> int:
-        """How many bytes were taken; an exception means that none was. Call `flush` afterwards."""
-
-    def flush(self) -> bool:
-        """Sends what `send` took and the socket did not; whether nothing of it is left. Never waits."""
-
-    def close(self) -> None: ...
 
 
 class PlainTransport:
@@ -57,14 +28,17 @@ class PlainTransport:
 
     __slots__ = ("_recvmsg", "close", "fileno", "kernel_times", "received_ns", "send")
     buffers = False
+    """Whether `send` may take bytes that the socket has not; `flush` sends them."""
 
     def __init__(self, connected: socket.socket) -> None:
         self.kernel_times: bool = _stamped(connected)
+        """Whether the kernel stamps what arrives; else `received_ns` is when the bytes were read."""
         self._recvmsg = connected.recvmsg
         self.fileno = connected.fileno
         self.send = connected.send
         self.close = connected.close
         self.received_ns: int = monotonic_ns()
+        """When the last bytes of `recv` came to this host (CLOCK_MONOTONIC), however late they were read."""
 
     def recv(self, size: int) -> bytes:
         data, ancillary, _, _ = self._recvmsg(size, _STAMP_BYTES)
@@ -196,3 +170,8 @@ class TlsTransport:
         except BlockingIOError:
             return False
         return True
+
+
+Transport = PlainTransport | TlsTransport
+"""`recv` gives b"" at the end of the stream; `send` returns how many bytes were taken, none when it raises, and needs a
+`flush` afterwards. All raise OSError when the connection is broken."""

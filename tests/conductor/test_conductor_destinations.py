@@ -21,7 +21,7 @@ from loadtests.destinations import AddressRefused, is_loopback, is_owned, networ
 from loadtests.scenario import PodTarget, RunPlan
 from loadtests.timeline.control import call
 from loadtests.users.load import account_endpoints
-from loadtests.wire.connection import ConnectionFailed
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.greenlets import Resolver
 
 SECRET = "signed-with-this"

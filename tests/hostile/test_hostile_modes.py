@@ -19,7 +19,7 @@ from loadtests.conductor.failures import CannotRun
 from loadtests.conductor.target import check_target
 from loadtests.protocols.contract import ProtocolError
 from loadtests.records.vocabulary import ERRORS
-from loadtests.wire.connection import ConnectionFailed
+from loadtests.wire.failures import ConnectionFailed
 
 sys.path.append(str(Path(__file__).parent.parent / "wire"))
 from certificates import certificate

@@ -7,7 +7,7 @@ import pytest
 from loadtests.drivers.addresses.contract import Tls
 from loadtests.drivers.contexts import context
 from loadtests.timeline.http_calls import _tls
-from loadtests.wire.tls import default_tls
+from loadtests.wire.opening import default_tls
 
 
 @pytest.mark.parametrize("made", [default_tls, _tls, lambda: context(Tls("require"))], ids=["wire", "calls", "drivers"])

@@ -12,7 +12,8 @@ from podconnection import ask, connect
 from scripted_pod import accept_upgrade, echo, event, frame, pod, reply, requests, serving, silent
 
 from loadtests.records.vocabulary import ERRORS
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import Connection
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.frames import MAX_MESSAGE_BYTES
 
 

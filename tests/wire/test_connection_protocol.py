@@ -12,7 +12,8 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from loadtests.protocols.contract import Command, Identity, Push
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import Connection
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.opening import Endpoint
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "protocols"))

@@ -18,8 +18,7 @@ from podconnection import connect
 from scripted_pod import serving, silent
 
 from loadtests.sanitize import sanitize
-from loadtests.wire.connection import ConnectionFailed
-from loadtests.wire.failures import RefusedHandshake
+from loadtests.wire.failures import ConnectionFailed, RefusedHandshake
 from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead, protocol_of
 
 BUSY = "HTTP 503 Busy"

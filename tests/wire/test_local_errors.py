@@ -19,8 +19,8 @@ from scripted_pod import echo, frame, pod, reply, requests, serving, silent
 from loadtests.protocols.messaging_pod import MessagingPodClient
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.wire import connection as wire_connection
-from loadtests.wire.connection import Connection, ConnectionFailed
-from loadtests.wire.failures import local_error
+from loadtests.wire.connection import Connection
+from loadtests.wire.failures import ConnectionFailed, local_error
 from loadtests.wire.transport import PlainTransport
 
 
@@ -104,7 +104,8 @@ def test_no_free_port_is_local() -> None:
 import socket, subprocess
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 open("/proc/sys/net/ipv4/ip_local_port_range", "w").write("40000 40001")
-from loadtests.wire.connection import Connection, ConnectionFailed
+from loadtests.wire.connection import Connection
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.opening import Endpoint
 listener = socket.create_server(("127.0.0.1", 9000))
 taken = [socket.create_connection(("127.0.0.1", 9000)) for _ in range(2)]

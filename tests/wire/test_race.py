@@ -17,7 +17,7 @@ from scripted_pod import accept_upgrade, echo, frame, reply, requests, serving
 
 from loadtests.wire import greenlets, race
 from loadtests.wire.blocking import ThreadWaiting, reach
-from loadtests.wire.connection import ConnectionFailed
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.greenlets import GreenletWaiting, Resolver
 from loadtests.wire.race import Address, Race, in_order
 
