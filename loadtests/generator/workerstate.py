@@ -5,6 +5,7 @@ Silence does not show that it is gone: one that gets no processor is silent, too
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,6 @@ from locust import runners
 from locust.rpc import Message
 
 from loadtests.generator import runmessages
-from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.prepared import CannotRunError
 from loadtests.joining import TOKEN_SECRET, is_same
 
@@ -34,6 +34,24 @@ _SUMMARY = (
     "run_queue_share", "throttled_share", "stood_still_s", "local_errors", "unstamped_connections",
     "connection_failures", "error",
 )  # fmt: skip
+
+
+class Budget:
+    """Refills steadily up to `burst`."""
+
+    def __init__(self, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second, self._burst, self._clock = per_second, burst, clock
+        self._left, self._at = burst, clock()
+
+    def take(self) -> bool:
+        """Takes one; False when none is left."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 @dataclass

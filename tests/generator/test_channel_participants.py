@@ -10,10 +10,10 @@ from locust_runs import SECRET, TINY, plan_for
 
 from loadtests.generator import runmessages
 from loadtests.generator.channel.messages import Refused
-from loadtests.generator.channel.refusals import Budget
 from loadtests.generator.live import LiveWindow
 from loadtests.generator.masterrun import MasterRun
 from loadtests.generator.prepared import Prepared
+from loadtests.generator.workerstate import Budget
 from loadtests.records.rundirectory import RunDirectory
 
 

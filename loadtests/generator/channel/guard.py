@@ -1,14 +1,16 @@
 # mypy: disable-error-code="no-untyped-call"
-"""Keeps Locust's master going: no message of a worker ends its listener or lets its memory grow without bound."""
+"""Keeps Locust's master going: no message of a worker ends its listener or lets its memory grow without bound.
+
+What is refused is reported once for each reason.
+"""
 
 import logging
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Callable, Container
 from typing import Any, Final
 
 from locust.rpc import Message
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
-
-from loadtests.generator.channel.refusals import Refusals
 
 _MOST_EXCEPTIONS: Final = 200
 _MOST_ERRORS: Final = 1000
@@ -16,8 +18,35 @@ _MOST_TIMES: Final = 1_000_000
 """Different exceptions, errors, response times and seconds that are kept for the web UI."""
 
 _MOST_JOINED: Final = 10_000
+_MOST_REASONS_OF_SENDER: Final = 10
+_MOST_REASONS: Final = 500
+"""Different reasons that are reported, of one sender and of all: a sender chooses the words in them."""
 
 _log = logging.getLogger(__name__)
+
+
+class Refusals:
+    """Counts refused messages, and reports those that are the first of their kind."""
+
+    def __init__(self, answer: Callable[[str, str], None]) -> None:
+        """`answer` is called with sender and reason at the first refusal of a kind."""
+        self._answer = answer
+        self._reported: set[tuple[str, str]] = set()
+        self._of_sender: Counter[str] = Counter()
+        self.total = 0
+
+    def report(self, sender: str, reason: str) -> None:
+        """Logs and answers a refusal that is the first of its kind. An unknown sender is the empty text."""
+        self.total += 1
+        if self._of_sender[sender] >= _MOST_REASONS_OF_SENDER or (sender, reason) in self._reported:
+            return
+        if len(self._reported) >= _MOST_REASONS:
+            return
+        self._reported.add((sender, reason))
+        self._of_sender[sender] += 1
+        _log.warning("refused a message of %s: %s", sender or "an unknown worker", reason)
+        if sender:
+            self._answer(sender, reason)
 
 
 def guard(runner: MasterRunner, most_workers: int | None = None) -> None:

@@ -23,8 +23,8 @@ from zmq.utils.monitor import parse_monitor_message
 from loadtests.commandline import EX_UNAVAILABLE
 from loadtests.generator import runmessages
 from loadtests.generator.channel import tokens
+from loadtests.generator.channel.guard import Refusals
 from loadtests.generator.channel.messages import Refused, read_message
-from loadtests.generator.channel.refusals import Refusals
 from loadtests.generator.channel.tokens import server_keys
 from loadtests.joining import JOIN_TOKEN
 
