@@ -24,8 +24,8 @@ _OPERATION: Final = {name: code for code, name in enumerate(OPERATIONS)}
 _OUTCOME: Final = {name: code for code, name in enumerate(OUTCOMES)}
 _ERROR: Final = {name: code for code, name in enumerate(ERRORS)}
 _TOPIC: Final = {name: code for code, name in enumerate(TOPICS)}
-_UNHEARD_OF: Final = _ERROR["bad_reply"]
-"""The code of an error that a pod made up: outside the closed set it is a reply that breaks the protocol."""
+_BAD_REPLY: Final = _ERROR["bad_reply"]
+"""The code of every error that is not in the vocabulary: such a reply breaks the protocol."""
 
 LEAST_RESERVED: Final = 512
 """The fewest operations that are announced at a time; else as many as half a second's at the present rate."""
@@ -81,7 +81,7 @@ class Recorder:
         `end`. What begins after `drain` belongs to no run and is not counted."""
         started = monotonic_ns() - self._origin_ns
         seq = self._begun
-        begun = (
+        pending = (
             seq,
             *who,
             _OPERATION[operation],
@@ -92,14 +92,14 @@ class Recorder:
         )
         if not self._drained:
             self._begun = seq + 1
-            self._in_flight[seq] = begun
+            self._in_flight[seq] = pending
             if seq >= self._reserve_at:
                 self._reserve(seq)
-        return begun
+        return pending
 
     def end(
         self,
-        begun: PendingOperation,
+        pending: PendingOperation,
         outcome: str,
         error: str = "",
         ended_ns: int | None = None,
@@ -108,8 +108,8 @@ class Recorder:
         """The operation ended at `ended_ns` (ns since the origin; None: now), `at` in a topic; returns when. Ending
         twice, or after `drain`, changes nothing."""
         ended = monotonic_ns() - self._origin_ns if ended_ns is None else ended_ns
-        if self._in_flight.pop(begun[0], None) is begun:
-            self._write(begun, _OUTCOME[outcome], _ERROR.get(error, _UNHEARD_OF), ended, at=at)
+        if self._in_flight.pop(pending[0], None) is pending:
+            self._write(pending, _OUTCOME[outcome], _ERROR.get(error, _BAD_REPLY), ended, at=at)
         return ended
 
     def push(self, who: Who, operation: str, key: int, chat: int | None, times: PushTimes) -> None:
@@ -121,9 +121,9 @@ class Recorder:
                 self._reserve(seq)
             started = NO_TIME if times.started_ns is None else times.started_ns
             planned = NO_TIME if times.planned_ns is None else times.planned_ns
-            begun = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
+            pending = (seq, *who, _OPERATION[operation], key, NO_KEY if chat is None else chat, planned, started)
             published = NO_TIME if times.published_ns is None else times.published_ns
-            self._write(begun, 0, 0, times.ended_ns, published, at=times.at)
+            self._write(pending, 0, 0, times.ended_ns, published, at=times.at)
 
     def totals(self) -> Totals:
         in_flight = self._ended_by_drain if self._drained else len(self._in_flight)
@@ -153,8 +153,8 @@ class Recorder:
         self._flusher.kill(block=False)
         ended = self.now_ns()
         self._ended_by_drain = len(self._in_flight)
-        for begun in self._in_flight.values():
-            self._write(begun, _OUTCOME["unknown"], _ERROR["run_ended"], ended)
+        for pending in self._in_flight.values():
+            self._write(pending, _OUTCOME["unknown"], _ERROR["run_ended"], ended)
         self._in_flight.clear()
         self.flush()
         self._close()
@@ -172,7 +172,7 @@ class Recorder:
 
     def _write(  # noqa: PLR0913  a row
         self,
-        begun: PendingOperation,
+        pending: PendingOperation,
         outcome: int,
         error: int,
         ended_ns: int,
@@ -180,7 +180,7 @@ class Recorder:
         *,
         at: TopicPosition = NO_POSITION,
     ) -> None:
-        seq, pod, account, user, connection, operation, key, chat, planned, started = begun
+        seq, pod, account, user, connection, operation, key, chat, planned, started = pending
         # A duration is at least 1 ns: two readings of a coarse clock may be equal.
         ended = ended_ns if ended_ns > started else started + 1
         self._packed.append(

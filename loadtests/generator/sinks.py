@@ -1,10 +1,10 @@
 """Where a worker's rows go: a file of the run directory, or numbered batches to the host that has it."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import pyarrow as pa
 
@@ -12,31 +12,12 @@ from loadtests.generator.rows import check, count_of, of_batch, of_bytes, to_bat
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import TableWriter
-from loadtests.records.tables import codes_of
 
 UNACKNOWLEDGED_BYTES: Final = 64 << 20
 """How much a remote worker keeps for a master that does not answer: minutes of load."""
 
-
 MOST_ROWS: Final = 3000
 """Rows of one batch for another host: 81 bytes each, and the master takes messages of up to 256 KB."""
-
-
-class Sink(Protocol):
-    """`rows` counts what is safely at its place. `write` and `close` raise OSError with the reason when they cannot."""
-
-    @property
-    def schema(self) -> pa.Schema: ...
-
-    @property
-    def rows(self) -> int: ...
-
-    def write(self, batch: pa.RecordBatch) -> None: ...
-
-    def reserve(self, number: int) -> None:
-        """Numbers of operations are given out below `number` only, from now on."""
-
-    def close(self) -> None: ...
 
 
 class FileSink:
@@ -120,51 +101,39 @@ class RemoteBuffer:
             self._bytes -= len(data)
 
 
-class RemoteReceiver:
-    """The master's end of a `RemoteBuffer`: writes each batch once, in order."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._next = 0
-
-    @property
-    def rows(self) -> int:
-        """How many it has written."""
-        return self._sink.rows
-
-    def receive(self, number: int, data: bytes) -> int:
-        """Takes a batch and returns the number to acknowledge: the last one written, -1 when there is none.
-
-        Batches that came before are not written again, and those that follow a gap wait to be sent again. Raises
-        OSError when it cannot write, ValueError when `data` has no rows, or values that are none of the table.
-        """
-        if number == self._next:
-            rows = of_bytes(data)
-            check(rows, len(codes_of(self._sink.schema)["pod"]))
-            self._sink.write(to_batch(rows, self._sink.schema))
-            self._next += 1
-        return self._next - 1
-
-    def close(self) -> None:
-        self._sink.close()
+Sink = FileSink | RemoteBuffer
+"""`rows` counts what is safely at its place; `write` and `close` raise OSError with the reason when they cannot. After
+`reserve`, numbers of operations are given out below the number only."""
 
 
 class RemoteRows:
-    """The master's files of workers on other hosts, each opened at its first batch."""
+    """The master's files of workers on other hosts: each batch of a `RemoteBuffer` is written once, in order."""
 
     def __init__(self, directory: RunDirectory, pods: Sequence[str]) -> None:
         self._directory, self._pods = directory, pods
-        self._receivers: dict[int, RemoteReceiver] = {}
+        self._sinks: dict[int, FileSink] = {}
+        """By worker, each opened at its first batch."""
+        self._next: Counter[int] = Counter()
 
     def receive(self, worker: int, number: int, data: bytes, most: int) -> int:
-        """As `RemoteReceiver.receive`, for that worker, which may have `most` rows in all."""
-        if worker not in self._receivers:
-            self._receivers[worker] = RemoteReceiver(FileSink(self._directory, worker, self._pods))
-        receiver = self._receivers[worker]
-        if receiver.rows + count_of(data) > most:
+        """Takes a batch and returns the number to acknowledge: the last one written, -1 when there is none.
+
+        Batches that came before are not written again, and those that follow a gap wait to be sent again. `most` is how
+        many rows the worker may have in all. Raises OSError when it cannot write, ValueError when `data` has no rows,
+        more than that, or values that are none of the table.
+        """
+        sink = self._sinks.get(worker)
+        if sink is None:
+            sink = self._sinks[worker] = FileSink(self._directory, worker, self._pods)
+        if sink.rows + count_of(data) > most:
             raise ValueError(f"more than {most}, which is more than it has begun operations")
-        return receiver.receive(number, data)
+        if number == self._next[worker]:
+            rows = of_bytes(data)
+            check(rows, len(self._pods))
+            sink.write(to_batch(rows, sink.schema))
+            self._next[worker] += 1
+        return self._next[worker] - 1
 
     def close(self) -> None:
-        for receiver in self._receivers.values():
-            receiver.close()
+        for sink in self._sinks.values():
+            sink.close()

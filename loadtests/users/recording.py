@@ -54,7 +54,7 @@ class OperationRecorder(Protocol):
 
     def end(
         self,
-        begun: PendingOperation,
+        pending: PendingOperation,
         outcome: str,
         error: str = "",
         ended_ns: int | None = None,

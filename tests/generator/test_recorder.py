@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from loadtests.generator.recorder import LEAST_RESERVED, Recorder, Totals
 from loadtests.generator.rows import NO_KEY, NO_TIME, pack, to_batch, unpack
-from loadtests.generator.sinks import FileSink, RemoteBuffer, RemoteReceiver
+from loadtests.generator.sinks import FileSink, RemoteBuffer, RemoteRows
 from loadtests.records import reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import OPERATIONS_TABLE, codes_of
@@ -193,7 +193,7 @@ def test_a_crash_of_the_live_statistics_loses_no_row(directory: RunDirectory, ca
 
 
 def test_a_remote_workers_rows_come_once_and_in_order(directory: RunDirectory) -> None:
-    buffer, receiver = RemoteBuffer(SCHEMA), RemoteReceiver(FileSink(directory, 3, ["pod-17"]))
+    buffer, receiver = RemoteBuffer(SCHEMA), RemoteRows(directory, ["pod-17"])
     recorder = Recorder(buffer, origin_ns=0)
     for key in range(4):
         recorder.end(recorder.begin(WHO, "chat.offer", key), "ok")
@@ -201,14 +201,14 @@ def test_a_remote_workers_rows_come_once_and_in_order(directory: RunDirectory) -
     sent = dict(buffer.unacknowledged())
     assert list(sent) == [0, 1, 2, 3]
     assert recorder.totals().written == 0, "nothing is safe before it is acknowledged"
-    assert receiver.receive(1, sent[1]) == -1, "what follows a gap waits"
-    assert [receiver.receive(n, sent[n]) for n in (0, 1, 1, 0, 2)] == [0, 1, 1, 1, 2]
+    assert receiver.receive(3, 1, sent[1], most=4) == -1, "what follows a gap waits"
+    assert [receiver.receive(3, n, sent[n], most=4) for n in (0, 1, 1, 0, 2)] == [0, 1, 1, 1, 2]
     buffer.acknowledge(2)
     buffer.acknowledge(1)
     assert [number for number, _ in buffer.unacknowledged()] == [3]
     recorder.drain()
     for number, data in buffer.unacknowledged():
-        receiver.receive(number, data)
+        receiver.receive(3, number, data, most=4)
     buffer.acknowledge(3)
     receiver.close()
     assert recorder.totals() == Totals(begun=4, written=4, in_flight=0, lost=0, error="")
