@@ -69,6 +69,8 @@ class Reply(NamedTuple):
     error: str = ""
     sequence: int | None = None
     """Of a subscription: the number of the last event on its topic."""
+    chat: str | None = None
+    """The chat's id, where the server assigns one: topics, requests and pushes have it from then on."""
 
 
 class Push(NamedTuple):

@@ -122,7 +122,10 @@ def replies(key: str, outcome: str, error: str, body: Mapping[str, Any]) -> Sequ
     sequence = body.get("sequence")
     if sequence is not None and not is_sequence(sequence):
         sequence = None
-    reply = _new(Reply, (int(key, 16), outcome, error, sequence))
+    chat = body.get("chat")
+    if chat is not None and not (isinstance(chat, str) and is_key(chat)):
+        chat = None
+    reply = _new(Reply, (int(key, 16), outcome, error, sequence, chat))
     return (Opened(body["heartbeat_s"]), reply) if "heartbeat_s" in body else (reply,)
 
 

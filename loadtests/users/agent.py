@@ -12,7 +12,7 @@ from loadtests.users.agenda import Action, Agenda, Waiter
 from loadtests.users.load import Load
 from loadtests.users.session import Backoff, Person, Session
 
-_IDLE_AFTER_PATIENCE = 2.0
+_IDLE_AFTER_PATIENCE = 2
 """An agent closes a chat that has been silent for this many times the customers' patience: its customer is gone."""
 
 _MAX_PENDING = 5000
@@ -58,7 +58,7 @@ class Agent(User):
             self._begin(load)
             while not self.leaving:
                 self._next()
-            self._disconnect()
+            self._disconnect(load.clock.now())
         except Exception as error:
             load.note_crash(error)
         finally:
@@ -108,8 +108,7 @@ class Agent(User):
         self.offers: dict[str, int] = {}
         self.deferred: dict[str, None] = {}
         self.chats: dict[str, Chat] = {}
-        prefix = f"agent/{load.worker}-{number}"
-        self.extra_topics = [f"{prefix}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
+        self.extra_topics = [f"agent/{load.worker}-{number}-{i + 1}" for i in range(load.scenario.agent.subscriptions)]
         load.agents.add(self)
 
     def _end(self, load: Load) -> None:
@@ -117,8 +116,6 @@ class Agent(User):
         if self.session is not None:
             self.session.drop()
             self.session = None
-
-    # What to do next.
 
     def _plan_after(self, mean_s: float, action: Action, subject: Any = None) -> None:
         self.agenda.plan(self.worker_load.clock.now() + self.worker_load.exponential_ns(mean_s), action, subject)
@@ -144,15 +141,14 @@ class Agent(User):
             self.backoff.reset()
         self.agenda.forget(self._reconnect, self._churn, self._resubscribe)
         self._plan_after(self.worker_load.scenario.agent.session_s, self._reconnect, session)
-        for topic in [QUEUE_TOPIC, *self.extra_topics, *(chat.topic for chat in self.chats.values())]:
+        for topic in self._topics():
             self._subscribe(topic)
         self._plan_churn()
 
     def _reconnect(self, due_ns: int, session: Session) -> None:
         if session is self.session:
             self._broken = False
-            session.close(due_ns)
-            self.session = None
+            self._disconnect(due_ns)
             self.connect_due_ns = self.worker_load.clock.now()
 
     def _on_lost(self, error: str, _detail: str) -> None:
@@ -165,12 +161,15 @@ class Agent(User):
         self.connect_due_ns = back_at_ns
         self.waiter.notify()
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, due_ns: int) -> None:
         if self.session is not None:
-            self.session.close(self.worker_load.clock.now())
+            self.session.close(due_ns)
             self.session = None
 
     # Subscriptions.
+
+    def _topics(self) -> list[str]:
+        return [QUEUE_TOPIC, *self.extra_topics, *(chat.topic for chat in self.chats.values())]
 
     def _subscribe(self, topic: str, planned_ns: int | None = None) -> int | None:
         """The topic's last number, or None; what a failed one needs is tried again later."""
@@ -190,10 +189,7 @@ class Agent(User):
         return sequence
 
     def _resubscribe(self, due_ns: int, topic: str) -> None:
-        wanted = (
-            topic in self.extra_topics or topic == QUEUE_TOPIC or any(c.topic == topic for c in self.chats.values())
-        )
-        if wanted:
+        if topic in self._topics():
             self._subscribe(topic, due_ns)
 
     def _plan_churn(self) -> None:
@@ -207,8 +203,6 @@ class Agent(User):
             self._subscribe(topic)
             self._plan_churn()
 
-    # What comes.
-
     def _on_push(self, push: Push, received_ns: int) -> None:
         """A push; called in the hub."""
         if push.kind == "chat.offered":
@@ -217,11 +211,11 @@ class Agent(User):
             due_ns = received_ns + self.worker_load.think_ns()
             self.offers[push.chat] = due_ns
             self.agenda.plan(due_ns, self._accept, push.chat)
-        elif push.kind == "chat.accepted":
-            self._withdraw(push.chat)
-        elif push.kind == "chat.closed":
-            self._withdraw(push.chat)
-            self._plan_leave_chat(push.chat)
+        elif push.kind in ("chat.accepted", "chat.closed"):
+            self.offers.pop(push.chat, None)
+            self.deferred.pop(push.chat, None)
+            if push.kind == "chat.closed":
+                self._plan_leave_chat(push.chat)
         elif push.topic != QUEUE_TOPIC:
             self._on_message(push, received_ns)
 
@@ -236,10 +230,6 @@ class Agent(User):
             chat.seen = push.sequence or chat.seen
             if (self.session is None or not self.session.is_own(push.key)) and not self._is_full:
                 self.agenda.plan(received_ns + self.worker_load.pause_ns(), self._answer, push.chat)
-
-    def _withdraw(self, chat: str) -> None:
-        self.offers.pop(chat, None)
-        self.deferred.pop(chat, None)
 
     def _answer_missed(self, topic: str, sequence: int) -> None:
         """Answers once when messages came to a chat before its subscription did."""
@@ -260,7 +250,7 @@ class Agent(User):
         del self.offers[chat]
         reply = self.session.request("chat.accept", due_ns, chat=chat)
         if reply.outcome == "ok":
-            self._start_chat(chat)
+            self._start_chat(reply.chat or chat)
         else:
             self._accept_deferred()  # there is room for another
 
@@ -268,18 +258,14 @@ class Agent(User):
         now_ns = self.worker_load.clock.now()
         self.chats[chat] = Chat(chat_topic(chat), now_ns)
         self._subscribe(chat_topic(chat))
-        self.agenda.plan(now_ns + self._idle_ns, self._close_if_idle, chat)
-
-    @property
-    def _idle_ns(self) -> int:
-        return int(self.worker_load.scenario.customer.patience_s * _IDLE_AFTER_PATIENCE * 1e9)
+        self.agenda.plan(now_ns + _IDLE_AFTER_PATIENCE * self.worker_load.patience_ns, self._close_if_idle, chat)
 
     def _close_if_idle(self, due_ns: int, chat: str) -> None:
         """Closes a chat whose customer went away without a word."""
         taken = self.chats.get(chat)
         if taken is None or taken.closed or self.session is None:
             return
-        silent_until_ns = taken.active_ns + self._idle_ns
+        silent_until_ns = taken.active_ns + _IDLE_AFTER_PATIENCE * self.worker_load.patience_ns
         if silent_until_ns > due_ns:
             self.agenda.plan(silent_until_ns, self._close_if_idle, chat)
             return

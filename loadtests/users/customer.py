@@ -1,6 +1,6 @@
 """A customer: arrives by the schedule, offers a chat, waits for an answer, converses, leaves."""
 
-from loadtests.protocols.contract import Push, chat_topic, key_text
+from loadtests.protocols.contract import Push, Reply, chat_topic, key_text
 from loadtests.scenario.arrivals import Arrival
 from loadtests.users.agenda import Waiter
 from loadtests.users.load import Load
@@ -21,6 +21,8 @@ class Customer:
         self.session: Session | None = None
         self.answer: PendingOperation | None = None
         self.answered = False
+        self.chat = ""
+        """The id of the chat: our key, or what the server assigned."""
         self.messages = 0
 
     def live(self) -> None:
@@ -56,32 +58,38 @@ class Customer:
 
     def _request_chat(self) -> None:
         assert self.session is not None
-        chat = self.load.new_key()
-        session, now, text = self.session, self.load.clock.now, key_text(chat)
-        if session.request("subscription.create", now(), topic=chat_topic(text)).outcome != "ok":
+        key = self.load.new_key()
+        session, self.chat = self.session, key_text(key)
+        if self._subscribe(session).outcome != "ok":
             return
-        if self._offer(session, chat):
-            self._converse(session, chat)
+        if self._offer(session, key):
+            self._converse(session)
         if not self._gone:
-            session.request("chat.close", now(), chat=text)
+            session.request("chat.close", self.load.clock.now(), chat=self.chat)
 
-    def _offer(self, session: Session, chat: int) -> bool:
+    def _subscribe(self, session: Session) -> Reply:
+        return session.request("subscription.create", self.load.clock.now(), topic=chat_topic(self.chat))
+
+    def _offer(self, session: Session, key: int) -> bool:
         """Offers the chat and waits until an agent has accepted: `chat.answer` begins with the offer and ends with
         the push. An offer that timed out may have been made, so its answer is still waited for."""
         began_ns = self.load.clock.now()
-        self.answer = session.begin("chat.answer", chat, chat, began_ns)
+        self.answer = self.load.recorder.begin(session.who, "chat.answer", key, key, began_ns)
         outcome, error = "unknown", "run_ended"
         try:
             subject = self.load.people.sentence()
-            offer = session.request("chat.offer", began_ns, chat=key_text(chat), text=subject, key=chat)
-            if offer.outcome not in ("ok", "unknown"):
-                outcome, error = offer.outcome, offer.error
+            reply = session.request("chat.offer", began_ns, chat=self.chat, text=subject, key=key)
+            if reply.chat not in (None, self.chat):
+                self.chat = reply.chat
+                reply = self._subscribe(session)
+            if reply.outcome not in ("ok", "unknown"):
+                outcome, error = reply.outcome, reply.error
                 return False
             while not (self.answered or self._gone or self.waiter.until(began_ns + self.load.patience_ns)):
                 pass
             outcome, error = self._outcome_of_waiting()
         finally:
-            session.end(self.answer, outcome, error)
+            self.load.recorder.end(self.answer, outcome, error)
         return self.answered
 
     def _outcome_of_waiting(self) -> tuple[str, str]:
@@ -89,7 +97,7 @@ class Customer:
             return "ok", ""
         return "unknown", "cut_off" if self.lost else "run_ended" if self.leaving else "timeout"
 
-    def _converse(self, session: Session, chat: int) -> None:
+    def _converse(self, session: Session) -> None:
         wanted = self.load.scenario.customer.messages
         received_ns = self.load.clock.now()
         for _ in range(self.load.random.randint(wanted.min, wanted.max)):
@@ -98,7 +106,7 @@ class Customer:
             if self._gone:
                 return
             expected = self.messages + 1
-            sent = session.request("message.send", due_ns, chat=key_text(chat), text=self.load.people.sentence())
+            sent = session.request("message.send", due_ns, chat=self.chat, text=self.load.people.sentence())
             if sent.outcome != "ok":
                 return
             self._await_message(expected)
@@ -130,8 +138,8 @@ class Customer:
         """A push; called in the hub."""
         if push.kind == "chat.accepted" and not self.answered:
             self.answered = True
-            if self.session is not None and self.answer is not None:
-                self.session.end(self.answer, "ok", "", received_ns)
+            if self.answer is not None:
+                self.load.recorder.end(self.answer, "ok", "", received_ns)
             self.waiter.notify()
         elif push.kind == "message.sent" and not (self.session is not None and self.session.is_own(push.key)):
             self.messages += 1

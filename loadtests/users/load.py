@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.pool import Group
@@ -26,6 +26,11 @@ from loadtests.users.people import People
 from loadtests.users.recording import ConnectionFailures, OperationRecorder, PendingOperation
 from loadtests.wire.failures import ConnectionFailed
 
+if TYPE_CHECKING:
+    from loadtests.users.agent import Agent
+    from loadtests.users.customer import Customer
+    from loadtests.users.session import Session
+
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
 
@@ -33,35 +38,6 @@ _MOST_CRASHES = 10
 """Different faults that are kept; a broken load has one, many times over."""
 
 _log = logging.getLogger(__name__)
-
-
-class LoadUser(Protocol):
-    """An agent or a customer, as far as ending the run goes."""
-
-    def leave(self) -> None: ...
-
-
-class ArrivingUser(LoadUser, Protocol):
-    """A customer, from arrival to leaving."""
-
-    def live(self) -> None: ...
-
-
-class HeartbeatSession(Protocol):
-    """A connection, as far as heartbeats go."""
-
-    @property
-    def heartbeat_due_ns(self) -> int: ...
-
-    def heartbeat(self) -> None: ...
-
-
-class ReconnectingUser(LoadUser, Protocol):
-    """An agent, as far as storms go."""
-
-    def drop(self, back_at_ns: int) -> None: ...
-
-    def reload(self, back_at_ns: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +80,15 @@ class Causes:
         self._young: dict[int, PendingOperation] = {}
         self._old: dict[int, PendingOperation] = {}
 
-    def note(self, key: int, begun: PendingOperation) -> None:
+    def note(self, key: int, pending: PendingOperation) -> None:
         if len(self._young) >= 20_000:
             self._old, self._young = self._young, {}
-        self._young[key] = begun
+        self._young[key] = pending
 
     def find(self, key: int) -> tuple[int | None, int | None]:
         """Planned and started; None where this worker does not know."""
-        begun = self._young.get(key) or self._old.get(key)
-        return (None, None) if begun is None else (begun[-2], begun[-1])
+        pending = self._young.get(key) or self._old.get(key)
+        return (None, None) if pending is None else (pending[-2], pending[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +118,9 @@ class Load:
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
         self.pause_ns = self._lognormal(self.scenario.customer.pause)
-        self.agents: set[ReconnectingUser] = set()
-        self.customers: set[LoadUser] = set()
-        self.sessions: set[HeartbeatSession] = set()
+        self.agents: set[Agent] = set()
+        self.customers: set[Customer] = set()
+        self.sessions: set[Session] = set()
         self.causes = Causes()
         self.late_starts = 0
         self.unstamped_connections = 0
@@ -191,7 +167,7 @@ class Load:
 
     # Starting.
 
-    def begin(self, starts_ns: int, secret: str, customer: Callable[["Load", Arrival, int], ArrivingUser]) -> None:
+    def begin(self, starts_ns: int, secret: str, customer: "Callable[[Load, Arrival, int], Customer]") -> None:
         """Starts what the schedule drives: arrivals, storms, heartbeats. `secret` signs the accounts' tokens;
         `customer` makes one of this load, an arrival and the moment when it is due."""
         self.endpoints = account_endpoints(self.plan, secret)
@@ -226,15 +202,12 @@ class Load:
         """The faults in words, each once."""
         return [f"{text} ({times} times)" if times > 1 else text for text, times in self.crashes.items()]
 
-    def _sleep_until(self, due_ns: int) -> None:
-        sleep_until(self.clock.origin_ns + due_ns)
-
-    def _arrive(self, starts_ns: int, customer: Callable[["Load", Arrival, int], ArrivingUser]) -> None:
+    def _arrive(self, starts_ns: int, customer: "Callable[[Load, Arrival, int], Customer]") -> None:
         kind = self.scenario.customer.arrivals
         schedule = arrivals(self.timeline.segments(), kind, self.plan.seed)
         for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
             due_ns = starts_ns + int(arrival.at_s * 1e9)
-            self._sleep_until(due_ns)
+            sleep_until(self.clock.origin_ns + due_ns)
             self._crowd.spawn(self.guarded, customer(self, arrival, due_ns).live)
 
     @property
@@ -255,13 +228,13 @@ class Load:
 
     def _storm(self, span: StageSpan, starts_ns: int) -> None:
         """Drops a share of the agents within the stage's first moments, evenly."""
-        self._sleep_until(starts_ns)
+        sleep_until(self.clock.origin_ns + starts_ns)
         agents = list(self.agents)
         hit = self.random.sample(agents, round(len(agents) * span.stage.reconnect))
         within_ns = span.stage.reconnect_within_s * 1e9
         for number, agent in enumerate(hit):
             due_ns = starts_ns + int(within_ns * number / len(hit))
-            self._sleep_until(due_ns)
+            sleep_until(self.clock.origin_ns + due_ns)
             back_at_ns = due_ns + int(self.random.uniform(0, span.stage.return_within_s) * 1e9)
             if span.stage.reconnect_by == "reload":
                 agent.reload(back_at_ns)
@@ -282,7 +255,8 @@ class Load:
         """Ends everything: nothing new begins, what is under way has `grace_s` to end, the rest is cut off."""
         self.ending = True
         self._greenlets.kill()
-        for user in [*self.agents, *self.customers]:
+        users: list[Agent | Customer] = [*self.agents, *self.customers]
+        for user in users:
             user.leave()
         deadline = gevent.get_hub().loop.now() + grace_s
         while (self.agents or self.customers) and gevent.get_hub().loop.now() < deadline:

@@ -19,7 +19,7 @@ from loadtests.protocols.contract import (
 )
 from loadtests.records.vocabulary import PUBLISHING
 from loadtests.users.load import AccountEndpoint, Load
-from loadtests.users.recording import PendingOperation, PushTimes, TopicPosition, Who
+from loadtests.users.recording import PushTimes, TopicPosition, Who
 from loadtests.wire.connection import Connection
 from loadtests.wire.failures import ConnectionFailed, TimedReply, local_error
 from loadtests.wire.opening import Endpoint
@@ -87,7 +87,7 @@ class Session:
     def open(self, planned_ns: int) -> bool:
         """`connection.create`: from the TCP connect to the pod's "created". Whether it did."""
         key = self._load.new_key()
-        begun = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
+        pending = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
         outcome, error, ended_ns = "unknown", "cut_off", None
         try:
             outcome, error, ended_ns = self._create(key, planned_ns, self._load.timeout_s("connection.create"))
@@ -96,7 +96,7 @@ class Session:
             self.drop()
             raise
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns)
+            self._recorder.end(pending, outcome, error, ended_ns)
         if outcome != "ok":
             self.drop()
             return False
@@ -147,9 +147,9 @@ class Session:
     def _perform(self, command: Command, frames: Sequence[Frame], planned_ns: int) -> Reply:
         operation, key = command.operation, command.key
         chat = command.chat or chat_of_topic(command.topic)
-        begun = self._recorder.begin(self.who, operation, key, chat_number(chat) if chat else None, planned_ns)
+        pending = self._recorder.begin(self.who, operation, key, chat_number(chat) if chat else None, planned_ns)
         if operation in PUBLISHING:
-            self._load.causes.note(key, begun)
+            self._load.causes.note(key, pending)
             if operation == "message.send":
                 self._own.add(key)
         outcome, error, ended_ns, sequence = "unknown", "cut_off", None, None
@@ -161,7 +161,7 @@ class Session:
             error = local_error(fault) or self._cut_short
             raise
         finally:
-            self._recorder.end(begun, outcome, error, ended_ns, TopicPosition(_topic_name(command.topic), sequence))
+            self._recorder.end(pending, outcome, error, ended_ns, TopicPosition(_topic_name(command.topic), sequence))
         return reply
 
     @property
@@ -178,13 +178,6 @@ class Session:
         if connection.lost is not None and self._connection is connection:
             self._ended(*connection.lost)  # at once: nothing more is begun on a connection that is no more
         return ended
-
-    def begin(self, operation: str, key: int, chat: int, planned_ns: int) -> PendingOperation:
-        """An operation whose end is a push; hand the result to `end`."""
-        return self._recorder.begin(self.who, operation, key, chat, planned_ns)
-
-    def end(self, begun: PendingOperation, outcome: str, error: str, ended_ns: int | None = None) -> None:
-        self._recorder.end(begun, outcome, error, ended_ns)
 
     def is_own(self, key: int | None) -> bool:
         """Whether a message with that key was sent here; each is asked about once, when it comes back."""
@@ -211,24 +204,24 @@ class Session:
     def close(self, planned_ns: int) -> None:
         """`connection.close`, then the WebSocket's own close."""
         self.request("connection.close", planned_ns)
-        connection, self._connection = self._connection, None
-        self._load.sessions.discard(self)
-        if connection is not None:
+        if (connection := self._release()) is not None:
             connection.close(_CLOSE_S)
 
     def drop(self) -> None:
         """Drops the connection without a closing handshake; requests that are waiting end with `cut_off`."""
-        connection, self._connection = self._connection, None
-        self._load.sessions.discard(self)
-        if connection is not None:
+        if (connection := self._release()) is not None:
             connection.abort()
 
     def depart(self) -> None:
         """Goes away for good without `connection.close`, as a page does that is loaded again; not an operation."""
+        if (connection := self._release()) is not None:
+            connection.depart()
+
+    def _release(self) -> Connection | None:
+        """The connection, which this session uses no longer."""
         connection, self._connection = self._connection, None
         self._load.sessions.discard(self)
-        if connection is not None:
-            connection.depart()
+        return connection
 
     def _note_sent(self) -> None:
         self.heartbeat_due_ns = self._load.clock.now() + self._heartbeat_ns
@@ -236,9 +229,7 @@ class Session:
     # In the hub.
 
     def _ended(self, error: str, detail: str) -> None:
-        connected, self._connection = self._connection is not None, None
-        self._load.sessions.discard(self)
-        if connected:
+        if self._release() is not None:
             self._on_lost(error, detail)
 
     def _pushed(self, push: Push, arrived_ns: int) -> None:

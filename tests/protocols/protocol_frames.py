@@ -20,6 +20,7 @@ COMMANDS = {
 CREATED = (Opened(10), Reply(1, "ok"))
 SUBSCRIBED = (Reply(KEY, "ok", "", 41),)
 TAKEN = (Reply(KEY, "refused", "already_accepted"),)
+OFFER_TAKEN = (Reply(KEY, "ok", "", None, CHAT),)
 IN_DOUBT = (Reply(KEY, "unknown", "cut_off"),)
 OFFERED = (Push("chat.offered", "queue", CHAT, 0xA7, 42, 17),)
 
@@ -72,6 +73,7 @@ FRAMES: dict[str, Frames] = {
         received={
             f'{{"type":"reply","key":"{_K1}","outcome":"ok","error":"","connection":"c3","heartbeat_s":10}}': CREATED,
             f'{{"type":"reply","key":"{_K3}","outcome":"ok","error":"","sequence":41}}': SUBSCRIBED,
+            f'{{"type":"reply","key":"{_K3}","outcome":"ok","error":"","chat":"{CHAT}"}}': OFFER_TAKEN,
             f'{{"type":"reply","key":"{_K3}","outcome":"refused","error":"already_accepted","winner":"Grace"}}': TAKEN,
             f'{{"type":"reply","key":"{_K3}","outcome":"unknown","error":"cut_off"}}': IN_DOUBT,
             f'{{"type":"event",{_EVENT}}}': OFFERED,
@@ -104,6 +106,7 @@ FRAMES: dict[str, Frames] = {
         received={
             f'{{"jsonrpc":"2.0","id":"{_K1}","result":{{"connection":"c3","heartbeat_s":10}}}}': CREATED,
             f'{{"jsonrpc":"2.0","id":"{_K3}","result":{{"sequence":41}}}}': SUBSCRIBED,
+            f'{{"jsonrpc":"2.0","id":"{_K3}","result":{{"chat":"{CHAT}"}}}}': OFFER_TAKEN,
             f'{{"jsonrpc":"2.0","id":"{_K3}","error":{{"code":-32000,"message":"already_accepted",'
             '"data":{"outcome":"refused","winner":"Grace"}}}': TAKEN,
             f'{{"jsonrpc":"2.0","id":"{_K3}","error":{{"code":-32000,"message":"cut_off",'

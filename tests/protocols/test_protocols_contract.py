@@ -145,6 +145,14 @@ def test_any_reply_is_received(name: str, key: int, outcome: str, sequence: int 
 
 
 @pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize("chat", [CHAT, "x", "", CHAT.upper(), 7, None, ["a"]])
+def test_reply_has_the_chat_id_of_the_server(name: str, chat: object) -> None:
+    (reply,) = client(name).receive(server(name).reply(key_text(1), "ok", "", {"chat": chat}))
+    assert isinstance(reply, Reply)
+    assert reply.chat == (CHAT if chat == CHAT else None)
+
+
+@pytest.mark.parametrize("name", SPOKEN)
 @given(texts, texts, st.integers(0, 2**63 - 1), keys)
 def test_any_event_is_received(name: str, topic: str, text: str, number: int, key: int) -> None:
     event = Event("account-0001", topic, number, "message.sent", CHAT, key_text(key), text, text, number)
