@@ -79,7 +79,10 @@ def _on_storage(action: Action, storage: str, plan: Layout) -> Iterator[Finding]
 def _of_need(action: Action, storage: str, plan: Layout, dual: bool) -> Iterator[Finding]:
     if (need := action.need) is None:
         return
-    databases = action.touched(plan.components).databases or plan.databases
+    touched = action.touched(plan.components).databases
+    if need.if_touched and not touched:
+        return
+    databases = touched or plan.databases
     offers = [_capabilities(plan.databases[name].engine, dual) for name in databases]
     able = [need.capability in offered for offered in offers]
     if not (any(able) if not need.every else able and all(able)):

@@ -1,6 +1,7 @@
 """The base class of timeline actions: all declarations with their defaults."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
@@ -24,11 +25,12 @@ DatabaseName = Annotated[
 
 class Need(NamedTuple):
     """A capability that the storage must have, and the words for it in a message. `every`: of all databases that the
-    action touches, rather than of at least one."""
+    action touches, rather than of at least one. `if_touched`: nothing is needed when it touches none."""
 
     capability: Capability
     expected: str
     every: bool = True
+    if_touched: bool = False
 
 
 class Touched(NamedTuple):
@@ -50,6 +52,9 @@ class TimelineAction(Model):
 
     default_subject: ClassVar[str] = "database"
     """What it acts on where it names nothing."""
+
+    need: ClassVar[Need | None] = None
+    """What the storage must offer."""
 
     exclusive: ClassVar[bool] = False
     """No other exclusive action may use the components that it touches until it has ended."""
@@ -86,19 +91,20 @@ class TimelineAction(Model):
         pods: Sequence[str] = getattr(self, "pods", ())
         return f"{'pod' if len(pods) == 1 else 'pods'} {', '.join(pods)}" if pods else self.default_subject
 
-    @property
-    def need(self) -> Need | None:
-        """What the storage must offer."""
-        return None
-
-    def touched(self, run: Components) -> Touched:  # noqa: ARG002
-        """The components that it affects, for its row, its locks and expected exits."""
-        return Touched()
+    def touched(self, run: Components) -> Touched:
+        """The components that it affects, for its row, its locks and expected exits: those of its keys `pods` and
+        `database`, all of them where the key is absent from the scenario."""
+        keys = type(self).model_fields
+        return Touched(
+            run.chosen_pods(getattr(self, "pods", ())) if "pods" in keys else (),
+            run.chosen_databases(getattr(self, "database", None)) if "database" in keys else (),
+        )
 
     @property
     def planned_s(self) -> float:
-        """How long it lasts by plan; infinite: to the end of the run; 0: not known before."""
-        return 0.0
+        """How long it lasts by plan, which its key `for` says; infinite: to the end of the run; 0: not known before."""
+        for_s: float | None = getattr(self, "for_s", 0.0)
+        return inf if for_s is None else for_s
 
     @property
     def server_sizes(self) -> Mapping[str, int]:

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from loadtests.configuration.values import LongerThanNothing
 from loadtests.engines import having
-from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
+from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, all_or
 from loadtests.timeline.actions.pod_calls import added
-from loadtests.timeline.context import ActionContext, Components, Found
+from loadtests.timeline.context import ActionContext, Found
 from loadtests.timeline.db_sessions import HeldOperation, holding, maintain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ else:
 class HoldLocks(TimelineAction):
     """A session of its own that holds the locks of an operation, as a transaction that is stuck does."""
 
+    need: ClassVar[Need] = Need("session", "a storage with locks to hold")
     one_database: ClassVar[bool] = True
 
     do: Literal["hold"]
@@ -33,17 +34,6 @@ class HoldLocks(TimelineAction):
     @property
     def words(self) -> str:
         return f"a stuck transaction holds the locks of {self.operation} on {all_or(self.pods)}"
-
-    @property
-    def need(self) -> Need:
-        return Need("session", "a storage with locks to hold")
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(run.chosen_pods(self.pods), run.chosen_databases(self.database))
-
-    @property
-    def planned_s(self) -> float:
-        return self.for_s
 
     async def perform(self, context: ActionContext) -> Found:
         pods = context.chosen_pods(self.pods)
@@ -61,6 +51,8 @@ class Maintain(TimelineAction):
     """Runs SQL on a database: an index build, ALTER, VACUUM, OPTIMIZE. On an engine that is not named it does
     nothing."""
 
+    need: ClassVar[Need] = Need("database", "a storage with a database")
+
     do: Literal["maintain"]
     what: str = Field(min_length=1, max_length=60, description="What it is, in a few words.")
     statements: dict[MaintainedEngine, str] = Field(min_length=1, description="By engine; several end with ; each.")
@@ -70,13 +62,6 @@ class Maintain(TimelineAction):
     @property
     def words(self) -> str:
         return f"{self.what} on {self.subject}"
-
-    @property
-    def need(self) -> Need:
-        return Need("database", "a storage with a database")
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(databases=run.chosen_databases(self.database))
 
     async def perform(self, context: ActionContext) -> Found:
         databases = context.chosen_databases(self.database)

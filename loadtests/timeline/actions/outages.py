@@ -6,8 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from math import inf
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -15,55 +14,77 @@ from loadtests.configuration.problems import Finding, shown
 from loadtests.configuration.values import LongerThanNothing, Name, parsed_seconds
 from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
 from loadtests.timeline.actions.server_changes import SERVER
-from loadtests.timeline.context import ActionContext, ActionFailed, Components, DatabaseHandle, Found, finished
+from loadtests.timeline.context import ActionContext, ActionFailed, Components, Found, ServerControl, finished
 
 LONGEST_PAUSE_OF_A_WORKER_S: Final = 20.0
 
 _TARGETS = ("pods", "database", "worker")
 
-
-def _touched(action: "Kill | Pause", run: Components) -> Touched:
-    """The named components: "the only database" needs its name here."""
-    databases = run.chosen_databases(action.database) if action.database else ()
-    return Touched(action.pods, databases, action.worker)
+Step = Callable[[], Awaitable[object]]
 
 
-def _check_target(do: str, written: Mapping[str, Any]) -> Iterator[Finding]:
-    given = [key for key in _TARGETS if written.get(key)]
-    if len(given) != 1:
-        yield Finding((), " and ".join(given) or "nothing", f"one of {', '.join(_TARGETS)} to {do}")
+class Outage(TimelineAction):
+    """Takes what it names away, and brings it back after `for`."""
+
+    need: ClassVar[Need] = SERVER._replace(if_touched=True)
+    exclusive: ClassVar[bool] = True
+
+    if TYPE_CHECKING:
+        for_s: float | None
+    pods: tuple[Name, ...] = Field(default=(), strict=False)
+    database: Name | None = None
+    worker: bool = False
+
+    def touched(self, run: Components) -> Touched:
+        """What it names only: all databases are not meant where it names none."""
+        databases = run.chosen_databases(self.database) if self.database else ()
+        return Touched(self.pods, databases, self.worker)
+
+    @classmethod
+    def check_written(cls, written: Mapping[str, Any]) -> Iterator[Finding]:
+        given = [key for key in _TARGETS if written.get(key)]
+        if len(given) != 1:
+            yield Finding((), " and ".join(given) or "nothing", f"one of {', '.join(_TARGETS)} to {written['do']}")
+
+    async def _steps(self, context: ActionContext) -> list[tuple[Step, Step]]:
+        """How each component is taken away, and how it is brought back."""
+        raise NotImplementedError
+
+    def _servers(self, context: ActionContext) -> list[ServerControl]:
+        return [context.databases[name].server for name in self.touched(context.components).databases]
+
+    async def perform(self, context: ActionContext) -> Found:
+        async with AsyncExitStack() as outages:
+            for begin, end in await self._steps(context):
+                await outages.enter_async_context(_outage(begin, end))
+            await (asyncio.sleep(self.for_s) if self.for_s is not None else asyncio.Event().wait())
+        return {}
 
 
-class Kill(TimelineAction):
+@asynccontextmanager
+async def _outage(begin: Step, end: Step) -> AsyncIterator[None]:
+    try:
+        await finished(begin())
+        yield
+    finally:
+        await finished(end())
+
+
+class Kill(Outage):
     """Kills a pod, a database server or one of the load's workers; what was killed is started again after `for`."""
 
-    exclusive: ClassVar[bool] = True
     may_exit: ClassVar[bool] = True
 
     do: Literal["kill"]
     for_s: LongerThanNothing | None = Field(default=None, alias="for", description="Absent: for the rest of the run.")
-    pods: tuple[Name, ...] = Field(default=(), strict=False)
-    database: Name | None = None
-    worker: bool = False
 
     @property
     def words(self) -> str:
         return f"{self.subject} killed"
 
-    @property
-    def need(self) -> Need | None:
-        return SERVER if self.database else None
-
-    def touched(self, run: Components) -> Touched:
-        return _touched(self, run)
-
-    @property
-    def planned_s(self) -> float:
-        return inf if self.for_s is None else self.for_s
-
     @classmethod
     def check_written(cls, written: Mapping[str, Any]) -> Iterator[Finding]:
-        yield from _check_target("kill", written)
+        yield from super().check_written(written)
         if written.get("worker") is True and "for" in written:
             yield Finding(("for",), shown(written["for"]), "no such key: a killed worker is not replaced")
 
@@ -71,89 +92,44 @@ class Kill(TimelineAction):
         if self.worker:
             os.kill(await context.control.last_worker(), signal.SIGKILL)
             return {}
-        touched = self.touched(context.components)
-        async with AsyncExitStack() as killed:
-            for pod in touched.pods:
-                await killed.enter_async_context(_killed_pod(pod, context))
-            for name in touched.databases:
-                await killed.enter_async_context(_killed_server(context.databases[name]))
-            await (asyncio.sleep(self.for_s) if self.for_s is not None else asyncio.Event().wait())
-        return {}
+        return await super().perform(context)
+
+    async def _steps(self, context: ActionContext) -> list[tuple[Step, Step]]:
+        control, thread = context.control, asyncio.to_thread
+        return [
+            *((partial(control.kill_pod, pod), partial(control.start_pod, pod)) for pod in self.pods),
+            # The start includes the recovery from the server's log.
+            *((partial(thread, server.kill), partial(thread, server.start)) for server in self._servers(context)),
+        ]
 
 
-@asynccontextmanager
-async def _killed_pod(name: str, context: ActionContext) -> AsyncIterator[None]:
-    try:
-        await context.control.kill_pod(name)
-        yield
-    finally:
-        await finished(context.control.start_pod(name))
-
-
-@asynccontextmanager
-async def _killed_server(database: DatabaseHandle) -> AsyncIterator[None]:
-    server = database.server
-    try:
-        await finished(asyncio.to_thread(server.kill))
-        yield
-    finally:
-        await finished(asyncio.to_thread(server.start))  # includes the recovery from its log
-
-
-class Pause(TimelineAction):
+class Pause(Outage):
     """Stops a pod, a database server or a worker where it stands, as a host that hangs does, and lets it go on."""
-
-    exclusive: ClassVar[bool] = True
 
     do: Literal["pause"]
     for_s: LongerThanNothing = Field(alias="for")
-    pods: tuple[Name, ...] = Field(default=(), strict=False)
-    database: Name | None = None
-    worker: bool = False
 
     @property
     def words(self) -> str:
         return f"{self.subject} paused"
 
-    @property
-    def need(self) -> Need | None:
-        return SERVER if self.database else None
-
-    def touched(self, run: Components) -> Touched:
-        return _touched(self, run)
-
-    @property
-    def planned_s(self) -> float:
-        return self.for_s
-
     @classmethod
     def check_written(cls, written: Mapping[str, Any]) -> Iterator[Finding]:
-        yield from _check_target("pause", written)
+        yield from super().check_written(written)
         longest_s, for_s = LONGEST_PAUSE_OF_A_WORKER_S, parsed_seconds(written.get("for"))
         if written.get("worker") is True and for_s is not None and for_s > longest_s:
             expected = f"{longest_s:g}s or less: a worker that is silent for much longer counts as lost"
             yield Finding(("for",), shown(written["for"]), expected)
 
-    async def perform(self, context: ActionContext) -> Found:
-        touched = self.touched(context.components)
-        async with AsyncExitStack() as paused:
-            if self.worker:
-                await paused.enter_async_context(_stopped(partial(_signal, await context.control.last_worker())))
-            for pod in touched.pods:
-                await paused.enter_async_context(_stopped(partial(context.control.signal_pod, pod)))
-            for name in touched.databases:
-                await paused.enter_async_context(_paused_server(context.databases[name]))
-            await asyncio.sleep(self.for_s)
-        return {}
-
-
-@asynccontextmanager
-async def _stopped(send: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
-    try:
-        await send(signal.SIGSTOP)
-        yield
-    finally:
-        await send(signal.SIGCONT)
+    async def _steps(self, context: ActionContext) -> list[tuple[Step, Step]]:
+        sends = [partial(context.control.signal_pod, pod) for pod in self.pods]
+        if self.worker:
+            sends.append(partial(_signal, await context.control.last_worker()))
+        thread = asyncio.to_thread
+        return [
+            *((partial(send, signal.SIGSTOP), partial(send, signal.SIGCONT)) for send in sends),
+            *((partial(thread, server.pause), partial(thread, server.resume)) for server in self._servers(context)),
+        ]
 
 
 async def _signal(pid: int, number: int) -> None:
@@ -161,19 +137,10 @@ async def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-@asynccontextmanager
-async def _paused_server(database: DatabaseHandle) -> AsyncIterator[None]:
-    server = database.server
-    try:
-        await finished(asyncio.to_thread(server.pause))
-        yield
-    finally:
-        await finished(asyncio.to_thread(server.resume))
-
-
 class Cut(TimelineAction):
     """Cuts the network between pods and a database: every connection is reset, or nothing passes any more."""
 
+    need: ClassVar[Need] = SERVER
     needs_proxy: ClassVar[bool] = True
     one_database: ClassVar[bool] = True
 
@@ -188,17 +155,6 @@ class Cut(TimelineAction):
         done = "reset" if self.how == "reset" else "black-holed"
         where = f"database {self.database}" if self.database else "database"
         return f"network between {all_or(self.pods)} and {where} {done}"
-
-    @property
-    def need(self) -> Need:
-        return SERVER
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(run.chosen_pods(self.pods), run.chosen_databases(self.database))
-
-    @property
-    def planned_s(self) -> float:
-        return self.for_s
 
     async def perform(self, context: ActionContext) -> Found:
         pods = context.chosen_pods(self.pods)

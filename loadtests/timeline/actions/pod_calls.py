@@ -8,8 +8,8 @@ from pydantic import Field
 
 from loadtests.accounts import Mode
 from loadtests.storagenames import Locking
-from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, Touched, all_or
-from loadtests.timeline.context import ActionContext, ActionFailed, Components, Found, PodHandle
+from loadtests.timeline.actions.contract import DatabaseName, Need, PodNames, TimelineAction, all_or
+from loadtests.timeline.context import ActionContext, ActionFailed, Found, PodHandle
 from loadtests.timeline.control import control
 
 _SIDES = {"legacy": "the legacy storage", "dual": "both storages", "upgraded": "the upgraded storage"}
@@ -19,6 +19,7 @@ class Migrate(TimelineAction):
     """Moves accounts between the two sides of a dual storage."""
 
     default_subject: ClassVar[str] = "all pods"
+    need: ClassVar[Need] = Need("dual", "a dual storage to migrate, with two sides as dual(sqlite,postgres) has")
 
     do: Literal["migrate"]
     to: Mode
@@ -28,13 +29,6 @@ class Migrate(TimelineAction):
     @property
     def words(self) -> str:
         return f"{self.share} % of {all_or(self.pods)} to {_SIDES[self.to]}"
-
-    @property
-    def need(self) -> Need:
-        return Need("dual", "a dual storage to migrate, with two sides as dual(sqlite,postgres) has")
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(pods=run.chosen_pods(self.pods))
 
     async def perform(self, context: ActionContext) -> Found:
         """Moves every pod's accounts, also when the move of another pod fails."""
@@ -60,6 +54,8 @@ class Migrate(TimelineAction):
 class SwitchLocking(TimelineAction):
     """Switches how an SQL storage locks, while it works."""
 
+    need: ClassVar[Need] = Need("session", "a storage with a locking to switch", every=False)
+
     do: Literal["relock"]
     locking: Locking
     pods: PodNames
@@ -68,13 +64,6 @@ class SwitchLocking(TimelineAction):
     @property
     def words(self) -> str:
         return f"locking of {self.subject} becomes {self.locking}"
-
-    @property
-    def need(self) -> Need:
-        return Need("session", "a storage with a locking to switch", every=False)
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(run.chosen_pods(self.pods), run.chosen_databases(self.database))
 
     async def perform(self, context: ActionContext) -> Found:
         body: dict[str, Any] = {"locking": self.locking}
@@ -95,9 +84,6 @@ class Sweep(TimelineAction):
     @property
     def words(self) -> str:
         return f"orphans of {all_or(self.pods)} swept"
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(pods=run.chosen_pods(self.pods))
 
     async def perform(self, context: ActionContext) -> Found:
         calls = (control(pod, "/sweep", {}) for pod in context.chosen_pods(self.pods))

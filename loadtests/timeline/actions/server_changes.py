@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import Field
 
 from loadtests.configuration.problems import Finding
-from loadtests.timeline.actions.contract import DatabaseName, Need, TimelineAction, Touched
-from loadtests.timeline.context import ActionContext, Components, DatabaseHandle, Found, finished
+from loadtests.timeline.actions.contract import DatabaseName, Need, TimelineAction
+from loadtests.timeline.context import ActionContext, DatabaseHandle, Found, finished
 from loadtests.timeline.control import control
 
 REPORTED: Final = ("connections", "open_files")
@@ -22,6 +22,7 @@ _SIZES = ("connections", "memory_mb", "cores")
 class Resize(TimelineAction):
     """Makes a database server larger or smaller."""
 
+    need: ClassVar[Need] = SERVER
     exclusive: ClassVar[bool] = True
     may_exit: ClassVar[bool] = True
     one_database: ClassVar[bool] = True
@@ -40,15 +41,8 @@ class Resize(TimelineAction):
         return f"{self.subject} resized: {listed}"
 
     @property
-    def need(self) -> Need:
-        return SERVER
-
-    @property
     def server_sizes(self) -> Mapping[str, int]:
         return {name: size for name in _SIZES if (size := getattr(self, name)) is not None}
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(databases=run.chosen_databases(self.database))
 
     @classmethod
     def check_written(cls, written: Mapping[str, Any]) -> Iterator[Finding]:
@@ -67,6 +61,7 @@ class Resize(TimelineAction):
 class Recreate(TimelineAction):
     """Throws a database server's data away and begins with an empty one at the same address."""
 
+    need: ClassVar[Need] = SERVER
     exclusive: ClassVar[bool] = True
     may_exit: ClassVar[bool] = True
     one_database: ClassVar[bool] = True
@@ -77,13 +72,6 @@ class Recreate(TimelineAction):
     @property
     def words(self) -> str:
         return f"{self.subject} re-created, empty"
-
-    @property
-    def need(self) -> Need:
-        return SERVER
-
-    def touched(self, run: Components) -> Touched:
-        return Touched(databases=run.chosen_databases(self.database))
 
     async def perform(self, context: ActionContext) -> Found:
         for database in context.chosen_databases(self.database):
