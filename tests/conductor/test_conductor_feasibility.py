@@ -147,17 +147,17 @@ PODS = "pods: [{name: a}, {name: b, cluster: eu}]\n"
         (
             "after: 2s, do: resize, cores: 1",
             "x.yaml:9: timeline[1].after: got '2s', expected 3s or more: until then timeline[0] (database postgres "
-            "killed) has database postgres",
+            "killed) uses database postgres",
         ),
         (
             "do: pause, database: postgres, for: 1001ms",
             "x.yaml:8: timeline[0].after: got '1s', expected 1.001s or more: until then timeline[1] (database postgres "
-            "paused) has database postgres",
+            "paused) uses database postgres",
         ),
         (
             "do: kill, database: postgres",
-            "x.yaml:8: timeline[0].after: got '1s', expected no such action: timeline[1] (database postgres killed) has"
-            " database postgres for the rest of the run; give it a for",
+            "x.yaml:8: timeline[0].after: got '1s', expected no such action: timeline[1] (database postgres killed) "
+            "uses database postgres for the rest of the run; give it a for",
         ),
         (
             "after: 1s, do: recreate",
@@ -194,7 +194,7 @@ def test_exclusive_actions_on_other_components_are_accepted(other):
 
 def test_a_name_means_the_database_of_every_cluster():
     (line,) = collisions(KILL, "after: 2s, do: pause, database: postgres-eu, for: 1s", more=PODS)
-    assert "has database postgres-eu" in line
+    assert "uses database postgres-eu" in line
 
 
 def test_pods_of_a_cluster_share_its_databases():

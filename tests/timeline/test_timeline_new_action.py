@@ -176,7 +176,7 @@ def test_feasibility_follows_its_need(reported):
 
 def test_collisions_follow_what_it_touches_and_how_long_it_lasts(reported):
     (line,) = reported["collision"]
-    expected = "expected 2s or more: until then timeline[0] (database postgres frozen) has database postgres"
+    expected = "expected 2s or more: until then timeline[0] (database postgres frozen) uses database postgres"
     assert "timeline[1].after: got '1s'" in line
     assert line.endswith(expected)
 

@@ -1,16 +1,19 @@
 """Actions that this study's storage systems and targets cannot do: found before the load starts."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import inf
 
 from loadtests import storagenames
 from loadtests.conductor.choices import Subject
 from loadtests.conductor.layout import Layout, layout
-from loadtests.conductor.preflight.collisions import collisions
 from loadtests.configuration.problems import Finding, nearest, one_of, shown
 from loadtests.configuration.source import Document, read_documents
 from loadtests.engines import has, having
 from loadtests.scenario import Action, Scenario
 from loadtests.timeline.actions.contract import Capability
+from loadtests.timeline.component_locks import locked_components
+from loadtests.timeline.context import Components
 
 
 def problems_of_timeline(
@@ -43,9 +46,9 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
     for number, action in enumerate(scenario.timeline):
         for found in (*action.check_host(hosts_owned), *_of_action(action, scenario, subject, plan)):
             yield str(document.problem(*found._replace(place=("timeline", number, *found.place))))
-    for collision in collisions(scenario, plan.components):
-        after = document.data["timeline"][collision.number].get("after", "0s")
-        yield str(document.problem(("timeline", collision.number, "after"), shown(after), collision.expected))
+    for number, expected in _collisions(scenario, plan.components):
+        after = document.data["timeline"][number].get("after", "0s")
+        yield str(document.problem(("timeline", number, "after"), shown(after), expected))
 
 
 def _of_action(action: Action, scenario: Scenario, subject: Subject, plan: Layout) -> Iterator[Finding]:
@@ -99,3 +102,33 @@ def _capabilities(engine: str, dual: bool) -> set[Capability]:
         "session": has(engine, "sessions"),
     }
     return {name for name, offered in offers.items() if offered}
+
+
+def _collisions(scenario: Scenario, components: Components) -> Iterator[tuple[int, str]]:
+    """Exclusive actions on the same component that would overlap if each took as long as planned: the number of the
+    action that begins too soon, and the moment that is expected. Those that take longer are queued during the run."""
+    actions = sorted(enumerate(scenario.timeline), key=lambda numbered: _begins_s(numbered[1], scenario))
+    for (first, one), (number, other) in combinations(actions, 2):
+        locked = locked_components(other, components)
+        shared = [component for component in locked_components(one, components) if component in locked]
+        if shared and _overlap(one, other, scenario):
+            yield number, _expected(f"timeline[{first}]", one, other, scenario, shared[0])
+
+
+def _begins_s(action: Action, scenario: Scenario) -> float:
+    return scenario.stage_starts_s(action.stage) + action.after_s
+
+
+def _overlap(one: Action, other: Action, scenario: Scenario) -> bool:
+    """`one` begins first."""
+    begins_s, one_begins_s = _begins_s(other, scenario), _begins_s(one, scenario)
+    return begins_s < one_begins_s + one.planned_s or begins_s == one_begins_s
+
+
+def _expected(name: str, one: Action, other: Action, scenario: Scenario, component: str) -> str:
+    if one.planned_s == inf:
+        return f"no such action: {name} ({one.words}) uses {component} for the rest of the run; give it a for"
+    if one.planned_s == 0:
+        return f"another moment: {name} ({one.words}) uses {component} at this one"
+    after_s = _begins_s(one, scenario) + one.planned_s - scenario.stage_starts_s(other.stage)
+    return f"{after_s:g}s or more: until then {name} ({one.words}) uses {component}"
