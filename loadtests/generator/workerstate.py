@@ -16,6 +16,7 @@ from locust.rpc import Message
 from loadtests.generator import runmessages
 from loadtests.generator.prepared import CannotRunError
 from loadtests.joining import TOKEN_SECRET, is_same
+from loadtests.scenario.plan import SUMMARY_FIELDS
 
 PREPARE_S = 30.0
 """How long workers may take to connect and to prepare."""
@@ -28,12 +29,6 @@ MOST_REPORTS_PER_S = 100
 
 LOST_AFTER_S = 30
 """A worker whose host or network has vanished, so that nothing closed its connection, is lost after so much silence."""
-
-_SUMMARY = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
-    "run_queue_share", "throttled_share", "stood_still_s", "local_errors", "unstamped_connections",
-    "connection_failures", "error",
-)  # fmt: skip
 
 
 class Budget:
@@ -116,7 +111,7 @@ class WorkerState:
 
     def summary(self) -> dict[str, Any]:
         """The worker's part of the `drained` line."""
-        summary = {name: self.last_report.get(name) for name in _SUMMARY}
+        summary = {name: self.last_report.get(name) for name in SUMMARY_FIELDS}
         if self.drained:
             return {"worker": self.worker, **summary}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"

@@ -1,8 +1,8 @@
-"""One run as the conductor passes it to the load: pods and scenario as plain data."""
+"""What conductor and load pass each other as plain data: the plan of a run, and what each worker reports of it."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Self
 
 from loadtests.protocols import DEFAULT_PROTOCOL
 
@@ -43,9 +43,45 @@ class RunPlan:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        fields = json.loads(text)
+        plan = json.loads(text)
         pods = tuple(
             PodTarget(**{**pod, **{name: tuple(pod.get(name, ())) for name in ("accounts", "networks")}})
-            for pod in fields.pop("pods")
+            for pod in plan.pop("pods")
         )
-        return cls(pods=pods, **fields)
+        return cls(pods=pods, **plan)
+
+
+@dataclass
+class WorkerSummary:
+    """What a worker reports of its load, as the master passes it on to the conductor."""
+
+    worker: str
+    begun: int = 0
+    reserved: int = 0
+    """Numbers of operations were given out below this only."""
+    written: int = 0
+    in_flight: int = 0
+    late_starts: int = 0
+    starts: int = 0
+    arrivals: list[int] = field(default_factory=list)
+    """Those of the scheduled arrivals that began, by stage."""
+    cpu_share: float | None = None
+    """Of one core, in its busiest five seconds."""
+    cpu_allowed: float = 1.0
+    """The largest share of one core that it may use."""
+    run_queue_share: float = 0.0
+    """Of the time, spent waiting for a processor, in the worst five seconds."""
+    throttled_share: float = 0.0
+    """Of the time, held up by the quota of its control group, in the worst five seconds."""
+    stood_still_s: float = 0.0
+    """The longest time in which it did nothing at all."""
+    local_errors: dict[str, int] = field(default_factory=dict)
+    """Operations that failed because its host had run out of a resource, by resource."""
+    unstamped_connections: int = 0
+    """Connections whose arrivals were timed on reading: the kernel did not stamp them."""
+    connection_failures: dict[str, Any] | None = None
+    """HTTP statuses `by_stage`, and `details`."""
+    error: str = ""
+
+
+SUMMARY_FIELDS: Final = tuple(one.name for one in fields(WorkerSummary) if one.name != "worker")

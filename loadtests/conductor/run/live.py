@@ -4,44 +4,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-_COUNTED = (
-    "begun", "reserved", "written", "in_flight", "late_starts", "starts", "arrivals", "cpu_share", "cpu_allowed",
-    "run_queue_share", "throttled_share", "stood_still_s", "local_errors", "unstamped_connections",
-    "connection_failures", "error",
-)  # fmt: skip
+from loadtests.scenario.plan import SUMMARY_FIELDS, WorkerSummary
 
 
 @dataclass
-class Worker:
+class Worker(WorkerSummary):
     """A worker as last reported."""
 
-    worker: str
-    begun: int = 0
-    reserved: int = 0
-    """Numbers of operations were given out below this only."""
-    written: int = 0
-    in_flight: int = 0
-    late_starts: int = 0
-    starts: int = 0
-    arrivals: list[int] = field(default_factory=list)
-    """Those of the scheduled arrivals that began, by stage."""
-    cpu_share: float | None = None
-    """Of one core, in its busiest five seconds."""
-    cpu_allowed: float = 1.0
-    """The largest share of one core that it may use."""
-    run_queue_share: float = 0.0
-    """Of the time, spent waiting for a processor, in the worst five seconds."""
-    throttled_share: float = 0.0
-    """Of the time, held up by the quota of its control group, in the worst five seconds."""
-    stood_still_s: float = 0.0
-    """The longest time in which it did nothing at all."""
-    local_errors: dict[str, int] = field(default_factory=dict)
-    """Operations that failed because its host had run out of a resource, by resource."""
-    unstamped_connections: int = 0
-    """Connections whose arrivals were timed on reading: the kernel did not stamp them."""
-    connection_failures: dict[str, Any] | None = None
-    """HTTP statuses `by_stage`, and `details`."""
-    error: str = ""
     lost: bool = False
     left: str = ""
     """Why it ended its load before the run's end; empty when it did not."""
@@ -113,7 +82,7 @@ class LoadState:
 
     def _known(self, reported: dict[str, Any]) -> Worker:
         worker = self.workers.setdefault(str(reported["worker"]), Worker(str(reported["worker"])))
-        for name in _COUNTED:
+        for name in SUMMARY_FIELDS:
             if reported.get(name) is not None:
                 setattr(worker, name, reported[name])
         return worker

@@ -16,7 +16,7 @@ from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.live import LoadState, Worker
 from loadtests.conductor.run.manifest import RunClock
-from loadtests.conductor.run.monitored import MasterProcess, MonitoredProcess, MonitoredServer, UnloggedProcess
+from loadtests.conductor.run.monitored import MasterProcess, server_died
 from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.watching import Deadline, Lines, ProcessWatch
 
@@ -73,11 +73,12 @@ class LoadMonitor:
         self._watch.on_readable(lines.descriptor, self._read)
         self._watch.on_death(self._master.pid, self._master_died)
         if (observer := self._components.observer) is not None:
-            self._watch.on_death(observer.pid, self._died("observer_died", observer))
+            self._watch.on_death(observer.pid, self._died("observer_died", observer.exit_summary, observer.log_tail))
         for name in (*self._components.pods, *self._components.servers):
             self._watch_component(name)
         for proxy in self._components.proxies.values():
-            self._watch.on_death(proxy.child.pid, self._died("internal", proxy.child))
+            child = proxy.child
+            self._watch.on_death(child.pid, self._died("internal", child.exit_summary, child.log_tail))
         if self._actions is not None:
             self._actions.join(self._watch, self._master.pid, self._watch_component)
         if not self._master.is_external:
@@ -97,7 +98,7 @@ class LoadMonitor:
         died, pid = self._component_process(name)
 
         def note() -> None:
-            # In this order: a server that an action changes answers only when that is done.
+            # In this order: a server replies to `_replaced` only once an action has finished changing it.
             if self._components.expected_down[name] <= 0 and not self._replaced(name, pid):
                 died()
 
@@ -111,13 +112,14 @@ class LoadMonitor:
         return pid is not None and self._component_process(name)[1] not in (pid, None)
 
     def _component_process(self, name: str) -> tuple[Callable[[], None], int | None]:
-        """What to do on its exit, and its process; None when it has exited already."""
+        """What to do on its exit, and its process ID; None when it has exited already."""
         if (server := self._components.servers.get(name)) is not None:
-            died = self._died("database_died", MonitoredServer(name, server))
+            died = self._died("database_died", lambda: server_died(name), server.log_tail)
             return died, server.pid if server.running else None
         child = self._components.pods[name].child
         assert child is not None
-        return self._died("pod_died", child), child.pid if child.exit_code() is None else None
+        died = self._died("pod_died", child.exit_summary, child.log_tail)
+        return died, child.pid if child.exit_code() is None else None
 
     def _over(self) -> bool:
         return self._gone or (self.load.drained and not self._master.needs_shutdown)
@@ -200,13 +202,15 @@ class LoadMonitor:
         """Local workers are watched: a master takes most of a second to miss one."""
         with contextlib.suppress(psutil.Error):
             for worker in psutil.Process(self._master.pid).children():
-                self._watch.on_death(worker.pid, self._died("worker_lost", UnloggedProcess("a Locust worker died")))
+                self._watch.on_death(worker.pid, self._died("worker_lost", lambda: "a Locust worker died"))
 
-    def _died(self, code: str, process: MonitoredProcess) -> Callable[[], None]:
+    def _died(self, code: str, summary: Callable[[], str], log_tail: Callable[[], str] = str) -> Callable[[], None]:
+        """What to do when a process has exited; `summary` and `log_tail` give the reason then."""
+
         def note() -> None:
             self._read()  # the exit does not matter once the load has drained
             if not self.load.drained and self._reason is None:
-                self._end(code, process.exit_summary(), process.log_tail())
+                self._end(code, summary(), log_tail())
 
         return note
 

@@ -1,8 +1,7 @@
-"""Processes whose exit ends a run, and how each is reported."""
+"""The Locust master as a process, and database servers whose death is the cause of another one's."""
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from loadtests.conductor.choices import Generator
@@ -11,52 +10,20 @@ from loadtests.conductor.processes import Child
 from loadtests.servers.contract import DatabaseServer
 
 
-class MonitoredProcess(Protocol):
-    """A process whose exit ends the run."""
-
-    def exit_summary(self) -> str:
-        """How it ended, in one sentence."""
-
-    def log_tail(self) -> str:
-        """The end of what it logged."""
-
-
-@dataclass(frozen=True)
-class UnloggedProcess:
-    """A process without a log of its own."""
-
-    how: str
-
-    def exit_summary(self) -> str:
-        return self.how
-
-    def log_tail(self) -> str:
-        return ""
-
-
-@dataclass(frozen=True)
-class MonitoredServer:
-    """A database server with its log."""
-
-    name: str
-    server: DatabaseServer
-
-    def exit_summary(self) -> str:
-        return f"the database server {self.name} died"
-
-    def log_tail(self) -> str:
-        return self.server.log_tail()
-
-
 def first_cause(reason: Reason, servers: Mapping[str, DatabaseServer]) -> Reason:
     """The death of a database server where that is why a pod or the observer could not start."""
     if reason.code in ("pod_died", "observer_died"):
-        for dead in (MonitoredServer(name, server) for name, server in servers.items() if not server.running):
-            return Reason("database_died", f"{dead.exit_summary()}; {reason.detail}", dead.log_tail())
+        for name, server in servers.items():
+            if not server.running:
+                return Reason("database_died", f"{server_died(name)}; {reason.detail}", server.log_tail())
     return reason
 
 
-class MasterProcess(MonitoredProcess, Protocol):
+def server_died(name: str) -> str:
+    return f"the database server {name} died"
+
+
+class MasterProcess(Protocol):
     """The load as a process: ours, or the one that started us."""
 
     is_external: bool
@@ -70,6 +37,12 @@ class MasterProcess(MonitoredProcess, Protocol):
         """Nothing new begins, what is under way drains."""
 
     def kill(self) -> None: ...
+
+    def exit_summary(self) -> str:
+        """How it ended, in one sentence."""
+
+    def log_tail(self) -> str:
+        """The end of what it logged."""
 
 
 class OwnMaster:
