@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,16 @@ def make_directory(path: Path, traversable: bool = False) -> None:
             _set_mode(descriptor, directory_mode() | (_TRAVERSE if traversable else 0))
     finally:
         os.close(descriptor)
+
+
+def make_numbered_directory(parent: Path, name: str, traversable: bool = False) -> Path:
+    """Makes a directory `name` in `parent`; where that exists, `name-2` and so on. Raises OSError."""
+    for number in count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            make_directory(path, traversable)
+            return path
+    raise AssertionError
 
 
 def make_directories(path: Path, traversable: bool = False) -> None:

@@ -68,28 +68,15 @@ def _add_hosts(hosts: argparse._ArgumentGroup) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadtests.conductor.choices import Generator
-    from loadtests.conductor.commands.study import run, serve_master
+    from loadtests.conductor.commands.study import run
+    from loadtests.conductor.hosts.agent import serve
     from loadtests.conductor.preflight.request import StudyRequest
 
     _check_hosts(arguments)
     if arguments.worker:
-        return serve_master(arguments.worker, arguments.processes, arguments.wait)
-    return run(
-        StudyRequest(
-            scenario=arguments.scenario,
-            storages=arguments.storage,
-            target=arguments.target,
-            label=arguments.label,
-            databases=arguments.database,
-            i_own=arguments.i_own,
-            rounds=arguments.rounds,
-            runs=arguments.runs,
-            seed=arguments.seed,
-            generator=Generator(arguments.processes, arguments.expect_workers, arguments.bind, arguments.wait),
-            protocol=arguments.protocol,
-            allow_commands=arguments.allow_commands,
-        )
-    )
+        return serve(arguments.worker, arguments.processes, arguments.wait)
+    generator = Generator(arguments.processes, arguments.expect_workers, arguments.bind, arguments.wait)
+    return run(StudyRequest.of(arguments, generator, rounds=arguments.rounds))
 
 
 def _check_hosts(arguments: argparse.Namespace) -> None:

@@ -56,38 +56,13 @@ def _add_target(target: _ArgumentGroup) -> None:
 
 
 def _ui(arguments: argparse.Namespace) -> int:
-    from loadtests.conductor.commands.webui import WebUi, web_ui
+    from loadtests.conductor.commands.webui import web_ui
     from loadtests.webui.exposure import address_of, problems_of_access
 
     if problems := problems_of_access(arguments):
         print("\n".join(f"loadtests ui: {problem}" for problem in problems), file=sys.stderr)
         return EX_USAGE
-    chosen = environment.user_variables()  # Locust's variables choose scenario and storage here as well
-    names = ("target", "label", "database", "i_own")
-    return web_ui(
-        WebUi(
-            scenario=arguments.scenario or chosen.get("LOCUST_SCENARIO") or None,
-            storage=arguments.storage or chosen.get("LOCUST_STORAGE") or None,
-            protocol=arguments.protocol,
-            runs=arguments.runs,
-            processes=arguments.processes,
-            port=arguments.web_port,
-            target={name: value for name in names if (value := getattr(arguments, name)) is not None},
-            host=arguments.web_host,
-            address=address_of(arguments),
-            access=access_options(arguments),
-        )
-    )
-
-
-def access_options(arguments: argparse.Namespace) -> list[str]:
-    """The options that Locust's command with our locustfile has as well."""
-    given = ["--web-login"] if arguments.web_login else []
-    given += [ALLOW_COMMANDS] if arguments.allow_commands else []
-    files = {
-        "--web-password-file": arguments.web_password_file,
-        "--tls-cert": arguments.tls_cert,
-        "--tls-key": arguments.tls_key,
-    }
-    given += [f"{name}={path}" for name, path in files.items() if path]
-    return [*given, *(f"--allowed-host={name}" for name in arguments.allowed_host)]
+    variables = environment.user_variables()  # Locust's choose scenario and storage here as well
+    arguments.scenario = arguments.scenario or variables.get("LOCUST_SCENARIO") or None
+    arguments.storage = arguments.storage or variables.get("LOCUST_STORAGE") or None
+    return web_ui(arguments, address_of(arguments))

@@ -99,7 +99,7 @@ def workers_of(master: int) -> int:
 def parse(arguments: list[str]) -> tuple[StudyRequest, argparse.Namespace]:
     parser = Parser(prog="python -m loadtests.conductor", description=__doc__)
     parser.add_argument("--scenario", metavar="NAME", required=True)
-    parser.add_argument("--storage", metavar="NAME")
+    parser.add_argument("--storage", metavar="NAME", action="append", default=[])
     parser.add_argument("--target", metavar="URL")
     parser.add_argument("--label", metavar="NAME")
     parser.add_argument("--database", metavar="NAME:ENGINE", action="append", default=[])
@@ -110,27 +110,9 @@ def parse(arguments: list[str]) -> tuple[StudyRequest, argparse.Namespace]:
     parser.add_argument(ALLOW_COMMANDS, action="store_true", help="run the commands of the scenario's timeline")
     parser.add_argument("--check-only", action="store_true", help="exit when everything has been checked")
     parser.add_argument("--ready-fd", metavar="FD", type=int, default=1)
-    request = parser.parse_args(arguments)
-    storages = [request.storage] if request.storage else []
+    options = parser.parse_args(arguments)
     generator = Generator(workers_of(os.getppid()))
-    return (
-        StudyRequest(
-            scenario=request.scenario,
-            storages=storages,
-            target=request.target,
-            label=request.label,
-            databases=request.database,
-            i_own=request.i_own,
-            rounds=1,
-            runs=request.runs,
-            seed=request.seed,
-            protocol=request.protocol,
-            generator=generator,
-            allow_commands=request.allow_commands,
-            trusts_shipped=False,
-        ),
-        request,
-    )
+    return StudyRequest.of(options, generator, rounds=1, trusts_shipped=False), options
 
 
 def attend(choices: Choices, reports: Reports) -> int:

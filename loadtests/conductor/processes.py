@@ -25,6 +25,9 @@ STOPPED_S = 5.0
 """How long a process that is to get ready may be stopped."""
 _TAIL_BYTES = 65_536
 
+DESCRIPTOR = "{ready}"
+"""An argument, or the value of a variable: the number of the descriptor for the lines of a process."""
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -43,7 +46,7 @@ def child_of(parent: int) -> Callable[[], None]:
 
 @dataclass(frozen=True)
 class ChildCommand:
-    """What to start. `argv` may name the descriptor that the ready line goes to as `{ready}`."""
+    """What to start. In `argv` and `environment`, `DESCRIPTOR` stands for the one to which it writes its lines."""
 
     name: str
     argv: Sequence[str]
@@ -137,6 +140,21 @@ class Child:
         return f"{self.name} {how}; its log is {self.log.parent.name}/{self.log.name}"
 
 
+def start_with_lines(command: ChildCommand, reaper: ProcessReaper, stdin: int | None = None) -> tuple[Child, Lines]:
+    """The process, and the lines that it writes to its descriptor for them."""
+    read_end, write_end = os.pipe()
+    lines, number = Lines(read_end), str(write_end)
+    argv = [number if part == DESCRIPTOR else part for part in command.argv]
+    environment = {name: number if value == DESCRIPTOR else value for name, value in command.environment.items()}
+    try:
+        return Child(replace(command, argv=argv, environment=environment), reaper, [write_end], stdin), lines
+    except BaseException:
+        lines.close()
+        raise
+    finally:
+        os.close(write_end)
+
+
 class Starting:
     """A process that has been started and writes one line when it is ready. Call `has_result` whenever `descriptor` is
     readable, and at the end `result` or `abandon`."""
@@ -146,16 +164,7 @@ class Starting:
         self._died = died
         self._stopped_since: Deadline | None = None
         self._received: list[bytes] = []
-        read_end, write_end = os.pipe()
-        argv = [part.replace("{ready}", str(write_end)) for part in command.argv]
-        self._lines = Lines(read_end)
-        try:
-            self.child = Child(replace(command, argv=argv), reaper, [write_end], stdin)
-        except BaseException:
-            self._lines.close()
-            raise
-        finally:
-            os.close(write_end)
+        self.child, self._lines = start_with_lines(command, reaper, stdin)
 
     @property
     def descriptor(self) -> int:

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException
@@ -81,29 +82,18 @@ class _Made:
 
     async def answer(self, method: str, headers: Mapping[str, str], body: bytes | None, most_bytes: int) -> HttpAnswer:
         """The answer to a call that was not refused. Raises ActionFailed; ends the call when it is cancelled."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[HttpAnswer] = loop.create_future()
-
-        def settle(answer: HttpAnswer | None, error: Exception | None) -> None:
-            if answered.done():
-                return
-            if error is not None:
-                answered.set_exception(error)
-            elif answer is not None:
-                answered.set_result(answer)
+        answered: Future[HttpAnswer] = Future()
+        answered.set_running_or_notify_cancel()  # from now on only the thread ends it
 
         def work() -> None:
-            outcome: tuple[HttpAnswer | None, Exception | None]
             try:
-                outcome = self._made(method, headers, body, most_bytes), None
+                answered.set_result(self._made(method, headers, body, most_bytes))
             except Exception as error:
-                outcome = None, error
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, *outcome)
+                answered.set_exception(error)
 
         threading.Thread(target=work, name="call", daemon=True).start()
         try:
-            return await answered
+            return await asyncio.wrap_future(answered)
         except BaseException:
             self._call.abandon()
             raise

@@ -3,17 +3,20 @@
 import subprocess
 import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from loadtests.cli import build_parser
-from loadtests.cli.ui import access_options
-from loadtests.conductor.commands.webui import WebUi, web_ui_argv
+from loadtests.conductor.commands.webui import web_ui_argv
+
+
+def argv_of(*arguments):
+    return web_ui_argv(build_parser().parse_args(["ui", *arguments]))
 
 
 def test_scenario_storage_and_runs_are_handed_to_the_form():
-    argv = web_ui_argv(WebUi("my own.yaml", "postgres", Path("my runs"), 2, 8090))
+    options = ("--storage", "postgres", "--runs", "my runs", "--processes", "2", "--port", "8090")
+    argv = argv_of("my own.yaml", *options)
     given = dict(pairwise(argv))
     assert (given["--scenario"], given["--storage"]) == ("my own.yaml", "postgres:pessimistic")
     assert (given["--runs-dir"], given["--processes"], given["--web-port"]) == ("my runs", "2", "8090")
@@ -23,15 +26,18 @@ def test_scenario_storage_and_runs_are_handed_to_the_form():
 
 def test_access_is_handed_to_locust_and_the_password_is_not():
     access = ["--web-login", "--allow-commands", "--web-password-file=pw", "--allowed-host=a", "--allowed-host=b"]
-    argv = web_ui_argv(WebUi(None, None, Path("runs"), 1, 8089, host="192.0.2.1", access=access))
+    argv = argv_of("--web-host", "192.0.2.1", *access)
     assert dict(pairwise(argv))["--web-host"] == "192.0.2.1"
-    assert set(access) <= set(argv)
-    parsed = build_parser().parse_args(["ui", "--web-host", "192.0.2.1", *access])
-    assert access_options(parsed) == access
+    assert [option for option in argv if option in access] == access
+
+
+def test_target_is_handed_to_locust():
+    target = ["--target=ws://localhost:1", "--label=new", "--database=main:postgres", "--i-own=localhost"]
+    assert argv_of(*target)[-4:] == target
 
 
 def test_what_was_not_asked_for_is_left_to_the_form():
-    assert not {"--scenario", "--storage"} & set(web_ui_argv(WebUi(None, None, Path("runs"), 1, 8089)))
+    assert not {"--scenario", "--storage", "--protocol", "--target", "--tls-cert"} & set(argv_of())
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from loadtests.conductor.failures import COMPLETED, Reason
-from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, operations, saturated
+from loadtests.conductor.run.ending import Ending, doubtful, end_document, generator, more_than, operations, saturated
 from loadtests.conductor.run.live import LoadState, Worker
-from loadtests.conductor.run.saturation import more_than
 from loadtests.records.probe_coverage import Tick, blind_time
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory

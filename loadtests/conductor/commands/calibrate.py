@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from loadtests import storagenames
 from loadtests.calibration.contract import is_calibrated
 from loadtests.calibration.plan import Form
 from loadtests.commandline import EX_FAIL, EX_OK, EX_UNKNOWN
-from loadtests.conductor.commands.calibration_table import show
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, BadInput, CannotRun, RunEnded, Unavailable
 from loadtests.conductor.leftovers import Claim, described, remove_leftovers
@@ -23,12 +26,16 @@ from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has, having
-from loadtests.readers import make_directories, make_directory
+from loadtests.readers import make_directories, make_numbered_directory
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.registry import create_server, missing
 from loadtests.standardstreams import print_path
 from loadtests.storagenames import StorageName
+
+_STYLES = {"pass": "green", "fail": "bold red", "unknown": "yellow"}
+_WIDTH = 150
+"""The width where standard output is not a terminal."""
 
 _CODES = {"pass": EX_OK, "fail": EX_FAIL, "unknown": EX_UNKNOWN}
 
@@ -98,15 +105,7 @@ def _check(name: str, form: Form) -> None:
 
 def _create(runs: Path, now: datetime) -> Path:
     """`calibration-<utc>`, which no study is called: reports pass it over. Raises OSError."""
-    name = f"calibration-{now:%Y%m%dT%H%M%SZ}"
-    for number in count(1):
-        directory = runs / (name if number == 1 else f"{name}-{number}")
-        try:
-            make_directory(directory, traversable=os.geteuid() == 0)
-        except FileExistsError:
-            continue
-        return directory
-    raise AssertionError
+    return make_numbered_directory(runs, f"calibration-{now:%Y%m%dT%H%M%SZ}", traversable=os.geteuid() == 0)
 
 
 def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
@@ -122,7 +121,7 @@ def _calibrate_all(directory: Path, storages: Sequence[str], form: Form) -> int:
         codes.append(EXIT_CODES[ended.reason.code])
     finally:
         progress.close()
-        show([run.read("calibration") or {} for run in run_directories(directory)])
+        _show([run.read("calibration") or {} for run in run_directories(directory)])
         print_path(directory)
     return _worst(codes)
 
@@ -168,3 +167,42 @@ def _places(
             server = servers.enter_context(create_server(storage.engine, home, choices=storage.choices))
             places[name] = CalibrationPlace(storage.engine, server.dsn, server.pod_dsn)
     return places
+
+
+def _show(documents: Sequence[Mapping[str, Any]]) -> None:
+    """Prints the figures of calibrations as a table for people."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    table = Table(box=None, pad_edge=False)
+    for column in ("database", "source", "figure"):
+        table.add_column(column)
+    for column in ("value", "bar", "n"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    table.add_column("why", overflow="fold")
+    for figure in (figure for document in documents for figure in document.get("figures", ())):
+        table.add_row(*_cells(figure))
+    if table.row_count:
+        console.print(table)
+
+
+def _cells(figure: Mapping[str, Any]) -> list[Text]:
+    names = [figure["database"], figure["source"], figure["figure"]]
+    numbers = [_value(figure), _bar(figure), str(figure["n"])]
+    verdict = Text(figure["verdict"], style=_STYLES.get(figure["verdict"], ""))
+    return [*map(Text, (*names, *numbers)), verdict, Text(figure["reason"])]
+
+
+def _value(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return "-"
+    return f"{figure['value']:.1f} ms" if figure["unit"] == "ms" else f"{figure['value']:.2%}"
+
+
+def _bar(figure: Mapping[str, Any]) -> str:
+    if figure["unit"] == "ms":
+        return f"≤ {figure['bar']:g} ms"
+    if figure["figure"] in ("total recovered", "counter agrees"):
+        return f"± {figure['bar']:.2%}"
+    return f"≥ {figure['bar']:.2%}"

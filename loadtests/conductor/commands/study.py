@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ from loadtests.conductor.choices import Choices, Subject
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, CannotRun, Reason, RunEnded, Unavailable
 from loadtests.conductor.host import DISTRIBUTION, version_of
-from loadtests.conductor.hosts import agent, localtoken
+from loadtests.conductor.hosts import localtoken
 from loadtests.conductor.hosts.admission import Admission
 from loadtests.conductor.hosts.roster import Roster, roster_of
 from loadtests.conductor.leftovers import described, remove_leftovers
@@ -27,7 +26,7 @@ from loadtests.conductor.run.manifest import RunIdentity
 from loadtests.conductor.watching import Interrupts
 from loadtests.hostidentity import host_identity
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, join_secret
-from loadtests.readers import make_directories, make_directory
+from loadtests.readers import make_directories, make_directory, make_numbered_directory
 from loadtests.records.rundirectory import RunDirectory, safe_name
 from loadtests.servers.record import COULD_NOT
 from loadtests.standardstreams import print_path
@@ -111,11 +110,6 @@ def clean(runs: Path) -> int:
     return EX_UNAVAILABLE if any(sentence.startswith(COULD_NOT) for sentence in done) else EX_OK
 
 
-def serve_master(master: str, processes: int, wait_s: float) -> int:
-    """Serves the study of the master on HOST:PORT with worker processes. Returns the exit code."""
-    return agent.serve(master, processes, wait_s)
-
-
 def interleaved(subjects: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
     """(round from 1, subject), every other round backwards: A B B A. What drifts with time then hits all alike."""
     for number in range(1, rounds + 1):
@@ -134,15 +128,7 @@ def create_study(runs: Path, scenario: str, now: datetime, traversable: bool = F
     `traversable` lets every user pass through it, to what they own inside.
     """
     make_directories(runs, traversable=os.geteuid() == 0)
-    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{safe_name(scenario)}"
-    for number in count(1):
-        study = runs / (name if number == 1 else f"{name}-{number}")
-        try:
-            make_directory(study, traversable)
-        except FileExistsError:
-            continue
-        return study
-    raise AssertionError
+    return make_numbered_directory(runs, f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{safe_name(scenario)}", traversable)
 
 
 def create_run(study: Path, number: int, subject: Subject) -> RunDirectory:

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import unicodedata
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadtests import storagenames
@@ -47,22 +48,31 @@ _LONGEST_LABEL = 100
 class StudyRequest:
     """What was typed, unchecked. None: the scenario decides."""
 
-    scenario: str
-    storages: Sequence[str]
-    target: str | None
-    label: str | None
-    databases: Sequence[str]
+    scenario: str = ""
+    storages: Sequence[str] = ()
+    target: str | None = None
+    label: str | None = None
+    databases: Sequence[str] = ()
     """Behind the target: `NAME:ENGINE`."""
-    i_own: Sequence[str]
-    rounds: int | None
-    runs: Path
-    seed: int | None
-    generator: Generator
+    i_own: Sequence[str] = ()
+    rounds: int | None = None
+    runs: Path = Path("runs")
+    seed: int | None = None
+    generator: Generator = field(default_factory=Generator)
     protocol: str | None = None
     allow_commands: bool = False
     """Those of the scenario's timeline."""
     trusts_shipped: bool = True
     """Whether scenarios that came with the harness may run commands without that."""
+
+    @classmethod
+    def of(
+        cls, options: Namespace, generator: Generator, *, rounds: int | None, trusts_shipped: bool = True
+    ) -> "StudyRequest":
+        """What the options of a command ask for."""
+        target = (options.target, options.label, options.database, options.i_own)
+        what = (options.scenario, options.storage, *target, rounds, options.runs, options.seed)
+        return cls(*what, generator, options.protocol, options.allow_commands, trusts_shipped)
 
 
 def choose(request: StudyRequest) -> Choices:
@@ -129,16 +139,11 @@ def _target_of_form(storage: str | None, target: Mapping[str, str], problems: li
         return
     _target(
         StudyRequest(
-            scenario="",
             storages=[storage] if storage else [],
             target=target["target"],
             label=target.get("label"),
             databases=[target["database"]] if "database" in target else [],
             i_own=[target["i_own"]] if "i_own" in target else [],
-            rounds=None,
-            runs=Path(),
-            seed=None,
-            generator=Generator(),
         ),
         problems,
     )

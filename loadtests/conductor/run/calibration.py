@@ -1,7 +1,6 @@
 """Calibration as a process of its own: started beside what a run starts anyway, and waited for."""
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -13,9 +12,9 @@ from loadtests.calibration.contract import DSNS, HOLDERS_DSNS, SCRATCH
 from loadtests.calibration.figures import sentence, verdict
 from loadtests.calibration.judging import DatabaseView, not_calibrated
 from loadtests.calibration.plan import Form
-from loadtests.conductor.processes import Child, ChildCommand
+from loadtests.conductor.processes import DESCRIPTOR, ChildCommand, start_with_lines
 from loadtests.conductor.reaper import ProcessReaper
-from loadtests.conductor.watching import Deadline, Interrupts, Lines, watching
+from loadtests.conductor.watching import Deadline, Interrupts, watching
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import FORMAT
 
@@ -48,25 +47,17 @@ class CalibrationProcess:
     ) -> None:
         self._directory, self._places, self._form = directory, places, form
         self._closed = False
-        reading_end, writing_end = os.pipe()
         argv = [
             *(sys.executable, "-m", "loadtests.calibration", "--form", form),
             *(part for name, place in places.items() for part in ("--database", f"{name}:{place.engine}")),
-            *("--run-directory", str(directory.path), "--ready-fd", str(writing_end)),
+            *("--run-directory", str(directory.path), "--ready-fd", DESCRIPTOR),
         ]
         environment = {
             DSNS: json.dumps({name: place.dsn for name, place in places.items()}),
             HOLDERS_DSNS: json.dumps({name: place.holders_dsn for name, place in places.items()}),
         }
         log = directory.path / "log" / "calibration.log"
-        try:
-            self._child = Child(ChildCommand("calibration", argv, environment, log), reaper, [writing_end])
-        except BaseException:
-            os.close(reading_end)
-            raise
-        finally:
-            os.close(writing_end)
-        self._lines = Lines(reading_end)
+        self._child, self._lines = start_with_lines(ChildCommand("calibration", argv, environment, log), reaper)
 
     def finish(self, interrupts: Interrupts, report: Callable[[str], None]) -> Outcome:
         """Waits for its outcome; one that fails is an outcome, too. Raises RunEnded(interrupted)."""

@@ -18,7 +18,7 @@ from loadtests.conductor.choices import Subject
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
-from loadtests.conductor.processes import Child, ChildCommand, Starting, wait_until_ready
+from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
 from loadtests.conductor.run.local_servers import Served
@@ -168,7 +168,7 @@ class RunComponents:
             *("--run-directory", str(self.directory.path), "--origin-ns", str(self.clock.monotonic_ns)),
             *(part for watched in self._watched() for part in ("--watch", watched)),
             *(("--networks", json.dumps(dict(self.networks))) if self.networks else ()),
-            *("--ready-fd", "{ready}"),
+            *("--ready-fd", DESCRIPTOR),
         ]
         environment = {DSNS: json.dumps(self.dsns())}
         orders, self._orders = os.pipe()

@@ -1,5 +1,6 @@
 """end.json: the arithmetic of what was begun, written and lost. Pure, but for counting rows in files."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,6 @@ from loadtests.conductor.failures import Reason
 from loadtests.conductor.run.live import LoadState, Worker
 from loadtests.conductor.run.load_check import stage_documents
 from loadtests.conductor.run.local_errors import LocalErrors
-from loadtests.conductor.run.saturation import local_errors, reasons, saturated
 from loadtests.records.hostload import host_load, read_host
 from loadtests.records.probe_coverage import blind_time, read_ticks
 from loadtests.records.reservation import reserved
@@ -19,6 +19,16 @@ from loadtests.scenario.completeness import StageFigures
 
 MAX_DETAILS: Final = 20
 """Details of connection failures that are kept."""
+
+CPU_SHARE: Final = 0.9
+"""Of what a worker may use."""
+
+RUN_QUEUE_SHARE: Final = 0.5
+THROTTLED_SHARE: Final = 0.2
+LATE_SHARE: Final = 0.01
+STANDSTILL_S: Final = 3.0
+
+_ALPHA: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def generator(workers: Iterable[Worker], drained: bool) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "saturated": saturated(workers, drained),
-        "reasons": reasons(workers),
+        "reasons": list(saturation_signals(workers)),
         "local_errors": local_errors(workers),
         "workers": [{name: getattr(worker, name) for name in names} for worker in workers],
     }
@@ -157,3 +167,50 @@ def connection_failures(summaries: Iterable[Mapping[str, Any] | None], *, exact:
 
 def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
     return {status: counts[status] for status in sorted(counts)}
+
+
+def saturation_signals(workers: Sequence[Worker]) -> Iterator[str]:
+    """The signals that were exceeded: `cpu`, `run_queue`, `throttling`, `standstill`, `late_starts`,
+    `local_errors`."""
+    if any((w.cpu_share or 0.0) > CPU_SHARE * w.cpu_allowed for w in workers):
+        yield "cpu"
+    if any(w.run_queue_share > RUN_QUEUE_SHARE for w in workers):
+        yield "run_queue"
+    if any(w.throttled_share > THROTTLED_SHARE for w in workers):
+        yield "throttling"
+    if any(w.stood_still_s > STANDSTILL_S for w in workers):
+        yield "standstill"
+    if more_than(LATE_SHARE, sum(w.late_starts for w in workers), sum(w.starts for w in workers)):
+        yield "late_starts"
+    if local_errors(workers):
+        yield "local_errors"
+
+
+def local_errors(workers: Sequence[Worker]) -> dict[str, int]:
+    """By resource, over all workers."""
+    total: Counter[str] = Counter()
+    for worker in workers:
+        total.update(worker.local_errors)
+    return dict(sorted(total.items()))
+
+
+def saturated(workers: Sequence[Worker], drained: bool) -> bool | None:
+    """Whether a signal was exceeded; None when a worker was lost before it could report."""
+    if any(saturation_signals(workers)):
+        return True
+    reported = drained and bool(workers) and all(w.drained and w.cpu_share is not None for w in workers)
+    return False if reported else None
+
+
+def more_than(share: float, count: int, of: int) -> bool:
+    """Whether `count` of `of` proves a true share above `share`: so many are seen in one case of twenty at most when
+    it is not (exact, binomial). One of eight proves nothing about 1 %."""
+    if count <= share * of:
+        return False
+    fewer = sum(_probability(k, of, share) for k in range(count))
+    return 1.0 - fewer < _ALPHA
+
+
+def _probability(k: int, n: int, share: float) -> float:
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(share) + (n - k) * math.log1p(-share))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.ports import free_port
-from loadtests.conductor.processes import Child, ChildCommand
+from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, start_with_lines
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Lines
 from loadtests.environment import child_environment
@@ -65,18 +65,6 @@ def start_locust(
     plan: RunPlan, secrets: MasterSecrets, generator: Generator, log: Path, reaper: ProcessReaper
 ) -> tuple[Child, Lines]:
     """The Locust master, which starts its workers and the load at once, and its live lines."""
-    reading_end, writing_end = os.pipe()
-    environment = {
-        "LOADTESTS_PLAN": plan.to_json(),
-        "LOADTESTS_LIVE_FD": str(writing_end),
-        **secrets.environment,
-    }
+    environment = {"LOADTESTS_PLAN": plan.to_json(), "LOADTESTS_LIVE_FD": DESCRIPTOR, **secrets.environment}
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
-    try:
-        child = Child(ChildCommand("locust", argv, environment, log), reaper, pass_fds=[writing_end])
-    except BaseException:
-        os.close(reading_end)
-        raise
-    finally:
-        os.close(writing_end)
-    return child, Lines(reading_end)
+    return start_with_lines(ChildCommand("locust", argv, environment, log), reaper)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from loadtests.accounts import MigrationPlan, Mode
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import PodLayout
-from loadtests.conductor.processes import Child, ChildCommand, Starting, wait_until_ready
+from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.watching import Interrupts
 from loadtests.drivers.addresses.uri import redirected, split
@@ -94,7 +94,7 @@ class OwnPod:
             *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
             *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
             *(("--starts-on", self._mode()) if self.layout.databases.keys() & SIDES else ()),
-            *("--ready-fd", "{ready}"),
+            *("--ready-fd", DESCRIPTOR),
         ]
 
     def _mode(self) -> Mode:
@@ -128,7 +128,7 @@ class PodProxy:
         port = split(dsn).places[0].port
         argv = [
             *(sys.executable, "-m", "loadtests.timeline.proxy", "--port", str(port)),
-            *("--ready-fd", "{ready}"),
+            *("--ready-fd", DESCRIPTOR),
         ]
         given, self._orders = os.pipe()
         try:
