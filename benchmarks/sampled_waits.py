@@ -25,9 +25,9 @@ from benchmarks._figures import measure, show
 from benchmarks._observed import Observed, observed
 from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
-from reports.frames import table
-from reports.probe_samples import first_samples
-from reports.sampled import of_samples
+from reports.analysis.locks.sampled import of_samples
+from reports.data.probe_samples import first_samples
+from reports.data.runs import table
 
 DATABASES = 4
 ROUNDS = 5

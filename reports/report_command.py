@@ -22,13 +22,13 @@ from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
 from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import print_path, secure
-from reports.comparability import differences
-from reports.figures import as_csv, figures
-from reports.findings import Findings, find
-from reports.frames import NotAStudyError, StudyRun, read_study
+from reports.analysis.findings import Findings, find
+from reports.data.comparability import differences
+from reports.data.runs import NotAStudyError, StudyRun, read_study
+from reports.exports.figures import as_csv, figures
+from reports.exports.summary import markdown, summary
 from reports.gate.objectives import load_objectives
-from reports.headline import headline
-from reports.summary import markdown, summary
+from reports.text.headline import headline
 
 
 class ReportError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reports.timeline import detail_of
+from reports.data.timeline import detail_of
 
 
 def undone_actions(rows: Sequence[Mapping[str, Any]], planned: int | None) -> tuple[str, ...]:

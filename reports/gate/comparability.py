@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from reports.comparability import differences
+from reports.data.comparability import differences
 from reports.gate.evidence import RunEvidence
 from reports.gate.verdicts import Bias, Check, Verdict
 

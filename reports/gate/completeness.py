@@ -28,8 +28,8 @@ from loadtests.scenario.completeness import (
     with_lengths,
 )
 from loadtests.scenario.stages import StageTimeline, timeline
+from reports.data.arrays import Ints
 
-Ints = npt.NDArray[np.int64]
 Json = Mapping[str, Any]
 
 _S = 1_000_000_000

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from loadtests.records.files import UnreadableError
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
+from reports.data.judged_time import Window, inside, touching
 from reports.gate.evidence import Counts
 from reports.gate.objectives import Objective
-from reports.judged_time import Window, inside, touching
 
 _NEVER = np.iinfo(np.int64).min
 _EARLIEST_NS = -1_000_000_000

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reports.gate.objectives import Objectives
 from reports.gate.verdicts import Check, Judgement, Verdict, objective_check
-from reports.wording import one_line
+from reports.text.wording import one_line
 
 
 def as_markdown(judgement: Judgement, objectives: Objectives, study: str) -> str:

@@ -15,15 +15,14 @@ from loadtests.records.rundirectory import RunDirectory, run_directories, short_
 from loadtests.records.shapes import check_shape
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
+from reports.data.generator import exhausted, local_errors, slowed, strain
+from reports.data.judged_time import RunStage, blind_times, judged, length_ns, merged, overlap_ns, stages
+from reports.data.runs import requested_storage, storages_by_run
 from reports.gate.actions import undone_actions
 from reports.gate.completeness import missing_load, planned_actions
 from reports.gate.counting import Excuses, count_batches
 from reports.gate.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.objectives import Objective
-from reports.generator import exhausted, local_errors, slowed, strain
-from reports.judged_time import blind_times, length_ns, merged, overlap_ns
-from reports.stages import RunStage, judged, stages
-from reports.storages import asked, by_run
 
 _S = 1_000_000_000
 
@@ -38,7 +37,7 @@ Json = Mapping[str, Any]
 def study_storages(study: Path) -> dict[str, list[RunDirectory]]:
     """The runs of each storage, in the order they were made. Raises FileNotFoundError when the study is not there."""
     storages: dict[str, list[RunDirectory]] = {}
-    for run, storage in by_run({run: _storage(run) for run in run_directories(study)}).items():
+    for run, storage in storages_by_run({run: _storage(run) for run in run_directories(study)}).items():
         storages.setdefault(storage, []).append(run)
     return storages
 
@@ -64,7 +63,7 @@ def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Se
 
 def _storage(run: RunDirectory) -> str | None:
     try:
-        return asked(run.read("manifest") or {})
+        return requested_storage(run.read("manifest") or {})
     except UnreadableError:
         return None
 

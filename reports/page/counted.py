@@ -4,15 +4,15 @@
 from collections.abc import Iterator, Mapping
 
 from loadtests.engines import is_single_threaded
-from reports.countedwaits import SampledRows, counted_wait_s
-from reports.counters import CounterGrowth
-from reports.endings import LOST, Ended, endings_by_operation
-from reports.findings import Findings, StorageFindings
+from reports.analysis.endings import LOST, Ended, endings_by_operation
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.locks.counted_waits import SampledRows, counted_wait_s
+from reports.analysis.redis_thread import Thread, threads
+from reports.data.counters import CounterGrowth
 from reports.page.section import Section
 from reports.page.table import PageTable
-from reports.phrases import busy_words
-from reports.redisthread import Thread, threads
-from reports.wording import NONE, digits, duration, times
+from reports.text.phrases import busy_words
+from reports.text.wording import NONE, digits, duration, times
 
 _OUTCOMES = ("committed", "rolled_back", *LOST, "unknown")
 _LITTLE = 0.0005

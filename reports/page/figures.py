@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.figures import LOCK_WAIT, shown, waits_known
-from reports.findings import Findings
-from reports.gather import FROM_CAUSE, FROM_STAMP, MEASURES
-from reports.headline import ACCEPT
-from reports.wording import NONE
+from reports.analysis.findings import Findings
+from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, MEASURES
+from reports.exports.figures import LOCK_WAIT, shown, waits_known
+from reports.text.headline import ACCEPT
+from reports.text.wording import NONE
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")
 _NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}

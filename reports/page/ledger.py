@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.findings import Findings
-from reports.ledgerchecks import ledger_checks
+from reports.analysis.findings import Findings
+from reports.data.runs import ledger_checks
 
 _SHOWN = 10
 

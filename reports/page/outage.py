@@ -4,13 +4,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reports.blast import Blast, PodBlast, after_another
-from reports.findings import Findings, Measure, StorageFindings
-from reports.lockcosts import lock_costs
+from reports.analysis.blast import Blast, PodBlast, after_another
+from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.locks.costs import lock_costs
+from reports.analysis.phases import StudyPhase, phases
+from reports.data.timeline import TimelineEvent
 from reports.page.table import PageTable, number
-from reports.phases import StudyPhase, phases
-from reports.timeline import TimelineEvent
-from reports.wording import FAILED, NONE, digits, duration, listed, value, with_interval
+from reports.text.wording import FAILED, NONE, digits, duration, listed, value, with_interval
 
 
 def events(findings: Findings) -> PageTable:

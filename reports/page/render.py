@@ -12,15 +12,16 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports.findings import Findings
-from reports.headline import Headline
-from reports.page import locktables, outage, tables
+from reports.analysis.findings import Findings
+from reports.page import lock_tables as locktables
+from reports.page import outage, tables
 from reports.page.figures import SHOWN, groups
 from reports.page.ledger import ledger
 from reports.page.sections import SECTIONS
 from reports.page.terms import TERMS
 from reports.page.waiting import calibrated
-from reports.wording import one_line
+from reports.text.headline import Headline
+from reports.text.wording import one_line
 
 _HERE = Path(__file__).parent
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reports.findings import Findings, StorageFindings
+from reports.analysis.findings import Findings, StorageFindings
 from reports.page.table import PageTable
 
 

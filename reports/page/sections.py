@@ -4,18 +4,17 @@
 from collections.abc import Mapping
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
-from reports.blast import words
-from reports.findings import Findings, StorageFindings
-from reports.headline import ACCEPT
-from reports.lockcosts import LockCost, lock_costs
+from reports.analysis.blast import words
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.locks.costs import LockCost, lock_costs
+from reports.analysis.operations.slo_breaches import BREACH_RULE, SLIS
 from reports.page import outage, tables
 from reports.page.counted import COUNTED
 from reports.page.section import Section, each
 from reports.page.table import number
 from reports.page.waiting import WAITING
-from reports.slis import SLIS
-from reports.slo_breaches import BREACH_RULE
-from reports.wording import digits, duration, listed, value
+from reports.text.headline import ACCEPT
+from reports.text.wording import digits, duration, listed, value
 
 
 def _slowest(findings: Findings) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reports.wording import NONE, digits
+from reports.text.wording import NONE, digits
 
 
 @dataclass(frozen=True)

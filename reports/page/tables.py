@@ -4,14 +4,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reports.findings import Findings, Measure, StorageFindings
-from reports.gather import FROM_STAMP, MEASURES
-from reports.handshakes import handshakes
-from reports.headline import ACCEPT
-from reports.ledgerchecks import ledger_checks
+from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.operations.columns import FROM_STAMP, MEASURES
+from reports.data.handshakes import handshakes
+from reports.data.runs import ledger_checks
 from reports.page.figures import SHOWN, title
 from reports.page.table import PageTable, number
-from reports.wording import NONE, digits, duration, value, with_interval
+from reports.text.headline import ACCEPT
+from reports.text.wording import NONE, digits, duration, value, with_interval
 
 
 def overview(findings: Findings) -> PageTable:

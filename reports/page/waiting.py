@@ -5,17 +5,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reports.durations import WaitDurations
-from reports.findings import Findings, StorageFindings
-from reports.frames import Floats
-from reports.headline import ACCEPT
-from reports.lockrows import NO_HOLDER
-from reports.page import locktables, waittables
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.locks.durations import WaitDurations
+from reports.analysis.locks.sampled import Sampled
+from reports.data.arrays import Floats
+from reports.data.lock_rows import NO_HOLDER
+from reports.page import lock_tables as locktables
+from reports.page import wait_tables as waittables
 from reports.page.section import Section, each
-from reports.phrases import behind
-from reports.sampled import Sampled
-from reports.sentence import figures_of, sentence
-from reports.wording import NONE, digits, duration, listed, value
+from reports.text.headline import ACCEPT
+from reports.text.phrases import behind
+from reports.text.sentence import figures_of, sentence
+from reports.text.wording import NONE, digits, duration, listed, value
 
 
 def _causes(findings: Findings) -> list[str]:

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from reports.blast import Blast, PodBlast
-from reports.findings import Findings
+from reports.analysis.blast import Blast, PodBlast
+from reports.analysis.findings import Findings
+from reports.data.timeline import TimelineEvent
 from reports.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
 from reports.plots.timeaxis import mark_stages, number
-from reports.timeline import TimelineEvent
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
 _BREACHED, _UNSEEN = OUTCOME_STYLES["fail"].light, "#c9cfd7"

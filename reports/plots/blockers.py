@@ -8,9 +8,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports.findings import Findings, StorageFindings
+from reports.analysis.findings import Findings, StorageFindings
 from reports.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
-from reports.wording import digits, duration
+from reports.text.wording import digits, duration
 
 Pairs = Mapping[tuple[str, str], float]
 _SHOWN = 6

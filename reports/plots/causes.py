@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
-from reports.findings import Findings, StorageFindings
+from reports.analysis.causes.splits import Split, cause_label
+from reports.analysis.findings import Findings, StorageFindings
 from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
-from reports.splits import Split, cause_label
-from reports.wording import duration
+from reports.text.wording import duration
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")
 """Operations that users notice, which come first."""

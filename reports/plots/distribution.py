@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.findings import Findings
-from reports.gather import FROM_STAMP, MEASURES
+from reports.analysis.findings import Findings
+from reports.analysis.operations.columns import FROM_STAMP, MEASURES
 from reports.plots.style import SeriesStyle, figure, latency_axis, short
 
 _HERO = "chat.accept"

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports.findings import Findings
-from reports.lockcosts import differing
+from reports.analysis.findings import Findings
+from reports.analysis.locks.costs import differing
 from reports.plots.blast import blast_radius
 from reports.plots.blockers import blockers
 from reports.plots.causes import where_time_went

@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.durations import WaitDurations
-from reports.findings import Findings, StorageFindings
-from reports.frames import Floats
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.locks.durations import WaitDurations
+from reports.analysis.locks.sampled import Sampled
+from reports.data.arrays import Floats
 from reports.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
-from reports.sampled import Sampled
-from reports.wording import digits, duration
+from reports.text.wording import digits, duration
 
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
 _PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55

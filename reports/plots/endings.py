@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
-from reports.endings import LOST, Ended, endings_by_operation
-from reports.findings import Findings, StorageFindings
+from reports.analysis.endings import LOST, Ended, endings_by_operation
+from reports.analysis.findings import Findings, StorageFindings
 from reports.plots.style import INK, LOSS_STYLES, MUTED, SeriesStyle, beside, figure, short
-from reports.wording import digits
+from reports.text.wording import digits
 
 _ROW_IN, _HEAD_IN, _LEGEND_IN = 0.27, 0.62, 0.3
 

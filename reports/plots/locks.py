@@ -4,10 +4,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.findings import Findings
-from reports.lockcosts import COSTS, lock_costs
+from reports.analysis.findings import Findings
+from reports.analysis.locks.costs import COSTS, lock_costs
 from reports.plots.style import INK, MUTED, SeriesStyle, figure, short
-from reports.wording import digits
+from reports.text.wording import digits
 
 
 def lock_for_cpu(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:

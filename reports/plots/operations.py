@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.findings import Findings, StorageFindings
-from reports.gather import FROM_STAMP, MEASURES
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.operations.columns import FROM_STAMP, MEASURES
 from reports.plots.overtime import bands
 from reports.plots.style import MUTED, PAGE_IN, SeriesStyle, figure, latency_axis, short
 from reports.plots.timeaxis import mark

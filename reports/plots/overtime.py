@@ -9,13 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from loadtests.engines import ENGINES
-from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import Floats
+from reports.analysis.causes.splits import cause_label
+from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.sessions import CLASSES, State
+from reports.data.arrays import Floats
 from reports.plots.states import folded, legend_states, session_states, state_label, state_styles
 from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, beside, figure, latency_axis, short
 from reports.plots.timeaxis import mark
-from reports.sessions import CLASSES, State
-from reports.splits import cause_label
 
 AT_LEAST = "^"
 """Marks a percentile among waits whose end was not observed: a lower bound."""

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.findings import Findings, Measure, StorageFindings
+from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.operations.slo_breaches import SLIS
 from reports.plots.overtime import bands
 from reports.plots.style import MUTED, OUTCOME_STYLES, SeriesStyle, figure, latency_axis, short
 from reports.plots.timeaxis import mark
-from reports.slis import SLIS
 
 _ROW_IN, _HEAD_IN = 1.05, 0.75
 _CONNECT, _ACCEPT = SLIS[0], SLIS[-1]

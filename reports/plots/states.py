@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reports.findings import Findings, StorageFindings
-from reports.frames import Floats
+from reports.analysis.findings import Findings, StorageFindings
+from reports.analysis.sessions import CLASSES, State
+from reports.data.arrays import Floats
 from reports.plots.style import CLASS_STYLES, SeriesStyle, shades, short
-from reports.sessions import CLASSES, State
 
 OTHERS = "others"
 _IN_A_CLASS = {"lock": 4}

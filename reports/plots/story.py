@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.findings import Findings, Measure, StorageFindings
-from reports.frames import Floats, StudyRun
+from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.pod_groups import pod_groups
+from reports.data.arrays import Floats
+from reports.data.runs import StudyRun
 from reports.plots.overtime import AT_LEAST
 from reports.plots.style import (
     ACTED,
@@ -23,8 +25,7 @@ from reports.plots.style import (
     short,
 )
 from reports.plots.timeaxis import label, mark_events, name_stage, span_s
-from reports.podgroups import pod_groups
-from reports.wording import digits
+from reports.text.wording import digits
 
 _COLUMNS = 2
 _A_FEW_PER_S = 0.1

@@ -13,9 +13,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from loadtests.engines import ENGINES, Dash
 from loadtests.storagenames import short_names
-from reports.lockrows import NO_HOLDER
-from reports.splits import CLIENT_BACKLOG
-from reports.wording import duration, one_line
+from reports.analysis.causes.splits import CLIENT_BACKLOG
+from reports.data.lock_rows import NO_HOLDER
+from reports.text.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
 _DARK_INK, _DARK_PAPER = "#e8ebef", "#12161b"

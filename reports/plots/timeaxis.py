@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from reports.findings import StorageFindings
-from reports.frames import StudyRun
+from reports.analysis.findings import StorageFindings
+from reports.data.judged_time import RunStage
+from reports.data.runs import StudyRun
+from reports.data.timeline import TimelineEvent
 from reports.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
-from reports.stages import RunStage
-from reports.timeline import TimelineEvent
-from reports.wording import FAILED
+from reports.text.wording import FAILED
 
 _NEAR_PT = 14
 """Numbers nearer to each other are placed below each other."""

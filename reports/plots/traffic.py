@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.findings import Findings, StorageFindings
-from reports.frames import Floats
+from reports.analysis.findings import Findings, StorageFindings
+from reports.data.arrays import Floats
 from reports.plots.style import INK, MUTED, OUTCOME_STYLES, PAGE_IN, ROLE_STYLES, SeriesStyle, figure, short
 from reports.plots.timeaxis import mark
 

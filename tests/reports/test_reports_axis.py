@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from studies import NS, Op, lock_wait, write_run
 
-from reports.findings import find
-from reports.frames import read_study
-from reports.gather import axis_for
+from reports.analysis.findings import find
+from reports.analysis.operations.columns import axis_for
+from reports.data.runs import read_study
 from reports.plots.blockers import _busiest, _rows
 
 

@@ -5,9 +5,9 @@ from studies import write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from reports.frames import read_study
-from reports.lockdoubts import lock_doubts
-from reports.names import MOST, OTHERS
+from reports.data.names import MOST, OTHERS
+from reports.data.runs import read_study
+from reports.text.lock_doubts import lock_doubts
 
 ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
 

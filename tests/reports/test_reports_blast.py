@@ -4,9 +4,9 @@ import pytest
 from outages import MOVED, PODS, write_outage
 from studies import Op, action, write_run
 
-from reports.blast import after_another, words
-from reports.findings import find
-from reports.frames import read_study
+from reports.analysis.blast import after_another, words
+from reports.analysis.findings import find
+from reports.data.runs import read_study
 
 PAIR = ("a", "b")
 

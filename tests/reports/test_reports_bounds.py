@@ -5,11 +5,11 @@ import json
 import pytest
 from studies import NS, STAGES, Op, action, healthy_ticks, healthy_timeline, lock_wait, session, write_run
 
-from reports.findings import find
-from reports.frames import read_run, read_study
-from reports.headline import headline
-from reports.judged_time import overlap_ns
+from reports.analysis.findings import find
+from reports.data.judged_time import overlap_ns
+from reports.data.runs import read_run, read_study
 from reports.report_command import main
+from reports.text.headline import headline
 
 MANY = 1_500
 DAYS_NS = 29 * 86_400 * NS

@@ -7,8 +7,8 @@ from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import KNOWN, OUTCOMES
-from reports.sentence import sentence, sentence_of
-from reports.splits import CAUSES, Sums
+from reports.analysis.causes.splits import CAUSES, Sums
+from reports.text.sentence import sentence, sentence_of
 
 ACCEPT, SEND = "chat.accept", "message.send"
 HOLDER = transaction(1, "subscription.create", 0, 9_000)
@@ -229,7 +229,7 @@ CREATE = "subscription.create"
 def test_client_backlog_includes_locks_of_earlier_calls(tmp_path, monkeypatch, of_mean):
     """The agent subscribes, waiting 60 ms for the account; its accept was due 20 ms after that began. Of the mean a few
     stand for all."""
-    monkeypatch.setattr("reports.exemplars.OF_MEAN", of_mean)
+    monkeypatch.setattr("reports.analysis.operations.exemplars.OF_MEAN", of_mean)
     operations, transactions, waits = [], [HOLDER], []
     for i in range(40):
         t, key, user = 90.0 * i, 2 * i + 1, {"user": i % 3}

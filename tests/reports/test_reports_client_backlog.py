@@ -3,9 +3,9 @@
 import numpy as np
 from studies import NS, Op, write_run
 
-from reports.client_backlog import earlier_calls
-from reports.exemplars import Exemplars
-from reports.frames import read_run
+from reports.analysis.causes.client_backlog import earlier_calls
+from reports.analysis.operations.exemplars import Exemplars
+from reports.data.runs import read_run
 
 MS = NS // 1000
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from studies import PROMISES, Op, ledger_check, lock_wait, write_run
 
-from reports.findings import find
-from reports.frames import read_study
-from reports.headline import headline
+from reports.analysis.findings import find
+from reports.data.runs import read_study
 from reports.plots.drawing import PLOTS
 from reports.plots.style import storage_styles
 from reports.report_command import main
+from reports.text.headline import headline
 
 HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
 

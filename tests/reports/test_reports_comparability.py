@@ -2,8 +2,8 @@
 
 from studies import PROMISES, healthy_manifest, write_run
 
-from reports.comparability import differences, durability
-from reports.frames import read_study
+from reports.data.comparability import differences, durability
+from reports.data.runs import read_study
 
 
 def of(tmp_path):

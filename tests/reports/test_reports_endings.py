@@ -8,16 +8,16 @@ from studies import Op, write_run
 from waiting import only, ticks, transaction
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from reports.countedsummary import counted_summary
-from reports.endings import Ended, endings_by_operation
-from reports.findings import find
-from reports.frames import read_study
+from reports.analysis.endings import Ended, endings_by_operation
+from reports.analysis.findings import find
+from reports.analysis.redis_thread import CommandUse, SlowCommand, Thread
+from reports.data.runs import read_study
+from reports.exports.counted_summary import counted_summary
 from reports.page import counted
-from reports.phrases import busy_words, database_words
 from reports.plots.endings import lost_attempts, lost_operations
 from reports.plots.style import storage_styles, styled
-from reports.redisthread import CommandUse, SlowCommand, Thread
-from reports.sentence import sentence
+from reports.text.phrases import busy_words, database_words
+from reports.text.sentence import sentence
 
 ACCEPT, SEND = "chat.accept", "message.send"
 

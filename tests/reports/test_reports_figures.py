@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from studies import Op, session, write_run
 
-from reports.figures import LOCK_WAIT, WHOLE, as_csv, figures, shown
-from reports.findings import find
-from reports.frames import read_study
-from reports.sessions import CLASSES
+from reports.analysis.findings import find
+from reports.analysis.sessions import CLASSES
+from reports.data.runs import read_study
+from reports.exports.figures import LOCK_WAIT, WHOLE, as_csv, figures, shown
 
 NS = 10**9
 

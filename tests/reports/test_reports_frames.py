@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from studies import NS, Op, write_run
 
-from reports.findings import find
-from reports.frames import NotAStudyError, operations, read_run, read_study
-from reports.gather import FROM_CAUSE, FROM_STAMP, axis_for, gather
-from reports.slis import LIMITS_S
+from reports.analysis.findings import find
+from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, axis_for, gather
+from reports.analysis.operations.slo_breaches import LIMITS_S
+from reports.data.rows import operations
+from reports.data.runs import NotAStudyError, read_run, read_study
 
 
 def found(tmp_path):

@@ -1,4 +1,4 @@
-from reports.generator import strain
+from reports.data.generator import strain
 
 
 def test_the_busiest_worker_and_late_arrivals_are_named():

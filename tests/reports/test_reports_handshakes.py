@@ -5,9 +5,9 @@ import json
 import pytest
 from studies import Op, write_run
 
-from reports.findings import find
-from reports.frames import read_study
-from reports.handshakes import handshakes
+from reports.analysis.findings import find
+from reports.data.handshakes import handshakes
+from reports.data.runs import read_study
 from reports.report_command import main as report
 
 FAILURES = {

@@ -3,9 +3,9 @@
 from outages import write_outage
 from studies import NS, Op, ledger_check, lock_wait, session, write_run
 
-from reports.findings import find
-from reports.frames import read_study
-from reports.headline import headline
+from reports.analysis.findings import find
+from reports.data.runs import read_study
+from reports.text.headline import headline
 
 
 def accepts(slow_s, n):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.interval_index import IntervalIndex, running_max
+from reports.data.interval_index import IntervalIndex, running_max
 
 spans = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60), st.integers(0, 20)), max_size=25)
 

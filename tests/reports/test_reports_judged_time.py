@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.judged_time import inside, length_ns, merged, overlap_ns
+from reports.data.judged_time import inside, length_ns, merged, overlap_ns
 
 windows = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=6)
 

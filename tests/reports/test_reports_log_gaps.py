@@ -5,8 +5,8 @@ from studies import NS, Op, write_run
 from waiting import MS, at, only, ticks, transaction, wait
 
 from loadtests.records.probe_coverage import Tick
-from reports.probe_samples import log_gaps
-from reports.sentence import sentence_of
+from reports.data.probe_samples import log_gaps
+from reports.text.sentence import sentence_of
 
 EXACT = {"known": ["event", "sampled"], "period_ns": 50 * MS, "threshold_ns": 10 * MS, "reason": ""}
 SAMPLED = {"known": ["sampled"], "period_ns": 50 * MS, "threshold_ns": None, "reason": ""}

@@ -8,12 +8,13 @@ from matplotlib.colors import to_hex
 from outages import PODS, write_outage
 from studies import NS, Op, action, healthy_ticks, ledger_check, lock_wait, session, write_run
 
-from reports.figures import figures
-from reports.findings import find
-from reports.frames import read_study
-from reports.lockcosts import lock_costs, locking
+from reports.analysis.findings import find
+from reports.analysis.locks.costs import lock_costs, locking
+from reports.analysis.phases import phases
+from reports.data.runs import read_study
+from reports.data.timeline import events
+from reports.exports.figures import figures
 from reports.page import outage as tables
-from reports.phases import phases
 from reports.plots.blockers import HEAT, _on
 from reports.plots.drawing import PLOTS, PLOTS_WHERE
 from reports.plots.style import (
@@ -30,7 +31,6 @@ from reports.plots.style import (
     storage_styles,
 )
 from reports.report_command import main
-from reports.timeline import events
 
 OURS = set(PLOTS_WHERE)
 LOCKINGS = [f"{engine}:{lock}" for engine in ("postgres", "mariadb") for lock in ("pessimistic", "optimistic", "none")]

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from reports.frames import MISSING
-from reports.pools import STEP_NS, Pools
-from reports.transactions import Transactions
+from reports.analysis.causes.pools import STEP_NS, Pools
+from reports.data.arrays import MISSING
+from reports.data.transactions import Transactions
 
 MS = 1_000_000
 ROW = "row of accounts"

@@ -4,8 +4,8 @@ import pytest
 from studies import NS, write_run
 from waiting import ticks, transaction, wait
 
-from reports.findings import find
-from reports.frames import read_study
+from reports.analysis.findings import find
+from reports.data.runs import read_study
 
 SLOW_NS = 200_000_000
 

@@ -9,9 +9,9 @@ from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.probes.waits import Lock, Seen, Waits
 from loadtests.records.tables import TABLES
-from reports.probe_samples import first_samples
-from reports.sampled import Sampled, of_samples
-from reports.sentence import sentence_of
+from reports.analysis.locks.sampled import Sampled, of_samples
+from reports.data.probe_samples import first_samples
+from reports.text.sentence import sentence_of
 
 RUNS, BURSTS = 300, 300
 POSTGRES_NS, MARIADB_NS = 50 * MS, 200 * MS

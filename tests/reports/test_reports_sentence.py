@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.lockrows import NO_HOLDER, UNNAMED, WRITE_LOCK
-from reports.names import OTHERS
-from reports.phrases import behind, lock_of, queue
-from reports.sentence import SplitFigure, figure_sentence
-from reports.splits import CAUSES, Split
+from reports.analysis.causes.splits import CAUSES, Split
+from reports.data.lock_rows import NO_HOLDER, UNNAMED, WRITE_LOCK
+from reports.data.names import OTHERS
+from reports.text.phrases import behind, lock_of, queue
+from reports.text.sentence import SplitFigure, figure_sentence
 
 ROW, OTHER = "row of accounts", "row of chats"
 KNOWN = SimpleNamespace(

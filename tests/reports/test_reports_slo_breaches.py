@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.slo_breaches import BREACH_RULE, WIDTHS_S, Breach, breaches, joined, shares, widened, width_for
+from reports.analysis.operations.slo_breaches import (
+    BREACH_RULE,
+    WIDTHS_S,
+    Breach,
+    breaches,
+    joined,
+    shares,
+    widened,
+    width_for,
+)
 
 FINE, BAD, HALF, DARK = 0.0, 1.0, 0.15, np.nan
 

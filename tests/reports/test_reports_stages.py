@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reports.stages import RunStage, judged, stages
+from reports.data.judged_time import RunStage, judged, stages
 
 S = 1_000_000_000
 

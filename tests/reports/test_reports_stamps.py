@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import Op, write_run
 
+from reports.analysis.operations.stamps import StampClock, tolerance_ns
 from reports.report_command import main
-from reports.stamps import StampClock, tolerance_ns
 
 MS = 1_000_000
 FAR = st.integers(-3600_000 * MS, 3600_000 * MS)

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from reports.statistics import Bin, by_bin, curve, interval_ranks, largest, percentile, percentiles, rank_of, sample
+from reports.analysis.operations.statistics import (
+    Bin,
+    by_bin,
+    curve,
+    interval_ranks,
+    largest,
+    percentile,
+    percentiles,
+    rank_of,
+    sample,
+)
 
 DURATIONS = st.lists(st.tuples(st.integers(0, 10**10), st.booleans()), min_size=1, max_size=300)
 

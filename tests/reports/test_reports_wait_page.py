@@ -9,18 +9,19 @@ import pytest
 from lock_wait_rows import HOSTILE, SHORT, study, waiting, with_waits
 from studies import session
 
-from reports.blame import Blame
-from reports.causes import CauseFindings
-from reports.durations import EDGES_S, WaitDurations
-from reports.figures import figures
-from reports.findings import find
-from reports.frames import read_study
-from reports.headline import headline
-from reports.page import locktables, waittables
+from reports.analysis.causes.responses import CauseFindings
+from reports.analysis.causes.splits import CAUSES, Split
+from reports.analysis.findings import find
+from reports.analysis.locks.blame import Blame
+from reports.analysis.locks.durations import EDGES_S, WaitDurations
+from reports.data.runs import read_study
+from reports.exports.figures import figures
+from reports.page import lock_tables as locktables
+from reports.page import wait_tables as waittables
 from reports.page.render import render
 from reports.page.waiting import WAITING, calibrated
 from reports.plots.drawing import Drawn
-from reports.splits import CAUSES, Split
+from reports.text.headline import headline
 
 FIGURE = {"engine": "postgres", "database": "postgres", "source": "event", "unit": "ratio", "n": 412, "reason": ""}
 PASSED = [FIGURE | {"figure": "waits found", "value": 0.998, "bar": 0.995, "verdict": "pass"}]

@@ -11,19 +11,19 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
 
-from reports.blame import Blame
-from reports.causes import CauseFindings
-from reports.durations import WaitDurations
-from reports.findings import find
-from reports.frames import read_study
-from reports.lockrows import NO_HOLDER
+from reports.analysis.causes.responses import CauseFindings
+from reports.analysis.causes.splits import Split
+from reports.analysis.findings import find
+from reports.analysis.locks.blame import Blame
+from reports.analysis.locks.durations import WaitDurations
+from reports.data.lock_rows import NO_HOLDER
+from reports.data.runs import read_study
 from reports.plots.blockers import blockers
 from reports.plots.causes import holder_of, split_operations, where_time_went
 from reports.plots.durations import annotation, wait_durations
 from reports.plots.overtime import over_time
 from reports.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_styles
 from reports.plots.style import CAUSE_STYLES, CLASS_STYLES, PAPER, contrast, shades, storage_styles, styled
-from reports.splits import Split
 
 MAKES = {
     "where-the-time-went": where_time_went,

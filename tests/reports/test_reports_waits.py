@@ -5,10 +5,10 @@ from studies import NS, Op, lock_wait, write_run
 
 from loadtests.records.rundirectory import run_directories
 from loadtests.records.vocabulary import KNOWN, OPERATIONS, TRANSACTION_OUTCOMES
-from reports.frames import read_run
-from reports.gather import axis_for
-from reports.lockrows import NO_HOLDER, UNNAMED
-from reports.waits import read_waits
+from reports.analysis.locks.waits import read_waits
+from reports.analysis.operations.columns import axis_for
+from reports.data.lock_rows import NO_HOLDER, UNNAMED
+from reports.data.runs import read_run
 
 MS = 1_000_000
 PERIOD = 20 * MS

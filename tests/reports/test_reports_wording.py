@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.wording import digits
+from reports.text.wording import digits
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the response of an operation was spent on."""

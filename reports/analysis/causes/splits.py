@@ -1,0 +1,129 @@
+"""One figure of an operation's response, divided by what the time was spent on."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from reports.analysis.causes.pools import Pair
+from reports.analysis.locks.sampled import Sampled
+
+CLIENT_BACKLOG: Final = "held back"
+"""The client backlog as `summary.json` and `figures.csv` name it."""
+
+CAUSES: tuple[str, ...] = (CLIENT_BACKLOG, "lock", "session", "database", "pod", "rest")
+"""In the order shown. Client backlog: planned → started, while the user's earlier calls were still running. `lock`:
+waits for locks inside its transactions, and for SQLite's write lock before them. `session`: the pod asked its pool →
+had one. `database`: the rest of its transactions: statements, commit, round trips between pod and database. `pod`:
+from reading the request to asking for a session, and between its transactions. `rest`: the network, the pod's socket
+before it read the request, the reply's way back."""
+
+
+def cause_label(cause: str) -> str:
+    """The cause as shown on the page."""
+    return "client backlog" if cause == CLIENT_BACKLOG else cause
+
+
+FIGURES: tuple[str, ...] = ("mean", "p50", "p95", "p99")
+"""The figures of a response that are split, in the order shown."""
+JOINED = 0.5
+"""Share of exemplars that must have a transaction; with fewer the figure is not split."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One figure of an operation's response, in ns, by cause: `parts` add up to `value_ns`.
+
+    `n` is the number of exemplars. `locks` is `parts["lock"]` by holder and object of the lock. `through` is the
+    lock-related time within other parts: within the client backlog, lock waits of the user's earlier calls; within
+    `session`, lock waits of the sessions that it waited for (see `pools`). `bounds` are the 95 % interval of
+    `parts["lock"]`, None where all of it was timed: few observations of few operations leave a wide interval.
+    """
+
+    value_ns: float
+    n: int
+    parts: Mapping[str, float]
+    locks: Mapping[Pair, float]
+    through: Mapping[str, Mapping[Pair, float]] = field(default_factory=dict)
+    at_least: bool = False
+    """The figure falls among waits whose end was not observed."""
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def locked(self) -> Mapping[Pair, float]:
+        """All lock-related time, by holder and object of the lock."""
+        return added(self.locks, *self.through.values())
+
+
+def added(*parts: Mapping[Pair, float]) -> dict[Pair, float]:
+    found: dict[Pair, float] = defaultdict(float)
+    for part in parts:
+        for pair, ns in part.items():
+            found[pair] += ns
+    return dict(found)
+
+
+@dataclass
+class Sums:
+    """Sums over several operations, in ns, from which a split is made. `own` is the time of their transactions, lock
+    waits included; `joined` of `n` operations had a transaction."""
+
+    n: int = 0
+    joined: int = 0
+    response: float = 0.0
+    client_backlog: float = 0.0
+    session: float = 0.0
+    pod: float = 0.0
+    own: float = 0.0
+    sampled: Sampled = field(default_factory=Sampled)
+    """The sampled part of `locks`."""
+    locks: dict[Pair, float] = field(default_factory=lambda: defaultdict(float))
+    through: dict[str, dict[Pair, float]] = field(default_factory=dict)
+
+    def add(self, other: "Sums") -> None:
+        for name in ("n", "joined", "response", "client_backlog", "session", "pod", "own", "sampled"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for pair, ns in other.locks.items():
+            self.locks[pair] += ns
+        for cause, pairs in other.through.items():
+            self.through[cause] = added(self.through.get(cause, {}), pairs)
+
+    def felt(self) -> dict[Pair, float]:
+        """Lock waits of its own transactions and of the sessions that it waited for."""
+        return added(self.locks, self.through.get("session", {}))
+
+    def felt_times(self, worth: float) -> dict[str, dict[Pair, float]]:
+        """`through`, with each of these operations standing for `worth` operations."""
+        return {cause: {pair: ns * worth for pair, ns in pairs.items()} for cause, pairs in self.through.items()}
+
+    def split(self, value_ns: float, at_least: bool, period_s: float | None = None) -> Split | None:
+        """Scale to a figure; None where too few of them had a transaction. `period_s` is the sampling period."""
+        if not self.n or self.joined < JOINED * self.n or self.response <= 0:
+            return None
+        lock = min(sum(self.locks.values()), self.own)
+        parts = {
+            CLIENT_BACKLOG: self.client_backlog,
+            "lock": lock,
+            "session": self.session,
+            "database": self.own - lock,
+        }
+        parts["pod"] = self.pod
+        parts["rest"] = max(self.response - sum(parts.values()), 0.0)
+        scale, locked_ns = value_ns / sum(parts.values()), max(sum(self.locks.values()), 1e-9)
+        locks = {pair: ns * lock / locked_ns * scale for pair, ns in self.locks.items() if ns > 0}
+        parts = {cause: parts[cause] * scale for cause in CAUSES}
+        through = {cause: _within(parts[cause], pairs, scale) for cause, pairs in self.through.items()}
+        bounds = None if period_s is None else self._bounds(period_s, scale, value_ns)
+        return Split(value_ns, self.n, parts, locks, through, at_least, bounds)
+
+    def _bounds(self, period_s: float, scale: float, most: float) -> tuple[float, float]:
+        timed = max(sum(self.locks.values()) - self.sampled.ns, 0.0)
+        low, high = self.sampled.interval_s(period_s)
+        return min((timed + low * 1e9) * scale, most), min((timed + high * 1e9) * scale, most)
+
+
+def _within(part_ns: float, pairs: Mapping[Pair, float], scale: float) -> dict[Pair, float]:
+    """Scaled, with a sum of at most the part that they belong to."""
+    whole = sum(pairs.values()) * scale
+    most = scale * min(part_ns / whole, 1.0) if whole > 0 else 0.0
+    return {pair: ns * most for pair, ns in pairs.items() if ns * most > 0}

@@ -1,0 +1,1 @@
+"""Figures of lock waits: who waited for whom, and for how long."""

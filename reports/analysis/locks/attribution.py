@@ -1,0 +1,100 @@
+"""Attribution of lock waits to the holders of the lock, moment by moment."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reports.analysis.locks.holders import LockHolders
+from reports.data.arrays import Ints
+from reports.data.lock_rows import LockRows
+
+
+class Kind(NamedTuple):
+    """The key by which waits are summed."""
+
+    database: str
+    waiter: str
+    object: str
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Seconds of waits of judged stages by kind and holder: `direct` by the holder of the lock at that moment,
+    `root` by the root blocker; `depth` by database and length of the chain."""
+
+    direct: Mapping[tuple[Kind, str], float]
+    root: Mapping[tuple[Kind, str], float]
+    depth: Mapping[tuple[str, int], float]
+
+
+class Asked(NamedTuple):
+    """Waits by their positions among the rows, the part of each to attribute, and the group that it counts in."""
+
+    waits: Ints
+    starts: Ints
+    ends: Ints
+    group: Ints
+
+
+def attribute(rows: LockRows, held: LockHolders) -> Attribution:
+    waits = np.flatnonzero(rows.judged)
+    kinds, kind = _kinds(rows, waits)
+    asked = Asked(waits, rows.starts[waits], rows.ends[waits], kind)
+    direct = _seconds(attribute_time(rows, held, asked, "direct"), kinds, rows.names.all)
+    if held.root is held.direct and rows.root is rows.blocker:  # no holder of the lock waits for another lock
+        return Attribution(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
+    root = _seconds(attribute_time(rows, held, asked, "root"), kinds, rows.names.all)
+    depth = attribute_time(rows, held, asked, "depth").items()
+    return Attribution(direct, root, _summed(((kinds[k].database, label), ns / 1e9) for (k, label), ns in depth))
+
+
+def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, int], float]:
+    sums: dict[tuple[str, int], float] = defaultdict(float)
+    for place, seconds in found:
+        sums[place] += seconds
+    return sums
+
+
+def _seconds(
+    found: Mapping[tuple[int, int], float], kinds: Sequence[Kind], names: Sequence[str]
+) -> dict[tuple[Kind, str], float]:
+    return {(kinds[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
+
+
+def _kinds(rows: LockRows, waits: Ints) -> tuple[list[Kind], Ints]:
+    """All kinds, and the number of each wait's kind."""
+    shape = len(rows.databases), len(rows.names.all), max(len(rows.objects.all), 1)
+    columns = [column[waits].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
+    codes = (columns[0] * shape[1] + columns[1]) * shape[2] + columns[2]
+    kinds, kind = np.unique(codes, return_inverse=True)
+    parts = zip(*np.unravel_index(kinds, shape), strict=True) if len(kinds) else ()
+    return [Kind(rows.databases[d], rows.names.all[w], rows.objects.all[o]) for d, w, o in parts], kind
+
+
+def attribute_time(rows: LockRows, held: LockHolders, asked: Asked, by: str) -> dict[tuple[int, int], float]:
+    """Nanoseconds by group and label of the holders: `direct`, `root` or `depth`. Time without a known holder is
+    attributed to the holder that the wait's own row names."""
+    waits, starts, ends, group = asked
+    groups = int(group.max(initial=-1)) + 1
+    whole = rows.ends[waits] - rows.starts[waits]
+    worth = rows.weight[waits] / np.maximum(whole, 1)
+    free = np.where(whole > 0, np.maximum(ends - starts, 0) * worth, rows.weight[waits])
+    sums: dict[tuple[int, int], float] = defaultdict(float)
+    for label, behind in held.intervals.behind(getattr(held, by), held.queue[waits], starts, ends):
+        free -= behind * worth
+        _add(sums, np.bincount(group, behind * worth, groups), label)
+    own = {"direct": rows.blocker, "root": rows.root, "depth": rows.depth}[by][waits].astype(np.int64)
+    free = np.maximum(free, 0.0)
+    for label in np.unique(own):
+        selected = own == label
+        _add(sums, np.bincount(group[selected], free[selected], groups), int(label))
+    return sums
+
+
+def _add(sums: dict[tuple[int, int], float], found: npt.NDArray[np.number[Any]], label: int) -> None:
+    for place in np.flatnonzero(found > 0):
+        sums[int(place), label] += float(found[place])

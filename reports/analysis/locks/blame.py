@@ -1,0 +1,160 @@
+"""The blame matrix: seconds waited by waiter and holder, chain lengths, convoys, and the worst waits."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
+from reports.analysis.locks.attribution import Attribution
+from reports.analysis.locks.convoys import LONGEST, Convoy, convoys
+from reports.analysis.locks.ledger import LockLedger, SourceWaits, together_known
+from reports.data.arrays import MISSING, Ints
+from reports.data.lock_rows import LockRows
+
+WORST = 10
+"""Number of longest waits that are reported."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """One wait. `started_s` is since the load began. `chain` holds the operations from the direct to the root blocker.
+
+    `at_least`: its end was not observed, as is always the case for a sampled wait.
+    """
+
+    run: str
+    database: str
+    started_s: float
+    waited_ns: int
+    at_least: bool
+    known: str
+    waiter: str
+    object: str
+    outcome: str
+    statement: str
+    chain: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Seconds waited in the judged stages, all rounds together, by (waiter, holder).
+
+    `direct` by the holder of the lock at that moment, `root` by the root blocker, which waited for no lock; `depth_s`
+    by the length of the chain. `known` None: no source could observe lock waits.
+    """
+
+    known: str | None = None
+    direct: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    root: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    depth_s: Mapping[int, float] = field(default_factory=dict)
+    convoys: tuple[Convoy, ...] = ()
+    worst: tuple[Worst, ...] = ()
+
+
+def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
+    """The blame matrix of one run."""
+    if ledger.known is None:
+        return Blame()
+    direct, root = (defaultdict[tuple[str, str], float](float) for _ in range(2))
+    depth_s: dict[int, float] = defaultdict(float)
+    for attribution in attributions:
+        for into, found in ((direct, attribution.direct), (root, attribution.root)):
+            for (kind, holder), seconds in found.items():
+                into[kind.waiter, holder] += seconds
+        for (_, depth), seconds in attribution.depth.items():
+            depth_s[depth] += seconds
+    queues = [c for part in ledger.parts for c in convoys(ledger.run, part.rows, part.held)]
+    worst = [wait for part in ledger.parts for wait in _worst(ledger, part)]
+    return Blame(ledger.known, direct, root, depth_s, _longest(queues), _longest_waits(worst))
+
+
+def blame_together(rounds: Sequence[Blame]) -> Blame:
+    """The sum of the rounds; unknown when one of them is."""
+    words = [blame.known for blame in rounds if blame.known is not None]
+    if not rounds or len(words) < len(rounds):
+        return Blame()
+    direct, root = (_added([getattr(blame, by) for blame in rounds]) for by in ("direct", "root"))
+    depth_s: dict[int, float] = defaultdict(float)
+    for blame in rounds:
+        for depth, seconds in blame.depth_s.items():
+            depth_s[depth] += seconds
+    queues, waits = ([each for blame in rounds for each in getattr(blame, name)] for name in ("convoys", "worst"))
+    return Blame(together_known(words), direct, root, depth_s, _longest(queues), _longest_waits(waits))
+
+
+def _added(parts: Sequence[Mapping[tuple[str, str], float]]) -> dict[tuple[str, str], float]:
+    whole: dict[tuple[str, str], float] = defaultdict(float)
+    for part in parts:
+        for pair, seconds in part.items():
+            whole[pair] += seconds
+    return whole
+
+
+def _longest(queues: Sequence[Convoy]) -> tuple[Convoy, ...]:
+    return tuple(sorted(queues, key=lambda c: c.began_s - c.over_s)[:LONGEST])
+
+
+def _longest_waits(waits: Sequence[Worst]) -> tuple[Worst, ...]:
+    return tuple(sorted(waits, key=lambda w: -w.waited_ns)[:WORST])
+
+
+def _worst(ledger: LockLedger, part: SourceWaits) -> list[Worst]:
+    rows, seen = part.rows, _seen(ledger, part.rows)
+    judged = np.flatnonzero(rows.judged & rows.noticed & (seen > 0))
+    longest = judged[np.argsort(-seen[judged], kind="stable")[:WORST]]
+    return [_wait(ledger, part, int(place), int(seen[place])) for place in longest]
+
+
+def _seen(ledger: LockLedger, rows: LockRows) -> Ints:
+    """The time that each wait lasted at least. A sampled wait: until the last sample that shows it, half a period
+    before its recorded end."""
+    period_s = [source.period_s or 0.0 for source in map(ledger.sources.get, rows.databases) if source is not None]
+    half_ns = round(max(period_s, default=0.0) * 0.5e9)
+    return np.asarray(rows.ends - rows.starts - np.where(rows.hits >= 0, half_ns, 0), dtype=np.int64)
+
+
+def _wait(ledger: LockLedger, part: SourceWaits, place: int, waited_ns: int) -> Worst:
+    rows = part.rows
+    statement = None if rows.statement is None else rows.statement[place].as_py()
+    return Worst(
+        run=ledger.run.name,
+        database=rows.databases[rows.database[place]],
+        started_s=float(rows.starts[place] - ledger.run.started_ns) / 1e9,
+        waited_ns=waited_ns,
+        at_least=bool(rows.open[place] or rows.hits[place] >= 0),
+        known=KNOWN[rows.known[place]],
+        waiter=rows.names.all[rows.waiter[place]],
+        object=rows.objects.all[rows.object[place]],
+        outcome=WAIT_OUTCOMES[rows.outcome[place]],
+        statement=statement or "",
+        chain=_writers(part, place) if rows.timed_by_pod else _chain(rows, place),
+    )
+
+
+def _writers(part: SourceWaits, place: int) -> tuple[str, ...]:
+    """The operation that held the write lock longest during this wait."""
+    rows, one = part.rows, np.array([place])
+    _, start, end, span = part.held.intervals.cut(part.held.queue[one], rows.starts[one], rows.ends[one])
+    held = np.where(span >= 0, part.held.direct[span], rows.blocker[place])
+    return (rows.names.all[int(np.bincount(held, end - start).argmax())],)
+
+
+def _chain(rows: LockRows, place: int) -> tuple[str, ...]:
+    """The chain of blockers that the rows name at the middle of the wait, ending with the root blocker."""
+    chain: list[str] = []
+    passed, at = {int(rows.session[place])}, place
+    moment = int(rows.starts[place] + rows.ends[place]) // 2
+    while len(chain) < rows.depth[place] - 1:
+        session = int(rows.blocker_session[at])
+        if session in passed:
+            break
+        chain.append(rows.names.all[rows.blocker[at]])
+        passed.add(session)
+        same_session = (rows.session == session) & (rows.database == rows.database[place])
+        waiting = np.flatnonzero(same_session & (rows.starts <= moment) & (rows.ends >= moment))
+        if session == MISSING or not len(waiting):
+            break
+        at = int(waiting[0])
+    return (*chain, rows.names.all[rows.root[place]])

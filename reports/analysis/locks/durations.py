@@ -1,0 +1,99 @@
+"""Durations of lock waits: timed waits by length, waits that could not be timed as a total."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reports.analysis.locks.ledger import LockLedger, WaitSource, together_known
+from reports.analysis.locks.sampled import Sampled, sampled
+from reports.data.arrays import Floats, Mask
+from reports.data.judged_time import touching
+from reports.data.lock_rows import LockRows
+
+EDGES_S: Floats = np.geomspace(1e-4, 1e3, 71)
+"""Ten bins for each power of ten; shorter and longer waits count in the first and last."""
+
+
+@dataclass(frozen=True)
+class WaitDurations:
+    """Waits that began in the judged stages, all rounds together.
+
+    `counts` are timed waits between the `edges_s` (one more than counts, evenly spread over the logarithm). Where there
+    is a `threshold_s`, a server's log timed longer waits; `below` are those that were too short for it. `sampled` are
+    all other untimed waits, of any length: of databases without such a log and of gaps in the log, with which the
+    threshold applies `in_part`. `open` waits were not observed to end. `known` None: lock waits were not observed.
+    """
+
+    known: str | None = None
+    threshold_s: float | None = None
+    edges_s: Floats = field(default_factory=lambda: EDGES_S)
+    counts: Floats = field(default_factory=lambda: np.zeros(len(EDGES_S) - 1))
+    below: Sampled = field(default_factory=Sampled)
+    sampled: Sampled = field(default_factory=Sampled)
+    open: int = 0
+    in_part: bool = False
+    period_s: float | None = None
+    """The sampling period; None without sampling."""
+
+    def interval_s(self, part: Sampled) -> tuple[float, float] | None:
+        return None if self.period_s is None else part.interval_s(self.period_s)
+
+
+def durations_of(ledger: LockLedger) -> WaitDurations:
+    """The waits of one run."""
+    if ledger.known is None:
+        return WaitDurations()
+    counts, below, others, unended = np.zeros(len(EDGES_S) - 1), Sampled(), Sampled(), 0
+    for rows in (part.rows for part in ledger.parts):
+        lasted = (rows.ends - rows.starts)[rows.judged & rows.noticed & (rows.hits < 0)]
+        counts += np.histogram(np.clip(lasted / 1e9, EDGES_S[0], EDGES_S[-1]), EDGES_S)[0]
+        short = _too_short(ledger, rows)
+        below += sampled(rows, rows.judged & short)
+        others += sampled(rows, rows.judged & ~short)
+        unended += int((rows.judged & rows.open).sum())
+    period_s = _longest([source.period_s for source in ledger.sources.values()]) if "sampled" in ledger.known else None
+    threshold_s = _longest([source.log.threshold_s for source in ledger.sources.values() if source.log])
+    return WaitDurations(ledger.known, threshold_s, EDGES_S, counts, below, others, unended, _in_part(ledger), period_s)
+
+
+def durations_together(rounds: Sequence[WaitDurations]) -> WaitDurations:
+    """The sum of the rounds; unknown when one of them is. Waits above the highest threshold were timed in all."""
+    words = [found.known for found in rounds if found.known is not None]
+    if not rounds or len(words) < len(rounds):
+        return WaitDurations()
+    return WaitDurations(
+        together_known(words),
+        _longest([r.threshold_s for r in rounds]),
+        EDGES_S,
+        np.sum([r.counts for r in rounds], axis=0),
+        sum((r.below for r in rounds), Sampled()),
+        sum((r.sampled for r in rounds), Sampled()),
+        sum(r.open for r in rounds),
+        any(r.in_part for r in rounds) or len({r.threshold_s is None for r in rounds}) > 1,
+        _longest([r.period_s for r in rounds]),
+    )
+
+
+def _too_short(ledger: LockLedger, rows: LockRows) -> Mask:
+    """Waits that are not in the log because they were too short. Excludes waits in gaps of the log, and waits that were
+    observed for longer than the threshold, as in a queue of holders that each hold the lock briefly."""
+    short = np.zeros(len(rows), dtype=np.bool_)
+    for code, name in enumerate(rows.databases):
+        source = ledger.sources.get(name, WaitSource(None))
+        if source.log and source.log.threshold_s is not None:
+            selected = np.flatnonzero((rows.database == code) & (rows.hits > 0))
+            starts, ends = rows.starts[selected], rows.ends[selected]
+            seen_s = (ends - starts) / 1e9 - (source.period_s or 0.0) / 2
+            short[selected] = ~touching(starts, ends, source.log.gaps) & (seen_s <= source.log.threshold_s)
+    return short
+
+
+def _in_part(ledger: LockLedger) -> bool:
+    """Whether waits of some databases or times were only sampled while others were timed."""
+    logs = [source.log for source in ledger.sources.values() if "sampled" in (source.known or "")]
+    return any(logs) and not all(log and log.covers(ledger.run) for log in logs)
+
+
+def _longest(seconds: Sequence[float | None]) -> float | None:
+    return max((s for s in seconds if s is not None), default=None)

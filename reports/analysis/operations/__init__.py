@@ -1,0 +1,1 @@
+"""Figures of operations: response times, outcomes, SLIs."""

@@ -1,0 +1,205 @@
+"""A storage's figures of each operation, its rounds pooled, over the judged stages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.analysis.causes.responses import OperationResponses
+from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Gathered, MeasureColumn
+from reports.analysis.operations.exemplars import exemplars
+from reports.analysis.operations.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
+from reports.data.arrays import Floats, Ints
+from reports.data.runs import StudyRun
+
+_OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
+
+
+STAGED = ("chat.accept", "connection.create")
+"""Operations with figures for each stage."""
+
+
+@dataclass(frozen=True)
+class StageMeasures:
+    """One operation in one stage: counts by outcome, and percentiles in ns."""
+
+    outcomes: Mapping[str, int]
+    p50: Estimate | None
+    p99: Estimate | None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One storage's figures of one operation, rounds pooled, over the judged stages. Durations in ns.
+
+    Percentiles cover operations that were done or whose end was not observed; failures and refusals are only counted.
+    """
+
+    name: str
+    outcomes: Mapping[str, int]
+    errors: Mapping[str, int]
+    rate_per_s: float | None
+    response: Mapping[str, Estimate | None]
+    service: Mapping[str, Estimate | None]
+    rounds: Mapping[str, Mapping[str, Estimate | None]]
+    """The response's figures by run."""
+    waited_s: float
+    """Sum of all responses, refusals included."""
+    client_backlog_s: float
+    """Its client backlog: the time before they began, in which the user was still in an earlier call."""
+    curve: tuple[list[float], list[int]]
+    over_time: Sequence[Bin | None]
+    failed: Floats
+    """Failed or unknown attempts planned in each bin, all rounds together."""
+    good: int | None
+    """Attempts that ended ok within the limit of the operation; None without a limit."""
+    stages: Sequence[StageMeasures]
+    """By the stages of the run; empty for operations not in `STAGED`."""
+    unknown: str = ""
+    """Why only the number of attempts is known."""
+
+    @property
+    def n(self) -> int:
+        """Attempts: a refusal is an answer, and apart."""
+        return sum(n for outcome, n in self.outcomes.items() if outcome != "refused")
+
+
+@dataclass(frozen=True)
+class MeasurePool:
+    """Values that the measures of one storage share."""
+
+    runs: Sequence[StudyRun]
+    axis: Axis
+    judged_s: float
+    limits_s: Mapping[str, float]
+    pods: tuple[str, ...]
+
+
+Measures = dict[str, Measure]
+
+
+def measured(
+    pool: MeasurePool, gathered: Sequence[Gathered]
+) -> tuple[Measures, dict[str, Measures], dict[str, OperationResponses]]:
+    """Measures of all pods together, of each of several pods, and the responses to attribute.
+
+    Consumes the columns, so that one measure at a time is in memory."""
+    whole: Measures = {}
+    by_pod: dict[str, Measures] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
+    responses: dict[str, OperationResponses] = {}
+    for name in MEASURES:
+        columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
+        if not columns:
+            continue
+        operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
+        errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
+        unknown = _unknown(name, gathered)
+        whole[name] = _measure(pool, name, columns, errors.sum(axis=0), unknown)
+        if name in OPERATIONS and name not in PUSHES:
+            responses[name] = _responses(pool, whole[name], columns, gathered)
+        apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
+        for place, pod in enumerate(by_pod):
+            selected = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
+            if selected:
+                by_pod[pod][name] = _measure(pool, name, selected, errors[place], unknown)
+    return whole, by_pod, responses
+
+
+def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
+    if name != FROM_STAMP:
+        return ""
+    return next((g.stamp_clock.words for g in gathered if not g.stamp_clock.usable), "")
+
+
+def _responses(
+    pool: MeasurePool, measure: Measure, columns: Mapping[str, MeasureColumn], gathered: Sequence[Gathered]
+) -> OperationResponses:
+    identities = {
+        run.name: g.identities.pop(measure.name)
+        for run, g in zip(pool.runs, gathered, strict=True)
+        if measure.name in g.identities
+    }
+    return OperationResponses(
+        sum(measure.outcomes.values()),
+        measure.waited_s * 1e9,
+        measure.client_backlog_s * 1e9,
+        measure.outcomes["unknown"] > 0,
+        {name: (float(e.value), e.at_least) for name, e in measure.response.items() if e is not None},
+        exemplars(measure.response, columns, identities),
+    )
+
+
+def _measure(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints, unknown: str) -> Measure:
+    measure = _figures(pool, name, columns, errors)
+    if not unknown:
+        return measure
+    nothing: dict[str, Estimate | None] = dict.fromkeys(measure.response)
+    return replace(
+        measure,
+        response=nothing,
+        service=nothing,
+        rounds=dict.fromkeys(measure.rounds, nothing),
+        waited_s=0.0,
+        client_backlog_s=0.0,
+        curve=([], []),
+        over_time=[None] * len(measure.over_time),
+        good=None,
+        unknown=unknown,
+    )
+
+
+def _figures(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints) -> Measure:
+    samples = {run: _sample(c, c.response) for run, c in columns.items()}
+    whole = _pooled(list(columns.values()))
+    counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
+    response = next(iter(samples.values())) if len(samples) == 1 else _sample(whole, whole.response)
+    counted = ~np.isin(whole.outcome, (_REFUSED, _FAIL))
+    bad = whole.bin[((whole.outcome == _FAIL) | (whole.outcome == _UNKNOWN)) & (whole.bin >= 0)]
+    bins = by_bin(whole.response[counted], whole.outcome[counted] == _UNKNOWN, whole.bin[counted], pool.axis.count)
+    return Measure(
+        name,
+        {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)},
+        {e: int(n) for e, n in zip(ERRORS, errors, strict=True) if n},
+        float(counts.sum() - counts[_REFUSED]) / pool.judged_s if pool.judged_s else None,
+        percentiles(response),
+        percentiles(_sample(whole, whole.service)),
+        {run: percentiles(one) for run, one in samples.items()},
+        float(whole.response[whole.judged].sum()) / 1e9,
+        float((whole.response - whole.service)[whole.judged].sum()) / 1e9,
+        curve(response),
+        bins,
+        np.bincount(bad, minlength=pool.axis.count).astype(np.float64),
+        _good(whole, pool.limits_s.get(name)),
+        _stage_figures(whole, len(pool.runs[0].stages)) if name in STAGED else (),
+    )
+
+
+def _good(column: MeasureColumn, limit_s: float | None) -> int | None:
+    if limit_s is None:
+        return None
+    return int((column.judged & (column.outcome == _OK) & (column.response <= round(limit_s * 1e9))).sum())
+
+
+def _stage_figures(column: MeasureColumn, stages: int) -> list[StageMeasures]:
+    figures = []
+    for place in range(stages):
+        selected = column.stage == place
+        counts = np.bincount(column.outcome[selected], minlength=len(OUTCOMES))
+        rows = _sample(replace(column, judged=selected), column.response)
+        outcomes = {outcome: int(counts[code]) for code, outcome in enumerate(OUTCOMES)}
+        figures.append(StageMeasures(outcomes, percentile(rows, 0.5), percentile(rows, 0.99)))
+    return figures
+
+
+def _sample(column: MeasureColumn, durations: Ints) -> Sample:
+    counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
+    return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
+
+
+def _pooled(columns: Sequence[MeasureColumn]) -> MeasureColumn:
+    if len(columns) == 1:
+        return columns[0]
+    return MeasureColumn(
+        *(np.concatenate([getattr(c, name) for c in columns]) for name in MeasureColumn.__dataclass_fields__)
+    )

@@ -1,0 +1,174 @@
+"""Activity of database sessions over time, by wait class (running, waiting, idle in transaction) and operation."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reports.analysis.operations.columns import Axis
+from reports.data.arrays import Floats, Mask
+from reports.data.judged_time import inside
+from reports.data.lock_rows import UNNAMED
+from reports.data.probe_samples import successful_ticks, ticks_of
+from reports.data.runs import StudyRun, table
+
+CLASSES: tuple[str, ...] = ("running", "io", "idle in transaction", "other", "lock")
+"""In the order stacked: work at the bottom, lock waits on top. Idle sessions, which wait for their client, are left
+out."""
+
+State = tuple[str, str]
+"""Wait class and operation."""
+_Samples = tuple[pa.Table, pa.Table]
+"""Rows of sessions, and the ticks behind them."""
+
+
+@dataclass(frozen=True)
+class SessionActivity:
+    """Mean number of sessions in each bin (NaN without a sample), by wait class and operation. `observed` marks the
+    bins with a sample; None when sessions were never sampled.
+
+    `judged_states` is the mean over the judged time; None without a sample in it. `databases` is the same by wait class
+    for each of several databases; empty for one that was not sampled. `cores` is the number of processors of the host;
+    None when it is not in the manifest.
+    """
+
+    states: Mapping[State, Floats] = field(default_factory=dict)
+    observed: Mask | None = None
+    judged_states: Mapping[State, float] | None = None
+    databases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cores: int | None = None
+
+    @property
+    def seen(self) -> bool:
+        return self.observed is not None
+
+    @property
+    def by_class(self) -> dict[str, Floats]:
+        """Every class; empty without samples."""
+        if self.observed is None:
+            return {}
+        none = np.where(self.observed, 0.0, np.nan)
+        return {name: none + sum(mean for (c, _), mean in self.states.items() if c == name) for name in CLASSES}
+
+    @property
+    def judged(self) -> dict[str, float]:
+        """Every class; empty without samples in the judged time."""
+        return _by_class(self.judged_states)
+
+    @property
+    def total(self) -> Floats:
+        """Sessions at work in each bin; 0 without a sample."""
+        return np.asarray(np.nan_to_num(sum(self.by_class.values(), np.zeros(1))))
+
+
+def read_sessions(runs: Sequence[StudyRun], axis: Axis) -> SessionActivity:
+    """The mean over all successful samples of all rounds; the sum of several databases."""
+    samples = {name: [_samples_of(run, name) for run in runs] for name in _databases(runs)}
+    seen = [found for selected in samples.values() if (found := _means(runs, selected, axis)) is not None]
+    if not seen:
+        return SessionActivity()
+    judged = {name: _judged(runs, selected) for name, selected in samples.items()}
+    known = [by for by in judged.values() if by is not None]
+    several = {str(name): _by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
+    host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
+    observed = np.any([ticked for _, ticked in seen], axis=0)
+    whole = {state: _summed(selected, observed) for state, selected in _grouped([by for by, _ in seen]).items()}
+    means = {state: sum(selected) for state, selected in _grouped(known).items()} if known else None
+    return SessionActivity(whole, observed, means, several, host.get("cores"))
+
+
+def _grouped(tables: Sequence[Mapping[State, Any]]) -> dict[State, list[Any]]:
+    """The values of each state, of the tables that have it."""
+    states = dict.fromkeys(state for by in tables for state in by)
+    return {state: [by[state] for by in tables if state in by] for state in states}
+
+
+def _by_class(judged: Mapping[State, float] | None) -> dict[str, float]:
+    if judged is None:
+        return {}
+    return {name: sum(mean for (c, _), mean in judged.items() if c == name) for name in CLASSES}
+
+
+def _databases(runs: Sequence[StudyRun]) -> list[str | None]:
+    """The databases of the sessions; only None where they are not distinguished."""
+    found: dict[str, None] = {}
+    for run in runs:
+        rows = table(run.directory, "sessions")
+        if "database" in rows.column_names:
+            found |= dict.fromkeys(sorted(name for name in pc.unique(rows["database"]).to_pylist() if name is not None))
+    return list(found) if len(found) > 1 else [None]
+
+
+def _samples_of(run: StudyRun, database: str | None) -> _Samples:
+    rows, ticks = table(run.directory, "sessions"), table(run.directory, "ticks")
+    return (
+        (rows, ticks)
+        if database is None
+        else (rows.filter(pc.field("database") == database), ticks_of(ticks, database))
+    )
+
+
+def _summed(means: Sequence[Floats], observed: Mask) -> Floats:
+    return np.where(observed, np.nansum(np.stack(means), axis=0), np.nan)
+
+
+def _means(
+    runs: Sequence[StudyRun], samples: Sequence[_Samples], axis: Axis
+) -> tuple[dict[State, Floats], Mask] | None:
+    """By state, with the bins that have a sample; None without samples."""
+    seen = [(run, sample) for run, sample in zip(runs, samples, strict=True) if sample[0].num_rows]
+    if not seen:
+        return None
+    counts: dict[State, Floats] = {}
+    for run, (rows, _) in seen:
+        for state, count in _counts(rows, run, axis).items():
+            counts[state] = counts.get(state, np.zeros(axis.count)) + count
+    ticks = np.sum([_ticked(run, ticks, axis) for run, (_, ticks) in seen], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {state: np.where(ticks > 0, count / ticks, np.nan) for state, count in counts.items()}, ticks > 0
+
+
+def _judged(runs: Sequence[StudyRun], samples: Sequence[_Samples]) -> dict[State, float] | None:
+    seen: Counter[State] = Counter()
+    times = 0
+    for run, (rows, ticks) in zip(runs, samples, strict=True):
+        frame = _at_work(rows)
+        frame = frame[inside(frame["t_ns"].to_numpy(), run.judged)]
+        seen.update({state: int(selected["sessions"].sum()) for state, selected in _apart(frame)})
+        times += int(inside(successful_ticks(ticks), run.judged).sum())
+    return {state: count / times for state, count in seen.items()} if times else None
+
+
+def _ticked(run: StudyRun, ticks: pa.Table, axis: Axis) -> Floats:
+    """Number of samples in each bin."""
+    bins = axis.bins(successful_ticks(ticks), run)
+    return np.bincount(bins[bins >= 0], minlength=axis.count).astype(np.float64)
+
+
+def _at_work(rows: pa.Table) -> pd.DataFrame:
+    """Time, class, operation and number of the sessions that did not wait for their client."""
+    frame: pd.DataFrame = rows.select(["t_ns", "wait_class", "operation", "sessions"]).to_pandas()
+    frame = frame[frame["wait_class"] != "client"]
+    known = frame["wait_class"].where(frame["wait_class"].isin(CLASSES), "other")
+    return frame.assign(wait_class=known, operation=frame["operation"].fillna(UNNAMED))
+
+
+def _counts(rows: pa.Table, run: StudyRun, axis: Axis) -> dict[State, Floats]:
+    """Sessions in all samples of each bin."""
+    frame = _at_work(rows)
+    frame["bin"] = axis.bins(frame["t_ns"].to_numpy(), run)
+    frame = frame[frame["bin"] >= 0]
+    return {
+        state: np.asarray(np.bincount(selected["bin"], selected["sessions"], axis.count), dtype=np.float64)
+        for state, selected in _apart(frame)
+    }
+
+
+def _apart(frame: pd.DataFrame) -> Iterator[tuple[State, pd.DataFrame]]:
+    for state, selected in frame.groupby(["wait_class", "operation"]):
+        yield (str(state[0]), str(state[1])), selected

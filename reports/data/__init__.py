@@ -1,0 +1,1 @@
+"""Run directories → values and arrays."""

@@ -1,0 +1,117 @@
+"""Growth of the servers' own totals in the judged time, from readings about once a second.
+
+Growth is taken between two readings of the same server process. Where any total of a database fell or disappeared
+between two readings, the totals were reset or the server restarted, and the growth in between is unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from loadtests.records.files import UnreadableError
+from reports.data.arrays import Floats, Ints, Mask
+from reports.data.judged_time import Window, length_ns, merged
+from reports.data.runs import StudyRun, table
+
+_NEAR_NS = 600_000_000
+"""A reading this near to a boundary of judged time counts as at the boundary: one a second, at most one late."""
+_MOST_CELLS = 25_000_000
+"""Enough for 800 counters over eight hours."""
+WHOLE = 0.9
+"""Share of the judged time from which on growth counts as that of all of it."""
+
+
+@dataclass(frozen=True)
+class CounterGrowth:
+    """Totals of one database. `grown` is by counter, over `seen_s` of the `judged_s`; counters that the server does not
+    have are missing, and all are when `seen_s` is 0. `spans` are the times covered in a run, `resets` the resets."""
+
+    engine: str
+    judged_s: float
+    seen_s: float = 0.0
+    resets: int = 0
+    grown: Mapping[str, int] = field(default_factory=dict)
+    spans: tuple[Window, ...] = ()
+
+    @property
+    def seen(self) -> float:
+        """The share of the judged time that the growth covers."""
+        return min(self.seen_s / self.judged_s, 1.0) if self.judged_s else 0.0
+
+    @property
+    def whole(self) -> bool:
+        return self.seen >= WHOLE and not self.resets
+
+    def per_s(self, counter: str) -> float | None:
+        grown = self.grown.get(counter)
+        return None if grown is None or not self.seen_s else grown / self.seen_s
+
+
+def counted(run: StudyRun) -> dict[str, CounterGrowth]:
+    """By database. Databases whose totals were not requested are missing; those that could not be reached have a
+    `seen_s` of 0."""
+    rows = table(run.directory, "counters").to_pandas()
+    if "database" not in rows:  # of an older version, which watched one database
+        rows["database"] = rows["engine"]
+    if rows["counter"].nunique() * rows["t_ns"].nunique() > _MOST_CELLS:
+        raise UnreadableError("counters.arrows has more counters and moments than are put into one table")
+    asked = {
+        str(name): CounterGrowth("", length_ns(run.judged) / 1e9) for name in run.manifest.get("lock_sources") or {}
+    }
+    return asked | {
+        str(database): growth(
+            np.asarray(readings.index, dtype=np.int64), readings.to_numpy(), list(readings), run.judged, engine
+        )
+        for (database, engine), group in rows.groupby(["database", "engine"])
+        for readings in [group.pivot_table(index="t_ns", columns="counter", values="value", aggfunc="last")]
+    }
+
+
+def growth(at: Ints, totals: Floats, names: Sequence[str], judged: Sequence[Window], engine: str = "") -> CounterGrowth:
+    """`totals`: [reading, counter]; NaN for a counter that is missing and so has counted nothing yet."""
+    judged_s = length_ns(judged) / 1e9
+    here, there = totals[:-1], totals[1:]
+    fell = ((there < here) | (np.isnan(there) & ~np.isnan(here))).any(axis=1)
+    selected = _between(at, judged)
+    good = selected & ~fell
+    grew = np.nan_to_num(there[good]) - np.nan_to_num(here[good])
+    present = np.asarray((~np.isnan(there[good])).any(axis=0))
+    return CounterGrowth(
+        engine,
+        judged_s,
+        float(np.diff(at)[good].sum()) / 1e9,
+        int((selected & fell).sum()),
+        {name: int(grew[:, place].sum()) for place, name in enumerate(names) if present[place]},
+        merged((int(at[place]), int(at[place + 1])) for place in np.flatnonzero(good)),
+    )
+
+
+def _between(at: Ints, judged: Sequence[Window]) -> Mask:
+    """Which intervals between readings are judged time, to the reading nearest to its beginning and its end."""
+    inside = np.zeros(max(len(at) - 1, 0), dtype=np.bool_)
+    for begin, end in judged:
+        inside |= (at[:-1] >= begin - _NEAR_NS) & (at[1:] <= end + _NEAR_NS)
+    return inside
+
+
+def counted_together(
+    rounds: Sequence[Mapping[str, CounterGrowth]], judged_s: Sequence[float]
+) -> dict[str, CounterGrowth]:
+    """The sum of the rounds; a round without counters of a database adds only its judged time."""
+    names = dict.fromkeys(name for found in rounds for name in found)
+    return {
+        name: _added([found.get(name, CounterGrowth("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])
+        for name in names
+    }
+
+
+def _added(parts: Sequence[CounterGrowth]) -> CounterGrowth:
+    counters = dict.fromkeys(name for part in parts for name in part.grown)
+    return CounterGrowth(
+        next((part.engine for part in parts if part.engine), ""),
+        sum(part.judged_s for part in parts),
+        sum(part.seen_s for part in parts),
+        sum(part.resets for part in parts),
+        {name: sum(part.grown.get(name, 0) for part in parts) for name in counters},
+    )

@@ -1,0 +1,1 @@
+"""All figures as documents: JSON, CSV, Markdown."""

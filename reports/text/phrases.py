@@ -1,0 +1,67 @@
+"""Phrases about locks and about Redis's one thread, for sentences. Tables keep the short names of the rows."""
+
+from collections.abc import Mapping
+
+from reports.analysis.redis_thread import Thread, threads
+from reports.data.counters import CounterGrowth
+from reports.data.lock_rows import NO_HOLDER, UNNAMED
+from reports.data.names import OTHERS
+from reports.text.wording import digits, duration, times
+
+_ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": "an"}
+"""By the first word of kinds with many objects. A lock is on one of them, which is not known."""
+_BUSY = 0.5
+"""Share of the time from which on most commands find the thread busy with another one."""
+_BLOCKS = 0.5
+"""Share of a figure's database work from which on a single slow command explains it."""
+
+
+def lock_of(name: str) -> str:
+    """`row of accounts` → `a row of accounts`."""
+    kind = name.partition(" ")[0]
+    if name == OTHERS:
+        return "other locks"
+    if kind == "advisory":
+        return "an advisory lock"
+    return "an unknown lock" if name == UNNAMED else f"{_ARTICLES.get(kind, 'the')} {name}"
+
+
+def behind(holder: str) -> str:
+    if holder == NO_HOLDER:
+        return "between retries, while the lock was free"
+    return "behind an unknown holder" if holder == UNNAMED else f"behind {holder}"
+
+
+def queue(holder: str, name: str) -> str:
+    if holder == NO_HOLDER:
+        return f"a pause between retries of {lock_of(name)}, while it was free"
+    return f"a queue {behind(holder)} on {lock_of(name)}"
+
+
+def busy_words(thread: Thread) -> str:
+    """`90 % busy (most with evalsha)`; with the client, where its single slow commands are most of it."""
+    low, high = (digits(share * 100) for share in (thread.low, thread.high))
+    busy = f"{low if low == high else f'{low} … {high}'} % busy"
+    if not thread.commands:
+        return busy
+    client = f" by {thread.slow[0].operation}" if thread.slow and thread.slow[0].share > thread.low / 2 else ""
+    return f"{busy} (most with {thread.commands[0].name}{client})"
+
+
+def database_words(counted: Mapping[str, CounterGrowth], part_ns: float) -> str:
+    """Database work on one thread: that it was busy, or blocked by single commands. Empty if neither was the case."""
+    found = threads(counted)
+    if not found:
+        return ""
+    name, thread = max(found.items(), key=lambda one: one[1].low)
+    subject = (
+        "work of the database, whose one thread" if len(counted) == 1 else f"database work; the one thread of {name}"
+    )
+    if thread.low >= _BUSY:
+        return f"was {subject} was {busy_words(thread)}"
+    blocking = [slow for slow in thread.slow if slow.mean_s * 1e9 >= _BLOCKS * part_ns]
+    if not blocking:
+        return ""
+    worst = max(blocking, key=lambda slow: slow.seconds)
+    each = " each" if worst.calls > 1 else ""
+    return f"was {subject} {worst.operation} blocked {times(worst.calls)} for {duration(worst.mean_s)}{each}"

@@ -1,0 +1,60 @@
+"""Formatting of figures: two digits, a unit, and a mark for percentiles that are lower bounds."""
+
+from reports.analysis.operations.statistics import Estimate
+
+NONE = "—"
+FAILED = "✗"
+"""Marks a failed action and a fault."""
+
+
+def duration(seconds: float) -> str:
+    """`0.0123` → `12 ms`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size * 0.9995 or unit == "µs":
+            return f"{digits(seconds / size)} {unit}"
+    raise AssertionError
+
+
+def digits(value: float) -> str:
+    """Two digits below ten, three below a thousand, all above; no exponents: less than a millionth is nothing."""
+    if abs(value) >= 9.95:
+        return f"{value:,.0f}"
+    if abs(value) >= 1e-4:
+        return f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+    return f"{value:.6f}".rstrip("0") if abs(value) >= 1e-6 else "0"
+
+
+def value(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return NONE
+    return ("≥ " if estimate.at_least else "") + duration(estimate.value / 1e9)
+
+
+def interval(estimate: Estimate | None) -> str:
+    """`12 … 15 ms`; a dash for a bound that needs more rows, empty without any bound."""
+    if estimate is None or (estimate.low is None and estimate.high is None):
+        return ""
+    low, high = (NONE if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))
+    if low.split()[-1] == high.split()[-1]:
+        low = low.split()[0]
+    return f"{low} … {high}"
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    bounds = interval(estimate)
+    return f"{value(estimate)} ({bounds})" if bounds else value(estimate)
+
+
+def listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def times(number: int) -> str:
+    """How often."""
+    return "once" if number == 1 else f"{number:,} times"
+
+
+def one_line(text: str, word: int = 100) -> str:
+    """Foreign text on one line: no control or direction marks, over-long words cut."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(w if len(w) <= word else f"{w[: word - 1]}…" for w in line.split())
