@@ -132,12 +132,14 @@ def _limits_s(path: Path) -> dict[str, float]:
 
 
 def _write(findings: Findings, into: Path) -> None:
+    from reports.page.plots.drawing import draw, theme_colours
     from reports.page.render import render
-    from reports.plots.drawing import draw, theme_colours
+    from reports.sections import sections_of
 
     head = headline(findings)
     frame = figures(findings)
-    page = render(findings, head, frame, draw(findings, into), theme_colours(findings))
+    plots = {section.name: section.plot for section in sections_of(findings)}
+    page = render(findings, head, frame, draw(findings, plots, into), theme_colours(findings))
     document = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
     texts = {
         "index.html": page,

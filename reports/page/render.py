@@ -13,13 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports.analysis.findings import Findings
-from reports.page import lock_tables as locktables
-from reports.page import outage, tables
-from reports.page.figures import SHOWN, groups
-from reports.page.ledger import ledger
-from reports.page.sections import SECTIONS
-from reports.page.terms import TERMS
-from reports.page.waiting import calibrated
+from reports.sections import all_sections
+from reports.sections import study_tables as tables
+from reports.sections.calibration import calibrated, calibration
+from reports.sections.contract import Section
+from reports.sections.events import events_table
+from reports.sections.figures import SHOWN, groups
+from reports.sections.ledger import ledger
+from reports.sections.terms import TERMS
 from reports.text.headline import Headline
 from reports.text.wording import one_line
 
@@ -121,7 +122,7 @@ def _page(
         "first_plots": first,
         "plots": others,
         "contents": [*_contents(first), ("figures", "Figures"), *_contents(others), *_LAST],
-        "first_events": next((drawn.name for drawn in plots if SECTIONS[drawn.name].timed), ""),
+        "first_events": next((drawn.name for drawn in plots if _by_name()[drawn.name].timed), ""),
         "terms": TERMS,
         **{name: getattr(tables, name)(findings) for name in _TABLES},
         "ledger": ledger(findings),
@@ -148,7 +149,7 @@ def _contents(plots: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _calibration(findings: Findings) -> dict[str, Any]:
-    whole = locktables.calibration(findings)
+    whole = calibration(findings)
     wrong = [row for row in whole.rows if row[0] != "pass"]
     return {
         "calibration": whole,
@@ -161,8 +162,12 @@ def _eventful(findings: Findings) -> bool:
     return any(run.events for storage in findings.storages for run in storage.pooled)
 
 
+def _by_name() -> dict[str, Section]:
+    return {section.name: section for section in all_sections()}
+
+
 def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
-    section = SECTIONS[drawn.name]
+    section = _by_name()[drawn.name]
     return {
         "name": drawn.name,
         "title": section.title,
@@ -171,6 +176,6 @@ def _plot(findings: Findings, drawn: DrawnPlot) -> dict[str, Any]:
         "beside": [table for make in section.beside if (table := make(findings)).shown],
         "folded": [table for make in section.folded if (table := make(findings)).rows],
         "table": None if section.table in section.beside else section.table(findings),
-        "events": outage.events(findings) if section.timed and _eventful(findings) else None,
+        "events": events_table(findings) if section.timed and _eventful(findings) else None,
         "drawn": drawn,
     }

@@ -34,7 +34,7 @@ from loadtests.servers.registry import content, create_server, files_needed, mis
 from loadtests.storagenames import StorageName, StorageNameError
 from loadtests.timeline.context import DatabaseHandle as ActionDatabase
 from loadtests.timeline.db_sessions import maintain
-from reports.plots.style import storage_styles
+from reports.page.plots.style import storage_styles
 
 pytestmark = pytest.mark.usefixtures("toy")
 

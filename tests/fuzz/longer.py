@@ -44,8 +44,6 @@ _places: tuple[Path, Path]
 def _prepare(base: str, scratch: str) -> None:
     global _places  # noqa: PLW0603  of a worker process
     _places = Path(base), Path(scratch)
-    import reports.page.render
-    import reports.plots.drawing  # noqa: F401  so that each case need not
 
     gc.disable()  # a collection would copy every page that parent and child share
     warm_up(Path(base) / STUDY, Path(scratch) / f"warm-{os.getpid()}")

@@ -13,9 +13,10 @@ from reports.analysis.findings import find
 from reports.analysis.redis_thread import CommandUse, SlowCommand, Thread
 from reports.data.runs import read_study
 from reports.exports.counted_summary import counted_summary
-from reports.page import counted
-from reports.plots.endings import lost_attempts, lost_operations
-from reports.plots.style import storage_styles, styled
+from reports.page.plots.style import storage_styles, styled
+from reports.sections import endings as counted
+from reports.sections.endings import draw as lost_attempts
+from reports.sections.endings import lost_operations
 from reports.text.phrases import busy_words, database_words
 from reports.text.sentence import sentence
 
@@ -70,7 +71,7 @@ def test_a_round_without_the_table_makes_the_whole_unknown(tmp_path):
 
 
 def finding(study):
-    return counted.COUNTED["endings"].finding(find("study", read_study(study)))
+    return counted.counted.SECTION.finding(find("study", read_study(study)))
 
 
 # --- page ---
@@ -91,7 +92,7 @@ def compared(tmp_path):
 
 def test_storages_are_shown_side_by_side(compared):
     findings = find("study", read_study(compared))
-    assert counted.ended(findings).rows == [
+    assert counted._table(findings).rows == [
         [ACCEPT, "postgres:optimistic", "100", "90", "0", "10", "0", "0", "0", "0", "10 %", "100"],
         [ACCEPT, "redis", "1", "1", "0", "0", "0", "0", "0", "0", "0", "0"],
     ]
@@ -113,7 +114,7 @@ def test_storages_are_shown_side_by_side(compared):
 
 
 def test_commands_of_the_thread_are_in_a_table(compared):
-    rows = counted.commands(find("study", read_study(compared))).rows
+    rows = counted._commands_table(find("study", read_study(compared))).rows
     assert rows == [
         ["redis", "redis", "all commands", "90 … 100", "—", "—", "—", "100%"],
         ["redis", "redis", "evalsha", "90", "100", "9.0 ms", "0", "100%"],
@@ -126,7 +127,7 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
     sources = {"lock_sources": {"mariadb": {"known": ["sampled"]}}}
     write_run(tmp_path, "01-mariadb", tables={"counters": part})
     write_run(tmp_path, "02-mariadb-optimistic", manifest=sources)
-    assert counted.totals(find("study", read_study(tmp_path))).rows == [
+    assert counted._totals_table(find("study", read_study(tmp_path))).rows == [
         ["mariadb", "mariadb", "90%, reset once", "—", "—", "—", "≥ 9", "≥ 900", "—"],
         ["mariadb:optimistic", "mariadb", "0%", *["unknown"] * 6],
     ]

@@ -11,8 +11,8 @@ import pytest
 from studies import Op, action, ledger_check, lock_wait, session, write_run
 
 from reports.gate.command import main as gate
-from reports.plots.drawing import PLOTS, PLOTS_WHERE
 from reports.report_command import main as report
+from reports.sections import all_sections
 
 MARKS = "\u202e\u2066\u200f\x1b\x07"
 TERMS = {
@@ -113,7 +113,7 @@ def test_the_page_has_no_tag_or_handler_of_theirs(study):
     assert not re.search("x{200}", page)
 
 
-@pytest.mark.parametrize("name", [*PLOTS, *sorted(set(PLOTS_WHERE) - {"lock-for-cpu"})])
+@pytest.mark.parametrize("name", [section.name for section in all_sections() if section.name != "lock-for-cpu"])
 def test_plots_are_well_formed_and_hold_only_drawing(study, name):
     text = (study / "report" / f"{name}.svg").read_text()
     drawn = {element.tag.rpartition("}")[2] for element in ET.fromstring(text).iter()}

@@ -14,10 +14,7 @@ from reports.analysis.phases import phases
 from reports.data.runs import read_study
 from reports.data.timeline import events
 from reports.exports.figures import figures
-from reports.page import outage as tables
-from reports.plots.blockers import HEAT, _on
-from reports.plots.drawing import PLOTS, PLOTS_WHERE
-from reports.plots.style import (
+from reports.page.plots.style import (
     ACTED,
     INK,
     MUTED,
@@ -31,8 +28,13 @@ from reports.plots.style import (
     storage_styles,
 )
 from reports.report_command import main
+from reports.sections import all_sections
+from reports.sections.events import events_table
+from reports.sections.who_waited_for_whom import HEAT, _on
 
-OURS = set(PLOTS_WHERE)
+SECTIONS = {section.name: section for section in all_sections()}
+OURS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
+ALWAYS = {section.name for section in all_sections()} - OURS
 LOCKINGS = [f"{engine}:{lock}" for engine in ("postgres", "mariadb") for lock in ("pessimistic", "optimistic", "none")]
 DUAL = ["dual(mariadb,postgres)", "dual(redis,sqlite)"]
 STORAGES = [*LOCKINGS, "redis:always", "redis:everysec", "sqlite", "memory", *DUAL]
@@ -60,12 +62,12 @@ def test_plain_study_has_only_the_usual_plots(tmp_path):
     write_run(tmp_path, operations=[Op("chat.accept")] * 50)
     assert main([str(tmp_path)]) == 0
     drawn = {path.stem for path in (tmp_path / "report").glob("*.svg")}
-    assert drawn == set(PLOTS)
+    assert drawn == ALWAYS
     assert "Actions and faults by their number on the time axis" not in text_of(tmp_path)
 
 
 def test_outage_is_in_plots_tables_and_text(study):
-    assert {path.stem for path in (study / "report").glob("*.svg")} == set(PLOTS) | OURS - {"lock-for-cpu", "endings"}
+    assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {"lock-for-cpu", "endings"}
     text = text_of(study)
     assert "17 and 18 breached an SLO 3.0 s after “move 17 and 18 to dual writing (100 %)”" in text
     assert "a breach begins with the first of 2 bins in a row" in text
@@ -80,7 +82,7 @@ def test_every_plot_over_time_has_its_numbers_explained(study):
 
 
 def test_failed_action_shows_its_reason(found):
-    row = next(row for row in tables.events(found).rows if row[0].startswith("3"))
+    row = next(row for row in events_table(found).rows if row[0].startswith("3"))
     assert row == ["3 ✗", "01-dual-postgres-mariadb", "30 s", "give the upgraded database 4 cores", "upgraded",
                    "failed: the host has 2 cores", "300 ms", ""]  # fmt: skip
 
@@ -92,7 +94,7 @@ def test_figures_are_by_pod_and_add_up(found):
     whole = storage.measures["chat.accept"]
     assert sum(m.n for m in accepts) == whole.n
     assert sum(m.good for m in accepts) == whole.good
-    rows = {row[1]: row for row in tables.by_pod(found).rows}
+    rows = {row[1]: row for row in SECTIONS["by-pod"].beside[0](found).rows}
     assert rows["17"][4].startswith("≥ 5.0 s")
     assert rows["20"][8] == "0"
     frame = figures(found)
@@ -106,7 +108,7 @@ def test_phases_are_compared_with_the_first_judged_one(found):
     assert found_phases["upgrade"].waiting["upgraded"] == pytest.approx(18, rel=0.2)
     assert found_phases["unlocked"].cores["upgraded"] == pytest.approx(1.7, rel=0.1)
     assert found_phases["unlocked"].swept == 74, "both rounds"
-    rows = {row[0]: row for row in tables.story(found).rows}
+    rows = {row[0]: row for row in SECTIONS["story"].table(found).rows}
     assert re.fullmatch(r"≥ 5\.0 s \u00d7\d+", rows["upgrade"][4])
     assert "\u00d7" not in "".join(rows["before"])
 

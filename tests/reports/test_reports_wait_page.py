@@ -16,11 +16,10 @@ from reports.analysis.locks.blame import Blame
 from reports.analysis.locks.durations import EDGES_S, WaitDurations
 from reports.data.runs import read_study
 from reports.exports.figures import figures
-from reports.page import lock_tables as locktables
-from reports.page import wait_tables as waittables
+from reports.page.plots.drawing import Drawn
 from reports.page.render import render
-from reports.page.waiting import WAITING, calibrated
-from reports.plots.drawing import Drawn
+from reports.sections import all_sections, calibration
+from reports.sections.calibration import calibrated
 from reports.text.headline import headline
 
 FIGURE = {"engine": "postgres", "database": "postgres", "source": "event", "unit": "ratio", "n": 412, "reason": ""}
@@ -28,8 +27,12 @@ PASSED = [FIGURE | {"figure": "waits found", "value": 0.998, "bar": 0.995, "verd
 FAILED = [*PASSED, FIGURE | {"figure": "root right", "value": 0.971, "bar": 0.99, "verdict": "fail", "reason": "<i>12"}]
 
 
+SECTIONS = {section.name: section for section in all_sections()}
+WAITING_SECTIONS = ("where-the-time-went", "accept-over-time", "who-waited-for-whom", "wait-durations")
+
+
 def page_of(findings):
-    plots = [Drawn(name, "0 0 900 100", "") for name in WAITING]
+    plots = [Drawn(name, "0 0 900 100", "") for name in WAITING_SECTIONS]
     colours = {s.storage: "red" for s in findings.storages}
     return render(findings, headline(findings), figures(findings), (plots, ""), colours)
 
@@ -50,7 +53,7 @@ def test_sections_are_in_the_order_of_the_questions(tmp_path):
     asked = ("glance", "where-the-time-went", "accept-over-time", "who-waited-for-whom", "figures", "calibration")
     places = [page.index(f'<h2 id="{name}"') for name in asked]
     assert places == sorted(places)
-    assert all(f'<a href="#{name}">' in page for name in WAITING)
+    assert all(f'<a href="#{name}">' in page for name in WAITING_SECTIONS)
 
 
 def test_the_finding_is_a_sentence_with_holder_and_lock(tmp_path):
@@ -90,7 +93,7 @@ def test_a_long_statement_is_cut(tmp_path):
     findings = replace(
         find("study", read_study(tmp_path)), storages=(replace(storage, blame=replace(storage.blame, worst=(worst,))),)
     )
-    assert len(locktables.worst(findings).rows[0][-1]) == 601
+    assert len(SECTIONS["who-waited-for-whom"].beside[0](findings).rows[0][-1]) == 601
 
 
 def test_probe_outside_tolerance_makes_lock_waits_unknown(tmp_path):
@@ -100,14 +103,14 @@ def test_probe_outside_tolerance_makes_lock_waits_unknown(tmp_path):
     assert "A probe is outside its tolerance" in page
     assert '<th scope="row" class="bad">fail</th>' in page
     assert "&lt;i&gt;12" in page
-    assert [row[0] for row in locktables.calibration(findings).rows] == ["fail", "pass"]
+    assert [row[0] for row in calibration.calibration(findings).rows] == ["fail", "pass"]
 
 
 def test_probe_within_tolerances_is_listed_with_figures(tmp_path):
     findings = calibrate(tmp_path, PASSED)
     assert calibrated(findings) == ["storage1: 1 figure, within its tolerance (postgres, event)."]
     assert "A probe is outside its tolerance" not in page_of(findings)
-    assert locktables.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
+    assert calibration.calibration(findings).rows[0][-4:] == ["99.8 %", "99.5 %", "412", "—"]
 
 
 def test_missing_calibration_is_reported(tmp_path):
@@ -123,13 +126,13 @@ def test_session_waits_include_lock_waits_of_the_pool(tmp_path):
     pooled = Split(1e9, 9, dict.fromkeys(CAUSES, 0.0) | {"session": 0.9e9, "database": 0.1e9}, {})
     storage = replace(storage, causes=CauseFindings("event", "", {"chat.accept": {"p99": pooled}}))
     findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
-    assert "Meanwhile 9.0 of 9.0 busy sessions waited" in WAITING["where-the-time-went"].finding(findings)[0]
+    assert "Meanwhile 9.0 of 9.0 busy sessions waited" in SECTIONS["where-the-time-went"].finding(findings)[0]
 
 
 def test_where_the_time_went_is_unknown_with_its_reason(tmp_path):
     storage = replace(study(tmp_path).storages[0], causes=CauseFindings(None, "no transactions"))
     findings = replace(find("study", read_study(tmp_path)), storages=(storage,))
-    assert "unknown: no transactions" in WAITING["where-the-time-went"].finding(findings)[0]
+    assert "unknown: no transactions" in SECTIONS["where-the-time-went"].finding(findings)[0]
 
 
 ONE = np.histogram([0.09], EDGES_S)[0].astype(float)
@@ -163,15 +166,15 @@ def test_durations_as_a_sentence(tmp_path, durations, sentence):
     storage = replace(study(tmp_path).storages[0], durations=durations)
     assert (
         sentence
-        in WAITING["wait-durations"].finding(replace(find("study", read_study(tmp_path)), storages=(storage,)))[0]
+        in SECTIONS["wait-durations"].finding(replace(find("study", read_study(tmp_path)), storages=(storage,)))[0]
     )
 
 
 def test_tables_of_causes_and_durations_add_up(tmp_path):
     findings = with_waits(study(tmp_path))
-    row = waittables.causes(findings).rows[-1]
+    row = SECTIONS["where-the-time-went"].table(findings).rows[-1]
     assert row[:3] == ["chat.accept", "storage1", "p99"]
     assert row[3].startswith("chat.accept on row of accounts 304 ms")
     assert row[4:5] == ["412 ms"]
     assert row[5 + CAUSES.index("lock")] == "338 ms (82%)"
-    assert locktables.durations(findings).rows[0][3:8] == ["—", "66", "60", "38", "0"]
+    assert SECTIONS["wait-durations"].table(findings).rows[0][3:8] == ["—", "66", "60", "38", "0"]

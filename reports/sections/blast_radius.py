@@ -1,4 +1,5 @@
-"""The blast radius: pods as rows, time as x, SLO breaches as filled bars, actions on the row that they acted on."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: which pods breached an SLO, when, and after which action."""
 
 from typing import Any
 
@@ -6,22 +7,30 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from reports.analysis.blast import Blast, PodBlast
+from reports.analysis.blast import Blast, PodBlast, after_another, words
 from reports.analysis.findings import Findings
+from reports.analysis.operations.slo_breaches import BREACH_RULE, SLIS
 from reports.data.timeline import TimelineEvent
-from reports.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
-from reports.plots.timeaxis import mark_stages, number
+from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
+from reports.page.plots.time_axis import mark_stages, number
+from reports.page.table import PageTable
+from reports.sections.contract import Section
+from reports.text.wording import NONE, digits, duration, listed
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
+
 _BREACHED, _UNSEEN = OUTCOME_STYLES["fail"].light, "#c9cfd7"
+
 _BAR_OFFSETS = {"connection.create": 0.19, "subscription.create": 0.0, "chat.accept": -0.19}
 """Each SLI has a bar of its own in a pod's row, from the top: distance of its middle from that of the row."""
+
 _BAR_HEIGHT = 0.17
+
 _BESIDE = 0.015
 """If the number of an action is nearer than this share of the time, the time of the breach moves left of it."""
 
 
-def blast_radius(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A panel for each run."""
     found = [(s, b) for s in findings.storages for b in s.blasts]
     rows = [_rows(b) for _, b in found]
@@ -115,3 +124,67 @@ def _legend() -> list[Patch]:
         Patch(facecolor=_UNSEEN, alpha=0.55, label="unknown: too few attempts"),
         Patch(facecolor=ACTED, alpha=0.3, label="an action, on the row that it acted on"),
     ]
+
+
+def _finding(findings: Findings) -> list[str]:
+    return [f"{b.run.name}: {words(b)}." for s in findings.storages for b in s.blasts]
+
+
+def _how(findings: Findings) -> str:
+    limits = listed([f"{name} {duration(findings.limits_s[name])}" for name in SLIS])
+    source = (
+        f"the objectives in {findings.limits_from}"
+        if findings.limits_from
+        else "the defaults, because no objectives were given"
+    )
+    widths = sorted({one.width_s for s in findings.storages for b in s.blasts for pod in b.pods for one in pod.slis})
+    return (
+        f"A row for each pod with a bar for each SLI; filled during a breach, grey where it is unknown. The rule: {BREACH_RULE}. "
+        f"Bad: failed, unknown, or slower than its limit ({limits}; {source}). Bins here: "
+        f"{listed([f'{width} s' for width in widths])}. Numbers mark actions, on the rows that they acted on."
+    )
+
+
+def _table(findings: Findings) -> PageTable:
+    rows = [
+        [b.run.name, pod.pod, _done(pod), *_breach_cells(b, pod)]
+        for s in findings.storages
+        for b in s.blasts
+        for pod in b.pods
+    ]
+    columns = ["run", "pod", "actions on it", "first breach at", "after the first action elsewhere", "in breach for",
+               "worst share", "by", "seen"]  # fmt: skip
+    caption = (
+        "SLO breaches that lasted into the time from the first action on (without one: the first judged stage). In breach for: "
+        "all SLIs together. Seen: the share of that time for which the best known SLI is known."
+    )
+    return PageTable(caption, columns, rows, 3, packed=True)
+
+
+def _done(pod: PodBlast) -> str:
+    return "; ".join(f"{e.number}: {e.words}" for e in pod.done_to_it) or "none"
+
+
+def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
+    seen = f"{pod.seen:.0%}"
+    if not pod.spans:
+        return ["unknown" if pod.unknown else "no breach", NONE, NONE, NONE, NONE, seen]
+    worst = max(pod.spans, key=lambda span: span.worst)
+    lasted = f"{digits(pod.breached_s)} s" if all(span.ended for span in pod.spans) else f"≥ {digits(pod.breached_s)} s"
+    first = pod.spans[0]
+    at = f"{digits(first.begin_s)} s ({first.sli})"
+    return [at, after_another(found, pod), lasted, f"{worst.worst:.0%}", worst.sli, seen]
+
+
+SECTION = Section(
+    name="blast-radius",
+    question="happened",
+    title="Blast radius: which pods breached their SLOs, and when",
+    applies=lambda findings: any(s.blasts for s in findings.storages),
+    finding=_finding,
+    how=_how,
+    plot=draw,
+    table=_table,
+    timed=True,
+    beside=(_table,),
+)

@@ -1,4 +1,5 @@
-"""Distribution of each operation on an axis that stretches the tail; storages overlaid."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: the distribution of each operation's response."""
 
 from typing import Any
 
@@ -6,15 +7,21 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.analysis.findings import Findings
+from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.operations.columns import FROM_STAMP, MEASURES
-from reports.plots.style import SeriesStyle, figure, latency_axis, short
+from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
+from reports.page.table import PageTable
+from reports.sections.contract import Section, each
+from reports.sections.figures import SHOWN, title
+from reports.text.headline import ACCEPT
+from reports.text.wording import value, with_interval
 
 _HERO = "chat.accept"
+
 _SHARES = ((0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999"))
 
 
-def distribution(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """Accept large, the others small beside it, each with one line per storage."""
     others = [m for m in MEASURES if m not in (_HERO, FROM_STAMP) and findings.of(m)]
     rows = max(-(-len(others) // 3), 2)
@@ -68,3 +75,43 @@ def _label(whole: Figure, axis: Any, findings: Findings, styles: dict[str, Serie
             legend = whole.legend(loc="outside lower center", fontsize=9, handlelength=2.8, ncols=_FEW)
         for text, (storage, _) in zip(legend.get_texts(), ordered, strict=True):
             text.set_color(styles[storage.storage].text)
+
+
+def _finding(findings: Findings) -> list[str]:
+    return each(findings, _finding_of)
+
+
+def _finding_of(storage: StorageFindings) -> str:
+    accept = storage.measures.get(ACCEPT)
+    if accept is None:
+        return "no Accept chat"
+    half, rare, worst = (value(accept.response[p]) for p in ("p50", "p99", "max"))
+    return f"Accept chat: median {half}, p99 {rare}, maximum {worst}"
+
+
+def _table(findings: Findings) -> PageTable:
+    """The distribution at round percentiles."""
+    rows = [
+        [title(m.name), s.storage, *(with_interval(m.response[p]) for p in SHOWN)]
+        for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
+        for s, m in findings.of(name)
+    ]
+    return PageTable(
+        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
+    )
+
+
+SECTION = Section(
+    name="distribution",
+    question="time",
+    title="How long each operation takes",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda _: (
+        "Response of the judged stages. The axis is stretched to the right: each step from 90 to 99 to 99.9 is ten times "
+        "rarer. Lower is better; a line that rises early means that many users wait. Waits whose end was not observed "
+        "are drawn with their observed length."
+    ),
+    plot=draw,
+    table=_table,
+)

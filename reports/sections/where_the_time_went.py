@@ -1,25 +1,35 @@
-"""Attribution: p50, p95 and p99 of each operation, split by cause."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: the response of each operation by cause."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
-from reports.analysis.causes.splits import Split, cause_label
+from reports.analysis.causes.splits import CAUSES, FIGURES, Split, cause_label
 from reports.analysis.findings import Findings, StorageFindings
-from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
-from reports.text.wording import duration
+from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
+from reports.page.table import PageTable
+from reports.sections.contract import Section
+from reports.sections.figures import title
+from reports.text.sentence import figures_of, sentence
+from reports.text.wording import NONE, digits, duration
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")
 """Operations that users notice, which come first."""
+
 _FIGURES = ("p50", "p95", "p99")
+
 _WIDTH_IN, _LEFT_IN, _PANEL_IN, _BETWEEN_IN, _BAR_IN = 13.0, 1.6, 3.66, 0.15, 1.5
+
 _ROW_IN, _HEAD_IN, _TOP_IN = 0.27, 0.42, 0.3
+
 _MANY = 6
 """With more storages, only the operations in FIRST are drawn; the table has all."""
+
 _LITTLE = 0.005
 """A smaller share of locks is not labelled."""
 
@@ -31,7 +41,7 @@ def split_operations(findings: Findings) -> list[str]:
     return [*(o for o in known if o in found), *sorted(found.difference(known))]
 
 
-def where_time_went(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A row of panels for each operation, a panel for each percentile, a bar for each storage. All bars have
     the same length and show shares, so that 10 ms is as readable as 2.5 s; the line beneath shows the figure."""
     storages = findings.storages
@@ -126,3 +136,72 @@ def _names(axis: Any, storages: Sequence[StorageFindings], styles: dict[str, Ser
     axis.spines["bottom"].set_visible(False)
     for label, storage in zip(axis.get_yticklabels(), storages, strict=False):
         label.set_color(styles[storage.storage].text)
+
+
+def _finding(findings: Findings) -> list[str]:
+    return [f"{sentence(s)}{_meanwhile(s)}" for s in findings.storages]
+
+
+def _meanwhile(storage: StorageFindings) -> str:
+    """Time waiting for a pooled session is attributed to what the pool's sessions were waiting for."""
+    busy = storage.sessions.judged
+    queued = any(max(f.split.parts, key=lambda c: f.split.parts[c]) == "session" for f in figures_of(storage.causes))
+    if not queued or not busy or busy["lock"] < sum(busy.values()) / 2:
+        return ""
+    return f" Meanwhile {digits(busy['lock'])} of {digits(sum(busy.values()))} busy sessions waited for locks."
+
+
+def _table(findings: Findings) -> PageTable:
+    rows = [
+        [title(operation), s.storage, figure, held_by(split)]
+        + [("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
+        + [_part(split, cause) for cause in CAUSES]
+        + [f"{split.n:,}"]
+        for operation in dict.fromkeys(o for s in findings.storages for o in s.causes.splits)
+        for s in findings.storages
+        for figure, split in _in_order(s.causes.splits.get(operation) or {})
+    ]
+    caption = (
+        "Figures of the response in the judged stages, split by cause: of a percentile, the mean shares of the operations around it. "
+        "n: operations around it; behind: holders and objects of the locks, including locks of earlier calls and of the pool."
+    )
+    return PageTable(
+        caption,
+        ["operation", "storage", "figure", "behind", "took", *map(cause_label, CAUSES), "n"],
+        rows,
+        4,
+        packed=True,
+    )
+
+
+def _in_order(splits: Mapping[str, Split]) -> Iterator[tuple[str, Split]]:
+    yield from ((figure, splits[figure]) for figure in FIGURES if figure in splits)
+
+
+def _part(split: Split, cause: str) -> str:
+    part = split.parts.get(cause, 0.0)
+    return f"{duration(part / 1e9)} ({part / split.value_ns:.0%})" if part and split.value_ns else "0"
+
+
+def held_by(split: Split, most: int = 2) -> str:
+    """`chat.accept on accounts 300 ms, message.send on chats 38 ms`."""
+    ranked = sorted(split.locked.items(), key=lambda pair: -pair[1])[:most]
+    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000) or NONE
+
+
+SECTION = Section(
+    name="where-the-time-went",
+    question="time",
+    title="Where the time went",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda _: (
+        "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations around it. All bars have the same length, "
+        "so that 10 ms is as readable as 2.5 s; the thin line beneath shows the figure relative to the slowest storage. Red under another "
+        "colour: lock-related time in it, in the user's earlier calls or in the sessions of the pool that it waited for. Red text: all lock-related "
+        "time, and the holder of most of these locks. Client backlog: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
+        "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
+    ),
+    plot=draw,
+    table=_table,
+)

@@ -1,6 +1,7 @@
-"""Actions of a run and their effects on accepts, connections, locks and processors, phase by phase."""
+# ruff: noqa: E501, RUF001  sentences of the page are kept whole, and a ratio is written as people write it
+"""Section: actions and faults of the timeline, and their effects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.phases import StudyPhase, phases
 from reports.analysis.pod_groups import pod_groups
 from reports.data.arrays import Floats
 from reports.data.runs import StudyRun
-from reports.plots.overtime import AT_LEAST
-from reports.plots.style import (
+from reports.page.plots.bands import AT_LEAST
+from reports.page.plots.style import (
     ACTED,
     MUTED,
     SERIES_STYLES,
@@ -24,20 +26,27 @@ from reports.plots.style import (
     series_styles,
     short,
 )
-from reports.plots.timeaxis import label, mark_events, name_stage, span_s
-from reports.text.wording import digits
+from reports.page.plots.time_axis import label, mark_events, name_stage, span_s
+from reports.page.table import PageTable, number
+from reports.sections.contract import Section
+from reports.text.wording import FAILED, NONE, digits, listed, value
 
 _COLUMNS = 2
+
 _A_FEW_PER_S = 0.1
 """Below it the axis of failed connections is linear, down to zero."""
+
 _ON_ONE_LINE = 6
 """Number of stages whose names fit on one line."""
+
 _HEIGHTS_IN = (2.5, 1.45, 1.45, 1.45)
+
 _LINE_IN = 0.2
+
 _POD_CPU = SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
 
 
-def story(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """Four panels with one time axis for each storage with actions."""
     storages = [s for s in findings.storages if s.acted]
     columns = min(len(storages), _COLUMNS)
@@ -199,3 +208,89 @@ def _stack(axis: Any, findings: Findings, series: Mapping[str, Floats], styles: 
         axis.stairs(base + values, edges, baseline=base, fill=True, color=colour, linewidth=0, label=short(name, 34))
         base = base + values
     axis.set_ylim(0, float(base.max(initial=0.0)) * 1.15 or 1)
+
+
+def _finding(findings: Findings) -> list[str]:
+    return [line for s in findings.storages if s.acted for line in _finding_of(s)]
+
+
+def _finding_of(storage: StorageFindings) -> list[str]:
+    events = [event for run in storage.pooled for event in run.events]
+    failed = dict.fromkeys(f"{e.number}: {e.words} ({e.error or e.result})" for e in events if not e.ok)
+    text = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
+    return [f"{text}; failed: {'; '.join(failed)}." if failed else f"{text}; none failed."]
+
+
+def _table(findings: Findings) -> PageTable:
+    acted = [s for s in findings.storages if s.acted]
+    databases = list(dict.fromkeys(name for s in acted for name in s.databases))
+    columns = ["storage", "phase", "actions", "accepts a second", "p50", "p99", "accepts failed a second",
+               "connections failed a second", *(f"waiting for locks in {name}, s per s" for name in databases),
+               "pod cores", *(f"{name} cores" for name in databases), "orphans swept"]  # fmt: skip
+    rows = [row for storage in acted for row in _phase_rows(storage, databases)]
+    several = len(acted) > 1  # the page names a single storage elsewhere
+    left = [f"{s.storage}: {'unknown' if s.orphans is None else f'{s.orphans:,}'}" for s in acted]
+    caption = (
+        "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed includes unknown. Orphans at the "
+        f"end, by the ledger: {listed(left)}."
+    )
+    return PageTable(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
+
+
+def _phase_rows(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[str]]:
+    found = phases(storage)
+    first = next((phase for phase in found if phase.judge), None)
+    for phase in found:
+        done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'}: {e.words}" for e in phase.events)
+        figures = [*_FIGURES, *_by_database(databases)]
+        cells = [_cell(figure, phase, first) for figure in figures]
+        yield [storage.storage, phase.name, done or NONE, *cells, f"{phase.swept:,}" if phase.swept else NONE]
+
+
+PhaseFigure = tuple[Callable[[StudyPhase], float | None], Callable[[StudyPhase], str]]
+
+
+def _number(figure: Callable[[StudyPhase], float | None]) -> PhaseFigure:
+    return figure, lambda phase: number(figure(phase))
+
+
+_FIGURES: tuple[PhaseFigure, ...] = (
+    _number(lambda p: p.accepts_per_s),
+    (lambda p: p.accept.p50.value if p.accept.p50 else None, lambda p: value(p.accept.p50)),
+    (lambda p: p.accept.p99.value if p.accept.p99 else None, lambda p: value(p.accept.p99)),
+    _number(lambda p: p.accept_failures_per_s),
+    _number(lambda p: p.connections_failed_per_s),
+)
+
+
+def _by_database(databases: Sequence[str]) -> list[PhaseFigure]:
+    waits = [_number(lambda p, name=name: p.waiting.get(name)) for name in databases]  # type: ignore[misc]
+    cores = [_number(lambda p, name=name: p.cores.get(name)) for name in databases]  # type: ignore[misc]
+    return [*waits, _number(lambda p: p.pod_cores), *cores]
+
+
+def _cell(figure: PhaseFigure, phase: StudyPhase, first: StudyPhase | None) -> str:
+    measured, formatted = figure
+    now, then = measured(phase), measured(first) if first is not None else None
+    if phase is first or now is None or not then:
+        return formatted(phase)
+    return f"{formatted(phase)} ×{digits(now / then)}"
+
+
+SECTION = Section(
+    name="story",
+    question="happened",
+    title="Actions and their effects",
+    applies=lambda findings: any(s.acted for s in findings.storages),
+    finding=_finding,
+    how=lambda _: (
+        "The phases are the stages of the load, named along the top, judged ones bold. From the top: p99 of Accept chat, a line "
+        "for each pod, with one colour for pods with the same actions (▲: at least that); failed connections a second; "
+        "sessions waiting for a lock, by database; processor cores used, by database, and by all pods together. Lines across all panels are actions and "
+        "faults, tinted for as long as they lasted."
+    ),
+    plot=draw,
+    table=_table,
+    timed=True,
+    beside=(_table,),
+)

@@ -11,41 +11,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.analysis.findings import Findings
-from reports.analysis.locks.costs import differing
-from reports.plots.blast import blast_radius
-from reports.plots.blockers import blockers
-from reports.plots.causes import where_time_went
-from reports.plots.distribution import distribution
-from reports.plots.durations import wait_durations
-from reports.plots.endings import lost_attempts
-from reports.plots.locks import lock_for_cpu
-from reports.plots.operations import operations
-from reports.plots.overtime import over_time
-from reports.plots.pods import pods
-from reports.plots.story import story
-from reports.plots.style import SeriesStyle, inks, storage_styles, styled
-from reports.plots.traffic import resources, throughput
+from reports.page.plots.style import SeriesStyle, inks, storage_styles, styled
 
-Make = Callable[[Findings, dict[str, SeriesStyle]], Figure]
-
-PLOTS_WHERE: Mapping[str, tuple[Callable[[Findings], bool], Make]] = {
-    "story": (lambda findings: any(s.acted for s in findings.storages), story),
-    "blast-radius": (lambda findings: any(s.blasts for s in findings.storages), blast_radius),
-    "by-pod": (lambda findings: any(s.pods for s in findings.storages), pods),
-    "lock-for-cpu": (lambda findings: bool(differing(findings)), lock_for_cpu),
-    "endings": (lambda findings: any(s.endings or s.counted for s in findings.storages), lost_attempts),
-}
-"""Plots of some studies only, with the condition. They come first, because such a study was made to show them."""
-PLOTS: Mapping[str, Make] = {
-    "where-the-time-went": where_time_went,
-    "accept-over-time": lambda findings, series: over_time(findings, "chat.accept", series),
-    "who-waited-for-whom": blockers,
-    "wait-durations": wait_durations,
-    "distribution": distribution,
-    "operations-over-time": operations,
-    "throughput": throughput,
-    "resources": resources,
-}
+Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]
 
 
 @dataclass(frozen=True)
@@ -78,13 +46,12 @@ class CssClasses:
         return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{rules}"
 
 
-def draw(findings: Findings, into: Path) -> tuple[list[Drawn], str]:
+def draw(findings: Findings, plots: Mapping[str, Plot], into: Path) -> tuple[list[Drawn], str]:
     """Write `NAME.png` and `NAME.svg` of every plot; return them for the page, with the CSS that they need."""
     series = storage_styles([s.storage for s in findings.storages])
     css = CssClasses()
     with styled():
-        wanted = {name: make for name, (where, make) in PLOTS_WHERE.items() if where(findings)} | dict(PLOTS)
-        drawn = [_draw(name, make(findings, series), into, css) for name, make in wanted.items()]
+        drawn = [_draw(name, make(findings, series), into, css) for name, make in plots.items()]
     return drawn, css.rules()
 
 

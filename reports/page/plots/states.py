@@ -8,7 +8,7 @@ import numpy as np
 from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.sessions import CLASSES, State
 from reports.data.arrays import Floats
-from reports.plots.style import CLASS_STYLES, SeriesStyle, shades, short
+from reports.page.plots.style import CLASS_STYLES, SeriesStyle, shades, short
 
 OTHERS = "others"
 _IN_A_CLASS = {"lock": 4}

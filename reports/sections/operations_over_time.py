@@ -1,21 +1,28 @@
-"""Latency of every operation over time: a row per operation, a column per storage."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: every operation over time."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.operations.columns import FROM_STAMP, MEASURES
-from reports.plots.overtime import bands
-from reports.plots.style import MUTED, PAGE_IN, SeriesStyle, figure, latency_axis, short
-from reports.plots.timeaxis import mark
+from reports.page.plots.bands import bands
+from reports.page.plots.style import MUTED, PAGE_IN, SeriesStyle, figure, latency_axis, short
+from reports.page.plots.time_axis import mark
+from reports.page.table import PageTable
+from reports.sections.contract import Section, each
+from reports.sections.figures import title
+from reports.text.wording import duration, value
 
 _ROW_IN, _COLUMN_IN, _HEAD_IN, _FOOT_IN, _LEFT_IN, _RIGHT_IN = 1.15, 3.9, 0.5, 0.5, 2.35, 0.15
+
 _COLUMNS = 4
 
 
-def operations(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """Bands of p50, p95, p99. One time axis for all; one scale per row, so that storages compare along it.
     Further storages after four are in a block beneath."""
     shown = [m for m in MEASURES if m != FROM_STAMP and findings.of(m)] or ["chat.accept"]
@@ -78,3 +85,49 @@ def _row(
             bands(axis, findings.axis.centres_s, found, styles[storage.storage])
     name = measure + (",\nfrom cause" if measure == "event.deliver" else "")
     axes[0].set_ylabel(name, rotation=0, ha="right", va="center", fontweight="bold", labelpad=8)
+
+
+def _finding(findings: Findings) -> list[str]:
+    return each(findings, _finding_of)
+
+
+def _finding_of(storage: StorageFindings) -> str:
+    asked = [m for name, m in storage.measures.items() if name in OPERATIONS and name not in PUSHES]
+    known = [(e.value, e, m.name) for m in asked if (e := m.response["p99"])]
+    if not known:
+        return "too few rows for a p99"
+    _, estimate, name = max(known, key=lambda found: found[0])
+    return f"the slowest request is {name}, p99 {value(estimate)}"
+
+
+def _table(findings: Findings) -> PageTable:
+    """Latency of every operation, a row for each operation, storage and bin that has any."""
+    rows = [
+        [title(m.name), s.storage, f"{place * findings.axis.width_s:g}", f"{found[0]:,}"]
+        + [value(percentile) for percentile in found.percentiles]
+        for name in MEASURES
+        for s, m in findings.of(name)
+        if name != FROM_STAMP
+        for place, found in enumerate(m.over_time)
+        if found
+    ]
+    caption = f"Response in bins of {duration(findings.axis.width_s)}, by planned start."
+    return PageTable(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
+
+
+SECTION = Section(
+    name="operations-over-time",
+    question="time",
+    title="Every operation over time",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda _: (
+        "A row for each operation, with one scale for all storages; a column for each storage. Logarithmic; thick line "
+        "p50, dark band to p95, light band to p99 (in a bin of fewer than 100 that is the slowest; ▲ where it is at least "
+        "that), by planned start. "
+        "Shaded: the judged stages. Rounds pooled."
+    ),
+    plot=draw,
+    table=_table,
+    timed=True,
+)

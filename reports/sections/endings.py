@@ -1,20 +1,88 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """Section: outcomes of transactions, and the servers' own totals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from loadtests.engines import is_single_threaded
+from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
 from reports.analysis.endings import LOST, Ended, endings_by_operation
 from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.locks.counted_waits import SampledRows, counted_wait_s
 from reports.analysis.redis_thread import Thread, threads
 from reports.data.counters import CounterGrowth
-from reports.page.section import Section
+from reports.page.plots.style import INK, LOSS_STYLES, MUTED, SeriesStyle, beside, figure, short
 from reports.page.table import PageTable
+from reports.sections.contract import Section
 from reports.text.phrases import busy_words
 from reports.text.wording import NONE, digits, duration, times
 
+_ROW_IN, _HEAD_IN, _LEGEND_IN = 0.27, 0.62, 0.3
+
+
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    """A panel for each storage, a bar for each operation; only operations that any storage lost."""
+    storages, operations = findings.storages, lost_operations(findings)
+    across = beside(len(storages))
+    down = -(-len(storages) // across)
+    panel_in = _ROW_IN * max(len(operations), 1) + _HEAD_IN
+    whole = figure(12.5, panel_in * down + _LEGEND_IN)
+    axes = whole.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+    for axis, storage in zip(axes, storages, strict=False):
+        axis.set_title(short(storage.storage), color=styles[storage.storage].text)
+        _panel(axis, storage, operations)
+    for axis in axes[len(storages) :]:
+        axis.set_visible(False)
+    axes[0].set_ylim(max(len(operations), 1) - 0.4, -0.6)
+    axes[0].set_xlim(0, max(_most(findings) * 130, 1))
+    if operations:
+        handles = [Patch(facecolor=style.light, label=name.replace("_", " ")) for name, style in LOSS_STYLES.items()]
+        whole.legend(handles=handles, loc="outside upper left", ncols=len(handles), handlelength=1.2)
+    return whole
+
+
+def lost_operations(findings: Findings) -> list[str]:
+    """Operations of which any storage lost an attempt, in the order of the vocabulary."""
+    lost = {o for s in findings.storages for o, entry in endings_by_operation(s.endings).items() if entry.lost}
+    return [operation for operation in TRANSACTION_OPERATIONS if operation in lost]
+
+
+def _most(findings: Findings) -> float:
+    ended = [entry for s in findings.storages for entry in endings_by_operation(s.endings).values()]
+    return max((entry.lost / entry.attempts for entry in ended), default=0.0)
+
+
+def _panel(axis: Any, storage: StorageFindings, operations: Sequence[str]) -> None:
+    axis.grid(axis="y", visible=False)
+    axis.xaxis.set_major_formatter(lambda share, _: f"{share:g} %")
+    axis.set_yticks(range(len(operations)), [short(operation) for operation in operations])
+    axis.tick_params(axis="y", length=0, labelcolor=INK)
+    ended = endings_by_operation(storage.endings)
+    if not ended or not operations:
+        text = "none was lost" if ended else "outcomes of transactions unknown"
+        axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=MUTED)
+        return
+    for place, operation in enumerate(operations):
+        _bar(axis, place, ended.get(operation))
+
+
+def _bar(axis: Any, place: int, ended: Ended | None) -> None:
+    """A bar stacked by cause of the loss, with a number at its end, also for zero."""
+    begin = 0.0
+    for outcome in LOST if ended else ():
+        share = ended.outcomes.get(outcome, 0) / ended.attempts * 100 if ended else 0.0
+        axis.barh(place, share, left=begin, height=0.62, color=LOSS_STYLES[outcome].light, linewidth=0)
+        begin += share
+    text = "no attempt" if ended is None else f"{digits(begin)} %" if begin else "0"
+    style = {"va": "center", "fontsize": 8, "color": INK if begin else MUTED}
+    axis.annotate(text, (begin, place), xytext=(4, 0), textcoords="offset points", **style)
+
+
 _OUTCOMES = ("committed", "rolled_back", *LOST, "unknown")
+
 _LITTLE = 0.0005
 """Commands with a smaller share of the thread's time are left out of the table."""
 
@@ -40,16 +108,16 @@ def _lost_of(storage: StorageFindings) -> str:
 
 def _threads_of(storage: StorageFindings) -> Iterator[str]:
     for name, thread in threads(storage.counted).items():
-        kept = sum(slow.calls for slow in thread.slow) + thread.unread
-        slow = f", {kept:,} single commands blocked it" if kept else ""
-        yield f"the one thread of {name} was {busy_words(thread)}{slow}"
+        kept = sum(_slow_table.calls for _slow_table in thread.slow) + thread.unread
+        _slow_table = f", {kept:,} single commands blocked it" if kept else ""
+        yield f"the one thread of {name} was {busy_words(thread)}{_slow_table}"
 
 
 def _percent(share: float) -> str:
     return f"{digits(share * 100)} %"
 
 
-def ended(findings: Findings) -> PageTable:
+def _table(findings: Findings) -> PageTable:
     """One row per operation and storage."""
     several = any(len({database for database, _ in s.endings}) > 1 for s in findings.storages)
     kinds = sorted(
@@ -100,7 +168,7 @@ def _ended(storage: StorageFindings, operation: str, entry: Ended) -> list[str]:
     return [f"{entry.attempts:,}", *counts, _percent(entry.lost / entry.attempts) if entry.lost else "0", retries]
 
 
-def totals(findings: Findings) -> PageTable:
+def _totals_table(findings: Findings) -> PageTable:
     """Of servers that count transactions and waits."""
     rows = [
         [s.storage, name, *_totals(entry, s.sampled.get(name))]
@@ -159,7 +227,7 @@ def _between(low: float, high: float) -> str:
     return digits(low) if digits(low) == digits(high) else f"{digits(low)} … {digits(high)}"
 
 
-def commands(findings: Findings) -> PageTable:
+def _commands_table(findings: Findings) -> PageTable:
     rows = [
         [s.storage, name, *row]
         for s in findings.storages
@@ -192,7 +260,7 @@ def _commands(thread: Thread, counted: CounterGrowth) -> Iterator[list[str]]:
             yield [command.name, digits(command.share * 100), rate, mean, f"{command.wrong:,}", _seen(counted)]
 
 
-def slow(findings: Findings) -> PageTable:
+def _slow_table(findings: Findings) -> PageTable:
     watched = [(s, name, thread) for s in findings.storages for name, thread in threads(s.counted).items()]
     rows = [
         [
@@ -217,15 +285,17 @@ def slow(findings: Findings) -> PageTable:
     return PageTable(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
 
 
-COUNTED: Mapping[str, Section] = {
-    "endings": Section(
-        "How transactions ended, and what the servers counted",
-        _finding,
-        lambda _: (
-            "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by cause: conflict, SQLite's stale snapshot, "
-            "deadlock, or lock timeout. This work is wasted and usually repeated. Operations without losses on any storage are left out. Rounds pooled."
-        ),
-        ended,
-        beside=(totals, commands, slow),
+SECTION = Section(
+    name="endings",
+    question="blocked",
+    title="How transactions ended, and what the servers counted",
+    applies=lambda findings: any(s.endings or s.counted for s in findings.storages),
+    finding=_finding,
+    how=lambda _: (
+        "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by cause: conflict, SQLite's stale snapshot, "
+        "deadlock, or lock timeout. This work is wasted and usually repeated. Operations without losses on any storage are left out. Rounds pooled."
     ),
-}
+    plot=draw,
+    table=_table,
+    beside=(_totals_table, _commands_table, _slow_table),
+)

@@ -1,4 +1,5 @@
-"""Durations of lock waits: how many lasted longer than a given time, and the untimed ones."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: how long lock waits lasted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +12,20 @@ from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.locks.durations import WaitDurations
 from reports.analysis.locks.sampled import Sampled
 from reports.data.arrays import Floats
-from reports.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
-from reports.text.wording import digits, duration
+from reports.page.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
+from reports.page.table import PageTable
+from reports.sections.contract import Section, each
+from reports.text.wording import NONE, digits, duration
 
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
+
 _PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55
+
 _NARROW_S = (1e-3, 1.0)
 """Ends of the axis without timed waits."""
 
 
-def wait_durations(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A panel for each storage with one pair of axes: the number of waits that lasted longer; those of the others thin
     behind it. Hatched: shorter than what was timed, where only the sum is known."""
     storages = findings.storages
@@ -148,3 +153,100 @@ def _sampled(durations: WaitDurations, part: Sampled) -> str:
     bounds = durations.interval_s(part)
     text = f"{digits(part.seconds)} s"
     return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])} s)"
+
+
+def _finding(findings: Findings) -> list[str]:
+    return each(findings, _finding_of)
+
+
+def _finding_of(storage: StorageFindings) -> str:
+    d = storage.durations
+    if d.known is None:
+        return "unknown: lock waits were not observed"
+    timed, ended = int(d.counts.sum()), f"; the end of {d.open:,} was not observed" if d.open else ""
+    if not timed:
+        untimed = d.below + d.sampled
+        seen = (
+            f"none was timed; by sampling they lasted {_sampled_waiting(d, untimed)} in total"
+            if untimed.ns
+            else "no lock waits"
+        )
+        return f"{seen}{ended}"
+    longest = d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]
+    return f"{timed:,} waits timed, none longer than {duration(float(longest))}{_untimed_waiting(d)}{ended}"
+
+
+def _untimed_waiting(d: WaitDurations) -> str:
+    below = (
+        f"; those below {duration(d.threshold_s)} lasted {_sampled_waiting(d, d.below)} in total"
+        if d.threshold_s
+        else ""
+    )
+    joined = ", other untimed ones" if below else "; other, untimed ones lasted"
+    others = f"{joined} {_sampled_waiting(d, d.sampled)}" if d.sampled.ns else ""
+    return f"{below}{others}, by sampling" if below or others else ""
+
+
+def _sampled_waiting(d: WaitDurations, part: Sampled) -> str:
+    bounds = d.interval_s(part)
+    if bounds is None:
+        return duration(part.seconds)
+    return f"{digits(part.seconds)} s ({digits(bounds[0])} … {digits(bounds[1])} s)"
+
+
+def _table(findings: Findings) -> PageTable:
+    """Timed waits by minimum duration, and the sampled time of the others."""
+    rows = []
+    for s in findings.storages:
+        d = s.durations
+        longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
+        below = NONE if d.threshold_s is None else duration(d.threshold_s)
+        sums = (
+            _sampled_lock_tables(d, d.below, shown=d.threshold_s is not None),
+            _sampled_lock_tables(d, d.sampled, shown=d.sampled.ns > 0),
+        )
+        rows.append([s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, *sums])
+    caption = "Waits that began in the judged stages, rounds pooled: how many were timed, and how many of those lasted at least that long."
+    columns = [
+        "storage",
+        "known",
+        "timed",
+        *(duration(edge).replace(".0 ", " ") for edge in _EDGES_S),
+        "end not observed",
+        "not timed below",
+        "those sampled, s",
+        "others sampled, s",
+    ]
+    return PageTable(caption, columns, rows, 2)
+
+
+_EDGES_S = (0.001, 0.01, 0.1, 1.0, 10.0)
+
+
+def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
+    """Waits of at least that duration; a dash where waits this short were not timed."""
+    if not len(edges) or edge_s < edges[0] * 0.999:
+        return NONE
+    return f"{int(counts[edges[:-1] >= edge_s * 0.999].sum()):,}"
+
+
+def _sampled_lock_tables(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
+    if not shown:
+        return NONE
+    bounds, text = d.interval_s(part), digits(part.seconds)
+    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])})"
+
+
+SECTION = Section(
+    name="wait-durations",
+    question="blocked",
+    title="How long waits for locks lasted",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda _: (
+        "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storages. Hatched: too short to be timed by that source (or not timed at "
+        "all), known only as a sum, by sampling, with its 95 % interval. ▸ the end of the longest was not observed."
+    ),
+    plot=draw,
+    table=_table,
+)

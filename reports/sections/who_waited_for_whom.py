@@ -1,4 +1,5 @@
-"""The blame matrix, by direct and by root blocker, and the lengths of the lock queues."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: the blame matrix, worst waits and convoys."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,17 +10,29 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.analysis.findings import Findings, StorageFindings
-from reports.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
-from reports.text.wording import digits, duration
+from reports.analysis.locks.blame import Worst
+from reports.data.lock_rows import NO_HOLDER, UNNAMED
+from reports.page.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
+from reports.page.table import PageTable, number
+from reports.sections.contract import Section, each
+from reports.text.phrases import behind
+from reports.text.wording import NONE, digits, duration
 
 Pairs = Mapping[tuple[str, str], float]
+
 _SHOWN = 6
+
 _OTHERS = "others"
+
 _DEEPEST = 5
+
 _WIDTH_IN, _LEFT_IN, _BETWEEN_IN, _DEPTH_IN, _RIGHT_IN = 13.0, 1.75, 0.25, 2.0, 0.55
+
 _CELL_IN, _HEAD_IN, _NAMES_IN, _EMPTY_IN = 0.29, 0.62, 1.0, 0.3
+
 _LEAST_S = 0.005
 """Less is drawn as zero."""
+
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fdf0dd", "#f6b26b", "#c0562f", "#6b1d12"])
 
 
@@ -50,7 +63,7 @@ class _Row:
         return f"{name}: {duration(self.waited_s)} of waiting in {digits(self.judged_s)} s (known: {self.known})"
 
 
-def blockers(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """For each storage two heat maps, rows waited and columns held the lock: by direct and by root blocker; beside them
     the seconds by length of the queue. One scale of seconds per judged second for all."""
     rows = [row for storage in findings.storages for row in _rows(storage)]
@@ -216,3 +229,180 @@ def _depth(axis: Any, depth_s: Mapping[int, float]) -> None:
 def _on(fill: str) -> str:
     """The text colour with more contrast on a cell: the same in both themes, like the cells."""
     return max("#fffffe", "#000001", key=lambda ink: contrast(ink, fill))
+
+
+def _finding(findings: Findings) -> list[str]:
+    return each(findings, _finding_of)
+
+
+def _finding_of(storage: StorageFindings) -> str:
+    blame = storage.blame
+    if blame.known is None:
+        return "blame matrix unknown"
+    whole = sum(blame.root.values())
+    if whole <= 0:
+        return "no lock waits"
+    roots = _summed(blame.root, 1)
+    holder = max(roots, key=lambda name: roots[name])
+    waiter, worst_holder = max(blame.root, key=lambda pair: blame.root[pair])
+    deep = sum(seconds for depth, seconds in blame.depth_s.items() if depth > 1)
+    queued = f"; {deep / whole:.0%} of it in queues with others ahead" if deep >= 0.01 * whole else ""
+    convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
+    return (
+        f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {behind(holder)}{_at_the_root(holder)}; "
+        f"most of all {waiter} {behind(worst_holder)}, {duration(blame.root[waiter, worst_holder])}{queued}{convoys}"
+    )
+
+
+def _at_the_root(holder: str) -> str:
+    return "" if holder == NO_HOLDER else " at the root"
+
+
+def _summed(pairs: Mapping[tuple[str, str], float], side: int) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for pair, seconds in pairs.items():
+        totals[pair[side]] = totals.get(pair[side], 0.0) + seconds
+    return totals
+
+
+_WORST = 10
+
+_LEAST_S_lock_tables = 0.001
+
+_STATEMENT = 600
+"""Characters of a statement that are shown."""
+
+
+def _table(findings: Findings) -> PageTable:
+    rows = [
+        [
+            s.storage,
+            waiter,
+            holder,
+            *(_seconds_lock_tables(table.get((waiter, holder))) for table in tables),
+            str(s.blame.known),
+        ]
+        for s in findings.storages
+        for tables in [(s.blame.direct, s.blame.root)]
+        for waiter, holder in sorted({*s.blame.direct, *s.blame.root}, key=lambda pair: -s.blame.root.get(pair, 0.0))
+        if any(table.get((waiter, holder), 0.0) >= _LEAST_S_lock_tables for table in tables)
+    ]
+    caption = (
+        "Seconds that sessions waited for a lock, judged stages, rounds pooled: by the holder at that moment, and by the root "
+        "blocker. Less than a millisecond is left out."
+    )
+    return PageTable(
+        caption, ["storage", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
+    )
+
+
+def _seconds_lock_tables(waited: float | None) -> str:
+    return NONE if not waited else f"{waited:,.3f}"
+
+
+def _depths_table(findings: Findings) -> PageTable:
+    rows = [
+        [s.storage, f"{d}", f"{seconds:,.3f}"]
+        for s in findings.storages
+        for d, seconds in sorted(s.blame.depth_s.items())
+    ]
+    caption = "Seconds waited by the number of sessions ahead, the root included; judged stages."
+    return PageTable(caption, ["storage", "sessions ahead", "seconds"], rows, title="Length of the queues")
+
+
+def _databases_table(findings: Findings) -> PageTable:
+    """Empty where no storage has several databases."""
+    rows = [
+        [s.storage, database, waiter, holder, f"{seconds:,.3f}", number(seconds / (s.judged_s or 1)), str(waits.known)]
+        for s in findings.storages
+        if len(s.waits.databases) > 1
+        for database, waits in s.waits.databases.items()
+        for (waiter, holder), seconds in sorted(waits.seconds.items(), key=lambda pair: -pair[1])
+    ]
+    caption = "Seconds waited, and in each judged second, which is the mean number of sessions waiting; judged stages."
+    columns = ["storage", "database", "waited", "behind", "seconds", "s per s", "known"]
+    return PageTable(caption, columns, rows, 4, title="Waits by database" if rows else "", packed=True)
+
+
+def _worst_table(findings: Findings) -> PageTable:
+    """The worst waits of the whole study."""
+    found = sorted((w for s in findings.storages for w in s.blame.worst), key=lambda w: -w.waited_ns)[:_WORST]
+    caption = (
+        "Longest first. Behind: the holder of the lock, then the chain of blockers up to the root. Statements without their values. "
+        "≥: the end was not observed."
+    )
+    return _waits(findings, found, "The ten worst waits", caption)
+
+
+def _worst_by_storage_table(findings: Findings) -> PageTable:
+    found = [w for s in findings.storages for w in s.blame.worst[:_WORST]]
+    caption = "Longest first in each storage; rounds pooled, judged stages."
+    return _waits(findings, found, "The ten worst waits of each storage", caption)
+
+
+def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -> PageTable:
+    several = any(len(s.waits.databases) > 1 for s in findings.storages)
+    rows = [[w.run, *([w.database] if several else []), *_wait(w)] for w in found]
+    columns = [
+        "run",
+        *(["database"] if several else []),
+        "lasted",
+        "waited",
+        "behind",
+        "on",
+        "ended",
+        "at",
+        "known",
+        "statement",
+    ]
+    texts = len(columns)
+    return PageTable(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True)
+
+
+def _wait(w: Worst) -> list[str]:
+    lasted = ("≥ " if w.at_least else "") + duration(w.waited_ns / 1e9)
+    chain = " ← ".join(w.chain) or UNNAMED
+    statement = w.statement if len(w.statement) <= _STATEMENT else f"{w.statement[:_STATEMENT]}…"
+    ended, at = w.outcome.replace("_", " "), f"{digits(w.started_s)} s"
+    return [lasted, w.waiter, chain, w.object or NONE, ended, at, w.known, statement or NONE]
+
+
+def nothing_seen(findings: Findings) -> str:
+    unknown = [s.storage for s in findings.storages if s.blame.known is None]
+    return f"None was observed; unknown on {', '.join(unknown)}." if unknown else "None: no lock wait was observed."
+
+
+def _convoys_table(findings: Findings) -> PageTable:
+    found = sorted((c for s in findings.storages for c in s.blame.convoys), key=lambda c: -(c.over_s - c.cause_over_s))
+    rows = [
+        [c.run, c.database, c.object, c.cause, *(f"{digits(at)} s" for at in (c.began_s, c.cause_over_s, c.over_s)),
+         duration(max(c.over_s - c.cause_over_s, 0.0)), f"{c.sessions:,}", duration(c.waited_s)]
+        for c in found
+    ]  # fmt: skip
+    columns = ["run", "database", "on", "cause", "queue began at", "cause released at", "queue over at",
+               "outlived it by", "sessions", "waited together"]  # fmt: skip
+    caption = "Lock queues that lasted longer than their cause held the lock, the longest after its release first."
+    empty = "None: no queue outlived its cause." if _blame_known(findings) else nothing_seen(findings)
+    return PageTable(caption, columns, rows, 4, "Convoys", empty, packed=True)
+
+
+def _blame_known(findings: Findings) -> bool:
+    return all(s.blame.known is not None for s in findings.storages)
+
+
+SECTION = Section(
+    name="who-waited-for-whom",
+    question="blocked",
+    title="Who waited for whom",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda _: (
+        "Each row waited for a lock that the column held: seconds, rounds pooled. Left: by the holder of the lock at that moment; middle: by the root "
+        "blocker, which waited for no lock and is the one to speed up. Right: the number of sessions ahead. Darkness is seconds per judged second, on one scale "
+        "for all storages; each of several databases has a row of its own."
+    ),
+    plot=draw,
+    table=_table,
+    beside=(_worst_table, _convoys_table),
+    folded=(_worst_by_storage_table, _depths_table, _databases_table),
+)

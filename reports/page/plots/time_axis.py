@@ -6,7 +6,7 @@ from reports.analysis.findings import StorageFindings
 from reports.data.judged_time import RunStage
 from reports.data.runs import StudyRun
 from reports.data.timeline import TimelineEvent
-from reports.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
+from reports.page.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
 from reports.text.wording import FAILED
 
 _NEAR_PT = 14

@@ -1,4 +1,5 @@
-"""Latency over time; beneath it, on the same axis, accepts in progress by cause and the database's sessions."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: Accept chat over time, and the sessions at work."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,22 +11,32 @@ from matplotlib.patches import Patch
 
 from loadtests.engines import ENGINES
 from reports.analysis.causes.splits import cause_label
-from reports.analysis.findings import Findings, Measure, StorageFindings
+from reports.analysis.findings import Findings, StorageFindings
 from reports.analysis.sessions import CLASSES, State
 from reports.data.arrays import Floats
-from reports.plots.states import folded, legend_states, session_states, state_label, state_styles
-from reports.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, beside, figure, latency_axis, short
-from reports.plots.timeaxis import mark
+from reports.page.plots.bands import bands
+from reports.page.plots.states import folded, legend_states, session_states, state_label, state_styles
+from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, beside, figure, latency_axis, short
+from reports.page.plots.time_axis import mark
+from reports.page.table import PageTable, number
+from reports.sections.contract import Section, each
+from reports.text.headline import ACCEPT
+from reports.text.wording import NONE, digits, duration, listed, value
 
-AT_LEAST = "^"
-"""Marks a percentile among waits whose end was not observed: a lower bound."""
 _WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.35, 0.4
+
 _HEAD_IN, _FOOT_IN, _LINE_IN = 0.5, 0.5, 0.19
+
 _LATENCY_IN, _CAUSES_IN, _SESSIONS_IN = 2.5, 1.0, 1.75
+
 _CORES = (0, (3, 1.5))
 
 
-def over_time(findings: Findings, measure: str, styles: dict[str, SeriesStyle]) -> Figure:
+def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
+    return draw_measure(findings, ACCEPT, styles)
+
+
+def draw_measure(findings: Findings, measure: str, styles: dict[str, SeriesStyle]) -> Figure:
     """For each storage: bands of p50, p95, p99 of `measure`; how many of them were in progress, by cause, where that
     is known; sessions at work by wait class and operation, against the number of processors."""
     legend = legend_states(findings)
@@ -94,27 +105,6 @@ def _latency(axis: Any, findings: Findings, storage: StorageFindings, measure: s
         return
     x = findings.axis.centres_s
     _label_ends(axis, x, bands(axis, x, found, style))
-
-
-def bands(axis: Any, x: Floats, measure: Measure, style: SeriesStyle) -> dict[str, Floats]:
-    """Draws p50, p95 and p99 of each bin; returns the lines, the highest first."""
-    p50, p95, p99 = (_line(measure, place) for place in range(3))
-    axis.fill_between(x, p50, p95, color=style.light, alpha=0.42, linewidth=0)
-    axis.fill_between(x, p95, p99, color=style.light, alpha=0.2, linewidth=0)
-    gaps = np.isnan(p50)
-    lone = ~gaps & np.append(True, gaps[:-1]) & np.append(gaps[1:], True)  # a bin between empty ones draws no line
-    axis.plot(x, p50, color=style.light, linewidth=1.8)
-    axis.plot(x, p99, color=style.light, linewidth=0.9)
-    axis.vlines(x[lone], p50[lone], p99[lone], color=style.light, linewidth=0.9)
-    axis.plot(x[lone], p50[lone], color=style.light, linestyle="none", marker="o", markersize=3)
-    for place, line in enumerate((p50, p95, p99)):
-        cut = np.array([b is not None and b.at_least[place] for b in measure.over_time])
-        axis.plot(x[cut], line[cut], color=style.light, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
-    return {"p99": p99, "p95": p95, "p50": p50}
-
-
-def _line(measure: Measure, place: int) -> Floats:
-    return np.array([b.percentiles[place].value / 1e9 if b else np.nan for b in measure.over_time])
 
 
 def _label_ends(axis: Any, x: Floats, lines: dict[str, Floats]) -> None:
@@ -220,3 +210,110 @@ def _legends(whole: Figure, columns: Sequence[Sequence[Any]], *, causes: bool) -
         whole.legend(
             handles=handles, loc="lower left", bbox_to_anchor=at, ncols=len(columns), handlelength=1.3, **plain
         )
+
+
+def _finding(findings: Findings) -> list[str]:
+    return each(findings, lambda storage: _finding_of(storage, findings.axis.centres_s))
+
+
+def _finding_of(storage: StorageFindings, centres_s: Floats) -> str:
+    """The slowest moment of Accept chat, and the sessions at work then."""
+    accept = storage.measures.get(ACCEPT)
+    bins = [] if accept is None else [(b.p99, place, b) for place, b in enumerate(accept.over_time) if b]
+    if accept is None or not bins:
+        return "no Accept chat"
+    slow, place, found = max(bins, key=lambda one: one[0])
+    p50, p99 = (value(accept.response[p]) for p in ("p50", "p99"))
+    least = "≥ " if found.at_least[2] else ""
+    return f"p50 {p50}, p99 {p99}; slowest about {digits(float(centres_s[place]))} s in ({least}{duration(slow / 1e9)}), {_at_work(storage, place)}"
+
+
+def _at_work(storage: StorageFindings, place: int) -> str:
+    sessions = storage.sessions
+    if not sessions.seen or sessions.observed is None or not sessions.observed[place]:
+        if storage.waits.known is None:
+            return "when its waits were not observed"
+        waiting = float(sum(storage.waits.sessions.values(), np.zeros(len(storage.bin_s)))[place])
+        return f"when {digits(waiting) if waiting >= 0.005 else 'next to no'} requests waited for a lock"
+    ranked = sorted(((float(mean[place]), state) for state, mean in sessions.states.items()), reverse=True)
+    busy = sum(mean for mean, _ in ranked)
+    most = listed([f"{name}: {operation} {digits(mean)}" for mean, (name, operation) in ranked[:2] if mean >= 0.05])
+    if busy < 0.05:
+        return "when hardly any session was at work"
+    against = f" against {sessions.cores} cores" if sessions.cores else ""
+    return f"when {digits(busy)} sessions were at work{against}{f', most of them {most}' if most else ''}"
+
+
+def _under_way_words(findings: Findings) -> str:
+    if not any(s.causes.over_time.get(ACCEPT) for s in findings.storages):
+        return ""
+    return "Middle: how many Accept chats were in progress, by cause. "
+
+
+def _table(findings: Findings) -> PageTable:
+    """Latency of accepts and sessions waiting, a row for each storage and bin."""
+    return PageTable(
+        f"Accept chat in bins of {duration(findings.axis.width_s)}, by planned start; waiting: mean number of sessions "
+        f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
+        ["storage", "from, s", "n", "p50", "p95", "p99", "waiting", *CLASSES],
+        [_bin_row(findings, storage, i) for storage in findings.storages for i in range(findings.axis.count)],
+    )
+
+
+def _bin_row(findings: Findings, storage: StorageFindings, place: int) -> list[str]:
+    accept = storage.measures.get(ACCEPT)
+    found = accept.over_time[place] if accept else None
+    waiting = sum(float(density[place]) for density in storage.waits.sessions.values())
+    classes = storage.sessions.by_class
+    return [
+        storage.storage,
+        f"{place * findings.axis.width_s:g}",
+        *((f"{found.n:,}", *map(value, found.percentiles)) if found else ("0", NONE, NONE, NONE)),
+        "unknown" if storage.waits.known is None else digits(waiting),
+        *(number(float(classes[name][place]) if name in classes else None) for name in CLASSES),
+    ]
+
+
+def _databases_table(findings: Findings) -> PageTable:
+    """Empty where no run has several databases."""
+    rows = [
+        [s.storage, database, *(number(by.get(name)) for name in CLASSES)]
+        for s in findings.storages
+        for database, by in s.sessions.databases.items()
+    ]
+    caption = "Mean number of sessions by database and wait class, judged stages; a dash where not observed."
+    return PageTable(caption, ["storage", "database", *CLASSES], rows, 2, packed=True)
+
+
+def _states_table(findings: Findings) -> PageTable:
+    """Sessions by wait class and operation, the most frequent first."""
+    rows = [
+        [s.storage, wait_class, operation, digits(mean)]
+        for s in findings.storages
+        for (wait_class, operation), mean in sorted((s.sessions.judged_states or {}).items(), key=lambda pair: -pair[1])
+        if mean >= 0.005
+    ]
+    caption = (
+        "Mean number of sessions at work by wait class and operation, judged stages; fewer than 0.005 are left out."
+    )
+    return PageTable(caption, ["storage", "wait class", "operation", "sessions"], rows, 3, title="Sessions at work")
+
+
+SECTION = Section(
+    name="accept-over-time",
+    question="time",
+    title="Accept chat over time, and the sessions at work",
+    applies=lambda _: True,
+    finding=_finding,
+    how=lambda findings: (
+        "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "
+        "p99 (in a bin of fewer than 100 that is the slowest), ▲ where it is at least that. "
+        f"{_under_way_words(findings)}Lowest, same time axis: mean number of database sessions at work; the colour shows their activity, its shade the operation. "
+        "Sessions above the dashed line (the processors of the host) wait; those in red for each other. Shaded: the judged stages. Rounds pooled. Scales are shared."
+    ),
+    plot=draw,
+    table=_table,
+    timed=True,
+    beside=(_databases_table,),
+    folded=(_states_table,),
+)

@@ -1,15 +1,15 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""The plain tables of the page: data of the plots, runs, settings, versions."""
+"""Plain tables: the storages at a glance, service times, errors, rounds, runs, settings, versions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP, MEASURES
+from reports.analysis.operations.columns import FROM_STAMP
 from reports.data.handshakes import handshakes
 from reports.data.runs import ledger_checks
-from reports.page.figures import SHOWN, title
 from reports.page.table import PageTable, number
+from reports.sections.figures import SHOWN, title
 from reports.text.headline import ACCEPT
 from reports.text.wording import NONE, digits, duration, value, with_interval
 
@@ -120,61 +120,6 @@ def rounds(findings: Findings) -> PageTable:
 
 
 _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
-
-
-def operations_over_time(findings: Findings) -> PageTable:
-    """Latency of every operation, a row for each operation, storage and bin that has any."""
-    rows = [
-        [title(m.name), s.storage, f"{place * findings.axis.width_s:g}", f"{found[0]:,}"]
-        + [value(percentile) for percentile in found.percentiles]
-        for name in MEASURES
-        for s, m in findings.of(name)
-        if name != FROM_STAMP
-        for place, found in enumerate(m.over_time)
-        if found
-    ]
-    caption = f"Response in bins of {duration(findings.axis.width_s)}, by planned start."
-    return PageTable(caption, ["operation", "storage", "from, s", "n", "p50", "p95", "p99"], rows, 2)
-
-
-def curves(findings: Findings) -> PageTable:
-    """The distribution at round percentiles."""
-    rows = [
-        [title(m.name), s.storage, *(with_interval(m.response[p]) for p in SHOWN)]
-        for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
-        for s, m in findings.of(name)
-    ]
-    return PageTable(
-        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
-    )
-
-
-def throughput(findings: Findings) -> PageTable:
-    whats = ("ok", "refused", "fail", "unknown")
-    rows = [
-        [s.storage, f"{i * findings.axis.width_s:g}", digits(float(s.planned_per_s[i]))]
-        + [digits(float(s.ended_per_s[what][i])) for what in whats]
-        for s in findings.storages
-        for i in range(findings.axis.count)
-    ]
-    caption = "Requests a second: planned in the bin, and ended in it by outcome; mean of the rounds."
-    return PageTable(caption, ["storage", "from, s", "planned", *whats], rows)
-
-
-def resources(findings: Findings) -> PageTable:
-    roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
-    rows = [
-        [s.storage, f"{i * findings.axis.width_s:g}"]
-        + [
-            number(float(series[role][i]) / scale if role in series else None)
-            for role in roles
-            for series, scale in ((s.usage.cores, 1), (s.usage.rss, 2**20))
-        ]
-        for s in findings.storages
-        for i in range(findings.axis.count)
-    ]
-    columns = ["storage", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
-    return PageTable("Cores used and memory resident by role, mean of the rounds.", columns, rows)
 
 
 def runs(findings: Findings) -> PageTable:

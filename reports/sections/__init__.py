@@ -1,0 +1,33 @@
+"""The sections of the page, in the order shown. A new one is a module with a `SECTION`, and a line here."""
+
+from functools import cache
+from importlib import import_module
+
+from reports.analysis.findings import Findings
+from reports.sections.contract import Section
+
+NAMES = (
+    "story",
+    "blast_radius",
+    "by_pod",
+    "lock_for_cpu",
+    "endings",
+    "where_the_time_went",
+    "accept_over_time",
+    "who_waited_for_whom",
+    "wait_durations",
+    "distribution",
+    "operations_over_time",
+    "throughput",
+    "resources",
+)
+
+
+@cache
+def all_sections() -> tuple[Section, ...]:
+    return tuple(import_module(f"reports.sections.{name}").SECTION for name in NAMES)
+
+
+def sections_of(findings: Findings) -> list[Section]:
+    """Those that have something to show in this study."""
+    return [section for section in all_sections() if section.applies(findings)]

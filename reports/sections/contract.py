@@ -1,0 +1,45 @@
+"""What a section of the page is: when it applies, its sentence, its plot, its tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from reports.analysis.findings import Findings, StorageFindings
+from reports.page.plots.style import SeriesStyle
+from reports.page.table import PageTable
+
+QUESTIONS = {
+    "happened": "What happened?",
+    "time": "Where did the time go?",
+    "blocked": "Who blocked whom?",
+    "cost": "What did it cost?",
+    "trust": "Is it trustworthy?",
+}
+"""The headings of the page; each section answers one of them."""
+
+Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]
+MakeTable = Callable[[Findings], PageTable]
+
+
+@dataclass(frozen=True)
+class Section:
+    """`name` is its anchor and the name of its plot's files. `finding` has a sentence for each storage, `how` explains
+    the plot. `table` has the plot's data; `beside` are tables that are always open, `folded` those that open at a
+    click. `timed`: its plot has actions and faults on its time axis."""
+
+    name: str
+    question: str
+    title: str
+    applies: Callable[[Findings], bool]
+    finding: Callable[[Findings], list[str]]
+    how: Callable[[Findings], str]
+    plot: Plot
+    table: MakeTable
+    timed: bool = False
+    beside: Sequence[MakeTable] = ()
+    folded: Sequence[MakeTable] = ()
+
+
+def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:
+    return [f"{s.storage}: {describe(s)}." for s in findings.storages]
