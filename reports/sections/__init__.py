@@ -14,7 +14,7 @@ NAMES = (
     "endings",
     "where_the_time_went",
     "accept_over_time",
-    "who_waited_for_whom",
+    "blockers",
     "wait_durations",
     "distribution",
     "operations_over_time",

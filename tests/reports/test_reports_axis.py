@@ -9,7 +9,7 @@ from studies import NS, Op, lock_wait, write_run
 from reports.analysis.findings import find
 from reports.analysis.operations.columns import axis_for
 from reports.data.runs import read_study
-from reports.sections.who_waited_for_whom import _busiest, _rows
+from reports.sections.blockers import _busiest, _rows
 
 
 def study_of(tmp_path, ends_s, **more):

@@ -71,7 +71,7 @@ def test_a_round_without_the_table_makes_the_whole_unknown(tmp_path):
 
 
 def finding(study):
-    return counted.counted.SECTION.finding(find("study", read_study(study)))
+    return counted.SECTION.finding(find("study", read_study(study)))
 
 
 # --- page ---

@@ -29,8 +29,8 @@ from reports.page.plots.style import (
 )
 from reports.report_command import main
 from reports.sections import all_sections
+from reports.sections.blockers import HEAT, _on
 from reports.sections.events import events_table
-from reports.sections.who_waited_for_whom import HEAT, _on
 
 SECTIONS = {section.name: section for section in all_sections()}
 OURS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}

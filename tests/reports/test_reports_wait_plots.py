@@ -21,11 +21,11 @@ from reports.data.runs import read_study
 from reports.page.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_styles
 from reports.page.plots.style import CAUSE_STYLES, CLASS_STYLES, PAPER, contrast, shades, storage_styles, styled
 from reports.sections.accept_over_time import draw_measure as over_time
+from reports.sections.blockers import draw as blockers
 from reports.sections.wait_durations import annotation
 from reports.sections.wait_durations import draw as wait_durations
 from reports.sections.where_the_time_went import draw as where_time_went
 from reports.sections.where_the_time_went import holder_of, split_operations
-from reports.sections.who_waited_for_whom import draw as blockers
 
 MAKES = {
     "where-the-time-went": where_time_went,
