@@ -73,12 +73,8 @@ def refuse(problems: list[str]) -> None:
         sys.exit(EX_USAGE)
 
 
-def problems_of_options(options: Namespace) -> list[str]:
+def problems_of_options(options: Namespace) -> Iterator[str]:
     """What is refused of the parsed options, one sentence each."""
-    return [*_refused(options), *_contradictions(options)]
-
-
-def _refused(options: Namespace) -> Iterator[str]:
     for action in _locust_actions():
         default, value = _default(action), getattr(options, action.dest, None)
         if action.dest in _ALLOWED or value is None or value == default:
@@ -86,9 +82,6 @@ def _refused(options: Namespace) -> Iterator[str]:
         words = action.option_strings[-1] if action.option_strings else f"the user class {' '.join(value)}"
         variable = f" (or {name})" if (name := getattr(action, "env_var", None)) else ""
         yield f"{words}{variable} is refused: {_ADVICE.get(action.dest, 'it is not supported here')}"
-
-
-def _contradictions(options: Namespace) -> Iterator[str]:
     if options.processes and options.expect_workers != 1:
         yield "--expect-workers is refused beside --processes, which starts the workers itself"
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Any, NoReturn
 
 import gevent
@@ -21,7 +22,7 @@ from loadtests.generator.channel import sockets
 from loadtests.generator.channel.guard import guard
 from loadtests.generator.master import MasterSide, StagesShape
 from loadtests.generator.ownrun import OwnConductor
-from loadtests.generator.prepared import CannotRunError, LiveLines, Prepared
+from loadtests.generator.prepared import GivenRun
 from loadtests.generator.worker import WorkerSide
 from loadtests.generator.workerstate import be_patient
 from loadtests.sanitize import sanitize_lines
@@ -108,57 +109,25 @@ def _become_master(environment: Environment, runner: MasterRunner) -> None:
     StagesShape.master, StagesShape.conductor = side, own
     if given is not None:
         gevent.spawn(side.await_workers)
-    interrupt = _Interrupt(side)
-    for number in (signal.SIGINT, signal.SIGTERM):  # headless, Locust handles SIGTERM only when its test is over
-        gevent.signal_handler(number, interrupt.on_signal)
+    signals = count(1)
 
-
-class _Interrupt:
-    """Ctrl-C or SIGTERM: the first ends the run in order, the third at once."""
-
-    def __init__(self, side: MasterSide) -> None:
-        self._side = side
-        self._count = 0
-
-    def on_signal(self) -> None:
-        self._count += 1
-        if self._count == 1:
-            self._side.interrupt()
-        elif self._count > 2:
+    def on_signal() -> None:
+        """The first ends the run in order, the third at once."""
+        number = next(signals)
+        if number == 1:
+            side.interrupt()
+        elif number > 2:
             os._exit(130)
 
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # headless, Locust handles SIGTERM only when its test is over
+        gevent.signal_handler(interrupt, on_signal)
 
-def _given(text: str, gone: Callable[[], None]) -> "_Given":
+
+def _given(text: str, gone: Callable[[], None]) -> GivenRun:
     try:
-        return _Given(RunPlan.from_json(text), gone)
+        return GivenRun(RunPlan.from_json(text), gone)
     except (ValueError, KeyError, TypeError) as error:
         _refuse(f"LOADTESTS_PLAN is not a plan: {error!r}", 64)
-
-
-class _Given:
-    """The one run that the conductor's environment variables describe."""
-
-    def __init__(self, plan: RunPlan, gone: Callable[[], None]) -> None:
-        self._plan = plan
-        descriptor = os.environ.get("LOADTESTS_LIVE_FD")
-        self._lines = LiveLines(int(descriptor), gone) if descriptor else None
-        self._used = False
-
-    cancelled = False
-
-    def abandon(self, problem: CannotRunError) -> None:
-        """Reports the problem, unless the run that was prepared has."""
-        if not self._used and self._lines is not None:
-            self._lines.report("refused", problem=str(problem), code=problem.code)
-
-    def prepare(self) -> Prepared:
-        secret = os.environ.get("LOADTESTS_TOKEN_SECRET")
-        if not secret:
-            raise CannotRunError(64, "LOADTESTS_TOKEN_SECRET is not set")
-        if self._used:
-            raise CannotRunError(64, "LOADTESTS_PLAN describes one run, which has already finished")
-        self._used = True
-        return Prepared(self._plan, secret, self._lines, lambda: 0)
 
 
 # A worker.
@@ -171,9 +140,8 @@ def _become_worker(environment: Environment, runner: WorkerRunner) -> None:
     _forget_live_lines()
     side = WorkerSide(environment, runner)
     _count_unhandled_errors(side)
-    forked = os.getpid() != _LOADED_BY
-    if forked:
-        gevent.spawn(_watch_parent, runner, side)
+    if os.getpid() != _LOADED_BY:
+        gevent.spawn(_watch_parent, side)
     if not _is_forked_by_master():
         gevent.spawn(_watch_master, runner, side)
     _handle_signals(side, environment)
@@ -235,7 +203,7 @@ def _forget_live_lines() -> None:
         os.close(int(descriptor))
 
 
-def _watch_parent(_runner: WorkerRunner, side: WorkerSide) -> None:
+def _watch_parent(side: WorkerSide) -> None:
     """Ends this worker within a second of its master's death, its rows kept."""
     while os.getppid() == _LOADED_BY:
         gevent.sleep(0.25)

@@ -16,7 +16,7 @@ from loadtests.generator.channel.guard import refusals_of
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.masterrun import MasterRun
 from loadtests.generator.ownrun import OwnConductor
-from loadtests.generator.prepared import CannotRunError, RunSource
+from loadtests.generator.prepared import CannotRunError, GivenRun
 from loadtests.generator.workerstate import PREPARE_S
 
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class MasterSide:
     """Connects Locust's shape, events and signals with the present run."""
 
-    def __init__(self, environment: Environment, runner: MasterRunner, source: RunSource) -> None:
+    def __init__(self, environment: Environment, runner: MasterRunner, source: OwnConductor | GivenRun) -> None:
         self.environment = environment
         self.runner = runner
         self.run: MasterRun | None = None
@@ -69,7 +69,7 @@ class MasterSide:
         _log.error("the run cannot begin: %s", problem)
         try:
             if self.run is not None:
-                self.run.report_refusal(problem, code)
+                self.run.report("refused", problem=problem, code=code)
                 self.run.end()  # what its workers still send is taken while it is the run
         finally:
             self.run = None

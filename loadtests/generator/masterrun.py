@@ -4,36 +4,28 @@
 import logging
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gevent
 from gevent.event import Event
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.runners import MasterRunner
 
 from loadtests.generator import runmessages
 from loadtests.generator.channel.messages import Refused
 from loadtests.generator.channel.tokens import forks_workers
-from loadtests.generator.live import Counts, LiveWindow
+from loadtests.generator.live import LiveWindow
 from loadtests.generator.prepared import CannotRunError, Prepared
 from loadtests.generator.sinks import RemoteRows
-from loadtests.generator.workerstate import DRAIN_S, PREPARE_S, WorkerState, connected, problem_of
+from loadtests.generator.workerstate import DRAIN_S, PREPARE_S, Workers, WorkerState, problem_of
 from loadtests.hostidentity import host_identity
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario import parse_scenario
 from loadtests.scenario.completeness import AgentDeviation
 from loadtests.scenario.stages import StageSpan, timeline
 
 _ASKED_EVERY_S = 1.0
-
-_SILENT_S = 0.4
-"""Workers report four times a second."""
-
-_CUT_S = 0.4
-"""A worker without a connection for so long is lost: its last messages have arrived, and it has not reconnected."""
 
 _ROWS_AHEAD = 100_000
 """Rows that may arrive before the worker's report that it has reserved their numbers."""
@@ -52,7 +44,7 @@ class MasterRun:
         self.scenario = parse_scenario(self.plan.scenario, "scenario.yaml")
         self.timeline = timeline(self.scenario.stages)
         self.window = LiveWindow()
-        self.workers: dict[int, WorkerState] = {}
+        self.workers = Workers()
         self.starts_ns: int | None = None
         self.stage: StageSpan | None = None
         self.tick: dict[str, Any] = {}
@@ -65,7 +57,6 @@ class MasterRun:
         self._share = 0
         self._wanted_for: StageSpan | None = None
         self._deviation = AgentDeviation(self.timeline)
-        self._stopped_ns: int | None = None
         self._problem = ""
         self._nonce = secrets.token_hex(16)
 
@@ -90,11 +81,9 @@ class MasterRun:
             return None
         return span.agents_at(self.elapsed_s), max(1.0, *(float(s.stage.agents) for s in self.timeline.spans))
 
-    def _report(self, event: str, **fields: Any) -> None:
+    def report(self, event: str, **fields: Any) -> None:
         if self._prepared.lines is not None:
             self._prepared.lines.report(event, **fields)
-
-    # The beginning.
 
     def begin(self, clients: list[str], cancelled: Callable[[], bool] = lambda: False) -> None:
         """Prepares every worker and sends the moment when the stages begin. Raises CannotRunError, also when it is
@@ -105,7 +94,8 @@ class MasterRun:
         self._await(lambda: cancelled() or all(w.ready or w.lost for w in self.workers.values()), PREPARE_S)
         if cancelled():
             raise CannotRunError(130, "the set-up was cancelled")
-        self._check_ready()
+        for problem in filter(None, map(self._problem_of, self.workers.values())):
+            raise problem
         self.starts_ns = self.now_ns() + _LEAD_NS
         for worker in self.workers.values():
             self._admit(worker)
@@ -115,7 +105,7 @@ class MasterRun:
 
     def join(self, client: str) -> None:
         """A worker that joins in mid-run gets its part of the agents; the arrivals are shared out already."""
-        if self.ended is None and all(w.client != client for w in self.workers.values()):
+        if self.ended is None and self.workers.of(client) is None:
             self._invite(client)
 
     def _invite(self, client: str) -> None:
@@ -140,23 +130,13 @@ class MasterRun:
             return
         assert worker.ready is not None
         secret = "" if worker.ready["proof"] else self._prepared.secret
-        self._runner.send_message(
-            runmessages.BEGIN, {"starts_ns": self.starts_ns, "secret": secret}, client_id=worker.client
-        )
+        begin = {"starts_ns": self.starts_ns, "secret": secret}
+        self._runner.send_message(runmessages.BEGIN, begin, client_id=worker.client)
         joined = {name: worker.ready.get(name) for name in ("remote", "node", "address", "offset_ns", "error_ns")}
-        self._report_state(worker, "joined", begun=0, written=0, **joined)
+        self._report_state(worker, "joined", **joined)
 
     def _report_state(self, worker: WorkerState, state: str, **fields: Any) -> None:
-        self._report("worker", worker=worker.worker, state=state, reserved=worker.reserved, **fields)
-
-    def report_refusal(self, problem: str, code: int) -> None:
-        """Reports why the run cannot begin."""
-        self._report("refused", problem=problem, code=code)
-
-    def _check_ready(self) -> None:
-        for worker in self.workers.values():
-            if problem := self._problem_of(worker):
-                raise problem
+        self.report("worker", worker=worker.worker, state=state, **worker.progress(), **fields)
 
     def _problem_of(self, worker: WorkerState) -> CannotRunError | None:
         """The secret that signs tokens goes, encrypted, to workers that this master has forked, and to those of pods
@@ -164,13 +144,12 @@ class MasterRun:
         shared = self.plan.own_pods or forks_workers()
         return problem_of(worker, self._prepared.secret, self._nonce, secret_is_shared=shared)
 
-    def _await(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+    def _await(self, condition: Callable[[], bool], timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
         while not condition() and time.monotonic() < until:
             self._news.wait(0.2)
             self._news.clear()
             self._notice_lost()
-        return condition()
 
     # Messages of workers.
 
@@ -178,7 +157,7 @@ class MasterRun:
         """Applies a message of a worker. Raises Refused when it does not fit what that worker has sent before."""
         if message == runmessages.READY and body["run"] != self.plan.run:
             return
-        worker = next((w for w in self.workers.values() if w.client == client), None)
+        worker = self.workers.of(client)
         if worker is None or body["worker"] != worker.worker:
             raise Refused("it is not the worker of that number")
         if problem := worker.problem_of_message(message):
@@ -198,7 +177,8 @@ class MasterRun:
             if message == runmessages.DRAINED:
                 worker.drained = True
                 self._note_leaving(worker, "it has drained")
-            self._report_worker(worker)
+            state = "lost" if worker.lost else "left" if worker.left else "joined"
+            self._report_state(worker, state, error=body.get("error"))
         self._news.set()
 
     def _note_leaving(self, worker: WorkerState, cause: str) -> None:
@@ -207,10 +187,6 @@ class MasterRun:
             worker.left = True
             _log.error("%s left: %s", worker.name, cause)
             self._report_state(worker, "left", node=worker.node, cause=cause)
-
-    def _report_worker(self, worker: WorkerState) -> None:
-        report, state = worker.last_report, "lost" if worker.lost else "left" if worker.left else "joined"
-        self._report_state(worker, state, begun=report["begun"], written=report["written"], error=report.get("error"))
 
     def _keep(self, worker: WorkerState, number: int, data: bytes) -> None:
         """Writes a remote worker's batch and acknowledges it; one that cannot be written is not acknowledged."""
@@ -226,24 +202,10 @@ class MasterRun:
 
     def _notice_lost(self) -> None:
         for worker in self.workers.values():
-            if not worker.gone and self._is_missing(worker):
+            if not worker.gone and worker.is_missing(self._runner):
                 worker.lost = True
                 _log.error("%s was lost", worker.name)
-                begun, written = worker.last_report.get("begun", 0), worker.last_report.get("written", 0)
-                self._report_state(
-                    worker, "lost", begun=begun, written=written, node=worker.node, address=worker.address
-                )
-
-    def _is_missing(self, worker: WorkerState) -> bool:
-        """A silent worker without a connection is lost; one that has a connection is starved, and recovers."""
-        node, now = self._runner.clients.get(worker.client), time.monotonic()
-        if node is None or node.state == STATE_MISSING:
-            return True
-        if now - worker.received_at < _SILENT_S or connected(self._runner, worker.client):
-            worker.cut_at = None
-        elif worker.cut_at is None:
-            worker.cut_at = now
-        return worker.cut_at is not None and now - worker.cut_at > _CUT_S
+                self._report_state(worker, "lost", node=worker.node, address=worker.address)
 
     # During the run.
 
@@ -267,14 +229,14 @@ class MasterRun:
                 due += 1.0
                 before = self._report_tick(before)
             if self.ended is None and self.starts_ns is not None:
-                self._deviation.note((self.now_ns() - self.starts_ns) / 1e9, self.agents)
+                self._deviation.note((self.now_ns() - self.starts_ns) / 1e9, self.workers.agents)
             self._notice_lost()
             gevent.sleep(0.1)
 
     def _report_stage(self, span: StageSpan) -> None:
         assert self.starts_ns is not None
         self.stage, stage = span, span.stage
-        self._report(
+        self.report(
             "stage",
             name=stage.name,
             started_ns=self.starts_ns + int(span.starts_s * 1e9),
@@ -284,51 +246,22 @@ class MasterRun:
         )
 
     def _report_tick(self, before: tuple[int, int]) -> tuple[int, int]:
-        begun, now_ns = self.begun, self.now_ns()
+        begun, now_ns = self.workers.total("begun"), self.now_ns()
         self.tick = {
             "t_ns": now_ns,
             "stage": self.stage.stage.name if self.stage else "",
-            "users": self._total("users"),
-            "agents": self.agents,
+            "users": self.workers.total("users"),
+            "agents": self.workers.agents,
             "agents_planned": span.agents_at(self.elapsed_s) if (span := self.timeline.at(self.elapsed_s)) else 0,
             "rate_per_s": round((begun - before[0]) / max((now_ns - before[1]) / 1e9, 1e-3), 1),
             "accept_p99_ms": self.window.percentile_ms("chat.accept", 99),
-            "failures": self._total("failures"),
-            "http_statuses": self._http_statuses(),
+            "failures": self.workers.total("failures"),
+            "http_statuses": self.workers.http_statuses(),
             "begun": begun,
             "left_s": round(max(0.0, self.timeline.duration_s - self.elapsed_s), 1),
         }
-        self._report("tick", **self.tick)
+        self.report("tick", **self.tick)
         return begun, now_ns
-
-    @property
-    def agents(self) -> int:
-        """Agents that are there, connected or not, as far as the workers have reported."""
-        return sum(worker.last_report.get("agents") or 0 for worker in self.workers.values() if not worker.lost)
-
-    @property
-    def begun(self) -> int:
-        """Operations begun, as far as the workers have reported."""
-        return self._total("begun")
-
-    def counts(self) -> Counts:
-        """What has ended, over all workers, as far as they have reported; in the order of the vocabulary."""
-        reports = [worker.last_report.get("counts", {}) for worker in self.workers.values()]
-        found = {name: [counts[name] for counts in reports if name in counts] for name in OPERATIONS}
-        return {name: (sum(n for n, _ in some), sum(bad for _, bad in some)) for name, some in found.items() if some}
-
-    def _http_statuses(self) -> dict[str, int]:
-        """With which HTTP statuses handshakes were refused so far, and how often."""
-        found: Counter[str] = Counter()
-        for worker in self.workers.values():
-            for counts in (worker.last_report.get("connection_failures") or {}).get("by_stage", {}).values():
-                found.update(counts)
-        return dict(found)
-
-    def _total(self, name: str) -> int:
-        return sum(worker.last_report.get(name) or 0 for worker in self.workers.values())
-
-    # The end.
 
     def end(self) -> int:
         """Waits until every worker has kept its rows, or is lost, or the time is over; returns an exit code. A
@@ -337,7 +270,7 @@ class MasterRun:
             self.ended.wait()
             return 0
         self.ended = Event()
-        self._stopped_ns = self.now_ns()
+        stopped_ns = self.now_ns()
         try:
             for worker in self.workers.values():
                 if worker.ready is None or worker.ready["error"]:
@@ -345,19 +278,19 @@ class MasterRun:
                 if not worker.gone:
                     self._runner.send_message(runmessages.STOP, {}, client_id=worker.client)
             self._await(lambda: all(worker.gone for worker in self.workers.values()), DRAIN_S)
-            return self._finish()
+            return self._finish(stopped_ns)
         finally:
             self.ended.set()
 
-    def _finish(self) -> int:
+    def _finish(self, stopped_ns: int) -> int:
         self.window.end()
         if self._monitor is not None:
             self._monitor.kill()
         self._remote_rows.close()
-        self._report(
+        self.report(
             "drained",
             workers=[worker.summary() for worker in self.workers.values()],
-            stopped_ns=self._stopped_ns,
+            stopped_ns=stopped_ns,
             agents_missing=self._deviation.missing,
             agents_extra=self._deviation.extra,
             error=self._problem,

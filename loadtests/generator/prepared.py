@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 import gevent.event
@@ -76,15 +76,27 @@ class Prepared:
     finish: Callable[[], int]
 
 
-class RunSource(Protocol):
-    """Where a master gets its runs: the conductor that started it, or one that it starts itself."""
+class GivenRun:
+    """The one run that the conductor's environment variables describe."""
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run that is being prepared is no longer wanted."""
+    def __init__(self, plan: RunPlan, gone: Callable[[], None]) -> None:
+        self._plan = plan
+        descriptor = os.environ.get("LOADTESTS_LIVE_FD")
+        self._lines = LiveLines(int(descriptor), gone) if descriptor else None
+        self._used = False
 
-    def prepare(self) -> Prepared:
-        """Raises CannotRunError."""
+    cancelled = False
 
     def abandon(self, problem: CannotRunError) -> None:
-        """Releases what was prepared for a run that could not begin; waits for that."""
+        """Reports the problem, unless the run that was prepared has."""
+        if not self._used and self._lines is not None:
+            self._lines.report("refused", problem=str(problem), code=problem.code)
+
+    def prepare(self) -> Prepared:
+        secret = os.environ.get("LOADTESTS_TOKEN_SECRET")
+        if not secret:
+            raise CannotRunError(64, "LOADTESTS_TOKEN_SECRET is not set")
+        if self._used:
+            raise CannotRunError(64, "LOADTESTS_PLAN describes one run, which has already finished")
+        self._used = True
+        return Prepared(self._plan, secret, self._lines, lambda: 0)

@@ -14,7 +14,7 @@ import gevent
 import gevent.event
 import pyarrow as pa
 
-from loadtests.generator.rows import NO_KEY, NO_TIME, Rows, pack, to_batch, unpack
+from loadtests.generator.rows import NO_KEY, NO_TIME, Rows, pack, unpack
 from loadtests.generator.sinks import Sink
 from loadtests.records.streams import BATCH_INTERVAL_S
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, TOPICS
@@ -193,7 +193,7 @@ class Recorder:
 
     def _hand_on(self, rows: Rows) -> None:
         try:
-            self._sink.write(to_batch(rows, self._sink.schema))
+            self._sink.write(rows)
         except (OSError, pa.ArrowException) as error:
             self._fail(error)
             self._lost += len(rows)

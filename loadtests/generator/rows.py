@@ -42,27 +42,11 @@ def unpack(packed: Sequence[bytes]) -> Rows:
     return np.frombuffer(b"".join(packed), _DTYPE)
 
 
-def of_batch(batch: pa.RecordBatch) -> Rows:
-    """The rows of a batch that `to_batch` made."""
-    rows = np.empty(batch.num_rows, _DTYPE)
-    for column, values in zip(batch.schema.names, batch.columns, strict=True):
-        data = np.frombuffer(
-            values.buffers()[1], _DTYPE[column], batch.num_rows, values.offset * _DTYPE[column].itemsize
-        )
-        rows[column] = data
-    return rows
-
-
 def of_bytes(data: bytes) -> Rows:
     """Rows that another process sent. Raises ValueError when they are none of the operations table."""
     if not data or len(data) % _DTYPE.itemsize:
         raise ValueError(f"{len(data)} bytes of rows, expected a multiple of {_DTYPE.itemsize}")
     return np.frombuffer(data, _DTYPE)
-
-
-def count_of(data: bytes) -> int:
-    """How many rows `of_bytes` makes of it."""
-    return len(data) // _DTYPE.itemsize
 
 
 def check(rows: Rows, pods: int) -> None:

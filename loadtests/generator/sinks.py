@@ -6,9 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
-from loadtests.generator.rows import check, count_of, of_batch, of_bytes, to_batch
+from loadtests.generator.rows import Rows, check, of_bytes, to_batch
 from loadtests.records.reservation import Reservation
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import TableWriter
@@ -29,14 +27,14 @@ class FileSink:
         self._writer: TableWriter = directory.create_table("operations", str(worker), pod=list(pods))
         self._whole_bytes = self._path.stat().st_size
         self._reservation = Reservation(directory.reservation_path(str(worker)))
-        self.schema: pa.Schema = self._writer.schema
 
     @property
     def rows(self) -> int:
         return self._writer.rows
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Appends the batch whole or, when the disk is full, not at all."""
+    def write(self, rows: Rows) -> None:
+        """Appends the rows as one batch, whole or, when the disk is full, not at all."""
+        batch = to_batch(rows, self._writer.schema)
         try:
             self._writer.write_batch(batch)
         except OSError:
@@ -65,18 +63,16 @@ class RemoteBuffer:
     Each is a part of the table in the form of `rows.of_bytes`, which has nothing that the master would have to parse.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self.schema = schema
+    def __init__(self) -> None:
         self.rows = 0
         self._next = 0
         self._bytes = 0
         self._kept: deque[tuple[int, int, bytes]] = deque()
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Keeps the batch for sending. Raises OSError when the master has not acknowledged for too long."""
+    def write(self, rows: Rows) -> None:
+        """Keeps the rows for sending. Raises OSError when the master has not acknowledged for too long."""
         if self._bytes > UNACKNOWLEDGED_BYTES:
             raise OSError(f"the master has not acknowledged {self._bytes >> 20} MB of rows")
-        rows = of_batch(batch)
         for first in range(0, len(rows), MOST_ROWS):
             part = rows[first : first + MOST_ROWS]
             self._kept.append((self._next, len(part), part.tobytes()))
@@ -125,12 +121,12 @@ class RemoteRows:
         sink = self._sinks.get(worker)
         if sink is None:
             sink = self._sinks[worker] = FileSink(self._directory, worker, self._pods)
-        if sink.rows + count_of(data) > most:
+        rows = of_bytes(data)
+        if sink.rows + len(rows) > most:
             raise ValueError(f"more than {most}, which is more than it has begun operations")
         if number == self._next[worker]:
-            rows = of_bytes(data)
             check(rows, len(self._pods))
-            sink.write(to_batch(rows, sink.schema))
+            sink.write(rows)
             self._next[worker] += 1
         return self._next[worker] - 1
 

@@ -24,7 +24,6 @@ from loadtests.hostidentity import host_identity
 from loadtests.limits.cgroups import throttling
 from loadtests.limits.processors import allowed_share, run_queue_wait_ns
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.tables import OPERATIONS_TABLE
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
 from loadtests.scenario import RunPlan
 from loadtests.users.agent import Agent
@@ -104,11 +103,10 @@ class WorkerRun:
 
     def _sink(self, plan: RunPlan, asked: dict[str, Any]) -> Sink:
         """A file where the run directory is, else batches to the master."""
-        pods = [pod.name for pod in plan.pods]
         directory = plan.directory
         if asked["host"] == host_identity() and runmessages.directory_identity(directory) == asked["directory"]:
-            return FileSink(RunDirectory(Path(directory)), self.number, pods)
-        self._buffer = RemoteBuffer(OPERATIONS_TABLE.schema({"pod": pods}))
+            return FileSink(RunDirectory(Path(directory)), self.number, [pod.name for pod in plan.pods])
+        self._buffer = RemoteBuffer()
         return self._buffer
 
     @property

@@ -5,6 +5,7 @@ Silence does not show that it is gone: one that gets no processor is silent, too
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import zmq
 from locust import runners
 from locust.rpc import Message
+from locust.runners import STATE_MISSING, MasterRunner
 
 from loadtests.generator import runmessages
+from loadtests.generator.live import Counts
 from loadtests.generator.prepared import CannotRunError
 from loadtests.joining import TOKEN_SECRET, is_same
+from loadtests.records.vocabulary import OPERATIONS
 from loadtests.scenario.plan import SUMMARY_FIELDS
 
 PREPARE_S = 30.0
@@ -29,6 +33,12 @@ MOST_REPORTS_PER_S = 100
 
 LOST_AFTER_S = 30
 """A worker whose host or network has vanished, so that nothing closed its connection, is lost after so much silence."""
+
+_SILENT_S = 0.4
+"""Workers report four times a second."""
+
+_CUT_S = 0.4
+"""A worker without a connection for so long is lost: its last messages have arrived, and it has not reconnected."""
 
 
 class Budget:
@@ -75,6 +85,10 @@ class WorkerState:
         report = self.last_report or self.ready or {}
         return int(report.get("reserved", 0))
 
+    def progress(self) -> dict[str, int]:
+        report = self.last_report
+        return {"begun": report.get("begun", 0), "reserved": self.reserved, "written": report.get("written", 0)}
+
     @property
     def node(self) -> str:
         """The host that it runs on, at first by the name that Locust gave the worker."""
@@ -94,6 +108,17 @@ class WorkerState:
     @property
     def gone(self) -> bool:
         return self.drained or self.lost
+
+    def is_missing(self, runner: MasterRunner) -> bool:
+        """A silent worker without a connection is lost; one that has a connection is starved, and recovers."""
+        node, now = runner.clients.get(self.client), time.monotonic()
+        if node is None or node.state == STATE_MISSING:
+            return True
+        if now - self.received_at < _SILENT_S or connected(runner, self.client):
+            self.cut_at = None
+        elif self.cut_at is None:
+            self.cut_at = now
+        return self.cut_at is not None and now - self.cut_at > _CUT_S
 
     def problem_of_message(self, message: str) -> str:
         """Why a message does not fit what the worker has sent so far; empty when it does."""
@@ -116,6 +141,36 @@ class WorkerState:
             return {"worker": self.worker, **summary}
         what = "was lost" if self.lost else f"did not end within {DRAIN_S:g} s"
         return {"worker": self.worker, **summary, "in_flight": None, "error": f"{self.name} {what}"}
+
+
+class Workers(dict[int, WorkerState]):
+    """The workers of a run by number, and what they have reported together."""
+
+    def of(self, client: str) -> WorkerState | None:
+        """By Locust's name."""
+        return next((worker for worker in self.values() if worker.client == client), None)
+
+    def total(self, name: str) -> int:
+        return sum(worker.last_report.get(name) or 0 for worker in self.values())
+
+    @property
+    def agents(self) -> int:
+        """Agents that are there, connected or not."""
+        return sum(worker.last_report.get("agents") or 0 for worker in self.values() if not worker.lost)
+
+    def counts(self) -> Counts:
+        """What has ended, in the order of the vocabulary."""
+        reports = [worker.last_report.get("counts", {}) for worker in self.values()]
+        found = {name: [counts[name] for counts in reports if name in counts] for name in OPERATIONS}
+        return {name: (sum(n for n, _ in some), sum(bad for _, bad in some)) for name, some in found.items() if some}
+
+    def http_statuses(self) -> dict[str, int]:
+        """With which HTTP statuses handshakes were refused so far, and how often."""
+        found: Counter[str] = Counter()
+        for worker in self.values():
+            for counts in (worker.last_report.get("connection_failures") or {}).get("by_stage", {}).values():
+                found.update(counts)
+        return dict(found)
 
 
 def problem_of(worker: WorkerState, secret: str, nonce: str, *, secret_is_shared: bool) -> CannotRunError | None:
@@ -143,7 +198,7 @@ def be_patient() -> None:
     runners.HEARTBEAT_LIVENESS = LOST_AFTER_S
 
 
-def connected(runner: runners.MasterRunner, client: str) -> bool:
+def connected(runner: MasterRunner, client: str) -> bool:
     """Whether a worker's connection stands. Its kernel closes it when its process has ended, however that was, and
     keeps it for one that stands still. With ROUTER_MANDATORY a send fails when it is closed."""
     socket = runner.server.socket

@@ -266,5 +266,5 @@ class RunControl:
 
     def _has_figures(self) -> bool:
         """Whether Locust's statistics have every operation that the load has counted."""
-        counts, entries = self.load.counts() if self.load is not None else {}, self._runner.stats.entries
+        counts, entries = self.load.workers.counts() if self.load is not None else {}, self._runner.stats.entries
         return all((name, "") in entries and entries[name, ""].num_requests >= n for name, (n, _) in counts.items())

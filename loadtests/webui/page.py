@@ -62,7 +62,7 @@ def facts(run: OwnRun, load: MasterRun | None, phase: Phase, kind: str = "Storag
 
 def _facts_of_load(load: MasterRun, phase: Phase) -> dict[str, str]:
     if not phase.busy:
-        return {"Operations begun": str(load.begun)}
+        return {"Operations begun": str(load.workers.total("begun"))}
     tick = load.tick
     left_s = tick.get("left_s", load.timeline.duration_s) if phase is Phase.RUNNING else 0
     return {
@@ -82,7 +82,7 @@ def render(control: RunControl) -> str:
     run, load, phase = control.run, control.load, control.phase
     own = phase if run is control.conductor.current or not control.problems else _ended(run)
     kind = "Target" if control.target else "Storage"
-    lines = operation_lines(load.counts(), load.window) if load is not None else []
+    lines = operation_lines(load.workers.counts(), load.window) if load is not None else []
     return TEMPLATES.get_template("run.html").render(
         kind=kind,
         title=f"{run.scenario} on {run.subject}" if run is not None else "No run yet",

@@ -26,7 +26,7 @@ from loadtests.users.agent import Agent
 def problems(*arguments: str) -> list[str]:
     parser = argument_parser.get_empty_argument_parser(default_config_files=[])
     argument_parser.setup_parser_arguments(parser)
-    return problems_of_options(parser.parse_args(list(arguments)))
+    return list(problems_of_options(parser.parse_args(list(arguments))))
 
 
 @pytest.mark.parametrize(
