@@ -137,14 +137,11 @@ class LiveStatistics:
             # A refusal is a correct answer of another kind: no part of the latency, and a name of its own.
             feed_locust(self._stats, f"{name} (refused)" if refused else name, some, now_s)
             if not refused:
-                self._count(name, some)
+                ended, failed = self.counts.get(name, (0, 0))
+                self.counts[name] = ended + some.count, failed + sum(count for _, count in some.errors())
                 into = self._latency.setdefault(name, histogram())
                 for value, count in some.times_us():
                     into.record_value(value, count)
-
-    def _count(self, name: str, some: Counted) -> None:
-        ended, failed = self.counts.get(name, (0, 0))
-        self.counts[name] = ended + some.count, failed + sum(count for _, count in some.errors())
 
     def take_latency(self) -> Latency:
         """The histograms since the last call, for the master's `LiveWindow`."""

@@ -157,7 +157,10 @@ class Recorder:
             self._write(pending, _OUTCOME["unknown"], _ERROR["run_ended"], ended)
         self._in_flight.clear()
         self.flush()
-        self._close()
+        try:
+            self._sink.close()
+        except OSError as error:
+            self._fail(error)
         return self.totals()
 
     def _reserve(self, seq: int) -> None:
@@ -197,12 +200,6 @@ class Recorder:
         except (OSError, pa.ArrowException) as error:
             self._fail(error)
             self._lost += len(rows)
-
-    def _close(self) -> None:
-        try:
-            self._sink.close()
-        except OSError as error:
-            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         if not self._error:

@@ -71,12 +71,7 @@ def to_batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
 
 def _column(rows: Rows, field: pa.Field) -> pa.Array:
     # Not pa.array: with numpy's values it imports pandas first, and the load stood still for 250 ms (measured).
-    values = np.ascontiguousarray(rows[field.name])
-    return pa.Array.from_buffers(field.type, len(values), [_validity(values, field.name), pa.py_buffer(values)])
-
-
-def _validity(values: npt.NDArray[Any], name: str) -> pa.Buffer | None:
-    if name not in _NULLS:
-        return None
-    valid = values != _NULLS[name]
-    return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    values, valid = np.ascontiguousarray(rows[field.name]), None
+    if field.name in _NULLS and not (known := values != _NULLS[field.name]).all():
+        valid = pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.Array.from_buffers(field.type, len(values), [valid, pa.py_buffer(values)])

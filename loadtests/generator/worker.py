@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from itertools import count
 from typing import Any
 
 import gevent
@@ -62,14 +61,12 @@ class ClockProbe:
 
     def _measure(self) -> runmessages.ClockOffset:
         """The best of twenty pings, or of those that fit into some seconds."""
-        best: runmessages.ClockOffset | None = None
-        until = time.monotonic() + _WITHIN_S
-        for number in count(1):
-            measured = self._ping()
-            best = measured if best is None or measured.error_ns < best.error_ns else best
-            if number == _PINGS or time.monotonic() > until:
-                return best
-        raise AssertionError
+        until, best = time.monotonic() + _WITHIN_S, self._ping()
+        for _ in range(_PINGS - 1):
+            if time.monotonic() > until:
+                break
+            best = min(best, self._ping(), key=lambda offset: offset.error_ns)
+        return best
 
     def _ping(self) -> runmessages.ClockOffset:
         self._pong, sent_ns = AsyncResult(), time.monotonic_ns()

@@ -29,7 +29,7 @@ from loadtests.scenario import RunPlan
 from loadtests.users.agent import Agent
 from loadtests.users.clock import Clock
 from loadtests.users.customer import Customer
-from loadtests.users.load import Load, Share
+from loadtests.users.load import Load
 
 GRACE_S: Final = 5.0
 """How long operations under way may take to end when the run ends."""
@@ -97,7 +97,7 @@ class WorkerRun:
         monotonic_ns, unix_ns = asked["clock"]
         clock = Clock(origin_ns, unix_ns - monotonic_ns + plan.origin_ns)
         self.recorder = Recorder(self._sink(plan, asked), origin_ns, self._take)
-        self.load = Load(plan, Share(self.number, int(asked["workers"])), clock, self.recorder)
+        self.load = Load(plan, self.number, int(asked["workers"]), clock, self.recorder)
         self._reporters: list[gevent.Greenlet] = []
         self._ended: Event | None = None
 

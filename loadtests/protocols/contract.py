@@ -118,14 +118,6 @@ class Client(Protocol):
         """`connection.close`, before the WebSocket is closed. Ends with a Reply of that key."""
 
 
-def _same_url(url: str, _: Identity) -> str:
-    return url
-
-
-def _no_headers(_: Identity) -> Mapping[str, str]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Spec:
     """A protocol. `operations` are those that it can carry, `one_way` those of them without a reply of their own."""
@@ -136,9 +128,9 @@ class Spec:
     operations: frozenset[str]
     client: Callable[[Identity, Mapping[str, Option]], Client]
     one_way: frozenset[str] = frozenset()
-    url: Callable[[str, Identity], str] = _same_url
+    url: Callable[[str, Identity], str] = lambda url, _: url
     """The address of a connection, from that of the target: path and query."""
-    headers: Callable[[Identity], Mapping[str, str]] = _no_headers
+    headers: Callable[[Identity], Mapping[str, str]] = lambda _: {}
     """Further header fields of the handshake, cookies included."""
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     """Names with their defaults, which show the type."""

@@ -1,5 +1,7 @@
 """A customer: arrives by the schedule, offers a chat, waits for an answer, converses, leaves."""
 
+from collections.abc import Callable
+
 from loadtests.protocols.contract import Push, Reply, chat_topic, key_text
 from loadtests.scenario.arrivals import Arrival
 from loadtests.users.agenda import Waiter
@@ -85,8 +87,7 @@ class Customer:
             if reply.outcome not in ("ok", "unknown"):
                 outcome, error = reply.outcome, reply.error
                 return False
-            while not (self.answered or self._gone or self.waiter.until(began_ns + self.load.patience_ns)):
-                pass
+            self._wait(began_ns + self.load.patience_ns, lambda: self.answered)
             outcome, error = self._outcome_of_waiting()
         finally:
             self.load.recorder.end(self.answer, outcome, error)
@@ -102,7 +103,7 @@ class Customer:
         received_ns = self.load.clock.now()
         for _ in range(self.load.random.randint(wanted.min, wanted.max)):
             due_ns = received_ns + self.load.pause_ns()
-            self._sleep_until(due_ns)
+            self._wait(due_ns)
             if self._gone:
                 return
             expected = self.messages + 1
@@ -113,9 +114,7 @@ class Customer:
             received_ns = self.load.clock.now()
 
     def _await_message(self, expected: int) -> None:
-        patient_until_ns = self.load.clock.now() + self.load.patience_ns
-        while self.messages < expected and not self._gone and not self.waiter.until(patient_until_ns):
-            pass
+        self._wait(self.load.clock.now() + self.load.patience_ns, lambda: self.messages >= expected)
 
     def _disconnect(self) -> None:
         if self.session is not None and not self.lost:
@@ -126,8 +125,8 @@ class Customer:
     def _gone(self) -> bool:
         return self.lost or self.leaving
 
-    def _sleep_until(self, due_ns: int) -> None:
-        while not self._gone and not self.waiter.until(due_ns):
+    def _wait(self, until_ns: int, done: Callable[[], bool] = lambda: False) -> None:
+        while not (done() or self._gone or self.waiter.until(until_ns)):
             pass
 
     def _on_lost(self, _error: str, _detail: str) -> None:

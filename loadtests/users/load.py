@@ -91,29 +91,20 @@ class Causes:
         return (None, None) if pending is None else (pending[-2], pending[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Which part of the load is this worker's: `worker` of `workers`. One that came later has a number beyond, and no
-    share of the arrivals."""
-
-    worker: int
-    workers: int
-
-
 class Load:
-    """What the agents and customers of one worker share."""
+    """What the agents and customers of one worker share: part `worker` of `workers` of the load. A worker that came
+    later has a number beyond, and no part of the arrivals."""
 
-    def __init__(self, plan: RunPlan, share: Share, clock: Clock, recorder: OperationRecorder) -> None:
+    def __init__(self, plan: RunPlan, worker: int, workers: int, clock: Clock, recorder: OperationRecorder) -> None:
         self.plan = plan
-        self.share = share
-        self.worker = share.worker
+        self.worker, self._workers = worker, workers
         self.clock = clock
         self.recorder = recorder
         self.scenario: Scenario = parse_scenario(plan.scenario, "scenario.yaml")
         self.timeline: StageTimeline = timeline(self.scenario.stages)
         self.protocol = parse_protocol(plan.protocol)
-        self.people = People.of(self.scenario.locales, plan.seed, share.worker)
-        self.random = random.Random(f"acts {plan.seed} {share.worker}")  # noqa: S311  no secrets
+        self.people = People.of(self.scenario.locales, plan.seed, worker)
+        self.random = random.Random(f"acts {plan.seed} {worker}")  # noqa: S311  no secrets
         self.endpoints: list[AccountEndpoint] = []
         self.patience_ns = int(self.scenario.customer.patience_s * 1e9)
         self.think_ns = self._lognormal(self.scenario.agent.think)
@@ -132,26 +123,15 @@ class Load:
         self.crashes: Counter[str] = Counter()
         """Faults of our own, with how often each happened."""
         self.ending = False
-        self._users, self._agents, self._connections = count(), count(), count()
-        self._keys = count(first_key(plan, share.worker))
-        self._timeouts_s = {name: self.scenario.timeout_s(name) for name in (*TIMED_OPERATIONS, "default")}
+        self.next_user, self.next_connection = count().__next__, count().__next__
+        self.new_key = count(first_key(plan, worker)).__next__
+        self._agents = count()
+        self.timeouts_s = {name: self.scenario.timeout_s(name) for name in (*TIMED_OPERATIONS, "default")}
         self._greenlets, self._crowd = Group(), Group()
 
-    def new_key(self) -> int:
-        return next(self._keys)
-
-    def timeout_s(self, operation: str) -> float:
-        return self._timeouts_s[operation]
-
-    def next_user(self) -> int:
-        return next(self._users)
-
-    def next_connection(self) -> int:
-        return next(self._connections)
-
     def agent_endpoint(self) -> AccountEndpoint:
-        """Agents fill the account_endpoints in turn, over all workers."""
-        return self.endpoints[(next(self._agents) * self.share.workers + self.worker) % len(self.endpoints)]
+        """Agents fill the endpoints in turn, over all workers."""
+        return self.endpoints[(next(self._agents) * self._workers + self.worker) % len(self.endpoints)]
 
     def customer_endpoint(self, arrival: Arrival) -> AccountEndpoint:
         return self.endpoints[int(arrival.account * len(self.endpoints))]
@@ -205,7 +185,7 @@ class Load:
     def _arrive(self, starts_ns: int, customer: "Callable[[Load, Arrival, int], Customer]") -> None:
         kind = self.scenario.customer.arrivals
         schedule = arrivals(self.timeline.segments(), kind, self.plan.seed)
-        for arrival in thinned(schedule, self.worker, self.share.workers) if self.worker < self.share.workers else ():
+        for arrival in thinned(schedule, self.worker, self._workers) if self.worker < self._workers else ():
             due_ns = starts_ns + int(arrival.at_s * 1e9)
             sleep_until(self.clock.origin_ns + due_ns)
             self._crowd.spawn(self.guarded, customer(self, arrival, due_ns).live)

@@ -90,7 +90,7 @@ class Session:
         pending = self._recorder.begin(self.who, "connection.create", key, None, planned_ns)
         outcome, error, ended_ns = "unknown", "cut_off", None
         try:
-            outcome, error, ended_ns = self._create(key, planned_ns, self._load.timeout_s("connection.create"))
+            outcome, error, ended_ns = self._create(key, planned_ns, self._load.timeouts_s["connection.create"])
         except BaseException as fault:  # this user is being killed: only this frame has the connection yet
             error = local_error(fault) or self._cut_short
             self.drop()
@@ -108,8 +108,11 @@ class Session:
         try:
             # Guarded: the connection only logs what these raise.
             pushed, ended = (partial(self._load.guarded, handle) for handle in (self._pushed, self._ended))
+            spec, identity, account = self._load.protocol.spec, self._identity, self._account
+            url, headers = spec.url(account.url, identity), spec.headers(identity)
+            endpoint = Endpoint(url, spec.subprotocols, headers, account.networks)
             self._connection = Connection.open(
-                self._endpoint(), self._client, timeout_s=timeout_s, on_push=pushed, on_lost=ended
+                endpoint, self._client, timeout_s=timeout_s, on_push=pushed, on_lost=ended
             )
         except ConnectionFailed as failure:
             self._load.note_connection_failure(planned_ns, failure)
@@ -122,10 +125,6 @@ class Session:
         self._heartbeat_ns = int(heartbeat_s(named) * 1e9)
         self._note_sent()
         return reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
-
-    def _endpoint(self) -> Endpoint:
-        spec, endpoint, identity = self._load.protocol.spec, self._account, self._identity
-        return Endpoint(spec.url(endpoint.url, identity), spec.subprotocols, spec.headers(identity), endpoint.networks)
 
     def request(  # noqa: PLR0913  by keyword
         self,
@@ -142,26 +141,22 @@ class Session:
         key = self._load.new_key() if key is None else key
         command = Command(operation, key, topic, chat, text)
         frames = self._client.close(key) if operation == "connection.close" else self._client.send(command)
-        return self._perform(command, frames, planned_ns)
-
-    def _perform(self, command: Command, frames: Sequence[Frame], planned_ns: int) -> Reply:
-        operation, key = command.operation, command.key
-        chat = command.chat or chat_of_topic(command.topic)
-        pending = self._recorder.begin(self.who, operation, key, chat_number(chat) if chat else None, planned_ns)
+        about = chat or chat_of_topic(topic)
+        pending = self._recorder.begin(self.who, operation, key, chat_number(about) if about else None, planned_ns)
         if operation in PUBLISHING:
             self._load.causes.note(key, pending)
             if operation == "message.send":
                 self._own.add(key)
         outcome, error, ended_ns, sequence = "unknown", "cut_off", None, None
         try:
-            reply, ended_ns = self._send(key, frames, self._load.timeout_s(operation))
+            reply, ended_ns = self._send(key, frames, self._load.timeouts_s[operation])
             outcome, error, ended_ns = reply.outcome, reply.error, ended_ns - self._load.clock.origin_ns
             sequence = reply.sequence
         except BaseException as fault:
             error = local_error(fault) or self._cut_short
             raise
         finally:
-            self._recorder.end(pending, outcome, error, ended_ns, TopicPosition(_topic_name(command.topic), sequence))
+            self._recorder.end(pending, outcome, error, ended_ns, TopicPosition(_topic_name(topic), sequence))
         return reply
 
     @property
@@ -196,7 +191,7 @@ class Session:
         self._note_sent()
         if not frames:
             return
-        reply, _ = connection.request(key, frames, self._load.timeout_s("default"))
+        reply, _ = connection.request(key, frames, self._load.timeouts_s["default"])
         if reply.error == "timeout" and self._connection is connection:
             self.drop()
             self._on_lost("cut_off", "the pod did not answer a heartbeat")

@@ -9,8 +9,8 @@ from time import monotonic
 from loadtests.protocols.contract import Client, Frame, Push, Reply, Send
 from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.frames import Incoming, client_frame
-from loadtests.wire.opening import WRITE, Endpoint, Opening, allowed, receive_some, send_all
-from loadtests.wire.race import Address, Race, in_order, literal_address, resolution_failed
+from loadtests.wire.opening import WRITE, Endpoint, Opening, race_to, receive_some, send_all
+from loadtests.wire.race import Address, in_order, resolution_failed
 from loadtests.wire.transport import Transport
 
 
@@ -136,9 +136,8 @@ class BlockingConnection:
 def reach(host: str, port: int, timeout_s: float, networks: Sequence[str] = ()) -> None:
     """Connects and closes. Raises ConnectionFailed when no address accepts a connection within `timeout_s`."""
     waiting = ThreadWaiting(timeout_s)
-    addresses = literal_address(host, port) or allowed(host, waiting.resolve(host, port), networks)
-    race = Race(host, port, addresses, waiting.new_socket)
+    race = race_to(host, port, networks, waiting)
     try:
-        race.run(waiting.wait_writable).close()
+        race.run().close()
     except TimeIsOver:
         raise ConnectionFailed("timeout", f"{race.report()} within {timeout_s:g} s", connected=False) from None

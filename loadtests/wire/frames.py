@@ -111,7 +111,11 @@ class Incoming:
                 self.unusual = False
                 return messages
         self.unusual = True
-        self._feed(data)
+        if data:
+            self._protocol.receive_data(data)
+            self._unaccounted += len(data)
+        else:
+            self._protocol.receive_eof()
         return messages + self._completed()
 
     def answers(self) -> bytes:
@@ -123,13 +127,6 @@ class Incoming:
         if self._protocol.state is OPEN:
             self._protocol.send_close(code)
         return self.answers()
-
-    def _feed(self, data: bytes) -> None:
-        if data:
-            self._protocol.receive_data(data)
-            self._unaccounted += len(data)
-        else:
-            self._protocol.receive_eof()
 
     def _completed(self) -> list[Frame]:
         messages: list[Frame] = []

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
@@ -14,7 +14,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from loadtests.destinations import AddressRefused, permitted
 from loadtests.sanitize import sanitize
 from loadtests.wire.failures import ConnectionFailed, DestinationRefused, exhausted, local_error
-from loadtests.wire.race import Address, Race, literal_address
+from loadtests.wire.race import Address, Race, Waiting, literal_address
 from loadtests.wire.response import described, protocol_of
 from loadtests.wire.transport import PlainTransport, TlsTransport, Transport
 from loadtests.wire.upgrade import Upgrade
@@ -25,21 +25,6 @@ WRITE: Final = 2
 
 _UNKNOWN_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
 """OpenSSL's verify codes of a chain that ends with no authority that is trusted here."""
-
-
-class Waiting(Protocol):
-    """How an opening waits. An exception that ends a wait early passes through the opening."""
-
-    def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """Raises ConnectionFailed."""
-
-    def new_socket(self, family: int, kind: int) -> socket.socket: ...
-
-    def wait_writable(self, sockets: Sequence[socket.socket], timeout_s: float | None) -> Sequence[socket.socket]:
-        """Those that are writable or have failed, once there is one; none of them when `timeout_s` is over."""
-
-    def wait(self, descriptor: int, event: int, timeout_s: float | None = None) -> bool:
-        """Waits for READ or WRITE; False when `timeout_s` is over."""
 
 
 class Endpoint(NamedTuple):
@@ -87,10 +72,8 @@ class Opening:
             raise ConnectionFailed(code, f"{self._where}: {error or type(error).__name__}", sent=self._sent) from None
 
     def _run(self) -> tuple[Transport, bytes]:
-        host, port = self._uri.host, self._uri.port
-        addresses = literal_address(host, port) or allowed(host, self._waiting.resolve(host, port), self._networks)
-        self._race = Race(host, port, addresses, self._waiting.new_socket)
-        connected = self._race.run(self._waiting.wait_writable)
+        self._race = race_to(self._uri.host, self._uri.port, self._networks, self._waiting)
+        connected = self._race.run()
         self._connected = True
         try:
             transport = self._secure(connected) if self._uri.secure else PlainTransport(connected)
@@ -132,7 +115,13 @@ class Opening:
         return self._upgrade.run(send, receive)
 
 
-def allowed(host: str, addresses: Sequence[Address], networks: Sequence[str]) -> list[Address]:
+def race_to(host: str, port: int, networks: Sequence[str], waiting: Waiting) -> Race:
+    """Raises ConnectionFailed when the name is not known, or stands for no address in `networks`."""
+    addresses = literal_address(host, port) or _allowed(host, waiting.resolve(host, port), networks)
+    return Race(host, port, addresses, waiting)
+
+
+def _allowed(host: str, addresses: Sequence[Address], networks: Sequence[str]) -> list[Address]:
     """The addresses that the host may stand for. Raises DestinationRefused when there is none."""
     try:
         left = permitted(host, tuple(map(str, addresses)), tuple(networks))

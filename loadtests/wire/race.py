@@ -7,11 +7,11 @@ the others are closed. An address that does not answer costs 250 ms, not the tim
 import errno
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from loadtests.wire.failures import ConnectionFailed, exhausted, local_error
 
@@ -30,9 +30,19 @@ class Address(NamedTuple):
         return str(self.address[0])
 
 
-NewSocket = Callable[[int, int], socket.socket]
-Wait = Callable[[Sequence[socket.socket], float | None], Sequence[socket.socket]]
-"""Waits until at least one of the sockets is writable or has failed, for so many seconds at most; returns those."""
+class Waiting(Protocol):
+    """How an opening waits. An exception that ends a wait early passes through the opening."""
+
+    def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Raises ConnectionFailed."""
+
+    def new_socket(self, family: int, kind: int) -> socket.socket: ...
+
+    def wait_writable(self, sockets: Sequence[socket.socket], timeout_s: float | None) -> Sequence[socket.socket]:
+        """Those that are writable or have failed, once there is one; none of them when `timeout_s` is over."""
+
+    def wait(self, descriptor: int, event: int, timeout_s: float | None = None) -> bool:
+        """Waits for READ or WRITE; False when `timeout_s` is over."""
 
 
 def literal_address(host: str, port: int) -> list[Address]:
@@ -61,19 +71,18 @@ def resolution_failed(host: str, error: Exception) -> ConnectionFailed:
 class Race:
     """Attempts to connect to one of the addresses. `report` names each one tried so far."""
 
-    def __init__(self, host: str, port: int, addresses: Sequence[Address], new_socket: NewSocket) -> None:
-        """`new_socket(family, type)` makes sockets."""
+    def __init__(self, host: str, port: int, addresses: Sequence[Address], waiting: Waiting) -> None:
         self._where = f"{host}:{port}"
         self._host = host
-        self._waiting = list(addresses)
-        self._new_socket = new_socket
+        self._left = list(addresses)
+        self._waiting = waiting
         self._open: dict[socket.socket, Address] = {}
         self._failed: list[tuple[Address, OSError]] = []
 
-    def run(self, wait: Wait) -> socket.socket:
+    def run(self) -> socket.socket:
         """The connected, non-blocking socket. Raises ConnectionFailed; leaves no other socket open."""
         try:
-            winner = self._run(wait)
+            winner = self._run()
             if winner is not None:
                 del self._open[winner]
                 return winner
@@ -82,16 +91,19 @@ class Race:
                 loser.close()
         raise self._failure()
 
-    def _run(self, wait: Wait) -> socket.socket | None:
+    def _run(self) -> socket.socket | None:
         due = monotonic()
-        while self._open or self._waiting:
-            if self._waiting and (not self._open or monotonic() >= due):
-                winner = self._start(self._waiting.pop(0))
+        while self._open or self._left:
+            if self._left and (not self._open or monotonic() >= due):
+                winner = self._start(self._left.pop(0))
                 due = monotonic() + ATTEMPT_DELAY_S
             else:
-                ready = wait(list(self._open), max(due - monotonic(), 0.0) if self._waiting else None)
+                patience_s = max(due - monotonic(), 0.0) if self._left else None
+                ready = self._waiting.wait_writable(list(self._open), patience_s)
                 failed_before = len(self._failed)
-                winner = next((s for s in ready if self._has_connected(s, _error_of(s))), None)
+                winner = next(
+                    (s for s in ready if self._has_connected(s, s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))), None
+                )
                 due = monotonic() if len(self._failed) > failed_before else due
             if winner is not None:
                 return winner
@@ -100,7 +112,7 @@ class Race:
     def _start(self, address: Address) -> socket.socket | None:
         """Begins an attempt; the socket where it has succeeded already."""
         try:
-            attempt = self._new_socket(address.family, socket.SOCK_STREAM)
+            attempt = self._waiting.new_socket(address.family, socket.SOCK_STREAM)
         except OSError as error:
             self._failed.append((address, error))
             return None
@@ -150,15 +162,11 @@ class Race:
         """Whether this host has an address from which that one is reached: without one (IPv6 is switched off, say)
         `connect` fails with EADDRNOTAVAIL, too. A datagram socket needs no port of TCP's, and sends nothing here."""
         try:
-            with self._new_socket(address.family, socket.SOCK_DGRAM) as probe:
+            with self._waiting.new_socket(address.family, socket.SOCK_DGRAM) as probe:
                 probe.connect(address.address)
         except OSError:
             return False
         return True
-
-
-def _error_of(attempt: socket.socket) -> int:
-    return attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def _text(error: OSError) -> str:

@@ -20,12 +20,9 @@ from loadtests.wire.response import SWITCHING, ResponseHead, described
 GRACE_S: Final = 1.0
 """How long the rest of a refusal's head is waited for once its status line is there."""
 
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _SHOWN: Final = {
-    301: ("Location",),
-    302: ("Location",),
-    303: ("Location",),
-    307: ("Location",),
-    308: ("Location",),
+    **dict.fromkeys(_REDIRECTS, ("Location",)),
     401: ("WWW-Authenticate",),
     407: ("Proxy-Authenticate",),
     426: ("Upgrade", "Sec-WebSocket-Version"),
@@ -34,7 +31,6 @@ _SHOWN: Final = {
 """The header fields that explain a status; Retry-After explains every one."""
 
 _RELEVANT: Final = ("upgrade", "connection", "sec-websocket-")
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TLS_EXPECTED: Final = (b"to an https server", b"to https port", b"ssl-enabled server port")
 """How Go, nginx and Apache answer plain HTTP on a port of TLS."""
 
@@ -63,9 +59,7 @@ class Upgrade:
         broken: Exception | None = None
         try:
             send(self._request())
-        except (
-            OSError
-        ) as error:  # a server that refuses and closes at once has sent the reason, which can still be read
+        except OSError as error:  # a server that refuses and closes at once has sent a reason that can still be read
             broken = error
         try:
             while not self._take(receive(self._patience_s())):

@@ -58,7 +58,7 @@ def addresses(*hosts: str, port: int) -> list[Address]:
 
 
 def run(waiting: Any, found: list[Address]) -> socket.socket:
-    winner = Race("pod.test", found[0].address[1], found, waiting.new_socket).run(waiting.wait_writable)
+    winner = Race("pod.test", found[0].address[1], found, waiting).run()
     assert winner.gettimeout() == 0
     return winner
 
@@ -120,7 +120,7 @@ def test_all_that_failed_are_named_with_their_errors(waiting: Any) -> None:
 
 def test_no_address_is_a_failure_of_the_resolver(waiting: Any) -> None:
     with pytest.raises(ConnectionFailed) as failed:
-        Race("pod.test", 80, [], waiting.new_socket).run(waiting.wait_writable)
+        Race("pod.test", 80, [], waiting).run()
     assert (failed.value.error, failed.value.detail) == ("dns", "pod.test:80: no address")
 
 

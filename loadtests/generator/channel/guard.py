@@ -7,7 +7,7 @@ What is refused is reported once for each reason.
 import logging
 from collections import Counter
 from collections.abc import Callable, Container
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from locust.rpc import Message
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
@@ -77,8 +77,7 @@ def guard(runner: MasterRunner, most_workers: int | None = None) -> None:
 def refusals_of(runner: MasterRunner) -> Refusals:
     """What the runner's socket has refused so far."""
     server: Any = runner.server
-    refusals: Refusals = server.refusals
-    return refusals
+    return cast(Refusals, server.refusals)
 
 
 def _fits(runner: MasterRunner, client_id: str, msg: Message, joined: Container[str]) -> bool:

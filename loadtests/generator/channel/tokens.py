@@ -22,7 +22,11 @@ _state = {"forks": False}
 
 def note_options(options: Namespace) -> None:
     """Notes whether this process forks its workers, before it does."""
-    _state["forks"] = bool(getattr(options, "processes", None)) and not getattr(options, "worker", False)
+    _state["forks"] = _forks(options)
+
+
+def _forks(options: Namespace) -> bool:
+    return bool(getattr(options, "processes", None)) and not getattr(options, "worker", False)
 
 
 def forks_workers() -> bool:
@@ -41,9 +45,7 @@ def token() -> str:
 def problems_of_token(options: Namespace) -> list[str]:
     """What keeps a master and a worker that are started apart from joining; one sentence."""
     apart = getattr(options, "master", False) or getattr(options, "worker", False)
-    if getattr(options, "processes", None) and not getattr(options, "worker", False):
-        return []
-    if not apart or join_secret(os.environ)[0]:
+    if _forks(options) or not apart or join_secret(os.environ)[0]:
         return []
     role = "--worker" if options.worker else "--master"
     return [f"{role} needs {JOIN_TOKEN} or {TOKEN_SECRET} in the environment, the same text for master and workers"]
