@@ -106,7 +106,6 @@ class Counted:
         return list(zip(((found & 255) << (found >> 8)).tolist(), self._buckets[found].tolist(), strict=True))
 
     def errors(self) -> list[tuple[str, int]]:
-        """Error → how often."""
         return [(ERRORS[code], int(self._errors[code])) for code in np.flatnonzero(self._errors)]
 
 
@@ -114,7 +113,6 @@ class LiveStatistics:
     """A worker's live figures. Give `take_rows` to the recorder as its `on_rows`."""
 
     def __init__(self, stats: RequestStats, clock: Callable[[], float] = time.time) -> None:
-        """`stats` are those of Locust's environment."""
         self._stats = stats
         self._clock = clock
         self._due = clock() + INTERVAL_S

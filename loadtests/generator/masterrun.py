@@ -37,8 +37,6 @@ _log = logging.getLogger(__name__)
 
 
 class MasterRun:
-    """One run, from its plan to its last row."""
-
     def __init__(self, runner: MasterRunner, prepared: Prepared) -> None:
         self.plan = prepared.plan
         self.scenario = parse_scenario(self.plan.scenario, "scenario.yaml")

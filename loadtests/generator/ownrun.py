@@ -76,7 +76,6 @@ class OwnRun:
     """Set when the conductor has ended."""
 
     def take(self, report: dict[str, Any]) -> None:
-        """Applies one report of the conductor."""
         self.step = report.get("step", self.step)
         self.directory = report.get("directory", self.directory)
         if "checked" in report:

@@ -71,7 +71,6 @@ class Recorder:
         self._flusher = gevent.spawn(self._flush_for_ever)
 
     def now_ns(self) -> int:
-        """Now, in ns since the run's origin."""
         return monotonic_ns() - self._origin_ns
 
     def begin(
@@ -113,7 +112,6 @@ class Recorder:
         return ended
 
     def push(self, who: Who, operation: str, key: int, chat: int | None, times: PushTimes) -> None:
-        """A push came: its row, whole."""
         if not self._drained:
             seq = self._begun
             self._begun = seq + 1

@@ -65,7 +65,6 @@ def check(rows: Rows, pods: int) -> None:
 
 
 def to_batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
-    """The rows as one batch of the operations table."""
     return pa.record_batch([_column(rows, field) for field in schema], schema=schema)
 
 

@@ -110,12 +110,10 @@ class WorkerSide:
 
     @property
     def ran(self) -> bool:
-        """Whether there has been a run."""
         return self._run is not None
 
     @property
     def busy(self) -> bool:
-        """Whether a run is under way."""
         return self._run is not None and not self._run.ended
 
     def note_crash(self, error: BaseException) -> None:

@@ -62,8 +62,6 @@ class JsonRpcClient:
 
 
 class JsonRpcServer:
-    """The server half."""
-
     def request(self, frame: Frame) -> Request:
         message = _message(frame)
         params = message.get("params", {})

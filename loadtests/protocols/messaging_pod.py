@@ -70,8 +70,6 @@ class MessagingPodClient:
 
 
 class MessagingPodServer:
-    """The server half."""
-
     def request(self, frame: Frame) -> Request:
         message = json_object(frame)
         return checked_request(message.pop("type", None), message.pop("key", None), message)

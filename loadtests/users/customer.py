@@ -28,7 +28,6 @@ class Customer:
         self.messages = 0
 
     def live(self) -> None:
-        """From arrival to leaving."""
         self.load.customers.add(self)
         self.load.note_start(self.arrival, self.due_ns)
         try:

@@ -118,7 +118,6 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """Whether a request is waiting for its reply."""
         return bool(self._waiting)
 
     def request(self, key: int, messages: Sequence[Frame], timeout_s: float) -> TimedReply:

@@ -53,7 +53,6 @@ def client_frame(message: Frame) -> bytes:
 
 
 def message_bytes(message: Frame) -> int:
-    """The size of a message's payload."""
     return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
 
 

@@ -94,7 +94,6 @@ class ResponseHead:
 
     @property
     def rest(self) -> bytes:
-        """What arrived behind the head."""
         return bytes(self._buffer) if self.complete else b""
 
     def field(self, name: str) -> bytes | None:

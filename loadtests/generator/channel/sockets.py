@@ -89,7 +89,6 @@ class MasterSocket(zmqrpc.Server):
             raise RPCError(f"Socket bind failure: {error}") from error
 
     def recv_from_client(self) -> tuple[str, Message]:
-        """The next message that is valid; others are refused."""
         while True:
             try:
                 frames = self.socket.recv_multipart(copy=False)
@@ -161,8 +160,6 @@ class MasterSocket(zmqrpc.Server):
 
 
 class WorkerSocket(zmqrpc.Client):
-    """A worker's socket."""
-
     def __init__(self, host: str, port: int, identity: str) -> None:
         zmqrpc.BaseSocket.__init__(self, zmq.DEALER, self.ipv4_only(host, port))
         public, secret = _keys_of(os.getpid())  # a fork has others
