@@ -18,7 +18,8 @@ from loadtests.sanitize import sanitize, sanitize_error
 from loadtests.wire.failures import ConnectionFailed, TimedReply, local_error, no_reply
 from loadtests.wire.frames import Incoming, client_frame, message_bytes
 from loadtests.wire.greenlets import open_websocket
-from loadtests.wire.opening import READ, RECEIVE_BYTES, WRITE, Endpoint
+from loadtests.wire.opening import READ, RECEIVE_BYTES, Endpoint
+from loadtests.wire.outgoing import Outgoing, broken_by
 from loadtests.wire.transport import Transport
 
 GOING_AWAY: Final = 1001
@@ -27,9 +28,6 @@ GOING_AWAY: Final = 1001
 LINGER_S: Final = 1.0
 """How long the server has to close the TCP connection after the closing handshake, so that the port in TIME_WAIT is
 its own."""
-
-MAX_UNSENT_BYTES: Final = 16 << 20
-"""Bytes kept for a server that does not read; more breaks the connection."""
 
 FLOOD: Final = 50_000
 FLOOD_WITHIN_NS: Final = 10_000_000_000
@@ -56,19 +54,16 @@ class Connection:
 
     __slots__ = (
         "_client", "_closer", "_flood", "_flood_since_ns", "_hub", "_incoming", "_linger", "_on_lost", "_on_push",
-        "_reader", "_transport", "_unsent", "_waiting", "_writer", "lost", "opened",
+        "_outgoing", "_reader", "_transport", "_waiting", "kernel_times", "lost", "opened",
     )  # fmt: skip
 
     def __init__(
-        self,
-        transport: Transport,
-        received: bytes,
-        client: Client,
-        on_push: OnPush,
-        on_lost: OnLost | None,
+        self, transport: Transport, received: bytes, client: Client, on_push: OnPush, on_lost: OnLost | None
     ) -> None:
         """Takes over a WebSocket on which `received` came behind the handshake; use `Connection.open`."""
         self._transport = transport
+        self.kernel_times = transport.kernel_times
+        """Whether the kernel stamps arrivals; else they are timed on reading, and a busy generator inflates latency."""
         # Not the protocol that shook hands: it would keep both sides' headers, 2 KB, for the life of the connection.
         self._incoming = Incoming()
         self._client = client
@@ -81,9 +76,8 @@ class Connection:
         self._closer: Greenlet | None = None
         self.lost: tuple[str, str] | None = None
         """Why the connection is no longer usable: error and a sentence; None while it is."""
-        self._unsent = b""
+        self._outgoing = Outgoing(transport, self._break)
         self._flood, self._flood_since_ns = 0, transport.received_ns
-        self._writer: Any = None
         self._linger: Any = None
         self._reader = self._hub.loop.io(transport.fileno(), READ)
         self._reader.start(self._guarded, self._read)
@@ -112,11 +106,6 @@ class Connection:
             raise ConnectionFailed("local_memory", "no memory for an open connection", sent=True) from None
 
     @property
-    def kernel_times(self) -> bool:
-        """Whether the kernel stamps arrivals; else they are timed on reading, and a busy generator inflates latency."""
-        return self._transport.kernel_times
-
-    @property
     def busy(self) -> bool:
         return bool(self._waiting)
 
@@ -138,7 +127,7 @@ class Connection:
         timer.start(self._on_timeout, key)
         try:
             data = client_frame(messages[0]) if len(messages) == 1 else b"".join(map(client_frame, messages))
-            if not self._send(data) and self.lost is not None:
+            if not self._outgoing.send(data) and self.lost is not None:
                 return no_reply(key, self.lost[0], sent=False)
             ended: TimedReply = self._hub.switch()
         finally:
@@ -159,7 +148,7 @@ class Connection:
         timer.start(self.abort)
         self._closer = getcurrent()
         try:
-            self._send(self._incoming.goodbye())
+            self._outgoing.send(self._incoming.goodbye())
             self._hub.switch()
         finally:
             self._closer = None
@@ -172,7 +161,7 @@ class Connection:
         waiting end with `cut_off`."""
         if self.lost is None:
             self._on_lost = None
-            self._send(self._incoming.goodbye(GOING_AWAY))
+            self._outgoing.send(self._incoming.goodbye(GOING_AWAY))
             self._end("cut_off", "we went away")
 
     def abort(self) -> None:
@@ -196,7 +185,7 @@ class Connection:
         except BlockingIOError:
             return
         except (OSError, MemoryError) as error:
-            self._break_by(error)
+            self._break(*broken_by(error))
             return
         if self.lost is not None:
             if not data:
@@ -217,7 +206,7 @@ class Connection:
     def _take_unusual(self, incoming: Incoming) -> None:
         answers = incoming.answers()
         if answers and self._reader is not None:
-            self._send(answers)
+            self._outgoing.send(answers)
         controls, incoming.controls = incoming.controls, 0
         if controls and self.lost is None:
             self._count_unasked(controls)
@@ -241,7 +230,7 @@ class Connection:
                 elif isinstance(received, Push):
                     self._pass_on(received)
                 elif isinstance(received, Send):
-                    self._send(b"".join(map(client_frame, received.frames)))
+                    self._outgoing.send(b"".join(map(client_frame, received.frames)))
                 else:
                     self.opened = received
                 if self.lost is not None:
@@ -272,49 +261,6 @@ class Connection:
         if waiter is not None:
             waiter.switch(no_reply(key, "timeout"))
 
-    def _on_writable(self) -> None:
-        data, self._unsent = self._unsent, b""
-        self._writer.stop()
-        if data:
-            self._send(data)
-        else:
-            self._flush()
-
-    # In the hub or in a greenlet.
-
-    def _send(self, data: bytes) -> bool:
-        """False when the connection broke before any of it was taken."""
-        if self._unsent:
-            self._unsent += data
-            if len(self._unsent) > MAX_UNSENT_BYTES:
-                self._break("cut_off", f"the server does not read: {MAX_UNSENT_BYTES:,} bytes wait to be sent")
-            return True
-        try:
-            sent = self._transport.send(data)
-        except BlockingIOError:
-            sent = 0
-        except (OSError, MemoryError) as error:
-            self._break_by(error)
-            return False
-        self._unsent = data[sent:]
-        if self._unsent or self._transport.buffers:
-            self._flush()
-        return True
-
-    def _flush(self) -> None:
-        """Watches for room as long as something is left to send, here or in the transport."""
-        try:
-            flushed = self._transport.flush()
-        except (OSError, MemoryError) as error:
-            self._break_by(error)
-            return
-        if self._unsent or not flushed:
-            self._writer = self._writer or self._hub.loop.io(self._transport.fileno(), WRITE)
-            self._writer.start(self._on_writable)
-
-    def _break_by(self, error: OSError | MemoryError) -> None:
-        self._break(local_error(error) or "cut_off", f"the connection broke: {error or type(error).__name__}")
-
     def _break(self, error: str, detail: str) -> None:
         """Ends the connection and closes its descriptor at once."""
         self._end(error, detail)
@@ -329,13 +275,12 @@ class Connection:
             self._linger.start(self._shut)
 
     def _shut(self) -> None:
-        """Closes the descriptor and every watcher."""
-        for watcher in (self._reader, self._writer, self._linger):
+        for watcher in (self._reader, self._linger):
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        self._reader = self._writer = self._linger = None
-        self._unsent = b""
+        self._reader = self._linger = None
+        self._outgoing.close()
         self._transport.close()
 
     def _report_lost(self) -> None:

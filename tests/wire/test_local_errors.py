@@ -183,7 +183,7 @@ def test_a_request_that_was_never_sent_failed_locally(error: BaseException) -> N
         connection = opened(url)
         earlier = gevent.spawn(ask, connection, "heartbeat", 1, {}, 5)
         gevent.sleep(0)
-        connection._transport = Failing(connection._transport, "send", error)
+        connection._outgoing._transport = Failing(connection._transport, "send", error)
         unsent = ask(connection, "heartbeat", 2, {}, 5).reply
         assert (unsent.outcome, unsent.error) == ("fail", "local_memory")
         sent = earlier.get(timeout=5).reply
