@@ -73,7 +73,7 @@ def _gate(study: Path, given: bool) -> int:
 
 def _report(study: Path, plots: bool) -> int:
     from reports import report_command
-    from reports.plots import drawing
+    from reports.page.plots import drawing
 
     with mock.patch.object(drawing, "draw", drawing.draw if plots else lambda findings, into: ([], "")):
         return report_command.main([str(study)])
