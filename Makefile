@@ -43,10 +43,16 @@ define compare
 endef
 
 # Modules run side by side, in the order in which they are collected; what measures time has the machine to itself
-# afterwards. Both parts run, even when the first fails.
+# afterwards. Both parts run, even when the first fails. Bytecode is kept: tests start hundreds of processes.
 define pytest
-@$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
+@unset PYTHONDONTWRITEBYTECODE; \
+$(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
 $(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
+endef
+
+# Packages are installed while the linters work.
+define prepare_tests
+@deploy/setup test & packages=$$!; $(MAKE) --no-print-directory lint; code=$$?; wait $$packages || exit; exit $$code
 endef
 
 help:  ## say what each target does (the default)
@@ -89,13 +95,11 @@ ui: .venv/ready  ## open the Locust web UI, its start form filled in with SCENAR
 	@$(BIN)/loadtests ui --storage="$$STORAGE" --runs="$$RUNS" -- "$$SCENARIO"
 
 test: .venv/ready  ## lint, then run every test
-	@deploy/setup test
-	@$(MAKE) --no-print-directory lint
+	$(prepare_tests)
 	$(call pytest)
 
 test-all: .venv/ready  ## as test, with the storage contract asked of every storage system rather than one of each kind
-	@deploy/setup test
-	@$(MAKE) --no-print-directory lint
+	$(prepare_tests)
 	$(call pytest,--every-storage)
 
 lint: .venv/ready  ## format check, lint, types, directions between rooms

@@ -28,8 +28,8 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(bare: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [str(bare / "bin" / "sh"), str(bare / "deploy" / "setup"), "servers"]
+def setup(bare: Path, what: str = "servers", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(bare / "bin" / "sh"), str(bare / "deploy" / "setup"), what]
     given = {"PATH": str(bare / "bin"), **environment}
     return subprocess.run(command, env=given, capture_output=True, text=True, timeout=30, check=False)
 
@@ -77,6 +77,34 @@ def test_services_are_forbidden_while_it_installs_and_not_after(bare: Path, befo
 
 
 @root_only
+def test_tools_of_the_tests_are_installed_together(bare: Path) -> None:
+    if POLICY.exists():
+        pytest.skip(f"this machine has a {POLICY} of its own")
+    for name in ("mariadbd", "mariadb-install-db", "redis-server"):
+        _program(bare, name, "exit 0")
+    _program(bare, "apt-get", f'echo "$*" >>{bare}/calls; {POLICY} pgbouncer start; echo $? >>{bare}/calls')
+    _program(bare, "systemctl", f'echo "$*" >>{bare}/calls')
+    done = setup(bare, "test")
+    assert done.returncode == 0, done.stderr
+    update, _, install, forbidden, disable = (bare / "calls").read_text().splitlines()
+    assert (update, forbidden, disable) == ("update -qq", "101", "disable --quiet pgbouncer")
+    assert install.endswith(" chromium pgbouncer iproute2")
+    assert not POLICY.exists()
+
+
+@root_only
+def test_failed_install_of_the_tests_tools_is_a_failure(bare: Path) -> None:
+    if POLICY.exists():
+        pytest.skip(f"this machine has a {POLICY} of its own")
+    for name in ("mariadbd", "mariadb-install-db", "redis-server"):
+        _program(bare, name, "exit 0")
+    _program(bare, "apt-get", "exit 100")
+    done = setup(bare, "test")
+    assert done.returncode == 69
+    assert "could not install chromium pgbouncer iproute2" in done.stderr
+
+
+@root_only
 def test_failed_install_is_reported_and_setup_goes_on(bare: Path) -> None:
     if POLICY.exists():
         pytest.skip(f"this machine has a {POLICY} of its own")
@@ -115,3 +143,20 @@ def test_failure_of_pip_is_a_failure(bare: Path, name: str, pip: str, code: int)
     done = make_environment(bare, bare / name)
     assert done.returncode == code
     assert (bare / name / ".venv" / "ready").exists() == (code == 0)
+
+
+@root_only
+@pytest.mark.parametrize(("pip", "code"), [("exit 0", 0), ("exit 1", 1)])
+def test_servers_are_installed_before_setup_ends(bare: Path, pip: str, code: int) -> None:
+    """They are installed meanwhile: neither success nor failure of pip leaves apt at work."""
+    if POLICY.exists():
+        pytest.skip(f"this machine has a {POLICY} of its own")
+    for tool in ("mkdir", "touch", "sleep"):
+        (bare / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    script = f"printf '#!/bin/sh\n{pip}\n' >.venv/bin/python; chmod 755 .venv/bin/python"
+    _program(bare, "python3", f'case "$*" in *venv*) mkdir -p .venv/bin; {script} ;; esac')
+    _program(bare, "apt-get", f'case "$*" in *install*) sleep 1; echo "$*" >{bare}/installed ;; esac')
+    _program(bare, "systemctl", "exit 0")
+    assert make_environment(bare, bare / "project").returncode == code
+    assert "redis-server" in (bare / "installed").read_text()
+    assert not POLICY.exists()
