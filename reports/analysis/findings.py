@@ -26,6 +26,7 @@ from reports.data.arrays import Floats, Ints
 from reports.data.calibration import Calibrated, read_calibration
 from reports.data.comparability import durability
 from reports.data.counters import CounterGrowth
+from reports.data.labels import labels
 from reports.data.memory import trim_memory
 from reports.data.runs import StudyRun, orphans
 
@@ -37,6 +38,8 @@ class StorageFindings:
     """Figures of a storage system, its rounds pooled. `pooled` are the runs that the figures come from."""
 
     storage: str
+    label: str
+    """A short name, unique in the study."""
     pooled: tuple[StudyRun, ...]
     judged_s: float
     measures: Mapping[str, Measure]
@@ -143,7 +146,8 @@ def find(
     """Read every run that counts, one storage after another. `limits_s` overrides the default limits."""
     axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
     storages = dict.fromkeys(run.storage for run in runs)
-    found = tuple(_storage(name, pooled(runs, name), axis, limits) for name in storages)
+    named = labels(runs)
+    found = tuple(_storage(name, named[name], pooled(runs, name), axis, limits) for name in storages)
     return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from)
 
 
@@ -153,7 +157,9 @@ def pooled(runs: Sequence[StudyRun], storage: str) -> list[StudyRun]:
     return [run for run in selected if run.completed] or selected
 
 
-def _storage(storage: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mapping[str, float]) -> StorageFindings:
+def _storage(
+    storage: str, label: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mapping[str, float]
+) -> StorageFindings:
     pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
     if len(pods) > MOST_PODS:
         raise UnreadableError(f"the runs of {storage!a} have {len(pods):,} pods; the most is {MOST_PODS}")
@@ -166,6 +172,7 @@ def _storage(storage: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mappi
     locks = lock_figures(runs, axis, responses, [g.under_way for g in gathered])
     return StorageFindings(
         storage,
+        label,
         tuple(runs),
         judged_s,
         whole,
