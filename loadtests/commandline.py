@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,27 +52,20 @@ def exit_code_of(command: str, run: Callable[[], int]) -> int:
         return EX_SOFTWARE
 
 
-def seed(text: str) -> int:
-    """An argument's type: the seed of random numbers."""
-    if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 0 to 2**63 - 1")
-    return int(text)
+def whole_number(least: int, most: float, expected: str) -> Callable[[str], int]:
+    """An argument's type: a whole number from `least` to `most`, in words `expected`."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
+        return int(text)
+
+    return parse
 
 
-def positive(text: str) -> int:
-    """An argument's type: a whole number, 1 or more."""
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
-    return number
-
-
-def port(text: str) -> int:
-    """An argument's type: a TCP port."""
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 0 < number < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, 1 to 65535")
-    return number
+seed = whole_number(0, 2**63 - 1, "a whole number from 0 to 2**63 - 1")
+positive = whole_number(1, inf, "a whole number, 1 or more")
+port = whole_number(1, 65_535, "a port, 1 to 65535")
 
 
 def file_path(text: str) -> Path:
@@ -92,3 +86,9 @@ def is_host_and_port(text: str) -> bool:
     """Whether a text is HOST:PORT with a port from 1 to 65535: `getaddrinfo` takes 70000 for 4464."""
     host, _, number = text.rpartition(":")
     return bool(host) and number.isascii() and number.isdigit() and 0 < int(number) < 65536
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """The two parts of such a text; the host without the brackets of an IPv6 address."""
+    host, _, number = text.rpartition(":")
+    return host.strip("[]"), int(number)

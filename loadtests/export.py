@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.csv
@@ -17,11 +16,6 @@ from loadtests.records.streams import read_batches, read_schema
 from loadtests.records.tables import TABLES, Table, codes_of
 from loadtests.sanitize import sanitize_lines, text_cell
 from loadtests.standardstreams import print_path
-
-
-class ExportSink(Protocol):
-    def write_batch(self, batch: pa.RecordBatch) -> None: ...
-    def close(self) -> None: ...
 
 
 def export_run(run: Path, format: str, to: Path) -> int:
@@ -76,18 +70,11 @@ def export_table(directory: RunDirectory, table: Table, format: str, descriptor:
     """Writes one table to an open file, batch by batch: memory stays flat."""
     with os.fdopen(descriptor, "wb") as file:
         schema = exported_schema(table, missing_columns(directory, table))
-        sink = _sink(format, file, schema)
-        try:
+        is_csv = format == "csv"
+        sink = pa.csv.CSVWriter(file, schema) if is_csv else pa.parquet.ParquetWriter(file, schema, compression="zstd")
+        with sink:
             for batch in exported_batches(directory, table, schema):
-                sink.write_batch(_without_formulas(batch) if format == "csv" else batch)
-        finally:
-            sink.close()
-
-
-def _sink(format: str, file: BinaryIO, schema: pa.Schema) -> ExportSink:
-    if format == "csv":
-        return pa.csv.CSVWriter(file, schema)  # type: ignore[no-any-return]
-    return pa.parquet.ParquetWriter(file, schema, compression="zstd")  # type: ignore[no-any-return]
+                sink.write_batch(_without_formulas(batch) if is_csv else batch)
 
 
 def _without_formulas(batch: pa.RecordBatch) -> pa.RecordBatch:

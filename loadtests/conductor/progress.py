@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -13,28 +13,6 @@ from rich.text import Text
 from loadtests.sanitize import sanitize_lines
 
 PLAIN_EVERY_S = 5.0
-
-
-class Progress(Protocol):
-    """Shows the progress of runs."""
-
-    def run(self, number: int, of: int, name: str) -> None:
-        """Run `number` of `of` begins."""
-
-    def report(self, text: str) -> None:
-        """One sentence, shown once."""
-
-    def stage(self, event: dict[str, Any]) -> None: ...
-
-    def tick(self, event: dict[str, Any]) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def progress_for(stream: TextIO) -> Progress:
-    # A terminal that cannot move its cursor would show nothing of a live table.
-    live = stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-    return TerminalProgress(stream) if live else PlainProgress(stream)
 
 
 def figures(tick: dict[str, Any]) -> dict[str, str]:
@@ -72,9 +50,11 @@ class PlainProgress:
         self._reported_at = 0.0
 
     def run(self, number: int, of: int, name: str) -> None:
+        """Run `number` of `of` begins."""
         self._title = f"[{number}/{of} {name}]"
 
     def report(self, text: str) -> None:
+        """One sentence, shown once."""
         print(sanitize_lines(f"{self._title} {text}".strip()), file=self._stream, flush=True)
 
     def stage(self, event: dict[str, Any]) -> None:
@@ -128,3 +108,12 @@ class TerminalProgress:
 
     def _draw(self, what: Table | Text) -> None:
         self._live.update(what, refresh=True)
+
+
+Progress = PlainProgress | TerminalProgress
+
+
+def progress_for(stream: TextIO) -> Progress:
+    # A terminal that cannot move its cursor would show nothing of a live table.
+    live = stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+    return TerminalProgress(stream) if live else PlainProgress(stream)

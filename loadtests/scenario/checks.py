@@ -1,7 +1,7 @@
 """Checks of stages against each other. They use plain data, so that these problems are reported together with
 those of single values."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from loadtests.configuration.problems import Finding, shown
@@ -18,7 +18,7 @@ def check_stages(data: Any) -> Iterator[Finding]:
     if not isinstance(stages, list) or not stages:
         return
     usable = [(i, s) for i, s in enumerate(stages) if isinstance(s, dict)]
-    yield from _names(usable)
+    yield from repeated_names("stages", stages)
     for i, stage in usable:
         yield from _first(i, stage) if i == 0 else ()
         yield from _reconnect(i, stage)
@@ -27,12 +27,13 @@ def check_stages(data: Any) -> Iterator[Finding]:
         yield Finding(("stages",), "no judged stage", "at least one stage with judge: true")
 
 
-def _names(stages: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[Finding]:
+def repeated_names(key: str, items: list[Any]) -> Iterator[Finding]:
+    """Items of the list at `key` that have the name of an earlier one."""
     first: dict[str, int] = {}
-    for i, stage in stages:
-        name = stage.get("name")
+    for i, item in enumerate(items):
+        name = item.get("name") if isinstance(item, dict) else None
         if isinstance(name, str) and first.setdefault(name, i) != i:
-            yield Finding(("stages", i, "name"), shown(name), f"a name of its own (stages[{first[name]}] has it)")
+            yield Finding((key, i, "name"), shown(name), f"a name of its own ({key}[{first[name]}] has it)")
 
 
 def _first(i: int, stage: dict[str, Any]) -> Iterator[Finding]:
@@ -90,11 +91,6 @@ def _places(data: dict[str, Any]) -> Any:
 
 ALLOW_COMMANDS = "--allow-commands"
 """The option with which a user allows them, of every command that runs scenarios."""
-
-
-def command_actions(scenario: Scenario) -> list[int]:
-    """The timeline's actions that run a command, by number from 0."""
-    return [number for number, action in enumerate(scenario.timeline) if action.program]
 
 
 def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:

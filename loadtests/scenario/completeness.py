@@ -122,11 +122,11 @@ def agent_shortfalls(stage: str, agents: int, missing: int | None, extra: int | 
 
 
 def with_lengths(
-    stages: Sequence[StageFigures], begun: Sequence[tuple[str, float]], stopped_s: float
+    stages: Sequence[StageFigures], started: Sequence[tuple[str, float]], stopped_s: float
 ) -> list[StageFigures]:
-    """The stages with how long each lasted: from its start to that of the next one that began. `begun` are the names
-    and starts of those that did, in order."""
-    found, rest = [], [*begun]
+    """The stages with how long each lasted: from its start to that of the next one that began. `started` are the
+    names and starts of those that did, in order."""
+    found, rest = [], [*started]
     for stage in stages:
         lasted_s = None
         if rest and rest[0][0] == stage.name:

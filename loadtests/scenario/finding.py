@@ -50,11 +50,6 @@ _NOT_SCENARIOS = {"objectives"}
 _SUFFIXES = (".yaml", ".yml")
 
 
-def load_scenario(name_or_path: str | Path) -> Scenario:
-    """The scenario of that file, or the shipped one of that name. Raises ScenarioError with all problems at once."""
-    return read_scenario(find_scenario(name_or_path))[0]
-
-
 def read_scenario(path: Path) -> tuple[Scenario, str]:
     """The scenario and its text, of one reading: a pipe has no second one. Raises ScenarioError."""
     try:

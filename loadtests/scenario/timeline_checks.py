@@ -6,6 +6,7 @@ from typing import Any
 
 from loadtests.configuration.problems import Finding, nearest, one_of, shown
 from loadtests.configuration.values import parsed_seconds
+from loadtests.scenario.checks import repeated_names
 from loadtests.timeline.actions.table import ACTIONS, action_class
 
 
@@ -16,11 +17,7 @@ def check_pods(data: Any) -> Iterator[Finding]:
         return
     if "accounts" in data:
         yield Finding(("accounts",), shown(data["accounts"]), "no such key beside pods, each of which has its accounts")
-    first: dict[str, int] = {}
-    for i, pod in enumerate(pods):
-        name = pod.get("name") if isinstance(pod, dict) else None
-        if isinstance(name, str) and first.setdefault(name, i) != i:
-            yield Finding(("pods", i, "name"), shown(name), f"a name of its own (pods[{first[name]}] has it)")
+    yield from repeated_names("pods", pods)
 
 
 def check_timeline(data: Any) -> Iterator[Finding]:

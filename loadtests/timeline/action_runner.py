@@ -99,7 +99,7 @@ class ActionRunner:
                 result = await self._perform(action)
         except asyncio.CancelledError:  # an action that was due has a row in any case
             now_ns = time.monotonic_ns()
-            result = ActionResult(action, now_ns, now_ns, "unfinished", error="the run ended before its turn came")
+            result = ActionResult(action, now_ns, now_ns, "unfinished", error="the run ended while it was queued")
         self._events.ended(replace(result, waited_ns=result.started_ns - queued_ns if busy else 0))
 
     async def _perform(self, action: TimelineAction) -> ActionResult:

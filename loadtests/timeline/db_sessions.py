@@ -1,10 +1,11 @@
 """Sessions of our own in a database: one that holds the locks of an operation, one that maintains."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, cast
 
 from loadtests import engines
 from loadtests.timeline.context import ActionFailed, DatabaseHandle
@@ -24,18 +25,35 @@ LOCKED_WITHIN_S: Final = 20.0
 """How long a holder queues for its locks, behind the load's own transactions."""
 
 
-class ActionSession(Protocol):
+class ActionSession(ABC):
     """A session with a database. Every method raises ActionFailed."""
 
+    @abstractmethod
     async def begin(self, name: str) -> None:
         """Begins a transaction with a name that the server shows for the session."""
 
+    @abstractmethod
     async def select(self, statement: str, value: str) -> int:
         """Runs a statement with one parameter, `?`; returns how many rows it found."""
 
     async def execute(self, statements: str) -> None:
         """Runs statements outside of a transaction; one that is cancelled is ended on the server, too."""
+        # One by one: VACUUM and the like cannot be part of a batch, which is one transaction.
+        try:
+            for statement in filter(None, map(str.strip, statements.split(";"))):
+                await self._run(statement)
+        except asyncio.CancelledError:
+            await self._end_on_server()
+            raise
 
+    @abstractmethod
+    async def _run(self, statement: str) -> None: ...
+
+    @abstractmethod
+    async def _end_on_server(self) -> None:
+        """Ends the session from another one: cut off, it would go on with its statement, and keep its locks."""
+
+    @abstractmethod
     async def rollback(self) -> None: ...
 
 

@@ -12,6 +12,7 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize
 from loadtests.timeline.context import ActionFailed
+from loadtests.timeline.db_sessions import ActionSession
 
 _CONNECT_S = 10
 _ERRORS = (AddressError, OSError, MySQLError)
@@ -35,7 +36,7 @@ async def _connect(dsn: str) -> Any:
         return await mariadb.connect(parse_address("mariadb", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
-class MariadbSession:
+class MariadbSession(ActionSession):
     def __init__(self, connection: Any, dsn: str) -> None:
         self._connection, self._dsn = connection, dsn
         self._name = ""
@@ -50,19 +51,13 @@ class MariadbSession:
                 await cursor.execute(f"/* {self._name} */ {statement}".replace("?", "%s"), (value,))
                 return len(await cursor.fetchall())
 
-    async def execute(self, statements: str) -> None:
-        try:
-            for statement in filter(None, map(str.strip, statements.split(";"))):
-                with _as_action_failure():
-                    async with self._connection.cursor() as cursor:
-                        await cursor.execute(statement)
-                        await cursor.fetchall()
-        except asyncio.CancelledError:
-            await self._end_on_server()
-            raise
+    async def _run(self, statement: str) -> None:
+        with _as_action_failure():
+            async with self._connection.cursor() as cursor:
+                await cursor.execute(statement)
+                await cursor.fetchall()
 
     async def _end_on_server(self) -> None:
-        """A session that is cut off goes on with its statement, and keeps its locks."""
         with suppress(*_ERRORS, ActionFailed, TimeoutError):
             async with asyncio.timeout(_CONNECT_S):
                 other = await _connect(self._dsn)

@@ -1,6 +1,5 @@
 """Sessions with PostgreSQL for actions."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -12,6 +11,7 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError
 from loadtests.sanitize import sanitize_error
 from loadtests.timeline.context import ActionFailed
+from loadtests.timeline.db_sessions import ActionSession
 
 _CONNECT_S = 10.0
 _ERRORS = (AddressError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -32,7 +32,7 @@ async def _connect(dsn: str) -> Any:
     return await postgres.connect(parse_address("postgres", dsn), "timeline", timeout_s=_CONNECT_S)
 
 
-class PostgresSession:
+class PostgresSession(ActionSession):
     def __init__(self, connection: Any, dsn: str) -> None:
         self._connection, self._dsn = connection, dsn
 
@@ -44,18 +44,11 @@ class PostgresSession:
         with _as_action_failure():
             return len(await self._connection.fetch(statement.replace("?", "$1"), value))
 
-    async def execute(self, statements: str) -> None:
-        # One by one: VACUUM and the like cannot be part of a batch, which is one transaction.
-        try:
-            for statement in filter(None, map(str.strip, statements.split(";"))):
-                with _as_action_failure():
-                    await self._connection.execute(statement)
-        except asyncio.CancelledError:
-            await self._end_on_server()
-            raise
+    async def _run(self, statement: str) -> None:
+        with _as_action_failure():
+            await self._connection.execute(statement)
 
     async def _end_on_server(self) -> None:
-        """A session that is cut off goes on with its statement, and keeps its locks, until it has something to say."""
         with suppress(*_ERRORS, TimeoutError):
             other = await _connect(self._dsn)
             await other.execute(f"SELECT pg_terminate_backend({int(self._connection.get_server_pid())})", timeout=5)

@@ -7,8 +7,9 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any, Final
 
+from loadtests.destinations import is_loopback
 from loadtests.sanitize import printable
-from loadtests.webui.origins import EVERY_INTERFACE, is_host_name, is_loopback
+from loadtests.webui.origins import EVERY_INTERFACE, is_host_name
 from loadtests.webui.passwords import FILE_OPTION, HOW_TO, PasswordError, read_password
 
 _COMMAND_LINE_ONLY: Final = ("allow_commands", "allowed_host", "build_path", "i_own")
@@ -48,7 +49,7 @@ def address_of(options: Namespace) -> str:
 
 def note_of_exposure(options: Namespace) -> str:
     """A notice about a web UI that other hosts can reach; empty for loopback."""
-    if is_loopback(options.web_host):
+    if is_loopback(options.web_host.lower()):
         return ""
     note = f"the web UI listens on {_place(options.web_host)} and requires a password"
     if options.tls_cert and options.tls_key:
@@ -59,7 +60,7 @@ def note_of_exposure(options: Namespace) -> str:
 
 
 def _problems_of_host(options: Namespace) -> Iterator[str]:
-    if is_loopback(options.web_host) or options.web_login:
+    if is_loopback(options.web_host.lower()) or options.web_login:
         return
     yield (
         f"--web-host {printable(options.web_host) or repr('')}: other hosts could reach the web UI, which starts load "

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,44 @@ from loadtests.scenario import scenario_files
 from loadtests.webui.passwords import FILE_OPTION, VARIABLE
 
 SCENARIO_VARIABLE = "LOCUST_SCENARIO"
+
+
+_COMMAND_LINE_ONLY: Mapping[str, Mapping[str, Any]] = {
+    "--target": {"metavar": "URL", "default": "", "help": "A pod that runs already, instead of one of ours"},
+    "--label": {"metavar": "NAME", "default": "", "help": "The target's name in reports"},
+    "--database": {
+        "metavar": "NAME:ENGINE",
+        "default": "",
+        "help": "A database behind the target to watch; its address from LOADTESTS_DSNS",
+    },
+    "--i-own": {
+        "metavar": "HOST",
+        "default": "",
+        "help": "Needed for a target that is not on this host: says that you may load it",
+    },
+    "--protocol": {
+        "metavar": "NAME",
+        "default": "",
+        "help": "How operations travel on the wire, instead of the scenario's own protocol",
+    },
+    "--runs-dir": {"metavar": "DIR", "default": "runs", "help": "Where run directories are made"},
+    "--allow-commands": {
+        "action": "store_true",
+        "help": "Let scenarios run the commands of their timelines (do: run), with your user's rights",
+    },
+    "--allowed-host": {
+        "metavar": "NAME",
+        "action": "append",
+        "default": [],
+        "help": "A further name or address under which the web UI answers, as behind a proxy; may be repeated",
+    },
+    FILE_OPTION: {
+        "metavar": "FILE",
+        "default": "",
+        "help": f"The password of --web-login, on the first line; otherwise {VARIABLE} has it",
+    },
+}
+"""Options that are no fields of the web UI's start form."""
 
 
 class Suggestions(list[str]):
@@ -39,44 +77,8 @@ def add_options(parser: Any) -> None:
         env_var="LOCUST_STORAGE",
         help="Storage system behind the pod",
     )
-    for name, metavar, text in (
-        ("--target", "URL", "A pod that runs already, instead of one of ours"),
-        ("--label", "NAME", "The target's name in reports"),
-        ("--database", "NAME:ENGINE", "A database behind the target to watch; its address from LOADTESTS_DSNS"),
-        ("--i-own", "HOST", "Needed for a target that is not on this host: says that you may load it"),
-    ):
-        parser.add_argument(name, metavar=metavar, default="", help=text, include_in_web_ui=False)
-    parser.add_argument(
-        "--protocol",
-        metavar="NAME",
-        default="",
-        help="How operations travel on the wire, instead of the scenario's own protocol",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        "--runs-dir", metavar="DIR", default="runs", help="Where run directories are made", include_in_web_ui=False
-    )
-    parser.add_argument(
-        "--allow-commands",
-        action="store_true",
-        help="Let scenarios run the commands of their timelines (do: run), with your user's rights",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        "--allowed-host",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="A further name or address under which the web UI answers, as behind a proxy; may be repeated",
-        include_in_web_ui=False,
-    )
-    parser.add_argument(
-        FILE_OPTION,
-        metavar="FILE",
-        default="",
-        help=f"The password of --web-login, on the first line; otherwise {VARIABLE} has it",
-        include_in_web_ui=False,
-    )
+    for name, settings in _COMMAND_LINE_ONLY.items():
+        parser.add_argument(name, **settings, include_in_web_ui=False)
     parser.set_defaults(web_host="127.0.0.1", expect_workers_max_wait=60, **_private_master())
 
 

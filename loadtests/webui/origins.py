@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.configuration.problems import shown
+from loadtests.destinations import is_loopback
 
 METHODS: Final = ("GET", "HEAD", "POST")
 
@@ -57,19 +58,11 @@ def is_host_name(text: str) -> bool:
     return match is not None and text in (match["v6"], match["name"])
 
 
-def is_loopback(host: str) -> bool:
-    """By address, and `localhost` by name: other names may change what they stand for."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def hosts_of(bound: str, allowed: Iterable[str], own_addresses: Iterable[str]) -> AllowedHosts:
     """The names of a web UI that listens on `bound`; `own_addresses` are this host's."""
     if bound in EVERY_INTERFACE:
         return AllowedHosts([*LOOPBACK, *own_addresses, *allowed])
-    return AllowedHosts([*(LOOPBACK if is_loopback(bound) else ()), bound, *allowed])
+    return AllowedHosts([*(LOOPBACK if is_loopback(bound.lower()) else ()), bound, *allowed])
 
 
 def refusal_of(environ: Mapping[str, str], hosts: AllowedHosts) -> Refusal | None:

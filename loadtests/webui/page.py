@@ -52,7 +52,7 @@ def facts(run: OwnRun, load: MasterRun | None, phase: Phase, kind: str = "Storag
     if load is not None and load.starts_ns is not None:
         found |= _facts_of_load(load, phase)
     if run.exit_code is not None:
-        found |= _facts_of_end(run)
+        found |= {"Ended": run.explanation, "Exit code": str(run.exit_code)}
     if run.directory:
         study = shlex.quote(str(Path(run.directory).parent))
         before = "" if run.exit_code is not None else "once it has ended: "
@@ -71,10 +71,6 @@ def _facts_of_load(load: MasterRun, phase: Phase) -> dict[str, str]:
         "Users": str(tick.get("users", 0)),
         "Operations begun": f"{tick.get('begun', 0)} ({tick.get('rate_per_s', 0)}/s)",
     }
-
-
-def _facts_of_end(run: OwnRun) -> dict[str, str]:
-    return {"Ended": run.explanation, "Exit code": str(run.exit_code)}
 
 
 def render(control: RunControl) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from loadtests import cli
 from loadtests.credentials import without_credentials
-from loadtests.scenario.finding import SHIPPED, ScenarioError, load_scenario
+from loadtests.scenario.finding import SHIPPED, ScenarioError, read_scenario
 from reports.gate.command import main as gate
 from reports.report_command import main as report
 
@@ -120,7 +120,7 @@ def test_a_wrong_value_of_a_scenario_is_quoted_without_its_password(key: str, ad
     lines = [PLACES[key].format(quoted) + line.removeprefix(key) if line.startswith(key) else line for line in lines]
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ScenarioError) as wrong:
-        load_scenario(path)
+        read_scenario(path)
     assert f"{path}:" in str(wrong.value)
     assert SECRET not in str(wrong.value)
 

@@ -11,7 +11,8 @@ from loadtests.conductor.preflight.request import StudyRequest, check_form, choo
 from loadtests.conductor.run.manifest import protocol
 from loadtests.pod.__main__ import main as pod
 from loadtests.protocols import PROTOCOLS
-from loadtests.scenario import RunPlan, find_scenario
+from loadtests.scenario import RunPlan
+from loadtests.scenario.finding import find_scenario
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "protocols"))
 SMOKE = find_scenario("smoke").read_text(encoding="utf-8")

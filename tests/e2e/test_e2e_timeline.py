@@ -137,7 +137,7 @@ def test_a_database_may_be_killed_resized_and_recover_under_a_run_that_goes_on(t
     kill, resize, _ = actions(run)
     assert resize["started_ns"] >= kill["ended_ns"]
     assert resize["waited_s"] > 0
-    assert resize["words"].endswith(" s for its turn")
+    assert resize["words"].endswith(" s in the queue")
     assert run.read("end")["reason"] == "completed"
     last = pods_of(run, after_ns=actions(run)[-1]["ended_ns"], before_ns=2**62, outcomes=OK)
     assert set(last) == {"canary", "17"}
@@ -191,7 +191,7 @@ def test_a_pod_that_dies_amid_a_move_leaves_the_others_moved_and_the_ledger_in_d
     assert move["error"].startswith("pod 17, POST /storage: ")
     checks = {c["check"]: c for c in run.read("ledger")["checks"]}
     assert checks["lost_messages"]["verdict"] == "unknown"
-    assert checks["lost_messages"]["reason"] == "a move of the accounts of 17 came to no known end"
+    assert checks["lost_messages"]["reason"] == "the outcome of a move of the accounts of 17 is unknown"
     last_ns = max(a["ended_ns"] for a in actions(run))
     assert set(pods_of(run, after_ns=last_ns, before_ns=2**62, outcomes=OK)) == {"canary", "17"}
 

@@ -29,7 +29,8 @@ from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database
 from loadtests.probes.databases import database_probes
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import find_scenario, parse_scenario
+from loadtests.scenario import parse_scenario
+from loadtests.scenario.finding import find_scenario
 from loadtests.servers.registry import content, create_server, files_needed, missing
 from loadtests.storagenames import StorageName, StorageNameError
 from loadtests.timeline.context import DatabaseHandle as ActionDatabase

@@ -27,8 +27,8 @@ def action(result: str, started_s: int = 6, ended_s: int = 7, **detail: Any) -> 
         (action("failed", error="no such table"), ("maintain: vacuum on chats: no such table",)),
         (action("unfinished", error="the run ended before it"), ()),
         (
-            action("unfinished", 9, 9, error="the run ended before its turn came"),
-            ("maintain: vacuum on chats: the run ended before its turn came",),
+            action("unfinished", 9, 9, error="the run ended while it was queued"),
+            ("maintain: vacuum on chats: the run ended while it was queued",),
         ),
     ],
 )

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.scenario import command_actions, parse_scenario, problems_of_commands, read_scenario, scenario_files
+from loadtests.scenario import parse_scenario, scenario_files
+from loadtests.scenario.checks import problems_of_commands
+from loadtests.scenario.finding import read_scenario
 
 SCENARIO = """\
 name: short
@@ -36,7 +38,7 @@ timeline:
 def test_every_command_is_reported_with_its_line() -> None:
     text = SCENARIO + TIMELINE
     scenario = parse_scenario(text, "x.yaml")
-    assert command_actions(scenario) == [1, 2]
+    assert [n for n, action in enumerate(scenario.timeline) if action.program] == [1, 2]
     first, second = problems_of_commands(scenario, text, "x.yaml")
     assert first == (
         "x.yaml:17: timeline[1].command: got the command '/bin/sh', expected no commands, or --allow-commands after "
@@ -55,4 +57,4 @@ def test_scenario_without_commands_has_no_problem(timeline: str) -> None:
 
 @pytest.mark.parametrize("path", scenario_files().values(), ids=lambda path: path.stem)
 def test_shipped_scenarios_run_no_commands(path: Path) -> None:
-    assert command_actions(read_scenario(path)[0]) == []
+    assert not any(action.program for action in read_scenario(path)[0].timeline)

@@ -8,7 +8,7 @@ import pytest
 
 from loadtests.configuration import source
 from loadtests.configuration.problems import SourceError
-from loadtests.scenario import read_scenario
+from loadtests.scenario.finding import read_scenario
 
 SHORT = Path(__file__).parents[2] / "scenarios" / "smoke.yaml"
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from test_scenario_values import WHOLE
 
 from loadtests.configuration.source import MAX_BYTES
-from loadtests.scenario import ScenarioError, load_scenario, parse_scenario
+from loadtests.scenario import ScenarioError, parse_scenario
+from loadtests.scenario.finding import find_scenario, read_scenario
 
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefghi", "bcdefghij", strict=True))
 
@@ -85,20 +86,20 @@ def test_hostile_files(tmp_path, raw, wanted):
     path = tmp_path / "x.yaml"
     path.write_bytes(raw)
     with pytest.raises(ScenarioError) as raised:
-        load_scenario(path)
+        read_scenario(find_scenario(path))[0]
     assert wanted in str(raised.value)
 
 
 def test_a_byte_order_mark_is_harmless(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + WHOLE.encode())
-    assert load_scenario(path).name == "agent-workday"
+    assert read_scenario(find_scenario(path))[0].name == "agent-workday"
 
 
 @pytest.mark.parametrize("place", ["nowhere.yaml", "."])
 def test_files_that_cannot_be_read(tmp_path, place):
     with pytest.raises(ScenarioError, match="expected a YAML file that can be read"):
-        load_scenario(tmp_path / place)
+        read_scenario(find_scenario(tmp_path / place))[0]
 
 
 @given(st.text(max_size=200))

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from loadtests.scenario import ScenarioError, find_scenario, load_scenario, scenario_files, which_scenario
-from loadtests.scenario.finding import SHIPPED
+from loadtests.scenario import ScenarioError, scenario_files
+from loadtests.scenario.finding import SHIPPED, find_scenario, read_scenario, which_scenario
 from loadtests.scenario.schema import SCHEMA_FILE, main, scenario_schema
 
 NAMES = [
@@ -36,7 +36,7 @@ def test_these_are_shipped(elsewhere):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_is_valid_by_model_and_by_schema(name, elsewhere):
-    scenario = load_scenario(name)
+    scenario = read_scenario(find_scenario(name))[0]
     assert scenario.name == name
     assert len(scenario.description) > 80
     plain = YAML(typ="safe", pure=True).load(find_scenario(name).read_text())
@@ -51,15 +51,15 @@ def test_each_names_its_schema_for_editors(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_last_stage_is_not_judged_so_that_nothing_judged_is_cut_off(name):
-    assert not load_scenario(name).stages[-1].judge
+    assert not read_scenario(find_scenario(name))[0].stages[-1].judge
 
 
 def test_smoke_takes_twenty_seconds():
-    assert load_scenario("smoke").duration_s == 20.0
+    assert read_scenario(find_scenario("smoke"))[0].duration_s == 20.0
 
 
 def test_the_default_comparison_loads_for_three_minutes_at_most():
-    scenario = load_scenario("agent-workday")
+    scenario = read_scenario(find_scenario("agent-workday"))[0]
     assert scenario.storages == ("sqlite", "postgres:pessimistic", "postgres:optimistic")
     assert scenario.duration_s * scenario.rounds * len(scenario.storages) <= 180
     assert scenario.accounts <= 4
@@ -87,7 +87,7 @@ def test_the_working_directory_goes_first(elsewhere):
     (elsewhere / "scenarios").mkdir()
     mine = elsewhere / "scenarios" / "smoke.yaml"
     mine.write_text((SHIPPED / "smoke.yaml").read_text().replace("seed: ", "seed: 9").replace("objectives: ", "# "))
-    assert str(load_scenario("smoke").seed).startswith("9")
+    assert str(read_scenario(find_scenario("smoke"))[0].seed).startswith("9")
     assert list(scenario_files()) == NAMES
 
 
@@ -119,12 +119,12 @@ def test_a_scenario_of_ones_own_has_a_name_too(elsewhere):
 def test_name_and_file_are_distinguished(elsewhere, asked, meant):
     (elsewhere / "mine.yaml").touch()
     with pytest.raises(ScenarioError, match=rf"did you mean {meant}\?"):
-        load_scenario(asked)
+        read_scenario(find_scenario(asked))[0]
 
 
 def test_an_unknown_name_lists_the_known_ones(elsewhere):
     with pytest.raises(ScenarioError) as raised:
-        load_scenario("reconect-storm")
+        read_scenario(find_scenario("reconect-storm"))[0]
     assert str(raised.value).endswith(
         f"got 'reconect-storm', expected a path, or one of {', '.join(NAMES)}; did you mean reconnect-storm?"
     )
@@ -135,10 +135,10 @@ def test_objectives_have_to_be_there(tmp_path):
     path.write_text((SHIPPED / "smoke.yaml").read_text().replace("objectives: objectives", "objectives: objektives"))
     (tmp_path / "objectives.yaml").touch()
     with pytest.raises(ScenarioError, match=r"objectives: got 'objektives.yaml'.*did you mean objectives.yaml\?"):
-        load_scenario(path)
+        read_scenario(find_scenario(path))[0]
 
 
 def test_objectives_are_no_scenario(elsewhere):
     assert Path(SHIPPED, "objectives.yaml").exists()
     with pytest.raises(ScenarioError):
-        load_scenario("objectives")
+        read_scenario(find_scenario("objectives"))[0]

@@ -8,7 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from loadtests.configuration.values import parse_duration
 from loadtests.records.vocabulary import OPERATIONS, PUSHES, TIMED_OPERATIONS
-from loadtests.scenario import load_scenario, parse_scenario
+from loadtests.scenario import parse_scenario
+from loadtests.scenario.finding import find_scenario, read_scenario
 
 WHOLE = """\
 name: agent-workday
@@ -110,4 +111,8 @@ def test_durations_in_other_shapes_are_refused(value):
 def test_a_scenario_reads_the_same_from_its_own_file(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(WHOLE)
-    assert load_scenario(path) == load_scenario(str(path)) == parse_scenario(WHOLE, "elsewhere")
+    assert (
+        read_scenario(find_scenario(path))[0]
+        == read_scenario(find_scenario(str(path)))[0]
+        == parse_scenario(WHOLE, "elsewhere")
+    )

@@ -285,7 +285,7 @@ def test_who_still_waits_at_the_end_has_done_nothing(context):
     (waiting,) = played.until(1)
     assert (waiting.result, waiting.error) == (
         "unfinished",
-        "the run ended before its turn came",
+        "the run ended while it was queued",
     )
     assert waiting.waited_ns > 0
     played.server.recovered.set()

@@ -83,7 +83,7 @@ def test_end_of_run_waits_for_recovery_but_not_for_queue(server, run_context):
     outcomes = {outcome.action.do: outcome for outcome in played.stop()}
     assert asked(server, "SELECT count(*) FROM t") == ROWS
     assert outcomes["kill"].error == "the run ended before it"
-    assert outcomes["pause"].error == "the run ended before its turn came"
+    assert outcomes["pause"].error == "the run ended while it was queued"
 
 
 def test_server_that_does_not_restart_is_reported_in_one_line(server, run_context):

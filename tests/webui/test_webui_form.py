@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from loadtests.scenario import ScenarioError, load_scenario
+from loadtests.scenario import ScenarioError
+from loadtests.scenario.finding import find_scenario, read_scenario
 from loadtests.webui.form import choice_of, problems_of, scenarios_of, without_content
 
 TARGET = "ws://127.0.0.1:8080"
@@ -142,6 +143,6 @@ def test_no_problem_of_any_file_shows_a_line_of_it(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.yaml"
         path.write_text(f"{text}\n")
         with pytest.raises(ScenarioError) as refused:
-            load_scenario(path)
+            read_scenario(find_scenario(path))[0]
         for problem in str(refused.value).splitlines():
             assert "canary" not in without_content(problem), problem

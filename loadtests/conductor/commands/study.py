@@ -3,20 +3,20 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from loadtests import engines, storagenames
-from loadtests.commandline import EX_OK, EX_UNAVAILABLE
-from loadtests.conductor.choices import Choices, Subject
+from loadtests.commandline import EX_OK, EX_UNAVAILABLE, host_and_port
+from loadtests.conductor.choices import Choices, Generator, Subject
 from loadtests.conductor.disk import full_message, means_full
 from loadtests.conductor.failures import EXIT_CODES, STOPS_THE_STUDY, CannotRun, Reason, RunEnded, Unavailable
 from loadtests.conductor.host import DISTRIBUTION, version_of
 from loadtests.conductor.hosts import localtoken
 from loadtests.conductor.hosts.admission import Admission
-from loadtests.conductor.hosts.roster import Roster, roster_of
+from loadtests.conductor.hosts.roster import Roster
 from loadtests.conductor.leftovers import described, remove_leftovers
 from loadtests.conductor.preflight.request import StudyRequest, check_environment, choose
 from loadtests.conductor.progress import Progress, progress_for
@@ -65,7 +65,7 @@ def _run_study(choices: Choices) -> int:
         with (
             Interrupts() as interrupts,
             _admission(choices) as admission,
-            roster_of(generator.bind, admission, generator.wait_s, progress.report) as roster,
+            _roster(generator, admission, progress) as roster,
         ):
             if roster is not None:
                 roster.gather(interrupts)
@@ -88,7 +88,7 @@ def _admission(choices: Choices) -> Iterator[Admission]:
     secret, path = os.environ.get(TOKEN_SECRET, "") if loads_target else "", None
     join, variable = join_secret({JOIN_TOKEN: os.environ.get(JOIN_TOKEN, ""), TOKEN_SECRET: secret})
     if choices.generator.bind is not None and not join:
-        path, join = localtoken.create(int(choices.generator.bind.rpartition(":")[2]))
+        path, join = localtoken.create(host_and_port(choices.generator.bind)[1])
     try:
         yield Admission(
             expected=choices.generator.workers,
@@ -101,6 +101,13 @@ def _admission(choices: Choices) -> Iterator[Admission]:
     finally:
         if path is not None:
             path.unlink(missing_ok=True)
+
+
+def _roster(generator: Generator, admission: Admission, progress: Progress) -> AbstractContextManager[Roster | None]:
+    """The worker hosts of a study; None when it makes its load itself. Raises OSError when it cannot listen."""
+    if generator.bind is None:
+        return nullcontext()
+    return Roster(host_and_port(generator.bind), admission, generator.wait_s, progress.report)
 
 
 def clean(runs: Path) -> int:

@@ -10,8 +10,6 @@ from loadtests.hostidentity import MAX_HOST_NAME
 from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET, is_same, join_key
 from loadtests.sanitize import sanitize
 
-__all__ = ["TOKEN_SECRET", "Admission", "Hello", "problem_of", "problem_of_proof", "problem_of_version"]
-
 MOST_PROCESSES: Final = 10_000
 """More worker processes than any host can run: a larger number is a mistake."""
 

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import NoReturn
 
-from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
+from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE, host_and_port
 from loadtests.conductor.hosts.greeting import send_hello
 from loadtests.conductor.hosts.link import PROTOCOL, Link, LinkClosed, LocustListens, Unproven
 from loadtests.conductor.hosts.session import NONCE_LENGTH, run_token
@@ -80,8 +80,7 @@ class HostAgent:
     def __init__(self, master: str, processes: int, wait_s: float, interrupts: Interrupts) -> None:
         self._master, self._processes, self._wait_s = master, processes, wait_s
         self._interrupts = interrupts
-        host, _, port = master.rpartition(":")
-        self._address = (host.strip("[]"), int(port))
+        self._address = host_and_port(master)
         self._accepted = False
         self._key = b""
         self._workers: list[subprocess.Popen[bytes]] = []

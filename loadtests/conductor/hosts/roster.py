@@ -5,7 +5,7 @@ import secrets
 import select
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -57,7 +57,7 @@ class Roster:
     """Who takes part. Everything happens in calls: nothing is accepted while the conductor does something else."""
 
     def __init__(self, address: tuple[str, int], admission: Admission, wait_s: float, report: Callable[[str], None]):
-        """Raises OSError when it cannot listen at `address`. `say` shows a sentence on the master's terminal."""
+        """Raises OSError when it cannot listen at `address`. `report` shows a sentence on the master's terminal."""
         self._address, self._admission, self._wait_s, self._report = address, admission, wait_s, report
         self.hosts: list[WorkerHost] = []
         self._refusals: set[tuple[str, str]] = set()
@@ -272,16 +272,3 @@ class Roster:
     def _where(self) -> str:
         host, port = self._address
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-@contextlib.contextmanager
-def roster_of(
-    bind: str | None, admission: Admission, wait_s: float, report: Callable[[str], None]
-) -> Iterator[Roster | None]:
-    """The worker hosts of a study; None when it makes its load itself. Raises OSError when it cannot listen."""
-    if bind is None:
-        yield None
-        return
-    host, _, port = bind.rpartition(":")
-    with Roster((host.strip("[]"), int(port)), admission, wait_s, report) as roster:
-        yield roster

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadtests import storagenames
-from loadtests.commandline import is_host_and_port
+from loadtests.commandline import host_and_port, is_host_and_port
 from loadtests.conductor.choices import Choices, Generator, Subject, Target
 from loadtests.conductor.failures import BadInput, Unavailable
 from loadtests.conductor.layout import layout
@@ -20,7 +20,7 @@ from loadtests.conductor.preflight.filesystem import Contents, problems_of_direc
 from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
 from loadtests.configuration.problems import SourceError, shown
-from loadtests.configuration.source import read_documents
+from loadtests.configuration.source import read_documents, read_source
 from loadtests.destinations import is_loopback
 from loadtests.drivers.hosts import restrict
 from loadtests.joining import TOKEN_SECRET
@@ -28,16 +28,9 @@ from loadtests.probes.databases import DSNS
 from loadtests.protocols import ProtocolNameError, check_operations, check_server_half
 from loadtests.records.rundirectory import safe_name
 from loadtests.sanitize import printable
-from loadtests.scenario import (
-    Scenario,
-    ScenarioError,
-    find_scenario,
-    is_shipped,
-    problems_of_commands,
-    read_scenario,
-    read_source,
-    which_scenario,
-)
+from loadtests.scenario import Scenario, ScenarioError
+from loadtests.scenario.checks import problems_of_commands
+from loadtests.scenario.finding import find_scenario, is_shipped, read_scenario, which_scenario
 from loadtests.servers.registry import missing
 from loadtests.tls import problems_of_trust
 
@@ -237,7 +230,7 @@ def _problems_of_generator(request: StudyRequest) -> list[str]:
         return problems
     if not is_host_and_port(bind):
         problems.append(f"--bind {bind}: expected HOST:PORT")
-    elif not request.target and not is_loopback(bind.rpartition(":")[0].strip("[]")):
+    elif not request.target and not is_loopback(host_and_port(bind)[0]):
         problems.append(f"--bind {bind}: workers elsewhere cannot reach the pod that is started here: use --target")
     return problems
 
@@ -284,10 +277,7 @@ def problems_of_servers(storages: Iterable[str]) -> list[str]:
 
 
 def _problems_of_bind(bind: str | None) -> list[str]:
-    if bind is None:
-        return []
-    host, _, port = bind.rpartition(":")
-    return problems_of_port("--bind", host.strip("[]"), int(port))
+    return problems_of_port("--bind", *host_and_port(bind)) if bind is not None else []
 
 
 def _contents(choices: Choices) -> Contents:

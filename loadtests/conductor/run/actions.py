@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 
@@ -29,7 +29,7 @@ START_AGAIN_S = 1.0
 REVERT_WITHIN_S = 60.0
 """How long actions may take to revert their effects at the end of the run: a database server starts in that time."""
 
-_HURRIED = 2
+_INTERRUPTS_ENDING_REVERT = 2
 """So many interrupts end the wait for it."""
 
 WatchComponent = Callable[[str], None]
@@ -50,7 +50,8 @@ class ConductorControl:
         """Refuses further requests: the run's components are being stopped."""
         self._closed = True
 
-    def _open_parts(self) -> RunComponents:
+    def _running(self) -> RunComponents:
+        """The run's components. Raises ActionFailed when they are being stopped."""
         if self._closed:
             raise ActionFailed("the run has ended")
         return self._components
@@ -77,7 +78,7 @@ class ConductorControl:
         self._child(name).kill()
 
     def _child(self, name: str) -> Child:
-        child = self._open_parts().pods[name].child
+        child = self._running().pods[name].child
         assert child is not None
         return child
 
@@ -87,7 +88,7 @@ class ConductorControl:
         deadline = Deadline(START_WITHIN_S)
         while True:
             try:
-                return await self._start(self._open_parts().pods[name])
+                return await self._start(self._running().pods[name])
             except RunEnded as ended:
                 if deadline.passed:
                     raise ActionFailed(ended.reason.detail) from None
@@ -115,7 +116,7 @@ class ConductorControl:
         self._components.pods[pod].moved(cast(Mode, to), share)
 
     async def in_doubt(self, pod: str) -> None:
-        self._components.pods[pod].lose_track()
+        self._components.pods[pod].in_doubt = True
 
     @asynccontextmanager
     async def ends_with_run(self, group: int) -> AsyncIterator[None]:
@@ -126,7 +127,7 @@ class ConductorControl:
             self._components.reaper.forget(group)
 
     async def cut(self, pod: str, database: str, how: str) -> None:
-        proxy = self._open_parts().proxies.get((pod, database))
+        proxy = self._running().proxies.get((pod, database))
         if proxy is None:
             raise ActionFailed(f"there is no network between {pod} and {database} to cut")
         try:
@@ -149,18 +150,11 @@ async def _settled(starting: Starting) -> None:
 class RunActions:
     """The timeline of one run, from its beginning to its end. A run without actions has none."""
 
-    def __init__(
-        self,
-        components: RunComponents,
-        timeline: TimelineTable,
-        progress: Progress,
-        networks: Mapping[str, tuple[str, ...]] | None = None,
-    ) -> None:
-        """`networks`: where hosts that actions call may be, see `Choices.networks`."""
+    def __init__(self, components: RunComponents, timeline: TimelineTable, progress: Progress) -> None:
         self._components, self._timeline, self._progress = components, timeline, progress
         self._watch: ProcessWatch | None = None
         self.control = ConductorControl(components)
-        context = ActionContext(_pods(components), _databases(components), self.control, networks or {})
+        context = ActionContext(_pods(components), _databases(components), self.control, components.networks)
         self._runner = ActionRunner(components.scenario, context, components.interrupts.loop, self)
 
     def join(self, watch: ProcessWatch, generator: int, watch_component: WatchComponent) -> None:
@@ -196,7 +190,7 @@ class RunActions:
         self._runner.ask_to_stop()
         deadline = Deadline(REVERT_WITHIN_S)
         with watching(interrupts) as self._watch:
-            while self._runner.alive and not deadline.passed and interrupts.count < _HURRIED:
+            while self._runner.alive and not deadline.passed and interrupts.count < _INTERRUPTS_ENDING_REVERT:
                 self._watch.wait(min(0.2, deadline.left_s))
         self.control.close()
         if self._runner.alive:
@@ -223,7 +217,7 @@ def _databases(components: RunComponents) -> dict[str, DatabaseHandle]:
 def row(result: ActionResult, layout: Layout, origin_ns: int) -> Row:
     """The action as the timeline has it."""
     action, touched = result.action, result.action.touched(layout.components)
-    waited = f", after waiting {result.waited_ns / 1e9:.1f} s for its turn" if result.waited_ns else ""
+    waited = f", after {result.waited_ns / 1e9:.1f} s in the queue" if result.waited_ns else ""
     detail = {
         "do": action.do,
         "words": f"{action.words}{waited}",

@@ -14,22 +14,24 @@ from typing import Any
 
 from loadtests.accounts import Mode
 from loadtests.calibration.contract import is_calibrated
-from loadtests.conductor.choices import Subject
+from loadtests.conductor.choices import Subject, Target
 from loadtests.conductor.failures import RunEnded
 from loadtests.conductor.layout import Layout, layout
 from loadtests.conductor.leftovers import DATABASES
 from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, Starting, wait_until_ready
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.calibration import CalibrationPlace, CalibrationProcess
-from loadtests.conductor.run.local_servers import Served
+from loadtests.conductor.run.local_servers import Served, served_here
 from loadtests.conductor.run.manifest import RunClock
 from loadtests.conductor.run.pods import OwnPod, PodCommand, PodProxy
+from loadtests.conductor.target import address_of, require_target
 from loadtests.conductor.watching import Interrupts
 from loadtests.engines import has
+from loadtests.joining import TOKEN_SECRET
 from loadtests.probes.databases import DSNS, dsns_by_name
 from loadtests.protocols import DEFAULT_PROTOCOL
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import Scenario
+from loadtests.scenario import PodTarget, Scenario
 from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server
 from loadtests.storagenames import StorageName
@@ -42,7 +44,6 @@ class RunComponents:
     """The components of one run, started one after another and stopped in the reverse order."""
 
     directory: RunDirectory
-    clock: RunClock
     scenario: Scenario
     subject: Subject
     reaper: ProcessReaper
@@ -50,6 +51,7 @@ class RunComponents:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Host → where it may be, see `Choices.networks`."""
     protocol: str = DEFAULT_PROTOCOL
+    clock: RunClock = field(default_factory=RunClock.now)
     token_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     servers: dict[str, DatabaseServer] = field(default_factory=dict)
     pods: dict[str, OwnPod] = field(default_factory=dict)
@@ -150,11 +152,24 @@ class RunComponents:
     def in_doubt(self) -> str:
         """Why the side of some accounts is unknown; empty when it is known."""
         names = [name for name, pod in self.pods.items() if pod.in_doubt]
-        return f"a move of the accounts of {' and '.join(names)} came to no known end" if names else ""
+        return f"the outcome of a move of the accounts of {' and '.join(names)} is unknown" if names else ""
 
     def modes(self) -> Mapping[str, Mode]:
         """Account → where a dual storage keeps it; of no interest for any other."""
         return {account: pod.plan.mode(account) for pod in self.pods.values() for account in pod.layout.accounts}
+
+    def networks_of(self, target: Target) -> tuple[str, ...]:
+        """Where the target's host may be."""
+        return self.networks.get(address_of(target.url)[0], ())
+
+    def reach_target(self, target: Target) -> PodTarget:
+        """The target as a pod to load. Raises RunEnded when it is not there: an earlier run may have been its end."""
+        self.token_secret = os.environ[TOKEN_SECRET]
+        networks = self.networks_of(target)
+        require_target(target.url, networks)
+        (pod,) = self.layout.pods
+        self.served = served_here(target, pod.name, self.dsns())
+        return PodTarget(pod.name, target.url, pod.accounts, pod.weight, networks)
 
     def start_observer(self) -> Mapping[str, Any]:
         """Returns its ready line. Raises RunEnded(observer_died).

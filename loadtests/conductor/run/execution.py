@@ -1,18 +1,16 @@
 """One run: server → pod → observer → load → ledger → end."""
 
 import contextlib
-import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from loadtests.conductor.choices import Choices, Target
+from loadtests.conductor.choices import Choices
 from loadtests.conductor.disk import Reserve, full_message, means_full
 from loadtests.conductor.failures import COMPLETED, Reason, RunEnded
 from loadtests.conductor.hosts.roster import Roster
-from loadtests.conductor.layout import layout
 from loadtests.conductor.leftovers import Claim
 from loadtests.conductor.preflight.capacity import Host, doubts
 from loadtests.conductor.progress import Progress
@@ -24,14 +22,13 @@ from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_check import checked, stage_figures
 from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult
 from loadtests.conductor.run.local_errors import LocalErrors, process_errors, server_errors
-from loadtests.conductor.run.local_servers import served_here
-from loadtests.conductor.run.locust import MasterSecrets, start_locust
-from loadtests.conductor.run.manifest import RunClock, RunFacts, RunIdentity, manifest
+from loadtests.conductor.run.locust import start_locust
+from loadtests.conductor.run.manifest import RunFacts, RunIdentity, manifest
 from loadtests.conductor.run.monitored import MasterProcess, OwnMaster, first_cause
 from loadtests.conductor.run.timeline_table import TimelineTable
-from loadtests.conductor.target import address_of, require_target
+from loadtests.conductor.target import require_target
 from loadtests.conductor.watching import Interrupts, Lines, watching
-from loadtests.joining import TOKEN_SECRET
+from loadtests.joining import JOIN_TOKEN, TOKEN_SECRET
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_value
 from loadtests.scenario import PodTarget, RunPlan
@@ -63,7 +60,6 @@ class Run:
         self.scenario = context.choices.scenario
         self.components = RunComponents(
             directory,
-            RunClock.now(),
             self.scenario,
             identity.subject,
             context.reaper,
@@ -97,7 +93,9 @@ class Run:
         self.observe_and_declare(pods)
         log, generator, roster = self.components.log("locust"), self.context.choices.generator, self.context.roster
         plan = self.plan(pods)
-        secrets = MasterSecrets(self.components.token_secret, roster.release(plan.run) if roster is not None else "")
+        secrets = {TOKEN_SECRET: self.components.token_secret}
+        if roster is not None:
+            secrets[JOIN_TOKEN] = roster.release(plan.run)  # which workers from elsewhere prove
         child, lines = start_locust(plan, secrets, generator, log, self.context.reaper)
         try:
             self.components.watch("generator", "locust", child.pid)
@@ -125,15 +123,11 @@ class Run:
     def start_pods(self) -> tuple[PodTarget, ...]:
         """The pods to load. Raises RunEnded."""
         if (target := self.identity.subject.target) is not None:
-            self.components.token_secret = os.environ[TOKEN_SECRET]
-            networks = self._networks(target)
-            require_target(target.url, networks)  # an earlier run of the study may have been its end
-            (pod,) = layout(self.scenario, None).pods
-            self.components.served = served_here(target, pod.name, self.components.dsns())
+            reached = self.components.reach_target(target)
             for its in self.components.served:
                 if its.pid is None:
                     self._note(f"no process was found to serve {its.place}: its processor time is not the run's")
-            return (PodTarget(pod.name, target.url, pod.accounts, pod.weight, networks),)
+            return (reached,)
         for doubt in doubts(self.context.choices, self.identity.subject, Host.here()):
             self._note(doubt)
         self.components.start_servers()
@@ -141,23 +135,16 @@ class Run:
             for note in server.notes:
                 self._note(f"the database server {name} {note}")
         self.components.start_calibration()
-        self._calibrated()
+        if self.components.calibration is not None:  # one that fails is in its figures, and ends no run
+            outcome = self.components.calibration.finish(self.context.interrupts, lambda _: None)
+            self.context.progress.report(outcome.sentence)
         self.components.start_pods()
         return tuple(pod.target for pod in self.components.pods.values())
-
-    def _networks(self, target: Target) -> tuple[str, ...]:
-        return self.context.choices.networks.get(address_of(target.url)[0], ())
 
     def _note(self, sentence: str) -> None:
         """Shows a sentence now and keeps it for the manifest."""
         self._notes.append(sentence)
         self.context.progress.report(sentence)
-
-    def _calibrated(self) -> None:
-        """A calibration that failed ends no run: lock waits are no evidence then, which its figures say."""
-        if self.components.calibration is not None:
-            outcome = self.components.calibration.finish(self.context.interrupts, lambda _: None)
-            self.context.progress.report(outcome.sentence)
 
     def plan(self, pods: tuple[PodTarget, ...]) -> RunPlan:
         return RunPlan(
@@ -176,15 +163,9 @@ class Run:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
         settings = {name: dict(pod.settings) for name, pod in self.components.pods.items()}
         behind = tuple(self.components.databases) if self.identity.subject.target else ()
-        self._found = RunFacts(
-            pods,
-            settings,
-            self.components.layout,
-            self.components.start_observer(),
-            behind,
-            servers={name: server.limits for name, server in self.components.servers.items()},
-            notes=tuple(self._notes),
-        )
+        servers = {name: server.limits for name, server in self.components.servers.items()}
+        observer, layout, notes = self.components.start_observer(), self.components.layout, tuple(self._notes)
+        self._found = RunFacts(pods, settings, layout, observer, behind, servers=servers, notes=notes)
         if self.context.choices.generator.expect_workers is None:
             self._declare(LoadState())
 
@@ -194,29 +175,24 @@ class Run:
         found = replace(self._found, remote_workers=remote)
         self._write("manifest", manifest(self.identity, self.context.choices, self.components.clock, found))
 
-    def _begun(self, load: LoadState) -> None:
-        if self.context.choices.generator.expect_workers is not None:
-            self._declare(load)
-
     def follow(self, master: MasterProcess, lines: Lines) -> LoadResult:
         assert self._timeline is not None
         if self.scenario.timeline:
-            self._actions = RunActions(
-                self.components, self._timeline, self.context.progress, self.context.choices.networks
-            )
+            self._actions = RunActions(self.components, self._timeline, self.context.progress)
         with watching(self.context.interrupts) as watch:
             monitor = LoadMonitor(master, self.components, watch, self.context.progress, self._actions)
             self._seen = monitor.load
             if self.context.roster is not None:
                 self.context.roster.watch(watch, monitor.note_lost_host)
-            return monitor.follow(lines, self._timeline, self._begun)
+            remote = self.context.choices.generator.expect_workers is not None
+            return monitor.follow(lines, self._timeline, self._declare if remote else lambda _: None)
 
     def finish(self, result: LoadResult) -> Reason:
         """Actions, ledger, components, end.json: always in this order, also when one of the steps fails."""
         result = self._checked(self._with_target_gone(result))
         reason = result.reason
         steps = (
-            *(self._end_actions, self._close_timeline(result), self._write_ledger, self._read_server_logs),
+            *(self._end_actions, lambda: self._end_timeline(result), self._write_ledger, self._read_server_logs),
             *(self.components.stop, self._read_logs),
         )
         for step in steps:
@@ -256,7 +232,7 @@ class Run:
         if target is None or result.reason != COMPLETED:
             return result
         try:
-            require_target(target.url, self._networks(target))
+            require_target(target.url, self.components.networks_of(target))
         except RunEnded as ended:
             if ended.reason.code == "target_unavailable":  # else this host could not find out, and the rows decide
                 return replace(result, reason=ended.reason)
@@ -278,15 +254,9 @@ class Run:
         if self._actions is not None:
             self._actions.stop(self.context.interrupts)
 
-    def _close_timeline(self, result: LoadResult) -> Callable[[], None]:
-        def close() -> None:
-            if self._timeline is not None:
-                try:
-                    self._timeline.end(result.ended_ns, result.reason)
-                finally:
-                    self._timeline.close()
-
-        return close
+    def _end_timeline(self, result: LoadResult) -> None:
+        if self._timeline is not None:
+            self._timeline.end(result.ended_ns, result.reason)
 
     def _write_ledger(self) -> None:
         """Reads what the storage holds now that the load has ended; skipped after a second interrupt."""

@@ -25,13 +25,13 @@ def stage_figures(load: LoadState, scenario: Scenario, seed: int) -> list[StageF
 
 
 def _with_load(stage: StageFigures, number: int, load: LoadState) -> StageFigures:
-    begun = [worker.arrivals[number] for worker in load.workers.values() if number < len(worker.arrivals)]
+    arrivals = [worker.arrivals[number] for worker in load.workers.values() if number < len(worker.arrivals)]
     missing, extra = load.agents_missing or [], load.agents_extra or []
     return replace(
         stage,
         agents_missing=missing[number] if number < len(missing) else None,
         agents_extra=extra[number] if number < len(extra) else None,
-        arrivals_begun=sum(begun),
+        arrivals_begun=sum(arrivals),
     )
 
 

@@ -66,9 +66,9 @@ class LoadMonitor:
         self._gone = False
         self._deadline: Deadline | None = None
 
-    def follow(self, lines: Lines, timeline: TimelineTable, begun: Callable[[LoadState], None]) -> LoadResult:
-        """`begun` is called when the first stage has begun, and every worker that there was at the start is known."""
-        self._begun = begun
+    def follow(self, lines: Lines, timeline: TimelineTable, on_start: Callable[[LoadState], None]) -> LoadResult:
+        """`on_start` is called when the first stage has begun and all workers of the start are known."""
+        self._on_start = on_start
         self._lines, self._timeline = lines, timeline
         self._watch.on_readable(lines.descriptor, self._read)
         self._watch.on_death(self._master.pid, self._master_died)
@@ -160,7 +160,7 @@ class LoadMonitor:
         match event["event"]:
             case "stage":
                 if len(self.load.stages) == 1:
-                    self._begun(self.load)
+                    self._on_start(self.load)
                     if self._actions is not None:
                         self._actions.begin(event["started_ns"])
                 self._timeline.stage(event)

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
+from loadtests.commandline import host_and_port
 from loadtests.conductor.choices import Generator
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, start_with_lines
@@ -30,15 +31,16 @@ def master_arguments(generator: Generator) -> list[str]:
             *("--master-bind-host", "127.0.0.1", "--master-bind-port", port),
             *("--master-host", "127.0.0.1", "--master-port", port),
         ]
-    host, _, bind_port = (generator.bind or "").rpartition(":")
-    bind = ["--master-bind-host", host.strip("[]"), "--master-bind-port", bind_port]
+    assert generator.bind is not None
+    bind_host, bind_port = host_and_port(generator.bind)
+    bind = ["--master-bind-host", bind_host, "--master-bind-port", str(bind_port)]
     return ["--master", "--expect-workers", str(generator.expect_workers), *bind]
 
 
 def worker_argv(master: str) -> list[str]:
     """A worker of a master on HOST:PORT."""
-    host, _, port = master.rpartition(":")
-    return [*locust_argv(), "--worker", "--master-host", host.strip("[]"), "--master-port", port]
+    host, port = host_and_port(master)
+    return [*locust_argv(), "--worker", "--master-host", host, "--master-port", str(port)]
 
 
 def worker_environment(join_token: str, **variables: str) -> dict[str, str]:
@@ -47,24 +49,10 @@ def worker_environment(join_token: str, **variables: str) -> dict[str, str]:
     return child_environment({JOIN_TOKEN: join_token, **signing, **variables})
 
 
-@dataclass(frozen=True)
-class MasterSecrets:
-    """What a Locust master has in its environment."""
-
-    token_secret: str = field(repr=False)
-    join_token: str = field(default="", repr=False)
-    """What workers from elsewhere prove; empty for a master that starts its workers itself."""
-
-    @property
-    def environment(self) -> dict[str, str]:
-        join = {JOIN_TOKEN: self.join_token} if self.join_token else {}
-        return {TOKEN_SECRET: self.token_secret, **join}
-
-
 def start_locust(
-    plan: RunPlan, secrets: MasterSecrets, generator: Generator, log: Path, reaper: ProcessReaper
+    plan: RunPlan, secrets: Mapping[str, str], generator: Generator, log: Path, reaper: ProcessReaper
 ) -> tuple[Child, Lines]:
-    """The Locust master, which starts its workers and the load at once, and its live lines."""
-    environment = {"LOADTESTS_PLAN": plan.to_json(), "LOADTESTS_LIVE_FD": DESCRIPTOR, **secrets.environment}
+    """The Locust master, which starts its workers and the load at once, and its live lines. `secrets` are variables."""
+    environment = {"LOADTESTS_PLAN": plan.to_json(), "LOADTESTS_LIVE_FD": DESCRIPTOR, **secrets}
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
     return start_with_lines(ChildCommand("locust", argv, environment, log), reaper)

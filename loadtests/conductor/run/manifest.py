@@ -137,17 +137,14 @@ def engine(storage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def stages(scenario: Scenario) -> list[dict[str, Any]]:
     """The planned stages, each with its start in seconds after the first one's."""
-    planned, starts_s = [], 0.0
-    for stage in scenario.stages:
-        planned.append(
-            {
-                "name": stage.name,
-                "starts_s": round(starts_s, 9),
-                "duration_s": stage.duration_s,
-                "agents": stage.agents,
-                "arrivals_per_s": stage.arrivals_per_s,
-                "judge": stage.judge,
-            }
-        )
-        starts_s += stage.duration_s
-    return planned
+    return [
+        {
+            "name": stage.name,
+            "starts_s": round(scenario.stage_starts_s(stage.name), 9),
+            "duration_s": stage.duration_s,
+            "agents": stage.agents,
+            "arrivals_per_s": stage.arrivals_per_s,
+            "judge": stage.judge,
+        }
+        for stage in scenario.stages
+    ]

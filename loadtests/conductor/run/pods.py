@@ -46,7 +46,7 @@ class OwnPod:
         self._command, self._dsns = command, dsns
         self._url = ""
         self.in_doubt = False
-        """Whether a move of its accounts came to no known end."""
+        """Whether a move of its accounts has an unknown outcome: the side of its accounts is unknown from then on."""
         self.plan = MigrationPlan(command.starts_on)
         """Where a dual storage has its accounts, by the moves that were made."""
         self.child: Child | None = None
@@ -81,10 +81,6 @@ class OwnPod:
     def moved(self, to: Mode, share: int) -> None:
         """It has confirmed that a share of its accounts is there now."""
         self.plan = self.plan.then(to, share)
-
-    def lose_track(self) -> None:
-        """The side of its accounts is unknown from now on."""
-        self.in_doubt = True
 
     def _argv(self) -> list[str]:
         command = self._command

@@ -34,14 +34,12 @@ class TimelineTable:
         self._table.write([row])
 
     def end(self, ended_ns: int, reason: Reason) -> None:
-        """The load is over. A fault has a row of its own."""
-        self._end_stage(ended_ns, "ok" if reason.code == "completed" else reason.code)
-        if reason.code != "completed":
-            detail = json.dumps({"detail": reason.detail})
-            self._table.write([Row(ended_ns, ended_ns, "fault", reason.code, reason.code, detail)])
-
-    def close(self) -> None:
-        self._table.close()
+        """Closes the table: the load is over. A fault has a row of its own."""
+        with self._table:
+            self._end_stage(ended_ns, "ok" if reason.code == "completed" else reason.code)
+            if reason.code != "completed":
+                detail = json.dumps({"detail": reason.detail})
+                self._table.write([Row(ended_ns, ended_ns, "fault", reason.code, reason.code, detail)])
 
     def _end_stage(self, ended_ns: int, result: str) -> None:
         if self._stage is not None:
