@@ -1,5 +1,7 @@
 """Retired words are used nowhere: not in identifiers, comments, docstrings and messages, not in the documentation."""
 
+import re
+
 import pytest
 import retired_words
 from retired_words import ROOT, retired_in_name, retired_in_text, uses_in, uses_in_prose, uses_in_python
@@ -56,3 +58,12 @@ def test_released_entries_of_the_changelog_stay() -> None:
     assert any(retired_in_text(text) for text in released)
     unreleased = len((ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## 0.")[0].splitlines())
     assert all(use.line <= unreleased for use in uses_in("CHANGELOG.md"))
+
+
+def test_quoted_sentences_of_the_report_have_its_form() -> None:
+    """As `reports/text/sentence.py` prints them: figure, operation, storage system, causes."""
+    form = re.compile(r"Of the [\d.]+ (ms|s) that p\d+ of [a-z.]+ took on [a-z]+(:[a-z]+)?, ")
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    quotes = [quote for page in pages for quote in re.findall(r'"(Of the [^"]*)"', " ".join(page.read_text().split()))]
+    assert len(quotes) >= 3
+    assert [quote for quote in quotes if not form.match(quote)] == []
