@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import gevent
 import numpy as np
@@ -42,15 +42,6 @@ _SHORTEST_STRAIN_S: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-class _Sample(NamedTuple):
-    """Totals since this process began, in seconds; `at` is the clock."""
-
-    at: float
-    cpu: float
-    run_queue: float
-    throttled: float
-
-
 class Strain:
     """What this worker had to do without: processor time used and waited for, in its hardest five seconds.
 
@@ -60,16 +51,16 @@ class Strain:
     def __init__(self) -> None:
         self.cpu_allowed = allowed_share()
         self._most = {"cpu_share": 0.0, "run_queue_share": 0.0, "throttled_share": 0.0}
-        self._samples: deque[_Sample] = deque(maxlen=_STRAIN_WINDOW_S + 1)
+        self._samples: deque[tuple[float, ...]] = deque(maxlen=_STRAIN_WINDOW_S + 1)
+        """The clock and the totals of this process in the order of `_most`, in seconds."""
 
     def sample(self) -> None:
         throttled = throttling()
         throttled_s = throttled.throttled_ns / 1e9 if throttled is not None else 0.0
         waited_s = run_queue_wait_ns(os.getpid()) / 1e9
-        self._samples.append(_Sample(time.monotonic(), time.process_time(), waited_s, throttled_s))
-        first, last = self._samples[0], self._samples[-1]
-        if (passed_s := last.at - first.at) >= _SHORTEST_STRAIN_S:
-            spent = (last.cpu - first.cpu, last.run_queue - first.run_queue, last.throttled - first.throttled)
+        self._samples.append((time.monotonic(), time.process_time(), waited_s, throttled_s))
+        passed_s, *spent = (last - first for first, last in zip(self._samples[0], self._samples[-1], strict=True))
+        if passed_s >= _SHORTEST_STRAIN_S:
             for name, seconds in zip(self._most, spent, strict=True):
                 self._most[name] = max(self._most[name], seconds / passed_s)
 

@@ -73,8 +73,8 @@ class ConnectionFailures:
 
     def count(self, stage: str, failure: ConnectionFailed) -> None:
         """`stage` is the one in which the connection was planned."""
-        if failure.refusal is not None:
-            self._statuses.setdefault(stage, Counter())[str(failure.refusal.status)] += 1
+        if failure.status is not None:
+            self._statuses.setdefault(stage, Counter())[str(failure.status)] += 1
         kind = failure.error, failure.detail
         if kind not in self._details:
             if len(self._details) >= MAX_DETAILS:

@@ -28,18 +28,11 @@ def outcome_of(error: str, *, sent: bool) -> str:
     return "unknown" if error in _MAY_HAVE_HAPPENED or (sent and error in LOCAL_ERRORS) else "fail"
 
 
-class RefusedHandshake(NamedTuple):
-    """An HTTP response that refused an upgrade: its status and Retry-After, None where it has none."""
-
-    status: int
-    retry_after: str | None = None
-
-
 class ConnectionFailed(Exception):
     """A WebSocket did not open. `outcome` and `error` are names of the records' vocabulary: `dns`, `connect_refused`
     and `handshake_rejected` are `fail`; `timeout` and `cut_off` are `unknown`; the local errors are `fail` before
-    the HTTP request was sent (`sent`), else `unknown`. `connected` says whether TCP did; `refusal` is set when there
-    was an HTTP status."""
+    the HTTP request was sent (`sent`), else `unknown`. `connected` says whether TCP did; `status` is that of the HTTP
+    response which refused the upgrade."""
 
     def __init__(
         self,
@@ -48,7 +41,7 @@ class ConnectionFailed(Exception):
         *,
         connected: bool = True,
         sent: bool = False,
-        refusal: RefusedHandshake | None = None,
+        status: int | None = None,
     ) -> None:
         detail = sanitize(detail, _MAX_DETAIL)
         super().__init__(f"{error}: {detail}")
@@ -56,7 +49,7 @@ class ConnectionFailed(Exception):
         self.outcome = outcome_of(error, sent=sent)
         self.detail = detail
         self.connected = connected
-        self.refusal = refusal
+        self.status = status
 
 
 class DestinationRefused(ConnectionFailed):

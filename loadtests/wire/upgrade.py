@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from loadtests.sanitize import sanitize
-from loadtests.wire.failures import ConnectionFailed, RefusedHandshake, local_error
+from loadtests.wire.failures import ConnectionFailed, local_error
 from loadtests.wire.response import SWITCHING, ResponseHead, described
 
 GRACE_S: Final = 1.0
@@ -145,10 +145,7 @@ class Upgrade:
         return f"the server closed the connection without an answer to the handshake{hint}"
 
     def _rejected(self, detail: str) -> ConnectionFailed:
-        head = self._head
-        after = head.field("Retry-After") if head.decided else None
-        refusal = RefusedHandshake(head.status, sanitize(after) if after is not None else None) if head.status else None
-        return ConnectionFailed("handshake_rejected", detail, sent=True, refusal=refusal)
+        return ConnectionFailed("handshake_rejected", detail, sent=True, status=self._head.status or None)
 
     def _broke(self, error: Exception) -> ConnectionFailed:
         code = local_error(error)

@@ -2,10 +2,10 @@
 
 from loadtests.conductor.run.ending import connection_failures
 from loadtests.users.recording import MAX_DETAILS, ConnectionFailures
-from loadtests.wire.failures import ConnectionFailed, RefusedHandshake
+from loadtests.wire.failures import ConnectionFailed
 
-BUSY = ConnectionFailed("handshake_rejected", "HTTP 503 Busy (Retry-After: 1)", refusal=RefusedHandshake(503, "1"))
-LATER = ConnectionFailed("handshake_rejected", "HTTP 429 Later", refusal=RefusedHandshake(429))
+BUSY = ConnectionFailed("handshake_rejected", "HTTP 503 Busy (Retry-After: 1)", status=503)
+LATER = ConnectionFailed("handshake_rejected", "HTTP 429 Later", status=429)
 REFUSED = ConnectionFailed("connect_refused", "127.0.0.1:1: ECONNREFUSED (Connection refused)")
 
 
@@ -30,9 +30,7 @@ def test_statuses_are_counted_by_stage_and_workers_are_added() -> None:
 def test_ever_new_messages_of_a_server_fill_no_memory() -> None:
     failures = ConnectionFailures()
     for number in range(1000):
-        failures.count(
-            "steady", ConnectionFailed("handshake_rejected", f"HTTP 503 {number}", refusal=RefusedHandshake(503))
-        )
+        failures.count("steady", ConnectionFailed("handshake_rejected", f"HTTP 503 {number}", status=503))
     summary = failures.summary()
     assert summary["by_stage"] == {"steady": {"503": 1000}}
     assert len(summary["details"]) == MAX_DETAILS + 1

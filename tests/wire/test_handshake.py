@@ -18,7 +18,7 @@ from podconnection import connect
 from scripted_pod import serving, silent
 
 from loadtests.sanitize import sanitize
-from loadtests.wire.failures import ConnectionFailed, RefusedHandshake
+from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.response import MAX_HEAD_BYTES, MAX_LINE_BYTES, ResponseHead, protocol_of
 
 BUSY = "HTTP 503 Busy"
@@ -122,8 +122,7 @@ def test_the_status_line_decides(name: str, close: bool) -> None:
     answer, detail = REFUSALS[name]
     failed = refused_with(answering(answer, close=close))
     assert failed.detail == detail
-    assert failed.refusal is not None
-    assert failed.refusal.status == int(re.findall(r"HTTP (\d+)", detail)[0])
+    assert failed.status == int(re.findall(r"HTTP (\d+)", detail)[0])
 
 
 @pytest.mark.parametrize("name", ["Retry-After", "interim responses before it", "no header fields", "no reason"])
@@ -133,8 +132,8 @@ def test_single_bytes_make_no_difference(name: str) -> None:
 
 
 def test_retry_after_is_kept() -> None:
-    assert refused_with(answering(REFUSALS["Retry-After"][0], close=False)).refusal == RefusedHandshake(429, "120")
-    assert refused_with(answering(REFUSALS["403"][0], close=False)).refusal == RefusedHandshake(403, None)
+    assert refused_with(answering(REFUSALS["Retry-After"][0], close=False)).status == 429
+    assert refused_with(answering(REFUSALS["403"][0], close=False)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ def test_a_server_that_refuses_without_reading_is_understood() -> None:
 def test_another_protocol_is_named(name: str, close: bool) -> None:
     failed = refused_with(answering(FOREIGN[name], close=close))
     assert failed.detail.startswith(f"no HTTP status line: the server sent {name} (")
-    assert failed.refusal is None
+    assert failed.status is None
     assert ("use wss://" in failed.detail) == (name == "TLS")
 
 
@@ -241,7 +240,7 @@ def accepting(change: Callable[[dict[str, str]], None], head: str = "HTTP/1.1 10
 def test_an_agreement_that_is_none(change: Any, sent: str) -> None:
     failed = refused_with(accepting(change))
     assert sent in failed.detail
-    assert failed.refusal == RefusedHandshake(101)
+    assert failed.status == 101
 
 
 def test_http_1_0_cannot_switch_protocols() -> None:

@@ -68,12 +68,9 @@ class MasterSocket(zmqrpc.Server):
         _, secret = server_keys(tokens.token())
         self.socket.curve_server = True
         self.socket.curve_secretkey = secret
-        for option, value in (
-            (zmq.ZAP_DOMAIN, b"workers"),
-            (zmq.MAXMSGSIZE, MAX_MESSAGE),
-            (zmq.HANDSHAKE_IVL, _HANDSHAKE_MS),
-        ):
-            self.socket.setsockopt(option, value)
+        self.socket.setsockopt(zmq.ZAP_DOMAIN, b"workers")
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
         self._keys: dict[str, str] = {}
         self._read = 0
         self.refusals = Refusals(self._send_refusal)
@@ -94,7 +91,9 @@ class MasterSocket(zmqrpc.Server):
                 frames = self.socket.recv_multipart(copy=False)
             except zmq.ZMQError as error:
                 raise RPCError("ZMQ network broken") from error
-            self._pace()
+            self._read += 1
+            if self._read % _PAUSE_AFTER == 0:
+                gevent.sleep(_PAUSE_S)
             try:
                 sender = self._sender(frames)
             except Refused as refused:
@@ -121,11 +120,6 @@ class MasterSocket(zmqrpc.Server):
         if self._keys.setdefault(sender, key) != key:
             raise Refused("its id is that of another worker")
         return sender
-
-    def _pace(self) -> None:
-        self._read += 1
-        if self._read % _PAUSE_AFTER == 0:
-            gevent.sleep(_PAUSE_S)
 
     def _send_refusal(self, sender: str, reason: str) -> None:
         try:
