@@ -55,7 +55,7 @@ def connect(
 
 
 def connect_blocking(url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> BlockingConnection:
-    return BlockingConnection.open(endpoint(url), WholeClient(), timeout_s, tls)
+    return BlockingConnection(endpoint(url), WholeClient(), timeout_s, tls)
 
 
 def ask(connection: Connection, kind: str, key: int, body: Mapping[str, Any], timeout_s: float) -> TimedReply:

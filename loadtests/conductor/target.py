@@ -103,7 +103,7 @@ def _try(url: str, protocol: ChosenProtocol, identity: Identity, networks: tuple
     """The server's answer to a connection, which is closed again. Raises ConnectionFailed, ProtocolError."""
     spec = protocol.spec
     endpoint = Endpoint(spec.url(url, identity), spec.subprotocols, spec.headers(identity), networks)
-    with BlockingConnection.open(endpoint, protocol.client(identity), TRY_FOR_S) as pod:
+    with BlockingConnection(endpoint, protocol.client(identity), TRY_FOR_S) as pod:
         reply = pod.create(1)
         if isinstance(reply, Reply) and reply.outcome == "ok":
             pod.leave()

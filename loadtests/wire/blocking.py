@@ -11,7 +11,6 @@ from loadtests.wire.failures import ConnectionFailed
 from loadtests.wire.frames import Incoming, client_frame
 from loadtests.wire.opening import WRITE, Endpoint, Opening, race_to, receive_some, send_all
 from loadtests.wire.race import Address, in_order, resolution_failed
-from loadtests.wire.transport import Transport
 
 
 class TimeIsOver(Exception):
@@ -63,26 +62,19 @@ class ThreadWaiting:
 class BlockingConnection:
     """An open WebSocket, to be used in `with`."""
 
-    def __init__(self, transport: Transport, received: bytes, client: Client, waiting: ThreadWaiting) -> None:
-        self._transport = transport
-        self._client = client
-        self._waiting = waiting
-        self._incoming = Incoming()
-        self._messages = self._incoming.receive(received) if received else []
-
-    @classmethod
-    def open(
-        cls, endpoint: Endpoint, client: Client, timeout_s: float, tls: ssl.SSLContext | None = None
-    ) -> "BlockingConnection":
+    def __init__(self, endpoint: Endpoint, client: Client, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         """`timeout_s` is for the whole life of the connection.
 
         Raises ConnectionFailed; ValueError when the URL is not ws:// or wss://."""
-        waiting = ThreadWaiting(timeout_s)
-        opening = Opening(endpoint, tls, waiting)
+        self._client = client
+        self._waiting = ThreadWaiting(timeout_s)
+        opening = Opening(endpoint, tls, self._waiting)
         try:
-            return cls(*opening.run(), client, waiting)
+            self._transport, received = opening.run()
         except TimeIsOver:
             raise opening.timed_out(timeout_s) from None
+        self._incoming = Incoming()
+        self._messages = self._incoming.receive(received) if received else []
 
     def __enter__(self) -> "BlockingConnection":
         return self

@@ -25,15 +25,18 @@ the resolver once in that time, not once a connection."""
 _native_socket = monkey.get_original("socket", "socket")
 
 
-class Resolver:
-    """Addresses by name. All who ask for one name at the same time share one look-up; its answer is used for
-    RESOLVE_AGAIN_S, an error only by those who waited for it."""
+class GreenletWaiting:
+    """Blocks the calling greenlet only.
+
+    Greenlets that resolve one name at the same time share one look-up; its answer is used for RESOLVE_AGAIN_S, an error
+    only by those which waited for it.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
         self._asked: dict[tuple[str, int], gevent.Greenlet] = {}
 
-    def addresses(self, host: str, port: int) -> list[Address]:
+    def resolve(self, host: str, port: int) -> list[Address]:
         """Raises ConnectionFailed."""
         asked_at, known = self._known.get((host, port), (0.0, []))
         if known and monotonic() - asked_at < RESOLVE_AGAIN_S:
@@ -58,16 +61,6 @@ class Resolver:
         addresses = in_order(found)
         self._known[host, port] = asked_at, addresses
         return addresses
-
-
-class GreenletWaiting:
-    """Blocks the calling greenlet only."""
-
-    def __init__(self) -> None:
-        self._resolver = Resolver()
-
-    def resolve(self, host: str, port: int) -> list[Address]:
-        return self._resolver.addresses(host, port)
 
     @staticmethod
     def new_socket(family: int, kind: int) -> socket.socket:

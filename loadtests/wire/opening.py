@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from websockets.exceptions import InvalidURI
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.uri import parse_uri
 
 from loadtests.destinations import AddressRefused, permitted
 from loadtests.sanitize import sanitize
@@ -37,21 +37,16 @@ class Endpoint(NamedTuple):
     networks: tuple[str, ...] = ()
 
 
-def parsed(url: str) -> WebSocketURI:
-    """Raises ValueError when the URL is not ws:// or wss://."""
-    try:
-        return parse_uri(url)
-    except InvalidURI as error:
-        raise ValueError(str(error)) from None
-
-
 class Opening:
     """One attempt to open a WebSocket, and how far it is."""
 
     def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, waiting: Waiting) -> None:
         """Raises ValueError when the URL is not ws:// or wss://."""
+        try:
+            uri = self._uri = parse_uri(endpoint.url)
+        except InvalidURI as error:
+            raise ValueError(str(error)) from None
         self._networks = endpoint.networks
-        uri = self._uri = parsed(endpoint.url)
         self._tls = tls
         self._waiting = waiting
         self._where = f"{uri.host}:{uri.port}"

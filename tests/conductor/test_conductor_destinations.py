@@ -22,7 +22,7 @@ from loadtests.scenario import PodTarget, RunPlan
 from loadtests.timeline.control import call
 from loadtests.users.load import account_endpoints
 from loadtests.wire.failures import ConnectionFailed
-from loadtests.wire.greenlets import Resolver
+from loadtests.wire.greenlets import GreenletWaiting
 
 SECRET = "signed-with-this"
 SIGNATURE = token_for("account-0001", SECRET).rpartition(".")[2]
@@ -61,7 +61,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: tuple[str, ...]) -> Non
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(gevent.socket, "getaddrinfo", getaddrinfo)
-    monkeypatch.setattr("loadtests.wire.greenlets._WAITING._resolver", Resolver())
+    monkeypatch.setattr("loadtests.wire.greenlets._WAITING", GreenletWaiting())
 
 
 def opened(url: str, networks: tuple[str, ...] = ()) -> None:

@@ -18,7 +18,7 @@ from scripted_pod import accept_upgrade, echo, frame, reply, requests, serving
 from loadtests.wire import greenlets, race
 from loadtests.wire.blocking import ThreadWaiting, reach
 from loadtests.wire.failures import ConnectionFailed
-from loadtests.wire.greenlets import GreenletWaiting, Resolver
+from loadtests.wire.greenlets import GreenletWaiting
 from loadtests.wire.race import Address, Race, in_order
 
 WAITINGS = {"greenlets": GreenletWaiting, "threads": lambda: ThreadWaiting(20)}
@@ -195,8 +195,8 @@ def test_families_alternate_and_the_order_within_each_stays(found: list[tuple[in
 
 def test_a_storm_asks_the_resolver_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = resolving(monkeypatch, "127.0.0.1")
-    resolver = Resolver()
-    askers = [gevent.spawn(resolver.addresses, "pod.test", 80) for _ in range(500)]
+    resolver = GreenletWaiting()
+    askers = [gevent.spawn(resolver.resolve, "pod.test", 80) for _ in range(500)]
     gevent.joinall(askers, raise_error=True)
     assert asked == [80]
     assert {str(a) for asker in askers for a in asker.value} == {"127.0.0.1"}
@@ -205,27 +205,27 @@ def test_a_storm_asks_the_resolver_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_change_in_the_dns_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 1000.0
     monkeypatch.setattr(greenlets, "monotonic", lambda: now_s)
-    resolver = Resolver()
+    resolver = GreenletWaiting()
     resolving(monkeypatch, "127.0.0.1")
-    assert [str(a) for a in resolver.addresses("pod.test", 80)] == ["127.0.0.1"]
+    assert [str(a) for a in resolver.resolve("pod.test", 80)] == ["127.0.0.1"]
     resolving(monkeypatch, "127.0.0.2")
     now_s += greenlets.RESOLVE_AGAIN_S - 0.1
-    assert [str(a) for a in resolver.addresses("pod.test", 80)] == ["127.0.0.1"]
+    assert [str(a) for a in resolver.resolve("pod.test", 80)] == ["127.0.0.1"]
     now_s += 0.2
-    assert [str(a) for a in resolver.addresses("pod.test", 80)] == ["127.0.0.2"]
+    assert [str(a) for a in resolver.resolve("pod.test", 80)] == ["127.0.0.2"]
 
 
 def test_a_failed_look_up_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    resolver = Resolver()
+    resolver = GreenletWaiting()
     monkeypatch.setattr("gevent.socket.getaddrinfo", unknown)
     with pytest.raises(ConnectionFailed) as failed:
-        resolver.addresses("pod.test", 80)
+        resolver.resolve("pod.test", 80)
     assert (failed.value.error, failed.value.outcome) == ("dns", "fail")
     resolving(monkeypatch, "127.0.0.1")
-    assert [str(a) for a in resolver.addresses("pod.test", 80)] == ["127.0.0.1"]
+    assert [str(a) for a in resolver.resolve("pod.test", 80)] == ["127.0.0.1"]
 
 
 def test_a_user_that_is_killed_takes_no_answer_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +236,8 @@ def test_a_user_that_is_killed_takes_no_answer_from_the_others(monkeypatch: pyte
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr("gevent.socket.getaddrinfo", slow)
-    resolver = Resolver()
-    first, second = (gevent.spawn(resolver.addresses, "pod.test", 80) for _ in range(2))
+    resolver = GreenletWaiting()
+    first, second = (gevent.spawn(resolver.resolve, "pod.test", 80) for _ in range(2))
     gevent.sleep(0)
     first.kill()
     bell.set()
