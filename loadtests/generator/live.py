@@ -9,7 +9,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -203,19 +203,7 @@ class LiveWindow:
 
 def feed_locust(stats: RequestStats, name: str, counted: Counted, now_s: float) -> None:
     """Adds what was counted to Locust's statistics, as if it had been that many requests that ended in this second.
-    What failed or is unknown counts as a failure."""
-    entry = _entry(stats, name, counted, now_s)
-    stats.entries[name, ""].extend(entry)
-    stats.total.extend(entry)
-    for error, count in counted.errors():
-        key = StatsError.create_key("", name, error)
-        known = stats.errors.setdefault(key, StatsError("", name, error, first_seen=now_s))
-        known.occurrences += count
-        known.last_seen = now_s
-
-
-def _entry(stats: RequestStats, name: str, counted: Counted, now_s: float) -> StatsEntry:
-    """What was counted, in Locust's terms: whole milliseconds, two digits."""
+    What failed or is unknown counts as a failure. In Locust's terms: whole milliseconds, two digits."""
     # Locust declares whole numbers here and computes just as well with parts of a millisecond.
     entry: Any = StatsEntry(stats, name, "")
     entry.start_time = entry.last_request_timestamp = now_s
@@ -224,9 +212,13 @@ def _entry(stats: RequestStats, name: str, counted: Counted, now_s: float) -> St
     entry.max_response_time = counted.highest_us / 1000
     for value, count in counted.times_us():
         entry.response_times[locust_stats.bucket_response_time(value / 1000)] += count
-    entry.num_requests = counted.count
-    entry.num_reqs_per_sec[int(now_s)] = entry.num_requests
-    entry.num_failures = sum(count for _, count in counted.errors())
-    if entry.num_failures:
-        entry.num_fail_per_sec[int(now_s)] = entry.num_failures
-    return cast(StatsEntry, entry)
+    entry.num_requests = entry.num_reqs_per_sec[int(now_s)] = counted.count
+    for error, count in counted.errors():
+        entry.num_failures += count
+        entry.num_fail_per_sec[int(now_s)] += count
+        key = StatsError.create_key("", name, error)
+        known = stats.errors.setdefault(key, StatsError("", name, error, first_seen=now_s))
+        known.occurrences += count
+        known.last_seen = now_s
+    stats.entries[name, ""].extend(entry)
+    stats.total.extend(entry)

@@ -191,7 +191,7 @@ def _leave_after_master(side: WorkerSide) -> None:
     gevent.sleep(_MASTER_FIRST_S)
     if side.busy:
         side.end()
-    if side.ran:
+    if side.run is not None:
         gevent.sleep(MASTER_SILENT_S)
     os._exit(0)
 

@@ -54,16 +54,13 @@ class LiveLines:
                 self._more.wait()
                 self._more.clear()
                 while self._waiting:
-                    self._write_whole(self._waiting.popleft())
+                    rest = memoryview(self._waiting.popleft())
+                    while rest:
+                        rest = rest[gevent.os.nb_write(self._descriptor, rest) :]
                 self._empty.set()
         except OSError:
             self._empty.set()
             self._on_gone()
-
-    def _write_whole(self, line: bytes) -> None:
-        rest = memoryview(line)
-        while rest:
-            rest = rest[gevent.os.nb_write(self._descriptor, rest) :]
 
 
 @dataclass

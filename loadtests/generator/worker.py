@@ -34,7 +34,7 @@ class ClockProbe:
     """Measures by pings over Locust's connection."""
 
     def __init__(self, runner: WorkerRunner) -> None:
-        self._runner = runner
+        self.runner = runner
         self._pong: AsyncResult = AsyncResult()
 
     def on_pong(self, body: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ class ClockProbe:
 
     def _ping(self) -> runmessages.ClockOffset:
         self._pong, sent_ns = AsyncResult(), time.monotonic_ns()
-        self._runner.send_message(runmessages.PING, {"sent_ns": sent_ns})
+        self.runner.send_message(runmessages.PING, {"sent_ns": sent_ns})
         try:
             received_ns, pong = self._pong.get(timeout=_WITHIN_S)
         except gevent.Timeout:  # no Exception
@@ -82,8 +82,9 @@ class WorkerSide:
     """Answers the master."""
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
-        self._runner = runner
-        self._run: WorkerRun | None = None
+        self.runner = runner
+        self.run: WorkerRun | None = None
+        """The latest run."""
         self._clocks = ClockProbe(runner)
         answers: dict[str, Callable[[dict[str, Any]], None]] = {
             runmessages.PLAN: self._on_plan,
@@ -104,27 +105,23 @@ class WorkerSide:
 
     def end(self) -> None:
         """Ends a run that the master has not asked to end."""
-        if self._run is not None:
+        if self.run is not None:
             gevent.sleep(0)  # a signal that has come as well is noted first
-            self._run.end(self.cause or "ended by Locust")
-
-    @property
-    def ran(self) -> bool:
-        return self._run is not None
+            self.run.end(self.cause or "ended by Locust")
 
     @property
     def busy(self) -> bool:
-        return self._run is not None and not self._run.ended
+        return self.run is not None and not self.run.ended
 
     def note_crash(self, error: BaseException) -> None:
         """A fault that nothing else has caught: it may have ended an agent, or a report."""
-        if self._run is not None:
-            self._run.load.note_crash(error)
+        if self.run is not None:
+            self.run.load.note_crash(error)
 
     def save(self) -> None:
         """Keeps the rows and nothing else: there is no master any more, and no time."""
-        if self._run is not None:
-            self._run.recorder.drain()
+        if self.run is not None:
+            self.run.recorder.drain()
 
     def _on_plan(self, asked: dict[str, Any]) -> None:
         """Prepares, and reports that it has, or why it cannot."""
@@ -136,13 +133,13 @@ class WorkerSide:
             "address": os.environ.get("LOADTESTS_WORKER_ADDRESS", ""),
         }
         try:
-            if self._run is not None:
-                self._run.end()
+            if self.run is not None:
+                self.run.end()
             same_host, offset = self._clocks.compare(asked)
-            self._run = WorkerRun(self._runner, asked, offset)
+            self.run = WorkerRun(self.runner, asked, offset)
             ready |= {
-                "remote": self._run.remote,
-                "reserved": self._run.recorder.reserved,
+                "remote": self.run.remote,
+                "reserved": self.run.recorder.reserved,
                 "same_host": same_host,
                 **self._proof(asked["nonce"]),
                 **asdict(offset),
@@ -151,26 +148,26 @@ class WorkerSide:
             _log.exception("cannot prepare the run")
             ready["error"] = f"{type(error).__name__}: {error}"
             ready["code"] = EX_UNAVAILABLE if isinstance(error, TimeoutError) else EX_SOFTWARE
-        self._runner.send_message(runmessages.READY, ready)
+        self.runner.send_message(runmessages.READY, ready)
 
     def _proof(self, nonce: str) -> dict[str, str]:
         """Shows to the master which secret this process signs tokens with; an empty proof without one."""
         ours, secret = secrets.token_hex(16), os.environ.get(TOKEN_SECRET, "")
-        return {"nonce": ours, "proof": runmessages.secret_proof(secret, nonce, ours, self._runner.client_id)}
+        return {"nonce": ours, "proof": runmessages.secret_proof(secret, nonce, ours, self.runner.client_id)}
 
     def _on_begin(self, body: dict[str, Any]) -> None:
         # The master's own comes first: it sends it where the one in this environment is another.
         secret = body.get("secret") or os.environ.get(TOKEN_SECRET) or ""
-        if self._run is not None:  # Locust would only log what is raised here
-            self._run.load.guarded(self._run.begin, int(body["starts_ns"]), secret)
+        if self.run is not None:  # Locust would only log what is raised here
+            self.run.load.guarded(self.run.begin, int(body["starts_ns"]), secret)
 
     def _on_stop(self, _: object) -> None:
-        if self._run is not None:
-            self._run.end()
+        if self.run is not None:
+            self.run.end()
 
     def _on_refused(self, body: dict[str, Any]) -> None:
         _log.error("the master refused a message: %s", body["reason"])
 
     def _on_rows_kept(self, body: dict[str, Any]) -> None:
-        if self._run is not None:
-            self._run.acknowledge(int(body["number"]))
+        if self.run is not None:
+            self.run.acknowledge(int(body["number"]))

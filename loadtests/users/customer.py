@@ -87,15 +87,15 @@ class Customer:
                 outcome, error = reply.outcome, reply.error
                 return False
             self._wait(began_ns + self.load.patience_ns, lambda: self.answered)
-            outcome, error = self._outcome_of_waiting()
+            if self.answered:
+                outcome, error = "ok", ""
+            elif self.lost:
+                error = "cut_off"
+            elif not self.leaving:
+                error = "timeout"
         finally:
             self.load.recorder.end(self.answer, outcome, error)
         return self.answered
-
-    def _outcome_of_waiting(self) -> tuple[str, str]:
-        if self.answered:
-            return "ok", ""
-        return "unknown", "cut_off" if self.lost else "run_ended" if self.leaving else "timeout"
 
     def _converse(self, session: Session) -> None:
         wanted = self.load.scenario.customer.messages

@@ -124,7 +124,9 @@ class Upgrade:
     def _refused(self) -> ConnectionFailed:
         head = self._head
         if head.foreign:
-            return self._rejected(f"no HTTP status line: the server sent {self._foreign()}")
+            text = described(head.sample)
+            hint = ": the port expects TLS: use wss://" if text.startswith("TLS ") and not self._secure else ""
+            return self._rejected(f"no HTTP status line: the server sent {text}{hint}")
         text = f"HTTP {head.status} {sanitize(head.reason)}".rstrip()
         shown = [(name, head.field(name)) for name in (*_SHOWN.get(head.status, ()), "Retry-After")]
         notes = [f"{name}: {sanitize(value)}" for name, value in shown if value is not None]
@@ -133,10 +135,6 @@ class Upgrade:
         if not self._secure and any(words in head.rest.lower() for words in _TLS_EXPECTED):
             notes.append("the port expects TLS: use wss://")
         return self._rejected(f"{text} ({'; '.join(notes)})" if notes else text)
-
-    def _foreign(self) -> str:
-        text = described(self._head.sample)
-        return f"{text}: the port expects TLS: use wss://" if text.startswith("TLS ") and not self._secure else text
 
     def _unfinished(self) -> str:
         if self._head.received:
