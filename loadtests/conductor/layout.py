@@ -49,13 +49,9 @@ def layout(scenario: Scenario, storage: str | None) -> Layout:
     pods: list[PodLayout] = []
     databases: dict[str, StorageName] = {}
     for pod in scenario.all_pods:
-        used = {role: database_name(role, pod.cluster) for role in needed}
+        suffix = "" if pod.cluster == MAIN_CLUSTER else f"-{pod.cluster}"
+        used = {role: f"{role}{suffix}" for role in needed}  # `upgraded`, or `upgraded-eu` of the cluster `eu`
         accounts = tuple(f"account-{number:04d}" for number in islice(numbers, pod.accounts))
         pods.append(PodLayout(pod.name, accounts, pod.weight, used))
         databases |= {used[role]: name for role, name in needed.items()}
     return Layout(tuple(pods), databases)
-
-
-def database_name(role: str, cluster: str) -> str:
-    """`upgraded`, or `upgraded-eu` of the cluster `eu`."""
-    return role if cluster == MAIN_CLUSTER else f"{role}-{cluster}"

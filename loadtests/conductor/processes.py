@@ -32,11 +32,11 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
 
-def child_of(parent: int) -> Callable[[], None]:
-    """What a child does before it executes its program: it asks to be killed when `parent` exits."""
+def child_of(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """What a child does before it executes its program: it asks for that signal when `parent` exits."""
 
     def between_fork_and_exec() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it exited before the signal was requested
             os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for commands in the background

@@ -57,7 +57,8 @@ def _problems(document: Document, model: type[BaseModel], error: ErrorDetails) -
         if not is_literal_secret(place[-1], got):  # reported by the reader, and its value must not be quoted
             yield _unknown_key(document, model, place, tagged)
     elif kind.startswith("union_tag"):
-        names, tag = _tags_at(model, tagged), context.get("tag")
+        names = [name for found in _models_at(model, tagged) for name in _tags_of(found)]
+        tag = context.get("tag")
         yield document.problem((*place, "do"), shown(tag), one_of(names), nearest(tag or "", names))
     elif kind == "literal_error":
         place = place[:-1] if place[-1] == "[key]" else place
@@ -102,11 +103,6 @@ def _keys_at(model: type[BaseModel], tagged: Place) -> list[str]:
     """The keys that the model knows at a place."""
     (found,) = _models_at(model, tagged)[:1]
     return [f.alias or n for n, f in found.model_fields.items()]
-
-
-def _tags_at(model: type[BaseModel], tagged: Place) -> list[str]:
-    """The kinds of which an item may be."""
-    return [tag for m in _models_at(model, tagged) for tag in _tags_of(m)]
 
 
 def _models_at(model: type[BaseModel], tagged: Place) -> list[type[BaseModel]]:

@@ -4,7 +4,6 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -108,7 +107,7 @@ def _gathered(stream: Any) -> Iterator[pa.RecordBatch]:
     """Small batches joined: a check takes 0.2 ms, and a long run has hundreds of thousands of batches."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
-    for batch in iter(partial(_next_batch, stream), None):
+    for batch in stream:
         batch.validate()  # lengths against buffers, without which nothing may be joined
         waiting.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
@@ -117,13 +116,6 @@ def _gathered(stream: Any) -> Iterator[pa.RecordBatch]:
             waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.concat_batches(waiting)
-
-
-def _next_batch(stream: Any) -> pa.RecordBatch | None:
-    try:
-        return stream.read_next_batch()
-    except StopIteration:
-        return None
 
 
 def _conformity(source: CheckedStream, path: Path) -> Conformity | None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal, Protocol
@@ -11,7 +13,6 @@ from loadtests.sanitize import sanitize
 from loadtests.scenario import Scenario
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.timeline.actions.contract import TimelineAction
-from loadtests.timeline.component_locks import ComponentLocks, locked_components
 from loadtests.timeline.context import ActionContext, ActionFailed, Found
 
 _LONGEST_ERROR = 500
@@ -44,6 +45,25 @@ class RunnerEvents(Protocol):
 
     def failed(self, error: BaseException) -> None:
         """One of these methods raised an error."""
+
+
+class ComponentLocks:
+    """One first-come, first-served lock for each component. Of one event loop."""
+
+    def __init__(self) -> None:
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def busy(self, components: Iterable[str]) -> list[str]:
+        """The components that are locked now."""
+        return [component for component in components if self._locks[component].locked()]
+
+    @asynccontextmanager
+    async def locked(self, components: Iterable[str]) -> AsyncIterator[None]:
+        """Waits until the components are free, then locks them while active."""
+        async with AsyncExitStack() as stack:
+            for component in components:
+                await stack.enter_async_context(self._locks[component])
+            yield
 
 
 class ActionRunner:
@@ -89,7 +109,7 @@ class ActionRunner:
 
     async def _run(self, action: TimelineAction, due_ns: int) -> None:
         await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
-        components = locked_components(action, self._context.components)
+        components = action.locked(self._context.components)
         if busy := self._locks.busy(components):
             verb = "are" if len(busy) > 1 else "is"
             self._events.report(f"action queued: {action.words}: {', '.join(busy)} {verb} in use by another action")

@@ -1,7 +1,6 @@
 # mypy: disable-error-code="no-untyped-call"
 """The workers that a web UI's master has on this host: one that dies is replaced, and the page shows it."""
 
-import ctypes
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ import psutil
 from gevent import socket, subprocess
 from locust.runners import STATE_MISSING, MasterRunner
 
+from loadtests.conductor.processes import child_of
 from loadtests.conductor.run.locust import worker_argv, worker_environment
 from loadtests.generator.channel import tokens
 from loadtests.generator.workerstate import connected
@@ -26,9 +26,6 @@ _MOST_SOON = 3
 
 _NOTICED_WITHIN_S = 5.0
 """How long the kernel may take to close a dead worker's connection."""
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +84,7 @@ class LocalWorkers:
             stdin=subprocess.DEVNULL,
             env=worker_environment(tokens.token()),
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=child_of(os.getpid(), signal.SIGTERM),
         )
         return int(worker.pid)
 
@@ -102,7 +99,3 @@ class LocalWorkers:
             if gone:
                 return
             gevent.sleep(0.1)
-
-
-def _end_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -6,7 +6,7 @@ import pytest
 
 from loadtests.drivers.addresses.contract import Tls
 from loadtests.drivers.contexts import context
-from loadtests.timeline.http_calls import _tls
+from loadtests.timeline.control import _tls
 from loadtests.wire.opening import default_tls
 
 

@@ -53,7 +53,6 @@ from loadtests.conductor.run.actions import row
 from loadtests.scenario import ScenarioError, parse_scenario
 from loadtests.scenario.schema import scenario_schema
 from loadtests.timeline.action_runner import ActionRunner
-from loadtests.timeline.component_locks import locked_components
 from loadtests.timeline.context import ActionContext, DatabaseHandle, PodHandle
 
 TEXT = """\\
@@ -128,7 +127,7 @@ print(json.dumps({
     "no_database": problems("postgres:pessimistic", "  - {stage: steady, do: freeze, database: x, for_s: 1s}\\n"),
     "collision": problems("postgres:pessimistic", "  - {stage: warm-up, after: 1s, do: recreate}\\n"),
     "unknown_key": wrong(TEXT.replace("database: postgres", "databse: postgres")),
-    "locks": locked_components(scenario.timeline[0], plan.components),
+    "locks": scenario.timeline[0].locked(plan.components),
     "calls": calls,
     "row": {**row(result, plan, 0)._asdict(), "started_ns": 0, "ended_ns": 0},
 }))

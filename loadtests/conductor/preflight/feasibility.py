@@ -12,7 +12,6 @@ from loadtests.configuration.source import Document, read_documents
 from loadtests.engines import has, having
 from loadtests.scenario import Action, Scenario
 from loadtests.timeline.actions.contract import Capability
-from loadtests.timeline.component_locks import locked_components
 from loadtests.timeline.context import Components
 
 
@@ -44,18 +43,13 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
         return
     plan = layout(scenario, subject.storage)
     for number, action in enumerate(scenario.timeline):
-        for found in (*action.check_host(hosts_owned), *_of_action(action, scenario, subject, plan)):
+        storage = subject.storage
+        suits = _on_target(action, scenario, subject.name) if storage is None else _on_storage(action, storage, plan)
+        for found in (*action.check_host(hosts_owned), *suits):
             yield str(document.problem(*found._replace(place=("timeline", number, *found.place))))
     for number, expected in _collisions(scenario, plan.components):
         after = document.data["timeline"][number].get("after", "0s")
         yield str(document.problem(("timeline", number, "after"), shown(after), expected))
-
-
-def _of_action(action: Action, scenario: Scenario, subject: Subject, plan: Layout) -> Iterator[Finding]:
-    if subject.storage is None:
-        yield from _on_target(action, scenario, subject.name)
-    else:
-        yield from _on_storage(action, subject.storage, plan)
 
 
 def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Finding]:
@@ -109,8 +103,8 @@ def _collisions(scenario: Scenario, components: Components) -> Iterator[tuple[in
     action that begins too soon, and the moment that is expected. Those that take longer are queued during the run."""
     actions = sorted(enumerate(scenario.timeline), key=lambda numbered: _begins_s(numbered[1], scenario))
     for (first, one), (number, other) in combinations(actions, 2):
-        locked = locked_components(other, components)
-        shared = [component for component in locked_components(one, components) if component in locked]
+        locked = other.locked(components)
+        shared = [component for component in one.locked(components) if component in locked]
         if shared and _overlap(one, other, scenario):
             yield number, _expected(f"timeline[{first}]", one, other, scenario, shared[0])
 

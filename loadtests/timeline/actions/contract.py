@@ -100,6 +100,10 @@ class TimelineAction(Model):
             run.chosen_databases(getattr(self, "database", None)) if "database" in keys else (),
         )
 
+    def locked(self, run: Components) -> list[str]:
+        """The components that no other exclusive action may use meanwhile, in words."""
+        return self.touched(run).names if self.exclusive else []
+
     @property
     def planned_s(self) -> float:
         """How long it lasts by plan, which its key `for` says; infinite: to the end of the run; 0: not known before."""
