@@ -23,6 +23,7 @@ ONE_FILE_EACH = {
     "loadtests/limits/descriptors.py": "a resource",
     "loadtests/limits/memory.py": "a resource",
     "loadtests/pod/storage/mariadb/dialect.py": "an engine",
+    "loadtests/pod/storage/sql/optimistic.py": "a locking strategy",
     "loadtests/scenario/schema.py": "an entry point",
     "loadtests/timeline/actions/table.py": "the table of actions",
 }

@@ -5,117 +5,33 @@ its events last. Row locks last from a write to the commit, in the order connect
 """
 
 import time
-from collections.abc import Sequence
-from operator import itemgetter
 
-from loadtests.pod.storage import rules
-from loadtests.pod.storage.contract import (
-    Accepted,
-    AccountCopy,
-    AlreadyAccepted,
-    ConnectionRow,
-    Done,
-    Resumed,
-    StorageRefusal,
-    Subscribed,
-)
-from loadtests.pod.storage.sql import steps
+from loadtests.pod.storage.rules import ChatState, Speaker
 from loadtests.pod.storage.sql.database import SqlSession
-from loadtests.pod.storage.sql.driver import OvertakenError
-from loadtests.pod.storage.sql.steps import draft, find_chat, find_speaker, if_held, publish
-from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
+from loadtests.pod.storage.sql.unlocked import Unlocked, if_held
 
 
-class Optimistic:
+class Optimistic(Unlocked):
     """Nothing is counted on the account's row, so that transactions do not conflict there."""
 
     name = "optimistic"
     foreign_keys = True
 
-    async def open_connection(self, db: SqlSession, row: ConnectionRow) -> Done:
-        return await steps.open_connection(db, row)
+    async def _close(self, db: SqlSession, connection: str, version: int) -> int:
+        return if_held(await db.run("close_unchanged_connection", connection, version, time.time_ns()))
 
-    async def resume_connection(
-        self, db: SqlSession, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | StorageRefusal:
-        return await steps.resume(db, connection, resume_token, silent_since_ns)
+    async def _reap(self, db: SqlSession, connection: str, version: int, silent_since_ns: int) -> int:
+        return await db.run("reap_unchanged_connection", connection, version, time.time_ns(), silent_since_ns)
 
-    async def close_connection(self, db: SqlSession, connection: str) -> Done | StorageRefusal:
-        row = await db.row("connection", connection, db.account)
-        if row is None:
-            return StorageRefusal.NO_SUCH_CONNECTION
-        closed_at, version = row
-        if closed_at is None:
-            if_held(await db.run("close_unchanged_connection", connection, version, time.time_ns()))
-            await db.run("drop_subscriptions", connection)
-        return Done()
+    async def _claim_connection(self, db: SqlSession, speaker: Speaker) -> None:
+        if_held(await db.run("claim_connection", speaker.connection, speaker.version))
 
-    async def reap_connections(self, db: SqlSession, silent_since_ns: int, limit: int) -> Sequence[str]:
-        silent = await db.rows("silent_connections", silent_since_ns, limit)
-        reaped = []
-        # In the order of their ids, as touching locks them. One that was taken up in the meantime stays.
-        for connection, version in sorted(silent, key=itemgetter(0)):
-            if await db.run("reap_unchanged_connection", connection, version, time.time_ns(), silent_since_ns):
-                await db.run("drop_subscriptions", connection)
-                reaped.append(connection)
-        return reaped
-
-    async def subscribe(self, db: SqlSession, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
-        speaker = await find_speaker(db, connection)
-        if speaker is None:
-            return StorageRefusal.NO_SUCH_CONNECTION
-        if there := await db.row("subscription", connection, topic):
-            return Subscribed(there[0])
-        if refusal := rules.on_subscribe(await db.value("count_subscriptions", connection), limit):
-            return refusal
-        if_held(await db.run("claim_connection", connection, speaker.version))
-        await db.run("ensure_topic", db.account, topic)
-        await db.run("subscribe", connection, topic, db.account, time.time_ns())
-        return Subscribed(await db.value("topic_head", db.account, topic))
-
-    async def unsubscribe(self, db: SqlSession, connection: str, topic: str) -> Done | StorageRefusal:
-        return await steps.unsubscribe(db, connection, topic)
-
-    async def offer_chat(self, db: SqlSession, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
-        return await steps.offer_chat(db, connection, chat, subject)
-
-    async def accept_chat(
-        self, db: SqlSession, connection: str, chat: str
-    ) -> Accepted | AlreadyAccepted | StorageRefusal:
-        speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
-        if answer := rules.on_accept(speaker, found):
-            return answer
-        assert speaker is not None
-        assert found is not None
-        accepted = await db.run("accept_unchanged_chat", db.account, chat, found.version, connection, time.time_ns())
-        if_held(accepted)
-        event = draft(db, speaker, "chat.accepted", chat, "")
-        return Accepted(await publish(db, event, chat_topic(chat), QUEUE_TOPIC))
-
-    async def send_message(self, db: SqlSession, connection: str, chat: str, text: str) -> Done | StorageRefusal:
-        speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
-        if answer := rules.on_message(speaker, found):
-            return answer
-        assert speaker is not None
-        assert found is not None
-        # Under the chat's version, so that no message follows the chat's end.
+    async def _claim_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:
+        """So that no message follows the chat's end."""
         if_held(await db.run("claim_chat", db.account, chat, found.version))
-        if not await steps.add_message(db, connection, chat, text):
-            raise OvertakenError("the same message was sent at the same time")
-        return Done(await publish(db, draft(db, speaker, "message.sent", chat, text), chat_topic(chat)))
 
-    async def close_chat(self, db: SqlSession, connection: str, chat: str) -> Done | StorageRefusal:
-        speaker, found = await find_speaker(db, connection), await find_chat(db, "chat", chat)
-        if answer := rules.on_close_chat(speaker, found):
-            return answer
-        assert speaker is not None
-        assert found is not None
+    async def _accept(self, db: SqlSession, connection: str, chat: str, found: ChatState) -> None:
+        if_held(await db.run("accept_unchanged_chat", db.account, chat, found.version, connection, time.time_ns()))
+
+    async def _close_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:
         if_held(await db.run("close_unchanged_chat", db.account, chat, found.version, time.time_ns()))
-        event = draft(db, speaker, "chat.closed", chat, "")
-        return Done(await publish(db, event, chat_topic(chat), QUEUE_TOPIC))
-
-    async def sweep_orphans(self, db: SqlSession, silent_since_ns: int, limit: int) -> int:
-        return await steps.sweep_orphans(db, silent_since_ns, limit)
-
-    async def replace_account(self, db: SqlSession, copy: AccountCopy) -> None:
-        await steps.replace_account(db, copy)

@@ -15,13 +15,13 @@ from loadtests.pod.storage.contract import (
     Subscribed,
     TransactionSink,
 )
-from loadtests.pod.storage.sql import foreign_keys, steps
+from loadtests.pod.storage.sql import foreign_keys
 from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
 from loadtests.pod.storage.sql.driver import Driver
 from loadtests.pod.storage.sql.foreign_keys import MAINTENANCE
 from loadtests.pod.storage.sql.optimistic import Optimistic
 from loadtests.pod.storage.sql.pessimistic import Pessimistic
-from loadtests.pod.storage.sql.strategy import Strategy
+from loadtests.pod.storage.sql.strategy import Strategy, copy_account
 from loadtests.pod.storage.sql.unlocked import Unlocked
 from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
@@ -131,7 +131,7 @@ class SqlStorage:
         return await self._database.write(call, lambda db: self._strategy.sweep_orphans(db, silent_since_ns, limit))
 
     async def copy_account(self, account: str) -> AccountCopy:
-        return await self._database.snapshot(Call("maintenance", "", account), steps.copy_account)
+        return await self._database.snapshot(Call("maintenance", "", account), copy_account)
 
     async def replace_account(self, call: Call, copy: AccountCopy) -> None:
         await self._database.write(call, lambda db: self._strategy.replace_account(db, copy))
