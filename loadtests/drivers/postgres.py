@@ -2,21 +2,57 @@
 
 Every argument is given, so that the driver reads neither `PG*` variables nor files below HOME. Nothing is set in a
 session before it is known to be ours alone: behind a pooler in transaction mode a setting stays in the server's session
-and meets its other clients.
+and meets its other clients. A passfile is read by the rules of libpq.
 """
 
+import re
 import ssl
+import stat
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
-from loadtests.drivers.addresses.contract import DatabaseAddress, Place, Tls
+from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress, Place, Tls
 from loadtests.drivers.contexts import context
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError, none_of, require_cipher, tls_failure, unreachable
 from loadtests.drivers.hosts import hosts_of
-from loadtests.drivers.passfile import password_of
+
+_FIELDS = 5
+
+
+def password_of(address: DatabaseAddress, place: Place) -> str:
+    """That of the first line which fits host, port, database and user. Raises AddressError, which quotes no line."""
+    assert address.passfile is not None
+    host = "localhost" if place.is_socket else place.host
+    wanted = (host, str(place.port), address.database, address.user)
+    for line in _lines(Path(address.passfile)):
+        *fields, password = line
+        if all(field in ("*", value) for field, value in zip(fields, wanted, strict=True)):
+            return password
+    raise AddressError(f"the passfile {address.passfile} has no line for {place} and this database and user")
+
+
+def _lines(path: Path) -> list[list[str]]:
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise AddressError(f"the passfile {path} can be read by others: set its mode to 0600")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AddressError(f"the passfile {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise AddressError(f"the passfile {path} is not UTF-8 text") from None
+    lines = [_fields(line) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [line for line in lines if len(line) == _FIELDS]
+
+
+def _fields(line: str) -> list[str]:
+    """Between colons; a backslash keeps a colon or a backslash."""
+    found = re.findall(r"(?:^|:)((?:\\.|[^\\:])*)", line)
+    return [re.sub(r"\\(.)", r"\1", field) for field in found]
+
 
 _ANSWER_S: Final = 5.0
 _NOT_TAKEN: Final = (

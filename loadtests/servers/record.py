@@ -2,7 +2,7 @@
 
 `DIRECTORY.json` beside the server's directory, locked for as long as its owner or its supervisor lives: the kernel lets
 go of a lock however they end, so a record that can be locked belongs to a dead harness; no process id is needed.
-What a record says is acted upon only as far as `evidence` confirms it.
+What a record says is acted upon only as far as `leftovers` confirms it.
 """
 
 import contextlib
@@ -99,7 +99,7 @@ def _inode(directory: Path) -> int | None:
 def clear(path: Path | None, facts: Facts, directories: list[Path]) -> list[str]:
     """Ends the server that the facts name, removes `directories` and the record, if any. Returns sentences on that.
 
-    Acts upon all that it is given: facts that were read from a file have been confirmed by `evidence` before.
+    Acts upon all that it is given: facts that were read from a file have been confirmed by `leftovers` before.
     """
     done = []
     if facts.process is not None and (server := still_there(facts.process)) is not None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from loadtests.servers.mariadb.settings import configuration
-from loadtests.servers.postgres.settings import settings
-from loadtests.servers.redis.settings import configuration as redis_configuration
+from loadtests.servers.mariadb.server import configuration
+from loadtests.servers.postgres.server import settings
+from loadtests.servers.redis.server import configuration as redis_configuration
 from loadtests.servers.size import Size
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"

@@ -22,7 +22,6 @@ ONE_FILE_EACH = {
     "loadtests/ledger/postgres.py": "an engine",
     "loadtests/limits/descriptors.py": "a resource",
     "loadtests/limits/memory.py": "a resource",
-    "loadtests/pod/storage/mariadb/dialect.py": "an engine",
     "loadtests/pod/storage/sql/optimistic.py": "a locking strategy",
     "loadtests/scenario/schema.py": "an entry point",
     "loadtests/timeline/actions/table.py": "the table of actions",

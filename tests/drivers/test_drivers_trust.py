@@ -8,7 +8,7 @@ from driver_certificates import Authority
 from loadtests.drivers.addresses import parse_address
 from loadtests.drivers.addresses.contract import AddressError, Place, Tls
 from loadtests.drivers.contexts import context
-from loadtests.drivers.passfile import password_of
+from loadtests.drivers.postgres import password_of
 from loadtests.tls import problems_of_trust
 
 DB = Place("db.example", 5432)

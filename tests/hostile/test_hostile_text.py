@@ -21,8 +21,6 @@ from loadtests.drivers.errors import DatabaseUnreachable, PoolerError
 from loadtests.generator.locusthooks import _CleanFormatter
 from loadtests.pod.storage.contract import StorageUnavailable
 from loadtests.pod.storage.mariadb import errors as mariadb_errors
-from loadtests.pod.storage.redis import errors as redis_errors
-from loadtests.pod.storage.sql import driver as sql_errors
 from loadtests.probes.contract import Source
 from loadtests.probes.databases import why_not
 from loadtests.protocols.contract import ProtocolError
@@ -131,9 +129,7 @@ def test_reasons_are_cleaned_before_they_are_recorded() -> None:
     assert len(reason.log_tail) <= MAX_LINES * 2001
 
 
-@pytest.mark.parametrize(
-    "reason", [sql_errors.reason, redis_errors.reason, mariadb_errors.reason, sanitize_error, why_not]
-)
+@pytest.mark.parametrize("reason", [mariadb_errors.reason, sanitize_error, why_not])
 def test_reasons_of_databases_are_one_clean_line(reason) -> None:
     for error in (RuntimeError(ENDLESS), RuntimeError(1064, ENDLESS), OSError(5, ENDLESS), RuntimeError("")):
         assert reason(error).isprintable()

@@ -13,8 +13,7 @@ import pytest
 
 from loadtests.probes.contract import BlindError, Database
 from loadtests.probes.innodb.lock_sample import OLD
-from loadtests.probes.innodb.probe import MariadbProbe
-from loadtests.probes.innodb.servers import NO_HOLDERS, NO_PROCESS
+from loadtests.probes.innodb.probe import NO_HOLDERS, NO_PROCESS, MariadbProbe
 from loadtests.records.tables import LOCK_WAITS_TABLE
 from loadtests.servers.contract import DatabaseServer
 

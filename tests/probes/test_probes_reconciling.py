@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.probes.jsonlog.reconciling import FOR_EVER, Competitors, WaitReconciler
-from loadtests.probes.postgres.source import LogSettings, source
+from loadtests.probes.postgres.log_probe import LogSettings, source
 from loadtests.probes.wait_samples import WaitSample
 from loadtests.probes.waits import Chain, Lock, Party, Wait
 

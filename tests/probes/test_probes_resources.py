@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.probes.processes import tree_usage
-from loadtests.probes.resources import ResourcesProbe, Watched
+from loadtests.probes.resources import ResourcesProbe, Watched, tree_usage
 
 WORK = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass\n"
 PARENT = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {WORK!r}])\nprint(1, flush=True)\ninput()"

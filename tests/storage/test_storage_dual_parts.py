@@ -21,8 +21,8 @@ from loadtests.pod.storage.contract import (
     StoredTopic,
     Subscribed,
 )
+from loadtests.pod.storage.dual.accounts import Gate
 from loadtests.pod.storage.dual.comparison import difference, differences, rows_of
-from loadtests.pod.storage.dual.gate import Gate
 from loadtests.protocols.serverhalf import Event
 
 NAMES = [f"account-{n:04}" for n in range(1, 101)]

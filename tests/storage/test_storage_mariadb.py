@@ -24,7 +24,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
     Transaction,
 )
-from loadtests.pod.storage.mariadb import connection, driver, pool
+from loadtests.pod.storage.mariadb import connection, driver
 from loadtests.pod.storage.mariadb.errors import classify
 from loadtests.pod.storage.sql.driver import OvertakenError, TryAgainError
 
@@ -267,7 +267,7 @@ async def test_texts_are_compared_byte_by_byte(on: On) -> None:
 
 
 async def test_missing_session_is_reported(on: On, admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "SIZE", 2)
+    monkeypatch.setattr(driver, "POOL_SIZE", 2)
     monkeypatch.setattr(driver, "TAKE_TIMEOUT_S", 0.2)
     async with on("pessimistic").started() as storage:
         agent, _, chat = await _chat(storage)

@@ -22,7 +22,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
 )
 from loadtests.pod.storage.postgres import driver
-from loadtests.pod.storage.postgres.errors import classify
+from loadtests.pod.storage.postgres.driver import classify
 from loadtests.pod.storage.sql.driver import OvertakenError, TryAgainError
 
 HOLD_ACCOUNT = "SELECT account FROM accounts WHERE account = $1 FOR UPDATE"

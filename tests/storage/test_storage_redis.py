@@ -25,7 +25,7 @@ from loadtests.pod.storage.contract import (
     Subscribed,
 )
 from loadtests.pod.storage.redis import driver
-from loadtests.pod.storage.redis.errors import classify
+from loadtests.pod.storage.redis.driver import classify
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 from loadtests.servers.contract import DatabaseServer

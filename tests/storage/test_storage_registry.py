@@ -10,7 +10,7 @@ from loadtests.configuration.values import STORAGE_PATTERN
 from loadtests.engines import Promises
 from loadtests.pod.storage import factory, statements
 from loadtests.pod.storage.factory import create_storage
-from loadtests.pod.storage.mariadb import dialect
+from loadtests.pod.storage.mariadb.connection import arguments, placed, split_values
 from loadtests.pod.storage.sql import driver
 from loadtests.records.rundirectory import safe_name
 from loadtests.storagenames import StorageName, StorageNameError
@@ -144,14 +144,14 @@ def test_engines_have_the_same_statements(engine: str) -> None:
 
 
 def test_numbered_values_become_places() -> None:
-    text, order = dialect.placed("SELECT '50%', $2 FROM t WHERE a = $1 OR b = $2")
+    text, order = placed("SELECT '50%', $2 FROM t WHERE a = $1 OR b = $2")
     assert text == "SELECT '50%%', %s FROM t WHERE a = %s OR b = %s"
-    assert dialect.arguments(order, ("a", ["b", "ü"])) == ('["b", "\\u00fc"]', "a", '["b", "\\u00fc"]')
+    assert arguments(order, ("a", ["b", "ü"])) == ('["b", "\\u00fc"]', "a", '["b", "\\u00fc"]')
 
 
 def test_values_of_an_insert_are_found() -> None:
     statement = "INSERT INTO t (a, b)\nVALUES ($1, $2)\nON DUPLICATE KEY UPDATE b = VALUE(b)"
-    assert dialect.split_values(statement) == (
+    assert split_values(statement) == (
         "INSERT INTO t (a, b)\nVALUES ",
         "($1, $2)",
         "\nON DUPLICATE KEY UPDATE b = VALUE(b)",

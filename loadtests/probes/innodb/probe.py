@@ -16,8 +16,10 @@ and `rollbacks` are statements: neither what commits by itself nor what is rolle
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,60 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, Database, Rows, ServerClockOffset, Source
 from loadtests.probes.innodb.lock_sample import OLD, Freshness, InnodbSample, InTheWay
-from loadtests.probes.innodb.servers import NO_PROCESS, ServerProduct, source
 from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Wait, Waits, waits_behind
+
+UNTESTED = "MySQL is supported by its documentation; not tested"
+NO_PROCESS = (
+    "only totals are seen, of no session: the observer's user needs PROCESS (GRANT PROCESS ON *.* TO …) and, on MySQL,"
+    " SELECT on performance_schema.*"
+)
+NO_HOLDERS = (
+    "holders of a table's metadata lock or a user-level lock are unknown: performance_schema does not list these locks"
+    " (instrument wait/lock/metadata/sql/mdl), nor is the plugin metadata_lock_info there"
+)
+GUESSED_HOLDERS = (
+    "holders of metadata and user-level locks are inferred from the waiting statement: the plugin"
+    " metadata_lock_info lists holders only"
+)
+_OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
+
+
+@dataclass(frozen=True)
+class ServerProduct:
+    """`flavour` begins the names of the `.sql` files that it is asked with; `limit` limits a statement's time."""
+
+    flavour: str
+    limit: str
+
+    @classmethod
+    def of(cls, version: str) -> "ServerProduct":
+        """Of what version() says. Raises RuntimeError for a server that cannot be watched."""
+        name = "MariaDB" if "MariaDB" in version else "MySQL"
+        found = re.match(r"(\d+)\.(\d+)", version)
+        if not found or tuple(map(int, found.groups())) < _OLDEST[name]:
+            oldest = " or ".join(f"{product} {major}.{minor}" for product, (major, minor) in _OLDEST.items())
+            raise RuntimeError(f"{version} cannot be watched: {oldest}, or newer, can")
+        # MariaDB's in seconds and of any statement, MySQL's in milliseconds and of SELECT.
+        return cls(name.lower(), "max_statement_time = {:.3f}" if name == "MariaDB" else "max_execution_time = {:.0f}")
+
+    def limited(self, seconds: float) -> str:
+        return self.limit.format(seconds if self.flavour == "mariadb" else seconds * 1000)
+
+
+def source(
+    product: ServerProduct, period_ns: int, counters_ns: int, sees_sessions: bool, holders: str | None
+) -> Source:
+    """`holders`: by which list holders of metadata locks are known; None: none."""
+    reasons = [UNTESTED] if product.flavour == "mysql" else []
+    if not sees_sessions:
+        return Source(("counter",), counters_ns, None, "; ".join([*reasons, NO_PROCESS]))
+    if holders != "metadata":
+        reasons.append(GUESSED_HOLDERS if holders else NO_HOLDERS)
+    return Source(("sampled", "counter"), period_ns, None, "; ".join(reasons))
+
 
 SHORTEST_PERIOD_S = 0.15
 _SQL = Path(__file__).parents[1] / "sql"

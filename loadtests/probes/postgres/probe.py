@@ -19,8 +19,7 @@ from loadtests.probes.jsonlog.log_reader import LogReader
 from loadtests.probes.jsonlog.names import TransactionActivity
 from loadtests.probes.locknames import Named
 from loadtests.probes.postgres import encodings
-from loadtests.probes.postgres.log_probe import LogProbe
-from loadtests.probes.postgres.source import FIRST_WITH_JSONLOG, WITHDRAWN, LogSettings, source
+from loadtests.probes.postgres.log_probe import FIRST_WITH_JSONLOG, WITHDRAWN, LogProbe, LogSettings, source
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Lock, Wait, Waits, waits_in
 

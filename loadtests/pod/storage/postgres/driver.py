@@ -8,13 +8,65 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from loadtests.drivers import postgres
 from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import AddressError
-from loadtests.pod.storage.contract import Storage, StorageError, StorageUnavailable, TransactionSink
-from loadtests.pod.storage.postgres.errors import DRIVER_ERRORS, classify
-from loadtests.pod.storage.sql.driver import Row, reason, statements
+from loadtests.pod.storage.contract import (
+    OutcomeUnknown,
+    Storage,
+    StorageConflict,
+    StorageError,
+    StorageUnavailable,
+    TransactionSink,
+)
+from loadtests.pod.storage.sql.driver import OvertakenError, Row, TryAgainError, statements
 from loadtests.pod.storage.sql.storage import SqlStorage
+from loadtests.sanitize import sanitize_error
+
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Everything that asyncpg raises; the last one when a server dies in the middle of its answer."""
+
+CUT_OFF: tuple[type[BaseException], ...] = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""The server or the way to it went away in mid-transaction, or it would not take longer over it."""
+
+_LOST_TO_OTHERS: tuple[tuple[tuple[type[BaseException], ...], str, type[StorageError]], ...] = (
+    ((asyncpg.DeadlockDetectedError,), "deadlock", TryAgainError),
+    (
+        (asyncpg.SerializationError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError),
+        "conflict",
+        TryAgainError,
+    ),
+    ((asyncpg.LockNotAvailableError,), "lock_timeout", StorageConflict),
+)
+
+
+def classify(error: BaseException, committing: bool) -> tuple[str, StorageError | None]:
+    """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself."""
+    if isinstance(error, OvertakenError):
+        return "conflict", error
+    for kinds, outcome, meaning in _LOST_TO_OTHERS:
+        if isinstance(error, kinds):
+            return outcome, meaning(f"PostgreSQL: {sanitize_error(error)}")
+    if committing and (isinstance(error, CUT_OFF) or not isinstance(error, Exception)):
+        return "unknown", OutcomeUnknown(f"PostgreSQL was cut off during a commit: {sanitize_error(error)}")
+    if isinstance(error, (*CUT_OFF, asyncpg.InsufficientResourcesError)):
+        return "rolled_back", StorageUnavailable(f"PostgreSQL: {sanitize_error(error)}")
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return "rolled_back", StorageError(f"PostgreSQL does not take it: {sanitize_error(error)}")
+    return "rolled_back", None
+
 
 POOL_SIZE = 20
 ACQUIRE_TIMEOUT_S = 5.0
@@ -98,7 +150,7 @@ class PostgresDriver:
             await self.make_schema()
         except DRIVER_ERRORS as error:
             await self.close()
-            raise StorageUnavailable(f"PostgreSQL cannot be used: {reason(error)}") from error
+            raise StorageUnavailable(f"PostgreSQL cannot be used: {sanitize_error(error)}") from error
         except AddressError as error:
             await self.close()
             raise StorageUnavailable(
@@ -128,7 +180,7 @@ class PostgresDriver:
         except TimeoutError as error:
             raise StorageUnavailable(f"no free PostgreSQL session within {ACQUIRE_TIMEOUT_S:g} s") from error
         except DRIVER_ERRORS as error:
-            raise StorageUnavailable(f"PostgreSQL cannot be reached: {reason(error)}") from error
+            raise StorageUnavailable(f"PostgreSQL cannot be reached: {sanitize_error(error)}") from error
         try:
             yield PostgresConnection(connection, self._pod)
         finally:

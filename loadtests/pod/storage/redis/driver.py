@@ -18,8 +18,50 @@ from loadtests.drivers import redis as drivers
 from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress
 from loadtests.drivers.errors import DatabaseUnreachable
-from loadtests.pod.storage.contract import Call, StorageUnavailable, Transaction, TransactionSink
-from loadtests.pod.storage.redis.errors import DRIVER_ERRORS, classify, reason
+from loadtests.pod.storage.contract import (
+    Call,
+    OutcomeUnknown,
+    StorageError,
+    StorageUnavailable,
+    Transaction,
+    TransactionSink,
+)
+from loadtests.sanitize import sanitize_error
+
+DRIVER_ERRORS = (OSError, exceptions.RedisError)
+"""Everything that redis-py raises."""
+
+_REFUSED_SERVICE: tuple[type[BaseException], ...] = (
+    exceptions.BusyLoadingError,
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.NoPermissionError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterError,
+    exceptions.MovedError,
+)
+"""The server's own answer: it did not run the script. Some of them are ConnectionErrors to redis-py."""
+
+_REFUSED_WORDS = ("MISCONF", "BUSY", "NOREPLICAS", "max number of clients reached")
+"""How such answers begin that have no class of their own."""
+
+
+def classify(error: BaseException, sent: bool) -> tuple[str, StorageError | None]:
+    """The transaction's outcome, and what its caller gets instead of `error`; None: `error` itself.
+
+    `sent`: the script was on its way, so that without an answer it may have run.
+    """
+    if isinstance(error, _REFUSED_SERVICE) or str(error).startswith(_REFUSED_WORDS):
+        return "rolled_back", StorageUnavailable(f"Redis: {sanitize_error(error)}")
+    if isinstance(error, exceptions.ResponseError):
+        return "rolled_back", None
+    if sent and (isinstance(error, DRIVER_ERRORS) or not isinstance(error, Exception)):
+        return "unknown", OutcomeUnknown(f"Redis was cut off before it answered: {sanitize_error(error)}")
+    if isinstance(error, DRIVER_ERRORS):
+        return "rolled_back", StorageUnavailable(f"Redis cannot be reached: {sanitize_error(error)}")
+    return "rolled_back", None
+
 
 T = TypeVar("T")
 
@@ -73,9 +115,9 @@ class RedisDatabase:
                 f"the DSN is not a Redis URL ({form_of('redis').example}) that can be used: {error}"
             ) from None
         except DatabaseUnreachable as error:
-            raise StorageUnavailable(f"Redis cannot be used: {reason(error)}") from error
+            raise StorageUnavailable(f"Redis cannot be used: {sanitize_error(error)}") from error
         except DRIVER_ERRORS as error:
-            raise StorageUnavailable(f"Redis cannot be reached: {reason(error)}") from error
+            raise StorageUnavailable(f"Redis cannot be reached: {sanitize_error(error)}") from error
         try:
             for script in SCRIPTS.values():
                 await self.read("SCRIPT", "LOAD", script.text)
@@ -116,14 +158,14 @@ class RedisDatabase:
             try:
                 return await _ask(connection, *command)
             except DRIVER_ERRORS as error:
-                raise StorageUnavailable(f"Redis: {reason(error)}") from error
+                raise StorageUnavailable(f"Redis: {sanitize_error(error)}") from error
 
     async def _query(self, script: str, key: str, values: Sequence[str | int]) -> Any:
         async with self._session() as connection:
             try:
                 return await _evaluate(connection, SCRIPTS[script], self._keys(script, key), values)
             except DRIVER_ERRORS as error:
-                raise StorageUnavailable(f"Redis: {reason(error)}") from error
+                raise StorageUnavailable(f"Redis: {sanitize_error(error)}") from error
 
     async def _write(self, call: Call, script: Script, key: str, values: Sequence[str | int]) -> Sequence[Any]:
         asked_ns = time.monotonic_ns()
@@ -157,7 +199,7 @@ class RedisDatabase:
         try:
             connection = await pool.get_connection()
         except DRIVER_ERRORS as error:
-            raise classify(error, sent=False)[1] or StorageUnavailable(f"Redis: {reason(error)}") from error
+            raise classify(error, sent=False)[1] or StorageUnavailable(f"Redis: {sanitize_error(error)}") from error
         try:
             yield connection
         finally:

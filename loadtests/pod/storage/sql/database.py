@@ -16,8 +16,9 @@ from loadtests.pod.storage.contract import (
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection, TryAgainError, reason
+from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection, TryAgainError
 from loadtests.pod.storage.statements import named
+from loadtests.sanitize import sanitize_error
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ class SqlDatabase:
         try:
             await self._driver.make_schema()
         except self._driver.errors as error:
-            raise StorageUnavailable(f"{self._driver.title}: {reason(error)}") from error
+            raise StorageUnavailable(f"{self._driver.title}: {sanitize_error(error)}") from error
 
     async def stop(self) -> None:
         """Lets what is under way finish, and disconnects, both in bounded time."""
@@ -117,7 +118,7 @@ class SqlDatabase:
             try:
                 return await connection.fetch(text, values)
             except self._driver.errors as error:
-                raise StorageUnavailable(f"{self._driver.title}: {reason(error)}") from error
+                raise StorageUnavailable(f"{self._driver.title}: {sanitize_error(error)}") from error
 
     async def write(self, call: Call, job: Job[T]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Tried again while it comes

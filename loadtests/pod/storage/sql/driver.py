@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.statements import load_all
-from loadtests.sanitize import sanitize_error
 
 Row = Any
 """One row: values in the order of the statement's columns."""
@@ -83,8 +82,3 @@ class TryAgainError(StorageError):
 
 class OvertakenError(TryAgainError):
     """What had been read no longer held when it was written: a strategy's own conflict."""
-
-
-def reason(error: BaseException) -> str:
-    """One line for users: the error's first line, or its class where it has no text."""
-    return sanitize_error(error)
