@@ -16,7 +16,7 @@ from loadtests.calibration.timekeeping import Timekeeper
 from loadtests.calibration.truth import CompletedHold, LockRequest
 from loadtests.drivers.sqlite import connect
 from loadtests.pod.storage.contract import Call, StorageConflict, Transaction
-from loadtests.pod.storage.sqlite.driver import SqliteDatabase, SqliteSession
+from loadtests.pod.storage.sqlite.driver import SqliteDatabase
 
 _QUIET_READINGS = 15
 _HOLDER = 0
@@ -70,13 +70,10 @@ class SqliteHolds:
         """When a transaction was requested, when it got the lock or stopped waiting, and how the wait ended."""
         asked_ns = self._clock.now_ns()
         try:
-            got_ns = await self._database.write(Call(name, str(key), ""), self._begun)
+            got_ns = await self._database.write(Call(name, str(key), ""), lambda _session: self._clock.now_ns())
         except StorageConflict:
             return asked_ns, self._clock.now_ns(), "timed_out"
         return asked_ns, got_ns, "acquired"
-
-    def _begun(self, _session: SqliteSession) -> int:
-        return self._clock.now_ns()
 
     def reported(self) -> list[ReportedWait]:
         """The waits that the storage recorded."""

@@ -90,31 +90,33 @@ def _place(rows: StoredTable) -> Numbers:
 
 def spans(claims: Claims, pushes: ReceivedPushes) -> Spans:
     """Every subscription whose first sequence number the pod reported."""
-    begun = claims.of(SUBSCRIBE)
-    begun = begun.where((begun["outcome"] == OK) & np.isin(begun["topic"], (QUEUE, CHAT)) & (begun["sequence"] >= 0))
+    subscribed = claims.of(SUBSCRIBE)
+    subscribed = subscribed.where(
+        (subscribed["outcome"] == OK) & np.isin(subscribed["topic"], (QUEUE, CHAT)) & (subscribed["sequence"] >= 0)
+    )
     ended = claims.of(UNSUBSCRIBE)
     ended = ended.where(np.isin(ended["topic"], (QUEUE, CHAT)))
-    names, place = np.unique(pair(begun["connection"], begun["subject"]), return_inverse=True)
-    order = np.lexsort((begun["started_ns"], place))
-    begun, place = StoredTable({n: c[order] for n, c in begun.columns.items()}), place[order]
-    alive_ns, closed_ns = _lives(claims, begun["connection"])
-    over_ns = np.minimum(_until(begun, ended), closed_ns)
+    names, place = np.unique(pair(subscribed["connection"], subscribed["subject"]), return_inverse=True)
+    order = np.lexsort((subscribed["started_ns"], place))
+    subscribed, place = StoredTable({n: c[order] for n, c in subscribed.columns.items()}), place[order]
+    alive_ns, closed_ns = _lives(claims, subscribed["connection"])
+    over_ns = np.minimum(_until(subscribed, ended), closed_ns)
     until_ns = np.minimum(over_ns, alive_ns)
-    last, came = begun["sequence"].copy(), np.zeros(len(begun), dtype=np.int64)
-    owner, sequence = _owners(pushes.first, begun, names, place)
+    last, came = subscribed["sequence"].copy(), np.zeros(len(subscribed), dtype=np.int64)
+    owner, sequence = _owners(pushes.first, subscribed, names, place)
     np.maximum.at(last, owner, sequence)
     np.add.at(came, owner, 1)
-    whose = begun["connection"], begun["account"], begun["subject"]
-    return Spans(*whose, begun["sequence"], until_ns, alive_ns < over_ns, last, came)
+    whose = subscribed["connection"], subscribed["account"], subscribed["subject"]
+    return Spans(*whose, subscribed["sequence"], until_ns, alive_ns < over_ns, last, came)
 
 
-def _owners(pushed: StoredTable, begun: StoredTable, names: Keys, place: Numbers) -> tuple[Numbers, Numbers]:
+def _owners(pushed: StoredTable, subscribed: StoredTable, names: Keys, place: Numbers) -> tuple[Numbers, Numbers]:
     """Of each push that belongs to a subscription: which, and its number. It is the last one of its connection and
     topic that began below the number."""
     at, known = _found(names, pair(pushed["connection"], pushed["subject"]))
     at, sequence = at[known], pushed["sequence"][known]
-    step = int(max(begun["sequence"].max(initial=0), sequence.max(initial=0))) + 2
-    owner = np.searchsorted(place * step + begun["sequence"], at * step + sequence, side="left") - 1
+    step = int(max(subscribed["sequence"].max(initial=0), sequence.max(initial=0))) + 2
+    owner = np.searchsorted(place * step + subscribed["sequence"], at * step + sequence, side="left") - 1
     mine = owner >= 0
     mine[mine] = place[owner[mine]] == at[mine]
     return owner[mine], sequence[mine]
@@ -128,17 +130,19 @@ def _found(names: Keys, wanted: Keys) -> tuple[Numbers, Mask]:
     return at.astype(np.int64), known
 
 
-def _until(begun: StoredTable, ended: StoredTable) -> Numbers:
+def _until(subscribed: StoredTable, ended: StoredTable) -> Numbers:
     """When the next unsubscribing, or subscribing again, of the same connection and topic began."""
-    of_begun, of_ended = (pair(rows["connection"], rows["subject"]) for rows in (begun, ended))
-    _, place = np.unique(np.concatenate([of_begun, of_ended]), return_inverse=True)
-    when = np.concatenate([begun["started_ns"], ended["started_ns"]])
+    of_subscribed, of_ended = (pair(rows["connection"], rows["subject"]) for rows in (subscribed, ended))
+    _, place = np.unique(np.concatenate([of_subscribed, of_ended]), return_inverse=True)
+    when = np.concatenate([subscribed["started_ns"], ended["started_ns"]])
     moments = np.sort(place.astype(np.int64) << _US_BITS | when // 1000)
     # The one after its own: two of the same microsecond do not wait for each other.
-    following = np.searchsorted(moments, place[: len(begun)] << _US_BITS | begun["started_ns"] // 1000, side="right")
+    following = np.searchsorted(
+        moments, place[: len(subscribed)] << _US_BITS | subscribed["started_ns"] // 1000, side="right"
+    )
     inside = following < len(moments)
-    inside[inside] = moments[following[inside]] >> _US_BITS == place[: len(begun)][inside]
-    until = np.full(len(begun), _LATEST)
+    inside[inside] = moments[following[inside]] >> _US_BITS == place[: len(subscribed)][inside]
+    until = np.full(len(subscribed), _LATEST)
     until[inside] = (moments[following[inside]] & _LAST_US) * 1000
     return until
 

@@ -73,7 +73,7 @@ class Chain(NamedTuple):
     depth: int
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """A wait as one snapshot shows it. `chain` is None when no holder of the lock was found."""
 
     lock: Lock
@@ -109,7 +109,7 @@ class Wait:
         return max(self.chains, key=self.chains.__getitem__)
 
 
-def waits_in(locks: Sequence[Lock]) -> list[Seen]:
+def waits_in(locks: Sequence[Lock]) -> list[Observation]:
     """Every wait of a snapshot with its blocker and root."""
     by_tag: dict[str, list[Lock]] = defaultdict(list)
     for lock in locks:
@@ -118,19 +118,21 @@ def waits_in(locks: Sequence[Lock]) -> list[Seen]:
     against = {(tag, mode): _against(mode, by_tag[tag]) for tag, mode in {(w.tag, w.mode) for w in waiting}}
     blockers = {w.session: blocker for w in waiting if (blocker := _blocker(w, *against[w.tag, w.mode]))}
     rows = {lock.session: lock for lock in locks if lock.granted and lock.kind == "tuple"}
-    return [_seen(w, rows, _chain(w, blockers)) for w in waiting]
+    return [_observation(w, rows, _chain(w, blockers)) for w in waiting]
 
 
-def _seen(waiter: Lock, rows: Mapping[int | None, Lock], chain: Chain | None) -> Seen:
+def _observation(waiter: Lock, rows: Mapping[int | None, Lock], chain: Chain | None) -> Observation:
     row = rows.get(waiter.session) if waiter.kind == "transactionid" else None
     named = (row or waiter).named
-    return Seen(waiter, named.object, chain, named.lock) if named else Seen(waiter, _object(waiter, rows), chain)
+    if named:
+        return Observation(waiter, named.object, chain, named.lock)
+    return Observation(waiter, _object(waiter, rows), chain)
 
 
-def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Seen]:
+def waits_behind(waits: Sequence[tuple[Lock, Lock | None]]) -> list[Observation]:
     """As `waits_in`, where the server itself says who stands in whose way: waiters, each with its blocker."""
     blockers = {waiter.session: blocker for waiter, blocker in waits if blocker}
-    return [_seen(waiter, {}, _chain(waiter, blockers)) for waiter, _ in waits]
+    return [_observation(waiter, {}, _chain(waiter, blockers)) for waiter, _ in waits]
 
 
 def _against(mode: str, of_tag: Iterable[Lock]) -> tuple[list[Lock], list[Lock]]:
@@ -194,20 +196,20 @@ class Waits:
         self._open: dict[_Key, Wait] = {}
         self._ended: list[Wait] = []
 
-    def observe(self, at_ns: int, error_ns: int, seen: Iterable[Seen]) -> list[Wait]:
+    def observe(self, at_ns: int, error_ns: int, observations: Iterable[Observation]) -> list[Wait]:
         """Takes a snapshot made at `at_ns` ± `error_ns`; returns the waits that it no longer shows."""
         still = {}
         statements = {(w.lock.session, w.lock.asked): key for key, w in self._open.items() if _of_row(w.lock)}
-        for sample in seen:
+        for sample in observations:
             lock = sample.lock
             key = (lock.session, lock.tag, lock.mode, lock.since)
             wait = self._open.pop(key, None) or self._open.pop((*key[:3], None), None)
             if wait is not None:
-                self._same(wait, lock, at_ns, error_ns)
+                self._refine_beginning(wait, lock, at_ns, error_ns)
             else:
                 before = statements.get((lock.session, lock.asked))
-                wait = self._gone_on(before, sample) or self._new(sample, at_ns, error_ns)
-            still[key] = self._again(wait, sample, at_ns, error_ns)
+                wait = self._continued(before, sample) or self._new(sample, at_ns, error_ns)
+            still[key] = self._add_sample(wait, sample, at_ns, error_ns)
         over, self._open = self._open, still
         self._end(over.values())
         ended, self._ended = self._ended, []
@@ -228,14 +230,14 @@ class Waits:
         over, self._open, self._ended = [*self._ended, *self._open.values()], {}, []
         return over
 
-    def _new(self, sample: Seen, at_ns: int, error_ns: int) -> Wait:
+    def _new(self, sample: Observation, at_ns: int, error_ns: int) -> Wait:
         age_ns = sample.lock.age_ns
         started_ns = at_ns - (self._half_ns if age_ns is None else age_ns)
         return Wait(
             sample.lock, sample.object, started_ns, error_ns, at_ns, name=sample.name, since=_since(sample.lock)
         )
 
-    def _gone_on(self, before: _Key | None, sample: Seen) -> Wait | None:
+    def _continued(self, before: _Key | None, sample: Observation) -> Wait | None:
         """The wait of the same statement that goes on for another lock of the row."""
         wait = self._open.get(before) if before else None
         if wait is None or not _of_row(sample.lock):
@@ -243,14 +245,14 @@ class Waits:
         same = wait.object == sample.object or _UNNAMED_ROW in (wait.object, sample.object)
         return self._open.pop(before) if before and same else None
 
-    def _same(self, wait: Wait, lock: Lock, at_ns: int, error_ns: int) -> None:
+    def _refine_beginning(self, wait: Wait, lock: Lock, at_ns: int, error_ns: int) -> None:
         """Keeps the most exact reading of the beginning, which only the first part has."""
         if lock.age_ns is None or wait.since not in (None, lock.since):
             return
         if error_ns < wait.error_ns or wait.since is None:
             wait.started_ns, wait.error_ns, wait.since = at_ns - lock.age_ns, error_ns, lock.since
 
-    def _again(self, wait: Wait, sample: Seen, at_ns: int, error_ns: int) -> Wait:
+    def _add_sample(self, wait: Wait, sample: Observation, at_ns: int, error_ns: int) -> Wait:
         wait.lock, wait.last_ns, wait.hits = sample.lock, at_ns, (wait.hits or 0) + 1
         if wait.object == _UNNAMED_ROW:
             wait.object, wait.name = sample.object, sample.name

@@ -7,7 +7,7 @@ from scipy.stats import chi2
 from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
-from loadtests.probes.waits import Lock, Seen, Waits
+from loadtests.probes.waits import Lock, Observation, Waits
 from loadtests.records.tables import TABLES
 from reports.analysis.locks.sampled import Sampled, of_samples
 from reports.data.probe_samples import first_samples
@@ -80,7 +80,7 @@ def test_samples_of_a_wait_are_derived_from_its_row(period, ages):
         locks = [
             Lock(n, f"row {n}", "row", "X", False, since=since, age_ns=at - since if ages else None) for n in there
         ]
-        rows += sampler.observe(at, MS, [Seen(lock, "row of accounts", None) for lock in locks])
+        rows += sampler.observe(at, MS, [Observation(lock, "row of accounts", None) for lock in locks])
         counts.append(len(there))
         samples.append(("postgres", began, began, ended, 0, None, period))
     rows += sampler.rest()

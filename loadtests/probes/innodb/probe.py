@@ -142,14 +142,14 @@ class MariadbProbe:
         await self._fetch(f"SET SESSION {product.limited(self.period_s * 0.8)}")  # four fifths of a period
         self.offset = await clock_offset(self._now_us)
         uptime_s = int((await self._fetch(_UPTIME))[0][1])
-        self._begin_life(await self._now_us() // 1_000_000 - uptime_s)
+        self._begin_incarnation(await self._now_us() // 1_000_000 - uptime_s)
         await self._find_source(product)
         self._read_s = time.monotonic()
 
     async def _now_us(self) -> int:
         return int((await self._fetch(_CLOCK))[0][0])
 
-    def _begin_life(self, started_s: int) -> None:
+    def _begin_incarnation(self, started_s: int) -> None:
         """A server that was started anew, or made anew, gives old numbers to new sessions and transactions."""
         if abs(started_s - self._started_s) > _STARTED_WITHIN_S:
             self._waits.cut()

@@ -72,7 +72,7 @@ class Part:
 
 
 class History:
-    """Of all lives of a server: another one gives the same numbers to other processes and locks.
+    """Of all incarnations of a server: another one gives the same numbers to other processes and locks.
 
     Chains can be asked for from `since_ns` on.
     """
@@ -85,54 +85,54 @@ class History:
     def __len__(self) -> int:
         return sum(map(len, self._parts.values())) + sum(map(len, self._got.values()))
 
-    def began(self, life: int, pid: int, part: Part) -> None:
-        self._parts[life, pid].append(part)
+    def began(self, incarnation: int, pid: int, part: Part) -> None:
+        self._parts[incarnation, pid].append(part)
 
-    def got(self, life: int, lock: str, at_ns: int, pid: int) -> None:
+    def got(self, incarnation: int, lock: str, at_ns: int, pid: int) -> None:
         """No session holds a transaction's end."""
         if not lock.startswith("transaction "):
-            self._got[life, lock].append((at_ns, pid))
+            self._got[incarnation, lock].append((at_ns, pid))
 
-    def chain(self, life: int, pid: int, at_ns: int) -> tuple[Holder, ...]:
+    def chain(self, incarnation: int, pid: int, at_ns: int) -> tuple[Holder, ...]:
         """Its chain of blockers at that time."""
         found: list[Holder] = []
         passed = [pid]
-        while (part := self._waiting_for(life, passed[-1], at_ns)) is not None:
-            holder = self._holder(life, part, passed[-1], at_ns)
+        while (part := self._waiting_for(incarnation, passed[-1], at_ns)) is not None:
+            holder = self._holder(incarnation, part, passed[-1], at_ns)
             if holder is None or holder.pid in passed:
                 break
             found.append(holder)
             passed.append(holder.pid)
         return tuple(found)
 
-    def _waiting_for(self, life: int, pid: int, at_ns: int) -> Part | None:
-        for part in reversed(self._parts.get((life, pid), ())):
+    def _waiting_for(self, incarnation: int, pid: int, at_ns: int) -> Part | None:
+        for part in reversed(self._parts.get((incarnation, pid), ())):
             if part.started_ns <= at_ns:
                 return part if part.ended_ns is None or part.ended_ns > at_ns else None
         return None
 
-    def _holder(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
+    def _holder(self, incarnation: int, part: Part, pid: int, at_ns: int) -> Holder | None:
         """The holders, at that time, of what `pid` waited for: the one that got it last, else the one that was
         logged."""
-        got = self._got.get((life, part.lock), [])
+        got = self._got.get((incarnation, part.lock), [])
         place = bisect_right(got, (at_ns, 1 << 62))
         for since_ns, other in reversed(got[max(place - _PASSED_OVER, 0) : place]):
             if since_ns < part.started_ns:
                 break
             if other != pid:
                 return Holder(other, since_ns)
-        if ahead := self._ahead(life, part, pid, at_ns):
+        if ahead := self._ahead(incarnation, part, pid, at_ns):
             return ahead
         named = [named for named in part.holders if named[0] <= at_ns] or part.holders[:1]
         return Holder(named[-1][1][0], named[-1][0]) if named else None
 
-    def _ahead(self, life: int, part: Part, pid: int, at_ns: int) -> Holder | None:
+    def _ahead(self, incarnation: int, part: Part, pid: int, at_ns: int) -> Holder | None:
         """Sessions that queued before `pid` for a relation, in a conflicting mode, as for a reader behind a change of
         the table. Its holder may share it with `pid`: the log has the holder, but not the mode."""
         if not part.lock.startswith("relation ") or part.mode == _CONFLICTS_WITH_ALL or pid not in part.queue:
             return None
         for other in part.queue[: part.queue.index(pid)]:
-            asked = self._waiting_for(life, other, at_ns)
+            asked = self._waiting_for(incarnation, other, at_ns)
             if asked is not None and asked.lock == part.lock and asked.mode in conflicting(part.mode):
                 return Holder(other, asked.started_ns)
         return None

@@ -39,9 +39,9 @@ class ProcessActivity:
     def see(self, pid: int, activity: TransactionActivity) -> None:
         """Joins it to the other samples of that transaction."""
         if activity.own:
-            life = self._life(activity.until_ns)
+            incarnation = self._incarnation(activity.until_ns)
             own = TransactionActivity(
-                (activity.operation, life), activity.since_ns, activity.until_ns, activity.operation, own=True
+                (activity.operation, incarnation), activity.since_ns, activity.until_ns, activity.operation, own=True
             )
             _keep(self._own[pid], own)
         _keep(self._transactions[pid], activity)
@@ -66,8 +66,8 @@ class ProcessActivity:
         return found.pop() if len(found) == 1 else None
 
     def _own_name(self, own: Iterable[TransactionActivity], at_ns: int) -> str | None:
-        life = self._life(at_ns)
-        same = [activity for activity in own if self._life(activity.until_ns) == life]
+        incarnation = self._incarnation(at_ns)
+        same = [activity for activity in own if self._incarnation(activity.until_ns) == incarnation]
         return min(same, key=lambda activity: abs(activity.until_ns - at_ns)).operation if same else None
 
     def cut(self, at_ns: int) -> None:
@@ -86,7 +86,7 @@ class ProcessActivity:
     def __len__(self) -> int:
         return len(self._transactions)
 
-    def _life(self, at_ns: int) -> int:
+    def _incarnation(self, at_ns: int) -> int:
         return bisect_right(self._cuts, at_ns)
 
 

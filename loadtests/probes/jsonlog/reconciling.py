@@ -26,9 +26,9 @@ class Competitors(NamedTuple):
     def decided_by(self, seen: Chain, logged: Chain) -> bool:
         """Whether the sampler decides. It sees in which mode a lock is held, and so whether its holder or a queue
         blocks. And it sees which of several holders released last: the log names them once, in no order."""
-        ours, theirs = seen.blocker.session, logged.blocker.session
-        of_several = bool(self.holders) and ours in self.holders | self.queue
-        return of_several or (ours in self.queue) != (theirs in self.queue)
+        sampled_blocker, logged_blocker = seen.blocker.session, logged.blocker.session
+        of_several = bool(self.holders) and sampled_blocker in self.holders | self.queue
+        return of_several or (sampled_blocker in self.queue) != (logged_blocker in self.queue)
 
 
 class WaitReconciler:
@@ -51,20 +51,20 @@ class WaitReconciler:
         for wait, others in zip(waits, competitors, strict=True):
             session, span = wait.lock.session, (wait.started_ns, wait.ended_ns or FOR_EVER)
             self._spans[session].append(span)
-            samples = [s for s in sampled.get(session, ()) if _saw(s, span)]
+            samples = [s for s in sampled.get(session, ()) if _belongs_to(s, span)]
             self._logged.append(_completed(wait, samples, others))
 
     def settled(self, until_ns: int, unsettled: Callable[[], Iterable[tuple[int, int, int]]] = tuple) -> list[Wait]:
         """Waits to be written. Those sampled are when they ended before `until_ns`, up to which the log is known.
         `unsettled`: session, beginning and end of waits that the log has not completed."""
         out, self._logged = self._logged, []
-        due, self._sampled = _parted(self._sampled, lambda wait: (wait.ended_ns or 0) < until_ns)
+        due, self._sampled = _partition(self._sampled, lambda wait: (wait.ended_ns or 0) < until_ns)
         if due:
             spans: dict[int | None, list[tuple[int, int]]] = defaultdict(list)
             for session, *span in unsettled():
                 spans[session].append((span[0], span[1]))
             # Waits that the log has not completed yet take their blocker from the samples, which are kept until then.
-            kept, due = _parted(due, lambda wait: any(_saw(wait, span) for span in spans[wait.lock.session]))
+            kept, due = _partition(due, lambda wait: any(_belongs_to(wait, span) for span in spans[wait.lock.session]))
             self._sampled += kept
         for wait in due:
             left = [sample for sample in wait.samples if not self._is_logged(wait, sample)]
@@ -89,15 +89,15 @@ class WaitReconciler:
                 del self._spans[session]
 
 
-def _parted(waits: Iterable[Wait], those: Callable[[Wait], bool]) -> tuple[list[Wait], list[Wait]]:
-    """Those, and the others."""
+def _partition(waits: Iterable[Wait], matches: Callable[[Wait], bool]) -> tuple[list[Wait], list[Wait]]:
+    """The waits that match, and the others."""
     found: tuple[list[Wait], list[Wait]] = [], []
     for wait in waits:
-        found[not those(wait)].append(wait)
+        found[not matches(wait)].append(wait)
     return found
 
 
-def _saw(wait: Wait, span: tuple[int, int]) -> bool:
+def _belongs_to(wait: Wait, span: tuple[int, int]) -> bool:
     """Whether samples of the wait are of the logged one."""
     return any(_covers(span, sample) for sample in wait.samples)
 

@@ -29,10 +29,10 @@ class LoggedWait:
     first_event: LogEvent
     """The first line about it: who waits, in which statement."""
     parts: list[Part]
-    life: int
+    incarnation: int
     """The server's incarnation: after a restart, numbers of processes and rows are used again."""
     outcome: str = "unknown"
-    sure: bool = True
+    confirmed: bool = True
     """Whether a later reading confirmed that the server's clock was not set before the last line."""
     seen_ns: int = 0
     unseen_ns: int | None = None
@@ -75,7 +75,7 @@ class LoggedWaits:
         self.now_ns = self._forgot_ns = 0
         """The stamp of the last event."""
         self._relations = relations or {}
-        self._life = 0
+        self._incarnation = 0
         self._last: dict[str, LoggedWait] = {}
         self.unsettled: list[LoggedWait] = []
         """Waits that last, or whose next part may still come."""
@@ -114,7 +114,7 @@ class LoggedWaits:
         part.started_ns = min(part.started_ns, event.began_ns)
         part.ended_ns = part.started_ns + event.after_ns
         self._last[event.session].outcome = "acquired"
-        self._history.got(self._life, event.lock, part.ended_ns, event.pid)
+        self._history.got(self._incarnation, event.lock, part.ended_ns, event.pid)
 
     def _open_part(self, event: LogEvent) -> Part | None:
         """The part for that lock, for which the session waits according to the log."""
@@ -127,16 +127,16 @@ class LoggedWaits:
         part = Part(event.lock, event.mode, event.began_ns, event.row)
         self._end(event.session, min(event.began_ns, self.now_ns), "unknown")
         wait = self._last.get(event.session)
-        if wait is not None and self._goes_on(wait, event, part):
+        if wait is not None and self._continues(wait, event, part):
             wait.parts.append(part)
             wait.outcome = "unknown"
         else:
-            wait = self._last[event.session] = LoggedWait(event, [part], self._life)
+            wait = self._last[event.session] = LoggedWait(event, [part], self._incarnation)
             self.unsettled.append(wait)
-        self._history.began(self._life, event.pid, part)
+        self._history.began(self._incarnation, event.pid, part)
         return part
 
-    def _goes_on(self, wait: LoggedWait, event: LogEvent, part: Part) -> bool:
+    def _continues(self, wait: LoggedWait, event: LogEvent, part: Part) -> bool:
         before, first_event = wait.parts[-1], wait.first_event
         if before.ended_ns is None or wait.outcome != "acquired" or part.started_ns - before.ended_ns > self.gap_ns:
             return False
@@ -183,7 +183,7 @@ class LoggedWaits:
         for wait in self.open():
             self._end(wait.first_event.session, max(self.now_ns, wait.seen_ns), "unknown")
         self._last.clear()
-        self._life += 1
+        self._incarnation += 1
 
     def open(self) -> list[LoggedWait]:
         return [wait for wait in self._last.values() if wait.ended_ns is None]
@@ -191,20 +191,20 @@ class LoggedWaits:
     def doubt(self, session: str) -> None:
         """Marks its last line's stamp as not confirmed yet."""
         if wait := self._last.get(session):
-            wait.sure = False
+            wait.confirmed = False
 
     def confirm(self) -> None:
         """All stamps were right so far."""
         for wait in self.unsettled:
-            wait.sure = True
+            wait.confirmed = True
 
     def settled(self, until_ns: int) -> list[LoggedWait]:
-        """Sure ones that ended before that moment, by the server's clock, and whose next part would be known by now."""
+        """Confirmed ones that ended before that moment, by the server's clock: a next part would be known by now."""
         done: list[LoggedWait] = []
         left: list[LoggedWait] = []
         for wait in self.unsettled:
             ended_ns = wait.ended_ns
-            (done if wait.sure and ended_ns is not None and ended_ns < until_ns else left).append(wait)
+            (done if wait.confirmed and ended_ns is not None and ended_ns < until_ns else left).append(wait)
         self.unsettled = left
         return done
 
@@ -216,13 +216,13 @@ class LoggedWaits:
         if abs(self.now_ns - self._forgot_ns) < _FORGETS_EVERY_NS:
             return
         self._forgot_ns, lasting = self.now_ns, self.open()
-        sure_ns = self.now_ns - self.gap_ns - self.threshold_ns
+        certain_ns = self.now_ns - self.gap_ns - self.threshold_ns
         for wait in lasting:
-            if wait.parts[-1].started_ns < sure_ns:
-                wait.parts[-1].note((sure_ns, self.chain(wait, sure_ns)))
+            if wait.parts[-1].started_ns < certain_ns:
+                wait.parts[-1].note((certain_ns, self.chain(wait, certain_ns)))
         oldest_ns = min((w.started_ns for w in self.unsettled), default=self.now_ns)
-        waited_for = {(wait.life, wait.parts[-1].lock) for wait in lasting}
-        self._history.forget(max(oldest_ns, sure_ns - _CHAIN_HISTORY_NS), waited_for)
+        waited_for = {(wait.incarnation, wait.parts[-1].lock) for wait in lasting}
+        self._history.forget(max(oldest_ns, certain_ns - _CHAIN_HISTORY_NS), waited_for)
         self._last = {s: w for s, w in self._last.items() if w.ended_ns is None or w.ended_ns > self.now_ns - 10**9}
 
     def snapshots(self, wait: LoggedWait, part: Part, until_ns: int) -> list[HolderSnapshot]:
@@ -236,7 +236,7 @@ class LoggedWaits:
         return found
 
     def chain(self, wait: LoggedWait, at_ns: int) -> tuple[Holder, ...]:
-        return self._history.chain(wait.life, wait.pid, at_ns)
+        return self._history.chain(wait.incarnation, wait.pid, at_ns)
 
 
 def _moments(part: Part, until_ns: int, most: int = 5) -> list[int]:

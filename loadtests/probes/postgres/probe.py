@@ -34,7 +34,7 @@ _CLOCK = "SELECT (extract(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
 _GRANTS = (
     "grant the observer's role pg_monitor, and EXECUTE on pg_current_logfile(text), so that it may ask for the log"
 )
-_LIFE = """
+_SERVER = """
 SELECT
     current_database() AS database,
     current_setting('server_encoding') AS encoding,
@@ -69,7 +69,7 @@ class PostgresProbe:
         self._log = LogReader(self._server_clock)
         self._waits = Waits(int(period_s * 1e9))
         self._numbers = count()
-        self._life: Any = None
+        self._started: Any = None
         self._whole = 0
         self._has_raw_text = False
         self._sees_all = self._saw_all = False
@@ -94,7 +94,7 @@ class PostgresProbe:
             names["log"] = "postgres-log"
         self._asked = {k: await connection.prepare((_SQL / f"{name}.sql").read_text()) for k, name in names.items()}
         await self._read_clock()
-        self._begin_life(await connection.fetchrow(_LIFE))
+        self._begin_incarnation(await connection.fetchrow(_SERVER))
         await self._follow_log()
         await self._confirm_log()
         await connection.execute(f"SET statement_timeout = {int(self.period_s * 800)}")  # ms: four fifths of a period
@@ -105,12 +105,12 @@ class PostgresProbe:
         self.offset = await clock_offset(lambda: self._connection.fetchval(_CLOCK))
         self._log.learn_clock(self.offset)
 
-    def _begin_life(self, server: Any) -> None:
+    def _begin_incarnation(self, server: Any) -> None:
         """A server that was started anew, or made anew, gives old process ids to new sessions."""
         self._log.database, self._whole = server["database"], server["whole"]
         self._log.encoding = encodings.codec(server["encoding"])
-        if server["started"] != self._life:
-            self._life = server["started"]
+        if server["started"] != self._started:
+            self._started = server["started"]
             self._waits.cut()
             self._log.relations.forget()
 

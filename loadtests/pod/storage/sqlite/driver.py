@@ -217,9 +217,9 @@ class SqliteDatabase:
             raise raised from error
         finally:
             session.rollback()
-            ended = time.monotonic_ns()
-            begun = attempt.begun_ns or ended
-            emit(Transaction(session.number, call, attempt.waiting_ns, begun, ended, attempt.outcome))
+            ended_ns = time.monotonic_ns()
+            begun_ns = attempt.begun_ns or ended_ns
+            emit(Transaction(session.number, call, attempt.waiting_ns, begun_ns, ended_ns, attempt.outcome))
 
 
 @dataclass
