@@ -10,10 +10,8 @@ from asyncmy.errors import MySQLError
 
 from loadtests.calibration.contract import (
     EngineCalibration,
-    HoldContext,
     ServerCounter,
     Tolerances,
-    Work,
     connect_once,
     hold_by_sessions,
 )
@@ -142,14 +140,6 @@ class MariadbHoldServer:
             connection.close()
 
 
-async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
-    return await hold_by_sessions(MariadbHoldServer(context.dsn), context, holds)
-
-
-async def _connect(dsn: str) -> None:
-    await connect_once(MariadbHoldServer(dsn))
-
-
 CALIBRATION = EngineCalibration(
     plans={
         "short": (
@@ -177,8 +167,8 @@ CALIBRATION = EngineCalibration(
             *(S(10, "row", seconds) for seconds in (0.0005, 0.005)),
         ),
     },
-    hold=_hold,
-    connect=_connect,
+    hold=lambda context, holds: hold_by_sessions(MariadbHoldServer(context.dsn), context, holds),
+    connect=lambda dsn: connect_once(MariadbHoldServer(dsn)),
     tolerances={"sampled": Tolerances(from_ms=500, found=0.99, total=0.10, error_ms=250)},
     counter=ServerCounter("lock_wait_ms", per_ms=1.0, lock="row", tolerance=0.02, resolution_ms=1.0),
     behind_first={"metadata"},

@@ -15,9 +15,7 @@ import asyncpg
 
 from loadtests.calibration.contract import (
     EngineCalibration,
-    HoldContext,
     Tolerances,
-    Work,
     connect_once,
     hold_by_sessions,
 )
@@ -151,14 +149,6 @@ class PostgresHoldServer:
         await self._control.execute(_SQL["drop"])
 
 
-async def _hold(context: HoldContext, holds: Sequence[PlannedHold]) -> Work:
-    return await hold_by_sessions(PostgresHoldServer(context.dsn, context.server_dsn), context, holds)
-
-
-async def _connect(dsn: str) -> None:
-    await connect_once(PostgresHoldServer(dsn, ""))
-
-
 _LOCKS = ("row", "advisory", "relation")
 
 CALIBRATION = EngineCalibration(
@@ -197,8 +187,8 @@ CALIBRATION = EngineCalibration(
             *(S(20, lock, seconds) for lock in ("row", "advisory") for seconds in (0.0005, 0.002, 0.005)),
         ),
     },
-    hold=_hold,
-    connect=_connect,
+    hold=lambda context, holds: hold_by_sessions(PostgresHoldServer(context.dsn, context.server_dsn), context, holds),
+    connect=lambda dsn: connect_once(PostgresHoldServer(dsn, "")),
     tolerances={
         "event": Tolerances(from_ms=None, found=0.995, total=0.02, error_ms=5),
         # Waits that several samples see for certain. The period is 50 ms: no end is known more exactly than that.

@@ -29,7 +29,7 @@ class Group:
         return int(text) if text.isdigit() else None
 
     def text(self, file: str) -> str:
-        return _read(self.path / file)
+        return read_text(self.path / file)
 
     def table(self, file: str) -> dict[str, int]:
         """A file of lines `NAME NUMBER`."""
@@ -131,7 +131,7 @@ def _has(group: Group, controller: str) -> bool:
 
 def _memberships(pid: int | str, root: Path) -> Iterator[tuple[list[str], str]]:
     """Controllers (one empty name for version 2) and path, a line of /proc/PID/cgroup each."""
-    for line in _read(root / "proc" / str(pid) / "cgroup").splitlines():
+    for line in read_text(root / "proc" / str(pid) / "cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         yield controllers.split(","), path
@@ -141,7 +141,7 @@ def _mounts(root: Path) -> list[tuple[list[str], str, str, int]]:
     """Controllers, the group that is mounted, where, and the version. Version 1 first: a host that has both keeps its
     controllers there."""
     found = []
-    for line in _read(root / "proc/self/mountinfo").splitlines():
+    for line in read_text(root / "proc/self/mountinfo").splitlines():
         before, separator, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
         if separator and len(fields) > 4 and len(kind) > 2 and kind[0] in ("cgroup", "cgroup2"):
@@ -169,7 +169,8 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's content; empty when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,6 +1,7 @@
 """Open files: how many this process may have, and raising that as far as we may."""
 
 import resource
+from pathlib import Path
 from typing import Final
 
 MOST: Final = 1 << 20
@@ -21,6 +22,14 @@ def raise_soft_limit() -> int:
             return soft
         return wanted
     return MOST if soft == resource.RLIM_INFINITY else soft
+
+
+def limit_of(pid: int) -> int:
+    """The soft limit of another process. Raises OSError when it has ended."""
+    for line in Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines():
+        if line.startswith("Max open files") and (soft := line.split()[3]).isdigit():
+            return int(soft)
+    return MOST
 
 
 def limit() -> int:

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from loadtests.limits.cgroups import ROOT
+from loadtests.limits.cgroups import ROOT, read_text
 
 HOW: Final = "sysctl -w net.ipv4.ip_local_port_range='1024 65535'"
 
@@ -26,7 +26,7 @@ class Socket(NamedTuple):
 
 def port_range(root: Path = ROOT) -> range:
     """The ports that the kernel gives to connections that ask for none, IPv6 included."""
-    fields = _read(root / "proc/sys/net/ipv4/ip_local_port_range").split()
+    fields = read_text(root / "proc/sys/net/ipv4/ip_local_port_range").split()
     return range(int(fields[0]), int(fields[1]) + 1) if len(fields) == 2 else _DEFAULT
 
 
@@ -43,7 +43,7 @@ def free_ports(host: str | None, port: int, root: Path = ROOT) -> int:
 
 def sockets(root: Path = ROOT) -> Iterator[Socket]:
     for file in ("proc/net/tcp", "proc/net/tcp6"):
-        for line in _read(root / file).splitlines()[1:]:
+        for line in read_text(root / file).splitlines()[1:]:
             fields = line.split()
             remote, _, remote_port = fields[2].partition(":")
             local_port = int(fields[1].rpartition(":")[2], 16)
@@ -63,14 +63,7 @@ def _address(written: str) -> Address:
 
 def _reserved(root: Path) -> Iterator[int]:
     """`8080,9148-9150`."""
-    for part in _read(root / "proc/sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
+    for part in read_text(root / "proc/sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
         first, _, last = part.partition("-")
         if first.isdigit():
             yield from range(int(first), int(last or first) + 1)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from loadtests.limits.cgroups import ROOT, Group, cpu_quota, groups
+from loadtests.limits.cgroups import ROOT, Group, cpu_quota, groups, read_text
 
 
 def allowed_cores(root: Path = ROOT) -> float:
@@ -24,7 +24,7 @@ def busy_ns(cpus: Iterable[int], root: Path = ROOT) -> int:
     wanted = {f"cpu{number}" for number in cpus}
     tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     total = 0
-    for line in _read(root / "proc/stat").splitlines():
+    for line in read_text(root / "proc/stat").splitlines():
         name, _, rest = line.partition(" ")
         if name in wanted:
             fields = [int(field) for field in rest.split()]
@@ -45,7 +45,7 @@ def pressure_us(resource: str, root: Path = ROOT) -> dict[str, int]:
 def _pressures(resource: str, root: Path) -> Iterable[str]:
     own: list[Group] = [group for group in groups("cpu", root=root)[:1] if group.version == 2]
     yield from (group.text(f"{resource}.pressure") for group in own)
-    yield _read(root / "proc/pressure" / resource)
+    yield read_text(root / "proc/pressure" / resource)
 
 
 def _pressure(text: str) -> Iterable[tuple[str, int]]:
@@ -65,13 +65,6 @@ def run_queue_wait_ns(pid: int, root: Path = ROOT) -> int:
     except OSError:
         return 0
     for task in tasks:
-        fields = _read(root / "proc" / str(pid) / "task" / task / "schedstat").split()
+        fields = read_text(root / "proc" / str(pid) / "task" / task / "schedstat").split()
         total += int(fields[1]) if len(fields) == 3 else 0
     return total
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 from typing import Final
 
-from loadtests.limits.cgroups import ROOT, tasks_left
+from loadtests.limits.cgroups import ROOT, read_text, tasks_left
 
 HOW: Final = "pids.max of the control group (TasksMax= of a systemd unit, --pids-limit of a container), ulimit -u"
 
@@ -46,19 +46,12 @@ def _tasks_of(uid: int, root: Path) -> int:
 
 def _left_on_host(root: Path) -> int | None:
     """By the kernel's own limits on tasks and their numbers."""
-    running = _read(root / "proc/loadavg").split()
+    running = read_text(root / "proc/loadavg").split()
     total = int(running[3].partition("/")[2]) if len(running) > 3 else 0
-    written = [_read(root / "proc/sys/kernel" / name).strip() for name in ("threads-max", "pid_max")]
+    written = [read_text(root / "proc/sys/kernel" / name).strip() for name in ("threads-max", "pid_max")]
     most = [int(text) for text in written if text.isdigit()]
     return max(min(most) - total, 0) if most else None
 
 
 def _fields(path: Path) -> dict[str, str]:
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in _read(path).splitlines())}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in read_text(path).splitlines())}

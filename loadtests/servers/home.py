@@ -9,7 +9,9 @@ written under random names and renamed, and owner and mode are set on descriptor
 import contextlib
 import errno
 import os
+import re
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +38,11 @@ _MOST_BYTES: Final = 16 << 20
 """Of a configuration or a lock file."""
 
 _TAIL_BYTES: Final = 64 << 10
+_TAIL_LINES: Final = 15
+_NO_ROOM_BYTES: Final = 64 << 10
+_FULL: Final = re.compile(r"No space left on device|Check free disk space|Disk is full|(?:error|errno:) 28\b")
+"""What databases say of a full disk."""
+
 _REPLACED: Final = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY)
 """What the kernel answers where something else is at the place of a file or directory of ours."""
 
@@ -104,6 +111,24 @@ class Home:
                 with contextlib.suppress(OSError):
                     ends[name] = self._tail(name, logs)
         return ends
+
+    def logged(self) -> str:
+        """The last lines of its logs, indented."""
+        lines = [line for tail in self.log_ends().values() for line in tail.splitlines()[-_TAIL_LINES:]]
+        return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
+
+    def full_disk(self) -> str:
+        """The sentence about a full disk; empty while there is room."""
+        full = self.directory.exists() and shutil.disk_usage(self.directory).free < _NO_ROOM_BYTES
+        return self._full_disk if full else ""
+
+    def explained(self, output: str) -> str:
+        """A program's output, after a cause that the user can remove."""
+        return f": {self._full_disk}:\n{output}" if _FULL.search(output) or self.full_disk() else f":\n{output}"
+
+    @property
+    def _full_disk(self) -> str:
+        return f"the disk under {self.directory} is full: make room, or choose another place"
 
     def _tail(self, name: str, directory: int) -> str:
         with os.fdopen(open_regular(name, directory, self._owners), "rb") as file:

@@ -1,9 +1,7 @@
 """What every private server shares: a home, a supervisor, an address that stays, and a life between start and
 destroy."""
 
-import re
 import secrets
-import shutil
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -16,6 +14,7 @@ from typing import ClassVar, Final, Self
 
 import psutil
 
+from loadtests.drivers.addresses.uri import local
 from loadtests.limits import descriptors
 from loadtests.servers.accounts import server_account
 from loadtests.servers.binaries import Binaries, Product, find
@@ -40,10 +39,6 @@ STOPPED_S = 5.0
 
 STOP_S = 30.0
 PAUSE_S = 10.0
-_TAIL_LINES = 15
-_NO_ROOM_BYTES = 64 * 1024
-_FULL = re.compile(r"No space left on device|Check free disk space|Disk is full|(?:error|errno:) 28\b")
-"""What databases say of a full disk."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,12 @@ class PrivateServer(ABC):
 
     engine: ClassVar[str]
     product: ClassVar[Product]
+    scheme: ClassVar[str]
+    """Of its addresses."""
+
+    database: ClassVar[str] = POD
+    """In its addresses."""
+
     own_content: ClassVar[frozenset[str]] = frozenset()
     """Names in its directory beside CONTENT."""
 
@@ -123,14 +124,6 @@ class PrivateServer(ABC):
 
     # What is particular to an engine.
 
-    @property
-    @abstractmethod
-    def dsn(self) -> str: ...
-
-    @property
-    @abstractmethod
-    def pod_dsn(self) -> str: ...
-
     @abstractmethod
     def _initialise(self) -> None:
         """Makes the data directory, with passwords, roles and an empty database, and the configuration."""
@@ -165,6 +158,17 @@ class PrivateServer(ABC):
         return None
 
     # What all share.
+
+    @property
+    def dsn(self) -> str:
+        return self._address(OWNER, self._port)
+
+    @property
+    def pod_dsn(self) -> str:
+        return self._address(POD, self._port)
+
+    def _address(self, role: str, port: int) -> str:
+        return local(self.scheme, port, role, self._passwords[role], self.database)
 
     @property
     def pid(self) -> int:
@@ -216,7 +220,7 @@ class PrivateServer(ABC):
                 why = f"was not ready after {START_S:.0f} s" if now > began + START_S else ""
             if why:
                 self.kill()  # so that all that it logs is there
-                raise ServerUnavailable(f"{self._title()} {why}{self._explained(self._logged())}")
+                raise ServerUnavailable(f"{self._title()} {why}{self._home.explained(self._home.logged())}")
             time.sleep(0.02)
 
     def _is_stopped(self) -> bool:
@@ -278,13 +282,7 @@ class PrivateServer(ABC):
 
     def log_tail(self) -> str:
         """The last lines of its log; also the one that it could not write, because the disk is full."""
-        return self._logged() + (f"\n  ({self._full_disk()})" if self._disk_is_full() else "")
-
-    def _logged(self) -> str:
-        lines: list[str] = []
-        for tail in self._home.log_ends().values():
-            lines += tail.splitlines()[-_TAIL_LINES:]
-        return "\n".join(f"  {line}" for line in lines) or "  (it logged nothing)"
+        return self._home.logged() + (f"\n  ({why})" if (why := self._home.full_disk()) else "")
 
     def __enter__(self) -> Self:
         try:
@@ -313,20 +311,16 @@ class PrivateServer(ABC):
         if (taken := self.limits["connections"]) < self._size.connections:
             raise ServerUnavailable(
                 f"{self._title()} takes {taken} connections of the {self._size.connections} that were asked for; its "
-                f"limit on open files is {self.limits['open_files']}{self._explained(self._logged())}"
+                f"limit on open files is {self.limits['open_files']}{self._home.explained(self._home.logged())}"
             )
 
     def _open_files(self) -> int:
         """The running server's own limit, which it may have changed itself. Raises ServerUnavailable when it has
         ended."""
         try:
-            limits = Path(f"/proc/{self.pid}/limits").read_text(encoding="ascii")
+            return descriptors.limit_of(self.pid)
         except OSError:
-            raise ServerUnavailable(f"{self._title()} has ended{self._explained(self._logged())}") from None
-        for line in limits.splitlines():
-            if line.startswith("Max open files") and (soft := line.split()[3]).isdigit():
-                return int(soft)
-        return descriptors.MOST
+            raise ServerUnavailable(f"{self._title()} has ended{self._home.explained(self._home.logged())}") from None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.version} on 127.0.0.1:{self._port} in {self._home.directory}>"
@@ -350,32 +344,13 @@ class PrivateServer(ABC):
             for password in self._passwords.values():
                 output = output.replace(password, "…")
             name = f"{Path(argv[0]).name} {self.version} failed ({result['code']})"
-            raise ServerUnavailable(f"{name}{self._explained(output.partition(advice)[0] if advice else output)}")
-
-    def _explained(self, output: str) -> str:
-        """A program's output, after a cause that the user can remove."""
-        return f": {self._full_disk()}:\n{output}" if _FULL.search(output) or self._disk_is_full() else f":\n{output}"
-
-    def _full_disk(self) -> str:
-        return f"the disk under {self._home.directory} is full: make room, or choose another place"
-
-    def _disk_is_full(self) -> bool:
-        home = self._home.directory
-        return home.exists() and shutil.disk_usage(home).free < _NO_ROOM_BYTES
+            raise ServerUnavailable(f"{name}{self._home.explained(output.partition(advice)[0] if advice else output)}")
 
     @classmethod
     def _runnable(cls, supervisor: SupervisorClient, home: Home, binaries: Binaries) -> Binaries:
         """The programs, if the server's user can run them. Raises ServerUnavailable."""
         server = next(iter(binaries.programs))
-        if not runs(supervisor, binaries.program(server), cls.product.ask_version):
+        if not supervisor.can_run(binaries.program(server), cls.product.ask_version):
             user = home.account.name if home.account else "this user"
             raise ServerUnavailable(f"{user} cannot run {binaries.program(server)}: allow it to, or install another")
         return binaries
-
-
-def runs(supervisor: SupervisorClient, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
-    """Whether the server's user can run it."""
-    try:
-        return bool(supervisor.order("run", argv=[program, *arguments], input="", timeout_s=20)["code"] == 0)
-    except ServerUnavailable:  # not even found, from where that user stands
-        return False

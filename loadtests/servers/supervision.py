@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ class SupervisorClient:
             if time.monotonic() > until:
                 self._process.kill()
         return self._process.stdout.readline()
+
+    def can_run(self, program: str, arguments: Sequence[str] = ("--version",)) -> bool:
+        """Whether the server's user can run it."""
+        try:
+            return bool(self.order("run", argv=[program, *arguments], input="", timeout_s=20)["code"] == 0)
+        except ServerUnavailable:  # not even found, from where that user stands
+            return False
 
     def own(self, *paths: Path) -> None:
         """Has these removed when the supervisor ends for any reason; the last one first."""

@@ -93,6 +93,7 @@ def test_limit_of_a_server_that_has_ended_is_unavailable() -> None:
     ended.wait()
     server = Mock(spec=PrivateServer, pid=ended.pid)
     server._title.return_value = "PostgreSQL 15.1"
-    server._explained.return_value = ""
+    server._home = Mock()
+    server._home.explained.return_value = ""
     with pytest.raises(ServerUnavailable, match=r"PostgreSQL 15\.1 has ended"):
         PrivateServer._open_files(server)

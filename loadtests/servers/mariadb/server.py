@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from loadtests.drivers.addresses import parse_address
-from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA
@@ -150,6 +149,7 @@ class MariadbServer(PrivateServer):
     """The superuser has a separate port, whose connections the pod cannot use."""
 
     engine: ClassVar[str] = "mariadb"
+    scheme: ClassVar[str] = "mariadb"
     product: ClassVar[Product] = MARIADB
     own_content: ClassVar[frozenset[str]] = frozenset({"my.cnf", "mariadbd.pid"})
     longest_path: ClassVar[int] = 440  # of 512 for any of its files
@@ -160,14 +160,7 @@ class MariadbServer(PrivateServer):
 
     @property
     def dsn(self) -> str:
-        return self._dsn(OWNER, self._extra_port)
-
-    @property
-    def pod_dsn(self) -> str:
-        return self._dsn(POD, self._port)
-
-    def _dsn(self, role: str, port: int) -> str:
-        return local("mariadb", port, role, self._passwords[role], POD)
+        return self._address(OWNER, self._extra_port)
 
     def _initialise(self) -> None:
         (self._home.directory / "tmp").exists() or self._home.make("tmp")

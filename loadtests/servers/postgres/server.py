@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Binaries, Product
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA, Home
 from loadtests.servers.postgres.programs import POSTGRES, copy_install
-from loadtests.servers.private import OWNER, POD, PrivateServer, runs
+from loadtests.servers.private import OWNER, POD, PrivateServer
 from loadtests.servers.size import RESERVED, Size
 from loadtests.servers.supervision import SupervisorClient
 
@@ -78,22 +77,12 @@ class PostgresServer(PrivateServer):
     """The connections reserved for superusers stay free for the observer however many the pod opens."""
 
     engine: ClassVar[str] = "postgres"
+    scheme: ClassVar[str] = "postgresql"
     needs_user_name: ClassVar[bool] = True  # `initdb` and single-user mode end where there is none
     product: ClassVar[Product] = POSTGRES
     longest_path: ClassVar[int] = 900  # of 1024 for any of its files
     stop_signal: ClassVar[int] = signal.SIGINT  # fast: open transactions are rolled back, a checkpoint is written
     quit_signal: ClassVar[int] = signal.SIGQUIT  # frees its shared memory, which SIGKILL would not
-
-    @property
-    def dsn(self) -> str:
-        return self._dsn(OWNER)
-
-    @property
-    def pod_dsn(self) -> str:
-        return self._dsn(POD)
-
-    def _dsn(self, role: str) -> str:
-        return local("postgresql", self._port, role, self._passwords[role], POD)
 
     def _initialise(self) -> None:
         initdb = [
@@ -160,6 +149,6 @@ class PostgresServer(PrivateServer):
     @classmethod
     def _runnable(cls, supervisor: SupervisorClient, home: Home, binaries: Binaries) -> Binaries:
         """The programs, or a copy of them that the server's user can run."""
-        if all(runs(supervisor, binaries.program(name)) for name in binaries.programs):
+        if all(supervisor.can_run(binaries.program(name)) for name in binaries.programs):
             return binaries
         return copy_install(binaries, home.directory / "programs")

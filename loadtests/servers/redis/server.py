@@ -11,7 +11,6 @@ from redis.retry import Retry
 
 from loadtests.drivers import redis
 from loadtests.drivers.addresses import parse_address
-from loadtests.drivers.addresses.uri import local
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA
@@ -82,6 +81,8 @@ class RedisServer(PrivateServer):
     resized. The pod may do everything but administer; it may read the configuration."""
 
     engine: ClassVar[str] = "redis"
+    scheme: ClassVar[str] = "redis"
+    database: ClassVar[str] = "0"
     product: ClassVar[Product] = REDIS
     own_content: ClassVar[frozenset[str]] = frozenset({"redis.conf"})
 
@@ -93,17 +94,6 @@ class RedisServer(PrivateServer):
             socket_timeout=_ANSWER_S,
             retry=Retry(NoBackoff(), 0),
         )
-
-    @property
-    def dsn(self) -> str:
-        return self._dsn(OWNER)
-
-    @property
-    def pod_dsn(self) -> str:
-        return self._dsn(POD)
-
-    def _dsn(self, role: str) -> str:
-        return local("redis", self._port, role, self._passwords[role], "0")
 
     def _initialise(self) -> None:
         self._home.make("data")
