@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from loadtests import engines
-from loadtests.calibration.matching import ReportedWait
 from loadtests.calibration.plan import Form, Lock, PlannedHold, Several, numbered
 from loadtests.calibration.sessionholds import HoldServer, Ready, SessionHolds, in_time
 from loadtests.calibration.timekeeping import Timekeeper
-from loadtests.calibration.truth import CompletedHold, ExpectedWait, expected
+from loadtests.calibration.truth import CompletedHold, ExpectedWait, ReportedWait, expected
 
 DSNS = "LOADTESTS_DSNS"
 HOLDERS_DSNS = "LOADTESTS_HOLDERS_DSNS"

@@ -6,10 +6,9 @@ from math import comb, sqrt
 from typing import Literal, NamedTuple
 
 from loadtests.calibration.contract import Tolerances, calibration_of
-from loadtests.calibration.matching import MatchedWaits, ReportedWait, match
 from loadtests.calibration.plan import Form
 from loadtests.calibration.timekeeping import percentile
-from loadtests.calibration.truth import ExpectedWait
+from loadtests.calibration.truth import ExpectedWait, MatchedWaits, ReportedWait, match
 
 FEWEST = 3
 """Fewer waits than that give no verdict."""

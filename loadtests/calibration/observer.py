@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.calibration.contract import DSNS
-from loadtests.calibration.matching import ReportedWait
+from loadtests.calibration.truth import ReportedWait
 from loadtests.environment import child_environment
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.tables import codes_of

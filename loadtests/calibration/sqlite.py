@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
-from loadtests.calibration.matching import ReportedWait
 from loadtests.calibration.plan import PlannedHold, S
 from loadtests.calibration.sessionholds import Ready
 from loadtests.calibration.timekeeping import Timekeeper
-from loadtests.calibration.truth import CompletedHold, LockRequest
+from loadtests.calibration.truth import CompletedHold, LockRequest, ReportedWait
 from loadtests.drivers.sqlite import connect
 from loadtests.pod.storage.contract import Call, StorageConflict, Transaction
 from loadtests.pod.storage.sqlite.driver import SqliteDatabase

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.calibration.matching import ReportedWait, match
-from loadtests.calibration.truth import ExpectedWait
+from loadtests.calibration.truth import ExpectedWait, ReportedWait, match
 
 MS = 1_000_000
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.probes.comments import comment
+from loadtests.probes.naming import comment
 
 RAILS = "application:Chats,controller:chats,action:accept"
 TRACE = "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'"

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.probes import locknames
-from loadtests.probes.innodb.lock_sample import Freshness, InnodbSample, InTheWay
+from loadtests.probes.innodb.lock_sample import Freshness, InnodbSample, InnodbSession, InTheWay, SessionLabels
 from loadtests.probes.innodb.probe import GUESSED_HOLDERS, NO_HOLDERS, NO_PROCESS, UNTESTED, ServerProduct, source
-from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
 from loadtests.probes.innodb.tickets import MetadataWait, Ticket, guessed, waits
 
 PERIOD_NS = 200

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from log_lines import T0_NS, acquired, at, events, failed, line, row, tuple_lock, waiting
 
-from loadtests.probes.jsonlog.conversion import see, to_wait
+from loadtests.probes.jsonlog.conversion import Relations, see, to_wait
 from loadtests.probes.jsonlog.lines import LONGEST_STATEMENT, LoggedRow, event
 from loadtests.probes.jsonlog.names import ProcessActivity, TransactionActivity
-from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.waits import LoggedWaits
 from loadtests.probes.waits import Chain, Party, Wait
 

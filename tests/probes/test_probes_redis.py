@@ -12,8 +12,7 @@ import redis
 from observers import observing
 
 from loadtests.probes.contract import Database
-from loadtests.probes.redis.probe import NO_SLOWLOG, RedisProbe
-from loadtests.probes.redis.thread import Busy, Slow, SlowLog, operation, spread
+from loadtests.probes.redis.probe import NO_SLOWLOG, Busy, RedisProbe, Slow, SlowLog, operation, spread
 from loadtests.servers.contract import DatabaseServer
 
 PERIOD_S = 0.1

@@ -11,9 +11,8 @@ import pytest
 from loadtests.servers import binaries
 from loadtests.servers.binaries import Binaries, Product, find
 from loadtests.servers.mariadb.server import MARIADB
-from loadtests.servers.postgres import programs as postgres_programs
-from loadtests.servers.postgres.programs import CHOICE, POSTGRES, copy_install
-from loadtests.servers.postgres.server import PostgresServer, ServerUnavailable
+from loadtests.servers.postgres import server as postgres_server
+from loadtests.servers.postgres.server import CHOICE, POSTGRES, PostgresServer, ServerUnavailable, copy_install
 from loadtests.servers.redis.server import REDIS
 from loadtests.servers.registry import missing
 
@@ -41,8 +40,8 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(product.choice, raising=False)
     monkeypatch.setenv("PATH", str(empty))
     monkeypatch.setattr(binaries, "_SYSTEM", (tmp_path / "sbin",))
-    monkeypatch.setattr(postgres_programs, "_DEBIAN", tmp_path / "debian")
-    monkeypatch.setattr(postgres_programs, "_WHEEL", "a_wheel_that_is_not_there")
+    monkeypatch.setattr(postgres_server, "_DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr(postgres_server, "_WHEEL", "a_wheel_that_is_not_there")
     return empty
 
 

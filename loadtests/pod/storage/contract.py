@@ -8,10 +8,10 @@ up after its own retries. Definite answers that are not errors are returned as v
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from loadtests.engines import Promises
 from loadtests.protocols.serverhalf import Event
@@ -168,6 +168,27 @@ class AccountCopy:
     chats: Sequence[StoredChat] = ()
     messages: Sequence[StoredMessage] = ()
     events: Sequence[Event] = ()
+
+
+ROWS: Mapping[str, Callable[..., Any]] = {
+    "connections": StoredConnection,
+    "topics": StoredTopic,
+    "subscriptions": StoredSubscription,
+    "chats": StoredChat,
+    "messages": StoredMessage,
+    "events": Event,
+}
+"""Field of `AccountCopy` → what its rows are."""
+
+
+def account_copy(account: str, rows: Mapping[str, Iterable[Sequence[Any]]]) -> AccountCopy:
+    """Of rows in the order of their columns. Sorted here, because each engine has its own idea of the order of texts:
+    copies of equal accounts are equal."""
+    return AccountCopy(account, **{field: _in_order(kind, rows[field]) for field, kind in ROWS.items()})
+
+
+def _in_order(kind: Callable[..., Any], rows: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
+    return tuple(kind(*row) for row in sorted(map(tuple, rows)))
 
 
 class StorageError(Exception):

@@ -23,8 +23,8 @@ from loadtests.pod.storage.contract import (
     StoredMessage,
     Subscribed,
     TransactionSink,
+    account_copy,
 )
-from loadtests.pod.storage.copies import account_copy
 from loadtests.pod.storage.rules import Speaker
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event

@@ -30,8 +30,7 @@ from loadtests.drivers import mariadb
 from loadtests.drivers.addresses import parse_address
 from loadtests.probes.clocks import clock_offset
 from loadtests.probes.contract import BlindError, Clock, Database, Rows, ServerClockOffset, Source
-from loadtests.probes.innodb.lock_sample import OLD, Freshness, InnodbSample, InTheWay
-from loadtests.probes.innodb.sessions import InnodbSession, SessionLabels
+from loadtests.probes.innodb.lock_sample import OLD, Freshness, InnodbSample, InnodbSession, InTheWay, SessionLabels
 from loadtests.probes.innodb.tickets import Ticket
 from loadtests.probes.rows import counter_rows, session_rows, wait_rows
 from loadtests.probes.waits import Wait, Waits, waits_behind

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from loadtests.probes.clocks import CLOCK_SET_NS, ServerClock
 from loadtests.probes.contract import ServerClockOffset
-from loadtests.probes.jsonlog.conversion import see, to_wait
+from loadtests.probes.jsonlog.conversion import Relations, see, to_wait
 from loadtests.probes.jsonlog.lines import BEAT, LogEvent, event
 from loadtests.probes.jsonlog.names import ProcessActivity
 from loadtests.probes.jsonlog.reconciling import FOR_EVER, Competitors, WaitReconciler
-from loadtests.probes.jsonlog.relations import Relations
 from loadtests.probes.jsonlog.tail import Tail
 from loadtests.probes.jsonlog.waits import LoggedWait, LoggedWaits, relation_of
 from loadtests.probes.waits import Wait

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from loadtests.calibration.contract import EngineCalibration, HoldContext, Tolerances, Work
-from loadtests.calibration.matching import ReportedWait
 from loadtests.calibration.plan import PlannedHold, S
-from loadtests.calibration.truth import CompletedHold, LockRequest
+from loadtests.calibration.truth import CompletedHold, LockRequest, ReportedWait
 from loadtests.drivers.addresses.contract import AddressError, AddressForm, DatabaseAddress, Place
 from loadtests.ledger.sqlite import reading as reading_file
 from loadtests.ledger.stored import Read

@@ -6,8 +6,7 @@ from typing import Any
 
 import orjson
 
-from loadtests.pod.storage.contract import AccountCopy, StoredChat, StoredConnection
-from loadtests.pod.storage.copies import account_copy
+from loadtests.pod.storage.contract import AccountCopy, StoredChat, StoredConnection, account_copy
 from loadtests.protocols.serverhalf import Event
 
 

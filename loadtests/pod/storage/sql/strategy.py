@@ -8,6 +8,7 @@ from dataclasses import astuple, replace
 
 from loadtests.pod.storage import rules
 from loadtests.pod.storage.contract import (
+    ROWS,
     Accepted,
     AccountCopy,
     AlreadyAccepted,
@@ -16,8 +17,8 @@ from loadtests.pod.storage.contract import (
     Resumed,
     StorageRefusal,
     Subscribed,
+    account_copy,
 )
-from loadtests.pod.storage.copies import ROWS, account_copy
 from loadtests.pod.storage.rules import ChatState, Speaker
 from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.driver import OvertakenError

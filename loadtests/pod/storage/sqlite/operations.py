@@ -7,6 +7,7 @@ from dataclasses import asdict, astuple, replace
 
 from loadtests.pod.storage import rules
 from loadtests.pod.storage.contract import (
+    ROWS,
     Accepted,
     AccountCopy,
     AlreadyAccepted,
@@ -16,8 +17,8 @@ from loadtests.pod.storage.contract import (
     Resumed,
     StorageRefusal,
     Subscribed,
+    account_copy,
 )
-from loadtests.pod.storage.copies import ROWS, account_copy
 from loadtests.pod.storage.rules import ChatState, Speaker
 from loadtests.pod.storage.sqlite.driver import SqliteSession
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
