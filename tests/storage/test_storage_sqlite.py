@@ -97,9 +97,9 @@ async def test_a_busy_snapshot_of_the_storage_is_recorded_as_one(tmp_path: Path)
     def read_then_write(session: driver.SqliteSession) -> None:
         session.rollback()
         session.begin_snapshot()
-        session.rows("statistics", silent_since=0)
+        session.rows("statistics", 0)
         other.execute("INSERT INTO topics (account, topic) VALUES ('b', 't')")
-        session.run("ensure_topic", account="a", topic="t")
+        session.run("ensure_topic", "a", "t")
 
     with pytest.raises(StorageConflict, match="since this transaction read it"):
         await database.write(Call("chat.accept", "", "a"), read_then_write)

@@ -16,7 +16,7 @@ from loadtests.pod.storage.contract import (
     Transaction,
     TransactionSink,
 )
-from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection, TryAgainError
+from loadtests.pod.storage.sql.driver import Driver, Row, SqlConnection, TransactionSession, TryAgainError
 from loadtests.pod.storage.statements import named
 from loadtests.sanitize import sanitize_error
 
@@ -28,8 +28,8 @@ BACKOFF_S = 0.002
 BACKOFF_MOST_S = 0.05
 
 
-class SqlSession:
-    """One transaction under way. Statements are named as in the engine's files."""
+class SqlSession(TransactionSession):
+    """A transaction in one of the pool's sessions."""
 
     def __init__(self, driver: Driver, connection: SqlConnection, call: Call, asked_ns: int) -> None:
         self._statements = driver.statements
@@ -48,22 +48,10 @@ class SqlSession:
     async def rows(self, statement: str, *values: Any) -> Sequence[Row]:
         return await self._connection.fetch(self._text(statement), values)
 
-    async def row(self, statement: str, *values: Any) -> Row | None:
-        """The first row, or None."""
-        rows = await self.rows(statement, *values)
-        return rows[0] if rows else None
-
-    async def value(self, statement: str, *values: Any) -> Any:
-        """The first row's first column, or None."""
-        row = await self.row(statement, *values)
-        return None if row is None else row[0]
-
     async def run(self, statement: str, *values: Any) -> int:
-        """Runs a change and returns how many rows it made, changed or removed."""
         return await self._connection.execute(self._text(statement), values)
 
     async def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Inserts many rows."""
         if rows:
             await self._connection.execute_many(self._text(statement), rows)
 

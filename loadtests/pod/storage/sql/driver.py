@@ -1,5 +1,6 @@
 """What an engine has to bring: sessions that speak its dialect, and what its errors mean."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +20,34 @@ their columns are the same in all engines; how they are put is the engine's own.
 def statements(room: Path) -> Mapping[str, str]:
     """The statements of an engine whose files are in the directory `room`: name → text."""
     return load_all(room, STATEMENT_FILES)
+
+
+class TransactionSession(ABC):
+    """One transaction under way, for one call. Statements are named as in the engine's files."""
+
+    account: str
+    key: str
+
+    @abstractmethod
+    async def rows(self, statement: str, *values: Any) -> Sequence[Row]: ...
+
+    @abstractmethod
+    async def run(self, statement: str, *values: Any) -> int:
+        """Runs a change and returns how many rows it made, changed or removed."""
+
+    @abstractmethod
+    async def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Inserts many rows."""
+
+    async def row(self, statement: str, *values: Any) -> Row | None:
+        """The first row, or None."""
+        rows = await self.rows(statement, *values)
+        return rows[0] if rows else None
+
+    async def value(self, statement: str, *values: Any) -> Any:
+        """The first row's first column, or None."""
+        row = await self.row(statement, *values)
+        return None if row is None else row[0]
 
 
 class SqlConnection(Protocol):

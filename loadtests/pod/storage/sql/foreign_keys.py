@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from loadtests.pod.storage.contract import Call, StorageConflict
+from loadtests.pod.storage.contract import StorageConflict
 from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
 from loadtests.pod.storage.sql.driver import Row
+from loadtests.pod.storage.sql.operations import MAINTENANCE
 
-MAINTENANCE = Call("maintenance", "", "")
 TABLES = ("connections", "topics", "subscriptions", "chats", "messages", "events")
 """Those that refer to others."""
 

@@ -7,7 +7,7 @@ its events last. Row locks last from a write to the commit, in the order connect
 import time
 
 from loadtests.pod.storage.rules import ChatState, Speaker
-from loadtests.pod.storage.sql.database import SqlSession
+from loadtests.pod.storage.sql.driver import TransactionSession
 from loadtests.pod.storage.sql.unlocked import Unlocked, if_held
 
 
@@ -17,21 +17,21 @@ class Optimistic(Unlocked):
     name = "optimistic"
     foreign_keys = True
 
-    async def _close(self, db: SqlSession, connection: str, version: int) -> int:
+    async def _close(self, db: TransactionSession, connection: str, version: int) -> int:
         return if_held(await db.run("close_unchanged_connection", connection, version, time.time_ns()))
 
-    async def _reap(self, db: SqlSession, connection: str, version: int, silent_since_ns: int) -> int:
+    async def _reap(self, db: TransactionSession, connection: str, version: int, silent_since_ns: int) -> int:
         return await db.run("reap_unchanged_connection", connection, version, time.time_ns(), silent_since_ns)
 
-    async def _claim_connection(self, db: SqlSession, speaker: Speaker) -> None:
+    async def _claim_connection(self, db: TransactionSession, speaker: Speaker) -> None:
         if_held(await db.run("claim_connection", speaker.connection, speaker.version))
 
-    async def _claim_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:
+    async def _claim_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:
         """So that no message follows the chat's end."""
         if_held(await db.run("claim_chat", db.account, chat, found.version))
 
-    async def _accept(self, db: SqlSession, connection: str, chat: str, found: ChatState) -> None:
+    async def _accept(self, db: TransactionSession, connection: str, chat: str, found: ChatState) -> None:
         if_held(await db.run("accept_unchanged_chat", db.account, chat, found.version, connection, time.time_ns()))
 
-    async def _close_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:
+    async def _close_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:
         if_held(await db.run("close_unchanged_chat", db.account, chat, found.version, time.time_ns()))

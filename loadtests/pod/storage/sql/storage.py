@@ -1,35 +1,23 @@
-"""The storage contract on an SQL engine: every method is one transaction, under the locking strategy in force."""
+"""The storage contract on an SQL engine whose locking can be switched."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from loadtests.pod.storage.contract import (
-    Accepted,
-    AccountCopy,
-    AlreadyAccepted,
-    Call,
-    ConnectionRow,
-    Done,
-    Resumed,
-    Statistics,
-    StorageRefusal,
-    Subscribed,
-    TransactionSink,
-)
+from loadtests.pod.storage.contract import Call, TransactionSink
 from loadtests.pod.storage.sql import foreign_keys
-from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
-from loadtests.pod.storage.sql.driver import Driver
-from loadtests.pod.storage.sql.foreign_keys import MAINTENANCE
+from loadtests.pod.storage.sql.database import SqlDatabase
+from loadtests.pod.storage.sql.driver import Driver, Row
+from loadtests.pod.storage.sql.operations import Job, StrategyStorage, T
 from loadtests.pod.storage.sql.optimistic import Optimistic
 from loadtests.pod.storage.sql.pessimistic import Pessimistic
-from loadtests.pod.storage.sql.strategy import Strategy, copy_account
+from loadtests.pod.storage.sql.strategy import Strategy
 from loadtests.pod.storage.sql.unlocked import Unlocked
-from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
 
 STRATEGIES: Mapping[str, Strategy] = {s.name: s for s in (Pessimistic(), Optimistic(), Unlocked())}
 
 
-class SqlStorage:
+class SqlStorage(StrategyStorage):
     """`promises` and `settings` are those of the current locking; `name` keeps the one that it was made with."""
 
     def __init__(self, driver: Driver, record: TransactionSink, locking: str) -> None:
@@ -80,58 +68,11 @@ class SqlStorage:
         read = {name: str(setting) for name, setting in await self._database.read("settings")}
         return {"engine": self._driver.engine, "version": read.pop("version"), **read, "locking": self._strategy.name}
 
-    async def open_connection(self, call: Call, row: ConnectionRow) -> Done:
-        return await self._database.write(call, lambda db: self._strategy.open_connection(db, row))
+    async def _write(self, call: Call, job: Job[T]) -> T:
+        return await self._database.write(call, job)
 
-    async def resume_connection(
-        self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | StorageRefusal:
-        return await self._database.write(
-            call, lambda db: self._strategy.resume_connection(db, connection, resume_token, silent_since_ns)
-        )
+    async def _snapshot(self, call: Call, job: Job[T]) -> T:
+        return await self._database.snapshot(call, job)
 
-    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.close_connection(db, connection))
-
-    async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
-        async def touch(db: SqlSession) -> None:
-            await db.run("touch_connections", sorted(connections), now_ns)
-
-        if connections:
-            await self._database.write(MAINTENANCE, touch)
-
-    async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
-        return await self._database.write(call, lambda db: self._strategy.reap_connections(db, silent_since_ns, limit))
-
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.subscribe(db, connection, topic, limit))
-
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.unsubscribe(db, connection, topic))
-
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.offer_chat(db, connection, chat, subject))
-
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.accept_chat(db, connection, chat))
-
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.send_message(db, connection, chat, text))
-
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: self._strategy.close_chat(db, connection, chat))
-
-    async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
-        return [Event(*row) for row in await self._database.read("events_after", account, topic, sequence, limit)]
-
-    async def statistics(self, silent_since_ns: int) -> Statistics:
-        return Statistics(*(await self._database.read("statistics", silent_since_ns))[0])
-
-    async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:
-        return await self._database.write(call, lambda db: self._strategy.sweep_orphans(db, silent_since_ns, limit))
-
-    async def copy_account(self, account: str) -> AccountCopy:
-        return await self._database.snapshot(Call("maintenance", "", account), copy_account)
-
-    async def replace_account(self, call: Call, copy: AccountCopy) -> None:
-        await self._database.write(call, lambda db: self._strategy.replace_account(db, copy))
+    async def _read(self, statement: str, *values: Any) -> Sequence[Row]:
+        return await self._database.read(statement, *values)

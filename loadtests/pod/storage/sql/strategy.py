@@ -20,8 +20,7 @@ from loadtests.pod.storage.contract import (
     account_copy,
 )
 from loadtests.pod.storage.rules import ChatState, Speaker
-from loadtests.pod.storage.sql.database import SqlSession
-from loadtests.pod.storage.sql.driver import OvertakenError
+from loadtests.pod.storage.sql.driver import OvertakenError, TransactionSession
 from loadtests.protocols.contract import QUEUE_TOPIC, chat_topic
 from loadtests.protocols.serverhalf import Event
 
@@ -35,15 +34,15 @@ class Strategy(ABC):
     foreign_keys = True
     chat_statement = "chat"
 
-    async def open_connection(self, db: SqlSession, row: ConnectionRow) -> Done:
-        await self._ensure_account(db)
+    async def open_connection(self, db: TransactionSession, row: ConnectionRow) -> Done:
+        await self._ensure_account(db, db.account)
         digest = rules.token_digest(row.resume_token)
         if await db.run("open_connection", row.connection, row.account, row.role, row.name, digest, time.time_ns()):
             await self._count(db, db.account, connections=1)
         return Done()
 
     async def resume_connection(
-        self, db: SqlSession, connection: str, resume_token: str, silent_since_ns: int
+        self, db: TransactionSession, connection: str, resume_token: str, silent_since_ns: int
     ) -> Resumed | StorageRefusal:
         await self._lock_account(db, db.account)
         digest = rules.token_digest(resume_token)
@@ -55,12 +54,14 @@ class Strategy(ABC):
         return Resumed(ConnectionRow(connection, db.account, role, name, resume_token), topics)
 
     @abstractmethod
-    async def close_connection(self, db: SqlSession, connection: str) -> Done | StorageRefusal: ...
+    async def close_connection(self, db: TransactionSession, connection: str) -> Done | StorageRefusal: ...
 
     @abstractmethod
-    async def reap_connections(self, db: SqlSession, silent_since_ns: int, limit: int) -> Sequence[str]: ...
+    async def reap_connections(self, db: TransactionSession, silent_since_ns: int, limit: int) -> Sequence[str]: ...
 
-    async def subscribe(self, db: SqlSession, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
+    async def subscribe(
+        self, db: TransactionSession, connection: str, topic: str, limit: int
+    ) -> Subscribed | StorageRefusal:
         await self._lock_account(db, db.account)
         speaker = await _find_speaker(db, connection)
         if speaker is None:
@@ -73,7 +74,7 @@ class Strategy(ABC):
         await db.run("ensure_topic", db.account, topic)
         return Subscribed(await self._add_subscription(db, connection, topic))
 
-    async def unsubscribe(self, db: SqlSession, connection: str, topic: str) -> Done | StorageRefusal:
+    async def unsubscribe(self, db: TransactionSession, connection: str, topic: str) -> Done | StorageRefusal:
         await self._lock_account(db, db.account)
         if await _find_speaker(db, connection) is None:
             return StorageRefusal.NO_SUCH_CONNECTION
@@ -82,7 +83,9 @@ class Strategy(ABC):
         await self._count(db, db.account, subscriptions=-1)
         return Done()
 
-    async def offer_chat(self, db: SqlSession, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
+    async def offer_chat(
+        self, db: TransactionSession, connection: str, chat: str, subject: str
+    ) -> Done | StorageRefusal:
         await self._lock_account(db, db.account)
         speaker = await _find_speaker(db, connection)
         if speaker is None:
@@ -94,7 +97,7 @@ class Strategy(ABC):
         return Done(await self._publish(db, _draft(db, speaker, "chat.offered", chat, subject), QUEUE_TOPIC))
 
     async def accept_chat(
-        self, db: SqlSession, connection: str, chat: str
+        self, db: TransactionSession, connection: str, chat: str
     ) -> Accepted | AlreadyAccepted | StorageRefusal:
         speaker, found = await self._read(db, connection, chat)
         if answer := rules.on_accept(speaker, found):
@@ -106,7 +109,9 @@ class Strategy(ABC):
         event = _draft(db, speaker, "chat.accepted", chat, "")
         return Accepted(await self._publish(db, event, chat_topic(chat), QUEUE_TOPIC))
 
-    async def send_message(self, db: SqlSession, connection: str, chat: str, text: str) -> Done | StorageRefusal:
+    async def send_message(
+        self, db: TransactionSession, connection: str, chat: str, text: str
+    ) -> Done | StorageRefusal:
         speaker, found = await self._read(db, connection, chat)
         if answer := rules.on_message(speaker, found):
             return answer
@@ -117,7 +122,7 @@ class Strategy(ABC):
             raise OvertakenError("the same message was sent at the same time")
         return Done(await self._publish(db, _draft(db, speaker, "message.sent", chat, text), chat_topic(chat)))
 
-    async def close_chat(self, db: SqlSession, connection: str, chat: str) -> Done | StorageRefusal:
+    async def close_chat(self, db: TransactionSession, connection: str, chat: str) -> Done | StorageRefusal:
         speaker, found = await self._read(db, connection, chat)
         if answer := rules.on_close_chat(speaker, found):
             return answer
@@ -128,7 +133,7 @@ class Strategy(ABC):
         event = _draft(db, speaker, "chat.closed", chat, "")
         return Done(await self._publish(db, event, chat_topic(chat), QUEUE_TOPIC))
 
-    async def sweep_orphans(self, db: SqlSession, silent_since_ns: int, limit: int) -> int:
+    async def sweep_orphans(self, db: TransactionSession, silent_since_ns: int, limit: int) -> int:
         """Removes orphans one by one, each by its key, so that no other row is read under a lock."""
         orphans = await db.rows("orphans", silent_since_ns, limit)
         for account in sorted({account for _, _, account in orphans}):
@@ -140,10 +145,10 @@ class Strategy(ABC):
             await self._count(db, account, subscriptions=-gone)
         return swept.total()
 
-    async def replace_account(self, db: SqlSession, copy: AccountCopy) -> None:
+    async def replace_account(self, db: TransactionSession, copy: AccountCopy) -> None:
         account = copy.account
-        await db.run("add_account", account)
-        await db.rows("hold_topics", account)
+        await self._ensure_account(db, account)
+        await self._hold_topics(db, account)
         for leaf in ("events", "messages", "subscriptions"):
             await db.run(f"clear_{leaf}", account)
         await _replace_referred(db, copy)
@@ -151,66 +156,72 @@ class Strategy(ABC):
         await db.run_many("put_message", [(account, *row) for row in copy.messages])
         await db.run_many("add_event", [astuple(event) for event in copy.events])
 
-    async def _read(self, db: SqlSession, connection: str, chat: str) -> tuple[Speaker | None, ChatState | None]:
+    async def _read(
+        self, db: TransactionSession, connection: str, chat: str
+    ) -> tuple[Speaker | None, ChatState | None]:
         await self._lock_account(db, db.account)
         speaker = await _find_speaker(db, connection)
         row = await db.row(self.chat_statement, db.account, chat, db.key)
         return speaker, ChatState(*row) if row else None
 
-    async def _publish(self, db: SqlSession, event: Event, *topics: str) -> tuple[Event, ...]:
+    async def _publish(self, db: TransactionSession, event: Event, *topics: str) -> tuple[Event, ...]:
         """Numbers and stores the event in each topic, whose row is held until the commit."""
         return tuple([await self._publish_one(db, replace(event, topic=topic)) for topic in topics])
 
-    async def _publish_one(self, db: SqlSession, event: Event) -> Event:
+    async def _publish_one(self, db: TransactionSession, event: Event) -> Event:
         values = (event.kind, event.chat, event.key, event.by, event.text, event.published_ns)
         return replace(event, sequence=await db.value("publish", event.account, event.topic, *values))
 
-    async def _ensure_account(self, db: SqlSession) -> None:
-        await db.run("add_account", db.account)
+    async def _ensure_account(self, db: TransactionSession, account: str) -> None:
+        await db.run("add_account", account)
 
-    async def _lock_account(self, db: SqlSession, account: str) -> None:  # noqa: B027
+    async def _hold_topics(self, db: TransactionSession, account: str) -> None:
+        """Before an account's events are replaced: no other transaction numbers one until the commit."""
+        await db.rows("hold_topics", account)
+
+    async def _lock_account(self, db: TransactionSession, account: str) -> None:  # noqa: B027
         """Before all other statements about the account; nothing where the strategy has no such lock."""
 
     async def _count(  # noqa: B027
-        self, db: SqlSession, account: str, *, connections: int = 0, subscriptions: int = 0, queued: int = 0
+        self, db: TransactionSession, account: str, *, connections: int = 0, subscriptions: int = 0, queued: int = 0
     ) -> None:
         """Adds to the counts on the account's row; nothing where the strategy keeps none."""
 
-    async def _claim_connection(self, db: SqlSession, speaker: Speaker) -> None:  # noqa: B027
+    async def _claim_connection(self, db: TransactionSession, speaker: Speaker) -> None:  # noqa: B027
         """Before something is added to the connection: raises OvertakenError when it changed, where that matters."""
 
-    async def _claim_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:  # noqa: B027
+    async def _claim_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:  # noqa: B027
         """Before something is added to the chat: raises OvertakenError when it changed, where that matters."""
 
-    async def _add_subscription(self, db: SqlSession, connection: str, topic: str) -> int:
+    async def _add_subscription(self, db: TransactionSession, connection: str, topic: str) -> int:
         """Returns the topic's last number."""
         await db.run("subscribe", connection, topic, db.account, time.time_ns())
         return int(await db.value("topic_head", db.account, topic))
 
     @abstractmethod
-    async def _accept(self, db: SqlSession, connection: str, chat: str, found: ChatState) -> None:
+    async def _accept(self, db: TransactionSession, connection: str, chat: str, found: ChatState) -> None:
         """Raises OvertakenError when another transaction was faster."""
 
     @abstractmethod
-    async def _close_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:
+    async def _close_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:
         """Raises OvertakenError when another transaction was faster."""
 
 
-async def _find_speaker(db: SqlSession, connection: str) -> Speaker | None:
+async def _find_speaker(db: TransactionSession, connection: str) -> Speaker | None:
     row = await db.row("speaker", connection, db.account)
     return Speaker(*row) if row else None
 
 
-def _draft(db: SqlSession, by: Speaker, kind: str, chat: str, text: str) -> Event:
+def _draft(db: TransactionSession, by: Speaker, kind: str, chat: str, text: str) -> Event:
     """An event that has no topic and number yet, stamped now."""
     return Event(db.account, "", 0, kind, chat, db.key, by.name, text, time.time_ns())
 
 
-async def copy_account(db: SqlSession) -> AccountCopy:
+async def copy_account(db: TransactionSession) -> AccountCopy:
     return account_copy(db.account, {field: await db.rows(f"copy_{field}", db.account) for field in ROWS})
 
 
-async def _replace_referred(db: SqlSession, copy: AccountCopy) -> None:
+async def _replace_referred(db: TransactionSession, copy: AccountCopy) -> None:
     """What other rows refer to. Its version is one that no transaction has read, so that what was read before the
     replacement is never taken to hold after it."""
     account, version = copy.account, time.time_ns()

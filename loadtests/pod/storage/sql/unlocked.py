@@ -12,8 +12,7 @@ from operator import itemgetter
 
 from loadtests.pod.storage.contract import Done, StorageRefusal
 from loadtests.pod.storage.rules import ChatState
-from loadtests.pod.storage.sql.database import SqlSession
-from loadtests.pod.storage.sql.driver import OvertakenError
+from loadtests.pod.storage.sql.driver import OvertakenError, TransactionSession
 from loadtests.pod.storage.sql.strategy import Strategy
 
 
@@ -23,7 +22,7 @@ class Unlocked(Strategy):
     name = "none"
     foreign_keys = False
 
-    async def close_connection(self, db: SqlSession, connection: str) -> Done | StorageRefusal:
+    async def close_connection(self, db: TransactionSession, connection: str) -> Done | StorageRefusal:
         row = await db.row("connection", connection, db.account)
         if row is None:
             return StorageRefusal.NO_SUCH_CONNECTION
@@ -32,7 +31,7 @@ class Unlocked(Strategy):
             await db.run("drop_subscriptions", connection)
         return Done()
 
-    async def reap_connections(self, db: SqlSession, silent_since_ns: int, limit: int) -> Sequence[str]:
+    async def reap_connections(self, db: TransactionSession, silent_since_ns: int, limit: int) -> Sequence[str]:
         silent = await db.rows("silent_connections", silent_since_ns, limit)
         reaped = []
         # In the order of their ids, as touching locks them. One that was taken up in the meantime stays.
@@ -42,18 +41,18 @@ class Unlocked(Strategy):
                 reaped.append(connection)
         return reaped
 
-    async def _close(self, db: SqlSession, connection: str, version: int) -> int:  # noqa: ARG002
+    async def _close(self, db: TransactionSession, connection: str, version: int) -> int:  # noqa: ARG002
         """Returns how many connections that closed: none when it was closed in the meantime."""
         return await db.run("close_open_connection", connection, time.time_ns())
 
-    async def _reap(self, db: SqlSession, connection: str, version: int, silent_since_ns: int) -> int:  # noqa: ARG002
+    async def _reap(self, db: TransactionSession, connection: str, version: int, silent_since_ns: int) -> int:  # noqa: ARG002
         """Returns how many connections that closed."""
         return await db.run("reap_silent_connection", connection, time.time_ns(), silent_since_ns)
 
-    async def _accept(self, db: SqlSession, connection: str, chat: str, found: ChatState) -> None:  # noqa: ARG002
+    async def _accept(self, db: TransactionSession, connection: str, chat: str, found: ChatState) -> None:  # noqa: ARG002
         if_held(await db.run("accept_offered_chat", db.account, chat, connection, time.time_ns()))
 
-    async def _close_chat(self, db: SqlSession, chat: str, found: ChatState) -> None:  # noqa: ARG002
+    async def _close_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:  # noqa: ARG002
         if_held(await db.run("close_open_chat", db.account, chat, time.time_ns()))
 
 

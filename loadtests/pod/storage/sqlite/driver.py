@@ -1,9 +1,10 @@
 """SQLite sessions and the threads that use them."""
 
 import asyncio
+import json
 import queue
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ SQL = load_all(_HERE, ("statements", "accounts"))
 
 
 class SqliteSession:
-    """One connection to the file. Statements are named as in the `.sql` files; values are bound by name."""
+    """One connection to the file. Statements are named as in the `.sql` files; lists are bound as JSON."""
 
     def __init__(self, path: str, number: int) -> None:
         self.number = number
@@ -62,22 +63,18 @@ class SqliteSession:
     def make_schema(self) -> None:
         self._connection.execute((_HERE / "schema.sql").read_text(encoding="utf-8"))
 
-    def row(self, statement: str, **values: Any) -> Row | None:
-        rows: list[Row] = self.rows(statement, **values)
-        return rows[0] if rows else None
-
-    def rows(self, statement: str, **values: Any) -> list[Row]:
-        rows: list[Row] = self._connection.execute(named(self._operation, SQL[statement]), values).fetchall()
+    def rows(self, statement: str, *values: Any) -> list[Row]:
+        rows: list[Row] = self._connection.execute(named(self._operation, SQL[statement]), _bound(values)).fetchall()
         return rows
 
-    def run(self, statement: str, **values: Any) -> int:
+    def run(self, statement: str, *values: Any) -> int:
         """Runs a change and returns how many rows it made, changed or removed."""
-        self._connection.execute(named(self._operation, SQL[statement]), values)
+        self._connection.execute(named(self._operation, SQL[statement]), _bound(values))
         return int(self._connection.changes())
 
-    def run_many(self, statement: str, rows: Iterable[Row]) -> None:
-        """Runs a change for every row, whose values are bound by their places."""
-        self._connection.executemany(named(self._operation, SQL[statement]), rows)
+    def run_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Runs a change for every row."""
+        self._connection.executemany(named(self._operation, SQL[statement]), map(_bound, rows))
 
     def begin_snapshot(self) -> None:
         """What is read until the rollback is of one moment."""
@@ -108,6 +105,11 @@ class SqliteSession:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _bound(values: Sequence[Any]) -> dict[str, Any]:
+    """Values by their numbers: `$1` …"""
+    return {str(n): json.dumps(v) if isinstance(v, list) else v for n, v in enumerate(values, 1)}
 
 
 class Sessions:

@@ -1,34 +1,25 @@
-"""The storage contract on SQLite: every method is one transaction on a writer's thread."""
+"""The storage contract on SQLite: every change is one BEGIN IMMEDIATE, on a thread, and sees no concurrent change."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import astuple, replace
+from typing import Any, cast
 
-from loadtests.pod.storage.contract import (
-    Accepted,
-    AccountCopy,
-    AlreadyAccepted,
-    Call,
-    ConnectionRow,
-    Done,
-    Resumed,
-    Statistics,
-    Storage,
-    StorageRefusal,
-    Subscribed,
-    TransactionSink,
-)
-from loadtests.pod.storage.sqlite import operations
+from loadtests.pod.storage.contract import Call, Done, Storage, StorageRefusal, TransactionSink
+from loadtests.pod.storage.rules import ChatState
+from loadtests.pod.storage.sql.driver import Row, TransactionSession
+from loadtests.pod.storage.sql.operations import Job, StrategyStorage, T
+from loadtests.pod.storage.sql.strategy import Strategy
 from loadtests.pod.storage.sqlite.driver import SqliteDatabase, SqliteSession
 from loadtests.protocols.serverhalf import Event
 from loadtests.storagenames import promises
-
-MAINTENANCE = Call("maintenance", "", "")
 
 
 def create(*, dsn: str, record: TransactionSink, pod: str) -> Storage:  # noqa: ARG001  SQLite has no session names
     return SqliteStorage(dsn, record)
 
 
-class SqliteStorage:
+class SqliteStorage(StrategyStorage):
     """`dsn` is the path of the database file, made when it is not there."""
 
     name = "sqlite"
@@ -36,6 +27,7 @@ class SqliteStorage:
 
     def __init__(self, dsn: str, record: TransactionSink) -> None:
         self._database = SqliteDatabase(dsn, record)
+        self._strategy = Serialised()
 
     async def start(self) -> None:
         await self._database.start()
@@ -47,59 +39,81 @@ class SqliteStorage:
         read = await self._database.read(SqliteSession.settings)
         return {"engine": "sqlite", **read, "isolation": "serializable (BEGIN IMMEDIATE)"}
 
-    async def open_connection(self, call: Call, row: ConnectionRow) -> Done:
-        return await self._database.write(call, lambda db: operations.open_connection(db, row))
+    async def _write(self, call: Call, job: Job[T]) -> T:
+        return await self._database.write(call, lambda session: _done(job(SqliteTransaction(session, call))))
 
-    async def resume_connection(
-        self, call: Call, connection: str, resume_token: str, silent_since_ns: int
-    ) -> Resumed | StorageRefusal:
-        return await self._database.write(
-            call, lambda db: operations.resume_connection(db, call, connection, resume_token, silent_since_ns)
-        )
+    async def _snapshot(self, call: Call, job: Job[T]) -> T:
+        return await self._database.snapshot(lambda session: _done(job(SqliteTransaction(session, call))))
 
-    async def close_connection(self, call: Call, connection: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.close_connection(db, call, connection))
+    async def _read(self, statement: str, *values: Any) -> Sequence[Row]:
+        return await self._database.read(lambda session: session.rows(statement, *values))
 
-    async def touch_connections(self, connections: Sequence[str], now_ns: int) -> None:
-        if connections:
-            await self._database.write(MAINTENANCE, lambda db: operations.touch_connections(db, connections, now_ns))
 
-    async def reap_connections(self, call: Call, silent_since_ns: int, limit: int) -> Sequence[str]:
-        return await self._database.write(call, lambda db: operations.reap_connections(db, silent_since_ns, limit))
+class SqliteTransaction(TransactionSession):
+    """Answers at once: its coroutines never wait, so that they can be run on a thread without a loop."""
 
-    async def subscribe(self, call: Call, connection: str, topic: str, limit: int) -> Subscribed | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.subscribe(db, call, connection, topic, limit))
+    def __init__(self, session: SqliteSession, call: Call) -> None:
+        self._session, self.account, self.key = session, call.account, call.key
 
-    async def unsubscribe(self, call: Call, connection: str, topic: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.unsubscribe(db, call, connection, topic))
+    async def rows(self, statement: str, *values: Any) -> Sequence[Row]:
+        return self._session.rows(statement, *values)
 
-    async def offer_chat(self, call: Call, connection: str, chat: str, subject: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.offer_chat(db, call, connection, chat, subject))
+    async def run(self, statement: str, *values: Any) -> int:
+        return self._session.run(statement, *values)
 
-    async def accept_chat(self, call: Call, connection: str, chat: str) -> Accepted | AlreadyAccepted | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.accept_chat(db, call, connection, chat))
+    async def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._session.run_many(statement, rows)
 
-    async def send_message(self, call: Call, connection: str, chat: str, text: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.send_message(db, call, connection, chat, text))
 
-    async def close_chat(self, call: Call, connection: str, chat: str) -> Done | StorageRefusal:
-        return await self._database.write(call, lambda db: operations.close_chat(db, call, connection, chat))
+def _done(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    raise AssertionError("a SQLite transaction waited on a thread that has no loop")
 
-    async def events_after(self, account: str, topic: str, sequence: int, limit: int) -> Sequence[Event]:
-        rows = await self._database.read(
-            lambda db: db.rows("events_after", account=account, topic=topic, sequence=sequence, limit=limit)
-        )
-        return [Event(*row) for row in rows]
 
-    async def statistics(self, silent_since_ns: int) -> Statistics:
-        row = await self._database.read(lambda db: db.row("statistics", silent_since=silent_since_ns))
-        return Statistics(*row) if row else Statistics(0, 0, 0, 0, 0)
+class Serialised(Strategy):
+    """The file's one write lock is taken before anything is read: there is nothing else to lock, claim or count."""
 
-    async def sweep_orphans(self, call: Call, silent_since_ns: int, limit: int) -> int:
-        return await self._database.write(call, lambda db: operations.sweep_orphans(db, silent_since_ns, limit))
+    name = "serialised"
 
-    async def copy_account(self, account: str) -> AccountCopy:
-        return await self._database.snapshot(lambda db: operations.copy_account(db, account))
+    async def close_connection(self, db: TransactionSession, connection: str) -> Done | StorageRefusal:
+        row = await db.row("connection", connection, db.account)
+        if row is None:
+            return StorageRefusal.NO_SUCH_CONNECTION
+        if row[0] is None:
+            await _close(db, connection)
+        return Done()
 
-    async def replace_account(self, call: Call, copy: AccountCopy) -> None:
-        await self._database.write(call, lambda db: operations.replace_account(db, copy))
+    async def reap_connections(self, db: TransactionSession, silent_since_ns: int, limit: int) -> Sequence[str]:
+        silent = [row[0] for row in await db.rows("silent_connections", silent_since_ns, limit)]
+        for connection in silent:
+            await _close(db, connection)
+        return silent
+
+    async def sweep_orphans(self, db: TransactionSession, silent_since_ns: int, limit: int) -> int:
+        return await db.run("drop_orphans", silent_since_ns, limit)
+
+    async def _publish_one(self, db: TransactionSession, event: Event) -> Event:
+        numbered = replace(event, sequence=await db.value("advance_topic", event.account, event.topic))
+        await db.run("add_event", *astuple(numbered))
+        return numbered
+
+    async def _ensure_account(self, db: TransactionSession, account: str) -> None:
+        """Accounts have no table of their own."""
+
+    async def _hold_topics(self, db: TransactionSession, account: str) -> None:
+        """The write lock is held."""
+
+    async def _accept(self, db: TransactionSession, connection: str, chat: str, found: ChatState) -> None:  # noqa: ARG002
+        await db.run("accept_chat", db.account, chat, connection, time.time_ns())
+
+    async def _close_chat(self, db: TransactionSession, chat: str, found: ChatState) -> None:  # noqa: ARG002
+        await db.run("close_chat", db.account, chat, time.time_ns())
+
+
+async def _close(db: TransactionSession, connection: str) -> None:
+    await db.run("drop_subscriptions", connection)
+    await db.run("close_connection", connection, time.time_ns())
