@@ -13,7 +13,7 @@ from asyncmy.errors import MySQLError
 from redis.exceptions import RedisError
 from server_clients import ask, count, write
 
-from loadtests.servers import private
+from loadtests.servers import process
 from loadtests.servers.contract import DatabaseServer, ServerUnavailable
 from loadtests.servers.registry import create_server, missing, product, programs
 
@@ -49,7 +49,7 @@ def test_server_that_never_gets_ready_is_ended_with_its_log(
     programs_of_ours = _directory_with(name, NEVER_READY, open_directory / "bin")
     monkeypatch.setenv(product(name).choice, str(programs_of_ours))
     server = create_server(name, open_directory / "server")
-    monkeypatch.setattr(private, "START_S", 3.0)
+    monkeypatch.setattr(process, "START_S", 3.0)
     with pytest.raises(ServerUnavailable, match=r"(?s)on port \d+ was not ready after 3 s.*it will be long"):
         server.start()
     assert not server.running

@@ -12,7 +12,8 @@ from typing import ClassVar
 from loadtests.servers.binaries import Binaries, Place, Product
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA, Home
-from loadtests.servers.private import OWNER, POD, PrivateServer
+from loadtests.servers.private import PrivateServer
+from loadtests.servers.process import OWNER, POD
 from loadtests.servers.size import RESERVED, Size
 from loadtests.servers.supervision import SupervisorClient
 

@@ -14,7 +14,8 @@ from loadtests.drivers.addresses import parse_address
 from loadtests.servers.binaries import Place, Product, named, on_path
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.servers.home import DATA
-from loadtests.servers.private import OWNER, POD, PrivateServer, ServerParts
+from loadtests.servers.private import PrivateServer
+from loadtests.servers.process import OWNER, POD, ServerParts
 from loadtests.servers.size import RESERVED, Size
 
 _POD_MAY = "+@all -@admin +config|get +client|setname +client|getname +client|id"
