@@ -1,7 +1,8 @@
 """The story of a study: its headline, why, since when, what to do next, and what to doubt."""
 
 from reports.analysis.findings import Findings
-from reports.text.contract import MINOR, Bullet, Doubt, Story
+from reports.text.contract import Bullet, Doubt, Story
+from reports.text.doubts import doubts
 from reports.text.headline import headline
 
 __all__ = ["Bullet", "Doubt", "Story", "story"]
@@ -12,5 +13,4 @@ def story(findings: Findings) -> Story:
     bullets = [Bullet("why", head.reason, "where-the-time-went")] if head.reason else []
     bullets += [Bullet("since when", head.radius, "blast-radius")] if head.radius else []
     hero = "story" if any(storage.acted for storage in findings.storages) else "accept-over-time"
-    doubts = tuple(Doubt(MINOR, caveat, "") for caveat in head.caveats)
-    return Story(head.answer, tuple(bullets), hero, head.durability, doubts, head.answered, head.radius)
+    return Story(head.answer, tuple(bullets), hero, head.durability, doubts(findings), head.answered, head.radius)

@@ -45,6 +45,13 @@ def with_interval(estimate: Estimate | None) -> str:
     return f"{value(estimate)} ({bounds})" if bounds else value(estimate)
 
 
+def span(low: str, high: str) -> str:
+    """A range, with the shared unit once; one text where both are the same."""
+    if low == high:
+        return high
+    return f"{low.split(maxsplit=1)[0] if low.split()[1:] == high.split()[1:] else low}–{high}"  # noqa: RUF001
+
+
 def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
