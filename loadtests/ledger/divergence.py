@@ -28,7 +28,8 @@ def diverged(claims: Claims, legacy: Stored, upgraded: Stored) -> LedgerFinding:
     """Rows that are on one side only, or not the same on both, of accounts that are written to both. What was not
     acknowledged may have been made on one side and not on the other, and is reported separately."""
     doubtful = {name: _doubtful(claims, name) for name in IDS}
-    sides = [_without_shifts(side, other, doubtful["events"]) for side, other in _both_ways(legacy, upgraded)]
+    both_ways = ((legacy, upgraded), (upgraded, legacy))
+    sides = [_without_shifts(side, other, doubtful["events"]) for side, other in both_ways]
     differing = {name: _differing(sides[0][name], sides[1][name], column) for name, column in IDS.items()}
     sure = {name: np.setdiff1d(keys, doubtful[name]) for name, keys in differing.items()}
     spared = _spared(claims)  # the load does not know by which id the pod keeps a connection
@@ -39,10 +40,6 @@ def diverged(claims: Claims, legacy: Stored, upgraded: Stored) -> LedgerFinding:
     beside = f"{unsure} more differ whose operations were not acknowledged" if unsure else ""
     count = sum(len(keys) for keys in sure.values())
     return found("diverged", "storage", count, _names(sure), f"not the same on both sides: {parts}").beside(beside)
-
-
-def _both_ways(legacy: Stored, upgraded: Stored) -> tuple[tuple[Stored, Stored], tuple[Stored, Stored]]:
-    return (legacy, upgraded), (upgraded, legacy)
 
 
 def _without_shifts(side: Stored, other: Stored, doubtful: Keys) -> Stored:

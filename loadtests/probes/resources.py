@@ -58,13 +58,9 @@ def _children(pid: int) -> list[int]:
     """Plain `os` calls: this runs for every process of the run at every tick."""
     try:
         tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
-        return [int(child) for task in tasks for child in _child_list(pid, task)]
+        return [int(child) for task in tasks for child in _read(f"/proc/{pid}/task/{task}/children").split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _child_list(pid: int, task: str) -> list[bytes]:
-    return _read(f"/proc/{pid}/task/{task}/children").split()
 
 
 def _one(pid: int) -> tuple[int, int, int] | None:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,11 +135,14 @@ class RedisDatabase:
 
     async def read(self, *command: str | int) -> Any:
         """One command that changes nothing. Raises StorageUnavailable."""
-        return await self._finished(self._read(command))
+        return await self._finished(self._unchanging(lambda connection: _ask(connection, *command)))
 
     async def query(self, script: str, key: str, *values: str | int) -> Any:
         """One script that changes nothing. Raises StorageUnavailable."""
-        return await self._finished(self._query(script, key, values))
+        keys = self._keys(script, key)
+        return await self._finished(
+            self._unchanging(lambda connection: _evaluate(connection, SCRIPTS[script], keys, values))
+        )
 
     async def write(self, call: Call, script: str, key: str, *values: str | int) -> Sequence[Any]:
         """One script. Emits a Transaction."""
@@ -153,17 +156,10 @@ class RedisDatabase:
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
-    async def _read(self, command: Sequence[str | int]) -> Any:
+    async def _unchanging(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
         async with self._session() as connection:
             try:
-                return await _ask(connection, *command)
-            except DRIVER_ERRORS as error:
-                raise StorageUnavailable(f"Redis: {sanitize_error(error)}") from error
-
-    async def _query(self, script: str, key: str, values: Sequence[str | int]) -> Any:
-        async with self._session() as connection:
-            try:
-                return await _evaluate(connection, SCRIPTS[script], self._keys(script, key), values)
+                return await ask(connection)
             except DRIVER_ERRORS as error:
                 raise StorageUnavailable(f"Redis: {sanitize_error(error)}") from error
 
