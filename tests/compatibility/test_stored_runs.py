@@ -5,7 +5,9 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from stored_studies import stored_documents
 from stored_study import extract_study, stored_figures, stored_runs
+from study_figures import RENAMED, TEXTS, differences
 
 from loadtests.export import export_run
 from loadtests.records.rundirectory import short_files
@@ -44,6 +46,9 @@ def test_tables_have_the_columns_and_names_of_0_3_0(tmp_path):
 
 def test_the_report_has_every_figure_of_0_3_0(study):
     assert report_command.main([str(study)]) == 0
+    stored = stored_documents("plain")["summary"]
+    written = json.loads((study / "report" / "summary.json").read_text(encoding="utf-8"))
+    assert differences({"summary": stored}, {"summary": written}, RENAMED, TEXTS) == []
     with (study / "report" / "figures.csv").open(newline="", encoding="utf-8") as file:
         today = {(row["storage"], row["operation"], row["pod"], row["figure"]): row for row in csv.DictReader(file)}
     for row in stored_figures():

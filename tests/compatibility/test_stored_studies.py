@@ -1,0 +1,69 @@
+"""Report and gate state the same figures about the studies of version 0.3.0, to the last digit."""
+
+import functools
+
+import pytest
+from stored_studies import STUDIES, figures_now, stored_documents
+from study_figures import MISSING, RENAMED, TEXTS, Difference, differences, is_text, leaves, matched
+
+PLACES = frozenset({"verdict/objectives/file", "comparison/objectives/file"})
+"""Paths of this checkout."""
+
+DOCUMENTS = ("summary", "figures", "verdict", "comparison")
+
+now = functools.cache(figures_now)
+
+
+def shown(found: list[Difference]) -> str:
+    lines = [f"{path}: stored {expected!r}, now {value!r}" for path, expected, value in found[:40]]
+    return "\n".join([f"{len(found)} figures differ", *lines])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("name", STUDIES)
+def test_figures_are_those_that_were_stored(name, document):
+    stored = stored_documents(name)
+    if document == "comparison" and STUDIES[name].pair is None:
+        assert document not in stored
+        return
+    found = differences({document: stored[document]}, now(name), RENAMED, TEXTS | PLACES)
+    assert not found, shown(found)
+
+
+@pytest.mark.parametrize("pattern", sorted(TEXTS | PLACES | RENAMED.keys()))
+def test_each_pattern_matches_a_stored_key(pattern):
+    assert any(matched(pattern, path) is not None for name in STUDIES for path, _ in leaves(stored_documents(name)))
+
+
+STORED = {"a": {"p99": 1.5, "n": 3, "ok": True, "why": "text", "low": None}, "list": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("now_found", "expected"),
+    [
+        (STORED, []),
+        ({"list": [1, 2], "a": {**STORED["a"], "extra": 1}, "more": {}}, []),
+        ({**STORED, "a": {**STORED["a"], "why": "other words"}}, []),
+        ({**STORED, "a": {**STORED["a"], "p99": 1.5000000000000002}}, [("a/p99", 1.5, 1.5000000000000002)]),
+        ({**STORED, "a": {**STORED["a"], "p99": None}}, [("a/p99", 1.5, None)]),
+        ({**STORED, "a": {**STORED["a"], "low": 0.5}}, [("a/low", None, 0.5)]),
+        ({**STORED, "a": {**STORED["a"], "ok": 1}}, [("a/ok", True, 1)]),
+        ({**STORED, "a": {k: v for k, v in STORED["a"].items() if k != "n"}}, [("a/n", 3, MISSING)]),
+        ({**STORED, "list": [1, 2, 3]}, [("list/#", 2, 3)]),
+        ({**STORED, "list": [2, 1]}, [("list/0", 1, 2), ("list/1", 2, 1)]),
+    ],
+)
+def test_differences_are_found(now_found, expected):
+    assert differences(STORED, now_found, {}, frozenset({"a/why"})) == expected
+
+
+def test_renamed_keys_are_found_at_their_new_place():
+    stored = {"storages": {"sqlite": {"waits": {"n": 1, "s": 2.0}}, "redis": {"waits": {"n": 3, "s": 4.0}}}}
+    today = {"systems": {"sqlite": {"locks": {"count": 1, "s": 2.0}}, "redis": {"locks": {"count": 3, "s": 5.0}}}}
+    names = {"storages/*/waits": "systems/*/locks", "storages/*/waits/n": "systems/*/locks/count"}
+    assert differences(stored, today, names, frozenset()) == [("storages/redis/waits/s", 4.0, 5.0)]
+
+
+def test_a_number_is_never_a_text():
+    assert is_text(("a", "reason"), "words", frozenset({"a/*"}))
+    assert not is_text(("a", "reason"), 7, frozenset({"a/*"}))
