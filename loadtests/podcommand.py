@@ -28,7 +28,10 @@ def run_pod(arguments: Sequence[str]) -> int:
         complain("loadtests pod", error)
         return EX_USAGE
     if ours.help:
-        return _help()
+        try:
+            return pod(["--help"])
+        finally:
+            print(HELP)
     theirs = [*theirs, "--storage", ours.storage]
     try:
         with ExitStack() as servers:
@@ -48,13 +51,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--storage", metavar="NAME", default="memory")
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"))
     return parser
-
-
-def _help() -> int:
-    try:
-        return pod(["--help"])
-    finally:
-        print(HELP)
 
 
 def _missing(storage: str) -> dict[str, StorageName]:

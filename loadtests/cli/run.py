@@ -101,9 +101,6 @@ def _check_hosts(arguments: argparse.Namespace) -> None:
 
 def _master_options_given(arguments: argparse.Namespace) -> list[str]:
     """The options given to a worker that only its master takes."""
-
-    def is_given(name: str) -> bool:
-        return bool(getattr(arguments, name) != arguments.parser.get_default(name))
-
-    given = [f"--{name.replace('_', '-')}" for name in (*_STUDY_OPTIONS, *_MASTER_OPTIONS) if is_given(name)]
+    changed = [name for name, value in vars(arguments).items() if value != arguments.parser.get_default(name)]
+    given = [f"--{name.replace('_', '-')}" for name in (*_STUDY_OPTIONS, *_MASTER_OPTIONS) if name in changed]
     return ["SCENARIO", *given] if arguments.scenario else given

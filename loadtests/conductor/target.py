@@ -85,7 +85,7 @@ def check_target(
     token = token_for(account, secret)
     chosen = parse_protocol(protocol)
     try:
-        reply = _try(url, chosen, Identity(token, "customer", "load test"), tuple(networks))
+        _judge(_try(url, chosen, Identity(token, "customer", "load test"), tuple(networks)), where, account)
     except ConnectionFailed as failure:
         if failure.error in LOCAL_ERRORS:
             raise CannotRun(_unreachable(failure)) from None
@@ -93,8 +93,6 @@ def check_target(
     except ProtocolError as error:
         answered = f"{where} answered with something that is not {chosen.spec.name}: {error}"
         raise Unavailable(_without(token, answered)) from None
-    try:
-        _judge(reply, where, account)
     except Unavailable as refused:
         raise Unavailable(_without(token, str(refused))) from None
 

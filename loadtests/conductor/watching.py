@@ -101,11 +101,9 @@ class ProcessWatch:
 
     @staticmethod
     def _drain(wakes: socket.socket) -> None:
-        try:
+        with suppress(BlockingIOError):
             while wakes.recv(64):
                 pass
-        except BlockingIOError:
-            pass
 
     def on_readable(self, descriptor: int, call: Callable[[], Any]) -> None:
         self._loop.add_reader(descriptor, self._call, call)

@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal, Protocol
@@ -47,25 +46,6 @@ class RunnerEvents(Protocol):
         """One of these methods raised an error."""
 
 
-class ComponentLocks:
-    """One first-come, first-served lock for each component. Of one event loop."""
-
-    def __init__(self) -> None:
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    def busy(self, components: Iterable[str]) -> list[str]:
-        """The components that are locked now."""
-        return [component for component in components if self._locks[component].locked()]
-
-    @asynccontextmanager
-    async def locked(self, components: Iterable[str]) -> AsyncIterator[None]:
-        """Waits until the components are free, then locks them while active."""
-        async with AsyncExitStack() as stack:
-            for component in components:
-                await stack.enter_async_context(self._locks[component])
-            yield
-
-
 class ActionRunner:
     """Begun with `begin`, ended with `ask_to_stop`; its tasks run in `loop`.
 
@@ -77,7 +57,8 @@ class ActionRunner:
         self, scenario: Scenario, context: ActionContext, loop: asyncio.AbstractEventLoop, events: RunnerEvents
     ) -> None:
         self._scenario, self._context, self._loop, self._events = scenario, context, loop, events
-        self._locks = ComponentLocks()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By component; first come, first served."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -110,12 +91,14 @@ class ActionRunner:
     async def _run(self, action: TimelineAction, due_ns: int) -> None:
         await asyncio.sleep(max(due_ns - time.monotonic_ns(), 0) / 1e9)
         components = action.locked(self._context.components)
-        if busy := self._locks.busy(components):
+        if busy := [component for component in components if self._locks[component].locked()]:
             verb = "are" if len(busy) > 1 else "is"
             self._events.report(f"action queued: {action.words}: {', '.join(busy)} {verb} in use by another action")
         queued_ns = time.monotonic_ns()
         try:
-            async with self._locks.locked(components):
+            async with AsyncExitStack() as locked:
+                for component in components:
+                    await locked.enter_async_context(self._locks[component])
                 result = await self._perform(action)
         except asyncio.CancelledError:  # an action that was due has a row in any case
             now_ns = time.monotonic_ns()

@@ -51,7 +51,8 @@ def note_of_exposure(options: Namespace) -> str:
     """A notice about a web UI that other hosts can reach; empty for loopback."""
     if is_loopback(options.web_host.lower()):
         return ""
-    note = f"the web UI listens on {_place(options.web_host)} and requires a password"
+    place = "every interface" if options.web_host in EVERY_INTERFACE else options.web_host
+    note = f"the web UI listens on {place} and requires a password"
     if options.tls_cert and options.tls_key:
         return note
     return (
@@ -84,7 +85,3 @@ def _problems_of_names(names: list[str]) -> Iterator[str]:
     for name in names:
         if not is_host_name(name):
             yield f"--allowed-host {printable(name)}: expected a host's name or address, without scheme and port"
-
-
-def _place(host: str) -> str:
-    return "every interface" if host in EVERY_INTERFACE else host

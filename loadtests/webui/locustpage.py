@@ -47,10 +47,8 @@ class LocustPage:
     def add(self) -> None:
         update = self._web_ui.update_template_args
         self._web_ui.update_template_args = lambda: self._update_template(update)
-        for name, view in {"swarm": self._swarm, "stop": self._stop}.items():
-            self._replace(name, view)
-        for name in ("reset_stats", "update_user"):
-            self._replace(name, _refuse)
+        self._views |= {"locust.swarm": self._swarm, "locust.stop": self._stop}
+        self._views |= {"locust.reset_stats": _refuse, "locust.update_user": _refuse}
         for name, change in {
             "index": self._with_banner,
             "request_stats": self._with_state,
@@ -61,9 +59,6 @@ class LocustPage:
         }.items():
             self._complete(name, change)
         self._add_routes()
-
-    def _replace(self, name: str, view: View) -> None:
-        self._views[f"locust.{name}"] = view
 
     def _complete(self, name: str, change: Callable[[Response], Response]) -> None:
         view = self._views[f"locust.{name}"]

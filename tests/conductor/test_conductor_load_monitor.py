@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.conductor.failures import Reason
-from loadtests.conductor.run.monitored import first_cause
+from loadtests.conductor.run.load_monitor import first_cause
 from loadtests.servers.registry import create_server
 
 NOT_READY = "pod-1 exited with code 69 before it was ready"

@@ -259,7 +259,11 @@ class Busy(Played):
         self.server = run_context.databases["postgres"].server
         self.server.recovered.clear()
         super().__init__(run_context, "do: kill, database: postgres, for: 50ms", *more)
-        self.run_until(lambda: any(message.startswith("action queued") for message in self.messages))
+        self.run_until(
+            lambda: (
+                "start" in self.server.done and any(message.startswith("action queued") for message in self.messages)
+            )
+        )
 
 
 def test_action_on_a_busy_server_is_queued_and_reported(context):

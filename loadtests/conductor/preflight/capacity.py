@@ -6,10 +6,10 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from loadtests.conductor.choices import Choices, Subject, Target
 from loadtests.conductor.layout import Layout, PodLayout, layout
+from loadtests.conductor.target import address_of
 from loadtests.engines import ENGINES, has
 from loadtests.limits import descriptors, memory, ports, tasks
 from loadtests.scenario import Scenario, Stage
@@ -137,10 +137,9 @@ def _ports(plan: Layout, target: Target | None, people: int, host: Host) -> Iter
 
 def _address(url: str) -> tuple[str, int] | None:
     """IP address and port of a target that has exactly one; each address has ports of its own."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    host, port = address_of(url)
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):  # which the check of the target reports
         return None
     return (found.pop().partition("%")[0], port) if len(found) == 1 else None

@@ -20,11 +20,10 @@ from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_operations
 from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_check import checked, stage_figures
-from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult
+from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult, first_cause
 from loadtests.conductor.run.local_errors import LocalErrors, process_errors, server_errors
-from loadtests.conductor.run.locust import start_locust
+from loadtests.conductor.run.locust import MasterProcess, OwnMaster, start_locust
 from loadtests.conductor.run.manifest import RunFacts, RunIdentity, manifest
-from loadtests.conductor.run.monitored import MasterProcess, OwnMaster, first_cause
 from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.target import require_target
 from loadtests.conductor.watching import Interrupts, Lines, watching

@@ -1,7 +1,7 @@
 """Monitors a load from its first line to its end, and ends it early when a component has died."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.live import LoadState, Worker
+from loadtests.conductor.run.locust import MasterProcess
 from loadtests.conductor.run.manifest import RunClock
-from loadtests.conductor.run.monitored import MasterProcess, server_died
 from loadtests.conductor.run.timeline_table import TimelineTable
 from loadtests.conductor.watching import Deadline, Lines, ProcessWatch
+from loadtests.servers.contract import DatabaseServer
 
 GRACE_S = 20.0
 """On top of the longest timeout: how long a drain may take, and how long a master may send nothing."""
@@ -90,7 +91,8 @@ class LoadMonitor:
             self._check_deadline()
             if disk.passed:
                 disk = Deadline(1.0)
-                self._check_disk()
+                if self._reason is None and nearly_full(self._components.directory.path):
+                    self._end("disk_full", full_message(self._components.directory.path))
         return self._result()
 
     def _watch_component(self, name: str) -> None:
@@ -246,10 +248,6 @@ class LoadMonitor:
         """How long the master may send nothing from now on."""
         return SILENT_S if self.load.stages and not self.load.drained else self._patience_s
 
-    def _check_disk(self) -> None:
-        if self._reason is None and nearly_full(self._components.directory.path):
-            self._end("disk_full", full_message(self._components.directory.path))
-
     def _end(self, code: str, detail: str, log_tail: str = "") -> None:
         """Only the first reason counts: later ones follow from it."""
         if self._reason is not None:
@@ -274,3 +272,16 @@ def _reason_of(error: str) -> tuple[str, str]:
 def _named(worker: Worker) -> str:
     where = f"{worker.node} ({worker.address})" if worker.address else worker.node
     return f"worker {worker.worker} on {where}" if where else f"worker {worker.worker}"
+
+
+def first_cause(reason: Reason, servers: Mapping[str, DatabaseServer]) -> Reason:
+    """The death of a database server where that is why a pod or the observer could not start."""
+    if reason.code in ("pod_died", "observer_died"):
+        for name, server in servers.items():
+            if not server.running:
+                return Reason("database_died", f"{server_died(name)}; {reason.detail}", server.log_tail())
+    return reason
+
+
+def server_died(name: str) -> str:
+    return f"the database server {name} died"

@@ -1,12 +1,15 @@
-"""The Locust master and its workers: how they are started."""
+"""The Locust master and its workers: how they are started, and the master as the run sees it."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from loadtests.commandline import host_and_port
 from loadtests.conductor.choices import Generator
+from loadtests.conductor.failures import Reason
 from loadtests.conductor.ports import free_port
 from loadtests.conductor.processes import DESCRIPTOR, Child, ChildCommand, start_with_lines
 from loadtests.conductor.reaper import ProcessReaper
@@ -56,3 +59,41 @@ def start_locust(
     environment = {"LOADTESTS_PLAN": plan.to_json(), "LOADTESTS_LIVE_FD": DESCRIPTOR, **secrets}
     argv = [*locust_argv(), "--headless", "--only-summary", *master_arguments(generator)]
     return start_with_lines(ChildCommand("locust", argv, environment, log), reaper)
+
+
+class MasterProcess(Protocol):
+    """The load as a process: ours, or the one that started us."""
+
+    is_external: bool
+    needs_shutdown: bool
+    """Whether it must exit by itself once every row is kept."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def ask_to_stop(self, reason: Reason) -> None:
+        """Nothing new begins, what is under way drains."""
+
+    def kill(self) -> None: ...
+
+    def exit_summary(self) -> str:
+        """How it ended, in one sentence."""
+
+    def log_tail(self) -> str:
+        """The end of what it logged."""
+
+
+class OwnMaster:
+    """The Locust master that this run started."""
+
+    is_external = False
+
+    def __init__(self, child: Child, generator: Generator) -> None:
+        self._child, self.pid = child, child.pid
+        self.kill, self.exit_summary, self.log_tail = child.kill, child.exit_summary, child.log_tail
+        # Workers on other hosts must be asked to exit; those here are killed, which saves seconds a run.
+        self.needs_shutdown = generator.expect_workers is not None
+
+    def ask_to_stop(self, reason: Reason) -> None:  # noqa: ARG002  it does not matter to Locust
+        # Not SIGTERM: Locust listens to that one only after a load with stages has ended.
+        self._child.send(signal.SIGINT)

@@ -63,16 +63,12 @@ class RunCommand(TimelineAction):
                     code = await process.wait()
             finally:
                 if process.returncode is None:
-                    _kill_group(process.pid)
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
                     await process.wait()
             if code != 0:
                 raise ActionFailed(f"{self.program} ended with exit code {code}{_tail(output)}")
         return {"exit_code": 0}
-
-
-def _kill_group(group: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
 
 
 def _tail(output: IO[bytes]) -> str:
