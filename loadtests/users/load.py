@@ -6,7 +6,7 @@ import math
 import random
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,6 @@ from loadtests.scenario import LogNormal, RunPlan, Scenario, parse_scenario
 from loadtests.scenario.arrivals import Arrival, arrivals, thinned
 from loadtests.scenario.stages import StageSpan, StageTimeline, timeline
 from loadtests.users.clock import Clock, sleep_until
-from loadtests.users.people import People
 from loadtests.users.recording import ConnectionFailures, OperationRecorder, PendingOperation
 from loadtests.wire.failures import ConnectionFailed
 
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 
 LATE_NS = 100_000_000
 """A scheduled arrival that begins later than this is the generator's own fault."""
+
+POOL = 256
+"""Names, and sentences, made for each locale: enough variety, a tenth of a second of work."""
 
 _MOST_CRASHES = 10
 """Different faults that are kept; a broken load has one, many times over."""
@@ -89,6 +91,35 @@ class Causes:
         """Planned and started; None where this worker does not know."""
         pending = self._young.get(key) or self._old.get(key)
         return (None, None) if pending is None else (pending[-2], pending[-1])
+
+
+@dataclass(frozen=True)
+class People:
+    """Names and sentences of one worker. The same seed, worker and locales give the same ones in the same order."""
+
+    names: tuple[str, ...]
+    sentences: tuple[str, ...]
+    _random: random.Random
+
+    @classmethod
+    def of(cls, locales: Sequence[str], seed: int, worker: int) -> "People":
+        """Call it after the fork: one made before would give every worker the same people. Raises AttributeError for
+        a locale that Faker does not have."""
+        from faker import Faker  # after the fork, and not at all in the master
+
+        names, sentences = [], []
+        for locale in locales:
+            fake = Faker(locale)
+            fake.seed_instance(f"{seed} {worker} {locale}")
+            names += [fake.name() for _ in range(POOL)]
+            sentences += [fake.sentence(nb_words=8) for _ in range(POOL)]
+        return cls(tuple(names), tuple(sentences), random.Random(f"people {seed} {worker}"))  # noqa: S311  no secrets
+
+    def name(self) -> str:
+        return self._random.choice(self.names)
+
+    def sentence(self) -> str:
+        return self._random.choice(self.sentences)
 
 
 class Load:

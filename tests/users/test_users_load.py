@@ -1,6 +1,6 @@
 """People and words: the seed's, and every worker's own."""
 
-from loadtests.users.people import POOL, People
+from loadtests.users.load import POOL, People
 
 LOCALES = ("en_GB", "pl_PL")
 
