@@ -25,8 +25,7 @@ from loadtests.drivers.hosts import restrict
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.probes.contract import Clock, Database, Probe
 from loadtests.probes.databases import DSNS, database_probes, offsets, sources, why_not
-from loadtests.probes.loop import Watch, run
-from loadtests.probes.recorder import TableRecorder
+from loadtests.probes.loop import TableRecorder, Watch, run
 from loadtests.probes.resources import ResourcesProbe, Watched
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.records.streams import BATCH_INTERVAL_S

@@ -21,8 +21,7 @@ from loadtests.pod.storage.contract import StorageError
 from loadtests.pod.storage.factory import create_storage
 from loadtests.probes.contract import Database
 from loadtests.probes.databases import create_probe
-from loadtests.probes.loop import Watch
-from loadtests.probes.recorder import TableRecorder
+from loadtests.probes.loop import TableRecorder, Watch
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.timeline.context import ActionFailed
 from loadtests.timeline.context import DatabaseHandle as Place

@@ -7,8 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from loadtests.probes.contract import BlindError, Rows
-from loadtests.probes.loop import Watch, run
-from loadtests.probes.recorder import TableRecorder
+from loadtests.probes.loop import TableRecorder, Watch, run
 from loadtests.records.rundirectory import RunDirectory
 
 
