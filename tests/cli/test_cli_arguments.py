@@ -1,12 +1,15 @@
-"""What people type, and the exit code that they get: by the command itself."""
+"""What people type, and the exit code that they get: by the command in a process of its own."""
 
-import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from childcommand import in_child
+
+import loadtests.conductor.commands.study
+from loadtests.cli import main
 
 SCENARIO = """\
 name: tiny
@@ -28,13 +31,12 @@ def scenario(tmp_path: Path) -> str:
 
 
 def loadtests(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "loadtests", *arguments]
-    env = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, env=env, check=False)
+    return in_child(main, *arguments, cwd=cwd, environment=environment)
 
 
 def test_help_names_every_command():
-    done = loadtests("--help")
+    command = [sys.executable, "-m", "loadtests", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
     assert all(f"\n    {name} " in done.stdout for name in ("run", "export", "pod", "doctor", "clean", "ui", "schema"))
 

@@ -75,7 +75,7 @@ def _report(study: Path, plots: bool) -> int:
     from reports import report_command
     from reports.page.plots import drawing
 
-    with mock.patch.object(drawing, "draw", drawing.draw if plots else lambda findings, into: ([], "")):
+    with mock.patch.object(drawing, "draw", drawing.draw if plots else lambda *_: ([], "")):
         return report_command.main([str(study)])
 
 

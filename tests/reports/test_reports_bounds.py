@@ -114,6 +114,7 @@ def test_many_blind_ticks_are_counted_in_time(tmp_path, monkeypatch):
     assert main([str(tmp_path / "study")]) == 0
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_document_of_another_shape_counts_as_missing(tmp_path):
     run = write_run(tmp_path / "study", operations=[Op("chat.accept")])
     (run.path / "ledger.json").write_text(json.dumps({"checks": 7}))

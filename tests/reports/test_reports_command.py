@@ -188,6 +188,7 @@ def test_the_summary_holds_every_figure_with_how_it_is_known(report):
     assert summary["storages"]["sqlite"]["cpu_ms_per_operation"]["database"] is None
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_report_replaces_the_older_one_and_prints_its_path(tmp_path, capsys):
     study = tmp_path / "study"
     write_run(study, operations=accepts(0.01))
@@ -208,6 +209,7 @@ def test_a_weaker_promise_is_in_the_headline(tmp_path):
     assert headline(find("study", read_study(study))).durability == f"Their durability differs: {promise}"
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_page_without_rows_states_unknown(tmp_path, capsys):
     study = tmp_path / "study"
     write_run(study, operations=[])
@@ -239,6 +241,7 @@ def test_unlike_rounds_are_refused_with_every_field(tmp_path, capsys):
     assert not (study / "report").exists()
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_internal_fault_has_its_own_code_and_no_leftovers(tmp_path, capsys, monkeypatch):
     def fail(*_):
         raise KeyError("a bug")
@@ -251,6 +254,7 @@ def test_internal_fault_has_its_own_code_and_no_leftovers(tmp_path, capsys, monk
     assert [p.name for p in study.iterdir()] == ["01-sqlite"]
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_unreadable_document_is_doubted_and_counts_as_missing(tmp_path):
     study = tmp_path / "study"
     write_run(study, operations=accepts(0.01), manifest={"stages": [{"name": "no start"}]})
@@ -284,6 +288,7 @@ def test_unreadable_table_keeps_the_earlier_report(reported, capsys):
     assert only_the_earlier_report(reported)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_failed_replacement_keeps_the_earlier_report(reported, capsys, monkeypatch):
     rename = Path.rename
 
@@ -297,6 +302,7 @@ def test_failed_replacement_keeps_the_earlier_report(reported, capsys, monkeypat
     assert only_the_earlier_report(reported)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_link_in_place_of_the_report_is_replaced(reported, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     (reported / "report").rename(elsewhere)
@@ -350,6 +356,7 @@ def test_report_needs_no_temporary_directory(tmp_path):
     assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_report_replaces_one_that_cannot_be_renamed(tmp_path, monkeypatch):
     """As overlayfs refuses it for a directory of a lower layer."""
     study = tmp_path / "study"
@@ -370,6 +377,7 @@ def test_report_replaces_one_that_cannot_be_renamed(tmp_path, monkeypatch):
     assert sorted(path.name for path in study.iterdir()) == ["01-sqlite", "report"]
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_report_replaces_a_link_and_not_its_target(tmp_path):
     study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
     compared(study)

@@ -38,6 +38,7 @@ def test_statuses_are_summed_with_judged_ones_separate(study):
     assert found.exact
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_page_summary_and_figures_show_them(study):
     assert report([str(study)]) == 0
     page = (study / "report" / "index.html").read_text()

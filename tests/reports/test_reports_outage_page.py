@@ -168,6 +168,7 @@ def test_objectives_give_the_limits_and_wrong_ones_are_refused(tmp_path, capsys)
     assert "o.yaml:1: kind: got 'SLA'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_failed_deliveries_are_dashes_not_zeros(tmp_path):
     write_run(tmp_path, operations=[Op("event.deliver"), Op("chat.accept")] * 50)
     assert main([str(tmp_path)]) == 0

@@ -106,6 +106,7 @@ def figures_of(study, workers, *offsets_s):
     return named, json.loads((report / "summary.json").read_text()), (report / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("without_plots")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
     ("offset_s", "words"),
@@ -130,12 +131,14 @@ def test_no_figure_is_made_of_a_clock_that_is_off(tmp_path, workers, offset_s, w
     assert float(named["event.deliver"]["p50"][0]) == pytest.approx(5.0, abs=0.1)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_one_round_that_is_off_is_enough(tmp_path):
     named, _, page = figures_of(tmp_path / "study", 1, 0.0, 5.0)
     assert named["event.deliver from stamp"]["p50"] == ("", "unknown")
     assert "5.0 s ahead" in page
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_figures_of_one_clock_are_there(tmp_path):
     named, summary, page = figures_of(tmp_path / "study", 2, 0.0)
     assert float(named["event.deliver from stamp"]["p50"][0]) == pytest.approx(3.0, abs=0.1)
