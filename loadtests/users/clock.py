@@ -101,8 +101,9 @@ class _KernelTimer:
     def _call(self, callback: Callable[[], Any]) -> None:
         try:
             callback()
-        except Exception:
-            # The hub would stop the watcher, and no greenlet would be woken again.
+        except BaseException:
+            # The loop would stop the watcher, and no greenlet would be woken again: not those either that a run needs
+            # to end in order after Ctrl-C. The hub raises KeyboardInterrupt and SystemExit in the main greenlet.
             self._hub.handle_error(callback, *sys.exc_info())
 
 
