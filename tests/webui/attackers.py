@@ -27,16 +27,20 @@ ATTACK = """
     document.body.append(element);
   });
   for (const path of ["/", "/run", "/run/status", "/run/token", "/stats/requests", "/logs", "/login"]) {
-    await tried("read " + path, ui + path, {});
-    await tried("blind " + path, ui + path, { mode: "no-cors" });
-    await tried("plain " + path, ui + path, { credentials: "omit" });
+    await Promise.all([
+      tried("read " + path, ui + path, {}),
+      tried("blind " + path, ui + path, { mode: "no-cors" }),
+      tried("plain " + path, ui + path, { credentials: "omit" }),
+    ]);
   }
   const form = new URLSearchParams({ scenario: "short", storage: "memory", i_own: "attacker.example" });
   for (const path of ["/swarm", "/stop", "/stats/reset", "/logout", "/login"]) {
-    await tried("post " + path, ui + path, { method: "POST", body: form });
-    await tried("blind post " + path, ui + path, { method: "POST", mode: "no-cors", body: form });
-    await tried("plain post " + path, ui + path, { method: "POST", credentials: "omit", body: form });
-    await tried("token " + path, ui + path, { method: "POST", body: form, headers: { "X-CSRF-Token": "x" } });
+    await Promise.all([
+      tried("post " + path, ui + path, { method: "POST", body: form }),
+      tried("blind post " + path, ui + path, { method: "POST", mode: "no-cors", body: form }),
+      tried("plain post " + path, ui + path, { method: "POST", credentials: "omit", body: form }),
+      tried("token " + path, ui + path, { method: "POST", body: form, headers: { "X-CSRF-Token": "x" } }),
+    ]);
   }
   const made = (name, values) => Object.assign(document.createElement(name), values);
   const hidden = made("iframe", { name: "hidden" });

@@ -44,8 +44,10 @@ class Tab:
                 return message.get("result", {})  # type: ignore[no-any-return]
 
     def open(self, url: str) -> None:
+        """Returns when the page has loaded. The one before may still be there when the navigation is answered."""
+        self.evaluate("window.isPageBefore = true")
         self.call("Page.navigate", url=url)
-        self.until("document.readyState === 'complete'")
+        self.until("document.readyState === 'complete' && !window.isPageBefore && location.href !== 'about:blank'")
 
     def evaluate(self, script: str) -> Any:
         result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
