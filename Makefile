@@ -47,7 +47,7 @@ endef
 define pytest
 @unset PYTHONDONTWRITEBYTECODE; \
 $(BIN)/python -m pytest -m 'not alone' -n auto --dist loadscope --no-loadscope-reorder $(1); code=$$?; \
-$(BIN)/python -m pytest -m alone $(1) || code=$$?; exit $$code
+$(BIN)/python -m pytest -m alone $(1) $$(grep -rl --include='test_*.py' mark.alone tests) || code=$$?; exit $$code
 endef
 
 # Packages are installed while the linters work.
