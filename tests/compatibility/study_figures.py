@@ -79,6 +79,7 @@ def verdict(study: Path, *options: str) -> dict[str, Any]:
     with contextlib.redirect_stdout(io.StringIO()):
         gate_command.main([str(study), "--objectives", str(OBJECTIVES), *options])
     found: dict[str, Any] = json.loads((study / "verdict.json").read_text(encoding="utf-8"))
+    found["objectives"]["file"] = OBJECTIVES.name  # whose path is another one in each checkout
     return found
 
 

@@ -6,9 +6,6 @@ import pytest
 from stored_studies import STUDIES, figures_now, stored_documents
 from study_figures import MISSING, RENAMED, TEXTS, Difference, differences, is_text, leaves, matched
 
-PLACES = frozenset({"verdict/objectives/file", "comparison/objectives/file"})
-"""Paths of this checkout."""
-
 DOCUMENTS = ("summary", "figures", "verdict", "comparison")
 
 now = functools.cache(figures_now)
@@ -26,11 +23,11 @@ def test_figures_are_those_that_were_stored(name, document):
     if document == "comparison" and STUDIES[name].pair is None:
         assert document not in stored
         return
-    found = differences({document: stored[document]}, now(name), RENAMED, TEXTS | PLACES)
+    found = differences({document: stored[document]}, now(name), RENAMED, TEXTS)
     assert not found, shown(found)
 
 
-@pytest.mark.parametrize("pattern", sorted(TEXTS | PLACES | RENAMED.keys()))
+@pytest.mark.parametrize("pattern", sorted(TEXTS | RENAMED.keys()))
 def test_each_pattern_matches_a_stored_key(pattern):
     assert any(matched(pattern, path) is not None for name in STUDIES for path, _ in leaves(stored_documents(name)))
 
