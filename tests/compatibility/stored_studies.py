@@ -10,6 +10,7 @@ import lzma
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +24,28 @@ class StoredStudy(NamedTuple):
 
     archive: str
     pair: Pair | None = None
+    change: Callable[[Path], None] = lambda study: None
+    """What is done to it after it is extracted."""
 
+
+def damage(study: Path) -> None:
+    """Cut a stream of the first run, remove the end of the second, and the table of lock waits of the third."""
+    first, second, third = sorted(path for path in study.iterdir() if path.is_dir())[:3]
+    operations = first / "operations-0.arrows"
+    whole = operations.read_bytes()
+    operations.write_bytes(whole[: len(whole) // 2])
+    (second / "end.json").unlink()
+    (third / "lock_waits.arrows").unlink()
+
+
+COMPARED = "postgres:optimistic", "postgres:pessimistic"
 
 STUDIES = {
     "plain": StoredStudy("study-0.3.0", ("sqlite", "postgres:optimistic")),
+    "compare": StoredStudy("compare", COMPARED),
+    "damaged": StoredStudy("compare", COMPARED, damage),
+    "outage": StoredStudy("outage"),
+    "target": StoredStudy("target"),
     "migration": StoredStudy("migration"),
     "engines": StoredStudy("engines", ("mariadb:pessimistic", "redis:always")),
     "calm": StoredStudy("calm"),
@@ -39,6 +58,7 @@ def extract(name: str, to: Path) -> Path:
     with tarfile.open(STORED / f"{stored.archive}.tar.xz") as archive:
         archive.extractall(to, filter="data")
     (study,) = to.iterdir()
+    stored.change(study)
     return study
 
 
