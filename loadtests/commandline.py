@@ -66,6 +66,7 @@ def whole_number(least: int, most: float, expected: str) -> Callable[[str], int]
 seed = whole_number(0, 2**63 - 1, "a whole number from 0 to 2**63 - 1")
 positive = whole_number(1, inf, "a whole number, 1 or more")
 port = whole_number(1, 65_535, "a port, 1 to 65535")
+port_or_any = whole_number(0, 65_535, "a port, or 0 for any free one")
 
 
 def file_path(text: str) -> Path:

@@ -7,11 +7,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from loadtests.accounts import token_for
 from loadtests.conductor.failures import BadInput, CannotRun, RunEnded, Unavailable
+from loadtests.credentials import redact
 from loadtests.destinations import is_literal, is_loopback, is_owned, networks_of
 from loadtests.protocols import DEFAULT_PROTOCOL, ChosenProtocol, parse_protocol
 from loadtests.protocols.contract import Identity, ProtocolError, Push, Reply
 from loadtests.records.vocabulary import ERRORS, LOCAL_ERRORS
-from loadtests.redact import redact
 from loadtests.sanitize import sanitize
 from loadtests.wire.blocking import BlockingConnection, reach
 from loadtests.wire.failures import ConnectionFailed, DestinationRefused

@@ -90,7 +90,8 @@ async def connect(
     address.refuse_conflicts(settings, names_itself=names_itself)
     chosen = {"application_name": address.application_name or name, **address.options, **settings}
     failures: list[tuple[Place, BaseException]] = []
-    for role in _roles(address.target_session_attrs):
+    wanted = address.target_session_attrs
+    for role in ("standby", "any") if wanted == "prefer-standby" else (wanted,):
         failures = []
         for place in address.places:
             try:
@@ -128,10 +129,6 @@ async def pool(
 
 async def _keep_settings(_connection: Any) -> None:
     """Every setting made in a session is local to its transaction."""
-
-
-def _roles(wanted: str) -> tuple[str, ...]:
-    return ("standby", "any") if wanted == "prefer-standby" else (wanted,)
 
 
 async def _settled(connection: Any, place: Place, tls: Tls, settings: Mapping[str, str], role: str) -> Any:

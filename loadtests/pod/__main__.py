@@ -20,7 +20,7 @@ from typing import Final
 import uvloop
 
 from loadtests.accounts import MODES, token_for
-from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain
+from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain, port_or_any
 from loadtests.engines import ENGINES
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.pod.application import PodApplication, Secrets, Settings, set_up_log
@@ -39,12 +39,6 @@ made at random when absent. LOADTESTS_DSN is the database: a file's path for sql
 storage LOADTESTS_DSN_LEGACY and LOADTESTS_DSN_UPGRADED are the two."""
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a port, or 0 for any free one")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("loadtests pod", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--storage", metavar="NAME", default="memory", help="(default: memory)")
@@ -54,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--starts-on", choices=MODES, help="where a dual storage's accounts begin (default: dual)")
     parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
     parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")
-    parser.add_argument("--port", metavar="N", type=_port, default=0, help="(default: any free one)")
-    parser.add_argument("--control-port", metavar="N", type=_port, default=0, help="on 127.0.0.1 (default: any)")
+    parser.add_argument("--port", metavar="N", type=port_or_any, default=0, help="(default: any free one)")
+    parser.add_argument("--control-port", metavar="N", type=port_or_any, default=0, help="on 127.0.0.1 (default: any)")
     parser.add_argument("--run-directory", metavar="DIR", type=Path, help="write the table of transactions there")
     parser.add_argument("--origin-ns", metavar="N", type=int, default=0, help="CLOCK_MONOTONIC at the run's time 0")
     parser.add_argument("--ready-fd", metavar="FD", type=int, help="write one JSON line there when ready")

@@ -12,6 +12,7 @@ from typing import Any
 
 from loadtests import storagenames
 from loadtests.accounts import Mode
+from loadtests.drivers.addresses.contract import Place
 from loadtests.pod.control import ControlServer, Route, Routes
 from loadtests.pod.limits import Limits
 from loadtests.pod.operating import CHANGE_WITHIN_S, Operating
@@ -81,7 +82,7 @@ class PodApplication:
         """Raises StorageUnavailable, and OSError when a port is taken."""
         await self.storage.start()
         port = await self.server.start(self._settings.host, self._settings.port)
-        self.url = f"ws://{_bracketed(self._settings.host)}:{port}"
+        self.url = f"ws://{Place(self._settings.host, port)}"
         self._control = ControlServer(self._settings.control_port, self._secrets.control_token, self.routes())
         self.control_url = self._control.url
         limits = self._settings.limits
@@ -163,10 +164,6 @@ async def _repeat(every_s: float, job: Callable[[], Awaitable[None]]) -> None:
             await job()
         except Exception as error:  # upkeep that ended would leave what is silent for ever
             _log.warning("upkeep_failed", extra={"error": type(error).__name__})
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "websocket", "taskName"}

@@ -1,11 +1,11 @@
 """Wire protocols, one file each, without I/O: the visible table, and how one is chosen by name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import Final
 
+from loadtests.configuration.problems import nearest, one_of
 from loadtests.protocols.contract import Client, Identity, Option, Spec
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 
@@ -43,14 +43,16 @@ def parse_protocol(text: str) -> ChosenProtocol:
     """`NAME` or `NAME,OPTION=VALUE,…`. Raises ProtocolNameError."""
     name, *pairs = text.split(",")
     if name not in PROTOCOLS:
-        raise ProtocolNameError(text, _one_of(PROTOCOLS), _nearest(name, PROTOCOLS))
+        raise ProtocolNameError(text, one_of(list(PROTOCOLS)), nearest(name, PROTOCOLS))
     spec: Spec = resolve_name(PROTOCOLS[name])
     options = dict(spec.options)
     for pair in pairs:
         option, equals, value = pair.partition("=")
         if option not in spec.options:
-            expected = f"an option of {name} ({_one_of(spec.options)})" if spec.options else f"{name} without options"
-            raise ProtocolNameError(text, expected, _nearest(option, spec.options))
+            expected = (
+                f"an option of {name} ({one_of(list(spec.options))})" if spec.options else f"{name} without options"
+            )
+            raise ProtocolNameError(text, expected, nearest(option, spec.options))
         if not equals:
             raise ProtocolNameError(text, f"{option}=VALUE", f"{option}={spec.options[option]}")
         options[option] = _value(text, option, value, spec.options[option])
@@ -74,7 +76,7 @@ def check_server_half(text: str) -> None:
         spoken = [name for name in PROTOCOLS if parse_protocol(name).spec.server is not None]
         raise ProtocolNameError(
             text,
-            f"a protocol that the reference pod speaks ({_one_of(spoken)}): {spec.name} has no server half, use it "
+            f"a protocol that the reference pod speaks ({one_of(spoken)}): {spec.name} has no server half, use it "
             "with --target",
         )
 
@@ -89,11 +91,3 @@ def _value(text: str, option: str, value: str, default: Option) -> Option:
         return type(default)(value)
     except ValueError:
         raise ProtocolNameError(text, f"a number for {option}") from None
-
-
-def _one_of(names: Collection[str]) -> str:
-    return ", ".join(names) if len(names) == 1 else f"one of {', '.join(names)}"
-
-
-def _nearest(name: str, valid: Mapping[str, object]) -> str:
-    return next(iter(get_close_matches(name, list(valid), n=1, cutoff=0.6)), "")

@@ -20,9 +20,9 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from loadtests.credentials import redact
 from loadtests.destinations import AddressRefused, permitted
 from loadtests.environment import user_variables
-from loadtests.redact import redact
 from loadtests.sanitize import sanitize
 from loadtests.timeline.context import ActionFailed, PodHandle
 

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-call"
-"""Protects Locust's web UI: guard, a token for every POST, log-in.
+"""Protects Locust's web UI: guard, a token for every POST, log-in, bounds on slow and silent clients.
 
 The token is bound to the browser's session and is in Locust's page, where our script adds it to what Locust's script
 sends. It would not be needed where browsers send Origin and Sec-Fetch-Site; some that send neither are in use.
@@ -15,8 +15,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+import gevent
 import psutil
 from flask import Blueprint, Response, jsonify, redirect, request, session, url_for
+from gevent import pywsgi
+from gevent.pool import Pool
 from locust import argument_parser
 from werkzeug.exceptions import HTTPException
 
@@ -26,10 +29,18 @@ from loadtests.webui.login import Logins
 from loadtests.webui.origins import hosts_of
 from loadtests.webui.page import TEMPLATES
 from loadtests.webui.passwords import VARIABLE, read_password
-from loadtests.webui.server import replace_server
 
 TOKEN_HEADER: Final = "X-CSRF-Token"  # noqa: S105  a header's name
 TOKEN_FIELD: Final = "csrf_token"  # noqa: S105  a field's name
+
+MOST_CONNECTIONS: Final = 200
+"""At a time; further ones wait in the listening socket's backlog."""
+
+IDLE_S: Final = 60.0
+"""How long a connection may be open without a request."""
+
+HEAD_S: Final = 10.0
+"""How long the headers of a request may take."""
 
 _LOGIN_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -180,3 +191,56 @@ def _own_addresses() -> list[str]:
     """This host's, of every interface."""
     found = [address for addresses in psutil.net_if_addrs().values() for address in addresses]
     return [a.address.partition("%")[0] for a in found if a.family in (socket.AF_INET, socket.AF_INET6)]
+
+
+class Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
+    """Ends connections that are silent or slow: it runs in the process of the load's master, whose descriptors and
+    memory other connections need."""
+
+    wsgi_input: Any
+
+    def read_requestline(self) -> Any:
+        with gevent.Timeout(IDLE_S, TimeoutError("no request")):
+            return super().read_requestline()
+
+    def read_request(self, raw_requestline: str) -> Any:
+        with gevent.Timeout(HEAD_S, ValueError("incomplete headers")):
+            return super().read_request(raw_requestline)
+
+    def run_application(self) -> None:
+        """Closes the connection where the answer did not need the whole body.
+
+        gevent would read the rest, however long.
+        """
+        super().run_application()
+        body = self.wsgi_input
+        if body.chunked_input or body.position < (body.content_length or 0):
+            self.close_connection = True
+            self.wsgi_input = pywsgi.Input(self.rfile, 0)
+
+
+def server_of(web_ui: Any) -> pywsgi.WSGIServer:
+    """The server of Locust's web UI; not started yet."""
+    tls: dict[str, Any] = {}
+    if web_ui.tls_cert and web_ui.tls_key:
+        # The first reading does the handshake, within its time.
+        tls = {"keyfile": web_ui.tls_key, "certfile": web_ui.tls_cert, "do_handshake_on_connect": False}
+    return pywsgi.WSGIServer(
+        (web_ui.host, web_ui.port),
+        web_ui.app,
+        spawn=Pool(MOST_CONNECTIONS),
+        handler_class=Handler,
+        log=None,
+        error_log=_log,
+        **tls,
+    )
+
+
+def replace_server(web_ui: Any) -> None:
+    """Must be called before Locust starts its own."""
+
+    def start() -> None:
+        web_ui.server = server_of(web_ui)
+        web_ui.server.serve_forever()
+
+    web_ui.start_server = start

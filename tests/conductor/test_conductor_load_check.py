@@ -5,8 +5,8 @@ import json
 import pytest
 
 from loadtests.conductor.failures import COMPLETED, EXIT_CODES, Reason
+from loadtests.conductor.run.ending import checked, stage_documents, stage_figures
 from loadtests.conductor.run.live import LoadState
-from loadtests.conductor.run.load_check import checked, stage_documents, stage_figures
 from loadtests.scenario import parse_scenario
 
 S = 1_000_000_000

@@ -16,7 +16,6 @@ MOST_SHORT = 8
 
 ONE_FILE_EACH = {
     "loadtests/__main__.py": "an entry point",
-    "loadtests/credentials.py": "a leaf",
     "loadtests/drivers/sqlite.py": "an engine",
     "loadtests/hostidentity.py": "a leaf",
     "loadtests/ledger/postgres.py": "an engine",

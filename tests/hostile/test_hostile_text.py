@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from loadtests.conductor.failures import BadInput, Reason, RunEnded
 from loadtests.conductor.progress import PlainProgress, TerminalProgress
+from loadtests.credentials import redact
 from loadtests.drivers.addresses.contract import Place
 from loadtests.drivers.errors import DatabaseUnreachable, PoolerError
 from loadtests.generator.locusthooks import _CleanFormatter
@@ -24,7 +25,6 @@ from loadtests.pod.storage.mariadb import errors as mariadb_errors
 from loadtests.probes.contract import Source
 from loadtests.probes.databases import why_not
 from loadtests.protocols.contract import ProtocolError
-from loadtests.redact import redact
 from loadtests.sanitize import MAX_LINES, printable, sanitize, sanitize_error, sanitize_lines, sanitize_value
 from loadtests.servers.contract import ServerUnavailable
 from loadtests.timeline.context import ActionFailed

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response, request
 from gevent import socket
 
-from loadtests.webui import guard, server
+from loadtests.webui import guard, protection
 from loadtests.webui.guard import LONGEST_BODY, Guard
 from loadtests.webui.origins import hosts_of
 
@@ -23,7 +23,7 @@ def address() -> Iterator[tuple[str, int]]:
     app: Any = Flask(__name__)
     app.add_url_rule("/swarm", methods=["POST"], view_func=lambda: Response(f"got {dict(request.form)}"), endpoint="x")
     app.wsgi_app = Guard(app.wsgi_app, hosts_of("127.0.0.1", [], []))
-    started = server.server_of(SimpleNamespace(host="127.0.0.1", port=0, app=app, tls_cert=None, tls_key=None))
+    started = protection.server_of(SimpleNamespace(host="127.0.0.1", port=0, app=app, tls_cert=None, tls_key=None))
     started.start()
     yield ("127.0.0.1", started.server_port)
     started.stop()
@@ -32,7 +32,7 @@ def address() -> Iterator[tuple[str, int]]:
 @pytest.fixture
 def impatient(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> tuple[str, int]:
     """The same with bounds that are over soon."""
-    for module, name in ((server, "IDLE_S"), (server, "HEAD_S"), (guard, "BODY_S")):
+    for module, name in ((protection, "IDLE_S"), (protection, "HEAD_S"), (guard, "BODY_S")):
         monkeypatch.setattr(module, name, 0.1)
     return address
 

@@ -242,7 +242,7 @@ def check_environment(choices: Choices) -> Choices:
         *shortfalls(choices, Host.here()),
         *problems_of_servers([subject.storage for subject in choices.subjects if subject.storage is not None]),
         *problems_of_directory(choices.runs, _contents(choices)),
-        *_problems_of_bind(choices.generator.bind),
+        *(problems_of_port("--bind", *host_and_port(bind)) if (bind := choices.generator.bind) is not None else []),
     ]
     if problems:
         raise Unavailable("\n".join(problems))
@@ -274,10 +274,6 @@ def problems_of_servers(storages: Iterable[str]) -> list[str]:
         with contextlib.suppress(storagenames.StorageNameError):
             engines |= dict.fromkeys(needed.engine for needed in storagenames.databases(storage).values())
     return [f"{engine}: {why}" for engine in engines if (why := missing(engine)) is not None]
-
-
-def _problems_of_bind(bind: str | None) -> list[str]:
-    return problems_of_port("--bind", *host_and_port(bind)) if bind is not None else []
 
 
 def _contents(choices: Choices) -> Contents:

@@ -17,9 +17,8 @@ from loadtests.conductor.progress import Progress
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
-from loadtests.conductor.run.ending import Ending, doubtful, end_document, lost_operations
+from loadtests.conductor.run.ending import Ending, checked, doubtful, end_document, lost_operations, stage_figures
 from loadtests.conductor.run.live import LoadState
-from loadtests.conductor.run.load_check import checked, stage_figures
 from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult, first_cause
 from loadtests.conductor.run.local_errors import LocalErrors, process_errors, server_errors
 from loadtests.conductor.run.locust import MasterProcess, OwnMaster, start_locust
