@@ -46,7 +46,7 @@ def wait_for(what: Callable[[], T | None], within_s: float = 30.0) -> T:
     while time.monotonic() < until:
         if found := what():
             return found
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"waited {within_s:g} s in vain")
 
 
@@ -98,8 +98,8 @@ class Harness:
         """Waits for the end. Returns the exit code."""
         until = time.monotonic() + within_s
         while self.process.poll() is None and time.monotonic() < until:
-            self.note_processes()
-            time.sleep(0.1)
+            self.note_processes()  # reads /proc of every process
+            time.sleep(0.25)
         self.stdout, self.stderr = self.process.communicate(timeout=5)
         return self.process.returncode
 

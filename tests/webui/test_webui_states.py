@@ -26,6 +26,18 @@ def one(tmp_path: Path) -> Iterator[Ui]:
         yield ui
 
 
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(scope="module")
+def shared(directory: Path) -> Iterator[Ui]:
+    """The same for all tests that leave it without a run; the first of them find one that has had none."""
+    with web_ui(directory, processes=1) as ui:
+        yield ui
+
+
 def result(ui: Ui) -> list[tuple[str, str]]:
     """Each (phase, Locust's state) until the end, in order, once."""
     seen: list[tuple[str, str]] = []
@@ -47,6 +59,74 @@ def processes_beside_workers(ui: Ui) -> list[str]:
     return [" ".join(c.cmdline()) for c in children if "loadtests.conductor" in " ".join(c.cmdline())]
 
 
+def test_stop_without_a_run_is_refused(shared: Ui) -> None:
+    assert shared.post("/stop") == {"success": False, "message": "Nothing is running."}
+    assert shared.state == "ready"
+
+
+def test_edit_reset_and_class_settings_are_refused(shared: Ui) -> None:
+    import urllib.error
+
+    for path in ("/stats/reset", "/user"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            shared.post(path)
+        assert refused.value.code == 409
+        assert b"the scenario decides" in refused.value.read()
+
+
+def test_every_problem_of_a_form_is_reported_until_a_good_start(shared: Ui) -> None:
+    answer = shared.post("/swarm", scenario="no-such", storage="nothing", user_count="7", host="http://example.invalid")
+    assert not answer["success"]
+    for part in ("no-such", "nothing", "Number of users 7", "Host http://example.invalid"):
+        assert part in answer["message"]
+        assert any(part in problem for problem in shared.status["problems"])
+        assert part in shared.get("/run")
+    assert shared.state == "ready"
+    assert "no-such" in shared.get("/"), "the form keeps what was typed"
+    assert shared.post("/swarm", scenario="short", storage="memory")["success"]
+    assert shared.status["problems"] == []
+    shared.until_phase("ended")
+    assert "did not begin" not in shared.get("/run")
+
+
+def test_figures_after_the_end_are_those_of_the_rows(shared: Ui, directory: Path) -> None:
+    before = len(ended(directory))
+    shared.post("/swarm", scenario="short", storage="memory")
+    shared.until_phase("ended")
+    (end,) = ended(directory)[before:]
+    figures = json.loads(shared.get("/stats/requests"))
+    total = figures["stats"][-1]
+    known = sum(line["num_requests"] for line in figures["stats"][:-1])
+    assert total["num_requests"] == known
+    assert 0 < known <= end["operations"]["written"]
+    for line in figures["stats"][:-1]:
+        if "(refused)" not in line["name"]:
+            assert f'<th scope="row">{line["name"]}</th><td>{line["num_requests"]}</td>' in shared.get("/run")
+    assert (figures["current_rps"], total["current_rps"]) == (0, 0)
+    assert set(figures["current_response_time_percentiles"].values()) == {None}
+    assert f"<dt>Operations begun</dt><dd>{end['operations']['begun']}</dd>" in shared.get("/run")
+    table = shared.get("/stats/requests/csv").splitlines()
+    assert "Average Content Size" not in table[0]
+    assert [line.split(",")[2] for line in table if line.startswith(",Aggregated")] == [str(known)]
+    report = shared.get("/stats/report?download=1")
+    assert "This is Locust's report of its live figures" in report
+    assert "loadtests-report" in report
+
+
+def test_stop_of_a_load_ends_it_in_order(shared: Ui, directory: Path) -> None:
+    before = len(ended(directory))
+    shared.post("/swarm", scenario="long", storage="memory")
+    shared.until_phase("running")
+    shared.until(lambda: "stage warm-up" in shared.status["sentence"])
+    assert shared.post("/stop")["message"].startswith("Stopping: ")
+    assert shared.until_phase("failed")["sentence"].startswith("The run of long on memory has ended early: interrupted")
+    (end,) = ended(directory)[before:]
+    assert end["reason"] == "interrupted"
+    assert end["operations"]["lost"] == 0
+    exceptions = json.loads(shared.get("/exceptions"))["exceptions"]
+    assert [e["msg"].splitlines()[0].partition(": ")[0] for e in exceptions] == ["long on memory"]
+
+
 def test_state_is_true_from_set_up_to_end(one: Ui, tmp_path: Path) -> None:
     assert (one.state, one.status["phase"]) == ("ready", "ready")
     answer = one.post("/swarm", scenario="short", storage="sqlite")
@@ -63,29 +143,6 @@ def test_state_is_true_from_set_up_to_end(one: Ui, tmp_path: Path) -> None:
     assert states["finishing"] == {"stopping"}
     assert states["ended"] == {"stopped"}
     assert [end["reason"] for end in ended(tmp_path)] == ["completed"]
-
-
-def test_figures_after_the_end_are_those_of_the_rows(one: Ui, tmp_path: Path) -> None:
-    one.post("/swarm", scenario="short", storage="memory")
-    one.until_phase("ended")
-    (end,) = ended(tmp_path)
-    figures = json.loads(one.get("/stats/requests"))
-    total = figures["stats"][-1]
-    known = sum(line["num_requests"] for line in figures["stats"][:-1])
-    assert total["num_requests"] == known
-    assert 0 < known <= end["operations"]["written"]
-    for line in figures["stats"][:-1]:
-        if "(refused)" not in line["name"]:
-            assert f'<th scope="row">{line["name"]}</th><td>{line["num_requests"]}</td>' in one.get("/run")
-    assert (figures["current_rps"], total["current_rps"]) == (0, 0)
-    assert set(figures["current_response_time_percentiles"].values()) == {None}
-    assert f"<dt>Operations begun</dt><dd>{end['operations']['begun']}</dd>" in one.get("/run")
-    table = one.get("/stats/requests/csv").splitlines()
-    assert "Average Content Size" not in table[0]
-    assert [line.split(",")[2] for line in table if line.startswith(",Aggregated")] == [str(known)]
-    report = one.get("/stats/report?download=1")
-    assert "This is Locust's report of its live figures" in report
-    assert "loadtests-report" in report
 
 
 def test_stop_during_set_up_cancels_it(one: Ui, tmp_path: Path) -> None:
@@ -117,24 +174,6 @@ def test_stop_while_checking_cancels_the_start(one: Ui, tmp_path: Path) -> None:
     assert all(end["operations"]["begun"] == 0 for end in ended(tmp_path))
 
 
-def test_stop_of_a_load_ends_it_in_order(one: Ui, tmp_path: Path) -> None:
-    one.post("/swarm", scenario="long", storage="memory")
-    one.until_phase("running")
-    one.until(lambda: "stage warm-up" in one.status["sentence"])
-    assert one.post("/stop")["message"].startswith("Stopping: ")
-    assert one.until_phase("failed")["sentence"].startswith("The run of long on memory has ended early: interrupted")
-    (end,) = ended(tmp_path)
-    assert end["reason"] == "interrupted"
-    assert end["operations"]["lost"] == 0
-    exceptions = json.loads(one.get("/exceptions"))["exceptions"]
-    assert [e["msg"].splitlines()[0].partition(": ")[0] for e in exceptions] == ["long on memory"]
-
-
-def test_stop_without_a_run_is_refused(one: Ui) -> None:
-    assert one.post("/stop") == {"success": False, "message": "Nothing is running."}
-    assert one.state == "ready"
-
-
 def test_second_start_is_refused_and_changes_nothing(one: Ui, tmp_path: Path) -> None:
     scenario = "long"
     one.post("/swarm", scenario=scenario, storage="sqlite")
@@ -148,21 +187,6 @@ def test_second_start_is_refused_and_changes_nothing(one: Ui, tmp_path: Path) ->
     one.post("/stop")
     one.until_phase("failed")
     assert len(ended(tmp_path)) == 1
-
-
-def test_every_problem_of_a_form_is_reported_until_a_good_start(one: Ui, tmp_path: Path) -> None:
-    answer = one.post("/swarm", scenario="no-such", storage="nothing", user_count="7", host="http://example.invalid")
-    assert not answer["success"]
-    for part in ("no-such", "nothing", "Number of users 7", "Host http://example.invalid"):
-        assert part in answer["message"]
-        assert any(part in problem for problem in one.status["problems"])
-        assert part in one.get("/run")
-    assert one.state == "ready"
-    assert "no-such" in one.get("/"), "the form keeps what was typed"
-    assert one.post("/swarm", scenario="short", storage="memory")["success"]
-    assert one.status["problems"] == []
-    one.until_phase("ended")
-    assert "did not begin" not in one.get("/run")
 
 
 def test_failed_set_up_shows_its_reason(tmp_path: Path) -> None:
@@ -180,16 +204,6 @@ def test_failed_set_up_shows_its_reason(tmp_path: Path) -> None:
         text = answer["message"] + json.dumps(status) + ui.get("/run")
         assert "redis" in text
         assert not ended(tmp_path) or ended(tmp_path)[0]["reason"] == "database_died"
-
-
-def test_edit_reset_and_class_settings_are_refused(one: Ui) -> None:
-    import urllib.error
-
-    for path in ("/stats/reset", "/user"):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            one.post(path)
-        assert refused.value.code == 409
-        assert b"the scenario decides" in refused.value.read()
 
 
 def test_storage_outside_the_menu_is_kept_in_the_form(tmp_path: Path) -> None:
