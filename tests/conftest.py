@@ -140,8 +140,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many `-n auto` means: two more than cores, as the long tests wait more than they work."""
-    return min(len(os.sched_getaffinity(0)) + 2, 4)
+    """How many `-n auto` means: one more than cores, as the long tests wait more than they work."""
+    return min(len(os.sched_getaffinity(0)) + 1, 4)
 
 
 @pytest.hookimpl(trylast=True)
