@@ -27,7 +27,7 @@ from loadtests.servers.contract import DatabaseServer
 from loadtests.servers.registry import create_server
 from reports.analysis.locks.sampled import of_samples
 from reports.data.probe_samples import first_samples
-from reports.data.runs import table
+from reports.data.tables import table
 
 DATABASES = 4
 ROUNDS = 5

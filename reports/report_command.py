@@ -22,11 +22,13 @@ from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
 from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import print_path, secure
-from reports.analysis.findings import Findings, find
+from reports.analysis.study import find
 from reports.data.comparability import differences
-from reports.data.runs import NotAStudyError, StudyRun, read_study
+from reports.data.contract import StudyRun
+from reports.data.runs import NotAStudyError, read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import markdown, summary
+from reports.findings.study import Findings
 from reports.gate.objectives import load_objectives
 from reports.text.headline import headline
 

@@ -5,8 +5,9 @@ from typing import Any
 from studies import NS, lock_wait
 
 from loadtests.records.vocabulary import KNOWN, TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES, WAIT_OUTCOMES
-from reports.analysis.findings import StorageFindings, find
+from reports.analysis.study import find
 from reports.data.runs import read_study
+from reports.findings.study import StorageFindings
 
 MS = 1_000_000
 JUDGED_NS = 5 * NS

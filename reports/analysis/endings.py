@@ -1,47 +1,20 @@
 """Outcomes of transactions, and retries after an attempt was lost to another transaction."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.data.arrays import Ints, Mask
+from reports.data.contract import StudyRun
 from reports.data.judged_time import inside
-from reports.data.runs import StudyRun
 from reports.data.transactions import OPERATION_NAMES, Transactions
+from reports.findings.transactions import LOST, NOTHING_ENDED, Ended, Endings, TransactionKind
 
-LOST: tuple[str, ...] = ("conflict", "busy_snapshot", "deadlock", "lock_timeout")
-"""Outcomes of attempts that failed because of another transaction."""
 _LOST = [TRANSACTION_OUTCOMES.index(name) for name in LOST]
 
-Kind = tuple[str, str]
-"""Database and operation."""
 
-
-@dataclass(frozen=True)
-class Ended:
-    """Attempts of one operation on one database that began in the judged time, by outcome. `retries` counts those that
-    follow a lost attempt of the same request; None where requests have no key."""
-
-    outcomes: Mapping[str, int]
-    retries: int | None
-
-    @property
-    def attempts(self) -> int:
-        return sum(self.outcomes.values())
-
-    @property
-    def lost(self) -> int:
-        return sum(self.outcomes.get(name, 0) for name in LOST)
-
-
-Endings = Mapping[Kind, Ended]
-"""In the order of databases and operations. Empty: unknown, because no pod wrote its transactions."""
-
-
-def endings(run: StudyRun, rows: Transactions) -> dict[Kind, Ended]:
+def endings(run: StudyRun, rows: Transactions) -> dict[TransactionKind, Ended]:
     """The transactions of one run."""
     judged = inside(rows.begun, run.judged)
     again = _again(rows) & judged
@@ -76,29 +49,16 @@ def _again(rows: Transactions) -> Mask:
     return found
 
 
-def endings_together(rounds: Sequence[Endings]) -> dict[Kind, Ended]:
+def endings_together(rounds: Sequence[Endings]) -> dict[TransactionKind, Ended]:
     """The sum of the rounds; empty when one of them is unknown."""
     if not all(rounds):
         return {}
     kinds = dict.fromkeys(kind for found in rounds for kind in found)
-    return {kind: _added([found[kind] for found in rounds if kind in found]) for kind in sorted(kinds, key=_place)}
+    return {
+        kind: sum((found[kind] for found in rounds if kind in found), NOTHING_ENDED)
+        for kind in sorted(kinds, key=_place)
+    }
 
 
-def _place(kind: Kind) -> tuple[str, int]:
+def _place(kind: TransactionKind) -> tuple[str, int]:
     return kind[0], OPERATION_NAMES.index(kind[1])
-
-
-def _added(parts: Sequence[Ended]) -> Ended:
-    outcomes: Counter[str] = Counter()
-    for part in parts:
-        outcomes.update(part.outcomes)
-    known = [part.retries for part in parts if part.retries is not None]
-    return Ended(dict(outcomes), sum(known) if known else None)
-
-
-def endings_by_operation(found: Endings) -> dict[str, Ended]:
-    """All databases of a storage together."""
-    parts: dict[str, list[Ended]] = {}
-    for (_, operation), entry in found.items():
-        parts.setdefault(operation, []).append(entry)
-    return {operation: _added(entry) for operation, entry in parts.items()}

@@ -1,38 +1,19 @@
 """Processor time and memory by role, from the observer's samples."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.analysis.operations.columns import Axis
 from reports.data.arrays import Floats, Ints
-from reports.data.judged_time import RunStage
-from reports.data.runs import StudyRun, table
+from reports.data.contract import RunStage, StudyRun
+from reports.data.tables import table
+from reports.findings.operations import Axis
+from reports.findings.resources import ROLES, Process, ResourceUsage
 
 Key = TypeVar("Key")
-Process = tuple[str, str]
-"""Role and name."""
-
-ROLES: tuple[str, ...] = ("pod", "database", "generator", "observer")
-
-
-@dataclass(frozen=True)
-class ResourceUsage:
-    """By role, mean of the rounds: cores used and bytes resident in each bin (NaN where not observed), and the
-    processor time of the judged stages in s, all rounds. A role that was not observed is missing.
-
-    `processes` are the cores of each process by role and name, `stage_cores` its mean over each stage.
-    """
-
-    cores: Mapping[str, Floats]
-    rss: Mapping[str, Floats]
-    judged_cpu_s: Mapping[str, float]
-    processes: Mapping[Process, Floats]
-    stage_cores: Mapping[Process, Floats]
 
 
 def read_usage(runs: Sequence[StudyRun], axis: Axis) -> ResourceUsage:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,60 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reports.analysis.operations.columns import Axis
 from reports.data.arrays import Floats, Mask
+from reports.data.contract import UNNAMED, StudyRun
 from reports.data.judged_time import inside
-from reports.data.lock_rows import UNNAMED
 from reports.data.probe_samples import successful_ticks, ticks_of
-from reports.data.runs import StudyRun, table
+from reports.data.tables import table
+from reports.findings.operations import Axis
+from reports.findings.resources import CLASSES, SessionActivity, State, sessions_by_class
 
-CLASSES: tuple[str, ...] = ("running", "io", "idle in transaction", "other", "lock")
-"""In the order stacked: work at the bottom, lock waits on top. Idle sessions, which wait for their client, are left
-out."""
-
-State = tuple[str, str]
-"""Wait class and operation."""
 _Samples = tuple[pa.Table, pa.Table]
 """Rows of sessions, and the ticks behind them."""
-
-
-@dataclass(frozen=True)
-class SessionActivity:
-    """Mean number of sessions in each bin (NaN without a sample), by wait class and operation. `observed` marks the
-    bins with a sample; None when sessions were never sampled.
-
-    `judged_states` is the mean over the judged time; None without a sample in it. `databases` is the same by wait class
-    for each of several databases; empty for one that was not sampled. `cores` is the number of processors of the host;
-    None when it is not in the manifest.
-    """
-
-    states: Mapping[State, Floats] = field(default_factory=dict)
-    observed: Mask | None = None
-    judged_states: Mapping[State, float] | None = None
-    databases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    cores: int | None = None
-
-    @property
-    def seen(self) -> bool:
-        return self.observed is not None
-
-    @property
-    def by_class(self) -> dict[str, Floats]:
-        """Every class; empty without samples."""
-        if self.observed is None:
-            return {}
-        none = np.where(self.observed, 0.0, np.nan)
-        return {name: none + sum(mean for (c, _), mean in self.states.items() if c == name) for name in CLASSES}
-
-    @property
-    def judged(self) -> dict[str, float]:
-        """Every class; empty without samples in the judged time."""
-        return _by_class(self.judged_states)
-
-    @property
-    def total(self) -> Floats:
-        """Sessions at work in each bin; 0 without a sample."""
-        return np.asarray(np.nan_to_num(sum(self.by_class.values(), np.zeros(1))))
 
 
 def read_sessions(runs: Sequence[StudyRun], axis: Axis) -> SessionActivity:
@@ -74,7 +29,7 @@ def read_sessions(runs: Sequence[StudyRun], axis: Axis) -> SessionActivity:
         return SessionActivity()
     judged = {name: _judged(runs, selected) for name, selected in samples.items()}
     known = [by for by in judged.values() if by is not None]
-    several = {str(name): _by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
+    several = {str(name): sessions_by_class(by) for name, by in judged.items()} if len(judged) > 1 else {}
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
     observed = np.any([ticked for _, ticked in seen], axis=0)
     whole = {state: _summed(selected, observed) for state, selected in _grouped([by for by, _ in seen]).items()}
@@ -86,12 +41,6 @@ def _grouped(tables: Sequence[Mapping[State, Any]]) -> dict[State, list[Any]]:
     """The values of each state, of the tables that have it."""
     states = dict.fromkeys(state for by in tables for state in by)
     return {state: [by[state] for by in tables if state in by] for state in states}
-
-
-def _by_class(judged: Mapping[State, float] | None) -> dict[str, float]:
-    if judged is None:
-        return {}
-    return {name: sum(mean for (c, _), mean in judged.items() if c == name) for name in CLASSES}
 
 
 def _databases(runs: Sequence[StudyRun]) -> list[str | None]:

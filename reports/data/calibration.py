@@ -1,28 +1,10 @@
 """Results of the runs' calibrations: how well each source of lock waits recovered waits of known length."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from reports.data.runs import StudyRun
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """One figure of a run's `calibration.json`; `value` and the tolerance `bar` are None where there is no number."""
-
-    run: str
-    engine: str
-    database: str
-    source: str
-    figure: str
-    value: float | None
-    unit: str
-    bar: float | None
-    verdict: str
-    n: int
-    reason: str
+from reports.data.contract import Calibrated, StudyRun
 
 
 def read_calibration(run: StudyRun) -> tuple[Calibrated, ...]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
 
 ALIKE_EVERYWHERE = (
     "format",

@@ -5,47 +5,18 @@ between two readings, the totals were reset or the server restarted, and the gro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from loadtests.records.files import UnreadableError
 from reports.data.arrays import Floats, Ints, Mask
-from reports.data.judged_time import Window, length_ns, merged
-from reports.data.runs import StudyRun, table
+from reports.data.contract import CounterGrowth, StudyRun, Window, length_ns, merged
+from reports.data.tables import table
 
 _NEAR_NS = 600_000_000
 """A reading this near to a boundary of judged time counts as at the boundary: one a second, at most one late."""
 _MOST_CELLS = 25_000_000
 """Enough for 800 counters over eight hours."""
-WHOLE = 0.9
-"""Share of the judged time from which on growth counts as that of all of it."""
-
-
-@dataclass(frozen=True)
-class CounterGrowth:
-    """Totals of one database. `grown` is by counter, over `seen_s` of the `judged_s`; counters that the server does not
-    have are missing, and all are when `seen_s` is 0. `spans` are the times covered in a run, `resets` the resets."""
-
-    engine: str
-    judged_s: float
-    seen_s: float = 0.0
-    resets: int = 0
-    grown: Mapping[str, int] = field(default_factory=dict)
-    spans: tuple[Window, ...] = ()
-
-    @property
-    def seen(self) -> float:
-        """The share of the judged time that the growth covers."""
-        return min(self.seen_s / self.judged_s, 1.0) if self.judged_s else 0.0
-
-    @property
-    def whole(self) -> bool:
-        return self.seen >= WHOLE and not self.resets
-
-    def per_s(self, counter: str) -> float | None:
-        grown = self.grown.get(counter)
-        return None if grown is None or not self.seen_s else grown / self.seen_s
 
 
 def counted(run: StudyRun) -> dict[str, CounterGrowth]:

@@ -2,22 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from reports.data.runs import StudyRun
-
-
-@dataclass(frozen=True)
-class Handshakes:
-    """Of a storage's rounds together. `judged` and `whole` are HTTP statuses → how often, in the judged stages and in
-    the whole run; `details` are error and sentence → how often, in the whole run. `exact`: false when a worker was lost
-    or a run does not record it."""
-
-    judged: Mapping[str, int]
-    whole: Mapping[str, int]
-    details: Mapping[tuple[str, str], int]
-    exact: bool
+from reports.data.contract import Handshakes, StudyRun
 
 
 def handshakes(runs: Sequence[StudyRun]) -> Handshakes:

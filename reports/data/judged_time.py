@@ -1,7 +1,6 @@
 """Stages of a run as they happened, judged time as windows, and how much of it an observer covered."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,26 +9,9 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.probe_coverage import Tick, blind_windows
 from loadtests.records.strictjson import parse_json
 from reports.data.arrays import Ints, Mask
-
-Window = tuple[int, int]
-"""From, to (exclusive), in nanoseconds."""
+from reports.data.contract import RunStage, Window, merged
 
 MOST_STAGES: Final = 127
-
-
-def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """The same time in windows that neither touch nor overlap, in order."""
-    out: list[Window] = []
-    for begin, end in sorted(w for w in windows if w[0] < w[1]):
-        if out and begin <= out[-1][1]:
-            out[-1] = out[-1][0], max(out[-1][1], end)
-        else:
-            out.append((begin, end))
-    return tuple(out)
-
-
-def length_ns(windows: Iterable[Window]) -> int:
-    return sum(end - begin for begin, end in windows)
 
 
 def inside(times: Ints, windows: Sequence[Window]) -> Mask:
@@ -65,16 +47,6 @@ def overlap_ns(a: Sequence[Window], b: Sequence[Window]) -> int:
     return total
 
 
-@dataclass(frozen=True)
-class RunStage:
-    """A stage as it happened; as it was planned where the timeline was not written. Times in ns since the origin."""
-
-    name: str
-    started_ns: int
-    ended_ns: int
-    judge: bool
-
-
 def stages(
     rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any], end: Mapping[str, Any]
 ) -> tuple[RunStage, ...]:
@@ -88,11 +60,6 @@ def stages(
         return tuple(_planned(stage) for stage in planned.values())
     nexts = [*(row["started_ns"] for row in seen[1:]), end.get("ended_ns")]
     return tuple(_happened(row, planned, following) for row, following in zip(seen, nexts, strict=True))
-
-
-def judged(all_stages: Sequence[RunStage]) -> tuple[Window, ...]:
-    """The windows of the stages that are marked as judged."""
-    return merged((stage.started_ns, stage.ended_ns) for stage in all_stages if stage.judge)
 
 
 def _planned(stage: Mapping[str, Any]) -> RunStage:

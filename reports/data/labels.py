@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
 
 LONGEST = 32
 """Characters of a label; the full name is in the settings."""

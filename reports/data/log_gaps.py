@@ -5,7 +5,8 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from loadtests.records.probe_coverage import LOG
-from reports.data.runs import StudyRun, table
+from reports.data.contract import StudyRun
+from reports.data.tables import table
 
 
 class LogGap(NamedTuple):

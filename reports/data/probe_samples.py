@@ -8,12 +8,11 @@ import pyarrow.compute as pc
 
 from loadtests.records.probe_coverage import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.data.arrays import Floats, Ints
-from reports.data.judged_time import Window, blind_times, length_ns, merged, overlap_ns
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun, Window, length_ns, merged
+from reports.data.judged_time import blind_times, overlap_ns
 
 TOO_BLIND = 0.5
 """A probe that missed a larger share of judged time is ignored; a smaller one is reported as a doubt."""
-
 
 _PROCESSES = ("resources", "processes")
 """Probes that observe no database."""

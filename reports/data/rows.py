@@ -13,7 +13,7 @@ from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
 from reports.data.arrays import MISSING, Codes, Ints
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
 
 CHUNK_ROWS = 1 << 19
 _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}

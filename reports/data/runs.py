@@ -1,81 +1,23 @@
 """Run directories → the documents of each run, its stages and its timeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from loadtests.records.files import UnreadableError, shown
 from loadtests.records.rundirectory import RunDirectory, run_directories, safe_name
 from loadtests.records.shapes import MOST_PODS
 from loadtests.records.streams import read_schema
-from loadtests.records.tables import TABLES, codes_of
-from reports.data.judged_time import RunStage, Window, judged, merged, stages
-from reports.data.timeline import TimelineEvent, events
-
-MOST_DRAWN = 100
-"""Actions and faults in a plot: a thousand take half a minute and half a gigabyte."""
+from loadtests.records.tables import codes_of
+from reports.data.contract import StudyRun, ledger_checks
+from reports.data.judged_time import stages
+from reports.data.tables import table
+from reports.data.timeline import events
 
 
 class NotAStudyError(Exception):
     """The directory holds no run."""
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """One run's documents and stages. `manifest` is empty, `end` and `ledger` are None, when never written.
-
-    `storage` is the storage system as requested, or a foreign target's label; without a manifest, the name in the
-    directory's name.
-    """
-
-    directory: RunDirectory
-    storage: str
-    manifest: Mapping[str, Any]
-    end: Mapping[str, Any] | None
-    ledger: Mapping[str, Any] | None
-    stages: tuple[RunStage, ...]
-    events: tuple[TimelineEvent, ...] = ()
-    pods: tuple[str, ...] = ()
-    """As in the manifest, followed by those that only the operations name."""
-    calibration: Mapping[str, Any] | None = None
-    """None when nothing was calibrated."""
-    unreadable: tuple[str, ...] = ()
-    """Why existing documents could not be read, one sentence each; these count as never written."""
-
-    @property
-    def name(self) -> str:
-        return self.directory.name
-
-    @property
-    def drawn(self) -> tuple[TimelineEvent, ...]:
-        """The events that plots show: each takes a line of its own."""
-        return self.events[:MOST_DRAWN]
-
-    @property
-    def completed(self) -> bool:
-        return self.end is not None and self.end.get("reason") == "completed"
-
-    @property
-    def ending(self) -> str:
-        """Why the run ended, in the words of `end.json`; `aborted` when it was never written."""
-        return "aborted" if self.end is None else str(self.end.get("reason", "unknown"))
-
-    @property
-    def judged(self) -> tuple[Window, ...]:
-        """The windows that count: the judged stages, or the whole run where none is marked."""
-        return judged(self.stages) or merged((s.started_ns, s.ended_ns) for s in self.stages)
-
-    @property
-    def started_ns(self) -> int:
-        return min((s.started_ns for s in self.stages), default=0)
-
-    @property
-    def ended_ns(self) -> int:
-        ends = [s.ended_ns for s in self.stages]
-        return max([*ends, int((self.end or {}).get("ended_ns") or 0)], default=0)
 
 
 def read_study(study: Path) -> list[StudyRun]:
@@ -122,15 +64,6 @@ def _document(directory: RunDirectory, name: str, problems: list[str]) -> Mappin
     return content
 
 
-def table(directory: RunDirectory, name: str) -> pa.Table:
-    """A small table whole, all writers together; empty when it was not written."""
-    batches = list(directory.batches(name))
-    if not batches:
-        columns = TABLES[name].columns
-        return pa.schema([pa.field(c.name, c.type) for c in columns]).empty_table()
-    return pa.Table.from_batches([b.replace_schema_metadata(batches[0].schema.metadata) for b in batches])
-
-
 def requested_storage(manifest: Mapping[str, Any]) -> str | None:
     """The storage system as requested, or a foreign target's label; None where the manifest has neither."""
     named = manifest.get("storage") or manifest.get("label")
@@ -154,7 +87,3 @@ def orphans(runs: Sequence[StudyRun]) -> int | None:
     found = [check.get("count") for run in runs for check in ledger_checks(run) if check.get("check") == "orphans"]
     counts = [count for count in found if isinstance(count, int)]
     return sum(counts) if counts and len(counts) == len(found) >= len(runs) else None
-
-
-def ledger_checks(run: StudyRun) -> list[Mapping[str, object]]:
-    return [c for c in (run.ledger or {}).get("checks") or () if isinstance(c, dict)]

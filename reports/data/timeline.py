@@ -1,40 +1,11 @@
 """Actions and faults during a run, in the order in which they began."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from loadtests.records.files import UnreadableError
 from loadtests.records.strictjson import parse_json
-
-
-@dataclass(frozen=True)
-class TimelineEvent:
-    """An action, or a fault. `number` is its position in its run, from 1: plots show it, and the table below
-    explains it. Times in ns since the origin; `ended_ns` None: it still lasted when the run ended."""
-
-    number: int
-    kind: str
-    subject: str
-    words: str
-    started_ns: int
-    ended_ns: int | None
-    result: str
-    error: str = ""
-    do: str = ""
-    stage: str = ""
-    pods: tuple[str, ...] = ()
-    databases: tuple[str, ...] = ()
-    found: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        return self.kind == "action" and self.result == "ok"
-
-    def counted(self, name: str) -> int:
-        """A number that the action returned; 0 when it returned none of that name."""
-        count = self.found.get(name)
-        return count if isinstance(count, int) and not isinstance(count, bool) else 0
+from reports.data.contract import TimelineEvent
 
 
 def events(rows: Iterable[Mapping[str, Any]]) -> tuple[TimelineEvent, ...]:

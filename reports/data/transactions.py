@@ -10,9 +10,8 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.streams import read_batches
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS, TRANSACTION_OUTCOMES
 from reports.data.arrays import MISSING, Ints, Mask
-from reports.data.interval_index import IntervalIndex, Pairs
-from reports.data.memory import trim_memory
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
+from reports.data.tables import trim_memory
 
 _MOST_POOLS = int(np.iinfo(np.int16).max)
 OPERATION_NAMES = TRANSACTION_OPERATIONS
@@ -104,19 +103,3 @@ def _database(batch: pa.RecordBatch, databases: dict[str, int], otherwise: str) 
     words = batch.column("database").dictionary_encode()
     codes = [databases.setdefault(str(w), len(databases)) for w in words.dictionary.to_pylist()]
     return np.asarray(np.array(codes or [0], dtype=np.int16)[np.asarray(words.indices.fill_null(0))], dtype=np.int16)
-
-
-class SessionIndex:
-    """The transaction of a session at a moment. Time decides, because servers reuse session numbers."""
-
-    def __init__(self, rows: Transactions) -> None:
-        self._databases = {name: code for code, name in enumerate(rows.databases)}
-        self._pairs = Pairs(np.unique(rows.session), len(rows.databases))
-        group = self._pairs.of(rows.database.astype(np.int64), rows.session)
-        self._intervals = IntervalIndex(group, rows.begun, rows.ended, self._pairs.count)
-
-    def at(self, databases: tuple[str, ...], database: Ints, session: Ints, moments: Ints) -> Ints:
-        """The row of the transaction; -1 where there is none. `database` are places in `databases`."""
-        ours = np.array([self._databases.get(name, -1) for name in databases] or [-1], dtype=np.int64)
-        found = self._intervals.at(self._pairs.of(ours[database], session), moments)
-        return np.where(found >= 0, self._intervals.order[found], -1) if len(self._intervals.order) else found

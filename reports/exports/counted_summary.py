@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.analysis.endings import Ended, Endings
-from reports.analysis.locks.counted_waits import SampledRows, counted_wait_s
-from reports.analysis.redis_thread import Thread, thread_of
-from reports.data.counters import CounterGrowth
+from reports.data.contract import CounterGrowth
+from reports.findings.locks import SampledRows, counted_wait_s
+from reports.findings.redis_thread import Thread, thread_of
+from reports.findings.transactions import Ended, Endings
 
 
 def counted_summary(

@@ -7,10 +7,9 @@ import pandas as pd
 
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from loadtests.sanitize import text_cell
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP
-from reports.analysis.operations.statistics import Estimate
 from reports.data.handshakes import handshakes
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP, Estimate, Measure
+from reports.findings.study import Findings, StorageFindings
 from reports.text.wording import NONE, digits, duration
 
 WHOLE = "all"
@@ -89,7 +88,7 @@ def _counted(measure: Measure) -> Iterator[tuple[Any, ...]]:
     for outcome in OUTCOMES:
         known = "rows" if outcome in recorded else "no rows of those that never came"
         yield outcome, recorded.get(outcome), None, None, "attempts", False, known
-    yield from _estimates("", measure.response, "unknown" if measure.unknown else "too few rows")
+    yield from _estimates("", measure.response, "unknown" if measure.unreliable_clock else "too few rows")
 
 
 def _interval(storage: StorageFindings, operation: str) -> tuple[float | None, float | None]:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.analysis.causes.splits import Split
-from reports.analysis.findings import StorageFindings
-from reports.analysis.locks.blame import Blame
-from reports.analysis.locks.durations import WaitDurations
+from reports.findings.causes import Split
+from reports.findings.locks import Blame, WaitDurations
+from reports.findings.study import StorageFindings
 from reports.text.sentence import sentence
 
 

@@ -6,19 +6,18 @@ from typing import Any
 import pandas as pd
 
 from loadtests.records.vocabulary import PUSHES
-from reports.analysis.blast import Blast, PodBlast, Span, words
-from reports.analysis.findings import Findings, Measure, StageMeasures, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP
-from reports.analysis.operations.slo_breaches import BREACH_RULE, SLIS
-from reports.analysis.operations.statistics import CONFIDENCE, Estimate
-from reports.analysis.phases import StudyPhase, phases
+from reports.data.contract import ledger_checks
 from reports.data.handshakes import handshakes
-from reports.data.runs import ledger_checks
 from reports.exports.counted_summary import counted_summary
 from reports.exports.figures import LOCK_WAIT, WHOLE, recorded_outcomes, shown, waits_known
 from reports.exports.lock_summary import lock_summary
+from reports.findings.operations import CONFIDENCE, FROM_STAMP, Estimate, Measure, StageMeasures
+from reports.findings.phases import StudyPhase, phases
+from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast, Span
+from reports.findings.study import Findings, StorageFindings
+from reports.text.blast_radius import words
 from reports.text.headline import ACCEPT, Headline
-from reports.text.phrases import behind
+from reports.text.phrases import behind, clock_fault
 from reports.text.sentence import sentence
 from reports.text.wording import NONE, duration, one_line
 
@@ -150,8 +149,13 @@ def _measure(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
         "p99_ms_by_run": _plain({run: figures["p99"] for run, figures in measure.rounds.items()}),
         "lock_wait_s_per_1000": _lock_wait(storage, measure.name),
         "good": measure.good,
-        **({"unknown": f"the clock of the stamps {measure.unknown}"} if measure.unknown else {}),
+        **_unknown(measure),
     }
+
+
+def _unknown(measure: Measure) -> dict[str, str]:
+    clock = measure.unreliable_clock
+    return {} if clock is None else {"unknown": f"the clock of the stamps {clock_fault(clock)}"}
 
 
 def _plain(estimates: Mapping[str, Estimate | None]) -> dict[str, Any]:
@@ -200,7 +204,6 @@ _COLUMNS = (
     *("storage", "Accept chat n", "p50", "p99", "failed", "unknown", "lock wait, s per 1,000"),
     *("pod CPU, ms/op", "database CPU, ms/op", "orphans"),
 )
-
 
 _ACCEPTS = ("n", "p50", "p99", "fail", "unknown", LOCK_WAIT)
 _STORAGES = ("pod CPU", "database CPU", "orphans")

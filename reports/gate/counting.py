@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from loadtests.records.files import UnreadableError
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
-from reports.data.judged_time import Window, inside, touching
+from reports.data.contract import Window
+from reports.data.judged_time import inside, touching
 from reports.gate.evidence import Counts
 from reports.gate.objectives import Objective
 

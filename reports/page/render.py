@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports.analysis.findings import Findings
+from reports.findings.study import Findings
 from reports.sections import all_sections
 from reports.sections import study_tables as tables
 from reports.sections.calibration import calibrated, calibration

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from reports.analysis.findings import Findings
+from reports.findings.study import Findings
 from reports.sections.contract import Section
 
 NAMES = (

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from loadtests.engines import ENGINES
-from reports.analysis.causes.splits import cause_label
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.sessions import CLASSES, State
 from reports.data.arrays import Floats
+from reports.findings.causes import cause_label
+from reports.findings.resources import CLASSES, State
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands
 from reports.page.plots.states import folded, legend_states, session_states, state_label, state_styles
 from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, beside, figure, latency_axis, short

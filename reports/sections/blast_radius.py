@@ -7,14 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from reports.analysis.blast import Blast, PodBlast, after_another, words
-from reports.analysis.findings import Findings
-from reports.analysis.operations.slo_breaches import BREACH_RULE, SLIS
-from reports.data.timeline import TimelineEvent
+from reports.data.contract import TimelineEvent
+from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast
+from reports.findings.study import Findings
 from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
 from reports.page.plots.time_axis import mark_stages, number
 from reports.page.table import PageTable
 from reports.sections.contract import Section
+from reports.text.blast_radius import after_another, words
 from reports.text.wording import NONE, digits, duration, listed
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05

@@ -9,9 +9,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.locks.blame import Worst
-from reports.data.lock_rows import NO_HOLDER, UNNAMED
+from reports.data.contract import NO_HOLDER, UNNAMED
+from reports.findings.locks import Worst
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, each

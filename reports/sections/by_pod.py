@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.operations.slo_breaches import SLIS
+from reports.findings.operations import Measure
+from reports.findings.slis import SLIS
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands
 from reports.page.plots.style import MUTED, OUTCOME_STYLES, SeriesStyle, figure, latency_axis, short
 from reports.page.plots.time_axis import mark

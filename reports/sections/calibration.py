@@ -1,8 +1,8 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """How well each source of lock waits recovers waits of known length."""
 
-from reports.analysis.findings import Findings, StorageFindings
-from reports.data.calibration import Calibrated
+from reports.data.contract import Calibrated
+from reports.findings.study import Findings, StorageFindings
 from reports.page.table import PageTable
 from reports.sections.contract import each
 from reports.text.wording import NONE, listed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings, StorageFindings
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import SeriesStyle
 from reports.page.table import PageTable
 

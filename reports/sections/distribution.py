@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP, MEASURES
+from reports.findings.operations import FROM_STAMP, MEASURES
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each

@@ -9,11 +9,11 @@ from matplotlib.patches import Patch
 
 from loadtests.engines import is_single_threaded
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
-from reports.analysis.endings import LOST, Ended, endings_by_operation
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.locks.counted_waits import SampledRows, counted_wait_s
-from reports.analysis.redis_thread import Thread, threads
-from reports.data.counters import CounterGrowth
+from reports.data.contract import CounterGrowth
+from reports.findings.locks import SampledRows, counted_wait_s
+from reports.findings.redis_thread import Thread, threads
+from reports.findings.study import Findings, StorageFindings
+from reports.findings.transactions import LOST, Ended, endings_by_operation
 from reports.page.plots.style import INK, LOSS_STYLES, MUTED, SeriesStyle, beside, figure, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.analysis.findings import Findings
-from reports.data.timeline import TimelineEvent
+from reports.data.contract import TimelineEvent
+from reports.findings.study import Findings
 from reports.page.table import PageTable
 from reports.text.wording import FAILED, digits, duration, listed
 

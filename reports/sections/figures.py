@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.analysis.findings import Findings
-from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, MEASURES
 from reports.exports.figures import LOCK_WAIT, shown, waits_known
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES
+from reports.findings.study import Findings
 from reports.text.headline import ACCEPT
 from reports.text.wording import NONE
 

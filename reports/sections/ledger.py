@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.analysis.findings import Findings
-from reports.data.runs import ledger_checks
+from reports.data.contract import ledger_checks
+from reports.findings.study import Findings
 
 _SHOWN = 10
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings
-from reports.analysis.locks.costs import COSTS, LockCost, differing, lock_costs
+from reports.findings.costs import COSTS, LockCost, differing, lock_costs
+from reports.findings.study import Findings
 from reports.page.plots.style import INK, MUTED, SeriesStyle, figure, short
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section

@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP, MEASURES
+from reports.findings.operations import FROM_STAMP, MEASURES
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands
 from reports.page.plots.style import MUTED, PAGE_IN, SeriesStyle, figure, latency_axis, short
 from reports.page.plots.time_axis import mark

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings, StorageFindings
 from reports.data.arrays import Floats
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.panels import panel_pairs
 from reports.page.plots.style import MUTED, ROLE_STYLES, SeriesStyle
 from reports.page.table import PageTable, number

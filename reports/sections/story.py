@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.phases import StudyPhase, phases
-from reports.analysis.pod_groups import pod_groups
 from reports.data.arrays import Floats
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
+from reports.findings.operations import Measure
+from reports.findings.phases import StudyPhase, phases
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import AT_LEAST
 from reports.page.plots.style import (
     ACTED,
@@ -294,3 +294,18 @@ SECTION = Section(
     timed=True,
     beside=(_table,),
 )
+
+
+def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
+    """Group → pods that exactly the same actions acted on in the first round, in the order of the pods."""
+    first = storage.blasts[0].pods if storage.blasts else ()
+    done = {pod.pod: tuple(event.number for event in pod.done_to_it) for pod in first}
+    by_history: dict[tuple[int, ...], list[str]] = {}
+    for pod in storage.pods:
+        by_history.setdefault(done.get(pod, ()), []).append(pod)
+    return {_group_name(history, pods): tuple(pods) for history, pods in by_history.items()}
+
+
+def _group_name(history: tuple[int, ...], pods: list[str]) -> str:
+    named = listed(pods) if len(pods) <= 4 else f"{listed(pods[:3])} and {len(pods) - 3} more"
+    return named if history else f"{named} (untouched)"

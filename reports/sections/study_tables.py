@@ -4,10 +4,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP
+from reports.data.contract import ledger_checks
 from reports.data.handshakes import handshakes
-from reports.data.runs import ledger_checks
+from reports.findings.operations import FROM_STAMP, Measure
+from reports.findings.study import Findings, StorageFindings
 from reports.page.table import PageTable, number
 from reports.sections.figures import SHOWN, title
 from reports.text.headline import ACCEPT

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings, StorageFindings
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.panels import panel_pairs
 from reports.page.plots.style import INK, MUTED, OUTCOME_STYLES, SeriesStyle
 from reports.page.table import PageTable

@@ -8,10 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.locks.durations import WaitDurations
-from reports.analysis.locks.sampled import Sampled
 from reports.data.arrays import Floats
+from reports.findings.locks import Sampled, WaitDurations
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each

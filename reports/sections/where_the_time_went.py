@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
-from reports.analysis.causes.splits import CAUSES, FIGURES, Split, cause_label
-from reports.analysis.findings import Findings, StorageFindings
+from reports.findings.causes import CAUSES, FIGURES, Split, cause_label
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section

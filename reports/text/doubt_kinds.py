@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from loadtests.records.rundirectory import short_files
-from reports.data.calibration import Calibrated, doubted, read_calibration
+from reports.data.calibration import doubted, read_calibration
+from reports.data.contract import MOST_DRAWN, Calibrated, StudyRun, ledger_checks
 from reports.data.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
 from reports.data.log_gaps import log_gaps
-from reports.data.runs import MOST_DRAWN, StudyRun, ledger_checks
 from reports.text.contract import MINOR, SERIOUS
 from reports.text.wording import digits, duration, listed, span
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.locks.counted_waits import counted_wait_s, disagree
-from reports.analysis.operations.columns import FROM_STAMP
-from reports.data.runs import StudyRun
+from reports.data.contract import StudyRun
+from reports.findings.locks import counted_wait_s, disagree
+from reports.findings.operations import FROM_STAMP, Measure
+from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import MINOR, SERIOUS, Doubt
 from reports.text.doubt_kinds import RUN_KINDS, RunKind, Seen, items, spread
+from reports.text.phrases import clock_fault
 from reports.text.plain_names import cut, few, operation_words
 from reports.text.wording import digits, listed, span, times
 
@@ -116,8 +117,8 @@ def _reset_totals(findings: Findings) -> Iterator[Doubt]:
 def _unusable_stamps(findings: Findings) -> Iterator[Doubt]:
     for storage in findings.storages:
         stamped = storage.measures.get(FROM_STAMP)
-        if stamped is not None and stamped.unknown:
-            text = f"the clock of the stamps of {storage.label} {stamped.unknown}"
+        if stamped is not None and stamped.unreliable_clock:
+            text = f"the clock of the stamps of {storage.label} {clock_fault(stamped.unreliable_clock)}"
             meaning = "figures from stamps are omitted; all other figures are not affected"
             yield Doubt(MINOR, text, meaning, _pooled(storage))
 

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loadtests.records.rundirectory import short_files
-from reports.analysis.blast import words
-from reports.analysis.findings import Findings, Measure, StorageFindings
-from reports.analysis.operations.columns import FROM_STAMP
-from reports.analysis.operations.statistics import Estimate
+from reports.data.contract import MOST_DRAWN, StudyRun, ledger_checks
 from reports.data.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
-from reports.data.runs import MOST_DRAWN, StudyRun, ledger_checks
+from reports.findings.operations import FROM_STAMP, Estimate, Measure
+from reports.findings.study import Findings, StorageFindings
+from reports.text.blast_radius import words
 from reports.text.lock_doubts import counter_doubts, lock_doubts
-from reports.text.phrases import behind
+from reports.text.phrases import behind, clock_fault
 from reports.text.sentence import locked_at, most_locked, sentence_of
 from reports.text.wording import digits, duration, interval, listed, value, with_interval
 
@@ -32,7 +31,6 @@ _SURVIVES = {
     "process_crash": "a crash of the process only",
     "nothing": "nothing",
 }
-
 
 Pair = tuple[StorageFindings, Measure]
 
@@ -224,8 +222,9 @@ def _caveats(findings: Findings) -> Iterator[str]:
         yield f"The harness changed between runs: commits {listed([c[:10] for c in commits])}."
     for storage in findings.storages:
         yield from counter_doubts(storage.storage, storage.counted, storage.sampled)
-        if (stamped := storage.measures.get(FROM_STAMP)) is not None and stamped.unknown:
-            yield f"{storage.storage}: the clock of its stamps {stamped.unknown}. Figures from stamps are omitted."
+        if (stamped := storage.measures.get(FROM_STAMP)) is not None and stamped.unreliable_clock:
+            fault = clock_fault(stamped.unreliable_clock)
+            yield f"{storage.storage}: the clock of its stamps {fault}. Figures from stamps are omitted."
         unknown = {n: m.outcomes["unknown"] for n, m in storage.measures.items() if m.outcomes["unknown"]}
         if unknown:
             text = listed([f"{count:,} {name}" for name, count in unknown.items()])

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow.compute as pc
 
 from loadtests.records.probe_coverage import LOG
-from reports.analysis.locks.counted_waits import SampledRows, counted_wait_s, disagree
-from reports.data.calibration import Calibrated, doubted, read_calibration
-from reports.data.counters import CounterGrowth
-from reports.data.runs import StudyRun, table
+from reports.data.calibration import doubted, read_calibration
+from reports.data.contract import Calibrated, CounterGrowth, StudyRun
+from reports.data.tables import table
+from reports.findings.locks import SampledRows, counted_wait_s, disagree
 from reports.text.wording import digits, duration, times
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from reports.analysis.redis_thread import Thread, threads
-from reports.data.counters import CounterGrowth
-from reports.data.lock_rows import NO_HOLDER, UNNAMED
-from reports.data.names import OTHERS
+from reports.data.arrays import OTHERS
+from reports.data.contract import NO_HOLDER, UNNAMED, CounterGrowth
+from reports.findings.operations import StampClock
+from reports.findings.redis_thread import Thread, threads
 from reports.text.wording import digits, duration, times
 
 _ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": "an"}
@@ -65,3 +65,27 @@ def database_words(counted: Mapping[str, CounterGrowth], part_ns: float) -> str:
     worst = max(blocking, key=lambda slow: slow.seconds)
     each = " each" if worst.calls > 1 else ""
     return f"was {subject} {worst.operation} blocked {times(worst.calls)} for {duration(worst.mean_s)}{each}"
+
+
+def clock_fault(clock: StampClock) -> str:
+    """What is wrong with the clock of stamps, as the end of a sentence; empty without a fault."""
+    if clock.usable or clock.low is None:
+        return ""
+    if clock.moved and clock.high is not None:
+        return f"was set or drifted by {_length(clock.low - clock.high)} while the run went on, or this host's was"
+    if clock.low > clock.tolerance_ns:
+        return f"is {_between(clock.low, clock.high)} ahead of this host's"
+    if clock.high is None:
+        return f"may be behind this host's: no push came within {_length(-clock.low)} of its stamp"
+    return f"is {_between(-clock.high, -clock.low)} behind this host's"
+
+
+def _length(ns: int) -> str:
+    return duration(ns / 1e9)
+
+
+def _between(least: int, most: int | None) -> str:
+    if most is None:
+        return f"at least {_length(least)}"
+    low, high = _length(least), _length(most)
+    return low if low == high else f"{low} to {high}"

@@ -4,10 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reports.analysis.causes.pools import Pair
-from reports.analysis.causes.responses import CauseFindings
-from reports.analysis.causes.splits import CLIENT_BACKLOG, Split
-from reports.analysis.findings import StorageFindings
+from reports.findings.causes import CLIENT_BACKLOG, CauseFindings, Pair, Split
+from reports.findings.study import StorageFindings
 from reports.text.phrases import behind, database_words, lock_of, queue
 from reports.text.wording import duration, listed
 

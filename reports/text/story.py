@@ -1,6 +1,6 @@
 """The story of a study: its headline, why, since when, what to do next, and what to doubt."""
 
-from reports.analysis.findings import Findings
+from reports.findings.study import Findings
 from reports.text.contract import Bullet, Doubt, Story
 from reports.text.doubts import doubts
 from reports.text.headline import headline

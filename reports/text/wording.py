@@ -1,6 +1,6 @@
 """Formatting of figures: two digits, a unit, and a mark for percentiles that are lower bounds."""
 
-from reports.analysis.operations.statistics import Estimate
+from reports.findings.operations import Estimate
 
 NONE = "—"
 FAILED = "✗"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import summary

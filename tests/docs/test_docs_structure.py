@@ -1,7 +1,10 @@
-"""The size and shape of `loadtests/`: folders that can be read at a glance, no fragments, one name for one class."""
+"""Size and shape of the code: folders that can be read at a glance, no fragments, one name for one class, short chains
+of imports."""
 
 import ast
+import functools
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +58,34 @@ def test_a_class_name_means_one_class():
             if isinstance(node, ast.ClassDef) and node.name not in ORDINARY_NAMES:
                 found[node.name].append(str(path))
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
+MOST_LEVELS = 10
+"""Modules of `reports` in a chain in which each imports the next."""
+
+
+def imported(module: str) -> Iterator[str]:
+    """Modules of `reports` that a module imports."""
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    path = path if path.exists() else path.with_suffix("") / "__init__.py"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "reports":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in REPORTS else str(node.module) for name in names)
+
+
+REPORTS = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "reports").rglob("*.py")
+}
+
+
+@functools.cache
+def chain(module: str) -> tuple[str, ...]:
+    """The longest chain of imports that begins with a module."""
+    return (module, *max((chain(other) for other in imported(module)), key=len, default=()))
+
+
+def test_chains_of_imports_in_reports_are_short():
+    longest = max(map(chain, sorted(REPORTS)), key=len)
+    assert len(longest) <= MOST_LEVELS, longest

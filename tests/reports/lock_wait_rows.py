@@ -5,14 +5,11 @@ from dataclasses import replace
 import numpy as np
 from studies import Op, write_run
 
-from reports.analysis.causes.responses import CauseFindings
-from reports.analysis.causes.splits import CAUSES, Split
-from reports.analysis.findings import find
-from reports.analysis.locks.blame import Blame, Convoy, Worst
-from reports.analysis.locks.durations import WaitDurations
-from reports.analysis.locks.sampled import Sampled
-from reports.data.lock_rows import NO_HOLDER
+from reports.analysis.study import find
+from reports.data.contract import NO_HOLDER
 from reports.data.runs import read_study
+from reports.findings.causes import CAUSES, CauseFindings, Split
+from reports.findings.locks import Blame, Convoy, Sampled, WaitDurations, Worst
 
 SHORT = Sampled(1.5e9, 1.5e9 * 5e7, 5e7)
 """Thirty observations of 50 ms each: 1.5 s (1.0 … 2.1 s)."""

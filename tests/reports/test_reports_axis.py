@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from studies import NS, Op, lock_wait, write_run
 
-from reports.analysis.findings import find
-from reports.analysis.operations.columns import axis_for
+from reports.analysis.operations.gathering import axis_for
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.sections.blockers import _busiest, _rows
 

@@ -5,7 +5,7 @@ from studies import write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from reports.data.names import MOST, OTHERS
+from reports.data.arrays import MOST, OTHERS
 from reports.data.runs import read_study
 from reports.text.lock_doubts import lock_doubts
 

@@ -4,9 +4,9 @@ import pytest
 from outages import MOVED, PODS, write_outage
 from studies import Op, action, write_run
 
-from reports.analysis.blast import after_another, words
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
+from reports.text.blast_radius import after_another, words
 
 PAIR = ("a", "b")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from studies import NS, STAGES, Op, action, healthy_ticks, healthy_timeline, lock_wait, session, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.judged_time import overlap_ns
 from reports.data.runs import read_run, read_study
 from reports.report_command import main

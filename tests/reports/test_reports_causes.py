@@ -7,7 +7,8 @@ from studies import Op, write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import KNOWN, OUTCOMES
-from reports.analysis.causes.splits import CAUSES, Sums
+from reports.analysis.causes.splits import Sums
+from reports.findings.causes import CAUSES
 from reports.text.sentence import sentence, sentence_of
 
 ACCEPT, SEND = "chat.accept", "message.send"

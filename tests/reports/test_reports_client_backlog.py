@@ -4,7 +4,7 @@ import numpy as np
 from studies import NS, Op, write_run
 
 from reports.analysis.causes.client_backlog import earlier_calls
-from reports.analysis.operations.exemplars import Exemplars
+from reports.analysis.operations.columns import Exemplars
 from reports.data.runs import read_run
 
 MS = NS // 1000

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from studies import PROMISES, Op, ledger_check, lock_wait, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.page.plots.style import storage_styles
 from reports.report_command import main

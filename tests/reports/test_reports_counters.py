@@ -6,11 +6,12 @@ from counter_rows import counters, thread
 from studies import NS, Op, write_run
 from waiting import only, wait
 
-from reports.analysis.findings import find
-from reports.analysis.locks.counted_waits import counted_wait_s
-from reports.analysis.redis_thread import thread_of
-from reports.data.counters import CounterGrowth, counted_together, growth
+from reports.analysis.study import find
+from reports.data.contract import CounterGrowth
+from reports.data.counters import counted_together, growth
 from reports.data.runs import read_study
+from reports.findings.locks import counted_wait_s
+from reports.findings.redis_thread import thread_of
 from reports.text.headline import headline
 
 JUDGED = [(5 * NS, 15 * NS)]

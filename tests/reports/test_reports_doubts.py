@@ -4,7 +4,7 @@
 import pytest
 from studies import HEALTHY, NS, Op, ledger_check, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.text.doubts import doubts
 

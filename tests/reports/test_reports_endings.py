@@ -8,11 +8,11 @@ from studies import Op, write_run
 from waiting import only, ticks, transaction
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
-from reports.analysis.endings import Ended, endings_by_operation
-from reports.analysis.findings import find
-from reports.analysis.redis_thread import CommandUse, SlowCommand, Thread
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.exports.counted_summary import counted_summary
+from reports.findings.redis_thread import CommandUse, SlowCommand, Thread
+from reports.findings.transactions import Ended, endings_by_operation
 from reports.page.plots.style import storage_styles, styled
 from reports.sections import endings as counted
 from reports.sections.endings import draw as lost_attempts

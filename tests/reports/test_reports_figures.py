@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from studies import Op, session, write_run
 
-from reports.analysis.findings import find
-from reports.analysis.sessions import CLASSES
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.exports.figures import LOCK_WAIT, WHOLE, as_csv, figures, shown
+from reports.findings.resources import CLASSES
 
 NS = 10**9
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from studies import NS, Op, write_run
 
-from reports.analysis.findings import find
-from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, axis_for, gather
-from reports.analysis.operations.slo_breaches import LIMITS_S
+from reports.analysis.operations.gathering import axis_for, gather
+from reports.analysis.study import find
 from reports.data.rows import operations
 from reports.data.runs import NotAStudyError, read_run, read_study
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP
+from reports.findings.slis import LIMITS_S
 
 
 def found(tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 from studies import Op, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.handshakes import handshakes
 from reports.data.runs import read_study
 from reports.report_command import main as report

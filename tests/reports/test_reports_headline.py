@@ -3,7 +3,7 @@
 from outages import write_outage
 from studies import NS, Op, ledger_check, lock_wait, session, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.text.headline import headline
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.data.judged_time import inside, length_ns, merged, overlap_ns
+from reports.data.contract import length_ns, merged
+from reports.data.judged_time import inside, overlap_ns
 
 windows = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)), max_size=6)
 

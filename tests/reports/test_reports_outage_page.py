@@ -8,12 +8,12 @@ from matplotlib.colors import to_hex
 from outages import PODS, write_outage
 from studies import NS, Op, action, healthy_ticks, ledger_check, lock_wait, session, write_run
 
-from reports.analysis.findings import find
-from reports.analysis.locks.costs import lock_costs, locking
-from reports.analysis.phases import phases
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.data.timeline import events
 from reports.exports.figures import figures
+from reports.findings.costs import lock_costs, locking
+from reports.findings.phases import phases
 from reports.page.plots.style import (
     ACTED,
     INK,

@@ -4,7 +4,7 @@ import pytest
 from studies import NS, write_run
 from waiting import ticks, transaction, wait
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 
 SLOW_NS = 200_000_000

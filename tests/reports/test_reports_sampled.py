@@ -9,8 +9,9 @@ from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.probes.waits import Lock, Observation, Waits
 from loadtests.records.tables import TABLES
-from reports.analysis.locks.sampled import Sampled, of_samples
+from reports.analysis.locks.sampled import of_samples
 from reports.data.probe_samples import first_samples
+from reports.findings.locks import Sampled
 from reports.text.sentence import sentence_of
 
 RUNS, BURSTS = 300, 300

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.analysis.causes.splits import CAUSES, Split
-from reports.data.lock_rows import NO_HOLDER, UNNAMED, WRITE_LOCK
-from reports.data.names import OTHERS
+from reports.data.arrays import OTHERS
+from reports.data.contract import NO_HOLDER, UNNAMED, WRITE_LOCK
+from reports.findings.causes import CAUSES, Split
 from reports.text.phrases import behind, lock_of, queue
 from reports.text.sentence import SplitFigure, figure_sentence
 

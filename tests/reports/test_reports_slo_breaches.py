@@ -5,16 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.analysis.operations.slo_breaches import (
-    BREACH_RULE,
-    WIDTHS_S,
-    Breach,
-    breaches,
-    joined,
-    shares,
-    widened,
-    width_for,
-)
+from reports.analysis.operations.slo_breaches import WIDTHS_S, Breach, breaches, shares, widened, width_for
+from reports.findings.slis import BREACH_RULE, joined
 
 FINE, BAD, HALF, DARK = 0.0, 1.0, 0.15, np.nan
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from reports.data.judged_time import RunStage, judged, stages
+from reports.data.contract import RunStage, judged
+from reports.data.judged_time import stages
 
 S = 1_000_000_000
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import Op, write_run
 
-from reports.analysis.operations.stamps import StampClock, tolerance_ns
+from reports.analysis.operations.gathering import tolerance_ns
+from reports.findings.operations import StampClock
 from reports.report_command import main
+from reports.text.phrases import clock_fault
 
 MS = 1_000_000
 FAR = st.integers(-3600_000 * MS, 3600_000 * MS)
@@ -52,14 +54,14 @@ def test_a_difference_beyond_the_quickest_push_is_found(spans, offset_ns):
     if abs(offset_ns) > quickest + MS:
         clock = StampClock().with_pushes(*pushed(spans, offset_ns))
         assert not clock.usable
-        assert ("ahead" if offset_ns > 0 else "behind") in clock.words
+        assert ("ahead" if offset_ns > 0 else "behind") in clock_fault(clock)
 
 
 def test_a_clock_that_was_set_in_mid_run_is_found():
     early, late = pushed([(0, MS, MS)] * 5, 0), pushed([(10_000 * MS, MS, MS)] * 5, 5_000 * MS)
     clock = StampClock().with_pushes(*early).with_pushes(*late)
     assert clock.moved
-    assert clock.words == "was set or drifted by 5.0 s while the run went on, or this host's was"
+    assert clock_fault(clock) == "was set or drifted by 5.0 s while the run went on, or this host's was"
 
 
 @pytest.mark.parametrize(("delay_s", "usable"), [(0.9, True), (1.1, False)])

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from reports.analysis.operations.statistics import (
-    Bin,
     by_bin,
     curve,
     interval_ranks,
@@ -17,6 +16,7 @@ from reports.analysis.operations.statistics import (
     rank_of,
     sample,
 )
+from reports.findings.operations import Bin
 
 DURATIONS = st.lists(st.tuples(st.integers(0, 10**10), st.booleans()), min_size=1, max_size=300)
 

@@ -2,7 +2,7 @@
 
 from studies import Op, write_run
 
-from reports.analysis.findings import find
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.text.story import story
 

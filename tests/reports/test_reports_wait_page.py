@@ -9,13 +9,11 @@ import pytest
 from lock_wait_rows import HOSTILE, SHORT, study, waiting, with_waits
 from studies import session
 
-from reports.analysis.causes.responses import CauseFindings
-from reports.analysis.causes.splits import CAUSES, Split
-from reports.analysis.findings import find
-from reports.analysis.locks.blame import Blame
-from reports.analysis.locks.durations import EDGES_S, WaitDurations
+from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.exports.figures import figures
+from reports.findings.causes import CAUSES, CauseFindings, Split
+from reports.findings.locks import EDGES_S, Blame, WaitDurations
 from reports.page.plots.drawing import Drawn
 from reports.page.render import render
 from reports.sections import all_sections, calibration

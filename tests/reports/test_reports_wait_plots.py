@@ -11,13 +11,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from studies import lock_wait, session, write_run
 
-from reports.analysis.causes.responses import CauseFindings
-from reports.analysis.causes.splits import Split
-from reports.analysis.findings import find
-from reports.analysis.locks.blame import Blame
-from reports.analysis.locks.durations import WaitDurations
-from reports.data.lock_rows import NO_HOLDER
+from reports.analysis.study import find
+from reports.data.contract import NO_HOLDER
 from reports.data.runs import read_study
+from reports.findings.causes import CauseFindings, Split
+from reports.findings.locks import Blame, WaitDurations
 from reports.page.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_styles
 from reports.page.plots.style import CAUSE_STYLES, CLASS_STYLES, PAPER, contrast, shades, storage_styles, styled
 from reports.sections.accept_over_time import draw_measure as over_time

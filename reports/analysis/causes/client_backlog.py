@@ -11,11 +11,11 @@ import pyarrow as pa
 from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUSHES
-from reports.analysis.operations.exemplars import Exemplars
+from reports.analysis.operations.columns import Exemplars
 from reports.data.arrays import Ints
+from reports.data.contract import StudyRun
 from reports.data.interval_index import IntervalIndex
 from reports.data.rows import CHUNK_ROWS
-from reports.data.runs import StudyRun
 
 LEAST_BACKLOG_NS = 1_000_000
 """A shorter lag is the load generator's own and has no earlier call."""

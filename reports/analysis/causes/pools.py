@@ -16,11 +16,9 @@ from reports.data.arrays import MISSING, Floats, Ints
 from reports.data.density import density, pieces
 from reports.data.lock_rows import LockRows
 from reports.data.transactions import Pods, Transactions
+from reports.findings.causes import Pair
 
 STEP_NS = 100_000_000
-
-Pair = tuple[str, str]
-"""Holder and object of a lock."""
 
 
 class Pools:

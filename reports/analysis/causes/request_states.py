@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.analysis.causes.splits import CLIENT_BACKLOG
-from reports.analysis.locks.waits import mean_over_time
-from reports.analysis.operations.columns import Axis
+from reports.analysis.rounds import mean_over_time
 from reports.data.arrays import Floats
+from reports.data.contract import StudyRun
 from reports.data.density import density
 from reports.data.requests import Requests, by_operation
-from reports.data.runs import StudyRun
+from reports.findings.causes import CLIENT_BACKLOG
+from reports.findings.operations import Axis
 
 States = Mapping[str, Mapping[str, Floats]]
 """Operation → cause → mean number of requests in each bin of the axis."""

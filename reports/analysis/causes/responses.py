@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,31 +10,16 @@ import numpy as np
 from reports.analysis.causes.client_backlog import earlier_calls
 from reports.analysis.causes.pools import Pools
 from reports.analysis.causes.request_states import States, over_time
-from reports.analysis.causes.splits import CLIENT_BACKLOG, FIGURES, Split, Sums
-from reports.analysis.locks.attribution import Asked, Attribution, attribute_time
-from reports.analysis.locks.ledger import LockLedger, SourceWaits
+from reports.analysis.causes.splits import Sums
+from reports.analysis.locks.attribution import Asked, attribute_time
+from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits
 from reports.analysis.locks.sampled import sampled
-from reports.analysis.operations.columns import Axis
-from reports.analysis.operations.exemplars import Exemplars, ExemplarsByFigure
-from reports.data.arrays import Floats, Ints
+from reports.analysis.operations.columns import Exemplars, OperationResponses
+from reports.data.arrays import Ints
 from reports.data.judged_time import inside
 from reports.data.requests import Requests, by_operation, requests
-
-
-@dataclass(frozen=True)
-class CauseFindings:
-    """`known` is how lock waits are known; None: the causes are unknown, and `reason` states why. A reason with a
-    `known`: the pods do not record when they read a request and asked for a session; that time is part of the rest.
-
-    `splits`: operation → figure → split. The mean is of all judged operations, however they ended; a percentile of
-    its exemplars. A figure for which too few rows could be joined is missing.
-    `over_time`: operation → cause → mean number of requests in that state in each bin of the axis.
-    """
-
-    known: str | None = None
-    reason: str = ""
-    splits: Mapping[str, Mapping[str, Split]] = field(default_factory=dict)
-    over_time: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+from reports.findings.causes import CLIENT_BACKLOG, FIGURES, Split
+from reports.findings.operations import Axis
 
 
 @dataclass(frozen=True)
@@ -175,19 +160,6 @@ def _add_locks(sums: Sequence[Sums], spans: _Spans, part: SourceWaits) -> None:
         rows, part.held, Asked(index, starts, np.maximum(ends, starts), group), "direct"
     ).items():
         sums[code // objects].locks[rows.names.all[label], rows.objects.all[code % objects]] += ns
-
-
-@dataclass(frozen=True)
-class OperationResponses:
-    """Figures from an operation's own rows: number, sums of response and client backlog (ns), whether the end of any
-    was not observed, and its percentiles with their exemplars, by run."""
-
-    n: int
-    response: float
-    client_backlog: float
-    at_least: bool
-    values: Mapping[str, tuple[float, bool]]
-    exemplars: ExemplarsByFigure
 
 
 def splits_together(

@@ -2,33 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from reports.analysis.locks.holders import LockHolders
+from reports.analysis.locks.ledger import Attribution, Kind, LockHolders
 from reports.data.arrays import Ints
 from reports.data.lock_rows import LockRows
-
-
-class Kind(NamedTuple):
-    """The key by which waits are summed."""
-
-    database: str
-    waiter: str
-    object: str
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """Seconds of waits of judged stages by kind and holder: `direct` by the holder of the lock at that moment,
-    `root` by the root blocker; `depth` by database and length of the chain."""
-
-    direct: Mapping[tuple[Kind, str], float]
-    root: Mapping[tuple[Kind, str], float]
-    depth: Mapping[tuple[str, int], float]
 
 
 class Asked(NamedTuple):

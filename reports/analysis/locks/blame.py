@@ -2,55 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
-from reports.analysis.locks.attribution import Attribution
-from reports.analysis.locks.convoys import LONGEST, Convoy, convoys
-from reports.analysis.locks.ledger import LockLedger, SourceWaits, together_known
+from reports.analysis.locks.convoys import LONGEST, convoys
+from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, together_known
 from reports.data.arrays import MISSING, Ints
 from reports.data.lock_rows import LockRows
+from reports.findings.locks import Blame, Convoy, Worst
 
 WORST = 10
 """Number of longest waits that are reported."""
-
-
-@dataclass(frozen=True)
-class Worst:
-    """One wait. `started_s` is since the load began. `chain` holds the operations from the direct to the root blocker.
-
-    `at_least`: its end was not observed, as is always the case for a sampled wait.
-    """
-
-    run: str
-    database: str
-    started_s: float
-    waited_ns: int
-    at_least: bool
-    known: str
-    waiter: str
-    object: str
-    outcome: str
-    statement: str
-    chain: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Blame:
-    """Seconds waited in the judged stages, all rounds together, by (waiter, holder).
-
-    `direct` by the holder of the lock at that moment, `root` by the root blocker, which waited for no lock; `depth_s`
-    by the length of the chain. `known` None: no source could observe lock waits.
-    """
-
-    known: str | None = None
-    direct: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    root: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    depth_s: Mapping[int, float] = field(default_factory=dict)
-    convoys: tuple[Convoy, ...] = ()
-    worst: tuple[Worst, ...] = ()
 
 
 def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:

@@ -1,15 +1,15 @@
 """Convoys: lock queues that outlive their cause. The first holder has released the lock, and the queue remains."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from reports.analysis.locks.holders import LockHolders
+from reports.analysis.locks.ledger import LockHolders
 from reports.data.arrays import Ints
+from reports.data.contract import UNNAMED, StudyRun
 from reports.data.interval_index import running_max
-from reports.data.lock_rows import UNNAMED, LockRows
-from reports.data.runs import StudyRun
+from reports.data.lock_rows import LockRows
+from reports.findings.locks import Convoy
 
 LONGEST = 10
 """Number of longest convoys that are reported."""
@@ -17,26 +17,6 @@ _SESSIONS = 3
 """Sessions that make a queue."""
 _LASTED_NS = 100_000_000
 """Shorter queues have no effect that a user would notice."""
-
-
-@dataclass(frozen=True)
-class Convoy:
-    """A lock queue that outlived its cause.
-
-    Moments in s since the load began. Of all holders of the lock during the queue, `cause` held it longest and released
-    it at `cause_over_s`; the queue lasted until `over_s`. `sessions` is the number of sessions in it, which waited
-    `waited_s` in total.
-    """
-
-    run: str
-    database: str
-    object: str
-    began_s: float
-    cause: str
-    cause_over_s: float
-    over_s: float
-    sessions: int
-    waited_s: float
 
 
 class _Queues(NamedTuple):

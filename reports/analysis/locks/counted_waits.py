@@ -1,41 +1,19 @@
 """Row lock waits as counted by MariaDB, compared with the sampled waits of the same time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from reports.analysis.locks.ledger import LockLedger
-from reports.analysis.locks.sampled import Sampled, sampled
+from reports.analysis.locks.sampled import sampled
 from reports.data.arrays import Mask
-from reports.data.counters import CounterGrowth
+from reports.data.contract import CounterGrowth
 from reports.data.judged_time import inside
 from reports.data.lock_rows import LockRows
+from reports.findings.locks import Sampled, SampledRows
 
 _ROW = "row of "
 """InnoDB's totals cover row locks only: no table, metadata or user-level locks."""
-_MATTERS = 0.1
-"""Difference, as a share of the larger figure, from which on a doubt is reported."""
-
-
-@dataclass(frozen=True)
-class SampledRows:
-    """Sampled row lock waits that ended while totals were read. `edge_s`: the part that ended so near to the first or
-    last reading that the server may have counted it on the other side."""
-
-    total: Sampled
-    period_s: float
-    edge_s: float
-
-    @property
-    def seconds(self) -> float:
-        return self.total.seconds
-
-    @property
-    def interval_s(self) -> tuple[float, float]:
-        """The 95 % interval."""
-        low, high = self.total.interval_s(self.period_s)
-        return max(low - self.edge_s, 0.0), high + self.edge_s
 
 
 def sampled_rows(ledger: LockLedger, counted: Mapping[str, CounterGrowth]) -> dict[str, SampledRows]:
@@ -87,18 +65,3 @@ def sampled_together(
         longest_s = max(before.period_s, entry.period_s)
         whole[name] = SampledRows(before.total + entry.total, longest_s, before.edge_s + entry.edge_s)
     return whole
-
-
-def counted_wait_s(counted: CounterGrowth) -> tuple[float, float] | None:
-    """Lower and upper bound: the server truncates each wait to whole milliseconds. None: not counted."""
-    waited_ms, waits = (counted.grown.get(name) for name in ("lock_wait_ms", "lock_waits"))
-    return None if waited_ms is None or waits is None else (waited_ms / 1e3, (waited_ms + waits) / 1e3)
-
-
-def disagree(counted: CounterGrowth, sampled: SampledRows) -> bool:
-    """Whether the two differ by more than their errors and chance explain, and by enough to matter."""
-    total_s = counted_wait_s(counted)
-    if total_s is None:
-        return False
-    (least, most), (low, high) = total_s, sampled.interval_s
-    return (low > most or high < least) and abs(sampled.seconds - most) > _MATTERS * max(sampled.seconds, most)

@@ -1,43 +1,15 @@
 """Durations of lock waits: timed waits by length, waits that could not be timed as a total."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from reports.analysis.locks.ledger import LockLedger, WaitSource, together_known
-from reports.analysis.locks.sampled import Sampled, sampled
-from reports.data.arrays import Floats, Mask
+from reports.analysis.locks.sampled import sampled
+from reports.data.arrays import Mask
 from reports.data.judged_time import touching
 from reports.data.lock_rows import LockRows
-
-EDGES_S: Floats = np.geomspace(1e-4, 1e3, 71)
-"""Ten bins for each power of ten; shorter and longer waits count in the first and last."""
-
-
-@dataclass(frozen=True)
-class WaitDurations:
-    """Waits that began in the judged stages, all rounds together.
-
-    `counts` are timed waits between the `edges_s` (one more than counts, evenly spread over the logarithm). Where there
-    is a `threshold_s`, a server's log timed longer waits; `below` are those that were too short for it. `sampled` are
-    all other untimed waits, of any length: of databases without such a log and of gaps in the log, with which the
-    threshold applies `in_part`. `open` waits were not observed to end. `known` None: lock waits were not observed.
-    """
-
-    known: str | None = None
-    threshold_s: float | None = None
-    edges_s: Floats = field(default_factory=lambda: EDGES_S)
-    counts: Floats = field(default_factory=lambda: np.zeros(len(EDGES_S) - 1))
-    below: Sampled = field(default_factory=Sampled)
-    sampled: Sampled = field(default_factory=Sampled)
-    open: int = 0
-    in_part: bool = False
-    period_s: float | None = None
-    """The sampling period; None without sampling."""
-
-    def interval_s(self, part: Sampled) -> tuple[float, float] | None:
-        return None if self.period_s is None else part.interval_s(self.period_s)
+from reports.findings.locks import EDGES_S, Sampled, WaitDurations
 
 
 def durations_of(ledger: LockLedger) -> WaitDurations:

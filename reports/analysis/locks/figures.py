@@ -4,19 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.analysis.causes.request_states import OverTime, over_time_together
-from reports.analysis.causes.responses import CauseFindings, OperationResponses, RunCauses, run_causes, splits_together
-from reports.analysis.endings import Endings, endings, endings_together
-from reports.analysis.locks.blame import Blame, blame_of, blame_together
-from reports.analysis.locks.counted_waits import SampledRows, sampled_rows, sampled_together
-from reports.analysis.locks.durations import WaitDurations, durations_of, durations_together
-from reports.analysis.locks.ledger import read_ledger
-from reports.analysis.locks.waits import LockWaits, together, waits_of
-from reports.analysis.operations.columns import Axis
+from reports.analysis.causes.responses import RunCauses, run_causes, splits_together
+from reports.analysis.endings import endings, endings_together
+from reports.analysis.locks.attribution import attribute
+from reports.analysis.locks.blame import blame_of, blame_together
+from reports.analysis.locks.counted_waits import sampled_rows, sampled_together
+from reports.analysis.locks.durations import durations_of, durations_together
+from reports.analysis.locks.reading import read_ledger
+from reports.analysis.locks.waits import together, waits_of
+from reports.analysis.operations.columns import OperationResponses
 from reports.data.arrays import MISSING, Floats
-from reports.data.counters import CounterGrowth, counted, counted_together
-from reports.data.judged_time import length_ns
-from reports.data.memory import trim_memory
-from reports.data.runs import StudyRun
+from reports.data.contract import CounterGrowth, StudyRun, length_ns
+from reports.data.counters import counted, counted_together
+from reports.data.tables import trim_memory
+from reports.findings.causes import CauseFindings
+from reports.findings.locks import Blame, LockWaits, SampledRows, WaitDurations
+from reports.findings.operations import Axis
+from reports.findings.transactions import Endings
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def lock_figures(
 
 def _round(run: StudyRun, axis: Axis, responses: Mapping[str, OperationResponses]) -> _Round:
     ledger = read_ledger(run)
-    attributions = [part.attribution() for part in ledger.parts]
+    attributions = [attribute(part.rows, part.held) for part in ledger.parts]
     trim_memory()
     totals = counted(run)
     exemplars = {

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from reports.analysis.locks.ledger import LockHolders
 from reports.data.arrays import Ints, Mask
 from reports.data.interval_index import IntervalIndex, Pairs, running_max
 from reports.data.lock_rows import LockRows
@@ -16,21 +16,6 @@ _LONGEST = 16
 """Sessions in a chain from which on it is treated as a cycle."""
 _MOST = 4_000_000
 """Pieces of chains from which on the roots in the rows are used."""
-
-Places = npt.NDArray[np.int16]
-
-
-@dataclass(frozen=True)
-class LockHolders:
-    """The holders of the lock of each queue over time. `queue` is that of each wait. `intervals` are the times of
-    holding; `direct` (the holder), `root` (its root blocker at that time) and `depth` are in their order. Parts of a
-    wait without an interval use the wait's own row."""
-
-    queue: Ints | Places
-    intervals: IntervalIndex
-    direct: Ints | Places
-    root: Ints | Places
-    depth: Ints
 
 
 def writer_lock_holders(rows: LockRows, transactions: Transactions) -> LockHolders:

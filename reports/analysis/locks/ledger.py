@@ -1,25 +1,52 @@
 """A run's lock waits: the rows, the holders of the locks, and the source of each database's waits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from loadtests.engines import is_single_threaded
-from loadtests.records.probe_coverage import Tick
-from loadtests.records.vocabulary import KNOWN
-from reports.analysis.locks.attribution import Attribution, attribute
-from reports.analysis.locks.holders import LockHolders, queued_lock_holders, writer_lock_holders
-from reports.data.calibration import doubted
+from reports.data.arrays import Ints
+from reports.data.contract import StudyRun, Window, merged
 from reports.data.density import pieces
-from reports.data.judged_time import Window, inside, merged, overlap_ns
-from reports.data.lock_rows import LockRows, observed_rows, pod_rows
-from reports.data.probe_samples import log_gaps, log_samples, sampling, ticks_of, too_blind
-from reports.data.runs import StudyRun, table
-from reports.data.transactions import Transactions, engine, read_transactions
+from reports.data.interval_index import IntervalIndex
+from reports.data.judged_time import overlap_ns
+from reports.data.lock_rows import LockRows
+from reports.data.transactions import Transactions
+
+Places = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class LockHolders:
+    """The holders of the lock of each queue over time. `queue` is that of each wait. `intervals` are the times of
+    holding; `direct` (the holder), `root` (its root blocker at that time) and `depth` are in their order. Parts of a
+    wait without an interval use the wait's own row."""
+
+    queue: Ints | Places
+    intervals: IntervalIndex
+    direct: Ints | Places
+    root: Ints | Places
+    depth: Ints
+
+
+class Kind(NamedTuple):
+    """The key by which waits are summed."""
+
+    database: str
+    waiter: str
+    object: str
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Seconds of waits of judged stages by kind and holder: `direct` by the holder of the lock at that moment,
+    `root` by the root blocker; `depth` by database and length of the chain."""
+
+    direct: Mapping[tuple[Kind, str], float]
+    root: Mapping[tuple[Kind, str], float]
+    depth: Mapping[tuple[str, int], float]
 
 
 @dataclass(frozen=True)
@@ -51,9 +78,6 @@ class SourceWaits:
     rows: LockRows
     held: LockHolders
 
-    def attribution(self) -> Attribution:
-        return attribute(self.rows, self.held)
-
     def holders(self) -> npt.NDArray[np.int16]:
         """The holder of the lock in the middle of each wait."""
         rows, held = self.rows, self.held
@@ -82,70 +106,3 @@ class LockLedger:
 
 def together_known(words: list[str]) -> str:
     return " and ".join(sorted({one for word in words for one in word.split(" and ")}))
-
-
-def read_ledger(run: StudyRun) -> LockLedger:
-    """Waits for the write lock as timed by the pod; for other databases, waits seen by the observer."""
-    transactions = read_transactions(run)
-    timed = transactions.timed
-    parts = []
-    if timed.any():
-        selected = transactions if timed.all() else transactions.where(timed)
-        rows = pod_rows(run, selected, np.flatnonzero(timed))
-        parts.append(SourceWaits(rows, writer_lock_holders(rows, selected)))
-    rows = observed_rows(run, transactions)
-    if len(rows):
-        parts.append(SourceWaits(rows, queued_lock_holders(rows, transactions)))
-    pods = {transactions.databases[code] for code in np.unique(transactions.database[timed])}
-    return LockLedger(run, transactions, tuple(parts), _sources(run, pods, rows))
-
-
-def _sources(run: StudyRun, pods: set[str], rows: LockRows) -> dict[str, WaitSource]:
-    sources = {name: WaitSource("pod") for name in sorted(pods)}
-    ticks = table(run.directory, "ticks")
-    others = [name for name in _databases(run, rows) if name not in pods]
-    for name in others or ([] if pods else [engine(run)]):
-        sources[name] = _observed(run, name, rows, ticks)
-    return {name: WaitSource(None) if doubted(run, name) else source for name, source in sources.items()}
-
-
-def _databases(run: StudyRun, rows: LockRows) -> list[str]:
-    watched = table(run.directory, "resources").filter(pc.field("role") == "database")["name"]
-    seen = {rows.databases[code] for code in np.unique(rows.database)}
-    probed = run.manifest.get("lock_sources") or {}
-    return sorted({*seen, *probed, *(str(name) for name in pc.unique(watched).to_pylist())})
-
-
-def _observed(run: StudyRun, name: str, rows: LockRows, all_ticks: pa.Table) -> WaitSource:
-    ticks = ticks_of(all_ticks, name)
-    period_s, seeing = sampling(ticks)
-    selected = rows.database == rows.databases.index(name) if name in rows.databases else np.zeros(len(rows), np.bool_)
-    if (not seeing and not selected.any()) or too_blind(run, ticks):
-        return WaitSource(None)
-    source = (run.manifest.get("lock_sources") or {}).get(name) or {}
-    declared = set(source.get("known") or ())
-    if declared == {"counter"} and not selected.any():
-        # Totals do not identify the waiters. An engine without locks needs nothing else.
-        return WaitSource("counter", period_s) if _without_locks(ticks) else WaitSource(None)
-    log = _log(run, source.get("threshold_ns"), log_samples(all_ticks, name)) if "event" in declared else None
-    # A declared source counts only where it was read in judged time.
-    seen = selected & rows.judged if declared else selected
-    words = {
-        *(KNOWN[code] for code in np.unique(rows.known[seen])),
-        *(declared - {"event"}),
-        *(["event"] if log else []),
-    }
-    return WaitSource(together_known(list(words - {"counter"})) or "sampled", period_s, log)
-
-
-def _log(run: StudyRun, threshold_ns: object, samples: Sequence[Tick]) -> Log | None:
-    read_ns = np.array([sample.started_ns for sample in samples if sample.error is None], dtype=np.int64)
-    if not inside(read_ns, run.judged).any():
-        return None
-    threshold_s = threshold_ns / 1e9 if isinstance(threshold_ns, int | float) else None
-    return Log(threshold_s, log_gaps(samples, run.ended_ns))
-
-
-def _without_locks(ticks: pa.Table) -> bool:
-    names = {str(probe).partition(":")[0] for probe in pc.unique(ticks["probe"]).to_pylist()}
-    return any(is_single_threaded(name) for name in names)

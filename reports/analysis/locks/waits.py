@@ -1,72 +1,18 @@
 """Lock waits by waiter and holder, and how they are known."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from reports.analysis.locks.attribution import Attribution
-from reports.analysis.locks.ledger import LockLedger, SourceWaits, WaitSource, read_ledger, together_known
-from reports.analysis.locks.sampled import Sampled, sampled
-from reports.analysis.operations.columns import Axis
+from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, WaitSource, together_known
+from reports.analysis.locks.sampled import sampled
+from reports.analysis.rounds import mean_over_time
 from reports.data.arrays import Floats, Ints
+from reports.data.contract import StudyRun
 from reports.data.density import density
-from reports.data.runs import StudyRun
-
-__all__ = ["LockWaits", "read_waits", "together", "waits_of"]
-
-
-@dataclass
-class LockWaits:
-    """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when they were not observed.
-
-    `seconds` counts waits that began in judged stages, by (waiter, root blocker); `sampled` is the sampled part of it,
-    by waiter.
-    `sessions` is the mean number of sessions waiting in each bin of the whole run, by waiter.
-    """
-
-    known: str | None
-    period_s: float | None = None
-    seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    waits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    sampled: dict[str, Sampled] = field(default_factory=lambda: defaultdict(Sampled))
-    sessions: dict[str, Floats] = field(default_factory=dict)
-    stages: Floats = field(default_factory=lambda: np.zeros(0))
-    """The mean number of sessions waiting in each stage: seconds waited in each second."""
-    databases: dict[str, "LockWaits"] = field(default_factory=dict)
-    """The same by database; empty in each of these."""
-
-    @property
-    def total_s(self) -> float:
-        return sum(self.seconds.values())
-
-    @property
-    def by_sampling(self) -> bool:
-        """Whether at least a part was sampled."""
-        return self.known is not None and "sampled" in self.known
-
-    def of(self, waiter: str) -> float:
-        return sum(s for (w, _), s in self.seconds.items() if w == waiter)
-
-    def behind(self, waiter: str) -> list[tuple[str, float]]:
-        """Holders that it waited behind, with seconds, the longest first."""
-        found = [(holder, s) for (w, holder), s in self.seconds.items() if w == waiter and s > 0]
-        return sorted(found, key=lambda pair: -pair[1])
-
-    def interval_s(self, waiter: str) -> tuple[float, float] | None:
-        """The 95 % interval of an at least partly sampled figure; timed parts are exact. None where all was timed."""
-        if not self.by_sampling or self.period_s is None:
-            return None
-        by_samples = self.sampled.get(waiter, Sampled())
-        timed = max(self.of(waiter) - by_samples.seconds, 0.0)
-        low, high = by_samples.interval_s(self.period_s)
-        return timed + low, timed + high
-
-
-def read_waits(run: StudyRun, axis: Axis) -> LockWaits:
-    ledger = read_ledger(run)
-    return waits_of(ledger, [part.attribution() for part in ledger.parts], axis)
+from reports.findings.locks import LockWaits
+from reports.findings.operations import Axis
 
 
 def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis) -> LockWaits:
@@ -142,17 +88,6 @@ def _averaged(runs: Sequence[StudyRun], rounds: Sequence[LockWaits], axis: Axis)
     for part in rounds:
         _count_in(whole, part)
     whole.sessions = mean_over_time(runs, [part.sessions for part in rounds], axis)
-    return whole
-
-
-def mean_over_time(runs: Sequence[StudyRun], rounds: Sequence[Mapping[str, Floats]], axis: Axis) -> dict[str, Floats]:
-    """The mean of the rounds in each bin, over the time that each lasted."""
-    widths = [axis.widths_s(run) for run in runs]
-    lasted = np.maximum(np.sum(widths, axis=0), 1e-9)
-    whole: dict[str, Floats] = {}
-    for part, width in zip(rounds, widths, strict=True):
-        for name, seen in part.items():
-            whole[name] = whole.get(name, np.zeros(axis.count)) + seen * width / lasted
     return whole
 
 

@@ -1,16 +1,17 @@
 """Exemplars: the operations around a percentile, whose split by cause explains it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
 from loadtests.records.vocabulary import OUTCOMES
-from reports.analysis.operations.columns import MeasureColumn, RequestIdentity
-from reports.analysis.operations.statistics import PERCENTILES, Estimate, rank_of
+from reports.analysis.operations.columns import Exemplars, ExemplarsByFigure, MeasureColumn, RequestIdentity
+from reports.analysis.operations.statistics import PERCENTILES, rank_of
 from reports.data.arrays import Ints
+from reports.findings.operations import Estimate
 
 NEAREST_SHARE = 0.01
 AT_LEAST = 20
@@ -19,21 +20,6 @@ OF_MEAN = 5_000
 """Exemplars of the mean in each run, evenly spread."""
 _COUNTED = tuple(OUTCOMES.index(name) for name in ("ok", "unknown"))
 _FIGURES = ("p50", "p95", "p99")
-
-
-@dataclass(frozen=True)
-class Exemplars:
-    """Operations of one run, one array per column, times in ns. Each stands for `worth` operations."""
-
-    key: npt.NDArray[np.uint64]
-    planned: Ints
-    started: Ints
-    ended: Ints
-    worth: float = 1.0
-
-
-ExemplarsByFigure = Mapping[str, Mapping[str, Exemplars]]
-"""Figure → run → operations around it; for the mean, a sample of all."""
 
 
 def exemplars(

@@ -6,63 +6,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
-from reports.analysis.causes.responses import OperationResponses
-from reports.analysis.operations.columns import FROM_CAUSE, FROM_STAMP, MEASURES, Axis, Gathered, MeasureColumn
+from reports.analysis.operations.columns import MeasureColumn, OperationResponses
 from reports.analysis.operations.exemplars import exemplars
-from reports.analysis.operations.statistics import Bin, Estimate, Sample, by_bin, curve, percentile, percentiles, sample
-from reports.data.arrays import Floats, Ints
-from reports.data.runs import StudyRun
+from reports.analysis.operations.gathering import Gathered
+from reports.analysis.operations.statistics import Sample, by_bin, curve, percentile, percentiles, sample
+from reports.data.arrays import Ints
+from reports.data.contract import StudyRun
+from reports.findings.operations import (
+    FROM_CAUSE,
+    FROM_STAMP,
+    MEASURES,
+    STAGED,
+    Axis,
+    Estimate,
+    Measure,
+    StageMeasures,
+    StampClock,
+)
 
 _OK, _REFUSED, _FAIL, _UNKNOWN = (OUTCOMES.index(name) for name in ("ok", "refused", "fail", "unknown"))
-
-
-STAGED = ("chat.accept", "connection.create")
-"""Operations with figures for each stage."""
-
-
-@dataclass(frozen=True)
-class StageMeasures:
-    """One operation in one stage: counts by outcome, and percentiles in ns."""
-
-    outcomes: Mapping[str, int]
-    p50: Estimate | None
-    p99: Estimate | None
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One storage's figures of one operation, rounds pooled, over the judged stages. Durations in ns.
-
-    Percentiles cover operations that were done or whose end was not observed; failures and refusals are only counted.
-    """
-
-    name: str
-    outcomes: Mapping[str, int]
-    errors: Mapping[str, int]
-    rate_per_s: float | None
-    response: Mapping[str, Estimate | None]
-    service: Mapping[str, Estimate | None]
-    rounds: Mapping[str, Mapping[str, Estimate | None]]
-    """The response's figures by run."""
-    waited_s: float
-    """Sum of all responses, refusals included."""
-    client_backlog_s: float
-    """Its client backlog: the time before they began, in which the user was still in an earlier call."""
-    curve: tuple[list[float], list[int]]
-    over_time: Sequence[Bin | None]
-    failed: Floats
-    """Failed or unknown attempts planned in each bin, all rounds together."""
-    good: int | None
-    """Attempts that ended ok within the limit of the operation; None without a limit."""
-    stages: Sequence[StageMeasures]
-    """By the stages of the run; empty for operations not in `STAGED`."""
-    unknown: str = ""
-    """Why only the number of attempts is known."""
-
-    @property
-    def n(self) -> int:
-        """Attempts: a refusal is an answer, and apart."""
-        return sum(n for outcome, n in self.outcomes.items() if outcome != "refused")
 
 
 @dataclass(frozen=True)
@@ -94,22 +56,22 @@ def measured(
             continue
         operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
         errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
-        unknown = _unknown(name, gathered)
-        whole[name] = _measure(pool, name, columns, errors.sum(axis=0), unknown)
+        clock = _unreliable_clock(name, gathered)
+        whole[name] = _measure(pool, name, columns, errors.sum(axis=0), clock)
         if name in OPERATIONS and name not in PUSHES:
             responses[name] = _responses(pool, whole[name], columns, gathered)
         apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
             selected = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
             if selected:
-                by_pod[pod][name] = _measure(pool, name, selected, errors[place], unknown)
+                by_pod[pod][name] = _measure(pool, name, selected, errors[place], clock)
     return whole, by_pod, responses
 
 
-def _unknown(name: str, gathered: Sequence[Gathered]) -> str:
+def _unreliable_clock(name: str, gathered: Sequence[Gathered]) -> StampClock | None:
     if name != FROM_STAMP:
-        return ""
-    return next((g.stamp_clock.words for g in gathered if not g.stamp_clock.usable), "")
+        return None
+    return next((g.stamp_clock for g in gathered if not g.stamp_clock.usable), None)
 
 
 def _responses(
@@ -130,9 +92,15 @@ def _responses(
     )
 
 
-def _measure(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints, unknown: str) -> Measure:
+def _measure(
+    pool: MeasurePool,
+    name: str,
+    columns: Mapping[str, MeasureColumn],
+    errors: Ints,
+    unreliable_clock: StampClock | None,
+) -> Measure:
     measure = _figures(pool, name, columns, errors)
-    if not unknown:
+    if unreliable_clock is None:
         return measure
     nothing: dict[str, Estimate | None] = dict.fromkeys(measure.response)
     return replace(
@@ -145,7 +113,7 @@ def _measure(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn],
         curve=([], []),
         over_time=[None] * len(measure.over_time),
         good=None,
-        unknown=unknown,
+        unreliable_clock=unreliable_clock,
     )
 
 

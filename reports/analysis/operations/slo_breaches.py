@@ -1,6 +1,6 @@
 """SLIs of pods: attempts and bad attempts a second → the times in which too many of them were bad."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,7 @@ import numpy as np
 from loadtests.records.files import UnreadableError
 from loadtests.records.vocabulary import OUTCOMES
 from reports.data.arrays import Codes, Floats, Ints
-
-SLIS: tuple[str, ...] = ("connection.create", "subscription.create", "chat.accept")
-"""Operations whose failure users notice immediately."""
-LIMITS_S: Mapping[str, float] = {"connection.create": 0.5, "subscription.create": 0.25, "chat.accept": 0.3}
-"""Default time within which an attempt is good: the limits of `scenarios/objectives.yaml`."""
+from reports.findings.slis import BREACH_RULE, SLIS, BreachRule
 
 MOST_POD_SECONDS = 8_000_000
 """Enough for 200 pods over 11 hours; the counts take 48 bytes for each."""
@@ -47,28 +43,6 @@ class SliCounts:
 WIDTHS_S: tuple[int, ...] = (1, 2, 5)
 _MOSTLY = 0.9
 """Share of bins that must hold enough attempts to be known; otherwise the next width is used."""
-
-
-@dataclass(frozen=True)
-class BreachRule:
-    """When a breach begins and ends. A bin with fewer than `least` attempts is unknown and does neither."""
-
-    least: int = 5
-    starts: float = 0.2
-    """A breach begins with the first of `in_a_row` known bins that each have a larger share of bad attempts ..."""
-    ends: float = 0.1
-    """... and ends with the first of `in_a_row` known bins that each have no larger share than this."""
-    in_a_row: int = 2
-
-    def __str__(self) -> str:
-        return (
-            f"a breach begins with the first of {self.in_a_row} bins in a row in each of which more than "
-            f"{self.starts:.0%} of the attempts are bad, and ends with the first of {self.in_a_row} in a row in which "
-            f"no more than {self.ends:.0%} are; a bin of fewer than {self.least} attempts is unknown and is skipped"
-        )
-
-
-BREACH_RULE = BreachRule()
 
 
 @dataclass(frozen=True)
@@ -128,14 +102,3 @@ def widened(counts: Ints, width: int) -> Ints:
     pods, seconds = counts.shape
     padded = np.pad(counts, ((0, 0), (0, -seconds % width)))
     return np.asarray(padded.reshape(pods, padded.shape[1] // width, width).sum(axis=2), dtype=np.int64)
-
-
-def joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same time in spans that do not overlap."""
-    out: list[tuple[float, float]] = []
-    for begin, end in sorted(spans):
-        if out and begin <= out[-1][1]:
-            out[-1] = out[-1][0], max(out[-1][1], end)
-        else:
-            out.append((begin, end))
-    return out

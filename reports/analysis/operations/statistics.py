@@ -4,31 +4,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import ceil
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, bdtrik
 
 from reports.data.arrays import Ints, Mask
+from reports.findings.operations import CONFIDENCE, Bin, Estimate
 
 PERCENTILES: tuple[tuple[str, float], ...] = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
-CONFIDENCE = 0.95
 _BLUR = 1.01
 """A percentile that censored rows could move by less than one per cent is shown as it is."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure in ns with its confidence interval. `at_least`: it falls among waits whose end was not observed.
-
-    None in `low` or `high`: too few rows to bound it on that side.
-    """
-
-    value: int
-    low: int | None = None
-    high: int | None = None
-    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,21 +101,6 @@ def curve(rows: Sample, points: int = 240) -> tuple[list[float], list[int]]:
         return [], []
     above = np.unique(np.geomspace(1, rows.n, min(points, rows.n)).round().astype(np.int64))[::-1]
     return (above / rows.n).tolist(), rows.least[rows.n - above].tolist()
-
-
-class Bin(NamedTuple):
-    """Rows of one bin of time, durations in ns. `at_least`: which of p50, p95, p99 fall among cut-off waits."""
-
-    n: int
-    p50: int
-    p95: int
-    p99: int
-    at_least: tuple[bool, bool, bool] = (False, False, False)
-
-    @property
-    def percentiles(self) -> tuple[Estimate, Estimate, Estimate]:
-        p50, p95, p99 = self.at_least
-        return Estimate(self.p50, at_least=p50), Estimate(self.p95, at_least=p95), Estimate(self.p99, at_least=p99)
 
 
 def by_bin(durations: Ints, censored: Mask, bins: npt.NDArray[np.int16], count: int) -> list[Bin | None]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from reports.analysis.findings import Measure
 from reports.data.arrays import Floats
+from reports.findings.operations import Measure
 from reports.page.plots.style import SeriesStyle
 
 AT_LEAST = "^"

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings
+from reports.findings.study import Findings
 from reports.page.plots.style import SeriesStyle, inks, storage_styles, styled
 
 Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]

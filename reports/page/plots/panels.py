@@ -4,7 +4,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.analysis.findings import Findings
+from reports.findings.study import Findings
 from reports.page.plots.style import PAGE_IN, SeriesStyle, figure, short
 from reports.page.plots.time_axis import mark
 

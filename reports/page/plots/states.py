@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reports.analysis.findings import Findings, StorageFindings
-from reports.analysis.sessions import CLASSES, State
 from reports.data.arrays import Floats
+from reports.findings.resources import CLASSES, State
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CLASS_STYLES, SeriesStyle, shades, short
 
 OTHERS = "others"

@@ -13,8 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 
 from loadtests.engines import ENGINES, Dash
 from loadtests.storagenames import short_names
-from reports.analysis.causes.splits import CLIENT_BACKLOG
-from reports.data.lock_rows import NO_HOLDER
+from reports.data.contract import NO_HOLDER
+from reports.findings.causes import CLIENT_BACKLOG
 from reports.text.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
@@ -83,7 +83,6 @@ ROLE_STYLES = {
     "observer": SeriesStyle("#7b5ea7", "#b79be6", (0, (1, 1.4))),
 }
 
-
 SERIES_STYLES = (
     SeriesStyle("#c03d3e", "#f07a6f"),
     SeriesStyle("#d08a12", "#f0bf6a", (0, (6, 1.6))),
@@ -94,7 +93,6 @@ SERIES_STYLES = (
     SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4))),
 )
 """For pods and databases, in the order shown; after the last one they repeat."""
-
 
 _TINTS = (-0.32, 0.0, 0.28, 0.48, 0.64)
 """From a fuller colour to a paler one: below zero towards the ink, above towards the paper."""

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from reports.analysis.findings import StorageFindings
-from reports.data.judged_time import RunStage
-from reports.data.runs import StudyRun
-from reports.data.timeline import TimelineEvent
+from reports.data.contract import RunStage, StudyRun, TimelineEvent
+from reports.findings.study import StorageFindings
 from reports.page.plots.style import ACTED, INK, MUTED, PAPER, SHADE, WRONG, short
 from reports.text.wording import FAILED
 

@@ -1,36 +1,19 @@
 """A study's figures: small values only, independent of the number of rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
-from loadtests.records.files import UnreadableError
-from loadtests.records.shapes import MOST_PODS
-from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
-from reports.analysis.blast import Blast, blast
-from reports.analysis.causes.responses import CauseFindings
-from reports.analysis.endings import Endings
-from reports.analysis.locks.blame import Blame
-from reports.analysis.locks.counted_waits import SampledRows
-from reports.analysis.locks.durations import WaitDurations
-from reports.analysis.locks.figures import lock_figures
-from reports.analysis.locks.waits import LockWaits
-from reports.analysis.operations.columns import FROM_STAMP, Axis, axis_for, gather
-from reports.analysis.operations.measures import Measure, MeasurePool, StageMeasures, measured
-from reports.analysis.operations.slo_breaches import LIMITS_S
-from reports.analysis.resources import ResourceUsage, read_usage
-from reports.analysis.sessions import SessionActivity, read_sessions
+from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.data.arrays import Floats, Ints
-from reports.data.calibration import Calibrated, read_calibration
-from reports.data.comparability import durability
-from reports.data.counters import CounterGrowth
-from reports.data.labels import labels
-from reports.data.memory import trim_memory
-from reports.data.runs import StudyRun, orphans
-
-__all__ = ["Findings", "Measure", "StageMeasures", "StorageFindings", "find", "pooled"]
+from reports.data.contract import Calibrated, CounterGrowth, StudyRun
+from reports.findings.causes import CauseFindings
+from reports.findings.locks import Blame, LockWaits, SampledRows, WaitDurations
+from reports.findings.operations import FROM_STAMP, Axis, Measure
+from reports.findings.resources import ResourceUsage, SessionActivity
+from reports.findings.slis import Blast
+from reports.findings.transactions import Endings
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ class StorageFindings:
 
     def per_s(self, counts: Floats) -> Floats:
         """Counts of all rounds in each bin → rates per second."""
-        return _per_s(counts, self.bin_s)
+        return rates_per_s(counts, self.bin_s)
 
     @property
     def acted(self) -> bool:
@@ -140,60 +123,5 @@ class Findings:
         return [(s, s.measures[measure]) for s in self.storages if measure in s.measures]
 
 
-def find(
-    study: str, runs: Sequence[StudyRun], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
-) -> Findings:
-    """Read every run that counts, one storage after another. `limits_s` overrides the default limits."""
-    axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
-    storages = dict.fromkeys(run.storage for run in runs)
-    named = labels(runs)
-    found = tuple(_storage(name, named[name], pooled(runs, name), axis, limits) for name in storages)
-    return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from)
-
-
-def pooled(runs: Sequence[StudyRun], storage: str) -> list[StudyRun]:
-    """The runs that a storage's figures come from: the completed ones, or all without a completed one."""
-    selected = [run for run in runs if run.storage == storage]
-    return [run for run in selected if run.completed] or selected
-
-
-def _storage(
-    storage: str, label: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mapping[str, float]
-) -> StorageFindings:
-    pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
-    if len(pods) > MOST_PODS:
-        raise UnreadableError(f"the runs of {storage!a} have {len(pods):,} pods; the most is {MOST_PODS}")
-    gathered = [gather(run, axis, pods, limits_s) for run in runs]
-    judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
-    bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
-    planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
-    whole, by_pod, responses = measured(MeasurePool(runs, axis, judged_s, limits_s, pods), gathered)
-    trim_memory()
-    locks = lock_figures(runs, axis, responses, [g.under_way for g in gathered])
-    return StorageFindings(
-        storage,
-        label,
-        tuple(runs),
-        judged_s,
-        whole,
-        by_pod,
-        tuple(blast(r, pods, g.slis) for r, g in zip(runs, gathered, strict=True)) if len(pods) > 1 else (),
-        locks.waits,
-        read_usage(runs, axis),
-        read_sessions(runs, axis),
-        bin_s,
-        _per_s(planned, bin_s),
-        {name: _per_s(ended[:, code], bin_s) for code, name in enumerate(OUTCOMES)},
-        orphans(runs),
-        locks.causes,
-        locks.blame,
-        locks.durations,
-        tuple(row for run in runs for row in read_calibration(run)),
-        locks.counted,
-        locks.sampled,
-        locks.endings,
-    )
-
-
-def _per_s(counts: Ints | Floats, bin_s: Floats) -> Floats:
+def rates_per_s(counts: Ints | Floats, bin_s: Floats) -> Floats:
     return np.divide(counts, bin_s, out=np.zeros(len(counts)), where=bin_s > 0)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadtests.storagenames import LOCKINGS, short_names
-from reports.analysis.findings import Findings, StorageFindings
+from reports.findings.study import Findings, StorageFindings
 
 COSTS: Mapping[str, str] = {
     "waited_s": "lock-wait seconds per 1,000 accepts",

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from reports.analysis.findings import StageMeasures, StorageFindings
 from reports.data.arrays import Floats
-from reports.data.runs import StudyRun
-from reports.data.timeline import TimelineEvent
+from reports.data.contract import StudyRun, TimelineEvent
+from reports.findings.operations import StageMeasures
+from reports.findings.study import StorageFindings
 
 _NOTHING = StageMeasures({"ok": 0, "refused": 0, "fail": 0, "unknown": 0}, None, None)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadtests.engines import is_single_threaded
-from reports.data.counters import CounterGrowth
+from reports.data.contract import CounterGrowth
 
 _CARRIERS = frozenset({"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "exec"})
 """Commands that run other commands, which are counted as well."""

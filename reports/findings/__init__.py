@@ -1,0 +1,1 @@
+"""Types of findings: the contract between what computes figures and what shows them. Small values only."""
