@@ -9,6 +9,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,8 @@ from loadtests.servers.registry import create_server
 _MARK = "LOADTESTS_TEST_SESSION"
 _LEFT = pytest.StashKey[list[str]]()
 _LEFT_BY_WORKER = "left behind"
+_WAITING = {"calibration", "drivers", "ledger", "pod", "probes", "servers", "storage"}
+"""Folders whose tests wait for database servers more than they work."""
 
 settings.register_profile("any-host", deadline=None)  # how long an example takes says something of the host only
 settings.load_profile("any-host")
@@ -146,9 +150,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Workers begin with whole runs: of a module of those that comes last, the others would wait for the end."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    """Modules with whole runs come first in a worker: a worker that came to one last would keep the others waiting.
+
+    Then modules that wait for servers and disks take turns with others, which use the cores meanwhile.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    runs, waiting, computing = [], [], []
+    for path, tests in modules.items():
+        has_runs = any(test.get_closest_marker("e2e") for test in tests)
+        (runs if has_runs else waiting if path.parent.name in _WAITING else computing).append(tests)
+    turns = chain.from_iterable(zip_longest(waiting, computing, fillvalue=[]))
+    items[:] = chain.from_iterable([*runs, *turns])
 
 
 @pytest.hookimpl(optionalhook=True)
