@@ -108,15 +108,21 @@ class Browser:
     def tab(self, url: str) -> Tab:
         request = urllib.request.Request(f"http://127.0.0.1:{self._port}/json/new?about:blank", method="PUT")
         with urllib.request.urlopen(request, timeout=30) as answer:
-            address = json.loads(answer.read())["webSocketDebuggerUrl"]
-        socket = self._opened.enter_context(connect(address, max_size=None, proxy=None))
+            target = json.loads(answer.read())
+        self._opened.callback(self._close_tab, target["id"])
+        socket = self._opened.enter_context(connect(target["webSocketDebuggerUrl"], max_size=None, proxy=None))
         tab = Tab(socket, self._directory)
         tab.size(DESKTOP)
         tab.open(url)
         return tab
 
     def close(self) -> None:
+        """Closes the tabs; others can be opened afterwards."""
         self._opened.close()
+
+    def _close_tab(self, target: str) -> None:
+        with suppress(OSError):  # of a tab that has crashed
+            urllib.request.urlopen(f"http://127.0.0.1:{self._port}/json/close/{target}", timeout=30).close()
 
 
 def chromium() -> str:
