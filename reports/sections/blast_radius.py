@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from reports.data.contract import TimelineEvent
-from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast
-from reports.findings.study import Findings
+from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast, Span
+from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
 from reports.page.plots.time_axis import mark_stages, number
 from reports.page.table import PageTable
@@ -176,6 +176,37 @@ def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
     return [at, after_another(found, pod), lasted, f"{worst.worst:.0%}", worst.sli, seen]
 
 
+def _summary(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {
+        "blast_radius": {
+            "limits_s": {name: findings.limits_s[name] for name in SLIS},
+            "limits_from": findings.limits_from or "defaults",
+            "rule": str(BREACH_RULE),
+            "runs": [_plain_blast(blast) for blast in storage.blasts],
+        }
+    }
+
+
+def _plain_blast(blast: Blast) -> dict[str, Any]:
+    pods = {pod.pod: _plain_pod(pod) for pod in blast.pods}
+    return {"run": blast.run.name, "words": words(blast), "since_s": blast.since_s, "pods": pods}
+
+
+def _plain_pod(pod: PodBlast) -> dict[str, Any]:
+    return {
+        "burnt": None if pod.unknown else bool(pod.spans),
+        "first_s": pod.first_s,
+        "burnt_s": pod.breached_s,
+        "seen": pod.seen,
+        "done_to_it": [event.number for event in pod.done_to_it],
+        "burns": [_plain_breach(span) for span in pod.spans],
+    }
+
+
+def _plain_breach(span: Span) -> dict[str, Any]:
+    return {"signal": span.sli, **{name: value for name, value in vars(span).items() if name != "sli"}}
+
+
 SECTION = Section(
     name="blast-radius",
     question="happened",
@@ -187,4 +218,5 @@ SECTION = Section(
     table=_table,
     timed=True,
     beside=(_table,),
+    summary=_summary,
 )

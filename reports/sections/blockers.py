@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.data.contract import NO_HOLDER, UNNAMED
+from reports.exports.plain import Pairs, waits_s
 from reports.findings.locks import Worst
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import INK, MUTED, SeriesStyle, contrast, figure, holder_name, short
@@ -17,8 +18,6 @@ from reports.page.table import PageTable, number
 from reports.sections.contract import Section, each
 from reports.text.phrases import behind
 from reports.text.wording import NONE, digits, duration
-
-Pairs = Mapping[tuple[str, str], float]
 
 _SHOWN = 6
 
@@ -390,6 +389,25 @@ def _blame_known(findings: Findings) -> bool:
     return all(s.blame.known is not None for s in findings.storages)
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    blame, waits = storage.blame, storage.waits
+    return {
+        "lock_waits": {
+            "known": waits.known or "unknown",
+            "sampling_period_s": waits.period_s if waits.by_sampling else None,
+            "seconds": waits_s(waits.seconds),
+        },
+        "blame": {
+            "known": blame.known or "unknown",
+            "direct": waits_s(blame.direct),
+            "root": waits_s(blame.root),
+            "depth_s": {str(depth): round(seconds, 6) for depth, seconds in sorted(blame.depth_s.items())},
+            "convoys": [vars(convoy) for convoy in blame.convoys],
+            "worst": [{**vars(wait), "chain": list(wait.chain)} for wait in blame.worst],
+        },
+    }
+
+
 SECTION = Section(
     name="who-waited-for-whom",
     question="blocked",
@@ -405,4 +423,5 @@ SECTION = Section(
     table=_table,
     beside=(_worst_table, _convoys_table),
     folded=(_worst_by_storage_table, _depths_table, _databases_table),
+    summary=_summary,
 )

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from reports.exports.figures import recorded_outcomes
+from reports.exports.plain import estimates_ms
 from reports.findings.operations import Measure
 from reports.findings.slis import SLIS
 from reports.findings.study import Findings, StorageFindings
@@ -139,6 +141,21 @@ def _operations_table(findings: Findings) -> PageTable:
     return PageTable("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True)
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {"pods": {pod: {name: _plain(m) for name, m in by.items()} for pod, by in storage.pods.items()}}
+
+
+def _plain(measure: Measure) -> dict[str, Any]:
+    """Without lock waits, which are known only for the storage as a whole."""
+    return {
+        "n": measure.n,
+        "outcomes": recorded_outcomes(measure),
+        "errors": dict(measure.errors),
+        "good": measure.good,
+        "response_ms": estimates_ms(measure.response),
+    }
+
+
 SECTION = Section(
     name="by-pod",
     question="happened",
@@ -153,4 +170,5 @@ SECTION = Section(
     table=_operations_table,
     timed=True,
     beside=(_table,),
+    summary=_summary,
 )

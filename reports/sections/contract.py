@@ -1,7 +1,8 @@
 """What a section of the page is: when it applies, its sentence, its plot, its tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -20,6 +21,7 @@ QUESTIONS = {
 
 Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]
 MakeTable = Callable[[Findings], PageTable]
+Summarise = Callable[[Findings, StorageFindings], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Section:
     timed: bool = False
     beside: Sequence[MakeTable] = ()
     folded: Sequence[MakeTable] = ()
+    summary: Summarise = lambda _findings, _storage: {}
+    """Its part of a storage in `summary.json`, also of a study that the section does not apply to."""
 
 
 def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:

@@ -7,13 +7,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from reports.findings.operations import FROM_STAMP, MEASURES
+from loadtests.records.vocabulary import PUSHES
+from reports.exports.figures import recorded_outcomes
+from reports.exports.plain import estimates_ms
+from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.sections.figures import SHOWN, title
 from reports.text.headline import ACCEPT
+from reports.text.phrases import clock_fault
 from reports.text.wording import value, with_interval
 
 _HERO = "chat.accept"
@@ -101,6 +105,39 @@ def _table(findings: Findings) -> PageTable:
     )
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {"operations": {name: _plain(storage, measure) for name, measure in storage.measures.items()}}
+
+
+def _plain(storage: StorageFindings, measure: Measure) -> dict[str, Any]:
+    return {
+        "n": measure.n,
+        "rate_per_s": measure.rate_per_s,
+        "outcomes": recorded_outcomes(measure),
+        "errors": dict(measure.errors),
+        "since": "stamp" if measure.name == FROM_STAMP else "cause" if measure.name == "event.deliver" else "planned",
+        "response_ms": estimates_ms(measure.response),
+        "service_ms": None if measure.name in (*PUSHES, FROM_STAMP) else estimates_ms(measure.service),
+        "p99_ms_by_run": estimates_ms({run: figures["p99"] for run, figures in measure.rounds.items()}),
+        "lock_wait_s_per_1000": _lock_wait(storage, measure.name),
+        "good": measure.good,
+        **_unknown(measure),
+    }
+
+
+def _unknown(measure: Measure) -> dict[str, str]:
+    clock = measure.unreliable_clock
+    return {} if clock is None else {"unknown": f"the clock of the stamps {clock_fault(clock)}"}
+
+
+def _lock_wait(storage: StorageFindings, operation: str) -> dict[str, Any] | None:
+    seconds = storage.lock_wait_per_1000_s(operation)
+    if seconds is None:
+        return None
+    low, high = storage.lock_wait_interval_s(operation) or (None, None)
+    return {"value": seconds, "low": low, "high": high, "known": storage.waits.known}
+
+
 SECTION = Section(
     name="distribution",
     question="time",
@@ -114,4 +151,5 @@ SECTION = Section(
     ),
     plot=draw,
     table=_table,
+    summary=_summary,
 )

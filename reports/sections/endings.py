@@ -11,7 +11,7 @@ from loadtests.engines import is_single_threaded
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
 from reports.data.contract import CounterGrowth
 from reports.findings.locks import SampledRows, counted_wait_s
-from reports.findings.redis_thread import Thread, threads
+from reports.findings.redis_thread import Thread, thread_of, threads
 from reports.findings.study import Findings, StorageFindings
 from reports.findings.transactions import LOST, Ended, endings_by_operation
 from reports.page.plots.style import INK, LOSS_STYLES, MUTED, SeriesStyle, beside, figure, short
@@ -285,6 +285,42 @@ def _slow_table(findings: Findings) -> PageTable:
     return PageTable(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    transactions = [
+        {"database": database, "operation": operation, **_plain_ended(entry)}
+        for (database, operation), entry in storage.endings.items()
+    ]
+    counted = {name: _plain_counted(entry, storage.sampled.get(name)) for name, entry in storage.counted.items()}
+    return {"counted": counted, "transactions": transactions or None}
+
+
+def _plain_ended(entry: Ended) -> dict[str, Any]:
+    return {"attempts": entry.attempts, "lost": entry.lost, "retries": entry.retries, "outcomes": dict(entry.outcomes)}
+
+
+def _plain_counted(entry: CounterGrowth, sampled: SampledRows | None) -> dict[str, Any]:
+    thread = thread_of(entry)
+    return {
+        "engine": entry.engine or None,
+        "known": "counter" if entry.seen_s else "unknown",
+        "seen": entry.seen,
+        "resets": entry.resets,
+        "growth": dict(entry.grown) if entry.seen_s else None,
+        "row_waits_s": counted_wait_s(entry) if entry.seen_s else None,
+        "row_waits_sampled": sampled and {"seconds": sampled.seconds, "interval_s": sampled.interval_s},
+        "thread": thread and _plain_thread(thread),
+    }
+
+
+def _plain_thread(thread: Thread) -> dict[str, Any]:
+    return {
+        "busy": [thread.low, thread.high],
+        "commands": [vars(command) for command in thread.commands],
+        "slow": [vars(slow) for slow in thread.slow],
+        "slow_unread": thread.unread,
+    }
+
+
 SECTION = Section(
     name="endings",
     question="blocked",
@@ -298,4 +334,5 @@ SECTION = Section(
     plot=draw,
     table=_table,
     beside=(_totals_table, _commands_table, _slow_table),
+    summary=_summary,
 )

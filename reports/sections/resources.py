@@ -81,6 +81,10 @@ def _table(findings: Findings) -> PageTable:
     return PageTable("Cores used and memory resident by role, mean of the rounds.", columns, rows)
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {"cpu_ms_per_operation": {role: storage.cpu_ms(role) for role in ("pod", "database")}}
+
+
 SECTION = Section(
     name="resources",
     question="cost",
@@ -93,4 +97,5 @@ SECTION = Section(
     plot=draw,
     table=_table,
     timed=True,
+    summary=_summary,
 )

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from reports.data.arrays import Floats
 from reports.data.contract import StudyRun
-from reports.findings.operations import Measure
+from reports.exports.plain import estimates_ms
+from reports.findings.operations import Measure, StageMeasures
 from reports.findings.phases import StudyPhase, phases
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import AT_LEAST
@@ -277,6 +278,26 @@ def _cell(figure: PhaseFigure, phase: StudyPhase, first: StudyPhase | None) -> s
     return f"{formatted(phase)} ×{digits(now / then)}"
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {"phases": [_plain_phase(phase) for phase in phases(storage)]}
+
+
+def _plain_phase(phase: StudyPhase) -> dict[str, Any]:
+    return {
+        **{"phase": phase.name, "judge": phase.judge, "starts_s": phase.starts_s, "lasted_s": phase.lasted_s},
+        "events": [event.number for event in phase.events],
+        "accept": _plain_stage(phase.accept),
+        "connect": _plain_stage(phase.connect),
+        "lock_wait_s_per_s": dict(phase.waiting),
+        "cores": {"pods": phase.pod_cores, "databases": dict(phase.cores)},
+        "orphans_swept": phase.swept,
+    }
+
+
+def _plain_stage(stage: StageMeasures) -> dict[str, Any]:
+    return {"outcomes": dict(stage.outcomes), "response_ms": estimates_ms({"p50": stage.p50, "p99": stage.p99})}
+
+
 SECTION = Section(
     name="story",
     question="happened",
@@ -293,6 +314,7 @@ SECTION = Section(
     table=_table,
     timed=True,
     beside=(_table,),
+    summary=_summary,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from reports.data.handshakes import handshakes
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.panels import panel_pairs
 from reports.page.plots.style import INK, MUTED, OUTCOME_STYLES, SeriesStyle
@@ -67,6 +68,18 @@ def _table(findings: Findings) -> PageTable:
     return PageTable(caption, ["storage", "from, s", "planned", *whats], rows)
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    found = handshakes(storage.pooled)
+    return {
+        "handshakes": {
+            "http_statuses": dict(found.judged),
+            "http_statuses_whole_run": dict(found.whole),
+            "details": [{"error": e, "detail": d, "count": n} for (e, d), n in found.details.items()],
+            "known": "workers" if found.exact else "unknown",
+        }
+    }
+
+
 SECTION = Section(
     name="throughput",
     question="cost",
@@ -80,4 +93,5 @@ SECTION = Section(
     plot=draw,
     table=_table,
     timed=True,
+    summary=_summary,
 )

@@ -236,6 +236,24 @@ def _sampled_lock_tables(d: WaitDurations, part: Sampled, *, shown: bool) -> str
     return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    d = storage.durations
+    bins = zip(d.edges_s[:-1].tolist(), d.edges_s[1:].tolist(), d.counts, strict=True)
+    return {
+        "wait_durations": {
+            "known": d.known or "unknown",
+            "threshold_s": d.threshold_s,
+            "timed": [{"from_s": low, "to_s": high, "waits": int(n)} for low, high, n in bins if n],
+            "threshold_in_part": d.in_part,
+            "below_threshold_s": d.below.seconds,
+            "below_threshold_interval_s": d.interval_s(d.below),
+            "sampled_s": d.sampled.seconds,
+            "sampled_interval_s": d.interval_s(d.sampled),
+            "open": d.open,
+        }
+    }
+
+
 SECTION = Section(
     name="wait-durations",
     question="blocked",
@@ -248,4 +266,5 @@ SECTION = Section(
     ),
     plot=draw,
     table=_table,
+    summary=_summary,
 )

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from loadtests.records.vocabulary import OPERATIONS
+from reports.exports.plain import Pairs, ranked
 from reports.findings.causes import CAUSES, FIGURES, Split, cause_label
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
@@ -189,6 +190,29 @@ def held_by(split: Split, most: int = 2) -> str:
     return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000) or NONE
 
 
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    causes = storage.causes
+    splits = {name: {f: _plain(s) for f, s in splits.items()} for name, splits in causes.splits.items()}
+    known = causes.known or "unknown"
+    return {"causes": {"known": known, "reason": causes.reason, "sentence": sentence(storage), "splits": splits}}
+
+
+def _plain(split: Split) -> dict[str, Any]:
+    return {
+        "value_ms": split.value_ns / 1e6,
+        "at_least": split.at_least,
+        "n": split.n,
+        "parts_ms": {cause: ns / 1e6 for cause, ns in split.parts.items()},
+        "lock_bounds_ms": split.bounds and [bound / 1e6 for bound in split.bounds],
+        "locks": _plain_locks(split.locks),
+        "locks_felt_through": {cause: _plain_locks(locks) for cause, locks in split.through.items()},
+    }
+
+
+def _plain_locks(locks: Pairs) -> list[dict[str, Any]]:
+    return [{"behind": holder, "on": on, "ms": ns / 1e6} for (holder, on), ns in ranked(locks)]
+
+
 SECTION = Section(
     name="where-the-time-went",
     question="time",
@@ -204,4 +228,5 @@ SECTION = Section(
     ),
     plot=draw,
     table=_table,
+    summary=_summary,
 )

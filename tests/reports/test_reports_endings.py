@@ -10,7 +10,6 @@ from waiting import only, ticks, transaction
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.exports.counted_summary import counted_summary
 from reports.findings.redis_thread import CommandUse, SlowCommand, Thread
 from reports.findings.transactions import Ended, endings_by_operation
 from reports.page.plots.style import storage_styles, styled
@@ -134,9 +133,9 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
 
 
 def test_summary_has_the_same_figures(compared):
+    findings = find("study", read_study(compared))
     optimistic, redis, sqlite = (
-        json.loads(json.dumps(counted_summary(s.counted, s.sampled, s.endings)))
-        for s in find("study", read_study(compared)).storages
+        json.loads(json.dumps(counted.SECTION.summary(findings, s))) for s in findings.storages
     )
     (row,) = optimistic["transactions"]
     assert (row["database"], row["operation"], row["lost"], row["retries"]) == ("postgres", ACCEPT, 10, 10)
