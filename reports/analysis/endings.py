@@ -9,7 +9,8 @@ from reports.data.arrays import Ints, Mask
 from reports.data.contract import StudyRun
 from reports.data.judged_time import inside
 from reports.data.transactions import OPERATION_NAMES, Transactions
-from reports.findings.transactions import LOST, NOTHING_ENDED, Ended, Endings, TransactionKind
+from reports.findings.pooling import summed
+from reports.findings.transactions import LOST, Ended, Endings, TransactionKind
 
 _LOST = [TRANSACTION_OUTCOMES.index(name) for name in LOST]
 
@@ -53,11 +54,8 @@ def endings_together(rounds: Sequence[Endings]) -> dict[TransactionKind, Ended]:
     """The sum of the rounds; empty when one of them is unknown."""
     if not all(rounds):
         return {}
-    kinds = dict.fromkeys(kind for found in rounds for kind in found)
-    return {
-        kind: sum((found[kind] for found in rounds if kind in found), NOTHING_ENDED)
-        for kind in sorted(kinds, key=_place)
-    }
+    found = summed(rounds)
+    return {kind: found[kind] for kind in sorted(found, key=_place)}
 
 
 def _place(kind: TransactionKind) -> tuple[str, int]:

@@ -165,6 +165,12 @@ class CounterGrowth:
     grown: Mapping[str, int] = field(default_factory=dict)
     spans: tuple[Window, ...] = ()
 
+    def __add__(self, other: "CounterGrowth") -> "CounterGrowth":
+        """That of two runs."""
+        grown = {name: self.grown.get(name, 0) + other.grown.get(name, 0) for name in {**self.grown, **other.grown}}
+        times = self.judged_s + other.judged_s, self.seen_s + other.seen_s
+        return CounterGrowth(self.engine or other.engine, *times, self.resets + other.resets, grown)
+
     @property
     def seen(self) -> float:
         """The share of the judged time that the growth covers."""

@@ -70,19 +70,8 @@ def counted_together(
     rounds: Sequence[Mapping[str, CounterGrowth]], judged_s: Sequence[float]
 ) -> dict[str, CounterGrowth]:
     """The sum of the rounds; a round without counters of a database adds only its judged time."""
-    names = dict.fromkeys(name for found in rounds for name in found)
-    return {
-        name: _added([found.get(name, CounterGrowth("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)])
-        for name in names
-    }
-
-
-def _added(parts: Sequence[CounterGrowth]) -> CounterGrowth:
-    counters = dict.fromkeys(name for part in parts for name in part.grown)
-    return CounterGrowth(
-        next((part.engine for part in parts if part.engine), ""),
-        sum(part.judged_s for part in parts),
-        sum(part.seen_s for part in parts),
-        sum(part.resets for part in parts),
-        {name: sum(part.grown.get(name, 0) for part in parts) for name in counters},
-    )
+    whole: dict[str, CounterGrowth] = {}
+    for name in dict.fromkeys(name for found in rounds for name in found):
+        parts = [found.get(name, CounterGrowth("", its_s)) for found, its_s in zip(rounds, judged_s, strict=True)]
+        whole[name] = sum(parts[1:], parts[0])
+    return whole

@@ -1,11 +1,11 @@
 """What the response of an operation was spent on."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from reports.data.arrays import Floats
+from reports.findings.pooling import summed
 
 Pair = tuple[str, str]
 """Holder and object of a lock."""
@@ -52,15 +52,7 @@ class Split:
     @property
     def locked(self) -> Mapping[Pair, float]:
         """All lock-related time, by holder and object of the lock."""
-        return added(self.locks, *self.through.values())
-
-
-def added(*parts: Mapping[Pair, float]) -> dict[Pair, float]:
-    found: dict[Pair, float] = defaultdict(float)
-    for part in parts:
-        for pair, ns in part.items():
-            found[pair] += ns
-    return dict(found)
+        return summed((self.locks, *self.through.values()))
 
 
 @dataclass(frozen=True)

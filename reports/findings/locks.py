@@ -1,13 +1,17 @@
 """Figures of lock waits: who waited for whom, for how long, and how that is known."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from reports.data.arrays import Floats
 from reports.data.contract import CounterGrowth
+from reports.findings.pooling import longest, summed, together_known
+
+MOST_CONVOYS = 10
+MOST_WAITS = 10
+"""Number of longest convoys, and of longest waits, that are reported."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Sampled:
         return float(low) / 1e9, float(squares / ns * chdtri(2 * ns**2 / squares, 0.025) / 2) / 1e9
 
 
-@dataclass
+@dataclass(frozen=True)
 class LockWaits:
     """A run's lock waits. `known` is how: `event`, `pod`, `counter`, `sampled`; None when they were not observed.
 
@@ -47,14 +51,30 @@ class LockWaits:
 
     known: str | None
     period_s: float | None = None
-    seconds: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
-    waits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    sampled: dict[str, Sampled] = field(default_factory=lambda: defaultdict(Sampled))
-    sessions: dict[str, Floats] = field(default_factory=dict)
+    seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    waits: Mapping[str, int] = field(default_factory=dict)
+    sampled: Mapping[str, Sampled] = field(default_factory=dict)
+    sessions: Mapping[str, Floats] = field(default_factory=dict)
     stages: Floats = field(default_factory=lambda: np.zeros(0))
     """The mean number of sessions waiting in each stage: seconds waited in each second."""
-    databases: dict[str, "LockWaits"] = field(default_factory=dict)
+    databases: Mapping[str, "LockWaits"] = field(default_factory=dict)
     """The same by database; empty in each of these."""
+
+    def __add__(self, other: "LockWaits") -> "LockWaits":
+        """Those of two runs, or of two databases of one run; unknown when one of them is. Not by database."""
+        known = together_known((self.known, other.known))
+        if known is None:
+            return LockWaits(None)
+        stages = min(len(self.stages), len(other.stages))  # a run that was cut off has fewer
+        return LockWaits(
+            known,
+            longest((self.period_s, other.period_s)),
+            summed((self.seconds, other.seconds)),
+            summed((self.waits, other.waits)),
+            summed((self.sampled, other.sampled)),
+            summed((self.sessions, other.sessions)),
+            self.stages[:stages] + other.stages[:stages],
+        )
 
     @property
     def total_s(self) -> float:
@@ -108,6 +128,23 @@ class WaitDurations:
     period_s: float | None = None
     """The sampling period; None without sampling."""
 
+    def __add__(self, other: "WaitDurations") -> "WaitDurations":
+        """Those of two runs; unknown when one of them is. Waits above the higher threshold were timed in both."""
+        known = together_known((self.known, other.known))
+        if known is None:
+            return WaitDurations()
+        return WaitDurations(
+            known,
+            longest((self.threshold_s, other.threshold_s)),
+            self.edges_s,
+            self.counts + other.counts,
+            self.below + other.below,
+            self.sampled + other.sampled,
+            self.open + other.open,
+            self.in_part or other.in_part or (self.threshold_s is None) != (other.threshold_s is None),
+            longest((self.period_s, other.period_s)),
+        )
+
     def interval_s(self, part: Sampled) -> tuple[float, float] | None:
         return None if self.period_s is None else part.interval_s(self.period_s)
 
@@ -152,6 +189,14 @@ class Worst:
     chain: tuple[str, ...]
 
 
+def longest_convoys(found: Iterable[Convoy]) -> tuple[Convoy, ...]:
+    return tuple(sorted(found, key=lambda c: c.began_s - c.over_s)[:MOST_CONVOYS])
+
+
+def longest_waits(found: Iterable[Worst]) -> tuple[Worst, ...]:
+    return tuple(sorted(found, key=lambda w: -w.waited_ns)[:MOST_WAITS])
+
+
 @dataclass(frozen=True)
 class Blame:
     """Seconds waited in the judged stages, all rounds together, by (waiter, holder).
@@ -165,7 +210,23 @@ class Blame:
     root: Mapping[tuple[str, str], float] = field(default_factory=dict)
     depth_s: Mapping[int, float] = field(default_factory=dict)
     convoys: tuple[Convoy, ...] = ()
+    """The longest ones."""
     worst: tuple[Worst, ...] = ()
+    """The longest ones."""
+
+    def __add__(self, other: "Blame") -> "Blame":
+        """That of two runs; unknown when one of them is."""
+        known = together_known((self.known, other.known))
+        if known is None:
+            return Blame()
+        return Blame(
+            known,
+            summed((self.direct, other.direct)),
+            summed((self.root, other.root)),
+            summed((self.depth_s, other.depth_s)),
+            longest_convoys((*self.convoys, *other.convoys)),
+            longest_waits((*self.worst, *other.worst)),
+        )
 
 
 _MATTERS = 0.1
@@ -180,6 +241,10 @@ class SampledRows:
     total: Sampled
     period_s: float
     edge_s: float
+
+    def __add__(self, other: "SampledRows") -> "SampledRows":
+        period_s = max(self.period_s, other.period_s)
+        return SampledRows(self.total + other.total, period_s, self.edge_s + other.edge_s)
 
     @property
     def seconds(self) -> float:

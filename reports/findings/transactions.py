@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reports.findings.pooling import summed
+
 LOST: tuple[str, ...] = ("conflict", "busy_snapshot", "deadlock", "lock_timeout")
 """Outcomes of attempts that failed because of another transaction."""
 
@@ -32,15 +34,10 @@ class Ended:
         return Ended(Counter(self.outcomes) + Counter(other.outcomes), sum(known) if known else None)
 
 
-NOTHING_ENDED = Ended({}, None)
-
 Endings = Mapping[TransactionKind, Ended]
 """In the order of databases and operations. Empty: unknown, because no pod wrote its transactions."""
 
 
 def endings_by_operation(found: Endings) -> dict[str, Ended]:
     """All databases of a storage together."""
-    whole: dict[str, Ended] = {}
-    for (_, operation), entry in found.items():
-        whole[operation] = whole.get(operation, NOTHING_ENDED) + entry
-    return whole
+    return summed({operation: entry} for (_, operation), entry in found.items())

@@ -169,9 +169,7 @@ def splits_together(
     found: dict[str, dict[str, Split]] = {}
     for name, entry in responses.items():
         for figure in FIGURES:
-            sums = Sums()
-            for one in rounds:
-                sums.add(one.sums.get(name, {}).get(figure, Sums()))
+            sums = sum((one.sums.get(name, {}).get(figure, Sums()) for one in rounds), Sums())
             if figure == "mean":
                 sums.n, sums.response, sums.client_backlog = entry.n, entry.response, entry.client_backlog
             value = (

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reports.findings.causes import CAUSES, CLIENT_BACKLOG, Pair, Split, added
+from reports.findings.causes import CAUSES, CLIENT_BACKLOG, Pair, Split
 from reports.findings.locks import Sampled
+from reports.findings.pooling import summed
 
 JOINED = 0.5
 """Share of exemplars that must have a transaction; with fewer the figure is not split."""
@@ -28,17 +29,24 @@ class Sums:
     locks: dict[Pair, float] = field(default_factory=lambda: defaultdict(float))
     through: dict[str, dict[Pair, float]] = field(default_factory=dict)
 
-    def add(self, other: "Sums") -> None:
-        for name in ("n", "joined", "response", "client_backlog", "session", "pod", "own", "sampled"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for pair, ns in other.locks.items():
-            self.locks[pair] += ns
-        for cause, pairs in other.through.items():
-            self.through[cause] = added(self.through.get(cause, {}), pairs)
+    def __add__(self, other: "Sums") -> "Sums":
+        causes = {**self.through, **other.through}
+        return Sums(
+            self.n + other.n,
+            self.joined + other.joined,
+            self.response + other.response,
+            self.client_backlog + other.client_backlog,
+            self.session + other.session,
+            self.pod + other.pod,
+            self.own + other.own,
+            self.sampled + other.sampled,
+            summed((self.locks, other.locks)),
+            {cause: summed((self.through.get(cause, {}), other.through.get(cause, {}))) for cause in causes},
+        )
 
     def felt(self) -> dict[Pair, float]:
         """Lock waits of its own transactions and of the sessions that it waited for."""
-        return added(self.locks, self.through.get("session", {}))
+        return summed((self.locks, self.through.get("session", {})))
 
     def felt_times(self, worth: float) -> dict[str, dict[Pair, float]]:
         """`through`, with each of these operations standing for `worth` operations."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from reports.analysis.locks.ledger import Attribution, Kind, LockHolders
+from reports.analysis.locks.ledger import Attribution, LockHolders, WaitKind
 from reports.data.arrays import Ints
 from reports.data.lock_rows import LockRows
 
@@ -41,19 +41,19 @@ def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, i
 
 
 def _seconds(
-    found: Mapping[tuple[int, int], float], kinds: Sequence[Kind], names: Sequence[str]
-) -> dict[tuple[Kind, str], float]:
+    found: Mapping[tuple[int, int], float], kinds: Sequence[WaitKind], names: Sequence[str]
+) -> dict[tuple[WaitKind, str], float]:
     return {(kinds[kind], names[label]): ns / 1e9 for (kind, label), ns in found.items()}
 
 
-def _kinds(rows: LockRows, waits: Ints) -> tuple[list[Kind], Ints]:
+def _kinds(rows: LockRows, waits: Ints) -> tuple[list[WaitKind], Ints]:
     """All kinds, and the number of each wait's kind."""
     shape = len(rows.databases), len(rows.names.all), max(len(rows.objects.all), 1)
     columns = [column[waits].astype(np.int64) for column in (rows.database, rows.waiter, rows.object)]
     codes = (columns[0] * shape[1] + columns[1]) * shape[2] + columns[2]
     kinds, kind = np.unique(codes, return_inverse=True)
     parts = zip(*np.unravel_index(kinds, shape), strict=True) if len(kinds) else ()
-    return [Kind(rows.databases[d], rows.names.all[w], rows.objects.all[o]) for d, w, o in parts], kind
+    return [WaitKind(rows.databases[d], rows.names.all[w], rows.objects.all[o]) for d, w, o in parts], kind
 
 
 def attribute_time(rows: LockRows, held: LockHolders, asked: Asked, by: str) -> dict[tuple[int, int], float]:

@@ -6,67 +6,40 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from loadtests.records.vocabulary import KNOWN, WAIT_OUTCOMES
-from reports.analysis.locks.convoys import LONGEST, convoys
-from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, together_known
+from reports.analysis.locks.convoys import convoys
+from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, WaitKind
 from reports.data.arrays import MISSING, Ints
 from reports.data.lock_rows import LockRows
-from reports.findings.locks import Blame, Convoy, Worst
-
-WORST = 10
-"""Number of longest waits that are reported."""
+from reports.findings.locks import MOST_WAITS, Blame, Worst, longest_convoys, longest_waits
 
 
 def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
     """The blame matrix of one run."""
     if ledger.known is None:
         return Blame()
-    direct, root = (defaultdict[tuple[str, str], float](float) for _ in range(2))
+    direct, root = (_by_pair([getattr(one, by) for one in attributions]) for by in ("direct", "root"))
     depth_s: dict[int, float] = defaultdict(float)
     for attribution in attributions:
-        for into, found in ((direct, attribution.direct), (root, attribution.root)):
-            for (kind, holder), seconds in found.items():
-                into[kind.waiter, holder] += seconds
         for (_, depth), seconds in attribution.depth.items():
             depth_s[depth] += seconds
     queues = [c for part in ledger.parts for c in convoys(ledger.run, part.rows, part.held)]
     worst = [wait for part in ledger.parts for wait in _worst(ledger, part)]
-    return Blame(ledger.known, direct, root, depth_s, _longest(queues), _longest_waits(worst))
+    return Blame(ledger.known, direct, root, depth_s, longest_convoys(queues), longest_waits(worst))
 
 
-def blame_together(rounds: Sequence[Blame]) -> Blame:
-    """The sum of the rounds; unknown when one of them is."""
-    words = [blame.known for blame in rounds if blame.known is not None]
-    if not rounds or len(words) < len(rounds):
-        return Blame()
-    direct, root = (_added([getattr(blame, by) for blame in rounds]) for by in ("direct", "root"))
-    depth_s: dict[int, float] = defaultdict(float)
-    for blame in rounds:
-        for depth, seconds in blame.depth_s.items():
-            depth_s[depth] += seconds
-    queues, waits = ([each for blame in rounds for each in getattr(blame, name)] for name in ("convoys", "worst"))
-    return Blame(together_known(words), direct, root, depth_s, _longest(queues), _longest_waits(waits))
-
-
-def _added(parts: Sequence[Mapping[tuple[str, str], float]]) -> dict[tuple[str, str], float]:
-    whole: dict[tuple[str, str], float] = defaultdict(float)
+def _by_pair(parts: Sequence[Mapping[tuple[WaitKind, str], float]]) -> dict[tuple[str, str], float]:
+    """Seconds by waiter and holder."""
+    found: dict[tuple[str, str], float] = defaultdict(float)
     for part in parts:
-        for pair, seconds in part.items():
-            whole[pair] += seconds
-    return whole
-
-
-def _longest(queues: Sequence[Convoy]) -> tuple[Convoy, ...]:
-    return tuple(sorted(queues, key=lambda c: c.began_s - c.over_s)[:LONGEST])
-
-
-def _longest_waits(waits: Sequence[Worst]) -> tuple[Worst, ...]:
-    return tuple(sorted(waits, key=lambda w: -w.waited_ns)[:WORST])
+        for (kind, holder), seconds in part.items():
+            found[kind.waiter, holder] += seconds
+    return found
 
 
 def _worst(ledger: LockLedger, part: SourceWaits) -> list[Worst]:
     rows, seen = part.rows, _seen(ledger, part.rows)
     judged = np.flatnonzero(rows.judged & rows.noticed & (seen > 0))
-    longest = judged[np.argsort(-seen[judged], kind="stable")[:WORST]]
+    longest = judged[np.argsort(-seen[judged], kind="stable")[:MOST_WAITS]]
     return [_wait(ledger, part, int(place), int(seen[place])) for place in longest]
 
 

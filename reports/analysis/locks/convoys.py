@@ -9,10 +9,8 @@ from reports.data.arrays import Ints
 from reports.data.contract import UNNAMED, StudyRun
 from reports.data.interval_index import running_max
 from reports.data.lock_rows import LockRows
-from reports.findings.locks import Convoy
+from reports.findings.locks import MOST_CONVOYS, Convoy
 
-LONGEST = 10
-"""Number of longest convoys that are reported."""
 _SESSIONS = 3
 """Sessions that make a queue."""
 _LASTED_NS = 100_000_000
@@ -49,7 +47,7 @@ def convoys(run: StudyRun, rows: LockRows, held: LockHolders) -> list[Convoy]:
             cause = _cause(rows, held, members, queues.held[number], queues.longest[number])
             let_go = queues.held[number] + queues.longest[number]
             found.append(_convoy(run, rows, members, cause, (queues.began[number], let_go, queues.over[number])))
-        if len(found) == LONGEST:
+        if len(found) == MOST_CONVOYS:
             break
     return found
 

@@ -11,6 +11,7 @@ from reports.data.contract import CounterGrowth
 from reports.data.judged_time import inside
 from reports.data.lock_rows import LockRows
 from reports.findings.locks import Sampled, SampledRows
+from reports.findings.pooling import summed
 
 _ROW = "row of "
 """InnoDB's totals cover row locks only: no table, metadata or user-level locks."""
@@ -59,9 +60,4 @@ def sampled_together(
         for name in _with_wait_totals(entry)
         if name not in found
     }
-    whole: dict[str, SampledRows] = {}
-    for name, entry in (one for found in rounds for one in found.items() if one[0] not in alone):
-        before = whole.get(name, SampledRows(Sampled(), 0.0, 0.0))
-        longest_s = max(before.period_s, entry.period_s)
-        whole[name] = SampledRows(before.total + entry.total, longest_s, before.edge_s + entry.edge_s)
-    return whole
+    return {name: entry for name, entry in summed(rounds).items() if name not in alone}

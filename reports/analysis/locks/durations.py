@@ -1,15 +1,14 @@
 """Durations of lock waits: timed waits by length, waits that could not be timed as a total."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from reports.analysis.locks.ledger import LockLedger, WaitSource, together_known
+from reports.analysis.locks.ledger import LockLedger, WaitSource
 from reports.analysis.locks.sampled import sampled
 from reports.data.arrays import Mask
 from reports.data.judged_time import touching
 from reports.data.lock_rows import LockRows
 from reports.findings.locks import EDGES_S, Sampled, WaitDurations
+from reports.findings.pooling import longest
 
 
 def durations_of(ledger: LockLedger) -> WaitDurations:
@@ -24,27 +23,9 @@ def durations_of(ledger: LockLedger) -> WaitDurations:
         below += sampled(rows, rows.judged & short)
         others += sampled(rows, rows.judged & ~short)
         unended += int((rows.judged & rows.open).sum())
-    period_s = _longest([source.period_s for source in ledger.sources.values()]) if "sampled" in ledger.known else None
-    threshold_s = _longest([source.log.threshold_s for source in ledger.sources.values() if source.log])
+    period_s = longest(source.period_s for source in ledger.sources.values()) if "sampled" in ledger.known else None
+    threshold_s = longest(source.log.threshold_s for source in ledger.sources.values() if source.log)
     return WaitDurations(ledger.known, threshold_s, EDGES_S, counts, below, others, unended, _in_part(ledger), period_s)
-
-
-def durations_together(rounds: Sequence[WaitDurations]) -> WaitDurations:
-    """The sum of the rounds; unknown when one of them is. Waits above the highest threshold were timed in all."""
-    words = [found.known for found in rounds if found.known is not None]
-    if not rounds or len(words) < len(rounds):
-        return WaitDurations()
-    return WaitDurations(
-        together_known(words),
-        _longest([r.threshold_s for r in rounds]),
-        EDGES_S,
-        np.sum([r.counts for r in rounds], axis=0),
-        sum((r.below for r in rounds), Sampled()),
-        sum((r.sampled for r in rounds), Sampled()),
-        sum(r.open for r in rounds),
-        any(r.in_part for r in rounds) or len({r.threshold_s is None for r in rounds}) > 1,
-        _longest([r.period_s for r in rounds]),
-    )
 
 
 def _too_short(ledger: LockLedger, rows: LockRows) -> Mask:
@@ -65,7 +46,3 @@ def _in_part(ledger: LockLedger) -> bool:
     """Whether waits of some databases or times were only sampled while others were timed."""
     logs = [source.log for source in ledger.sources.values() if "sampled" in (source.known or "")]
     return any(logs) and not all(log and log.covers(ledger.run) for log in logs)
-
-
-def _longest(seconds: Sequence[float | None]) -> float | None:
-    return max((s for s in seconds if s is not None), default=None)

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 from reports.analysis.causes.request_states import OverTime, over_time_together
 from reports.analysis.causes.responses import RunCauses, run_causes, splits_together
 from reports.analysis.endings import endings, endings_together
 from reports.analysis.locks.attribution import attribute
-from reports.analysis.locks.blame import blame_of, blame_together
+from reports.analysis.locks.blame import blame_of
 from reports.analysis.locks.counted_waits import sampled_rows, sampled_together
-from reports.analysis.locks.durations import durations_of, durations_together
+from reports.analysis.locks.durations import durations_of
 from reports.analysis.locks.reading import read_ledger
 from reports.analysis.locks.waits import together, waits_of
 from reports.analysis.operations.columns import OperationResponses
@@ -62,8 +64,8 @@ def lock_figures(
     ]
     return LockFigures(
         waits,
-        blame_together([one.blame for one in rounds]),
-        durations_together([one.durations for one in rounds]),
+        reduce(add, [one.blame for one in rounds]),
+        reduce(add, [one.durations for one in rounds]),
         _causes(waits, rounds, responses, over_time, axis),
         counted_together([one.counted for one in rounds], [length_ns(run.judged) / 1e9 for run in runs]),
         sampled_together([one.sampled for one in rounds], [one.counted for one in rounds]),

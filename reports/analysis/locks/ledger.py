@@ -14,6 +14,7 @@ from reports.data.interval_index import IntervalIndex
 from reports.data.judged_time import overlap_ns
 from reports.data.lock_rows import LockRows
 from reports.data.transactions import Transactions
+from reports.findings.pooling import together_known
 
 Places = npt.NDArray[np.int16]
 
@@ -31,7 +32,7 @@ class LockHolders:
     depth: Ints
 
 
-class Kind(NamedTuple):
+class WaitKind(NamedTuple):
     """The key by which waits are summed."""
 
     database: str
@@ -44,8 +45,8 @@ class Attribution:
     """Seconds of waits of judged stages by kind and holder: `direct` by the holder of the lock at that moment,
     `root` by the root blocker; `depth` by database and length of the chain."""
 
-    direct: Mapping[tuple[Kind, str], float]
-    root: Mapping[tuple[Kind, str], float]
+    direct: Mapping[tuple[WaitKind, str], float]
+    root: Mapping[tuple[WaitKind, str], float]
     depth: Mapping[tuple[str, int], float]
 
 
@@ -100,9 +101,4 @@ class LockLedger:
     @property
     def known(self) -> str | None:
         """None when one of the databases was not observed."""
-        words = [source.known for source in self.sources.values()]
-        return together_known([w for w in words if w]) if words and all(words) else None
-
-
-def together_known(words: list[str]) -> str:
-    return " and ".join(sorted({one for word in words for one in word.split(" and ")}))
+        return together_known(source.known for source in self.sources.values())

@@ -10,13 +10,7 @@ from loadtests.engines import is_single_threaded
 from loadtests.records.probe_coverage import Tick
 from loadtests.records.vocabulary import KNOWN
 from reports.analysis.locks.holders import queued_lock_holders, writer_lock_holders
-from reports.analysis.locks.ledger import (
-    LockLedger,
-    Log,
-    SourceWaits,
-    WaitSource,
-    together_known,
-)
+from reports.analysis.locks.ledger import LockLedger, Log, SourceWaits, WaitSource
 from reports.data.calibration import doubted
 from reports.data.contract import StudyRun
 from reports.data.judged_time import inside
@@ -25,6 +19,7 @@ from reports.data.lock_waits import observed_rows, pod_rows
 from reports.data.probe_samples import log_gaps, log_samples, sampling, ticks_of, too_blind
 from reports.data.tables import table
 from reports.data.transactions import engine, read_transactions
+from reports.findings.pooling import together_known
 
 
 def read_ledger(run: StudyRun) -> LockLedger:
@@ -78,7 +73,7 @@ def _observed(run: StudyRun, name: str, rows: LockRows, all_ticks: pa.Table) -> 
         *(declared - {"event"}),
         *(["event"] if log else []),
     }
-    return WaitSource(together_known(list(words - {"counter"})) or "sampled", period_s, log)
+    return WaitSource(together_known(words - {"counter"}) or "sampled", period_s, log)
 
 
 def _log(run: StudyRun, threshold_ns: object, samples: Sequence[Tick]) -> Log | None:
