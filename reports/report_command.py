@@ -30,7 +30,7 @@ from reports.exports.figures import as_csv, figures
 from reports.exports.summary import markdown, summary
 from reports.findings.study import Findings
 from reports.gate.objectives import load_objectives
-from reports.text.headline import headline
+from reports.text.story import story
 
 
 class ReportError(Exception):
@@ -138,15 +138,15 @@ def _write(findings: Findings, into: Path) -> None:
     from reports.page.render import render
     from reports.sections import sections_of
 
-    head = headline(findings)
+    first = story(findings)
     frame = figures(findings)
     plots = {section.name: section.plot for section in sections_of(findings)}
-    page = render(findings, head, frame, draw(findings, plots, into), theme_colours(findings))
-    document = json.dumps(summary(findings, head), indent=2, allow_nan=False, ensure_ascii=False)
+    page = render(findings, first, frame, draw(findings, plots, into), theme_colours(findings))
+    document = json.dumps(summary(findings, first), indent=2, allow_nan=False, ensure_ascii=False)
     texts = {
         "index.html": page,
         "summary.json": document + "\n",
-        "summary.md": markdown(findings, head, frame),
+        "summary.md": markdown(findings, first, frame),
         "figures.csv": as_csv(frame),
     }
     for name, text in texts.items():  # a study's name may have bytes that are no text

@@ -9,7 +9,8 @@ from reports.data.contract import ledger_checks
 from reports.exports.figures import LOCK_WAIT, WHOLE, shown, waits_known
 from reports.findings.operations import CONFIDENCE
 from reports.findings.study import Findings, StorageFindings
-from reports.text.headline import ACCEPT, Headline
+from reports.text.contract import Story, doubts_counted
+from reports.text.headline import ACCEPT
 from reports.text.phrases import behind
 from reports.text.sentence import sentence
 from reports.text.wording import NONE, duration, one_line
@@ -17,16 +18,27 @@ from reports.text.wording import NONE, duration, one_line
 FORMAT = 1
 
 
-def summary(findings: Findings, head: Headline) -> dict[str, Any]:
+def summary(findings: Findings, story: Story) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "study": findings.study,
-        "headline": {"answered": head.answered, "answer": head.answer, "reason": head.reason, "radius": head.radius},
-        "durability": {"differs": bool(head.durability), "commit_survives": dict(findings.survives)},
-        "caveats": list(head.caveats),
+        "headline": _headline(story),
+        "bullets": [vars(bullet) for bullet in story.bullets],
+        "durability": {"differs": bool(story.durability), "commit_survives": dict(findings.survives)},
+        "doubts": [{**vars(doubt), "runs": list(doubt.runs)} for doubt in story.doubts],
+        "caveats": [doubt.line for doubt in story.doubts],
         "confidence": CONFIDENCE,
         "runs": [_run(findings, run) for run in findings.runs],
         "storages": {s.storage: _storage(findings, s) for s in findings.storages},
+    }
+
+
+def _headline(story: Story) -> dict[str, Any]:
+    return {
+        "answered": story.answered,
+        "answer": story.headline,
+        "reason": story.reason,
+        "radius": story.radius,
     }
 
 
@@ -49,6 +61,7 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
 
     parts = {key: part for section in all_sections() for key, part in section.summary(findings, storage).items()}
     return {
+        "label": storage.label,
         "judged_s": storage.judged_s,
         **parts,
         "calibration": [vars(row) for row in storage.calibration],
@@ -56,15 +69,16 @@ def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
     }
 
 
-def markdown(findings: Findings, head: Headline, frame: pd.DataFrame) -> str:
-    """Headline, caveats, and Accept chat by storage. Names are code, so that nothing in them is markup."""
-    lines = [f"**{escaped(head.answer)}** {escaped(head.reason)}".strip()]
-    lines += [f"\n**Blast radius:** {escaped(head.radius)}"] if head.radius else []
-    lines += [f"\n**{escaped(head.durability)}**"] if head.durability else []
+def markdown(findings: Findings, story: Story, frame: pd.DataFrame) -> str:
+    """Headline, bullets, doubts, and Accept chat by system. Names are code, so that nothing in them is markup."""
+    lines = [f"**{escaped(story.headline)}**", ""]
+    lines += [f"- **{escaped(bullet.label)}**: {escaped(bullet.text)}" for bullet in story.bullets]
+    lines += [f"\n**{escaped(story.durability)}**"] if story.durability else []
     lines += ["", *(f"- {escaped(text)}" for text in _where(findings))]
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
     lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]
-    lines += ["", *(f"- {escaped(caveat)}" for caveat in head.caveats)] if head.caveats else []
+    lines += ["", f"**{doubts_counted(story.doubts)}**", ""] if story.doubts else []
+    lines += [f"- {escaped(doubt.severity)}: {escaped(doubt.line)}" for doubt in story.doubts]
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ from reports.sections.events import events_table
 from reports.sections.figures import SHOWN, groups
 from reports.sections.ledger import ledger
 from reports.sections.terms import TERMS
-from reports.text.headline import Headline
+from reports.text.contract import Story
 from reports.text.wording import one_line
 
 _HERE = Path(__file__).parent
@@ -47,7 +47,7 @@ Plots = tuple[Sequence[DrawnPlot], str]
 """Plots in the order shown, and the CSS that they need."""
 
 
-def render(findings: Findings, head: Headline, frame: pd.DataFrame, drawn: Plots, colours: dict[str, str]) -> str:
+def render(findings: Findings, head: Story, frame: pd.DataFrame, drawn: Plots, colours: dict[str, str]) -> str:
     """The page. `colours` gives each storage's colour as CSS; plot bodies are trusted, all else is escaped."""
     swatches = {storage: f"swatch-{place}" for place, storage in enumerate(colours)}
     rules = "".join(f".{swatches[storage]}{{background:{colour}}}" for storage, colour in colours.items())
@@ -92,7 +92,7 @@ def _hash(style: str) -> str:
 
 
 def _page(
-    findings: Findings, head: Headline, frame: pd.DataFrame, plots: Sequence[DrawnPlot], swatches: dict[str, str]
+    findings: Findings, head: Story, frame: pd.DataFrame, plots: Sequence[DrawnPlot], swatches: dict[str, str]
 ) -> dict[str, Any]:
     manifest = next((run.manifest for run in findings.runs if run.manifest), {})
     scenario = (manifest.get("scenario") or {}).get("name", "unknown scenario")

@@ -1,5 +1,6 @@
 """What the first screen states: the headline, three bullets at most, and the doubts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SERIOUS, MINOR = "serious", "minor"
@@ -45,3 +46,18 @@ class Story:
     doubts: tuple[Doubt, ...] = ()
     answered: bool = True
     radius: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The bullet that states why; empty without one."""
+        return next((bullet.text for bullet in self.bullets if bullet.label == "why"), "")
+
+
+def doubts_counted(doubts: Sequence[Doubt]) -> str:
+    """`2 serious doubts, 1 minor`; empty without any."""
+    counts = {severity: sum(doubt.severity == severity for doubt in doubts) for severity in (SERIOUS, MINOR)}
+    words = [f"{count} {severity}" for severity, count in counts.items() if count]
+    if not words:
+        return ""
+    plural = "doubt" if next(count for count in counts.values() if count) == 1 else "doubts"
+    return ", ".join([f"{words[0]} {plural}", *words[1:]])

@@ -92,12 +92,16 @@ def _wrong_totals(findings: Findings) -> Iterator[Doubt]:
             low, high = (digits(bound) for bound in seen.interval_s)
             least, most = (digits(bound) for bound in counted_s)
             text = (
-                f"sampled row lock waits of {cut(name)} on {storage.label} add up to {digits(seen.seconds)} s "
+                f"sampled row lock waits of {_database(findings, storage, name)} add up to {digits(seen.seconds)} s "
                 f"({span(low, high)} s), but the server counted {span(least, most)} s of the same waits"
             )
             yield Doubt(
                 SERIOUS, text, "lock times are wrong by that much; latencies are not affected", _pooled(storage)
             )
+
+
+def _database(findings: Findings, storage: StorageFindings, name: str) -> str:
+    return cut(name) if len(findings.storages) == 1 else f"{cut(name)} on {storage.label}"
 
 
 def _pooled(storage: StorageFindings) -> tuple[str, ...]:
@@ -108,7 +112,7 @@ def _reset_totals(findings: Findings) -> Iterator[Doubt]:
     for storage in findings.storages:
         for name, entry in storage.counted.items():
             if entry.resets:
-                subject = f"totals of {cut(name)} on {storage.label}"
+                subject = f"totals of {_database(findings, storage, name)}"
                 text = f"{subject} were reset {times(entry.resets)} in the judged time, or the server restarted"
                 meaning = f"its totals are known for {entry.seen:.0%} of that time; latencies are not affected"
                 yield Doubt(MINOR, text, meaning, _pooled(storage))

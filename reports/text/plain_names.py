@@ -7,6 +7,9 @@ from reports.text.wording import listed, one_line
 LONGEST = 40
 """Characters of a foreign name in a sentence."""
 
+MOST_WORDS = 25
+"""Words of a headline."""
+
 OPERATION_WORDS = {
     "connection.create": "connecting",
     "subscription.create": "subscribing",
@@ -36,3 +39,23 @@ def few(names: Iterable[str], most: int = 4) -> str:
     """`17, 18 and 19`; of more than `most` the first ones and how many others."""
     words = [cut(name) for name in names]
     return listed(words if len(words) <= most else [*words[: most - 1], f"{len(words) - most + 1} others"])
+
+
+def fit(*variants: str) -> str:
+    """The first variant of a headline that is short enough, as a sentence; else the last one, cut."""
+    lines = [one_line(variant) for variant in variants]
+    for line in lines:
+        if len(line.split()) <= MOST_WORDS:
+            return sentence(line)
+    words = lines[-1].split()[: MOST_WORDS - 1]
+    return f"{capital(' '.join(words))} …"
+
+
+def sentence(text: str) -> str:
+    """With a full stop, and a capital unless it begins with a name of a system."""
+    return f"{capital(text.strip())}."
+
+
+def capital(text: str) -> str:
+    """An operation with a capital, as at the beginning of a sentence; labels stay as they are."""
+    return f"{text[:1].upper()}{text[1:]}" if text.startswith(tuple(OPERATION_WORDS.values())) else text

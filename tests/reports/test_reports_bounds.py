@@ -9,7 +9,7 @@ from reports.analysis.study import find
 from reports.data.judged_time import overlap_ns
 from reports.data.runs import read_run, read_study
 from reports.report_command import main
-from reports.text.headline import headline
+from reports.text.story import story
 
 MANY = 1_500
 DAYS_NS = 29 * 86_400 * NS
@@ -127,5 +127,5 @@ def test_plots_show_the_first_events_and_the_page_states_it(tmp_path):
     rows = [*healthy_timeline(), *(action(5 + n / 100, f"w{n}") for n in range(150))]
     run = read_run(write_run(tmp_path / "study", operations=[Op("chat.accept")], timeline=rows))
     assert (len(run.events), len(run.drawn)) == (150, 100)
-    caveats = headline(find("study", read_study(tmp_path / "study"))).caveats
-    assert "01-sqlite has 150 actions and faults; plots show the first 100." in caveats
+    caveats = [doubt.line for doubt in story(find("study", read_study(tmp_path / "study"))).doubts]
+    assert "150 actions and faults: plots show the first 100; tables and figures cover all" in caveats

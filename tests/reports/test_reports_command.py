@@ -19,7 +19,7 @@ from reports.data.runs import read_study
 from reports.page.plots.style import storage_styles
 from reports.report_command import main
 from reports.sections import all_sections
-from reports.text.headline import headline
+from reports.text.story import story
 
 ALWAYS = {s.name for s in all_sections()} - {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
 HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
@@ -86,7 +86,7 @@ class Tags(HTMLParser):
 def test_headline_names_storage_ratio_and_lock(report):
     head = json.loads((report / "summary.json").read_text())["headline"]
     assert head["answered"]
-    assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times that of postgres:optimistic", head["answer"])
+    assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times postgres' \d+ ms", head["answer"])
     assert "100% of it behind message.send" in head["reason"]
     assert head["answer"] in "".join(Tags(page_of(report)).words)
 
@@ -175,7 +175,10 @@ def test_hostile_text_is_escaped(tmp_path):
 
 def test_the_summary_holds_every_figure_with_how_it_is_known(report):
     summary = json.loads((report / "summary.json").read_text())
-    assert set(summary) == {"format", "study", "headline", "durability", "caveats", "confidence", "runs", "storages"}
+    assert set(summary) == {
+        *("format", "study", "headline", "bullets", "durability", "doubts", "caveats", "confidence", "runs", "storages")
+    }
+    assert [bullet["label"] for bullet in summary["bullets"]] == ["why", "since when", "next"]
     assert list(summary["storages"]) == ["sqlite", "postgres:optimistic"]
     accept = summary["storages"]["sqlite"]["operations"]["chat.accept"]
     assert accept["n"] == 800
@@ -206,7 +209,7 @@ def test_a_weaker_promise_is_in_the_headline(tmp_path):
     write_run(study, "01-sqlite", operations=accepts(0.02))
     write_run(study, "02-memory", operations=accepts(0.01), manifest={"engine": weak})
     promise = "a commit on sqlite survives a power loss; a commit on memory survives nothing."
-    assert headline(find("study", read_study(study))).durability == f"Their durability differs: {promise}"
+    assert story(find("study", read_study(study))).durability == f"Their durability differs: {promise}"
 
 
 @pytest.mark.usefixtures("without_plots")
@@ -215,8 +218,9 @@ def test_page_without_rows_states_unknown(tmp_path, capsys):
     write_run(study, operations=[])
     (study / "02-postgres").mkdir()
     assert main([str(study)]) == 2
-    assert "Unknown: no Accept chat was recorded" in page_of(study / "report")
-    assert "02-postgres did not complete" in page_of(study / "report")
+    unknown = "Unknown: no Accept chat, and no other request, was recorded in the judged stages."
+    assert unknown in page_of(study / "report")
+    assert "run did not complete on postgres (aborted: it left no end.json)" in page_of(study / "report")
 
 
 @pytest.mark.parametrize(("make", "code", "message"), [
@@ -261,7 +265,7 @@ def test_unreadable_document_is_doubted_and_counts_as_missing(tmp_path):
     assert main([str(study)]) == 0
     caveats = json.loads((study / "report" / "summary.json").read_text())["caveats"]
     assert any("01-sqlite/manifest.json: stages.0.starts_s: Field required" in caveat for caveat in caveats)
-    assert any("01-sqlite has no manifest" in caveat for caveat in caveats)
+    assert any(caveat.startswith("no manifest: ") for caveat in caveats)
 
 
 @pytest.fixture
@@ -320,16 +324,17 @@ def test_wrong_arguments_are_bad_input(capsys):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"operations": {"lost": 3}}, "lost 3 operations"),
-    ({"operations": {"lost": None, "lost_at_most": 9}}, "lost at most 9 operations"),
+    ({"operations": {"lost": 3}}, "operations lost: 3: "),
+    ({"operations": {"lost": None, "lost_at_most": 9}}, "operations lost with a killed worker: at most 9: "),
     ({"generator": {"saturated": True}}, "saturated"),
     ({"generator": {"saturated": None}}, "it is unknown whether the load generator was saturated"),
-    ({"observer": None}, "had no observer"),
+    ({"observer": None}, "no observer: lock waits, CPU and who blocked whom are unknown"),
     ({"observer": {"blind_s": 4.0, "reason": "timeout"}}, "blind for 4.0 s"),
 ])  # fmt: skip
 def test_doubts_are_listed(tmp_path, changes, message):
     write_run(tmp_path, operations=accepts(0.01), end=changes)
-    assert any(message in caveat for caveat in headline(find("study", read_study(tmp_path))).caveats)
+    found = story(find("study", read_study(tmp_path))).doubts
+    assert any(message in doubt.line for doubt in found)
 
 
 def test_colours_belong_to_names():

@@ -12,7 +12,7 @@ from reports.data.counters import counted_together, growth
 from reports.data.runs import read_study
 from reports.findings.locks import counted_wait_s
 from reports.findings.redis_thread import thread_of
-from reports.text.headline import headline
+from reports.text.story import story
 
 JUDGED = [(5 * NS, 15 * NS)]
 
@@ -141,7 +141,11 @@ def mariadb(study, counted_ms, waits, count=5):
 
 
 def doubts(study):
-    return [text for text in headline(find("study", read_study(study))).caveats if "the server counted" in text]
+    return [text for text in lines(study) if "the server counted" in text]
+
+
+def lines(study):
+    return [doubt.line for doubt in story(find("study", read_study(study))).doubts]
 
 
 def test_a_total_lies_within_a_millisecond_a_wait(tmp_path):
@@ -160,7 +164,7 @@ def test_totals_that_differ_beyond_errors_are_doubted(tmp_path, counted_ms):
     mariadb(tmp_path, counted_ms, row_waits(100))
     (text,) = doubts(tmp_path)
     assert "sampled row lock waits of mariadb add up to 20 s" in text
-    assert f"the server counted {counted_ms // 100} … {counted_ms // 100} s" in text
+    assert f"the server counted {counted_ms // 100} s of the same waits" in text
 
 
 def test_few_observations_are_no_contradiction(tmp_path):
@@ -188,7 +192,6 @@ def test_reset_totals_are_compared_for_the_rest_and_doubted(tmp_path):
     storage = mariadb(tmp_path, ms, row_waits(100), [m // 400 for m in ms])
     assert (storage.counted["mariadb"].resets, storage.counted["mariadb"].grown["lock_wait_ms"]) == (1, 18_000)
     assert storage.sampled["mariadb"].seconds == pytest.approx(18.0, rel=0.1)
-    caveats = headline(find("study", read_study(tmp_path))).caveats
-    (text,) = [text for text in caveats if "totals of mariadb were reset once" in text]
+    (text,) = [text for text in lines(tmp_path) if "totals of mariadb were reset once" in text]
     assert "known for 90% of that time" in text
     assert doubts(tmp_path) == []

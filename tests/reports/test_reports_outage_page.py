@@ -146,7 +146,7 @@ def test_the_ledger_is_on_the_page_with_its_keys(study, tmp_path):
     text = text_of(study)
     assert "0000000000000001" in text
     assert "the two sides do not hold the same" in text
-    assert "the ledger could not determine lost_pushes (the upgraded side could not be read)" in text
+    assert "the ledger could not determine lost_pushes in 2 of 2 rounds (the upgraded side could not be read)" in text
 
 
 def test_summary_has_pods_phases_and_breaches(study):

@@ -18,7 +18,7 @@ from reports.page.plots.drawing import Drawn
 from reports.page.render import render
 from reports.sections import all_sections, calibration
 from reports.sections.calibration import calibrated
-from reports.text.headline import headline
+from reports.text.story import story
 
 FIGURE = {"engine": "postgres", "database": "postgres", "source": "event", "unit": "ratio", "n": 412, "reason": ""}
 PASSED = [FIGURE | {"figure": "waits found", "value": 0.998, "bar": 0.995, "verdict": "pass"}]
@@ -32,7 +32,7 @@ WAITING_SECTIONS = ("where-the-time-went", "accept-over-time", "who-waited-for-w
 def page_of(findings):
     plots = [Drawn(name, "0 0 900 100", "") for name in WAITING_SECTIONS]
     colours = {s.storage: "red" for s in findings.storages}
-    return render(findings, headline(findings), figures(findings), (plots, ""), colours)
+    return render(findings, story(findings), figures(findings), (plots, ""), colours)
 
 
 def calibrate(tmp_path, rows):

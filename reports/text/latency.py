@@ -1,0 +1,219 @@
+"""Stories of latencies: no system waits, one waits more than the others, none clearly does, or one system alone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reports.findings.operations import Bin, Estimate
+from reports.findings.study import Findings
+from reports.text.causes import cause_sentence, cause_words
+from reports.text.contract import Bullet, Story
+from reports.text.headline import ACCEPT
+from reports.text.plain_names import few, fit, operation_words
+from reports.text.ranking import Entry, Ranking, hero_operation, known_figures, ranked
+from reports.text.wording import digits, duration, listed, span
+
+_UNNOTICED_S = 0.1
+"""A wait below this appears immediate to a person."""
+_SIMILAR = 3.0
+"""Ratio of latencies up to which systems below `_UNNOTICED_S` count as similar in the headline."""
+_NAMED = 3
+"""Systems whose figures are stated one by one; of more the range is stated."""
+
+
+def calm(findings: Findings) -> Story | None:
+    """No system makes its users wait."""
+    found = ranked(findings, hero_operation(findings))
+    if found is None or found.missing:
+        return None
+    figure = known_figures(found.entries)[0]
+    if not all(_unnoticed(entry, figure, findings) for entry in found.entries):
+        return None
+    ordered = sorted(found.entries, key=lambda entry: -entry.estimate(figure).value)
+    found = replace(found, figure=figure, entries=tuple(ordered))
+    name, values = operation_words(found.operation), _values(found, labelled=False)
+    if len(found.entries) == 1:
+        head = f"{found.slowest.label} does not make {name} wait: {values}"
+    elif found.uncertain or found.of(found.slowest).value <= _SIMILAR * found.of(found.fastest).value:
+        head = f"No system makes {name} wait: {values}"
+    else:
+        return None
+    bullets = (
+        Bullet("why", _figures(found), "figures"),
+        _since_when(findings, found.entries),
+        Bullet("next", "Raise the load to find the limit: nothing here made a user wait.", "throughput"),
+    )
+    return Story(fit(head), bullets, _hero(found))
+
+
+def _unnoticed(entry: Entry, figure: str, findings: Findings) -> bool:
+    """Whether that figure appears immediate: its upper bound does or, without one, all attempts met their limit."""
+    estimate, longest = entry.estimate(figure), entry.estimate("max")
+    if figure not in ("p99", "p95", "max") or estimate.at_least or estimate.value >= _UNNOTICED_S * 1e9:
+        return False
+    if estimate.high is not None:
+        return estimate.high < _UNNOTICED_S * 1e9
+    limit_s = findings.limits_s.get(entry.measure.name, _UNNOTICED_S)
+    return not longest.at_least and longest.value <= limit_s * 1e9
+
+
+def slower(findings: Findings) -> Story | None:
+    """One system is clearly slower than another."""
+    found = ranked(findings, hero_operation(findings))
+    if found is None or len(found.entries) < 2 or found.uncertain:
+        return None
+    slow, fast = (found.of(entry) for entry in (found.slowest, found.fastest))
+    head = (
+        f"{found.slowest.label} makes {operation_words(found.operation)} wait: {found.figure} {plain(slow)}, "
+        f"{digits(slow.value / max(fast.value, 1))} times {possessive(found.fastest.label)} {plain(fast)}"
+    )
+    cause, between = cause_words(found.slowest, found.figure), _between(found)
+    bullets = (
+        Bullet("why", cause_sentence(found.slowest, found.figure), "where-the-time-went"),
+        _since_when(findings, found.entries),
+        _next(found),
+    )
+    because = f"; {cause}" if cause else ""
+    variants = (f"{head}{between}{because}", f"{head}{because}", f"{head}{between}", head)
+    return Story(_fitted(found, *variants), bullets, _hero(found))
+
+
+def _fitted(found: Ranking, *variants: str) -> str:
+    """Systems without any attempt are in the headline: nothing is known of them."""
+    missing = f"; nothing was recorded on {few(found.missing, most=2)}" if found.missing else ""
+    return fit(*(f"{variant}{missing}" for variant in variants))
+
+
+def _between(found: Ranking) -> str:
+    others = found.entries[1:-1]
+    if not others:
+        return ""
+    if len(others) == 1:
+        return f" ({others[0].label} {plain(found.of(others[0]))})"
+    low, high = (plain(found.of(others[place])) for place in (-1, 0))
+    return f" ({len(others)} others {span(low, high)})"
+
+
+def _next(found: Ranking) -> Bullet:
+    locked = "queue" in cause_words(found.slowest, found.figure)
+    if locked:
+        text = f"Shorten the transactions that hold these locks, or choose {found.fastest.label}."
+        return Bullet("next", text, "who-waited-for-whom")
+    text = f"Compare where the time of {found.slowest.label} and of {found.fastest.label} went before a release."
+    return Bullet("next", text, "where-the-time-went")
+
+
+def undecided(findings: Findings) -> Story | None:
+    """Several systems, none of which is clearly slower."""
+    found = ranked(findings, hero_operation(findings))
+    if found is None or len(found.entries) < 2:
+        return None
+    name = operation_words(found.operation)
+    head = f"No system is clearly slower at {name}: "
+    bullets = (
+        Bullet("why", _figures(found), "figures"),
+        _since_when(findings, found.entries),
+        Bullet("next", f"Repeat with more rounds or longer judged stages: {found.uncertain}.", "figures"),
+    )
+    variants = [f"{head}{_values(found, labelled)}; {found.uncertain}" for labelled in (True, False)]
+    return Story(_fitted(found, *variants, f"{head}{found.uncertain}"), bullets, _hero(found))
+
+
+def alone(findings: Findings) -> Story | None:
+    """One system, or one that is left to be described."""
+    found = ranked(findings, hero_operation(findings))
+    if found is None:
+        return None
+    entry, name = found.slowest, operation_words(found.operation)
+    cause = cause_words(entry, found.figure)
+    head = f"On {entry.label}, {name} has a {found.figure} of {plain(found.of(entry))}"
+    bullets = (
+        Bullet("why", cause_sentence(entry, found.figure), "where-the-time-went"),
+        _since_when(findings, found.entries),
+        Bullet("next", "Compare it with another system, or judge it by objectives: one figure alone decides nothing.",
+               "figures"),
+    )  # fmt: skip
+    return Story(_fitted(found, *([f"{head}; {cause}"] if cause else []), head), bullets, _hero(found))
+
+
+def _hero(found: Ranking) -> str:
+    return "accept-over-time" if found.operation == ACCEPT else "operations-over-time"
+
+
+def plain(estimate: Estimate) -> str:
+    """`37 ms`, or `at least 7.5 s` where the end of such waits was not observed."""
+    return f"{'at least ' if estimate.at_least else ''}{duration(estimate.value / 1e9)}"
+
+
+def possessive(label: str) -> str:
+    return f"{label}'" if label.endswith("s") else f"{label}'s"
+
+
+def _values(found: Ranking, labelled: bool) -> str:
+    """`p99 12, 14 and 16 ms`, `p99 12 ms (sqlite) and 14 ms (memory)`, or of many systems the range."""
+    entries = found.entries[::-1]
+    values = [plain(found.of(entry)) for entry in entries]
+    if len(entries) > _NAMED:
+        return f"{found.figure} {span(values[0], values[-1])} on {len(entries)} systems"
+    if labelled:
+        words = [f"{value} ({entry.label})" for entry, value in zip(entries, values, strict=True)]
+        return f"{found.figure} {listed(words)}"
+    units = {tuple(value.split()[1:]) for value in values}
+    if len(units) == 1:
+        values = [*(value.split()[0] for value in values[:-1]), values[-1]]
+    return f"{found.figure} {listed(values)}"
+
+
+def _figures(found: Ranking) -> str:
+    """Every system with its interval, the slowest first."""
+    words = [f"{entry.label} {plain(found.of(entry))}{_interval(found.of(entry))}" for entry in found.entries]
+    more = words[2 * _NAMED :]
+    shown = [*words[: 2 * _NAMED], f"{len(more)} others"] if more else words
+    return f"{found.figure} of {operation_words(found.operation)}: {listed(shown)}."
+
+
+def _interval(estimate: Estimate) -> str:
+    low, high = (None if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))
+    if low and high:
+        return f" (95% interval {span(low, high)})"
+    return f" ({low} or more)" if low else f" (up to {high})" if high else ""
+
+
+def _since_when(findings: Findings, entries: Sequence[Entry]) -> Bullet:
+    """Since which second and stage one request in twenty took longer than the limit, on the system where that was so
+    most of the time."""
+    operation = entries[0].measure.name
+    limit_s, section = findings.limits_s.get(operation), _section(operation)
+    if limit_s is None:
+        return Bullet("since when", "", section)
+    slow, place = max(
+        ((_slow_bins(entry.measure.over_time, limit_s), -i) for i, entry in enumerate(entries)),
+        key=lambda one: (len(one[0]), one[1]),
+    )
+    entry, limit = entries[-place], duration(limit_s)
+    if not slow:
+        where = entry.label if len(entries) == 1 else "any system"
+        return Bullet("since when", f"At no time did one in twenty take longer than {limit} on {where}.", section)
+    begin_s = slow[0] * findings.axis.width_s
+    bins = sum(one is not None for one in entry.measure.over_time)
+    text = (
+        f"From {begin_s:.0f} s on{_in_stage(entry, begin_s)}: on {entry.label}, one in twenty took longer than {limit} "
+        f"in {len(slow)} of {bins} intervals of {duration(findings.axis.width_s)}."
+    )
+    return Bullet("since when", text, section)
+
+
+def _section(operation: str) -> str:
+    return "accept-over-time" if operation == ACCEPT else "operations-over-time"
+
+
+def _slow_bins(bins: Sequence[Bin | None], limit_s: float) -> list[int]:
+    return [place for place, one in enumerate(bins) if one is not None and one.p95 > limit_s * 1e9]
+
+
+def _in_stage(entry: Entry, at_s: float) -> str:
+    run = entry.system.pooled[0]
+    for stage in run.stages:
+        begin_s, end_s = ((ns - run.started_ns) / 1e9 for ns in (stage.started_ns, stage.ended_ns))
+        if begin_s <= at_s < end_s:
+            return f", in stage {stage.name}"
+    return ""
