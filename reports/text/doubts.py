@@ -32,17 +32,20 @@ def _of_runs(findings: Findings) -> Iterator[Doubt]:
         by_run = {run.name: list(kind.find(run, run.name in counted)) for run in findings.runs}
         runs = [run for run in findings.runs if by_run[run.name]]
         if runs:
-            seen = [one for run in runs for one in by_run[run.name]]
-            yield Doubt(kind.severity, _line(findings, kind, runs, seen), kind.consequence, _names(runs))
+            line = _line(findings, kind, runs, [by_run[run.name] for run in runs])
+            yield Doubt(kind.severity, line, kind.consequence, _names(runs))
 
 
 def _names(runs: Sequence[StudyRun]) -> tuple[str, ...]:
     return tuple(run.name for run in runs)
 
 
-def _line(findings: Findings, kind: RunKind, runs: Sequence[StudyRun], seen: list[Seen]) -> str:
+def _line(findings: Findings, kind: RunKind, runs: Sequence[StudyRun], by_run: Sequence[list[Seen]]) -> str:
+    seen = [one for found in by_run for one in found]
+    totals = [sum(one.amount for one in found if one.amount is not None) for found in by_run]
+    known = any(one.amount is not None for one in seen)
     text = kind.text.format(
-        amount=spread([one.amount for one in seen if one.amount is not None], kind.show) or "an unknown number of",
+        amount=spread(totals, kind.show) if known else "an unknown number of",
         subjects=few(dict.fromkeys(one.subject for one in seen), most=8),
         items=items(seen, kind.show),
     )

@@ -5,9 +5,10 @@ from studies import write_run
 from waiting import MS, only, ticks, transaction, wait
 
 from loadtests.records.vocabulary import TRANSACTION_OUTCOMES
+from reports.analysis.study import find
 from reports.data.arrays import MOST, OTHERS
 from reports.data.runs import read_study
-from reports.text.lock_doubts import lock_doubts
+from reports.text.doubts import doubts
 
 ACCEPT, SEND, CLOSE, OFFER = "chat.accept", "message.send", "chat.close", "chat.offer"
 
@@ -179,8 +180,8 @@ def test_waits_without_passed_calibration_are_unknown(tmp_path, verdict, known):
     run.write("calibration", calibration(verdict))
     storage = only(tmp_path)
     assert (storage.waits.known, storage.blame.known, storage.durations.known) == (known, known, known)
-    doubts = " ".join(lock_doubts(read_study(tmp_path)[0]))
-    assert ("waits found by event: 80.00%, tolerance 99.50%" in doubts) == (known is None)
+    lines = " ".join(doubt.line for doubt in doubts(find("study", read_study(tmp_path))))
+    assert ("waits found by event: 80.00%, tolerance 99.50%" in lines) == (known is None)
 
 
 def test_inferior_source_and_log_gaps_are_doubts(tmp_path):
@@ -189,13 +190,12 @@ def test_inferior_source_and_log_gaps_are_doubts(tmp_path):
     log = [("postgres/log", t[1], t[2], t[3], 0, why.get(i), t[6]) for i, t in enumerate(ticks())]
     tables = {"lock_waits": [], "ticks": [*ticks(), *log]}
     write_run(tmp_path, "01-postgres", tables=tables, manifest={"lock_sources": {"postgres": source}})
-    calibrated, worse, silent, again = lock_doubts(read_study(tmp_path)[0])
-    assert "was not calibrated" in calibrated
-    assert worse.endswith("do not come from the best source (known: sampled): the log is CSV.")
-    assert "log could not be read for about 200 ms" in silent
-    assert "(rotated away)" in silent
-    assert "log could not be read for about 50 ms" in again
-    assert "(withdrawn)" in again
+    assert [doubt.text for doubt in doubts(find("study", read_study(tmp_path)))] == [
+        "observation of lock waits of postgres not calibrated",
+        "lock waits of postgres not from the best source (known: sampled; the log is CSV)",
+        "log of postgres not readable for about 250 ms (first 0 s into the load: rotated away; first 0.3 s into the "
+        "load: withdrawn)",
+    ]
     assert only(tmp_path).waits.known == "sampled"
 
 
