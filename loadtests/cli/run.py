@@ -20,6 +20,13 @@ def _add_study(run: argparse.ArgumentParser) -> None:
     run.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a name such as smoke, or the path of a YAML file")
     run.add_argument("--storage", metavar="NAME", action="append", default=[], help="a storage system; may be repeated")
     run.add_argument(
+        "--label",
+        metavar="[STORAGE=]NAME",
+        action="append",
+        default=[],
+        help="what a storage system, or the pod of --target, is called in reports; may be repeated",
+    )
+    run.add_argument(
         "--protocol", metavar="NAME", help="the wire protocol, NAME[,OPTION=VALUE] (default: the scenario's)"
     )
     run.add_argument("--rounds", metavar="N", type=positive, help="runs of each storage system, interleaved A B B A")
@@ -37,7 +44,6 @@ def _add_target(target: argparse._ArgumentGroup) -> None:
     target.add_argument(
         "--target", metavar="URL", help="its ws:// or wss:// address; tokens from LOADTESTS_TOKEN_SECRET"
     )
-    target.add_argument("--label", metavar="NAME", help="what it is called in reports")
     target.add_argument(
         "--database",
         metavar="NAME:ENGINE",

@@ -26,6 +26,8 @@ class Subject:
 
     storage: str | None = None
     target: Target | None = None
+    label: str = ""
+    """Of a storage system in reports; empty for one that is derived from its name."""
 
     @property
     def name(self) -> str:

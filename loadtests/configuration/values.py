@@ -85,6 +85,21 @@ Name = Annotated[
 ]
 
 
+LONGEST_LABEL = 32
+"""Characters of a label of a storage system."""
+
+
+def _label(value: str) -> str:
+    if not 1 <= len(value) <= LONGEST_LABEL or value != value.strip() or not value.isprintable():
+        raise wrong(f"1 to {LONGEST_LABEL} characters that can be seen, without spaces around them")
+    return value
+
+
+Label = Annotated[
+    str, AfterValidator(_label), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL})
+]
+
+
 class Model(BaseModel):
     """What every part of a scenario is: frozen, without conversions, without unknown keys."""
 

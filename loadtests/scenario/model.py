@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from loadtests.accounts import Mode
-from loadtests.configuration.values import Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
+from loadtests.configuration.values import Label, Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_operations
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.timeline.actions.table import Action
@@ -137,6 +137,9 @@ class Scenario(Model):
     locales: tuple[Locale, ...] = Field(default=("en_GB",), min_length=1, strict=False)
     storages: tuple[Storage, ...] = Field(
         default=("sqlite",), min_length=1, strict=False, description="Compared when the command line names none."
+    )
+    labels: dict[Storage, Label] = Field(
+        default_factory=dict, description="Short names in reports; absent: the part of the name that differs."
     )
     protocol: Annotated[str, AfterValidator(_protocol)] = Field(
         default=DEFAULT_PROTOCOL,

@@ -17,6 +17,7 @@ from loadtests.conductor.ports import problems_of_port
 from loadtests.conductor.preflight.capacity import Host, shortfalls
 from loadtests.conductor.preflight.feasibility import problems_of_timeline
 from loadtests.conductor.preflight.filesystem import Contents, problems_of_directory, problems_of_name
+from loadtests.conductor.preflight.labels import labelled, problems_of_target_label
 from loadtests.conductor.preflight.target_databases import check_databases, databases_behind, networks_of_databases
 from loadtests.conductor.target import address_of, check_target, networks_of_url, problems_of_target
 from loadtests.configuration.problems import SourceError, shown
@@ -27,14 +28,11 @@ from loadtests.joining import TOKEN_SECRET
 from loadtests.probes.databases import DSNS
 from loadtests.protocols import ProtocolNameError, check_operations, check_server_half
 from loadtests.records.rundirectory import safe_name
-from loadtests.sanitize import printable
 from loadtests.scenario import Scenario, ScenarioError
 from loadtests.scenario.checks import problems_of_commands
 from loadtests.scenario.finding import find_scenario, is_shipped, read_scenario, which_scenario
 from loadtests.servers.registry import missing
 from loadtests.tls import problems_of_trust
-
-_LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,9 @@ class StudyRequest:
     storages: Sequence[str] = ()
     target: str | None = None
     label: str | None = None
+    """Of the target."""
+    labels: Sequence[str] = ()
+    """As given: of storage systems `STORAGE=TEXT`."""
     databases: Sequence[str] = ()
     """Behind the target: `NAME:ENGINE`."""
     i_own: Sequence[str] = ()
@@ -63,9 +64,23 @@ class StudyRequest:
         cls, options: Namespace, generator: Generator, *, rounds: int | None, trusts_shipped: bool = True
     ) -> "StudyRequest":
         """What the options of a command ask for."""
-        target = (options.target, options.label, options.database, options.i_own)
-        what = (options.scenario, options.storage, *target, rounds, options.runs, options.seed)
-        return cls(*what, generator, options.protocol, options.allow_commands, trusts_shipped)
+        labels = [options.label] if isinstance(options.label, str) else options.label or []
+        return cls(
+            options.scenario,
+            options.storage,
+            options.target,
+            labels[0] if options.target and labels else None,
+            labels,
+            options.database,
+            options.i_own,
+            rounds,
+            options.runs,
+            options.seed,
+            generator,
+            options.protocol,
+            options.allow_commands,
+            trusts_shipped,
+        )
 
 
 def choose(request: StudyRequest) -> Choices:
@@ -74,6 +89,8 @@ def choose(request: StudyRequest) -> Choices:
     scenario, text, path = _scenario(request.scenario, problems)
     names = request.storages or (scenario.storages if scenario and not request.target else ())
     subjects = _target(request, problems) if request.target else _storages(names, problems)
+    if not request.target:
+        subjects = labelled(subjects, request.labels, scenario.labels if scenario else {}, problems)
     problems += _problems_of_generator(request)
     problems += _problems_of_protocol(request, scenario, text, path)
     if scenario is not None and subjects:
@@ -172,27 +189,14 @@ def _target(request: StudyRequest, problems: list[str]) -> list[Subject]:
     problems += problems_of_trust() if request.target.startswith("wss:") else []
     if request.storages:
         problems.append("--target and --storage exclude each other: the pod behind --target has its own storage")
-    problems += _problems_of_label(request.label)
+    problems += problems_of_target_label(request.label)
+    if len(request.labels) > 1:
+        problems.append("--label: named twice; the pod of --target has one")
     if not os.environ.get(TOKEN_SECRET):
         problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
     databases = databases_behind(request.databases, os.environ.get(DSNS), tuple(request.i_own), problems)
     label = unicodedata.normalize("NFC", request.label or "")
     return [Subject(target=Target(request.target, label, databases))]
-
-
-def _problems_of_label(label: str | None) -> list[str]:
-    """It names a directory, and is shown on terminals and pages."""
-    if not label:
-        return ["--target needs --label NAME: what this pod is called in the report"]
-    problems = []
-    if not safe_name(label):
-        problems.append(f"--label {printable(label)}: expected at least one letter a to z or digit, for a directory")
-    if len(label) > _LONGEST_LABEL:
-        problems.append(f"--label {printable(label[:20])}…: {len(label)} characters, at most {_LONGEST_LABEL} expected")
-    hidden = dict.fromkeys(ascii(c) for c in label if not c.isprintable())
-    if hidden:
-        problems.append(f"--label {printable(label)}: got {', '.join(hidden)}, expected characters that can be seen")
-    return problems
 
 
 def _problem_of_protocol(protocol: str, *, with_target: bool) -> ProtocolNameError | None:
@@ -222,8 +226,6 @@ def _problems_of_protocol(request: StudyRequest, scenario: Scenario | None, text
 
 def _problems_of_generator(request: StudyRequest) -> list[str]:
     bind, problems = request.generator.bind, []
-    if request.label and not request.target:
-        problems.append("--label names the pod of --target: say --target too")
     if request.databases and not request.target:
         problems.append("--database names what is behind --target: the storages' own databases are watched anyway")
     if bind is None:

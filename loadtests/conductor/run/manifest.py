@@ -82,7 +82,8 @@ def manifest(identity: RunIdentity, choices: Choices, clock: RunClock, found: Ru
             "storages": [planned.name for planned in identity.subjects or (subject,)],
         },
         "started_at": datetime.fromtimestamp(clock.realtime_ns / 1e9, UTC).isoformat(timespec="milliseconds"),
-        **({"storage": subject.storage} if subject.storage else {"label": subject.name}),
+        **({"storage": subject.storage} if subject.storage else {}),
+        **({"label": label} if (label := subject.label if subject.storage else subject.name) else {}),
         "scenario": {
             "name": choices.scenario.name,
             "sha256": hashlib.sha256(choices.scenario_text.encode()).hexdigest(),
