@@ -12,6 +12,7 @@ from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Story, doubts_counted
 from reports.text.headline import ACCEPT
 from reports.text.phrases import behind
+from reports.text.plain_names import operation_words
 from reports.text.sentence import sentence
 from reports.text.wording import NONE, duration, one_line
 
@@ -90,7 +91,7 @@ def _where(findings: Findings) -> Iterator[str]:
 
 
 def _blamed(pair: tuple[str, str], seconds: float) -> str:
-    return f" Most lock time: {pair[0]}, {duration(seconds)} {behind(pair[1])}."
+    return f" Most lock time: {operation_words(pair[0])}, {duration(seconds)} {behind(operation_words(pair[1]))}."
 
 
 _COLUMNS = (

@@ -108,7 +108,7 @@ def _reason(entry: Entry) -> str:
         holder, held = waits.behind(measure.name)[0]
         text = (
             f"Locks are {min(share, 1):.0%} of the waiting of {name} on {entry.label} ({duration(seconds)}, known: "
-            f"{waits.known}), {held / seconds:.0%} of it {behind(holder)}."
+            f"{waits.known}), {held / seconds:.0%} of it {behind(operation_words(holder))}."
         )
     return text if share >= _MOST else f"{text} {_client_backlog(entry)}{_meanwhile(entry.system)}"
 
@@ -131,7 +131,7 @@ def _meanwhile(storage: StorageFindings) -> str:
     waiting_sessions = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
     return (
         f"The rest was queues and work, while on average {waiting_sessions} waited for locks, "
-        f"most of all {operation_words(waiter)} {behind(holder)}."
+        f"most of all {operation_words(waiter)} {behind(operation_words(holder))}."
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reports.findings.causes import CLIENT_BACKLOG, CauseFindings, Pair, Split
 from reports.findings.study import StorageFindings
 from reports.text.phrases import behind, database_words, lock_of, queue
+from reports.text.plain_names import operation_words
 from reports.text.wording import duration, listed
 
 _PERCENTILES = ("p99", "p95", "p50")
@@ -61,7 +62,7 @@ def sentence(storage: StorageFindings) -> str:
     reason why causes are unknown."""
     found = figures_of(storage.causes)
     if not found:
-        return f"Where the time went on {storage.storage} is unknown: {storage.causes.reason or 'too few operations'}."
+        return f"Where the time went on {storage.label} is unknown: {storage.causes.reason or 'too few operations'}."
     return most_locked(storage) or figure_sentence(storage, max(found, key=lambda f: f.split.value_ns))
 
 
@@ -100,7 +101,8 @@ def figure_sentence(storage: StorageFindings, figure: SplitFigure) -> str:
     parts = list(_parts(storage, figure))
     known = f" ({_known(storage)})" if figure.lock_ns >= _MATTERS * split.value_ns or not figure.lock_ns else ""
     took = f"{duration(split.value_ns / 1e9)}{or_more}"
-    return f"Of the {took} that {name} of {figure.operation} took on {storage.storage}, {listed(parts)}{known}."
+    operation = operation_words(figure.operation)
+    return f"Of the {took} that {name} of {operation} took on {storage.label}, {listed(parts)}{known}."
 
 
 def _parts(storage: StorageFindings, figure: SplitFigure) -> Iterator[str]:
@@ -150,12 +152,13 @@ def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
         return f"{whole} was spent waiting for locks"
     (holder, on), most = max(locks.items(), key=lambda pair: pair[1])
     if most >= _ONE * lock_ns:
-        return f"{whole} was {queue(holder, on)}"
+        return f"{whole} was {queue(operation_words(holder), on)}"
     (one_lock, _), holders = _largest(locks, 1), _largest(locks, 0)
     if sum(ns for (_, on), ns in locks.items() if on == one_lock) >= _ONE * lock_ns:
-        holder_part = f"{about}{duration(holders[1] / 1e9)} of it {behind(holders[0])}"
+        holder_part = f"{about}{duration(holders[1] / 1e9)} of it {behind(operation_words(holders[0]))}"
         return f"{whole} was a queue on {lock_of(one_lock)}, {holder_part}"
-    return f"{whole} was spent waiting for locks, {about}{duration(most / 1e9)} of it in {queue(holder, on)}"
+    longest = f"{about}{duration(most / 1e9)} of it in {queue(operation_words(holder), on)}"
+    return f"{whole} was spent waiting for locks, {longest}"
 
 
 def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:

@@ -87,7 +87,7 @@ def test_headline_names_storage_ratio_and_lock(report):
     head = json.loads((report / "summary.json").read_text())["headline"]
     assert head["answered"]
     assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times postgres' \d+ ms", head["answer"])
-    assert "100% of it behind message.send" in head["reason"]
+    assert "100% of it behind sending a message" in head["reason"]
     assert head["answer"] in "".join(Tags(page_of(report)).words)
 
 

@@ -154,7 +154,7 @@ def test_sentence_names_a_busy_thread(tmp_path):
     sources = {"lock_sources": {"redis": {"known": ["counter"]}}}
     write_run(tmp_path, "01-redis", operations=ops, transactions=rows, tables=tables, manifest=sources)
     assert sentence(only(tmp_path)).startswith(
-        "Of the 100 ms that p99 of chat.accept took on redis, 100 ms was work of the database, whose one thread was "
+        "Of the 100 ms that p99 of Accept chat took on redis, 100 ms was work of the database, whose one thread was "
         "90 % busy (most with evalsha)"
     )
 

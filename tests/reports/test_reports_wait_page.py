@@ -56,7 +56,7 @@ def test_sections_are_in_the_order_of_the_questions(tmp_path):
 
 def test_the_finding_is_a_sentence_with_holder_and_lock(tmp_path):
     text = words_of(page_of(with_waits(study(tmp_path))))
-    assert "Of the 412 ms that p99 of chat.accept took on storage1, 338 ms was a queue behind chat.accept" in text
+    assert "Of the 412 ms that p99 of Accept chat took on storage1, 338 ms was a queue behind Accept chat" in text
     assert "4.0 s of lock waits, 75% of it behind message.send at the root" in text
 
 
