@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ class Rows:
     outcome: Codes
     error: Codes
     key: npt.NDArray[np.uint64]
+    user: Ints
+    """With the number of its file, because each worker numbers its users itself: see `users`."""
     planned_ns: Ints
     started_ns: Ints
     ended_ns: Ints
@@ -50,15 +53,20 @@ def times(run: StudyRun, name: str, columns: Sequence[str]) -> list[Ints]:
 
 def operations(run: StudyRun, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterator[Rows]:
     """The operations of a run in pieces of at most about `rows`, all workers one after another."""
-    for path in run.directory.table_files("operations"):
-        yield from _pieces(path, tuple(pods), rows)
+    for number, path in enumerate(run.directory.table_files("operations")):
+        yield from _pieces(path, number, tuple(pods), rows)
 
 
-def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
+def users(column: npt.NDArray[np.integer[Any]], number: int) -> Ints:
+    """Users of the file with this number, different from those of all others."""
+    return column.astype(np.int64) + (number << 32)
+
+
+def _pieces(path: Path, number: int, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     held = 0
     for batch in read_batches(path):
-        waiting.append(_rows(batch, pods))
+        waiting.append(_rows(batch, number, pods))
         held += batch.num_rows
         if held >= rows:
             yield _joined(waiting)
@@ -67,15 +75,16 @@ def _pieces(path: Path, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
         yield _joined(waiting)
 
 
-def _rows(batch: pa.RecordBatch, pods: tuple[str, ...]) -> Rows:
+def _rows(batch: pa.RecordBatch, number: int, pods: tuple[str, ...]) -> Rows:
     codes = codes_of(batch.schema)
     operation, outcome, error, pod = (
         _places(vocabulary, tuple(codes.get(name, ())))[_codes(batch, name)]
         for name, vocabulary in (*_VOCABULARIES.items(), ("pod", pods))
     )
     key = batch.column("key").to_numpy(zero_copy_only=False).copy()
+    user = users(batch.column("user").to_numpy(zero_copy_only=False), number)
     planned, started, ended, published = (_times(batch.column(name)) for name in _TIMES)
-    return Rows(operation, outcome, error, key, planned, started, ended, published, pod)
+    return Rows(operation, outcome, error, key, user, planned, started, ended, published, pod)
 
 
 def _codes(batch: pa.RecordBatch, name: str) -> Codes:

@@ -19,8 +19,11 @@ def found(tmp_path, operations, *keys, **more):
     """(key, from, to) in ms of the calls in the backlog of those operations."""
     run = read_run(write_run(tmp_path, operations=operations, **more))
     mine = sorted((op for op in operations if op.key in keys), key=lambda op: op.key)
+    workers = len(run.directory.table_files("operations"))
+    users = [(operations.index(op) % workers << 32) + op.user for op in mine]
     columns = ([round(moment(op) * NS) for op in mine] for moment in _MOMENTS)
-    group = Exemplars(np.array([op.key for op in mine], np.uint64), *(np.array(c, np.int64) for c in columns))
+    keys = np.array([op.key for op in mine], np.uint64)
+    group = Exemplars(keys, np.array(users), *(np.array(c, np.int64) for c in columns))
     calls = earlier_calls(run, {"asked": group})
     if not calls:
         return None

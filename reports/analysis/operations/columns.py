@@ -33,9 +33,10 @@ class MeasureColumn:
 
 @dataclass
 class RequestIdentity:
-    """Join columns between requests and the pod's transactions: key and planned time, row by row as in the column."""
+    """Key, user and planned time of requests, row by row as in the column: what they are joined by."""
 
     key: npt.NDArray[np.uint64]
+    user: Ints
     planned: Ints
 
 
@@ -44,6 +45,7 @@ class Exemplars:
     """Operations of one run, one array per column, times in ns. Each stands for `worth` operations."""
 
     key: npt.NDArray[np.uint64]
+    user: Ints
     planned: Ints
     started: Ints
     ended: Ints

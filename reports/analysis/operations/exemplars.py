@@ -65,4 +65,4 @@ def _between(column: MeasureColumn, low: int, high: int) -> npt.NDArray[np.bool_
 def _group(column: MeasureColumn, identity: RequestIdentity, places: Ints) -> Exemplars:
     planned, response, service = identity.planned[places], column.response[places], column.service[places]
     ended = planned + response
-    return Exemplars(identity.key[places], planned, ended - service, ended)
+    return Exemplars(identity.key[places], identity.user[places], planned, ended - service, ended)

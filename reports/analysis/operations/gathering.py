@@ -101,7 +101,7 @@ class _Gathering:
         """Keeps what requests are joined by; copies, because a piece of an array keeps all of it in memory."""
         key = rows.key.copy()
         self.causes.append((key, started.copy()))
-        self.identities.setdefault(operation, []).append(RequestIdentity(key, planned.copy()))
+        self.identities.setdefault(operation, []).append(RequestIdentity(key, rows.user.copy(), planned.copy()))
         edges = self.axis.edges_ns(self.run)
         lasting = np.stack([density(edges, planned, ends) for ends in (rows.ended_ns, started)])
         self.under_way[operation] = self.under_way.get(operation, 0.0) + lasting
@@ -189,9 +189,10 @@ def _join_loose(state: _Gathering) -> None:
     if not len(key):
         return
     causes, started = (np.concatenate(parts) for parts in zip(*state.causes, strict=True))
-    order = np.argsort(causes)
-    places = np.minimum(np.searchsorted(causes, key, sorter=order), len(causes) - 1)
-    found = causes[order[places]] == key
+    order = np.argsort(causes, kind="stable")  # each worker's are sorted already
+    causes = causes[order]
+    places = np.minimum(np.searchsorted(causes, key), len(causes) - 1)
+    found = causes[places] == key
     begun = started[order[places[found]]]
     stamped = published[found] != MISSING
     state.stamp_clock = state.stamp_clock.with_pushes(published[found][stamped], ended[found][stamped], begun[stamped])
@@ -223,7 +224,8 @@ def _whole(pieces: list[MeasureColumn]) -> MeasureColumn:
 
 
 def _identities(pieces: list[RequestIdentity]) -> RequestIdentity:
-    return RequestIdentity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("key", "planned")))
+    names = RequestIdentity.__dataclass_fields__
+    return RequestIdentity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
 def tolerance_ns(manifest: Mapping[str, Any]) -> int:
