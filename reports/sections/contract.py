@@ -46,4 +46,10 @@ class Section:
 
 
 def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:
-    return [f"{s.storage}: {describe(s)}." for s in findings.storages]
+    return [f"{s.label}: {describe(s)}." for s in findings.storages]
+
+
+def by_bin(findings: Findings, cells: Callable[[StorageFindings, int], list[str]]) -> list[list[str]]:
+    """A row for each storage and bin of the time axis: both, and then the cells."""
+    width_s = findings.axis.width_s
+    return [[s.label, f"{i * width_s:g}", *cells(s, i)] for s in findings.storages for i in range(findings.axis.count)]

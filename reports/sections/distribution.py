@@ -18,7 +18,7 @@ from reports.sections.contract import Section, each
 from reports.sections.figures import SHOWN, title
 from reports.text.headline import ACCEPT
 from reports.text.phrases import clock_fault
-from reports.text.wording import value, with_interval
+from reports.text.wording import listed, value, with_interval
 
 _HERO = "chat.accept"
 
@@ -71,37 +71,34 @@ def _label(whole: Figure, axis: Any, findings: Findings, styles: dict[str, Serie
     ordered = sorted(findings.of(_HERO), key=lambda pair: -(pair[1].curve[1][-1] if pair[1].curve[1] else 0))
     for storage, _ in ordered:
         style = styles[storage.storage]
-        axis.plot([], [], color=style.light, linestyle=style.dash, linewidth=2.2, label=short(storage.storage))
+        axis.plot([], [], color=style.light, linestyle=style.dash, linewidth=2.2, label=short(storage.label))
     if ordered:
         if len(ordered) <= _FEW:
-            legend = axis.legend(loc="upper left", fontsize=10, handlelength=2.6)
+            legend = axis.legend(loc="lower right", fontsize=10, handlelength=2.6)
         else:
             legend = whole.legend(loc="outside lower center", fontsize=9, handlelength=2.8, ncols=_FEW)
         for text, (storage, _) in zip(legend.get_texts(), ordered, strict=True):
             text.set_color(styles[storage.storage].text)
 
 
-def _finding(findings: Findings) -> list[str]:
-    return each(findings, _finding_of)
-
-
 def _finding_of(storage: StorageFindings) -> str:
     accept = storage.measures.get(ACCEPT)
     if accept is None:
         return "no Accept chat"
-    half, rare, worst = (value(accept.response[p]) for p in ("p50", "p99", "max"))
-    return f"Accept chat: median {half}, p99 {rare}, maximum {worst}"
+    unknown = "unknown, too few rows"
+    known = {name: accept.response[name] for name in ("p50", "p99", "max")}
+    return f"Accept chat {listed([f'{name} {value(e) if e else unknown}' for name, e in known.items()])}"
 
 
 def _table(findings: Findings) -> PageTable:
     """The distribution at round percentiles."""
     rows = [
-        [title(m.name), s.storage, *(with_interval(m.response[p]) for p in SHOWN)]
+        [title(m.name), s.label, *(with_interval(m.response[p]) for p in SHOWN)]
         for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
         for s, m in findings.of(name)
     ]
     return PageTable(
-        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "storage", *SHOWN], rows, 2
+        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "system", *SHOWN], rows, 2
     )
 
 
@@ -143,7 +140,7 @@ SECTION = Section(
     question="time",
     title="How long each operation takes",
     applies=lambda _: True,
-    finding=_finding,
+    finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Response of the judged stages. The axis is stretched to the right: each step from 90 to 99 to 99.9 is ten times "
         "rarer. Lower is better; a line that rises early means that many users wait. Waits whose end was not observed "

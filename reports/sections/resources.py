@@ -1,5 +1,6 @@
 """Section: processor and memory by role."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,78 +8,54 @@ from matplotlib.figure import Figure
 
 from reports.data.arrays import Floats
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import panel_pairs
-from reports.page.plots.style import MUTED, ROLE_STYLES, SeriesStyle
+from reports.page.plots.panels import name_lines, note, on_time_axis, storage_grid
+from reports.page.plots.style import ROLE_STYLES, SeriesStyle
 from reports.page.table import PageTable, number
-from reports.sections.contract import Section, each
-from reports.text.wording import digits
+from reports.sections.contract import Section, by_bin, each
+from reports.text.wording import digits, listed
 
 
 def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """Cores used and memory resident, one line per role."""
-    whole, pairs = panel_pairs(findings, styles, (1.5, 1.0), ("processor cores used", "memory resident, MiB"))
-    for row, scale in ((0, 1.0), (1, 2.0**20)):
-        series = [(s.usage.cores, s.usage.rss)[row] for s in findings.storages]
-        top = max(
-            (float(np.nanmax(v)) / scale for by in series for v in by.values() if not np.isnan(v).all()), default=1
-        )
-        for axes, by in zip(pairs, series, strict=True):
+    whole, grid = storage_grid(findings, styles, (1.7, 1.2))
+    on_time_axis(findings, grid, ("processor\ncores used", "memory resident,\nMiB"))
+    for row, series in enumerate(zip(*map(_series, findings.storages), strict=True)):
+        top = max((float(np.nanmax(v)) for by in series for v in by.values() if not np.isnan(v).all()), default=1)
+        for axes, by in zip(grid, series, strict=True):
             axes[row].set_ylim(0, top * 1.15)
-            _lines(axes[row], findings.axis.centres_s, {role: v / scale for role, v in by.items()})
+            _lines(axes[row], findings.axis.centres_s, by)
     return whole
 
 
-def _lines(axis: Any, x: Floats, by: dict[str, Floats]) -> None:
+def _series(storage: StorageFindings) -> tuple[Mapping[str, Floats], Mapping[str, Floats]]:
+    """Cores, and MiB, by role."""
+    return storage.usage.cores, {role: resident / 2**20 for role, resident in storage.usage.rss.items()}
+
+
+def _lines(axis: Any, x: Floats, by: Mapping[str, Floats]) -> None:
+    styles = {role: ROLE_STYLES.get(role, ROLE_STYLES["observer"]) for role in by}
+    for role, values in by.items():
+        axis.plot(x, values, color=styles[role].light, linestyle=styles[role].dash, linewidth=1.5)
+    name_lines(axis, x, by, {role: style.text for role, style in styles.items()})
     if not by:
-        axis.text(0.5, 0.5, "not observed", transform=axis.transAxes, ha="center", color=MUTED)
-    lowest, highest = axis.get_ylim()
-    previous = np.inf
-    for role in sorted(by, key=lambda r: -_last(by[r])):
-        style = ROLE_STYLES.get(role, ROLE_STYLES["observer"])
-        axis.plot(x, by[role], color=style.light, linestyle=style.dash, linewidth=1.5)
-        y = min(_last(by[role]), previous - (highest - lowest) * 0.075)
-        axis.annotate(
-            role,
-            (x[-1], y),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            color=style.text,
-            annotation_clip=False,
-        )
-        previous = y
-
-
-def _last(values: Floats) -> float:
-    seen = values[~np.isnan(values)]
-    return float(seen[-1]) if len(seen) else 0.0
-
-
-def _finding(findings: Findings) -> list[str]:
-    return each(findings, _finding_of)
+        note(axis, "not observed")
 
 
 def _finding_of(storage: StorageFindings) -> str:
     spent = storage.usage.judged_cpu_s
-    text = [f"{role} {digits(seconds / storage.judged_s)}" for role, seconds in spent.items() if storage.judged_s]
-    return f"cores used in the judged stages: {', '.join(text)}" if text else "not observed"
+    used = [f"{role} {digits(seconds / storage.judged_s)}" for role, seconds in spent.items() if storage.judged_s]
+    return f"{listed(used)} cores used" if used else "processors were not observed"
 
 
 def _table(findings: Findings) -> PageTable:
     roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
-    rows = [
-        [s.storage, f"{i * findings.axis.width_s:g}"]
-        + [
-            number(float(series[role][i]) / scale if role in series else None)
-            for role in roles
-            for series, scale in ((s.usage.cores, 1), (s.usage.rss, 2**20))
-        ]
-        for s in findings.storages
-        for i in range(findings.axis.count)
-    ]
-    columns = ["storage", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
+    rows = by_bin(findings, lambda s, i: [_at(by, role, i) for role in roles for by in _series(s)])
+    columns = ["system", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
     return PageTable("Cores used and memory resident by role, mean of the rounds.", columns, rows)
+
+
+def _at(by: Mapping[str, Floats], role: str, place: int) -> str:
+    return number(float(by[role][place]) if role in by else None)
 
 
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
@@ -90,7 +67,7 @@ SECTION = Section(
     question="cost",
     title="Processor and memory",
     applies=lambda _: True,
-    finding=_finding,
+    finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Processor cores in use and resident memory of pod, database, load generator and observer; mean of the rounds."
     ),

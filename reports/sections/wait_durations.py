@@ -11,14 +11,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.data.arrays import Floats
 from reports.findings.locks import Sampled, WaitDurations
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.style import GRID, MUTED, SeriesStyle, beside, figure, short
+from reports.page.plots.panels import storage_grid
+from reports.page.plots.style import GRID, PAPER, SeriesStyle
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.text.wording import NONE, digits, duration
-
-_WIDTH_IN, _LEFT_IN, _RIGHT_IN, _BETWEEN_IN = 13.0, 0.85, 0.2, 0.3
-
-_PANEL_IN, _HEAD_IN, _FOOT_IN = 2.2, 0.7, 0.55
 
 _NARROW_S = (1e-3, 1.0)
 """Ends of the axis without timed waits."""
@@ -28,24 +25,16 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """A panel for each storage with one pair of axes: the number of waits that lasted longer; those of the others thin
     behind it. Hatched: shorter than what was timed, where only the sum is known."""
     storages = findings.storages
-    columns = beside(len(storages))
-    blocks = -(-max(len(storages), 1) // columns)
-    block_in = _HEAD_IN + _PANEL_IN + _FOOT_IN
-    height = block_in * blocks
-    whole = figure(_WIDTH_IN, height)
-    whole.set_layout_engine(None)
-    width_in = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN - _BETWEEN_IN * (columns - 1)) / columns
+    whole, grid = storage_grid(findings, styles, (2.6,))
     ends, most = _reach(storages), max((float(s.durations.counts.sum()) for s in storages), default=0.0)
-    for place, storage in enumerate(storages):
-        block, column = divmod(place, columns)
-        left, top = _LEFT_IN + column * (width_in + _BETWEEN_IN), height - block * block_in - _HEAD_IN
-        axis = whole.add_axes((left / _WIDTH_IN, (top - _PANEL_IN) / height, width_in / _WIDTH_IN, _PANEL_IN / height))
-        axis.set_title(short(storage.storage), color=styles[storage.storage].text, pad=31)
-        _axes(axis, ends, most, first=column == 0)
+    for (axis,), storage in zip(grid, storages, strict=True):
+        _axes(axis, ends, most)
         for other in storages:
             if other is not storage:
                 _curve(axis, other.durations, GRID, 1.0)
         _panel(axis, storage.durations, styles[storage.storage], ends)
+    if grid:
+        grid[0][0].set_ylabel("number of waits")
     return whole
 
 
@@ -63,7 +52,7 @@ def _within(durations: WaitDurations) -> Floats:
     return durations.edges_s[filled[0] : filled[-1] + 2] if len(filled) else np.zeros(0)
 
 
-def _axes(axis: Any, ends: tuple[float, float], most: float, *, first: bool) -> None:
+def _axes(axis: Any, ends: tuple[float, float], most: float) -> None:
     axis.set_xscale("log")
     axis.set_xlim(*ends)
     steps = (1, 3) if ends[1] / ends[0] < 3e3 else (1,)
@@ -73,60 +62,44 @@ def _axes(axis: Any, ends: tuple[float, float], most: float, *, first: bool) -> 
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("a wait for a lock lasted longer than")
     axis.set_yscale("log")
-    axis.set_ylim(0.8, max(most, 10.0) * 3)
+    axis.set_ylim(0.8, max(most, 10.0) * 30)  # room for lines of text
     axis.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.tick_params(labelleft=first)
-    if first:
-        axis.set_ylabel("waits")
 
 
 def _panel(axis: Any, durations: WaitDurations, style: SeriesStyle, ends: tuple[float, float]) -> None:
     _curve(axis, durations, style.light, 2.0, fill=True)
-    if durations.known is None:
-        axis.text(0.5, 0.5, "unknown", transform=axis.transAxes, ha="center", va="center", color=MUTED)
-    elif durations.threshold_s:
+    if durations.threshold_s:
         _censored(axis, ends[0], durations.threshold_s, style)
     elif durations.sampled.ns and not durations.counts.any():
         _censored(axis, *ends, style)
-    for line, text in enumerate(annotation(durations)):
-        axis.annotate(
-            text,
-            (0, 1),
-            xycoords="axes fraction",
-            xytext=(0, 15.5 - 11.5 * line),
-            textcoords="offset points",
-            fontsize=8,
-        )
+    place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "top"}
+    text = "\n".join(annotation(durations))
+    axis.annotate(text, (1, 1), xytext=(-3, -3), fontsize=7.5, bbox={"facecolor": PAPER, "edgecolor": "none"}, **place)
 
 
 def annotation(durations: WaitDurations) -> list[str]:
-    """What the curve does not show, in at most two lines."""
+    """What the curve does not show, in at most four lines."""
     if durations.known is None:
-        return ["lock waits were not observed"]
-    ended = f"; end of {durations.open:,} not observed (▸: at least that long)" if durations.open else ""
-    untimed = _untimed(durations)
-    timed = f"{_timed(durations)}{'' if untimed or not durations.counts.any() else ', every one'}{ended}"
-    return [timed, untimed] if untimed else [timed]
-
-
-def _timed(durations: WaitDurations) -> str:
-    if durations.counts.any():
-        return f"{int(durations.counts.sum()):,} timed"
-    if durations.sampled.ns:
-        return "none timed"
-    return "none was longer" if durations.threshold_s else "no lock waits"
-
-
-def _untimed(durations: WaitDurations) -> str:
+        return ["unknown: lock waits were not observed"]
+    some, sampled = durations.counts.any(), bool(durations.sampled.ns)
+    lines = [f"{int(durations.counts.sum()):,} timed" if some else "none timed" if sampled else "no lock waits"]
     if durations.threshold_s:
-        below, others = _sampled(durations, durations.below), f"{digits(durations.sampled.seconds)} s"
-        more = f"; others {others}" if durations.sampled.ns else ""
-        return f"below {duration(durations.threshold_s)} not timed, by sampling {below} in total{more}"
-    if not durations.sampled.ns:
-        return ""
-    subject = "others not timed, by sampling" if durations.counts.any() else "by sampling they lasted"
-    return f"{subject} {_sampled(durations, durations.sampled)} in total"
+        below = sampled_s(durations, durations.below)
+        lines[0] = lines[0].replace("no lock waits", "none was longer")
+        lines.append(f"below {duration(durations.threshold_s)}, not timed: {below} by sampling")
+    if sampled:
+        others = "others, not timed" if some or durations.threshold_s else "all together"
+        lines.append(f"{others}: {sampled_s(durations, durations.sampled)} by sampling")
+    if len(lines) == 1 and some:
+        lines[0] += ", every one"
+    return [*lines, f"▸ end of {durations.open:,} not observed"] if durations.open else lines
+
+
+def sampled_s(durations: WaitDurations, part: Sampled) -> str:
+    """A sum by sampling with its 95 % interval: `1.5 s (1.0 … 2.1 s)`."""
+    bounds, text = durations.interval_s(part), f"{digits(part.seconds)} s"
+    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])} s)"
 
 
 def _curve(axis: Any, durations: WaitDurations, colour: str, width: float, *, fill: bool = False) -> None:
@@ -148,75 +121,33 @@ def _censored(axis: Any, low_s: float, high_s: float, style: SeriesStyle) -> Non
     axis.axvline(high_s, color=style.light, linewidth=1.0, linestyle=(0, (2, 1.5)))
 
 
-def _sampled(durations: WaitDurations, part: Sampled) -> str:
-    bounds = durations.interval_s(part)
-    text = f"{digits(part.seconds)} s"
-    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])} s)"
-
-
-def _finding(findings: Findings) -> list[str]:
-    return each(findings, _finding_of)
-
-
 def _finding_of(storage: StorageFindings) -> str:
     d = storage.durations
     if d.known is None:
-        return "unknown: lock waits were not observed"
-    timed, ended = int(d.counts.sum()), f"; the end of {d.open:,} was not observed" if d.open else ""
-    if not timed:
-        untimed = d.below + d.sampled
-        seen = (
-            f"none was timed; by sampling they lasted {_sampled_waiting(d, untimed)} in total"
-            if untimed.ns
-            else "no lock waits"
-        )
-        return f"{seen}{ended}"
-    longest = d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]
-    return f"{timed:,} waits timed, none longer than {duration(float(longest))}{_untimed_waiting(d)}{ended}"
-
-
-def _untimed_waiting(d: WaitDurations) -> str:
-    below = (
-        f"; those below {duration(d.threshold_s)} lasted {_sampled_waiting(d, d.below)} in total"
-        if d.threshold_s
-        else ""
-    )
-    joined = ", other untimed ones" if below else "; other, untimed ones lasted"
-    others = f"{joined} {_sampled_waiting(d, d.sampled)}" if d.sampled.ns else ""
-    return f"{below}{others}, by sampling" if below or others else ""
-
-
-def _sampled_waiting(d: WaitDurations, part: Sampled) -> str:
-    bounds = d.interval_s(part)
-    if bounds is None:
-        return duration(part.seconds)
-    return f"{digits(part.seconds)} s ({digits(bounds[0])} … {digits(bounds[1])} s)"
+        return "unknown, because lock waits were not observed"
+    open_ends = f"; the end of {d.open:,} was not observed" if d.open else ""
+    untimed = d.below + d.sampled
+    summed = f"{sampled_s(d, untimed)} in total, by sampling"
+    if d.counts.any():
+        timed = f"{int(d.counts.sum()):,} wait{'s' if d.counts.sum() > 1 else ''} timed"
+        longest = duration(float(d.edges_s[int(np.flatnonzero(d.counts)[-1]) + 1]))
+        return f"{timed}, none longer than {longest}{f'; the others: {summed}' if untimed.ns else ''}{open_ends}"
+    return f"no wait was timed; {summed}{open_ends}" if untimed.ns else "no lock waits"
 
 
 def _table(findings: Findings) -> PageTable:
     """Timed waits by minimum duration, and the sampled time of the others."""
-    rows = []
-    for s in findings.storages:
-        d = s.durations
-        longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
-        below = NONE if d.threshold_s is None else duration(d.threshold_s)
-        sums = (
-            _sampled_lock_tables(d, d.below, shown=d.threshold_s is not None),
-            _sampled_lock_tables(d, d.sampled, shown=d.sampled.ns > 0),
-        )
-        rows.append([s.storage, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", below, *sums])
+    columns = ["system", "known", "timed", *(f"≥ {duration(edge).replace('.0 ', ' ')}" for edge in _EDGES_S),
+               "end not observed", "not timed below", "those, by sampling", "others, by sampling"]  # fmt: skip
     caption = "Waits that began in the judged stages, rounds pooled: how many were timed, and how many of those lasted at least that long."
-    columns = [
-        "storage",
-        "known",
-        "timed",
-        *(duration(edge).replace(".0 ", " ") for edge in _EDGES_S),
-        "end not observed",
-        "not timed below",
-        "those sampled, s",
-        "others sampled, s",
-    ]
-    return PageTable(caption, columns, rows, 2)
+    return PageTable(caption, columns, [_row(s.label, s.durations) for s in findings.storages], 2)
+
+
+def _row(label: str, d: WaitDurations) -> list[str]:
+    longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
+    below = (NONE, NONE) if d.threshold_s is None else (duration(d.threshold_s), sampled_s(d, d.below))
+    others = sampled_s(d, d.sampled) if d.sampled.ns else NONE
+    return [label, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", *below, others]
 
 
 _EDGES_S = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -227,13 +158,6 @@ def _longer(edges: Floats, counts: Floats, edge_s: float) -> str:
     if not len(edges) or edge_s < edges[0] * 0.999:
         return NONE
     return f"{int(counts[edges[:-1] >= edge_s * 0.999].sum()):,}"
-
-
-def _sampled_lock_tables(d: WaitDurations, part: Sampled, *, shown: bool) -> str:
-    if not shown:
-        return NONE
-    bounds, text = d.interval_s(part), digits(part.seconds)
-    return text if bounds is None else f"{text} ({digits(bounds[0])} … {digits(bounds[1])})"
 
 
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
@@ -259,7 +183,7 @@ SECTION = Section(
     question="blocked",
     title="How long waits for locks lasted",
     applies=lambda _: True,
-    finding=_finding,
+    finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storages. Hatched: too short to be timed by that source (or not timed at "
         "all), known only as a sum, by sampling, with its 95 % interval. ▸ the end of the longest was not observed."

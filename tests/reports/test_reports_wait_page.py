@@ -140,23 +140,23 @@ ONE = np.histogram([0.09], EDGES_S)[0].astype(float)
 @pytest.mark.parametrize(
     ("durations", "sentence"),
     [
-        (WaitDurations(), "unknown"),
+        (WaitDurations(), "unknown, because lock waits were not observed"),
         (WaitDurations("pod"), "no lock waits"),
         (
             WaitDurations("sampled", sampled=SHORT, period_s=0.05),
-            "none was timed; by sampling they lasted 1.5 s (1.0 … 2.1 s) in total",
+            "no wait was timed; 1.5 s (1.0 … 2.1 s) in total, by sampling.",
         ),
         (
             WaitDurations("event and sampled", 0.01, below=SHORT, period_s=0.05, counts=ONE),
-            "than 100 ms; those below 10 ms lasted 1.5 s (1.0 … 2.1 s) in total, by sampling",
+            "1 wait timed, none longer than 100 ms; the others: 1.5 s (1.0 … 2.1 s) in total, by sampling.",
         ),
         (
             WaitDurations("event and sampled", 0.01, sampled=SHORT, period_s=0.05, counts=ONE, in_part=True),
-            "lasted 0 s (0 … 0.18 s) in total, other untimed ones 1.5 s (1.0 … 2.1 s), by sampling",
+            "1 wait timed, none longer than 100 ms; the others: 1.5 s (1.0 … 2.1 s) in total, by sampling.",
         ),
         (
             WaitDurations("pod and sampled", sampled=SHORT, period_s=0.05, counts=ONE),
-            "than 100 ms; other, untimed ones lasted 1.5 s (1.0 … 2.1 s), by sampling",
+            "1 wait timed, none longer than 100 ms; the others: 1.5 s (1.0 … 2.1 s) in total, by sampling.",
         ),
     ],
 )

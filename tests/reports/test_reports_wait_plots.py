@@ -59,7 +59,7 @@ def test_empty_study_has_plots_that_state_it(tmp_path, name):
     [
         ("where-the-time-went", "unknown"),
         ("who-waited-for-whom", "blame matrix unknown"),
-        ("wait-durations", "lock waits were not observed"),
+        ("wait-durations", "unknown: lock waits were not observed"),
     ],
 )
 def test_unknown_storage_is_shown_beside_a_known_one(tmp_path, name, text):
@@ -133,18 +133,16 @@ def test_each_of_several_databases_has_a_row(tmp_path):
 @pytest.mark.parametrize(
     ("durations", "lines"),
     [
-        (WaitDurations(), ["lock waits were not observed"]),
+        (WaitDurations(), ["unknown: lock waits were not observed"]),
         (WaitDurations("pod"), ["no lock waits"]),
         (WaitDurations("pod", None, np.array([0.1, 1.0]), np.array([7.0])), ["7 timed, every one"]),
         (WaitDurations("sampled", sampled=SHORT, period_s=0.05, open=1),
-         ["none timed; end of 1 not observed (▸: at least that long)",
-          "by sampling they lasted 1.5 s (1.0 … 2.1 s) in total"]),
-        (WaitDurations("event", 0.01, below=SHORT),
-         ["none was longer", "below 10 ms not timed, by sampling 1.5 s in total"]),
+         ["none timed", "all together: 1.5 s (1.0 … 2.1 s) by sampling", "▸ end of 1 not observed"]),
+        (WaitDurations("event", 0.01, below=SHORT), ["none was longer", "below 10 ms, not timed: 1.5 s by sampling"]),
         (WaitDurations("event and sampled", 0.01, sampled=SHORT, in_part=True),
-         ["none timed", "below 10 ms not timed, by sampling 0 s in total; others 1.5 s"]),
+         ["none timed", "below 10 ms, not timed: 0 s by sampling", "others, not timed: 1.5 s by sampling"]),
         (WaitDurations("pod and sampled", None, np.array([0.1, 1.0]), np.array([7.0]), sampled=SHORT),
-         ["7 timed", "others not timed, by sampling 1.5 s in total"]),
+         ["7 timed", "others, not timed: 1.5 s by sampling"]),
     ],
 )  # fmt: skip
 def test_untimed_waits_are_annotated(durations, lines):
