@@ -77,9 +77,12 @@ def _cut_words(name: str) -> str:
 def _whole_waiting(entry: Entry) -> str:
     """By the waiting of all its attempts, where the figure itself has no split."""
     waits, measure = entry.system.waits, entry.measure
-    share = waits.of(measure.name) / measure.waited_s if waits.known is not None and measure.waited_s else 0.0
-    if share < _MOST:
+    if not measure.waited_s:
         return ""
+    backlog = measure.client_backlog_s / measure.waited_s
+    if waits.known is None or waits.of(measure.name) < _MOST * measure.waited_s:
+        return f"{min(backlog, 1):.0%} is client backlog" if backlog >= _MOST else ""
+    share = waits.of(measure.name) / measure.waited_s
     holder, held = waits.behind(measure.name)[0]
     named = holder not in (NO_HOLDER, UNNAMED) and held >= _MOST * waits.of(measure.name)
     return f"{min(share, 1):.0%} is {f'a lock queue behind {_cut_words(holder)}' if named else 'lock queues'}"

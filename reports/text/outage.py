@@ -137,6 +137,8 @@ def _ending(found: Outage) -> str:
         pods = few(dict.fromkeys(pod for course in lasting for pod in course.lasting))
         where = "" if found.rounds == 1 else f" in {len(lasting)} of {found.rounds} rounds"
         return f"{pods} did not recover{where}"
+    if unclear := dict.fromkeys(pod for course in found.courses for pod in course.unclear):
+        return f"whether {few(unclear)} recovered is unknown"
     times, remedy = [course.calm_s for course in found.agreeing], found.model.remedy
     after = f"after {event_words(remedy)}" if remedy is not None else "later"
     return f"calm again {_seconds(times)} {after}"
@@ -145,6 +147,8 @@ def _ending(found: Outage) -> str:
 def _short_ending(found: Outage) -> str:
     if any(course.lasting for course in found.courses):
         return "not over at the end"
+    if any(course.unclear for course in found.courses):
+        return "its end is unknown"
     remedy = found.model.remedy
     return f"calm after {event_words(remedy, brief=True)}" if remedy is not None else "calm again"
 
@@ -219,8 +223,10 @@ def _course(found: Outage) -> list[str]:
         begin = f"in {len(found.agreeing)} of {found.rounds} rounds {begin}"
     by_times: dict[str, list[str]] = {}
     for pod, times in found.later.items():
-        by_times.setdefault(_seconds(times), []).append(pod)
-    parts = [begin, *(f"{few(pods)} followed {times} later" for times, pods in by_times.items())]
+        own = found.model.own_event(pod) if pod in found.model.later else None
+        after = f", after {event_words(own)}" if own is not None else ""
+        by_times.setdefault(f"{_seconds(times)} later{after}", []).append(pod)
+    parts = [begin, *(f"{few(pods)} followed {times}" for times, pods in by_times.items())]
     parts += [_otherwise(found)] if len(found.agreeing) < found.rounds else []
     parts.append(_ending(found))
     unbreached = [pod for pod in found.model.unbreached if all(pod in course.unbreached for course in found.courses)]

@@ -3,21 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from reports.data.contract import TimelineEvent
-from reports.findings.slis import Blast, PodBlast, Span
+from reports.findings.slis import BREACH_RULE, Blast, PodBlast, Span
 from reports.text.headline import ACCEPT
 from reports.text.plain_names import cut, few
 
 _TOGETHER_S = 2.0
 """Breaches that begin within this time of the first one belong to it."""
+_HARMFUL = ("hold", "kill", "pause", "cut")
+"""Actions that never end an outage."""
+_LAST = 3
+"""Bins at the end of the load that show whether a breach had ended."""
 
 
 @dataclass(frozen=True)
 class Course:
     """Times in s. `span` is the breach with which it began, `event` the last action before it, None without any;
     `after_s` is since that action, or since the load began. `later` are the pods that followed, with the time since the
-    first breach. `lasting` had not recovered when the load ended; when all had, the last one did so `calm_s` after
-    `remedy` began."""
+    first breach. `lasting` had not recovered when the load ended, of `unclear` too little was observed at the end; when
+    all had recovered, the last one did so `calm_s` after `remedy` began."""
 
     blast: Blast
     first: tuple[str, ...]
@@ -26,12 +32,20 @@ class Course:
     after_s: float
     later: Mapping[str, float]
     lasting: tuple[str, ...]
+    unclear: tuple[str, ...]
     remedy: TimelineEvent | None
     calm_s: float
 
     @property
     def sli(self) -> str:
         return self.span.sli
+
+    def own_event(self, name: str) -> TimelineEvent | None:
+        """The action on that pod itself that preceded its first breach, such as its kill, if it was the last one."""
+        pod = next(pod for pod in self.blast.pods if pod.pod == name)
+        before = self.blast.before(pod.spans[0], self.blast.width_s(pod.spans[0].sli)) if pod.spans else None
+        own = before is not None and before is not self.event and any(before is event for event in pod.done_to_it)
+        return before if own else None
 
     @property
     def unbreached(self) -> tuple[str, ...]:
@@ -53,6 +67,8 @@ def course_of(blast: Blast) -> Course | None:
     event = blast.before(breached[0].spans[0], blast.width_s(breached[0].spans[0].sli))
     end_s = max(one.end_s for pod in breached for one in pod.spans)
     remedy = _remedy(blast, end_s)
+    open_ended = [pod for pod in breached if not all(one.ended for one in pod.spans)]
+    lasting = [pod for pod in open_ended if _bad_at_the_end(pod)]
     return Course(
         blast,
         tuple(sorted(pod.pod for pod in first)),
@@ -60,8 +76,9 @@ def course_of(blast: Blast) -> Course | None:
         event,
         max(begin_s - (0.0 if event is None else blast.moment_s(event)), 0.0),
         {pod.pod: pod.spans[0].begin_s - begin_s for pod in breached[len(first) :]},
-        tuple(pod.pod for pod in breached if not all(one.ended for one in pod.spans)),
-        remedy if remedy is not event else None,
+        tuple(pod.pod for pod in lasting),
+        tuple(pod.pod for pod in open_ended if not _bad_at_the_end(pod)),
+        remedy if remedy is not event and not open_ended else None,
         end_s - (begin_s if remedy is None or remedy is event else blast.moment_s(remedy)),
     )
 
@@ -72,9 +89,21 @@ def _leading(first: Sequence[PodBlast], begin_s: float) -> Span:
     return next((span for span in spans if span.sli == ACCEPT), spans[0])
 
 
+def _bad_at_the_end(pod: PodBlast) -> bool:
+    """Whether an SLI was bad in one of the last bins, and good in none after it. A breach also counts as open where the
+    load ended, or too little was observed, before enough good bins were known."""
+    for span in pod.spans:
+        share = next(one.share for one in pod.slis if one.sli == span.sli)[-_LAST:]
+        known = share[~np.isnan(share)]
+        if not span.ended and known.size and known[-1] > BREACH_RULE.ends:
+            return True
+    return False
+
+
 def _remedy(blast: Blast, end_s: float) -> TimelineEvent | None:
     """The action that preceded the end of the last breach; of a series in one stage its beginning."""
-    acted = [e for e in blast.run.events if e.kind == "action" and blast.moment_s(e) <= end_s]
+    events = [e for e in blast.run.events if e.kind == "action" and e.do not in _HARMFUL]
+    acted = [e for e in events if blast.moment_s(e) <= end_s]
     if not acted:
         return None
     last = acted[-1]

@@ -43,8 +43,8 @@ def test_outage_has_beginning_spread_and_end(tmp_path):
     )
     assert found.hero == "blast-radius"
     assert found.radius == (
-        "17 and 18 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later; calm "
-        "again 3 s after the rollback."
+        "17 and 18 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later, after the "
+        "rollback; calm again 3 s after the rollback."
     )
 
 
@@ -54,6 +54,15 @@ def test_refused_connections_are_named(tmp_path):
     assert story_of(tmp_path).headline == (
         "Accept chat stopped on 17 1 s after the stuck transaction; 19 refused connections 3 s later; calm again 5 s "
         "later."
+    )
+
+
+def test_pod_that_an_action_hit_is_not_blamed_on_the_first(tmp_path):
+    kill = action(10.0, "pod 19 killed", do="kill", pods=["19"])
+    write_round(tmp_path, 1, traffic({"17": (7, 12), "19": (10, 13)}), timeline=(HOLD, kill))
+    assert story_of(tmp_path).radius == (
+        "17 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later, after the kill "
+        "of 19; calm again 6 s later; 18 had no breach."
     )
 
 
@@ -88,6 +97,15 @@ def test_pod_that_does_not_recover_is_named(tmp_path):
     assert found.headline == "Accept chat stopped on 17 1 s after the stuck transaction; 17 did not recover."
     assert {b.label: b.text for b in found.bullets}["next"] == (
         "Find out why 17 did not recover: nothing in this timeline ended it for them."
+    )
+
+
+def test_recovery_that_was_not_observed_is_unknown(tmp_path):
+    good = [Op("chat.accept", planned_s=14.0 + tick / 10, response_s=0.02) for tick in range(9)]
+    write_round(tmp_path, 1, traffic({"17": (7, 14)}, until_s=14.0), good)
+    found = story_of(tmp_path)
+    assert found.headline == (
+        "Accept chat stopped on 17 right after the stuck transaction; whether 17 recovered is unknown."
     )
 
 
