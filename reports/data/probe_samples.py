@@ -46,7 +46,7 @@ def log_gaps(samples: Sequence[Tick], ends_ns: int) -> tuple[Window, ...]:
 def _samples(ticks: pa.Table) -> list[Tick]:
     if "period_ns" not in ticks.column_names:  # of an older version: the coverage is unknown
         return []
-    return [Tick(*(row[name] for name in Tick._fields)) for row in ticks.to_pylist()]
+    return [Tick(*row) for row in zip(*(ticks[name].to_pylist() for name in Tick._fields), strict=True)]
 
 
 def _database_ticks(ticks: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ import numpy as np
 from reports.analysis.rounds import mean_over_time
 from reports.data.arrays import Floats
 from reports.data.contract import StudyRun
-from reports.data.density import density
+from reports.data.density import between, elapsed
 from reports.data.requests import Requests, by_operation
 from reports.findings.causes import CLIENT_BACKLOG
 from reports.findings.operations import Axis
@@ -19,13 +19,13 @@ States = Mapping[str, Mapping[str, Floats]]
 
 def over_time(run: StudyRun, served: Requests, axis: Axis) -> States:
     """Requests that a pod was processing; those in the database include lock waits."""
-    edges = axis.edges_ns(run)
-    spans = {"session": (served.asked, served.had), "pod": (served.since, served.asked)}
-    spans["database"] = (served.had, served.ended)
-    return {
-        name: {cause: density(edges, start[selected], end[selected]) for cause, (start, end) in spans.items()}
-        for name, selected in by_operation(served)
-    }
+    edges, found = axis.edges_ns(run), {}
+    for name, selected in by_operation(served):
+        moments = (served.since, served.asked, served.had, served.ended)
+        since, asked, had, ended = (elapsed(edges, each[selected]) for each in moments)
+        spans = {"session": (asked, had), "pod": (since, asked), "database": (had, ended)}
+        found[name] = {cause: between(edges, *span) for cause, span in spans.items()}
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from reports.analysis.operations.columns import MeasureColumn, RequestIdentity
 from reports.analysis.operations.slo_breaches import SliCounts
 from reports.data.arrays import MISSING, Codes, Ints, Mask
 from reports.data.contract import StudyRun
-from reports.data.density import density
+from reports.data.density import between, elapsed
 from reports.data.judged_time import inside
 from reports.data.rows import Rows, operations
 from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES, TOLERANCE_NS, Axis, StampClock
@@ -103,7 +103,9 @@ class _Gathering:
         self.causes.append((key, started.copy()))
         self.identities.setdefault(operation, []).append(RequestIdentity(key, rows.user.copy(), planned.copy()))
         edges = self.axis.edges_ns(self.run)
-        lasting = np.stack([density(edges, planned, ends) for ends in (rows.ended_ns, started)])
+        begun = elapsed(edges, planned)
+        ends = (elapsed(edges, np.maximum(planned, moments)) for moments in (rows.ended_ns, started))
+        lasting = np.stack([between(edges, begun, each) for each in ends])
         self.under_way[operation] = self.under_way.get(operation, 0.0) + lasting
 
     def count(self, bins: npt.NDArray[np.int16], into: npt.NDArray[np.int64]) -> None:
