@@ -29,7 +29,10 @@ from reports.data.runs import NotAStudyError, read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import markdown, summary
 from reports.findings.study import Findings
-from reports.gate.objectives import load_objectives
+from reports.gate.judge import judge
+from reports.gate.objectives import Objectives, load_objectives
+from reports.gate.reading import read_evidence, study_storages
+from reports.gate.verdicts import Judgement
 from reports.text.story import story
 
 
@@ -76,16 +79,17 @@ def _report(study: Path, objectives: Path | None) -> int:
 
 def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     """Make the report, replacing an older one; return its page and the number of rows that it covers."""
-    limits_s = _limits_s(objectives) if objectives is not None else {}
+    asked = _objectives(objectives) if objectives is not None else None
     runs = _runs(study)
     found = differences(runs)
     if found:
         raise ReportError(EX_USAGE, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
-    findings = find(study.resolve().name, runs, limits_s, str(objectives) if limits_s else "")
+    judged = None if asked is None else (_judge(study, asked), asked)
+    findings = find(study.resolve().name, runs, _limits_s(asked), asked.source if asked else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
         with _temporary_directory(study):
-            _write(findings, draft)
+            _write(findings, judged, draft)
         with contextlib.suppress(OSError):  # of no use on a file system without modes
             draft.chmod(readers.directory_mode())
         _swap(draft, study / "report")
@@ -124,24 +128,34 @@ def _runs(study: Path) -> list[StudyRun]:
         ) from None
 
 
-def _limits_s(path: Path) -> dict[str, float]:
-    """In what time attempts are to end, by operation; the shortest, where objectives name an operation twice."""
+def _objectives(path: Path) -> Objectives:
     try:
-        asked = load_objectives(path).objectives
+        return load_objectives(path)
     except SourceError as error:
         raise ReportError(EX_USAGE, str(error)) from None
-    return {o.operation: o.within_s for o in sorted(asked, key=lambda o: -o.within_s)}
 
 
-def _write(findings: Findings, into: Path) -> None:
-    from reports.page.plots.drawing import draw, theme_colours
+def _limits_s(asked: Objectives | None) -> dict[str, float]:
+    """In what time attempts are to end, by operation; the shortest, where objectives name an operation twice."""
+    return {o.operation: o.within_s for o in sorted(asked.objectives if asked else (), key=lambda o: -o.within_s)}
+
+
+def _judge(study: Path, objectives: Objectives) -> Judgement:
+    """The judgement that loadtests-gate makes."""
+    return judge(objectives, read_evidence(study_storages(study), objectives.objectives))
+
+
+def _write(findings: Findings, judged: tuple[Judgement, Objectives] | None, into: Path) -> None:
+    from reports.page.plots.drawing import draw
     from reports.page.render import render
     from reports.sections import sections_of
+    from reports.sections.screen.composition import page_of
+    from reports.sections.screen.hero import hero_plots
 
     first = story(findings)
     frame = figures(findings)
-    plots = {section.name: section.plot for section in sections_of(findings)}
-    page = render(findings, first, frame, draw(findings, plots, into), theme_colours(findings))
+    plots = {name: plot for section in sections_of(findings) for name, plot in section.plots.items()}
+    page = render(page_of(findings, first, judged, *draw(findings, plots, into, hero_plots())))
     document = json.dumps(summary(findings, first), indent=2, allow_nan=False, ensure_ascii=False)
     texts = {
         "index.html": page,

@@ -1,4 +1,4 @@
-"""A plain table of the page."""
+"""A table of the page."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,64 @@ from reports.text.wording import NONE, digits
 
 
 @dataclass(frozen=True)
+class Cell:
+    """Text with a note in small letters beneath it, keys behind a fold, or a mark of its own.
+
+    `system` is the storage system whose colour stands before the text; `bad` text stands out.
+    """
+
+    text: str
+    note: str = ""
+    bad: bool = False
+    keys: Sequence[str] = ()
+    system: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class PageTable:
     """The first `texts` columns are words, aligned left; the first of a row is its header.
 
     One with a `title` has a heading, and is shown without rows too, with the text `empty`. `codes` are the
     columns that hold statements, `alarms` words that stand out where they are all of a cell. A `packed` one has narrow
-    columns.
+    columns. `grouped`: consecutive rows with the same first cell are a group under it, and the second cell of a row is
+    its header. `absent` stands where there is no value: why there is none.
     """
 
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Cell]]
     texts: int = 1
     title: str = ""
     empty: str = ""
     codes: Collection[int] = ()
     alarms: Collection[str] = ()
     packed: bool = False
+    grouped: bool = False
+    absent: str = "no value"
 
     @property
     def shown(self) -> bool:
         return bool(self.rows or self.title)
+
+    @property
+    def groups(self) -> list[list[list[Cell]]]:
+        """The rows in groups, one group without `grouped`; every cell as a `Cell`."""
+        groups: list[list[list[Cell]]] = []
+        for row in self.rows:
+            cells = [self._cell(cell) for cell in row]
+            if groups and (not self.grouped or groups[-1][0][0] == cells[0]):
+                groups[-1].append(cells)
+            else:
+                groups.append([cells])
+        return groups
+
+    def _cell(self, cell: str | Cell) -> Cell:
+        if isinstance(cell, Cell):
+            return cell
+        return Cell(self.absent if cell == NONE else cell, bad=cell in self.alarms)
 
 
 def number(figure: float | None) -> str:

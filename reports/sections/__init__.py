@@ -1,4 +1,4 @@
-"""The sections of the page, in the order shown. A new one is a module with a `SECTION`, and a line here."""
+"""The sections of the page by question, in the order shown. A new one is a module with `SECTION`, and a line here."""
 
 from functools import cache
 from importlib import import_module
@@ -7,19 +7,24 @@ from reports.findings.study import Findings
 from reports.sections.contract import Section
 
 NAMES = (
+    "glance",
     "story",
     "blast_radius",
     "by_pod",
-    "lock_for_cpu",
-    "endings",
+    "figures",
+    "throughput",
     "where_the_time_went",
     "accept_over_time",
+    "operations_over_time",
+    "distribution",
     "blockers",
     "wait_durations",
-    "distribution",
-    "operations_over_time",
-    "throughput",
+    "endings",
+    "lock_for_cpu",
     "resources",
+    "calibration",
+    "ledger",
+    "settings",
 )
 
 

@@ -189,8 +189,8 @@ def _databases_table(findings: Findings) -> PageTable:
         for s in findings.storages
         for database, by in s.sessions.databases.items()
     ]
-    caption = "Mean number of sessions by database and wait class, judged stages; a dash where not observed."
-    return PageTable(caption, ["system", "database", *CLASSES], rows, 2, packed=True)
+    caption = "Mean number of sessions by database and wait class, judged stages."
+    return PageTable(caption, ["system", "database", *CLASSES], rows, 2, packed=True, absent="not observed")
 
 
 def _states_table(findings: Findings) -> PageTable:

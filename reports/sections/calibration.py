@@ -1,10 +1,12 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""How well each source of lock waits recovers waits of known length."""
+"""Section: how well each source of lock waits recovers waits of known length."""
+
+from dataclasses import replace
 
 from reports.data.contract import Calibrated
 from reports.findings.study import Findings, StorageFindings
 from reports.page.table import PageTable
-from reports.sections.contract import each
+from reports.sections.contract import Section, each
 from reports.text.wording import NONE, listed
 
 
@@ -18,7 +20,23 @@ def calibration(findings: Findings) -> PageTable:
     ]  # fmt: skip
     caption = "Locks held for known times before the load began, compared with the probes' rows. Tolerance: the least share, or the largest error, that passes."
     columns = ["verdict", "run", "engine", "database", "source", "figure", "found", "tolerance", "n", "why"]
-    return PageTable(caption, columns, rows, len(columns), alarms=("fail", "unknown"), packed=True)
+    return PageTable(
+        caption,
+        columns,
+        rows,
+        len(columns),
+        "All figures of the calibrations",
+        alarms=("fail", "unknown"),
+        packed=True,
+        absent="",
+    )
+
+
+def _doubted(findings: Findings) -> PageTable:
+    whole = calibration(findings)
+    rows = [row for row in whole.rows if row[0] != "pass"]
+    title = "A probe is outside its tolerance: lock waits of those storages are unknown on this page and no evidence"
+    return replace(whole, rows=rows, title=title if rows else "")
 
 
 def _measured(row: Calibrated, figure: float | None) -> str:
@@ -47,3 +65,13 @@ def _calibrated_of(storage: StorageFindings) -> str:
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
     return f"outside its tolerance: {missed}; the lock waits of this storage are unknown and no evidence"
+
+
+SECTION = Section(
+    name="calibration",
+    question="trust",
+    title="How well lock waits are known",
+    finding=calibrated,
+    beside=(_doubted,),
+    folded=(calibration,),
+)

@@ -16,8 +16,9 @@ QUESTIONS = {
     "blocked": "Who blocked whom?",
     "cost": "What did it cost?",
     "trust": "Is it trustworthy?",
+    "settings": "Runs and settings",
 }
-"""The headings of the page; each section answers one of them."""
+"""The headings of the page, in order; each section answers one of them."""
 
 Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]
 MakeTable = Callable[[Findings], PageTable]
@@ -27,22 +28,33 @@ Summarise = Callable[[Findings, StorageFindings], Mapping[str, Any]]
 @dataclass(frozen=True)
 class Section:
     """`name` is its anchor and the name of its plot's files. `finding` has a sentence for each storage, `how` explains
-    the plot. `table` has the plot's data; `beside` are tables that are always open, `folded` those that open at a
-    click. `timed`: its plot has actions and faults on its time axis."""
+    the plot.
+
+    `beside` are tables that are always open; `folded` those that open at a click on their title; `table` has the
+    plot's data, and is at the end of the page unless it is one of `beside`. `others` is a second plot that opens at a
+    click, with its title. `timed`: the plots have actions and faults on their time axis.
+    """
 
     name: str
     question: str
     title: str
-    applies: Callable[[Findings], bool]
-    finding: Callable[[Findings], list[str]]
-    how: Callable[[Findings], str]
-    plot: Plot
-    table: MakeTable
+    applies: Callable[[Findings], bool] = lambda _: True
+    finding: Callable[[Findings], list[str]] = lambda _: []
+    how: Callable[[Findings], str] = lambda _: ""
+    plot: Plot | None = None
+    table: MakeTable | None = None
     timed: bool = False
     beside: Sequence[MakeTable] = ()
     folded: Sequence[MakeTable] = ()
+    others: tuple[str, Plot] | None = None
     summary: Summarise = lambda _findings, _storage: {}
     """Its part of a storage in `summary.json`, also of a study that the section does not apply to."""
+
+    @property
+    def plots(self) -> dict[str, Plot]:
+        """Its plots by the name of their files."""
+        first = {} if self.plot is None else {self.name: self.plot}
+        return first if self.others is None else {**first, f"{self.name}-others": self.others[1]}
 
 
 def each(findings: Findings, describe: Callable[[StorageFindings], str]) -> list[str]:

@@ -132,7 +132,7 @@ def _table(findings: Findings) -> PageTable:
     ]
     caption = (
         "Transactions that began in the judged stages, rounds pooled; each attempt of an operation is one. Lost: to another transaction, by conflict, "
-        "stale snapshot, deadlock or lock timeout. Retries: attempts after a lost one, for each 1,000 operations; a dash where requests have no key."
+        "stale snapshot, deadlock or lock timeout. Retries: attempts after a lost one, for each 1,000 operations; no value where requests have no key."
     )
     where = ["database"] if several else []
     columns = [
@@ -179,7 +179,7 @@ def _totals_table(findings: Findings) -> PageTable:
     caption = (
         "Growth of the servers' own totals in the judged stages, rounds pooled. Seen: the share of that time that the totals cover; after a reset or a restart of "
         "the server the rest is unknown (≥). Waits for rows: as counted by the server, each truncated to whole milliseconds, and the sampled time of the same waits with its 95 % interval. "
-        "A dash: not counted by this server, or not sampled."
+        "No value: not counted by this server, or not sampled."
     )
     columns = [
         "storage",

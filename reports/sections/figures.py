@@ -1,76 +1,122 @@
-"""The table of figures: by operation and storage."""
+# ruff: noqa: E501  sentences of the page are kept whole
+"""Section: figures by operation and storage, with service times, errors and rounds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import pandas as pd
-
-from reports.exports.figures import LOCK_WAIT, shown, waits_known
+from reports.data.handshakes import handshakes
+from reports.exports.figures import LOCK_WAIT, figures, shown, waits_known
 from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES
 from reports.findings.study import Findings
+from reports.page.table import Cell, PageTable
+from reports.sections.contract import Section
 from reports.text.headline import ACCEPT
-from reports.text.wording import NONE
+from reports.text.wording import NONE, value
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")
 _NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}
+_SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
+_FEW = "too few rows"
+_NO_ROWS = "not recorded"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A figure and, small beneath it, its interval or how it is known."""
-
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Count:
-    text: str
-    bad: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    storage: str
-    swatch: str
-    n: str
-    rate: str
-    cells: tuple[Cell, ...]
-    counts: tuple[Count, ...]
-    waited: Cell
-
-
-@dataclass(frozen=True)
-class FigureGroup:
-    name: str
-    rows: tuple[Row, ...]
-
-
-def groups(findings: Findings, frame: pd.DataFrame, swatches: Mapping[str, str]) -> list[FigureGroup]:
+def _table(findings: Findings) -> PageTable:
     """Accept first, then in the order of the vocabulary; operations without rows are left out."""
-    ordered = [ACCEPT, *(m for m in MEASURES if m != ACCEPT)]
+    frame = figures(findings)
     text, bounds = (shown(frame, column) for column in ("text", "bounds"))
     known = waits_known(frame)
-    made = [(name, [s.storage for s, _ in findings.of(name)]) for name in ordered]
-    return [
-        FigureGroup(
-            title(name),
-            tuple(_row(s, text[name, s], bounds[name, s], known.get((name, s)), swatches) for s in selected),
-        )
-        for name, selected in made
-        if selected
+    rows = [
+        [title(name), Cell(s.storage, system=s.storage), *_row(text[name, s.storage], bounds[name, s.storage], known.get((name, s.storage)))]
+        for name in (ACCEPT, *(m for m in MEASURES if m != ACCEPT))
+        for s, _ in findings.of(name)
+    ]  # fmt: skip
+    judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
+    caption = (
+        f"Response time, from the planned start, of the judged stages ({', '.join(judged) or 'none is marked'}); "
+        "rounds pooled; beneath each figure its 95 % interval."
+    )
+    columns = ["operation", "storage", "n", "per s", *SHOWN, "failed", "unknown", "refused", "lock wait, s per 1,000"]
+    return PageTable(caption, columns, rows, 2, grouped=True)
+
+
+def _row(text: Mapping[str, str], bounds: Mapping[str, str], known: str | None) -> list[str | Cell]:
+    percentiles = [Cell(_FEW if text[p] == NONE else text[p], bounds[p].replace(NONE, "unknown")) for p in SHOWN]
+    wrong = [
+        Cell(_NO_ROWS) if text[name] == NONE else Cell(text[name], bad=text[name] != "0")
+        for name in ("fail", "unknown")
     ]
+    refused = _NO_ROWS if text["refused"] == NONE else text["refused"]
+    note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
+    return [text["n"], text["rate"], *percentiles, *wrong, refused, Cell(text[LOCK_WAIT], note)]
 
 
 def title(measure: str) -> str:
     return _NAMES.get(measure, measure)
 
 
-def _row(
-    storage: str, text: Mapping[str, str], bounds: Mapping[str, str], known: str | None, swatches: Mapping[str, str]
-) -> Row:
-    cells = tuple(Cell(text[p], bounds[p]) for p in SHOWN)
-    wrong = [Count(text[outcome], text[outcome] not in ("0", NONE)) for outcome in ("fail", "unknown")]
-    counts = (*wrong, Count(text["refused"]))
-    note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
-    return Row(storage, swatches[storage], text["n"], text["rate"], cells, counts, Cell(text[LOCK_WAIT], note))
+def _service(findings: Findings) -> PageTable:
+    rows = [
+        [title(name), s.storage, *(value(m.service[p]) for p in SHOWN)]
+        for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
+        for s, m in findings.of(name)
+        if name not in ("event.deliver", FROM_STAMP)
+    ]
+    caption = "From the actual start of the operation, judged stages, rounds pooled."
+    return PageTable(caption, ["operation", "storage", *SHOWN], rows, 2, "Service time", absent=_FEW, grouped=True)
+
+
+def _errors(findings: Findings) -> PageTable:
+    rows = [
+        [s.storage, title(m.name), error, f"{count:,}"]
+        for s in findings.storages
+        for m in s.measures.values()
+        if m.name != FROM_STAMP
+        for error, count in sorted(m.errors.items(), key=lambda pair: -pair[1])
+    ]
+    caption = "By error code, judged stages, rounds pooled."
+    return PageTable(caption, ["storage", "operation", "error", "n"], rows, 3, "Errors of operations", grouped=True)
+
+
+def _connection_failures(findings: Findings) -> PageTable:
+    """Empty when every connection opened."""
+    rows = [
+        [s.storage, error or "not named", detail, f"{count:,}"]
+        for s in findings.storages
+        for (error, detail), count in handshakes(s.pooled).details.items()
+    ]
+    caption = "Whole runs: HTTP statuses, and other errors of the server or this host."
+    return PageTable(caption, ["storage", "error", "detail", "n"], rows, 3, "Errors of connections that did not open")
+
+
+def _http_statuses(findings: Findings) -> PageTable:
+    """Empty when no handshake was refused with a status."""
+    rows = [
+        [s.storage, f"HTTP {status}", f"{found.judged.get(status, 0):,}", f"{count:,}"]
+        for s in findings.storages
+        for found in [handshakes(s.pooled)]
+        for status, count in found.whole.items()
+    ]
+    columns = ["storage", "status", "judged stages", "whole runs"]
+    return PageTable("HTTP statuses of refused WebSocket handshakes.", columns, rows, 2)
+
+
+def _rounds(findings: Findings) -> PageTable:
+    rows = [
+        [run, s.storage, *(value(m.rounds[run]["p99"]) if m and run in m.rounds else NONE for m in measures)]
+        for s in findings.storages
+        for measures in [[s.measures.get(name) for name in _SLO]]
+        for run in (r.name for r in s.pooled)
+    ]
+    caption = (
+        "Response, judged stages. The spread between rounds of one storage shows better than an interval how "
+        "well a figure repeats."
+    )
+    return PageTable(caption, ["run", "storage", *_SLO], rows, 2, "p99 round by round", absent=_FEW)
+
+
+SECTION = Section(
+    name="figures",
+    question="happened",
+    title="Figures",
+    beside=(_table, _http_statuses),
+    folded=(_service, _errors, _connection_failures, _rounds),
+)

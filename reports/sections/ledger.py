@@ -1,49 +1,43 @@
-"""The ledger on the page: every check, how it is known, and its evidence."""
+"""Section: the ledger, every check with how it is known and its evidence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from reports.data.contract import ledger_checks
 from reports.findings.study import Findings
+from reports.page.table import Cell, PageTable
+from reports.sections.contract import Section
 
 _SHOWN = 10
 
 
-@dataclass(frozen=True)
-class LedgerRow:
-    run: str
-    check: str
-    verdict: str
-    count: str
-    known: str
-    why: str
-    evidence: Sequence[str]
-
-    @property
-    def bad(self) -> bool:
-        return self.verdict != "pass"
-
-
-def ledger(findings: Findings) -> list[LedgerRow]:
+def _table(findings: Findings) -> PageTable:
     """One row for each check of each run, and one for a run without a ledger."""
-    rows: list[LedgerRow] = []
+    rows: list[list[str | Cell]] = []
     for run in findings.runs:
         rows += [_row(run.name, check) for check in ledger_checks(run)] or [_none(run.name)]
-    return rows
+    caption = (
+        "What was reported to clients, compared with the contents of the storage; evidence: at most ten keys per check."
+    )
+    columns = ["run", "check", "verdict", "count", "known", "why", "evidence"]
+    return PageTable(caption, columns, rows, len(columns), grouped=True)
 
 
-def _row(run: str, check: Mapping[str, object]) -> LedgerRow:
-    count, evidence = check.get("count"), check.get("evidence")
-    return LedgerRow(
+def _row(run: str, check: Mapping[str, object]) -> list[str | Cell]:
+    count, evidence, verdict = check.get("count"), check.get("evidence"), str(check.get("verdict"))
+    keys = [str(key) for key in evidence[:_SHOWN]] if isinstance(evidence, list) else []
+    return [
         run,
         str(check.get("check")),
-        str(check.get("verdict")),
+        Cell(verdict, bad=verdict != "pass"),
         "unknown" if count is None else f"{count:,}" if isinstance(count, int) else str(count),
         str(check.get("known") or "unknown"),
         str(check.get("reason") or ""),
-        [str(key) for key in evidence[:_SHOWN]] if isinstance(evidence, list) else [],
-    )
+        Cell(f"{len(keys)} key{'s' if len(keys) > 1 else ''}", keys=keys) if keys else "",
+    ]
 
 
-def _none(run: str) -> LedgerRow:
-    return LedgerRow(run, "all", "unknown", "unknown", "unknown", "the ledger is missing or empty", [])
+def _none(run: str) -> list[str | Cell]:
+    return [run, "all", Cell("unknown", bad=True), "unknown", "unknown", "the ledger is missing or empty", ""]
+
+
+SECTION = Section(name="ledger", question="trust", title="The ledger", beside=(_table,))

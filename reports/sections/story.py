@@ -30,7 +30,7 @@ from reports.page.plots.style import (
 from reports.page.plots.time_axis import label, mark_events, name_stage, span_s
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section
-from reports.text.wording import FAILED, NONE, digits, listed, value
+from reports.text.wording import FAILED, digits, listed, value
 
 _COLUMNS = 2
 
@@ -235,7 +235,8 @@ def _table(findings: Findings) -> PageTable:
         "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed includes unknown. Orphans at the "
         f"end, by the ledger: {listed(left)}."
     )
-    return PageTable(caption, columns[not several :], [row[not several :] for row in rows], 2 + several)
+    shown = [row[not several :] for row in rows]
+    return PageTable(caption, columns[not several :], shown, 2 + several, absent="not observed")
 
 
 def _phase_rows(storage: StorageFindings, databases: Sequence[str]) -> Iterator[list[str]]:
@@ -245,7 +246,7 @@ def _phase_rows(storage: StorageFindings, databases: Sequence[str]) -> Iterator[
         done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'}: {e.words}" for e in phase.events)
         figures = [*_FIGURES, *_by_database(databases)]
         cells = [_cell(figure, phase, first) for figure in figures]
-        yield [storage.storage, phase.name, done or NONE, *cells, f"{phase.swept:,}" if phase.swept else NONE]
+        yield [storage.storage, phase.name, done or "none", *cells, f"{phase.swept:,}" if phase.swept else "none"]
 
 
 PhaseFigure = tuple[Callable[[StudyPhase], float | None], Callable[[StudyPhase], str]]

@@ -76,7 +76,7 @@ def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
 
 SECTION = Section(
     name="throughput",
-    question="cost",
+    question="happened",
     title="Throughput and outcomes",
     applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),

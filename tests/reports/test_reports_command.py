@@ -21,7 +21,7 @@ from reports.report_command import main
 from reports.sections import all_sections
 from reports.text.story import story
 
-ALWAYS = {s.name for s in all_sections()} - {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
+ALWAYS = {s.name for s in all_sections() if s.plot} - {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
 HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
 
 
@@ -132,7 +132,7 @@ def test_ids_are_unique_and_what_points_at_them_finds_them(report):
 def test_plots_have_descriptions_and_tables_captions(report):
     tags = Tags(page_of(report))
     plots = tags.named("svg")
-    assert len(plots) == len(ALWAYS)
+    assert len(plots) == len(ALWAYS) + 2, "and the plot of the first screen, wide and narrow"
     assert all(a["role"] == "img" and len(a["aria-label"]) > 60 for a in plots)
     assert len(tags.named("caption")) == len(tags.named("table"))
     assert all("scope" in a for a in tags.named("th"))

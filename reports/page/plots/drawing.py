@@ -3,31 +3,18 @@
 import io
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.findings.study import Findings
+from reports.page.parts import Drawn
 from reports.page.plots.style import SeriesStyle, inks, storage_styles, styled
 
 Plot = Callable[[Findings, dict[str, SeriesStyle]], Figure]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A plot's name, and the inside of its SVG for a page: no ids of others, no fixed inks, styles as classes."""
-
-    name: str
-    view_box: str
-    body: str
-
-    @property
-    def wide(self) -> bool:
-        """Too wide to be read when squeezed into a page: it scrolls."""
-        return float(self.view_box.split()[2]) > 1100
 
 
 class CssClasses:
@@ -46,12 +33,16 @@ class CssClasses:
         return f":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{rules}"
 
 
-def draw(findings: Findings, plots: Mapping[str, Plot], into: Path) -> tuple[list[Drawn], str]:
-    """Write `NAME.png` and `NAME.svg` of every plot; return them for the page, with the CSS that they need."""
+def draw(
+    findings: Findings, plots: Mapping[str, Plot], into: Path, page_only: Mapping[str, Plot] = MappingProxyType({})
+) -> tuple[list[Drawn], str]:
+    """Write `NAME.png` and `NAME.svg` of every plot; return them and those `page_only` for the page, with the CSS that
+    they need."""
     series = storage_styles([s.storage for s in findings.storages])
     css = CssClasses()
     with styled():
         drawn = [_draw(name, make(findings, series), into, css) for name, make in plots.items()]
+        drawn += [embedded(name, _as_svg(make(findings, series)), css) for name, make in page_only.items()]
     return drawn, css.rules()
 
 
@@ -59,10 +50,15 @@ def _draw(name: str, figure: Figure, into: Path, css: CssClasses) -> Drawn:
     """Straight through the canvases: `savefig` would draw everything twice."""
     FigureCanvasAgg(figure).print_png(into / f"{name}.png", metadata={"Software": None})  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # laid out once is enough
+    text = _as_svg(figure)
+    (into / f"{name}.svg").write_text(text, encoding="utf-8")
+    return embedded(name, text, css)
+
+
+def _as_svg(figure: Figure) -> str:
     text = io.StringIO()
     FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
-    (into / f"{name}.svg").write_text(text.getvalue(), encoding="utf-8")
-    return embedded(name, text.getvalue(), css)
+    return text.getvalue()
 
 
 def embedded(name: str, svg: str, css: CssClasses) -> Drawn:
@@ -81,6 +77,7 @@ def embedded(name: str, svg: str, css: CssClasses) -> Drawn:
 def _tag(name: str, tag: str, css: CssClasses) -> str:
     tag = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', tag)
     tag = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", tag)
+    tag = re.sub(r'<g id="[^"]+-(series-\d+)">', r'<g class="\1">', tag)
     tag = re.sub(r'<g id="[^"]+">', "<g>", tag)
     return re.sub(r'style="([^"]*)"', lambda m: f'class="{css.class_of(_themed(m.group(1)))}"', tag)
 

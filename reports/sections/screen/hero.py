@@ -1,0 +1,223 @@
+"""The plot of the first screen: the slowest one in a hundred over time, system by system or pod by pod."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.data.arrays import Floats
+from reports.findings.operations import FROM_STAMP, MEASURES, Measure
+from reports.findings.study import Findings
+from reports.page.plots.bands import AT_LEAST, bands
+from reports.page.plots.style import (
+    INK,
+    MUTED,
+    SeriesStyle,
+    figure,
+    latency_axis,
+    series_styles,
+    short,
+    storage_styles,
+)
+from reports.page.plots.time_axis import mark
+from reports.sections.contract import Plot
+from reports.text.headline import ACCEPT
+from reports.text.wording import digits, value
+
+WIDE, NARROW = "hero-wide", "hero-narrow"
+
+_TWO_LINES = 6
+"""Lines above this number have names only, on one line each."""
+_OPERATIONS = (ACCEPT, "subscription.create", "connection.create", "message.send")
+"""The operation shown is the first of these that was recorded."""
+
+
+@dataclass(frozen=True)
+class HeroSeries:
+    """One line: of a system, or of a pod of the only system, which has the colour of no system."""
+
+    place: int
+    words: str
+    measure: Measure
+    style: SeriesStyle
+    failed_per_s: Floats
+    """Failed or unknown attempts in each bin."""
+    system: str = ""
+
+    @property
+    def gid(self) -> str:
+        """The name by which the page hides it."""
+        return f"series-{self.place}"
+
+    @property
+    def share_failed(self) -> float:
+        wrong = self.measure.outcomes["fail"] + self.measure.outcomes["unknown"]
+        return wrong / self.measure.n if self.measure.n else 0.0
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Size in inches, letters of a name, and the width of the names as a share."""
+
+    size: tuple[float, float]
+    letters: int
+    names: float
+    ticks: int
+
+
+_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 3.3), 16, 0.33, 6)
+
+
+def hero_plots() -> dict[str, Plot]:
+    return {
+        WIDE: lambda findings, _: _draw(findings, _WIDE_FORM),
+        NARROW: lambda findings, _: _draw(findings, _NARROW_FORM),
+    }
+
+
+def hero_operation(findings: Findings) -> str | None:
+    """Accept chat where it was recorded, else the most important operation that was."""
+    recorded = [name for name in (*_OPERATIONS, *MEASURES) if name != FROM_STAMP and findings.of(name)]
+    return recorded[0] if recorded else None
+
+
+def hero_series(findings: Findings) -> list[HeroSeries]:
+    operation = hero_operation(findings)
+    if operation is None:
+        return []
+    found = findings.of(operation)
+    storage, _ = found[0]
+    by_pod = [(pod, by[operation]) for pod, by in storage.pods.items() if operation in by] if len(found) == 1 else []
+    if len(by_pod) > 1:
+        styles = series_styles([pod for pod, _ in by_pod])
+        return [HeroSeries(n, pod, m, styles[pod], storage.per_s(m.failed)) for n, (pod, m) in enumerate(by_pod)]
+    of_system = storage_styles([s.storage for s in findings.storages])
+    return [
+        HeroSeries(n, s.storage, m, of_system[s.storage], s.per_s(m.failed), s.storage)
+        for n, (s, m) in enumerate(found)
+    ]
+
+
+def hero_words(findings: Findings) -> str:
+    """The caption: what the lines are."""
+    operation = hero_operation(findings) or "any operation"
+    by = "by pod" if any(not one.system for one in hero_series(findings)) else "by system"
+    return (
+        f"Response of {operation} {by}, p99 over time, logarithmic (▲: at least that). Shaded: the judged stages. "
+        f"To the right: p50 to {_figure(hero_series(findings))} of the judged stages together."
+    )
+
+
+def _draw(findings: Findings, form: _Form) -> Figure:
+    series = hero_series(findings)
+    failing = any(one.measure.failed.any() for one in series)
+    whole = figure(*form.size)
+    whole.set_layout_engine(None)
+    left, right, top = 0.62 / form.size[0], 1 - form.names, 1 - 0.3 / form.size[1]
+    heights = (3.4, 1.0) if failing else (1.0,)
+    grid = whole.add_gridspec(
+        len(heights), 2, left=left, right=right, top=top, bottom=0.42 / form.size[1],
+        width_ratios=(1, 0.1), height_ratios=heights, wspace=0.03, hspace=0.12,
+    )  # fmt: skip
+    over_time = whole.add_subplot(grid[0, 0])
+    together = whole.add_subplot(grid[0, 1], sharey=over_time)
+    panels = [over_time, *([whole.add_subplot(grid[1, 0], sharex=over_time)] if failing else [])]
+    for axis in panels:
+        if findings.storages:
+            mark(axis, findings.storages[0], names=axis is over_time)
+        axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+        axis.tick_params(labelbottom=axis is panels[-1])
+    panels[-1].set_xlabel("seconds since the load began", fontsize=8)
+    _latencies(over_time, findings, series, form)
+    _together(together, series, form)
+    if failing:
+        _failures(panels[1], findings, series)
+    return whole
+
+
+def _latencies(axis: Any, findings: Findings, series: Sequence[HeroSeries], form: _Form) -> None:
+    x, seen, figure = findings.axis.centres_s, list[float](), _figure(series)
+    for one in series:
+        p99 = np.array([b.p99 / 1e9 if b else np.nan for b in one.measure.over_time])
+        cut = np.array([b is not None and b.at_least[2] for b in one.measure.over_time], dtype=bool)
+        seen += [*p99[~np.isnan(p99)].tolist(), *_range_s(one.measure, figure)]
+        if len(series) == 1:
+            bands(axis, x, one.measure, one.style)
+            continue
+        style = {"color": one.style.light, "gid": one.gid}
+        axis.plot(x, p99, linestyle=one.style.dash, linewidth=1.5, **style)
+        axis.plot(x[cut], p99[cut], linestyle="none", marker=AT_LEAST, markersize=4, mew=0, **style)
+    latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.2, most=form.ticks)
+    if not seen:
+        axis.text(0.5, 0.5, "nothing was recorded", transform=axis.transAxes, ha="center", color=MUTED)
+
+
+def _figure(series: Sequence[HeroSeries]) -> str:
+    """The highest percentile that all of them have."""
+    recorded = [one.measure for one in series if one.measure.response["max"]]
+    return next((p for p in ("p99", "p95", "p50") if all(m.response[p] for m in recorded)), "max")
+
+
+def _range_s(measure: Measure, figure: str) -> list[float]:
+    """From p50 to the figure; empty for one that nothing is known of."""
+    found = (measure.response["p50"] or measure.response[figure], measure.response[figure])
+    return [estimate.value / 1e9 for estimate in found if estimate]
+
+
+def _together(axis: Any, series: Sequence[HeroSeries], form: _Form) -> None:
+    """A line from p50 to p99, and the name at that height."""
+    figure = _figure(series)
+    axis.axis("off")
+    axis.set_xlim(-0.8, max(len(series), 3) - 0.2)
+    low, high = (np.log(bound) for bound in axis.get_ylim())
+    known = [one for one in series if _range_s(one.measure, figure)]
+    heights = [(float(np.log(_range_s(one.measure, figure)[-1])) - low) / (high - low) for one in known]
+    two = len(known) <= _TWO_LINES
+    height_pt = axis.get_position().height * form.size[1] * 72
+    spread = spread_out(heights, (24 if two else 11) / height_pt, 12 / height_pt)
+    for one, at in zip(known, spread, strict=True):
+        style = {"color": one.style.light, "gid": one.gid}
+        bounds = _range_s(one.measure, figure)
+        axis.plot([one.place] * 2, bounds, linewidth=1.2, **style)
+        axis.plot([one.place], bounds[-1:], marker="o", markersize=4.5, **style)
+        _name(axis, one, at, form.letters, figure if two else "")
+
+
+def _name(axis: Any, one: HeroSeries, at: float, letters: int, figure: str) -> None:
+    """The name beside the line, beneath it the figure unless that is empty."""
+    common = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center", "gid": one.gid}
+    above = 5 if figure else 0
+    name = short(one.words, letters)
+    style = {"fontsize": 8.5, "fontweight": "bold", "color": one.style.text}
+    axis.annotate(name, (1, at), xytext=(5, above), annotation_clip=False, **style, **common)
+    if figure:
+        text = f"{figure} {value(one.measure.response[figure])}"
+        text += f", {digits(one.share_failed * 100)} % failed" if one.share_failed else ""
+        axis.annotate(text, (1, at), xytext=(5, -6), annotation_clip=False, fontsize=8, color=INK, **common)
+
+
+def spread_out(heights: Sequence[float], gap: float, margin: float = 0.0) -> list[float]:
+    """Heights of names in the same order, moved apart by `gap`, inside of 0 and 1 with a margin where that fits."""
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
+    found = list(heights)
+    below = margin - gap
+    for place in order:
+        below = found[place] = max(found[place], below + gap)
+    above = 1 - margin + gap
+    for place in reversed(order):
+        above = found[place] = min(found[place], above - gap)
+    return found
+
+
+def _failures(axis: Any, findings: Findings, series: Sequence[HeroSeries]) -> None:
+    edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
+    for one in series:
+        style = {"color": one.style.light, "linestyle": one.style.dash, "gid": one.gid}
+        axis.stairs(one.failed_per_s, edges, baseline=None, linewidth=1.2, **style)
+    axis.set_ylim(0, max(float(one.failed_per_s.max(initial=0.0)) for one in series) * 1.6)
+    axis.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    axis.annotate("failed or unknown, a second", (0, 1), xycoords="axes fraction", xytext=(3, -1),
+                  textcoords="offset points", va="top", fontsize=7.5, color=MUTED)  # fmt: skip

@@ -1,0 +1,64 @@
+"""A judgement as the verdict strip of the page and as a table of checks."""
+
+import math
+from collections.abc import Iterator
+
+from reports.gate.objectives import Objective, Objectives
+from reports.gate.verdicts import Check, Judgement, Verdict, compose, objective_check
+from reports.page.parts import Mark, SystemVerdict
+from reports.page.table import Cell, PageTable
+
+NOT_JUDGED = "Not judged: no objectives were given (--objectives FILE)."
+_EVIDENCE = "runs and ledger"
+
+
+def judged_by(objectives: Objectives | None) -> str:
+    return NOT_JUDGED if objectives is None else f"Judged by {objectives.source}."
+
+
+def system_verdicts(judgement: Judgement, objectives: Objectives) -> list[SystemVerdict]:
+    """A mark for each objective, and one for all other checks that decide."""
+    return [
+        SystemVerdict(system, Mark(verdict.value, "all"), list(_marks(system, judgement, objectives)))
+        for system, verdict in judgement.storages.items()
+    ]
+
+
+def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterator[Mark]:
+    checks = {check.check: check for check in judgement.checks if check.storage == system}
+    for objective in objectives.objectives:
+        yield _mark(objective, checks.pop(objective_check(objective.name)))
+    asked = {objective_check(objective.name) for objective in objectives.objectives}
+    others = [c for c in judgement.checks if c.storage in (system, None) and c.check not in asked and c.decides]
+    wrong = [check for check in others if check.verdict is not Verdict.PASS]
+    figure = f"{len(wrong)} of {len(others)} not" if wrong else f"{len(others)} passed"
+    yield Mark(compose(check.verdict for check in others).value, _EVIDENCE, figure)
+
+
+def _mark(objective: Objective, check: Check) -> Mark:
+    figure = "no data" if check.observed is None else percent(check.observed)
+    name = f"{objective.operation} ≤ {objective.within_s * 1000:g} ms"
+    return Mark(check.verdict.value, name, figure, f"≥ {percent(objective.target)}", check.reason)
+
+
+def percent(share: float) -> str:
+    """Cut, not rounded: 99.996 % must not read as 100 %."""
+    return f"{math.floor(share * 1000 + 1e-6) / 10:g} %"
+
+
+def checks_table(judgement: Judgement) -> PageTable:
+    """The checks that did not pass, and those that passed with a remark."""
+    shown = [check for check in judgement.checks if check.verdict is not Verdict.PASS or check.reason]
+    rows: list[list[str | Cell]] = [
+        [
+            check.storage or "study",
+            check.check,
+            "all" if check.round is None else str(check.round),
+            Cell(check.verdict.value, bad=check.verdict is not Verdict.PASS),
+            check.reason,
+        ]
+        for check in shown
+    ]
+    passed = len(judgement.checks) - len(shown)
+    caption = f"The checks of the judgement, the same as of loadtests-gate; {passed:,} more passed."
+    return PageTable(caption, ["of", "check", "round", "verdict", "why"], rows, 5, grouped=True)
