@@ -33,6 +33,8 @@ class Tab:
     def __init__(self, socket: ClientConnection, directory: Path) -> None:
         self._socket, self._directory = socket, directory
         self._numbers = itertools.count(1)
+        self.events: list[dict[str, Any]] = []
+        """What the browser reported by itself, of the domains that are enabled: requests, errors."""
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -42,6 +44,7 @@ class Tab:
             if message.get("id") == number:
                 assert "error" not in message, f"{method}: {message.get('error')}"
                 return message.get("result", {})  # type: ignore[no-any-return]
+            self.events.append(message)
 
     def open(self, url: str) -> None:
         """Returns when the page has loaded. The one before may still be there when the navigation is answered."""
@@ -90,6 +93,13 @@ class Tab:
 
     def scripts(self, on: bool) -> None:
         self.call("Emulation.setScriptExecutionDisabled", value=not on)
+
+    def paper(self, name: str) -> Path:
+        """The page as a PDF."""
+        path = self._directory / f"{name}.pdf"
+        printed = self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        path.write_bytes(base64.b64decode(printed["data"]))
+        return path
 
     def picture(self, name: str) -> Path:
         path = self._directory / f"{name}.png"
