@@ -74,9 +74,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class SystemVerdict:
-    """The verdict of a system: all together, then mark by mark, the same in every system."""
+    """The verdict of a system: all together, then mark by mark, the same in every system. `label` is its short name."""
 
     system: str
+    label: str
     whole: Mark
     marks: Sequence[Mark]
 
@@ -107,6 +108,7 @@ class DoubtLine:
     severity: str
     text: str
     consequence: str = ""
+    runs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ def first_screen(findings: Findings, story: Story, judged: Judged | None, drawn:
         _kicker(findings),
         story.headline,
         judged_by(judged[1] if judged else None),
-        system_verdicts(*judged) if judged else (),
+        system_verdicts(*judged, {s.storage: s.label for s in findings.storages}) if judged else (),
         _hero(findings, story, drawn),
         [Point(bullet.label, bullet.text, bullet.section) for bullet in story.bullets],
         story.durability,
-        [DoubtLine(doubt.severity, doubt.text, doubt.consequence) for doubt in story.doubts],
+        [DoubtLine(doubt.severity, doubt.text, doubt.consequence, doubt.runs) for doubt in story.doubts],
     )
 
 

@@ -1,7 +1,7 @@
 """A judgement as the verdict strip of the page and as a table of checks."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.verdicts import Check, Judgement, Verdict, compose, objective_check
@@ -16,10 +16,12 @@ def judged_by(objectives: Objectives | None) -> str:
     return NOT_JUDGED if objectives is None else f"Judged by {objectives.source}."
 
 
-def system_verdicts(judgement: Judgement, objectives: Objectives) -> list[SystemVerdict]:
+def system_verdicts(
+    judgement: Judgement, objectives: Objectives, labels: Mapping[str, str]
+) -> list[SystemVerdict]:
     """A mark for each objective, and one for all other checks that decide."""
     return [
-        SystemVerdict(system, Mark(verdict.value, "all"), list(_marks(system, judgement, objectives)))
+        SystemVerdict(system, labels.get(system, system), Mark(verdict.value, "all"), list(_marks(system, judgement, objectives)))
         for system, verdict in judgement.storages.items()
     ]
 
