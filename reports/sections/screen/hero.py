@@ -96,8 +96,7 @@ def hero_series(findings: Findings) -> list[HeroSeries]:
         return [HeroSeries(n, pod, m, styles[pod], storage.per_s(m.failed)) for n, (pod, m) in enumerate(by_pod)]
     of_system = storage_styles([s.storage for s in findings.storages])
     return [
-        HeroSeries(n, s.label, m, of_system[s.storage], s.per_s(m.failed), s.storage)
-        for n, (s, m) in enumerate(found)
+        HeroSeries(n, s.label, m, of_system[s.storage], s.per_s(m.failed), s.storage) for n, (s, m) in enumerate(found)
     ]
 
 

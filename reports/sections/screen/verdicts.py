@@ -16,14 +16,13 @@ def judged_by(objectives: Objectives | None) -> str:
     return NOT_JUDGED if objectives is None else f"Judged by {objectives.source}."
 
 
-def system_verdicts(
-    judgement: Judgement, objectives: Objectives, labels: Mapping[str, str]
-) -> list[SystemVerdict]:
+def system_verdicts(judgement: Judgement, objectives: Objectives, labels: Mapping[str, str]) -> list[SystemVerdict]:
     """A mark for each objective, and one for all other checks that decide."""
-    return [
-        SystemVerdict(system, labels.get(system, system), Mark(verdict.value, "all"), list(_marks(system, judgement, objectives)))
-        for system, verdict in judgement.storages.items()
-    ]
+    made = []
+    for system, verdict in judgement.storages.items():
+        marks = list(_marks(system, judgement, objectives))
+        made.append(SystemVerdict(system, labels.get(system, system), Mark(verdict.value, "all"), marks))
+    return made
 
 
 def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterator[Mark]:
