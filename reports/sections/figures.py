@@ -1,5 +1,5 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""Section: figures by operation and storage, with service times, errors and rounds."""
+"""Section: figures by operation and system, with service times, errors and rounds."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def _table(findings: Findings) -> PageTable:
     text, bounds = (shown(frame, column) for column in ("text", "bounds"))
     known = waits_known(frame)
     rows = [
-        [title(name), Cell(s.storage, system=s.storage), *_row(text[name, s.storage], bounds[name, s.storage], known.get((name, s.storage)))]
+        [title(name), Cell(s.label, system=s.storage), *_row(text[name, s.storage], bounds[name, s.storage], known.get((name, s.storage)))]
         for name in (ACCEPT, *(m for m in MEASURES if m != ACCEPT))
         for s, _ in findings.of(name)
     ]  # fmt: skip
@@ -34,7 +34,7 @@ def _table(findings: Findings) -> PageTable:
         f"Response time, from the planned start, of the judged stages ({', '.join(judged) or 'none is marked'}); "
         "rounds pooled; beneath each figure its 95 % interval."
     )
-    columns = ["operation", "storage", "n", "per s", *SHOWN, "failed", "unknown", "refused", "lock wait, s per 1,000"]
+    columns = ["operation", "system", "n", "per s", *SHOWN, "failed", "unknown", "refused", "lock wait, s per 1,000"]
     return PageTable(caption, columns, rows, 2, grouped=True)
 
 
@@ -55,62 +55,62 @@ def title(measure: str) -> str:
 
 def _service(findings: Findings) -> PageTable:
     rows = [
-        [title(name), s.storage, *(value(m.service[p]) for p in SHOWN)]
+        [title(name), s.label, *(value(m.service[p]) for p in SHOWN)]
         for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
         for s, m in findings.of(name)
         if name not in ("event.deliver", FROM_STAMP)
     ]
     caption = "From the actual start of the operation, judged stages, rounds pooled."
-    return PageTable(caption, ["operation", "storage", *SHOWN], rows, 2, "Service time", absent=_FEW, grouped=True)
+    return PageTable(caption, ["operation", "system", *SHOWN], rows, 2, "Service time", absent=_FEW, grouped=True)
 
 
 def _errors(findings: Findings) -> PageTable:
     rows = [
-        [s.storage, title(m.name), error, f"{count:,}"]
+        [s.label, title(m.name), error, f"{count:,}"]
         for s in findings.storages
         for m in s.measures.values()
         if m.name != FROM_STAMP
         for error, count in sorted(m.errors.items(), key=lambda pair: -pair[1])
     ]
     caption = "By error code, judged stages, rounds pooled."
-    return PageTable(caption, ["storage", "operation", "error", "n"], rows, 3, "Errors of operations", grouped=True)
+    return PageTable(caption, ["system", "operation", "error", "n"], rows, 3, "Errors of operations", grouped=True)
 
 
 def _connection_failures(findings: Findings) -> PageTable:
     """Empty when every connection opened."""
     rows = [
-        [s.storage, error or "not named", detail, f"{count:,}"]
+        [s.label, error or "not named", detail, f"{count:,}"]
         for s in findings.storages
         for (error, detail), count in handshakes(s.pooled).details.items()
     ]
     caption = "Whole runs: HTTP statuses, and other errors of the server or this host."
-    return PageTable(caption, ["storage", "error", "detail", "n"], rows, 3, "Errors of connections that did not open")
+    return PageTable(caption, ["system", "error", "detail", "n"], rows, 3, "Errors of connections that did not open")
 
 
 def _http_statuses(findings: Findings) -> PageTable:
     """Empty when no handshake was refused with a status."""
     rows = [
-        [s.storage, f"HTTP {status}", f"{found.judged.get(status, 0):,}", f"{count:,}"]
+        [s.label, f"HTTP {status}", f"{found.judged.get(status, 0):,}", f"{count:,}"]
         for s in findings.storages
         for found in [handshakes(s.pooled)]
         for status, count in found.whole.items()
     ]
-    columns = ["storage", "status", "judged stages", "whole runs"]
+    columns = ["system", "status", "judged stages", "whole runs"]
     return PageTable("HTTP statuses of refused WebSocket handshakes.", columns, rows, 2)
 
 
 def _rounds(findings: Findings) -> PageTable:
     rows = [
-        [run, s.storage, *(value(m.rounds[run]["p99"]) if m and run in m.rounds else NONE for m in measures)]
+        [run, s.label, *(value(m.rounds[run]["p99"]) if m and run in m.rounds else NONE for m in measures)]
         for s in findings.storages
         for measures in [[s.measures.get(name) for name in _SLO]]
         for run in (r.name for r in s.pooled)
     ]
     caption = (
-        "Response, judged stages. The spread between rounds of one storage shows better than an interval how "
+        "Response, judged stages. The spread between rounds of one system shows better than an interval how "
         "well a figure repeats."
     )
-    return PageTable(caption, ["run", "storage", *_SLO], rows, 2, "p99 round by round", absent=_FEW)
+    return PageTable(caption, ["run", "system", *_SLO], rows, 2, "p99 round by round", absent=_FEW)
 
 
 SECTION = Section(

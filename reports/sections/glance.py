@@ -1,10 +1,10 @@
 # ruff: noqa: E501  sentences of the page are kept whole
-"""Section: the storages at a glance."""
+"""Section: the systems at a glance."""
 
 from reports.data.contract import ledger_checks
 from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
-from reports.page.table import PageTable, number
+from reports.page.table import Cell, PageTable, number
 from reports.sections.contract import Section
 from reports.text.headline import ACCEPT
 from reports.text.wording import digits, duration, value, with_interval
@@ -13,7 +13,7 @@ from reports.text.wording import digits, duration, value, with_interval
 def _table(findings: Findings) -> PageTable:
     rows = [
         [
-            s.storage,
+            Cell(s.label, system=s.storage),
             *_accepts(s.measures.get(ACCEPT)),
             _lock_wait(s),
             *(number(s.cpu_ms(role)) for role in ("pod", "database")),
@@ -26,11 +26,11 @@ def _table(findings: Findings) -> PageTable:
     ]
     limit = duration(findings.limits_s[ACCEPT])
     caption = (
-        f"By storage, judged stages, rounds pooled. Good: accepted within {limit} of the plan, of all attempts. CPU: "
+        f"By system, judged stages, rounds pooled. Good: accepted within {limit} of the plan, of all attempts. CPU: "
         "processor milliseconds for each request answered (not observed, too, where it has no process of its own). "
         "Orphans and ledger: state of the storage at the end."
     )
-    columns = ["storage", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
+    columns = ["system", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
                "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip
     return PageTable(caption, columns, rows, absent="not observed")
 

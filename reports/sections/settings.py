@@ -9,10 +9,12 @@ from reports.sections.contract import Section
 
 
 def _runs(findings: Findings) -> PageTable:
+    labels = {s.storage: s.label for s in findings.storages}
     pooled = {run.name for s in findings.storages for run in s.pooled}
     rows = [
         [
             run.name,
+            labels.get(run.storage, run.storage),
             run.storage,
             _text(run.manifest.get("round")),
             _text(run.manifest.get("started_at")),
@@ -26,7 +28,8 @@ def _runs(findings: Findings) -> PageTable:
     ]
     columns = [
         "run",
-        "storage",
+        "label",
+        "system",
         "round",
         "started",
         "engine",
@@ -35,7 +38,7 @@ def _runs(findings: Findings) -> PageTable:
         "in the figures",
         "rows; lost",
     ]
-    return PageTable("Runs in the order they were made.", columns, rows, 9)
+    return PageTable("Runs in the order they were made.", columns, rows, 10)
 
 
 def _settings(findings: Findings) -> PageTable:
@@ -46,7 +49,7 @@ def _settings(findings: Findings) -> PageTable:
     ]
     title = "Engine settings, as the servers reported them"
     caption = "Read back from the engine at the start."
-    return PageTable(caption, ["storage", "setting", "value"], rows, 3, title, grouped=True)
+    return PageTable(caption, ["system", "setting", "value"], rows, 3, title, grouped=True)
 
 
 def _versions(findings: Findings) -> PageTable:

@@ -144,7 +144,7 @@ def _latencies(axis: Any, findings: Findings, series: Sequence[HeroSeries], form
         cut = np.array([b is not None and b.at_least[2] for b in one.measure.over_time], dtype=bool)
         seen += [*p99[~np.isnan(p99)].tolist(), *_range_s(one.measure, figure)]
         if len(series) == 1:
-            bands(axis, x, one.measure, one.style)
+            bands(axis, findings, one.measure, one.style)
             continue
         style = {"color": one.style.light, "gid": one.gid}
         axis.plot(x, p99, linestyle=one.style.dash, linewidth=1.5, **style)
