@@ -11,7 +11,7 @@ from reports.text.wording import digits, duration, value, with_interval
 
 
 def _table(findings: Findings) -> PageTable:
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             Cell(s.label, system=s.storage),
             *_accepts(s.measures.get(ACCEPT)),
