@@ -3,46 +3,82 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from loadtests.records.vocabulary import PUSHES
 from reports.findings.operations import Bin, Estimate
 from reports.findings.study import Findings
 from reports.text.causes import cause_sentence, cause_words
 from reports.text.contract import Bullet, Story
 from reports.text.headline import ACCEPT
 from reports.text.plain_names import few, fit, operation_words
-from reports.text.ranking import Entry, Ranking, hero_operation, known_figures, ranked
+from reports.text.ranking import Entry, Ranking, entries_of, hero_operation, known_figures, ranked
 from reports.text.wording import digits, duration, listed, span
 
 _UNNOTICED_S = 0.1
 """A wait below this appears immediate to a person."""
 _SIMILAR = 3.0
 """Ratio of latencies up to which systems below `_UNNOTICED_S` count as similar in the headline."""
+_LATE = 0.05
+"""A larger share of attempts after their limit is reported, also of other operations than the hero."""
 _NAMED = 3
 """Systems whose figures are stated one by one; of more the range is stated."""
 
 
+def slow_elsewhere(findings: Findings) -> Story | None:
+    """The hero operation is calm, but another one with a limit is often late on some system."""
+    found = _calm(findings)
+    others = [name for name in findings.limits_s if name != hero_operation(findings) and name not in PUSHES]
+    shares = [(_late(entry), entry) for name in others for entry in entries_of(findings, name)]
+    late = max((one for one in shares if one[0] > _LATE), key=lambda one: one[0], default=None)
+    if found is None or late is None:
+        return None
+    share, entry = late
+    name, limit = operation_words(entry.measure.name), duration(findings.limits_s[entry.measure.name])
+    bullets = (
+        Bullet("why", cause_sentence(entry, "p99"), "where-the-time-went"),
+        _since_when(findings, [entry]),
+        Bullet("next", f"Find out what makes {name} wait, although {operation_words(found.operation)} does not.",
+               "operations-over-time"),
+    )  # fmt: skip
+    head = f"On {entry.label}, {share:.0%} of {name} took longer than {limit}"
+    variants = (f"{head}; {operation_words(found.operation)} does not wait: {_values(found, labelled=False)}", head)
+    return Story(fit(*variants), bullets, "operations-over-time")
+
+
+def _late(entry: Entry) -> float:
+    """The share of attempts that succeeded after their limit."""
+    good = entry.measure.good
+    return 0.0 if good is None else 1 - good / entry.measure.n - entry.bad_share
+
+
 def calm(findings: Findings) -> Story | None:
     """No system makes its users wait."""
-    found = ranked(findings, hero_operation(findings))
-    if found is None or found.missing:
+    found = _calm(findings)
+    if found is None:
         return None
-    figure = known_figures(found.entries)[0]
-    if not all(_unnoticed(entry, figure, findings) for entry in found.entries):
-        return None
-    ordered = sorted(found.entries, key=lambda entry: -entry.estimate(figure).value)
-    found = replace(found, figure=figure, entries=tuple(ordered))
     name, values = operation_words(found.operation), _values(found, labelled=False)
     if len(found.entries) == 1:
         head = f"{found.slowest.label} does not make {name} wait: {values}"
-    elif found.uncertain or found.of(found.slowest).value <= _SIMILAR * found.of(found.fastest).value:
-        head = f"No system makes {name} wait: {values}"
     else:
-        return None
+        head = f"No system makes {name} wait: {values}"
     bullets = (
         Bullet("why", _figures(found), "figures"),
         _since_when(findings, found.entries),
         Bullet("next", "Raise the load to find the limit: nothing here made a user wait.", "throughput"),
     )
     return Story(fit(head), bullets, _hero(found))
+
+
+def _calm(findings: Findings) -> Ranking | None:
+    """The ranking of the hero operation, where it appears immediate on every system, and similar on all of them."""
+    found = ranked(findings, hero_operation(findings))
+    if found is None or found.missing:
+        return None
+    figure = known_figures(found.entries)[0]
+    if not all(_unnoticed(entry, figure, findings) for entry in found.entries):
+        return None
+    entries = tuple(sorted(found.entries, key=lambda entry: -entry.estimate(figure).value))
+    ratio = entries[0].estimate(figure).value / max(entries[-1].estimate(figure).value, 1)
+    return replace(found, figure=figure, entries=entries) if found.uncertain or ratio <= _SIMILAR else None
 
 
 def _unnoticed(entry: Entry, figure: str, findings: Findings) -> bool:
@@ -157,6 +193,8 @@ def _values(found: Ranking, labelled: bool) -> str:
     if labelled:
         words = [f"{value} ({entry.label})" for entry, value in zip(entries, values, strict=True)]
         return f"{found.figure} {listed(words)}"
+    if len(set(values)) == 1:
+        return f"{found.figure} {values[0]}"
     units = {tuple(value.split()[1:]) for value in values}
     if len(units) == 1:
         values = [*(value.split()[0] for value in values[:-1]), values[-1]]

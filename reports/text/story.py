@@ -8,7 +8,7 @@ from reports.text.actions import through_actions
 from reports.text.contract import Bullet, Doubt, Story
 from reports.text.doubts import doubts
 from reports.text.failures import late_deliveries, none_succeeded, nothing_recorded, some_failed
-from reports.text.latency import alone, calm, slower, undecided
+from reports.text.latency import alone, calm, slow_elsewhere, slower, undecided
 from reports.text.outage import outage, radius
 from reports.text.plain_names import few
 from reports.text.wording import one_line
@@ -22,6 +22,7 @@ STORIES: tuple[Callable[[Findings], Story | None], ...] = (
     some_failed,
     late_deliveries,
     through_actions,
+    slow_elsewhere,
     calm,
     slower,
     undecided,

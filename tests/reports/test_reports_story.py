@@ -86,6 +86,15 @@ def test_no_system_waits(tmp_path):
     )
 
 
+def test_other_operations_that_wait_are_not_called_calm(tmp_path):
+    slow = accepts(0.6, 40, "connection.create")
+    write_run(tmp_path, "01-sqlite", operations=accepts(0.0065, 400) + accepts(0.02, 160, "connection.create") + slow)
+    write_run(tmp_path, "02-memory", operations=accepts(0.0065, 400) + accepts(0.02, 160, "connection.create"))
+    assert head(tmp_path) == (
+        "On sqlite, 20% of connecting took longer than 500 ms; Accept chat does not wait: p99 12 ms."
+    )
+
+
 def test_system_without_attempts_is_not_called_calm(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.0065, 400))
     write_run(tmp_path, "02-memory", operations=[])
