@@ -163,8 +163,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for path, tests in modules.items():
         has_runs = any(test.get_closest_marker("e2e") for test in tests)
         (runs if has_runs else waiting if path.parent.name in _WAITING else computing).append(tests)
-    turns = chain.from_iterable(zip_longest(waiting, computing, fillvalue=[]))
-    items[:] = chain.from_iterable([*runs, *turns])
+    alternated = chain.from_iterable(zip_longest(waiting, computing, fillvalue=[]))
+    items[:] = chain.from_iterable([*runs, *alternated])
 
 
 @pytest.hookimpl(optionalhook=True)
