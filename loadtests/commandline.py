@@ -10,9 +10,13 @@ from typing import NoReturn
 
 from loadtests import readers
 from loadtests.credentials import without_credentials
+from loadtests.parts import IncompleteError
 from loadtests.sanitize import sanitize_error, sanitize_lines
 
 EX_OK, EX_FAIL, EX_UNKNOWN, EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE, EX_INTERRUPTED = 0, 1, 2, 64, 69, 70, 130
+
+ALLOW_COMMANDS = "--allow-commands"
+"""Lets a scenario run the commands of its timeline: an option of every command that runs scenarios."""
 
 _TRACEBACK_LINES = 1000
 
@@ -39,7 +43,8 @@ def complain_of_fault(command: str, error: Exception) -> None:
 
 
 def exit_code_of(command: str, run: Callable[[], int]) -> int:
-    """The exit code of a command: that of `run`, or the one for an interrupt, an error of ours, or wrong settings."""
+    """The exit code of a command: that of `run`, or the one for an interrupt, an error of ours, wrong settings, or a
+    table whose entry lacks a part."""
     if problem := readers.problem():
         complain(command, problem)
         return EX_USAGE
@@ -47,6 +52,9 @@ def exit_code_of(command: str, run: Callable[[], int]) -> int:
         return run()
     except KeyboardInterrupt:
         return EX_INTERRUPTED
+    except IncompleteError as error:
+        complain(command, error)
+        return EX_USAGE
     except Exception as error:
         complain_of_fault(command, error)
         return EX_SOFTWARE

@@ -4,14 +4,12 @@ A part of an engine is named as `module:NAME` and imported when it is first need
 use is loaded. `docs/architecture.md` says what each part is; `PARTS` is the list.
 """
 
-import ast
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Final, Literal
+
+from loadtests.parts import IncompleteError, why_missing
 
 Survives = Literal["power_loss", "os_crash", "process_crash", "nothing"]
 Dash = str | tuple[int, tuple[float, ...]]
@@ -184,10 +182,6 @@ ENGINES: Final[dict[str, Engine]] = {
 """Engine → its entry. A new engine is one more entry, and its own modules."""
 
 
-class EngineIncompleteError(ValueError):
-    """An engine lacks a part. The message names both."""
-
-
 def having(part: str) -> list[str]:
     """The engines that have a part of this name."""
     return [name for name, engine in ENGINES.items() if getattr(engine, part)]
@@ -203,18 +197,18 @@ def is_single_threaded(name: str) -> bool:
 
 
 def load(name: str, part: str) -> Any:
-    """Imports a part. Raises EngineIncompleteError where the engine has none."""
+    """Imports a part. Raises IncompleteError where the engine has none."""
     if not has(name, part):
-        raise EngineIncompleteError(f"engine {name} has no {part}")
+        raise IncompleteError(f"engine {name} has no {part}")
     module, _, attribute = getattr(ENGINES[name], part).partition(":")
     return getattr(import_module(module), attribute)
 
 
 def check(name: str) -> None:
-    """Checks that every part of an engine exists, without importing it. Raises EngineIncompleteError for the first."""
+    """Checks that every part of an engine exists, without importing it. Raises IncompleteError for the first."""
     problem = next(_problems(name, ENGINES[name]), None)
     if problem is not None:
-        raise EngineIncompleteError(f"{problem}: complete its entry in loadtests/engines.py")
+        raise IncompleteError(f"{problem}: complete its entry in loadtests/engines.py")
 
 
 def _problems(name: str, engine: Engine) -> Iterator[str]:
@@ -222,39 +216,7 @@ def _problems(name: str, engine: Engine) -> Iterator[str]:
         place = getattr(engine, part)
         if not place and part in engine.required:
             yield f"engine {name} lacks its {part}"
-        elif place and (why := _missing(place)):
+        elif place and (why := why_missing(place)):
             yield f"engine {name} lacks its {part}, {place} ({why})"
     if engine.server and not engine.os_user:
         yield f"engine {name} lacks its os_user, which root runs its server as"
-
-
-@cache
-def _missing(place: str) -> str:
-    """Why `module:NAME` is not there; empty where it is."""
-    module, _, attribute = place.partition(":")
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError as error:
-        return f"there is no module {error.name}"
-    except ValueError:
-        spec = None
-    if spec is None:
-        return f"there is no module {module}"
-    source = Path(spec.origin or "")
-    if source.suffix != ".py" or not source.is_file():
-        return ""
-    return "" if attribute in _names(source) else f"{module} has no {attribute or 'name after the colon'}"
-
-
-def _names(source: Path) -> set[str]:
-    """The names that a module assigns, defines or imports at its top level."""
-    names: set[str] = set()
-    for node in ast.parse(source.read_bytes()).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {leaf.id for target in targets for leaf in ast.walk(target) if isinstance(leaf, ast.Name)}
-    return names

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from loadtests import engines
-from loadtests.engines import ENGINES, EngineIncompleteError, Promises, Survives
+from loadtests.engines import ENGINES, Promises, Survives
+from loadtests.parts import IncompleteError
 
 Side = Literal["legacy", "upgraded"]
 Locking = Literal["pessimistic", "optimistic", "none"]
@@ -72,7 +73,7 @@ def parse(name: str) -> StorageName:
     engine, *choices = full.split(":")
     try:
         engines.check(engine)
-    except EngineIncompleteError as error:
+    except IncompleteError as error:
         raise StorageNameError(str(error)) from None
     return StorageName(engine, tuple(choices))
 

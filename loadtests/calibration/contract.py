@@ -92,7 +92,7 @@ class EngineCalibration:
 
 
 def calibration_of(engine: str) -> EngineCalibration:
-    """Raises EngineIncompleteError for an engine that cannot be calibrated."""
+    """Raises IncompleteError for an engine that cannot be calibrated."""
     return cast(EngineCalibration, engines.load(engine, "calibration"))
 
 

@@ -2,8 +2,7 @@
 
 import argparse
 
-from loadtests.commandline import add_runs, is_host_and_port, positive, seed
-from loadtests.scenario.checks import ALLOW_COMMANDS
+from loadtests.commandline import ALLOW_COMMANDS, add_runs, is_host_and_port, positive, seed
 
 _MASTER_OPTIONS = ("master", "expect_workers", "bind")
 _STUDY_OPTIONS = ("storage", "protocol", "rounds", "seed", "target", "label", "database", "i_own", "allow_commands")

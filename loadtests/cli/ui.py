@@ -5,8 +5,7 @@ import sys
 from argparse import _ArgumentGroup
 
 from loadtests import environment
-from loadtests.commandline import EX_USAGE, add_runs, port, positive
-from loadtests.scenario.checks import ALLOW_COMMANDS
+from loadtests.commandline import ALLOW_COMMANDS, EX_USAGE, add_runs, port, positive
 
 
 def add_arguments(ui: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 import psutil
 
-from loadtests.commandline import EX_OK, EX_SOFTWARE, Parser, complain_of_fault, seed
+from loadtests.commandline import ALLOW_COMMANDS, EX_OK, EX_SOFTWARE, Parser, complain_of_fault, seed
 from loadtests.conductor.choices import Choices, Generator
 from loadtests.conductor.commands.study import create_run, create_study, traversable
 from loadtests.conductor.disk import full_message, means_full
@@ -38,7 +38,6 @@ from loadtests.conductor.run.manifest import RunIdentity
 from loadtests.conductor.watching import Interrupts, Lines
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.sanitize import sanitize_lines
-from loadtests.scenario import ALLOW_COMMANDS
 from loadtests.standardstreams import secure
 
 

@@ -20,7 +20,7 @@ REFERENCE_EXPECTED = "a reference to the environment, ${env:NAME}, and never the
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong. `line` counts from 1; `key` is a path such as `stages[2].duration`, or empty."""
+    """One thing that is wrong. `line` counts from 1 (0: none); `key` is a path as `stages[2].duration`, or empty."""
 
     source: str
     line: int
@@ -32,7 +32,7 @@ class Problem:
     def __str__(self) -> str:
         key = f"{printable(self.key)}: " if self.key else ""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        place = f"{printable(self.source)}:{self.line}"
+        place = printable(self.source) + (f":{self.line}" if self.line else "")
         return without_credentials(f"{place}: {key}got {self.got}, expected {self.expected}{hint}")
 
 

@@ -16,9 +16,10 @@ import orjson
 from gevent import subprocess
 from gevent.event import AsyncResult, Event
 
+from loadtests.commandline import ALLOW_COMMANDS
 from loadtests.environment import carrier_environment
 from loadtests.generator.prepared import CannotRunError, LiveLines, Prepared
-from loadtests.scenario import ALLOW_COMMANDS, RunPlan
+from loadtests.scenario import RunPlan
 
 READY_S = 180.0
 """How long a conductor may take to have servers and pods ready."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Final
 
 from loadtests.configuration.problems import nearest, one_of
+from loadtests.parts import IncompleteError, load
 from loadtests.protocols.contract import Client, Identity, Option, Spec
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 
@@ -44,7 +44,11 @@ def parse_protocol(text: str) -> ChosenProtocol:
     name, *pairs = text.split(",")
     if name not in PROTOCOLS:
         raise ProtocolNameError(text, one_of(list(PROTOCOLS)), nearest(name, PROTOCOLS))
-    spec: Spec = resolve_name(PROTOCOLS[name])
+    try:
+        spec: Spec = load(PROTOCOLS[name])
+    except IncompleteError as why:
+        expected = f"its Spec at {PROTOCOLS[name]}, but {why}: correct its line in loadtests/protocols/__init__.py"
+        raise ProtocolNameError(text, expected) from None
     options = dict(spec.options)
     for pair in pairs:
         option, equals, value = pair.partition("=")
@@ -73,12 +77,20 @@ def check_server_half(text: str) -> None:
     """Raises ProtocolNameError when the reference pod cannot speak the protocol."""
     spec = parse_protocol(text).spec
     if spec.server is None:
-        spoken = [name for name in PROTOCOLS if parse_protocol(name).spec.server is not None]
+        spoken = [name for name in PROTOCOLS if _has_server_half(name)]
         raise ProtocolNameError(
             text,
             f"a protocol that the reference pod speaks ({one_of(spoken)}): {spec.name} has no server half, use it "
             "with --target",
         )
+
+
+def _has_server_half(name: str) -> bool:
+    """False also for a protocol whose line is wrong: another one is being refused."""
+    try:
+        return parse_protocol(name).spec.server is not None
+    except ProtocolNameError:
+        return False
 
 
 def _value(text: str, option: str, value: str, default: Option) -> Option:

@@ -1,13 +1,11 @@
 """Scenarios: YAML → frozen, strictly validated values; the plan that a run follows."""
 
-from loadtests.scenario.checks import ALLOW_COMMANDS
 from loadtests.scenario.finding import ScenarioError, parse_scenario, scenario_files
 from loadtests.scenario.model import MAIN_CLUSTER, LogNormal, Scenario, Stage
 from loadtests.scenario.plan import PodTarget, RunPlan
 from loadtests.timeline.actions.table import Action
 
 __all__ = [
-    "ALLOW_COMMANDS",
     "MAIN_CLUSTER",
     "Action",
     "LogNormal",

@@ -4,6 +4,7 @@ those of single values."""
 from collections.abc import Iterator
 from typing import Any
 
+from loadtests.commandline import ALLOW_COMMANDS
 from loadtests.configuration.problems import Finding, shown
 from loadtests.configuration.source import read_documents
 from loadtests.configuration.values import parsed_seconds
@@ -87,10 +88,6 @@ def _places(data: dict[str, Any]) -> Any:
         return data.get("accounts", 1)
     sizes = [(p.get("accounts", 1), p.get("weight", 1)) for p in pods if isinstance(p, dict)]
     return sum(a * w for a, w in sizes if isinstance(a, int) and isinstance(w, int))
-
-
-ALLOW_COMMANDS = "--allow-commands"
-"""The option with which a user allows them, of every command that runs scenarios."""
 
 
 def problems_of_commands(scenario: Scenario, text: str, source: str) -> list[str]:

@@ -84,13 +84,13 @@ def find_scenario(name_or_path: str | Path) -> Path:
     if _is_path(name_or_path):
         path = Path(text)
         if path.name == text and path.stem in known and not path.exists():
-            raise ScenarioError([Problem("scenario", 1, "", f"no file {shown(text)}", "a file", path.stem)])
+            raise ScenarioError([Problem("scenario", 0, "", f"no file {shown(text)}", "a file", path.stem)])
         return path
     if text in known:
         return known[text]
     expected = f"a path, or {one_of(list(known))}" if known else "a path to a scenario"
     beside = next((str(path) for path in _beside(text)), None)
-    raise ScenarioError([Problem("scenario", 1, "", shown(text), expected, beside or nearest(text, known))])
+    raise ScenarioError([Problem("scenario", 0, "", shown(text), expected, beside or nearest(text, known))])
 
 
 def which_scenario(name: str) -> str:

@@ -119,6 +119,7 @@ def on_path(server: str) -> Iterator[Place]:
 
 
 def named(choice: str, variable: str, *beside: str) -> Iterator[Place]:
-    """The directory that a variable names, with those `beside` it."""
+    """The directory that a variable names, with those `beside` it where it exists."""
     directory = Path(choice).resolve()
-    yield (directory, *(directory.parent / name for name in beside)), variable
+    siblings = [directory.parent / name for name in beside] if directory.is_dir() else []
+    yield (directory, *siblings), variable

@@ -11,8 +11,8 @@ from loadtests.configuration.problems import one_of, shown
 from loadtests.sanitize import printable
 from loadtests.scenario import scenario_files
 
-_IN_A_FILE = re.compile(r"(?P<place>(?!scenario:).+?:\d+): .*, (?P<expected>expected .*)")
-"""A problem of a scenario's file. `scenario:1` is the place of a name that stands for none."""
+_IN_A_FILE = re.compile(r"(?P<place>.+?:\d+): .*, (?P<expected>expected .*)")
+"""A problem of a scenario's file, as opposed to a name that stands for none: it has a line."""
 
 CHOICES = ("scenario", "storage")
 """The fields that the form is for."""

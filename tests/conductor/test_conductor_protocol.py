@@ -64,6 +64,7 @@ def test_command_line_comes_before_the_scenario(tmp_path: Path) -> None:
     ("given", "problem"),
     [
         ("jsonrcp", "--protocol 'jsonrcp': expected one of .*; did you mean jsonrpc?"),
+        ("", "--protocol '': expected one of messaging-pod.v1"),
         ("jsonrpc,heartbeat=x", "--protocol 'jsonrpc,heartbeat=x': expected an option of jsonrpc .*heartbeat_method"),
         ("toy", "--protocol 'toy': expected a protocol with every operation .*toy lacks .*chat.accept"),
         ("targets-only", "--protocol 'targets-only': expected a protocol that the reference pod speaks .*--target"),

@@ -26,7 +26,6 @@ ONE_FILE_EACH = {
     "loadtests/limits/memory.py": "a resource",
     "loadtests/pod/storage/sql/optimistic.py": "a locking strategy",
     "loadtests/scenario/schema.py": "an entry point",
-    "loadtests/timeline/actions/table.py": "the table of actions",
 }
 """Short files that have a reason to be alone."""
 

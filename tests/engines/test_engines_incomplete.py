@@ -8,7 +8,8 @@ import pytest
 
 from loadtests import storagenames
 from loadtests.conductor.preflight.target_databases import databases_behind
-from loadtests.engines import ENGINES, EngineIncompleteError, check, load
+from loadtests.engines import ENGINES, check, load
+from loadtests.parts import IncompleteError
 from loadtests.storagenames import StorageNameError
 
 END = ": complete its entry in loadtests/engines.py"
@@ -31,7 +32,7 @@ def test_part_that_a_server_needs_is_missed(toy_with, part: str) -> None:
 def test_engine_may_do_without_some_parts(toy_with, part: str) -> None:
     toy_with(**{part: ""})
     assert storagenames.parse("toy").engine == "toy"
-    with pytest.raises(EngineIncompleteError, match=f"engine toy has no {part}"):
+    with pytest.raises(IncompleteError, match=f"engine toy has no {part}"):
         load("toy", part)
 
 

@@ -69,6 +69,23 @@ def test_missing_operations_and_server_half_are_named(toy: None) -> None:
         check_server_half("toy")
 
 
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("no_such_module:SPEC", "there is no module no_such_module"),
+        ("toy_protocol:SPECC", "toy_protocol has no SPECC"),
+    ],
+)
+def test_line_of_the_table_without_a_spec_is_named(toy: None, monkeypatch, place: str, why: str) -> None:
+    monkeypatch.setitem(PROTOCOLS, "gone", place)
+    with pytest.raises(ProtocolNameError) as wrong:
+        parse_protocol("gone")
+    correct = "correct its line in loadtests/protocols/__init__.py"
+    assert wrong.value.expected == f"its Spec at {place}, but {why}: {correct}"
+    with pytest.raises(ProtocolNameError, match=r"\(one of messaging-pod\.v1, jsonrpc\): toy has no server half"):
+        check_server_half("toy")
+
+
 def test_new_protocol_is_one_file_and_one_line(toy: None) -> None:
     """The toy is a module of its own, known by its line in the table alone."""
     assert Path(toy_protocol.__file__).parent == Path(__file__).parent

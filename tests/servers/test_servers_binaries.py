@@ -81,6 +81,16 @@ def test_a_choice_is_the_only_place(nowhere: Path, tmp_path: Path, monkeypatch: 
     assert find_binaries().version == "16.0"
 
 
+def test_choice_that_does_not_exist_is_refused(nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a directory beside it has the programs: /nonexistent is beside /sbin."""
+    _pretend(tmp_path / "sbin", "10.11.6", MARIADB.programs)
+    monkeypatch.setenv(MARIADB.choice, str(tmp_path / "absent"))
+    with pytest.raises(ServerUnavailable, match=rf"absent.*no working mariadbd.*correct {MARIADB.choice}"):
+        find(MARIADB)
+    monkeypatch.setenv(MARIADB.choice, str(_pretend(tmp_path / "scripts", "", [])))
+    assert find(MARIADB).directory == tmp_path / "sbin"
+
+
 def test_a_server_is_found_outside_an_ordinary_users_path(nowhere: Path, tmp_path: Path) -> None:
     _pretend(tmp_path / "sbin", "10.11.6-MariaDB", ["mariadbd"])
     _pretend(nowhere, "ignored", ["mariadb-install-db"])

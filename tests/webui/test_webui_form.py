@@ -123,7 +123,7 @@ def test_choice_changes_only_what_the_form_names() -> None:
             "/etc/passwd:1: expected a scenario: a mapping of keys to values",
         ),
         ("a b.yaml:7: stages[1].duration: got 5, expected text", "a b.yaml:7: expected text"),
-        ("scenario:1: got 'no-such', expected a path", "scenario:1: got 'no-such', expected a path"),
+        ("scenario: got 'no-such', expected a path", "scenario: got 'no-such', expected a path"),
         ("nothing answers at 127.0.0.1:1: start the pod", "nothing answers at 127.0.0.1:1: start the pod"),
     ],
 )

@@ -107,7 +107,7 @@ def choose(request: StudyRequest) -> Choices:
         runs=request.runs,
         seed=scenario.seed if request.seed is None else request.seed,
         generator=request.generator,
-        protocol=request.protocol or scenario.protocol,
+        protocol=scenario.protocol if request.protocol is None else request.protocol,
         hosts_owned=tuple(request.i_own),
         objectives_text=_objectives(scenario, Path(path)),
         notes=tuple(filter(None, [which_scenario(request.scenario)])),
@@ -136,7 +136,7 @@ def check_form(
         _storages([storage], problems)
     if target:
         _target_of_form(storage, target, problems)
-    if protocol and (problem := _problem_of_protocol(protocol, with_target=bool(target))) is not None:
+    if protocol is not None and (problem := _problem_of_protocol(protocol, with_target=bool(target))) is not None:
         problems.append(f"--{problem}")
     if problems:
         raise BadInput("\n".join(problems))
@@ -193,7 +193,9 @@ def _target(request: StudyRequest, problems: list[str]) -> list[Subject]:
     if len(request.labels) > 1:
         problems.append("--label: named twice; the pod of --target has one")
     if not os.environ.get(TOKEN_SECRET):
-        problems.append(f"--target needs {TOKEN_SECRET} in the environment: what its accounts' tokens are signed with")
+        problems.append(
+            f"--target needs {TOKEN_SECRET} in the environment: the key that signs the tokens of its accounts"
+        )
     databases = databases_behind(request.databases, os.environ.get(DSNS), tuple(request.i_own), problems)
     label = unicodedata.normalize("NFC", request.label or "")
     return [Subject(target=Target(request.target, label, databases))]
@@ -212,7 +214,7 @@ def _problem_of_protocol(protocol: str, *, with_target: bool) -> ProtocolNameErr
 
 def _problems_of_protocol(request: StudyRequest, scenario: Scenario | None, text: str, path: str) -> list[str]:
     """Of the protocol of the command line or, with its place in the file, that of the scenario."""
-    if request.protocol:
+    if request.protocol is not None:
         problem = _problem_of_protocol(request.protocol, with_target=bool(request.target))
         return [f"--{problem}"] if problem is not None else []
     problem = (

@@ -11,6 +11,7 @@ from loadtests.conductor.target import networks_of_host
 from loadtests.destinations import is_loopback, is_owned
 from loadtests.drivers.addresses import form_of, parse_address
 from loadtests.drivers.addresses.contract import AddressError
+from loadtests.parts import IncompleteError
 from loadtests.probes.contract import Database, Probe
 from loadtests.probes.databases import DSNS, database_probes, dsns_by_name, why_not
 
@@ -39,7 +40,7 @@ def _problem_of_database(database: Database, dsn: object, hosts_owned: tuple[str
         return f"{database.engine} cannot be observed; engines that can: {', '.join(engines.having('probe'))}"
     try:
         engines.check(database.engine)
-    except engines.EngineIncompleteError as error:
+    except IncompleteError as error:
         return str(error)
     if not isinstance(dsn, str):
         return f'its address is missing: set {DSNS} to a JSON object, such as {{"{database.name}": "…"}}'

@@ -1,11 +1,11 @@
 """The table of actions. A new action is a class in a module of this folder and one line here."""
 
 from collections.abc import Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Final, Union, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, cast, get_args
 
 from pydantic import Field
 
+from loadtests.parts import IncompleteError, load
 from loadtests.timeline.actions.contract import TimelineAction
 
 ACTIONS: Final[Mapping[str, str]] = {
@@ -26,8 +26,27 @@ ACTIONS: Final[Mapping[str, str]] = {
 
 
 def action_class(do: str) -> type[TimelineAction]:
-    module, _, name = ACTIONS[do].partition(":")
-    return cast(type[TimelineAction], getattr(import_module(f"loadtests.timeline.actions.{module}"), name))
+    """Raises IncompleteError for a class that is not there, or that lacks what an action must have."""
+    place = f"loadtests.timeline.actions.{ACTIONS[do]}"
+    try:
+        found = load(place)
+    except IncompleteError as why:
+        problem = f"action {do} lacks its class, {place} ({why})"
+        raise IncompleteError(f"{problem}: correct its line in loadtests/timeline/actions/table.py") from None
+    if lacking := _lacking(do, found):
+        raise IncompleteError(f"action {do} lacks {lacking}: complete {place}")
+    return cast(type[TimelineAction], found)
+
+
+def _lacking(do: str, found: Any) -> str:
+    """The first thing that the class of an action lacks, in words; empty where it is complete."""
+    if not (isinstance(found, type) and issubclass(found, TimelineAction)):
+        return "the base class TimelineAction"
+    key = found.model_fields.get("do")
+    if key is None or get_args(key.annotation) != (do,):
+        return f"its name, a field do: Literal[{do!r}]"
+    unchanged = (name for name in ("words", "perform") if getattr(found, name) is getattr(TimelineAction, name))
+    return next((f"its {name}" for name in unchanged), "")
 
 
 if TYPE_CHECKING:
