@@ -82,19 +82,6 @@ def memory_limit(pid: int | str = "self", root: Path = ROOT) -> int | None:
     return min(limits, default=None)
 
 
-def memory_left(pid: int | str = "self", root: Path = ROOT) -> int | None:
-    """Bytes until the first group is full, page cache that can be dropped not counted; None: no limit."""
-    left = []
-    for group in groups("memory", pid, root):
-        limit = _memory_limit(group)
-        if limit is not None:
-            used = group.number("memory.current" if group.version == 2 else "memory.usage_in_bytes") or 0
-            counted = group.table("memory.stat")
-            cache = counted.get("inactive_file", counted.get("total_inactive_file", 0))
-            left.append(max(limit - max(used - cache, 0), 0))
-    return min(left, default=None)
-
-
 def out_of_memory_kills(pid: int | str = "self", root: Path = ROOT) -> int:
     """How many processes of the process's own group, or one below it, were killed because it was full."""
     own = groups("memory", pid, root)[:1]

@@ -5,7 +5,6 @@ from trees import V2_MOUNTS, version_1, version_2
 from loadtests.limits.cgroups import (
     Throttling,
     cpu_quota,
-    memory_left,
     memory_limit,
     out_of_memory_kills,
     tasks_left,
@@ -32,8 +31,6 @@ def test_version_1_memory_and_tasks(tmp_path: Path):
     root = version_1(tmp_path, {
         "memory/memory.limit_in_bytes": _NO_LIMIT_V1,
         "memory/jobs/memory.limit_in_bytes": "1000000\n",
-        "memory/jobs/memory.usage_in_bytes": "700000\n",
-        "memory/jobs/memory.stat": "cache 300000\ntotal_inactive_file 200000\n",
         "memory/jobs/one/memory.limit_in_bytes": _NO_LIMIT_V1,
         "memory/jobs/one/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
         "pids/jobs/pids.max": "100\n",
@@ -42,7 +39,6 @@ def test_version_1_memory_and_tasks(tmp_path: Path):
         "pids/jobs/one/pids.current": "60\n",
     })  # fmt: skip
     assert memory_limit(root=root) == 1_000_000
-    assert memory_left(root=root) == 500_000  # 700 kB used, of which 200 kB can be dropped
     assert out_of_memory_kills(root=root) == 3
     assert tasks_left(root=root) == 40
 
@@ -53,8 +49,6 @@ def test_version_2_quota_throttling_memory_and_tasks(tmp_path: Path):
         "user.slice/cpu.max": "150000 100000\n",
         "user.slice/cpu.stat": "usage_usec 9\nnr_periods 7\nnr_throttled 5\nthrottled_usec 4000\n",
         "user.slice/memory.max": "2000000\n",
-        "user.slice/memory.current": "2500000\n",
-        "user.slice/memory.stat": "anon 5\ninactive_file 100000\n",
         "user.slice/pids.max": "12\n",
         "user.slice/pids.current": "12\n",
         "user.slice/load.scope/cpu.max": "max 100000\n",
@@ -68,7 +62,6 @@ def test_version_2_quota_throttling_memory_and_tasks(tmp_path: Path):
     assert cpu_quota(root=root) == 1.5
     assert throttling(root=root) == Throttling(7, 5, 4_000_000)
     assert memory_limit(root=root) == 2_000_000
-    assert memory_left(root=root) == 0
     assert out_of_memory_kills(root=root) == 1
     assert tasks_left(root=root) == 0
 
@@ -100,6 +93,5 @@ def test_no_control_groups_no_limits(tmp_path: Path):
     assert cpu_quota(root=tmp_path) is None
     assert throttling(root=tmp_path) is None
     assert memory_limit(root=tmp_path) is None
-    assert memory_left(root=tmp_path) is None
     assert tasks_left(root=tmp_path) is None
     assert out_of_memory_kills(root=tmp_path) == 0

@@ -65,7 +65,9 @@ def test_missing_operations_and_server_half_are_named(toy: None) -> None:
     with pytest.raises(ProtocolNameError, match=r"toy lacks .*chat\.accept.*connection\.close"):
         check_operations("toy")
     check_operations("toy", ("message.send",))
-    with pytest.raises(ProtocolNameError, match=r"messaging-pod\.v1, jsonrpc.*: toy has no server half.*--target"):
+    with pytest.raises(
+        ProtocolNameError, match=r"such as messaging-pod\.v1: toy has no server half, use it with --target"
+    ):
         check_server_half("toy")
 
 
@@ -82,7 +84,7 @@ def test_line_of_the_table_without_a_spec_is_named(toy: None, monkeypatch, place
         parse_protocol("gone")
     correct = "correct its line in loadtests/protocols/__init__.py"
     assert wrong.value.expected == f"its Spec at {place}, but {why}: {correct}"
-    with pytest.raises(ProtocolNameError, match=r"\(one of messaging-pod\.v1, jsonrpc\): toy has no server half"):
+    with pytest.raises(ProtocolNameError, match="toy has no server half"):
         check_server_half("toy")
 
 
