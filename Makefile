@@ -55,7 +55,7 @@ define prepare_tests
 @deploy/setup test & packages=$$!; $(MAKE) --no-print-directory lint; code=$$?; wait $$packages || exit; exit $$code
 endef
 
-help:  ## say what each target does (the default)
+help:  ## list the targets (the default)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
 	@own="the scenario's"; printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$$SCENARIO" "$${STORAGES:-$$own}" "$$STORAGE" "$${ROUNDS:-$$own}" "$$RUNS" "$${OBJECTIVES:-$$own}" "$${STUDY:-the newest}"
 
@@ -73,7 +73,7 @@ incident: .venv/ready  ## replay the outage of 2 July 2024 on real databases, th
 migration: .venv/ready  ## migrate a live pod to another storage and back, then compare the phases
 	$(call compare,storage-migration)
 
-maintenance: .venv/ready  ## age a cluster under load, clean it, create it anew, and see what each costs
+maintenance: .venv/ready  ## age a cluster under load, clean it and create it again, and measure what each costs
 	$(call compare,cluster-maintenance)
 
 run: .venv/ready  ## load the pod on each storage of STORAGES; the study's directory is the last line
@@ -98,17 +98,17 @@ test: .venv/ready  ## lint, then run every test
 	$(prepare_tests)
 	$(call pytest)
 
-test-all: .venv/ready  ## as test, with the storage contract asked of every storage system rather than one of each kind
+test-all: .venv/ready  ## as test, and run the storage contract on every storage system rather than on one of each kind
 	$(prepare_tests)
 	$(call pytest,--every-storage)
 
-lint: .venv/ready  ## format check, lint, types, directions between rooms
+lint: .venv/ready  ## check format, lint, types and import directions
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 docs: .venv/ready  ## write the generated pages: docs/cli.md, docs/scenarios.md, and the JSON Schema of scenarios
 	@$(BIN)/python -m loadtests.scenario.schema && $(BIN)/python docs/generate.py
 
-hostile: .venv/ready  ## load a hostile server for a minute: what it sends ends operations, never the study
+hostile: .venv/ready  ## load a hostile server for a minute: it may end operations, never the study
 	@$(BIN)/python tests/hostile/hostile_study.py 60
 
 fuzz: .venv/ready  ## mutate run directories 10,000 times and check how report, gate and export take each: half an hour
@@ -120,7 +120,7 @@ bench: .venv/ready  ## measure the harness itself, side by side with plain alter
 campaign: .venv/ready  ## inject 300 faults into short runs, one in each, and check what must hold: about fifty minutes, as root
 	@$(BIN)/python -m benchmarks.campaign
 
-audit: .venv-supplychain/ready  ## ask for known advisories of the pinned versions: exit code 1 one is known, 69 they cannot be asked for
+audit: .venv-supplychain/ready  ## look up known advisories of the pinned versions: exit code 1 when there is one, 69 when they cannot be looked up
 	@$(BIN)/python deploy/supplychain.py audit
 
 licences: .venv/ready  ## list the licences of what this project depends on

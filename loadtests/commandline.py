@@ -4,9 +4,10 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable
+from difflib import get_close_matches
 from math import inf
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from loadtests import readers
 from loadtests.credentials import without_credentials
@@ -23,6 +24,14 @@ _TRACEBACK_LINES = 1000
 
 class Parser(argparse.ArgumentParser):
     """A parser that exits with EX_USAGE for wrong arguments: argparse's own code is 2, EX_UNKNOWN."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what it does not know, in the command that does not know it, with the nearest option."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=1)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{f'; did you mean {near[0]}?' if near else ''}")
+        return parsed, []
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

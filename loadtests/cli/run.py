@@ -61,13 +61,17 @@ def _add_target(target: argparse._ArgumentGroup) -> None:
 
 def _add_hosts(hosts: argparse._ArgumentGroup) -> None:
     hosts.add_argument("--master", action="store_true", help="wait for workers that are started elsewhere")
-    hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many of them")
-    hosts.add_argument("--bind", metavar="HOST:PORT", help="where the master listens for them")
+    hosts.add_argument("--expect-workers", metavar="N", type=positive, help="how many workers to wait for")
+    hosts.add_argument("--bind", metavar="HOST:PORT", help="address at which the master listens for workers")
     hosts.add_argument(
         "--worker", metavar="HOST:PORT", help="run as a worker of the master there, or as --processes N of them"
     )
     hosts.add_argument(
-        "--wait", metavar="S", type=positive, default=300, help="for workers, or the master, to come (default: 300 s)"
+        "--wait",
+        metavar="S",
+        type=positive,
+        default=300,
+        help="seconds to wait for workers, or the master (default: 300)",
     )
 
 

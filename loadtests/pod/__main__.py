@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-directory", metavar="DIR", type=Path, help="write the table of transactions there")
     parser.add_argument("--origin-ns", metavar="N", type=int, default=0, help="CLOCK_MONOTONIC at the run's time 0")
     parser.add_argument("--ready-fd", metavar="FD", type=int, help="write one JSON line there when ready")
-    parser.add_argument("--show-tokens", action="store_true", help="print tokens though it is no terminal")
+    parser.add_argument(
+        "--show-tokens", action="store_true", help="print tokens also where standard output is not a terminal"
+    )
     return parser
 
 

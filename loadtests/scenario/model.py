@@ -169,7 +169,9 @@ class Scenario(Model):
         default=False, description="Whether run: and http: may act on a pod that the harness did not start."
     )
     stages: tuple[Stage, ...] = Field(min_length=1, strict=False)
-    timeline: tuple[Action, ...] = Field(default=(), strict=False, description="What happens in mid-run.")
+    timeline: tuple[Action, ...] = Field(
+        default=(), strict=False, description="Actions on pods and servers during the run."
+    )
 
     def timeout_s(self, operation: str) -> float:
         """How long that operation may take, in seconds."""

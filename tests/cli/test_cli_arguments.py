@@ -9,7 +9,7 @@ import pytest
 from childcommand import in_child
 
 import loadtests.conductor.commands.study
-from loadtests.cli import main
+from loadtests.cli import build_parser, main
 
 SCENARIO = """\
 name: tiny
@@ -39,6 +39,22 @@ def test_help_names_every_command():
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
     assert all(f"\n    {name} " in done.stdout for name in ("run", "export", "pod", "doctor", "clean", "ui", "schema"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["run", "smoke", "--stroage", "sqlite"], "--stroage sqlite; did you mean --storage?"),
+        (["clean", "--rnus=x"], "--rnus=x; did you mean --runs?"),
+        (["schema", "more"], "more"),
+    ],
+)
+def test_unknown_option_is_refused_by_its_command(arguments: list[str], problem: str, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(arguments)
+    assert ended.value.code == 64
+    expected = f"loadtests {arguments[0]}: unrecognized arguments: {problem}"
+    assert capsys.readouterr().err.splitlines()[-1] == expected
 
 
 @pytest.mark.parametrize(

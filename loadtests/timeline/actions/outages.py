@@ -104,7 +104,7 @@ class Kill(Outage):
 
 
 class Pause(Outage):
-    """Stops a pod, a database server or a worker where it stands, as a host that hangs does, and lets it go on."""
+    """Suspends a pod, a database server or a worker (SIGSTOP), as a host that hangs does, and resumes it."""
 
     do: Literal["pause"]
     for_s: LongerThanNothing = Field(alias="for")

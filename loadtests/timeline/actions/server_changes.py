@@ -59,7 +59,7 @@ class Resize(TimelineAction):
 
 
 class Recreate(TimelineAction):
-    """Throws a database server's data away and begins with an empty one at the same address."""
+    """Discards a database server's data and starts an empty server at the same address."""
 
     need: ClassVar[Need] = SERVER
     exclusive: ClassVar[bool] = True

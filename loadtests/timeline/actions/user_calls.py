@@ -26,7 +26,7 @@ _LOG_TAIL: Final = 500
 
 
 class RunCommand(TimelineAction):
-    """Runs a command of yours."""
+    """Runs a command on this host, without a shell."""
 
     default_subject: ClassVar[str] = "yours"
     allowed_on_targets: ClassVar[bool] = True
@@ -78,7 +78,7 @@ def _tail(output: IO[bytes]) -> str:
 
 
 class Http(TimelineAction):
-    """Makes a call of yours; any answer below 400 is good."""
+    """Sends an HTTP request; any status below 400 is success."""
 
     default_subject: ClassVar[str] = "yours"
     allowed_on_targets: ClassVar[bool] = True
