@@ -61,8 +61,8 @@ def test_released_entries_of_the_changelog_stay() -> None:
 
 
 def test_quoted_sentences_of_the_report_have_its_form() -> None:
-    """As `reports/text/sentence.py` prints them: figure, operation, storage system, causes."""
-    form = re.compile(r"Of the [\d.]+ (ms|s) that p\d+ of [a-z.]+ took on [a-z]+(:[a-z]+)?, ")
+    """As `reports/text/sentence.py` prints them: figure, operation, storage system by its label, causes."""
+    form = re.compile(r"Of the [\d.]+ (ms|s) that p\d+ of [A-Za-z ]+ took on [\w ]+, ")
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     quotes = [quote for page in pages for quote in re.findall(r'"(Of the [^"]*)"', " ".join(page.read_text().split()))]
     assert len(quotes) >= 3
