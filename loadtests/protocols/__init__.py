@@ -78,7 +78,7 @@ def check_server_half(text: str) -> None:
     spec = parse_protocol(text).spec
     if spec.server is None:
         expected = (
-            f"a protocol that the reference pod speaks, such as {DEFAULT_PROTOCOL}: {spec.name} has no server half"
+            f"a protocol that the reference pod speaks (such as {DEFAULT_PROTOCOL}): {spec.name} has no server half"
         )
         raise ProtocolNameError(text, f"{expected}, use it with --target")
 

@@ -66,7 +66,7 @@ def test_missing_operations_and_server_half_are_named(toy: None) -> None:
         check_operations("toy")
     check_operations("toy", ("message.send",))
     with pytest.raises(
-        ProtocolNameError, match=r"such as messaging-pod\.v1: toy has no server half, use it with --target"
+        ProtocolNameError, match=r"\(such as messaging-pod\.v1\): toy has no server half, use it with --target"
     ):
         check_server_half("toy")
 
