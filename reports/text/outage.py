@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.data.contract import NO_HOLDER, UNNAMED
 from reports.findings.study import Findings, StorageFindings
 from reports.text.causes import errors_of
 from reports.text.contract import Bullet, Story
@@ -11,10 +12,12 @@ from reports.text.outage_course import Course, course_of, event_words, refused_c
 from reports.text.plain_names import few, fit, operation_words
 from reports.text.ranking import Entry
 from reports.text.sentence import locked_at, sentence, sentence_of
-from reports.text.wording import listed, span
+from reports.text.wording import duration, listed, span
 
 _MANY = 10
 """Multiple of its limit from which on a wait is no better than a failure."""
+_MUCH = 0.3
+"""Share of the lock time from which on its largest root blocker is stated."""
 _BEGINNING_S = 10.0
 """The part of a breach that shows whether an operation stopped."""
 
@@ -166,8 +169,16 @@ def _why(found: Outage) -> str:
 
 
 def _locks(found: Outage) -> str:
-    """Where the time went: of Accept chat or of what stopped first, where locks are the cause of it."""
+    """The root blocker of most lock time; without such a one, where the time went."""
     storage = found.storage
+    roots: dict[str, float] = {}
+    for (_, holder), seconds in storage.blame.root.items():
+        roots[holder] = roots.get(holder, 0.0) + seconds
+    whole = sum(roots.values())
+    root = max(roots, key=lambda holder: roots[holder], default="")
+    if root and root not in (NO_HOLDER, UNNAMED) and roots[root] >= _MUCH * whole:
+        share = f"{roots[root] / whole:.0%} of {duration(whole)}"
+        return f"{share} of lock waits were behind {operation_words(root)} at the root."
     figures = ((operation, figure) for operation in ("chat.accept", found.model.sli) for figure in ("p99", "p95"))
     locked = next((one for one in figures if locked_at(storage, *one)), None)
     return sentence_of(storage, *locked) if locked is not None else sentence(storage)

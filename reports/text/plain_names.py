@@ -27,6 +27,9 @@ OPERATION_WORDS = {
 
 def operation_words(name: str) -> str:
     """The operation as a reader calls it; other names as they are, cleaned and cut."""
+    held = name.removeprefix("stuck ")
+    if held != name:
+        return f"a stuck transaction ({operation_words(held)})"
     return OPERATION_WORDS.get(name) or cut(name)
 
 

@@ -2,7 +2,7 @@
 """The story of outages and of timelines: phases of an outage, summed up over rounds; migrations that went through."""
 
 from outages import write_outage
-from studies import NS, Op, action, healthy_timeline, write_run
+from studies import NS, Op, action, healthy_timeline, lock_wait, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
@@ -63,6 +63,18 @@ def test_pod_that_an_action_hit_is_not_blamed_on_the_first(tmp_path):
     assert story_of(tmp_path).radius == (
         "17 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later, after the kill "
         "of 19; calm again 6 s later; 18 had no breach."
+    )
+
+
+def test_reason_of_outage_is_root_blocker(tmp_path):
+    waits = [
+        lock_wait(7.0 + n / NS, 2.0, wait=n, root_operation="stuck chat.accept" if n < 3 else "message.send")
+        for n in range(4)
+    ]
+    write_round(tmp_path, 1, traffic({"17": (7, 12)}), tables={"lock_waits": waits})
+    assert {b.label: b.text for b in story_of(tmp_path).bullets}["why"] == (
+        "17% of Accept chat failed or got no answer (Accept chat: no answer in time 50). 75% of 8.0 s of lock waits were "
+        "behind a stuck transaction (Accept chat) at the root."
     )
 
 
@@ -166,4 +178,3 @@ def test_action_without_words_is_quoted_and_cut(tmp_path):
     run = action(6.0, f"{'x' * 200}\n<script>", do="run", pods=["17"])
     write_round(tmp_path, 1, traffic({"17": (8, 10)}), timeline=(run,))
     assert story_of(tmp_path).headline == (f"Accept chat stopped on 17 2 s after “{'x' * 39}…”; calm again 2 s later.")
-    assert NS == 10**9
