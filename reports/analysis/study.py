@@ -8,10 +8,10 @@ import numpy as np
 from loadtests.records.files import UnreadableError
 from loadtests.records.shapes import MOST_PODS
 from loadtests.records.vocabulary import OUTCOMES
-from reports.analysis.blast import blast
 from reports.analysis.locks.figures import lock_figures
 from reports.analysis.operations.gathering import axis_for, gather
 from reports.analysis.operations.measures import MeasurePool, measured
+from reports.analysis.operations.slo_breaches import blast
 from reports.analysis.resources import read_usage
 from reports.analysis.sessions import read_sessions
 from reports.data.calibration import read_calibration

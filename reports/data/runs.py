@@ -11,9 +11,8 @@ from loadtests.records.shapes import MOST_PODS
 from loadtests.records.streams import read_schema
 from loadtests.records.tables import codes_of
 from reports.data.contract import StudyRun, ledger_checks
-from reports.data.judged_time import stages
 from reports.data.tables import table
-from reports.data.timeline import events
+from reports.data.timeline import events, stages
 
 
 class NotAStudyError(Exception):

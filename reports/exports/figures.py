@@ -8,7 +8,8 @@ import pandas as pd
 from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from loadtests.sanitize import text_cell
 from reports.data.handshakes import handshakes
-from reports.findings.operations import FROM_CAUSE, FROM_STAMP, Estimate, Measure
+from reports.findings.estimates import Estimate
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP, Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.text.wording import NONE, digits, duration
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports.findings.operations import Estimate
+from reports.findings.estimates import Estimate
 
 Pairs = Mapping[tuple[str, str], float]
 

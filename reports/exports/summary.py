@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.data.contract import ledger_checks
 from reports.exports.figures import LOCK_WAIT, WHOLE, shown, waits_known
-from reports.findings.operations import CONFIDENCE
+from reports.findings.estimates import CONFIDENCE
 from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Story, doubts_counted
 from reports.text.headline import ACCEPT

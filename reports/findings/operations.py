@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,37 +9,7 @@ import numpy.typing as npt
 from loadtests.records.vocabulary import OPERATIONS
 from reports.data.arrays import Floats, Ints
 from reports.data.contract import StudyRun
-
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure in ns with its confidence interval. `at_least`: it falls among waits whose end was not observed.
-
-    None in `low` or `high`: too few rows to bound it on that side.
-    """
-
-    value: int
-    low: int | None = None
-    high: int | None = None
-    at_least: bool = False
-
-
-class Bin(NamedTuple):
-    """Rows of one bin of time, durations in ns. `at_least`: which of p50, p95, p99 fall among cut-off waits."""
-
-    n: int
-    p50: int
-    p95: int
-    p99: int
-    at_least: tuple[bool, bool, bool] = (False, False, False)
-
-    @property
-    def percentiles(self) -> tuple[Estimate, Estimate, Estimate]:
-        p50, p95, p99 = self.at_least
-        return Estimate(self.p50, at_least=p50), Estimate(self.p95, at_least=p95), Estimate(self.p99, at_least=p99)
-
+from reports.findings.estimates import Bin, Estimate
 
 FROM_CAUSE = "event.deliver"
 

@@ -17,8 +17,9 @@ from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
 from reports.data.contract import RunStage, judged, length_ns, merged
 from reports.data.generator import exhausted, local_errors, slowed, strain
-from reports.data.judged_time import blind_times, overlap_ns, stages
+from reports.data.judged_time import blind_times, overlap_ns
 from reports.data.runs import requested_storage, storages_by_run
+from reports.data.timeline import stages
 from reports.gate.actions import undone_actions
 from reports.gate.completeness import missing_load, planned_actions
 from reports.gate.counting import Excuses, count_batches

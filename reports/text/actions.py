@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from reports.findings.operations import Estimate, StageMeasures
+from reports.findings.estimates import Estimate
+from reports.findings.operations import StageMeasures
 from reports.findings.phases import StudyPhase, phases
 from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Bullet, Story
-from reports.text.latency import plain
 from reports.text.outage import radius
 from reports.text.outage_course import event_words
 from reports.text.plain_names import cut, fit, operation_words
 from reports.text.sentence import sentence as attribution
-from reports.text.wording import digits, listed
+from reports.text.wording import digits, listed, plain
 
 _NOTICED = 1.2
 """Ratio of latencies from which on a phase is called slower."""

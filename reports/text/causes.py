@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.contract import NO_HOLDER, UNNAMED
 from reports.findings.causes import Split
 from reports.findings.study import StorageFindings
@@ -10,7 +9,7 @@ from reports.text.phrases import behind, lock_of
 from reports.text.plain_names import cut, operation_words
 from reports.text.ranking import Entry
 from reports.text.sentence import SplitFigure, locked_at, most_locked, sentence_of
-from reports.text.wording import digits, duration, listed
+from reports.text.wording import digits, duration
 
 _MOST = 0.5
 """Share from which on something is the cause."""
@@ -23,18 +22,6 @@ _PARTS = {
     "pod": "the pod's own work",
     "rest": "network",
 }
-_ERRORS = {
-    "connect_refused": "connection refused",
-    "storage_unavailable": "storage unavailable",
-    "storage_conflict": "lost to concurrent transactions",
-    "timeout": "no answer in time",
-    "cut_off": "connection cut",
-    "run_ended": "still open at the end of the run",
-    "internal": "internal error",
-    "dns": "name not resolved",
-}
-_NAMED = 2
-"""Errors that are named with their numbers."""
 
 
 def cause_words(entry: Entry, figure: str) -> str:
@@ -136,19 +123,3 @@ def _meanwhile(storage: StorageFindings) -> str:
         f"The rest was queues and work, while on average {waiting_sessions} waited for locks, "
         f"most of all {operation_words(waiter)} {behind(operation_words(holder))}."
     )
-
-
-def errors_of(entry: Entry) -> str:
-    """`connection refused 3,106, no answer in time 51`: the most frequent errors of attempts without success."""
-    refusals = {"already_accepted", "chat_closed", "not_subscribed", "draining"}
-    found = {error: n for error, n in entry.measure.errors.items() if error not in refusals}
-    ranked = sorted(found, key=lambda error: -found[error])
-    words = [f"{_error_words(error)} {found[error]:,}" for error in ranked[:_NAMED]]
-    rest = sum(found[error] for error in ranked[_NAMED:])
-    return listed([*words, f"other errors {rest:,}"] if rest else words)
-
-
-def _error_words(error: str) -> str:
-    if error in LOCAL_ERRORS:
-        return "a resource of the load generator's host exhausted"
-    return _ERRORS.get(error, error.replace("_", " "))

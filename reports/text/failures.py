@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from reports.findings.study import Findings
-from reports.text.causes import cause_sentence, errors_of
+from reports.text.causes import cause_sentence
 from reports.text.contract import Bullet, Story
+from reports.text.errors import errors_of
 from reports.text.headline import ACCEPT
-from reports.text.latency import plain, possessive
 from reports.text.plain_names import fit, operation_words
 from reports.text.ranking import FAILS, Entry, Ranking, entries_of, hero_operation, ranked
-from reports.text.wording import digits, duration, listed
+from reports.text.wording import digits, duration, listed, plain, possessive
 
 _NAMED = 3
 """Systems whose share is stated one by one; of more the worst and their number."""
@@ -111,7 +111,7 @@ def _rest(order: Ranking) -> str:
 
 
 def _why(entries: Sequence[Entry], order: Ranking | None) -> tuple[Bullet, ...]:
-    errors = [f"{entry.label}: {errors_of(entry)}" for entry in entries[:_NAMED] if errors_of(entry)]
+    errors = [f"{entry.label}: {errors_of(entry.measure)}" for entry in entries[:_NAMED] if errors_of(entry.measure)]
     text = f"{'; '.join(errors)}." if errors else ""
     if order is not None and order.slowest in entries:
         text = f"{text} {cause_sentence(order.slowest, order.figure)}".strip()

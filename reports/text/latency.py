@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loadtests.records.vocabulary import PUSHES
-from reports.findings.operations import Bin, Estimate
+from reports.findings.estimates import Bin, Estimate
 from reports.findings.study import Findings
 from reports.text.causes import cause_sentence, cause_words
 from reports.text.contract import Bullet, Story
 from reports.text.headline import ACCEPT
 from reports.text.plain_names import few, fit, operation_words
 from reports.text.ranking import Entry, Ranking, entries_of, hero_operation, known_figures, ranked
-from reports.text.wording import digits, duration, listed, span
+from reports.text.wording import digits, duration, listed, plain, possessive, span
 
 _UNNOTICED_S = 0.1
 """A wait below this appears immediate to a person."""
@@ -173,15 +173,6 @@ def alone(findings: Findings) -> Story | None:
 
 def _hero(found: Ranking) -> str:
     return "accept-over-time" if found.operation == ACCEPT else "operations-over-time"
-
-
-def plain(estimate: Estimate) -> str:
-    """`37 ms`, or `at least 7.5 s` where the end of such waits was not observed."""
-    return f"{'at least ' if estimate.at_least else ''}{duration(estimate.value / 1e9)}"
-
-
-def possessive(label: str) -> str:
-    return f"{label}'" if label.endswith("s") else f"{label}'s"
 
 
 def _values(found: Ranking, labelled: bool) -> str:

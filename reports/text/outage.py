@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from reports.data.contract import NO_HOLDER, UNNAMED
 from reports.findings.study import Findings, StorageFindings
-from reports.text.causes import errors_of
 from reports.text.contract import Bullet, Story
+from reports.text.errors import errors_of
 from reports.text.outage_course import Course, course_of, event_words, refused_connections
 from reports.text.plain_names import few, fit, operation_words
 from reports.text.ranking import Entry
@@ -164,7 +164,7 @@ def _why(found: Outage) -> str:
     shares = [f"{entry.bad_share:.0%} of {operation_words(entry.measure.name)}" for entry in bad]
     text = f"{listed(shares)} failed or got no answer" if shares else "Attempts were slower than their limits"
     worst = max(bad, key=lambda entry: entry.bad, default=None)
-    errors = f" ({operation_words(worst.measure.name)}: {errors_of(worst)})" if worst is not None else ""
+    errors = f" ({operation_words(worst.measure.name)}: {errors_of(worst.measure)})" if worst is not None else ""
     return f"{text}{errors}. {_locks(found)}"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reports.findings.operations import Estimate, Measure
+from reports.findings.estimates import Estimate
+from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.text.headline import ACCEPT
 

@@ -1,6 +1,6 @@
 """Formatting of figures: two digits, a unit, and a mark for percentiles that are lower bounds."""
 
-from reports.findings.operations import Estimate
+from reports.findings.estimates import Estimate
 
 NONE = "—"
 FAILED = "✗"
@@ -65,3 +65,12 @@ def one_line(text: str, word: int = 100) -> str:
     """Foreign text on one line: no control or direction marks, over-long words cut."""
     line = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(w if len(w) <= word else f"{w[: word - 1]}…" for w in line.split())
+
+
+def plain(estimate: Estimate) -> str:
+    """`37 ms`, or `at least 7.5 s` where the end of such waits was not observed."""
+    return f"{'at least ' if estimate.at_least else ''}{duration(estimate.value / 1e9)}"
+
+
+def possessive(label: str) -> str:
+    return f"{label}'" if label.endswith("s") else f"{label}'s"

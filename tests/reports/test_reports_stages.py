@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reports.data.contract import RunStage, judged
-from reports.data.judged_time import stages
+from reports.data.timeline import stages
 
 S = 1_000_000_000
 

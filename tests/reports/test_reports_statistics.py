@@ -16,7 +16,7 @@ from reports.analysis.operations.statistics import (
     rank_of,
     sample,
 )
-from reports.findings.operations import Bin
+from reports.findings.estimates import Bin
 
 DURATIONS = st.lists(st.tuples(st.integers(0, 10**10), st.booleans()), min_size=1, max_size=300)
 

@@ -12,7 +12,7 @@ from loadtests.records.vocabulary import ERRORS
 from reports.analysis.study import find
 from reports.data.runs import read_study
 from reports.findings.causes import CAUSES, Split
-from reports.findings.operations import Estimate
+from reports.findings.estimates import Estimate
 from reports.findings.slis import Span
 from reports.sections import all_sections
 from reports.text.plain_names import MOST_WORDS

@@ -11,7 +11,7 @@ from loadtests.records.vocabulary import OUTCOMES
 from reports.analysis.operations.columns import Exemplars, ExemplarsByFigure, MeasureColumn, RequestIdentity
 from reports.analysis.operations.statistics import PERCENTILES, rank_of
 from reports.data.arrays import Ints
-from reports.findings.operations import Estimate
+from reports.findings.estimates import Estimate
 
 NEAREST_SHARE = 0.01
 AT_LEAST = 20

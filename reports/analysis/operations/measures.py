@@ -12,13 +12,13 @@ from reports.analysis.operations.gathering import Gathered
 from reports.analysis.operations.statistics import Sample, by_bin, curve, percentile, percentiles, sample
 from reports.data.arrays import Ints
 from reports.data.contract import StudyRun
+from reports.findings.estimates import Estimate
 from reports.findings.operations import (
     FROM_CAUSE,
     FROM_STAMP,
     MEASURES,
     STAGED,
     Axis,
-    Estimate,
     Measure,
     StageMeasures,
     StampClock,

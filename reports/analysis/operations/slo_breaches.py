@@ -1,6 +1,7 @@
-"""SLIs of pods: attempts and bad attempts a second → the times in which too many of them were bad."""
+"""SLIs of pods: attempts and bad attempts a second → the times in which too many of them were bad, and which pods
+that concerned: the blast radius of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from loadtests.records.files import UnreadableError
 from loadtests.records.vocabulary import OUTCOMES
 from reports.data.arrays import Codes, Floats, Ints
-from reports.findings.slis import BREACH_RULE, SLIS, BreachRule
+from reports.data.contract import StudyRun
+from reports.findings.slis import BREACH_RULE, SLIS, Blast, BreachRule, PodBlast, PodSli, Span
 
 MOST_POD_SECONDS = 8_000_000
 """Enough for 200 pods over 11 hours; the counts take 48 bytes for each."""
@@ -102,3 +104,36 @@ def widened(counts: Ints, width: int) -> Ints:
     pods, seconds = counts.shape
     padded = np.pad(counts, ((0, 0), (0, -seconds % width)))
     return np.asarray(padded.reshape(pods, padded.shape[1] // width, width).sum(axis=2), dtype=np.int64)
+
+
+def blast(run: StudyRun, pods: Sequence[str], slis: SliCounts) -> Blast:
+    since_s = _since_s(run)
+    by_sli = [_by_pod(name, slis, (run.ended_ns - run.started_ns) / 1e9) for name in SLIS]
+    found = [_pod(run, pod, [by_pod[place] for by_pod in by_sli], since_s) for place, pod in enumerate(pods)]
+    return Blast(run, since_s, tuple(found))
+
+
+def _since_s(run: StudyRun) -> float:
+    marks = [e.started_ns for e in run.events if e.kind == "action"] or [s.started_ns for s in run.stages if s.judge]
+    return (min(marks) - run.started_ns) / 1e9 if marks else 0.0
+
+
+def _by_pod(name: str, slis: SliCounts, span_s: float) -> list[PodSli]:
+    width = width_for(slis.attempts[name])
+    attempts, bad = widened(slis.attempts[name], width), widened(slis.bad[name], width)
+    return [_sli(name, width, shares(a, b), span_s) for a, b in zip(attempts, bad, strict=True)]
+
+
+def _sli(name: str, width: int, share: Floats, span_s: float) -> PodSli:
+    spans = [
+        Span(name, b.first * width, span_s if b.past is None else b.past * width, b.worst, b.past is not None)
+        for b in breaches(share)
+    ]
+    return PodSli(name, width, share, tuple(spans))
+
+
+def _pod(run: StudyRun, pod: str, slis: Sequence[PodSli], since_s: float) -> PodBlast:
+    spans = sorted((s for one in slis for s in one.spans if s.end_s > since_s), key=lambda s: s.begin_s)
+    seen = [~np.isnan(one.share[int(since_s // one.width_s) :]) for one in slis]
+    done = tuple(e for e in run.events if pod in e.pods or e.subject == f"pod {pod}")
+    return PodBlast(pod, tuple(slis), done, tuple(spans), max((float(s.mean()) for s in seen if s.size), default=0.0))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import bdtr, bdtrik
 
 from reports.data.arrays import Ints, Mask
-from reports.findings.operations import CONFIDENCE, Bin, Estimate
+from reports.findings.estimates import CONFIDENCE, Bin, Estimate
 
 PERCENTILES: tuple[tuple[str, float], ...] = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999))
 _BLUR = 1.01
