@@ -10,9 +10,8 @@ from reports.exports.figures import LOCK_WAIT, WHOLE, shown, waits_known
 from reports.findings.estimates import CONFIDENCE
 from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Story, doubts_counted
-from reports.text.headline import ACCEPT
 from reports.text.phrases import behind
-from reports.text.plain_names import operation_words
+from reports.text.plain_names import ACCEPT, operation_words
 from reports.text.sentence import sentence
 from reports.text.wording import NONE, duration, one_line
 

@@ -20,7 +20,7 @@ from reports.page.plots.states import folded, legend_states, session_states, sta
 from reports.page.plots.style import CAUSE_STYLES, INK, PAGE_IN, SeriesStyle
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, by_bin, each
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import NONE, digits, duration, value
 
 _LINE_IN = 0.19

@@ -16,8 +16,8 @@ from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.sections.figures import SHOWN, title
-from reports.text.headline import ACCEPT
 from reports.text.phrases import clock_fault
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import listed, value, with_interval
 
 _HERO = "chat.accept"

@@ -9,7 +9,7 @@ from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES
 from reports.findings.study import Findings
 from reports.page.table import Cell, PageTable
 from reports.sections.contract import Section
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import NONE, value
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")

@@ -6,7 +6,7 @@ from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.page.table import Cell, PageTable, number
 from reports.sections.contract import Section
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import digits, duration, value, with_interval
 
 

@@ -15,7 +15,7 @@ from reports.page.plots.time_axis import mark
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.sections.figures import title
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import duration, value
 
 _SMALL_IN, _ACROSS, _ROW_IN, _NAMES_IN = 1.85, 3, 1.15, 2.0

@@ -7,8 +7,7 @@ from reports.findings.study import Findings
 from reports.text.causes import cause_sentence
 from reports.text.contract import Bullet, Story
 from reports.text.errors import errors_of
-from reports.text.headline import ACCEPT
-from reports.text.plain_names import fit, operation_words
+from reports.text.plain_names import ACCEPT, fit, operation_words
 from reports.text.ranking import FAILS, Entry, Ranking, entries_of, hero_operation, ranked
 from reports.text.wording import digits, duration, listed, plain, possessive
 

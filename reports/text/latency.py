@@ -8,8 +8,7 @@ from reports.findings.estimates import Bin, Estimate
 from reports.findings.study import Findings
 from reports.text.causes import cause_sentence, cause_words
 from reports.text.contract import Bullet, Story
-from reports.text.headline import ACCEPT
-from reports.text.plain_names import few, fit, operation_words
+from reports.text.plain_names import ACCEPT, few, fit, operation_words
 from reports.text.ranking import Entry, Ranking, entries_of, hero_operation, known_figures, ranked
 from reports.text.wording import digits, duration, listed, plain, possessive, span
 

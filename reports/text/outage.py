@@ -76,7 +76,7 @@ def outage(findings: Findings) -> Story | None:
     bullets = (
         Bullet("why", _why(worst), "who-waited-for-whom"),
         Bullet("since when", radius(findings), "blast-radius"),
-        Bullet("next", _next(worst), "story"),
+        Bullet("next", _next(worst), "story" if worst.storage.acted else "blast-radius"),
     )
     return Story(fit(*variants), bullets, "blast-radius")
 

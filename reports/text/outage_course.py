@@ -7,8 +7,7 @@ import numpy as np
 
 from reports.data.contract import TimelineEvent
 from reports.findings.slis import BREACH_RULE, Blast, PodBlast, Span
-from reports.text.headline import ACCEPT
-from reports.text.plain_names import cut, few
+from reports.text.plain_names import ACCEPT, cut, few
 
 _TOGETHER_S = 2.0
 """Breaches that begin within this time of the first one belong to it."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from reports.text.wording import listed, one_line
 
+ACCEPT = "chat.accept"
+"""The operation that the page is about, where the workload has it."""
 LONGEST = 40
 """Characters of a foreign name in a sentence."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reports.findings.estimates import Estimate
 from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 
 FAILS = 0.01
 """A larger share of attempts without success is reported before any latency."""

@@ -24,7 +24,7 @@ from reports.page.plots.style import (
 )
 from reports.page.plots.time_axis import mark
 from reports.sections.contract import Plot
-from reports.text.headline import ACCEPT
+from reports.text.plain_names import ACCEPT
 from reports.text.wording import digits, value
 
 WIDE, NARROW = "hero-wide", "hero-narrow"

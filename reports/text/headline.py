@@ -1,3 +1,0 @@
-"""The operation that the page is about."""
-
-ACCEPT = "chat.accept"
