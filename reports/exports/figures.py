@@ -132,3 +132,6 @@ def _bounds(row: Mapping[Any, Any]) -> str:
     formatted = (lambda v: duration(v / 1e3)) if row["unit"] == "ms" else digits
     low, high = (NONE if pd.isna(bound) else formatted(bound) for bound in (row["low"], row["high"]))
     return f"{low.split()[0] if low.split()[-1] == high.split()[-1] else low} … {high}"
+
+
+SHOWN = ("p50", "p95", "p99", "p99.9", "max")

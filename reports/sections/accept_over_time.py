@@ -15,9 +15,9 @@ from reports.findings.causes import cause_label
 from reports.findings.resources import CLASSES, State
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands, response_axis
-from reports.page.plots.panels import LEFT_IN, name_lines, note, on_time_axis, stack, storage_grid
 from reports.page.plots.states import folded, legend_states, session_states, state_label, state_styles
-from reports.page.plots.style import CAUSE_STYLES, INK, PAGE_IN, SeriesStyle
+from reports.page.plots.style import CAUSE_STYLES, INK, PAGE_IN, SeriesStyle, note
+from reports.page.plots.time_axis import LEFT_IN, name_lines, on_time_axis, stack, storage_grid
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, by_bin, each
 from reports.text.plain_names import ACCEPT

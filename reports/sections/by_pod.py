@@ -13,9 +13,8 @@ from reports.findings.operations import Measure
 from reports.findings.slis import SLIS
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands, response_axis
-from reports.page.plots.panels import SECONDS, edges_s, note, whole_time
-from reports.page.plots.style import OUTCOME_STYLES, PAGE_IN, SeriesStyle, figure, short
-from reports.page.plots.time_axis import mark
+from reports.page.plots.style import OUTCOME_STYLES, PAGE_IN, SeriesStyle, figure, note, short
+from reports.page.plots.time_axis import SECONDS, edges_s, mark, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.wording import NONE, duration, value, with_interval

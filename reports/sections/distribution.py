@@ -8,16 +8,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from loadtests.records.vocabulary import PUSHES
-from reports.exports.figures import recorded_outcomes
+from reports.exports.figures import SHOWN, recorded_outcomes
 from reports.exports.plain import estimates_ms
 from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
-from reports.sections.figures import SHOWN, title
 from reports.text.phrases import clock_fault
-from reports.text.plain_names import ACCEPT
+from reports.text.plain_names import ACCEPT, title
 from reports.text.wording import listed, value, with_interval
 
 _HERO = "chat.accept"

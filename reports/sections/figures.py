@@ -4,16 +4,14 @@
 from collections.abc import Mapping
 
 from reports.data.handshakes import handshakes
-from reports.exports.figures import LOCK_WAIT, figures, shown, waits_known
-from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES
+from reports.exports.figures import LOCK_WAIT, SHOWN, figures, shown, waits_known
+from reports.findings.operations import FROM_STAMP, MEASURES
 from reports.findings.study import Findings
 from reports.page.table import Cell, PageTable
 from reports.sections.contract import Section
-from reports.text.plain_names import ACCEPT
+from reports.text.plain_names import ACCEPT, title
 from reports.text.wording import NONE, value
 
-SHOWN = ("p50", "p95", "p99", "p99.9", "max")
-_NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}
 _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 _FEW = "too few rows"
 _NO_ROWS = "not recorded"
@@ -47,10 +45,6 @@ def _row(text: Mapping[str, str], bounds: Mapping[str, str], known: str | None) 
     refused = _NO_ROWS if text["refused"] == NONE else text["refused"]
     note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
     return [text["n"], text["rate"], *percentiles, *wrong, refused, Cell(text[LOCK_WAIT], note)]
-
-
-def title(measure: str) -> str:
-    return _NAMES.get(measure, measure)
 
 
 def _service(findings: Findings) -> PageTable:

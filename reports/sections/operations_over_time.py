@@ -9,13 +9,11 @@ from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.findings.operations import FROM_STAMP, MEASURES
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands, p99_line, response_axis
-from reports.page.plots.panels import SECONDS, note, on_time_axis, storage_grid, whole_time
-from reports.page.plots.style import INK, PAGE_IN, SeriesStyle, beside, figure, short
-from reports.page.plots.time_axis import mark
+from reports.page.plots.style import INK, PAGE_IN, SeriesStyle, beside, figure, note, short
+from reports.page.plots.time_axis import SECONDS, mark, on_time_axis, storage_grid, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
-from reports.sections.figures import title
-from reports.text.plain_names import ACCEPT
+from reports.text.plain_names import ACCEPT, title
 from reports.text.wording import duration, value
 
 _SMALL_IN, _ACROSS, _ROW_IN, _NAMES_IN = 1.85, 3, 1.15, 2.0

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from reports.data.arrays import Floats
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import name_lines, note, on_time_axis, storage_grid
-from reports.page.plots.style import ROLE_STYLES, SeriesStyle
+from reports.page.plots.style import ROLE_STYLES, SeriesStyle, note
+from reports.page.plots.time_axis import name_lines, on_time_axis, storage_grid
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, by_bin, each
 from reports.text.wording import digits, listed

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from reports.data.arrays import Floats
 from reports.data.handshakes import handshakes
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import edges_s, note, on_time_axis, stack, storage_grid
-from reports.page.plots.style import INK, OUTCOME_STYLES, SeriesStyle
+from reports.page.plots.style import INK, OUTCOME_STYLES, SeriesStyle, note
+from reports.page.plots.time_axis import edges_s, on_time_axis, stack, storage_grid
 from reports.page.table import PageTable
 from reports.sections.contract import Section, by_bin, each
 from reports.text.wording import digits

@@ -11,8 +11,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.data.arrays import Floats
 from reports.findings.locks import Sampled, WaitDurations
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import storage_grid
 from reports.page.plots.style import GRID, PAPER, SeriesStyle
+from reports.page.plots.time_axis import storage_grid
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.text.wording import NONE, digits, duration

@@ -15,7 +15,7 @@ from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section
-from reports.sections.figures import title
+from reports.text.plain_names import title
 from reports.text.sentence import figures_of, sentence
 from reports.text.wording import NONE, digits, duration
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP
 from reports.text.wording import listed, one_line
 
 ACCEPT = "chat.accept"
@@ -64,3 +65,10 @@ def sentence(text: str) -> str:
 def capital(text: str) -> str:
     """An operation with a capital, as at the beginning of a sentence; labels stay as they are."""
     return f"{text[:1].upper()}{text[1:]}" if text.startswith(tuple(OPERATION_WORDS.values())) else text
+
+
+_NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}
+
+
+def title(measure: str) -> str:
+    return _NAMES.get(measure, measure)

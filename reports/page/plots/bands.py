@@ -8,8 +8,7 @@ import numpy as np
 from reports.data.arrays import Floats, Mask
 from reports.findings.operations import Measure
 from reports.findings.study import Findings
-from reports.page.plots.panels import note
-from reports.page.plots.style import SeriesStyle, latency_axis
+from reports.page.plots.style import SeriesStyle, latency_axis, note
 
 AT_LEAST = "^"
 """Marks a percentile among waits whose end was not observed: a lower bound."""

@@ -256,3 +256,8 @@ def short(name: str, most: int = 30) -> str:
     """A name cut to fit into the plot."""
     name = one_line(name)
     return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def note(axis: Any, text: str, y: float = 0.5) -> None:
+    """Why a panel has nothing, or less than expected."""
+    axis.text(0.5, y, text, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8)
