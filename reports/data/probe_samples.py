@@ -1,6 +1,7 @@
 """The samples of the probes that observe lock waits: when, how often, and how much judged time they missed."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ from loadtests.records.probe_coverage import LOG, MISSED_PERIODS, Tick, by_probe
 from reports.data.arrays import Floats, Ints
 from reports.data.contract import StudyRun, Window, length_ns, merged
 from reports.data.judged_time import blind_times, overlap_ns
+from reports.data.tables import table
 
 TOO_BLIND = 0.5
 """A probe that missed a larger share of judged time is ignored; a smaller one is reported as a doubt."""
@@ -99,3 +101,26 @@ def worth_ns(ticks: pa.Table, starts: Ints, ends: Ints) -> Floats:
     first, past = np.searchsorted(seen, starts), np.searchsorted(seen, ends, side="right")
     samples = past - first
     return np.where(samples > 0, (summed[past] - summed[first]) / np.maximum(samples, 1), float(period_ns))
+
+
+class LogFailure(NamedTuple):
+    """All failures of one kind of a database's log: how long together, and when the first began, in s of the load."""
+
+    database: str
+    error: str
+    blind_s: float
+    since_s: float
+
+
+def log_failures(run: StudyRun) -> list[LogFailure]:
+    """Times in which a server's log could not be read, by database and error."""
+    ticks = table(run.directory, "ticks")
+    failed = ticks.filter(pc.and_(pc.ends_with(ticks["probe"], LOG), pc.is_valid(ticks["error"])))
+    kinds = dict.fromkeys(zip(failed["probe"].to_pylist(), failed["error"].to_pylist(), strict=True))
+    failures = []
+    for probe, error in kinds:
+        entry = failed.filter(pc.and_(pc.equal(failed["probe"], probe), pc.equal(failed["error"], error)))
+        blind_s = entry.num_rows * entry["period_ns"][0].as_py() / 1e9
+        since_s = (entry["started_ns"][0].as_py() - run.started_ns) / 1e9
+        failures.append(LogFailure(probe.removesuffix(LOG), error, blind_s, since_s))
+    return failures

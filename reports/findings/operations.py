@@ -10,6 +10,7 @@ from loadtests.records.vocabulary import OPERATIONS
 from reports.data.arrays import Floats, Ints
 from reports.data.contract import StudyRun
 from reports.findings.estimates import Bin, Estimate
+from reports.findings.pooling import summed
 
 FROM_CAUSE = "event.deliver"
 
@@ -42,6 +43,16 @@ class Axis:
         """Edges of the run's bins. Bins after the end of the run have no width."""
         edges = np.minimum(run.started_ns + np.arange(self.count + 1, dtype=np.int64) * self.width_ns, run.ended_ns)
         return np.append(edges[:-1], max(edges[-1], min(run.ended_ns, edges[-1] + self.width_ns)))
+
+    def mean_of_rounds(self, runs: Sequence[StudyRun], rounds: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+        """The mean in each bin, over the time that each round lasted."""
+        widths = [self.widths_s(run) for run in runs]
+        lasted = np.maximum(np.sum(widths, axis=0), 1e-9)
+        weighted = (
+            {name: seen * width / lasted for name, seen in part.items()}
+            for part, width in zip(rounds, widths, strict=True)
+        )
+        return summed(weighted)
 
     def bins(self, times: Ints, run: StudyRun) -> npt.NDArray[np.int16]:
         """The bin of each time; -1 for one outside the axis."""

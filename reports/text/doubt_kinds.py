@@ -10,7 +10,7 @@ from loadtests.records.rundirectory import short_files
 from reports.data.calibration import doubted, read_calibration
 from reports.data.contract import MOST_DRAWN, Calibrated, StudyRun, ledger_checks
 from reports.data.generator import exhausted, listed_errors, local_errors, slowed, strain, untimed
-from reports.data.log_gaps import log_gaps
+from reports.data.probe_samples import log_failures
 from reports.text.contract import MINOR, SERIOUS
 from reports.text.wording import digits, duration, listed, span
 
@@ -174,7 +174,7 @@ def _lesser_source(run: StudyRun, _: bool) -> Iterator[Seen]:
 
 
 def _log_gaps(run: StudyRun, _: bool) -> Iterator[Seen]:
-    for gap in log_gaps(run):
+    for gap in log_failures(run):
         reason = f"first {digits(gap.since_s)} s into the load: {gap.error}"
         yield Seen(gap.blind_s, gap.database, reason)
 

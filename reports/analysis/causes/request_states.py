@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports.analysis.rounds import mean_over_time
 from reports.data.arrays import Floats
 from reports.data.contract import StudyRun
 from reports.data.density import between, elapsed
@@ -46,7 +45,7 @@ def over_time_together(
     named = {name for entry in others for name in entry.under_way}
     for name in dict.fromkeys(name for one in rounds for name in one if name in named):
         parts = [_states(name, one, entry, axis) for one, entry in zip(rounds, others, strict=True)]
-        found[name] = mean_over_time([entry.run for entry in others], parts, axis)
+        found[name] = axis.mean_of_rounds([entry.run for entry in others], parts)
     return found
 
 

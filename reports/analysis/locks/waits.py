@@ -10,7 +10,6 @@ import numpy as np
 
 from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, WaitSource
 from reports.analysis.locks.sampled import sampled
-from reports.analysis.rounds import mean_over_time
 from reports.data.arrays import Ints
 from reports.data.contract import StudyRun
 from reports.data.density import density
@@ -35,7 +34,7 @@ def together(runs: Sequence[StudyRun], rounds: Sequence[LockWaits], axis: Axis) 
     whole = replace(_sum(rounds), databases=averaged)
     if whole.known is None:
         return whole
-    sessions = mean_over_time(runs, [part.sessions for part in rounds], axis)
+    sessions = axis.mean_of_rounds(runs, [part.sessions for part in rounds])
     return replace(whole, sessions=sessions, stages=whole.stages / len(rounds))
 
 
