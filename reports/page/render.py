@@ -1,5 +1,6 @@
 """A page → one HTML file that opens offline: no scripts, nothing fetched, all text escaped."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -72,8 +73,8 @@ def _legible(value: Any) -> Any:
 
 
 def _breakable(name: str) -> Markup:
-    """The name of a storage; a long name of two parts may break after the comma."""
-    return Markup(",<wbr>").join(escape(part) for part in str(_legible(name)).split(","))
+    """A name, which may break after its commas, dots and colons."""
+    return Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[,.:])(?=\S)", str(_legible(name))))
 
 
 def _hash(style: str) -> str:

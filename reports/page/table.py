@@ -64,7 +64,8 @@ class PageTable:
     def _cell(self, cell: str | Cell) -> Cell:
         if isinstance(cell, Cell):
             return cell
-        return Cell(self.absent if cell == NONE else cell, bad=cell in self.alarms)
+        text = self.absent if cell == NONE else cell.replace(f"… {NONE}", "… unknown").replace(f"{NONE} …", "unknown …")
+        return Cell(text, bad=cell in self.alarms)
 
 
 def number(figure: float | None) -> str:

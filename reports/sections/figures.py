@@ -44,7 +44,8 @@ def _row(text: Mapping[str, str], bounds: Mapping[str, str], known: str | None) 
     ]
     refused = _NO_ROWS if text["refused"] == NONE else text["refused"]
     note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
-    return [text["n"], text["rate"], *percentiles, *wrong, refused, Cell(text[LOCK_WAIT], note)]
+    waited = "none of its own" if text[LOCK_WAIT] == NONE else text[LOCK_WAIT]
+    return [text["n"], text["rate"], *percentiles, *wrong, refused, Cell(waited, note)]
 
 
 def _service(findings: Findings) -> PageTable:

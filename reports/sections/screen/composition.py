@@ -10,6 +10,7 @@ from reports.sections import sections_of
 from reports.sections.contract import QUESTIONS, MakeTable, Section
 from reports.sections.screen.events import events_table
 from reports.sections.screen.first_screen import Judged, first_screen, scenario_of
+from reports.sections.screen.hero import hero_of
 from reports.sections.screen.terms import TERMS
 from reports.sections.screen.verdicts import checks_table
 from reports.text.contract import Story
@@ -25,7 +26,7 @@ def page_of(findings: Findings, story: Story, judged: Judged | None, drawn: Sequ
     sections = sections_of(findings)
     return Page(
         f"{scenario_of(findings)}: {', '.join(s.storage for s in findings.storages)}",
-        first_screen(findings, story, judged, plots),
+        first_screen(findings, story, judged, hero_of(findings, story.hero, plots)),
         list(_groups(findings, sections, judged, plots)),
         TERMS,
         style,

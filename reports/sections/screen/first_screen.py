@@ -1,25 +1,22 @@
 """Story, verdicts and hero plot → the first screen."""
 
-from collections.abc import Mapping
-
 from reports.findings.study import Findings
 from reports.gate.objectives import Objectives
 from reports.gate.verdicts import Judgement
-from reports.page.parts import DoubtLine, Drawn, FirstScreen, Hero, Point
-from reports.sections.screen.hero import NARROW, WIDE, hero_series, hero_words
+from reports.page.parts import DoubtLine, FirstScreen, Hero, Point
 from reports.sections.screen.verdicts import judged_by, system_verdicts
 from reports.text.contract import Story
 
 Judged = tuple[Judgement, Objectives]
 
 
-def first_screen(findings: Findings, story: Story, judged: Judged | None, drawn: Mapping[str, Drawn]) -> FirstScreen:
+def first_screen(findings: Findings, story: Story, judged: Judged | None, hero: Hero | None) -> FirstScreen:
     return FirstScreen(
         _kicker(findings),
         story.headline,
         judged_by(judged[1] if judged else None),
         system_verdicts(*judged, {s.storage: s.label for s in findings.storages}) if judged else (),
-        _hero(findings, story, drawn),
+        hero,
         [Point(bullet.label, bullet.text, bullet.section) for bullet in story.bullets],
         story.durability,
         [DoubtLine(doubt.severity, doubt.text, doubt.consequence, doubt.runs) for doubt in story.doubts],
@@ -37,10 +34,3 @@ def _kicker(findings: Findings) -> str:
     runs = f"{len(findings.runs)} run{'s' if len(findings.runs) > 1 else ''}"
     machine = f"{host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores"
     return " · ".join((f"Load test {findings.study}", f"scenario {scenario_of(findings)}", runs, machine))
-
-
-def _hero(findings: Findings, story: Story, drawn: Mapping[str, Drawn]) -> Hero | None:
-    if WIDE not in drawn or NARROW not in drawn:
-        return None
-    series = [(one.words, one.system) for one in hero_series(findings)]
-    return Hero(drawn[WIDE], drawn[NARROW], hero_words(findings), story.hero, series)

@@ -1,6 +1,6 @@
 """The plot of the first screen: the slowest one in a hundred over time, system by system or pod by pod."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.data.arrays import Floats
 from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings
+from reports.page.parts import Drawn, Hero
 from reports.page.plots.bands import AT_LEAST, bands
 from reports.page.plots.style import (
     INK,
@@ -68,7 +69,7 @@ class _Form:
     ticks: int
 
 
-_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 3.3), 16, 0.33, 6)
+_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 2.85), 16, 0.33, 5)
 
 
 def hero_plots() -> dict[str, Plot]:
@@ -98,6 +99,14 @@ def hero_series(findings: Findings) -> list[HeroSeries]:
     return [
         HeroSeries(n, s.label, m, of_system[s.storage], s.per_s(m.failed), s.storage) for n, (s, m) in enumerate(found)
     ]
+
+
+def hero_of(findings: Findings, section: str, drawn: Mapping[str, Drawn]) -> Hero | None:
+    """The drawn plot for the first screen, with the section that has more; None where it was not drawn."""
+    if WIDE not in drawn or NARROW not in drawn:
+        return None
+    series = [(one.words, one.system) for one in hero_series(findings)]
+    return Hero(drawn[WIDE], drawn[NARROW], hero_words(findings), section, series)
 
 
 def hero_words(findings: Findings) -> str:
