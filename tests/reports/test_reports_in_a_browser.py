@@ -169,7 +169,7 @@ def test_page_makes_no_request_and_logs_no_error(tab: Tab) -> None:
     assert len(urls) == 1, "the page itself"
 
 
-@pytest.mark.parametrize("tab", ["outage"], indirect=True)
+@pytest.mark.parametrize("tab", ["one_run"], indirect=True)
 def test_axe_finds_nothing_serious(tab: Tab) -> None:
     """All rules in light; in the dark those of colours, the only ones that differ."""
     tab.size(DESKTOP)

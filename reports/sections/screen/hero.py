@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.data.arrays import Floats
-from reports.findings.operations import FROM_STAMP, MEASURES, Measure
+from reports.findings.operations import Measure
 from reports.findings.study import Findings
 from reports.page.parts import Drawn, Hero
-from reports.page.plots.bands import AT_LEAST, bands
+from reports.page.plots.bands import AT_LEAST, seconds
 from reports.page.plots.style import (
     INK,
     MUTED,
@@ -25,15 +25,12 @@ from reports.page.plots.style import (
 )
 from reports.page.plots.time_axis import mark
 from reports.sections.contract import Plot
-from reports.text.plain_names import ACCEPT
 from reports.text.wording import digits, value
 
 WIDE, NARROW = "hero-wide", "hero-narrow"
 
 _TWO_LINES = 6
 """Lines above this number have names only, on one line each."""
-_OPERATIONS = (ACCEPT, "subscription.create", "connection.create", "message.send")
-"""The operation shown is the first of these that was recorded."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +76,11 @@ def hero_plots() -> dict[str, Plot]:
     }
 
 
-def hero_operation(findings: Findings) -> str | None:
-    """Accept chat where it was recorded, else the most important operation that was."""
-    recorded = [name for name in (*_OPERATIONS, *MEASURES) if name != FROM_STAMP and findings.of(name)]
-    return recorded[0] if recorded else None
-
-
 def hero_series(findings: Findings) -> list[HeroSeries]:
     operation = hero_operation(findings)
-    if operation is None:
-        return []
     found = findings.of(operation)
+    if not found:
+        return []
     storage, _ = found[0]
     by_pod = [(pod, by[operation]) for pod, by in storage.pods.items() if operation in by] if len(found) == 1 else []
     if len(by_pod) > 1:
@@ -149,15 +140,15 @@ def _draw(findings: Findings, form: _Form) -> Figure:
 def _latencies(axis: Any, findings: Findings, series: Sequence[HeroSeries], form: _Form) -> None:
     x, seen, figure = findings.axis.centres_s, list[float](), _figure(series)
     for one in series:
-        p99 = np.array([b.p99 / 1e9 if b else np.nan for b in one.measure.over_time])
-        cut = np.array([b is not None and b.at_least[2] for b in one.measure.over_time], dtype=bool)
-        seen += [*p99[~np.isnan(p99)].tolist(), *_range_s(one.measure, figure)]
-        if len(series) == 1:
-            bands(axis, findings, one.measure, one.style)
-            continue
+        lines = [seconds(one.measure, place) for place in range(3)]
+        seen += [*lines[2][~np.isnan(lines[2])].tolist(), *_range_s(one.measure, figure)]
         style = {"color": one.style.light, "gid": one.gid}
-        axis.plot(x, p99, linestyle=one.style.dash, linewidth=1.5, **style)
-        axis.plot(x[cut], p99[cut], linestyle="none", marker=AT_LEAST, markersize=4, mew=0, **style)
+        if len(series) == 1:
+            axis.fill_between(x, lines[0], lines[2], alpha=0.25, linewidth=0, **style)
+            axis.plot(x, lines[0], linewidth=1.0, **style)
+        axis.plot(x, lines[2], linestyle=one.style.dash, linewidth=1.5, **style)
+        cut = np.array([b is not None and b.at_least[2] for b in one.measure.over_time], dtype=bool)
+        axis.plot(x[cut], lines[2][cut], linestyle="none", marker=AT_LEAST, markersize=4, mew=0, **style)
     latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.2, most=form.ticks)
     if not seen:
         axis.text(0.5, 0.5, "nothing was recorded", transform=axis.transAxes, ha="center", color=MUTED)
