@@ -25,6 +25,7 @@ from reports.page.plots.style import (
 )
 from reports.page.plots.time_axis import mark
 from reports.sections.contract import Plot
+from reports.text.ranking import hero_operation
 from reports.text.wording import digits, value
 
 WIDE, NARROW = "hero-wide", "hero-narrow"
