@@ -15,6 +15,7 @@ from reports.data.judged_time import inside
 from reports.data.probe_samples import successful_ticks, ticks_of
 from reports.data.tables import table
 from reports.findings.operations import Axis
+from reports.findings.pooling import summed
 from reports.findings.resources import CLASSES, SessionActivity, State, sessions_by_class
 
 _Samples = tuple[pa.Table, pa.Table]
@@ -33,7 +34,7 @@ def read_sessions(runs: Sequence[StudyRun], axis: Axis) -> SessionActivity:
     host = next((run.manifest.get("host") or {} for run in runs if run.manifest), {})
     observed = np.any([ticked for _, ticked in seen], axis=0)
     whole = {state: _summed(selected, observed) for state, selected in _grouped([by for by, _ in seen]).items()}
-    means = {state: sum(selected) for state, selected in _grouped(known).items()} if known else None
+    means = summed(known) if known else None
     return SessionActivity(whole, observed, means, several, host.get("cores"))
 
 
@@ -73,10 +74,7 @@ def _means(
     seen = [(run, sample) for run, sample in zip(runs, samples, strict=True) if sample[0].num_rows]
     if not seen:
         return None
-    counts: dict[State, Floats] = {}
-    for run, (rows, _) in seen:
-        for state, count in _counts(rows, run, axis).items():
-            counts[state] = counts.get(state, np.zeros(axis.count)) + count
+    counts = summed(_counts(rows, run, axis) for run, (rows, _) in seen)
     ticks = np.sum([_ticked(run, ticks, axis) for run, (_, ticks) in seen], axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {state: np.where(ticks > 0, count / ticks, np.nan) for state, count in counts.items()}, ticks > 0

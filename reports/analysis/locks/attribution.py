@@ -1,7 +1,7 @@
 """Attribution of lock waits to the holders of the lock, moment by moment."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from reports.analysis.locks.ledger import Attribution, LockHolders, WaitKind
 from reports.data.arrays import Ints
 from reports.data.lock_rows import LockRows
+from reports.findings.pooling import summed
 
 
 class Asked(NamedTuple):
@@ -27,17 +28,10 @@ def attribute(rows: LockRows, held: LockHolders) -> Attribution:
     asked = Asked(waits, rows.starts[waits], rows.ends[waits], kind)
     direct = _seconds(attribute_time(rows, held, asked, "direct"), kinds, rows.names.all)
     if held.root is held.direct and rows.root is rows.blocker:  # no holder of the lock waits for another lock
-        return Attribution(direct, direct, _summed(((k.database, 1), seconds) for (k, _), seconds in direct.items()))
+        return Attribution(direct, direct, summed({(k.database, 1): seconds} for (k, _), seconds in direct.items()))
     root = _seconds(attribute_time(rows, held, asked, "root"), kinds, rows.names.all)
     depth = attribute_time(rows, held, asked, "depth").items()
-    return Attribution(direct, root, _summed(((kinds[k].database, label), ns / 1e9) for (k, label), ns in depth))
-
-
-def _summed(found: Iterable[tuple[tuple[str, int], float]]) -> dict[tuple[str, int], float]:
-    sums: dict[tuple[str, int], float] = defaultdict(float)
-    for place, seconds in found:
-        sums[place] += seconds
-    return sums
+    return Attribution(direct, root, summed({(kinds[k].database, label): ns / 1e9} for (k, label), ns in depth))
 
 
 def _seconds(

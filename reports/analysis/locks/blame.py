@@ -1,6 +1,5 @@
 """The blame matrix: seconds waited by waiter and holder, chain lengths, convoys, and the worst waits."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from reports.analysis.locks.ledger import Attribution, LockLedger, SourceWaits, 
 from reports.data.arrays import MISSING, Ints
 from reports.data.lock_rows import LockRows
 from reports.findings.locks import MOST_WAITS, Blame, Worst, longest_convoys, longest_waits
+from reports.findings.pooling import summed
 
 
 def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
@@ -18,10 +18,7 @@ def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
     if ledger.known is None:
         return Blame()
     direct, root = (_by_pair([getattr(one, by) for one in attributions]) for by in ("direct", "root"))
-    depth_s: dict[int, float] = defaultdict(float)
-    for attribution in attributions:
-        for (_, depth), seconds in attribution.depth.items():
-            depth_s[depth] += seconds
+    depth_s = summed({depth: seconds} for one in attributions for (_, depth), seconds in one.depth.items())
     queues = [c for part in ledger.parts for c in convoys(ledger.run, part.rows, part.held)]
     worst = [wait for part in ledger.parts for wait in _worst(ledger, part)]
     return Blame(ledger.known, direct, root, depth_s, longest_convoys(queues), longest_waits(worst))
@@ -29,11 +26,7 @@ def blame_of(ledger: LockLedger, attributions: Sequence[Attribution]) -> Blame:
 
 def _by_pair(parts: Sequence[Mapping[tuple[WaitKind, str], float]]) -> dict[tuple[str, str], float]:
     """Seconds by waiter and holder."""
-    found: dict[tuple[str, str], float] = defaultdict(float)
-    for part in parts:
-        for (kind, holder), seconds in part.items():
-            found[kind.waiter, holder] += seconds
-    return found
+    return summed({(kind.waiter, holder): seconds} for part in parts for (kind, holder), seconds in part.items())
 
 
 def _worst(ledger: LockLedger, part: SourceWaits) -> list[Worst]:

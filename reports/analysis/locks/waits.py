@@ -1,6 +1,5 @@
 """Lock waits by waiter and holder, and how they are known."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -15,6 +14,7 @@ from reports.data.contract import StudyRun
 from reports.data.density import density
 from reports.findings.locks import LockWaits
 from reports.findings.operations import Axis
+from reports.findings.pooling import summed
 
 
 def waits_of(ledger: LockLedger, attributions: Sequence[Attribution], axis: Axis) -> LockWaits:
@@ -47,11 +47,12 @@ def _of_database(
 ) -> LockWaits:
     if source.known is None:
         return LockWaits(None)
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
-    for attribution in attributions:
-        for (kind, holder), waited_s in attribution.root.items():
-            if kind.database == name:
-                seconds[kind.waiter, holder] += waited_s
+    seconds = summed(
+        {(kind.waiter, holder): waited_s}
+        for attribution in attributions
+        for (kind, holder), waited_s in attribution.root.items()
+        if kind.database == name
+    )
     edges = _stage_edges(ledger.run)
     waits = LockWaits(source.known, source.period_s, seconds, stages=np.zeros(len(edges) // 2))
     for part in ledger.parts:
