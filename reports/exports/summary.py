@@ -59,14 +59,8 @@ def _run(findings: Findings, run: Any) -> dict[str, Any]:
 def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
     from reports.sections import all_sections  # imports matplotlib
 
-    parts = {key: part for section in all_sections() for key, part in section.summary(findings, storage).items()}
-    return {
-        "label": storage.label,
-        "judged_s": storage.judged_s,
-        **parts,
-        "calibration": [vars(row) for row in storage.calibration],
-        "orphans": {"count": storage.orphans, "known": "ledger" if storage.orphans is not None else "unknown"},
-    }
+    parts = [section.summary(findings, storage) for section in all_sections()]
+    return {"judged_s": storage.judged_s, **{key: value for part in parts for key, value in part.items()}}
 
 
 def markdown(findings: Findings, story: Story, frame: pd.DataFrame) -> str:

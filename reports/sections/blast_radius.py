@@ -1,6 +1,7 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """Section: which pods breached an SLO, when, and after which action."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.patches import Patch
 from reports.data.contract import TimelineEvent
 from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast, Span
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, WRONG, SeriesStyle, figure, short
+from reports.page.plots.panels import SECONDS, whole_time
+from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, PAGE_IN, WRONG, SeriesStyle, figure, short
 from reports.page.plots.time_axis import mark_stages, number
 from reports.page.table import PageTable
 from reports.sections.contract import Section
@@ -35,14 +37,13 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     found = [(s, b) for s in findings.storages for b in s.blasts]
     rows = [_rows(b) for _, b in found]
     heights = [_PANEL_IN + _ROW_IN * len(names) for names in rows]
-    whole = figure(12.5, sum(heights) + 0.5)
+    whole = figure(PAGE_IN, sum(heights) + 0.5)
     axes = whole.subplots(len(found), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axis, (storage, blast), names in zip(axes, found, rows, strict=True):
         mark_stages(axis, blast.run, names=True)
         axis.grid(False)
-        several = f", {blast.run.name}" if len(storage.blasts) > 1 else ""
-        axis.set_title(short(f"{storage.storage}{several}", 60), color=styles[storage.storage].text, pad=14)
-        axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
+        axis.set_title(short(_round(storage, blast), 60), color=styles[storage.storage].text, pad=14)
+        whole_time(axis, findings)
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.set_yticks(range(len(names)), [short(name, 24) for name in names])
         axis.tick_params(axis="y", length=0, labelcolor=INK)
@@ -50,7 +51,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
             _pod(axis, row, blast, pod)
         for event in blast.run.drawn:
             _event(axis, blast, event, names)
-    axes[-1].set_xlabel("seconds since the load began")
+    axes[-1].set_xlabel(SECONDS)
     whole.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8)
     return whole
 
@@ -79,26 +80,16 @@ def _pod(axis: Any, row: int, blast: Blast, pod: PodBlast) -> None:
             _bar(axis, middle, (place * one.width_s, (place + 1) * one.width_s), color=_UNSEEN, alpha=0.55)
         for span in one.spans:
             _bar(axis, middle, (span.begin_s, span.end_s), color=_BREACHED)
+    left: dict[str, Any] = {"textcoords": "offset points", "ha": "right"}
     if not pod.spans:
         text = "unknown: too little was observed" if pod.unknown else "no breach"
-        axis.annotate(text, (1, row), xycoords=("axes fraction", "data"), xytext=(-6, 0), textcoords="offset points",
-                      ha="right", va="bottom", fontsize=8, color=MUTED)  # fmt: skip
-    else:
-        first = pod.spans[0].begin_s
-        beside = any(
-            abs(blast.moment_s(e) - first) < _BESIDE * (blast.run.ended_ns - blast.run.started_ns) / 1e9
-            for e in pod.done_to_it
-        )
-        axis.annotate(
-            f"{first:.0f} s",
-            (first, row),
-            xytext=(-16 if beside else -3, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=7.5,
-            color=WRONG,
-        )
+        where = {"xycoords": ("axes fraction", "data"), "xytext": (-6, 0), "va": "bottom"}
+        axis.annotate(text, (1, row), fontsize=8, color=MUTED, **where, **left)
+        return
+    first, lasted_s = pod.spans[0].begin_s, (blast.run.ended_ns - blast.run.started_ns) / 1e9
+    beside = any(abs(blast.moment_s(e) - first) < _BESIDE * lasted_s for e in pod.done_to_it)
+    where = {"xytext": (-16 if beside else -3, 0), "va": "center"}
+    axis.annotate(f"{first:.0f} s", (first, row), fontsize=7.5, color=WRONG, **where, **left)
 
 
 def _bar(axis: Any, middle: float, span: tuple[float, float], **style: Any) -> None:
@@ -127,16 +118,28 @@ def _legend() -> list[Patch]:
 
 
 def _finding(findings: Findings) -> list[str]:
-    return [f"{b.run.name}: {words(b)}." for s in findings.storages for b in s.blasts]
+    """Rounds with the same words are one sentence."""
+    lines = []
+    for s in findings.storages:
+        rounds = len(s.blasts)
+        for text, count in Counter(words(b) for b in s.blasts).items():
+            lines.append(f"{s.label}{f', in {count} of {rounds} rounds' if rounds > 1 else ''}: {text}.")
+    return lines
+
+
+def _round(storage: StorageFindings, blast: Blast) -> str:
+    if len(storage.blasts) == 1:
+        return storage.label
+    place = storage.blasts.index(blast) + 1
+    return f"{storage.label}, round {blast.run.manifest.get('round') or place}"
+
+
+_DEFAULTS = "the defaults, because no objectives were given"
 
 
 def _how(findings: Findings) -> str:
     limits = listed([f"{name} {duration(findings.limits_s[name])}" for name in SLIS])
-    source = (
-        f"the objectives in {findings.limits_from}"
-        if findings.limits_from
-        else "the defaults, because no objectives were given"
-    )
+    source = f"the objectives in {findings.limits_from}" if findings.limits_from else _DEFAULTS
     widths = sorted({one.width_s for s in findings.storages for b in s.blasts for pod in b.pods for one in pod.slis})
     return (
         f"A row for each pod with a bar for each SLI; filled during a breach, grey where it is unknown. The rule: {BREACH_RULE}. "
@@ -147,12 +150,12 @@ def _how(findings: Findings) -> str:
 
 def _table(findings: Findings) -> PageTable:
     rows = [
-        [b.run.name, pod.pod, _done(pod), *_breach_cells(b, pod)]
+        [_round(s, b), pod.pod, _done(pod), *_breach_cells(b, pod)]
         for s in findings.storages
         for b in s.blasts
         for pod in b.pods
     ]
-    columns = ["run", "pod", "actions on it", "first breach at", "after the first action elsewhere", "in breach for",
+    columns = ["system", "pod", "actions on it", "first breach at", "after the first action elsewhere", "in breach for",
                "worst share", "by", "seen"]  # fmt: skip
     caption = (
         "SLO breaches that lasted into the time from the first action on (without one: the first judged stage). In breach for: "

@@ -74,4 +74,5 @@ SECTION = Section(
     finding=calibrated,
     beside=(_doubted,),
     folded=(calibration,),
+    summary=lambda _, storage: {"calibration": [vars(row) for row in storage.calibration]},
 )

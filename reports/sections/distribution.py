@@ -84,7 +84,7 @@ def _finding_of(storage: StorageFindings) -> str:
     accept = storage.measures.get(ACCEPT)
     if accept is None:
         return "no Accept chat"
-    unknown = "unknown, too few rows"
+    unknown = "unknown (too few rows)"
     known = {name: accept.response[name] for name in ("p50", "p99", "max")}
     return f"Accept chat {listed([f'{name} {value(e) if e else unknown}' for name, e in known.items()])}"
 

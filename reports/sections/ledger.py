@@ -1,9 +1,10 @@
 """Section: the ledger, every check with how it is known and its evidence."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from reports.data.contract import ledger_checks
-from reports.findings.study import Findings
+from reports.findings.study import Findings, StorageFindings
 from reports.page.table import Cell, PageTable
 from reports.sections.contract import Section
 
@@ -40,4 +41,8 @@ def _none(run: str) -> list[str | Cell]:
     return [run, "all", Cell("unknown", bad=True), "unknown", "unknown", "the ledger is missing or empty", ""]
 
 
-SECTION = Section(name="ledger", question="trust", title="The ledger", beside=(_table,))
+def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
+    return {"orphans": {"count": storage.orphans, "known": "unknown" if storage.orphans is None else "ledger"}}
+
+
+SECTION = Section(name="ledger", question="trust", title="The ledger", beside=(_table,), summary=_summary)

@@ -1,14 +1,13 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """Section: the cost of a storage with its locks, and without them."""
 
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from reports.findings.costs import COSTS, LockCost, differing, lock_costs
 from reports.findings.study import Findings
-from reports.page.plots.style import INK, MUTED, SeriesStyle, figure, short
-from reports.page.table import PageTable, number
+from reports.page.plots.panels import beside_point, rows_of_bars
+from reports.page.plots.style import INK, MUTED, SeriesStyle, figure
+from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.wording import digits
 
@@ -20,47 +19,38 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     axes = whole.subplots(1, len(COSTS), sharey=True)
     for axis, (field, title) in zip(axes, COSTS.items(), strict=True):
         values = [getattr(row, field) for row in rows]
-        most = max((v for v in values if v is not None), default=0.0)
         axis.set_title(title)
-        axis.grid(axis="y", visible=False)
-        axis.set_xlim(0, most * 1.3 or 1)
+        rows_of_bars(axis, [_label(findings, row) for row in rows])
+        axis.set_xlim(0, max((v for v in values if v is not None), default=0.0) * 1.3 or 1)
         for place, (row, found) in enumerate(zip(rows, values, strict=True)):
-            _bar(axis, place, found, styles[row.storage])
-    axes[0].set_yticks(range(len(rows)), [short(row.storage) for row in rows])
-    axes[0].set_ylim(len(rows) - 0.4, -0.6)
-    for axis in axes:
-        axis.tick_params(axis="y", length=0, labelcolor=INK)
+            axis.barh(place, found or 0.0, height=0.6, color=styles[row.storage].light, linewidth=0)
+            beside_point(axis, found or 0.0, place, _or_unknown(found), MUTED if found is None else INK)
     return whole
 
 
-def _bar(axis: Any, place: int, found: float | None, style: SeriesStyle) -> None:
-    axis.barh(place, found or 0.0, height=0.6, color=style.light, linewidth=0)
-    text = "unknown" if found is None else digits(found) if found else "0"
-    colour = MUTED if found is None else INK
-    axis.annotate(
-        text, (found or 0.0, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=colour
-    )
+def _label(findings: Findings, cost: LockCost) -> str:
+    return next(s.label for s in findings.storages if s.storage == cost.storage)
 
 
 def _finding(findings: Findings) -> list[str]:
-    costs = lock_costs(findings)
-    return [
-        f"{engine}, for each 1,000 accepts: {'; '.join(_lock_cost(c) for c in costs if c.storage.partition(':')[0] == engine)}."
-        for engine in dict.fromkeys(c.storage.partition(":")[0] for c in costs)
-    ]
+    return [f"{_label(findings, cost)}: for each 1,000 accepts {_costs(cost)}." for cost in lock_costs(findings)]
 
 
-def _lock_cost(cost: LockCost) -> str:
-    waited, cpu, orphans = number(cost.waited_s), number(cost.cpu_s), number(cost.orphans)
-    return f"{cost.storage} {waited} s of waiting, {cpu} CPU-seconds, {orphans} orphans"
+def _costs(cost: LockCost) -> str:
+    waited, cpu, orphans = (_or_unknown(c) for c in (cost.waited_s, cost.cpu_s, cost.orphans))
+    return f"{waited} s of waiting for locks, {cpu} CPU-seconds and {orphans} orphans"
 
 
 def _table(findings: Findings) -> PageTable:
     rows = [
-        [cost.storage, f"{cost.accepted:,}", *(_or_unknown(c) for c in (cost.waited_s, cost.cpu_s, cost.orphans))]
+        [
+            _label(findings, cost),
+            f"{cost.accepted:,}",
+            *(_or_unknown(c) for c in (cost.waited_s, cost.cpu_s, cost.orphans)),
+        ]
         for cost in lock_costs(findings)
     ]
-    columns = ["storage", "accepted chats", "lock-wait seconds", "CPU-seconds, pod and database", "orphans"]
+    columns = ["system", "accepted chats", "lock-wait seconds", "CPU-seconds, pod and database", "orphans"]
     caption = (
         "For each 1,000 accepted chats. Waiting and processor time: judged stages; orphans: those found by the ledger at the "
         "end and those swept before, over the whole run."

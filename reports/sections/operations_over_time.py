@@ -115,6 +115,7 @@ SECTION = Section(
         "that). Shaded: the judged stages. Rounds pooled. Behind the fold p50, p95 and p99 of each system: thick line p50, dark band to p95, light band to p99."
     ),
     plot=draw,
+    others=("p50, p95 and p99 of every operation on each system", draw_bands),
     table=_table,
     timed=True,
 )

@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.data.arrays import Floats
 from reports.data.contract import StudyRun
 from reports.exports.plain import estimates_ms
 from reports.findings.operations import Measure, StageMeasures
 from reports.findings.phases import StudyPhase, phases
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.bands import AT_LEAST
+from reports.page.plots.bands import p99_line, response_axis
+from reports.page.plots.panels import SECONDS, edges_s, note, stack, whole_time
 from reports.page.plots.style import (
     ACTED,
-    MUTED,
+    PAGE_IN,
     SERIES_STYLES,
     SHADE,
     WRONG,
     SeriesStyle,
     figure,
-    latency_axis,
     series_styles,
     short,
 )
@@ -32,17 +31,13 @@ from reports.page.table import PageTable, number
 from reports.sections.contract import Section
 from reports.text.wording import FAILED, digits, listed, value
 
-_COLUMNS = 2
+_COLUMNS, _HEIGHTS_IN, _LINE_IN = 2, (2.5, 1.45, 1.45, 1.45), 0.2
 
 _A_FEW_PER_S = 0.1
 """Below it the axis of failed connections is linear, down to zero."""
 
 _ON_ONE_LINE = 6
 """Number of stages whose names fit on one line."""
-
-_HEIGHTS_IN = (2.5, 1.45, 1.45, 1.45)
-
-_LINE_IN = 0.2
 
 _POD_CPU = SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
 
@@ -54,7 +49,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     blocks = -(-len(storages) // columns)
     lines = max(len(s.pooled[0].drawn) for s in storages)
     heights = (*_HEIGHTS_IN, _LINE_IN * lines + 0.1)
-    whole = figure(12.5 if columns == 1 else 8.2 * columns, (sum(heights) + 0.9) * blocks)
+    whole = figure(PAGE_IN if columns == 1 else 8.2 * columns, (sum(heights) + 0.9) * blocks)
     grid = whole.subplots(5 * blocks, columns, squeeze=False, height_ratios=heights * blocks)
     for axis in grid.flat:
         axis.set_visible(False)
@@ -63,13 +58,12 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
         panels, words = grid[5 * row : 5 * row + 4, column], grid[5 * row + 4, column]
         for axis in (*panels, words):
             axis.set_visible(True)
-            axis.set_xlim(0, findings.axis.count * findings.axis.width_s)
-            axis.tick_params(labelbottom=False)
+            whole_time(axis, findings)
+            axis.tick_params(labelbottom=axis is panels[3])
         _words(words, storage.pooled[0], lines)
         _panels(panels, findings, storage)
-        panels[0].set_title(short(storage.storage, 60), color=styles[storage.storage].text, pad=34)
-        panels[3].set_xlabel("seconds since the load began")
-        panels[3].tick_params(labelbottom=True)
+        panels[0].set_title(short(storage.label, 60), color=styles[storage.storage].text, pad=34)
+        panels[3].set_xlabel(SECONDS)
     return whole
 
 
@@ -79,19 +73,16 @@ def _words(axis: Any, run: StudyRun, lines: int) -> None:
     axis.set_ylim(lines, 0)
     for line, event in enumerate(run.drawn):
         at_s = (event.started_ns - run.started_ns) / 1e9
-        sentence = (
-            short(event.words, 110) if event.ok else f"{short(event.words, 80)}: {short(event.error or event.result)}"
-        )
-        colour = ACTED if event.ok else WRONG
-        for share, text, style in (
-            (0.012, label(event), {"ha": "center", "fontweight": "bold"}),
-            (0.07, f"{digits(at_s)} s", {"ha": "right"}),
-            (0.085, sentence, {"ha": "left"}),
+        failed = "" if event.ok else f": {short(event.error or event.result)}"
+        sentence = f"{short(event.words, 80 if failed else 110)}{failed}"
+        style = {"va": "center", "fontsize": 8.5, "color": ACTED if event.ok else WRONG}
+        for share, text, align, weight in (
+            (0.012, label(event), "center", "bold"),
+            (0.07, f"{digits(at_s)} s", "right", "normal"),
+            (0.085, sentence, "left", "normal"),
         ):
-            axis.text(
-                share, line + 0.5, text, transform=axis.get_yaxis_transform(), va="center", fontsize=8.5, color=colour,
-                **style,
-            )  # fmt: skip
+            place = {"transform": axis.get_yaxis_transform(), "ha": align}
+            axis.text(share, line + 0.5, text, fontweight=weight, **place, **style)
 
 
 @dataclass(frozen=True)
@@ -114,6 +105,21 @@ def _groups(storage: StorageFindings) -> list[_Group]:
     return [_Group(n, styles[n], tuple(storage.pods[pod] for pod in pods)) for n, pods in groups.items()]
 
 
+def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
+    """Group → pods that exactly the same actions acted on in the first round, in the order of the pods."""
+    first = storage.blasts[0].pods if storage.blasts else ()
+    done = {pod.pod: tuple(event.number for event in pod.done_to_it) for pod in first}
+    by_history: dict[tuple[int, ...], list[str]] = {}
+    for pod in storage.pods:
+        by_history.setdefault(done.get(pod, ()), []).append(pod)
+    return {_group_name(history, pods): tuple(pods) for history, pods in by_history.items()}
+
+
+def _group_name(history: tuple[int, ...], pods: list[str]) -> str:
+    named = listed(pods) if len(pods) <= 4 else f"{listed(pods[:3])} and {len(pods) - 3} more"
+    return named if history else f"{named} (untouched)"
+
+
 def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
     _phases(panels, storage.pooled[0])
     groups = _groups(storage)
@@ -122,7 +128,7 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
     databases = series_styles(list(storage.databases))
     _locks(panels[2], findings, storage, databases)
     _cpu(panels[3], findings, storage, databases)
-    names = ("accept p99", "connections\nfailed a second", "sessions waiting\nfor a lock", "cores used")
+    names = ("chat.accept\np99", "connections\nfailed a second", "waiting for\na lock, sessions", "processor\ncores")
     for axis, name in zip(panels, names, strict=True):
         axis.set_ylabel(name)
         if any(axis.get_legend_handles_labels()[1]):
@@ -144,42 +150,33 @@ def _phases(panels: Any, run: StudyRun) -> None:
 
 def _accepts(axis: Any, findings: Findings, groups: Sequence[_Group]) -> None:
     """A line for each pod, in the colour of its group."""
-    x, seen = findings.axis.centres_s, []
-    for group in groups:
-        for place, measure in enumerate(group.measures("chat.accept")):
-            p99 = np.array([b.p99 / 1e9 if b else np.nan for b in measure.over_time])
-            cut = np.array([b is not None and b.at_least[2] for b in measure.over_time])
-            colour, label = group.style.light, short(group.name, 34) if place == 0 else ""
-            axis.plot(x, p99, color=colour, linestyle=group.style.dash, linewidth=1.5, label=label or None)
-            axis.plot(x[cut], p99[cut], color=colour, linestyle="none", marker=AT_LEAST, markersize=4, mew=0)
-            seen += p99[~np.isnan(p99)].tolist()
-    latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.8, most=7)
+    pairs = [(group, m, place) for group in groups for place, m in enumerate(group.measures("chat.accept"))]
+    response_axis(axis, [m for _, m, _ in pairs], most=7)
+    for group, measure, place in pairs:
+        p99_line(axis, findings, measure, group.style, label=None if place else short(group.name, 34) or None)
 
 
 def _connections(axis: Any, findings: Findings, storage: StorageFindings, groups: Sequence[_Group]) -> None:
     """Steps for each pod on a symmetric logarithmic axis, on which few failures show beside many."""
-    edges, most = np.arange(findings.axis.count + 1) * findings.axis.width_s, 1.0
+    most = 1.0
     for group in groups:
+        line = {"baseline": None, "color": group.style.light, "linestyle": group.style.dash}
         for place, measure in enumerate(group.measures("connection.create")):
-            rate, label = storage.per_s(measure.failed), short(group.name, 34) if place == 0 else None
-            axis.stairs(rate, edges, baseline=None, color=group.style.light, linestyle=group.style.dash, label=label)
+            rate = storage.per_s(measure.failed)
+            axis.stairs(rate, edges_s(findings), label=None if place else short(group.name, 34), **line)
             most = max(most, float(rate.max(initial=0.0)))
     axis.set_yscale("symlog", linthresh=_A_FEW_PER_S, linscale=0.4)
     axis.set_ylim(0, most * 2)
     axis.yaxis.set_major_formatter(lambda rate, _: f"{rate:g}")
 
 
-def _zeros(findings: Findings) -> Floats:
-    return np.zeros(findings.axis.count)
-
-
 def _locks(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapping[str, SeriesStyle]) -> None:
     waits = {name: w for name, w in storage.waits.databases.items() if w.known is not None}
+    none = np.zeros(findings.axis.count)
+    top = stack(axis, findings, {name: sum(w.sessions.values(), none) for name, w in waits.items()}, styles)
+    axis.set_ylim(0, float(top.max(initial=0.0)) * 1.15 or 1)
     if not waits:
-        axis.text(0.5, 0.5, "lock waits were not observed", transform=axis.transAxes, ha="center", color=MUTED)
-        return
-    shown = {name: sum(w.sessions.values(), _zeros(findings)) for name, w in waits.items()}
-    _stack(axis, findings, shown, styles)
+        note(axis, "lock waits were not observed")
 
 
 def _cpu(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapping[str, SeriesStyle]) -> None:
@@ -187,50 +184,30 @@ def _cpu(axis: Any, findings: Findings, storage: StorageFindings, styles: Mappin
     if "pod" in storage.usage.cores:
         lines["pods, together"] = storage.usage.cores["pod"], _POD_CPU
     for name, (cores, style) in lines.items():
-        axis.plot(
-            findings.axis.centres_s,
-            cores,
-            color=style.light,
-            linestyle=style.dash,
-            linewidth=1.6,
-            label=short(name, 20),
-        )
-    if lines:
-        axis.set_ylim(0, max(float(np.nanmax(np.append(cores, 0.0))) for cores, _ in lines.values()) * 1.15 or 1)
-    else:
-        axis.text(0.5, 0.5, "not observed", transform=axis.transAxes, ha="center", color=MUTED)
+        line = {"color": style.light, "linestyle": style.dash, "linewidth": 1.6}
+        axis.plot(findings.axis.centres_s, cores, label=short(name, 20), **line)
+    most = max((float(np.nanmax(np.append(cores, 0.0))) for cores, _ in lines.values()), default=0.0)
+    axis.set_ylim(0, most * 1.15 or 1)
+    if not lines:
+        note(axis, "not observed")
 
 
-def _stack(axis: Any, findings: Findings, series: Mapping[str, Floats], styles: Mapping[str, SeriesStyle]) -> None:
-    edges = np.arange(findings.axis.count + 1) * findings.axis.width_s
-    base = _zeros(findings)
-    for name, values in series.items():
-        colour = styles[name].light
-        axis.stairs(base + values, edges, baseline=base, fill=True, color=colour, linewidth=0, label=short(name, 34))
-        base = base + values
-    axis.set_ylim(0, float(base.max(initial=0.0)) * 1.15 or 1)
-
-
-def _finding(findings: Findings) -> list[str]:
-    return [line for s in findings.storages if s.acted for line in _finding_of(s)]
-
-
-def _finding_of(storage: StorageFindings) -> list[str]:
-    events = [event for run in storage.pooled for event in run.events]
-    failed = dict.fromkeys(f"{e.number}: {e.words} ({e.error or e.result})" for e in events if not e.ok)
-    text = f"{storage.storage}: {len(storage.pooled[0].events)} actions and faults in the first round"
-    return [f"{text}; failed: {'; '.join(failed)}." if failed else f"{text}; none failed."]
+def _finding(storage: StorageFindings) -> str:
+    failed = dict.fromkeys(f"{e.number} {FAILED} {e.words}" for run in storage.pooled for e in run.events if not e.ok)
+    several = " in the first round" if len(storage.pooled) > 1 else ""
+    text = f"{storage.label}: {len(storage.pooled[0].events)} actions and faults{several}"
+    return f"{text}; failed: {'; '.join(failed)}." if failed else f"{text}; none failed."
 
 
 def _table(findings: Findings) -> PageTable:
     acted = [s for s in findings.storages if s.acted]
     databases = list(dict.fromkeys(name for s in acted for name in s.databases))
-    columns = ["storage", "phase", "actions", "accepts a second", "p50", "p99", "accepts failed a second",
+    columns = ["system", "phase", "actions", "accepts a second", "p50", "p99", "accepts failed a second",
                "connections failed a second", *(f"waiting for locks in {name}, s per s" for name in databases),
                "pod cores", *(f"{name} cores" for name in databases), "orphans swept"]  # fmt: skip
     rows = [row for storage in acted for row in _phase_rows(storage, databases)]
     several = len(acted) > 1  # the page names a single storage elsewhere
-    left = [f"{s.storage}: {'unknown' if s.orphans is None else f'{s.orphans:,}'}" for s in acted]
+    left = [f"{s.label}: {'unknown' if s.orphans is None else f'{s.orphans:,}'}" for s in acted]
     caption = (
         "Phase by phase, rounds pooled; × is the ratio to the first judged phase. Failed includes unknown. Orphans at the "
         f"end, by the ledger: {listed(left)}."
@@ -246,7 +223,7 @@ def _phase_rows(storage: StorageFindings, databases: Sequence[str]) -> Iterator[
         done = "; ".join(f"{e.number}{'' if e.ok else f' {FAILED}'}: {e.words}" for e in phase.events)
         figures = [*_FIGURES, *_by_database(databases)]
         cells = [_cell(figure, phase, first) for figure in figures]
-        yield [storage.storage, phase.name, done or "none", *cells, f"{phase.swept:,}" if phase.swept else "none"]
+        yield [storage.label, phase.name, done or "none", *cells, f"{phase.swept:,}" if phase.swept else "none"]
 
 
 PhaseFigure = tuple[Callable[[StudyPhase], float | None], Callable[[StudyPhase], str]]
@@ -304,7 +281,7 @@ SECTION = Section(
     question="happened",
     title="Actions and their effects",
     applies=lambda findings: any(s.acted for s in findings.storages),
-    finding=_finding,
+    finding=lambda findings: [_finding(s) for s in findings.storages if s.acted],
     how=lambda _: (
         "The phases are the stages of the load, named along the top, judged ones bold. From the top: p99 of Accept chat, a line "
         "for each pod, with one colour for pods with the same actions (▲: at least that); failed connections a second; "
@@ -317,18 +294,3 @@ SECTION = Section(
     beside=(_table,),
     summary=_summary,
 )
-
-
-def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
-    """Group → pods that exactly the same actions acted on in the first round, in the order of the pods."""
-    first = storage.blasts[0].pods if storage.blasts else ()
-    done = {pod.pod: tuple(event.number for event in pod.done_to_it) for pod in first}
-    by_history: dict[tuple[int, ...], list[str]] = {}
-    for pod in storage.pods:
-        by_history.setdefault(done.get(pod, ()), []).append(pod)
-    return {_group_name(history, pods): tuple(pods) for history, pods in by_history.items()}
-
-
-def _group_name(history: tuple[int, ...], pods: list[str]) -> str:
-    named = listed(pods) if len(pods) <= 4 else f"{listed(pods[:3])} and {len(pods) - 3} more"
-    return named if history else f"{named} (untouched)"

@@ -12,7 +12,8 @@ from loadtests.records.vocabulary import OPERATIONS
 from reports.exports.plain import Pairs, ranked
 from reports.findings.causes import CAUSES, FIGURES, Split, cause_label
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAPER, SeriesStyle, figure, holder_name, short
+from reports.page.plots.panels import add_axes
+from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAGE_IN, PAPER, SeriesStyle, figure, holder_name, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.plain_names import title
@@ -24,7 +25,7 @@ FIRST = ("chat.accept", "subscription.create", "connection.create", "message.sen
 
 _FIGURES = ("p50", "p95", "p99")
 
-_WIDTH_IN, _LEFT_IN, _PANEL_IN, _BETWEEN_IN, _BAR_IN = 13.0, 1.6, 3.66, 0.15, 1.5
+_LEFT_IN, _PANEL_IN, _BETWEEN_IN, _BAR_IN = 1.6, 3.5, 0.15, 1.4
 
 _ROW_IN, _HEAD_IN, _TOP_IN = 0.27, 0.42, 0.3
 
@@ -49,7 +50,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     operations = split_operations(findings)[: len(FIRST) if len(storages) > _MANY else None]
     panel_in = _ROW_IN * max(len(storages), 1)
     height = _TOP_IN + (_HEAD_IN + panel_in) * max(len(operations), 1) + 0.1
-    whole = figure(_WIDTH_IN, height)
+    whole = figure(PAGE_IN, height)
     whole.set_layout_engine(None)
     if not operations:
         _nothing(whole, storages)
@@ -58,16 +59,15 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
         top = height - _TOP_IN - row * (_HEAD_IN + panel_in) - _HEAD_IN
         for column, name in enumerate(_FIGURES):
             left = _LEFT_IN + column * (_PANEL_IN + _BETWEEN_IN)
-            box = (left / _WIDTH_IN, (top - panel_in) / height, _PANEL_IN / _WIDTH_IN, panel_in / height)
-            axis = whole.add_axes(box)
+            axis = add_axes(whole, left, top, _PANEL_IN, panel_in)
             axis.set_title(f"{short(operation)}, {name}" if column == 0 else name)
             _panel(axis, storages, styles, operation, name)
             _names(axis, storages, styles, named=column == 0)
     handles = [Patch(facecolor=style.light, label=cause_label(cause)) for cause, style in CAUSE_STYLES.items()]
-    at = (_LEFT_IN / _WIDTH_IN, 1 - 0.08 / height)
+    at = (_LEFT_IN / PAGE_IN, 1 - 0.08 / height)
     whole.legend(handles=handles, loc="upper left", bbox_to_anchor=at, ncols=6, handlelength=1.2, borderaxespad=0)
-    note = "red under another colour: lock-related time in it; red text: all lock-related time, and the holder of most"
-    whole.text(1 - 0.1 / _WIDTH_IN, 1 - 0.1 / height, note, ha="right", va="top", fontsize=8, color=MUTED)
+    note = "red text: all lock-related time, and the holder of most"
+    whole.text(1 - 0.1 / PAGE_IN, 1 - 0.1 / height, note, ha="right", va="top", fontsize=8, color=MUTED)
     return whole
 
 
@@ -86,7 +86,7 @@ def _panel(
     axis.set_ylim(len(storages) - 0.5, -0.5)
     for place, (storage, split) in enumerate(zip(storages, splits, strict=True)):
         if split is None:
-            _word(axis, 0, place, _absent(storage, operation), color=MUTED)
+            _word(axis, 0.03, place, _absent(storage, operation), color=MUTED)
             continue
         _bar(axis, place, split)
         length = split.value_ns / longest if longest else 0.0
@@ -132,7 +132,7 @@ def _absent(storage: StorageFindings, operation: str) -> str:
 def _names(axis: Any, storages: Sequence[StorageFindings], styles: dict[str, SeriesStyle], *, named: bool) -> None:
     axis.grid(False)
     axis.set_xticks([])
-    axis.set_yticks(range(len(storages)), [short(s.storage, 22) for s in storages] if named else [])
+    axis.set_yticks(range(len(storages)), [short(s.label, 22) for s in storages] if named else [])
     axis.tick_params(axis="y", length=0)
     axis.spines["bottom"].set_visible(False)
     for label, storage in zip(axis.get_yticklabels(), storages, strict=False):
@@ -154,7 +154,7 @@ def _meanwhile(storage: StorageFindings) -> str:
 
 def _table(findings: Findings) -> PageTable:
     rows = [
-        [title(operation), s.storage, figure, held_by(split)]
+        [title(operation), s.label, figure, held_by(split)]
         + [("≥ " if split.at_least else "") + duration(split.value_ns / 1e9)]
         + [_part(split, cause) for cause in CAUSES]
         + [f"{split.n:,}"]
@@ -168,7 +168,7 @@ def _table(findings: Findings) -> PageTable:
     )
     return PageTable(
         caption,
-        ["operation", "storage", "figure", "behind", "took", *map(cause_label, CAUSES), "n"],
+        ["operation", "system", "figure", "behind", "took", *map(cause_label, CAUSES), "n"],
         rows,
         4,
         packed=True,

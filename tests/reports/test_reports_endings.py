@@ -92,12 +92,11 @@ def compared(tmp_path):
 def test_storages_are_shown_side_by_side(compared):
     findings = find("study", read_study(compared))
     assert counted._table(findings).rows == [
-        [ACCEPT, "postgres:optimistic", "100", "90", "0", "10", "0", "0", "0", "0", "10 %", "100"],
+        [ACCEPT, "postgres", "100", "90", "0", "10", "0", "0", "0", "0", "10 %", "100"],
         [ACCEPT, "redis", "1", "1", "0", "0", "0", "0", "0", "0", "0", "0"],
     ]
     assert finding(compared) == [
-        "postgres:optimistic: 10 of 100 transactions were lost to others (10 %), most of all of chat.accept: 10 %; "
-        "10 were retried.",
+        "postgres: 10 of 100 transactions were lost to others (10 %), most of chat.accept (10 %); 10 retried.",
         "redis: none of 1 transactions was lost to another one; the one thread of redis was 90 … 100 % busy (most with "
         "evalsha).",
         "sqlite: outcomes of transactions unknown: no pod wrote its transactions.",
@@ -113,7 +112,7 @@ def test_storages_are_shown_side_by_side(compared):
 
 
 def test_commands_of_the_thread_are_in_a_table(compared):
-    rows = counted._commands_table(find("study", read_study(compared))).rows
+    rows = counted.commands_table(find("study", read_study(compared))).rows
     assert rows == [
         ["redis", "redis", "all commands", "90 … 100", "—", "—", "—", "100%"],
         ["redis", "redis", "evalsha", "90", "100", "9.0 ms", "0", "100%"],
@@ -126,7 +125,7 @@ def test_totals_of_a_part_are_at_least_and_of_nothing_unknown(tmp_path):
     sources = {"lock_sources": {"mariadb": {"known": ["sampled"]}}}
     write_run(tmp_path, "01-mariadb", tables={"counters": part})
     write_run(tmp_path, "02-mariadb-optimistic", manifest=sources)
-    assert counted._totals_table(find("study", read_study(tmp_path))).rows == [
+    assert counted.totals_table(find("study", read_study(tmp_path))).rows == [
         ["mariadb", "mariadb", "90%, reset once", "—", "—", "—", "≥ 9", "≥ 900", "—"],
         ["mariadb:optimistic", "mariadb", "0%", *["unknown"] * 6],
     ]
