@@ -34,7 +34,7 @@ from reports.sections.screen.events import events_table
 
 SECTIONS = {section.name: section for section in all_sections()}
 OURS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
-ALWAYS = {section.name for section in all_sections() if section.plot} - OURS
+ALWAYS = {name for section in all_sections() for name in section.plots} - OURS
 LOCKINGS = [f"{engine}:{lock}" for engine in ("postgres", "mariadb") for lock in ("pessimistic", "optimistic", "none")]
 DUAL = ["dual(mariadb,postgres)", "dual(redis,sqlite)"]
 STORAGES = [*LOCKINGS, "redis:always", "redis:everysec", "sqlite", "memory", *DUAL]
