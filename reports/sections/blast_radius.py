@@ -11,9 +11,8 @@ from matplotlib.patches import Patch
 from reports.data.contract import TimelineEvent
 from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast, Span
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import SECONDS, whole_time
 from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, PAGE_IN, WRONG, SeriesStyle, figure, short
-from reports.page.plots.time_axis import mark_stages, number
+from reports.page.plots.time_axis import SECONDS, mark_stages, number, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.blast_radius import after_another, words

@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 from reports.data.contract import NO_HOLDER
 from reports.exports.plain import Pairs, waits_s
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import add_axes, beside_point, rows_of_bars
 from reports.page.plots.style import INK, MUTED, PAGE_IN, SeriesStyle, contrast, figure, holder_name, short
+from reports.page.plots.time_axis import add_axes, beside_point, name_rows
 from reports.sections.contract import Section, each
 from reports.sections.wait_tables import (
     convoys_table,
@@ -220,7 +220,7 @@ def _depth(axis: Any, depth_s: Mapping[int, float]) -> None:
     deep = {f"{d}": s for d, s in sorted(depth_s.items()) if d < _DEEPEST}
     deeper = sum(s for d, s in depth_s.items() if d >= _DEEPEST)
     deep |= {f"{_DEEPEST}+": deeper} if deeper else {}
-    rows_of_bars(axis, list(deep))
+    name_rows(axis, list(deep))
     for place, seconds in enumerate(deep.values()):
         axis.barh(place, seconds, height=0.7, color=to_hex(HEAT(0.62)), linewidth=0)
         beside_point(axis, seconds, place, duration(seconds))

@@ -11,8 +11,8 @@ from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
 from reports.findings.redis_thread import threads
 from reports.findings.study import Findings, StorageFindings
 from reports.findings.transactions import LOST, Ended, endings_by_operation
-from reports.page.plots.panels import beside_point, note, rows_of_bars
-from reports.page.plots.style import INK, LOSS_STYLES, MUTED, PAGE_IN, SeriesStyle, beside, figure, short
+from reports.page.plots.style import INK, LOSS_STYLES, MUTED, PAGE_IN, SeriesStyle, beside, figure, note, short
+from reports.page.plots.time_axis import beside_point, name_rows
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.sections.counted import commands_table, counted_summary, slow_table, totals_table
@@ -53,7 +53,7 @@ def _most(findings: Findings) -> float:
 
 
 def _panel(axis: Any, storage: StorageFindings, operations: Sequence[str]) -> None:
-    rows_of_bars(axis, operations)
+    name_rows(axis, operations)
     axis.xaxis.set_major_formatter(lambda share, _: f"{share:g} %")
     ended = endings_by_operation(storage.endings)
     if not ended or not operations:

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from reports.findings.costs import COSTS, LockCost, differing, lock_costs
 from reports.findings.study import Findings
-from reports.page.plots.panels import beside_point, rows_of_bars
 from reports.page.plots.style import INK, MUTED, SeriesStyle, figure
+from reports.page.plots.time_axis import beside_point, name_rows
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.wording import digits
@@ -20,7 +20,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     for axis, (field, title) in zip(axes, COSTS.items(), strict=True):
         values = [getattr(row, field) for row in rows]
         axis.set_title(title)
-        rows_of_bars(axis, [_label(findings, row) for row in rows])
+        name_rows(axis, [_label(findings, row) for row in rows])
         axis.set_xlim(0, max((v for v in values if v is not None), default=0.0) * 1.3 or 1)
         for place, (row, found) in enumerate(zip(rows, values, strict=True)):
             axis.barh(place, found or 0.0, height=0.6, color=styles[row.storage].light, linewidth=0)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from reports.data.contract import StudyRun
 from reports.exports.plain import estimates_ms
+from reports.findings.estimates import Estimate
 from reports.findings.operations import Measure, StageMeasures
 from reports.findings.phases import StudyPhase, phases
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import p99_line, response_axis
-from reports.page.plots.panels import SECONDS, edges_s, note, stack, whole_time
 from reports.page.plots.style import (
     ACTED,
     PAGE_IN,
@@ -23,10 +23,20 @@ from reports.page.plots.style import (
     WRONG,
     SeriesStyle,
     figure,
+    note,
     series_styles,
     short,
 )
-from reports.page.plots.time_axis import label, mark_events, name_stage, span_s
+from reports.page.plots.time_axis import (
+    SECONDS,
+    edges_s,
+    label,
+    mark_events,
+    name_stage,
+    span_s,
+    stack,
+    whole_time,
+)
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section
 from reports.text.wording import FAILED, digits, listed, value
@@ -38,8 +48,6 @@ _A_FEW_PER_S = 0.1
 
 _ON_ONE_LINE = 6
 """Number of stages whose names fit on one line."""
-
-_POD_CPU = SeriesStyle("#5f6b7a", "#9fb0c3", (0, (1, 1.4)))
 
 
 def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
@@ -138,10 +146,9 @@ def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:
 def _phases(panels: Any, run: StudyRun) -> None:
     """Every other phase shaded through all panels, its name along the top; actions and faults through all of them."""
     for place, stage in enumerate(run.stages):
-        weight = "bold" if stage.judge else "normal"
         # Many names in one line would overlap: every other one is higher.
         up_pt = 13 if place % 2 and len(run.stages) > _ON_ONE_LINE else 2
-        name_stage(panels[0], run, stage, up_pt, fontsize=9, fontweight=weight)
+        name_stage(panels[0], run, stage, up_pt, fontsize=9, fontweight="bold" if stage.judge else "normal")
         for axis in panels if place % 2 == 0 else ():
             axis.axvspan(*span_s(run, stage), color=SHADE, zorder=0, linewidth=0)
     for place, axis in enumerate(panels):
@@ -182,7 +189,7 @@ def _locks(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapp
 def _cpu(axis: Any, findings: Findings, storage: StorageFindings, styles: Mapping[str, SeriesStyle]) -> None:
     lines = {name: (cores, styles[name]) for name, cores in storage.database_cores.items()}
     if "pod" in storage.usage.cores:
-        lines["pods, together"] = storage.usage.cores["pod"], _POD_CPU
+        lines["pods, together"] = storage.usage.cores["pod"], SERIES_STYLES[-1]
     for name, (cores, style) in lines.items():
         line = {"color": style.light, "linestyle": style.dash, "linewidth": 1.6}
         axis.plot(findings.axis.centres_s, cores, label=short(name, 20), **line)
@@ -226,34 +233,32 @@ def _phase_rows(storage: StorageFindings, databases: Sequence[str]) -> Iterator[
         yield [storage.label, phase.name, done or "none", *cells, f"{phase.swept:,}" if phase.swept else "none"]
 
 
-PhaseFigure = tuple[Callable[[StudyPhase], float | None], Callable[[StudyPhase], str]]
-
-
-def _number(figure: Callable[[StudyPhase], float | None]) -> PhaseFigure:
-    return figure, lambda phase: number(figure(phase))
-
+PhaseFigure = Callable[[StudyPhase], Estimate | float | None]
 
 _FIGURES: tuple[PhaseFigure, ...] = (
-    _number(lambda p: p.accepts_per_s),
-    (lambda p: p.accept.p50.value if p.accept.p50 else None, lambda p: value(p.accept.p50)),
-    (lambda p: p.accept.p99.value if p.accept.p99 else None, lambda p: value(p.accept.p99)),
-    _number(lambda p: p.accept_failures_per_s),
-    _number(lambda p: p.connections_failed_per_s),
+    lambda p: p.accepts_per_s,
+    lambda p: p.accept.p50,
+    lambda p: p.accept.p99,
+    lambda p: p.accept_failures_per_s,
+    lambda p: p.connections_failed_per_s,
 )
 
 
 def _by_database(databases: Sequence[str]) -> list[PhaseFigure]:
-    waits = [_number(lambda p, name=name: p.waiting.get(name)) for name in databases]  # type: ignore[misc]
-    cores = [_number(lambda p, name=name: p.cores.get(name)) for name in databases]  # type: ignore[misc]
-    return [*waits, _number(lambda p: p.pod_cores), *cores]
+    waits: list[PhaseFigure] = [lambda p, name=name: p.waiting.get(name) for name in databases]  # type: ignore[misc]
+    cores: list[PhaseFigure] = [lambda p, name=name: p.cores.get(name) for name in databases]  # type: ignore[misc]
+    return [*waits, lambda p: p.pod_cores, *cores]
 
 
 def _cell(figure: PhaseFigure, phase: StudyPhase, first: StudyPhase | None) -> str:
-    measured, formatted = figure
-    now, then = measured(phase), measured(first) if first is not None else None
-    if phase is first or now is None or not then:
-        return formatted(phase)
-    return f"{formatted(phase)} ×{digits(now / then)}"
+    found = figure(phase)
+    text = value(found) if isinstance(found, Estimate) else number(found)
+    now, then = _plain_number(found), _plain_number(figure(first)) if first is not None else None
+    return text if phase is first or now is None or not then else f"{text} ×{digits(now / then)}"
+
+
+def _plain_number(found: Estimate | float | None) -> float | None:
+    return found.value if isinstance(found, Estimate) else found
 
 
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from loadtests.records.vocabulary import OPERATIONS
 from reports.exports.plain import Pairs, ranked
 from reports.findings.causes import CAUSES, FIGURES, Split, cause_label
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.panels import add_axes
 from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAGE_IN, PAPER, SeriesStyle, figure, holder_name, short
+from reports.page.plots.time_axis import add_axes
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.plain_names import title

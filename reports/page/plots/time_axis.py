@@ -207,7 +207,7 @@ def beside_point(axis: Any, x: float, y: float, text: str, colour: str = INK) ->
     axis.annotate(text, (x, y), fontsize=8, color=colour, **place)
 
 
-def rows_of_bars(axis: Any, names: Sequence[str]) -> None:
+def name_rows(axis: Any, names: Sequence[str]) -> None:
     """A row for each name, the first on top."""
     axis.grid(axis="y", visible=False)
     axis.set_yticks(range(len(names)), [short(name) for name in names])
