@@ -32,7 +32,7 @@ def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterato
     asked = {objective_check(objective.name) for objective in objectives.objectives}
     others = [c for c in judgement.checks if c.storage in (system, None) and c.check not in asked and c.decides]
     wrong = [check for check in others if check.verdict is not Verdict.PASS]
-    figure = f"{len(wrong)} of {len(others)} not" if wrong else f"{len(others)} passed"
+    figure = f"{len(wrong)} of {len(others)} not passed" if wrong else f"{len(others)} passed"
     yield Mark(compose(check.verdict for check in others).value, _EVIDENCE, figure)
 
 
