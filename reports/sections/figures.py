@@ -32,7 +32,7 @@ def _table(findings: Findings) -> PageTable:
         f"Response time, from the planned start, of the judged stages ({', '.join(judged) or 'none is marked'}); "
         "rounds pooled; beneath each figure its 95 % interval."
     )
-    columns = ["operation", "system", "n", "per s", *SHOWN, "failed", "unknown", "refused", "lock wait, s per 1,000"]
+    columns = ["operation", "system", "n", "per s", "failed", "unknown", *SHOWN, "refused", "lock wait, s per 1,000"]
     return PageTable(caption, columns, rows, 2, grouped=True)
 
 
@@ -45,7 +45,7 @@ def _row(text: Mapping[str, str], bounds: Mapping[str, str], known: str | None) 
     refused = _NO_ROWS if text["refused"] == NONE else text["refused"]
     note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
     waited = "none of its own" if text[LOCK_WAIT] == NONE else text[LOCK_WAIT]
-    return [text["n"], text["rate"], *percentiles, *wrong, refused, Cell(waited, note)]
+    return [text["n"], text["rate"], *wrong, *percentiles, refused, Cell(waited, note)]
 
 
 def _service(findings: Findings) -> PageTable:

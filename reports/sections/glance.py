@@ -40,7 +40,8 @@ def _accepts(accept: Measure | None) -> list[str]:
         return ["0", *["no accepts"] * 5]
     shares = [(accept.good or 0) / accept.n, *(accept.outcomes[o] / accept.n for o in ("fail", "unknown"))]
     p50, p99 = accept.response["p50"], accept.response["p99"]
-    return [f"{accept.n:,}", value(p50), with_interval(p99), *(f"{share:.1%}" for share in shares)]
+    figures = [value(p50) if p50 else "too few rows", with_interval(p99) if p99 else "too few rows"]
+    return [f"{accept.n:,}", *figures, *(f"{share:.1%}" for share in shares)]
 
 
 def _lock_wait(storage: StorageFindings) -> str:
