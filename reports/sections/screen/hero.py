@@ -67,7 +67,7 @@ class _Form:
     ticks: int
 
 
-_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 2.85), 16, 0.33, 5)
+_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 2.85), 16, 0.38, 5)
 
 
 def hero_plots() -> dict[str, Plot]:
@@ -104,10 +104,12 @@ def hero_of(findings: Findings, section: str, drawn: Mapping[str, Drawn]) -> Her
 def hero_words(findings: Findings) -> str:
     """The caption: what the lines are."""
     operation = hero_operation(findings) or "any operation"
+    figure = _figure(hero_series(findings))
+    span = figure if figure == "p50" else f"p50 to {figure}"
     by = "by pod" if any(not one.system for one in hero_series(findings)) else "by system"
     return (
         f"Response of {operation} {by}, p99 over time, logarithmic (▲: at least that). Shaded: the judged stages. "
-        f"To the right: p50 to {_figure(hero_series(findings))} of the judged stages together."
+        f"To the right: {span} of the judged stages together."
     )
 
 
