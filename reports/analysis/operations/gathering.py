@@ -78,7 +78,6 @@ class _Gathering:
     stamp_clock: StampClock
     pieces: dict[str, list[MeasureColumn]] = field(default_factory=dict)
     loose: list[tuple[npt.NDArray[np.uint64], Ints, Ints, Codes, Codes]] = field(default_factory=list)
-    causes: list[tuple[npt.NDArray[np.uint64], Ints]] = field(default_factory=list)
     identities: dict[str, list[RequestIdentity]] = field(default_factory=dict)
     under_way: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
@@ -98,10 +97,10 @@ class _Gathering:
         return judged
 
     def identify(self, operation: str, rows: Rows, planned: Ints, started: Ints) -> None:
-        """Keeps what requests are joined by; copies, because a piece of an array keeps all of it in memory."""
-        key = rows.key.copy()
-        self.causes.append((key, started.copy()))
-        self.identities.setdefault(operation, []).append(RequestIdentity(key, rows.user.copy(), planned.copy()))
+        """Keep what requests are joined by; copies, because a piece of an array keeps all of it in memory."""
+        self.identities.setdefault(operation, []).append(
+            RequestIdentity(rows.key.copy(), rows.user.copy(), planned.copy())
+        )
         edges = self.axis.edges_ns(self.run)
         begun = elapsed(edges, planned)
         ends = (elapsed(edges, np.maximum(planned, moments)) for moments in (rows.ended_ns, started))
@@ -121,7 +120,7 @@ def gather(run: StudyRun, axis: Axis, pods: Sequence[str], limits_s: Mapping[str
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
     _join_loose(state)
-    state.loose, state.causes = [], []
+    state.loose = []
     columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
     identities = {name: _identities(state.identities.pop(name)) for name in MEASURES if name in state.identities}
     counts = state.errors, state.planned, state.ended
@@ -185,12 +184,12 @@ def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: 
 
 def _join_loose(state: _Gathering) -> None:
     """Join deliveries caused by another worker by key. Without a known cause they keep only the stamp."""
-    if not state.loose or not state.causes:
+    if not state.loose or not state.identities:
         return
     key, published, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
     if not len(key):
         return
-    causes, started = (np.concatenate(parts) for parts in zip(*state.causes, strict=True))
+    causes, started = _begun_requests(state)
     order = np.argsort(causes, kind="stable")  # each worker's are sorted already
     causes = causes[order]
     places = np.minimum(np.searchsorted(causes, key), len(causes) - 1)
@@ -199,6 +198,17 @@ def _join_loose(state: _Gathering) -> None:
     stamped = published[found] != MISSING
     state.stamp_clock = state.stamp_clock.with_pushes(published[found][stamped], ended[found][stamped], begun[stamped])
     state.add(FROM_CAUSE, _Timed(begun, begun, begun, ended[found], outcome[found], pod[found]))
+
+
+def _begun_requests(state: _Gathering) -> tuple[npt.NDArray[np.uint64], Ints]:
+    """Key of each request, and when it began."""
+    requests = [
+        (identity.key, identity.planned + piece.response - piece.service)
+        for name, identities in state.identities.items()
+        for identity, piece in zip(identities, state.pieces[name], strict=True)
+    ]
+    key, started = (np.concatenate(parts) for parts in zip(*requests, strict=True))
+    return key, started
 
 
 def _count_errors(state: _Gathering, code: int, rows: Rows, judged: Mask) -> None:
