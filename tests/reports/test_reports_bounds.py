@@ -52,7 +52,7 @@ def test_study_that_would_take_too_much_is_refused(tmp_path, capsys, given, mess
 
 def test_many_sessions_and_objects_need_no_group_each(tmp_path, monkeypatch):
     """15,000 sessions, 100 databases and 1,000 objects would have been 112 GB."""
-    monkeypatch.setattr("reports.report_command._write", lambda findings, into: None)
+    monkeypatch.setattr("reports.report_command._write", lambda *_: None)
     waits = [
         lock_wait(6 + n / 1e4, 2, wait=n, outcome=1, waiter_session=n, blocker_session=n + 1, database=f"d{n % 90}",
                   object=f"x{n}", lock=f"l{n}", depth=2**31 - 1)
@@ -72,7 +72,7 @@ def test_stage_without_judge_is_refused(tmp_path, capsys, detail):
 
 def test_older_tables_of_one_database_are_read(tmp_path, monkeypatch):
     """Without the columns of later versions."""
-    monkeypatch.setattr("reports.report_command._write", lambda findings, into: None)
+    monkeypatch.setattr("reports.report_command._write", lambda *_: None)
     counters = [(n * NS, "redis", "redis", "commits", n) for n in range(16)]
     run = write_run(tmp_path / "study", operations=[Op("chat.accept")], tables={"counters": counters})
     for table, column in (("counters", "database"), ("ticks", "period_ns")):
@@ -106,7 +106,7 @@ def test_names_of_runs_reach_the_terminal_cleaned(tmp_path, capsys):
 
 
 def test_many_blind_ticks_are_counted_in_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.report_command._write", lambda findings, into: None)
+    monkeypatch.setattr("reports.report_command._write", lambda *_: None)
     ticks = [
         (*tick[:5], "x" if number % 2 else None, tick[6]) for number, tick in enumerate(healthy_ticks(every_s=0.001))
     ]
