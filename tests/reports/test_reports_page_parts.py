@@ -1,13 +1,16 @@
 """Parts of the page: links to terms, tables in groups, names moved apart, verdicts as marks."""
 
 import pytest
+from studies import Op, write_run
 
+from reports.analysis.study import find
+from reports.data.runs import read_study
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.verdicts import Check, Judgement, Verdict, objective_check
 from reports.page.parts import Term
 from reports.page.table import Cell, PageTable
 from reports.page.terms import TermLinks
-from reports.sections.screen.hero import spread_out
+from reports.sections.screen.hero import operation_shown, spread_out
 from reports.sections.screen.terms import TERMS
 from reports.sections.screen.verdicts import checks_table, percent, system_verdicts
 
@@ -92,3 +95,10 @@ def test_objective_without_data_has_no_figure():
 
 def test_shares_are_cut_not_rounded():
     assert [percent(share) for share in (0.99996, 0.95, 0.0)] == ["99.9 %", "95 %", "0 %"]
+
+
+@pytest.mark.parametrize(("failed", "shown"), [(2, "chat.accept"), (20, "connection.create")])
+def test_plot_shows_accepts_unless_another_request_failed_far_more(tmp_path, failed, shown):
+    connects = [Op("connection.create", outcome="fail", error="connect_refused")] * failed
+    write_run(tmp_path, operations=[*[Op("chat.accept")] * 50, *[Op("connection.create")] * 50, *connects])
+    assert operation_shown(find("study", read_study(tmp_path))) == shown

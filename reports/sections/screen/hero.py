@@ -30,6 +30,9 @@ from reports.text.wording import digits, value
 
 WIDE, NARROW = "hero-wide", "hero-narrow"
 
+_OFTEN, _MORE = 0.05, 5.0
+"""Share of attempts without success, and its ratio to that of the hero operation, above which an operation is shown in
+its place."""
 _TWO_LINES = 6
 """Lines above this number have names only, on one line each."""
 
@@ -77,8 +80,18 @@ def hero_plots() -> dict[str, Plot]:
     }
 
 
+def operation_shown(findings: Findings) -> str:
+    """The hero operation, unless another request failed so much more often that it is the story."""
+    hero, shares = hero_operation(findings), dict[str, float]()
+    for measure in (m for s in findings.storages for m in s.requests if m.n):
+        wrong = measure.outcomes["fail"] + measure.outcomes["unknown"]
+        shares[measure.name] = max(shares.get(measure.name, 0.0), wrong / measure.n)
+    worst = max(shares, key=lambda name: shares[name], default=hero)
+    return worst if shares.get(worst, 0.0) > max(_OFTEN, _MORE * shares.get(hero, 0.0)) else hero
+
+
 def hero_series(findings: Findings) -> list[HeroSeries]:
-    operation = hero_operation(findings)
+    operation = operation_shown(findings)
     found = findings.of(operation)
     if not found:
         return []
@@ -103,7 +116,7 @@ def hero_of(findings: Findings, section: str, drawn: Mapping[str, Drawn]) -> Her
 
 def hero_words(findings: Findings) -> str:
     """The caption: what the lines are."""
-    operation = hero_operation(findings) or "any operation"
+    operation = operation_shown(findings) or "any operation"
     figure = _figure(hero_series(findings))
     span = figure if figure == "p50" else f"p50 to {figure}"
     by = "by pod" if any(not one.system for one in hero_series(findings)) else "by system"
@@ -197,7 +210,7 @@ def _name(axis: Any, one: HeroSeries, at: float, letters: int, figure: str) -> N
     axis.annotate(name, (1, at), xytext=(5, above), annotation_clip=False, **style, **common)
     if figure:
         text = f"{figure} {value(one.measure.response[figure])}"
-        text += f", {digits(one.share_failed * 100)} % failed" if one.share_failed else ""
+        text += f", {digits(one.share_failed * 100)} % not ok" if one.share_failed else ""
         axis.annotate(text, (1, at), xytext=(5, -6), annotation_clip=False, fontsize=8, color=INK, **common)
 
 
