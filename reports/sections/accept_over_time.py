@@ -139,7 +139,7 @@ def _at_work(storage: StorageFindings, place: int) -> str:
     sessions = storage.sessions
     if not sessions.seen or sessions.observed is None or not sessions.observed[place]:
         if storage.waits.known is None:
-            return "when its waits were not observed"
+            return "when waits were not observed"
         waiting = float(sum(storage.waits.sessions.values(), np.zeros(len(storage.bin_s)))[place])
         return f"when {digits(waiting) if waiting >= 0.005 else 'next to no'} requests waited for a lock"
     by_class = {name: float(mean[place]) for name, mean in sessions.by_class.items()}

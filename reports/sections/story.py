@@ -80,13 +80,12 @@ def _words(axis: Any, run: StudyRun, lines: int) -> None:
     axis.axis("off")
     axis.set_ylim(lines, 0)
     for line, event in enumerate(run.drawn):
-        at_s = (event.started_ns - run.started_ns) / 1e9
         failed = "" if event.ok else f": {short(event.error or event.result)}"
         sentence = f"{short(event.words, 80 if failed else 110)}{failed}"
         style = {"va": "center", "fontsize": 8.5, "color": ACTED if event.ok else WRONG}
         for share, text, align, weight in (
             (0.012, label(event), "center", "bold"),
-            (0.07, f"{digits(at_s)} s", "right", "normal"),
+            (0.07, f"{digits((event.started_ns - run.started_ns) / 1e9)} s", "right", "normal"),
             (0.085, sentence, "left", "normal"),
         ):
             place = {"transform": axis.get_yaxis_transform(), "ha": align}

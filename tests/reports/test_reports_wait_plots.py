@@ -9,6 +9,7 @@ import pytest
 from lock_wait_rows import HOSTILE, SHORT, split, study, waiting, with_waits
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from studies import lock_wait, session, write_run
 
 from reports.analysis.study import find
@@ -17,7 +18,16 @@ from reports.data.runs import read_study
 from reports.findings.causes import CauseFindings, Split
 from reports.findings.locks import Blame, WaitDurations
 from reports.page.plots.states import OTHERS, folded, legend_states, session_states, state_label, state_styles
-from reports.page.plots.style import CAUSE_STYLES, CLASS_STYLES, PAPER, contrast, shades, storage_styles, styled
+from reports.page.plots.style import (
+    CAUSE_STYLES,
+    CLASS_STYLES,
+    PAPER,
+    contrast,
+    latency_axis,
+    shades,
+    storage_styles,
+    styled,
+)
 from reports.sections.accept_over_time import draw_measure as over_time
 from reports.sections.blockers import draw as blockers
 from reports.sections.wait_durations import annotation
@@ -209,3 +219,12 @@ def test_causes_and_shades_are_distinguishable():
         assert len(set(ladder)) == 5
         brightness = [contrast(colour, "#000000") for colour in ladder]
         assert brightness == sorted(brightness)
+
+
+@pytest.mark.parametrize("latencies", [(0.02, 0.02), (1e-6, 1e-6), (0.009, 0.0098), (0.001, 0.004), (0.01, 20.0)])
+def test_axis_of_latencies_has_at_least_two_numbers(latencies):
+    axis = Figure().subplots()
+    latency_axis(axis, *latencies, most=4)
+    low, high = axis.get_ylim()
+    assert low <= latencies[0] <= latencies[1] <= high
+    assert 2 <= len(axis.get_yticks()) <= 6

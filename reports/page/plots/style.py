@@ -227,12 +227,18 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=144, layout="constrained")
 
 
+_LEAST_RATIO = 3.0
+"""Of the upper to the lower end of an axis of latencies."""
+
+
 def latency_axis(axis: Any, low_s: float, high_s: float, most: int = 10) -> None:
     """A logarithmic y axis of durations with round, human ticks, about `most` of them."""
     axis.set_yscale("log")
     low_s, high_s = max(low_s, 1e-6) / 1.25, max(high_s, 2e-6) * 1.35
+    widen = max(_LEAST_RATIO * low_s / high_s, 1.0) ** 0.5  # of nearly the same latencies, too, two ticks
+    low_s, high_s = low_s / widen, high_s * widen
     axis.set_ylim(low_s, high_s)
-    steps = (1, 3) if high_s / low_s < 1e4 else (1,)
+    steps = (1, 2, 3, 5, 7) if high_s / low_s < 10 else (1, 3) if high_s / low_s < 1e4 else (1,)
     ticks = [m * 10.0**e for e in range(-6, 4) for m in steps if low_s <= m * 10.0**e <= high_s]
     if len(ticks) > most:
         whole = [10.0**e for e in range(-6, 4) if low_s <= 10.0**e <= high_s]
