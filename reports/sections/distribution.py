@@ -12,6 +12,7 @@ from reports.exports.figures import SHOWN, recorded_outcomes
 from reports.exports.plain import estimates_ms
 from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings, StorageFindings
+from reports.page.plots.bands import AT_LEAST
 from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
@@ -54,12 +55,22 @@ def _panel(axis: Any, findings: Findings, measure: str, styles: dict[str, Series
         above, ns = (np.array(part) for part in m.curve)
         style = styles[storage.storage]
         axis.plot(1 / above, np.maximum(ns, 1) / 1e9, color=style.light, linestyle=style.dash, linewidth=1.7)
+        bounds = lower_bounds(m)
+        marker = {"linestyle": "none", "marker": AT_LEAST, "markersize": 5, "mew": 0}
+        axis.plot([1 / a for a, _ in bounds], [s for _, s in bounds], color=style.light, **marker)
     axis.set_xscale("log")
     axis.set_xlim(1, 1 / reach)
     marks = [(p, name) for p, name in _SHARES if 1 - p >= reach * 0.999]
     axis.set_xticks([1 / (1 - p) for p, _ in marks], [name for _, name in marks])
     axis.xaxis.set_minor_locator(NullLocator())
     latency_axis(axis, float(np.percentile(values or [10**6], 2)) / 1e9, max(values, default=1e9) / 1e9)
+
+
+def lower_bounds(measure: Measure) -> list[tuple[float, float]]:
+    """Share above and seconds of the figures that are lower bounds, because their waits were cut off."""
+    above = {"p50": 0.5, "p95": 0.05, "p99": 0.01, "p99.9": 0.001, "max": min(measure.curve[0], default=1.0)}
+    found = [(share, measure.response[name]) for name, share in above.items()]
+    return [(share, estimate.value / 1e9) for share, estimate in found if estimate and estimate.at_least]
 
 
 _FEW = 4
@@ -143,7 +154,7 @@ SECTION = Section(
     how=lambda _: (
         "Response of the judged stages. The axis is stretched to the right: each step from 90 to 99 to 99.9 is ten times "
         "rarer. Lower is better; a line that rises early means that many users wait. Waits whose end was not observed "
-        "are drawn with their observed length."
+        "are drawn with their observed length; ▲ marks a figure that is therefore at least that."
     ),
     plot=draw,
     table=_table,

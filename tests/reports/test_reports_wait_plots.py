@@ -10,7 +10,7 @@ from lock_wait_rows import HOSTILE, SHORT, split, study, waiting, with_waits
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from studies import lock_wait, session, write_run
+from studies import Op, lock_wait, session, write_run
 
 from reports.analysis.study import find
 from reports.data.contract import NO_HOLDER
@@ -30,6 +30,7 @@ from reports.page.plots.style import (
 )
 from reports.sections.accept_over_time import draw_measure as over_time
 from reports.sections.blockers import draw as blockers
+from reports.sections.distribution import lower_bounds
 from reports.sections.wait_durations import annotation
 from reports.sections.wait_durations import draw as wait_durations
 from reports.sections.where_the_time_went import draw as where_time_went
@@ -228,3 +229,14 @@ def test_axis_of_latencies_has_at_least_two_numbers(latencies):
     low, high = axis.get_ylim()
     assert low <= latencies[0] <= latencies[1] <= high
     assert 2 <= len(axis.get_yticks()) <= 6
+
+
+def test_figures_of_cut_waits_are_marked_in_the_distribution(tmp_path):
+    answered = [Op("chat.accept", 6 + n / 100, 0.02) for n in range(90)]
+    cut = [Op("chat.accept", 7 + n / 100, 5.0, outcome="unknown") for n in range(10)]
+    write_run(tmp_path, operations=answered + cut)
+    (storage,) = find("study", read_study(tmp_path)).storages
+    assert lower_bounds(storage.measures["chat.accept"]) == [(0.05, 5.0), (0.01, 5.0), (0.01, 5.0)], "p95, p99, max"
+    write_run(tmp_path / "whole", operations=answered)
+    (whole,) = find("study", read_study(tmp_path / "whole")).storages
+    assert lower_bounds(whole.measures["chat.accept"]) == []
