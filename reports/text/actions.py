@@ -53,17 +53,17 @@ def through_actions(findings: Findings) -> Story | None:
     worst = max(found, key=lambda passage: passage.ratio)
     subject, name = _subject(worst.storage), operation_words(worst.operation)
     where = f" on {worst.storage.label}" if len(findings.storages) > 1 else ""
-    values = f"{worst.figure} {plain(worst.before)} before, {plain(worst.worst)} at worst{_overall(worst)}"
-    phase = f"stage {cut(worst.phase.name, 24)}"
+    values = f"{worst.figure} {plain(worst.before)} before, {plain(worst.worst)} in the worst stage{_overall(worst)}"
+    stage = cut(worst.phase.name, 24)
     if worst.slower:
         head = f"{subject} made {name} {digits(worst.ratio)} times slower{where}: {values}"
-        variants = [f"{head}, in {phase}", head]
+        variants = [f"{head} ({stage})", head]
     else:
         variants = [f"{name} went through {subject[0].lower()}{subject[1:]} {_failures(worst)}{where}: {values}"]
     blasts = radius(findings)
     bullets = (
         Bullet("why", attribution(worst.storage), "where-the-time-went"),
-        Bullet("since when", f"Worst in {phase}{_events(worst.phase)}. {blasts}".strip(), "story"),
+        Bullet("since when", f"Worst in stage {stage}{_events(worst.phase)}. {blasts}".strip(), "story"),
         Bullet("next", _next(worst), "story"),
     )
     return Story(fit(*variants), bullets, "story")

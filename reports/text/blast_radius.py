@@ -17,7 +17,7 @@ def words(found: Blast) -> str:
     whole = [p.pod for p in found.pods if not p.spans and not p.unknown]
     unknown = [p.pod for p in found.pods if p.unknown]
     if whole:
-        phrases.append(f"{listed(whole)} had no breach" if breached else f"no pod breached an SLO: {listed(whole)}")
+        phrases.append(f"{listed(whole)} had no breach" if breached else f"{listed(whole)} breached no SLO")
     if unknown:
         phrases.append(f"{listed(unknown)}: unknown, because too little was observed")
     return "; ".join(phrases)

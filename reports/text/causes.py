@@ -16,7 +16,7 @@ _MOST = 0.5
 _LITTLE = 0.05
 """Share of the waiting below which locks or a backlog are left out."""
 _PARTS = {
-    "held back": "client backlog",
+    "held back": "waiting for the user's earlier calls",
     "session": "waiting for a pooled session",
     "database": "database work",
     "pod": "the pod's own work",
@@ -68,7 +68,7 @@ def _whole_waiting(entry: Entry) -> str:
         return ""
     backlog = measure.client_backlog_s / measure.waited_s
     if waits.known is None or waits.of(measure.name) < _MOST * measure.waited_s:
-        return f"{min(backlog, 1):.0%} is client backlog" if backlog >= _MOST else ""
+        return f"{min(backlog, 1):.0%} is waiting for the user's earlier calls" if backlog >= _MOST else ""
     share = waits.of(measure.name) / measure.waited_s
     holder, held = waits.behind(measure.name)[0]
     named = holder not in (NO_HOLDER, UNNAMED) and held >= _MOST * waits.of(measure.name)

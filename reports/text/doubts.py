@@ -104,7 +104,8 @@ def _wrong_totals(findings: Findings) -> Iterator[Doubt]:
 
 
 def _database(findings: Findings, storage: StorageFindings, name: str) -> str:
-    return cut(name) if len(findings.storages) == 1 else f"{cut(name)} on {storage.label}"
+    alone = len(findings.storages) == 1 or name == storage.label
+    return cut(name) if alone else f"{cut(name)} on {storage.label}"
 
 
 def _pooled(storage: StorageFindings) -> tuple[str, ...]:

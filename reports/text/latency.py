@@ -18,6 +18,7 @@ _SIMILAR = 3.0
 """Ratio of latencies up to which systems below `_UNNOTICED_S` count as similar in the headline."""
 _LATE = 0.05
 """A larger share of attempts after their limit is reported, also of other operations than the hero."""
+_COMPARE = "Compare it with another system or an earlier release: one system alone does not show what is usual."
 _NAMED = 3
 """Systems whose figures are stated one by one; of more the range is stated."""
 
@@ -56,7 +57,7 @@ def calm(findings: Findings) -> Story | None:
         return None
     name, values = operation_words(found.operation), _values(found, labelled=False)
     if len(found.entries) == 1:
-        head = f"{found.slowest.label} does not make {name} wait: {values}"
+        head = f"On {found.slowest.label}, {name} does not wait: {values}"
     else:
         head = f"No system makes {name} wait: {values}"
     bullets = (
@@ -164,9 +165,8 @@ def alone(findings: Findings) -> Story | None:
     bullets = (
         Bullet("why", cause_sentence(entry, found.figure), "where-the-time-went"),
         _since_when(findings, found.entries),
-        Bullet("next", "Compare it with another system, or judge it by objectives: one figure alone decides nothing.",
-               "figures"),
-    )  # fmt: skip
+        Bullet("next", _COMPARE, "figures"),
+    )
     return Story(_fitted(found, *([f"{head}; {cause}"] if cause else []), head), bullets, _hero(found))
 
 
@@ -203,7 +203,7 @@ def _interval(estimate: Estimate) -> str:
     low, high = (None if bound is None else duration(bound / 1e9) for bound in (estimate.low, estimate.high))
     if low and high:
         return f" (95% interval {span(low, high)})"
-    return f" ({low} or more)" if low else f" (up to {high})" if high else ""
+    return f" (95% interval from {low})" if low else f" (95% interval up to {high})" if high else ""
 
 
 def _since_when(findings: Findings, entries: Sequence[Entry]) -> Bullet:
@@ -221,11 +221,11 @@ def _since_when(findings: Findings, entries: Sequence[Entry]) -> Bullet:
     if not slow:
         where = entry.label if len(entries) == 1 else "any system"
         return Bullet("since when", f"At no time did one in twenty take longer than {limit} on {where}.", section)
-    begin_s = slow[0] * findings.axis.width_s
-    bins = sum(one is not None for one in entry.measure.over_time)
+    begin_s, width_s = slow[0] * findings.axis.width_s, findings.axis.width_s
+    known_s = width_s * sum(one is not None for one in entry.measure.over_time)
     text = (
-        f"From {begin_s:.0f} s on{_in_stage(entry, begin_s)}: on {entry.label}, one in twenty took longer than {limit} "
-        f"in {len(slow)} of {bins} intervals of {duration(findings.axis.width_s)}."
+        f"From {begin_s:g} s on{_in_stage(entry, begin_s)}: on {entry.label}, one in twenty took longer than {limit} "
+        f"for {len(slow) * width_s:g} of {known_s:g} s."
     )
     return Bullet("since when", text, section)
 

@@ -211,7 +211,7 @@ def radius(findings: Findings) -> str:
 
 def _capital(text: str) -> str:
     """Names of pods stay as they are."""
-    return f"{text[0].upper()}{text[1:]}" if text.startswith(("in ", "no pod ")) else text
+    return f"{text[0].upper()}{text[1:]}" if text.startswith("in ") else text
 
 
 def _radius(storage: StorageFindings) -> str:
@@ -221,7 +221,7 @@ def _radius(storage: StorageFindings) -> str:
     if found is None:
         quiet = dict.fromkeys(pod.pod for blast in storage.blasts for pod in blast.pods if not pod.unknown)
         unknown = dict.fromkeys(pod.pod for blast in storage.blasts for pod in blast.pods if pod.unknown)
-        parts = [f"no pod breached an SLO: {few(quiet)}"] if quiet else []
+        parts = [f"{few(quiet)} breached no SLO"] if quiet else []
         parts += [_unknown(unknown)] if unknown else []
         return f"{'; '.join(parts)}."
     return f"{'; '.join(_course(found))}."
@@ -229,7 +229,8 @@ def _radius(storage: StorageFindings) -> str:
 
 def _course(found: Outage) -> list[str]:
     first = " first" if found.later else ""
-    begin = f"{few(found.model.first)} breached an SLO{first} ({operation_words(found.model.sli)}), {_after(found)}"
+    at = f" at {_seconds([course.span.begin_s for course in found.agreeing])}" if found.model.event is not None else ""
+    begin = f"{few(found.model.first)} breached an SLO{first} ({operation_words(found.model.sli)}){at}, {_after(found)}"
     if found.rounds > 1:
         begin = f"in {len(found.agreeing)} of {found.rounds} rounds {begin}"
     by_times: dict[str, list[str]] = {}

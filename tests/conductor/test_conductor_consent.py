@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from loadtests import cli
-from loadtests.conductor.choices import Generator
 from loadtests.conductor.failures import BadInput
 from loadtests.conductor.preflight.request import StudyRequest, choose
 from loadtests.scenario import finding
@@ -15,7 +14,7 @@ COMMAND = '\ntimeline:\n  - {stage: warm-up, do: run, command: [sh, -c, "env > s
 
 
 def asked(scenario: Path, **more: bool) -> StudyRequest:
-    return StudyRequest(str(scenario), ["memory"], None, None, [], [], 1, Path("runs"), 1, Generator(), **more)
+    return StudyRequest(scenario=str(scenario), storages=["memory"], rounds=1, runs=Path("runs"), seed=1, **more)
 
 
 @pytest.fixture

@@ -142,19 +142,19 @@ def test_one_system_is_described_not_compared(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.2, 400))
     assert head(tmp_path) == "On sqlite, Accept chat has a p99 of 371 ms."
     assert bullets(tmp_path)["next"] == (
-        "Compare it with another system, or judge it by objectives: one figure alone decides nothing."
+        "Compare it with another system or an earlier release: one system alone does not show what is usual."
     )
 
 
 def test_one_system_may_be_calm(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400))
-    assert head(tmp_path) == "sqlite does not make Accept chat wait: p99 37 ms."
+    assert head(tmp_path) == "On sqlite, Accept chat does not wait: p99 37 ms."
 
 
 def test_a_failure_among_hundreds_is_only_a_doubt(tmp_path):
     write_run(tmp_path, operations=[*accepts(0.02, 400), *failed(1)])
     found = story_of(tmp_path)
-    assert found.headline == "sqlite does not make Accept chat wait: p99 37 ms."
+    assert found.headline == "On sqlite, Accept chat does not wait: p99 37 ms."
     assert found.doubts[0].text == "failed operations: Accept chat 1 of 401"
 
 
@@ -236,7 +236,7 @@ def test_since_when_names_second_and_stage(tmp_path):
     late = [Op("chat.accept", planned_s=9.0 + i / 100, response_s=0.9) for i in range(400)]
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400) + late)
     assert bullets(tmp_path)["since when"] == (
-        "From 9 s on, in stage steady: on sqlite, one in twenty took longer than 300 ms in 8 of 20 intervals of 500 ms."
+        "From 9 s on, in stage steady: on sqlite, one in twenty took longer than 300 ms for 4 of 10 s."
     )
 
 

@@ -43,7 +43,7 @@ def test_outage_has_beginning_spread_and_end(tmp_path):
     )
     assert found.hero == "blast-radius"
     assert found.radius == (
-        "17 and 18 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later, after the "
+        "17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed 3 s later, after the "
         "rollback; calm again 3 s after the rollback."
     )
 
@@ -61,7 +61,7 @@ def test_pod_that_an_action_hit_is_not_blamed_on_the_first(tmp_path):
     kill = action(10.0, "pod 19 killed", do="kill", pods=["19"])
     write_round(tmp_path, 1, traffic({"17": (7, 12), "19": (10, 13)}), timeline=(HOLD, kill))
     assert story_of(tmp_path).radius == (
-        "17 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed 3 s later, after the kill "
+        "17 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed 3 s later, after the kill "
         "of 19; calm again 6 s later; 18 had no breach."
     )
 
@@ -87,7 +87,7 @@ def test_rounds_are_summed_up(tmp_path):
         "later."
     )
     assert found.radius == (
-        "In 3 of 3 rounds 17 and 18 breached an SLO first (Accept chat), 1 s after the stuck transaction; 19 followed "
+        "In 3 of 3 rounds 17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed "
         "3–5 s later; calm again 5–7 s later."
     )
 
@@ -98,7 +98,7 @@ def test_rounds_that_went_another_way_are_counted(tmp_path):
     write_round(tmp_path, 3, traffic({"19": (8, 11)}))
     write_round(tmp_path, 4, traffic())
     assert story_of(tmp_path).radius == (
-        "In 2 of 4 rounds 17 breached an SLO (Accept chat), 1 s after the stuck transaction; 19 first in 1 and no breach "
+        "In 2 of 4 rounds 17 breached an SLO (Accept chat) at 7 s, 1 s after the stuck transaction; 19 first in 1 and no breach "
         "in 1; calm again 4 s later; 18 had no breach."
     )
 
@@ -134,8 +134,8 @@ def test_outage_among_systems_names_its_system(tmp_path):
         "On postgres, Accept chat stopped on 18 2 s after the stuck transaction; calm again 2 s later."
     )
     assert found.radius == (
-        "On postgres, 18 breached an SLO (Accept chat), 2 s after the stuck transaction; calm again 2 s later; 17 and 19 "
-        "had no breach. On memory, no pod breached an SLO: 17, 18 and 19."
+        "On postgres, 18 breached an SLO (Accept chat) at 8 s, 2 s after the stuck transaction; calm again 2 s later; 17 and 19 "
+        "had no breach. On memory, 17, 18 and 19 breached no SLO."
     )
 
 
@@ -164,13 +164,13 @@ def test_migration_without_a_breach_went_through(tmp_path):
     write_run(tmp_path, operations=rows, timeline=timeline, manifest={"stages": stages})
     found = story_of(tmp_path)
     assert found.headline == (
-        "The migration made Accept chat 3.0 times slower: p99 20 ms before, 60 ms at worst, in stage dual."
+        "The migration made Accept chat 3.0 times slower: p99 20 ms before, 60 ms in the worst stage (dual)."
     )
     assert found.hero == "story"
     calm = [Op("chat.accept", planned_s=4.0 + 12 * i / 1200, response_s=0.02) for i in range(1200)]
     write_run(tmp_path / "calm", operations=calm, timeline=timeline, manifest={"stages": stages})
     assert story_of(tmp_path / "calm").headline == (
-        "Accept chat went through the migration without a failure: p99 20 ms before, 20 ms at worst."
+        "Accept chat went through the migration without a failure: p99 20 ms before, 20 ms in the worst stage."
     )
 
 

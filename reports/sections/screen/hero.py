@@ -25,6 +25,7 @@ from reports.page.plots.style import (
 )
 from reports.page.plots.time_axis import mark
 from reports.sections.contract import Plot
+from reports.text.plain_names import operation_words
 from reports.text.ranking import hero_operation
 from reports.text.wording import digits, value
 
@@ -120,9 +121,13 @@ def hero_words(findings: Findings) -> str:
     figure = _figure(hero_series(findings))
     span = figure if figure == "p50" else f"p50 to {figure}"
     by = "by pod" if any(not one.system for one in hero_series(findings)) else "by system"
+    lines = "p50 (solid) and p99 over time" if len(hero_series(findings)) == 1 else "p99 over time"
+    marks = (
+        " Numbered: actions and faults, tinted while they lasted." if any(s.acted for s in findings.storages) else ""
+    )
     return (
-        f"Response of {operation} {by}, p99 over time, logarithmic (▲: at least that). Shaded: the judged stages. "
-        f"To the right: {span} of the judged stages together."
+        f"Response of {operation_words(operation)} {by}, {lines}, logarithmic (▲: at least that); gaps: none ended. "
+        f"Shaded: the judged stages.{marks} To the right: {span} of the judged stages together."
     )
 
 
@@ -210,7 +215,7 @@ def _name(axis: Any, one: HeroSeries, at: float, letters: int, figure: str) -> N
     axis.annotate(name, (1, at), xytext=(5, above), annotation_clip=False, **style, **common)
     if figure:
         text = f"{figure} {value(one.measure.response[figure])}"
-        text += f", {digits(one.share_failed * 100)} % not ok" if one.share_failed else ""
+        text = f"{digits(one.share_failed * 100)} % failed, else {text}" if one.share_failed else text
         axis.annotate(text, (1, at), xytext=(5, -6), annotation_clip=False, fontsize=8, color=INK, **common)
 
 

@@ -1,15 +1,16 @@
 """A judgement as the verdict strip of the page and as a table of checks."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from reports.gate.objectives import Objective, Objectives
 from reports.gate.verdicts import Check, Judgement, Verdict, compose, objective_check
 from reports.page.parts import Mark, SystemVerdict
 from reports.page.table import Cell, PageTable
+from reports.text.plain_names import operation_words
 
 NOT_JUDGED = "Not judged: no objectives were given (--objectives FILE)."
-_EVIDENCE = "runs and ledger"
+_EVIDENCE = "checks of the run"
 
 
 def judged_by(objectives: Objectives | None) -> str:
@@ -32,14 +33,20 @@ def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterato
     asked = {objective_check(objective.name) for objective in objectives.objectives}
     others = [c for c in judgement.checks if c.storage in (system, None) and c.check not in asked and c.decides]
     wrong = [check for check in others if check.verdict is not Verdict.PASS]
-    figure = f"{len(wrong)} of {len(others)} not passed" if wrong else f"{len(others)} passed"
+    figure = f"{_first_words(wrong)} not passed" if wrong else f"{len(others)} passed"
     yield Mark(compose(check.verdict for check in others).value, _EVIDENCE, figure)
 
 
 def _mark(objective: Objective, check: Check) -> Mark:
     figure = "no data" if check.observed is None else percent(check.observed)
-    name = f"{objective.operation} ≤ {objective.within_s * 1000:g} ms"
-    return Mark(check.verdict.value, name, figure, f"≥ {percent(objective.target)}", check.reason)
+    name = f"{operation_words(objective.operation)} in {objective.within_s * 1000:g} ms"
+    return Mark(check.verdict.value, name, figure, f"at least {percent(objective.target)}", check.reason)
+
+
+def _first_words(checks: Sequence[Check]) -> str:
+    """`completed and 2 more`."""
+    names = list(dict.fromkeys(check.check for check in checks))
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def percent(share: float) -> str:
