@@ -16,8 +16,9 @@ from typing import Final
 
 from loadtests import readers
 
-NO_HOME: Final = "/nonexistent/home"
-"""HOME of our processes. An unset HOME would not do: libraries then ask the password database."""
+NO_HOME: Final = "/dev/null/home"
+"""HOME of our processes: a directory that nobody can make, root included (a browser had made /nonexistent/home). An unset
+HOME would not do: libraries then ask the password database."""
 
 SECRETS: Final = frozenset(
     f"LOADTESTS_{name}"

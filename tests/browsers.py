@@ -150,6 +150,7 @@ def browsing(directory: Path, *flags: str) -> Iterator[Browser]:
     process = subprocess.Popen(
         [chromium(), *QUIET, *flags, f"--user-data-dir={profile}", "about:blank"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        env={**os.environ, "HOME": str(directory)},
     )  # fmt: skip
     try:
         browser = Browser(_port(profile / "DevToolsActivePort"), directory)

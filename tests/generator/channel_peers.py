@@ -83,14 +83,20 @@ class Master:
         self.worker = self.peer(b"honest_1")
         self.worker.send("client_ready", __version__)
         until(lambda: "honest_1" in self.runner.clients)
+        self._beats = gevent.spawn(self._beat)
 
     def peer(self, identity: bytes = b"attacker_1", token: str | None = TOKEN) -> Peer:
         return Peer(self.port, identity, token)
 
+    def _beat(self) -> None:
+        """As a real worker: after three seconds without one, the master takes it for lost and ends the test."""
+        while True:
+            self.worker.send("heartbeat", {"state": "ready", "current_cpu_usage": 3.5, "current_memory_usage": 1})
+            gevent.sleep(0.5)
+
     def assert_serves(self) -> None:
         """The master's greenlets live, and the honest worker is a worker and gets answers."""
         before = len(self.worker.messages("heartbeat"))
-        self.worker.send("heartbeat", {"state": "ready", "current_cpu_usage": 3.5, "current_memory_usage": 1})
         until(lambda: len(self.worker.messages("heartbeat")) > before)
         assert self.runner.clients["honest_1"].state == "ready"
         assert self.runner.state == "ready"
@@ -101,6 +107,8 @@ class Master:
         until(lambda: self.refusals.total >= count)
 
     def close(self) -> None:
+        self._beats.kill()
+        self.worker.close()
         self.runner.greenlet.kill(block=True)
         self.runner.server.close(linger=0)
 
@@ -115,7 +123,6 @@ def running_master(most_workers: int | None = None) -> Iterator[Master]:
         try:
             yield master
         finally:
-            master.worker.close()
             master.close()
 
 

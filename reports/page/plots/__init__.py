@@ -19,7 +19,7 @@ from loadtests.environment import user_variables
 def _cache() -> str:
     """A directory that can be written: below the user's cache, otherwise a temporary one."""
     user = user_variables()
-    base = user.get("XDG_CACHE_HOME") or os.path.join(user.get("HOME") or "/nonexistent", ".cache")  # noqa: PTH118
+    base = user.get("XDG_CACHE_HOME") or os.path.join(user.get("HOME") or "/dev/null", ".cache")  # noqa: PTH118
     cache = Path(base) / "loadtests" / "matplotlib"
     with contextlib.suppress(OSError):
         if cache.is_absolute() and Path(base).parent.is_dir():  # root could make a home directory, too
