@@ -60,7 +60,7 @@ def test_home_is_a_directory_that_does_not_exist():
     environment.clean()
     assert os.environ["HOME"] == environment.child_environment({})["HOME"] == environment.NO_HOME
     assert not Path(environment.NO_HOME).exists()
-    with pytest.raises(OSError, match="Not a directory|File exists"):  # root has made other ones
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):  # root has made other ones
         Path(environment.NO_HOME).mkdir(parents=True)
 
 
