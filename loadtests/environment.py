@@ -17,8 +17,8 @@ from typing import Final
 from loadtests import readers
 
 NO_HOME: Final = "/dev/null/home"
-"""HOME of our processes: a directory that cannot be made, not even by root (a browser had made /nonexistent/home). An unset
-HOME would not do: libraries then ask the password database."""
+"""HOME of our processes: cannot be made, not even by root (a browser had made /nonexistent/home). An unset HOME would
+not do: libraries then ask the password database."""
 
 SECRETS: Final = frozenset(
     f"LOADTESTS_{name}"
