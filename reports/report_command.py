@@ -29,10 +29,10 @@ from reports.data.runs import NotAStudyError, read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import markdown, summary
 from reports.findings.study import Findings
-from reports.gate.judge import judge
-from reports.gate.objectives import Objectives, load_objectives
-from reports.gate.reading import read_evidence, study_storages
-from reports.gate.verdicts import Judgement
+from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.judging.judge import judge
+from reports.gate.judging.verdicts import Judgement
+from reports.gate.slo.objectives import Objectives, load_objectives
 from reports.text.story import story
 
 

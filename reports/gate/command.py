@@ -14,14 +14,14 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import secure
-from reports.gate.as_json import as_document
-from reports.gate.chosen import NoObjectivesError, objectives_of
-from reports.gate.judge import judge
-from reports.gate.junit import as_junit
-from reports.gate.markdown import as_markdown
-from reports.gate.objectives import Objectives, load_objectives
-from reports.gate.reading import read_evidence, state, study_storages
-from reports.gate.verdicts import EXIT_CODES, Comparison
+from reports.gate.inputs.reading import read_evidence, state, study_storages
+from reports.gate.judging.judge import judge
+from reports.gate.judging.verdicts import EXIT_CODES, Comparison
+from reports.gate.outputs.as_json import as_document
+from reports.gate.outputs.junit import as_junit
+from reports.gate.outputs.markdown import as_markdown
+from reports.gate.slo.chosen import NoObjectivesError, objectives_of
+from reports.gate.slo.objectives import Objectives, load_objectives
 
 _DESCRIPTION = """\
 Judges a study by objectives. Writes STUDY/verdict.json and STUDY/verdict.xml (JUnit), prints Markdown.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.gate.openslo import ANNOTATIONS, MARGIN
+from reports.gate.slo.openslo import ANNOTATIONS, MARGIN
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

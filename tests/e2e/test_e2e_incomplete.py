@@ -14,10 +14,10 @@ from e2e_harness import Harness, loadtests, wait_for, write_scenario
 
 from loadtests.conductor.ports import free_port
 from loadtests.records.rundirectory import RunDirectory, run_directories
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.reading import read_evidence, study_storages
-from reports.gate.soundness import check_run
-from reports.gate.verdicts import Verdict
+from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.judging.soundness import check_run
+from reports.gate.judging.verdicts import Verdict
+from reports.gate.slo.objectives import Objective, Objectives
 
 pytestmark = pytest.mark.e2e
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from studies import NS, SCENARIO, Op, healthy_timeline, write_run
 
-from reports.gate.actions import undone_actions
-from reports.gate.objectives import Objective
-from reports.gate.reading import read_evidence, study_storages
+from reports.gate.inputs.actions import undone_actions
+from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.slo.objectives import Objective
 
 ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.99)
 VACUUM = {"words": "maintain: vacuum on chats"}

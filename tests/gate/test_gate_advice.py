@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
-from reports.gate.judge import judge
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.verdicts import Comparison, Verdict
+from reports.gate.inputs.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
+from reports.gate.judging.judge import judge
+from reports.gate.judging.verdicts import Comparison, Verdict
+from reports.gate.slo.objectives import Objective, Objectives
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 

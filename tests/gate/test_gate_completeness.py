@@ -6,10 +6,10 @@ from studies import NS, SCENARIO, Op, write_run
 from loadtests.scenario import parse_scenario
 from loadtests.scenario.arrivals import arrivals
 from loadtests.scenario.stages import timeline
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.reading import read_evidence, study_storages
-from reports.gate.soundness import check_run
-from reports.gate.verdicts import Bias, Check, Verdict
+from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.judging.soundness import check_run
+from reports.gate.judging.verdicts import Bias, Check, Verdict
+from reports.gate.slo.objectives import Objective, Objectives
 
 ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.99)
 ENDS_S = 16.0

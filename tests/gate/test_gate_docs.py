@@ -7,11 +7,11 @@ from pathlib import Path
 from studies import Op, write_run
 
 from reports.gate.command import main
-from reports.gate.ledgers import NEED_NOT_BE_KNOWN
-from reports.gate.objectives import parse_objectives
-from reports.gate.openslo import ANNOTATIONS, OPERATIONS
-from reports.gate.soundness import SOUNDNESS
-from reports.gate.statistics import attempts_to_pass
+from reports.gate.judging.ledgers import NEED_NOT_BE_KNOWN
+from reports.gate.judging.soundness import SOUNDNESS
+from reports.gate.judging.statistics import attempts_to_pass
+from reports.gate.slo.objectives import parse_objectives
+from reports.gate.slo.openslo import ANNOTATIONS, OPERATIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OBJECTIVES = (DOCS / "objectives.md").read_text()

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate import judge as judging
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
-from reports.gate.judge import judge
-from reports.gate.ledgers import NEED_NOT_BE_KNOWN
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.shares import judge_share
-from reports.gate.verdicts import Comparison, Verdict
+from reports.gate.inputs.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
+from reports.gate.judging import judge as judging
+from reports.gate.judging.judge import judge
+from reports.gate.judging.ledgers import NEED_NOT_BE_KNOWN
+from reports.gate.judging.shares import judge_share
+from reports.gate.judging.verdicts import Comparison, Verdict
+from reports.gate.slo.objectives import Objective, Objectives
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 

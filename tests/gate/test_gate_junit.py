@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.junit import as_junit
-from reports.gate.verdicts import Check, Judgement, Verdict, compose
+from reports.gate.judging.verdicts import Check, Judgement, Verdict, compose
+from reports.gate.outputs.junit import as_junit
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
@@ -122,7 +122,8 @@ def test_control_characters_are_removed():
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
 def test_encoding_is_declared_whatever_the_locale(locale):
     script = (
-        "from reports.gate.junit import as_junit; from reports.gate.verdicts import Check, Judgement, Verdict; "
+        "from reports.gate.outputs.junit import as_junit; "
+        "from reports.gate.judging.verdicts import Check, Judgement, Verdict; "
         "import sys; text = as_junit(Judgement(Verdict.PASS, {}, (Check('x', Verdict.PASS),)), chr(252)); "
         "sys.stdout.buffer.write(text.encode())"
     )

@@ -2,11 +2,11 @@
 
 import pytest
 
-from reports.gate.evidence import Evidence
-from reports.gate.judge import judge
-from reports.gate.markdown import as_markdown, plain
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.verdicts import Check, Judgement, Verdict
+from reports.gate.inputs.evidence import Evidence
+from reports.gate.judging.judge import judge
+from reports.gate.judging.verdicts import Check, Judgement, Verdict
+from reports.gate.outputs.markdown import as_markdown, plain
+from reports.gate.slo.objectives import Objective, Objectives
 
 OBJECTIVES = Objectives("o.yaml", "0" * 64, (Objective("accept", "Accept", "chat.accept", 0.3, 0.29),))
 

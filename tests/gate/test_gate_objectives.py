@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loadtests.configuration.problems import SourceError
 from loadtests.configuration.source import read_documents
 from loadtests.scenario.finding import SHIPPED
-from reports.gate.objectives import Objective, load_objectives, parse_objectives
+from reports.gate.slo.objectives import Objective, load_objectives, parse_objectives
 
 SERVICE = """\
 apiVersion: openslo/v1

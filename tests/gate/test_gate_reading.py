@@ -5,10 +5,10 @@ import json
 import pytest
 from studies import NS, STAGES, Op, healthy_ticks, healthy_timeline, write_run
 
-from reports.gate.counting import JudgedAttempts, count
-from reports.gate.evidence import Counts, Kept, LedgerCheck
-from reports.gate.objectives import Objective
-from reports.gate.reading import read_evidence, study_storages
+from reports.gate.inputs.counting import JudgedAttempts, count
+from reports.gate.inputs.evidence import Counts, Kept, LedgerCheck
+from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.slo.objectives import Objective
 
 ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.99)
 

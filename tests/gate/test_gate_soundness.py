@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate import soundness
-from reports.gate.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
-from reports.gate.judge import judge
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.soundness import SOUNDNESS, Soundness, SoundnessFinding
-from reports.gate.verdicts import Bias, Comparison, Verdict
+from reports.gate.inputs.evidence import Counts, Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
+from reports.gate.judging import soundness
+from reports.gate.judging.judge import judge
+from reports.gate.judging.soundness import SOUNDNESS, Soundness, SoundnessFinding
+from reports.gate.judging.verdicts import Bias, Comparison, Verdict
+from reports.gate.slo.objectives import Objective, Objectives
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 ACCEPT = Objective("accept", "Accept chat", "chat.accept", 0.3, 0.95)

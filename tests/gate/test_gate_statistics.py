@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.gate.statistics import attempts_to_pass, difference_bounds, exact_bounds, wilson_bounds
+from reports.gate.judging.statistics import attempts_to_pass, difference_bounds, exact_bounds, wilson_bounds
 
 
 @st.composite

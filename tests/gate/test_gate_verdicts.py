@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.gate.verdicts import EXIT_CODES, Check, Verdict, compose, guarded
+from reports.gate.judging.verdicts import EXIT_CODES, Check, Verdict, compose, guarded
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 verdicts = st.sampled_from(Verdict)

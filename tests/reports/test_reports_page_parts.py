@@ -5,8 +5,8 @@ from studies import Op, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.verdicts import Check, Judgement, Verdict, objective_check
+from reports.gate.judging.verdicts import Check, Judgement, Verdict, objective_check
+from reports.gate.slo.objectives import Objective, Objectives
 from reports.page.parts import Term
 from reports.page.table import Cell, PageTable
 from reports.page.terms import TermLinks

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.gate.objectives import Objective, Objectives
-from reports.gate.verdicts import Check, Judgement, Verdict, compose, objective_check
+from reports.gate.judging.verdicts import Check, Judgement, Verdict, compose, objective_check
+from reports.gate.slo.objectives import Objective, Objectives
 from reports.page.parts import Mark, SystemVerdict
 from reports.page.table import Cell, PageTable
 from reports.text.plain_names import operation_words

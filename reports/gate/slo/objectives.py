@@ -8,7 +8,7 @@ from pathlib import Path
 from loadtests.configuration.problems import Problem, SourceError, nearest, one_of, shown
 from loadtests.configuration.source import Document, read_documents, read_source
 from loadtests.configuration.validation import validate
-from reports.gate.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, OpenSloService, SLISpec, margin_of
+from reports.gate.slo.openslo import ANNOTATIONS, DEFAULT_MARGIN, KINDS, SLI, SLO, OpenSloService, SLISpec, margin_of
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from reports.gate.evidence import LedgerCheck, RunEvidence
-from reports.gate.verdicts import Check, Verdict
+from reports.gate.inputs.evidence import LedgerCheck, RunEvidence
+from reports.gate.judging.verdicts import Check, Verdict
 
 _OPTIONAL = "test a storage that the harness can read, or set loadtests/ledger: optional in the objectives"
 NEED_NOT_BE_KNOWN = frozenset(

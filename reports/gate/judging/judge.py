@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from reports.gate.comparability import check_durability, check_likeness, check_runs
-from reports.gate.evidence import Evidence, RunEvidence
-from reports.gate.ledgers import check_ledger
-from reports.gate.no_worse import check_no_worse
-from reports.gate.objectives import Objectives
-from reports.gate.shares import check_objective
-from reports.gate.soundness import CheckedRun, check_run
-from reports.gate.verdicts import Bias, Check, Comparison, Judgement, Verdict, compose, guarded, objective_check
+from reports.gate.inputs.evidence import Evidence, RunEvidence
+from reports.gate.judging.comparability import check_durability, check_likeness, check_runs
+from reports.gate.judging.ledgers import check_ledger
+from reports.gate.judging.no_worse import check_no_worse
+from reports.gate.judging.shares import check_objective
+from reports.gate.judging.soundness import CheckedRun, check_run
+from reports.gate.judging.verdicts import Bias, Check, Comparison, Judgement, Verdict, compose, guarded, objective_check
+from reports.gate.slo.objectives import Objectives
 
 
 def judge(objectives: Objectives, evidence: Evidence, comparison: Comparison | None = None) -> Judgement:

@@ -8,7 +8,7 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.scenario import ScenarioError, parse_scenario
 from loadtests.scenario.finding import OBJECTIVES
-from reports.gate.objectives import Objectives, parse_objectives
+from reports.gate.slo.objectives import Objectives, parse_objectives
 
 _GIVE = "give --objectives FILE"
 

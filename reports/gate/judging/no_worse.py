@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from reports.gate import advice
-from reports.gate.evidence import Counts
-from reports.gate.objectives import Objective
-from reports.gate.rounds import Round, agreed
-from reports.gate.shares import counts_of, missing_of
-from reports.gate.soundness import CheckedRun
-from reports.gate.statistics import difference_bounds, least
-from reports.gate.verdicts import Bias, Check, CheckFigure, Comparison, Verdict
+from reports.gate.inputs.evidence import Counts
+from reports.gate.judging import advice
+from reports.gate.judging.rounds import Round, agreed
+from reports.gate.judging.shares import counts_of, missing_of
+from reports.gate.judging.soundness import CheckedRun
+from reports.gate.judging.statistics import difference_bounds, least
+from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Comparison, Verdict
+from reports.gate.slo.objectives import Objective
 
 _MANY = 1 << 24
 """Factor for attempts that makes the intervals of shares negligible."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
-from reports.gate.verdicts import Check, Judgement, Verdict
+from reports.gate.judging.verdicts import Check, Judgement, Verdict
 
 _ELEMENTS = {Verdict.FAIL: "failure", Verdict.UNKNOWN: "error"}
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|.)?")

@@ -13,8 +13,8 @@ from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.contract import Window
 from reports.data.judged_time import inside, touching
-from reports.gate.evidence import Counts
-from reports.gate.objectives import Objective
+from reports.gate.inputs.evidence import Counts
+from reports.gate.slo.objectives import Objective
 
 _NEVER = np.iinfo(np.int64).min
 _EARLIEST_NS = -1_000_000_000

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from reports.data.comparability import differences
-from reports.gate.evidence import RunEvidence
-from reports.gate.verdicts import Bias, Check, Verdict
+from reports.gate.inputs.evidence import RunEvidence
+from reports.gate.judging.verdicts import Bias, Check, Verdict
 
 _MOST_SHOWN = 3
 

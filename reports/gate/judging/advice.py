@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from reports.gate.rounds import Pool, Round, agreed
-from reports.gate.verdicts import Check, CheckFigure, Verdict
+from reports.gate.judging.rounds import Pool, Round, agreed
+from reports.gate.judging.verdicts import Check, CheckFigure, Verdict
 
 _LONGER = "ask for longer judged stages or more load; more rounds do not help"
 

@@ -20,11 +20,11 @@ from reports.data.generator import exhausted, local_errors, slowed, strain
 from reports.data.judged_time import blind_times, overlap_ns
 from reports.data.runs import requested_storage, storages_by_run
 from reports.data.timeline import stages
-from reports.gate.actions import undone_actions
-from reports.gate.completeness import missing_load, planned_actions
-from reports.gate.counting import Excuses, count_batches
-from reports.gate.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
-from reports.gate.objectives import Objective
+from reports.gate.inputs.actions import undone_actions
+from reports.gate.inputs.completeness import missing_load, planned_actions
+from reports.gate.inputs.counting import Excuses, count_batches
+from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
+from reports.gate.slo.objectives import Objective
 
 _S = 1_000_000_000
 

@@ -1,0 +1,1 @@
+"""What a judgement is written as: JSON, JUnit, Markdown."""

@@ -1,0 +1,1 @@
+"""Objectives: OpenSLO documents, read, checked and chosen."""
