@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadtests.limits.cgroups import out_of_memory_kills, throttling
 from loadtests.limits.processors import busy_ns, pressure_us
@@ -34,8 +34,15 @@ def tree_usage(pid: int) -> Usage | None:
     return Usage(sum(ticks for ticks, _, _ in found) * tick_ns, (private + most_shared) * page)
 
 
-def tree_waits(pid: int) -> Iterator[tuple[int, int]]:
-    """Thread and how long (ns) it has waited for a processor, of a process and all below it that live now."""
+class Schedule(NamedTuple):
+    """How long (ns) a thread has run, and waited for a processor."""
+
+    ran_ns: int
+    waited_ns: int
+
+
+def tree_schedules(pid: int) -> Iterator[tuple[int, Schedule]]:
+    """The schedule of each thread of a process and all below it that live now."""
     for process in _tree(pid):
         try:
             tasks = os.listdir(f"/proc/{process}/task")  # noqa: PTH208
@@ -45,7 +52,7 @@ def tree_waits(pid: int) -> Iterator[tuple[int, int]]:
             with suppress(FileNotFoundError, ProcessLookupError):
                 fields = _read(f"/proc/{process}/task/{task}/schedstat").split()
                 if len(fields) == 3:
-                    yield int(task), int(fields[1])
+                    yield int(task), Schedule(int(fields[0]), int(fields[1]))
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -131,20 +138,27 @@ class _Group:
 
 
 class RunQueue:
-    """How long the threads of process trees have waited for a processor: it never falls when some of them end."""
+    """How long the threads of process trees have run and waited for a processor: neither falls when some of them
+    end."""
 
     def __init__(self) -> None:
-        self.total_ns = 0
-        self._seen: dict[int, int] = {}
+        self._total = Schedule(0, 0)
+        self._seen: dict[int, Schedule] = {}
 
-    def sample(self, roots: Iterable[int]) -> int:
+    def sample(self, roots: Iterable[int]) -> Schedule:
         """A thread that came and went between two samples is missed."""
-        now = {thread: waited for root in roots for thread, waited in tree_waits(root)}
-        for thread, waited in now.items():
-            before = self._seen.get(thread, 0)
-            self.total_ns += waited - before if waited >= before else waited  # a number that was given out again
+        now = {thread: schedule for root in roots for thread, schedule in tree_schedules(root)}
+        for thread, schedule in now.items():
+            before = self._seen.get(thread, _UNSEEN)
+            if schedule.ran_ns < before.ran_ns or schedule.waited_ns < before.waited_ns:
+                before = _UNSEEN  # a number that was given out again
+            ran_ns, waited_ns = (now - then for now, then in zip(schedule, before, strict=True))
+            self._total = Schedule(self._total.ran_ns + ran_ns, self._total.waited_ns + waited_ns)
         self._seen = now
-        return self.total_ns
+        return self._total
+
+
+_UNSEEN = Schedule(0, 0)
 
 
 class ResourcesProbe:
@@ -157,7 +171,7 @@ class ResourcesProbe:
     def __init__(self, clock: Clock, watched: list[Watched]) -> None:
         self._clock = clock
         self._groups: dict[tuple[str, str], _Group] = {}
-        self._run_queue = RunQueue()
+        self._systems, self._generator = RunQueue(), RunQueue()
         self._cpus = sorted(os.sched_getaffinity(0))
         for one in watched:
             self.watch(one)
@@ -180,13 +194,16 @@ class ResourcesProbe:
 
     def _host(self) -> dict[str, int]:
         """Totals of the host, and of the processes of the run."""
-        measured = [group.pid for (role, _), group in self._groups.items() if role in MEASURED]
+        pids = {role: [g.pid for (its, _), g in self._groups.items() if its == role] for role in MEASURED}
+        systems = self._systems.sample(pids["pod"] + pids["database"])
+        generator = self._generator.sample(pids["generator"])
         found = {
             "processors": len(self._cpus),
             "busy_ns": busy_ns(self._cpus),
             "own_cpu_ns": sum(group.cpu_ns for group in self._groups.values()),
             "measured_cpu_ns": sum(group.cpu_ns for (role, _), group in self._groups.items() if role in MEASURED),
-            "run_queue_ns": self._run_queue.sample(measured),
+            "run_queue_ns": systems.waited_ns + generator.waited_ns,
+            "generator_runnable_ns": generator.ran_ns + generator.waited_ns,
             "out_of_memory_kills": out_of_memory_kills(),
         }
         for resource in ("cpu", "memory", "io"):

@@ -1,4 +1,4 @@
-"""Report and gate state the same figures about the studies of version 0.3.0, to the last digit."""
+"""Report and gate state the same figures about the studies of version 0.3.0, to the digits that hosts agree on."""
 
 import functools
 
@@ -41,7 +41,8 @@ STORED = {"a": {"p99": 1.5, "n": 3, "ok": True, "why": "text", "low": None}, "li
         (STORED, []),
         ({"list": [1, 2], "a": {**STORED["a"], "extra": 1}, "more": {}}, []),
         ({**STORED, "a": {**STORED["a"], "why": "other words"}}, []),
-        ({**STORED, "a": {**STORED["a"], "p99": 1.5000000000000002}}, [("a/p99", 1.5, 1.5000000000000002)]),
+        ({**STORED, "a": {**STORED["a"], "p99": 1.5000000000000002}}, []),
+        ({**STORED, "a": {**STORED["a"], "p99": 1.50000000001}}, [("a/p99", 1.5, 1.50000000001)]),
         ({**STORED, "a": {**STORED["a"], "p99": None}}, [("a/p99", 1.5, None)]),
         ({**STORED, "a": {**STORED["a"], "low": 0.5}}, [("a/low", None, 0.5)]),
         ({**STORED, "a": {**STORED["a"], "ok": 1}}, [("a/ok", True, 1)]),
@@ -52,6 +53,13 @@ STORED = {"a": {"p99": 1.5, "n": 3, "ok": True, "why": "text", "low": None}, "li
 )
 def test_differences_are_found(now_found, expected):
     assert differences(STORED, now_found, {}, frozenset({"a/why"})) == expected
+
+
+def test_values_changed_on_purpose_are_no_difference():
+    stored = {"verdict": {"checks": [{"bias": "either", "check": "generator"}]}}
+    today = {"verdict": {"checks": [{"bias": "hides, explains", "check": "generator"}]}}
+    assert differences(stored, today, {}, frozenset()) == []
+    assert differences(today, stored, {}, frozenset()) == [("verdict/checks/0/bias", "hides, explains", "either")]
 
 
 def test_renamed_keys_are_found_at_their_new_place():

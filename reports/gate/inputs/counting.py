@@ -1,6 +1,6 @@
 """Operations → good and bad attempts, batch by batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 from loadtests.records.files import UnreadableError
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
+from reports.data.arrays import Ints, Mask
 from reports.data.contract import Window
 from reports.data.judged_time import inside, touching
 from reports.gate.inputs.evidence import Counts
+from reports.gate.inputs.generator_lag import GeneratorLag
 from reports.gate.slo.objectives import Objective
 
 _NEVER = np.iinfo(np.int64).min
@@ -33,6 +35,8 @@ class JudgedAttempts:
     local: npt.NDArray[np.bool_] | None = None
     explained: npt.NDArray[np.bool_] | None = None
     """Which were under way while the host was under other load, or wait for what a local error kept away."""
+    undelayed_ns: npt.NDArray[np.int64] | None = None
+    """The least that each late one would have taken without the generator's own lag (None: no lag)."""
 
 
 def count(attempts: JudgedAttempts, within_s: float) -> Counts:
@@ -51,16 +55,31 @@ def count(attempts: JudgedAttempts, within_s: float) -> Counts:
         unattributed |= attempts.local
     if attempts.explained is not None:
         unattributed |= attempts.explained
+    if attempts.undelayed_ns is not None:
+        unattributed |= attempts.undelayed_ns <= round(within_s * 1e9)
     return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed & bad)))
+
+
+_LATE = frozenset({"", "timeout", "cut_off", "run_ended"})
+"""Errors of attempts that took too long; the empty name is that of one that ended `ok`."""
+
+_OVERLOADED = _LATE | {
+    *("storage_unavailable", "storage_conflict", "handshake_rejected"),
+    *("no_such_chat", "no_such_connection"),
+}
+"""Errors that a pod returns because it is slow, and what follows from them. A refused connection or an internal error
+is not among them: no load of the host causes it."""
 
 
 @dataclass(frozen=True)
 class Excuses:
-    """What may have failed without the storage: attempts that were under way in one of these windows, and all
-    attempts of these operations."""
+    """What may have failed without the storage: attempts that were under way in one of these windows and failed as
+    slow pods let them fail, and all attempts of these operations. With `lag`, of a generator that was saturated, also
+    attempts that would have been good without the time that the generator may have added to them."""
 
     windows: Sequence[Window] = ()
     operations: frozenset[str] = frozenset()
+    lag: GeneratorLag | None = None
 
 
 NO_EXCUSES = Excuses()
@@ -94,8 +113,25 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], 
     planned, ended = planned[at], batch.column("ended_ns").to_numpy()[at]
     if (ended - planned).min(initial=0) < _EARLIEST_NS:
         raise UnreadableError(f"a row of {operation} ended before the moment for which it was planned")
-    explained = touching(planned, ended + 1, excuses.windows) | (operation in excuses.operations)
     outcome, error = (batch.column(name).to_numpy()[at] for name in ("outcome", "error"))
-    local = np.isin(error, [code for code, name in enumerate(codes["error"]) if name in LOCAL_ERRORS])
-    cut_off = error == codes["error"].index("run_ended")
-    return JudgedAttempts(codes["outcome"], outcome, ended - planned, cut_off, local, explained)
+
+    def with_error(names: Set[str]) -> Mask:
+        return np.isin(error, [code for code, name in enumerate(codes["error"]) if name in names])
+
+    explained = touching(planned, ended + 1, excuses.windows) & with_error(_OVERLOADED)
+    return JudgedAttempts(
+        codes["outcome"],
+        outcome,
+        ended - planned,
+        cut_off=with_error({"run_ended"}),
+        local=with_error(LOCAL_ERRORS),
+        explained=explained | (operation in excuses.operations),
+        undelayed_ns=_undelayed(planned, ended, with_error(_LATE), excuses.lag),
+    )
+
+
+def _undelayed(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:
+    """The response of each without the generator's lag; that of an attempt that a pod let fail is never short."""
+    if lag is None:
+        return None
+    return np.where(late, ended - planned - lag.most_ns(planned, ended), np.iinfo(np.int64).max)

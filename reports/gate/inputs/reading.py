@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.records.files import UnreadableError, entries
-from loadtests.records.hostload import HostLoad, host_load, read_host
+from loadtests.records.hostload import HostLoad, Sample, host_load, read_host
 from loadtests.records.probe_coverage import by_probe, read_ticks
 from loadtests.records.rundirectory import RunDirectory, run_directories, short_files
 from loadtests.records.shapes import check_shape
@@ -24,6 +24,7 @@ from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
 from reports.gate.inputs.counting import Excuses, count_batches
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
+from reports.gate.inputs.generator_lag import lag_of
 from reports.gate.slo.objectives import Objective
 
 _S = 1_000_000_000
@@ -98,9 +99,10 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     if problem := _not_whole(run, timeline, end):
         return replace(known, broken=problem)
     happened = stages(timeline, manifest, ended)
-    load = _host_load(run, ended, judged(happened))
+    samples = read_host(run)
+    load = _host_load(samples, ended, judged(happened))
     awaiting = WAIT_FOR_OTHERS if local_errors(ended) else frozenset[str]()
-    excuses = Excuses(load.affected() if load is not None else (), awaiting)
+    excuses = Excuses(load.affected() if load is not None else (), awaiting, lag_of(ended, samples))
     counts, found = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
     promises = (manifest.get("engine") or {}).get("promises") or {}
     without_plan = _without_plan(run, manifest)
@@ -152,9 +154,8 @@ def _other_agents(end: Json) -> tuple[str, ...]:
     return tuple(text for stage in stages for text in agent_shortfalls(*(stage.get(name) for name in names)))
 
 
-def _host_load(run: RunDirectory, end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:
+def _host_load(samples: Sequence[Sample], end: Json, windows: Sequence[tuple[int, int]]) -> HostLoad | None:
     """Other load from the first judged moment to the last; None where it was not observed."""
-    samples = read_host(run)
     if not samples or not windows:
         return None
     return host_load(samples, windows[0][0], min(windows[-1][1], end.get("ended_ns") or windows[-1][1]))

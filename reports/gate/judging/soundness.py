@@ -126,7 +126,9 @@ def saturated(run: RunEvidence) -> SoundnessFinding:
         return SoundnessFinding()
     strain = f" ({run.strain})" if run.strain else ""
     busy = f"; {run.host_load}" if run.host_load else ""
-    return SoundnessFinding(f"the generator was saturated: it made the latency itself{strain}{busy}; {_LIGHTER}")
+    return SoundnessFinding(
+        f"the generator was saturated: it may have made the latency itself{strain}{busy}; {_LIGHTER}"
+    )
 
 
 def short_of_resources(run: RunEvidence) -> SoundnessFinding:
@@ -185,7 +187,12 @@ SOUNDNESS: tuple[Soundness, ...] = (
     Soundness("completed", without_plan, Bias.MISSING, "what was planned is unknown, not what happened"),
     Soundness("operations kept", not_counted, Bias.EITHER, "any number of good or bad operations may be missing"),
     Soundness("operations kept", operations_lost, Bias.MISSING, "they are counted as good for `fail`"),
-    Soundness("generator", saturated, Bias.EITHER, "a slow generator delays operations, and makes fewer"),
+    Soundness(
+        "generator",
+        saturated,
+        Bias.HIDES | Bias.EXPLAINS,
+        "a slow generator makes fewer operations, and those that it may have made late itself count as good for `fail`",
+    ),
     Soundness(
         "generator",
         short_of_resources,

@@ -50,14 +50,7 @@ class Bias(Flag):
         return not self & Bias.CAUSES
 
     def __str__(self) -> str:
-        names = {
-            Bias.NONE: "",
-            Bias.MISSING: "missing",
-            Bias.HIDES: "hides",
-            Bias.CAUSES: "causes",
-            Bias.EXPLAINS: "explains",
-        }
-        return names.get(self, "either")
+        return "either" if self == Bias.EITHER else ", ".join(str(flag.name).lower() for flag in self)
 
 
 def compose(verdicts: Iterable[Verdict]) -> Verdict:
