@@ -6,7 +6,7 @@ import pytest
 from studies import NS, STAGES, Op, healthy_ticks, healthy_timeline, write_run
 
 from reports.gate.inputs.counting import JudgedAttempts, count
-from reports.gate.inputs.evidence import Counts, Kept, LedgerCheck
+from reports.gate.inputs.evidence import BlockCount, Counts, Kept, LedgerCheck
 from reports.gate.inputs.reading import read_evidence, study_storages
 from reports.gate.slo.objectives import Objective
 
@@ -86,6 +86,14 @@ def test_one_operation_may_have_several_objectives(study):
     write_run(study, operations=[accept(), accept(response_s=0.1), Op("connection.create")])
     counts = only(study, ACCEPT, strict, create).counts
     assert counts == {"accept": Counts(2, 0), "strict": Counts(1, 1), "create": Counts(1, 0)}
+
+
+def test_time_blocks_are_those_of_the_moments_planned(study):
+    """Blocks of five seconds from the run's origin; a refusal is in none."""
+    refused = accept(7, outcome="refused", error="already_accepted")
+    write_run(study, operations=[accept(6), accept(9.9, response_s=2), refused, accept(10), accept(14.9)], workers=2)
+    run = only(study)
+    assert run.blocks == {"accept": (BlockCount(5 * NS, 2, 1), BlockCount(10 * NS, 2, 0))}
 
 
 def test_codes_are_read_from_the_table_itself():

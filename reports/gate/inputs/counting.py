@@ -1,7 +1,8 @@
 """Operations → good and bad attempts, batch by batch."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.arrays import Ints, Mask
 from reports.data.contract import Window
 from reports.data.judged_time import inside, touching
-from reports.gate.inputs.evidence import Counts
+from reports.gate.inputs.evidence import BlockCount, Counts
 from reports.gate.inputs.generator_lag import GeneratorLag
 from reports.gate.slo.objectives import Objective
 
@@ -39,16 +40,24 @@ class JudgedAttempts:
     """The least that each late one would have taken without the generator's own lag (None: no lag)."""
 
 
-def count(attempts: JudgedAttempts, within_s: float) -> Counts:
+class _Judged(NamedTuple):
+    """Which attempts were good, bad, refused; and which of the bad ones might have become good."""
+
+    good: Mask
+    bad: Mask
+    refused: Mask
+    unattributed: Mask
+
+
+def _judged(attempts: JudgedAttempts, within_s: float) -> _Judged:
     """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. The bad ones that the
     end of the run cut off within the time, or that failed locally, might have become good."""
     code = {name: i for i, name in enumerate(attempts.outcomes)}
-    ok = attempts.outcome == code["ok"]
-    refused = int(np.count_nonzero(attempts.outcome == code["refused"]))
     in_time = attempts.response_ns <= round(within_s * 1e9)
-    good = int(np.count_nonzero(ok & in_time))
-    bad = ~(ok & in_time) & (attempts.outcome != code["refused"])
-    unattributed = np.zeros_like(ok)
+    good = (attempts.outcome == code["ok"]) & in_time
+    refused = attempts.outcome == code["refused"]
+    bad = ~good & ~refused
+    unattributed = np.zeros_like(bad)
     if attempts.cut_off is not None:
         unattributed |= attempts.cut_off & in_time
     if attempts.local is not None:
@@ -57,7 +66,26 @@ def count(attempts: JudgedAttempts, within_s: float) -> Counts:
         unattributed |= attempts.explained
     if attempts.undelayed_ns is not None:
         unattributed |= attempts.undelayed_ns <= round(within_s * 1e9)
-    return Counts(good, len(attempts.outcome) - refused - good, refused, int(np.count_nonzero(unattributed & bad)))
+    return _Judged(good, bad, refused, unattributed & bad)
+
+
+def count(attempts: JudgedAttempts, within_s: float) -> Counts:
+    return Counts(*(int(np.count_nonzero(mask)) for mask in _judged(attempts, within_s)))
+
+
+BLOCK_NS = 5_000_000_000
+"""Length of a time block, the unit of evidence: attempts of one block wait for the same locks and are bad together."""
+
+
+def count_blocks(attempts: JudgedAttempts, planned_ns: Ints, within_s: float) -> dict[int, BlockCount]:
+    """The counts of each time block in which attempts were planned, by its beginning in ns."""
+    masks = _judged(attempts, within_s)
+    begins, place = np.unique(planned_ns // BLOCK_NS * BLOCK_NS, return_inverse=True)
+    good, bad, unattributed = (
+        np.bincount(place, mask, len(begins)).astype(int) for mask in (masks.good, masks.bad, masks.unattributed)
+    )
+    columns = zip(begins.tolist(), (good + bad).tolist(), bad.tolist(), unattributed.tolist(), strict=True)
+    return {begin: BlockCount(begin, *counts) for begin, *counts in columns if counts[0]}
 
 
 _LATE = frozenset({"", "timeout", "cut_off", "run_ended"})
@@ -85,25 +113,44 @@ class Excuses:
 NO_EXCUSES = Excuses()
 
 
+class Counted(NamedTuple):
+    """Of every objective by name: its counts, and its time blocks in order. `rows` is how many rows were read."""
+
+    counts: dict[str, Counts]
+    blocks: dict[str, tuple[BlockCount, ...]]
+    rows: int
+
+
 def count_batches(
     batches: Iterable[pa.RecordBatch],
     windows: Sequence[Window],
     objectives: Sequence[Objective],
     excuses: Excuses = NO_EXCUSES,
-) -> tuple[dict[str, Counts], int]:
-    """The counts of every objective by name, and how many rows were read in all."""
+) -> Counted:
     counts = {objective.name: Counts(0, 0) for objective in objectives}
+    blocks: dict[str, dict[int, BlockCount]] = {objective.name: {} for objective in objectives}
     rows = 0
     for batch in batches:
         rows += batch.num_rows
         operations = {o.operation for o in objectives}
         judged = {operation: _attempts(batch, operation, windows, excuses) for operation in operations}
         for objective in objectives:
-            counts[objective.name] += count(judged[objective.operation], objective.within_s)
-    return counts, rows
+            attempts, planned_ns = judged[objective.operation]
+            counts[objective.name] += count(attempts, objective.within_s)
+            _merge(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
+    ordered = {name: tuple(found[begin] for begin in sorted(found)) for name, found in blocks.items()}
+    return Counted(counts, ordered, rows)
 
 
-def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses) -> JudgedAttempts:
+def _merge(blocks: dict[int, BlockCount], more: Mapping[int, BlockCount]) -> None:
+    for begin, block in more.items():
+        blocks[begin] = blocks[begin] + block if begin in blocks else block
+
+
+def _attempts(
+    batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses
+) -> tuple[JudgedAttempts, Ints]:
+    """The attempts, and when each was planned."""
     codes = codes_of(batch.schema)
     planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
     if operation not in codes["operation"] or "run_ended" not in codes["error"]:
@@ -119,7 +166,7 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], 
         return np.isin(error, [code for code, name in enumerate(codes["error"]) if name in names])
 
     explained = touching(planned, ended + 1, excuses.windows) & with_error(_OVERLOADED)
-    return JudgedAttempts(
+    attempts = JudgedAttempts(
         codes["outcome"],
         outcome,
         ended - planned,
@@ -128,6 +175,7 @@ def _attempts(batch: pa.RecordBatch, operation: str, windows: Sequence[Window], 
         explained=explained | (operation in excuses.operations),
         undelayed_ns=_undelayed(planned, ended, with_error(_LATE), excuses.lag),
     )
+    return attempts, planned
 
 
 def _undelayed(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:

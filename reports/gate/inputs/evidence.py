@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,20 @@ class Counts:
             self.refused + other.refused,
             self.unattributed + other.unattributed,
         )
+
+
+class BlockCount(NamedTuple):
+    """Attempts of one objective that were planned in one time block: how many, how many of them bad, and how many of
+    the bad ones the harness or its host may have caused."""
+
+    begins_ns: int
+    n: int
+    bad: int
+    unattributed: int = 0
+
+    def __add__(self, other: "BlockCount") -> "BlockCount":  # type: ignore[override]  # no concatenation
+        bad, unattributed = self.bad + other.bad, self.unattributed + other.unattributed
+        return BlockCount(self.begins_ns, self.n + other.n, bad, unattributed)
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,8 @@ class RunEvidence:
     ledger: tuple[LedgerCheck, ...] | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """By the objective's name."""
+    blocks: Mapping[str, tuple[BlockCount, ...]] = field(default_factory=dict)
+    """The same in time blocks, in order; blocks without an attempt are left out."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """As written, to compare with those of other runs."""
     missing_load: tuple[str, ...] = ()

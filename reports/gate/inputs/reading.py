@@ -103,7 +103,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     load = _host_load(samples, ended, judged(happened))
     awaiting = WAIT_FOR_OTHERS if local_errors(ended) else frozenset[str]()
     excuses = Excuses(load.affected() if load is not None else (), awaiting, lag_of(ended, samples))
-    counts, found = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
+    counted = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
     promises = (manifest.get("engine") or {}).get("promises") or {}
     without_plan = _without_plan(run, manifest)
     return replace(
@@ -114,7 +114,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         without_plan=without_plan,
         undone_actions=undone_actions(timeline, None if without_plan else planned_actions(run)),
         other_agents=_other_agents(ended),
-        kept=_kept(_required(end, "operations", "end"), found) if end is not None else None,
+        kept=_kept(_required(end, "operations", "end"), counted.rows) if end is not None else None,
         saturated=(ended.get("generator") or {}).get("saturated"),
         strain=strain(ended),
         slowed=slowed(ended),
@@ -124,7 +124,8 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
         ledger=_ledger(run),
-        counts=counts,
+        counts=counted.counts,
+        blocks=counted.blocks,
         manifest=manifest,
     )
 
