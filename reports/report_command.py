@@ -137,7 +137,8 @@ def _objectives(path: Path) -> Objectives:
 
 def _limits_s(asked: Objectives | None) -> dict[str, float]:
     """In what time attempts are to end, by operation; the shortest, where objectives name an operation twice."""
-    return {o.operation: o.within_s for o in sorted(asked.objectives if asked else (), key=lambda o: -o.within_s)}
+    named = [(o.within_s, o.operation) for o in (asked.objectives if asked else ()) if o.within_s is not None]
+    return {operation: within_s for within_s, operation in sorted(named, reverse=True)}
 
 
 def _judge(study: Path, objectives: Objectives) -> Judgement:

@@ -100,9 +100,9 @@ def _literals(context: Mapping[str, Any]) -> list[str]:
 
 
 def _keys_at(model: type[BaseModel], tagged: Place) -> list[str]:
-    """The keys that the model knows at a place."""
+    """The keys that the model knows at a place, without those that it knows only to refuse them (`exclude`)."""
     (found,) = _models_at(model, tagged)[:1]
-    return [f.alias or n for n, f in found.model_fields.items()]
+    return [f.alias or n for n, f in found.model_fields.items() if not f.exclude]
 
 
 def _models_at(model: type[BaseModel], tagged: Place) -> list[type[BaseModel]]:

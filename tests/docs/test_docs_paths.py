@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.gate.slo.openslo import ANNOTATIONS, MARGIN
+from reports.gate.slo.metadata import ANNOTATIONS, OTHERS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -14,12 +14,12 @@ PAGES = [
 ]
 NAMED = re.compile(r"`((?:loadtests|reports|tests|scenarios|docs|deploy|benchmarks)/[\w./-]*)`")
 #: Names of another kind: a folder of the wheel, and annotations of objectives.
-OTHERS = {"loadtests/shipped", "loadtests/", MARGIN, *ANNOTATIONS}
+NO_FILES = {"loadtests/shipped", "loadtests/", *OTHERS, *ANNOTATIONS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_exist(page: Path) -> None:
-    named = set(NAMED.findall(page.read_text(encoding="utf-8"))) - OTHERS
+    named = set(NAMED.findall(page.read_text(encoding="utf-8"))) - NO_FILES
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 

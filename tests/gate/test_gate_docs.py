@@ -10,8 +10,8 @@ from reports.gate.command import main
 from reports.gate.judging.ledgers import NEED_NOT_BE_KNOWN
 from reports.gate.judging.soundness import SOUNDNESS
 from reports.gate.judging.statistics import attempts_to_pass
+from reports.gate.slo.metadata import ANNOTATIONS, OPERATIONS, OTHERS
 from reports.gate.slo.objectives import parse_objectives
-from reports.gate.slo.openslo import ANNOTATIONS, OPERATIONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OBJECTIVES = (DOCS / "objectives.md").read_text()
@@ -26,6 +26,7 @@ def test_the_example_is_valid():
 def test_every_operation_and_annotation_is_documented():
     text = " ".join(OBJECTIVES.split())
     assert all(f"`{operation}`" in text for operation in OPERATIONS)
+    assert all(f"| `{annotation}` |" in OBJECTIVES for annotation in OTHERS)
     for annotation, values in ANNOTATIONS.items():
         assert re.search(rf'`{annotation}` \| `"?{values[0]}"?`, `"?{values[1]}"?` \|', OBJECTIVES)
 

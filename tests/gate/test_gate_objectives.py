@@ -1,6 +1,7 @@
 """Objectives in OpenSLO: parsing, and every problem in them."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ spec:
   objectives:
     - target: 0.99
 """
+POLICY = """\
+---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata: {name: fast}
+spec:
+  alertWhenBreaching: true
+  conditions: [{conditionRef: two-percent-in-an-hour}]
+  notificationTargets: [{targetRef: on-call}]
+---
+apiVersion: openslo/v1
+kind: AlertCondition
+metadata: {name: two-percent-in-an-hour, annotations: {loadtests/short-window: 5m}}
+spec:
+  severity: page
+  condition: {kind: burnrate, op: gte, threshold: 14.4, lookbackWindow: 1h, alertAfter: 2m}
+"""
 
 
 def problems(text):
@@ -88,7 +106,12 @@ def test_the_shipped_objectives_are_whole_openslo_documents():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("kind: SLO", "kind: SLA", "o.yaml:13: kind: got 'SLA', expected one of SLO, SLI, Service; did you mean SLO?"),
+        (
+            "kind: SLO",
+            "kind: SLA",
+            "o.yaml:13: kind: got 'SLA', expected one of SLO, SLI, Service, DataSource, "
+            "AlertPolicy, AlertCondition, AlertNotificationTarget; did you mean SLO?",
+        ),
         (
             "indicatorRef: fast-accept",
             "indicatorRef: fast-acept",
@@ -99,14 +122,15 @@ def test_the_shipped_objectives_are_whole_openslo_documents():
         ("target: 0.99", "target: 99%", "o.yaml:20: spec.objectives[0].target: got '99%', expected a number"),
         (
             "target: 0.99",
-            "targetPercent: 99",
-            "o.yaml:20: spec.objectives[0].targetPercent: got unknown key 'targetPercent', "
-            "expected one of displayName, target; did you mean target?",
+            "targetpercent: 99",
+            "o.yaml:20: spec.objectives[0].targetpercent: got unknown key 'targetpercent', "
+            "expected one of displayName, op, value, target, targetPercent; did you mean targetPercent?",
         ),
         (
             "budgetingMethod: Occurrences",
             "budgetingMethod: Timeslices",
-            "o.yaml:18: spec.budgetingMethod: got 'Timeslices', expected Occurrences",
+            "o.yaml:18: spec.budgetingMethod: got 'Timeslices', expected Occurrences: "
+            "attempts are counted, not minutes",
         ),
         (
             "within: 300ms",
@@ -123,7 +147,8 @@ def test_the_shipped_objectives_are_whole_openslo_documents():
         (
             "total:\n      metricSource: {type: loadtests",
             "total:\n      metricSource: {type: prometheus",
-            "o.yaml:10: spec.ratioMetric.total.metricSource.type: got 'prometheus', expected loadtests",
+            "o.yaml:10: spec.ratioMetric.total.metricSource.type: got 'prometheus', expected loadtests; or for a "
+            "metric of production the SLI's annotation loadtests/operation, which replaces it",
         ),
         (
             "openslo/v1\nkind: SLI",
@@ -152,15 +177,17 @@ def with_window(window):
 
 
 @pytest.mark.parametrize(
-    "window",
+    ("window", "days"),
     [
-        "[{duration: 4w, isRolling: true}]",
-        "[{duration: 1Q, calendar: {startTime: 2026-01-31 12:30:00, timeZone: Europe/Berlin}}]",
-        '[{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-31 12:30:00", timeZone: UTC}}]',
+        ("[{duration: 4w, isRolling: true}]", 28),
+        ("[{duration: 1Q, calendar: {startTime: 2026-01-31 12:30:00, timeZone: Europe/Berlin}}]", 90),
+        ('[{duration: 1M, isRolling: false, calendar: {startTime: "2026-01-31 12:30:00", timeZone: UTC}}]', 30),
     ],
 )
-def test_one_time_window_changes_nothing(window):
-    assert parse_objectives(with_window(window), "o.yaml").objectives == parse_objectives(SLI + SLO, "").objectives
+def test_one_time_window_changes_the_window_alone(window, days):
+    (without,) = parse_objectives(SLI + SLO, "").objectives
+    assert without.window_s == 28 * 86_400
+    assert parse_objectives(with_window(window), "o.yaml").objectives == (replace(without, window_s=days * 86_400),)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +236,11 @@ def test_time_window_is_validated(window, problem):
 
 def test_time_slices_are_refused():
     slices = (SLI + SLO).replace("target: 0.99", "target: 0.99\n      timeSliceTarget: 0.9\n      timeSliceWindow: 1m")
-    assert "spec.objectives[0].timeSliceTarget: got unknown key" in problems(slices)[0]
+    assert problems(slices) == [
+        f"o.yaml:{line}: spec.objectives[0].{key}: got {got}, "
+        "expected no time slices: attempts are counted, not minutes"
+        for line, key, got in ((21, "timeSliceTarget", "0.9"), (22, "timeSliceWindow", "'1m'"))
+    ]
 
 
 def test_margin_of_service_and_of_slo():
@@ -233,9 +264,15 @@ def test_margin_is_a_percentage(margin):
 
 def test_annotations_in_the_wrong_place_are_refused():
     slo = SLO.replace("displayName: Accept chat", "annotations: {loadtests/observer: optional}")
-    assert "got loadtests/observer: 'optional', expected loadtests/no-worse-margin: 10%" in problems(SLI + slo)[0]
+    assert "got loadtests/observer: 'optional', expected loadtests/no-worse-margin: \"0%\"" in problems(SLI + slo)[0]
     sli = SLI.replace("name: fast-accept}", "name: fast-accept, annotations: {loadtests/ledger: optional}}")
-    assert "got loadtests/ledger: 'optional', expected no annotation loadtests/… here" in problems(sli + SLO)[0]
+    assert (
+        "got loadtests/ledger: 'optional', expected one of loadtests/operation: an operation" in problems(sli + SLO)[0]
+    )
+    policy = POLICY.replace("name: fast}", "name: fast, annotations: {loadtests/ledger: optional}}")
+    assert (
+        "got loadtests/ledger: 'optional', expected no annotation loadtests/… here" in problems(SLI + SLO + policy)[0]
+    )
 
 
 def test_unknown_operations_list_the_known_ones():

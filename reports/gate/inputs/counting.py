@@ -15,9 +15,9 @@ from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.arrays import Ints, Mask
 from reports.data.contract import Window
 from reports.data.judged_time import inside, touching
+from reports.data.objective import Objective
 from reports.gate.inputs.evidence import BlockCount, Counts
 from reports.gate.inputs.generator_lag import GeneratorLag
-from reports.gate.slo.objectives import Objective
 
 _NEVER = np.iinfo(np.int64).min
 _EARLIEST_NS = -1_000_000_000
@@ -49,11 +49,12 @@ class _Judged(NamedTuple):
     unattributed: Mask
 
 
-def _judged(attempts: JudgedAttempts, within_s: float) -> _Judged:
-    """Good is ok within the time; a definite refusal counts for nothing; anything else is bad. The bad ones that the
-    end of the run cut off within the time, or that failed locally, might have become good."""
+def _judged(attempts: JudgedAttempts, within_s: float | None) -> _Judged:
+    """Good is ok within the time, which may be any; a definite refusal counts for nothing; anything else is bad. The
+    bad ones that the end of the run cut off within the time, or that failed locally, might have become good."""
     code = {name: i for i, name in enumerate(attempts.outcomes)}
-    in_time = attempts.response_ns <= round(within_s * 1e9)
+    limit_ns = np.iinfo(np.int64).max if within_s is None else round(within_s * 1e9)
+    in_time = attempts.response_ns <= limit_ns
     good = (attempts.outcome == code["ok"]) & in_time
     refused = attempts.outcome == code["refused"]
     bad = ~good & ~refused
@@ -65,7 +66,8 @@ def _judged(attempts: JudgedAttempts, within_s: float) -> _Judged:
     if attempts.explained is not None:
         unattributed |= attempts.explained
     if attempts.undelayed_ns is not None:
-        unattributed |= attempts.undelayed_ns <= round(within_s * 1e9)
+        # Without a limit, any delay by the generator may have let an attempt time out.
+        unattributed |= attempts.undelayed_ns <= (attempts.response_ns - 1 if within_s is None else limit_ns)
     return _Judged(good, bad, refused, unattributed & bad)
 
 

@@ -18,6 +18,7 @@ from loadtests.scenario.completeness import agent_shortfalls
 from reports.data.contract import RunStage, judged, length_ns, merged
 from reports.data.generator import exhausted, local_errors, slowed, strain
 from reports.data.judged_time import blind_times, overlap_ns
+from reports.data.objective import Objective
 from reports.data.runs import requested_storage, storages_by_run
 from reports.data.timeline import stages
 from reports.gate.inputs.actions import undone_actions
@@ -25,7 +26,6 @@ from reports.gate.inputs.completeness import missing_load, planned_actions
 from reports.gate.inputs.counting import Excuses, count_batches
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.inputs.generator_lag import lag_of
-from reports.gate.slo.objectives import Objective
 
 _S = 1_000_000_000
 

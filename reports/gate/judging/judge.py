@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from reports.data.objective import Objectives
 from reports.gate.inputs.evidence import Evidence, RunEvidence
 from reports.gate.judging.comparability import check_durability, check_likeness, check_runs
 from reports.gate.judging.ledgers import check_ledger
@@ -11,7 +12,6 @@ from reports.gate.judging.no_worse import check_no_worse
 from reports.gate.judging.shares import check_objective
 from reports.gate.judging.soundness import CheckedRun, check_run
 from reports.gate.judging.verdicts import Bias, Check, Comparison, Judgement, Verdict, compose, guarded, objective_check
-from reports.gate.slo.objectives import Objectives
 
 
 def judge(objectives: Objectives, evidence: Evidence, comparison: Comparison | None = None) -> Judgement:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from reports.data.objective import Objective
 from reports.gate.inputs.evidence import Counts
 from reports.gate.judging import advice
 from reports.gate.judging.rounds import Round, agreed
@@ -11,7 +12,6 @@ from reports.gate.judging.shares import counts_of, missing_of
 from reports.gate.judging.soundness import CheckedRun
 from reports.gate.judging.statistics import difference_bounds, least
 from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Comparison, Verdict
-from reports.gate.slo.objectives import Objective
 
 _MANY = 1 << 24
 """Factor for attempts that makes the intervals of shares negligible."""

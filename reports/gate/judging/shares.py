@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from reports.data.objective import Objective
 from reports.gate.inputs.evidence import Counts, RunEvidence
 from reports.gate.judging import advice
 from reports.gate.judging.rounds import Round, agreed
 from reports.gate.judging.soundness import CheckedRun
 from reports.gate.judging.statistics import attempts_to_pass, exact_bounds
 from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Verdict, objective_check
-from reports.gate.slo.objectives import Objective
 
 
 def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: str) -> Check:

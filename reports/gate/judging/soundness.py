@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from reports.data.objective import Objectives
 from reports.gate.inputs.evidence import RunEvidence
 from reports.gate.judging.verdicts import Bias, Check, Verdict
-from reports.gate.slo.objectives import Objectives
 
 BLIND_SHARE = 0.05
 """Share of the judged time that the observer may miss: single samples time out on a busy machine."""

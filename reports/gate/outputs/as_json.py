@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from reports.data.objective import Objectives
 from reports.gate.judging.verdicts import Check, CheckFigure, Judgement
-from reports.gate.slo.objectives import Objectives
 
 FORMAT = 1
 

@@ -4,8 +4,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from reports.data.objective import Objectives
 from reports.gate.judging.verdicts import Check, Judgement, Verdict, objective_check
-from reports.gate.slo.objectives import Objectives
 from reports.text.wording import one_line
 
 

@@ -1,85 +1,26 @@
-"""The strict subset of OpenSLO v1 that objectives are written in: one model per kind, as documented in
-`docs/objectives.md`."""
+"""The part of OpenSLO v1 that objectives are written in: one model per kind, as documented in `docs/objectives.md`."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from loadtests.configuration.problems import nearest, one_of, shown
-from loadtests.configuration.values import LongerThanNothing, wrong
-from loadtests.records.vocabulary import TIMED_OPERATIONS
-
-OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
-"""Operations that leave a row with any outcome: a customer records an answer that never arrived. Other pushes have a
-row only if they arrived, which would overstate their share of good attempts."""
-
-ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
-    "loadtests/allow-different-durability": ("false", "true"),
-    "loadtests/observer": ("required", "optional"),
-    "loadtests/ledger": ("required", "optional"),
-}
-"""Annotations of a Service with their values, the default first. Those without the prefix `loadtests/` are ignored."""
-
-MARGIN = "loadtests/no-worse-margin"
-"""Annotation of a Service or an SLO: by how much of the error budget a candidate may be worse than its baseline."""
-DEFAULT_MARGIN = 0.1
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
+from loadtests.configuration.problems import nearest
+from loadtests.configuration.values import wrong
+from reports.data.objective import DEFAULT_WINDOW_S
+from reports.gate.slo.alerting import AlertCondition, AlertNotificationTarget, AlertPolicy, InlinePolicy
+from reports.gate.slo.fields import DisplayName, Duration, Name, OpenSloPart, Text, duration_s, refuse
+from reports.gate.slo.indicators import SLI, Indicator
+from reports.gate.slo.metadata import OpenSloDocument, ServiceMetadata, SLOMetadata
 
 DATE_TIME = "%Y-%m-%d %H:%M:%S"
 
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", value):
-        raise wrong("small letters, digits and inner dashes, 63 at most")
-    return value
-
-
-def _operation(value: str) -> str:
-    if value not in OPERATIONS:
-        raise wrong(one_of(OPERATIONS), nearest(value, OPERATIONS))
-    return value
-
-
-def margin_of(annotations: Mapping[str, str]) -> float | None:
-    """The margin as a share of the error budget; None where there is none."""
-    match = _PERCENT.fullmatch(annotations.get(MARGIN, ""))
-    return float(match[1]) / 100 if match else None
-
-
-def _annotations(known: Mapping[str, tuple[str, ...]], value: dict[str, str]) -> dict[str, str]:
-    """Check the annotations of this program, which start with `loadtests/`."""
-    for key, given in ((k, v) for k, v in value.items() if k.startswith("loadtests/")):
-        got = f"{key}: {shown(given)}"
-        if key == MARGIN and MARGIN in known:
-            margin = margin_of(value)
-            if margin is None or margin > 1:
-                raise wrong(f'{MARGIN}: "0%" to "100%" of the error budget', got=got)
-        elif given not in known.get(key, ()):
-            names = [f"{k}: {' or '.join(values)}" for k, values in known.items()]
-            raise wrong(one_of(names) if names else "no annotation loadtests/… here", nearest(key, known), got)
-    return value
-
-
-def _of_service(value: dict[str, str]) -> dict[str, str]:
-    return _annotations({**ANNOTATIONS, MARGIN: ("10%",)}, value)
-
-
-def _of_slo(value: dict[str, str]) -> dict[str, str]:
-    return _annotations({MARGIN: ("10%",)}, value)
-
-
-def _of_others(value: dict[str, str]) -> dict[str, str]:
-    return _annotations({}, value)
-
-
-def _window_duration(value: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}[mhdwMQY]", value):
-        raise wrong("a number and one of m, h, d, w, M, Q, Y, such as 4w or 1M")
-    return value
+_NoTimeSlices = Annotated[None, BeforeValidator(refuse("no time slices: attempts are counted, not minutes"))]
+_NotComposite = Annotated[
+    None, BeforeValidator(refuse("no composite SLO: write one SLO for each indicator, with its own objectives"))
+]
 
 
 def _date_time(value: str) -> str:
@@ -103,37 +44,23 @@ def _one_window(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Text = Annotated[str, Field(max_length=1050)]
+def _method(value: str) -> str:
+    if value in ("Timeslices", "RatioTimeslices"):
+        raise wrong("Occurrences: attempts are counted, not minutes")
+    if value != "Occurrences":
+        raise wrong("Occurrences", nearest(value, ["Occurrences"]))
+    return value
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+def _upper_limit(value: str) -> str:
+    if value in ("gt", "gte"):
+        raise wrong("lte or lt: an attempt is good when it takes no longer than the value")
+    if value not in ("lt", "lte"):
+        raise wrong("lte or lt")
+    return value
 
 
-class Metadata(_Model):
-    name: Name
-    display_name: str = Field(default="", alias="displayName", max_length=200)
-    labels: dict[str, Any] = Field(default_factory=dict)
-    annotations: Annotated[dict[str, str], AfterValidator(_of_others)] = Field(default_factory=dict)
-
-
-class ServiceMetadata(Metadata):
-    annotations: Annotated[dict[str, str], AfterValidator(_of_service)] = Field(default_factory=dict)
-
-
-class SLOMetadata(Metadata):
-    annotations: Annotated[dict[str, str], AfterValidator(_of_slo)] = Field(default_factory=dict)
-
-
-class OpenSloDocument(_Model):
-    """What every document has."""
-
-    api_version: Literal["openslo/v1"] = Field(alias="apiVersion")
-    metadata: Metadata
-
-
-class ServiceSpec(_Model):
+class ServiceSpec(OpenSloPart):
     description: Text = ""
 
 
@@ -143,82 +70,62 @@ class OpenSloService(OpenSloDocument):
     spec: ServiceSpec
 
 
-class AttemptsSpec(_Model):
-    """All attempts of an operation that were not refused."""
+class DataSourceSpec(OpenSloPart):
+    """Only `type` is used, to find the data sources of this program."""
 
-    operation: Annotated[str, AfterValidator(_operation)]
-
-
-class GoodAttempts(AttemptsSpec):
-    """Attempts that ended ok within a time, counted from the planned moment."""
-
-    within_s: LongerThanNothing = Field(alias="within")
+    description: Text = ""
+    type: str = Field(min_length=1)
+    connection_details: dict[str, Any] = Field(default_factory=dict, alias="connectionDetails")
 
 
-class TotalSource(_Model):
-    type: Literal["loadtests"]
-    spec: AttemptsSpec
+class DataSource(OpenSloDocument):
+    kind: Literal["DataSource"]
+    spec: DataSourceSpec
 
 
-class GoodSource(_Model):
-    type: Literal["loadtests"]
-    spec: GoodAttempts
+class SloTarget(OpenSloPart):
+    """One objective. `op` and `value`, in seconds, belong to a `thresholdMetric`."""
 
-
-class Total(_Model):
-    metric_source: TotalSource = Field(alias="metricSource")
-
-
-class Good(_Model):
-    metric_source: GoodSource = Field(alias="metricSource")
-
-
-class RatioMetric(_Model):
-    counter: Literal[False] = False
-    good: Good
-    total: Total
+    display_name: DisplayName = Field(default="", alias="displayName")
+    op: Annotated[str, AfterValidator(_upper_limit)] | None = None
+    value: float | None = Field(default=None, gt=0)
+    target: float | None = Field(default=None, gt=0, lt=1)
+    target_percent: float | None = Field(default=None, gt=0, lt=100, alias="targetPercent")
+    time_slice_target: _NoTimeSlices = Field(default=None, alias="timeSliceTarget", exclude=True)
+    time_slice_window: _NoTimeSlices = Field(default=None, alias="timeSliceWindow", exclude=True)
+    indicator: _NotComposite = Field(default=None, exclude=True)
+    indicator_ref: _NotComposite = Field(default=None, alias="indicatorRef", exclude=True)
+    composite_weight: _NotComposite = Field(default=None, alias="compositeWeight", exclude=True)
 
     @model_validator(mode="after")
-    def _same_operation(self) -> "RatioMetric":
-        good, total = self.good.metric_source.spec.operation, self.total.metric_source.spec.operation
-        if good != total:
-            raise wrong(f"good and total of one operation, not of {good} and {total}")
+    def _one_target(self) -> "SloTarget":
+        if (self.target is None) == (self.target_percent is None):
+            raise wrong("either target or targetPercent")
         return self
 
+    @property
+    def share(self) -> float:
+        """The target as a share; 99.95 % is 0.9995 to the last digit."""
+        return self.target if self.target is not None else round((self.target_percent or 0.0) / 100, 12)
 
-class SLISpec(_Model):
-    description: Text = ""
-    ratio_metric: RatioMetric = Field(alias="ratioMetric")
-
-
-class SLI(OpenSloDocument):
-    kind: Literal["SLI"]
-    spec: SLISpec
-
-
-class Indicator(_Model):
-    """An SLI written inside its SLO."""
-
-    metadata: Metadata
-    spec: SLISpec
+    @property
+    def within_s(self) -> float | None:
+        """The limit in seconds; one nanosecond less for `lt`, as responses are whole nanoseconds."""
+        return self.value - 1e-9 if self.value is not None and self.op == "lt" else self.value
 
 
-class SloTarget(_Model):
-    display_name: str = Field(default="", alias="displayName", max_length=200)
-    target: float = Field(gt=0, lt=1)
-
-
-class Calendar(_Model):
+class Calendar(OpenSloPart):
     """Where calendar-aligned windows start."""
 
     start_time: Annotated[str, AfterValidator(_date_time)] = Field(alias="startTime")
     time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(alias="timeZone")
 
 
-class TimeWindow(_Model):
-    """The window of the SLO in production. The gate judges the judged stages of runs, and does not use it."""
+class TimeWindow(OpenSloPart):
+    """The window of the SLO in production. The gate judges the judged stages of runs; the report states how long the
+    error budget of the window would last."""
 
-    duration: Annotated[str, AfterValidator(_window_duration)]
+    duration: Duration
     is_rolling: bool = Field(default=False, alias="isRolling")
     calendar: Calendar | None = None
 
@@ -231,22 +138,27 @@ class TimeWindow(_Model):
         return self
 
 
-class SLOSpec(_Model):
+class SLOSpec(OpenSloPart):
     description: Text = ""
     service: Name
     indicator: Indicator | None = None
     indicator_ref: Name | None = Field(default=None, alias="indicatorRef")
-    budgeting_method: Literal["Occurrences"] = Field(alias="budgetingMethod")
-    objectives: tuple[SloTarget, ...] = Field(min_length=1, max_length=1, strict=False)
+    budgeting_method: Annotated[str, AfterValidator(_method)] = Field(alias="budgetingMethod")
+    objectives: tuple[SloTarget, ...] = Field(min_length=1, strict=False)
     time_window: Annotated[tuple[TimeWindow, ...], BeforeValidator(_one_window)] = Field(
         default=(), alias="timeWindow", strict=False
     )
+    alert_policies: tuple[InlinePolicy, ...] = Field(default=(), alias="alertPolicies", strict=False)
 
     @model_validator(mode="after")
     def _one_indicator(self) -> "SLOSpec":
         if (self.indicator is None) == (self.indicator_ref is None):
             raise wrong("either indicator or indicatorRef")
         return self
+
+    @property
+    def window_s(self) -> float:
+        return (duration_s(self.time_window[0].duration) if self.time_window else None) or DEFAULT_WINDOW_S
 
 
 class SLO(OpenSloDocument):
@@ -255,4 +167,12 @@ class SLO(OpenSloDocument):
     spec: SLOSpec
 
 
-KINDS: Mapping[str, type[OpenSloDocument]] = {"SLO": SLO, "SLI": SLI, "Service": OpenSloService}
+KINDS: Mapping[str, type[OpenSloDocument]] = {
+    "SLO": SLO,
+    "SLI": SLI,
+    "Service": OpenSloService,
+    "DataSource": DataSource,
+    "AlertPolicy": AlertPolicy,
+    "AlertCondition": AlertCondition,
+    "AlertNotificationTarget": AlertNotificationTarget,
+}

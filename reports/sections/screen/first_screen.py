@@ -1,8 +1,8 @@
 """Story, verdicts and hero plot → the first screen."""
 
+from reports.data.objective import Objectives
 from reports.findings.study import Findings
 from reports.gate.judging.verdicts import Judgement
-from reports.gate.slo.objectives import Objectives
 from reports.page.parts import DoubtLine, FirstScreen, Hero, Point
 from reports.sections.screen.verdicts import judged_by, system_verdicts
 from reports.text.contract import Story

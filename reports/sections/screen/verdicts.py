@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from reports.data.objective import Objective, Objectives
 from reports.gate.judging.verdicts import Check, Judgement, Verdict, compose, objective_check
-from reports.gate.slo.objectives import Objective, Objectives
 from reports.page.parts import Mark, SystemVerdict
 from reports.page.table import Cell, PageTable
 from reports.text.plain_names import operation_words
@@ -39,7 +39,8 @@ def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterato
 
 def _mark(objective: Objective, check: Check) -> Mark:
     figure = "no data" if check.observed is None else percent(check.observed)
-    name = f"{operation_words(objective.operation)} in {objective.within_s * 1000:g} ms"
+    within = "without failure" if objective.within_s is None else f"in {objective.within_s * 1000:g} ms"
+    name = f"{operation_words(objective.operation)} {within}"
     return Mark(check.verdict.value, name, figure, f"at least {percent(objective.target)}", check.reason)
 
 
