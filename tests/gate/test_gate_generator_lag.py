@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import NS, Op, write_run
 
+from reports.gate.inputs.counting import JudgedAttempts, count
 from reports.gate.inputs.evidence import Counts
 from reports.gate.inputs.generator_lag import EARLIER_NS, UNKNOWN_LAG, GeneratorLag, generator_lag, lag_of
 from reports.gate.inputs.reading import read_evidence, study_storages
@@ -97,6 +98,15 @@ def test_failures_that_a_pod_returned_are_never_lag(tmp_path):
 def test_all_late_attempts_may_be_those_of_a_generator_that_was_not_sampled(tmp_path):
     late = accept(7, 2.5), accept(7, 5.0, outcome="unknown", error="timeout")
     assert counted(tmp_path, *late) == Counts(0, 2, unattributed=2)
+
+
+def test_lag_may_have_let_an_attempt_without_a_limit_time_out():
+    response_ns = np.array([5, 5, 5, 5]) * NS
+    undelayed_ns = np.array([5 * NS, 5 * NS - 1, 0, np.iinfo(np.int64).max])  # the last one: returned by a pod
+    attempts = JudgedAttempts(
+        ["ok", "unknown", "refused"], np.ones(4, np.uint8), response_ns, undelayed_ns=undelayed_ns
+    )
+    assert count(attempts, None) == Counts(0, 4, unattributed=2)
 
 
 def test_generator_that_kept_up_explains_nothing(tmp_path):

@@ -80,6 +80,22 @@ def test_what_counts(study, op, counts):
     assert only(study).counts["accept"] == counts
 
 
+@pytest.mark.parametrize(
+    ("op", "counts"),
+    [
+        (accept(response_s=30), Counts(1, 0)),
+        (accept(outcome="fail", error="internal"), Counts(0, 1)),
+        (accept(outcome="unknown", error="timeout"), Counts(0, 1)),
+        (accept(outcome="unknown", error="run_ended", response_s=9), Counts(0, 1, unattributed=1)),
+        (accept(outcome="refused", error="already_accepted"), Counts(0, 0, 1)),
+    ],
+)
+def test_without_a_limit_each_success_is_good(study, op, counts):
+    write_run(study, operations=[op])
+    succeeds = Objective("succeeds", "Succeeds", "chat.accept", None, 0.99)
+    assert only(study, succeeds).counts["succeeds"] == counts
+
+
 def test_one_operation_may_have_several_objectives(study):
     strict = Objective("strict", "Strict", "chat.accept", 0.02, 0.5)
     create = Objective("create", "Create", "connection.create", 0.5, 0.9)

@@ -71,7 +71,7 @@ def _judged(attempts: JudgedAttempts, within_s: float | None) -> _Judged:
     return _Judged(good, bad, refused, unattributed & bad)
 
 
-def count(attempts: JudgedAttempts, within_s: float) -> Counts:
+def count(attempts: JudgedAttempts, within_s: float | None) -> Counts:
     return Counts(*(int(np.count_nonzero(mask)) for mask in _judged(attempts, within_s)))
 
 
@@ -79,7 +79,7 @@ BLOCK_NS = 5_000_000_000
 """Length of a time block, the unit of evidence: attempts of one block wait for the same locks and are bad together."""
 
 
-def count_blocks(attempts: JudgedAttempts, planned_ns: Ints, within_s: float) -> dict[int, BlockCount]:
+def count_blocks(attempts: JudgedAttempts, planned_ns: Ints, within_s: float | None) -> dict[int, BlockCount]:
     """The counts of each time block in which attempts were planned, by its beginning in ns."""
     masks = _judged(attempts, within_s)
     begins, place = np.unique(planned_ns // BLOCK_NS * BLOCK_NS, return_inverse=True)

@@ -13,6 +13,7 @@ from reports.gate.slo.metadata import ANNOTATIONS, margin_of
 from reports.gate.slo.openslo import SLO, OpenSloService, SloTarget
 
 __all__ = ["Objective", "Objectives", "load_objectives", "parse_objectives"]
+"""The first two for callers that parse, too."""
 
 
 def load_objectives(path: Path) -> Objectives:
