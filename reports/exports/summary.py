@@ -84,7 +84,8 @@ def _where(findings: Findings) -> Iterator[str]:
 
 
 def _blamed(pair: tuple[str, str], seconds: float) -> str:
-    return f" Most lock time: {operation_words(pair[0])}, {duration(seconds)} {behind(operation_words(pair[1]))}."
+    waiter, holder = (operation_words(name) for name in pair)
+    return f" Of all operations, {waiter} waited longest for locks: {duration(seconds)} {behind(holder)}."
 
 
 _COLUMNS = (

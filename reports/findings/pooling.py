@@ -24,6 +24,11 @@ def summed(parts: Iterable[Mapping[K, V]]) -> dict[K, V]:
     return whole
 
 
+def summed_by(pairs: Mapping[tuple[str, str], float], place: int) -> dict[str, float]:
+    """By the first (0) or the second name (1) of the pairs, the sum of their values."""
+    return summed({pair[place]: value} for pair, value in pairs.items())
+
+
 def together_known(words: Iterable[str | None]) -> str | None:
     """How the lock waits of several parts are known; None when those of one are not, or without parts."""
     each = [word.split(" and ") if word else None for word in words]

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from reports.data.contract import NO_HOLDER, UNNAMED
 from reports.findings.causes import Split
+from reports.findings.pooling import summed_by
 from reports.findings.study import StorageFindings
 from reports.text.phrases import behind, lock_of
 from reports.text.plain_names import cut, operation_words
 from reports.text.ranking import Entry
 from reports.text.sentence import SplitFigure, locked_at, most_locked, sentence_of
-from reports.text.wording import digits, duration
+from reports.text.wording import digits, duration, listed
 
 _MOST = 0.5
 """Share from which on something is the cause."""
@@ -24,36 +25,37 @@ _PARTS = {
 }
 
 
-def cause_words(entry: Entry, figure: str) -> str:
-    """`77% is a lock queue behind subscribing`; empty where no single cause is most of the figure."""
+def causes(entry: Entry, figure: str) -> tuple[str, str]:
+    """The cause of most of the figure, as a part of it: `77% of it a lock queue behind subscribing`; where the figure
+    has no split, the cause of most of the waiting of all attempts. Empty where no single cause is most of it."""
     split = entry.system.causes.splits.get(entry.measure.name, {}).get(figure)
     if split is None:
-        return _whole_waiting(entry)
+        return "", _whole_waiting(entry)
     found = SplitFigure(entry.measure.name, figure, split)
     if found.locked:
-        return f"{min(found.lock_ns / split.value_ns, 1):.0%} is {_queue(split)}"
+        return f"{min(found.lock_ns / split.value_ns, 1):.0%} of it {_queue(split)}", ""
     cause = max(split.parts, key=lambda name: split.parts[name])
     share = split.parts[cause] / split.value_ns
-    return f"{min(share, 1):.0%} is {_PARTS[cause]}" if share >= _MOST and cause in _PARTS else ""
+    return (f"{min(share, 1):.0%} of it {_PARTS[cause]}" if share >= _MOST and cause in _PARTS else ""), ""
 
 
 def _queue(split: Split) -> str:
     """The lock queue with its holder or, where it has several, with the object of the lock."""
-    locks = split.locked
-    whole = sum(locks.values())
-    holder, held = _most(locks, 0)
-    if holder not in (NO_HOLDER, UNNAMED) and held >= _MOST * whole > 0:
-        return f"a lock queue behind {_cut_words(holder)}"
-    lock, on = _most(locks, 1)
-    return f"a queue for {_cut_words(lock_of(lock))}" if lock != UNNAMED and on >= _MOST * whole > 0 else "lock queues"
+    if queue := _lock_queue(_most(summed_by(split.locked, 0))):
+        return queue
+    lock = _most(summed_by(split.locked, 1))
+    return f"waiting for {_cut_words(lock_of(lock))}" if lock not in ("", UNNAMED) else "waiting for locks"
 
 
-def _most(locks: Mapping[tuple[str, str], float], place: int) -> tuple[str, float]:
-    """The holder (0) or the object (1) with the most time, and that time."""
-    totals: dict[str, float] = {}
-    for pair, ns in locks.items():
-        totals[pair[place]] = totals.get(pair[place], 0.0) + ns
-    return max(totals.items(), key=lambda one: one[1], default=(UNNAMED, 0.0))
+def _lock_queue(holder: str) -> str:
+    """Empty without a named holder."""
+    return f"a lock queue behind {_cut_words(holder)}" if holder not in ("", NO_HOLDER, UNNAMED) else ""
+
+
+def _most(times: Mapping[str, float]) -> str:
+    """The name with most of the time; empty without one."""
+    whole = sum(times.values())
+    return next((name for name, spent in times.items() if spent >= _MOST * whole > 0), "")
 
 
 def _cut_words(name: str) -> str:
@@ -62,17 +64,22 @@ def _cut_words(name: str) -> str:
 
 
 def _whole_waiting(entry: Entry) -> str:
-    """By the waiting of all its attempts, where the figure itself has no split."""
+    """By the waiting of all its attempts."""
     waits, measure = entry.system.waits, entry.measure
-    if not measure.waited_s:
-        return ""
-    backlog = measure.client_backlog_s / measure.waited_s
-    if waits.known is None or waits.of(measure.name) < _MOST * measure.waited_s:
-        return f"{min(backlog, 1):.0%} is waiting for the user's earlier calls" if backlog >= _MOST else ""
-    share = waits.of(measure.name) / measure.waited_s
-    holder, held = waits.behind(measure.name)[0]
-    named = holder not in (NO_HOLDER, UNNAMED) and held >= _MOST * waits.of(measure.name)
-    return f"{min(share, 1):.0%} is {f'a lock queue behind {_cut_words(holder)}' if named else 'lock queues'}"
+    seconds, words = measure.client_backlog_s, "waiting for the user's earlier calls"
+    if waits_for_locks(entry):
+        holder = _most(dict(waits.behind(measure.name)))
+        seconds, words = waits.of(measure.name), _lock_queue(holder) or "waiting for locks"
+    share = seconds / measure.waited_s if measure.waited_s else 0.0
+    return f"{min(share, 1):.0%} of its time is {words}" if share >= _MOST else ""
+
+
+def waits_for_locks(entry: Entry, figure: str = "") -> bool:
+    """Whether locks are most of the figure or, where it has no split, of the waiting of all attempts."""
+    if figure in entry.system.causes.splits.get(entry.measure.name, {}):
+        return locked_at(entry.system, entry.measure.name, figure)
+    own_s = entry.system.waits.of(entry.measure.name)
+    return entry.system.waits.known is not None and own_s >= _MOST * entry.measure.waited_s > 0
 
 
 def cause_sentence(entry: Entry, figure: str) -> str:
@@ -85,41 +92,38 @@ def cause_sentence(entry: Entry, figure: str) -> str:
 
 
 def _reason(entry: Entry) -> str:
-    """From the waiting of all attempts, where transactions do not show where the time of a figure went."""
+    """From the time of all attempts, where transactions do not show where the time of a figure went."""
     waits, measure = entry.system.waits, entry.measure
     if waits.known is None:
         return f"What {entry.label} waited for was not observed."
-    seconds = waits.of(measure.name)
-    share = seconds / measure.waited_s if measure.waited_s else 0.0
-    name = operation_words(measure.name)
+    whole_s = measure.waited_s or 1.0
+    locked, backlog = waits.of(measure.name) / whole_s, measure.client_backlog_s / whole_s
+    parts = [f"{_own_locks(entry, locked)} (known: {waits.known})"]
+    if backlog >= _LITTLE:
+        parts.append(f"{backlog:.0%} was client backlog (its user was still in an earlier call)")
+    text = f"Of all the time of {operation_words(measure.name)} on {entry.label}, {listed(parts)}"
+    return f"{text}." if locked >= _MOST else f"{text}; the rest was queues and work. {_meanwhile(entry.system)}"
+
+
+def _own_locks(entry: Entry, share: float) -> str:
+    text = f"{min(share, 1):{'.1%' if share < _LITTLE else '.0%'}} was waiting for locks in its own transactions"
     if share < _LITTLE:
-        text = f"Locks are {share:.1%} of the waiting of {name} on {entry.label} (known: {waits.known})."
-    else:
-        holder, held = waits.behind(measure.name)[0]
-        text = (
-            f"Locks are {min(share, 1):.0%} of the waiting of {name} on {entry.label} ({duration(seconds)}, known: "
-            f"{waits.known}), {held / seconds:.0%} of it {behind(operation_words(holder))}."
-        )
-    return text if share >= _MOST else f"{text} {_client_backlog(entry)}{_meanwhile(entry.system)}"
-
-
-def _client_backlog(entry: Entry) -> str:
-    measure = entry.measure
-    share = measure.client_backlog_s / measure.waited_s if measure.waited_s else 0.0
-    return f"{share:.0%} was client backlog (their users were still in an earlier call). " if share >= _LITTLE else ""
+        return text
+    waits, name = entry.system.waits, entry.measure.name
+    seconds, (holder, held) = waits.of(name), waits.behind(name)[0]
+    return f"{text} ({duration(seconds)}), {held / seconds:.0%} of that {behind(operation_words(holder))}"
 
 
 def _meanwhile(storage: StorageFindings) -> str:
-    """Where requests mostly wait for something else, such as a queue: how many sessions waited for locks."""
+    """How many sessions waited for locks, of any operation: requests may mostly wait in a queue for such sessions."""
     pairs = storage.waits.seconds
     mean = sum(pairs.values()) / storage.judged_s if storage.judged_s else 0.0
     if mean < _LITTLE:
-        return "The rest was queues and work; hardly any session waited for a lock."
+        return "Hardly any session of the database waited for a lock."
     waiter, holder = max(pairs, key=lambda pair: pairs[pair])
     busy = storage.sessions.judged
-    at_work = digits(sum(busy.values()))
-    waiting_sessions = f"{digits(busy['lock'])} of {at_work} busy sessions" if busy else f"{digits(mean)} sessions"
+    sessions = f"{digits(busy['lock'])} of {digits(sum(busy.values()))} busy" if busy else digits(mean)
     return (
-        f"The rest was queues and work, while on average {waiting_sessions} waited for locks, "
-        f"most of all {operation_words(waiter)} {behind(operation_words(holder))}."
+        f"Of all operations together, on average {sessions} sessions of the database waited for locks, most of all "
+        f"{operation_words(waiter)} {behind(operation_words(holder))}."
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from loadtests.records.vocabulary import PUSHES
 from reports.findings.estimates import Bin, Estimate
 from reports.findings.study import Findings
-from reports.text.causes import cause_sentence, cause_words
+from reports.text.causes import cause_sentence, causes, waits_for_locks
 from reports.text.contract import Bullet, Story
 from reports.text.plain_names import ACCEPT, few, fit, operation_words
 from reports.text.ranking import Entry, Ranking, entries_of, hero_operation, known_figures, ranked
@@ -98,18 +98,17 @@ def slower(findings: Findings) -> Story | None:
     if found is None or len(found.entries) < 2 or found.uncertain:
         return None
     slow, fast = (found.of(entry) for entry in (found.slowest, found.fastest))
-    head = (
-        f"{found.slowest.label} makes {operation_words(found.operation)} wait: {found.figure} {plain(slow)}, "
-        f"{digits(slow.value / max(fast.value, 1))} times {possessive(found.fastest.label)} {plain(fast)}"
-    )
-    cause, between = cause_words(found.slowest, found.figure), _between(found)
+    head = f"{found.slowest.label} makes {operation_words(found.operation)} wait: {found.figure} {plain(slow)}"
+    ratio = f"{digits(slow.value / max(fast.value, 1))} times {possessive(found.fastest.label)} {plain(fast)}"
+    of_it, of_all = causes(found.slowest, found.figure)
+    between, lone = _between(found), f"{head}, {ratio}"
     bullets = (
         Bullet("why", cause_sentence(found.slowest, found.figure), "where-the-time-went"),
         _since_when(findings, found.entries),
         _next(found),
     )
-    because = f"; {cause}" if cause else ""
-    variants = (f"{head}{between}{because}", f"{head}{because}", f"{head}{between}", head)
+    lead, because = f"{head}, {of_it}; {ratio}" if of_it else lone, f"; {of_all}" if of_all else ""
+    variants = (f"{lead}{between}{because}", f"{lead}{because}", f"{lone}{between}", lone)
     return Story(_fitted(found, *variants), bullets, _hero(found))
 
 
@@ -130,8 +129,7 @@ def _between(found: Ranking) -> str:
 
 
 def _next(found: Ranking) -> Bullet:
-    locked = "queue" in cause_words(found.slowest, found.figure)
-    if locked:
+    if waits_for_locks(found.slowest, found.figure):
         text = f"Shorten the transactions that hold these locks, or choose {found.fastest.label}."
         return Bullet("next", text, "who-waited-for-whom")
     text = f"Compare where the time of {found.slowest.label} and of {found.fastest.label} went before a release."
@@ -160,14 +158,15 @@ def alone(findings: Findings) -> Story | None:
     if found is None:
         return None
     entry, name = found.slowest, operation_words(found.operation)
-    cause = cause_words(entry, found.figure)
+    of_it, of_all = causes(entry, found.figure)
+    cause = f", {of_it}" if of_it else f"; {of_all}" if of_all else ""
     head = f"On {entry.label}, {name} has a {found.figure} of {plain(found.of(entry))}"
     bullets = (
         Bullet("why", cause_sentence(entry, found.figure), "where-the-time-went"),
         _since_when(findings, found.entries),
         Bullet("next", _COMPARE, "figures"),
     )
-    return Story(_fitted(found, *([f"{head}; {cause}"] if cause else []), head), bullets, _hero(found))
+    return Story(_fitted(found, f"{head}{cause}", head), bullets, _hero(found))
 
 
 def _hero(found: Ranking) -> str:

@@ -1,7 +1,7 @@
 """The story of an outage: what stopped first, on which pods and after what; which pods followed; when it was over."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.data.contract import NO_HOLDER, UNNAMED
@@ -9,7 +9,7 @@ from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Bullet, Story
 from reports.text.errors import errors_of
 from reports.text.outage_course import Course, course_of, event_words, refused_connections
-from reports.text.plain_names import few, fit, operation_words
+from reports.text.plain_names import few, fit, operation_words, pods
 from reports.text.ranking import Entry
 from reports.text.sentence import locked_at, sentence, sentence_of
 from reports.text.wording import duration, listed, span
@@ -64,12 +64,13 @@ def outage(findings: Findings) -> Story | None:
     if not found:
         return None
     worst = max(found, key=lambda one: one.breached_s)
-    lead, brief = (f"{_beginning(findings, worst)} {_after(worst, brief)}" for brief in (False, True))
+    lead, brief = (f"{_beginning(findings, worst)}, {_after(worst, brief)}" for brief in (False, True))
     if len(findings.storages) > 1:
         lead, brief = (f"On {worst.storage.label}, {text}" for text in (lead, brief))
-    follow, end, over = _following(worst), _ending(worst), _short_ending(worst)
+    follow, names = _following(worst, pods), _following(worst, few)
+    end, over = _ending(worst), _short_ending(worst)
     phases = (
-        *((lead, follow, end), (lead, follow, over), (brief, follow, end), (brief, follow, over)),
+        *((lead, follow, end), (lead, follow, over), (brief, follow, end), (brief, follow, over), (brief, names, over)),
         *((lead, follow), (lead, end), (lead,), (brief,)),
     )
     variants = ("; ".join(part for part in parts if part) for parts in phases)
@@ -83,10 +84,10 @@ def outage(findings: Findings) -> Story | None:
 
 def _beginning(findings: Findings, found: Outage) -> str:
     model = found.model
-    pods, name = few(model.first), operation_words(model.sli)
+    where, name = pods(model.first), operation_words(model.sli)
     if model.sli == "connection.create" and _refused(found.storage, model.first):
-        return f"{pods} refused connections"
-    return f"{name} {'stopped' if _stopped(findings, found) else 'degraded'} on {pods}"
+        return f"{where} refused connections"
+    return f"{name} {'stopped' if _stopped(findings, found) else 'degraded'} on {where}"
 
 
 def _stopped(findings: Findings, found: Outage) -> bool:
@@ -106,8 +107,8 @@ def _stopped(findings: Findings, found: Outage) -> bool:
     return 2 * dead >= bins > 0
 
 
-def _refused(storage: StorageFindings, pods: Sequence[str]) -> bool:
-    measures = [storage.pods.get(pod, {}).get("connection.create") for pod in pods]
+def _refused(storage: StorageFindings, names: Sequence[str]) -> bool:
+    measures = [storage.pods.get(pod, {}).get("connection.create") for pod in names]
     return bool(measures) and all(m is not None and refused_connections(m.errors) for m in measures)
 
 
@@ -124,24 +125,24 @@ def _seconds(times: Sequence[float]) -> str:
     return span(f"{min(times):.0f} s", f"{max(times):.0f} s")
 
 
-def _following(found: Outage) -> str:
+def _following(found: Outage, named: Callable[[Iterable[str]], str]) -> str:
     later = found.later
     if not later:
         return ""
     firsts = [pod.spans[0].sli for pod in found.model.blast.pods if pod.pod in later and pod.spans]
     refused = set(firsts) == {"connection.create"} and _refused(found.storage, list(later))
     verb = "refused connections" if refused else "followed"
-    return f"{few(later)} {verb} {_seconds([s for times in later.values() for s in times])} later"
+    return f"{named(later)} {verb} {_seconds([s for times in later.values() for s in times])} later"
 
 
 def _ending(found: Outage) -> str:
     lasting = [course for course in found.courses if course.lasting]
     if lasting:
-        pods = few(dict.fromkeys(pod for course in lasting for pod in course.lasting))
+        names = pods(dict.fromkeys(pod for course in lasting for pod in course.lasting))
         where = "" if found.rounds == 1 else f" in {len(lasting)} of {found.rounds} rounds"
-        return f"{pods} did not recover{where}"
+        return f"{names} did not recover{where}"
     if unclear := dict.fromkeys(pod for course in found.courses for pod in course.unclear):
-        return f"whether {few(unclear)} recovered is unknown"
+        return f"the load ended before it was known whether {pods(unclear)} recovered"
     times, remedy = [course.calm_s for course in found.agreeing], found.model.remedy
     after = f"after {event_words(remedy)}" if remedy is not None else "later"
     return f"calm again {_seconds(times)} {after}"
@@ -151,7 +152,7 @@ def _short_ending(found: Outage) -> str:
     if any(course.lasting for course in found.courses):
         return "not over at the end"
     if any(course.unclear for course in found.courses):
-        return "its end is unknown"
+        return "the load ended before recovery was certain"
     remedy = found.model.remedy
     return f"calm after {event_words(remedy, brief=True)}" if remedy is not None else "calm again"
 
@@ -187,11 +188,11 @@ def _locks(found: Outage) -> str:
 def _next(found: Outage) -> str:
     lasting = {pod for course in found.courses for pod in course.lasting}
     if lasting:
-        return f"Find out why {few(sorted(lasting))} did not recover: nothing in this timeline ended it for them."
+        return f"Find out why {pods(sorted(lasting))} did not recover: nothing in this timeline ended it for them."
     event, remedy = found.model.event, found.model.remedy
     if event is None:
         return "Lower the load or enlarge the system until no pod breaches its SLOs, then repeat."
-    what = f"{event_words(event)} stops {operation_words(found.model.sli)} on {few(found.model.first)}"
+    what = f"{event_words(event)} stops {operation_words(found.model.sli)} on {pods(found.model.first)}"
     if event.do == "hold":
         what = "a transaction may hold its locks for so long"
     ended = f"; {event_words(remedy)} came before the end of it" if remedy is not None else ""
@@ -202,16 +203,11 @@ def radius(findings: Findings) -> str:
     """Which pods breached their SLOs, when, and after which action, summed up over rounds. Empty with single pods."""
     several = len(findings.storages) > 1
     sentences = [
-        f"On {storage.label}, {text}" if several else _capital(text)
+        f"On {storage.label}, {text}" if several else f"{text[0].upper()}{text[1:]}"
         for storage in findings.storages
         if (text := _radius(storage))
     ]
     return " ".join(sentences)
-
-
-def _capital(text: str) -> str:
-    """Names of pods stay as they are."""
-    return f"{text[0].upper()}{text[1:]}" if text.startswith("in ") else text
 
 
 def _radius(storage: StorageFindings) -> str:
@@ -221,7 +217,7 @@ def _radius(storage: StorageFindings) -> str:
     if found is None:
         quiet = dict.fromkeys(pod.pod for blast in storage.blasts for pod in blast.pods if not pod.unknown)
         unknown = dict.fromkeys(pod.pod for blast in storage.blasts for pod in blast.pods if pod.unknown)
-        parts = [f"{few(quiet)} breached no SLO"] if quiet else []
+        parts = [f"{pods(quiet)} breached no SLO"] if quiet else []
         parts += [_unknown(unknown)] if unknown else []
         return f"{'; '.join(parts)}."
     return f"{'; '.join(_course(found))}."
@@ -230,7 +226,8 @@ def _radius(storage: StorageFindings) -> str:
 def _course(found: Outage) -> list[str]:
     first = " first" if found.later else ""
     at = f" at {_seconds([course.span.begin_s for course in found.agreeing])}" if found.model.event is not None else ""
-    begin = f"{few(found.model.first)} breached an SLO{first} ({operation_words(found.model.sli)}){at}, {_after(found)}"
+    name = operation_words(found.model.sli)
+    begin = f"{pods(found.model.first)} breached an SLO{first} ({name}){at}, {_after(found)}"
     if found.rounds > 1:
         begin = f"in {len(found.agreeing)} of {found.rounds} rounds {begin}"
     by_times: dict[str, list[str]] = {}
@@ -238,22 +235,22 @@ def _course(found: Outage) -> list[str]:
         own = found.model.own_event(pod) if pod in found.model.later else None
         after = f", after {event_words(own)}" if own is not None else ""
         by_times.setdefault(f"{_seconds(times)} later{after}", []).append(pod)
-    parts = [begin, *(f"{few(pods)} followed {times}" for times, pods in by_times.items())]
+    parts = [begin, *(f"{pods(names)} followed {times}" for times, names in by_times.items())]
     parts += [_otherwise(found)] if len(found.agreeing) < found.rounds else []
     parts.append(_ending(found))
     unbreached = [pod for pod in found.model.unbreached if all(pod in course.unbreached for course in found.courses)]
     unknown = dict.fromkeys(pod for course in found.courses for pod in course.unknown)
-    parts += [f"{few(unbreached)} had no breach"] if unbreached else []
+    parts += [f"{pods(unbreached)} had no breach"] if unbreached else []
     return [*parts, *([_unknown(unknown)] if unknown else [])]
 
 
 def _otherwise(found: Outage) -> str:
     """The rounds that went another way."""
-    others = Counter(few(course.first) for course in found.courses if course.first != found.model.first)
-    words = [f"{pods} first in {count}" for pods, count in others.items()]
+    others = Counter(pods(course.first) for course in found.courses if course.first != found.model.first)
+    words = [f"{names} first in {count}" for names, count in others.items()]
     without = found.rounds - len(found.courses)
     return listed([*words, *([f"no breach in {without}"] if without else [])])
 
 
-def _unknown(pods: Sequence[str] | dict[str, None]) -> str:
-    return f"{few(pods)}: unknown, because too little was observed"
+def _unknown(names: Sequence[str] | dict[str, None]) -> str:
+    return f"{pods(names)}: unknown, because too little was observed"

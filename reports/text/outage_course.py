@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.data.contract import TimelineEvent
 from reports.findings.slis import BREACH_RULE, Blast, PodBlast, Span
-from reports.text.plain_names import ACCEPT, cut, few
+from reports.text.plain_names import ACCEPT, cut, pods
 
 _TOGETHER_S = 2.0
 """Breaches that begin within this time of the first one belong to it."""
@@ -118,7 +118,7 @@ _SIDES = {
 
 def event_words(event: TimelineEvent, brief: bool = False) -> str:
     """An action in a few words; one without such words as it is, quoted and cut or, if `brief`, by its number."""
-    subject = few(event.pods) if event.pods else cut(event.subject, 24)
+    subject = pods(event.pods) if event.pods else cut(event.subject, 24)
     words = {
         "hold": "the stuck transaction",
         "kill": f"the kill of {subject}",

@@ -47,6 +47,17 @@ def few(names: Iterable[str], most: int = 4) -> str:
     return listed(words if len(words) <= most else [*words[: most - 1], f"{len(words) - most + 1} others"])
 
 
+def pods(names: Iterable[str]) -> str:
+    """`pod 18`, or `pods 17, 19 and canary`: many names are numbers, which need the noun."""
+    words = list(names)
+    return f"pod{'s' if len(words) > 1 else ''} {few(words)}"
+
+
+def pod_label(name: str) -> str:
+    """The name of a pod where nothing says that it is one: `pod 18`, `canary`."""
+    return f"pod {name}" if name.isdecimal() else name
+
+
 def fit(*variants: str) -> str:
     """The first variant of a headline that is short enough, as a sentence; else the last one, cut."""
     lines = [one_line(variant) for variant in variants]
@@ -63,8 +74,9 @@ def sentence(text: str) -> str:
 
 
 def capital(text: str) -> str:
-    """An operation with a capital, as at the beginning of a sentence; labels stay as they are."""
-    return f"{text[:1].upper()}{text[1:]}" if text.startswith(tuple(OPERATION_WORDS.values())) else text
+    """An operation or a pod with a capital, as at the beginning of a sentence; labels stay as they are."""
+    words = (*OPERATION_WORDS.values(), "pod ", "pods ")
+    return f"{text[:1].upper()}{text[1:]}" if text.startswith(words) else text
 
 
 _NAMES = {FROM_CAUSE: "event.deliver from its cause", FROM_STAMP: "event.deliver from the stamp"}

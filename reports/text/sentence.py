@@ -1,10 +1,11 @@
-"""Attribution as a sentence: "Of the 412 ms that p99 of subscription.create took …, 338 ms was a queue …"."""
+"""Attribution as a sentence: "Of the 412 ms that p99 of subscribing took on postgres, 338 ms was a queue …"."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from reports.findings.causes import CLIENT_BACKLOG, CauseFindings, Pair, Split
+from reports.findings.pooling import summed_by
 from reports.findings.study import StorageFindings
 from reports.text.phrases import behind, database_words, lock_of, queue
 from reports.text.plain_names import operation_words
@@ -18,8 +19,12 @@ _MATTERS = 0.1
 """Share of a figure below which a cause is left out, except the largest one."""
 _ONE = 0.8
 """Share of the lock time from which on one holder and object stand for all of it."""
+_SEEN = 0.01
+"""Share below which a part is left out of a sum."""
 _SAME = 1.05
 """Bounds this near to a figure are left out."""
+
+K = TypeVar("K")
 
 _WORDS = {
     CLIENT_BACKLOG: "was client backlog (its user was still in an earlier call)",
@@ -28,7 +33,7 @@ _WORDS = {
     "pod": "was the pod's own work",
     "rest": "was the network and the pod's socket",
 }
-_FELT = {
+_PLACES = {
     "lock": "in its own transactions",
     CLIENT_BACKLOG: "in its user's earlier calls",
     "session": "while it waited for a session of the pool",
@@ -95,30 +100,44 @@ def figures_of(causes: CauseFindings) -> list[SplitFigure]:
 
 
 def figure_sentence(storage: StorageFindings, figure: SplitFigure) -> str:
+    """Its causes, which are parts of the figure; then, as a part of the lock time, its largest holder or lock."""
     split = figure.split
     or_more = " or more" if split.at_least else ""
     name = "the mean" if figure.name == "mean" else figure.name
-    parts = list(_parts(storage, figure))
+    parts = [_queue(figure)] if figure.locked else list(_parts(storage, split))
     known = f" ({_known(storage)})" if figure.lock_ns >= _MATTERS * split.value_ns or not figure.lock_ns else ""
-    took = f"{duration(split.value_ns / 1e9)}{or_more}"
+    took = f"{_time(split.value_ns)}{or_more}"
     operation = operation_words(figure.operation)
-    return f"Of the {took} that {name} of {operation} took on {storage.label}, {listed(parts)}{known}."
+    text = f"Of the {took} that {name} of {operation} took on {storage.label}, {listed(parts)}{known}."
+    return f"{text}{_largest_part(split, _locks_stated(figure))}"
 
 
-def _parts(storage: StorageFindings, figure: SplitFigure) -> Iterator[str]:
-    """The causes that matter, the largest first; a lock that matters before all others."""
+def _locks_stated(figure: SplitFigure) -> Mapping[Pair, float]:
+    """All lock-related time, where it is the cause; its own lock waits, where they are one cause of several."""
     split = figure.split
     if figure.locked:
-        yield _queue(figure)
-        return
+        return split.locked
+    return split.locks if split.parts["lock"] >= _MATTERS * split.value_ns else {}
+
+
+def _parts(storage: StorageFindings, split: Split) -> Iterator[str]:
+    """The causes that matter, the largest first, and what is left of the figure."""
     ranked = sorted(split.parts, key=lambda cause: -split.parts[cause])
-    for place, cause in enumerate(ranked):
-        if place and split.parts[cause] < _MATTERS * split.value_ns:
-            continue
-        if cause == "lock":
-            yield _behind_all(split, split.locks)
-        else:
-            yield f"{duration(split.parts[cause] / 1e9)} {_words(storage, cause, split.parts[cause])}"
+    shown = [cause for place, cause in enumerate(ranked) if not place or _matters(split, split.parts[cause])]
+    for cause in shown:
+        ns = split.parts[cause]
+        yield _locked(split, split.locks) if cause == "lock" else f"{_time(ns)} {_words(storage, cause, ns)}"
+    left = split.value_ns - sum(split.parts[cause] for cause in shown)
+    if left >= _SEEN * split.value_ns:
+        yield f"{_time(left)} had other causes"
+
+
+def _matters(split: Split, ns: float) -> bool:
+    return ns >= _MATTERS * split.value_ns
+
+
+def _time(ns: float) -> str:
+    return duration(ns / 1e9)
 
 
 def _words(storage: StorageFindings, cause: str, part_ns: float) -> str:
@@ -130,55 +149,64 @@ def _words(storage: StorageFindings, cause: str, part_ns: float) -> str:
 
 def _queue(figure: SplitFigure) -> str:
     """The lock queue, and where its time was spent, unless that was in its own transactions alone."""
-    split = figure.split
-    whole = _behind_all(split, split.locked)
-    felt = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
-    where = [
-        f"{duration(ns / 1e9)} {_FELT[cause]}"
-        for cause, ns in sorted(felt.items(), key=lambda one: -one[1])
-        if ns >= _MATTERS * figure.lock_ns
-    ]
-    alone = where and felt["lock"] >= (1 - _MATTERS) * figure.lock_ns
-    return whole if alone or not where else f"{whole}: {listed(where)}"
+    split, whole = figure.split, _locked(figure.split, figure.split.locked)
+    spent = {"lock": split.parts["lock"], **{cause: sum(pairs.values()) for cause, pairs in split.through.items()}}
+    ranked = sorted(spent, key=lambda cause: -spent[cause])
+    where = [cause for cause in ranked if spent[cause] >= _SEEN * figure.lock_ns]
+    if len(where) > 1:
+        return f"{whole}: {listed([f'{_time(spent[cause])} {_PLACES[cause]}' for cause in where])}"
+    return f"{whole}, all of it {_PLACES[where[0]]}" if where and where[0] != "lock" else whole
 
 
-def _behind_all(split: Split, locks: Mapping[Pair, float]) -> str:
-    """`locks` are its own lock waits, or all lock-related time."""
-    lock_ns = max(sum(locks.values()), split.parts["lock"])
-    about = "about " if _rough(split) else ""
-    bounds = _bounds(split) if about and lock_ns <= split.parts["lock"] * _SAME else ""
-    whole = f"{about}{duration(lock_ns / 1e9)}{bounds}"
-    if not locks:
-        return f"{whole} was spent waiting for locks"
-    (holder, on), most = max(locks.items(), key=lambda pair: pair[1])
-    if most >= _ONE * lock_ns:
-        return f"{whole} was {queue(operation_words(holder), on)}"
-    (one_lock, _), holders = _largest(locks, 1), _largest(locks, 0)
-    if sum(ns for (_, on), ns in locks.items() if on == one_lock) >= _ONE * lock_ns:
-        holder_part = f"{about}{duration(holders[1] / 1e9)} of it {behind(operation_words(holders[0]))}"
-        return f"{whole} was a queue on {lock_of(one_lock)}, {holder_part}"
-    longest = f"{about}{duration(most / 1e9)} of it in {queue(operation_words(holder), on)}"
-    return f"{whole} was spent waiting for locks, {longest}"
+def _locked(split: Split, locks: Mapping[Pair, float]) -> str:
+    """Lock time with its holder and lock, or with the lock alone, where one of them stands for nearly all of it.
+    `locks` are its own lock waits, or all lock-related time."""
+    lock_ns = _lock_ns(split, locks)
+    bounds = _bounds(split) if lock_ns <= split.parts["lock"] * _SAME else ""
+    whole = f"{_about(split)}{_time(lock_ns)}{bounds}"
+    pair, lock = _one(locks, lock_ns), _one(summed_by(locks, 1), lock_ns)
+    if pair is not None:
+        return f"{whole} was {queue(operation_words(pair[0]), pair[1])}"
+    return f"{whole} was {'spent waiting for locks' if lock is None else f'a queue on {lock_of(lock)}'}"
 
 
-def _largest(locks: Mapping[Pair, float], place: int) -> tuple[str, float]:
-    """The holder (0) or the object (1) with most time, and that time."""
-    totals: dict[str, float] = defaultdict(float)
-    for pair, ns in locks.items():
-        totals[pair[place]] += ns
-    return max(totals.items(), key=lambda one: one[1])
+def _largest_part(split: Split, locks: Mapping[Pair, float]) -> str:
+    """A sentence about the largest holder of one lock, or the largest queue of several; empty where one is all."""
+    lock_ns, holders = _lock_ns(split, locks), summed_by(locks, 0)
+    if not locks or _one(locks, lock_ns) is not None:
+        return ""
+    if _one(summed_by(locks, 1), lock_ns) is None:
+        holder, on = pair = _largest(locks)
+        ns, words = locks[pair], queue(operation_words(holder), on)
+    else:
+        holder = _largest(holders)
+        ns, words = holders[holder], behind(operation_words(holder))
+    part = f"{_about(split)}{_time(ns)} of these {_time(lock_ns)}"
+    return f" {part[0].upper()}{part[1:]}, the largest part, was {words}."
 
 
-def _rough(split: Split) -> bool:
-    """Whether the interval of the sampled lock time is wide enough to be stated."""
-    return split.bounds is not None and split.bounds[1] > _SAME * split.parts["lock"]
+def _lock_ns(split: Split, locks: Mapping[Pair, float]) -> float:
+    return max(sum(locks.values()), split.parts["lock"])
+
+
+def _one(times: Mapping[K, float], whole: float) -> K | None:
+    """The key that stands for nearly all of the time."""
+    return next((key for key, ns in times.items() if ns >= _ONE * whole), None)
+
+
+def _largest(times: Mapping[K, float]) -> K:
+    return max(times, key=lambda key: times[key])
+
+
+def _about(split: Split) -> str:
+    return "about " if _bounds(split) else ""
 
 
 def _bounds(split: Split) -> str:
-    if split.bounds is None:
+    """The interval of the sampled lock time, where it is wide enough to be stated."""
+    if split.bounds is None or split.bounds[1] <= _SAME * split.parts["lock"]:
         return ""
-    low, high = split.bounds
-    return f" ({duration(low / 1e9)} … {duration(high / 1e9)})"
+    return f" ({_time(split.bounds[0])} … {_time(split.bounds[1])})"
 
 
 def _known(storage: StorageFindings) -> str:

@@ -69,7 +69,8 @@ def test_sentence_names_holder_and_lock(tmp_path):
     storage = study_of(tmp_path, *accepts())
     assert sentence(storage) == (
         "Of the 92 ms that p99 of Accept chat took on postgres, 64 ms was a queue behind subscribing on a row "
-        "of accounts (lock waits known: event)."
+        "of accounts: 60 ms in its own transactions and 3.7 ms while it waited for a session of the pool (lock waits "
+        "known: event)."
     )
 
 
@@ -77,8 +78,8 @@ def test_sentence_names_causes_other_than_locks(tmp_path):
     storage = study_of(tmp_path, *accepts(wait_ms=0))
     assert sentence(storage) == (
         "Of the 32 ms that p99 of Accept chat took on postgres, 10 ms was spent waiting for a free session of the "
-        "pod's pool, 10 ms was database work, 5.0 ms was client backlog (its user was still in an earlier call) and "
-        "5.0 ms was the network and the pod's socket (lock waits known: sampled)."
+        "pod's pool, 10 ms was database work, 5.0 ms was client backlog (its user was still in an earlier call), "
+        "5.0 ms was the network and the pod's socket and 2.0 ms had other causes (lock waits known: sampled)."
     )
 
 
@@ -245,7 +246,7 @@ def test_client_backlog_includes_locks_of_earlier_calls(tmp_path, monkeypatch, o
         split = storage.causes.splits[ACCEPT][figure]
         assert parts_ms(split)["held back"] == 50
         assert split.through["held back"] == {(CREATE, "row of accounts"): pytest.approx(44 * MS)}
-    assert "44 ms was a queue behind subscribing on a row of accounts: 44 ms in its user's earlier calls" in (
+    assert "44 ms was a queue behind subscribing on a row of accounts, all of it in its user's earlier calls" in (
         sentence_of(storage, ACCEPT, "p50")
     )
 

@@ -49,8 +49,8 @@ def test_lock_queue_and_its_holder_are_the_cause(tmp_path):
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=waits)
     write_run(tmp_path, "02-memory", operations=accepts(0.02, 400))
     assert head(tmp_path) == (
-        "postgres makes Accept chat wait: p99 371 ms, 10 times memory's 37 ms; 100% is a lock queue behind sending a "
-        "message."
+        "postgres makes Accept chat wait: p99 371 ms, 10 times memory's 37 ms; 100% of its time is a lock queue behind "
+        "sending a message."
     )
     assert bullets(tmp_path)["next"] == "Shorten the transactions that hold these locks, or choose memory."
 
@@ -215,8 +215,8 @@ def test_failing_connections_come_before_fast_accepts(tmp_path):
     write_run(tmp_path, "01-sqlite", operations=accepts(0.02, 400) + accepts(0.02, 100, "connection.create") + refused)
     assert head(tmp_path) == "On sqlite, 50% of connecting failed; those that succeeded have a p99 of 37 ms."
     assert bullets(tmp_path) == {
-        "why": "sqlite: connection refused 100. Locks are 0.0% of the waiting of connecting on sqlite (known: sampled). "
-        "The rest was queues and work; hardly any session waited for a lock.",
+        "why": "sqlite: connection refused 100. Of all the time of connecting on sqlite, 0.0% was waiting for locks in its own "
+        "transactions (known: sampled); the rest was queues and work. Hardly any session of the database waited for a lock.",
         "since when": "100 of 200 on sqlite; since stage steady, which began at 5 s.",
         "next": "Find the cause of the failures on sqlite before comparing latencies: percentiles exclude failures.",
     }
@@ -248,15 +248,20 @@ def test_unobserved_waits_are_not_called_lock_free(tmp_path):
 def test_accepts_queued_behind_waiters_name_these(tmp_path):
     waits = [lock_wait(6.0 + i / NS, 5.0, wait=i, waiter_operation="message.send") for i in range(8)]
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables={"lock_waits": waits})
-    assert why(tmp_path).startswith("Locks are 0.0% of the waiting of Accept chat on postgres (known: event).")
-    assert "on average 4.0 sessions waited for locks, most of all sending a message behind" in why(tmp_path)
+    assert why(tmp_path) == (
+        "Of all the time of Accept chat on postgres, 0.0% was waiting for locks in its own transactions (known: event); the rest "
+        "was queues and work. Of all operations together, on average 4.0 sessions of the database waited for locks, most of all "
+        "sending a message behind sending a message."
+    )
 
 
 def test_reason_states_client_backlog(tmp_path):
     late = [Op("chat.accept", planned_s=6.0, response_s=0.2, lag_s=0.15) for _ in range(400)]
     waits = [lock_wait(6.0, 5.0, waiter_operation="message.send")]
     write_run(tmp_path, "01-postgres", operations=late, tables={"lock_waits": waits})
-    assert "75% was client backlog (their users were still in an earlier call)." in why(tmp_path)
+    assert "and 75% was client backlog (its user was still in an earlier call); the rest was queues and work." in why(
+        tmp_path
+    )
 
 
 def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
@@ -266,7 +271,7 @@ def test_sessions_that_wait_are_set_against_all_that_are_busy(tmp_path):
     waits = [lock_wait(6.0 + i / NS, 5.0, wait=i, waiter_operation="message.send") for i in range(8)]
     tables = {"lock_waits": waits, "ticks": ticks, "sessions": sessions}
     write_run(tmp_path, "01-postgres", operations=accepts(0.2, 400), tables=tables)
-    assert "on average 4.0 of 5.0 busy sessions waited for locks" in why(tmp_path)
+    assert "on average 4.0 of 5.0 busy sessions of the database waited for locks" in why(tmp_path)
 
 
 def test_differing_durability_uses_labels(tmp_path):

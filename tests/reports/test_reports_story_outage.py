@@ -38,12 +38,12 @@ def test_outage_has_beginning_spread_and_end(tmp_path):
     write_round(tmp_path, 1, traffic({"17": (7, 11), "18": (7, 11), "19": (10, 12)}), timeline=(HOLD, rollback))
     found = story_of(tmp_path)
     assert found.headline == (
-        "Accept chat stopped on 17 and 18 1 s after the stuck transaction; 19 followed 3 s later; calm again 3 s after "
+        "Accept chat stopped on pods 17 and 18, 1 s after the stuck transaction; pod 19 followed 3 s later; calm after "
         "the rollback."
     )
     assert found.hero == "blast-radius"
     assert found.radius == (
-        "17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed 3 s later, after the "
+        "Pods 17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; pod 19 followed 3 s later, after the "
         "rollback; calm again 3 s after the rollback."
     )
 
@@ -52,7 +52,7 @@ def test_refused_connections_are_named(tmp_path):
     refused = {"outcome": "fail", "error": "connect_refused", "operation": "connection.create"}
     write_round(tmp_path, 1, traffic({"17": (7, 11)}), traffic({"19": (10, 12)}, **refused))
     assert story_of(tmp_path).headline == (
-        "Accept chat stopped on 17 1 s after the stuck transaction; 19 refused connections 3 s later; calm again 5 s "
+        "Accept chat stopped on pod 17, 1 s after the stuck transaction; pod 19 refused connections 3 s later; calm again 5 s "
         "later."
     )
 
@@ -61,8 +61,8 @@ def test_pod_that_an_action_hit_is_not_blamed_on_the_first(tmp_path):
     kill = action(10.0, "pod 19 killed", do="kill", pods=["19"])
     write_round(tmp_path, 1, traffic({"17": (7, 12), "19": (10, 13)}), timeline=(HOLD, kill))
     assert story_of(tmp_path).radius == (
-        "17 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed 3 s later, after the kill "
-        "of 19; calm again 6 s later; 18 had no breach."
+        "Pod 17 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; pod 19 followed 3 s later, after the "
+        "kill of pod 19; calm again 6 s later; pod 18 had no breach."
     )
 
 
@@ -83,11 +83,11 @@ def test_rounds_are_summed_up(tmp_path):
         write_round(tmp_path, number, traffic({"17": (7, 9), "18": (7, 9), "19": (later, end)}, until_s=15.9))
     found = story_of(tmp_path)
     assert found.headline == (
-        "Accept chat stopped on 17 and 18 1 s after the stuck transaction; 19 followed 3–5 s later; calm again 5–7 s "
+        "Accept chat stopped on pods 17 and 18, 1 s after the stuck transaction; pod 19 followed 3–5 s later; calm again 5–7 s "
         "later."
     )
     assert found.radius == (
-        "In 3 of 3 rounds 17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; 19 followed "
+        "In 3 of 3 rounds pods 17 and 18 breached an SLO first (Accept chat) at 7 s, 1 s after the stuck transaction; pod 19 followed "
         "3–5 s later; calm again 5–7 s later."
     )
 
@@ -98,17 +98,17 @@ def test_rounds_that_went_another_way_are_counted(tmp_path):
     write_round(tmp_path, 3, traffic({"19": (8, 11)}))
     write_round(tmp_path, 4, traffic())
     assert story_of(tmp_path).radius == (
-        "In 2 of 4 rounds 17 breached an SLO (Accept chat) at 7 s, 1 s after the stuck transaction; 19 first in 1 and no breach "
-        "in 1; calm again 4 s later; 18 had no breach."
+        "In 2 of 4 rounds pod 17 breached an SLO (Accept chat) at 7 s, 1 s after the stuck transaction; pod 19 first in 1 and no breach "
+        "in 1; calm again 4 s later; pod 18 had no breach."
     )
 
 
 def test_pod_that_does_not_recover_is_named(tmp_path):
     write_round(tmp_path, 1, traffic({"17": (7, 16)}, until_s=15.9))
     found = story_of(tmp_path)
-    assert found.headline == "Accept chat stopped on 17 1 s after the stuck transaction; 17 did not recover."
+    assert found.headline == "Accept chat stopped on pod 17, 1 s after the stuck transaction; pod 17 did not recover."
     assert {b.label: b.text for b in found.bullets}["next"] == (
-        "Find out why 17 did not recover: nothing in this timeline ended it for them."
+        "Find out why pod 17 did not recover: nothing in this timeline ended it for them."
     )
 
 
@@ -117,13 +117,13 @@ def test_recovery_that_was_not_observed_is_unknown(tmp_path):
     write_round(tmp_path, 1, traffic({"17": (7, 14)}, until_s=14.0), good)
     found = story_of(tmp_path)
     assert found.headline == (
-        "Accept chat stopped on 17 right after the stuck transaction; whether 17 recovered is unknown."
+        "Accept chat stopped on pod 17, right after the stuck transaction; the load ended before it was known whether pod 17 recovered."
     )
 
 
 def test_breach_without_actions_is_timed_from_the_load(tmp_path):
     write_round(tmp_path, 1, traffic({"18": (8, 10)}), timeline=())
-    assert story_of(tmp_path).headline == "Accept chat stopped on 18 8 s into the load; calm again 2 s later."
+    assert story_of(tmp_path).headline == "Accept chat stopped on pod 18, 8 s into the load; calm again 2 s later."
 
 
 def test_outage_among_systems_names_its_system(tmp_path):
@@ -131,11 +131,11 @@ def test_outage_among_systems_names_its_system(tmp_path):
     write_run(tmp_path, "02-memory", operations=list(traffic()), pods=PODS)
     found = story_of(tmp_path)
     assert found.headline == (
-        "On postgres, Accept chat stopped on 18 2 s after the stuck transaction; calm again 2 s later."
+        "On postgres, Accept chat stopped on pod 18, 2 s after the stuck transaction; calm again 2 s later."
     )
     assert found.radius == (
-        "On postgres, 18 breached an SLO (Accept chat) at 8 s, 2 s after the stuck transaction; calm again 2 s later; 17 and 19 "
-        "had no breach. On memory, 17, 18 and 19 breached no SLO."
+        "On postgres, pod 18 breached an SLO (Accept chat) at 8 s, 2 s after the stuck transaction; calm again 2 s later; pods 17 and 19 "
+        "had no breach. On memory, pods 17, 18 and 19 breached no SLO."
     )
 
 
@@ -144,7 +144,7 @@ def test_outage_of_five_pods_is_one_sentence(tmp_path):
     write_outage(tmp_path, "02-dual-postgres-mariadb", seed=9, round=2)
     found = story_of(tmp_path)
     assert found.headline == (
-        "Accept chat degraded on 17 and 18 3 s after action 2; canary and 19 refused connections 6 s later; "
+        "Accept chat degraded on pods 17 and 18, 3 s after action 2; canary and 19 refused connections 6 s later; "
         "calm after action 6."
     )
     assert len(found.headline.split()) <= 25
@@ -177,4 +177,6 @@ def test_migration_without_a_breach_went_through(tmp_path):
 def test_action_without_words_is_quoted_and_cut(tmp_path):
     run = action(6.0, f"{'x' * 200}\n<script>", do="run", pods=["17"])
     write_round(tmp_path, 1, traffic({"17": (8, 10)}), timeline=(run,))
-    assert story_of(tmp_path).headline == (f"Accept chat stopped on 17 2 s after “{'x' * 39}…”; calm again 2 s later.")
+    assert story_of(tmp_path).headline == (
+        f"Accept chat stopped on pod 17, 2 s after “{'x' * 39}…”; calm again 2 s later."
+    )
