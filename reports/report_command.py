@@ -29,7 +29,7 @@ from reports.data.runs import NotAStudyError, read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import markdown, summary
 from reports.findings.study import Findings
-from reports.gate.inputs.reading import read_evidence, study_storages
+from reports.gate.inputs.reading import read_evidence, study_storages, with_pods
 from reports.gate.judging.judge import judge
 from reports.gate.judging.verdicts import Judgement
 from reports.gate.slo.objectives import Objectives, load_objectives
@@ -84,7 +84,7 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     found = differences(runs)
     if found:
         raise ReportError(EX_USAGE, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
-    judged = None if asked is None else (_judge(study, asked), asked)
+    judged = None if asked is None else _judge(study, asked)
     findings = find(study.resolve().name, runs, _limits_s(asked), asked.source if asked else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
@@ -141,9 +141,11 @@ def _limits_s(asked: Objectives | None) -> dict[str, float]:
     return {operation: within_s for within_s, operation in sorted(named, reverse=True)}
 
 
-def _judge(study: Path, objectives: Objectives) -> Judgement:
-    """The judgement that loadtests-gate makes."""
-    return judge(objectives, read_evidence(study_storages(study), objectives.objectives))
+def _judge(study: Path, objectives: Objectives) -> tuple[Judgement, Objectives]:
+    """The judgement that loadtests-gate makes, and the objectives by pod."""
+    storages = study_storages(study)
+    objectives = with_pods(objectives, storages)
+    return judge(objectives, read_evidence(storages, objectives.objectives)), objectives
 
 
 def _write(findings: Findings, judged: tuple[Judgement, Objectives] | None, into: Path) -> None:

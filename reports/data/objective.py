@@ -1,6 +1,7 @@
 """What objectives ask for: the share of an operation's attempts that are to be good, and when alerts fire."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 DEFAULT_MARGIN = 0.1
 DAY_S = 86_400.0
@@ -42,6 +43,8 @@ class Objective:
     margin: float = DEFAULT_MARGIN
     """By how much of the error budget, 1 - `target`, a candidate may be worse than its baseline."""
     pod: str | None = None
+    of_all_pods: str = ""
+    """With `pod`: the name of the objective over all pods."""
     by_pod: bool = False
     """Whether each pod of a run with several pods is judged by itself, too."""
     window_s: float = DEFAULT_WINDOW_S
@@ -55,7 +58,24 @@ class Objective:
 
     def __str__(self) -> str:
         within = "without failure" if self.within_s is None else f"within {self.within_s * 1000:g} ms"
-        return f"{self.operation} {within}" + (f" on pod {self.pod}" if self.pod is not None else "")
+        return f"{self.operation} {within}" + (f" on {pod_words(self.pod)}" if self.pod is not None else "")
+
+
+def pod_words(pod: str) -> str:
+    """`pod 17`, and `pod-1` as it is."""
+    return pod if pod.startswith("pod") else f"pod {pod}"
+
+
+def of_pods(objectives: Sequence[Objective], pods: Iterable[str]) -> tuple[Objective, ...]:
+    """The objectives, each that is also judged by pod followed by one for each of these pods."""
+    return tuple(one for objective in objectives for one in _with_pods(objective, tuple(pods)))
+
+
+def _with_pods(objective: Objective, pods: Iterable[str]) -> Iterator[Objective]:
+    yield objective
+    for pod in pods if objective.by_pod else ():
+        name, title = (f"{text} on {pod_words(pod)}" for text in (objective.name, objective.title))
+        yield replace(objective, name=name, title=title, pod=pod, of_all_pods=objective.name)
 
 
 @dataclass(frozen=True)

@@ -36,12 +36,13 @@ def read_run(directory: RunDirectory) -> StudyRun:
     storage = storages_by_run({directory: requested_storage(manifest)})[directory]
     timeline = table(directory, "timeline").to_pylist()
     happened = stages(timeline, manifest, end or {})
-    pods = _pods(directory, manifest)
+    pods = pods_of(directory, manifest)
     happenings = happened, events(timeline), pods
     return StudyRun(directory, storage, manifest, end, ledger, *happenings, calibration, tuple(problems))
 
 
-def _pods(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def pods_of(directory: RunDirectory, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """As in the manifest, followed by those that only the operations name. Raises UnreadableError."""
     target = (manifest.get("target") or {}).get("pods") or ()
     names = [str(pod.get("name")) for pod in target]
     for path in directory.table_files("operations"):

@@ -14,7 +14,7 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import secure
-from reports.gate.inputs.reading import read_evidence, state, study_storages
+from reports.gate.inputs.reading import read_evidence, state, study_storages, with_pods
 from reports.gate.judging.judge import judge
 from reports.gate.judging.verdicts import EXIT_CODES, Comparison
 from reports.gate.outputs.as_json import as_document
@@ -81,6 +81,7 @@ def _gate(options: argparse.Namespace) -> int:
         objectives = _objectives(lambda: objectives_of(runs))
     comparison = _comparison(options, storages)
     chosen = storages if comparison is None else {s: storages[s] for s in vars(comparison).values()}
+    objectives = with_pods(objectives, chosen)
     before = state(options.study)
     judgement = judge(objectives, read_evidence(chosen, objectives.objectives), comparison)
     _refuse_changed(options.study, before)

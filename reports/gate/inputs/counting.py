@@ -134,10 +134,10 @@ def count_batches(
     rows = 0
     for batch in batches:
         rows += batch.num_rows
-        operations = {o.operation for o in objectives}
-        judged = {operation: _attempts(batch, operation, windows, excuses) for operation in operations}
+        asked = {(o.operation, o.pod) for o in objectives}
+        judged = {each: _attempts(batch, *each, windows, excuses) for each in asked}
         for objective in objectives:
-            attempts, planned_ns = judged[objective.operation]
+            attempts, planned_ns = judged[objective.operation, objective.pod]
             counts[objective.name] += count(attempts, objective.within_s)
             _merge(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
     ordered = {name: tuple(found[begin] for begin in sorted(found)) for name, found in blocks.items()}
@@ -150,15 +150,17 @@ def _merge(blocks: dict[int, BlockCount], more: Mapping[int, BlockCount]) -> Non
 
 
 def _attempts(
-    batch: pa.RecordBatch, operation: str, windows: Sequence[Window], excuses: Excuses
+    batch: pa.RecordBatch, operation: str, pod: str | None, windows: Sequence[Window], excuses: Excuses
 ) -> tuple[JudgedAttempts, Ints]:
-    """The attempts, and when each was planned."""
+    """The attempts, of one pod or of all (None), and when each was planned."""
     codes = codes_of(batch.schema)
     planned = pc.fill_null(batch.column("planned_ns"), _NEVER).to_numpy(zero_copy_only=False)
     if operation not in codes["operation"] or "run_ended" not in codes["error"]:
         raise UnreadableError(f"the operations table has no code for {operation}, or for run_ended")
     at = batch.column("operation").to_numpy() == codes["operation"].index(operation)
     at &= inside(planned, windows)
+    if pod is not None:
+        at &= batch.column("pod").to_numpy() == _place(codes.get("pod", []), pod)
     planned, ended = planned[at], batch.column("ended_ns").to_numpy()[at]
     if (ended - planned).min(initial=0) < _EARLIEST_NS:
         raise UnreadableError(f"a row of {operation} ended before the moment for which it was planned")
@@ -178,6 +180,11 @@ def _attempts(
         undelayed_ns=_undelayed(planned, ended, with_error(_LATE), excuses.lag),
     )
     return attempts, planned
+
+
+def _place(names: Sequence[str], name: str) -> int:
+    """The code of a name; -1, which is no code, where it has none."""
+    return names.index(name) if name in names else -1
 
 
 def _undelayed(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:

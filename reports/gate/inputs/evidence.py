@@ -103,6 +103,8 @@ class RunEvidence:
     """Whether the storage promises to leave none."""
     commit_survives: str | None = None
     ledger: tuple[LedgerCheck, ...] | None = None
+    pods: tuple[str, ...] = ()
+    """Its pods, where there are several."""
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """By the objective's name."""
     blocks: Mapping[str, tuple[BlockCount, ...]] = field(default_factory=dict)

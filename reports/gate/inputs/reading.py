@@ -18,8 +18,8 @@ from loadtests.scenario.completeness import agent_shortfalls
 from reports.data.contract import RunStage, judged, length_ns, merged
 from reports.data.generator import exhausted, local_errors, slowed, strain
 from reports.data.judged_time import blind_times, overlap_ns
-from reports.data.objective import Objective
-from reports.data.runs import requested_storage, storages_by_run
+from reports.data.objective import Objective, Objectives, of_pods
+from reports.data.runs import pods_of, requested_storage, storages_by_run
 from reports.data.timeline import stages
 from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
@@ -62,6 +62,20 @@ def read_evidence(storages: Mapping[str, Sequence[RunDirectory]], objectives: Se
     """The evidence of these runs. A run that cannot be read contains the reason; nothing is raised."""
     made = sorted(((run, storage) for storage, runs in storages.items() for run in runs), key=lambda r: r[0].number)
     return Evidence(tuple(_guarded_run(run, storage, objectives) for run, storage in made))
+
+
+def with_pods(objectives: Objectives, storages: Mapping[str, Sequence[RunDirectory]]) -> Objectives:
+    """The objectives, with one more for each pod of these runs where they are judged by pod."""
+    pods: dict[str, None] = {}
+    for run in (run for runs in storages.values() for run in runs):
+        with contextlib.suppress(UnreadableError):  # a fault of its run
+            pods |= dict.fromkeys(_several_pods(run, run.read("manifest") or {}))
+    return replace(objectives, objectives=of_pods(objectives.objectives, pods))
+
+
+def _several_pods(run: RunDirectory, manifest: Json) -> tuple[str, ...]:
+    pods = pods_of(run, manifest)
+    return pods if len(pods) > 1 else ()
 
 
 def _storage(run: RunDirectory) -> str | None:
@@ -124,6 +138,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
         ledger=_ledger(run),
+        pods=_several_pods(run, manifest),
         counts=counted.counts,
         blocks=counted.blocks,
         manifest=manifest,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from reports.data.objective import Objectives
+from reports.data.objective import Objective, Objectives
 from reports.gate.inputs.evidence import Evidence, RunEvidence
 from reports.gate.judging.comparability import check_durability, check_likeness, check_runs
 from reports.gate.judging.ledgers import check_ledger
@@ -52,7 +52,7 @@ def _study_checks(
 
 
 def _storage_checks(objectives: Objectives, runs: Sequence[CheckedRun], storage: str) -> Iterator[Check]:
-    for objective in objectives.objectives:
+    for objective in _of_storage(objectives, runs):
         check = partial(check_objective, objective, runs, storage)
         yield guarded(objective_check(objective.name), storage, check)
     for checked in runs:
@@ -60,6 +60,12 @@ def _storage_checks(objectives: Objectives, runs: Sequence[CheckedRun], storage:
         yield from (replace(first, lasted_s=checked.run.lasted_s or 0.0), *others)
     for checked in runs:
         yield from _ledger_checks(objectives, checked)
+
+
+def _of_storage(objectives: Objectives, runs: Sequence[CheckedRun]) -> list[Objective]:
+    """The objectives without those of pods that the storage does not have."""
+    pods = {pod for checked in runs for pod in checked.run.pods}
+    return [objective for objective in objectives.objectives if objective.pod is None or objective.pod in pods]
 
 
 def _ledger_checks(objectives: Objectives, checked: CheckedRun) -> Sequence[Check]:
@@ -78,6 +84,7 @@ def _comparison_checks(
 ) -> Iterator[Check]:
     unlike = ", ".join(c.check for c in study if c.verdict is not Verdict.PASS and c.bias is not Bias.MISSING)
     why = f"the two cannot be compared: see {unlike}" if unlike else ""
-    for objective in objectives.objectives:
+    of_baseline = _of_storage(objectives, runs[comparison.baseline])
+    for objective in (o for o in _of_storage(objectives, runs[comparison.candidate]) if o in of_baseline):
         check = partial(check_no_worse, objective, runs, comparison, why)
         yield guarded(f"no worse: {objective.name}", comparison.candidate, check)

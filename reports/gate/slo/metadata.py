@@ -27,6 +27,8 @@ ANNOTATIONS: Mapping[str, tuple[str, ...]] = {
 
 MARGIN = "loadtests/no-worse-margin"
 """Of a Service or an SLO: by how much of the error budget a candidate may be worse than its baseline."""
+BY_POD = "loadtests/by-pod"
+"""Of an SLO: whether each pod of a run with several pods is judged by itself, too."""
 OPERATION = "loadtests/operation"
 """Of an SLI whose metrics have other sources: the operation that stands for them in a load test."""
 WITHIN = "loadtests/within"
@@ -34,8 +36,8 @@ WITHIN = "loadtests/within"
 SHORT_WINDOW = "loadtests/short-window"
 """Of an AlertCondition: the second, shorter window over which the burn rate has to exceed the threshold, too."""
 
-OTHERS = (MARGIN, OPERATION, WITHIN, SHORT_WINDOW)
-"""Annotations with any of many values."""
+OTHERS = (MARGIN, BY_POD, OPERATION, WITHIN, SHORT_WINDOW)
+"""All other annotations."""
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 _KEY = re.compile(
@@ -43,12 +45,13 @@ _KEY = re.compile(
     r"[a-zA-Z0-9](?:[-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"
 )
 
+_CHOICES = {**ANNOTATIONS, BY_POD: ("false", "true")}
 _EXPECTED = {
     MARGIN: '"0%" to "100%" of the error budget',
     OPERATION: "an operation, such as chat.accept",
     WITHIN: "a duration with a unit, such as 500ms or 2s",
     SHORT_WINDOW: "a number and one of m, h, d, w, M, Q, Y, such as 5m",
-    **{key: " or ".join(values) for key, values in ANNOTATIONS.items()},
+    **{key: " or ".join(values) for key, values in _CHOICES.items()},
 }
 
 
@@ -66,7 +69,7 @@ def _valid(key: str, value: str) -> bool:
         return value in OPERATIONS
     if key == WITHIN:
         return bool(parsed_seconds(value))
-    return bool(duration_s(value)) if key == SHORT_WINDOW else value in ANNOTATIONS[key]
+    return bool(duration_s(value)) if key == SHORT_WINDOW else value in _CHOICES[key]
 
 
 def _checked(known: tuple[str, ...], value: dict[str, str]) -> dict[str, str]:
@@ -90,7 +93,7 @@ def _of_service(value: dict[str, str]) -> dict[str, str]:
 
 
 def _of_slo(value: dict[str, str]) -> dict[str, str]:
-    return _checked((MARGIN,), value)
+    return _checked((MARGIN, BY_POD), value)
 
 
 def _of_sli(value: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from loadtests.configuration.source import read_documents, read_source
 from reports.data.objective import DEFAULT_MARGIN, Objective, Objectives
 from reports.gate.slo.documents import ObjectivesFile
 from reports.gate.slo.indicators import SLISpec
-from reports.gate.slo.metadata import ANNOTATIONS, margin_of
+from reports.gate.slo.metadata import ANNOTATIONS, BY_POD, margin_of
 from reports.gate.slo.openslo import SLO, OpenSloService, SloTarget
 
 __all__ = ["Objective", "Objectives", "load_objectives", "parse_objectives"]
@@ -57,7 +57,8 @@ def _objectives(file: ObjectivesFile, slo: SLO) -> Iterator[Objective]:
         name = _name(slo, target, within_s)
         title = target.display_name or slo.metadata.display_name or slo.metadata.name
         asked = name, title, sli.operation, within_s, target.share, margin
-        yield Objective(*asked, window_s=slo.spec.window_s, alerts=alerts)
+        by_pod = slo.metadata.annotations.get(BY_POD) == "true"
+        yield Objective(*asked, by_pod=by_pod, window_s=slo.spec.window_s, alerts=alerts)
 
 
 def _ratio_within_s(sli: SLISpec) -> float | None:

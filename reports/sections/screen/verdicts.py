@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from reports.data.objective import Objective, Objectives
+from reports.data.objective import Objective, Objectives, pod_words
 from reports.gate.judging.verdicts import Check, Judgement, Verdict, compose, objective_check
 from reports.page.parts import Mark, SystemVerdict
 from reports.page.table import Cell, PageTable
@@ -18,7 +19,7 @@ def judged_by(objectives: Objectives | None) -> str:
 
 
 def system_verdicts(judgement: Judgement, objectives: Objectives, labels: Mapping[str, str]) -> list[SystemVerdict]:
-    """A mark for each objective, and one for all other checks that decide."""
+    """A mark for each objective, one for all pods by which it is judged, and one for all other checks that decide."""
     made = []
     for system, verdict in judgement.storages.items():
         marks = list(_marks(system, judgement, objectives))
@@ -28,8 +29,12 @@ def system_verdicts(judgement: Judgement, objectives: Objectives, labels: Mappin
 
 def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterator[Mark]:
     checks = {check.check: check for check in judgement.checks if check.storage == system}
-    for objective in objectives.objectives:
-        yield _mark(objective, checks.pop(objective_check(objective.name)))
+    for objective in (o for o in objectives.objectives if o.pod is None):
+        yield _mark(objective, checks[objective_check(objective.name)])
+        of_pods = [o for o in objectives.objectives if o.of_all_pods == objective.name]
+        pods = {o.pod or "": checks[objective_check(o.name)] for o in of_pods if objective_check(o.name) in checks}
+        if pods:
+            yield _mark_of_pods(objective, pods)
     asked = {objective_check(objective.name) for objective in objectives.objectives}
     others = [c for c in judgement.checks if c.storage in (system, None) and c.check not in asked and c.decides]
     wrong = [check for check in others if check.verdict is not Verdict.PASS]
@@ -42,6 +47,14 @@ def _mark(objective: Objective, check: Check) -> Mark:
     within = "without failure" if objective.within_s is None else f"in {objective.within_s * 1000:g} ms"
     name = f"{operation_words(objective.operation)} {within}"
     return Mark(check.verdict.value, name, figure, f"at least {percent(objective.target)}", check.reason)
+
+
+def _mark_of_pods(objective: Objective, pods: Mapping[str, Check]) -> Mark:
+    """All pods as one mark, with the pod that has the smallest share of good attempts."""
+    worst = min(pods, key=lambda pod: 1.0 if (share := pods[pod].observed) is None else share)
+    mark = _mark(objective, pods[worst])
+    verdict = compose(check.verdict for check in pods.values()).value
+    return replace(mark, verdict=verdict, name=f"{mark.name}, by pod", figure=f"{mark.figure} on {pod_words(worst)}")
 
 
 def _first_words(checks: Sequence[Check]) -> str:
