@@ -46,7 +46,9 @@ class ReportError(Exception):
 
 def build_parser() -> Parser:
     parser = Parser("loadtests-report", description="Makes a study's report; its path is the last line.")
-    parser.add_argument("study", type=file_path, help="the study's directory, as `loadtests run` prints it")
+    parser.add_argument(
+        "study", type=file_path, metavar="STUDY", help="the study's directory, as `loadtests run` prints it"
+    )
     parser.add_argument(
         "--objectives", type=file_path, metavar="FILE", help="OpenSLO v1: its limits separate good attempts from bad"
     )
@@ -116,15 +118,15 @@ def _temporary_directory(study: Path) -> Iterator[None]:
 
 def _runs(study: Path) -> list[StudyRun]:
     if study.exists() and not study.is_dir():
-        raise ReportError(EX_USAGE, f"{study} is a file; give the directory that `loadtests run` printed")
+        raise ReportError(EX_USAGE, f"{study}: not a directory; expected a directory of runs")
     try:
         return read_study(study)
     except FileNotFoundError:
-        message = f"{study} is not there; `loadtests run` prints where it wrote a study"
+        message = f"{study}: no such study; expected a directory of runs"
         raise ReportError(EX_UNAVAILABLE, message) from None
     except NotAStudyError:
         raise ReportError(
-            EX_USAGE, f"{study} holds no run (NN-storage/); give a study, not a run or its parent"
+            EX_USAGE, f"{study}: holds no run (NN-storage/); expected a study, not a run or its parent"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """A table of the page."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.text.wording import NONE, digits
@@ -30,7 +30,7 @@ class PageTable:
     One with a `title` has a heading, and is shown without rows too, with the text `empty`. `codes` are the
     columns that hold statements, `alarms` words that stand out where they are all of a cell. A `packed` one has narrow
     columns. `grouped`: consecutive rows with the same first cell are a group under it, and the second cell of a row is
-    its header. `absent` stands where there is no value: why there is none.
+    its header. `absent` stands where there is no value: why there is none, in all columns or by column.
     """
 
     caption: str
@@ -43,7 +43,7 @@ class PageTable:
     alarms: Collection[str] = ()
     packed: bool = False
     grouped: bool = False
-    absent: str = "no value"
+    absent: str | Mapping[str, str] = "no value"
 
     @property
     def shown(self) -> bool:
@@ -54,17 +54,19 @@ class PageTable:
         """The rows in groups, one group without `grouped`; every cell as a `Cell`."""
         groups: list[list[list[Cell]]] = []
         for row in self.rows:
-            cells = [self._cell(cell) for cell in row]
+            cells = [self._cell(cell, column) for cell, column in zip(row, self.columns, strict=True)]
             if groups and (not self.grouped or groups[-1][0][0] == cells[0]):
                 groups[-1].append(cells)
             else:
                 groups.append([cells])
         return groups
 
-    def _cell(self, cell: str | Cell) -> Cell:
+    def _cell(self, cell: str | Cell, column: str) -> Cell:
         if isinstance(cell, Cell):
             return cell
-        text = self.absent if cell == NONE else cell.replace(f"… {NONE}", "… unknown").replace(f"{NONE} …", "unknown …")
+        if cell == NONE:
+            return Cell(self.absent if isinstance(self.absent, str) else self.absent[column])
+        text = cell.replace(f"… {NONE}", "… unknown").replace(f"{NONE} …", "unknown …")
         return Cell(text, bad=cell in self.alarms)
 
 

@@ -20,7 +20,7 @@ from reports.page.plots.style import CAUSE_STYLES, INK, PAGE_IN, SeriesStyle, no
 from reports.page.plots.time_axis import LEFT_IN, name_lines, on_time_axis, stack, storage_grid
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, by_bin, each
-from reports.text.plain_names import ACCEPT
+from reports.text.plain_names import ACCEPT, reported
 from reports.text.wording import NONE, digits, duration, value
 
 _LINE_IN = 0.19
@@ -167,6 +167,7 @@ def _table(findings: Findings) -> PageTable:
         f"waiting for a lock; then the mean number of active sessions: {', '.join(CLASSES)}.",
         ["system", "from, s", "n", "p50", "p95", "p99", "waiting", *CLASSES],
         by_bin(findings, _bin_cells),
+        absent={**dict.fromkeys(("p50", "p95", "p99"), "no accepts"), **dict.fromkeys(CLASSES, "not sampled")},
     )
 
 
@@ -196,7 +197,7 @@ def _databases_table(findings: Findings) -> PageTable:
 def _states_table(findings: Findings) -> PageTable:
     """Sessions by wait class and operation, the most frequent first."""
     rows = [
-        [s.label, wait_class, operation, digits(mean)]
+        [s.label, wait_class, reported(operation), digits(mean)]
         for s in findings.storages
         for (wait_class, operation), mean in sorted((s.sessions.judged_states or {}).items(), key=lambda pair: -pair[1])
         if mean >= 0.005

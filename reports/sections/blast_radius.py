@@ -16,7 +16,8 @@ from reports.page.plots.time_axis import SECONDS, mark_stages, number, whole_tim
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.blast_radius import after_another, words
-from reports.text.wording import NONE, digits, duration, listed
+from reports.text.plain_names import pod_label
+from reports.text.wording import digits, duration, listed
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
 
@@ -44,7 +45,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
         axis.set_title(short(_round(storage, blast), 60), color=styles[storage.storage].text, pad=14)
         whole_time(axis, findings)
         axis.set_ylim(len(names) - 0.4, -0.6)
-        axis.set_yticks(range(len(names)), [short(name, 24) for name in names])
+        axis.set_yticks(range(len(names)), [short(pod_label(name), 24) for name in names])
         axis.tick_params(axis="y", length=0, labelcolor=INK)
         for row, pod in enumerate(blast.pods):
             _pod(axis, row, blast, pod)
@@ -160,7 +161,7 @@ def _table(findings: Findings) -> PageTable:
         "SLO breaches that lasted into the time from the first action on (without one: the first judged stage). In breach for: "
         "all SLIs together. Seen: the share of that time for which the best known SLI is known."
     )
-    return PageTable(caption, columns, rows, 3, packed=True)
+    return PageTable(caption, columns, rows, 3, packed=True, absent="no such action")
 
 
 def _done(pod: PodBlast) -> str:
@@ -170,7 +171,7 @@ def _done(pod: PodBlast) -> str:
 def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
     seen = f"{pod.seen:.0%}"
     if not pod.spans:
-        return ["unknown" if pod.unknown else "no breach", NONE, NONE, NONE, NONE, seen]
+        return ["unknown" if pod.unknown else "no breach", *["no breach"] * 4, seen]
     worst = max(pod.spans, key=lambda span: span.worst)
     lasted = f"{digits(pod.breached_s)} s" if all(span.ended for span in pod.spans) else f"≥ {digits(pod.breached_s)} s"
     first = pod.spans[0]

@@ -24,6 +24,7 @@ from reports.sections.wait_tables import (
     worst_table,
 )
 from reports.text.phrases import behind
+from reports.text.plain_names import reported
 from reports.text.wording import digits, duration
 
 _SHOWN = 6
@@ -205,7 +206,7 @@ def _heat(
     axis.set_ylim(len(waiters) - 0.5, -0.5)
     style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
     axis.set_xticks(range(len(holders)), [holder_name(h) for h in holders], **style)
-    axis.set_yticks(range(len(waiters)), [short(w, 24) for w in waiters] if named else [])
+    axis.set_yticks(range(len(waiters)), [short(reported(w), 24) for w in waiters] if named else [])
     axis.tick_params(length=0, colors=INK)
     if named:
         axis.set_ylabel("waited, s")
@@ -251,7 +252,7 @@ def _finding_of(storage: StorageFindings) -> str:
     convoys = f"; {len(blame.convoys):,} convoys" if len(blame.convoys) > 1 else "; 1 convoy" if blame.convoys else ""
     return (
         f"{duration(whole)} of lock waits, {roots[holder] / whole:.0%} of it {behind(holder)}{root}, "
-        f"mostly {waiter} ({duration(blame.root[waiter, holder])}){convoys}"
+        f"mostly {reported(waiter)} ({duration(blame.root[waiter, holder])}){convoys}"
     )
 
 
@@ -290,7 +291,7 @@ SECTION = Section(
     how=lambda _: (
         "Each row waited for a lock that the column held: seconds, rounds pooled. Left: by the holder of the lock at that moment; middle: by the root "
         "blocker, which waited for no lock and is the one to speed up. Right: the number of sessions ahead. Darkness is seconds per judged second, on one scale "
-        "for all storages; each of several databases has a row of its own."
+        "for all systems; each of several databases has a row of its own."
     ),
     plot=draw,
     table=pairs_table,

@@ -17,9 +17,12 @@ from reports.page.plots.style import OUTCOME_STYLES, PAGE_IN, SeriesStyle, figur
 from reports.page.plots.time_axis import SECONDS, edges_s, mark, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section
+from reports.text.plain_names import pod_label, pods
 from reports.text.wording import NONE, duration, value, with_interval
 
 _ROW_IN, _HEAD_IN = 1.05, 0.75
+
+_FEW = "too few rows"
 
 _CONNECT, _ACCEPT = SLIS[0], SLIS[-1]
 
@@ -42,7 +45,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
             right.set_title("connections failed a second", pad=14)
         response_axis(left, accepts, most=4)
         bands(left, findings, storage.pods[pod].get(_ACCEPT), style)
-        left.set_ylabel(short(pod, 16), rotation=0, ha="right", va="center", fontweight="bold")
+        left.set_ylabel(short(pod_label(pod), 16), rotation=0, ha="right", va="center", fontweight="bold")
         right.set_ylim(0, failed * 1.3 or 1.0)
         _failures(right, findings, _failed_per_s(storage, pod))
     for axis in grid[-1]:
@@ -71,14 +74,18 @@ def _slowest(storage: StorageFindings) -> str:
     if not slow:
         return "too few accepts for a p99 of any pod"
     worst, best = max(slow, key=lambda pod: slow[pod].value), min(slow, key=lambda pod: slow[pod].value)
-    return f"Accept chat has a p99 from {value(slow[best])} on {best} to {value(slow[worst])} on {worst}"
+    return (
+        f"Accept chat has a p99 from {value(slow[best])} on {pods([best])} to {value(slow[worst])} on {pods([worst])}"
+    )
 
 
 def _connections_of(storage: StorageFindings) -> str:
     connects = {pod: by[_CONNECT] for pod, by in storage.pods.items() if _CONNECT in by}
     failed = {pod: m.outcomes["fail"] + m.outcomes["unknown"] for pod, m in connects.items()}
     most = max(failed, key=lambda pod: failed[pod], default="")
-    return f"connections failed most on {most}, {failed[most]:,}" if failed.get(most) else "no connection failed"
+    return (
+        f"connections failed most on {pods([most])}, {failed[most]:,}" if failed.get(most) else "no connection failed"
+    )
 
 
 def _table(findings: Findings) -> PageTable:
@@ -90,19 +97,19 @@ def _table(findings: Findings) -> PageTable:
     columns = ["system", "pod", "accepts", "p50", "p99", "good", "failed", "connections", "of them failed"]
     limit = duration(findings.limits_s[_ACCEPT])
     caption = f"By pod, judged stages, rounds pooled, with 95 % intervals. Good: accepted within {limit}. Failed includes unknown."
-    return PageTable(caption, columns, rows, 2, packed=True)
+    return PageTable(caption, columns, rows, 2, packed=True, absent=_FEW)
 
 
 def _accepts(accept: Measure | None) -> list[str]:
     if accept is None:
-        return ["0", NONE, NONE, NONE, NONE]
+        return ["0", *["no accepts"] * 3, "0"]
     good = f"{accept.good / accept.n:.1%}" if accept.good is not None and accept.n else NONE
     percentiles = [with_interval(accept.response[p]) for p in ("p50", "p99")]
     return [f"{accept.n:,}", *percentiles, good, f"{_bad(accept):,}"]
 
 
 def _connections(connect: Measure | None) -> list[str]:
-    return ["0", NONE] if connect is None else [f"{connect.n:,}", f"{_bad(connect):,}"]
+    return ["0", "0"] if connect is None else [f"{connect.n:,}", f"{_bad(connect):,}"]
 
 
 def _bad(measure: Measure) -> int:
@@ -118,7 +125,9 @@ def _operations_table(findings: Findings) -> PageTable:
         if (m := by.get(name)) is not None
     ]
     columns = ["system", "operation", "pod", "n", "p50", "p95", "p99", "max", "failed or unknown"]
-    return PageTable("Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True)
+    return PageTable(
+        "Every operation by pod, judged stages, rounds pooled.", columns, rows, 3, packed=True, absent=_FEW
+    )
 
 
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:

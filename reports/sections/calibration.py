@@ -35,7 +35,7 @@ def calibration(findings: Findings) -> PageTable:
 def _doubted(findings: Findings) -> PageTable:
     whole = calibration(findings)
     rows = [row for row in whole.rows if row[0] != "pass"]
-    title = "A probe is outside its tolerance: lock waits of those storages are unknown on this page and no evidence"
+    title = "A probe is outside its tolerance: lock waits of those systems are unknown on this page and no evidence"
     return replace(whole, rows=rows, title=title if rows else "")
 
 
@@ -53,7 +53,9 @@ def calibrated(findings: Findings) -> list[str]:
 def _calibrated_of(storage: StorageFindings) -> str:
     rows = storage.calibration
     if not rows:
-        return f"not calibrated; its lock waits (known: {storage.waits.known or NONE}) are used unverified"
+        if storage.waits.known is None:
+            return "not calibrated, and its lock waits were not observed"
+        return f"not calibrated; its lock waits (known: {storage.waits.known}) are used unverified"
     wrong = [row for row in rows if row.verdict != "pass"]
     if not wrong:
         sources = "; ".join(dict.fromkeys(f"{row.database}, {row.source}" for row in rows))
@@ -64,7 +66,7 @@ def _calibrated_of(storage: StorageFindings) -> str:
     missed = listed(
         list(dict.fromkeys(f"{row.figure} by {row.source} on {row.database} ({row.verdict})" for row in wrong))
     )
-    return f"outside its tolerance: {missed}; the lock waits of this storage are unknown and no evidence"
+    return f"outside its tolerance: {missed}; the lock waits of this system are unknown and no evidence"
 
 
 SECTION = Section(

@@ -27,11 +27,11 @@ def totals_table(findings: Findings) -> PageTable:
     caption = (
         "Growth of the servers' own totals in the judged stages, rounds pooled. Seen: the share of that time that the totals cover; after a reset or a restart of "
         "the server the rest is unknown (≥). Waits for rows: as counted by the server, each truncated to whole milliseconds, and the sampled time of the same waits with its 95 % interval. "
-        "No value: not counted by this server, or not sampled."
     )
     columns = ["system", "database", "seen", "waits for rows", "counted, s", "sampled, s", "deadlocks", "commits",
                "rollbacks"]  # fmt: skip
-    return PageTable(caption, columns, rows, 2, "What the servers counted" if rows else "")
+    return PageTable(caption, columns, rows, 2, "What the servers counted" if rows else "",
+                     absent={**dict.fromkeys(columns, "not counted"), "sampled, s": "not sampled"})  # fmt: skip
 
 
 def _totals(counted: CounterGrowth, sampled: SampledRows | None) -> list[str]:
@@ -79,7 +79,7 @@ def commands_table(findings: Findings) -> PageTable:
     )
     columns = ["system", "database", "command", "of the time, %", "calls a second", "mean", "rejected or failed",
                "seen"]  # fmt: skip
-    return PageTable(caption, columns, rows, 3, "How Redis used its one thread" if rows else "")
+    return PageTable(caption, columns, rows, 3, "How Redis used its one thread" if rows else "", absent="not summed")
 
 
 def _commands(thread: Thread, counted: CounterGrowth) -> Iterator[list[str]]:
@@ -97,7 +97,9 @@ def slow_table(findings: Findings) -> PageTable:
     caption = "Single commands and scripts that took longer than the server's slowlog-log-slower-than, by client. All other clients waited meanwhile. Unknown: SLOWLOG dropped them before they were read."
     columns = ["system", "database", "sent by", "times", "together", "each", "of the time, %"]
     empty = "None in SLOWLOG. Where it could not be read, a doubt states it."
-    return PageTable(caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty)
+    return PageTable(
+        caption, columns, rows, 3, "Commands that blocked Redis" if watched else "", empty, absent="unknown"
+    )
 
 
 def _slow(label: str, database: str, thread: Thread) -> Iterator[list[str]]:

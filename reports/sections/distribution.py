@@ -108,7 +108,11 @@ def _table(findings: Findings) -> PageTable:
         for s, m in findings.of(name)
     ]
     return PageTable(
-        "Response with 95 % intervals, judged stages, rounds pooled.", ["operation", "system", *SHOWN], rows, 2
+        "Response with 95 % intervals, judged stages, rounds pooled.",
+        ["operation", "system", *SHOWN],
+        rows,
+        2,
+        absent="too few rows",
     )
 
 

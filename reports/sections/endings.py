@@ -120,12 +120,12 @@ def _table(findings: Findings) -> PageTable:
     ]
     caption = (
         "Transactions that began in the judged stages, rounds pooled; each attempt of an operation is one. Lost: to another transaction, by conflict, "
-        "stale snapshot, deadlock or lock timeout. Retries: attempts after a lost one, for each 1,000 operations; no value where requests have no key."
+        "stale snapshot, deadlock or lock timeout. Retries: attempts after a lost one, for each 1,000 operations; unknown where requests have no key."
     )
     columns = ["operation", "system", *(["database"] if several else []), "attempts",
                *(name.replace("_", " ") for name in _OUTCOMES), "lost", "retries per 1,000"]  # fmt: skip
     empty = "Unknown: no pod wrote a table of its transactions."
-    return PageTable(caption, columns, rows, 3 if several else 2, empty=empty)
+    return PageTable(caption, columns, rows, 3 if several else 2, empty=empty, absent="unknown")
 
 
 def _order(findings: Findings, operation: str) -> int:
@@ -163,7 +163,7 @@ SECTION = Section(
     finding=_finding,
     how=lambda _: (
         "Share of an operation's attempts that were lost to another transaction, of those that began in the judged stages, by cause: conflict, SQLite's stale snapshot, "
-        "deadlock, or lock timeout. This work is wasted and usually repeated. Operations without losses on any storage are left out. Rounds pooled."
+        "deadlock, or lock timeout. This work is wasted and usually repeated. Operations without losses on any system are left out. Rounds pooled."
     ),
     plot=draw,
     table=_table,

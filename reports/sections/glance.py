@@ -28,7 +28,7 @@ def _table(findings: Findings) -> PageTable:
     caption = (
         f"By system, judged stages, rounds pooled. Good: accepted within {limit} of the plan, of all attempts. CPU: "
         "processor milliseconds for each request answered (not observed, too, where it has no process of its own). "
-        "Orphans and ledger: state of the storage at the end."
+        "Orphans and ledger: state of the storage system at the end."
     )
     columns = ["system", "accepts", "p50", "p99 and its interval", "good", "failed", "unknown", "lock wait, s per 1,000",
                "pod CPU", "database CPU", "orphans", "ledger", "a commit survives", "rounds"]  # fmt: skip

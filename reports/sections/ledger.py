@@ -16,9 +16,7 @@ def _table(findings: Findings) -> PageTable:
     rows: list[list[str | Cell]] = []
     for run in findings.runs:
         rows += [_row(run.name, check) for check in ledger_checks(run)] or [_none(run.name)]
-    caption = (
-        "What was reported to clients, compared with the contents of the storage; evidence: at most ten keys per check."
-    )
+    caption = "What was reported to clients, compared with what was stored; evidence: at most ten keys per check."
     columns = ["run", "check", "verdict", "count", "known", "why", "evidence"]
     return PageTable(caption, columns, rows, len(columns), grouped=True)
 

@@ -69,7 +69,7 @@ SECTION = Section(
     applies=lambda findings: bool(differing(findings)),
     finding=_finding,
     how=lambda _: (
-        "Storages of one engine that differ only in their locking, for each 1,000 accepted chats: time waiting for locks, "
+        "Storage systems of one engine that differ only in their locking, for each 1,000 accepted chats: time waiting for locks, "
         "processor time, and orphans. Less is better in all three."
     ),
     plot=draw,

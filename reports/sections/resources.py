@@ -51,7 +51,9 @@ def _table(findings: Findings) -> PageTable:
     roles = list(dict.fromkeys(role for s in findings.storages for role in s.usage.cores))
     rows = by_bin(findings, lambda s, i: [_at(by, role, i) for role in roles for by in _series(s)])
     columns = ["system", "from, s", *(f"{role} {unit}" for role in roles for unit in ("cores", "MiB"))]
-    return PageTable("Cores used and memory resident by role, mean of the rounds.", columns, rows)
+    return PageTable(
+        "Cores used and memory resident by role, mean of the rounds.", columns, rows, absent="not observed"
+    )
 
 
 def _at(by: Mapping[str, Floats], role: str, place: int) -> str:

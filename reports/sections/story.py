@@ -39,6 +39,7 @@ from reports.page.plots.time_axis import (
 )
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section
+from reports.text.plain_names import pods
 from reports.text.wording import FAILED, digits, listed, value
 
 _COLUMNS, _HEIGHTS_IN, _LINE_IN = 2, (2.5, 1.45, 1.45, 1.45), 0.2
@@ -109,7 +110,7 @@ def _groups(storage: StorageFindings) -> list[_Group]:
     if not groups:
         return [_Group("", SERIES_STYLES[0], (storage.measures,))]
     styles = series_styles(list(groups))
-    return [_Group(n, styles[n], tuple(storage.pods[pod] for pod in pods)) for n, pods in groups.items()]
+    return [_Group(n, styles[n], tuple(storage.pods[pod] for pod in names)) for n, names in groups.items()]
 
 
 def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
@@ -119,12 +120,7 @@ def pod_groups(storage: StorageFindings) -> Mapping[str, tuple[str, ...]]:
     by_history: dict[tuple[int, ...], list[str]] = {}
     for pod in storage.pods:
         by_history.setdefault(done.get(pod, ()), []).append(pod)
-    return {_group_name(history, pods): tuple(pods) for history, pods in by_history.items()}
-
-
-def _group_name(history: tuple[int, ...], pods: list[str]) -> str:
-    named = listed(pods) if len(pods) <= 4 else f"{listed(pods[:3])} and {len(pods) - 3} more"
-    return named if history else f"{named} (untouched)"
+    return {f"{pods(names)}{'' if done else ' (untouched)'}": tuple(names) for done, names in by_history.items()}
 
 
 def _panels(panels: Any, findings: Findings, storage: StorageFindings) -> None:

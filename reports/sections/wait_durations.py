@@ -140,12 +140,17 @@ def _table(findings: Findings) -> PageTable:
     columns = ["system", "known", "timed", *(f"≥ {duration(edge).replace('.0 ', ' ')}" for edge in _EDGES_S),
                "end not observed", "not timed below", "those, by sampling", "others, by sampling"]  # fmt: skip
     caption = "Waits that began in the judged stages, rounds pooled: how many were timed, and how many of those lasted at least that long."
-    return PageTable(caption, columns, [_row(s.label, s.durations) for s in findings.storages], 2)
+    rows = [_row(s.label, s.durations) for s in findings.storages]
+    return PageTable(
+        caption, columns, rows, 2, absent={**dict.fromkeys(columns, "not timed"), "others, by sampling": "none"}
+    )
 
 
 def _row(label: str, d: WaitDurations) -> list[str]:
     longer = [_longer(d.edges_s, d.counts, edge) for edge in _EDGES_S]
-    below = (NONE, NONE) if d.threshold_s is None else (duration(d.threshold_s), sampled_s(d, d.below))
+    below = (
+        ("no threshold", "no threshold") if d.threshold_s is None else (duration(d.threshold_s), sampled_s(d, d.below))
+    )
     others = sampled_s(d, d.sampled) if d.sampled.ns else NONE
     return [label, d.known or "unknown", f"{int(d.counts.sum()):,}", *longer, f"{d.open:,}", *below, others]
 
@@ -185,7 +190,7 @@ SECTION = Section(
     applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
-        "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storages. Hatched: too short to be timed by that source (or not timed at "
+        "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storage systems. Hatched: too short to be timed by that source (or not timed at "
         "all), known only as a sum, by sampling, with its 95 % interval. ▸ the end of the longest was not observed."
     ),
     plot=draw,

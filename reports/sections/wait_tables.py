@@ -7,6 +7,7 @@ from reports.data.contract import UNNAMED
 from reports.findings.locks import Blame, Worst
 from reports.findings.study import Findings
 from reports.page.table import PageTable, number
+from reports.text.plain_names import reported
 from reports.text.wording import NONE, digits, duration
 
 _WORST = 10
@@ -25,7 +26,12 @@ def pairs_table(findings: Findings) -> PageTable:
         "blocker. Less than a millisecond is left out."
     )
     return PageTable(
-        caption, ["system", "waited", "behind", "directly, s", "as the root, s", "known"], rows, 3, packed=True
+        caption,
+        ["system", "waited", "behind", "directly, s", "as the root, s", "known"],
+        rows,
+        3,
+        packed=True,
+        absent="none",
     )
 
 
@@ -33,7 +39,7 @@ def _pair_rows(label: str, blame: Blame) -> Iterator[list[str]]:
     for pair in sorted({*blame.direct, *blame.root}, key=lambda pair: -blame.root.get(pair, 0.0)):
         seconds = [table.get(pair, 0.0) for table in (blame.direct, blame.root)]
         if max(seconds) >= _LEAST_LISTED_S:
-            yield [label, *pair, *(f"{s:,.3f}" if s else NONE for s in seconds), str(blame.known)]
+            yield [label, *map(reported, pair), *(f"{s:,.3f}" if s else NONE for s in seconds), str(blame.known)]
 
 
 def depths_table(findings: Findings) -> PageTable:
@@ -49,7 +55,15 @@ def depths_table(findings: Findings) -> PageTable:
 def databases_table(findings: Findings) -> PageTable:
     """Empty where no storage has several databases."""
     rows = [
-        [s.label, database, waiter, holder, f"{seconds:,.3f}", number(seconds / (s.judged_s or 1)), str(waits.known)]
+        [
+            s.label,
+            database,
+            reported(waiter),
+            reported(holder),
+            f"{seconds:,.3f}",
+            number(seconds / (s.judged_s or 1)),
+            str(waits.known),
+        ]
         for s in findings.storages
         if len(s.waits.databases) > 1
         for database, waits in s.waits.databases.items()
@@ -82,15 +96,17 @@ def _waits(findings: Findings, found: list[Worst], heading: str, caption: str) -
     rows = [[w.run, *([w.database] if several else []), *_wait(w)] for w in found]
     columns = ["run", *database, "lasted", "waited", "behind", "on", "ended", "at", "known", "statement"]
     texts = len(columns)
-    return PageTable(caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True)
+    return PageTable(
+        caption, columns, rows, texts, heading, nothing_seen(findings), {texts - 1}, packed=True, absent="not recorded"
+    )
 
 
 def _wait(w: Worst) -> list[str]:
     lasted = ("≥ " if w.at_least else "") + duration(w.waited_ns / 1e9)
-    chain = " ← ".join(w.chain) or UNNAMED
+    chain = " ← ".join(map(reported, w.chain)) or reported(UNNAMED)
     statement = w.statement if len(w.statement) <= _STATEMENT else f"{w.statement[:_STATEMENT]}…"
     ended, at = w.outcome.replace("_", " "), f"{digits(w.started_s)} s"
-    return [lasted, w.waiter, chain, w.object or NONE, ended, at, w.known, statement or NONE]
+    return [lasted, reported(w.waiter), chain, reported(w.object or UNNAMED), ended, at, w.known, statement or NONE]
 
 
 def nothing_seen(findings: Findings) -> str:
@@ -101,7 +117,7 @@ def nothing_seen(findings: Findings) -> str:
 def convoys_table(findings: Findings) -> PageTable:
     found = sorted((c for s in findings.storages for c in s.blame.convoys), key=lambda c: -(c.over_s - c.cause_over_s))
     rows = [
-        [c.run, c.database, c.object, c.cause, *(f"{digits(at)} s" for at in (c.began_s, c.cause_over_s, c.over_s)),
+        [c.run, c.database, reported(c.object), reported(c.cause), *(f"{digits(at)} s" for at in (c.began_s, c.cause_over_s, c.over_s)),
          duration(max(c.over_s - c.cause_over_s, 0.0)), f"{c.sessions:,}", duration(c.waited_s)]
         for c in found
     ]  # fmt: skip

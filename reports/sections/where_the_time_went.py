@@ -16,7 +16,7 @@ from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAGE_IN, PAPER, S
 from reports.page.plots.time_axis import add_axes
 from reports.page.table import PageTable
 from reports.sections.contract import Section
-from reports.text.plain_names import title
+from reports.text.plain_names import reported, title
 from reports.text.sentence import figures_of, sentence
 from reports.text.wording import NONE, digits, duration
 
@@ -172,6 +172,7 @@ def _table(findings: Findings) -> PageTable:
         rows,
         4,
         packed=True,
+        absent="no locks",
     )
 
 
@@ -187,7 +188,12 @@ def _part(split: Split, cause: str) -> str:
 def held_by(split: Split, most: int = 2) -> str:
     """`chat.accept on accounts 300 ms, message.send on chats 38 ms`."""
     ranked = sorted(split.locked.items(), key=lambda pair: -pair[1])[:most]
-    return ", ".join(f"{holder} on {on} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000) or NONE
+    return (
+        ", ".join(
+            f"{reported(holder)} on {reported(on)} {duration(ns / 1e9)}" for (holder, on), ns in ranked if ns >= 1_000
+        )
+        or NONE
+    )
 
 
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
@@ -221,10 +227,10 @@ SECTION = Section(
     finding=_finding,
     how=lambda _: (
         "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations around it. All bars have the same length, "
-        "so that 10 ms is as readable as 2.5 s; the thin line beneath shows the figure relative to the slowest storage. Red under another "
+        "so that 10 ms is as readable as 2.5 s; the thin line beneath shows the figure relative to the slowest system. Red under another "
         "colour: lock-related time in it, in the user's earlier calls or in the sessions of the pool that it waited for. Red text: all lock-related "
         "time, and the holder of most of these locks. Client backlog: its user was still in an earlier call. Session: the pod waited for one of its pool. Database: "
-        "statements and commit. Rest: the network and the pod's queue. Of more than six storages only four operations are drawn."
+        "statements and commit. Rest: the network and the pod's queue. Of more than six systems only four operations are drawn."
     ),
     plot=draw,
     table=_table,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from reports.data.contract import UNNAMED
 from reports.findings.operations import FROM_CAUSE, FROM_STAMP
 from reports.text.wording import listed, one_line
 
@@ -34,6 +35,11 @@ def operation_words(name: str) -> str:
     if held != name:
         return f"a stuck transaction ({operation_words(held)})"
     return OPERATION_WORDS.get(name) or cut(name)
+
+
+def reported(name: str) -> str:
+    """The name of an operation, a holder or a lock in tables and plots."""
+    return "not reported" if name == UNNAMED else name
 
 
 def cut(name: str, longest: int = LONGEST) -> str:

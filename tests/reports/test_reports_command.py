@@ -88,7 +88,7 @@ def test_headline_names_storage_ratio_and_lock(report):
     head = json.loads((report / "summary.json").read_text())["headline"]
     assert head["answered"]
     assert re.match(r"sqlite makes Accept chat wait: p99 \d+ ms, 10 times postgres' \d+ ms", head["answer"])
-    assert "100% of it behind sending a message" in head["reason"]
+    assert "100% of that behind sending a message" in head["reason"]
     assert head["answer"] in "".join(Tags(page_of(report)).words)
 
 
@@ -225,9 +225,9 @@ def test_page_without_rows_states_unknown(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("make", "code", "message"), [
-    (lambda path: None, 69, "is not there"),
+    (lambda path: None, 69, ": no such study; expected a directory of runs"),
     (lambda path: path.mkdir(), 64, "holds no run"),
-    (lambda path: path.write_text(""), 64, "is a file"),
+    (lambda path: path.write_text(""), 64, ": not a directory; expected a directory of runs"),
 ])  # fmt: skip
 def test_input_that_is_no_study_is_refused(tmp_path, capsys, make, code, message):
     make(tmp_path / "study")

@@ -48,6 +48,12 @@ def test_rows_with_the_same_first_cell_are_a_group():
     assert len(PageTable("", ["a"], [["x"], ["x"]]).groups) == 1
 
 
+def test_reason_for_no_value_may_differ_by_column():
+    absent = {"p50": "no accepts", "io": "not sampled"}
+    table = PageTable("", ["system", "p50", "io"], [["x", "—", "—"]], absent=absent)
+    assert [cell.text for cell in table.groups[0][0]] == ["x", "no accepts", "not sampled"]
+
+
 def test_cell_states_unknown_bounds_and_alarms_in_words():
     table = PageTable("", ["a", "b"], [["5.0 s (5.0 s … —)", "fail"]], alarms=("fail",))
     assert table.groups == [[[Cell("5.0 s (5.0 s … unknown)"), Cell("fail", bad=True)]]]

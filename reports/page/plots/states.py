@@ -9,6 +9,7 @@ from reports.data.arrays import Floats
 from reports.findings.resources import CLASSES, State
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CLASS_STYLES, SeriesStyle, shades, short
+from reports.text.plain_names import reported
 
 OTHERS = "others"
 _IN_A_CLASS = {"lock": 4}
@@ -62,4 +63,4 @@ def state_styles(legend: Sequence[State]) -> dict[State, SeriesStyle]:
 def state_label(state: State, legend: Sequence[State]) -> str:
     name, operation = state
     alone = operation == OTHERS and sum(c == name for c, _ in legend) == 1
-    return name if alone else f"{name}: {short(operation, 22)}"
+    return name if alone else f"{name}: {short(reported(operation), 22)}"

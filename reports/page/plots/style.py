@@ -15,6 +15,7 @@ from loadtests.engines import ENGINES, Dash
 from loadtests.storagenames import short_names
 from reports.data.contract import NO_HOLDER
 from reports.findings.causes import CLIENT_BACKLOG
+from reports.text.plain_names import reported
 from reports.text.wording import duration, one_line
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
@@ -255,7 +256,7 @@ def _tick(seconds: float) -> str:
 
 def holder_name(name: str, most: int = 20) -> str:
     """The holder of a lock, shortened."""
-    return "between retries" if name == NO_HOLDER else short(name, most)
+    return "between retries" if name == NO_HOLDER else short(reported(name), most)
 
 
 def short(name: str, most: int = 30) -> str:

@@ -25,7 +25,7 @@ from reports.page.plots.style import (
 )
 from reports.page.plots.time_axis import mark
 from reports.sections.contract import Plot
-from reports.text.plain_names import operation_words
+from reports.text.plain_names import operation_words, pod_label
 from reports.text.ranking import hero_operation
 from reports.text.wording import digits, value
 
@@ -100,7 +100,9 @@ def hero_series(findings: Findings) -> list[HeroSeries]:
     by_pod = [(pod, by[operation]) for pod, by in storage.pods.items() if operation in by] if len(found) == 1 else []
     if len(by_pod) > 1:
         styles = series_styles([pod for pod, _ in by_pod])
-        return [HeroSeries(n, pod, m, styles[pod], storage.per_s(m.failed)) for n, (pod, m) in enumerate(by_pod)]
+        return [
+            HeroSeries(n, pod_label(pod), m, styles[pod], storage.per_s(m.failed)) for n, (pod, m) in enumerate(by_pod)
+        ]
     of_system = storage_styles([s.storage for s in findings.storages])
     return [
         HeroSeries(n, s.label, m, of_system[s.storage], s.per_s(m.failed), s.storage) for n, (s, m) in enumerate(found)

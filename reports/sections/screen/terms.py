@@ -31,6 +31,6 @@ TERMS: tuple[Term, ...] = (
     Term("event.deliver, failed", "a push that never arrived leaves no row, so that failed and unknown are not recorded, not zero; the ledger counts lost pushes.", (r"\bpush(es)?\b",)),
     Term("attempt", "one transaction of an operation. It is lost when another transaction committed first (conflict, stale snapshot), deadlocked with it, or held a lock for too long.", (r"\battempts? of an operation\b", r"\boperation's attempts\b")),
     Term("counted", "the server's own total, read once a second: exact, but not split by operation.", (r"\bcounted, s\b", r"\bservers' own totals\b")),
-    Term("ledger", "what was reported to the clients, compared with what the storage holds at the end.", (r"\b[Ll]edger\b",)),
+    Term("ledger", "what was reported to the clients, compared with what the storage system holds at the end.", (r"\b[Ll]edger\b",)),
     Term("orphan", "a subscription whose connection is closed, or silent for longer than it may resume.", (r"\b[Oo]rphans?\b",)),
 )  # fmt: skip
