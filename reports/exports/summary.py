@@ -11,7 +11,7 @@ from reports.findings.estimates import CONFIDENCE
 from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Story, doubts_counted
 from reports.text.phrases import behind
-from reports.text.plain_names import ACCEPT, operation_words
+from reports.text.plain_names import ACCEPT, operation_words, waiter_words
 from reports.text.sentence import sentence
 from reports.text.wording import NONE, duration, one_line
 
@@ -84,7 +84,7 @@ def _where(findings: Findings) -> Iterator[str]:
 
 
 def _blamed(pair: tuple[str, str], seconds: float) -> str:
-    waiter, holder = (operation_words(name) for name in pair)
+    waiter, holder = waiter_words(pair[0]), operation_words(pair[1])
     return f" Of all operations, {waiter} waited longest for locks: {duration(seconds)} {behind(holder)}."
 
 

@@ -20,8 +20,8 @@ from reports.page.plots.style import CAUSE_STYLES, INK, PAGE_IN, SeriesStyle, no
 from reports.page.plots.time_axis import LEFT_IN, name_lines, on_time_axis, stack, storage_grid
 from reports.page.table import PageTable, number
 from reports.sections.contract import Section, by_bin, each
-from reports.text.plain_names import ACCEPT, reported
-from reports.text.wording import NONE, digits, duration, value
+from reports.text.plain_names import ACCEPT
+from reports.text.wording import NONE, digits, duration, reported, value
 
 _LINE_IN = 0.19
 

@@ -24,8 +24,7 @@ from reports.sections.wait_tables import (
     worst_table,
 )
 from reports.text.phrases import behind
-from reports.text.plain_names import reported
-from reports.text.wording import digits, duration
+from reports.text.wording import digits, duration, reported
 
 _SHOWN = 6
 

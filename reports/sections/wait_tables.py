@@ -7,8 +7,7 @@ from reports.data.contract import UNNAMED
 from reports.findings.locks import Blame, Worst
 from reports.findings.study import Findings
 from reports.page.table import PageTable, number
-from reports.text.plain_names import reported
-from reports.text.wording import NONE, digits, duration
+from reports.text.wording import NONE, digits, duration, reported
 
 _WORST = 10
 

@@ -16,9 +16,9 @@ from reports.page.plots.style import CAUSE_STYLES, INK, MUTED, PAGE_IN, PAPER, S
 from reports.page.plots.time_axis import add_axes
 from reports.page.table import PageTable
 from reports.sections.contract import Section
-from reports.text.plain_names import reported, title
+from reports.text.plain_names import title
 from reports.text.sentence import figures_of, sentence
-from reports.text.wording import NONE, digits, duration
+from reports.text.wording import NONE, digits, duration, reported
 
 FIRST = ("chat.accept", "subscription.create", "connection.create", "message.send")
 """Operations that users notice, which come first."""

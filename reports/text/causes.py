@@ -7,7 +7,7 @@ from reports.findings.causes import Split
 from reports.findings.pooling import summed_by
 from reports.findings.study import StorageFindings
 from reports.text.phrases import behind, lock_of
-from reports.text.plain_names import cut, operation_words
+from reports.text.plain_names import cut, operation_words, waiter_words
 from reports.text.ranking import Entry
 from reports.text.sentence import SplitFigure, locked_at, most_locked, sentence_of
 from reports.text.wording import digits, duration, listed
@@ -125,5 +125,5 @@ def _meanwhile(storage: StorageFindings) -> str:
     sessions = f"{digits(busy['lock'])} of {digits(sum(busy.values()))} busy" if busy else digits(mean)
     return (
         f"Of all operations together, on average {sessions} sessions of the database waited for locks, most of all "
-        f"{operation_words(waiter)} {behind(operation_words(holder))}."
+        f"{waiter_words(waiter)} {behind(operation_words(holder))}."
     )

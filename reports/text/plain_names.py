@@ -37,9 +37,9 @@ def operation_words(name: str) -> str:
     return OPERATION_WORDS.get(name) or cut(name)
 
 
-def reported(name: str) -> str:
-    """The name of an operation, a holder or a lock in tables and plots."""
-    return "not reported" if name == UNNAMED else name
+def waiter_words(name: str) -> str:
+    """Who waited, in a sentence."""
+    return "sessions without a name" if name == UNNAMED else operation_words(name)
 
 
 def cut(name: str, longest: int = LONGEST) -> str:

@@ -1,5 +1,6 @@
 """Formatting of figures: two digits, a unit, and a mark for percentiles that are lower bounds."""
 
+from reports.data.contract import UNNAMED
 from reports.findings.estimates import Estimate
 
 NONE = "—"
@@ -70,6 +71,11 @@ def one_line(text: str, word: int = 100) -> str:
 def plain(estimate: Estimate) -> str:
     """`37 ms`, or `at least 7.5 s` where the end of such waits was not observed."""
     return f"{'at least ' if estimate.at_least else ''}{duration(estimate.value / 1e9)}"
+
+
+def reported(name: str) -> str:
+    """The name of an operation, a holder or a lock in tables and plots."""
+    return "not reported" if name == UNNAMED else name
 
 
 def possessive(label: str) -> str:

@@ -9,6 +9,7 @@ from reports.data.contract import NO_HOLDER, UNNAMED, WRITE_LOCK
 from reports.findings.causes import CAUSES, Split
 from reports.text.causes import causes
 from reports.text.phrases import behind, lock_of, queue
+from reports.text.plain_names import waiter_words
 from reports.text.sentence import SplitFigure, figure_sentence
 
 ROW, OTHER = "row of accounts", "row of chats"
@@ -52,6 +53,10 @@ def phrase(locks, through=(), parts=(), **more):
 )
 def test_what_a_lock_is_on_has_its_article(name, words):
     assert lock_of(name) == words
+
+
+def test_waiter_without_a_name_is_a_session():
+    assert [waiter_words(name) for name in (UNNAMED, "chat.accept")] == ["sessions without a name", "Accept chat"]
 
 
 def test_holder_may_be_none_or_unknown():

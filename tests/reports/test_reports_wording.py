@@ -2,8 +2,8 @@
 
 import pytest
 
-from reports.text.plain_names import pod_label, pods, reported
-from reports.text.wording import digits
+from reports.text.plain_names import pod_label, pods
+from reports.text.wording import digits, reported
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from reports.data.arrays import Floats
 from reports.findings.resources import CLASSES, State
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import CLASS_STYLES, SeriesStyle, shades, short
-from reports.text.plain_names import reported
+from reports.text.wording import reported
 
 OTHERS = "others"
 _IN_A_CLASS = {"lock": 4}

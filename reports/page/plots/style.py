@@ -15,8 +15,7 @@ from loadtests.engines import ENGINES, Dash
 from loadtests.storagenames import short_names
 from reports.data.contract import NO_HOLDER
 from reports.findings.causes import CLIENT_BACKLOG
-from reports.text.plain_names import reported
-from reports.text.wording import duration, one_line
+from reports.text.wording import duration, one_line, reported
 
 INK, MUTED, GRID, SHADE, PAPER = "#1b1f24", "#5b6470", "#d9dde3", "#eef2f8", "#ffffff"
 _DARK_INK, _DARK_PAPER = "#e8ebef", "#12161b"
