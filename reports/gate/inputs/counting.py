@@ -139,12 +139,13 @@ def count_batches(
         for objective in objectives:
             attempts, planned_ns = judged[objective.operation, objective.pod]
             counts[objective.name] += count(attempts, objective.within_s)
-            _merge(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
+            merge_blocks(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
     ordered = {name: tuple(found[begin] for begin in sorted(found)) for name, found in blocks.items()}
     return Counted(counts, ordered, rows)
 
 
-def _merge(blocks: dict[int, BlockCount], more: Mapping[int, BlockCount]) -> None:
+def merge_blocks(blocks: dict[int, BlockCount], more: Mapping[int, BlockCount]) -> None:
+    """Add the attempts of more blocks."""
     for begin, block in more.items():
         blocks[begin] = blocks[begin] + block if begin in blocks else block
 
@@ -177,7 +178,7 @@ def _attempts(
         cut_off=with_error({"run_ended"}),
         local=with_error(LOCAL_ERRORS),
         explained=explained | (operation in excuses.operations),
-        undelayed_ns=_undelayed(planned, ended, with_error(_LATE), excuses.lag),
+        undelayed_ns=undelayed_ns(planned, ended, with_error(_LATE), excuses.lag),
     )
     return attempts, planned
 
@@ -187,7 +188,7 @@ def _place(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else -1
 
 
-def _undelayed(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:
+def undelayed_ns(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:
     """The response of each without the generator's lag; that of an attempt that a pod let fail is never short."""
     if lag is None:
         return None

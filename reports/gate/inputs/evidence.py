@@ -58,6 +58,8 @@ class LedgerCheck:
     verdict: str
     count: int | None
     reason: str = ""
+    known: str = ""
+    """The evidence: `rows`, `storage` or both; empty where the ledger does not state it."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class RunEvidence:
     """By the objective's name."""
     blocks: Mapping[str, tuple[BlockCount, ...]] = field(default_factory=dict)
     """The same in time blocks, in order; blocks without an attempt are left out."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """By the objective's name: why an unknown number of bad attempts is in no count."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """As written, to compare with those of other runs."""
     missing_load: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from loadtests.records.shapes import check_shape
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
 from reports.data.contract import RunStage, judged, length_ns, merged
+from reports.data.deliveries import DELIVER, read_deliveries
 from reports.data.generator import exhausted, local_errors, slowed, strain
 from reports.data.judged_time import blind_times, overlap_ns
 from reports.data.objective import Objective, Objectives, of_pods
@@ -24,6 +25,7 @@ from reports.data.timeline import stages
 from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
 from reports.gate.inputs.counting import Excuses, count_batches
+from reports.gate.inputs.delivery_counts import DeliveryCounting, DeliveryCounts, loss_of
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 from reports.gate.inputs.generator_lag import lag_of
 
@@ -117,7 +119,15 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     load = _host_load(samples, ended, judged(happened))
     awaiting = WAIT_FOR_OTHERS if local_errors(ended) else frozenset[str]()
     excuses = Excuses(load.affected() if load is not None else (), awaiting, lag_of(ended, samples))
-    counted = count_batches(run.batches("operations"), judged(happened), objectives, excuses)
+    of_rows = [objective for objective in objectives if objective.operation != DELIVER]
+    counted = count_batches(run.batches("operations"), judged(happened), of_rows, excuses)
+    kept = _kept(_required(end, "operations", "end"), counted.rows) if end is not None else None
+    ledger, pushed = _ledger(run), [objective for objective in objectives if objective.operation == DELIVER]
+    loss, every_row = loss_of(ledger), kept is not None and kept.lost == 0 and kept.missing_at_most == 0
+    delivered: dict[str, DeliveryCounts] = {}
+    if pushed:  # the table is read a second time
+        counting = DeliveryCounting(read_deliveries(run), judged(happened), excuses, loss, every_row)
+        delivered = {objective.name: counting.count(objective) for objective in pushed}
     promises = (manifest.get("engine") or {}).get("promises") or {}
     without_plan = _without_plan(run, manifest)
     return replace(
@@ -128,7 +138,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         without_plan=without_plan,
         undone_actions=undone_actions(timeline, None if without_plan else planned_actions(run)),
         other_agents=_other_agents(ended),
-        kept=_kept(_required(end, "operations", "end"), counted.rows) if end is not None else None,
+        kept=kept,
         saturated=(ended.get("generator") or {}).get("saturated"),
         strain=strain(ended),
         slowed=slowed(ended),
@@ -137,10 +147,11 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         coverage=_coverage(run, ended, happened),
         no_orphans=promises.get("no_orphans"),
         commit_survives=promises.get("commit_survives"),
-        ledger=_ledger(run),
+        ledger=ledger,
         pods=_several_pods(run, manifest),
-        counts=counted.counts,
-        blocks=counted.blocks,
+        counts={**counted.counts, **{name: found.counts for name, found in delivered.items()}},
+        blocks={**counted.blocks, **{name: found.blocks for name, found in delivered.items()}},
+        unseen=dict.fromkeys(delivered, loss.unknown) if loss.unknown else {},
         manifest=manifest,
     )
 
@@ -215,7 +226,9 @@ def _ledger(run: RunDirectory) -> tuple[LedgerCheck, ...] | None:
         raise UnreadableError("ledger.json has no checks")
     for number, check in enumerate(checks):
         check_shape("ledger check", check, f"ledger.json: checks[{number}]")
-    return tuple(LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "") for c in checks)
+    return tuple(
+        LedgerCheck(c["check"], c["verdict"], c["count"], c.get("reason") or "", c.get("known") or "") for c in checks
+    )
 
 
 def _coverage(run: RunDirectory, end: Json, happened: Sequence[RunStage]) -> ProbeCoverage | None:

@@ -58,7 +58,10 @@ def check_no_worse(
     verdict, pooled = agreed(rounds, pool), pool(range(len(pairs)))
     undecided = ""
     if verdict is Verdict.UNKNOWN:
-        new, old = ([f for c in storages[s] for f in c.faults] for s in (comparison.candidate, comparison.baseline))
+        new, old = (
+            [f for c in storages[s] for f in c.with_unseen(objective.name).faults]
+            for s in (comparison.candidate, comparison.baseline)
+        )
         blocking = _blocking(new, old)
         undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, [*new, *old])
         undecided = undecided or _undecided(objective, pairs, blocking)
@@ -132,7 +135,8 @@ def _side(objective: Objective, runs: Sequence[CheckedRun], number: int | None) 
 
 
 def _of_run(objective: Objective, checked: CheckedRun) -> Side:
-    return Side(counts_of(objective, checked.run), missing_of(checked.run), checked.bias)
+    bias = checked.with_unseen(objective.name).bias
+    return Side(counts_of(objective, checked.run), missing_of(checked.run), bias)
 
 
 def _sum(sides: Sequence[Side]) -> Side:

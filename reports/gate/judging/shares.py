@@ -13,6 +13,7 @@ from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Verdict, obj
 
 def check_objective(objective: Objective, runs: Sequence[CheckedRun], storage: str) -> Check:
     """Decided only when each round and all rounds together agree, and the faults of the runs let the verdict stand."""
+    runs = [checked.with_unseen(objective.name) for checked in runs]
     counts = [counts_of(objective, checked.run) for checked in runs]
     missing = [missing_of(checked.run) for checked in runs]
 

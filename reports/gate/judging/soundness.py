@@ -230,6 +230,15 @@ class CheckedRun:
             together |= fault.bias
         return together
 
+    def with_unseen(self, objective: str) -> "CheckedRun":
+        """For an objective: with a fault where an unknown number of its bad attempts is in no count."""
+        why = self.run.unseen.get(objective)
+        if not why:
+            return self
+        of = self.run.storage, self.run.round, self.run.run
+        fault = Check("lost events", Verdict.UNKNOWN, *of, reason=why, bias=Bias.MISSING)
+        return replace(self, checks=(*self.checks, fault))
+
 
 def check_run(run: RunEvidence, objectives: Objectives) -> CheckedRun:
     """The run with the verdict of each soundness check: `pass` or `unknown`."""

@@ -11,9 +11,8 @@ from loadtests.configuration.values import parsed_seconds, wrong
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from reports.gate.slo.fields import DisplayName, LabelKey, Name, OpenSloPart, duration_s
 
-OPERATIONS = (*TIMED_OPERATIONS, "chat.answer")
-"""Operations that leave a row with any outcome: a customer records an answer that never arrived. Other pushes have a
-row only if they arrived, which would overstate their share of good attempts."""
+OPERATIONS = (*TIMED_OPERATIONS, "chat.answer", "event.deliver")
+"""Operations that leave a row with any outcome, and deliveries, of which the lost ones are known otherwise."""
 
 PREFIX = "loadtests/"
 """Annotations without it are ignored."""
