@@ -46,7 +46,7 @@ def test_a_healthy_run(study):
     assert run.kept == Kept(lost=0, lost_at_most=0, written=5, found=5)
     assert (run.coverage.judged_s, run.coverage.blind_s) == (10.0, 0.0)
     assert (run.no_orphans, run.commit_survives) == (True, "power_loss")
-    assert run.ledger[0] == LedgerCheck("orphans", "pass", 0)
+    assert run.ledger[0] == LedgerCheck("orphans", "pass", 0, known="read")
 
 
 @pytest.mark.parametrize(
