@@ -33,6 +33,11 @@ def _add_study(run: argparse.ArgumentParser) -> None:
     run.add_argument("--processes", metavar="N", type=positive, default=1, help="Locust workers here (default: 1)")
     run.add_argument("--seed", metavar="N", type=seed, help="of arrivals, people and words (default: the scenario's)")
     run.add_argument(
+        "--abort-on-fail",
+        action="store_true",
+        help="end the study as soon as one of its objectives certainly fails (exit code 1)",
+    )
+    run.add_argument(
         ALLOW_COMMANDS,
         action="store_true",
         help="let a scenario that did not come with the harness run the commands of its timeline (do: run)",

@@ -72,5 +72,7 @@ class Choices:
     anywhere."""
     objectives_text: str | None = None
     """The file that the scenario names; None when it names none."""
+    abort_on_fail: bool = False
+    """Whether the study ends as soon as one of its objectives certainly fails."""
     notes: tuple[str, ...] = ()
     """Sentences to show before the study begins."""

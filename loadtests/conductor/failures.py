@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loadtests.commandline import EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
+from loadtests.commandline import EX_FAIL, EX_INTERRUPTED, EX_OK, EX_SOFTWARE, EX_UNAVAILABLE, EX_USAGE
 from loadtests.credentials import without_credentials
 from loadtests.sanitize import sanitize_lines
 
@@ -68,9 +68,10 @@ EXIT_CODES = {
     "worker_left": EX_SOFTWARE,
     "incomplete": EX_SOFTWARE,
     "observer_died": EX_SOFTWARE,
+    "objective_failed": EX_FAIL,
     "internal": EX_SOFTWARE,
 }
 
-STOPS_THE_STUDY = frozenset({"interrupted", "workers_unavailable", "disk_full", "internal"})
+STOPS_THE_STUDY = frozenset({"interrupted", "objective_failed", "workers_unavailable", "disk_full", "internal"})
 """After these the runs to come cannot be better. A pod, a database or a worker that died says something about its own
 run only: the next one starts afresh."""

@@ -22,6 +22,7 @@ from reports.gate.outputs.junit import as_junit
 from reports.gate.outputs.markdown import as_markdown
 from reports.gate.slo.chosen import NoObjectivesError, objectives_of
 from reports.gate.slo.objectives import Objectives, load_objectives
+from reports.gate.watching import Watch
 
 _DESCRIPTION = """\
 Judges a study by objectives. Writes STUDY/verdict.json and STUDY/verdict.xml (JUnit), prints Markdown.
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _judged(options: argparse.Namespace) -> int:
     try:
-        return _gate(options)
+        return _watch(options) if options.watch else _gate(options)
     except _RefusedError as refused:
         print(sanitize_lines(str(refused)), file=sys.stderr)
         return refused.code
@@ -65,6 +66,11 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--baseline", metavar="STORAGE", help="the storage system to compare with")
     parser.add_argument("--candidate", metavar="STORAGE", help="the storage system that is to be released")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="follow a study that is being made: exit as soon as an objective fails, or all have passed",
+    )
     return parser
 
 
@@ -90,6 +96,27 @@ def _gate(options: argparse.Namespace) -> int:
     _write(dict(zip(outputs, (f"{document}\n", as_junit(judgement, study)), strict=True)))
     print(as_markdown(judgement, objectives, study), flush=True)
     return EXIT_CODES[judgement.overall]
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Writes no verdict: ledger and soundness are judged when the study has ended."""
+    if options.baseline or options.candidate:
+        raise _RefusedError(EX_USAGE, "--watch judges objectives only: leave --baseline and --candidate out")
+    given = _objectives(lambda: load_objectives(options.objectives)) if options.objectives is not None else None
+
+    def choose(storages: Mapping[str, Sequence[RunDirectory]]) -> Objectives:
+        runs = [run for of in storages.values() for run in of]
+        return with_pods(given or _objectives(lambda: objectives_of(runs)), storages)
+
+    _storages(options.study)
+    try:
+        found = Watch(options.study, choose, lambda sentence: print(sanitize_lines(sentence), flush=True)).follow()
+    except UnreadableError as error:
+        raise _RefusedError(EX_UNAVAILABLE, f"{options.study}: {error}") from None
+    print("when the study has ended, judge all of it, its ledger and its soundness too: loadtests-gate STUDY")
+    why = "; ".join(found.sentences) or "the study has ended, and its attempts decide neither for nor against it"
+    print(sanitize_lines(f"{found.verdict.value.upper()} so far: {why}"), flush=True)
+    return EXIT_CODES[found.verdict]
 
 
 def _objectives(read: Callable[[], Objectives]) -> Objectives:

@@ -22,6 +22,7 @@ from loadtests.conductor.preflight.request import StudyRequest, check_environmen
 from loadtests.conductor.progress import Progress, progress_for
 from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.execution import Run, StudyContext
+from loadtests.conductor.run.gate_watch import gate_watch
 from loadtests.conductor.run.manifest import RunIdentity
 from loadtests.conductor.watching import Interrupts
 from loadtests.hostidentity import host_identity
@@ -155,8 +156,8 @@ def run_study(
     """
     planned = list(interleaved(choices.subjects, choices.rounds))
     code = EX_OK
-    with ProcessReaper() as reaper:
-        context = StudyContext(choices, reaper, interrupts, progress, roster)
+    with ProcessReaper() as reaper, gate_watch(study, reaper) if choices.abort_on_fail else nullcontext() as gate:
+        context = StudyContext(choices, reaper, interrupts, progress, gate, roster)
         for number, (round_, subject) in enumerate(planned, 1):
             progress.run(number, len(planned), subject.name)
             reason = _run(context, study, number, round_, subject)

@@ -56,6 +56,7 @@ class StudyRequest:
     protocol: str | None = None
     allow_commands: bool = False
     """Those of the scenario's timeline."""
+    abort_on_fail: bool = False
     trusts_shipped: bool = True
     """Whether scenarios that came with the harness may run commands without that."""
 
@@ -79,6 +80,7 @@ class StudyRequest:
             generator,
             options.protocol,
             options.allow_commands,
+            getattr(options, "abort_on_fail", False),
             trusts_shipped,
         )
 
@@ -110,6 +112,7 @@ def choose(request: StudyRequest) -> Choices:
         protocol=scenario.protocol if request.protocol is None else request.protocol,
         hosts_owned=tuple(request.i_own),
         objectives_text=_objectives(scenario, Path(path)),
+        abort_on_fail=request.abort_on_fail,
         notes=tuple(filter(None, [which_scenario(request.scenario)])),
     )
 

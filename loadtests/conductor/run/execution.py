@@ -18,6 +18,7 @@ from loadtests.conductor.reaper import ProcessReaper
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
 from loadtests.conductor.run.ending import Ending, checked, doubtful, end_document, lost_operations, stage_figures
+from loadtests.conductor.run.gate_watch import GateWatch
 from loadtests.conductor.run.live import LoadState
 from loadtests.conductor.run.load_monitor import LoadMonitor, LoadResult, first_cause
 from loadtests.conductor.run.local_errors import LocalErrors, process_errors, server_errors
@@ -46,6 +47,8 @@ class StudyContext:
     reaper: ProcessReaper
     interrupts: Interrupts
     progress: Progress
+    gate: GateWatch | None = None
+    """Ends the study when an objective fails; None: objectives are judged afterwards."""
     roster: Roster | None = None
     """Hosts whose workers make the load; None: it is made here."""
 
@@ -97,6 +100,8 @@ class Run:
         child, lines = start_locust(plan, secrets, generator, log, self.context.reaper)
         try:
             self.components.watch("generator", "locust", child.pid)
+            if self.context.gate is not None:
+                self.components.watch("observer", "gate", self.context.gate.child.pid)
             return self.follow(OwnMaster(child, generator), lines)
         finally:
             if child.exit_code() is not None:
@@ -180,6 +185,8 @@ class Run:
         with watching(self.context.interrupts) as watch:
             monitor = LoadMonitor(master, self.components, watch, self.context.progress, self._actions)
             self._seen = monitor.load
+            if (gate := self.context.gate) is not None:
+                watch.on_death(gate.child.pid, lambda: monitor.note_gate_ended(gate))
             if self.context.roster is not None:
                 self.context.roster.watch(watch, monitor.note_lost_host)
             remote = self.context.choices.generator.expect_workers is not None

@@ -14,6 +14,7 @@ from loadtests.conductor.hosts.roster import WorkerHost
 from loadtests.conductor.progress import Progress
 from loadtests.conductor.run.actions import RunActions
 from loadtests.conductor.run.components import RunComponents
+from loadtests.conductor.run.gate_watch import GateWatch
 from loadtests.conductor.run.live import LoadState, Worker
 from loadtests.conductor.run.locust import MasterProcess
 from loadtests.conductor.run.manifest import RunClock
@@ -199,6 +200,13 @@ class LoadMonitor:
         if what == "process" and len(there) > 1:
             named = f"one of the workers {', '.join(w.worker for w in there)}"
         self._end("worker_lost", f"{named} on {host.name} was lost: {why}")
+
+    def note_gate_ended(self, gate: GateWatch) -> None:
+        """The gate has decided, or cannot go on."""
+        if failure := gate.failure:
+            self._died("objective_failed", lambda: failure)()
+        else:
+            self._progress.report(gate.note)
 
     def _watch_workers(self) -> None:
         """Local workers are watched: a master takes most of a second to miss one."""

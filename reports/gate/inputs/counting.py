@@ -16,8 +16,8 @@ from reports.data.arrays import Ints, Mask
 from reports.data.contract import Window
 from reports.data.judged_time import inside, touching
 from reports.data.objective import Objective
+from reports.gate.inputs.delays import UNKNOWN_DELAY, DelayBound
 from reports.gate.inputs.evidence import BlockCount, Counts
-from reports.gate.inputs.generator_lag import GeneratorLag
 
 _NEVER = np.iinfo(np.int64).min
 _EARLIEST_NS = -1_000_000_000
@@ -35,9 +35,9 @@ class JudgedAttempts:
     cut_off: npt.NDArray[np.bool_] | None = None
     local: npt.NDArray[np.bool_] | None = None
     explained: npt.NDArray[np.bool_] | None = None
-    """Which were under way while the host was under other load, or wait for what a local error kept away."""
+    """Which wait for what a local error kept away."""
     undelayed_ns: npt.NDArray[np.int64] | None = None
-    """The least that each late one would have taken without the generator's own lag (None: no lag)."""
+    """The least that each would have taken without the delays of generator and host (None: none were delayed)."""
 
 
 class _Judged(NamedTuple):
@@ -103,24 +103,41 @@ is not among them: no load of the host causes it."""
 
 @dataclass(frozen=True)
 class Excuses:
-    """What may have failed without the storage: attempts that were under way in one of these windows and failed as
-    slow pods let them fail, and all attempts of these operations. With `lag`, of a generator that was saturated, also
-    attempts that would have been good without the time that the generator may have added to them."""
+    """What may have failed without the storage: all attempts of `operations`, and those that would have been good
+    without the time that something else may have added to them. `generator` bounds that time for a generator that was
+    saturated, `host` for attempts in progress in one of `windows`, while the host was under other load."""
 
-    windows: Sequence[Window] = ()
     operations: frozenset[str] = frozenset()
-    lag: GeneratorLag | None = None
+    generator: DelayBound | None = None
+    windows: Sequence[Window] = ()
+    host: DelayBound = UNKNOWN_DELAY
+
+    def undelayed_ns(self, planned: Ints, ended: Ints, late: Mask, overloaded: Mask) -> Ints | None:
+        """The least that each attempt would have taken without its delays; that of one which nothing delayed is never
+        short, and None stands for no delays at all. `late` and `overloaded`: which failed as a slow generator, and as
+        slow pods, let them fail."""
+        delay, delayed = np.zeros(len(planned), np.int64), np.zeros(len(planned), np.bool_)
+        if self.generator is not None:
+            delayed |= late
+            delay += np.where(late, self.generator.most_ns(planned, ended), 0)
+        if self.windows:
+            under_load = touching(planned, ended + 1, self.windows) & overloaded
+            delay += np.where(under_load, self.host.most_ns(planned, ended), 0)
+            delayed |= under_load
+        return np.where(delayed, ended - planned - delay, np.iinfo(np.int64).max) if delayed.any() else None
 
 
 NO_EXCUSES = Excuses()
 
 
 class Counted(NamedTuple):
-    """Of every objective by name: its counts, and its time blocks in order. `rows` is how many rows were read."""
+    """Of every objective by name: its counts, and its time blocks in order. `rows` is how many rows were read, and
+    `last_ns` when the last of their operations ended."""
 
     counts: dict[str, Counts]
     blocks: dict[str, tuple[BlockCount, ...]]
     rows: int
+    last_ns: int
 
 
 def count_batches(
@@ -131,9 +148,10 @@ def count_batches(
 ) -> Counted:
     counts = {objective.name: Counts(0, 0) for objective in objectives}
     blocks: dict[str, dict[int, BlockCount]] = {objective.name: {} for objective in objectives}
-    rows = 0
+    rows = last_ns = 0
     for batch in batches:
         rows += batch.num_rows
+        last_ns = max(last_ns, pc.max(batch.column("ended_ns")).as_py() or 0)
         asked = {(o.operation, o.pod) for o in objectives}
         judged = {each: _attempts(batch, *each, windows, excuses) for each in asked}
         for objective in objectives:
@@ -141,7 +159,7 @@ def count_batches(
             counts[objective.name] += count(attempts, objective.within_s)
             merge_blocks(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
     ordered = {name: tuple(found[begin] for begin in sorted(found)) for name, found in blocks.items()}
-    return Counted(counts, ordered, rows)
+    return Counted(counts, ordered, rows, last_ns)
 
 
 def merge_blocks(blocks: dict[int, BlockCount], more: Mapping[int, BlockCount]) -> None:
@@ -170,15 +188,14 @@ def _attempts(
     def with_error(names: Set[str]) -> Mask:
         return np.isin(error, [code for code, name in enumerate(codes["error"]) if name in names])
 
-    explained = touching(planned, ended + 1, excuses.windows) & with_error(_OVERLOADED)
     attempts = JudgedAttempts(
         codes["outcome"],
         outcome,
         ended - planned,
         cut_off=with_error({"run_ended"}),
         local=with_error(LOCAL_ERRORS),
-        explained=explained | (operation in excuses.operations),
-        undelayed_ns=undelayed_ns(planned, ended, with_error(_LATE), excuses.lag),
+        explained=np.full(len(planned), operation in excuses.operations),
+        undelayed_ns=excuses.undelayed_ns(planned, ended, with_error(_LATE), with_error(_OVERLOADED)),
     )
     return attempts, planned
 
@@ -186,10 +203,3 @@ def _attempts(
 def _place(names: Sequence[str], name: str) -> int:
     """The code of a name; -1, which is no code, where it has none."""
     return names.index(name) if name in names else -1
-
-
-def undelayed_ns(planned: Ints, ended: Ints, late: Mask, lag: GeneratorLag | None) -> Ints | None:
-    """The response of each without the generator's lag; that of an attempt that a pod let fail is never short."""
-    if lag is None:
-        return None
-    return np.where(late, ended - planned - lag.most_ns(planned, ended), np.iinfo(np.int64).max)

@@ -19,7 +19,6 @@ from reports.gate.inputs.counting import (
     count,
     count_blocks,
     merge_blocks,
-    undelayed_ns,
 )
 from reports.gate.inputs.evidence import BlockCount, Counts, LedgerCheck
 
@@ -72,7 +71,7 @@ class DeliveryCounting:
         return DeliveryCounts(counts, tuple(blocks[begin] for begin in sorted(blocks)))
 
     def _came(self, pod: str | None) -> tuple[JudgedAttempts, Ints]:
-        pushes, windows = self.deliveries, self.excuses.windows
+        pushes = self.deliveries
         at = inside(pushes.begun_ns, self.windows) & self._of_pod(pushes.pod, pod)
         begun_ns, ended_ns = pushes.begun_ns[at], pushes.ended_ns[at]
         every = np.ones(len(begun_ns), np.bool_)
@@ -80,8 +79,8 @@ class DeliveryCounting:
             ("ok", "refused"),
             np.zeros(len(begun_ns), np.uint8),
             ended_ns - begun_ns,
-            explained=touching(begun_ns, ended_ns + 1, windows) | (every & (DELIVER in self.excuses.operations)),
-            undelayed_ns=undelayed_ns(begun_ns, ended_ns, every, self.excuses.lag),
+            explained=np.full(len(begun_ns), DELIVER in self.excuses.operations),
+            undelayed_ns=self.excuses.undelayed_ns(begun_ns, ended_ns, every, every),
         )
         return attempts, begun_ns
 

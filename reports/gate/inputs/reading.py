@@ -25,9 +25,9 @@ from reports.data.timeline import stages
 from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
 from reports.gate.inputs.counting import Excuses, count_batches
+from reports.gate.inputs.delays import generator_delay, host_delay
 from reports.gate.inputs.delivery_counts import DeliveryCounting, DeliveryCounts, loss_of
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
-from reports.gate.inputs.generator_lag import lag_of
 
 _S = 1_000_000_000
 
@@ -115,10 +115,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     if problem := _not_whole(run, timeline, end):
         return replace(known, broken=problem)
     happened = stages(timeline, manifest, ended)
-    samples = read_host(run)
-    load = _host_load(samples, ended, judged(happened))
-    awaiting = WAIT_FOR_OTHERS if local_errors(ended) else frozenset[str]()
-    excuses = Excuses(load.affected() if load is not None else (), awaiting, lag_of(ended, samples))
+    excuses, load = read_excuses(run, ended, happened)
     of_rows = [objective for objective in objectives if objective.operation != DELIVER]
     counted = count_batches(run.batches("operations"), judged(happened), of_rows, excuses)
     kept = _kept(_required(end, "operations", "end"), counted.rows) if end is not None else None
@@ -154,6 +151,15 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         unseen=dict.fromkeys(delivered, loss.unknown) if loss.unknown else {},
         manifest=manifest,
     )
+
+
+def read_excuses(run: RunDirectory, end: Json, happened: Sequence[RunStage]) -> tuple[Excuses, HostLoad | None]:
+    """What may have failed without the storage, and other load of the host. `end` is empty while the run lasts."""
+    samples = read_host(run)
+    load = _host_load(samples, end, judged(happened))
+    awaiting = WAIT_FOR_OTHERS if local_errors(end) else frozenset[str]()
+    windows = load.affected() if load is not None else ()
+    return Excuses(awaiting, generator_delay(end, samples), windows, host_delay(samples)), load
 
 
 def _without_plan(run: RunDirectory, manifest: Json) -> str:

@@ -15,7 +15,7 @@ from reports.gate.judging.verdicts import Bias, Check, Verdict
 BLIND_SHARE = 0.05
 """Share of the judged time that the observer may miss: single samples time out on a busy machine."""
 
-CUT_SHORT = frozenset({"interrupted", "observer_died"})
+CUT_SHORT = frozenset({"interrupted", "objective_failed", "observer_died"})
 """Reasons of an end that stop the load and leave pod, database and generator as they were."""
 
 _NAMED = 3

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import NS, Op, write_run
 
+from reports.data.objective import Objective, Objectives
 from reports.gate.inputs.counting import JudgedAttempts, count
+from reports.gate.inputs.delays import UNKNOWN_DELAY, DelayBound, generator_delay, host_delay
 from reports.gate.inputs.evidence import Counts
-from reports.gate.inputs.generator_lag import EARLIER_NS, UNKNOWN_LAG, GeneratorLag, generator_lag, lag_of
 from reports.gate.inputs.reading import read_evidence, study_storages
 from reports.gate.judging.judge import judge
 from reports.gate.judging.verdicts import Verdict
-from reports.gate.slo.objectives import Objective, Objectives
 
 ACCEPT = Objective("accept", "Accept", "chat.accept", 0.3, 0.95)
 SATURATED = {"saturated": True, "reasons": ["run_queue"], "local_errors": {}, "workers": []}
@@ -30,6 +30,14 @@ def runnable(share, begins_s=0, ends_s=17):
     ]
 
 
+def crowded(own, waited):
+    """Samples, one a second: other processes use the rest of two processors, while the run's own threads run and wait
+    for one for so many seconds a second."""
+    grown = {"busy_ns": 2, "own_cpu_ns": own, "measured_cpu_ns": own, "run_queue_ns": waited}
+    counters = [(t * NS, name, round(t * rate * NS)) for t in range(17) for name, rate in grown.items()]
+    return [*counters, *((t * NS, "processors", 2) for t in range(17))]
+
+
 def counted(tmp_path, *operations, samples=(), generator=SATURATED):
     write_run(tmp_path / "study", operations=operations, end={"generator": generator}, tables={"host": list(samples)})
     (run,) = read_evidence(study_storages(tmp_path / "study"), [ACCEPT]).runs
@@ -42,7 +50,7 @@ def accept(planned_s, response_s, **changes):
 
 
 def test_lag_is_bounded_by_the_samples():
-    lag = GeneratorLag(ns(0, 1, 2, 3, 4), ns(0, 0.5, 1.5, 1.5, 1.6))
+    lag = DelayBound(ns(0, 1, 2, 3, 4), ns(0, 0.5, 1.5, 1.5, 1.6), NS)
     assert list(lag.most_ns(ns(2.5), ns(2.6))) == [NS // 10]  # no more than it took
     assert list(lag.most_ns(ns(1), ns(3))) == list(ns(1.5))
     assert list(lag.most_ns(ns(3.5), ns(3.9))) == list(ns(0.1))
@@ -50,8 +58,8 @@ def test_lag_is_bounded_by_the_samples():
 
 
 def test_without_samples_all_of_an_operation_may_be_lag():
-    assert list(UNKNOWN_LAG.most_ns(ns(1), ns(4))) == list(ns(3))
-    assert generator_lag([(0, {"busy_ns": 1}), (NS, {"busy_ns": 2})]) is UNKNOWN_LAG
+    assert list(UNKNOWN_DELAY.most_ns(ns(1), ns(4))) == list(ns(3))
+    assert host_delay([(0, {"busy_ns": 1}), (NS, {"busy_ns": 2})]) is UNKNOWN_DELAY
 
 
 def test_time_stopped_by_a_quota_counts():
@@ -59,7 +67,8 @@ def test_time_stopped_by_a_quota_counts():
         (0, {"generator_runnable_ns": 0, "throttled_ns": 0}),
         (NS, {"generator_runnable_ns": 1, "throttled_ns": 5}),
     ]
-    assert list(generator_lag(samples).spent_ns) == [0, 6]
+    saturated = {"generator": {"saturated": True, "reasons": ["throttling"]}}
+    assert list(generator_delay(saturated, samples).spent_ns) == [0, 6]
 
 
 @pytest.mark.parametrize(
@@ -73,15 +82,24 @@ def test_time_stopped_by_a_quota_counts():
 )
 def test_lag_of_a_generator_that_was_stopped_or_had_no_memory_is_unknown(reasons, known):
     samples = [(t * NS, {"generator_runnable_ns": 0}) for t in range(3)]
-    lag = lag_of({"generator": {"saturated": True, "reasons": reasons, "local_errors": {"memory": 1}}}, samples)
+    lag = generator_delay(
+        {"generator": {"saturated": True, "reasons": reasons, "local_errors": {"memory": 1}}}, samples
+    )
     assert lag is not None
-    assert (lag is not UNKNOWN_LAG) is known
+    assert (lag is not UNKNOWN_DELAY) is known
+
+
+@pytest.mark.parametrize(("share", "kept_up"), [(0.2, True), (0.7, False)])
+def test_generator_of_a_run_that_lasts_has_kept_up_so_far_or_not(share, kept_up):
+    quiet = [(t * NS // 2, {"generator_runnable_ns": t * NS // 20}) for t in range(20)]
+    busy = [(10 * NS + t * NS // 2, {"generator_runnable_ns": NS + round(t * share * NS / 2)}) for t in range(20)]
+    assert (generator_delay({}, [*quiet, *busy]) is None) is kept_up
 
 
 def test_generator_that_kept_up_has_no_lag():
     samples = [(t * NS, {"generator_runnable_ns": 0}) for t in range(3)]
-    assert lag_of({"generator": {"saturated": False, "reasons": []}}, samples) is None
-    assert lag_of({"generator": {"saturated": None, "reasons": []}}, samples) is not None
+    assert generator_delay({"generator": {"saturated": False, "reasons": []}}, samples) is None
+    assert generator_delay({"generator": {"saturated": None, "reasons": []}}, samples) is not None
 
 
 def test_slow_attempts_beyond_the_lag_stay_bad(tmp_path):
@@ -130,17 +148,7 @@ def test_saturated_generator_never_passes_and_fails_for_what_it_did_not_cause(tm
 )
 def test_other_load_explains_only_what_slow_pods_do(tmp_path, error, unattributed):
     kept_up = {"saturated": False, "reasons": [], "local_errors": {}, "workers": []}
-    busy = [
-        (second * NS, name, value)
-        for second in range(17)
-        for name, value in (
-            ("busy_ns", 2 * NS * second),
-            ("own_cpu_ns", NS // 2 * second),
-            ("measured_cpu_ns", NS // 2 * second),
-            ("run_queue_ns", 2 * NS * second),
-            ("processors", 2),
-        )
-    ]
+    busy = crowded(own=0.5, waited=2.0)
     failed = accept(7, 0.01, outcome="fail", error=error)
     assert counted(tmp_path, failed, samples=busy, generator=kept_up) == Counts(0, 1, unattributed=unattributed)
 
@@ -151,10 +159,10 @@ def test_other_load_explains_only_what_slow_pods_do(tmp_path, error, unattribute
     lasts=st.integers(0, 10 * NS),
 )
 def test_lag_never_exceeds_an_operation_and_grows_with_it(spent, begins, lasts):
-    lag = GeneratorLag(np.arange(len(spent), dtype=np.int64) * NS, np.cumsum(np.array(spent, np.int64)))
+    lag = DelayBound(np.arange(len(spent), dtype=np.int64) * NS, np.cumsum(np.array(spent, np.int64)), NS)
     begin, end = np.array([begins]), np.array([begins + lasts])
     most = lag.most_ns(begin, end)[0]
     assert 0 <= most <= lasts
     assert lag.most_ns(begin, end + NS)[0] >= most
-    uncovered = max(EARLIER_NS - begins, 0) + max(begins + lasts - lag.t_ns[-1], 0)
+    uncovered = max(NS - begins, 0) + max(begins + lasts - lag.t_ns[-1], 0)
     assert most <= lag.spent_ns[-1] + uncovered
