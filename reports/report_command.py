@@ -153,15 +153,14 @@ def _judge(study: Path, objectives: Objectives) -> tuple[Judgement, Objectives]:
 def _write(findings: Findings, judged: tuple[Judgement, Objectives] | None, into: Path) -> None:
     from reports.page.plots.drawing import draw
     from reports.page.render import render
-    from reports.sections import sections_of
+    from reports.sections import sections_of, summary_of
     from reports.sections.screen.composition import page_of
     from reports.sections.screen.hero import hero_plots
 
-    first = story(findings)
-    frame = figures(findings)
-    plots = {name: plot for section in sections_of(findings) for name, plot in section.plots.items()}
-    page = render(page_of(findings, first, judged, *draw(findings, plots, into, hero_plots())))
-    document = json.dumps(summary(findings, first), indent=2, allow_nan=False, ensure_ascii=False)
+    first, frame, sections = story(findings), figures(findings), sections_of(findings)
+    plots = {name: plot for section in sections for name, plot in section.plots.items()}
+    page = render(page_of(findings, first, judged, sections, draw(findings, plots, into, hero_plots())))
+    document = json.dumps(summary(findings, first, summary_of), indent=2, allow_nan=False, ensure_ascii=False)
     texts = {
         "index.html": page,
         "summary.json": document + "\n",

@@ -1,6 +1,6 @@
 """All figures as JSON, each with how it is known; and the headline as Markdown for a comment."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,11 @@ from reports.text.wording import NONE, duration, one_line
 FORMAT = 1
 
 
-def summary(findings: Findings, story: Story) -> dict[str, Any]:
+Parts = Callable[[Findings, StorageFindings], Mapping[str, Any]]
+
+
+def summary(findings: Findings, story: Story, parts: Parts) -> dict[str, Any]:
+    """The whole document; `parts` are those that the sections have of a system."""
     return {
         "format": FORMAT,
         "study": findings.study,
@@ -29,7 +33,7 @@ def summary(findings: Findings, story: Story) -> dict[str, Any]:
         "caveats": [doubt.line for doubt in story.doubts],
         "confidence": CONFIDENCE,
         "runs": [_run(findings, run) for run in findings.runs],
-        "storages": {s.storage: _storage(findings, s) for s in findings.storages},
+        "storages": {s.storage: {"judged_s": s.judged_s, **parts(findings, s)} for s in findings.storages},
     }
 
 
@@ -54,13 +58,6 @@ def _run(findings: Findings, run: Any) -> dict[str, Any]:
         "ledger": [dict(check) for check in ledger_checks(run)],
         "events": [{**vars(event), "found": dict(event.found)} for event in run.events],
     }
-
-
-def _storage(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
-    from reports.sections import all_sections  # imports matplotlib
-
-    parts = [section.summary(findings, storage) for section in all_sections()]
-    return {"judged_s": storage.judged_s, **{key: value for part in parts for key, value in part.items()}}
 
 
 def markdown(findings: Findings, story: Story, frame: pd.DataFrame) -> str:

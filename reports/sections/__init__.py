@@ -2,8 +2,9 @@
 
 from functools import cache
 from importlib import import_module
+from typing import Any
 
-from reports.findings.study import Findings
+from reports.findings.study import Findings, StorageFindings
 from reports.sections.contract import Section
 
 NAMES = (
@@ -31,6 +32,11 @@ NAMES = (
 @cache
 def all_sections() -> tuple[Section, ...]:
     return tuple(import_module(f"reports.sections.{name}").SECTION for name in NAMES)
+
+
+def summary_of(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
+    """What all sections state of a system in `summary.json`."""
+    return {key: part for section in all_sections() for key, part in section.summary(findings, storage).items()}
 
 
 def sections_of(findings: Findings) -> list[Section]:

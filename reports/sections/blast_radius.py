@@ -1,7 +1,6 @@
 # ruff: noqa: E501  sentences of the page are kept whole
 """Section: which pods breached an SLO, when, and after which action."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from reports.data.contract import TimelineEvent
 from reports.findings.slis import BREACH_RULE, SLIS, Blast, PodBlast, Span
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import ACTED, INK, MUTED, OUTCOME_STYLES, PAGE_IN, WRONG, SeriesStyle, figure, short
-from reports.page.plots.time_axis import SECONDS, mark_stages, number, whole_time
+from reports.page.plots.time_axis import SECONDS, TITLE_PT, mark_stages, number, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section
-from reports.text.blast_radius import after_another, words
+from reports.text.blast_radius import radius_of
 from reports.text.plain_names import pod_label
-from reports.text.wording import digits, duration, listed
+from reports.text.wording import NONE, digits, duration, listed
 
 _ROW_IN, _PANEL_IN = 0.42, 1.05
 
@@ -42,7 +41,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     for axis, (storage, blast), names in zip(axes, found, rows, strict=True):
         mark_stages(axis, blast.run, names=True)
         axis.grid(False)
-        axis.set_title(short(_round(storage, blast), 60), color=styles[storage.storage].text, pad=14)
+        axis.set_title(short(_round(storage, blast), 60), color=styles[storage.storage].text, pad=TITLE_PT)
         whole_time(axis, findings)
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.set_yticks(range(len(names)), [short(pod_label(name), 24) for name in names])
@@ -118,13 +117,7 @@ def _legend() -> list[Patch]:
 
 
 def _finding(findings: Findings) -> list[str]:
-    """Rounds with the same words are one sentence."""
-    lines = []
-    for s in findings.storages:
-        rounds = len(s.blasts)
-        for text, count in Counter(words(b) for b in s.blasts).items():
-            lines.append(f"{s.label}{f', in {count} of {rounds} rounds' if rounds > 1 else ''}: {text}.")
-    return lines
+    return [f"{s.label}: {radius_of(s.blasts)}." for s in findings.storages if s.blasts]
 
 
 def _round(storage: StorageFindings, blast: Blast) -> str:
@@ -168,6 +161,14 @@ def _done(pod: PodBlast) -> str:
     return "; ".join(f"{e.number}: {e.words}" for e in pod.done_to_it) or "none"
 
 
+def after_another(found: Blast, pod: PodBlast) -> str:
+    """How long after the first action on another component its first breach began."""
+    others = [e for e in found.run.events if e.kind == "action" and e not in pod.done_to_it]
+    if pod.first_s is None or not others:
+        return NONE
+    return f"{digits(pod.first_s - found.moment_s(others[0]))} s after {others[0].number}"
+
+
 def _breach_cells(found: Blast, pod: PodBlast) -> list[str]:
     seen = f"{pod.seen:.0%}"
     if not pod.spans:
@@ -192,7 +193,7 @@ def _summary(findings: Findings, storage: StorageFindings) -> dict[str, Any]:
 
 def _plain_blast(blast: Blast) -> dict[str, Any]:
     pods = {pod.pod: _plain_pod(pod) for pod in blast.pods}
-    return {"run": blast.run.name, "words": words(blast), "since_s": blast.since_s, "pods": pods}
+    return {"run": blast.run.name, "words": radius_of([blast]), "since_s": blast.since_s, "pods": pods}
 
 
 def _plain_pod(pod: PodBlast) -> dict[str, Any]:

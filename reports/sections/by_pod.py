@@ -14,7 +14,7 @@ from reports.findings.slis import SLIS
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands, response_axis
 from reports.page.plots.style import OUTCOME_STYLES, PAGE_IN, SeriesStyle, figure, note, short
-from reports.page.plots.time_axis import SECONDS, edges_s, mark, whole_time
+from reports.page.plots.time_axis import SECONDS, TITLE_PT, edges_s, mark, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section
 from reports.text.plain_names import pod_label, pods
@@ -41,8 +41,8 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
             mark(axis, storage, names=first)
             whole_time(axis, findings)
         if first:
-            left.set_title(f"{short(storage.label)}: Accept chat, response", color=style.text, pad=14)
-            right.set_title("connections failed a second", pad=14)
+            left.set_title(f"{short(storage.label)}: Accept chat, response", color=style.text, pad=TITLE_PT)
+            right.set_title("connections failed a second", pad=TITLE_PT)
         response_axis(left, accepts, most=4)
         bands(left, findings, storage.pods[pod].get(_ACCEPT), style)
         left.set_ylabel(short(pod_label(pod), 16), rotation=0, ha="right", va="center", fontweight="bold")

@@ -10,7 +10,7 @@ from reports.findings.operations import FROM_STAMP, MEASURES
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import bands, p99_line, response_axis
 from reports.page.plots.style import INK, PAGE_IN, SeriesStyle, beside, figure, note, short
-from reports.page.plots.time_axis import SECONDS, mark, on_time_axis, storage_grid, whole_time
+from reports.page.plots.time_axis import SECONDS, TITLE_PT, mark, on_time_axis, storage_grid, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.text.plain_names import ACCEPT, title
@@ -33,7 +33,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     grid = whole.add_gridspec(rows + 1, _ACROSS, height_ratios=(3.4, *[_SMALL_IN] * rows))
     large = whole.add_subplot(grid[0, :])
     _panel(large, findings, hero, styles)
-    large.set_title(_title(hero), fontsize=13, pad=18)
+    large.set_title(_title(hero), fontsize=13, pad=TITLE_PT)
     large.set_xlabel(SECONDS)
     for place, measure in enumerate(others):
         axis = whole.add_subplot(grid[1 + place // _ACROSS, place % _ACROSS])

@@ -7,8 +7,8 @@ from reports.findings.estimates import Estimate
 from reports.findings.operations import StageMeasures
 from reports.findings.phases import StudyPhase, phases
 from reports.findings.study import Findings, StorageFindings
+from reports.text.blast_radius import radius
 from reports.text.contract import Bullet, Story
-from reports.text.outage import radius
 from reports.text.outage_course import event_words
 from reports.text.plain_names import cut, fit, operation_words
 from reports.text.sentence import sentence as attribution

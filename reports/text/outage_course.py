@@ -46,14 +46,6 @@ class Course:
         own = before is not None and before is not self.event and any(before is event for event in pod.done_to_it)
         return before if own else None
 
-    @property
-    def unbreached(self) -> tuple[str, ...]:
-        return tuple(pod.pod for pod in self.blast.pods if not pod.spans and not pod.unknown)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        return tuple(pod.pod for pod in self.blast.pods if pod.unknown)
-
 
 def course_of(blast: Blast) -> Course | None:
     """None where no pod breached an SLO."""

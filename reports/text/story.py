@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from reports.findings.study import Findings
 from reports.text.actions import through_actions
+from reports.text.blast_radius import radius
 from reports.text.contract import Bullet, Doubt, Story
 from reports.text.doubts import doubts
 from reports.text.failures import late_deliveries, none_succeeded, nothing_recorded, some_failed
 from reports.text.latency import alone, calm, slow_elsewhere, slower, undecided
-from reports.text.outage import outage, radius
+from reports.text.outage import outage
 from reports.text.plain_names import few
 from reports.text.wording import one_line
 

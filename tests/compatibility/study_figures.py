@@ -17,6 +17,7 @@ from reports.data.runs import read_study
 from reports.exports.figures import as_csv, figures
 from reports.exports.summary import summary
 from reports.gate import command as gate_command
+from reports.sections import summary_of
 from reports.text.story import story
 
 OBJECTIVES = Path(__file__).parent / "stored" / "objectives.yaml"
@@ -82,7 +83,7 @@ MISSING = "missing"
 def report_figures(study: Path) -> dict[str, Any]:
     """`summary.json` and the rows of `figures.csv` of a report, made without its page."""
     findings = find(study.name, read_study(study))
-    document = json.dumps(summary(findings, story(findings)), allow_nan=False)
+    document = json.dumps(summary(findings, story(findings), summary_of), allow_nan=False)
     return {"summary": json.loads(document), "figures": by_row(as_csv(figures(findings)))}
 
 

@@ -70,7 +70,10 @@ def test_plain_study_has_only_the_usual_plots(tmp_path):
 def test_outage_is_in_plots_tables_and_text(study):
     assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {"lock-for-cpu", "endings"}
     text = text_of(study)
-    assert "17 and 18 breached an SLO 3.0 s after “move 17 and 18 to dual writing (100 %)”" in text
+    assert (
+        "pods 17 and 18 breached an SLO first (Accept chat) at 23 s, 3 s after “move 17 and 18 to dual writing (100 %)”"
+        in text
+    )
     assert "a breach begins with the first of 2 bins in a row" in text
     assert "the defaults, because no objectives were given" in text
     assert "Mean number of sessions by database" in text

@@ -15,7 +15,7 @@ from reports.findings.causes import CAUSES, CauseFindings, Split
 from reports.findings.locks import EDGES_S, Blame, WaitDurations
 from reports.page.parts import Drawn
 from reports.page.render import render
-from reports.sections import all_sections, calibration
+from reports.sections import all_sections, calibration, sections_of
 from reports.sections.calibration import calibrated
 from reports.sections.contract import QUESTIONS
 from reports.sections.screen.composition import page_of as page_of_study
@@ -32,7 +32,7 @@ WAITING_SECTIONS = ("where-the-time-went", "accept-over-time", "who-waited-for-w
 
 def page_of(findings):
     plots = [Drawn(name, "0 0 900 100", "") for name in WAITING_SECTIONS]
-    return render(page_of_study(findings, story(findings), None, plots, ""))
+    return render(page_of_study(findings, story(findings), None, sections_of(findings), (plots, "")))
 
 
 def calibrate(tmp_path, rows):

@@ -17,6 +17,8 @@ _NEAR_PT = 14
 _LETTER = 0.62
 """How wide a letter is, as a share of its size."""
 _LEVELS, _LEVEL_PT, _NAME_PT = 3, 10.5, 6.5
+TITLE_PT = 22
+"""Distance of a title from the axis that leaves room for two lines of names of stages."""
 
 
 def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
@@ -27,25 +29,32 @@ def mark(axis: Any, storage: StorageFindings, *, names: bool) -> None:
 
 
 def mark_stages(axis: Any, run: StudyRun, *, names: bool) -> None:
-    """Shades the judged stages and draws a line where each stage begins."""
+    """Shades the judged stages and draws a line where each stage begins. Names that would be cut on one line are on two
+    in turn."""
+    fit = (_letters(axis, run, place, 1) >= len(short(stage.name)) for place, stage in enumerate(run.stages))
+    lines = 1 if all(fit) else 2
     for place, stage in enumerate(run.stages):
         start, end = span_s(run, stage)
         if stage.judge:
             axis.axvspan(start, end, color=SHADE, zorder=0, linewidth=0)
         axis.axvline(start, color=MUTED, linewidth=0.5, alpha=0.6, zorder=1)
         if names:
-            name_stage(axis, run, stage, most=_letters(axis, run, place), fontsize=_NAME_PT)
+            up_pt = 2 + place % lines * (_NAME_PT + 1.5)
+            name_stage(axis, run, stage, up_pt, _letters(axis, run, place, lines), fontsize=_NAME_PT)
 
 
-def _letters(axis: Any, run: StudyRun, place: int) -> int:
-    """Number of letters of a stage's name that fit: limited to the width of the stage next to another long name."""
+def _letters(axis: Any, run: StudyRun, place: int, lines: int) -> int:
+    """Number of letters of a stage's name that fit beside the names next to it on the same one of the lines."""
     per_s = _pt_per_s(axis, run) / (_NAME_PT * _LETTER)
-    start, end = span_s(run, run.stages[place])
-    for other in run.stages[max(place - 1, 0) : place] + run.stages[place + 1 : place + 2]:
-        apart = abs(sum(span_s(run, other)) - start - end) / 2 * per_s
-        if apart < (len(short(other.name)) + len(short(run.stages[place].name))) / 2:
-            return int((end - start) * per_s)
-    return 30
+    own, room = run.stages[place], [30]
+    for near in (place - lines, place + lines):
+        if not 0 <= near < len(run.stages):
+            continue
+        other = run.stages[near]
+        apart = abs(sum(span_s(run, other)) - sum(span_s(run, own))) / 2 * per_s
+        if apart < (len(short(other.name)) + len(short(own.name))) / 2:
+            room.append(int(apart))
+    return min(room)
 
 
 def _pt_per_s(axis: Any, run: StudyRun) -> float:
@@ -150,7 +159,7 @@ def storage_grid(
             axes.append(add_axes(whole, left_in + column * (column_in + _BETWEEN_IN), top, column_in, panel_in))
             axes[-1].tick_params(labelleft=column == 0, labelbottom=len(axes) == len(heights_in))
             top -= panel_in + GAP_IN
-        axes[0].set_title(short(storage.label), color=styles[storage.storage].text, pad=14)
+        axes[0].set_title(short(storage.label), color=styles[storage.storage].text, pad=TITLE_PT)
         grid.append(axes)
     return whole, grid
 

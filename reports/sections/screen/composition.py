@@ -6,7 +6,6 @@ from reports.findings.study import Findings
 from reports.page.parts import Drawn, Fold, Page, PageSection, SectionGroup
 from reports.page.plots.drawing import theme_colours
 from reports.page.table import PageTable
-from reports.sections import sections_of
 from reports.sections.contract import QUESTIONS, MakeTable, Section
 from reports.sections.screen.events import events_table
 from reports.sections.screen.first_screen import Judged, first_screen, scenario_of
@@ -21,15 +20,21 @@ _EVENTS = "actions"
 _BEHIND = ("tables", "Tables behind the plots")
 
 
-def page_of(findings: Findings, story: Story, judged: Judged | None, drawn: Sequence[Drawn], style: str) -> Page:
-    plots = {plot.name: plot for plot in drawn}
-    sections = sections_of(findings)
+def page_of(
+    findings: Findings,
+    story: Story,
+    judged: Judged | None,
+    sections: Sequence[Section],
+    drawn: tuple[Sequence[Drawn], str],
+) -> Page:
+    """`drawn` are the plots of the sections, and the CSS that they need."""
+    plots = {plot.name: plot for plot in drawn[0]}
     return Page(
         f"{scenario_of(findings)}: {', '.join(s.storage for s in findings.storages)}",
         first_screen(findings, story, judged, hero_of(findings, story.hero, plots)),
         list(_groups(findings, sections, judged, plots)),
         TERMS,
-        style,
+        drawn[1],
         theme_colours(findings),
     )
 

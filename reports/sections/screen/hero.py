@@ -14,8 +14,11 @@ from reports.findings.study import Findings
 from reports.page.parts import Drawn, Hero
 from reports.page.plots.bands import AT_LEAST, seconds
 from reports.page.plots.style import (
+    ACTED,
     INK,
     MUTED,
+    PAPER,
+    WRONG,
     SeriesStyle,
     figure,
     latency_axis,
@@ -23,8 +26,10 @@ from reports.page.plots.style import (
     short,
     storage_styles,
 )
-from reports.page.plots.time_axis import mark
+from reports.page.plots.time_axis import label, mark
 from reports.sections.contract import Plot
+from reports.text.blast_radius import decisive_events
+from reports.text.outage_course import event_words
 from reports.text.plain_names import operation_words, pod_label
 from reports.text.ranking import hero_operation
 from reports.text.wording import digits, value
@@ -34,6 +39,9 @@ WIDE, NARROW = "hero-wide", "hero-narrow"
 _OFTEN, _MORE = 0.05, 5.0
 """Share of attempts without success, and its ratio to that of the hero operation, above which an operation is shown in
 its place."""
+_LATE, _EVENT_LINES = 0.6, 3
+"""Share of the time after which the name of an action is left of its line; lines of such names."""
+_NAMED = "; the decisive ones are named"
 _TWO_LINES = 6
 """Lines above this number have names only, on one line each."""
 
@@ -124,9 +132,9 @@ def hero_words(findings: Findings) -> str:
     span = figure if figure == "p50" else f"p50 to {figure}"
     by = "by pod" if any(not one.system for one in hero_series(findings)) else "by system"
     lines = "p50 (solid) and p99 over time" if len(hero_series(findings)) == 1 else "p99 over time"
-    marks = (
-        " Numbered: actions and faults, tinted while they lasted." if any(s.acted for s in findings.storages) else ""
-    )
+    named = any(decisive_events(s) for s in findings.storages[:1])
+    marks = f" Numbered: actions and faults, tinted while they lasted{_NAMED if named else ''}."
+    marks = marks if any(s.acted for s in findings.storages) else ""
     return (
         f"Response of {operation_words(operation)} {by}, {lines}, logarithmic (▲: at least that); gaps: none ended. "
         f"Shaded: the judged stages.{marks} To the right: {span} of the judged stages together."
@@ -138,7 +146,7 @@ def _draw(findings: Findings, form: _Form) -> Figure:
     failing = any(one.measure.failed.any() for one in series)
     whole = figure(*form.size)
     whole.set_layout_engine(None)
-    left, right, top = 0.62 / form.size[0], 1 - form.names, 1 - 0.3 / form.size[1]
+    left, right, top = 0.62 / form.size[0], 1 - form.names, 1 - 0.36 / form.size[1]
     heights = (3.4, 1.0) if failing else (1.0,)
     grid = whole.add_gridspec(
         len(heights), 2, left=left, right=right, top=top, bottom=0.42 / form.size[1],
@@ -154,6 +162,7 @@ def _draw(findings: Findings, form: _Form) -> Figure:
         axis.tick_params(labelbottom=axis is panels[-1])
     panels[-1].set_xlabel("seconds since the load began", fontsize=8)
     _latencies(over_time, findings, series, form)
+    _name_events(over_time, findings)
     _together(together, series, form)
     if failing:
         _failures(panels[1], findings, series)
@@ -175,6 +184,22 @@ def _latencies(axis: Any, findings: Findings, series: Sequence[HeroSeries], form
     latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.2, most=form.ticks)
     if not seen:
         axis.text(0.5, 0.5, "nothing was recorded", transform=axis.transAxes, ha="center", color=MUTED)
+
+
+def _name_events(axis: Any, findings: Findings) -> None:
+    """The decisive actions in words at the foot, each beside its line, in turn on lines of text."""
+    end_s = findings.axis.count * findings.axis.width_s
+    for storage in findings.storages[:1]:  # those that are marked
+        for line, event in enumerate(decisive_events(storage)):
+            at_s = (event.started_ns - storage.pooled[0].started_ns) / 1e9
+            left = at_s < _LATE * end_s
+            words = f"{label(event)} {event_words(event).removeprefix('the ')}"
+            axis.annotate(
+                words, (at_s, 0), xycoords=("data", "axes fraction"),
+                xytext=(2 if left else -2, 3 + line % _EVENT_LINES * 9), textcoords="offset points", fontsize=6.5,
+                ha="left" if left else "right", va="bottom", color=ACTED if event.ok else WRONG, zorder=7,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
+            )  # fmt: skip
 
 
 def _figure(series: Sequence[HeroSeries]) -> str:
