@@ -85,8 +85,8 @@ def _course(found: Outage) -> list[str]:
         own = found.model.own_event(pod) if pod in found.model.later else None
         after = f", after {event_words(own)}" if own is not None else ""
         by_times.setdefault(f"{time_words(times)} later{after}", []).append(pod)
-    followed = [f"{pods(names)} followed {times}" for times, names in by_times.items()]
-    return [begin, *followed, *([_otherwise(found)] if len(found.agreeing) < found.rounds else []), ending_words(found)]
+    spread = [f"{pods(names)} followed {times}" for times, names in by_times.items()]
+    return [begin, *spread, *([_otherwise(found)] if len(found.agreeing) < found.rounds else []), ending_words(found)]
 
 
 def _otherwise(found: Outage) -> str:
@@ -133,5 +133,7 @@ def decisive_events(storage: StorageFindings) -> list[TimelineEvent]:
         kinds = {event_words(event): event for event in reversed(drawn)}
         return sorted(kinds.values(), key=lambda event: event.number) if len(kinds) <= _FEW_KINDS else []
     own = (found.model.own_event(pod) for pod in found.model.later)
-    acts = {(event.number, event.do) for event in (found.model.event, *own, found.model.remedy) if event is not None}
-    return [event for event in drawn if (event.number, event.do) in acts]
+    decisive = {
+        (event.number, event.do) for event in (found.model.event, *own, found.model.remedy) if event is not None
+    }
+    return [event for event in drawn if (event.number, event.do) in decisive]
