@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.page.table import PageTable
+from reports.text.contract import Bullet, Doubt
 
 
 @dataclass(frozen=True)
@@ -95,23 +96,6 @@ class Hero:
 
 
 @dataclass(frozen=True)
-class Point:
-    """A sentence with a label before it, and the section that has more."""
-
-    label: str
-    text: str
-    section: str = ""
-
-
-@dataclass(frozen=True)
-class DoubtLine:
-    severity: str
-    text: str
-    consequence: str = ""
-    runs: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class FirstScreen:
     """What a reader sees first. `judged` says by what, or why not."""
 
@@ -120,9 +104,9 @@ class FirstScreen:
     judged: str
     verdicts: Sequence[SystemVerdict] = ()
     hero: Hero | None = None
-    points: Sequence[Point] = ()
+    points: Sequence[Bullet] = ()
     promise: str = ""
-    doubts: Sequence[DoubtLine] = ()
+    doubts: Sequence[Doubt] = ()
 
     @property
     def severities(self) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from studies import NS, Op, lock_wait, write_run
 from reports.analysis.operations.gathering import axis_for
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.sections.blockers import _busiest, _rows
+from reports.sections.blocked.blockers import _busiest, _rows
 
 
 def study_of(tmp_path, ends_s, **more):

@@ -6,7 +6,7 @@ from studies import Op, action, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.sections.blast_radius import after_another
+from reports.sections.pods.blast_radius import after_another
 from reports.text.blast_radius import decisive_events, radius_of
 
 PAIR = ("a", "b")

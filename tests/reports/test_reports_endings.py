@@ -14,8 +14,8 @@ from reports.findings.redis_thread import CommandUse, SlowCommand, Thread
 from reports.findings.transactions import Ended, endings_by_operation
 from reports.page.plots.style import storage_styles, styled
 from reports.sections import endings as counted
-from reports.sections.endings import draw as lost_attempts
-from reports.sections.endings import lost_operations
+from reports.sections.blocked.endings import draw as lost_attempts
+from reports.sections.blocked.endings import lost_operations
 from reports.text.phrases import busy_words, database_words
 from reports.text.sentence import sentence
 

@@ -29,7 +29,7 @@ from reports.page.plots.style import (
 )
 from reports.report_command import main
 from reports.sections import all_sections
-from reports.sections.blockers import HEAT, _on
+from reports.sections.blocked.blockers import HEAT, _on
 from reports.sections.screen.events import events_table
 
 SECTIONS = {section.name: section for section in all_sections()}

@@ -29,10 +29,10 @@ from reports.page.plots.style import (
     styled,
 )
 from reports.sections.accept_over_time import draw_measure as over_time
-from reports.sections.blockers import draw as blockers
+from reports.sections.blocked.blockers import draw as blockers
+from reports.sections.blocked.wait_durations import annotation
+from reports.sections.blocked.wait_durations import draw as wait_durations
 from reports.sections.distribution import lower_bounds
-from reports.sections.wait_durations import annotation
-from reports.sections.wait_durations import draw as wait_durations
 from reports.sections.where_the_time_went import draw as where_time_went
 from reports.sections.where_the_time_went import holder_of, split_operations
 

@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.findings.study import Findings
-from reports.page.parts import Drawn, Fold, Page, PageSection, SectionGroup
+from reports.gate.judging.verdicts import Judgement
+from reports.gate.slo.objectives import Objectives
+from reports.page.parts import Drawn, FirstScreen, Fold, Hero, Page, PageSection, SectionGroup
 from reports.page.plots.drawing import theme_colours
 from reports.page.table import PageTable
 from reports.sections.contract import QUESTIONS, MakeTable, Section
 from reports.sections.screen.events import events_table
-from reports.sections.screen.first_screen import Judged, first_screen, scenario_of
 from reports.sections.screen.hero import hero_of
 from reports.sections.screen.terms import TERMS
-from reports.sections.screen.verdicts import checks_table
+from reports.sections.screen.verdicts import checks_table, judged_by, system_verdicts
 from reports.text.contract import Story
+
+Judged = tuple[Judgement, Objectives]
 
 _EVENTS = "actions"
 """Anchor of the table of actions and faults."""
@@ -37,6 +40,32 @@ def page_of(
         drawn[1],
         theme_colours(findings),
     )
+
+
+def first_screen(findings: Findings, story: Story, judged: Judged | None, hero: Hero | None) -> FirstScreen:
+    return FirstScreen(
+        _kicker(findings),
+        story.headline,
+        judged_by(judged[1] if judged else None),
+        system_verdicts(*judged, {s.storage: s.label for s in findings.storages}) if judged else (),
+        hero,
+        story.bullets,
+        story.durability,
+        story.doubts,
+    )
+
+
+def scenario_of(findings: Findings) -> str:
+    manifest = next((run.manifest for run in findings.runs if run.manifest), {})
+    return str((manifest.get("scenario") or {}).get("name", "unknown scenario"))
+
+
+def _kicker(findings: Findings) -> str:
+    manifest = next((run.manifest for run in findings.runs if run.manifest), {})
+    host = manifest.get("host") or {}
+    runs = f"{len(findings.runs)} run{'s' if len(findings.runs) > 1 else ''}"
+    machine = f"{host.get('cpu', 'unknown processor')}, {host.get('cores', '?')} cores"
+    return " · ".join((f"Load test {findings.study}", f"scenario {scenario_of(findings)}", runs, machine))
 
 
 def _groups(

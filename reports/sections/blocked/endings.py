@@ -14,8 +14,8 @@ from reports.findings.transactions import LOST, Ended, endings_by_operation
 from reports.page.plots.style import INK, LOSS_STYLES, MUTED, PAGE_IN, SeriesStyle, beside, figure, note, short
 from reports.page.plots.time_axis import beside_point, name_rows
 from reports.page.table import PageTable
+from reports.sections.blocked.counted import commands_table, counted_summary, slow_table, totals_table
 from reports.sections.contract import Section
-from reports.sections.counted import commands_table, counted_summary, slow_table, totals_table
 from reports.text.phrases import busy_words
 from reports.text.wording import NONE, digits
 

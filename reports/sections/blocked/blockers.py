@@ -14,8 +14,7 @@ from reports.exports.plain import Pairs, waits_s
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.style import INK, MUTED, PAGE_IN, SeriesStyle, contrast, figure, holder_name, short
 from reports.page.plots.time_axis import add_axes, beside_point, name_rows
-from reports.sections.contract import Section, each
-from reports.sections.wait_tables import (
+from reports.sections.blocked.wait_tables import (
     convoys_table,
     databases_table,
     depths_table,
@@ -23,6 +22,7 @@ from reports.sections.wait_tables import (
     worst_by_system_table,
     worst_table,
 )
+from reports.sections.contract import Section, each
 from reports.text.phrases import behind
 from reports.text.wording import digits, duration, reported
 

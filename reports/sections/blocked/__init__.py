@@ -1,0 +1,1 @@
+"""Who blocked whom: lock waits, how long they lasted, how transactions ended."""

@@ -1,0 +1,1 @@
+"""Pods and the actions on them: effects, blast radius, figures by pod."""
