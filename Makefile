@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock docs clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock docs pictures clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -107,6 +107,9 @@ lint: .venv/ready  ## check format, lint, types and import directions
 
 docs: .venv/ready  ## write the generated pages: docs/cli.md, docs/scenarios.md, and the JSON Schema of scenarios
 	@$(BIN)/python -m loadtests.scenario.schema && $(BIN)/python docs/generate.py
+
+pictures: .venv/ready  ## renew docs/images from STUDY (default: the newest): of a comparison, or of the replayed outage
+	@$(find_study); $(BIN)/python docs/pictures.py "$$STUDY"
 
 hostile: .venv/ready  ## load a hostile server for a minute: it may end operations, never the study
 	@$(BIN)/python tests/hostile/hostile_study.py 60

@@ -20,6 +20,7 @@ from loadtests.commandline import EX_OK, EX_UNAVAILABLE, EX_UNKNOWN, EX_USAGE, P
 from loadtests.configuration.problems import SourceError
 from loadtests.credentials import without_credentials
 from loadtests.records.files import UnreadableError
+from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_lines
 from loadtests.standardstreams import print_path, secure
 from reports.analysis.study import find
@@ -32,6 +33,7 @@ from reports.findings.study import Findings
 from reports.gate.inputs.reading import read_evidence, study_storages, with_pods
 from reports.gate.judging.judge import judge
 from reports.gate.judging.verdicts import Judgement
+from reports.gate.slo.chosen import recorded_objectives
 from reports.gate.slo.objectives import Objectives, load_objectives
 from reports.text.story import story
 
@@ -50,7 +52,10 @@ def build_parser() -> Parser:
         "study", type=file_path, metavar="STUDY", help="the study's directory, as `loadtests run` prints it"
     )
     parser.add_argument(
-        "--objectives", type=file_path, metavar="FILE", help="OpenSLO v1: its limits separate good attempts from bad"
+        "--objectives",
+        type=file_path,
+        metavar="FILE",
+        help="OpenSLO v1: its limits separate good attempts from bad (verdicts: by default those of the scenario)",
     )
     return parser
 
@@ -86,7 +91,7 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     found = differences(runs)
     if found:
         raise ReportError(EX_USAGE, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
-    judged = None if asked is None else _judge(study, asked)
+    judged = _judge(study, asked)
     findings = find(study.resolve().name, runs, _limits_s(asked), asked.source if asked else "")
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
@@ -137,15 +142,27 @@ def _objectives(path: Path) -> Objectives:
         raise ReportError(EX_USAGE, str(error)) from None
 
 
+def _recorded(runs: Sequence[RunDirectory]) -> Objectives | None:
+    """Objectives that can no longer be read are a matter of the gate: the page shows no verdicts then."""
+    try:
+        return recorded_objectives(runs)
+    except SourceError:
+        return None
+
+
 def _limits_s(asked: Objectives | None) -> dict[str, float]:
     """In what time attempts are to end, by operation; the shortest, where objectives name an operation twice."""
     named = [(o.within_s, o.operation) for o in (asked.objectives if asked else ()) if o.within_s is not None]
     return {operation: within_s for within_s, operation in sorted(named, reverse=True)}
 
 
-def _judge(study: Path, objectives: Objectives) -> tuple[Judgement, Objectives]:
-    """The judgement that loadtests-gate makes, and the objectives by pod."""
+def _judge(study: Path, asked: Objectives | None) -> tuple[Judgement, Objectives] | None:
+    """The judgement that loadtests-gate makes, and the objectives by pod: those that were given, else those that the
+    runs recorded; None without either."""
     storages = study_storages(study)
+    objectives = asked or _recorded([run for runs in storages.values() for run in runs])
+    if objectives is None:
+        return None
     objectives = with_pods(objectives, storages)
     return judge(objectives, read_evidence(storages, objectives.objectives)), objectives
 

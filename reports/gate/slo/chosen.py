@@ -17,6 +17,16 @@ class NoObjectivesError(Exception):
     """The runs do not determine the objectives to judge them by."""
 
 
+def recorded_objectives(runs: Sequence[RunDirectory]) -> Objectives | None:
+    """The objectives that the scenario of every run named; None where one has none, or others. Raises SourceError."""
+    try:
+        texts = {run.name: _recorded(run) for run in runs}
+    except NoObjectivesError:
+        return None
+    name, text = next(iter(texts.items()), ("", None))
+    return parse_objectives(text, f"{name}/objectives.yaml") if text and len(set(texts.values())) == 1 else None
+
+
 def objectives_of(runs: Sequence[RunDirectory]) -> Objectives:
     """Raises NoObjectivesError; SourceError when the objectives that were found are wrong."""
     texts = {run.name: _recorded(run) for run in runs}

@@ -10,7 +10,7 @@ from reports.page.parts import Mark, SystemVerdict
 from reports.page.table import Cell, PageTable
 from reports.text.plain_names import operation_words
 
-NOT_JUDGED = "Not judged: no objectives were given (--objectives FILE)."
+NOT_JUDGED = "Not judged: the scenario names no objectives, and none were given (--objectives FILE)."
 _EVIDENCE = "checks of the run"
 
 
