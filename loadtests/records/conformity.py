@@ -1,6 +1,7 @@
 """Whether a table file is as its table is documented: columns, types, codes, times, and how much there is of it."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, Final
 
 import pyarrow as pa
@@ -34,9 +35,9 @@ def table_of(stem: str) -> Table | None:
 
 
 class Conformity:
-    """Of one file: the columns that this version knows, and a check of each batch of them."""
+    """Of one file: the columns that this version knows, or some of them, and a check of each batch of them."""
 
-    def __init__(self, table: Table | None, schema: pa.Schema, name: str) -> None:
+    def __init__(self, table: Table | None, schema: pa.Schema, name: str, some: Collection[str] = ()) -> None:
         """Raises UnreadableError when the schema is not the table's."""
         self._name = name
         self._columns = {column.name: column for column in table.columns} if table else {}
@@ -47,7 +48,8 @@ class Conformity:
             raise UnreadableError(f"{name} has the name of no table")
         self._refuse_other_columns(schema)
         self._codes = self._named_codes(schema)
-        self.included = sorted(place for name in self._columns for place in schema.get_all_field_indices(name))
+        known = [name for name in self._columns if not some or name in some]
+        self.included = sorted(place for name in known for place in schema.get_all_field_indices(name))
         self.schema = pa.schema([schema.field(place) for place in self.included], metadata=schema.metadata)
 
     def _refuse_other_columns(self, schema: pa.Schema) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import struct
 from collections import deque
+from collections.abc import Iterator
 from io import FileIO
 from typing import Final, NamedTuple
 
@@ -88,32 +89,48 @@ class CheckedStream(io.RawIOBase):
                 self._load()
         return bytes(found)
 
-    def _load(self) -> None:
-        """Reads the next message; nothing at the end of the stream, or when the message was cut."""
+    def headers(self) -> Iterator["Header"]:
+        """The header of each message that is whole. Reads no body."""
+        while (begun := self._begin()) is not None:
+            header = begun[1]
+            if header.body_bytes > self._left():
+                return
+            self._file.seek(header.body_bytes, os.SEEK_CUR)
+            yield header
+
+    def _begin(self) -> tuple[bytes, "Header"] | None:
+        """Reads the next message up to its body; None at the end of the stream, or when it was cut before that."""
         prefix = self._file.read(8)
         if len(prefix) < 8 or prefix[:4] == bytes(4):
-            return
+            return None
         length = int.from_bytes(prefix[4:], "little", signed=True)
         if prefix[:4] != _CONTINUED or length < 0:
             damaged_at = self._file.tell() - 8
             raise UnreadableError(f"{self._name} is no Arrow IPC stream, or is damaged at byte {damaged_at:,}")
         if length == 0 or length > self._left():
-            return
+            return None
         if length > MOST_METADATA_BYTES:
             raise UnreadableError(f"{self._name} describes a message in {length:,} bytes; the most is 1 MiB")
         metadata = self._file.read(length)
-        header = self._header(metadata)
+        return (prefix + metadata, self._header(metadata)) if len(metadata) == length else None
+
+    def _load(self) -> None:
+        """Reads the next message; nothing at the end of the stream, or when the message was cut."""
+        begun = self._begin()
+        if begun is None:
+            return
+        start, header = begun
         if header.body_bytes > self._left():
             return
         body = self._file.read(header.body_bytes)
-        if len(metadata) < length or len(body) < header.body_bytes:
+        if len(body) < header.body_bytes:
             return
         decoded = _decoded_bytes(header.buffers, body) if header.compressed else len(body)
         if decoded > MOST_MESSAGE_BYTES:
             raise self._too_big(decoded)
         self._decoded += decoded
         self.budget.check(self._decoded)
-        self._chunks.extend(chunk for chunk in (prefix[:4], prefix[4:], metadata, body) if chunk)
+        self._chunks.extend(chunk for chunk in (start[:4], start[4:8], start[8:], body) if chunk)
 
     def _header(self, metadata: bytes) -> "Header":
         try:
@@ -157,11 +174,13 @@ def _bytes_on_disk(descriptor: int, size: int) -> int:
 
 
 class Header(NamedTuple):
-    """What a message says of itself. `buffers` are offset and length of each buffer of a batch in its body."""
+    """What a message says of itself. `rows` are those of a batch, `buffers` offset and length of each of its buffers in
+    its body."""
 
     kind: int
     body_bytes: int
     version: int = 0
+    rows: int = 0
     compressed: bool = False
     buffers: tuple[tuple[int, int], ...] = ()
 
@@ -174,7 +193,7 @@ def read_header(metadata: bytes) -> Header:
     batch = message.table(2) if kind == _BATCH else None
     if batch is None:
         return header
-    return header._replace(compressed=batch.table(3) is not None, buffers=batch.pairs(2))
+    return header._replace(rows=batch.scalar(0, "<q"), compressed=batch.table(3) is not None, buffers=batch.pairs(2))
 
 
 class _Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from loadtests.records.documents import MOST_BYTES, read_document, write_document
 from loadtests.records.files import UnreadableError, entries, read_bytes, shown
-from loadtests.records.streams import TableWriter, read_batches
+from loadtests.records.streams import TableWriter, read_batches, row_count
 from loadtests.records.tables import TABLES
 
 MOST_RUNS: Final = 1_000
@@ -129,9 +129,9 @@ class Short(NamedTuple):
 
 
 def count_rows(directory: RunDirectory) -> dict[str, int]:
-    """Table file's name without its ending → rows in it that can be read."""
+    """Table file's name without its ending → rows of its full batches."""
     files = [path for table in TABLES for path in directory.table_files(table)]
-    return {path.stem: sum(batch.num_rows for batch in read_batches(path)) for path in sorted(files)}
+    return {path.stem: row_count(path) for path in sorted(files)}
 
 
 def short_files(directory: RunDirectory, end: Mapping[str, Any]) -> list[Short]:

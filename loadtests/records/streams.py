@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -84,14 +84,24 @@ def read_schema(path: Path) -> pa.Schema | None:
         return None if conformity is None else conformity.schema
 
 
-def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def row_count(path: Path) -> int:
+    """How many rows the full batches of a table file have by their headers: its columns are not read. Raises
+    UnreadableError when the file is none of its table."""
+    with open_regular(path) as file:
+        if _conformity(CheckedStream(file, shown(path)), path) is None:
+            return 0
+        file.seek(0)
+        return sum(header.rows for header in CheckedStream(file, shown(path)).headers())
+
+
+def read_batches(path: Path, columns: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
     """Every full batch of a table file in pieces of at most `MOST_ROWS` rows; a cut stream simply ends early.
 
-    Columns that this version does not know are left out. Raises UnreadableError when a batch is not as its table is
-    documented, or the file is larger than it may be.
+    `columns`: only these, without any all that this version knows. Raises UnreadableError when a batch is not as its
+    table is documented, or the file is larger than it may be.
     """
     with open_regular(path) as file:
-        conformity = _conformity(CheckedStream(file, shown(path)), path)
+        conformity = _conformity(CheckedStream(file, shown(path)), path, columns)
         if conformity is None:
             return
         file.seek(0)
@@ -118,7 +128,7 @@ def _gathered(stream: Any) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(waiting)
 
 
-def _conformity(source: CheckedStream, path: Path) -> Conformity | None:
+def _conformity(source: CheckedStream, path: Path, columns: Collection[str] = ()) -> Conformity | None:
     with _decoding(path):
         try:
             with pa.ipc.open_stream(pa.PythonFile(source, "r")) as stream:
@@ -127,7 +137,7 @@ def _conformity(source: CheckedStream, path: Path) -> Conformity | None:
             if source.begun:
                 raise
             return None
-        return Conformity(table_of(path.stem), schema, shown(path))
+        return Conformity(table_of(path.stem), schema, shown(path), columns)
 
 
 @contextmanager

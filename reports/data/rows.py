@@ -19,6 +19,7 @@ from reports.data.contract import StudyRun
 CHUNK_ROWS = 1 << 19
 _VOCABULARIES = {"operation": OPERATIONS, "outcome": OUTCOMES, "error": ERRORS}
 _TIMES = ("planned_ns", "started_ns", "ended_ns", "published_ns")
+_COLUMNS = (*_VOCABULARIES, "pod", "key", "user", *_TIMES)
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,6 @@ class Rows:
     """Positions in the requested list of pods; 255 for another pod."""
 
 
-def times(run: StudyRun, name: str, columns: Sequence[str]) -> list[Ints]:
-    """Columns of a big table as int64 arrays (codes too), all writers together; null is MISSING."""
-    pieces = [
-        [_times(batch.column(c)) for c in columns]
-        for path in run.directory.table_files(name)
-        for batch in read_batches(path)
-    ]
-    if not pieces:
-        return [np.empty(0, dtype=np.int64) for _ in columns]
-    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
-
-
 def operations(run: StudyRun, pods: Sequence[str], rows: int = CHUNK_ROWS) -> Iterator[Rows]:
     """The operations of a run in pieces of at most about `rows`, all workers one after another."""
     for number, path in enumerate(run.directory.table_files("operations")):
@@ -65,7 +54,7 @@ def users(column: npt.NDArray[np.integer[Any]], number: int) -> Ints:
 def _pieces(path: Path, number: int, pods: tuple[str, ...], rows: int) -> Iterator[Rows]:
     waiting: list[Rows] = []
     held = 0
-    for batch in read_batches(path):
+    for batch in read_batches(path, _COLUMNS):
         waiting.append(_rows(batch, number, pods))
         held += batch.num_rows
         if held >= rows:
@@ -81,7 +70,7 @@ def _rows(batch: pa.RecordBatch, number: int, pods: tuple[str, ...]) -> Rows:
         _places(vocabulary, tuple(codes.get(name, ())))[_codes(batch, name)]
         for name, vocabulary in (*_VOCABULARIES.items(), ("pod", pods))
     )
-    key = batch.column("key").to_numpy(zero_copy_only=False).copy()
+    key = batch.column("key").to_numpy(zero_copy_only=False)
     user = users(batch.column("user").to_numpy(zero_copy_only=False), number)
     planned, started, ended, published = (_times(batch.column(name)) for name in _TIMES)
     return Rows(operation, outcome, error, key, user, planned, started, ended, published, pod)
@@ -102,7 +91,7 @@ def _places(vocabulary: tuple[str, ...], names: tuple[str, ...]) -> Codes:
 def _times(column: pa.Array) -> Ints:
     if column.null_count:
         column = column.fill_null(MISSING)
-    return np.array(column.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _joined(pieces: Sequence[Rows]) -> Rows:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.records.streams import TableWriter, read_batches, read_schema
+from loadtests.records.streams import TableWriter, read_batches, read_schema, row_count
 from loadtests.records.tables import OPERATIONS_TABLE, TABLES, TICKS_TABLE, codes_of
 from loadtests.records.vocabulary import OPERATIONS
 
@@ -58,7 +59,31 @@ def test_a_cut_stream_yields_every_full_batch_before_the_cut(
     whole = path.read_bytes()
     size = int(len(whole) * cut)
     path.write_bytes(whole[:size])
-    assert rows_in(path) == 7 * sum(end <= size for end in ends)
+    assert rows_in(path) == row_count(path) == 7 * sum(end <= size for end in ends)
+
+
+def test_rows_are_counted_without_their_columns(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    with directory.create_table("ticks") as writer:
+        writer.write([tick(0)] * 3)
+        begin = directory.table_path("ticks").stat().st_size
+        writer.write([tick(0)] * 4)
+    raw = bytearray(directory.table_path("ticks").read_bytes())
+    raw[begin - 200 : begin] = b"\xff" * 200
+    directory.table_path("ticks").write_bytes(raw)
+    with pytest.raises(UnreadableError):
+        rows_in(directory.table_path("ticks"))
+    assert row_count(directory.table_path("ticks")) == 7
+
+
+def test_only_columns_that_are_asked_for_are_read_and_checked(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    with directory.create_table("ticks") as writer:
+        writer.write([(*tick(1)[:-1], 0)])  # no period
+    with pytest.raises(UnreadableError, match="period_ns"):
+        rows_in(directory.table_path("ticks"))
+    (batch,) = read_batches(directory.table_path("ticks"), ("rows", "probe"))
+    assert batch.to_pydict() == {"probe": ["postgres"], "rows": [1]}
 
 
 def test_a_file_cut_before_its_schema_has_no_schema(tmp_path: Path) -> None:

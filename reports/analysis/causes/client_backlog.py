@@ -73,7 +73,7 @@ def _columns(path: Path, *names: str) -> Iterator[list[npt.NDArray[Any]]]:
     """These columns in big pieces, because a file has many small batches. Excludes pushes, which never block a user."""
     waiting: list[list[npt.NDArray[Any]]] = []
     held = 0
-    for batch in read_batches(path):
+    for batch in read_batches(path, ("operation", *names)):
         codes = codes_of(batch.schema).get("operation", [])
         request = np.ones(256, dtype=np.bool_)
         request[[code for code, name in enumerate(codes) if name in PUSHES]] = False

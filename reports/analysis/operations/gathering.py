@@ -139,7 +139,7 @@ def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
     """Rows of one operation at a time; rows of unknown operations are left out."""
     order = np.argsort(rows.operation, kind="stable")
     ordered = [getattr(rows, name)[order] for name in Rows.__dataclass_fields__]
-    edges = np.searchsorted(ordered[0], np.arange(len(OPERATIONS) + 1))
+    edges = np.searchsorted(ordered[0], np.arange(len(OPERATIONS) + 1, dtype=np.uint8))
     for code, (start, end) in enumerate(pairwise(edges)):
         if end > start:
             yield code, Rows(*(column[start:end] for column in ordered))

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -48,11 +49,19 @@ def draw(
 
 def _draw(name: str, figure: Figure, into: Path, css: CssClasses) -> Drawn:
     """Straight through the canvases: `savefig` would draw everything twice."""
+    _place_empty_labels(figure)
     FigureCanvasAgg(figure).print_png(into / f"{name}.png", metadata={"Software": None})  # type: ignore[no-untyped-call]
     figure.set_layout_engine("none")  # laid out once is enough
     text = _as_svg(figure)
     (into / f"{name}.svg").write_text(text, encoding="utf-8")
     return embedded(name, text, css)
+
+
+def _place_empty_labels(figure: Figure) -> None:
+    """Give axes without a label a fixed place for it: matplotlib measures all ticks to find one, in each drawing."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if not axis.get_label_text():
+            axis.set_label_coords(0, 0)
 
 
 def _as_svg(figure: Figure) -> str:
@@ -70,7 +79,7 @@ def embedded(name: str, svg: str, css: CssClasses) -> Drawn:
     body = svg[opening.end() : svg.rindex("</svg>")]
     body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
     # Tag by tag, so that quoted text between tags is not parsed as attributes.
-    body = re.sub(r"<[^>]*>", lambda tag: _tag(name, tag.group(0), css), body)
+    body = re.sub(r"<[^/>][^>]*>", lambda tag: _tag(name, tag.group(0), css), body)
     return Drawn(name, view_box.group(1), re.sub(r"\n\s*", "\n", body).strip())
 
 
@@ -82,10 +91,11 @@ def _tag(name: str, tag: str, css: CssClasses) -> str:
     return re.sub(r'style="([^"]*)"', lambda m: f'class="{css.class_of(_themed(m.group(1)))}"', tag)
 
 
+@lru_cache(1024)  # a plot has hundreds of tags, and few styles
 def _themed(style: str) -> str:
     """Replace inks by the page's variables; normalise quotes and spaces."""
-    for colour, (variable, _) in inks().items():
-        style = re.sub(re.escape(colour), f"var({variable})", style, flags=re.IGNORECASE)
+    variables = {colour.lower(): f"var({variable})" for colour, (variable, _) in inks().items()}
+    style = re.sub(r"#[0-9a-fA-F]{6}", lambda ink: variables.get(ink[0].lower(), ink[0]), style)
     return re.sub(r"\s*([:;])\s*", r"\1", style.replace("&quot;", "'").strip())
 
 

@@ -193,6 +193,7 @@ def styled() -> Iterator[None]:
             "axes.titlesize": 10,
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
+            "axes.titley": 1.0,  # otherwise every drawing measures the ticks, to put the title above them
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
