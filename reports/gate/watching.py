@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 from loadtests.records.rundirectory import RunDirectory
 from reports.data.deliveries import DELIVER
 from reports.data.objective import Objective, Objectives
-from reports.gate.inputs.counting import BLOCK_NS
-from reports.gate.inputs.evidence import BlockCount
+from reports.gate.inputs.evidence import BLOCK_NS, BlockCount
 from reports.gate.inputs.reading import study_storages
 from reports.gate.inputs.running import RunSoFar, last_change, read_so_far
 from reports.gate.judging.sequential import Decision, decide

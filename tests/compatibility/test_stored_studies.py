@@ -3,8 +3,9 @@
 import functools
 
 import pytest
+from changed_verdicts import VERDICTS, is_intended
 from stored_studies import STUDIES, figures_now, stored_documents
-from study_figures import MISSING, RENAMED, TEXTS, Difference, differences, is_text, leaves, matched
+from study_figures import MISSING, RENAMED, TEXTS, Difference, differences, is_text, key_path, leaves, matched
 
 DOCUMENTS = ("summary", "figures", "verdict", "comparison")
 
@@ -24,7 +25,26 @@ def test_figures_are_those_that_were_stored(name, document):
         assert document not in stored
         return
     found = differences({document: stored[document]}, now(name), RENAMED, TEXTS)
-    assert not found, shown(found)
+    unintended = [difference for difference in found if not is_intended(name, difference)]
+    assert not unintended, shown(unintended)
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+def test_each_verdict_that_is_listed_as_changed_has_changed(name):
+    stored, today = stored_documents(name), dict(leaves(now(name)))
+    before = dict(leaves(stored))
+    for path, change in ((p, c) for listed in VERDICTS[name].values() for p, c in listed.items()):
+        assert (before[key_path(path)], today[key_path(path)]) == change, path
+
+
+def test_intervals_may_only_become_wider():
+    low, high = "verdict/checks/3/interval/0", "verdict/checks/3/rounds/1/interval/1"
+    assert is_intended("plain", Difference(low, 0.9, 0.8))
+    assert is_intended("plain", Difference(high, 0.9, 0.95))
+    assert not is_intended("plain", Difference(low, 0.8, 0.9))
+    assert not is_intended("plain", Difference(high, 0.95, 0.9))
+    assert not is_intended("plain", Difference("verdict/checks/3/observed", 0.95, 0.9))
+    assert not is_intended("plain", Difference("verdict/checks/3/verdict", "pass", "fail"))
 
 
 @pytest.mark.parametrize("pattern", sorted(TEXTS | RENAMED.keys()))

@@ -49,8 +49,11 @@ def study(tmp_path, objectives):
 
 
 def attempts(good=400, bad=0, operations=JUDGED):
+    """The bad ones are spread evenly: neighbours that are bad together are worth fewer attempts."""
     wrong = {"outcome": "unknown", "error": "timeout", "response_s": 5.0}
-    return [Op(o, **(wrong if n < bad else {})) for o in operations for n in range(good + bad)]
+    n = good + bad
+    places = {round(i * n / bad) for i in range(bad)}
+    return [Op(o, 6 + 4 * i / n, **(wrong if i in places else {})) for o in operations for i in range(n)]
 
 
 def gate(study, *more):

@@ -6,7 +6,7 @@ import pytest
 from studies import NS, STAGES, Op, healthy_ticks, healthy_timeline, write_run
 
 from reports.gate.inputs.counting import JudgedAttempts, count
-from reports.gate.inputs.evidence import BlockCount, Counts, Kept, LedgerCheck
+from reports.gate.inputs.evidence import BlockCount, BlockGrid, Counts, Kept, LedgerCheck
 from reports.gate.inputs.reading import read_evidence, study_storages
 from reports.gate.slo.objectives import Objective
 
@@ -104,12 +104,29 @@ def test_one_operation_may_have_several_objectives(study):
     assert counts == {"accept": Counts(2, 0), "strict": Counts(1, 1), "create": Counts(1, 0)}
 
 
+def spanning(judged_s, *operations):
+    """A run with so much judged time, from second 5 on."""
+    stages = [STAGES[0], {**STAGES[1], "duration_s": judged_s}]
+    timeline, end = healthy_timeline(stages), {"ended_ns": round((6 + judged_s) * NS)}
+    return {"operations": operations, "workers": 2, "timeline": timeline, "end": end}
+
+
 def test_time_blocks_are_those_of_the_moments_planned(study):
-    """Blocks of five seconds from the run's origin; a refusal is in none."""
+    """Blocks of five seconds from the first judged moment on; a refusal is in none."""
     refused = accept(7, outcome="refused", error="already_accepted")
-    write_run(study, operations=[accept(6), accept(9.9, response_s=2), refused, accept(10), accept(14.9)], workers=2)
+    write_run(study, **spanning(60.0, accept(6), accept(9.9, response_s=2), refused, accept(10), accept(14.9)))
     run = only(study)
+    assert run.grid == BlockGrid(5 * NS, 5 * NS)
     assert run.blocks == {"accept": (BlockCount(5 * NS, 2, 1), BlockCount(10 * NS, 2, 0))}
+
+
+@pytest.mark.parametrize(("judged_s", "length_s"), [(6.0, 0.5), (3.0, 0.5), (24.0, 2.0), (59.0, 59 / 12), (600.0, 5.0)])
+def test_short_runs_have_shorter_time_blocks(study, judged_s, length_s):
+    write_run(study, **spanning(judged_s, accept(5.0), accept(5.0 + 1.5 * length_s, response_s=1)))
+    run = only(study)
+    assert run.grid == BlockGrid(5 * NS, int(length_s * NS))
+    assert [run.grid.position(block.begins_ns) for block in run.blocks["accept"]] == [0, 1]
+    assert run.blocks["accept"][1] == BlockCount(5 * NS + int(length_s * NS), 1, 1)
 
 
 def test_codes_are_read_from_the_table_itself():

@@ -14,10 +14,11 @@ from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.arrays import Ints, Mask
 from reports.data.contract import Window
+from reports.data.contract import length_ns as total_ns
 from reports.data.judged_time import inside, touching
 from reports.data.objective import Objective
 from reports.gate.inputs.delays import UNKNOWN_DELAY, DelayBound
-from reports.gate.inputs.evidence import BlockCount, Counts
+from reports.gate.inputs.evidence import BLOCK_NS, NO_ATTEMPTS, BlockCount, BlockGrid, Counts
 
 _NEVER = np.iinfo(np.int64).min
 _EARLIEST_NS = -1_000_000_000
@@ -72,17 +73,32 @@ def _judged(attempts: JudgedAttempts, within_s: float | None) -> _Judged:
 
 
 def count(attempts: JudgedAttempts, within_s: float | None) -> Counts:
-    return Counts(*(int(np.count_nonzero(mask)) for mask in _judged(attempts, within_s)))
+    good, bad, refused, unattributed = (int(np.count_nonzero(mask)) for mask in _judged(attempts, within_s))
+    return Counts(good, bad, refused, unattributed)
 
 
-BLOCK_NS = 5_000_000_000
-"""Length of a time block, the unit of evidence: attempts of one block wait for the same locks and are bad together."""
+_FEWEST_BLOCKS = 12
+_SHORTEST_BLOCK_NS = 500_000_000
 
 
-def count_blocks(attempts: JudgedAttempts, planned_ns: Ints, within_s: float | None) -> dict[int, BlockCount]:
+def grid_of(windows: Sequence[Window]) -> BlockGrid:
+    """Blocks of `BLOCK_NS` from the first judged moment on. Where judged time has fewer than twelve of these, which
+    say little of how much blocks differ, blocks are shorter."""
+    length_ns = max(min(BLOCK_NS, total_ns(windows) // _FEWEST_BLOCKS), _SHORTEST_BLOCK_NS)
+    return BlockGrid(first_ns(windows), length_ns)
+
+
+def first_ns(windows: Sequence[Window]) -> int:
+    return windows[0][0] if windows else 0
+
+
+def count_blocks(
+    attempts: JudgedAttempts, planned_ns: Ints, within_s: float | None, grid: BlockGrid
+) -> dict[int, BlockCount]:
     """The counts of each time block in which attempts were planned, by its beginning in ns."""
     masks = _judged(attempts, within_s)
-    begins, place = np.unique(planned_ns // BLOCK_NS * BLOCK_NS, return_inverse=True)
+    positions, place = np.unique((planned_ns - grid.begins_ns) // grid.length_ns, return_inverse=True)
+    begins = positions * grid.length_ns + grid.begins_ns
     good, bad, unattributed = (
         np.bincount(place, mask, len(begins)).astype(int) for mask in (masks.good, masks.bad, masks.unattributed)
     )
@@ -145,8 +161,11 @@ def count_batches(
     windows: Sequence[Window],
     objectives: Sequence[Objective],
     excuses: Excuses = NO_EXCUSES,
+    grid: BlockGrid | None = None,
 ) -> Counted:
-    counts = {objective.name: Counts(0, 0) for objective in objectives}
+    """`grid`: its time blocks; None: those of `BLOCK_NS` from the first judged moment on."""
+    grid = grid or BlockGrid(first_ns(windows))
+    counts = {objective.name: NO_ATTEMPTS for objective in objectives}
     blocks: dict[str, dict[int, BlockCount]] = {objective.name: {} for objective in objectives}
     rows = last_ns = 0
     for batch in batches:
@@ -157,7 +176,7 @@ def count_batches(
         for objective in objectives:
             attempts, planned_ns = judged[objective.operation, objective.pod]
             counts[objective.name] += count(attempts, objective.within_s)
-            merge_blocks(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s))
+            merge_blocks(blocks[objective.name], count_blocks(attempts, planned_ns, objective.within_s, grid))
     ordered = {name: tuple(found[begin] for begin in sorted(found)) for name, found in blocks.items()}
     return Counted(counts, ordered, rows, last_ns)
 

@@ -13,14 +13,13 @@ from reports.data.deliveries import DELIVER, Deliveries
 from reports.data.judged_time import inside, touching
 from reports.data.objective import Objective
 from reports.gate.inputs.counting import (
-    BLOCK_NS,
     Excuses,
     JudgedAttempts,
     count,
     count_blocks,
     merge_blocks,
 )
-from reports.gate.inputs.evidence import BlockCount, Counts, LedgerCheck
+from reports.gate.inputs.evidence import BlockCount, BlockGrid, Counts, LedgerCheck
 
 LOST = "lost_pushes"
 
@@ -60,11 +59,15 @@ class DeliveryCounting:
     excuses: Excuses
     loss: Loss
     every_row: bool
+    grid: BlockGrid
 
     def count(self, objective: Objective) -> DeliveryCounts:
         """Events whose cause began in judged time, and those that were lost then."""
         attempts, begun_ns = self._came(objective.pod)
-        counts, blocks = count(attempts, objective.within_s), count_blocks(attempts, begun_ns, objective.within_s)
+        counts, blocks = (
+            count(attempts, objective.within_s),
+            count_blocks(attempts, begun_ns, objective.within_s, self.grid),
+        )
         for block in (*self._of_unknown_cause(objective), *self._lost(objective.pod), *self._unplaced()):
             counts += Counts(block.n - block.bad, block.bad, 0, block.unattributed)
             merge_blocks(blocks, {block.begins_ns: block})
@@ -89,7 +92,7 @@ class DeliveryCounting:
         pushes, late = self.deliveries, objective.within_s is not None
         at = (pushes.begun_ns == MISSING) & inside(pushes.ended_ns, self.windows)
         for moment_ns in pushes.ended_ns[at & self._of_pod(pushes.pod, objective.pod)].tolist():
-            yield _block(moment_ns, 1, late, late)
+            yield self._block(moment_ns, 1, late, late)
 
     def _lost(self, pod: str | None) -> Iterator[BlockCount]:
         """Lost events that the rows around them assign to judged time. More than the ledger found are not certain."""
@@ -97,7 +100,7 @@ class DeliveryCounting:
         certain = self.every_row and (bool(self.loss.unknown) or int(gaps.missing.sum()) <= self.loss.count)
         at = self._judged_gaps() & self._of_pod(gaps.pod, pod)
         for moment_ns, missing in zip(gaps.before_ns[at].tolist(), gaps.missing[at].tolist(), strict=True):
-            yield _block(moment_ns, missing, missing, 0 if certain else missing)
+            yield self._block(moment_ns, missing, missing, 0 if certain else missing)
 
     def _unplaced(self) -> Iterator[BlockCount]:
         """Lost events that nothing assigns to a time: unattributed, on any pod."""
@@ -107,7 +110,7 @@ class DeliveryCounting:
         placed = int(gaps.missing[self._judged_gaps() | elsewhere].sum())
         unplaced = max(self.loss.count, int(gaps.missing.sum())) - placed
         if unplaced > 0 and self.windows:
-            yield _block(self.windows[-1][0], unplaced, unplaced, unplaced)
+            yield self._block(self.windows[-1][0], unplaced, unplaced, unplaced)
 
     def _judged_gaps(self) -> Mask:
         inside_any = np.zeros(len(self.deliveries.gaps.missing), np.bool_)
@@ -121,6 +124,5 @@ class DeliveryCounting:
             return np.ones(len(pod), np.bool_)
         return pod == pods.index(name) if name in pods else np.zeros(len(pod), np.bool_)
 
-
-def _block(moment_ns: int, n: int, bad: int, unattributed: int) -> BlockCount:
-    return BlockCount(moment_ns // BLOCK_NS * BLOCK_NS, n, int(bad), int(unattributed))
+    def _block(self, moment_ns: int, n: int, bad: int, unattributed: int) -> BlockCount:
+        return BlockCount(self.grid.begin_of(moment_ns), n, int(bad), int(unattributed))

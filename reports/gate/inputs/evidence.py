@@ -2,31 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-
-@dataclass(frozen=True)
-class Counts:
-    """Attempts of one objective planned in judged time: `good`, and `bad` (slow, failed or unknown). Refusals are in
-    neither. `unattributed` of the bad ones were cut off by the end of the run before they were slow, or failed by a
-    limit of the generator's host."""
-
-    good: int
-    bad: int
-    refused: int = 0
-    unattributed: int = 0
-
-    @property
-    def n(self) -> int:
-        return self.good + self.bad
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.good + other.good,
-            self.bad + other.bad,
-            self.refused + other.refused,
-            self.unattributed + other.unattributed,
-        )
+BLOCK_NS: Final = 5_000_000_000
+"""Length of a time block, the unit of evidence: attempts of one block wait for the same locks and are bad together."""
 
 
 class BlockCount(NamedTuple):
@@ -41,6 +20,54 @@ class BlockCount(NamedTuple):
     def __add__(self, other: "BlockCount") -> "BlockCount":  # type: ignore[override]  # no concatenation
         bad, unattributed = self.bad + other.bad, self.unattributed + other.unattributed
         return BlockCount(self.begins_ns, self.n + other.n, bad, unattributed)
+
+
+class BlockGrid(NamedTuple):
+    """Where time blocks begin: at `begins_ns`, the first judged moment of the run, and each `length_ns` later."""
+
+    begins_ns: int = 0
+    length_ns: int = BLOCK_NS
+
+    def position(self, at_ns: int) -> int:
+        """The number of the block that holds the moment: in each round the same part of the scenario."""
+        return (at_ns - self.begins_ns) // self.length_ns
+
+    def begin_of(self, at_ns: int) -> int:
+        return self.begins_ns + self.position(at_ns) * self.length_ns
+
+
+NO_GRID = BlockGrid()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Attempts of one objective planned in judged time: `good`, and `bad` (slow, failed or unknown). Refusals are in
+    neither. `unattributed` of the bad ones were cut off by the end of the run before they were slow, or failed by a
+    limit of the generator's host."""
+
+    good: int
+    bad: int
+    refused: int = 0
+    unattributed: int = 0
+    blocks: tuple[BlockCount, ...] = ()
+    """The same attempts by time block; none: it is not known when they were."""
+    grid: BlockGrid = NO_GRID
+
+    @property
+    def n(self) -> int:
+        return self.good + self.bad
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Without the time blocks."""
+        return Counts(
+            self.good + other.good,
+            self.bad + other.bad,
+            self.refused + other.refused,
+            self.unattributed + other.unattributed,
+        )
+
+
+NO_ATTEMPTS = Counts(0, 0)
 
 
 @dataclass(frozen=True)
@@ -110,7 +137,8 @@ class RunEvidence:
     counts: Mapping[str, Counts] = field(default_factory=dict)
     """By the objective's name."""
     blocks: Mapping[str, tuple[BlockCount, ...]] = field(default_factory=dict)
-    """The same in time blocks, in order; blocks without an attempt are left out."""
+    """The same in time blocks of `grid`, in order; blocks without an attempt are left out."""
+    grid: BlockGrid = NO_GRID
     unseen: Mapping[str, str] = field(default_factory=dict)
     """By the objective's name: why an unknown number of bad attempts is in no count."""
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from reports.data.runs import pods_of, requested_storage, storages_by_run
 from reports.data.timeline import stages
 from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
-from reports.gate.inputs.counting import Excuses, count_batches
+from reports.gate.inputs.counting import Excuses, count_batches, grid_of
 from reports.gate.inputs.delays import generator_delay, host_delay
 from reports.gate.inputs.delivery_counts import DeliveryCounting, DeliveryCounts, loss_of
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
@@ -117,13 +117,14 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     happened = stages(timeline, manifest, ended)
     excuses, load = read_excuses(run, ended, happened)
     of_rows = [objective for objective in objectives if objective.operation != DELIVER]
-    counted = count_batches(run.batches("operations"), judged(happened), of_rows, excuses)
+    grid = grid_of(judged(happened))
+    counted = count_batches(run.batches("operations"), judged(happened), of_rows, excuses, grid)
     kept = _kept(_required(end, "operations", "end"), counted.rows) if end is not None else None
     ledger, pushed = _ledger(run), [objective for objective in objectives if objective.operation == DELIVER]
     loss, every_row = loss_of(ledger), kept is not None and kept.lost == 0 and kept.missing_at_most == 0
     delivered: dict[str, DeliveryCounts] = {}
     if pushed:  # the table is read a second time
-        counting = DeliveryCounting(read_deliveries(run), judged(happened), excuses, loss, every_row)
+        counting = DeliveryCounting(read_deliveries(run), judged(happened), excuses, loss, every_row, grid)
         delivered = {objective.name: counting.count(objective) for objective in pushed}
     promises = (manifest.get("engine") or {}).get("promises") or {}
     without_plan = _without_plan(run, manifest)
@@ -148,6 +149,7 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
         pods=_several_pods(run, manifest),
         counts={**counted.counts, **{name: found.counts for name, found in delivered.items()}},
         blocks={**counted.blocks, **{name: found.blocks for name, found in delivered.items()}},
+        grid=grid,
         unseen=dict.fromkeys(delivered, loss.unknown) if loss.unknown else {},
         manifest=manifest,
     )

@@ -11,8 +11,8 @@ from loadtests.scenario import ScenarioError, parse_scenario
 from reports.data.contract import RunStage, judged
 from reports.data.objective import Objective
 from reports.data.timeline import stages
-from reports.gate.inputs.counting import BLOCK_NS, count_batches
-from reports.gate.inputs.evidence import BlockCount
+from reports.gate.inputs.counting import count_batches
+from reports.gate.inputs.evidence import BLOCK_NS, BlockCount
 from reports.gate.inputs.reading import read_excuses
 
 SETTLED_NS = 1_000_000_000

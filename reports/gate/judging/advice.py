@@ -1,13 +1,12 @@
 """Why a verdict is unknown, and what would change that. Advice is computed: it leads to a pass if the shares stay."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from reports.gate.judging.rounds import Pool, Round, agreed
-from reports.gate.judging.verdicts import Check, CheckFigure, Verdict
-
-_LONGER = "ask for longer judged stages or more load; more rounds do not help"
+from reports.gate.judging.rounds import Pool, Round, agreed, opposed
+from reports.gate.judging.statistics import least
+from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Verdict
 
 
 class Blocking(NamedTuple):
@@ -34,10 +33,40 @@ def blocked(rounds: Sequence[Round], pool: Pool, blocking: Blocking) -> str:
     return f"the figures alone would fail, but not if all lost and all unattributed attempts had been good{explained}"
 
 
-def longer(enough: str, figures: Sequence[CheckFigure], blocking: Blocking) -> str:
-    """Advice to make more attempts per round; `enough` is the sentence with their number."""
+def blocking_faults(faults: Iterable[Check]) -> Blocking:
+    """Of one storage, judged by itself."""
+    found = list(faults)
+    return Blocking(
+        [fault for fault in found if not fault.bias.lets_pass],
+        [fault for fault in found if not fault.bias.lets_fail],
+        [fault for fault in found if fault.bias & Bias.EXPLAINS],
+    )
+
+
+def more(attempts: str, rounds: int, figures: Sequence[CheckFigure], vary: bool, blocking: Blocking) -> str:
+    """Advice to make more rounds. `attempts`: how many would be enough, as text; `rounds`: in how many rounds like
+    these; `vary`: whether they vary, so that a round is one observation."""
+    longer = f"judged stages {rounds / len(figures):,.1f} times as long"
+    advised = f"make {rounds:,} rounds instead of {len(figures)}{'' if vary else f', or {longer}'}"
+    why = f"the rounds vary ({shares(figures)}), so that each is one observation" if vary else ""
     faults = f"a pass needs runs without these faults: {names(blocking.passes)}" if blocking.passes else ""
-    return "; ".join(filter(None, [disagreement(figures), enough, _LONGER, faults]))
+    return "; ".join(filter(None, [why, f"{attempts}, are enough to pass: {advised}", faults]))
+
+
+def more_rounds(passes: Callable[[int], bool], rounds: int) -> int | None:
+    """The least number of rounds, more than there are, that passes."""
+    return least(passes, rounds + 1)
+
+
+def shares(figures: Iterable[CheckFigure]) -> str:
+    """`99.900%, 93.900%`."""
+    return ", ".join(f"{figure.observed:.3%}" for figure in figures if figure.observed is not None)
+
+
+def below(figures: Sequence[CheckFigure], target: float) -> str:
+    """Which rounds are not above the target."""
+    wrong = [f for f in figures if f.observed is not None and f.observed <= target]
+    return f"not above the target in {', '.join(map(name, wrong))} ({shares(wrong)})"
 
 
 def names(faults: Iterable[Check]) -> str:
@@ -45,17 +74,17 @@ def names(faults: Iterable[Check]) -> str:
     return ", ".join(dict.fromkeys(f"{fault.check} ({fault.run})" for fault in faults))
 
 
-def contradiction(figures: Sequence[CheckFigure], faults: Sequence[Check]) -> str:
-    """Which rounds contradict each other, and their faults; empty when none do."""
-    verdicts = [figure.verdict for figure in figures]
-    if not {Verdict.PASS, Verdict.FAIL} <= set(verdicts):
+def contradiction(figures: Sequence[CheckFigure], expected: Verdict, faults: Sequence[Check]) -> str:
+    """Which rounds contradict the others, and their faults; empty when none do. `expected`: the verdict of all rounds
+    together, also if there were more like these."""
+    if not opposed(figures, expected):
         return ""
-    fewer = min((Verdict.FAIL, Verdict.PASS), key=verdicts.count)
-    odd = [figure for figure in figures if figure.verdict is fewer]
+    groups = [[figure for figure in figures if figure.verdict is verdict] for verdict in (Verdict.FAIL, Verdict.PASS)]
+    odd = min(filter(None, groups), key=len)
     round_faults = [fault for fault in faults if any(_is_of(fault, figure) for figure in odd)]
     found = f" (faults: {names(round_faults)})" if round_faults else ""
     where = f"find what was different in {', '.join(map(name, odd))}{found}"
-    return f"{disagreement(figures)}; more data does not reconcile them: {where}"
+    return f"{disagreement(figures)}; more data does not reconcile them: {where}, and make the study again"
 
 
 def _is_of(fault: Check, figure: CheckFigure) -> bool:

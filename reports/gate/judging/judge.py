@@ -7,6 +7,7 @@ from functools import partial
 from reports.data.objective import Objective, Objectives
 from reports.gate.inputs.evidence import Evidence, RunEvidence
 from reports.gate.judging.comparability import check_durability, check_likeness, check_runs
+from reports.gate.judging.family import corrected
 from reports.gate.judging.ledgers import check_ledger
 from reports.gate.judging.no_worse import check_no_worse
 from reports.gate.judging.shares import check_objective
@@ -52,9 +53,11 @@ def _study_checks(
 
 
 def _storage_checks(objectives: Objectives, runs: Sequence[CheckedRun], storage: str) -> Iterator[Check]:
-    for objective in _of_storage(objectives, runs):
-        check = partial(check_objective, objective, runs, storage)
-        yield guarded(objective_check(objective.name), storage, check)
+    checks = [
+        guarded(objective_check(objective.name), storage, partial(check_objective, objective, runs, storage))
+        for objective in _of_storage(objectives, runs)
+    ]
+    yield from corrected(checks)
     for checked in runs:
         first, *others = checked.checks
         yield from (replace(first, lasted_s=checked.run.lasted_s or 0.0), *others)
@@ -85,6 +88,13 @@ def _comparison_checks(
     unlike = ", ".join(c.check for c in study if c.verdict is not Verdict.PASS and c.bias is not Bias.MISSING)
     why = f"the two cannot be compared: see {unlike}" if unlike else ""
     of_baseline = _of_storage(objectives, runs[comparison.baseline])
-    for objective in (o for o in _of_storage(objectives, runs[comparison.candidate]) if o in of_baseline):
-        check = partial(check_no_worse, objective, runs, comparison, why)
-        yield guarded(f"no worse: {objective.name}", comparison.candidate, check)
+    checks = [
+        guarded(
+            f"no worse: {objective.name}",
+            comparison.candidate,
+            partial(check_no_worse, objective, runs, comparison, why),
+        )
+        for objective in _of_storage(objectives, runs[comparison.candidate])
+        if objective in of_baseline
+    ]
+    yield from corrected(checks)

@@ -5,32 +5,41 @@ from functools import partial
 from typing import NamedTuple
 
 from reports.data.objective import Objective
-from reports.gate.inputs.evidence import Counts
+from reports.gate.inputs.evidence import NO_ATTEMPTS, Counts
 from reports.gate.judging import advice
-from reports.gate.judging.rounds import Round, agreed
+from reports.gate.judging.differences import Difference, Excused, difference
+from reports.gate.judging.rounds import Round, agreed, proof, unanimous
 from reports.gate.judging.shares import counts_of, missing_of
 from reports.gate.judging.soundness import CheckedRun
-from reports.gate.judging.statistics import difference_bounds, least
+from reports.gate.judging.statistics import ALPHA
 from reports.gate.judging.verdicts import Bias, Check, CheckFigure, Comparison, Verdict
 
-_MANY = 1 << 24
-"""Factor for attempts that makes the intervals of shares negligible."""
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 
 class Side(NamedTuple):
-    """The attempts of one storage in one round, and how many more may have gone missing."""
+    """The attempts of one storage in one round, by run; how many more may have gone missing."""
 
-    counts: Counts = Counts(0, 0)
+    runs: tuple[Counts, ...] = ()
     missing: int = 0
     bias: Bias = Bias.NONE
 
+    @property
+    def counts(self) -> Counts:
+        return sum(self.runs, NO_ATTEMPTS)
+
 
 class Pair(NamedTuple):
-    """Both storages in one round. `run` is the candidate's."""
+    """Both storages in one round."""
 
     candidate: Side
     baseline: Side
     round: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether both sides have data."""
+        return bool(self.candidate.counts.n and self.baseline.counts.n)
 
     @property
     def lets_pass(self) -> bool:
@@ -53,30 +62,39 @@ def check_no_worse(
     compared."""
     pairs = paired(objective, storages[comparison.candidate], storages[comparison.baseline])
     pool = partial(_pooled, objective, pairs)
-    figures = [judge_difference(objective, pair) for pair in pairs]
+    figures = [judge_difference(objective, [pair]) for pair in pairs]
     rounds = [Round(f, p.lets_pass, p.lets_fail) for f, p in zip(figures, pairs, strict=True)]
     verdict, pooled = agreed(rounds, pool), pool(range(len(pairs)))
     undecided = ""
-    if verdict is Verdict.UNKNOWN:
+    if verdict is UNKNOWN:
         new, old = (
             [f for c in storages[s] for f in c.with_unseen(objective.name).faults]
             for s in (comparison.candidate, comparison.baseline)
         )
         blocking = _blocking(new, old)
-        undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, [*new, *old])
-        undecided = undecided or _undecided(objective, pairs, blocking)
+        expected = _expected(objective, pooled)
+        undecided = advice.blocked(rounds, pool, blocking) or advice.contradiction(figures, expected, [*new, *old])
+        undecided = undecided or _undecided(objective, pairs, figures, blocking)
     return Check(
         f"no worse: {objective.name}",
-        Verdict.UNKNOWN if unlike else verdict,
+        UNKNOWN if unlike else verdict,
         comparison.candidate,
         observed=pooled.observed,
-        limit=-objective.margin * (1 - objective.target),
+        limit=-objective.margin * objective.budget,
         unit=f"difference in the share of {objective}, {comparison.candidate} - {comparison.baseline}",
         n=pooled.n,
         interval=pooled.bounds if pooled.n else None,
-        reason=unlike or _reason(objective, verdict, pairs, undecided),
+        reason=unlike or _reason(objective, verdict, pairs, pooled, undecided),
         rounds=tuple(figures),
+        p_fail=max(pooled.p_fail, pool(proof(rounds)).p_fail) if pooled.n else None,
     )
+
+
+def _expected(objective: Objective, pooled: CheckFigure) -> Verdict:
+    """The verdict of more rounds like these."""
+    if pooled.observed is None or pooled.verdict is not UNKNOWN:
+        return pooled.verdict
+    return PASS if pooled.observed >= -objective.margin * objective.budget else UNKNOWN
 
 
 def _blocking(candidate: Sequence[Check], baseline: Sequence[Check]) -> advice.Blocking:
@@ -89,7 +107,7 @@ def _blocking(candidate: Sequence[Check], baseline: Sequence[Check]) -> advice.B
 
 
 def _pooled(objective: Objective, pairs: Sequence[Pair], places: Sequence[int]) -> CheckFigure:
-    return judge_difference(objective, together([pairs[place] for place in places]))
+    return judge_difference(objective, [pairs[place] for place in places])
 
 
 def paired(objective: Objective, candidate: Sequence[CheckedRun], baseline: Sequence[CheckedRun]) -> tuple[Pair, ...]:
@@ -101,97 +119,93 @@ def paired(objective: Objective, candidate: Sequence[CheckedRun], baseline: Sequ
     )
 
 
-def together(pairs: Sequence[Pair]) -> Pair:
-    """The sum of the rounds that both sides have data of."""
-    whole = [pair for pair in pairs if pair.candidate.counts.n and pair.baseline.counts.n]
-    return Pair(_sum([pair.candidate for pair in whole]), _sum([pair.baseline for pair in whole]))
+def _side(objective: Objective, runs: Sequence[CheckedRun], number: int | None) -> Side:
+    chosen = [checked.with_unseen(objective.name) for checked in runs if checked.run.round == number]
+    bias = Bias.NONE
+    for checked in chosen:
+        bias |= checked.bias
+    counts = tuple(counts_of(objective, checked.run) for checked in chosen)
+    return Side(counts, sum(missing_of(checked.run) for checked in chosen), bias)
 
 
-def judge_difference(objective: Objective, pair: Pair) -> CheckFigure:
+def judge_difference(objective: Objective, pairs: Sequence[Pair]) -> CheckFigure:
     """Fail when the candidate is worse by more than the margin, beyond the interval. Pass when it cannot be worse by
     the whole error budget, unless it is shown to be worse and seems so by more than the margin. Else unknown."""
-    (new, old), budget = (side.counts for side in pair[:2]), 1 - objective.target
-    if not new.n or not old.n:
-        return CheckFigure(None, 0, (-1.0, 1.0), Verdict.UNKNOWN, round=pair.round)
-    observed = new.good / new.n - old.good / old.n
-    bounds = difference_bounds(new.good, new.n, old.good, old.n)
-    lowest = difference_bounds(new.good, new.n, old.good + old.unattributed, old.n)[0]
-    margin = objective.margin * budget
-    alike = lowest > -budget and (bounds[1] >= 0 or observed >= -margin)
-    verdict = Verdict.FAIL if bounds[1] < -margin else Verdict.PASS if alike else Verdict.UNKNOWN
-    certain = _highest(pair) < -margin
-    return CheckFigure(observed, new.n + old.n, bounds, verdict, certain, pair.round)
+    whole, number = [pair for pair in pairs if pair.whole], pairs[0].round if len(pairs) == 1 else None
+    if not whole:
+        return CheckFigure(None, 0, (-1.0, 1.0), UNKNOWN, round=number)
+    found, margin = _difference(objective, whole), objective.margin * objective.budget
+    bounds = found.bounds()
+    p_fail = found.excusing(_in_favour(whole)).p_below(-margin)
+    verdict = FAIL if bounds[1] < -margin else PASS if _passes(objective, found, whole) else UNKNOWN
+    return CheckFigure(found.observed, found.n, bounds, verdict, p_fail < ALPHA, number, p_fail=p_fail)
 
 
-def _highest(pair: Pair) -> float:
-    """The upper bound of the difference with every attempt whose outcome is unknown in the candidate's favour."""
-    (new, missing, _), (old, old_missing, _) = pair[:2]
-    good = new.good + new.unattributed + missing
-    return difference_bounds(good, new.n + missing, old.good, old.n + old_missing)[1]
+def _passes(objective: Objective, found: Difference, whole: Sequence[Pair], times: float = 1.0) -> bool:
+    """Attempts of the baseline that the harness may have made bad count as good."""
+    unattributed = sum(pair.baseline.counts.unattributed for pair in whole)
+    lowest = found.excusing(Excused(old_good=unattributed)).bounds(times)[0]
+    alike = found.bounds(times)[1] >= 0 or found.observed >= -objective.margin * objective.budget
+    return lowest > -objective.budget and alike
 
 
-def _side(objective: Objective, runs: Sequence[CheckedRun], number: int | None) -> Side:
-    return _sum([_of_run(objective, checked) for checked in runs if checked.run.round == number])
+def _in_favour(whole: Sequence[Pair]) -> Excused:
+    """In favour of the candidate: its attempts that may have been good, those without a row among them, and the
+    attempts of the baseline without a row, which may have been bad."""
+    missing = sum(pair.candidate.missing for pair in whole)
+    unattributed = sum(pair.candidate.counts.unattributed for pair in whole)
+    return Excused(unattributed + missing, missing, 0, sum(pair.baseline.missing for pair in whole))
 
 
-def _of_run(objective: Objective, checked: CheckedRun) -> Side:
-    bias = checked.with_unseen(objective.name).bias
-    return Side(counts_of(objective, checked.run), missing_of(checked.run), bias)
+def _difference(objective: Objective, whole: Sequence[Pair]) -> Difference:
+    """Rounds that differ by more than chance, and do not all reach the same verdict, count as one observation each."""
+    found = difference([(pair.candidate.runs, pair.baseline.runs) for pair in whole])
+    vary = found.contrast.significant and not unanimous(judge_difference(objective, [pair]) for pair in whole)
+    return found.of_rounds() if vary else found
 
 
-def _sum(sides: Sequence[Side]) -> Side:
-    bias = Bias.NONE
-    for side in sides:
-        bias |= side.bias
-    return Side(sum((s.counts for s in sides), Counts(0, 0)), sum(s.missing for s in sides), bias)
-
-
-def _reason(objective: Objective, verdict: Verdict, pairs: Sequence[Pair], undecided: str) -> str:
-    whole = together(pairs)
-    new, old = (side.counts for side in whole[:2])
-    if not new.n or not old.n:
+def _reason(objective: Objective, verdict: Verdict, pairs: Sequence[Pair], pooled: CheckFigure, undecided: str) -> str:
+    if not pooled.n:
         return "no data of both storages in any round"
-    budget, (lowest, highest) = 1 - objective.target, judge_difference(objective, whole).bounds
-    margin = objective.margin * budget
+    whole = [pair for pair in pairs if pair.whole]
+    new = sum((pair.candidate.counts for pair in whole), NO_ATTEMPTS)
+    old = sum((pair.baseline.counts for pair in whole), NO_ATTEMPTS)
+    (lowest, highest), margin = pooled.bounds, objective.margin * objective.budget
     why = {
-        Verdict.PASS: f"at most {max(-lowest, 0):.3%} worse, which is within the error budget of {budget:.3%}",
-        Verdict.FAIL: f"at least {-highest:.3%} worse, which is more than the margin of {margin:.3%}",
-        Verdict.UNKNOWN: undecided,
+        PASS: f"at most {max(-lowest, 0):.3%} worse, which is within the error budget of {objective.budget:.3%}",
+        FAIL: f"at least {-highest:.3%} worse, which is more than the margin of {margin:.3%}",
+        UNKNOWN: undecided,
     }
     return f"{new.good} of {new.n} good against {old.good} of {old.n}; {why[verdict]}"
 
 
-def _undecided(objective: Objective, pairs: Sequence[Pair], blocking: advice.Blocking) -> str:
+def _undecided(
+    objective: Objective, pairs: Sequence[Pair], figures: Sequence[CheckFigure], blocking: advice.Blocking
+) -> str:
     """Why pairs that do not contradict each other are undecided, and what would make them pass."""
-    figures = [judge_difference(objective, pair) for pair in pairs]
     if empty := advice.without_data(figures):
         return f"no data of both storages in {empty}: a pass needs both in every round; make the study again"
+    found = difference([(pair.candidate.runs, pair.baseline.runs) for pair in pairs])
+    vary = found.contrast.grows and not all(figure.verdict is PASS for figure in figures)
+    expected = found.of_rounds() if vary else found
 
-    def passes(times: int) -> bool:
-        scaled = [_scaled(pair, times) for pair in pairs]
-        rounds = [Round(judge_difference(objective, pair)) for pair in scaled]
-        return agreed(rounds, partial(_pooled, objective, scaled)) is Verdict.PASS
+    def passes(number: int) -> bool:
+        return _passes(objective, expected, pairs, number / len(pairs))
 
-    if not passes(_MANY) or (times := least(passes, 2)) is None:
-        return "; ".join(filter(None, [advice.disagreement(figures), _too_much_worse(objective, figures)]))
-    enough = f"{times:,} times as many attempts a round, with the same shares, are enough to pass"
-    return advice.longer(enough, figures, blocking)
+    if (
+        found.observed < -objective.margin * objective.budget
+        or (needed := advice.more_rounds(passes, len(pairs))) is None
+    ):
+        return _too_much_worse(objective, figures)
+    attempts = f"{round(found.n / len(pairs) * needed):,} attempts, with the same shares"
+    return advice.more(attempts, needed, figures, vary, blocking)
 
 
 def _too_much_worse(objective: Objective, figures: Sequence[CheckFigure]) -> str:
-    margin = objective.margin * (1 - objective.target)
+    margin = objective.margin * objective.budget
     by = [(-f.observed, advice.name(f)) for f in figures if f.observed is not None and f.observed <= -margin]
     where = ", ".join(f"{share:.3%} in {name}" for share, name in by) or "more than that in all rounds together"
     return (
         f"seems worse by {where}, where {margin:.3%} is the margin: "
         "with the same shares more data does not make it pass"
     )
-
-
-def _scaled(pair: Pair, times: int) -> Pair:
-    new, old = (
-        side._replace(counts=Counts(*(times * n for n in (c.good, c.bad, c.refused, c.unattributed))))
-        for side in pair[:2]
-        for c in [side.counts]
-    )
-    return pair._replace(candidate=new, baseline=old)

@@ -62,7 +62,8 @@ def compose(verdicts: Iterable[Verdict]) -> Verdict:
 class CheckFigure:
     """A share of good attempts, or the difference of two, with one-sided 95 % bounds and the verdict on it alone.
 
-    `certain`: a fail that would be one if every operation whose outcome is not known had been good.
+    `certain`: a fail that would be one if every operation whose outcome is not known had been good. `p_fail`: how often
+    chance alone makes figures at least as bad, likewise.
     """
 
     observed: float | None
@@ -72,6 +73,11 @@ class CheckFigure:
     certain: bool = True
     round: int | None = None
     run: str | None = None
+    p_fail: float = 1.0
+    effective_n: float | None = None
+    """How many independent attempts the `n` are worth; None for a difference."""
+    by_round: bool = False
+    """Whether each round counts as one observation, because rounds differ by more than chance."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ class Check:
     interval: tuple[float, float] | None = None
     reason: str = ""
     rounds: tuple[CheckFigure, ...] = ()
+    effective_n: float | None = None
+    """Of a share: how many independent attempts the `n` are worth."""
+    p_fail: float | None = None
+    """Of a share or difference: the level at which it fails by itself."""
     decides: bool = True
     bias: Bias = Bias.NONE
     """Of a run's fault: what it may have done to the figures of the run."""

@@ -27,6 +27,7 @@ def _check(check: Check) -> dict[str, Any]:
         **{"verdict": check.verdict.value, "decides": check.decides, "bias": str(check.bias) or None},
         **{"observed": check.observed, "limit": check.limit, "unit": check.unit, "n": check.n},
         **{"interval": list(check.interval) if check.interval else None, "reason": check.reason},
+        **{"effective_n": check.effective_n, "p_fail": check.p_fail},
         "rounds": [_round(share) for share in check.rounds],
     }
 

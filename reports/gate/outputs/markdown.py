@@ -56,7 +56,7 @@ def _others(judgement: Judgement, objectives: Objectives) -> Iterator[str]:
     ]
     yield from _table(("of", "check", "round", "verdict", "why"), rows)
     yield ""
-    yield f"{len(passed)} of {len(others)} other checks passed. Intervals of shares are exact, each bound at 95 %."
+    yield f"{len(passed)} of {len(others)} other checks passed. Each bound of an interval is at 95 %."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
