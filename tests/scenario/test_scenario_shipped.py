@@ -13,6 +13,7 @@ from loadtests.scenario.schema import SCHEMA_FILE, main, scenario_schema
 
 NAMES = [
     "agent-workday",
+    "canary-dwell",
     "cluster-maintenance",
     "incident-2024-06-25",
     "incident-2024-07-02",
