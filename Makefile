@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign audit licences sbom lock docs pictures clean
+.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign pathologies audit licences sbom lock docs pictures clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -10,8 +10,9 @@ ROUNDS ?=
 RUNS ?= runs
 OBJECTIVES ?=
 STUDY ?=
+PATHOLOGIES ?=
 
-GIVEN := SCENARIO STORAGES STORAGE ROUNDS RUNS OBJECTIVES STUDY
+GIVEN := SCENARIO STORAGES STORAGE ROUNDS RUNS OBJECTIVES STUDY PATHOLOGIES
 
 # A choice that the target would ignore is refused: `make run STORAGE=redis` must not load the default storages.
 refused = $(and $(findstring command line,$(origin $(1))),$(filter $(2),$(MAKECMDGOALS)))
@@ -57,7 +58,7 @@ endef
 
 help:  ## list the targets (the default)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
-	@own="the scenario's"; printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s\n' "$$SCENARIO" "$${STORAGES:-$$own}" "$$STORAGE" "$${ROUNDS:-$$own}" "$$RUNS" "$${OBJECTIVES:-$$own}" "$${STUDY:-the newest}"
+	@own="the scenario's"; printf '\nVariables: SCENARIO=%s STORAGES="%s" STORAGE=%s ROUNDS=%s RUNS=%s OBJECTIVES=%s STUDY=%s PATHOLOGIES="%s"\n' "$$SCENARIO" "$${STORAGES:-$$own}" "$$STORAGE" "$${ROUNDS:-$$own}" "$$RUNS" "$${OBJECTIVES:-$$own}" "$${STUDY:-the newest}" "$${PATHOLOGIES:-all}"
 
 setup: .venv/ready  ## make the virtual environment (every target that needs it does so by itself)
 
@@ -119,6 +120,9 @@ fuzz: .venv/ready  ## mutate run directories 10,000 times and check how report, 
 
 bench: .venv/ready  ## measure the harness itself, side by side with plain alternatives
 	@$(BIN)/python -m benchmarks
+
+pathologies: .venv/ready  ## start the pod with each of its faults, or those of PATHOLOGIES, and judge it: does the verdict fail and name the cause? A quarter of an hour
+	@set -f; $(BIN)/python -m benchmarks.pathologies --runs="$$RUNS" -- $$PATHOLOGIES
 
 campaign: .venv/ready  ## inject 300 faults into short runs, one in each, and check what must hold: about fifty minutes, as root
 	@$(BIN)/python -m benchmarks.campaign

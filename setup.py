@@ -24,8 +24,9 @@ class BuildWithScenarios(build_py):
 
     def _scenarios(self) -> dict[str, str]:
         """File in the build directory → source."""
-        found = sorted(p for p in Path("scenarios").iterdir() if p.suffix in (".yaml", ".json"))
-        return {str(Path(self.build_lib) / SHIPPED / p.name): str(p) for p in found}
+        room = Path("scenarios")
+        found = sorted(p for p in room.rglob("*") if p.suffix in (".yaml", ".json"))
+        return {str(Path(self.build_lib) / SHIPPED / p.relative_to(room)): str(p) for p in found}
 
 
 setup(cmdclass={"build_py": BuildWithScenarios})

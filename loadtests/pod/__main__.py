@@ -22,8 +22,10 @@ import uvloop
 from loadtests.accounts import MODES, token_for
 from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, complain, port_or_any
 from loadtests.engines import ENGINES
+from loadtests.faultnames import FaultNameError, check_fault, unsuited
 from loadtests.limits.descriptors import raise_soft_limit
 from loadtests.pod.application import PodApplication, Secrets, Settings, set_up_log
+from loadtests.pod.faults.contract import titles
 from loadtests.pod.storage.contract import StorageError
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_server_half, parse_protocol
 from loadtests.standardstreams import secure
@@ -46,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "--protocol", metavar="NAME", default=DEFAULT_PROTOCOL, help=f"what it speaks (default: {DEFAULT_PROTOCOL})"
     )
     parser.add_argument("--starts-on", choices=MODES, help="where a dual storage's accounts begin (default: dual)")
+    parser.add_argument(
+        "--fault", metavar="NAME", action="append", default=[], help="a fault to have (docs/pathologies.md); repeatable"
+    )
     parser.add_argument("--name", metavar="POD", default="pod-1", help="what the pod is called (default: pod-1)")
     parser.add_argument("--host", default="127.0.0.1", help="where clients connect (default: 127.0.0.1)")
     parser.add_argument("--port", metavar="N", type=port_or_any, default=0, help="(default: any free one)")
@@ -69,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments)
         taken = _secrets(os.environ, settings, arguments.ready_fd is not None)
-    except (StorageNameError, ProtocolNameError) as error:
+    except (StorageNameError, ProtocolNameError, FaultNameError) as error:
         return _fail(str(error), EX_USAGE)
     set_up_log()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -77,8 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """Raises StorageNameError, ProtocolNameError."""
+    """Raises StorageNameError, ProtocolNameError, FaultNameError."""
     storage = parse(arguments.storage)
+    faults = _faults(arguments.fault, str(storage))
     check_server_half(arguments.protocol)
     if arguments.starts_on and not storage.sides:
         raise StorageNameError(f"--starts-on is for {DUAL}: {storage} is one storage system")
@@ -92,7 +98,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         origin_ns=arguments.origin_ns,
         starts_on=arguments.starts_on or "dual",
         protocol=parse_protocol(arguments.protocol),
+        faults=faults,
     )
+
+
+def _faults(names: Sequence[str], storage: str) -> tuple[str, ...]:
+    """Raises FaultNameError for one that is unknown, or that this storage cannot have."""
+    for name in names:
+        check_fault(name)
+    if problem := unsuited(names, storage):
+        raise FaultNameError(f"a pod on {storage} cannot have this fault: {problem}")
+    return tuple(dict.fromkeys(names))
 
 
 def _secrets(environment: Mapping[str, str], settings: Settings, in_harness: bool) -> Secrets:
@@ -149,12 +165,15 @@ async def _announce(arguments: argparse.Namespace, pod: PodApplication, taken: S
         return
     settings = dict(await pod.storage.settings())
     line = {"url": pod.url, "control": pod.control_url, "pid": os.getpid(), "settings": settings}
+    if pod.faults:
+        line["faults"] = titles(pod.faults)
     with os.fdopen(arguments.ready_fd, "w") as ready:
         ready.write(json.dumps(line) + "\n")
 
 
 def _introduce(pod: PodApplication, taken: Secrets, show_tokens: bool) -> None:
     lines = {"pod": pod.url, "control": pod.control_url}
+    lines |= {f"fault {fault['name']}": fault["title"] for fault in titles(pod.faults)}
     if show_tokens:
         lines[f"token of {ACCOUNT}"] = token_for(ACCOUNT, taken.token_secret)
         lines["control token"] = taken.control_token

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from loadtests import storagenames
 from loadtests.accounts import Mode
 from loadtests.drivers.addresses.contract import Place
 from loadtests.pod.control import ControlServer, Route, Routes
+from loadtests.pod.faults.contract import load_fault
 from loadtests.pod.limits import Limits
 from loadtests.pod.operating import CHANGE_WITHIN_S, Operating
 from loadtests.pod.server import PodServer
@@ -42,6 +43,8 @@ class Settings:
     limits: Limits = dataclasses.field(default_factory=Limits)
     starts_on: Mode = "dual"
     protocol: ChosenProtocol = dataclasses.field(default_factory=lambda: parse_protocol(DEFAULT_PROTOCOL))
+    faults: tuple[str, ...] = ()
+    """Names in the table of faults."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class PodApplication:
     """A running pod."""
 
     def __init__(self, settings: Settings, secrets: Secrets) -> None:
-        """Raises StorageNameError; OSError when the table of transactions cannot be made."""
+        """Raises StorageNameError, FaultNameError; OSError when the table of transactions cannot be made."""
         self._settings, self._secrets = settings, secrets
         self.transactions: TransactionsTable | None = None
         if settings.run_directory is not None:
@@ -77,10 +80,16 @@ class PodApplication:
         self.url = self.control_url = ""
         self._control: ControlServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self.preparations: list[Callable[[], Awaitable[None]]] = []
+        self.jobs: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        for fault in settings.faults:
+            load_fault(fault).install(self)
 
     async def start(self) -> None:
         """Raises StorageUnavailable, and OSError when a port is taken."""
         await self.storage.start()
+        for prepare in self.preparations:
+            await prepare()
         port = await self.server.start(self._settings.host, self._settings.port)
         self.url = f"ws://{Place(self._settings.host, port)}"
         self._control = ControlServer(self._settings.control_port, self._secrets.control_token, self.routes())
@@ -89,12 +98,17 @@ class PodApplication:
         upkeep = [_repeat(limits.touch_every_s, self.service.touch), _repeat(limits.reap_every_s, self._reap)]
         if self.transactions:
             upkeep.append(self.transactions.run())
+        upkeep += [job() for job in self.jobs]
         self._tasks = [asyncio.create_task(job) for job in upkeep]
         _log.info("started", extra={"pod": self._settings.name, "storage": self._settings.storage, "url": self.url})
 
     async def _reap(self) -> None:
         if reaped := await self.service.reap():
             _log.info("reaped", extra={"connections": reaped})
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        return self._settings.faults
 
     def routes(self) -> Routes:
         """What the control endpoint serves."""

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
@@ -78,6 +79,8 @@ class PodServer:
         self.requests: Counter[str] = Counter()
         self.frames_out = 0
         self.slow_consumers = 0
+        self.process_request: Callable[[ServerConnection, Request], Response | None] | None = None
+        """Answers a handshake in the place of this server; None: not this one, or none at all."""
         self._visits: set[Visit] = set()
         self._watches: set[asyncio.Task[None]] = set()
         self._server: Server | None = None
@@ -104,6 +107,7 @@ class PodServer:
             max_size=self.limits.max_message_bytes,
             backlog=4096,  # a reconnect storm comes at once
             create_connection=ServerCounts,
+            process_request=self.process_request,
         )
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -156,6 +160,12 @@ class PodServer:
         await self.stop()
         return not busy
 
+    def abort_all(self) -> None:
+        """Cuts every WebSocket off."""
+        if self._server is not None:
+            for websocket in list(self._server.all_connections):
+                websocket.transport.abort()
+
     async def stop(self) -> None:
         """Closes every WebSocket with 1001, and the port."""
         if self._server is None:
@@ -165,7 +175,6 @@ class PodServer:
             async with asyncio.timeout(self.limits.close_within_s + 1):
                 await self._server.wait_closed()
         except TimeoutError:
-            for websocket in self._server.all_connections:
-                websocket.transport.abort()
+            self.abort_all()
         if self._watches:
             await asyncio.wait(set(self._watches), timeout=self.limits.close_within_s)

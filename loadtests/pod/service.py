@@ -62,6 +62,7 @@ class Service:
         self.storage, self.limits, self.protocol = storage, limits, protocol
         self.sessions: dict[str, ClientSession] = {}
         self.topics = Topics(storage.events_after, limits.gap_wait_s, protocol)
+        self.subscriber: Callable[[Outlet], Subscriber] = Subscriber
         self.draining = False
         self.reaped = 0
         self._token_secret = token_secret
@@ -105,7 +106,7 @@ class Service:
             return None, no(resumed.value)
         session = self._enter(resumed.connection, outlet)
         for topic in resumed.topics:
-            session.subscribers[topic] = Subscriber(outlet)
+            session.subscribers[topic] = self.subscriber(outlet)
             self.topics.enter(account, topic, session.subscribers[topic])
         try:
             await self._replay(session, request.body["positions"], resumed.topics)
@@ -164,7 +165,7 @@ class Service:
         if name == QUEUE_TOPIC and session.role != "agent":
             return no("forbidden")
         there = session.subscribers.get(name)
-        subscriber = there or Subscriber(session.outlet)
+        subscriber = there or self.subscriber(session.outlet)
         # In before the storage is asked: an event that is committed in between is not missed.
         topic = self.topics.enter(session.account, name, subscriber)
         session.subscribers[name] = subscriber

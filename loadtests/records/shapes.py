@@ -106,6 +106,11 @@ class StageShape(TypedDict, total=False):
     judge: Required[bool]
 
 
+class FaultShape(TypedDict, total=False):
+    name: Required[Name]
+    title: Text
+
+
 class ManifestShape(TypedDict, total=False):
     format: int
     study: DirectoryName
@@ -120,6 +125,7 @@ class ManifestShape(TypedDict, total=False):
     target: TargetShape | None
     engine: EngineShape | None
     host: HostShape | None
+    faults: Annotated[list[FaultShape], Field(max_length=1_000)] | None
     notes: Annotated[list[Name], Field(max_length=1_000)] | None
     generator: GeneratorShape | None
     lock_sources: Annotated[dict[Name, LockSourceShape | None], Field(max_length=1_000)] | None

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema
 
 from loadtests.accounts import Mode
+from loadtests.configuration.problems import one_of
 from loadtests.configuration.values import Label, Locale, LongerThanNothing, Model, Name, Seconds, Storage, wrong
+from loadtests.faultnames import FAULTS, FaultNameError, check_fault, nearest_fault
 from loadtests.protocols import DEFAULT_PROTOCOL, ProtocolNameError, check_operations
 from loadtests.records.vocabulary import TIMED_OPERATIONS
 from loadtests.timeline.actions.table import Action
@@ -33,11 +35,21 @@ def _protocol(value: str) -> str:
     return value
 
 
+def _fault(value: str) -> str:
+    try:
+        check_fault(value)
+    except FaultNameError as error:
+        raise wrong(one_of(list(FAULTS)) if value not in FAULTS else str(error), nearest_fault(value)) from None
+    return value
+
+
 def _in_order(value: "Messages") -> "Messages":
     if value.min > value.max:
         raise wrong("min to be no greater than max", got=f"min {value.min}, max {value.max}")
     return value
 
+
+FaultName = Annotated[str, AfterValidator(_fault), WithJsonSchema({"type": "string", "enum": list(FAULTS)})]
 
 TimeoutName = Literal[("default", *TIMED_OPERATIONS)]  # type: ignore[valid-type]
 
@@ -165,6 +177,9 @@ class Scenario(Model):
         default_factory=dict, description="Sizes at the start, by database: legacy, upgraded, or an engine's name."
     )
     starts_on: Mode = Field(default="dual", description="Where a dual storage begins; the timeline moves it on.")
+    faults: tuple[FaultName, ...] = Field(
+        default=(), strict=False, description="Faults that every reference pod of the run has (docs/pathologies.md)."
+    )
     acts_on_target: bool = Field(
         default=False, description="Whether run: and http: may act on a pod that the harness did not start."
     )

@@ -52,6 +52,16 @@ def _settings(findings: Findings) -> PageTable:
     return PageTable(caption, ["system", "setting", "value"], rows, 3, title, grouped=True)
 
 
+def _faults(findings: Findings) -> PageTable:
+    rows = [
+        [run.name, run.storage, fault["name"], _text(fault.get("title"))]
+        for run in findings.runs
+        for fault in run.manifest.get("faults") or ()
+    ]
+    caption = "Faults that the reference pods were started with: these runs say nothing about a pod without them."
+    return PageTable(caption, ["run", "system", "fault", "what it does"], rows, 4)
+
+
 def _versions(findings: Findings) -> PageTable:
     manifest = next((run.manifest for run in findings.runs if run.manifest), {})
     kept = ("scenario", "seed", "host", "harness", "generator", "packages")
@@ -88,6 +98,6 @@ SECTION = Section(
     name="runs",
     question="settings",
     title="Runs, settings and versions",
-    beside=(_runs,),
+    beside=(_runs, _faults),
     folded=(_settings, _versions),
 )

@@ -76,6 +76,11 @@ def _no_manifest(run: StudyRun, _: bool) -> Iterator[Seen]:
         yield Seen()
 
 
+def _faulty(run: StudyRun, _: bool) -> Iterator[Seen]:
+    for fault in run.manifest.get("faults") or ():
+        yield Seen(subject=fault["name"], reason=fault.get("title") or "")
+
+
 def _not_judged(run: StudyRun, _: bool) -> Iterator[Seen]:
     if run.stages and not any(stage.judge for stage in run.stages):
         yield Seen()
@@ -201,6 +206,8 @@ def _failed_checks(run: StudyRun, _: bool) -> Iterator[Seen]:
 _LATENCIES_STAND = "latencies, outcomes and counts are not affected"
 
 RUN_KINDS: tuple[RunKind, ...] = (
+    RunKind(SERIOUS, _faulty, "reference pod started with the fault {subjects}",
+            "every figure is of a pod that was made faulty on purpose"),
     RunKind(SERIOUS, _only_rows, "run did not complete",
             "its rows are the only ones of this system; what came after its end is missing from every figure"),
     RunKind(MINOR, _left_out, "run did not complete",

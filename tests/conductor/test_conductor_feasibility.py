@@ -209,3 +209,20 @@ def test_pods_of_a_cluster_share_its_databases():
         "postgres": "postgres:optimistic",
         "postgres-eu": "postgres:optimistic",
     }
+
+
+@pytest.mark.parametrize(
+    ("faults", "subject", "problem"),
+    [
+        ("hot-counter, notify", on("postgres:none"), []),
+        (
+            "lost-events, notify",
+            on("sqlite"),
+            ["x.yaml:7: faults: got lost-events, notify, expected faults that sqlite can have: notify needs postgres"],
+        ),
+        ("lost-events", TARGET, ["x.yaml:7: faults: got lost-events, expected none: theirs was not started here"]),
+    ],
+)
+def test_faults_need_a_pod_of_ours_on_a_storage_that_can_have_them(faults, subject, problem):
+    text = f"{SCENARIO}faults: [{faults}]\n"
+    assert problems_of_timeline(parse_scenario(text, "x.yaml"), text, "x.yaml", [subject], ()) == problem

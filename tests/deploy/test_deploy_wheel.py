@@ -87,8 +87,9 @@ def test_the_wheel_holds_everything_and_nothing_else(wheel: Path) -> None:
     for name in tracked:
         assert packed[name] == (ROOT / name).read_bytes()
     assert {"loadtests/py.typed", "reports/py.typed"} <= packed.keys()
-    for path in (ROOT / "scenarios").iterdir():
-        assert packed[f"loadtests/shipped/{path.name}"] == path.read_bytes()
+    scenarios = ROOT / "scenarios"
+    for path in filter(Path.is_file, scenarios.rglob("*")):
+        assert packed[f"loadtests/shipped/{path.relative_to(scenarios)}"] == path.read_bytes()
     assert {name.split("/")[0] for name in packed if ".dist-info/" not in name} == set(folders)
 
 

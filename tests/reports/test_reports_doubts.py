@@ -31,6 +31,9 @@ def worker(**figures):
 
 ROUNDS = [
     # what the run has, the line
+    ({"manifest": {"faults": [{"name": "notify", "title": "each message.send ends with a NOTIFY"}]}},
+     "serious: reference pod started with the fault notify (each message.send ends with a NOTIFY): every figure is of a "
+     "pod that was made faulty on purpose"),
     ({"end": {"reason": "pod_died", "detail": "exit 1"}},
      "serious: run did not complete (pod_died: exit 1): its rows are the only ones of this system; what came after its "
      "end is missing from every figure"),

@@ -5,6 +5,7 @@ import re
 import pytest
 from test_scenario_values import WHOLE
 
+from loadtests.faultnames import FAULTS
 from loadtests.scenario import ScenarioError, parse_scenario
 
 
@@ -45,6 +46,13 @@ def changed(old, new):
             "did you mean 20s?",
         ),
         ("session: 20s", "session: 0s", "x.yaml:12: agent.session: got '0s', expected more than 0"),
+        (
+            "rounds: 2",
+            "faults: [hot-counter, lost-event]",
+            "x.yaml:7: faults[1]: got 'lost-event', expected one of "
+            + ", ".join(FAULTS)
+            + "; did you mean lost-events?",
+        ),
         (
             "chats_at_once: 3",
             "chat_at_once: 3\n  chats_at_once: 3",

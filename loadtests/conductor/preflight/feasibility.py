@@ -10,6 +10,7 @@ from loadtests.conductor.layout import Layout, layout
 from loadtests.configuration.problems import Finding, nearest, one_of, shown
 from loadtests.configuration.source import Document, read_documents
 from loadtests.engines import has, having
+from loadtests.faultnames import unsuited
 from loadtests.scenario import Action, Scenario
 from loadtests.timeline.actions.contract import Capability
 from loadtests.timeline.context import Components
@@ -41,6 +42,7 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
         names = ", ".join(pod.name for pod in scenario.all_pods)
         yield str(document.problem(("pods",), names, "one pod: --target is one"))
         return
+    yield from (str(document.problem(*found)) for found in _of_faults(scenario, subject))
     plan = layout(scenario, subject.storage)
     for number, action in enumerate(scenario.timeline):
         storage = subject.storage
@@ -50,6 +52,15 @@ def _of_subject(scenario: Scenario, document: Document, subject: Subject, hosts_
     for number, expected in _collisions(scenario, plan.components):
         after = document.data["timeline"][number].get("after", "0s")
         yield str(document.problem(("timeline", number, "after"), shown(after), expected))
+
+
+def _of_faults(scenario: Scenario, subject: Subject) -> Iterator[Finding]:
+    """Faults that a pod on this storage system cannot have."""
+    named = ", ".join(scenario.faults)
+    if subject.storage is None and scenario.faults:
+        yield Finding(("faults",), named, f"none: {subject.name} was not started here")
+    elif subject.storage is not None and (problem := unsuited(scenario.faults, subject.storage)):
+        yield Finding(("faults",), named, f"faults that {subject.storage} can have: {problem}")
 
 
 def _on_target(action: Action, scenario: Scenario, name: str) -> Iterator[Finding]:

@@ -131,6 +131,7 @@ class RunComponents:
             reaper=self.reaper,
             interrupts=self.interrupts,
             token_secret=self.token_secret,
+            faults=self.scenario.faults,
         )
         proxied = any(action.needs_proxy for action in self.scenario.timeline)
         for planned in self.layout.pods:

@@ -165,10 +165,11 @@ class Run:
     def observe_and_declare(self, pods: tuple[PodTarget, ...]) -> None:
         """Starts the observer, then writes the manifest: nothing has been sent yet. Raises RunEnded, OSError."""
         settings = {name: dict(pod.settings) for name, pod in self.components.pods.items()}
+        faults = tuple({fault["name"]: fault for pod in self.components.pods.values() for fault in pod.faults}.values())
         behind = tuple(self.components.databases) if self.identity.subject.target else ()
         servers = {name: server.limits for name, server in self.components.servers.items()}
         observer, layout, notes = self.components.start_observer(), self.components.layout, tuple(self._notes)
-        self._found = RunFacts(pods, settings, layout, observer, behind, servers=servers, notes=notes)
+        self._found = RunFacts(pods, settings, layout, observer, behind, servers=servers, faults=faults, notes=notes)
         if self.context.choices.generator.expect_workers is None:
             self._declare(LoadState())
 

@@ -65,6 +65,8 @@ class RunFacts:
     remote_workers: tuple[Mapping[str, Any], ...] = ()
     servers: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Database → what its private server takes, read back."""
+    faults: tuple[Mapping[str, str], ...] = ()
+    """Name and title of each that the pods have."""
     notes: tuple[str, ...] = ()
     """Sentences for people about what this run may lack."""
 
@@ -95,6 +97,7 @@ def manifest(identity: RunIdentity, choices: Choices, clock: RunClock, found: Ru
         "clock": asdict(clock),
         "target": {"owned": subject.target is None, "pods": pods(found)},
         "engine": engine(subject.storage, next(iter(found.settings.values()), {})) if subject.storage else None,
+        **({"faults": [dict(fault) for fault in found.faults]} if found.faults else {}),
         "servers": {name: dict(limits) for name, limits in found.servers.items()},
         "host": host(),
         "notes": list(found.notes),

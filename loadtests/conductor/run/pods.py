@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class PodCommand:
     reaper: ProcessReaper
     interrupts: Interrupts
     token_secret: str = field(repr=False)
+    faults: tuple[str, ...] = ()
 
 
 class OwnPod:
@@ -43,6 +44,8 @@ class OwnPod:
         self.control_token = secrets.token_urlsafe(24)
         self.control_url = ""
         self.settings: Mapping[str, Any] = {}
+        self.faults: Sequence[Mapping[str, str]] = ()
+        """Name and title of each that it says to have."""
         self._command, self._dsns = command, dsns
         self._url = ""
         self.in_doubt = False
@@ -77,6 +80,7 @@ class OwnPod:
         """`reported` is its ready line."""
         self._url, self.control_url = reported["url"], reported["control"]
         self.settings = reported.get("settings") or {}
+        self.faults = reported.get("faults") or ()
 
     def moved(self, to: Mode, share: int) -> None:
         """It has confirmed that a share of its accounts is there now."""
@@ -87,6 +91,7 @@ class OwnPod:
         return [
             *(sys.executable, "-m", "loadtests.pod", "--storage", command.storage, "--name", self.name),
             *("--protocol", command.protocol),
+            *(part for fault in command.faults for part in ("--fault", fault)),
             *("--host", "127.0.0.1", "--port", _port(self._url), "--control-port", _port(self.control_url)),
             *("--run-directory", str(command.run_directory), "--origin-ns", str(command.origin_ns)),
             *(("--starts-on", self._mode()) if self.layout.databases.keys() & SIDES else ()),

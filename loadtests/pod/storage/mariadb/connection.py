@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -78,9 +78,11 @@ def label(operation: str, pod: str) -> str:
     return re.sub(r"[^\w.@-]", "_", f"{operation}@{pod}")[:63]
 
 
-async def connect(address: DatabaseAddress, pod: str) -> "MariadbConnection":
+async def connect(
+    address: DatabaseAddress, pod: str, session_settings: Mapping[str, str] = SESSION_SETTINGS
+) -> "MariadbConnection":
     """Raises what `drivers.mariadb.connect` does."""
-    settings = ", ".join(f"{name} = {value}" for name, value in SESSION_SETTINGS.items())
+    settings = ", ".join(f"{name} = {value}" for name, value in session_settings.items())
     raw = await mariadb.connect(address, pod, (f"SET SESSION {settings}",), timeout_s=CONNECT_TIMEOUT_S)
     return MariadbConnection(raw, pod)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from loadtests.drivers.addresses import form_of
 from loadtests.drivers.addresses.contract import AddressError, DatabaseAddress
 from loadtests.pod.storage.contract import Storage, StorageError, StorageUnavailable, TransactionSink
-from loadtests.pod.storage.mariadb.connection import MariadbConnection, connect, label, parse
+from loadtests.pod.storage.mariadb.connection import SESSION_SETTINGS, MariadbConnection, connect, label, parse
 from loadtests.pod.storage.mariadb.errors import DRIVER_ERRORS, classify, reason
 from loadtests.pod.storage.sql.driver import statements
 from loadtests.pod.storage.sql.storage import SqlStorage
@@ -20,16 +20,16 @@ FIRST = 2
 
 
 class Pool:
-    """At most POOL_SIZE sessions. One that was lost is replaced at the next request: the pool recovers by itself
+    """At most `size` sessions. One that was lost is replaced at the next request: the pool recovers by itself
     after the server was away.
 
     asyncmy's own pool opens sessions one at a time while all others wait, lets the latest request overtake those
     who wait, and waits without a limit.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[MariadbConnection]]) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[MariadbConnection]], size: int) -> None:
         self._connect = connect
-        self._free_slots = asyncio.Semaphore(POOL_SIZE)
+        self._free_slots = asyncio.Semaphore(size)
         self._idle: list[MariadbConnection] = []
         self._closed = False
 
@@ -85,13 +85,15 @@ class MariadbDriver:
 
     def __init__(self, dsn: str, pod: str) -> None:
         self.statements: Mapping[str, str] = statements(_HERE)
+        self.session_settings: Mapping[str, str] = SESSION_SETTINGS
+        self.pool_size = POOL_SIZE
         self._dsn = dsn
         self._pod = pod
         self._pool: Pool | None = None
 
     async def open(self) -> None:
         address = self._address()
-        self._pool = Pool(lambda: connect(address, self._pod))
+        self._pool = Pool(lambda: connect(address, self._pod, self.session_settings), self.pool_size)
         try:
             async with asyncio.timeout(TAKE_TIMEOUT_S):
                 await self._pool.fill()

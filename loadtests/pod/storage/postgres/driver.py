@@ -136,6 +136,8 @@ class PostgresDriver:
 
     def __init__(self, dsn: str, pod: str) -> None:
         self.statements: Mapping[str, str] = statements(_HERE)
+        self.session_settings: Mapping[str, str] = SESSION_SETTINGS
+        self.pool_size = POOL_SIZE
         self._dsn = dsn
         self._pod = pod
         self._pool: Any = None
@@ -145,7 +147,11 @@ class PostgresDriver:
             address = parse_address("postgres", self._dsn)
             name = re.sub(r"[^\w.@-]", "_", f"idle@{self._pod}")
             self._pool = await postgres.pool(
-                address, name, SESSION_SETTINGS, sizes=(2, POOL_SIZE), timeout_s=CONNECT_TIMEOUT_S
+                address,
+                name,
+                self.session_settings,
+                sizes=(min(2, self.pool_size), self.pool_size),
+                timeout_s=CONNECT_TIMEOUT_S,
             )
             await self.make_schema()
         except DRIVER_ERRORS as error:

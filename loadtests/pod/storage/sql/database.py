@@ -78,35 +78,35 @@ class SqlDatabase:
     """What a pod does on its engine, one transaction at a time for each session of the pool."""
 
     def __init__(self, driver: Driver, record: TransactionSink) -> None:
-        self._driver = driver
-        self._record = record
+        self.driver = driver
+        self.record = record
         self._under_way: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
         """Connects and makes the tables. Raises StorageUnavailable."""
-        await self._driver.open()
+        await self.driver.open()
 
     async def make_schema(self) -> None:
         """Raises StorageUnavailable."""
         try:
-            await self._driver.make_schema()
-        except self._driver.errors as error:
-            raise StorageUnavailable(f"{self._driver.title}: {sanitize_error(error)}") from error
+            await self.driver.make_schema()
+        except self.driver.errors as error:
+            raise StorageUnavailable(f"{self.driver.title}: {sanitize_error(error)}") from error
 
     async def stop(self) -> None:
         """Lets what is under way finish, and disconnects, both in bounded time."""
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=STOP_TIMEOUT_S)
-        await self._driver.close()
+        await self.driver.close()
 
     async def read(self, statement: str, *values: Any) -> Sequence[Row]:
         """One read, outside of any transaction."""
-        text = named(self._driver.label("read"), self._driver.statements[statement])
-        async with self._driver.session() as connection:
+        text = named(self.driver.label("read"), self.driver.statements[statement])
+        async with self.driver.session() as connection:
             try:
                 return await connection.fetch(text, values)
-            except self._driver.errors as error:
-                raise StorageUnavailable(f"{self._driver.title}: {sanitize_error(error)}") from error
+            except self.driver.errors as error:
+                raise StorageUnavailable(f"{self.driver.title}: {sanitize_error(error)}") from error
 
     async def write(self, call: Call, job: Job[T]) -> T:
         """One transaction: committed, unless the job answers with a refusal or raises. Tried again while it comes
@@ -131,8 +131,8 @@ class SqlDatabase:
         for attempt in range(ATTEMPTS):
             asked_ns = time.monotonic_ns()
             try:
-                async with self._driver.session() as connection:
-                    session = SqlSession(self._driver, connection, call, asked_ns)
+                async with self.driver.session() as connection:
+                    session = SqlSession(self.driver, connection, call, asked_ns)
                     return await self._attempt(session, connection, job, snapshot)
             except TryAgainError as error:
                 last = error
@@ -150,24 +150,24 @@ class SqlDatabase:
                 await session.commit()
                 outcome = "committed"
         except BaseException as error:
-            outcome, raised = self._driver.classify(error, session.committing)
+            outcome, raised = self.driver.classify(error, session.committing)
             await self._abandon(session, connection, error)
             if raised is None or not isinstance(error, Exception):
                 raise
             raise raised from error
         finally:
-            self._record(session.transaction(outcome))
+            self.record(session.transaction(outcome))
         return answer
 
     async def _abandon(self, session: SqlSession, connection: SqlConnection, error: BaseException) -> None:
         """Ends a failed transaction without hiding why it failed; a session whose state is in doubt is dropped."""
-        with suppress(*self._driver.errors):
+        with suppress(*self.driver.errors):
             if not (isinstance(error, Exception) and await self._rolled_back(session)):
                 connection.drop()
 
     async def _rolled_back(self, session: SqlSession) -> bool:
         try:
             await session.rollback()
-        except self._driver.errors:
+        except self.driver.errors:
             return False
         return True

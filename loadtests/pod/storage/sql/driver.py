@@ -79,12 +79,14 @@ class SqlConnection(Protocol):
 
 class Driver(Protocol):
     """An engine as the pod uses it. `title` is the engine's name in messages; `errors` are all that its driver
-    raises."""
+    raises. `session_settings` and `pool_size` are those of the sessions that `open` makes possible."""
 
     engine: str
     title: str
     errors: tuple[type[Exception], ...]
     statements: Mapping[str, str]
+    session_settings: Mapping[str, str]
+    pool_size: int
 
     async def open(self) -> None:
         """Connects and makes the tables. Raises StorageUnavailable."""

@@ -23,28 +23,28 @@ class SqlStorage(StrategyStorage):
     def __init__(self, driver: Driver, record: TransactionSink, locking: str) -> None:
         self.name = f"{driver.engine}:{locking}"
         self.promises = promises(self.name)
-        self._driver = driver
-        self._database = SqlDatabase(driver, record)
+        self.driver = driver
+        self.database = SqlDatabase(driver, record)
         self._strategy = STRATEGIES[locking]
 
     async def start(self) -> None:
-        await self._database.start()
+        await self.database.start()
         try:
             await self._enforce_keys()
         except BaseException:
-            await self._database.stop()
+            await self.database.stop()
             raise
 
     async def _enforce_keys(self) -> None:
         """As the tables are made: not counted among the pod's transactions."""
-        await foreign_keys.enforce(SqlDatabase(self._driver, lambda _: None), self._strategy.foreign_keys)
+        await foreign_keys.enforce(SqlDatabase(self.driver, lambda _: None), self._strategy.foreign_keys)
 
     async def prepare(self) -> None:
-        await self._database.make_schema()
+        await self.database.make_schema()
         await self._enforce_keys()
 
     async def stop(self) -> None:
-        await self._database.stop()
+        await self.database.stop()
 
     async def switch_locking(self, locking: str) -> None:
         """As the contract says. The strategy is this pod's own; the foreign keys are the database's, and every pod's
@@ -59,20 +59,20 @@ class SqlStorage(StrategyStorage):
             raise ValueError(f"unknown locking {locking[:40]!r}: expected one of {', '.join(STRATEGIES)}")
         strategy = STRATEGIES[locking]
         if strategy.foreign_keys:
-            await foreign_keys.enforce(self._database, wanted=True)
-        self._strategy, self.promises = strategy, promises(f"{self._driver.engine}:{locking}")
+            await foreign_keys.enforce(self.database, wanted=True)
+        self._strategy, self.promises = strategy, promises(f"{self.driver.engine}:{locking}")
         if not strategy.foreign_keys:
-            await foreign_keys.enforce(self._database, wanted=False)
+            await foreign_keys.enforce(self.database, wanted=False)
 
     async def settings(self) -> Mapping[str, str]:
-        read = {name: str(setting) for name, setting in await self._database.read("settings")}
-        return {"engine": self._driver.engine, "version": read.pop("version"), **read, "locking": self._strategy.name}
+        read = {name: str(setting) for name, setting in await self.database.read("settings")}
+        return {"engine": self.driver.engine, "version": read.pop("version"), **read, "locking": self._strategy.name}
 
     async def _write(self, call: Call, job: Job[T]) -> T:
-        return await self._database.write(call, job)
+        return await self.database.write(call, job)
 
     async def _snapshot(self, call: Call, job: Job[T]) -> T:
-        return await self._database.snapshot(call, job)
+        return await self.database.snapshot(call, job)
 
     async def _read(self, statement: str, *values: Any) -> Sequence[Row]:
-        return await self._database.read(statement, *values)
+        return await self.database.read(statement, *values)

@@ -1,0 +1,92 @@
+"""How faults change the transactions of an SQL storage: statements of their own, before and after those of the pod."""
+
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtests.pod.storage.contract import Call
+from loadtests.pod.storage.sql.database import Job, SqlDatabase, SqlSession, T
+from loadtests.pod.storage.sql.operations import MAINTENANCE
+from loadtests.pod.storage.sql.storage import SqlStorage
+from loadtests.pod.storage.statements import load
+
+if TYPE_CHECKING:
+    from loadtests.pod.application import PodApplication
+
+_SQL: Final = Path(__file__).parent / "sql"
+
+Step = Callable[[SqlSession], Awaitable[Any]]
+"""Statements of a fault inside of a transaction."""
+
+TransactionWrapper = Callable[[Call, Job[Any], SqlSession], Awaitable[Any]]
+"""Carries out the pod's own part of a transaction, between statements of a fault, and returns its answer."""
+
+
+class FaultyTransactions(SqlDatabase):
+    """A database whose writing transactions are carried out by faults, the one added last outermost."""
+
+    def __init__(self, healthy: SqlDatabase) -> None:
+        super().__init__(healthy.driver, healthy.record)
+        self.wrappers: list[TransactionWrapper] = []
+
+    async def write(self, call: Call, job: Job[T]) -> T:
+        for wrapper in self.wrappers:
+            job = partial(wrapper, call, job)
+        return await super().write(call, job)
+
+
+def sql_storage(pod: "PodApplication") -> SqlStorage:
+    """The pod's storage; the table of faults says which of them need one on SQL."""
+    assert isinstance(pod.storage, SqlStorage), f"{pod.storage.name} has no transactions in SQL"
+    return pod.storage
+
+
+def faulty_transactions(pod: "PodApplication") -> FaultyTransactions:
+    """The pod's database, from now on one whose transactions faults can change."""
+    storage = sql_storage(pod)
+    if not isinstance(storage.database, FaultyTransactions):
+        storage.database = FaultyTransactions(storage.database)
+    return storage.database
+
+
+def use_statements(pod: "PodApplication", file: str) -> None:
+    """Adds the statements of `sql/FILE.sql`. Those with a name that the engine has replace its own."""
+    driver = sql_storage(pod).driver
+    driver.statements = {**driver.statements, **load(_SQL / f"{file}.sql")}
+
+
+def make_tables(pod: "PodApplication", *statements: str) -> None:
+    """Before the pod serves, these statements are run in one transaction, not counted among the pod's."""
+
+    async def make(db: SqlSession) -> None:
+        for statement in statements:
+            await db.run(statement)
+
+    async def prepare() -> None:
+        await SqlDatabase(sql_storage(pod).driver, lambda _: None).write(MAINTENANCE, make)
+
+    pod.preparations.append(prepare)
+
+
+def begin_with(pod: "PodApplication", operations: Collection[str], step: Step) -> None:
+    """Transactions of these operations begin with a step of the fault."""
+
+    async def wrapped(call: Call, job: Job[Any], db: SqlSession) -> Any:
+        if call.operation in operations:
+            await step(db)
+        return await job(db)
+
+    faulty_transactions(pod).wrappers.append(wrapped)
+
+
+def end_with(pod: "PodApplication", operations: Collection[str], step: Step) -> None:
+    """Transactions of these operations end with a step of the fault, before the commit."""
+
+    async def wrapped(call: Call, job: Job[Any], db: SqlSession) -> Any:
+        answer = await job(db)
+        if call.operation in operations:
+            await step(db)
+        return answer
+
+    faulty_transactions(pod).wrappers.append(wrapped)
