@@ -91,8 +91,10 @@ def report(study: Path, objectives: Path | None = None) -> tuple[Path, int]:
     found = differences(runs)
     if found:
         raise ReportError(EX_USAGE, "these runs cannot be compared:\n" + "\n".join(f"  {line}" for line in found))
-    judged = _judge(study, asked)
-    findings = find(study.resolve().name, runs, _limits_s(asked), asked.source if asked else "")
+    objectives_used = asked or _recorded([run.directory for run in runs])
+    judged = _judge(study, objectives_used)
+    limits_from = asked.source if asked else ""
+    findings = find(study.resolve().name, runs, _limits_s(asked), limits_from, objectives_used)
     draft = Path(tempfile.mkdtemp(prefix=".report-", dir=study))
     try:
         with _temporary_directory(study):
@@ -143,7 +145,8 @@ def _objectives(path: Path) -> Objectives:
 
 
 def _recorded(runs: Sequence[RunDirectory]) -> Objectives | None:
-    """Objectives that can no longer be read are a matter of the gate: the page shows no verdicts then."""
+    """Those that the runs recorded. Ones that can no longer be read are a matter of the gate: the page shows no
+    verdicts and no budgets then."""
     try:
         return recorded_objectives(runs)
     except SourceError:
@@ -156,13 +159,11 @@ def _limits_s(asked: Objectives | None) -> dict[str, float]:
     return {operation: within_s for within_s, operation in sorted(named, reverse=True)}
 
 
-def _judge(study: Path, asked: Objectives | None) -> tuple[Judgement, Objectives] | None:
-    """The judgement that loadtests-gate makes, and the objectives by pod: those that were given, else those that the
-    runs recorded; None without either."""
-    storages = study_storages(study)
-    objectives = asked or _recorded([run for runs in storages.values() for run in runs])
+def _judge(study: Path, objectives: Objectives | None) -> tuple[Judgement, Objectives] | None:
+    """The judgement that loadtests-gate makes, and the objectives by pod; None without objectives."""
     if objectives is None:
         return None
+    storages = study_storages(study)
     objectives = with_pods(objectives, storages)
     return judge(objectives, read_evidence(storages, objectives.objectives)), objectives
 

@@ -9,6 +9,7 @@ from loadtests.records.files import UnreadableError
 from loadtests.records.shapes import MOST_PODS
 from loadtests.records.vocabulary import OUTCOMES
 from reports.analysis.locks.figures import lock_figures
+from reports.analysis.operations.budgets import BudgetPool
 from reports.analysis.operations.gathering import axis_for, gather
 from reports.analysis.operations.measures import MeasurePool, measured
 from reports.analysis.operations.slo_breaches import blast
@@ -18,6 +19,7 @@ from reports.data.calibration import read_calibration
 from reports.data.comparability import durability
 from reports.data.contract import StudyRun
 from reports.data.labels import labels
+from reports.data.objective import Objective, Objectives
 from reports.data.runs import orphans
 from reports.data.tables import trim_memory
 from reports.findings.operations import Axis
@@ -26,14 +28,21 @@ from reports.findings.study import Findings, StorageFindings, rates_per_s
 
 
 def find(
-    study: str, runs: Sequence[StudyRun], limits_s: Mapping[str, float] = MappingProxyType({}), limits_from: str = ""
+    study: str,
+    runs: Sequence[StudyRun],
+    limits_s: Mapping[str, float] = MappingProxyType({}),
+    limits_from: str = "",
+    objectives: Objectives | None = None,
 ) -> Findings:
-    """Read every run that counts, one storage after another. `limits_s` overrides the default limits."""
+    """Read every run that counts, one storage after another. `limits_s` overrides the default limits; `objectives` are
+    those whose budgets are counted."""
     axis, limits = axis_for(list(runs)), {**LIMITS_S, **limits_s}
     storages = dict.fromkeys(run.storage for run in runs)
     named = labels(runs)
-    found = tuple(_storage(name, named[name], pooled(runs, name), axis, limits) for name in storages)
-    return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from)
+    asked = objectives.objectives if objectives else ()
+    found = tuple(_storage((name, named[name]), pooled(runs, name), axis, limits, asked) for name in storages)
+    budgets_from = objectives.source if objectives else ""
+    return Findings(study, tuple(runs), axis, found, durability(runs), limits, limits_from, budgets_from)
 
 
 def pooled(runs: Sequence[StudyRun], storage: str) -> list[StudyRun]:
@@ -43,8 +52,14 @@ def pooled(runs: Sequence[StudyRun], storage: str) -> list[StudyRun]:
 
 
 def _storage(
-    storage: str, label: str, runs: Sequence[StudyRun], axis: Axis, limits_s: Mapping[str, float]
+    names: tuple[str, str],
+    runs: Sequence[StudyRun],
+    axis: Axis,
+    limits_s: Mapping[str, float],
+    objectives: Sequence[Objective],
 ) -> StorageFindings:
+    """`names`: that of the storage, and its label."""
+    storage, label = names
     pods = tuple(dict.fromkeys(pod for run in runs for pod in run.pods))
     if len(pods) > MOST_PODS:
         raise UnreadableError(f"the runs of {storage!a} have {len(pods):,} pods; the most is {MOST_PODS}")
@@ -52,7 +67,8 @@ def _storage(
     judged_s = sum(end - start for run in runs for start, end in run.judged) / 1e9
     bin_s = np.sum([axis.widths_s(run) for run in runs], axis=0)
     planned, ended = (np.sum([getattr(g, name) for g in gathered], axis=0) for name in ("planned", "ended"))
-    whole, by_pod, responses = measured(MeasurePool(runs, axis, judged_s, limits_s, pods), gathered)
+    budgets = BudgetPool(runs, axis, pods, objectives)
+    whole, by_pod, responses = measured(MeasurePool(runs, axis, judged_s, limits_s, pods), gathered, budgets)
     trim_memory()
     locks = lock_figures(runs, axis, responses, [g.under_way for g in gathered])
     return StorageFindings(
@@ -77,4 +93,5 @@ def _storage(
         locks.counted,
         locks.sampled,
         locks.endings,
+        budgets.budgets(),
     )

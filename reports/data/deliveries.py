@@ -4,8 +4,9 @@ Events of a topic are numbered without a gap, and a subscription is to get each 
 began. So a number that is missing between two that came was lost, and was due between the moments of these two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,15 @@ from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import PUBLISHING
 from reports.data.arrays import MISSING, Ints, Mask
+from reports.data.contract import Window
+from reports.data.judged_time import touching
 
 DELIVER, SUBSCRIBE = "event.deliver", "subscription.create"
 _TOPICS = ("queue", "chat")
 """Topics whose events are numbered."""
 _UNNUMBERED = -1
+_MOST_MISSING = 1 << 31
+"""In one gap: larger ones are no numbers of events, and their sum would overflow."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,19 @@ class Gaps:
     missing: Ints
     pod: Ints
 
-    def inside(self, begin_ns: int, end_ns: int) -> Mask:
-        """Which of them were certainly due between the two moments."""
-        return (self.after_ns >= begin_ns) & (self.before_ns < end_ns)
+    def due_in(self, windows: Sequence[Window]) -> Mask:
+        """Which of them were certainly due in one of the windows."""
+        due = np.zeros(len(self.missing), np.bool_)
+        for begin_ns, end_ns in windows:
+            due |= (self.after_ns >= begin_ns) & (self.before_ns < end_ns)
+        return due
+
+    def unplaced(self, lost: int, windows: Sequence[Window]) -> int:
+        """How many of the lost events, of which the ledger found `lost`, may have been due in the windows or not."""
+        earlier_ns = np.minimum(self.after_ns, self.before_ns)
+        elsewhere = ~touching(earlier_ns, self.before_ns + 1, windows)
+        placed = int(self.missing[self.due_in(windows) | elsewhere].sum())
+        return max(lost, int(self.missing.sum())) - placed
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,40 @@ class Deliveries:
     pod: Ints
     gaps: Gaps
     pods: Sequence[str]
+
+    def of_pod(self, pod: Ints, name: str | None) -> Mask:
+        """Which of these places in `pods` are that of the pod; all where it is None."""
+        if name is None:
+            return np.ones(len(pod), np.bool_)
+        return pod == self.pods.index(name) if name in self.pods else np.zeros(len(pod), np.bool_)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Events of a run that were lost, at least so many. `unknown`: why more may have been; empty when none were."""
+
+    count: int
+    unknown: str = ""
+
+
+LOST = "lost_pushes"
+
+
+def loss_of(checks: Iterable[Mapping[str, Any]] | None) -> Loss:
+    """What the checks of a ledger found; None: there is no ledger.
+
+    Events that the reason counts beside may have been under way when their subscription ended: it was not to get them
+    any more.
+    """
+    if checks is None:
+        return Loss(0, "there is no ledger.json")
+    check = next((check for check in checks if check.get("check") == LOST), None)
+    if check is None:
+        return Loss(0, "the ledger did not search for lost events")
+    count = check.get("count")
+    if not isinstance(count, int):
+        return Loss(0, str(check.get("reason") or "the ledger could not count lost events"))
+    return Loss(count, "" if check.get("known") != "rows" else "the ledger compared rows alone")
 
 
 @dataclass
@@ -96,14 +145,13 @@ def read_deliveries(run: RunDirectory) -> Deliveries:
 def _add(pieces: _Pieces, batch: pa.RecordBatch, worker: int) -> None:
     codes = codes_of(batch.schema)
     operation = _ints(batch, "operation")
-    push, subscribe = (operation == _code(codes, name) for name in (DELIVER, SUBSCRIBE))
-    causes = np.isin(operation, [code for code, name in enumerate(codes["operation"]) if name in PUBLISHING])
+    push, subscribe = (operation == _code(codes, "operation", name) for name in (DELIVER, SUBSCRIBE))
+    causes = np.isin(operation, [code for code, name in enumerate(codes.get("operation", ())) if name in PUBLISHING])
     key = batch.column("key").to_numpy(zero_copy_only=False).astype(np.uint64)
     started_ns = _ints(batch, "started_ns")
     pieces.causes.append((key[causes], started_ns[causes]))
-    ok = _ints(batch, "outcome") == codes["outcome"].index("ok")
-    unknown = _ints(batch, "outcome") == codes["outcome"].index("unknown")
-    topic, (queue, chat) = _ints(batch, "topic"), (codes["topic"].index(name) for name in _TOPICS)
+    ok, unknown = (_ints(batch, "outcome") == _code(codes, "outcome", name) for name in ("ok", "unknown"))
+    topic, (queue, chat) = _ints(batch, "topic"), (_code(codes, "topic", name) for name in _TOPICS)
     numbered = (topic == queue) | (topic == chat)
     taken = (push & ok) | (subscribe & numbered & (ok | unknown))
     sequence = np.where(numbered & ok, np.maximum(_ints(batch, "sequence"), _UNNUMBERED), _UNNUMBERED)
@@ -116,8 +164,10 @@ def _add(pieces: _Pieces, batch: pa.RecordBatch, worker: int) -> None:
     pieces.elements.append([column[taken] for column in columns])
 
 
-def _code(codes: dict[str, list[str]], name: str) -> int:
-    return codes["operation"].index(name) if name in codes["operation"] else -1
+def _code(codes: Mapping[str, Sequence[str]], column: str, name: str) -> int:
+    """The code of a name; -1, which no row has, where it has none."""
+    names = codes.get(column, ())
+    return names.index(name) if name in names else -1
 
 
 def _pods(pieces: _Pieces, names: Sequence[str]) -> Ints:
@@ -173,7 +223,7 @@ def _gaps(elements: _Elements, begun_ns: Ints) -> Gaps:
     topic = np.cumsum(~same) - 1
     unclear = np.bincount(topic, (elements.subscribes == 1) & (elements.sequence == _UNNUMBERED)) > 0
     missing = np.zeros(len(same), np.int64)
-    missing[1:] = np.diff(elements.sequence) - 1
+    missing[1:] = np.clip(np.diff(elements.sequence) - 1, 0, _MOST_MISSING)
     counted = same & (elements.subscribes == 0) & (missing > 0) & (begun_ns != MISSING) & ~unclear[topic]
     counted[1:] &= elements.sequence[:-1] != _UNNUMBERED
     moment_ns = np.where(elements.subscribes == 1, elements.ended_ns, np.where(begun_ns == MISSING, 0, begun_ns))

@@ -8,6 +8,7 @@ import numpy as np
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.data.arrays import Floats, Ints
 from reports.data.contract import Calibrated, CounterGrowth, StudyRun
+from reports.findings.budgets import Budget
 from reports.findings.causes import CauseFindings
 from reports.findings.locks import Blame, LockWaits, SampledRows, WaitDurations
 from reports.findings.operations import FROM_STAMP, Axis, Measure
@@ -48,6 +49,8 @@ class StorageFindings:
     sampled: Mapping[str, SampledRows]
     """By database, the sampled waits that some of those totals count as well."""
     endings: Endings
+    budgets: tuple[Budget, ...] = ()
+    """By objective, in the order of their file; those of single pods after that of all."""
 
     @property
     def rows(self) -> int:
@@ -118,6 +121,8 @@ class Findings:
     """The time within which an attempt is good, by operation."""
     limits_from: str
     """The file of objectives that the limits come from; empty for the defaults."""
+    budgets_from: str = ""
+    """The file of objectives whose budgets were counted; empty without one."""
 
     def of(self, measure: str) -> list[tuple[StorageFindings, Measure]]:
         return [(s, s.measures[measure]) for s in self.storages if measure in s.measures]

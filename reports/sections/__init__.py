@@ -12,6 +12,7 @@ NAMES = (
     "pods.story",
     "pods.blast_radius",
     "pods.by_pod",
+    "error_budget",
     "figures",
     "throughput",
     "where_the_time_went",

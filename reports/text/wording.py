@@ -16,6 +16,14 @@ def duration(seconds: float) -> str:
     raise AssertionError
 
 
+def lasting(seconds: float) -> str:
+    """A long time: `0.5` → `500 ms`, `750` → `13 min`, `9000` → `2.5 h`, `864000` → `10 days`."""
+    for unit, size in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size * (2 if unit == "days" else 1) * 0.9995:
+            return f"{digits(seconds / size).removesuffix('.0')} {unit}"
+    return duration(seconds).replace(".0 ", " ")
+
+
 def digits(value: float) -> str:
     """Two digits below ten, three below a thousand, all above; no exponents: less than a millionth is nothing."""
     if abs(value) >= 9.95:

@@ -21,7 +21,7 @@ from reports.report_command import main
 from reports.sections import all_sections
 from reports.text.story import story
 
-OTHERS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
+OTHERS = {"story", "blast-radius", "by-pod", "error-budget", "lock-for-cpu", "endings"}
 ALWAYS = {name for section in all_sections() for name in section.plots} - OTHERS
 HOSTILE = '<script>alert("1")</script><img src=http://evil.example/x>|`*$x$'
 

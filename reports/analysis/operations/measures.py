@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
+from reports.analysis.operations.budgets import BudgetPool
 from reports.analysis.operations.columns import MeasureColumn, OperationResponses
 from reports.analysis.operations.exemplars import exemplars
 from reports.analysis.operations.gathering import Gathered
@@ -42,11 +43,11 @@ Measures = dict[str, Measure]
 
 
 def measured(
-    pool: MeasurePool, gathered: Sequence[Gathered]
+    pool: MeasurePool, gathered: Sequence[Gathered], budgets: BudgetPool
 ) -> tuple[Measures, dict[str, Measures], dict[str, OperationResponses]]:
     """Measures of all pods together, of each of several pods, and the responses to attribute.
 
-    Consumes the columns, so that one measure at a time is in memory."""
+    Consumes the columns, so that one measure at a time is in memory; `budgets` counts each on the way."""
     whole: Measures = {}
     by_pod: dict[str, Measures] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
     responses: dict[str, OperationResponses] = {}
@@ -54,6 +55,7 @@ def measured(
         columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
         if not columns:
             continue
+        budgets.add(name, columns)
         operation = OPERATIONS.index(FROM_CAUSE if name == FROM_STAMP else name)
         errors = np.sum([g.errors[:, operation] for g in gathered], axis=0)
         clock = _unreliable_clock(name, gathered)

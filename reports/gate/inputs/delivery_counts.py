@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reports.data.arrays import MISSING, Ints, Mask
+from reports.data.arrays import MISSING, Ints
 from reports.data.contract import Window
-from reports.data.deliveries import DELIVER, Deliveries
-from reports.data.judged_time import inside, touching
+from reports.data.deliveries import DELIVER, Deliveries, Loss
+from reports.data.judged_time import inside
 from reports.data.objective import Objective
 from reports.gate.inputs.counting import (
     Excuses,
@@ -19,30 +19,7 @@ from reports.gate.inputs.counting import (
     count_blocks,
     merge_blocks,
 )
-from reports.gate.inputs.evidence import BlockCount, BlockGrid, Counts, LedgerCheck
-
-LOST = "lost_pushes"
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Events of a run that were lost, at least so many. `unknown`: why more may have been; empty when none were."""
-
-    count: int
-    unknown: str = ""
-
-
-def loss_of(ledger: Sequence[LedgerCheck] | None) -> Loss:
-    """What the ledger found. Events that its reason counts beside may have been under way when their subscription
-    ended: it was not to get them any more."""
-    if ledger is None:
-        return Loss(0, "there is no ledger.json")
-    check = next((check for check in ledger if check.check == LOST), None)
-    if check is None:
-        return Loss(0, "the ledger did not search for lost events")
-    if check.count is None:
-        return Loss(0, check.reason or "the ledger could not count lost events")
-    return Loss(check.count, "" if check.known != "rows" else "the ledger compared rows alone")
+from reports.gate.inputs.evidence import BlockCount, BlockGrid, Counts
 
 
 class DeliveryCounts(NamedTuple):
@@ -75,7 +52,7 @@ class DeliveryCounting:
 
     def _came(self, pod: str | None) -> tuple[JudgedAttempts, Ints]:
         pushes = self.deliveries
-        at = inside(pushes.begun_ns, self.windows) & self._of_pod(pushes.pod, pod)
+        at = inside(pushes.begun_ns, self.windows) & pushes.of_pod(pushes.pod, pod)
         begun_ns, ended_ns = pushes.begun_ns[at], pushes.ended_ns[at]
         every = np.ones(len(begun_ns), np.bool_)
         attempts = JudgedAttempts(
@@ -91,38 +68,22 @@ class DeliveryCounting:
         """Events that came in judged time, in time or not: unattributed where that counts."""
         pushes, late = self.deliveries, objective.within_s is not None
         at = (pushes.begun_ns == MISSING) & inside(pushes.ended_ns, self.windows)
-        for moment_ns in pushes.ended_ns[at & self._of_pod(pushes.pod, objective.pod)].tolist():
+        for moment_ns in pushes.ended_ns[at & pushes.of_pod(pushes.pod, objective.pod)].tolist():
             yield self._block(moment_ns, 1, late, late)
 
     def _lost(self, pod: str | None) -> Iterator[BlockCount]:
         """Lost events that the rows around them assign to judged time. More than the ledger found are not certain."""
         gaps = self.deliveries.gaps
         certain = self.every_row and (bool(self.loss.unknown) or int(gaps.missing.sum()) <= self.loss.count)
-        at = self._judged_gaps() & self._of_pod(gaps.pod, pod)
+        at = gaps.due_in(self.windows) & self.deliveries.of_pod(gaps.pod, pod)
         for moment_ns, missing in zip(gaps.before_ns[at].tolist(), gaps.missing[at].tolist(), strict=True):
             yield self._block(moment_ns, missing, missing, 0 if certain else missing)
 
     def _unplaced(self) -> Iterator[BlockCount]:
         """Lost events that nothing assigns to a time: unattributed, on any pod."""
-        gaps = self.deliveries.gaps
-        first_ns = np.minimum(gaps.after_ns, gaps.before_ns)
-        elsewhere = ~touching(first_ns, gaps.before_ns + 1, self.windows)
-        placed = int(gaps.missing[self._judged_gaps() | elsewhere].sum())
-        unplaced = max(self.loss.count, int(gaps.missing.sum())) - placed
+        unplaced = self.deliveries.gaps.unplaced(self.loss.count, self.windows)
         if unplaced > 0 and self.windows:
             yield self._block(self.windows[-1][0], unplaced, unplaced, unplaced)
-
-    def _judged_gaps(self) -> Mask:
-        inside_any = np.zeros(len(self.deliveries.gaps.missing), np.bool_)
-        for window in self.windows:
-            inside_any |= self.deliveries.gaps.inside(*window)
-        return inside_any
-
-    def _of_pod(self, pod: Ints, name: str | None) -> Mask:
-        pods = self.deliveries.pods
-        if name is None:
-            return np.ones(len(pod), np.bool_)
-        return pod == pods.index(name) if name in pods else np.zeros(len(pod), np.bool_)
 
     def _block(self, moment_ns: int, n: int, bad: int, unattributed: int) -> BlockCount:
         return BlockCount(self.grid.begin_of(moment_ns), n, int(bad), int(unattributed))

@@ -16,7 +16,7 @@ from loadtests.records.shapes import check_shape
 from loadtests.records.tables import FORMAT
 from loadtests.scenario.completeness import agent_shortfalls
 from reports.data.contract import RunStage, judged, length_ns, merged
-from reports.data.deliveries import DELIVER, read_deliveries
+from reports.data.deliveries import DELIVER, loss_of, read_deliveries
 from reports.data.generator import exhausted, local_errors, slowed, strain
 from reports.data.judged_time import blind_times, overlap_ns
 from reports.data.objective import Objective, Objectives, of_pods
@@ -26,7 +26,7 @@ from reports.gate.inputs.actions import undone_actions
 from reports.gate.inputs.completeness import missing_load, planned_actions
 from reports.gate.inputs.counting import Excuses, count_batches, grid_of
 from reports.gate.inputs.delays import generator_delay, host_delay
-from reports.gate.inputs.delivery_counts import DeliveryCounting, DeliveryCounts, loss_of
+from reports.gate.inputs.delivery_counts import DeliveryCounting, DeliveryCounts
 from reports.gate.inputs.evidence import Evidence, Kept, LedgerCheck, ProbeCoverage, RunEvidence
 
 _S = 1_000_000_000
@@ -121,7 +121,10 @@ def _run(run: RunDirectory, storage: str, objectives: Sequence[Objective]) -> Ru
     counted = count_batches(run.batches("operations"), judged(happened), of_rows, excuses, grid)
     kept = _kept(_required(end, "operations", "end"), counted.rows) if end is not None else None
     ledger, pushed = _ledger(run), [objective for objective in objectives if objective.operation == DELIVER]
-    loss, every_row = loss_of(ledger), kept is not None and kept.lost == 0 and kept.missing_at_most == 0
+    loss, every_row = (
+        loss_of(None if ledger is None else map(vars, ledger)),
+        kept is not None and kept.lost == 0 and kept.missing_at_most == 0,
+    )
     delivered: dict[str, DeliveryCounts] = {}
     if pushed:  # the table is read a second time
         counting = DeliveryCounting(read_deliveries(run), judged(happened), excuses, loss, every_row, grid)
