@@ -75,11 +75,13 @@ class Difference:
         return max(p, float(special.stdtr(len(self.rounds) - 1, (middle - limit) / self._error(1.0))))
 
     def _sides(self, times: float) -> tuple[float, float, float, float]:
+        """Good attempts and all, effective ones, of `new` and of `old`. Both have the larger design effect: the same
+        load causes bursts on both, and the side where fewer were seen shows less of them."""
         more = self.excused
-        new, old = (side.effective(times) / side.n for side in (self.new, self.old))
+        worth = min(side.effective(times) / side.n for side in (self.new, self.old))
         return (
-            *((self.new.good + more.new_good) * new, (self.new.n + more.new_n) * new),
-            *((self.old.good + more.old_good) * old, (self.old.n + more.old_n) * old),
+            *((self.new.good + more.new_good) * worth, (self.new.n + more.new_n) * worth),
+            *((self.old.good + more.old_good) * worth, (self.old.n + more.old_n) * worth),
         )
 
     def _error(self, times: float) -> float:
