@@ -34,10 +34,12 @@ from reports.sections.blocked.wait_durations import annotation
 from reports.sections.blocked.wait_durations import draw as wait_durations
 from reports.sections.distribution import lower_bounds
 from reports.sections.where_the_time_went import draw as where_time_went
+from reports.sections.where_the_time_went import draw_others as time_of_others_went
 from reports.sections.where_the_time_went import holder_of, split_operations
 
 MAKES = {
     "where-the-time-went": where_time_went,
+    "where-the-time-of-others-went": time_of_others_went,
     "accept-over-time": lambda findings, styles: over_time(findings, "chat.accept", styles),
     "who-waited-for-whom": blockers,
     "wait-durations": wait_durations,
@@ -98,13 +100,33 @@ def test_the_split_names_whole_lock_and_holder(tmp_path):
     assert "too few rows" in annotation, "p95 was not joined"
 
 
+def with_splits(tmp_path, *operations):
+    """A study of one storage system, with the same split of each of the operations."""
+    found = study(tmp_path)
+    splits = {name: {"p99": split()} for name in operations}
+    return replace(found, storages=(replace(found.storages[0], causes=CauseFindings("pod", "", splits)),))
+
+
 def test_important_operations_come_first_and_unknown_ones_last(tmp_path):
-    storage = study(tmp_path).storages[0]
-    splits = {name: {"p99": split()} for name in ("strange", "chat.close", "message.send", "chat.accept")}
-    found = replace(
-        find("study", read_study(tmp_path)), storages=(replace(storage, causes=CauseFindings("pod", "", splits)),)
-    )
+    found = with_splits(tmp_path, "strange", "chat.close", "message.send", "chat.accept")
     assert split_operations(found) == ["chat.accept", "message.send", "chat.close", "strange"]
+
+
+def test_hero_operation_is_apart_from_the_others(tmp_path):
+    found = with_splits(tmp_path, "message.send", "chat.accept", "chat.close")
+    assert "chat.accept, p50" in words(svg(found, "where-the-time-went"))
+    assert "message.send" not in words(svg(found, "where-the-time-went"))
+    others = words(svg(found, "where-the-time-of-others-went"))
+    assert "message.send, p50" in others
+    assert "chat.close, p50" in others
+    assert "chat.accept, p50" not in others
+
+
+def test_no_other_operation_is_stated(tmp_path):
+    found = with_splits(tmp_path, "chat.accept")
+    assert "no other operation could be joined with its transactions" in words(
+        svg(found, "where-the-time-of-others-went")
+    )
 
 
 def test_the_holder_of_most_is_named():
