@@ -8,7 +8,7 @@ from studies import NS, Op, action, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.page.plots.style import styled
+from reports.page.plots.style import beside, styled, wrapped
 from reports.page.plots.time_axis import mark_stages
 from reports.sections.screen.hero import hero_plots, hero_words
 
@@ -47,6 +47,17 @@ def test_names_of_stages_that_do_not_fit_are_on_two_lines(tmp_path):
 
 def test_names_of_stages_are_cut_when_two_lines_are_too_few(tmp_path):
     assert any(name.endswith("…") for name in named(tmp_path, LONG, 2.5))
+
+
+def test_many_panels_are_in_more_columns():
+    assert [beside(panels) for panels in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12)] == [1, 1, 2, 3, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_text_in_a_panel_has_the_lines_that_it_needs():
+    wide, narrow = (Figure(figsize=(inches, 2)).add_axes((0, 0, 1, 1)) for inches in (6, 2))
+    text = "runs inside the pod and has no sessions.\nShown: waits"
+    assert wrapped(wide, text) == text
+    assert wrapped(narrow, text) == "runs inside the pod and has\nno sessions.\nShown: waits"
 
 
 @pytest.fixture

@@ -129,6 +129,22 @@ def test_no_other_operation_is_stated(tmp_path):
     )
 
 
+def test_of_many_systems_those_with_most_waiting_have_a_matrix(tmp_path):
+    found = with_waits(study(tmp_path))
+    (first,) = found.storages[:1]
+    pair = ("chat.accept", "message.send")
+    many = [
+        replace(first, storage=f"s{n}", label=f"system {n}", blame=Blame("event", {pair: float(n)}, {pair: float(n)}))
+        for n in range(1, 9)
+    ]
+    text = words(svg(replace(found, storages=tuple(many)), "who-waited-for-whom"))
+    assert all(f"system {n}: {n}.0 s of waiting" in text for n in range(1, 9))
+    assert text.count("its matrix is in the table") == 4
+    assert "system 4: 4.0 s of waiting in 10 s; its matrix is in the table" in text
+    few = words(svg(replace(found, storages=tuple(many[:6])), "who-waited-for-whom"))
+    assert "its matrix is in the table" not in few
+
+
 def test_the_holder_of_most_is_named():
     assert holder_of(split()) == "chat.accept"
     assert holder_of(split(holder=NO_HOLDER)) == "between retries"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -215,8 +216,8 @@ def styled() -> Iterator[None]:
 
 
 def beside(panels: int) -> int:
-    """Number of columns for so many panels: three, but four are two by two."""
-    return 2 if panels == 4 else min(max(panels, 1), 3)
+    """Number of columns for so many panels: three, but four are two by two, and of many there are more."""
+    return {4: 2, 7: 4, 8: 4}.get(panels, min(max(panels, 1), 3) if panels < 9 else 5)
 
 
 PAGE_IN = 12.5
@@ -265,6 +266,12 @@ def short(name: str, most: int = 30) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
+def wrapped(axis: Any, text: str) -> str:
+    """Text of 8 points on as many lines as the width of the axis needs."""
+    width_in = axis.get_position().width * axis.figure.get_size_inches()[0]
+    return "\n".join(part for line in text.split("\n") for part in wrap(line, max(int(width_in * 14), 10)))
+
+
 def note(axis: Any, text: str, y: float = 0.5) -> None:
     """Why a panel has nothing, or less than expected."""
-    axis.text(0.5, y, text, transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8)
+    axis.text(0.5, y, wrapped(axis, text), transform=axis.transAxes, ha="center", va="center", color=MUTED, fontsize=8)

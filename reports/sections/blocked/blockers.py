@@ -2,7 +2,7 @@
 """Section: the blame matrix, worst waits and convoys."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from matplotlib.colors import LinearSegmentedColormap, to_hex
@@ -27,6 +27,9 @@ from reports.text.phrases import behind
 from reports.text.wording import digits, duration, reported
 
 _SHOWN = 6
+
+_MANY, _MATRICES = 6, 4
+"""Of more rows than the first number, so many have a matrix."""
 
 _OTHERS = "others"
 
@@ -55,6 +58,8 @@ class _Row:
     root: Pairs
     direct: Pairs | None = None
     depth_s: Mapping[int, float] = field(default_factory=dict)
+    drawn: bool = True
+    """False for one of many with less waiting than others."""
 
     @property
     def waited_s(self) -> float:
@@ -71,6 +76,8 @@ class _Row:
         waited = f"{duration(self.waited_s)} of waiting"
         if self.repeats:
             return f"{name}: {waited}, nearly all of {self.storage.label}"
+        if not self.drawn:
+            return f"{name}: {waited} in {digits(self.judged_s)} s; its matrix is in the table"
         return f"{name}: {waited} in {digits(self.judged_s)} s (known: {self.known})"
 
     @property
@@ -82,7 +89,7 @@ class _Row:
 def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     """For each storage two heat maps, rows waited and columns held the lock: by direct and by root blocker; beside them
     the seconds by length of the queue. One scale of seconds per judged second for all."""
-    rows = [row for storage in findings.storages for row in _rows(storage)]
+    rows = _most_waiting([row for storage in findings.storages for row in _rows(storage)])
     names = _names(rows)
     most = max(
         (s / r.judged_s for r in rows for p in (r.direct, r.root) for s in _folded(p, names).values()), default=0
@@ -109,8 +116,17 @@ def _rows(storage: StorageFindings) -> Iterator[_Row]:
             yield _Row(storage, database, waits.known, judged_s, waits.seconds)
 
 
+def _most_waiting(rows: list[_Row]) -> list[_Row]:
+    """The same rows, of which no more than `_MATRICES` are drawn, where storages are many."""
+    if len(rows) <= _MANY:
+        return rows
+    ranked = sorted((row for row in rows if _has_matrix(row)), key=lambda row: -row.waited_s / row.judged_s)
+    most = {id(row) for row in ranked[:_MATRICES]}
+    return [replace(row, drawn=id(row) in most) for row in rows]
+
+
 def _has_matrix(row: _Row) -> bool:
-    return row.known is not None and row.waited_s >= _LEAST_S and not row.repeats
+    return row.drawn and row.known is not None and row.waited_s >= _LEAST_S and not row.repeats
 
 
 def _row_in(row: _Row, names: tuple[list[str], list[str]]) -> float:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from reports.data.arrays import Floats
 from reports.findings.locks import Sampled, WaitDurations
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.style import GRID, PAPER, SeriesStyle
+from reports.page.plots.style import GRID, PAGE_IN, PAPER, SeriesStyle, wrapped
 from reports.page.plots.time_axis import storage_grid
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
@@ -55,7 +55,8 @@ def _within(durations: WaitDurations) -> Floats:
 def _axes(axis: Any, ends: tuple[float, float], most: float) -> None:
     axis.set_xscale("log")
     axis.set_xlim(*ends)
-    steps = (1, 3) if ends[1] / ends[0] < 3e3 else (1,)
+    width_in = axis.get_position().width * PAGE_IN
+    steps = (1, 3) if ends[1] / ends[0] < 10 ** (1.1 * width_in) else (1,)
     ticks = [m * 10.0**e for e in range(-6, 5) for m in steps if ends[0] <= m * 10.0**e <= ends[1]]
     axis.xaxis.set_major_locator(FixedLocator(ticks))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda s, _: duration(s).replace(".0 ", " ")))
@@ -74,7 +75,7 @@ def _panel(axis: Any, durations: WaitDurations, style: SeriesStyle, ends: tuple[
     elif durations.sampled.ns and not durations.counts.any():
         _censored(axis, *ends, style)
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right", "va": "top"}
-    text = "\n".join(annotation(durations))
+    text = wrapped(axis, "\n".join(annotation(durations)))
     axis.annotate(text, (1, 1), xytext=(-3, -3), fontsize=7.5, bbox={"facecolor": PAPER, "edgecolor": "none"}, **place)
 
 

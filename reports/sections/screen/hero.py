@@ -42,6 +42,8 @@ its place."""
 _LATE, _EVENT_LINES = 0.6, 3
 """Share of the time after which the name of an action is left of its line; lines of such names."""
 _NAMED = "; the decisive ones are named"
+_FULL_SIZE = 16
+"""Letters of a name from which on it is a little smaller."""
 _TWO_LINES = 6
 """Lines above this number have names only, on one line each."""
 
@@ -79,7 +81,7 @@ class _Form:
     ticks: int
 
 
-_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 2.85), 16, 0.38, 5)
+_WIDE_FORM, _NARROW_FORM = _Form((7.2, 4.2), 24, 0.28, 8), _Form((4.5, 2.85), 20, 0.38, 5)
 
 
 def hero_plots() -> dict[str, Plot]:
@@ -238,7 +240,7 @@ def _name(axis: Any, one: HeroSeries, at: float, letters: int, figure: str) -> N
     common = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center", "gid": one.gid}
     above = 5 if figure else 0
     name = short(one.words, letters)
-    style = {"fontsize": 8.5, "fontweight": "bold", "color": one.style.text}
+    style = {"fontsize": 8.5 if len(name) <= _FULL_SIZE else 7.8, "fontweight": "bold", "color": one.style.text}
     axis.annotate(name, (1, at), xytext=(5, above), annotation_clip=False, **style, **common)
     if figure:
         text = f"{figure} {value(one.measure.response[figure])}"
