@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from loadtests.configuration.problems import SourceError
 from loadtests.configuration.source import read_documents
 from loadtests.scenario.finding import SHIPPED
+from reports.findings.budgets import WORKBOOK_ALERTS
+from reports.findings.slis import LIMITS_S
 from reports.gate.slo.objectives import Objective, load_objectives, parse_objectives
 
 SERVICE = """\
@@ -89,9 +91,23 @@ def test_annotations_of_the_service_loosen():
 
 def test_the_shipped_objectives():
     objectives = load_objectives(SHIPPED / "objectives.yaml")
-    assert [o.operation for o in objectives.objectives] == ["connection.create", "subscription.create", "chat.accept"]
+    assert {o.name: (o.operation, o.within_s, o.target, o.by_pod) for o in objectives.objectives} == {
+        "connection-create": ("connection.create", 0.5, 0.95, True),
+        "connection-success": ("connection.create", None, 0.97, True),
+        "subscription-create": ("subscription.create", 0.25, 0.95, True),
+        "subscription-success": ("subscription.create", None, 0.99, True),
+        "chat-accept": ("chat.accept", 0.3, 0.95, True),
+        "chat-answer": ("chat.answer", 10, 0.9, False),
+        "event-delivery 95 % in 500 ms": ("event.deliver", 0.5, 0.95, False),
+        "event-delivery 99 % in 2000 ms": ("event.deliver", 2, 0.99, False),
+    }
     assert not objectives.allow_different_durability
-    assert all(0.9 <= o.target < 1 and 0 < o.within_s <= 5 for o in objectives.objectives)
+    assert {o.within_s for o in objectives.objectives if o.operation in LIMITS_S} - {None} == set(LIMITS_S.values())
+
+
+def test_shipped_alerts_are_those_of_the_workbook():
+    for objective in load_objectives(SHIPPED / "objectives.yaml").objectives:
+        assert [replace(alert, name=alert.name.lower()) for alert in objective.alerts] == list(WORKBOOK_ALERTS)
 
 
 def test_the_shipped_objectives_are_whole_openslo_documents():
@@ -99,7 +115,7 @@ def test_the_shipped_objectives_are_whole_openslo_documents():
     documents, problems = read_documents((SHIPPED / "objectives.yaml").read_text(), "objectives.yaml")
     assert not problems
     slos = [d.data for d in documents if d.data["kind"] == "SLO"]
-    assert [slo["spec"]["timeWindow"] for slo in slos] == [[{"duration": "4w", "isRolling": True}]] * 3
+    assert [slo["spec"]["timeWindow"] for slo in slos] == [[{"duration": "4w", "isRolling": True}]] * 7
     assert all(len(d.data["metadata"].get("displayName", "")) <= 63 for d in documents)
 
 

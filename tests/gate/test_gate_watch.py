@@ -117,7 +117,7 @@ def test_command_prints_and_exits_by_verdict_and_writes_nothing(study, capsys, t
     before = sorted(path.name for path in study.iterdir())
     assert command.main(["--watch", str(study)]) == 1
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-1].startswith("FAIL so far: chat-accept on sqlite: fail after 10 s of judged time")
+    assert printed[-1].startswith("FAIL so far: chat-accept on sqlite: fail after 15 s of judged time")
     assert sorted(path.name for path in study.iterdir()) == before
 
 
