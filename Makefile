@@ -1,7 +1,7 @@
 # Verbs only: what each does is in the programs that it calls. Values that people give reach a recipe as environment
 # variables, never as text of it: a path may have any character.
 .DEFAULT_GOAL := help
-.PHONY: help setup compare incident migration maintenance run report gate calibrate pod ui test test-all lint hostile fuzz bench campaign pathologies audit licences sbom lock docs pictures clean
+.PHONY: help setup compare incident migration maintenance run report plan gate calibrate pod ui test test-all lint hostile fuzz bench campaign pathologies audit licences sbom lock docs pictures clean
 
 SCENARIO ?= agent-workday
 STORAGES ?=
@@ -82,6 +82,9 @@ run: .venv/ready  ## load the pod on each storage of STORAGES; the study's direc
 
 report: .venv/ready  ## make the page of STUDY (default: the newest)
 	@$(find_study); $(BIN)/loadtests-report -- "$$STUDY"
+
+plan: .venv/ready  ## before a run: how many attempts, rounds and minutes of SCENARIO decide each of OBJECTIVES, and whether any do
+	@$(BIN)/loadtests-gate --plan="$$SCENARIO" $${OBJECTIVES:+--objectives="$$OBJECTIVES"} $${ROUNDS:+--rounds="$$ROUNDS"} $${STUDY:+--study="$$STUDY"}
 
 gate: .venv/ready  ## judge STUDY by OBJECTIVES (default: the scenario's): exit code 0 pass, 1 fail, 2 unknown (make itself flattens them to 2)
 	@$(find_study); $(BIN)/loadtests-gate $${OBJECTIVES:+--objectives="$$OBJECTIVES"} -- "$$STUDY"

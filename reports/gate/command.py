@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from loadtests.commandline import EX_UNAVAILABLE, EX_USAGE, Parser, exit_code_of, file_path
+from loadtests.commandline import EX_OK, EX_UNAVAILABLE, EX_USAGE, Parser, exit_code_of, file_path, positive
 from loadtests.configuration.problems import SourceError, nearest, shown
 from loadtests.credentials import without_credentials
 from loadtests.records.documents import replace_text
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
 from loadtests.sanitize import sanitize_lines
+from loadtests.scenario.finding import find_scenario, read_scenario
 from loadtests.standardstreams import secure
 from reports.gate.inputs.reading import read_evidence, state, study_storages, with_pods
 from reports.gate.judging.judge import judge
@@ -20,7 +21,9 @@ from reports.gate.judging.verdicts import EXIT_CODES, Comparison
 from reports.gate.outputs.as_json import as_document
 from reports.gate.outputs.junit import as_junit
 from reports.gate.outputs.markdown import as_markdown
-from reports.gate.slo.chosen import NoObjectivesError, objectives_of
+from reports.gate.planning.plan import plan, with_pods_of
+from reports.gate.planning.table import as_table
+from reports.gate.slo.chosen import NoObjectivesError, objectives_of, objectives_of_scenario
 from reports.gate.slo.objectives import Objectives, load_objectives
 from reports.gate.watching import Watch
 
@@ -49,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _judged(options: argparse.Namespace) -> int:
     try:
+        _check_options(options)
+        if options.plan is not None:
+            return _plan(options)
         return _watch(options) if options.watch else _gate(options)
     except _RefusedError as refused:
         print(sanitize_lines(str(refused)), file=sys.stderr)
@@ -57,7 +63,7 @@ def _judged(options: argparse.Namespace) -> int:
 
 def build_parser() -> Parser:
     parser = Parser("loadtests-gate", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
-    parser.add_argument("study", type=file_path, metavar="STUDY", help="the directory of a study")
+    parser.add_argument("study", nargs="?", type=file_path, metavar="STUDY", help="the directory of a study")
     parser.add_argument(
         "--objectives",
         type=file_path,
@@ -71,7 +77,46 @@ def build_parser() -> Parser:
         action="store_true",
         help="follow a study that is being made: exit as soon as an objective fails, or all have passed",
     )
+    plan = parser.add_argument_group("before a run, without STUDY")
+    plan.add_argument(
+        "--plan",
+        metavar="SCENARIO",
+        help="print how many attempts, rounds and minutes of this scenario decide each objective, and whether any do",
+    )
+    plan.add_argument("--rounds", metavar="N", type=positive, help="rounds to be made (default: the scenario's)")
+    plan.add_argument(
+        "--study", metavar="DIR", dest="earlier", type=file_path, help="an earlier study: how correlated attempts are"
+    )
     return parser
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse options that have no effect."""
+    of_studies = {"STUDY": options.study, "--watch": options.watch, "--baseline": options.baseline}
+    of_studies["--candidate"] = options.candidate
+    of_plans = {"--rounds": options.rounds, "--study": options.earlier}
+    if options.plan is None and options.study is None:
+        raise _RefusedError(EX_USAGE, "expected STUDY, or --plan SCENARIO")
+    unused = [name for name, given in (of_plans if options.plan is None else of_studies).items() if given]
+    if unused:
+        other = "without" if options.plan is None else "with"
+        raise _RefusedError(EX_USAGE, f"{', '.join(unused)}: not used {other} --plan; leave it out")
+
+
+def _plan(options: argparse.Namespace) -> int:
+    """Reads a scenario, objectives and, if there is one, an earlier study. Writes nothing."""
+    try:
+        given = None if options.objectives is None else load_objectives(options.objectives)
+        path = find_scenario(options.plan)
+        scenario, _ = read_scenario(path)
+        objectives = given or objectives_of_scenario(scenario, path)
+    except SourceError as error:
+        raise _RefusedError(EX_USAGE, str(error)) from None
+    earlier = None
+    if options.earlier is not None:
+        earlier = read_evidence(_storages(options.earlier), with_pods_of(scenario, objectives.objectives))
+    print(as_table(plan(scenario, objectives.objectives, options.rounds or scenario.rounds, earlier)), flush=True)
+    return EX_OK
 
 
 def _gate(options: argparse.Namespace) -> int:

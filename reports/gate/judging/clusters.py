@@ -75,19 +75,24 @@ class Sample:
         n, binomial = times * self.n, self.share * (1 - self.share) if self.n else 0.0
         if self.spread is None or binomial == 0:
             return n
-        least, freedom = min(times * self.spread.least, n), self.spread.freedom(times)
-        if freedom < 1:
-            return least
-        variance = self.spread.variance(times)
-        if variance == 0:
-            return n
-        quantiles = _t(n - 1) / _t(freedom) if n > 1 else 1.0
-        return min(max(binomial / variance * quantiles**2, least), n)
+        design_effect = self.spread.variance(times) * n / binomial
+        return effective_number(n, design_effect, self.spread.freedom(times), times * self.spread.least)
 
     @property
-    def design_effect(self) -> float:
-        """Attempts per effective attempt, at least 1."""
-        return self.n / self.effective() if self.n else 1.0
+    def design_effect(self) -> float | None:
+        """Attempts per independent one, as estimated; None where it is not known."""
+        if self.spread is None or self.good in (0, self.n) or self.spread.freedom() < 1:
+            return None
+        return max(self.spread.variance() * self.n / (self.share * (1 - self.share)), 1.0)
+
+
+def effective_number(n: float, design_effect: float, freedom: float, least: float) -> float:
+    """The number of independent attempts that `n` with this design effect are worth, when it was estimated with so many
+    degrees of freedom. At least `least`, and at most `n`."""
+    if freedom < 1:
+        return min(least, n)
+    quantiles = _t(n - 1) / _t(freedom) if n > 1 else 1.0
+    return min(max(n / design_effect * quantiles**2 if design_effect else n, least), n)
 
 
 def sample(rounds: Sequence[Counts]) -> Sample:

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from loadtests.configuration.source import read_source
 from loadtests.records.files import UnreadableError
 from loadtests.records.rundirectory import RunDirectory
-from loadtests.scenario import ScenarioError, parse_scenario
+from loadtests.scenario import Scenario, ScenarioError, parse_scenario
 from loadtests.scenario.finding import OBJECTIVES
-from reports.gate.slo.objectives import Objectives, parse_objectives
+from reports.gate.slo.objectives import Objectives, load_objectives, parse_objectives
 
 _GIVE = "give --objectives FILE"
 
@@ -41,6 +42,11 @@ def objectives_of(runs: Sequence[RunDirectory]) -> Objectives:
             message = f"the scenario of {run.name} names {missing}, which is not in the run: it is of an older version"
             raise NoObjectivesError(f"{message}; {_GIVE}")
     return parse_objectives(read_source(OBJECTIVES), f"{OBJECTIVES.name} (shipped)")
+
+
+def objectives_of_scenario(scenario: Scenario, path: Path) -> Objectives:
+    """Those that the scenario in this file names, or else the shipped ones. Raises SourceError."""
+    return load_objectives(OBJECTIVES if scenario.objectives is None else path.parent / scenario.objectives)
 
 
 def _recorded(run: RunDirectory) -> str | None:

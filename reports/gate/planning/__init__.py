@@ -1,0 +1,1 @@
+"""Before a run: how many rounds of a scenario decide its objectives."""
