@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from studies import NS, SCENARIO, Op, action, healthy_timeline, lock_wait, session, write_run
+from studies import NS, SCENARIO, Op, action, healthy_timeline, ledger_check, lock_wait, session, write_run
 
 from loadtests.records.vocabulary import TRANSACTION_OPERATIONS
 from loadtests.scenario import parse_scenario
@@ -15,7 +15,7 @@ OBJECTIVES = """\
 ---
 apiVersion: openslo/v1
 kind: SLO
-metadata: {name: accept}
+metadata: {name: accept, annotations: {loadtests/by-pod: "true"}}
 spec:
   service: pod
   budgetingMethod: Occurrences
@@ -26,7 +26,19 @@ spec:
       ratioMetric:
         good: {metricSource: {type: loadtests, spec: {operation: chat.accept, within: 300ms}}}
         total: {metricSource: {type: loadtests, spec: {operation: chat.accept}}}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: deliver}
+spec:
+  service: pod
+  budgetingMethod: Occurrences
+  objectives: [{op: lte, value: 0.5, target: 0.9}]
+  indicator:
+    metadata: {name: delivery}
+    spec: {thresholdMetric: {metricSource: {type: loadtests, spec: {operation: event.deliver}}}}
 """
+CHECKS = ("orphans", "doubles", "lost", "lost_pushes")
 _ACCEPT = TRANSACTION_OPERATIONS.index("chat.accept")
 
 
@@ -59,6 +71,7 @@ def write_base(directory: Path) -> Path:
                 for name, step in (("busy_ns", NS), ("own_cpu_ns", NS), ("measured_cpu_ns", NS), ("run_queue_ns", 1))
             ],
         },
+        ledger={"format": 1, "checks": [ledger_check(name, known="rows and storage") for name in CHECKS]},
         manifest={"lock_sources": {"postgres": {"known": ["event"], "period_ns": 10**8, "threshold_ns": None}}},
     )
     (run.path / "objectives.yaml").write_text(OBJECTIVES, encoding="utf-8")
@@ -77,5 +90,9 @@ def _operations() -> list[Op]:
     agents = [Op("connection.create", -0.2, user=user) for user in (0, 1)]
     left = [Op("connection.close", 16.02, user=user) for user in (0, 1)]
     accepts = [Op("chat.accept", 5 + n / 30, key=10_000 + n, chat=n, pod=n % 2) for n in range(290)]
-    pushes = [Op("event.deliver", None, ended_s=6 + n / 10, published_s=5.9 + n / 10, sequence=n) for n in range(50)]
-    return [*agents, *customers, *accepts, *pushes, *left]
+    subscribed = [Op("subscription.create", 4.5, topic="queue", sequence=0)] * 2  # of each worker
+    pushes = [
+        Op("event.deliver", None, key=10_000 + n, ended_s=at + 0.02, published_s=at, topic="queue", sequence=1 + n // 2)
+        for n, at in ((n, 5 + n / 30) for n in range(50))
+    ]
+    return [*agents, *customers, *accepts, *subscribed, *pushes, *left]

@@ -34,7 +34,7 @@ def study(request, tmp_path_factory):
     waits = [lock_wait(6.0, 1.0, **who, database=base) for base in (word, "other")]
     acted = action(8.0, word, subject=word, result="failed", do=word, pods=[word], databases=[word], error=word,
                    found={word: word, "swept": word})  # fmt: skip
-    write_run(
+    run = write_run(
         study,
         pods=[word, f"other {word}"],
         operations=[
@@ -85,6 +85,7 @@ def study(request, tmp_path_factory):
             (9 * 10**9, None, word, word, word, '{"pods": 7, "found": [1], "words": {"a": 1}}'),
         ],
     )
+    (run.path / "objectives.yaml").write_bytes(OBJECTIVES.read_bytes())
     assert report([str(study)]) == 0
     return study
 
