@@ -175,15 +175,15 @@ def _write(findings: Findings, judged: tuple[Judgement, Objectives] | None, into
     from reports.sections.screen.composition import page_of
     from reports.sections.screen.hero import hero_plots
 
-    first, frame, sections = story(findings), figures(findings), sections_of(findings)
+    first, sections = story(findings), sections_of(findings)
     plots = {name: plot for section in sections for name, plot in section.plots.items()}
     page = render(page_of(findings, first, judged, sections, draw(findings, plots, into, hero_plots())))
     document = json.dumps(summary(findings, first, summary_of), indent=2, allow_nan=False, ensure_ascii=False)
     texts = {
         "index.html": page,
         "summary.json": document + "\n",
-        "summary.md": markdown(findings, first, frame),
-        "figures.csv": as_csv(frame),
+        "summary.md": markdown(findings, first),
+        "figures.csv": as_csv(figures(findings)),
     }
     for name, text in texts.items():  # a study's name may have bytes that are no text
         (into / name).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -1,7 +1,7 @@
-"""All figures of a study as one tidy table, from which page, `summary.md` and `figures.csv` are made."""
+"""All figures of a study as one tidy table: `figures.csv`."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from reports.data.handshakes import handshakes
 from reports.findings.estimates import Estimate
 from reports.findings.operations import FROM_CAUSE, FROM_STAMP, Measure
 from reports.findings.study import Findings, StorageFindings
-from reports.text.wording import NONE, digits, duration
+from reports.text.wording import digits
 
 WHOLE = "all"
 """Stands for the operation in figures of a storage as a whole."""
@@ -23,33 +23,18 @@ _COLUMNS = ("storage", "pod", "operation", "figure", "value", "low", "high", "un
 
 def figures(findings: Findings) -> pd.DataFrame:
     """One row per storage, pod (empty: all pods), operation and figure: value and 95 % bounds in `unit`, empty where
-    there is none, and how it is known. `text` and `bounds` are value and bounds formatted for display."""
+    there is none, and how it is known."""
     frame = pd.DataFrame(list(_rows(findings)), columns=list(_COLUMNS))
     frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype("float64")
-    frame["text"] = [_text(row) for row in frame.to_dict("records")]
-    frame["bounds"] = [_bounds(row) for row in frame.to_dict("records")]
     return frame
 
 
 def as_csv(frame: pd.DataFrame) -> str:
     """The figures as CSV; escapes names that a spreadsheet would read as formulas."""
-    safe = frame.drop(columns=["text", "bounds"])
+    safe = frame.copy()
     for column in ("storage", "pod", "operation", "figure", "unit", "known"):
         safe[column] = [text_cell(text) for text in safe[column]]
     return safe.to_csv(index=False, lineterminator="\n")
-
-
-def shown(frame: pd.DataFrame, column: str) -> Mapping[tuple[str, str], Mapping[str, str]]:
-    """`text` or `bounds` by (operation, storage), then by figure; missing ones are dashes or empty."""
-    wide = frame[frame["pod"] == ""].pivot(index=["operation", "storage"], columns="figure", values=column)
-    rows = wide.fillna(NONE if column == "text" else "").to_dict("index")
-    return cast(Mapping[tuple[str, str], Mapping[str, str]], rows)
-
-
-def waits_known(frame: pd.DataFrame) -> Mapping[tuple[str, str], str]:
-    """How lock waits are known, by (operation, storage)."""
-    waits = frame[(frame["figure"] == LOCK_WAIT) & (frame["pod"] == "")].set_index(["operation", "storage"])["known"]
-    return cast(Mapping[tuple[str, str], str], waits.to_dict())
 
 
 def _rows(findings: Findings) -> Iterator[tuple[Any, ...]]:
@@ -115,23 +100,10 @@ def _whole(storage: StorageFindings) -> Iterator[tuple[Any, ...]]:
     yield "orphans", storage.orphans, None, None, "objects", False, known
 
 
-def _text(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["value"]):
-        return "unknown" if row["known"] == "unknown" and row["figure"] not in CPU.values() else NONE
-    if row["unit"] in ("attempts", "objects"):
-        return f"{row['value']:,.0f}"
-    if row["unit"] == "ms":
-        return ("≥ " if row["at_least"] else "") + duration(row["value"] / 1e3)
-    return digits(row["value"]) if row["value"] else "0"
-
-
-def _bounds(row: Mapping[Any, Any]) -> str:
-    """`12 … 15 ms`; a dash for a bound that needs more rows, empty without any bound."""
-    if pd.isna(row["low"]) and pd.isna(row["high"]):
-        return ""
-    formatted = (lambda v: duration(v / 1e3)) if row["unit"] == "ms" else digits
-    low, high = (NONE if pd.isna(bound) else formatted(bound) for bound in (row["low"], row["high"]))
-    return f"{low.split()[0] if low.split()[-1] == high.split()[-1] else low} … {high}"
+def lock_wait_words(storage: StorageFindings, operation: str) -> str:
+    """Seconds for each 1,000 operations."""
+    seconds = storage.lock_wait_per_1000_s(operation)
+    return "unknown" if seconds is None else digits(seconds) if seconds else "0"
 
 
 SHOWN = ("p50", "p95", "p99", "p99.9", "max")

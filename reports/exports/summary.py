@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
 from reports.data.contract import ledger_checks
-from reports.exports.figures import LOCK_WAIT, WHOLE, shown, waits_known
+from reports.exports.figures import lock_wait_words
 from reports.findings.estimates import CONFIDENCE
+from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.text.contract import Story, doubts_counted
 from reports.text.phrases import behind
 from reports.text.plain_names import ACCEPT, operation_words, waiter_words
 from reports.text.sentence import sentence
-from reports.text.wording import NONE, duration, one_line
+from reports.text.wording import NONE, digits, duration, one_line, value, with_interval
 
 FORMAT = 1
 
@@ -60,14 +59,14 @@ def _run(findings: Findings, run: Any) -> dict[str, Any]:
     }
 
 
-def markdown(findings: Findings, story: Story, frame: pd.DataFrame) -> str:
+def markdown(findings: Findings, story: Story) -> str:
     """Headline, bullets, doubts, and Accept chat by system. Names are code, so that nothing in them is markup."""
     lines = [f"**{escaped(story.headline)}**", ""]
     lines += [f"- **{escaped(bullet.label)}**: {escaped(bullet.text)}" for bullet in story.bullets]
     lines += [f"\n**{escaped(story.durability)}**"] if story.durability else []
     lines += ["", *(f"- {escaped(text)}" for text in _where(findings))]
     lines += ["", f"| {' | '.join(_COLUMNS)} |", f"|---|{'---:|' * (len(_COLUMNS) - 1)}"]
-    lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings, frame)]
+    lines += ["| " + " | ".join(row) + " |" for row in _markdown_rows(findings)]
     lines += ["", f"**{doubts_counted(story.doubts)}**", ""] if story.doubts else []
     lines += [f"- {escaped(doubt.severity)}: {escaped(doubt.line)}" for doubt in story.doubts]
     return "\n".join(lines) + "\n"
@@ -90,19 +89,20 @@ _COLUMNS = (
     *("pod CPU, ms/op", "database CPU, ms/op", "orphans"),
 )
 
-_ACCEPTS = ("n", "p50", "p99", "fail", "unknown", LOCK_WAIT)
-_STORAGES = ("pod CPU", "database CPU", "orphans")
+
+def _markdown_rows(findings: Findings) -> Iterator[list[str]]:
+    for storage in findings.storages:
+        accept, cpu = storage.measures.get(ACCEPT), (storage.cpu_ms(role) for role in ("pod", "database"))
+        orphans = "unknown" if storage.orphans is None else f"{storage.orphans:,}"
+        accepts = [NONE] * 6 if accept is None else _accepts(storage, accept)
+        yield [escaped(storage.storage), *accepts, *(NONE if ms is None else digits(ms) for ms in cpu), orphans]
 
 
-def _markdown_rows(findings: Findings, frame: pd.DataFrame) -> Iterator[list[str]]:
-    text, bounds = (shown(frame, column) for column in ("text", "bounds"))
-    for storage in (s.storage for s in findings.storages):
-        accept, whole = (ACCEPT, storage), (WHOLE, storage)
-        cells = [text[accept][f] if accept in text else NONE for f in _ACCEPTS]
-        if accept in text:
-            cells[2] += f" ({bounds[accept]['p99']})" if bounds[accept]["p99"] else ""
-            cells[-1] += f" ({waits_known(frame)[accept]})" if cells[-1] != "unknown" else ""
-        yield [escaped(storage), *cells, *(text[whole][f] for f in _STORAGES)]
+def _accepts(storage: StorageFindings, accept: Measure) -> list[str]:
+    waited, known = lock_wait_words(storage, ACCEPT), storage.waits.known
+    percentiles = value(accept.response["p50"]), with_interval(accept.response["p99"])
+    failed = (f"{accept.outcomes[name]:,}" for name in ("fail", "unknown"))
+    return [f"{accept.n:,}", *percentiles, *failed, waited if known is None else f"{waited} ({known})"]
 
 
 def escaped(text: str) -> str:

@@ -212,7 +212,6 @@ SECTION = Section(
     name="accept-over-time",
     question="time",
     title="Accept chat over time, and the sessions at work",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, lambda storage: _finding_of(storage, findings.axis.centres_s)),
     how=lambda findings: (
         "Upper: response of Accept chat by planned start, logarithmic; thick line p50, dark band to p95, light band to "

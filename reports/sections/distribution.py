@@ -8,17 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from loadtests.records.vocabulary import PUSHES
-from reports.exports.figures import SHOWN, recorded_outcomes
+from reports.exports.figures import recorded_outcomes
 from reports.exports.plain import estimates_ms
 from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.page.plots.bands import AT_LEAST
 from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
-from reports.page.table import PageTable
 from reports.sections.contract import Section, each
 from reports.text.phrases import clock_fault
-from reports.text.plain_names import ACCEPT, title
-from reports.text.wording import listed, value, with_interval
+from reports.text.plain_names import ACCEPT
+from reports.text.wording import listed, value
 
 _HERO = "chat.accept"
 
@@ -100,22 +99,6 @@ def _finding_of(storage: StorageFindings) -> str:
     return f"Accept chat {listed([f'{name} {value(e) if e else unknown}' for name, e in known.items()])}"
 
 
-def _table(findings: Findings) -> PageTable:
-    """The distribution at round percentiles."""
-    rows = [
-        [title(m.name), s.label, *(with_interval(m.response[p]) for p in SHOWN)]
-        for name in dict.fromkeys(name for s in findings.storages for name in s.measures)
-        for s, m in findings.of(name)
-    ]
-    return PageTable(
-        "Response with 95 % intervals, judged stages, rounds pooled.",
-        ["operation", "system", *SHOWN],
-        rows,
-        2,
-        absent="too few rows",
-    )
-
-
 def _summary(_: Findings, storage: StorageFindings) -> dict[str, Any]:
     return {"operations": {name: _plain(storage, measure) for name, measure in storage.measures.items()}}
 
@@ -153,14 +136,13 @@ SECTION = Section(
     name="distribution",
     question="time",
     title="How long each operation takes",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Response of the judged stages. The axis is stretched to the right: each step from 90 to 99 to 99.9 is ten times "
         "rarer. Lower is better; a line that rises early means that many users wait. Waits whose end was not observed "
-        "are drawn with their observed length; ▲ marks a figure that is therefore at least that."
+        "are drawn with their observed length; ▲ marks a figure that is therefore at least that. The table of figures has them "
+        "with their intervals."
     ),
     plot=draw,
-    table=_table,
     summary=_summary,
 )

@@ -1,16 +1,14 @@
-# ruff: noqa: E501  sentences of the page are kept whole
 """Section: figures by operation and system, with service times, errors and rounds."""
 
-from collections.abc import Mapping
-
+from loadtests.records.vocabulary import OPERATIONS, OUTCOMES, PUSHES
 from reports.data.handshakes import handshakes
-from reports.exports.figures import LOCK_WAIT, SHOWN, figures, shown, waits_known
-from reports.findings.operations import FROM_STAMP, MEASURES
-from reports.findings.study import Findings
-from reports.page.table import Cell, PageTable
+from reports.exports.figures import SHOWN, lock_wait_words, recorded_outcomes
+from reports.findings.operations import FROM_STAMP, MEASURES, Measure
+from reports.findings.study import Findings, StorageFindings
+from reports.page.table import Cell, PageTable, number
 from reports.sections.contract import Section
 from reports.text.plain_names import ACCEPT, title
-from reports.text.wording import NONE, value
+from reports.text.wording import NONE, digits, interval, value
 
 _SLO = (ACCEPT, "connection.create", "subscription.create", "message.send")
 _FEW = "too few rows"
@@ -19,33 +17,44 @@ _NO_ROWS = "not recorded"
 
 def _table(findings: Findings) -> PageTable:
     """Accept first, then in the order of the vocabulary; operations without rows are left out."""
-    frame = figures(findings)
-    text, bounds = (shown(frame, column) for column in ("text", "bounds"))
-    known = waits_known(frame)
     rows = [
-        [title(name), Cell(s.label, system=s.storage), *_row(text[name, s.storage], bounds[name, s.storage], known.get((name, s.storage)))]
-        for name in (ACCEPT, *(m for m in MEASURES if m != ACCEPT))
-        for s, _ in findings.of(name)
-    ]  # fmt: skip
+        [title(name), Cell(s.label, system=s.storage), *_row(s, measure)]
+        for name in dict.fromkeys((ACCEPT, *MEASURES, *(name for s in findings.storages for name in s.measures)))
+        for s, measure in findings.of(name)
+    ]
     judged = sorted({s.name for run in findings.runs for s in run.stages if s.judge})
     caption = (
         f"Response time, from the planned start, of the judged stages ({', '.join(judged) or 'none is marked'}); "
         "rounds pooled; beneath each figure its 95 % interval."
     )
     columns = ["operation", "system", "n", "per s", "failed", "unknown", *SHOWN, "refused", "lock wait, s per 1,000"]
-    return PageTable(caption, columns, rows, 2, grouped=True)
+    return PageTable(caption, columns, rows, 2, grouped=True, absent="unknown")
 
 
-def _row(text: Mapping[str, str], bounds: Mapping[str, str], known: str | None) -> list[str | Cell]:
-    percentiles = [Cell(_FEW if text[p] == NONE else text[p], bounds[p].replace(NONE, "unknown")) for p in SHOWN]
-    wrong = [
-        Cell(_NO_ROWS) if text[name] == NONE else Cell(text[name], bad=text[name] != "0")
-        for name in ("fail", "unknown")
+def _row(storage: StorageFindings, measure: Measure) -> list[str | Cell]:
+    missing, recorded = "unknown" if measure.unreliable_clock else _FEW, recorded_outcomes(measure)
+    percentiles = [
+        Cell(value(found) if found else missing, interval(found).replace(NONE, "unknown"))
+        for found in (measure.response[name] for name in SHOWN)
     ]
-    refused = _NO_ROWS if text["refused"] == NONE else text["refused"]
-    note = "" if known is None or text[LOCK_WAIT] == known else f"{known}\n{bounds[LOCK_WAIT]}".strip()
-    waited = "none of its own" if text[LOCK_WAIT] == NONE else text[LOCK_WAIT]
-    return [text["n"], text["rate"], *wrong, *percentiles, refused, Cell(waited, note)]
+    counts = {name: f"{recorded[name]:,}" if name in recorded else _NO_ROWS for name in OUTCOMES}
+    wrong = [Cell(counts[name], bad=bool(recorded.get(name))) for name in ("fail", "unknown")]
+    return [
+        f"{measure.n:,}",
+        number(measure.rate_per_s),
+        *wrong,
+        *percentiles,
+        counts["refused"],
+        _lock_wait(storage, measure.name),
+    ]
+
+
+def _lock_wait(storage: StorageFindings, operation: str) -> Cell:
+    if operation not in OPERATIONS or operation in PUSHES:
+        return Cell("none of its own")
+    bounds = storage.lock_wait_interval_s(operation)
+    interval_text = "" if bounds is None else " … ".join(map(digits, bounds))
+    return Cell(lock_wait_words(storage, operation), f"{storage.waits.known or ''}\n{interval_text}".strip())
 
 
 def _service(findings: Findings) -> PageTable:

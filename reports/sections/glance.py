@@ -2,12 +2,13 @@
 """Section: the systems at a glance."""
 
 from reports.data.contract import ledger_checks
+from reports.exports.figures import lock_wait_words
 from reports.findings.operations import Measure
 from reports.findings.study import Findings, StorageFindings
 from reports.page.table import Cell, PageTable, number
 from reports.sections.contract import Section
 from reports.text.plain_names import ACCEPT
-from reports.text.wording import digits, duration, value, with_interval
+from reports.text.wording import duration, value, with_interval
 
 
 def _table(findings: Findings) -> PageTable:
@@ -15,7 +16,7 @@ def _table(findings: Findings) -> PageTable:
         [
             Cell(s.label, system=s.storage),
             *_accepts(s.measures.get(ACCEPT)),
-            _lock_wait(s),
+            f"{lock_wait_words(s, ACCEPT)}{f' ({s.waits.known})' if s.waits.known else ''}",
             *(number(s.cpu_ms(role)) for role in ("pod", "database")),
             "unknown" if s.orphans is None else f"{s.orphans:,}",
             _ledger_verdict(s),
@@ -42,11 +43,6 @@ def _accepts(accept: Measure | None) -> list[str]:
     p50, p99 = accept.response["p50"], accept.response["p99"]
     figures = [value(p50) if p50 else "too few rows", with_interval(p99) if p99 else "too few rows"]
     return [f"{accept.n:,}", *figures, *(f"{share:.1%}" for share in shares)]
-
-
-def _lock_wait(storage: StorageFindings) -> str:
-    seconds = storage.lock_wait_per_1000_s(ACCEPT)
-    return "unknown" if seconds is None else f"{digits(seconds) if seconds else '0'} ({storage.waits.known})"
 
 
 def _ledger_verdict(storage: StorageFindings) -> str:

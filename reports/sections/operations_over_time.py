@@ -108,7 +108,6 @@ SECTION = Section(
     name="operations-over-time",
     question="time",
     title="Every operation over time",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "The p99 of each operation by planned start, logarithmic, a line for each system (in a bin of fewer than 100 that is the slowest; ▲ where it is at least "

@@ -68,7 +68,6 @@ SECTION = Section(
     name="resources",
     question="cost",
     title="Processor and memory",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Processor cores in use and resident memory of pod, database, load generator and observer; mean of the rounds."

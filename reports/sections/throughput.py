@@ -78,7 +78,6 @@ SECTION = Section(
     name="throughput",
     question="happened",
     title="Throughput and outcomes",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Upper: requests that ended each second; the dashed line is what was planned, so a gap is a backlog. Lower, with "

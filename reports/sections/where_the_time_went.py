@@ -251,7 +251,6 @@ SECTION = Section(
     name="where-the-time-went",
     question="time",
     title="Where the time went",
-    applies=lambda _: True,
     finding=_finding,
     how=lambda _: (
         "Each bar is the response in the judged stages at that percentile, split by cause: mean shares of the operations around it. All bars have the same length, "

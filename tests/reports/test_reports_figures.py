@@ -9,8 +9,9 @@ from studies import Op, session, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
-from reports.exports.figures import LOCK_WAIT, WHOLE, as_csv, figures, shown
+from reports.exports.figures import LOCK_WAIT, WHOLE, as_csv, figures
 from reports.findings.resources import CLASSES
+from reports.sections import all_sections
 
 NS = 10**9
 
@@ -23,12 +24,26 @@ def test_figures_have_a_row_with_how_each_is_known(tmp_path):
     write_run(tmp_path, operations=[Op("chat.accept", response_s=0.02)] * 200)
     frame = figures(found(tmp_path))
     assert not frame.duplicated(["storage", "operation", "figure"]).any()
-    p99 = frame[(frame["operation"] == "chat.accept") & (frame["figure"] == "p99")].iloc[0]
-    assert (p99["value"], p99["unit"], p99["known"], p99["text"]) == (pytest.approx(20), "ms", "rows", "20 ms")
-    text = shown(frame, "text")
-    assert text["chat.accept", "sqlite"]["p99.9"] == "—"
-    assert text["chat.accept", "sqlite"][LOCK_WAIT] == "0"
-    assert text[WHOLE, "sqlite"]["orphans"] == "0"
+    p99, rare, lock_wait, orphans = (
+        frame[(frame["operation"] == operation) & (frame["figure"] == figure)].iloc[0]
+        for operation, figure in (*(("chat.accept", f) for f in ("p99", "p99.9", LOCK_WAIT)), (WHOLE, "orphans"))
+    )
+    assert (p99["value"], p99["unit"], p99["known"]) == (pytest.approx(20), "ms", "rows")
+    assert np.isnan(rare["value"])
+    assert rare["known"] == "too few rows"
+    assert (lock_wait["value"], lock_wait["known"], orphans["value"]) == (0, "sampled", 0)
+
+
+def test_page_has_the_same_figures_in_words(tmp_path):
+    write_run(tmp_path, operations=[Op("chat.accept", response_s=0.02)] * 200)
+    table = {section.name: section for section in all_sections()}["figures"].beside[0](found(tmp_path))
+    (row,) = (dict(zip(table.columns, row, strict=True)) for group in table.groups for row in group)
+    words = {column: (cell.text, cell.note) for column, cell in row.items()}
+    assert words["n"] == ("200", "")
+    assert words["p99"] == ("20 ms", "20 ms … unknown")
+    assert words["p99.9"] == ("too few rows", "")
+    assert words["lock wait, s per 1,000"] == ("0", "sampled\n0 … 1.8")
+    assert words["failed"] == ("0", "")
 
 
 def test_csv_has_the_same_figures_and_no_formula(tmp_path):

@@ -301,7 +301,6 @@ SECTION = Section(
     name="who-waited-for-whom",
     question="blocked",
     title="Who waited for whom",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Each row waited for a lock that the column held: seconds, rounds pooled. Left: by the holder of the lock at that moment; middle: by the root "

@@ -188,7 +188,6 @@ SECTION = Section(
     name="wait-durations",
     question="blocked",
     title="How long waits for locks lasted",
-    applies=lambda _: True,
     finding=lambda findings: each(findings, _finding_of),
     how=lambda _: (
         "Both axes logarithmic: how many waits lasted longer than that; thin lines are the other storage systems. Hatched: too short to be timed by that source (or not timed at "

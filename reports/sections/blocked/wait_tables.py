@@ -35,7 +35,7 @@ def pairs_table(findings: Findings) -> PageTable:
 
 
 def _pair_rows(label: str, blame: Blame) -> Iterator[list[str]]:
-    for pair in sorted({*blame.direct, *blame.root}, key=lambda pair: -blame.root.get(pair, 0.0)):
+    for pair in sorted({*blame.direct, *blame.root}, key=lambda pair: (-blame.root.get(pair, 0.0), pair)):
         seconds = [table.get(pair, 0.0) for table in (blame.direct, blame.root)]
         if max(seconds) >= _LEAST_LISTED_S:
             yield [label, *map(reported, pair), *(f"{s:,.3f}" if s else NONE for s in seconds), str(blame.known)]
