@@ -12,14 +12,17 @@ from reports.exports.figures import recorded_outcomes
 from reports.exports.plain import estimates_ms
 from reports.findings.operations import FROM_STAMP, MEASURES, Measure
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.bands import AT_LEAST
-from reports.page.plots.style import SeriesStyle, figure, latency_axis, short
+from reports.page.plots.bands import AT_LEAST, storage_legend
+from reports.page.plots.style import SeriesStyle, figure, latency_axis
 from reports.sections.contract import Section, each
 from reports.text.phrases import clock_fault
 from reports.text.plain_names import ACCEPT
 from reports.text.wording import listed, value
 
 _HERO = "chat.accept"
+
+_FEW = 4
+"""Storages whose legend is in the panel, the slowest first."""
 
 _SHARES = ((0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"), (0.99999, "99.999"))
 
@@ -35,7 +38,12 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
     hero.set_title(f"{_HERO}", fontsize=13)
     hero.set_ylabel("response")
     hero.set_xlabel("percentile")
-    _label(whole, hero, findings, styles)
+    ordered = sorted(findings.of(_HERO), key=lambda pair: -(pair[1].curve[1][-1] if pair[1].curve[1] else 0))
+    few = len(ordered) <= _FEW
+    at = (
+        {"loc": "lower right", "fontsize": 10} if few else {"loc": "outside lower center", "fontsize": 9, "ncols": _FEW}
+    )
+    storage_legend(hero if few else whole, [storage for storage, _ in ordered], styles, **at)
     for place, measure in enumerate(others):
         axis = whole.add_subplot(grid[place // 3, 2 + place % 3])
         _panel(axis, findings, measure, styles, 0.999)
@@ -70,24 +78,6 @@ def lower_bounds(measure: Measure) -> list[tuple[float, float]]:
     above = {"p50": 0.5, "p95": 0.05, "p99": 0.01, "p99.9": 0.001, "max": min(measure.curve[0], default=1.0)}
     found = [(share, measure.response[name]) for name, share in above.items()]
     return [(share, estimate.value / 1e9) for share, estimate in found if estimate and estimate.at_least]
-
-
-_FEW = 4
-
-
-def _label(whole: Figure, axis: Any, findings: Findings, styles: dict[str, SeriesStyle]) -> None:
-    """Add a legend in the order of the lines, top down; outside the panel for many storages."""
-    ordered = sorted(findings.of(_HERO), key=lambda pair: -(pair[1].curve[1][-1] if pair[1].curve[1] else 0))
-    for storage, _ in ordered:
-        style = styles[storage.storage]
-        axis.plot([], [], color=style.light, linestyle=style.dash, linewidth=2.2, label=short(storage.label))
-    if ordered:
-        if len(ordered) <= _FEW:
-            legend = axis.legend(loc="lower right", fontsize=10, handlelength=2.6)
-        else:
-            legend = whole.legend(loc="outside lower center", fontsize=9, handlelength=2.8, ncols=_FEW)
-        for text, (storage, _) in zip(legend.get_texts(), ordered, strict=True):
-            text.set_color(styles[storage.storage].text)
 
 
 def _finding_of(storage: StorageFindings) -> str:

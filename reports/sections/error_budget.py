@@ -12,6 +12,7 @@ from reports.data.arrays import Floats
 from reports.data.objective import BurnAlert, Objective, pod_words
 from reports.findings.budgets import AlertForecast, Budget
 from reports.findings.study import Findings, StorageFindings
+from reports.page.plots.bands import storage_legend
 from reports.page.plots.style import PAGE_IN, WRONG, SeriesStyle, figure, note, short
 from reports.page.plots.time_axis import SECONDS, edges_s, mark, whole_time
 from reports.page.table import Cell, PageTable
@@ -50,10 +51,7 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
         row[0].yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:,.0f} %"))
     for axis in grid[-1]:
         axis.set_xlabel(SECONDS)
-    series = [(s, styles[s.storage]) for s in findings.storages]
-    lines = [grid[0][0].plot([], [], color=f.light, linestyle=f.dash, linewidth=2.0)[0] for _, f in series]
-    names, colours = [short(s.label) for s, _ in series], [style.text for _, style in series]
-    whole.legend(lines, names, loc="outside lower center", ncols=5, labelcolor=colours, handlelength=2.8)
+    storage_legend(whole, findings.storages, styles, loc="outside lower center", ncols=5)
     return whole
 
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from loadtests.records.vocabulary import OPERATIONS, PUSHES
 from reports.findings.operations import FROM_STAMP, MEASURES
 from reports.findings.study import Findings, StorageFindings
-from reports.page.plots.bands import bands, p99_line, response_axis
-from reports.page.plots.style import INK, PAGE_IN, SeriesStyle, beside, figure, note, short
+from reports.page.plots.bands import bands, p99_line, response_axis, storage_legend
+from reports.page.plots.style import INK, PAGE_IN, SeriesStyle, beside, figure, note
 from reports.page.plots.time_axis import SECONDS, TITLE_PT, mark, on_time_axis, storage_grid, whole_time
 from reports.page.table import PageTable
 from reports.sections.contract import Section, each
@@ -41,12 +41,8 @@ def draw(findings: Findings, styles: dict[str, SeriesStyle]) -> Figure:
         axis.set_title(_title(measure), fontsize=9)
         if place >= len(others) - _ACROSS:
             axis.set_xlabel(SECONDS)
-    series = [(s, styles[s.storage]) for s in findings.storages]
-    if len(series) > 1:
-        lines = [large.plot([], [], color=f.light, linestyle=f.dash, linewidth=2.2)[0] for _, f in series]
-        names = [short(s.label) for s, _ in series]
-        colours = [style.text for _, style in series]
-        whole.legend(lines, names, loc="outside lower center", ncols=5, labelcolor=colours, handlelength=2.8)
+    if len(findings.storages) > 1:
+        storage_legend(whole, findings.storages, styles, loc="outside lower center", ncols=5)
     return whole
 
 

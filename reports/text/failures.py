@@ -6,8 +6,8 @@ from loadtests.records.vocabulary import TIMED_OPERATIONS
 from reports.findings.study import Findings
 from reports.text.causes import cause_sentence
 from reports.text.contract import Bullet, Story
-from reports.text.errors import errors_of
-from reports.text.plain_names import ACCEPT, fit, operation_words
+from reports.text.phrases import errors_of
+from reports.text.plain_names import ACCEPT, fit, operation_words, section_of
 from reports.text.ranking import FAILS, Entry, Ranking, entries_of, hero_operation, ranked
 from reports.text.wording import digits, duration, listed, plain, possessive
 
@@ -43,7 +43,7 @@ def none_succeeded(findings: Findings) -> Story | None:
     others = ranked(findings, operation)
     variants = [f"{head}; {_rest(others)}"] if others is not None else []
     bullets = (*_why(dead, others), _first(dead[0]), Bullet("next", _fix(dead[0]), "figures"))
-    return Story(fit(*variants, head), bullets, _hero(operation))
+    return Story(fit(*variants, head), bullets, section_of(operation))
 
 
 def some_failed(findings: Findings) -> Story | None:
@@ -67,7 +67,7 @@ def _failing(findings: Findings, operation: str) -> Story | None:
     head, order = _shares(failing, found, operation), ranked(findings, operation)
     bullets = (*_why(failing, order), _first(failing[0]), Bullet("next", _fix(failing[0]), "figures"))
     variants = [f"{head}; {_rest(order)}"] if order is not None else []
-    return Story(fit(*variants, head), bullets, _hero(operation))
+    return Story(fit(*variants, head), bullets, section_of(operation))
 
 
 def _shares(failing: Sequence[Entry], found: Sequence[Entry], operation: str) -> str:
@@ -125,7 +125,7 @@ def _first(entry: Entry) -> Bullet:
         for place, stage in enumerate(measure.stages)
         if (attempts := sum(stage.outcomes.values()) - stage.outcomes["refused"])
     ]
-    section = "accept-over-time" if measure.name == ACCEPT else "operations-over-time"
+    section = section_of(measure.name)
     counts = f"{entry.bad:,} of {measure.n:,} on {entry.label}"
     bad = [place for share, place in shares if share > FAILS]
     if not bad:
@@ -140,10 +140,6 @@ def _first(entry: Entry) -> Bullet:
 
 def _fix(entry: Entry) -> str:
     return f"Find the cause of the failures on {entry.label} before comparing latencies: percentiles exclude failures."
-
-
-def _hero(operation: str) -> str:
-    return "accept-over-time" if operation == ACCEPT else "operations-over-time"
 
 
 def late_deliveries(findings: Findings) -> Story | None:

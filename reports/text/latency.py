@@ -8,7 +8,7 @@ from reports.findings.estimates import Bin, Estimate
 from reports.findings.study import Findings
 from reports.text.causes import cause_sentence, causes, waits_for_locks
 from reports.text.contract import Bullet, Story
-from reports.text.plain_names import ACCEPT, few, fit, operation_words
+from reports.text.plain_names import few, fit, operation_words, section_of
 from reports.text.ranking import Entry, Ranking, entries_of, hero_operation, known_figures, ranked
 from reports.text.wording import digits, duration, listed, plain, possessive, span
 
@@ -65,7 +65,7 @@ def calm(findings: Findings) -> Story | None:
         _since_when(findings, found.entries),
         Bullet("next", "Raise the load to find the limit: nothing here made a user wait.", "throughput"),
     )
-    return Story(fit(head), bullets, _hero(found))
+    return Story(fit(head), bullets, section_of(found.operation))
 
 
 def _calm(findings: Findings) -> Ranking | None:
@@ -109,7 +109,7 @@ def slower(findings: Findings) -> Story | None:
     )
     lead, because = f"{head}, {of_it}; {ratio}" if of_it else lone, f"; {of_all}" if of_all else ""
     variants = (f"{lead}{between}{because}", f"{lead}{because}", f"{lone}{between}", lone)
-    return Story(_fitted(found, *variants), bullets, _hero(found))
+    return Story(_fitted(found, *variants), bullets, section_of(found.operation))
 
 
 def _fitted(found: Ranking, *variants: str) -> str:
@@ -149,7 +149,7 @@ def undecided(findings: Findings) -> Story | None:
         Bullet("next", f"Repeat with more rounds or longer judged stages: {found.uncertain}.", "figures"),
     )
     variants = [f"{head}{_values(found, labelled)}; {found.uncertain}" for labelled in (True, False)]
-    return Story(_fitted(found, *variants, f"{head}{found.uncertain}"), bullets, _hero(found))
+    return Story(_fitted(found, *variants, f"{head}{found.uncertain}"), bullets, section_of(found.operation))
 
 
 def alone(findings: Findings) -> Story | None:
@@ -166,11 +166,7 @@ def alone(findings: Findings) -> Story | None:
         _since_when(findings, found.entries),
         Bullet("next", _COMPARE, "figures"),
     )
-    return Story(_fitted(found, f"{head}{cause}", head), bullets, _hero(found))
-
-
-def _hero(found: Ranking) -> str:
-    return "accept-over-time" if found.operation == ACCEPT else "operations-over-time"
+    return Story(_fitted(found, f"{head}{cause}", head), bullets, section_of(found.operation))
 
 
 def _values(found: Ranking, labelled: bool) -> str:
@@ -209,7 +205,7 @@ def _since_when(findings: Findings, entries: Sequence[Entry]) -> Bullet:
     """Since which second and stage one request in twenty took longer than the limit, on the system where that was so
     most of the time."""
     operation = entries[0].measure.name
-    limit_s, section = findings.limits_s.get(operation), _section(operation)
+    limit_s, section = findings.limits_s.get(operation), section_of(operation)
     if limit_s is None:
         return Bullet("since when", "", section)
     slow, place = max(
@@ -227,10 +223,6 @@ def _since_when(findings: Findings, entries: Sequence[Entry]) -> Bullet:
         f"for {len(slow) * width_s:g} of {known_s:g} s."
     )
     return Bullet("since when", text, section)
-
-
-def _section(operation: str) -> str:
-    return "accept-over-time" if operation == ACCEPT else "operations-over-time"
 
 
 def _slow_bins(bins: Sequence[Bin | None], limit_s: float) -> list[int]:

@@ -7,8 +7,8 @@ from reports.findings.pooling import summed_by
 from reports.findings.study import Findings, StorageFindings
 from reports.text.blast_radius import Outage, after_words, ending_words, outage_of, radius, time_words
 from reports.text.contract import Bullet, Story
-from reports.text.errors import errors_of
 from reports.text.outage_course import Course, event_words, refused_connections
+from reports.text.phrases import errors_of
 from reports.text.plain_names import few, fit, operation_words, pods
 from reports.text.ranking import Entry
 from reports.text.sentence import locked_at, sentence, sentence_of

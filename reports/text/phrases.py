@@ -1,12 +1,13 @@
-"""Phrases about locks and about Redis's one thread, for sentences. Tables keep the short names of the rows."""
+"""Phrases about locks, Redis's one thread, clocks and errors, for sentences. Tables have the short names."""
 
 from collections.abc import Mapping
 
+from loadtests.records.vocabulary import LOCAL_ERRORS
 from reports.data.arrays import OTHERS
 from reports.data.contract import NO_HOLDER, UNNAMED, CounterGrowth
-from reports.findings.operations import StampClock
+from reports.findings.operations import Measure, StampClock
 from reports.findings.redis_thread import Thread, threads
-from reports.text.wording import digits, duration, times
+from reports.text.wording import digits, duration, listed, times
 
 _ARTICLES = {"row": "a", "key": "a", "page": "a", "transaction": "a", "object": "an"}
 """By the first word of kinds with many objects. A lock is on one of them, which is not known."""
@@ -14,6 +15,20 @@ _BUSY = 0.5
 """Share of the time from which on most commands find the thread busy with another one."""
 _BLOCKS = 0.5
 """Share of a figure's database work from which on a single slow command explains it."""
+
+_ERRORS = {
+    "connect_refused": "connection refused",
+    "storage_unavailable": "storage unavailable",
+    "storage_conflict": "lost to concurrent transactions",
+    "timeout": "no answer in time",
+    "cut_off": "connection cut",
+    "run_ended": "still open at the end of the run",
+    "internal": "internal error",
+    "dns": "name not resolved",
+}
+
+_NAMED = 2
+"""Errors that are named with their numbers."""
 
 
 def lock_of(name: str) -> str:
@@ -89,3 +104,19 @@ def _between(least: int, most: int | None) -> str:
         return f"at least {_length(least)}"
     low, high = _length(least), _length(most)
     return low if low == high else f"{low} to {high}"
+
+
+def errors_of(measure: Measure) -> str:
+    """`connection refused 3,106, no answer in time 51`: the most frequent errors of attempts without success."""
+    refusals = {"already_accepted", "chat_closed", "not_subscribed", "draining"}
+    found = {error: n for error, n in measure.errors.items() if error not in refusals}
+    ranked = sorted(found, key=lambda error: -found[error])
+    words = [f"{_error_words(error)} {found[error]:,}" for error in ranked[:_NAMED]]
+    rest = sum(found[error] for error in ranked[_NAMED:])
+    return listed([*words, f"other errors {rest:,}"] if rest else words)
+
+
+def _error_words(error: str) -> str:
+    if error in LOCAL_ERRORS:
+        return "a resource of the load generator's host exhausted"
+    return _ERRORS.get(error, error.replace("_", " "))

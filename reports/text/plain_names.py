@@ -29,6 +29,11 @@ OPERATION_WORDS = {
 """As the subject of a sentence."""
 
 
+def section_of(operation: str) -> str:
+    """The section with the operation over time."""
+    return "accept-over-time" if operation == ACCEPT else "operations-over-time"
+
+
 def operation_words(name: str) -> str:
     """The operation as a reader calls it; other names as they are, cleaned and cut."""
     held = name.removeprefix("stuck ")

@@ -33,7 +33,7 @@ from reports.sections.blocked.blockers import HEAT, _on
 from reports.sections.screen.events import events_table
 
 SECTIONS = {section.name: section for section in all_sections()}
-OURS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings"}
+OURS = {"story", "blast-radius", "by-pod", "lock-for-cpu", "endings", "error-budget"}
 ALWAYS = {name for section in all_sections() for name in section.plots} - OURS
 LOCKINGS = [f"{engine}:{lock}" for engine in ("postgres", "mariadb") for lock in ("pessimistic", "optimistic", "none")]
 DUAL = ["dual(mariadb,postgres)", "dual(redis,sqlite)"]
@@ -68,7 +68,7 @@ def test_plain_study_has_only_the_usual_plots(tmp_path):
 
 
 def test_outage_is_in_plots_tables_and_text(study):
-    assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {"lock-for-cpu", "endings"}
+    assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {"lock-for-cpu", "endings", "error-budget"}
     text = text_of(study)
     assert (
         "pods 17 and 18 breached an SLO first (Accept chat) at 23 s, 3 s after “move 17 and 18 to dual writing (100 %)”"

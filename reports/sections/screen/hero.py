@@ -12,7 +12,7 @@ from reports.data.arrays import Floats
 from reports.findings.operations import Measure
 from reports.findings.study import Findings
 from reports.page.parts import Drawn, Hero
-from reports.page.plots.bands import AT_LEAST, seconds
+from reports.page.plots.bands import p99_line, seconds
 from reports.page.plots.style import (
     ACTED,
     INK,
@@ -174,15 +174,12 @@ def _draw(findings: Findings, form: _Form) -> Figure:
 def _latencies(axis: Any, findings: Findings, series: Sequence[HeroSeries], form: _Form) -> None:
     x, seen, figure = findings.axis.centres_s, list[float](), _figure(series)
     for one in series:
-        lines = [seconds(one.measure, place) for place in range(3)]
-        seen += [*lines[2][~np.isnan(lines[2])].tolist(), *_range_s(one.measure, figure)]
-        style = {"color": one.style.light, "gid": one.gid}
+        p99 = p99_line(axis, findings, one.measure, one.style, gid=one.gid)
+        seen += [*p99[~np.isnan(p99)].tolist(), *_range_s(one.measure, figure)]
         if len(series) == 1:
-            axis.fill_between(x, lines[0], lines[2], alpha=0.25, linewidth=0, **style)
-            axis.plot(x, lines[0], linewidth=1.0, **style)
-        axis.plot(x, lines[2], linestyle=one.style.dash, linewidth=1.5, **style)
-        cut = np.array([b is not None and b.at_least[2] for b in one.measure.over_time], dtype=bool)
-        axis.plot(x[cut], lines[2][cut], linestyle="none", marker=AT_LEAST, markersize=4, mew=0, **style)
+            p50, style = seconds(one.measure, 0), {"color": one.style.light, "gid": one.gid}
+            axis.fill_between(x, p50, p99, alpha=0.25, linewidth=0, **style)
+            axis.plot(x, p50, linewidth=1.0, **style)
     latency_axis(axis, min(seen, default=0.001), max(seen, default=1.0) * 1.2, most=form.ticks)
     if not seen:
         axis.text(0.5, 0.5, "nothing was recorded", transform=axis.transAxes, ha="center", color=MUTED)
