@@ -68,7 +68,11 @@ def test_plain_study_has_only_the_usual_plots(tmp_path):
 
 
 def test_outage_is_in_plots_tables_and_text(study):
-    assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {"lock-for-cpu", "endings", "error-budget"}
+    assert {path.stem for path in (study / "report").glob("*.svg")} == ALWAYS | OURS - {
+        "lock-for-cpu",
+        "endings",
+        "error-budget",
+    }
     text = text_of(study)
     assert (
         "pods 17 and 18 breached an SLO first (Accept chat) at 23 s, 3 s after “move 17 and 18 to dual writing (100 %)”"
