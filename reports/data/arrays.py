@@ -1,11 +1,18 @@
 """Types of arrays, and the value that stands for null."""
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    ColumnsT = TypeVar("ColumnsT", bound=DataclassInstance)
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -14,6 +21,20 @@ Mask = npt.NDArray[np.bool_]
 
 MISSING: int = int(np.iinfo(np.int64).min)
 """Stands for null in an int64 array."""
+
+
+def rows_of(columns: "ColumnsT", where: Mask | Ints | slice) -> "ColumnsT":
+    """Some rows of a dataclass that has one array per column."""
+    return type(columns)(*(getattr(columns, field.name)[where] for field in fields(columns)))
+
+
+def concatenated(pieces: Sequence["ColumnsT"]) -> "ColumnsT":
+    """Pieces of a dataclass that has one array per column, at least one, one after another."""
+    if len(pieces) == 1:
+        return pieces[0]
+    names = [field.name for field in fields(pieces[0])]
+    return type(pieces[0])(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in names))
+
 
 OTHERS = "others"
 

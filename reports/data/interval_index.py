@@ -82,19 +82,22 @@ class IntervalIndex:
 
     def behind(self, labels: AnyInts, group: AnyInts, starts: Ints, ends: Ints) -> Iterator[tuple[int, Floats]]:
         """By label of the intervals (in the order of the line): the ns of each span that its intervals cover."""
-        begin, end = (self._place(group, moments) for moments in (starts, ends))
+        if not len(self.order):
+            return
+        begin, end = (self._reached(self._place(group, moments)) for moments in (starts, ends))
         for label in np.unique(labels):
-            selected = labels == label
-            since, until = self.starts_at[selected], self.ends_at[selected]
-            before = np.cumsum(until - since) - (until - since)
-            yield int(label), _covered(since, until, before, end) - _covered(since, until, before, begin)
+            before = np.append(np.cumsum(np.where(labels == label, self.ends_at - self.starts_at, 0)), 0)
+            since, until = (
+                (before[last - 1] + np.where(labels[last] == label, partly, 0)).astype(np.float64)
+                for last, partly in (begin, end)
+            )
+            yield int(label), until - since
 
-
-def _covered(since: Ints, until: Ints, before: Ints, places: Ints) -> Floats:
-    """The length of the line up to each position that these intervals cover; `before`: by those before each one."""
-    last = np.searchsorted(since, places, side="right") - 1
-    covered = before[last] + np.minimum(places, until[last]) - since[last]
-    return np.where(last >= 0, covered, 0).astype(np.float64)
+    def _reached(self, places: Ints) -> tuple[Ints, Ints]:
+        """The last interval that began before each place of the line, the first where none did, and how much of it
+        lies before that place."""
+        last = np.maximum(np.searchsorted(self.starts_at, places, side="right") - 1, 0)
+        return last, np.maximum(np.minimum(places, self.ends_at[last]) - self.starts_at[last], 0)
 
 
 def running_max(group: Ints, values: Ints) -> Ints:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from loadtests.records.streams import read_batches
 from loadtests.records.tables import codes_of
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES
-from reports.data.arrays import MISSING, Codes, Ints
+from reports.data.arrays import MISSING, Codes, Ints, concatenated
 from reports.data.contract import StudyRun
 
 CHUNK_ROWS = 1 << 19
@@ -58,10 +58,10 @@ def _pieces(path: Path, number: int, pods: tuple[str, ...], rows: int) -> Iterat
         waiting.append(_rows(batch, number, pods))
         held += batch.num_rows
         if held >= rows:
-            yield _joined(waiting)
+            yield concatenated(waiting)
             waiting, held = [], 0
     if waiting:
-        yield _joined(waiting)
+        yield concatenated(waiting)
 
 
 def _rows(batch: pa.RecordBatch, number: int, pods: tuple[str, ...]) -> Rows:
@@ -92,10 +92,3 @@ def _times(column: pa.Array) -> Ints:
     if column.null_count:
         column = column.fill_null(MISSING)
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
-def _joined(pieces: Sequence[Rows]) -> Rows:
-    if len(pieces) == 1:
-        return pieces[0]
-    fields = Rows.__dataclass_fields__
-    return Rows(*(np.concatenate([getattr(p, f) for p in pieces]) for f in fields))

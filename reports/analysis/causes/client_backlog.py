@@ -57,7 +57,9 @@ class _Calls:
         for users_here, *columns in _columns(path, "user", "key", "started_ns", "ended_ns"):
             user = users(users_here, number)
             place = np.minimum(np.searchsorted(self._users, user), len(self._users) - 1)
-            some = (self._users[place] == user) & due.touched(place, columns[1], columns[2])
+            known = np.flatnonzero(self._users[place] == user)
+            _, started, ended = columns
+            some = known[due.touched(place[known], started[known], ended[known])]
             yield [place[some], *(column[some] for column in columns)]
 
     def before(self, group: Exemplars) -> Exemplars:

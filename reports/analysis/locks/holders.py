@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from reports.analysis.locks.ledger import LockHolders
-from reports.data.arrays import Ints, Mask
+from reports.data.arrays import Ints, Mask, concatenated, rows_of
 from reports.data.interval_index import IntervalIndex, Pairs, running_max
 from reports.data.lock_rows import LockRows
 from reports.data.transactions import FOR_EVER, Transactions
@@ -106,12 +106,7 @@ class _Pieces:
     depth: Ints
 
     def where(self, mask: Mask | Ints) -> "_Pieces":
-        return _Pieces(*(getattr(self, name)[mask] for name in _Pieces.__dataclass_fields__))
-
-
-def _joined(pieces: list[_Pieces]) -> _Pieces:
-    names = _Pieces.__dataclass_fields__
-    return _Pieces(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
+        return rows_of(self, mask)
 
 
 class _Chains:
@@ -136,7 +131,7 @@ class _Chains:
                 break
         # A chain without an end is a cycle, which has no root.
         cycle = replace(pieces, root=direct[pieces.span], depth=np.ones(len(pieces.span), dtype=np.int64))
-        found = _joined([*done, cycle])
+        found = concatenated([*done, cycle])
         whole = IntervalIndex(intervals.group[found.span], found.start, found.end, intervals.count)
         order = whole.order
         return LockHolders(self._queue, whole, direct[found.span][order], found.root[order], found.depth[order])
@@ -149,10 +144,10 @@ class _Chains:
         free, stuck = cut.where(~waiting), cut.where(waiting)
         wait = self._waits.order[interval[waiting]]
         if not len(wait) or len(wait) > _MOST:
-            return _joined([free, stuck]), stuck.where(np.zeros(0, dtype=np.int64))
+            return concatenated([free, stuck]), stuck.where(np.zeros(0, dtype=np.int64))
         owner, start, end, span = self._intervals.cut(self._queue[wait], stuck.start, stuck.end)
         found, known = self._extended(replace(stuck.where(owner), start=start, end=end), wait[owner], span)
-        return _joined([free, found.where(~known)]), found.where(known)
+        return concatenated([free, found.where(~known)]), found.where(known)
 
     def _extended(self, pieces: _Pieces, wait: Ints, span: Ints) -> tuple[_Pieces, Mask]:
         """Extend chains by a holder. Where no session got the lock by waiting, use the row's root and depth."""

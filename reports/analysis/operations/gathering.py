@@ -11,12 +11,12 @@ import numpy.typing as npt
 from loadtests.records.vocabulary import ERRORS, OPERATIONS, OUTCOMES, PUSHES
 from reports.analysis.operations.columns import MeasureColumn, RequestIdentity
 from reports.analysis.operations.slo_breaches import SliCounts
-from reports.data.arrays import MISSING, Codes, Ints, Mask
+from reports.data.arrays import MISSING, Codes, Ints, Mask, concatenated, rows_of
 from reports.data.contract import StudyRun
 from reports.data.density import between, elapsed
 from reports.data.judged_time import inside
 from reports.data.rows import Rows, operations
-from reports.findings.operations import FROM_CAUSE, FROM_STAMP, MEASURES, TOLERANCE_NS, Axis, StampClock
+from reports.findings.operations import FROM_CAUSE, FROM_STAMP, TOLERANCE_NS, Axis, StampClock
 from reports.findings.slis import SLIS
 
 _DELIVER = OPERATIONS.index("event.deliver")
@@ -39,25 +39,6 @@ def axis_for(runs: list[StudyRun]) -> Axis:
 
 
 @dataclass
-class Gathered:
-    """A run's rows by measure; errors and outcomes counted; requests planned and ended in each bin of the axis."""
-
-    columns: dict[str, MeasureColumn]
-    identities: dict[str, RequestIdentity]
-    """Of requests: pushes have none."""
-    under_way: dict[str, npt.NDArray[np.float64]]
-    """Requests of each operation that were planned and not ended, mean number, [whole or not begun yet, bin]."""
-    errors: npt.NDArray[np.int64]
-    """Judged rows, [pod, operation, error]; the last pod stands for all unnamed ones."""
-    planned: npt.NDArray[np.int64]
-    """Requests planned, [bin]."""
-    ended: npt.NDArray[np.int64]
-    """Requests ended, [bin, outcome]."""
-    slis: SliCounts
-    stamp_clock: StampClock
-
-
-@dataclass
 class _Timed:
     """Rows that were due at `at`, waited since `since` and were served from `served`."""
 
@@ -70,28 +51,55 @@ class _Timed:
 
 
 @dataclass
-class _Gathering:
+class _Loose:
+    """Pushes whose cause their worker does not know."""
+
+    key: npt.NDArray[np.uint64]
+    published: Ints
+    ended: Ints
+    outcome: Codes
+    pod: Codes
+
+
+@dataclass
+class Gathered:
+    """A run's rows by measure; errors and outcomes counted; requests planned and ended in each bin of the axis."""
+
     run: StudyRun
     axis: Axis
     pods: Sequence[str]
     slis: SliCounts
     stamp_clock: StampClock
-    pieces: dict[str, list[MeasureColumn]] = field(default_factory=dict)
-    loose: list[tuple[npt.NDArray[np.uint64], Ints, Ints, Codes, Codes]] = field(default_factory=list)
+    columns: dict[str, list[MeasureColumn]] = field(default_factory=dict)
+    """In pieces, which are joined when a measure is taken: all measures joined at once need twice the memory."""
     identities: dict[str, list[RequestIdentity]] = field(default_factory=dict)
+    """Of requests: pushes have none."""
+    loose: list[_Loose] = field(default_factory=list)
     under_way: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    """Requests of each operation that were planned and not ended, mean number, [whole or not begun yet, bin]."""
 
     def __post_init__(self) -> None:
         self.errors = np.zeros((len(self.pods) + 1, len(OPERATIONS), len(ERRORS)), dtype=np.int64)
+        """Judged rows, [pod, operation, error]; the last pod stands for all unnamed ones."""
         self.planned = np.zeros(self.axis.count, dtype=np.int64)
+        """Requests planned, [bin]."""
         self.ended = np.zeros((self.axis.count, len(OUTCOMES)), dtype=np.int64)
+        """Requests ended, [bin, outcome]."""
+
+    def take(self, measure: str) -> MeasureColumn | None:
+        """Remove the rows of a measure and return them; None without any."""
+        return concatenated(self.columns.pop(measure)) if measure in self.columns else None
+
+    def take_identity(self, operation: str) -> RequestIdentity | None:
+        """Remove what the requests of an operation are joined by and return it; None without any."""
+        return concatenated(self.identities.pop(operation)) if operation in self.identities else None
 
     def add(self, measure: str, rows: _Timed) -> Mask:
         """Add the rows; return which are judged."""
         judged, response = inside(rows.at, self.run.judged), rows.ended - rows.since
         bins, stages = self.axis.bins(rows.at, self.run), _stages(rows.at, self.run)
         column = MeasureColumn(response, rows.ended - rows.served, rows.outcome, bins, judged, stages, rows.pod)
-        self.pieces.setdefault(measure, []).append(column)
+        self.columns.setdefault(measure, []).append(column)
         if measure in SLIS:
             self.slis.add(measure, rows.at - self.run.started_ns, response, rows.outcome, rows.pod)
         return judged
@@ -115,16 +123,12 @@ def gather(run: StudyRun, axis: Axis, pods: Sequence[str], limits_s: Mapping[str
     """Read the run's operations once. `pods` are the pods by which rows are split; `limits_s` is the time within which
     an attempt of each SLI is good."""
     slis = SliCounts(len(pods), (run.ended_ns - run.started_ns) / 1e9, limits_s)
-    state = _Gathering(run, axis, pods, slis, StampClock(tolerance_ns=tolerance_ns(run.manifest)))
+    state = Gathered(run, axis, pods, slis, StampClock(tolerance_ns=tolerance_ns(run.manifest)))
     for rows in operations(run, pods):
         for code, picked in _by_operation(rows):
             (_add_deliveries if code == _DELIVER else _add_requests)(state, code, picked)
     _join_loose(state)
-    state.loose = []
-    columns = {name: _whole(state.pieces.pop(name)) for name in MEASURES if name in state.pieces}
-    identities = {name: _identities(state.identities.pop(name)) for name in MEASURES if name in state.identities}
-    counts = state.errors, state.planned, state.ended
-    return Gathered(columns, identities, state.under_way, *counts, slis, state.stamp_clock)
+    return state
 
 
 def _stages(at: Ints, run: StudyRun) -> npt.NDArray[np.int8]:
@@ -137,15 +141,14 @@ def _stages(at: Ints, run: StudyRun) -> npt.NDArray[np.int8]:
 
 def _by_operation(rows: Rows) -> Iterator[tuple[int, Rows]]:
     """Rows of one operation at a time; rows of unknown operations are left out."""
-    order = np.argsort(rows.operation, kind="stable")
-    ordered = [getattr(rows, name)[order] for name in Rows.__dataclass_fields__]
-    edges = np.searchsorted(ordered[0], np.arange(len(OPERATIONS) + 1, dtype=np.uint8))
+    ordered = rows_of(rows, np.argsort(rows.operation, kind="stable"))
+    edges = np.searchsorted(ordered.operation, np.arange(len(OPERATIONS) + 1, dtype=np.uint8))
     for code, (start, end) in enumerate(pairwise(edges)):
         if end > start:
-            yield code, Rows(*(column[start:end] for column in ordered))
+            yield code, rows_of(ordered, slice(start, end))
 
 
-def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
+def _add_requests(state: Gathered, code: int, rows: Rows) -> None:
     started = _first(rows.started_ns, rows.planned_ns, rows.ended_ns)
     planned = _first(rows.planned_ns, started)
     timed = _Timed(planned, planned, started, rows.ended_ns, rows.outcome, rows.pod)
@@ -159,7 +162,7 @@ def _add_requests(state: _Gathering, code: int, rows: Rows) -> None:
         state.count(ended[rows.outcome == outcome], state.ended[:, outcome])
 
 
-def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
+def _add_deliveries(state: Gathered, code: int, rows: Rows) -> None:
     """Errors are counted at the arrival of a push: its stamp may come from another clock."""
     known, stamped = rows.started_ns != MISSING, rows.published_ns != MISSING
     _count_errors(state, code, rows, inside(rows.ended_ns, state.run.judged))
@@ -170,11 +173,12 @@ def _add_deliveries(state: _Gathering, code: int, rows: Rows) -> None:
     state.stamp_clock = state.stamp_clock.with_pushes(
         rows.published_ns[both], rows.ended_ns[both], rows.started_ns[both]
     )
-    columns = (rows.key, rows.published_ns, rows.ended_ns, rows.outcome, rows.pod)
-    state.loose.append(tuple(column[~known] for column in columns))
+    state.loose.append(
+        rows_of(_Loose(rows.key, rows.published_ns, rows.ended_ns, rows.outcome, rows.pod), np.flatnonzero(~known))
+    )
 
 
-def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: Mask) -> None:
+def _add_where(state: Gathered, measure: str, rows: Rows, since: Ints, where: Mask) -> None:
     """A push is placed at the start of its cause, by our clock; measured from its stamp, at its arrival."""
     if where.any():
         begun, ended = since[where], rows.ended_ns[where]
@@ -182,36 +186,34 @@ def _add_where(state: _Gathering, measure: str, rows: Rows, since: Ints, where: 
         state.add(measure, _Timed(at, begun, begun, ended, rows.outcome[where], rows.pod[where]))
 
 
-def _join_loose(state: _Gathering) -> None:
+def _join_loose(state: Gathered) -> None:
     """Join deliveries caused by another worker by key. Without a known cause they keep only the stamp."""
-    if not state.loose or not state.identities:
+    if not any(len(piece.key) for piece in state.loose):
         return
-    key, published, ended, outcome, pod = (np.concatenate(parts) for parts in zip(*state.loose, strict=True))
-    if not len(key):
+    loose, state.loose = concatenated(state.loose), []
+    begun = _begun(state, loose.key)
+    found = begun != MISSING
+    if not found.any():
         return
-    causes, started = _begun_requests(state)
-    order = np.argsort(causes, kind="stable")  # each worker's are sorted already
-    causes = causes[order]
-    places = np.minimum(np.searchsorted(causes, key), len(causes) - 1)
-    found = causes[places] == key
-    begun = started[order[places[found]]]
-    stamped = published[found] != MISSING
-    state.stamp_clock = state.stamp_clock.with_pushes(published[found][stamped], ended[found][stamped], begun[stamped])
-    state.add(FROM_CAUSE, _Timed(begun, begun, begun, ended[found], outcome[found], pod[found]))
+    loose, begun = rows_of(loose, found), begun[found]
+    stamped = loose.published != MISSING
+    state.stamp_clock = state.stamp_clock.with_pushes(loose.published[stamped], loose.ended[stamped], begun[stamped])
+    state.add(FROM_CAUSE, _Timed(begun, begun, begun, loose.ended, loose.outcome, loose.pod))
 
 
-def _begun_requests(state: _Gathering) -> tuple[npt.NDArray[np.uint64], Ints]:
-    """Key of each request, and when it began."""
-    requests = [
-        (identity.key, identity.planned + piece.response - piece.service)
-        for name, identities in state.identities.items()
-        for identity, piece in zip(identities, state.pieces[name], strict=True)
-    ]
-    key, started = (np.concatenate(parts) for parts in zip(*requests, strict=True))
-    return key, started
+def _begun(state: Gathered, keys: npt.NDArray[np.uint64]) -> Ints:
+    """When the first request with each key began; MISSING without one. Piece by piece of the many requests."""
+    wanted, of_each = np.unique(keys, return_inverse=True)
+    begun = np.full(len(wanted), MISSING)
+    for name, identities in reversed(state.identities.items()):
+        for identity, piece in zip(reversed(identities), reversed(state.columns[name]), strict=True):
+            place = np.minimum(np.searchsorted(wanted, identity.key), len(wanted) - 1)
+            same = np.flatnonzero(wanted[place] == identity.key)[::-1]  # of equal keys the last assignment counts
+            begun[place[same]] = identity.planned[same] + piece.response[same] - piece.service[same]
+    return begun[of_each]
 
 
-def _count_errors(state: _Gathering, code: int, rows: Rows, judged: Mask) -> None:
+def _count_errors(state: Gathered, code: int, rows: Rows, judged: Mask) -> None:
     wrong = judged & (rows.outcome != _OK) & (rows.error < len(ERRORS))
     pods, errors = np.minimum(rows.pod[wrong], len(state.pods)).astype(np.int64), rows.error[wrong]
     counts = np.bincount(pods * len(ERRORS) + errors, minlength=(len(state.pods) + 1) * len(ERRORS))
@@ -227,17 +229,6 @@ def _first(*times: Ints) -> Ints:
             break
         chosen = np.where(missing, other, chosen)
     return chosen
-
-
-def _whole(pieces: list[MeasureColumn]) -> MeasureColumn:
-    return MeasureColumn(
-        *(np.concatenate([getattr(p, name) for p in pieces]) for name in MeasureColumn.__dataclass_fields__)
-    )
-
-
-def _identities(pieces: list[RequestIdentity]) -> RequestIdentity:
-    names = RequestIdentity.__dataclass_fields__
-    return RequestIdentity(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
 def tolerance_ns(manifest: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from reports.analysis.operations.columns import MeasureColumn, OperationResponse
 from reports.analysis.operations.exemplars import exemplars
 from reports.analysis.operations.gathering import Gathered
 from reports.analysis.operations.statistics import Sample, by_bin, curve, percentile, percentiles, sample
-from reports.data.arrays import Ints
+from reports.data.arrays import Ints, concatenated
 from reports.data.contract import StudyRun
 from reports.findings.estimates import Estimate
 from reports.findings.operations import (
@@ -52,7 +52,7 @@ def measured(
     by_pod: dict[str, Measures] = {pod: {} for pod in pool.pods} if len(pool.pods) > 1 else {}
     responses: dict[str, OperationResponses] = {}
     for name in MEASURES:
-        columns = {r.name: g.columns.pop(name) for r, g in zip(pool.runs, gathered, strict=True) if name in g.columns}
+        columns = {g.run.name: column for g in gathered if (column := g.take(name)) is not None}
         if not columns:
             continue
         budgets.add(name, columns)
@@ -61,7 +61,7 @@ def measured(
         clock = _unreliable_clock(name, gathered)
         whole[name] = _measure(pool, name, columns, errors.sum(axis=0), clock)
         if name in OPERATIONS and name not in PUSHES:
-            responses[name] = _responses(pool, whole[name], columns, gathered)
+            responses[name] = _responses(whole[name], columns, gathered)
         apart = {run: column.by_pod(len(by_pod)) for run, column in columns.items()} if by_pod else {}
         for place, pod in enumerate(by_pod):
             selected = {run: parts[place] for run, parts in apart.items() if len(parts[place].outcome)}
@@ -77,13 +77,9 @@ def _unreliable_clock(name: str, gathered: Sequence[Gathered]) -> StampClock | N
 
 
 def _responses(
-    pool: MeasurePool, measure: Measure, columns: Mapping[str, MeasureColumn], gathered: Sequence[Gathered]
+    measure: Measure, columns: Mapping[str, MeasureColumn], gathered: Sequence[Gathered]
 ) -> OperationResponses:
-    identities = {
-        run.name: g.identities.pop(measure.name)
-        for run, g in zip(pool.runs, gathered, strict=True)
-        if measure.name in g.identities
-    }
+    identities = {g.run.name: identity for g in gathered if (identity := g.take_identity(measure.name)) is not None}
     return OperationResponses(
         sum(measure.outcomes.values()),
         measure.waited_s * 1e9,
@@ -121,7 +117,7 @@ def _measure(
 
 def _figures(pool: MeasurePool, name: str, columns: Mapping[str, MeasureColumn], errors: Ints) -> Measure:
     samples = {run: _sample(c, c.response) for run, c in columns.items()}
-    whole = _pooled(list(columns.values()))
+    whole = concatenated(list(columns.values()))
     counts = np.bincount(whole.outcome[whole.judged], minlength=len(OUTCOMES))
     response = next(iter(samples.values())) if len(samples) == 1 else _sample(whole, whole.response)
     counted = ~np.isin(whole.outcome, (_REFUSED, _FAIL))
@@ -165,11 +161,3 @@ def _stage_figures(column: MeasureColumn, stages: int) -> list[StageMeasures]:
 def _sample(column: MeasureColumn, durations: Ints) -> Sample:
     counted = column.judged & ((column.outcome == _OK) | (column.outcome == _UNKNOWN))
     return sample(durations[counted], column.outcome[counted] == _UNKNOWN)
-
-
-def _pooled(columns: Sequence[MeasureColumn]) -> MeasureColumn:
-    if len(columns) == 1:
-        return columns[0]
-    return MeasureColumn(
-        *(np.concatenate([getattr(c, name) for c in columns]) for name in MeasureColumn.__dataclass_fields__)
-    )
