@@ -1,32 +1,29 @@
 """A transaction that is left open after its last statement: its locks stay until the server ends the idle session."""
 
 import asyncio
-import time
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtests.pod.faults.contract import Fault
-from loadtests.pod.faults.transactions import faulty_transactions, use_statements
-from loadtests.pod.storage.contract import Call
+from loadtests.pod.faults.transactions import faulty_transactions, own_session, use_statements
+from loadtests.pod.storage.contract import Accepted, Call, StorageError
 from loadtests.pod.storage.sql.database import Job, SqlDatabase, SqlSession
 
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_EVERY: Final = 20
+_EVERY: Final = 10
 """After one of so many accepts."""
 
 
 async def _forget(database: SqlDatabase, call: Call) -> None:
     """Begins a transaction that nothing ends before the pod stops."""
-    async with database.driver.session() as connection:
-        session = SqlSession(database.driver, connection, call, time.monotonic_ns())
-        try:
-            await session.begin(snapshot=False)
-            await session.run("change_queue", call.account)
+    with suppress(StorageError):
+        async with own_session(database, call) as db:
+            await db.begin(snapshot=False)
+            await db.run("change_queue", call.account)
             await asyncio.Event().wait()
-        finally:
-            database.record(session.transaction("rolled_back"))
 
 
 def _install(pod: "PodApplication") -> None:
@@ -36,7 +33,7 @@ def _install(pod: "PodApplication") -> None:
 
     async def wrapped(call: Call, job: Job[Any], db: SqlSession) -> Any:
         answer = await job(db)
-        if call.operation == "chat.accept" and next(numbers) % _EVERY == 0:
+        if call.operation == "chat.accept" and isinstance(answer, Accepted) and next(numbers) % _EVERY == 0:
             accepted.put_nowait(call)
         return answer
 

@@ -1,5 +1,5 @@
-"""A range read `FOR UPDATE` at REPEATABLE READ, the default of InnoDB: it locks every row that it passes and the gaps
-between them, in which other transactions want to insert."""
+"""A range read `FOR UPDATE` at REPEATABLE READ, the default of InnoDB: no row is in the range, and the gap is locked in
+which other transactions want to insert."""
 
 import asyncio
 import time
@@ -8,22 +8,33 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from loadtests.pod.faults.contract import Fault
-from loadtests.pod.faults.transactions import sql_storage, use_statements
+from loadtests.pod.faults.transactions import own_session, sql_storage, use_statements
 from loadtests.pod.storage.contract import StorageError
-from loadtests.pod.storage.sql.database import SqlSession
+from loadtests.pod.storage.sql.database import SqlDatabase, SqlSession
 from loadtests.pod.storage.sql.operations import MAINTENANCE
 
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_COUNT_FOR_S: Final = 3.0
-_AGAIN_S: Final = 0.5
+_WORK_FOR_S: Final = 3.5
+_AGAIN_S: Final = 0.3
 
 
-async def _tidy(db: SqlSession) -> None:
-    """A job that works through the closed chats, a statement for each, and commits at its end."""
-    until = time.monotonic() + _COUNT_FOR_S
-    for account, chat in cycle(await db.rows("lock_closed_chats")):
+async def _tidy(database: SqlDatabase) -> None:
+    """A job that makes sure that no chat is newer than those it knows, and counts the messages of each."""
+    async with own_session(database, MAINTENANCE) as db:
+        await db.run("begin_at_repeatable_read")
+        await db.begin(snapshot=False)
+        known = [(account, chat) for account, chat in await db.rows("newest_chats")]
+        for account, chat in known:
+            await db.rows("lock_newer_chats", account, chat)
+        await _count(db, known)
+        await db.commit()
+
+
+async def _count(db: SqlSession, chats: list[tuple[str, str]]) -> None:
+    until = time.monotonic() + _WORK_FOR_S
+    for account, chat in cycle(chats):
         await db.rows("count_messages", account, chat)
         if time.monotonic() > until:
             return
@@ -31,20 +42,18 @@ async def _tidy(db: SqlSession) -> None:
 
 def _install(pod: "PodApplication") -> None:
     use_statements(pod, "gap_locks")
-    storage = sql_storage(pod)
-    storage.driver.session_settings = {**storage.driver.session_settings, "tx_isolation": "'REPEATABLE-READ'"}
 
     async def tidy() -> None:
         while True:
             await asyncio.sleep(_AGAIN_S)
             with suppress(StorageError):
-                await storage.database.write(MAINTENANCE, _tidy)
+                await _tidy(sql_storage(pod).database)
 
     pod.jobs.append(tidy)
 
 
 FAULT = Fault(
-    title=f"a job reads the closed chats FOR UPDATE at REPEATABLE READ and works on them for {_COUNT_FOR_S:g} s",
+    title=f"a job locks the range after the newest chat at REPEATABLE READ and commits {_WORK_FOR_S:g} s later",
     operation="chat.offer",
     cause="gap_lock",
     install=_install,

@@ -1,6 +1,8 @@
 """How faults change the transactions of an SQL storage: statements of their own, before and after those of the pod."""
 
-from collections.abc import Awaitable, Callable, Collection
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,6 +69,26 @@ def make_tables(pod: "PodApplication", *statements: str) -> None:
         await SqlDatabase(sql_storage(pod).driver, lambda _: None).write(MAINTENANCE, make)
 
     pod.preparations.append(prepare)
+
+
+@asynccontextmanager
+async def own_session(database: SqlDatabase, call: Call) -> AsyncIterator[SqlSession]:
+    """A session of the pool in which a fault begins a transaction itself; one that is not committed when this is left
+    is rolled back. Raises StorageError."""
+    driver = database.driver
+    async with driver.session() as connection:
+        session = SqlSession(driver, connection, call, time.monotonic_ns())
+        outcome = "committed"
+        try:
+            yield session
+        except BaseException as error:
+            outcome, raised = driver.classify(error, session.committing)
+            connection.drop()
+            if raised is None or not isinstance(error, Exception):
+                raise
+            raise raised from error
+        finally:
+            database.record(session.transaction(outcome))
 
 
 def begin_with(pod: "PodApplication", operations: Collection[str], step: Step) -> None:

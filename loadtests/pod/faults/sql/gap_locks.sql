@@ -1,7 +1,13 @@
--- At REPEATABLE READ, InnoDB locks what this reads and the gaps between the rows: no other transaction inserts there.
+-- At REPEATABLE READ, InnoDB locks the gaps that a locking read passes: no other transaction inserts there.
 
--- name: lock_closed_chats
-SELECT account, id FROM chats WHERE state = 'closed' FOR UPDATE;
+-- name: begin_at_repeatable_read
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+
+-- name: newest_chats
+SELECT account, max(id) FROM chats GROUP BY account;
+
+-- name: lock_newer_chats
+SELECT id FROM chats WHERE account = $1 AND id > $2 FOR UPDATE;
 
 -- name: count_messages
 SELECT count(*) FROM messages WHERE account = $1 AND chat = $2;
