@@ -42,11 +42,10 @@ async def test_gap_locks_keep_chats_from_being_inserted(
     mariadb_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gap_locks, "_AGAIN_S", 0.1)
-    monkeypatch.setattr(gap_locks, "_WORK_FOR_S", 1.0)
+    monkeypatch.setattr(gap_locks, "_WAIT_FOR_S", 1.0)
     async with faulty("gap-locks", "mariadb:optimistic", mariadb_database.pod_dsn) as pod:
         chat = await accepted_chat(pod.storage)
         assert isinstance(await pod.storage.close_chat(call("chat.close"), AGENT, chat), Done)
-        assert (await pod.storage.settings())["tx_isolation"] == "REPEATABLE-READ"
         offers = asyncio.create_task(offers_until_cancelled(pod.storage))
         for mode, row in await waiting_modes(parse(mariadb_database.dsn)):
             assert mode == "X,GAP" or row == "supremum pseudo-record", (

@@ -1,6 +1,7 @@
 """Faults of the pod that are real on PostgreSQL: what the database itself says of each."""
 
 import asyncio
+import itertools
 
 import asyncpg
 import pytest
@@ -24,8 +25,8 @@ from faulty_pods import (
 )
 from pods import ACCOUNT
 
-from loadtests.pod.faults import forgotten_commit, schema_change
-from loadtests.pod.storage.contract import Accepted, AlreadyAccepted, Call, Done
+from loadtests.pod.faults import forgotten_commit, parent_lock, schema_change
+from loadtests.pod.storage.contract import Accepted, AlreadyAccepted, Call, Done, Storage
 
 pytestmark = pytest.mark.server
 OPTIMISTIC = "postgres:optimistic"
@@ -41,15 +42,21 @@ async def test_hot_counter_makes_messages_wait_for_one_row(postgres_database: Fr
         assert await ask(postgres_database.dsn, "SELECT requests FROM request_counter") == [(1,)]
 
 
-async def test_parent_lock_keeps_children_from_being_inserted(postgres_database: FreshDatabase) -> None:
+async def connect_again_and_again(storage: Storage) -> None:
+    for number in itertools.count():
+        await connect(storage, CUSTOMER, f"customer-{number}")
+        await asyncio.sleep(0.02)
+
+
+async def test_parent_lock_keeps_children_from_being_inserted(
+    postgres_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent_lock, "_WORK_FOR_S", 1.0)
     async with faulty("parent-lock", OPTIMISTIC, postgres_database.pod_dsn) as pod:
-        chat = await accepted_chat(pod.storage)
-        async with holding(postgres_database.dsn, "SELECT * FROM topics FOR UPDATE"):
-            sent = asyncio.create_task(send(pod.storage, chat))
-            await blockers_of(postgres_database.dsn, "message.send")
-            connected = asyncio.create_task(connect(pod.storage, CUSTOMER, "late"))
-            assert await blockers_of(postgres_database.dsn, "connection.create") == {"message.send"}
-        await asyncio.gather(sent, connected)
+        await send(pod.storage, await accepted_chat(pod.storage))
+        connected = asyncio.create_task(connect_again_and_again(pod.storage))
+        assert await blockers_of(postgres_database.dsn, "connection.create") == {"maintenance"}
+        connected.cancel()
 
 
 async def test_notify_is_part_of_the_transaction(postgres_database: FreshDatabase) -> None:
@@ -105,6 +112,7 @@ async def test_schema_change_waits_for_the_reader(
     monkeypatch.setattr(schema_change, "_AGAIN_S", 0.05)
     asked = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted AND relation = 'chats'::regclass"
     async with faulty("schema-change", OPTIMISTIC, postgres_database.pod_dsn) as pod:
+        await send(pod.storage, await accepted_chat(pod.storage))
         chat = await offer(pod.storage)
         await until_rows(postgres_database.dsn, asked)
         accepted = asyncio.create_task(accept(pod.storage, chat))

@@ -2,31 +2,26 @@
 behind the change."""
 
 import asyncio
-import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadtests.pod.faults.contract import Fault
-from loadtests.pod.faults.transactions import sql_storage, use_statements
-from loadtests.pod.storage.contract import StorageError
+from loadtests.pod.faults.transactions import repeat, sql_storage, use_statements, work_for
 from loadtests.pod.storage.sql.database import SqlSession
 from loadtests.pod.storage.sql.operations import MAINTENANCE
 
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_READ_FOR_S: Final = 5.0
-_AGAIN_S: Final = 1.0
+_READ_FOR_S: Final = 3.5
+_AGAIN_S: Final = 0.3
 _CHANGE_AFTER_S: Final = 0.2
 """How long after the reader began the change is asked for."""
 
 
-async def _read(db: SqlSession) -> None:
-    """A report over all chats that takes its time, page by page."""
-    until = time.monotonic() + _READ_FOR_S
-    await db.run("begin_report")
-    while time.monotonic() < until:
-        await db.rows("read_on")
+async def _report(db: SqlSession) -> None:
+    """Reads all chats, and then other tables for long."""
+    await db.rows("count_chats")
+    await work_for(db, _READ_FOR_S)
 
 
 async def _change(db: SqlSession) -> None:
@@ -34,24 +29,21 @@ async def _change(db: SqlSession) -> None:
 
 
 def _install(pod: "PodApplication") -> None:
-    use_statements(pod, "schema_change")
+    use_statements(pod, "schema_change", "slow_work")
     database = sql_storage(pod).database
 
     async def change() -> None:
         await asyncio.sleep(_CHANGE_AFTER_S)
         await database.write(MAINTENANCE, _change)
 
-    async def deploy() -> None:
-        while True:
-            await asyncio.sleep(_AGAIN_S)
-            with suppress(StorageError):
-                await asyncio.gather(database.write(MAINTENANCE, _read), change())
+    async def deploy() -> Any:
+        return await asyncio.gather(database.write(MAINTENANCE, _report), change())
 
-    pod.jobs.append(deploy)
+    pod.jobs.append(lambda: repeat(_AGAIN_S, deploy))
 
 
 FAULT = Fault(
-    title=f"ALTER TABLE chats again and again, each time behind a report that reads the table for {_READ_FOR_S:g} s",
+    title=f"ALTER TABLE chats again and again, each time behind a report that lasts {_READ_FOR_S:g} s",
     operation="message.send",
     cause="ddl_lock",
     install=_install,

@@ -1,13 +1,14 @@
 """How faults change the transactions of an SQL storage: statements of their own, before and after those of the pod."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtests.pod.storage.contract import Call
+from loadtests.pod.storage.contract import Call, StorageError
 from loadtests.pod.storage.sql.database import Job, SqlDatabase, SqlSession, T
 from loadtests.pod.storage.sql.operations import MAINTENANCE
 from loadtests.pod.storage.sql.storage import SqlStorage
@@ -52,10 +53,11 @@ def faulty_transactions(pod: "PodApplication") -> FaultyTransactions:
     return storage.database
 
 
-def use_statements(pod: "PodApplication", file: str) -> None:
+def use_statements(pod: "PodApplication", *files: str) -> None:
     """Adds the statements of `sql/FILE.sql`. Those with a name that the engine has replace its own."""
     driver = sql_storage(pod).driver
-    driver.statements = {**driver.statements, **load(_SQL / f"{file}.sql")}
+    for file in files:
+        driver.statements = {**driver.statements, **load(_SQL / f"{file}.sql")}
 
 
 def make_tables(pod: "PodApplication", *statements: str) -> None:
@@ -69,6 +71,22 @@ def make_tables(pod: "PodApplication", *statements: str) -> None:
         await SqlDatabase(sql_storage(pod).driver, lambda _: None).write(MAINTENANCE, make)
 
     pod.preparations.append(prepare)
+
+
+async def work_for(db: SqlSession, seconds: float) -> None:
+    """Statements of `sql/slow_work.sql`, one after another, until so much time has passed."""
+    until = time.monotonic() + seconds
+    await db.run("read_slowly")
+    while time.monotonic() < until:
+        await db.run("read_messages")
+
+
+async def repeat(pause_s: float, work: Callable[[], Awaitable[Any]]) -> None:
+    """Does the work again and again, also when the database refuses it."""
+    while True:
+        await asyncio.sleep(pause_s)
+        with suppress(StorageError):
+            await work()
 
 
 @asynccontextmanager

@@ -9,5 +9,8 @@ SELECT account, max(id) FROM chats GROUP BY account;
 -- name: lock_newer_chats
 SELECT id FROM chats WHERE account = $1 AND id > $2 FOR UPDATE;
 
--- name: count_messages
-SELECT count(*) FROM messages WHERE account = $1 AND chat = $2;
+-- name: take_turn
+SELECT GET_LOCK('maintenance', 0);
+
+-- name: wait_for_turn
+SELECT GET_LOCK('maintenance', $1);
