@@ -62,7 +62,7 @@ class Service:
         self.storage, self.limits, self.protocol = storage, limits, protocol
         self.sessions: dict[str, ClientSession] = {}
         self.topics = Topics(storage.events_after, limits.gap_wait_s, protocol)
-        self.subscriber: Callable[[Outlet], Subscriber] = Subscriber
+        self.subscriber: type[Subscriber] = Subscriber
         self.draining = False
         self.reaped = 0
         self._token_secret = token_secret

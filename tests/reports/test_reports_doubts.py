@@ -6,6 +6,7 @@ from studies import HEALTHY, NS, Op, ledger_check, write_run
 
 from reports.analysis.study import find
 from reports.data.runs import read_study
+from reports.sections import settings
 from reports.text.doubts import doubts
 
 LATENCIES_STAND = "latencies, outcomes and counts are not affected"
@@ -170,3 +171,12 @@ def test_many_reasons_are_counted(tmp_path):
         "the ledger could not determine check0, check1, check2, check3, check4, check5, check6 and 5 others (reason 0; "
         "11 other reasons)"
     )
+
+
+def test_settings_list_the_faults_of_each_run(tmp_path):
+    fault = {"name": "notify", "title": "each message.send ends with a NOTIFY"}
+    write_run(tmp_path, "01-sqlite", operations=OK, manifest={"faults": [fault]})
+    write_run(tmp_path, "02-sqlite", operations=OK)
+    tables = [make(find("study", read_study(tmp_path))) for make in settings.SECTION.beside]
+    (rows,) = [table.rows for table in tables if "fault" in table.columns]
+    assert rows == [["01-sqlite", "sqlite", "notify", "each message.send ends with a NOTIFY"]]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from loadtests.faultnames import FAULTS, check_fault
 from loadtests.parts import load
+from loadtests.pod.topics import Subscriber
 
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
+    from loadtests.pod.service import Service
 
 CauseClass = Literal[
     "lock_queue",
@@ -45,6 +47,11 @@ class Fault:
     operation: str
     cause: CauseClass
     install: Callable[["PodApplication"], None]
+
+
+def use_subscriber(service: "Service", kind: type[Subscriber]) -> None:
+    """Subscribers of the service are of this kind as well, beside that of another fault."""
+    service.subscriber = type(kind.__name__, (kind, service.subscriber), {"__slots__": ()})
 
 
 def load_fault(name: str) -> Fault:

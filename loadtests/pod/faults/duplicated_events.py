@@ -3,7 +3,7 @@
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from loadtests.pod.faults.contract import Fault
+from loadtests.pod.faults.contract import Fault, use_subscriber
 from loadtests.pod.topics import Subscriber
 from loadtests.protocols.contract import Frame
 from loadtests.protocols.serverhalf import Event
@@ -11,7 +11,7 @@ from loadtests.protocols.serverhalf import Event
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_EVERY: Final = 25
+_EVERY: Final = 30
 """One of so many events is sent twice."""
 
 
@@ -26,7 +26,7 @@ def _install(pod: "PodApplication") -> None:
                 self.outlet.push(frame)
             super().send(event, frame)
 
-    pod.service.subscriber = RepeatingSubscriber
+    use_subscriber(pod.service, RepeatingSubscriber)
 
 
 FAULT = Fault(

@@ -12,7 +12,7 @@ from loadtests.pod.storage.sql.operations import MAINTENANCE
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_WAIT_FOR_S: Final = 3.5
+_WAIT_FOR_S: Final = 7.5
 _AGAIN_S: Final = 0.3
 
 

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from loadtests.pod.faults.contract import Fault
+from loadtests.pod.faults.contract import Fault, use_subscriber
 from loadtests.pod.topics import Subscriber
 from loadtests.protocols.contract import Frame
 from loadtests.protocols.serverhalf import Event
@@ -27,7 +27,7 @@ def _install(pod: "PodApplication") -> None:
             else:
                 super().send(event, frame)
 
-    pod.service.subscriber = LossySubscriber
+    use_subscriber(pod.service, LossySubscriber)
 
 
 FAULT = Fault(

@@ -11,7 +11,7 @@ from loadtests.pod.storage.sql.operations import MAINTENANCE
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_WORK_FOR_S: Final = 3.5
+_WORK_FOR_S: Final = 8.0
 _AGAIN_S: Final = 0.3
 
 

@@ -11,7 +11,7 @@ from loadtests.protocols.serverhalf import Event
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_EVERY_S: Final = 3.0
+_EVERY_S: Final = 8.0
 
 
 class PolledTopics(Topics):

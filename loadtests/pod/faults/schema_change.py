@@ -12,7 +12,7 @@ from loadtests.pod.storage.sql.operations import MAINTENANCE
 if TYPE_CHECKING:
     from loadtests.pod.application import PodApplication
 
-_READ_FOR_S: Final = 3.5
+_READ_FOR_S: Final = 8.0
 _AGAIN_S: Final = 0.3
 _CHANGE_AFTER_S: Final = 0.2
 """How long after the reader began the change is asked for."""

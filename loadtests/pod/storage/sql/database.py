@@ -80,6 +80,7 @@ class SqlDatabase:
     def __init__(self, driver: Driver, record: TransactionSink) -> None:
         self.driver = driver
         self.record = record
+        self.attempts = ATTEMPTS
         self._under_way: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
@@ -128,7 +129,7 @@ class SqlDatabase:
         return await asyncio.shield(task)
 
     async def _try(self, call: Call, job: Job[T], snapshot: bool) -> T:
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self.attempts):
             asked_ns = time.monotonic_ns()
             try:
                 async with self.driver.session() as connection:
@@ -137,7 +138,7 @@ class SqlDatabase:
             except TryAgainError as error:
                 last = error
             await asyncio.sleep(random.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MOST_S)))  # noqa: S311
-        raise StorageConflict(f"gave up after {ATTEMPTS} attempts: {last}") from last
+        raise StorageConflict(f"gave up after {self.attempts} attempts: {last}") from last
 
     async def _attempt(self, session: SqlSession, connection: SqlConnection, job: Job[T], snapshot: bool) -> T:
         outcome = "rolled_back"
