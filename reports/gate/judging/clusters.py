@@ -42,8 +42,9 @@ class Spread(NamedTuple):
     least: float
 
     def variance(self, times: float = 1.0) -> float:
-        """The variance of the share of good if there were so many times as many clusters like these."""
-        return sum(m / (times * m - 1) * squares for m, squares in self.strata)
+        """The variance of the share of good if there were so many times as many clusters like these. A stratum of one
+        cluster adds none: it shows nothing, which `freedom` counts."""
+        return sum(m / (times * m - 1) * squares for m, squares in self.strata if times * m > 1)
 
     def freedom(self, times: float = 1.0) -> float:
         return sum(times * m - 1 for m, _ in self.strata)
