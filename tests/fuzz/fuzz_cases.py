@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from unittest import mock
 from xml.etree import ElementTree as ET
 
+import psutil
 from fuzz_base import OBJECTIVES, STUDY
 from fuzz_mutations import Mutation, mutate
 
@@ -175,8 +176,10 @@ _OUTPUTS: dict[str, Callable[[Path, int], Iterator[str]]] = {"gate": _verdict, "
 
 
 def _in_child(command: Callable[[], int]) -> tuple[int, str, int, float]:
-    """Exit code (a signal's number, negative), what was printed, peak of resident memory, processor time."""
+    """Exit code (a signal's number, negative), what was printed, by how much resident memory grew at most, processor
+    time. A child begins with the memory of this process, which has run other tests before."""
     reading, writing = os.pipe()
+    before = psutil.Process().memory_info().rss
     child = os.fork()
     if not child:
         _work(command, writing)
@@ -192,7 +195,8 @@ def _in_child(command: Callable[[], int]) -> tuple[int, str, int, float]:
     os.close(reading)
     _, status, used = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    return code, output.decode("utf-8", "replace"), used.ru_maxrss * 1024, used.ru_utime + used.ru_stime
+    grown = max(used.ru_maxrss * 1024 - before, 0)
+    return code, output.decode("utf-8", "replace"), grown, used.ru_utime + used.ru_stime
 
 
 def _work(command: Callable[[], int], writing: int) -> NoReturn:

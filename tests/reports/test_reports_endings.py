@@ -13,7 +13,7 @@ from reports.data.runs import read_study
 from reports.findings.redis_thread import CommandUse, SlowCommand, Thread
 from reports.findings.transactions import Ended, endings_by_operation
 from reports.page.plots.style import storage_styles, styled
-from reports.sections import endings as counted
+from reports.sections.blocked import endings as counted
 from reports.sections.blocked.endings import draw as lost_attempts
 from reports.sections.blocked.endings import lost_operations
 from reports.text.phrases import busy_words, database_words

@@ -86,8 +86,8 @@ def embedded(name: str, svg: str, css: CssClasses) -> Drawn:
 def _tag(name: str, tag: str, css: CssClasses) -> str:
     tag = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', tag)
     tag = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", tag)
-    tag = re.sub(r'<g id="[^"]+-(series-\d+)">', r'<g class="\1">', tag)
-    tag = re.sub(r'<g id="[^"]+">', "<g>", tag)
+    tag = re.sub(r'<g id="[^"]+-(series-\d+)"(/?)>', r'<g class="\1"\2>', tag)
+    tag = re.sub(r'<g id="[^"]+"(/?)>', r"<g\1>", tag)
     return re.sub(r'style="([^"]*)"', lambda m: f'class="{css.class_of(_themed(m.group(1)))}"', tag)
 
 

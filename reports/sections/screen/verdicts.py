@@ -13,6 +13,11 @@ from reports.text.plain_names import operation_words
 NOT_JUDGED = "Not judged: the scenario names no objectives, and none were given (--objectives FILE)."
 _EVIDENCE = "checks of the run"
 
+MOST_MARKS = 4
+"""Columns of objectives that fit beside each other at 1,280 pixels. The section on what was judged has all of them."""
+
+_SEVERITY = ("fail", "unknown", "pass")
+
 
 def judged_by(objectives: Objectives | None) -> str:
     return NOT_JUDGED if objectives is None else f"Judged by {objectives.source}."
@@ -20,11 +25,33 @@ def judged_by(objectives: Objectives | None) -> str:
 
 def system_verdicts(judgement: Judgement, objectives: Objectives, labels: Mapping[str, str]) -> list[SystemVerdict]:
     """A mark for each objective, one for all pods by which it is judged, and one for all other checks that decide."""
-    made = []
-    for system, verdict in judgement.storages.items():
-        marks = list(_marks(system, judgement, objectives))
-        made.append(SystemVerdict(system, labels.get(system, system), Mark(verdict.value, "all"), marks))
-    return made
+    marks = {system: list(_marks(system, judgement, objectives)) for system in judgement.storages}
+    shown = _shown(list(marks.values()))
+    return [
+        SystemVerdict(system, labels.get(system, system), Mark(verdict.value, "all"), _summed(marks[system], shown))
+        for system, verdict in judgement.storages.items()
+    ]
+
+
+def _shown(marks: Sequence[Sequence[Mark]]) -> list[int]:
+    """The places of the marks that have a column: all, or the worst ones where a first screen has no room for more."""
+    places = range(len(marks[0]) - 1) if marks else range(0)
+    if len(places) <= MOST_MARKS:
+        return list(places)
+    worst = {place: min(_SEVERITY.index(of[place].verdict) for of in marks) for place in places}
+    return sorted(sorted(places, key=worst.__getitem__)[: MOST_MARKS - 1])
+
+
+def _summed(marks: Sequence[Mark], shown: Sequence[int]) -> list[Mark]:
+    """The marks of these places, one for all other objectives, and that of the run."""
+    *asked, run = marks
+    others = [mark for place, mark in enumerate(asked) if place not in shown]
+    if not others:
+        return [*asked, run]
+    verdict = min((mark.verdict for mark in others), key=_SEVERITY.index)
+    count = sum(mark.verdict == verdict for mark in others)
+    rest = Mark(verdict, f"{len(others)} more objectives", f"{count} of {len(others)}")
+    return [*(asked[place] for place in shown), rest, run]
 
 
 def _marks(system: str, judgement: Judgement, objectives: Objectives) -> Iterator[Mark]:
